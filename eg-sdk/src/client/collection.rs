@@ -1,0 +1,150 @@
+//! The Config API: one set of operations for every kind of resource.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::http::Call;
+use super::{Error, EventGateway};
+use crate::config::{Cors, EventType, Function, Metadata, Subscription};
+
+/// A kind of resource of the Config API.
+pub trait Resource: Serialize + DeserializeOwned + sealed::Sealed {
+    /// Its collection in URLs, for example `eventtypes`.
+    const COLLECTION: &'static str;
+    /// The member of a list answer that holds the resources, for example `eventTypes`.
+    const LIST: &'static str;
+    /// What it is called in messages, for example `event type`.
+    const KIND: &'static str;
+
+    /// What identifies it in its collection, and in messages before the gateway has given it an id.
+    fn id(&self) -> &str;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! resource {
+    ($type:ident, $collection:literal, $list:literal, $kind:literal, $id:ident) => {
+        impl sealed::Sealed for $type {}
+        impl Resource for $type {
+            const COLLECTION: &'static str = $collection;
+            const LIST: &'static str = $list;
+            const KIND: &'static str = $kind;
+
+            fn id(&self) -> &str {
+                &self.$id
+            }
+        }
+    };
+}
+
+resource!(EventType, "eventtypes", "eventTypes", "event type", name);
+resource!(Function, "functions", "functions", "function", function_id);
+resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscription_id);
+resource!(Cors, "cors", "cors", "CORS configuration", cors_id);
+
+/// The resources of one kind in the client's space.
+#[derive(Debug)]
+pub struct Collection<'a, R> {
+    gateway: &'a EventGateway,
+    kind: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: Resource> Collection<'a, R> {
+    pub(super) fn new(gateway: &'a EventGateway) -> Self {
+        Self { gateway, kind: PhantomData }
+    }
+
+    /// Creates `resource` and returns it with what the gateway filled in.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 409 when it exists, with 400 when it breaks a rule.
+    pub async fn create(&self, resource: &R) -> Result<R, Error> {
+        self.resource(Method::POST, None, "create", resource.id(), Some(resource)).await
+    }
+
+    /// Replaces the resource that has the id of `resource`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404 when there is none, with 400 when the change breaks a rule.
+    pub async fn update(&self, resource: &R) -> Result<R, Error> {
+        self.resource(Method::PUT, Some(resource.id()), "update", resource.id(), Some(resource)).await
+    }
+
+    /// Reads one resource.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404 when there is none.
+    pub async fn get(&self, id: &str) -> Result<R, Error> {
+        self.resource(Method::GET, Some(id), "read", id, None).await
+    }
+
+    /// Lists all resources of the space.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached or fails.
+    pub async fn list(&self) -> Result<Vec<R>, Error> {
+        self.list_where(&Metadata::new()).await
+    }
+
+    /// Lists the resources whose metadata has all of `filter`.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached or fails.
+    pub async fn list_where(&self, filter: &Metadata) -> Result<Vec<R>, Error> {
+        let mut call = self.call(Method::GET, None, format!("list the {}s", R::KIND));
+        if !filter.is_empty() {
+            let pairs = filter.iter().map(|(key, value)| (format!("metadata.{key}"), value));
+            call.url.query_pairs_mut().extend_pairs(pairs);
+        }
+        let (action, url) = (call.action.clone(), call.url.to_string());
+        let reply = self.gateway.0.http.send(call).await?;
+        let lists: Result<BTreeMap<String, Vec<R>>, _> = serde_json::from_slice(&reply.body);
+        match lists.map(|mut lists| lists.remove(R::LIST)) {
+            Ok(Some(list)) => Ok(list),
+            Ok(None) => Err(Error::Answer { action, url, reason: format!("it has no `{}`", R::LIST) }),
+            Err(e) => Err(Error::Answer { action, url, reason: e.to_string() }),
+        }
+    }
+
+    /// Deletes one resource.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404 when there is none, with 400 when it is in use.
+    pub async fn delete(&self, id: &str) -> Result<(), Error> {
+        let call = self.call(Method::DELETE, Some(id), format!("delete {} `{id}`", R::KIND));
+        self.gateway.0.http.send(call).await.map(drop)
+    }
+
+    async fn resource(
+        &self,
+        method: Method,
+        id: Option<&str>,
+        verb: &str,
+        name: &str,
+        body: Option<&R>,
+    ) -> Result<R, Error> {
+        let name = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+        let mut call = self.call(method, id, format!("{verb} {}{name}", R::KIND));
+        let (action, url) = (call.action.clone(), call.url.to_string());
+        let unexpected = |e: serde_json::Error| Error::Answer { action, url, reason: e.to_string() };
+        call.body = body.map(|body| serde_json::to_vec(body).expect("config types have string keys only"));
+        let reply = self.gateway.0.http.send(call).await?;
+        serde_json::from_slice(&reply.body).map_err(unexpected)
+    }
+
+    fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'static> {
+        let inner = &self.gateway.0;
+        let mut url = inner.config.clone();
+        // Ids go into the path as they are: those of CORS configurations are escaped already.
+        let id = id.map(|id| format!("/{id}")).unwrap_or_default();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
+        Call { action, method, url, content_type: "application/json", body: None }
+    }
+}

@@ -1,0 +1,243 @@
+//! `CloudEvent`: attributes and payload of one event. Its wire form is in `structured`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Data, DataError, Event, FromData, IntoData};
+
+/// A CloudEvent, version 1.0 or 0.1, with a payload of type `T`.
+///
+/// `CloudEvent` without a parameter has its payload undecoded ([`Data`]); [`CloudEvent::decode`] types it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CloudEvent<T = Data> {
+    /// The payload.
+    pub data: T,
+    pub(crate) attributes: Attributes,
+}
+
+/// The context attributes. `source`, `id` and `ty` are never empty.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Attributes {
+    pub(crate) specversion: SpecVersion,
+    pub(crate) id: String,
+    pub(crate) source: String,
+    pub(crate) ty: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) time: Option<OffsetDateTime>,
+    pub(crate) datacontenttype: Option<String>,
+    pub(crate) dataschema: Option<String>,
+    // 0.1 allows any JSON value here, 1.0 only strings, integers and booleans.
+    pub(crate) extensions: BTreeMap<String, Value>,
+}
+
+/// The version of the CloudEvents specification that an event's wire form follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpecVersion {
+    /// CloudEvents 1.0.
+    V1_0,
+    /// CloudEvents 0.1, spoken by the original Serverless Event Gateway.
+    V0_1,
+}
+
+impl SpecVersion {
+    /// `1.0` or `0.1`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_0 => "1.0",
+            Self::V0_1 => "0.1",
+        }
+    }
+}
+
+/// Why bytes or attributes are not a CloudEvent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEvent {
+    /// Not JSON, or not of the JSON types that the attributes have.
+    #[error("not a CloudEvent in JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Nothing says which version of the specification the event follows.
+    #[error("neither `specversion` (CloudEvents 1.0) nor `cloudEventsVersion` (CloudEvents 0.1) is given")]
+    NoVersion,
+    /// A version of the specification that is not spoken here.
+    #[error("`specversion` is `{0}`; only `1.0` (and `cloudEventsVersion` 0.1) is supported")]
+    Version(String),
+    /// A required attribute is absent or empty.
+    #[error("required attribute `{0}` is missing or empty")]
+    Missing(&'static str),
+    /// An attribute breaks its rule.
+    #[error("attribute `{attribute}`: {reason}")]
+    Attribute {
+        /// The attribute's name as it stands in the event.
+        attribute: String,
+        /// The rule, and the value that breaks it.
+        reason: String,
+    },
+}
+
+impl InvalidEvent {
+    pub(crate) fn attribute(attribute: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Attribute { attribute: attribute.into(), reason: reason.into() }
+    }
+}
+
+impl<E: Event> CloudEvent<E> {
+    /// A new event of `E`'s type, now, with a fresh UUIDv7 as `id`.
+    ///
+    /// `source` says who emits (for example `/services/users`); a source that the type itself fixes wins.
+    #[must_use]
+    pub fn new(source: &str, data: E) -> Self {
+        Self::of_type(E::TYPE, E::SOURCE.unwrap_or(source), data)
+    }
+}
+
+impl<T> CloudEvent<T> {
+    /// A new event of type `ty`, for payloads that have no [`Event`] type of their own.
+    #[must_use]
+    pub fn of_type(ty: impl Into<String>, source: impl Into<String>, data: T) -> Self {
+        let attributes = Attributes {
+            specversion: SpecVersion::V1_0,
+            id: Uuid::now_v7().to_string(),
+            source: source.into(),
+            ty: ty.into(),
+            subject: None,
+            time: Some(OffsetDateTime::now_utc()),
+            datacontenttype: Some("application/json".to_owned()),
+            dataschema: None,
+            extensions: BTreeMap::new(),
+        };
+        Self { data, attributes }
+    }
+
+    /// Replaces the `id`. Two events with the same `source` and `id` are the same event.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.attributes.id = id.into();
+        self
+    }
+
+    /// Sets the `subject`: what in the source the event is about.
+    #[must_use]
+    pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
+        self.attributes.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets the `time` at which it happened. `None`: unknown.
+    #[must_use]
+    pub fn with_time(mut self, time: impl Into<Option<OffsetDateTime>>) -> Self {
+        self.attributes.time = time.into();
+        self
+    }
+
+    /// Sets the media type of the payload. `None`: not stated.
+    #[must_use]
+    pub fn with_datacontenttype<S: Into<String>>(mut self, media_type: impl Into<Option<S>>) -> Self {
+        self.attributes.datacontenttype = media_type.into().map(Into::into);
+        self
+    }
+
+    /// Sets an extension attribute. CloudEvents 1.0 allows lower-case letters and digits in `name`, and
+    /// strings, integers and booleans as `value`; this is checked when the event is written.
+    #[must_use]
+    pub fn with_extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.attributes.extensions.insert(name.into(), value.into());
+        self
+    }
+
+    /// Chooses the version of the specification that [`to_json`](Self::to_json) follows.
+    #[must_use]
+    pub fn with_specversion(mut self, version: SpecVersion) -> Self {
+        self.attributes.specversion = version;
+        self
+    }
+
+    /// The version of the specification this event came in, or will be written in.
+    #[must_use]
+    pub fn specversion(&self) -> SpecVersion {
+        self.attributes.specversion
+    }
+
+    /// `id`: with [`source`](Self::source), identifies the event. A redelivery has the same.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.attributes.id
+    }
+
+    /// `source`: who emitted the event.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.attributes.source
+    }
+
+    /// `type`: what happened, for example `user.created`.
+    #[must_use]
+    pub fn ty(&self) -> &str {
+        &self.attributes.ty
+    }
+
+    /// `subject`: what in the source the event is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.attributes.subject.as_deref()
+    }
+
+    /// `time`: when it happened.
+    #[must_use]
+    pub fn time(&self) -> Option<OffsetDateTime> {
+        self.attributes.time
+    }
+
+    /// `datacontenttype`: the media type of the payload.
+    #[must_use]
+    pub fn datacontenttype(&self) -> Option<&str> {
+        self.attributes.datacontenttype.as_deref()
+    }
+
+    /// `dataschema`: the URI of the schema that the payload follows.
+    #[must_use]
+    pub fn dataschema(&self) -> Option<&str> {
+        self.attributes.dataschema.as_deref()
+    }
+
+    /// The value of an extension attribute.
+    #[must_use]
+    pub fn extension(&self, name: &str) -> Option<&Value> {
+        self.attributes.extensions.get(name)
+    }
+
+    /// All extension attributes, ordered by name.
+    pub fn extensions(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.attributes.extensions.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The same event around another payload.
+    pub fn map<U>(self, payload: impl FnOnce(T) -> U) -> CloudEvent<U> {
+        CloudEvent { data: payload(self.data), attributes: self.attributes }
+    }
+}
+
+impl CloudEvent<Data> {
+    /// Decodes the payload.
+    ///
+    /// # Errors
+    /// Says where the payload does not fit `T`.
+    pub fn decode<T: FromData>(self) -> Result<CloudEvent<T>, DataError> {
+        Ok(CloudEvent { data: T::from_data(self.data)?, attributes: self.attributes })
+    }
+}
+
+impl<T: IntoData> CloudEvent<T> {
+    /// Writes the payload as JSON. A payload that is [`Data`] keeps its bytes.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as JSON.
+    pub fn encode(self) -> Result<CloudEvent<Data>, DataError> {
+        let data = self.data.into_data()?;
+        Ok(CloudEvent { data, attributes: self.attributes })
+    }
+}

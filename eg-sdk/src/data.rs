@@ -1,0 +1,124 @@
+//! The payload of an event as it travelled: bytes are kept, decoding is asked for.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::ser::Serialize;
+use serde_json::value::RawValue;
+
+/// The undecoded payload of an event. JSON keeps its exact text: key order, big integers, white space.
+#[derive(Clone, Default)]
+pub enum Data {
+    /// The event has no `data`.
+    #[default]
+    Empty,
+    /// `data` of the JSON format.
+    Json(Box<RawValue>),
+    /// `data_base64` of the JSON format.
+    Binary(Bytes),
+}
+
+impl Data {
+    /// The payload's bytes: JSON text, or the binary payload. Empty when there is none.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Empty => &[],
+            Self::Json(raw) => raw.get().as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Whether there is no payload at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Json(raw) => write!(f, "Json({})", raw.get()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Empty, Self::Empty) => true,
+            (Self::Json(a), Self::Json(b)) => a.get() == b.get(),
+            (Self::Binary(a), Self::Binary(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// A payload does not fit the type it was to be read into, or cannot be written as JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{reason}", if path.is_empty() { String::new() } else { format!("data.{path}: ") })]
+pub struct DataError {
+    /// Where in the payload, for example `address.city`; empty for the payload as a whole.
+    pub path: String,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+/// Types that a payload can be decoded into: everything that serde deserializes, and [`Data`] itself.
+pub trait FromData: Sized {
+    /// Decodes `data`; a missing payload counts as JSON `null`.
+    ///
+    /// # Errors
+    /// Says where the payload does not fit.
+    fn from_data(data: Data) -> Result<Self, DataError>;
+}
+
+impl FromData for Data {
+    fn from_data(data: Data) -> Result<Self, DataError> {
+        Ok(data)
+    }
+}
+
+impl<T: DeserializeOwned> FromData for T {
+    fn from_data(data: Data) -> Result<Self, DataError> {
+        let bytes: &[u8] = if data.is_empty() { b"null" } else { data.as_bytes() };
+        // The path of a mistake costs time on every field, so it is looked for only once there is one.
+        serde_json::from_slice(bytes).map_err(|first| {
+            let mut json = serde_json::Deserializer::from_slice(bytes);
+            match serde_path_to_error::deserialize::<_, T>(&mut json) {
+                Err(e) => {
+                    let path = Some(e.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+                    DataError { path, reason: e.into_inner().to_string() }
+                }
+                Ok(_) => DataError { path: String::new(), reason: first.to_string() },
+            }
+        })
+    }
+}
+
+/// Types that can become a payload: everything that serde serializes, and [`Data`] itself, whose bytes are kept.
+pub trait IntoData {
+    /// The payload that stands for `self`.
+    ///
+    /// # Errors
+    /// When `self` cannot be written as JSON, for example a map whose keys are not strings.
+    fn into_data(self) -> Result<Data, DataError>;
+}
+
+impl IntoData for Data {
+    fn into_data(self) -> Result<Data, DataError> {
+        Ok(self)
+    }
+}
+
+impl<T: Serialize> IntoData for T {
+    fn into_data(self) -> Result<Data, DataError> {
+        serde_json::value::to_raw_value(&self)
+            .map(Data::Json)
+            .map_err(|e| DataError { path: String::new(), reason: e.to_string() })
+    }
+}

@@ -1,0 +1,66 @@
+//! Which Rust type is which event type. Knows nothing about transport.
+
+use serde::Serialize;
+
+use crate::{CloudEvent, Data, DataError, IntoData};
+
+/// A serde type that travels as the payload of one event type.
+///
+/// Usually derived: `#[derive(Event)] #[event("user.created")]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not tied to an event type",
+    note = "add `#[derive(Event)]` and `#[event(\"some.type\")]` to `{Self}`"
+)]
+pub trait Event {
+    /// The CloudEvents `type`, for example `user.created`.
+    const TYPE: &'static str;
+
+    /// The CloudEvents `source` of events of this type, when it is not that of the emitting service.
+    const SOURCE: Option<&'static str> = None;
+}
+
+/// Whether `name` may be the type of an event that the gateway routes: letters, digits, `.`, `-` and `_`,
+/// at least one of them (the gateway's rule for the event type of a subscription).
+#[must_use]
+pub const fn is_event_type(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        if !(bytes[i].is_ascii_alphanumeric() || matches!(bytes[i], b'.' | b'-' | b'_')) {
+            return false;
+        }
+        i += 1;
+    }
+    !bytes.is_empty()
+}
+
+/// Fails the build of a type whose event type could never be subscribed to.
+#[doc(hidden)]
+#[must_use]
+pub const fn check_event_type(name: &str) -> &str {
+    assert!(is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
+    name
+}
+
+/// What can be emitted: a value of an [`Event`] type, or a [`CloudEvent`] with attributes of your choice.
+pub trait IntoCloudEvent {
+    /// The event with its payload as JSON.
+    ///
+    /// `default_source` becomes the `source` when neither the event nor its type names one.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as JSON.
+    fn into_cloud_event(self, default_source: &str) -> Result<CloudEvent<Data>, DataError>;
+}
+
+impl<E: Event + Serialize> IntoCloudEvent for E {
+    fn into_cloud_event(self, default_source: &str) -> Result<CloudEvent<Data>, DataError> {
+        CloudEvent::new(default_source, self).encode()
+    }
+}
+
+impl<T: IntoData> IntoCloudEvent for CloudEvent<T> {
+    fn into_cloud_event(self, _default_source: &str) -> Result<CloudEvent<Data>, DataError> {
+        self.encode()
+    }
+}

@@ -1,0 +1,59 @@
+//! CloudEvents, typed events, and the Event Gateway client: what every program that emits or
+//! receives events needs. Runs no functions (that is `eg-runtime`) and routes nothing (`eg-gateway`).
+//!
+//! | I want to … | use |
+//! |---|---|
+//! | tie a serde type to an event type | [`Event`], `#[derive(Event)]` |
+//! | read or build an event | [`CloudEvent`] |
+//! | emit events, ask a sync subscriber, configure a gateway | `EventGateway` (feature `client`) |
+//! | name functions and subscriptions in code | [`config`] |
+//!
+//! ```
+//! use eg_sdk::{CloudEvent, Event};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Event)]
+//! #[event("user.created")]
+//! struct UserCreated { id: String, email: String }
+//!
+//! let event = CloudEvent::new("/services/users", UserCreated { id: "10".into(), email: "d@disney.com".into() });
+//! let bytes = event.encode()?.to_json()?;
+//!
+//! let received: CloudEvent<UserCreated> = CloudEvent::from_json(&bytes)?.decode()?;
+//! assert_eq!(received.ty(), "user.created");
+//! assert_eq!(received.data.email, "d@disney.com");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "client")]
+mod client;
+mod cloud_event;
+pub mod config;
+mod data;
+mod event;
+#[cfg(feature = "client")]
+mod settings;
+mod structured;
+
+#[cfg(feature = "client")]
+pub use client::{Answer, Collection, Error, EventGateway, Receipt, Resource};
+pub use cloud_event::{CloudEvent, InvalidEvent, SpecVersion};
+pub use data::{Data, DataError, FromData, IntoData};
+/// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
+///
+/// `source = "…"` overrides the source that events of this type are emitted with.
+#[cfg(feature = "derive")]
+pub use eg_macros::SdkEvent as Event;
+pub use event::{Event, IntoCloudEvent, is_event_type};
+#[cfg(feature = "client")]
+pub use settings::Settings;
+/// Timestamps of events.
+pub use time::OffsetDateTime;
+
+/// What expansions of the macros name. Not part of the public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::event::check_event_type;
+}

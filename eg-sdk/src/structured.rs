@@ -1,0 +1,301 @@
+//! The JSON format of CloudEvents ("structured mode"), versions 1.0 and 0.1, both ways, and the rules of the
+//! attributes. Sources: CloudEvents 1.0.2 core and JSON format; 0.1 as the original gateway spoke it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fluent_uri::UriRef;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::cloud_event::Attributes;
+use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
+
+/// 0.1 has an attribute for the version of the event type; here it travels as this extension.
+const EVENT_TYPE_VERSION: &str = "eventtypeversion";
+
+impl CloudEvent<Data> {
+    /// Reads an event in the JSON format: 1.0 where it has `specversion`, 0.1 where it has `cloudEventsVersion`.
+    ///
+    /// The payload's bytes are kept as they are.
+    ///
+    /// # Errors
+    /// Names the attribute that is missing or breaks its rule.
+    pub fn from_json(json: &[u8]) -> Result<Self, InvalidEvent> {
+        let mut members: Members<'_> = serde_json::from_slice(json)?;
+        let event = if let Some(version) = members.take("specversion")? {
+            let version: String = text("specversion", version)?.unwrap_or_default();
+            if version != SpecVersion::V1_0.as_str() {
+                return Err(InvalidEvent::Version(version));
+            }
+            read_1_0(members)?
+        } else {
+            read_0_1(members)?
+        };
+        check(&event.attributes)?;
+        Ok(event)
+    }
+
+    /// Writes the event in the JSON format, in its own version of the specification.
+    ///
+    /// # Errors
+    /// When an attribute breaks its rule.
+    pub fn to_json(&self) -> Result<Vec<u8>, InvalidEvent> {
+        check(&self.attributes)?;
+        Ok(serde_json::to_vec(&Wire(self))?)
+    }
+}
+
+fn read_1_0(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> {
+    let mut string = |name: &str| members.take(name)?.map_or(Ok(None), |raw| text(name, raw));
+    let mut attributes = Attributes {
+        specversion: SpecVersion::V1_0,
+        id: string("id")?.unwrap_or_default(),
+        source: string("source")?.unwrap_or_default(),
+        ty: string("type")?.unwrap_or_default(),
+        subject: string("subject")?,
+        time: string("time")?.map(|value| time_of("time", &value)).transpose()?,
+        datacontenttype: string("datacontenttype")?,
+        dataschema: string("dataschema")?,
+        extensions: BTreeMap::new(),
+    };
+    let data = match (members.take("data")?, members.take("data_base64")?) {
+        (Some(_), Some(_)) => {
+            return Err(InvalidEvent::attribute("data_base64", "given together with `data`; an event has one payload"));
+        }
+        (Some(json), None) => Data::Json(json.to_owned()),
+        (None, Some(base64)) => match text::<String>("data_base64", base64)? {
+            Some(base64) => Data::Binary(
+                STANDARD
+                    .decode(&base64)
+                    .map_err(|e| InvalidEvent::attribute("data_base64", format!("not base64: {e}")))?
+                    .into(),
+            ),
+            None => Data::Empty,
+        },
+        (None, None) => Data::Empty,
+    };
+    for (name, raw) in members.0 {
+        let value: Value = serde_json::from_str(raw.get())?;
+        if !value.is_null() {
+            attributes.extensions.insert(name.into_owned(), value);
+        }
+    }
+    Ok(CloudEvent { data, attributes })
+}
+
+fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> {
+    // The original decoded names without regard to case, and its clients send `eventId` as well as `eventID`.
+    for (name, _) in &mut members.0 {
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            *name = Cow::Owned(name.to_ascii_lowercase());
+        }
+    }
+    let mut string = |name: &str| members.take(name)?.map_or(Ok(None), |raw| text::<String>(name, raw));
+    if string("cloudeventsversion")?.is_none_or(|version| version.is_empty()) {
+        return Err(InvalidEvent::NoVersion);
+    }
+    let non_empty = |value: Option<String>| value.filter(|value| !value.is_empty());
+    let mut attributes = Attributes {
+        specversion: SpecVersion::V0_1,
+        id: string("eventid")?.unwrap_or_default(),
+        source: string("source")?.unwrap_or_default(),
+        ty: string("eventtype")?.unwrap_or_default(),
+        subject: None,
+        time: string("eventtime")?.map(|value| time_of("eventTime", &value)).transpose()?,
+        datacontenttype: non_empty(string("contenttype")?),
+        dataschema: non_empty(string("schemaurl")?),
+        extensions: BTreeMap::new(),
+    };
+    let type_version = non_empty(string("eventtypeversion")?);
+    if let Some(raw) = members.take("extensions")? {
+        attributes.extensions = text::<BTreeMap<String, Value>>("extensions", raw)?.unwrap_or_default();
+    }
+    if let Some(version) = type_version {
+        attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), Value::String(version));
+    }
+    let data = members.take("data")?.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
+    Ok(CloudEvent { data, attributes })
+}
+
+/// The rules that hold for every event that is read or written.
+fn check(attributes: &Attributes) -> Result<(), InvalidEvent> {
+    let v1 = attributes.specversion == SpecVersion::V1_0;
+    let names = if v1 { ["id", "source", "type"] } else { ["eventID", "source", "eventType"] };
+    for (name, value) in names.into_iter().zip([&attributes.id, &attributes.source, &attributes.ty]) {
+        if value.is_empty() {
+            return Err(InvalidEvent::Missing(name));
+        }
+    }
+    check_source(&attributes.source, v1)?;
+    if !v1 {
+        return Ok(());
+    }
+    if attributes.subject.as_deref() == Some("") {
+        return Err(InvalidEvent::attribute("subject", "is empty; leave it out instead"));
+    }
+    if let Some(media_type) = &attributes.datacontenttype
+        && !is_media_type(media_type)
+    {
+        return Err(InvalidEvent::attribute("datacontenttype", format!("`{media_type}` is not a media type")));
+    }
+    if let Some(schema) = &attributes.dataschema
+        && !UriRef::parse(schema.as_str()).is_ok_and(|uri| uri.has_scheme())
+    {
+        return Err(InvalidEvent::attribute("dataschema", format!("`{schema}` is not an absolute URI")));
+    }
+    for (name, value) in &attributes.extensions {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
+            return Err(InvalidEvent::attribute(name, "extension names are lower-case letters and digits"));
+        }
+        let scalar = match value {
+            Value::String(_) | Value::Bool(_) => true,
+            Value::Number(n) => n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
+            _ => false,
+        };
+        if !scalar {
+            return Err(InvalidEvent::attribute(name, "extensions are strings, 32-bit integers or booleans"));
+        }
+    }
+    Ok(())
+}
+
+/// 1.0 wants a URI reference; the original wanted an absolute URI or path, not counting the fragment.
+fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
+    let uri = UriRef::parse(source)
+        .map_err(|e| InvalidEvent::attribute("source", format!("`{source}` is not a URI reference: {e}")))?;
+    if v1 || uri.has_scheme() || uri.path().as_str().starts_with('/') {
+        Ok(())
+    } else {
+        Err(InvalidEvent::attribute("source", format!("`{source}` is neither an absolute URI nor an absolute path")))
+    }
+}
+
+/// `type/subtype`, both tokens, with anything after a `;` (RFC 2046 §1).
+fn is_media_type(value: &str) -> bool {
+    let token = |s: &str| {
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim_end();
+    essence.split_once('/').is_some_and(|(ty, subtype)| token(ty) && token(subtype))
+}
+
+fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, InvalidEvent> {
+    OffsetDateTime::parse(value, &Rfc3339)
+        .map_err(|_| InvalidEvent::attribute(name, format!("`{value}` is not a time as in RFC 3339")))
+}
+
+/// Reads one member; `null` counts as absent (JSON format §2.2).
+fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Option<T>, InvalidEvent> {
+    serde_json::from_str(raw.get()).map_err(|e| InvalidEvent::attribute(name, e.to_string()))
+}
+
+/// The members of the event's JSON object, undecoded, in their order.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Removes the member `name`. That it is there twice is an error: which one counts would be a guess.
+    fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
+        let Some(at) = self.0.iter().position(|(n, _)| n == name) else { return Ok(None) };
+        let (_, raw) = self.0.swap_remove(at);
+        if self.0.iter().any(|(n, _)| n == name) {
+            return Err(InvalidEvent::attribute(name, "given twice"));
+        }
+        Ok(Some(raw))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event, which is a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(12);
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+/// A member's name, borrowed unless it holds escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// How an event is written.
+struct Wire<'a>(&'a CloudEvent<Data>);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0.attributes.specversion {
+            SpecVersion::V1_0 => write_1_0(self.0, &mut map)?,
+            SpecVersion::V0_1 => write_0_1(self.0, &mut map)?,
+        }
+        map.end()
+    }
+}
+
+fn write_1_0<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
+    let a = &event.attributes;
+    map.serialize_entry("specversion", a.specversion.as_str())?;
+    map.serialize_entry("id", &a.id)?;
+    map.serialize_entry("source", &a.source)?;
+    map.serialize_entry("type", &a.ty)?;
+    optional(map, "subject", a.subject.as_ref())?;
+    optional(map, "time", rfc3339(a.time)?.as_ref())?;
+    optional(map, "datacontenttype", a.datacontenttype.as_ref())?;
+    optional(map, "dataschema", a.dataschema.as_ref())?;
+    for (name, value) in &a.extensions {
+        map.serialize_entry(name, value)?;
+    }
+    match &event.data {
+        Data::Empty => Ok(()),
+        Data::Json(raw) => map.serialize_entry("data", raw),
+        Data::Binary(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes)),
+    }
+}
+
+/// Names and order as the original gateway delivered them; `data` is always there.
+fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
+    let a = &event.attributes;
+    map.serialize_entry("eventType", &a.ty)?;
+    optional(map, "eventTypeVersion", a.extensions.get(EVENT_TYPE_VERSION))?;
+    map.serialize_entry("cloudEventsVersion", a.specversion.as_str())?;
+    map.serialize_entry("source", &a.source)?;
+    map.serialize_entry("eventID", &a.id)?;
+    optional(map, "eventTime", rfc3339(a.time)?.as_ref())?;
+    optional(map, "schemaURL", a.dataschema.as_ref())?;
+    let extensions: BTreeMap<_, _> = a.extensions.iter().filter(|(name, _)| *name != EVENT_TYPE_VERSION).collect();
+    optional(map, "extensions", Some(extensions).filter(|extensions| !extensions.is_empty()).as_ref())?;
+    optional(map, "contentType", a.datacontenttype.as_ref())?;
+    match &event.data {
+        Data::Empty => map.serialize_entry("data", &()),
+        Data::Json(raw) => map.serialize_entry("data", raw),
+        Data::Binary(bytes) => map.serialize_entry("data", &STANDARD.encode(bytes)),
+    }
+}
+
+fn optional<M: SerializeMap, T: Serialize>(map: &mut M, name: &str, value: Option<&T>) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| map.serialize_entry(name, value))
+}
+
+fn rfc3339<E: serde::ser::Error>(time: Option<OffsetDateTime>) -> Result<Option<String>, E> {
+    time.map(|time| time.format(&Rfc3339).map_err(E::custom)).transpose()
+}
