@@ -1,8 +1,63 @@
-//! Attribute and derive macros.
-use proc_macro::TokenStream;
+//! The attribute and derive macros of Event Gateway for Rust. Use them through `eg_runtime` (and
+//! `#[derive(Event)]` also through `eg_sdk`), which document them.
+//!
+//! A macro's way: grammar (`args`) → model and rules (`function`, `path`) → tokens (`expand`). All mistakes of
+//! an item are reported together, and the item itself is always emitted, so that an editor keeps working.
 
-/// Derive.
+mod args;
+mod derive_event;
+mod errors;
+mod expand;
+mod function;
+mod path;
+mod suggest;
+
+use proc_macro::TokenStream;
+use quote::ToTokens as _;
+
+use crate::args::Kind;
+
+/// Answers HTTP requests: `#[http(POST, "/users/{id}")]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn http(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Http, args, item)
+}
+
+/// Handles events: `#[subscribe("user.created")]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn subscribe(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Subscribe, args, item)
+}
+
+/// `#[derive(Event)]` as `eg_sdk` offers it.
 #[proc_macro_derive(SdkEvent, attributes(event))]
-pub fn derive_sdk_event(_item: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_sdk_event(item: TokenStream) -> TokenStream {
+    derive_event::derive(item.into(), &syn::parse_quote!(::eg_sdk)).into()
+}
+
+/// `#[derive(Event)]` as `eg_runtime` offers it.
+#[proc_macro_derive(RuntimeEvent, attributes(event))]
+pub fn derive_runtime_event(item: TokenStream) -> TokenStream {
+    derive_event::derive(item.into(), &syn::parse_quote!(::eg_runtime)).into()
+}
+
+fn function(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut item_fn: syn::ItemFn = match syn::parse(item.clone()) {
+        Ok(item_fn) => item_fn,
+        Err(_) => {
+            let name = kind.name();
+            let message = format!("`#[{name}]` goes on a function: `async fn {name}_handler(…) {{ … }}`");
+            let error = syn::Error::new(proc_macro2::Span::call_site(), message).to_compile_error();
+            let mut tokens = proc_macro2::TokenStream::from(item);
+            tokens.extend(error);
+            return tokens.into();
+        }
+    };
+    let checked = function::Function::read(kind, args.into(), &mut item_fn);
+    let mut tokens = item_fn.to_token_stream();
+    tokens.extend(match checked {
+        Ok(function) => expand::register(&function),
+        Err(errors) => errors.to_compile_error(),
+    });
+    tokens.into()
 }

@@ -34,14 +34,6 @@ pub const fn is_event_type(name: &str) -> bool {
     !bytes.is_empty()
 }
 
-/// Fails the build of a type whose event type could never be subscribed to.
-#[doc(hidden)]
-#[must_use]
-pub const fn check_event_type(name: &str) -> &str {
-    assert!(is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
-    name
-}
-
 /// What can be emitted: a value of an [`Event`] type, or a [`CloudEvent`] with attributes of your choice.
 pub trait IntoCloudEvent {
     /// The event with its payload as JSON.

@@ -27,16 +27,21 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "client")]
 mod client;
 mod cloud_event;
 pub mod config;
 mod data;
 mod event;
+mod event_set;
 #[cfg(feature = "client")]
 mod settings;
 mod structured;
 
+#[cfg(feature = "axum")]
+pub use crate::axum::EventRejection;
 #[cfg(feature = "client")]
 pub use client::{Answer, Collection, Error, EventGateway, Receipt, Resource};
 pub use cloud_event::{CloudEvent, InvalidEvent, SpecVersion};
@@ -47,13 +52,15 @@ pub use data::{Data, DataError, FromData, IntoData};
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkEvent as Event;
 pub use event::{Event, IntoCloudEvent, is_event_type};
+pub use event_set::{Contains, EventSet};
 #[cfg(feature = "client")]
 pub use settings::Settings;
 /// Timestamps of events.
 pub use time::OffsetDateTime;
 
-/// What expansions of the macros name. Not part of the public API.
+/// What the other crates of the project need beyond the public API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::event::check_event_type;
+    // The trait without the derive macro of the same name, which `eg-runtime` exports in its own words.
+    pub use crate::event::Event as EventTrait;
 }

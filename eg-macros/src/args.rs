@@ -1,0 +1,218 @@
+//! The grammar of `#[http(…)]` and `#[subscribe(…)]`: which tokens are what. Whether they make sense together
+//! is decided in `function`.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Error, Ident, LitBool, LitStr, Result, Token, bracketed, parenthesized};
+
+use crate::errors::Errors;
+use crate::suggest::{did_you_mean, list};
+
+/// Which attribute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Http,
+    Subscribe,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Subscribe => "subscribe",
+        }
+    }
+
+    /// The kind of another attribute on the same function, whichever way its macro was imported.
+    pub(crate) fn of(path: &syn::Path) -> Option<Self> {
+        let last = path.segments.last()?;
+        [Self::Http, Self::Subscribe].into_iter().find(|kind| last.ident == kind.name())
+    }
+
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Http => &["name", "mode", "cors", "crate"],
+            Self::Subscribe => &["name", "mode", "path", "method", "crate"],
+        }
+    }
+}
+
+/// What stands between the parentheses of one attribute.
+pub(crate) struct Args {
+    pub(crate) kind: Kind,
+    /// `POST`, `"/users"`, `"user.created"`, `UserCreated`.
+    pub(crate) positional: Vec<Positional>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) mode: Option<LitStr>,
+    pub(crate) path: Option<LitStr>,
+    pub(crate) method: Option<Ident>,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) krate: Option<syn::Path>,
+}
+
+pub(crate) enum Positional {
+    Text(LitStr),
+    Path(syn::Path),
+}
+
+/// `cors`, or `cors(origins = […], …)`. Empty lists leave the gateway's defaults.
+#[derive(Clone, Default)]
+pub(crate) struct Cors {
+    pub(crate) origins: Vec<LitStr>,
+    pub(crate) methods: Vec<LitStr>,
+    pub(crate) headers: Vec<LitStr>,
+    pub(crate) credentials: bool,
+}
+
+impl Args {
+    pub(crate) fn parse(kind: Kind, tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut args = Self {
+            kind,
+            positional: Vec::new(),
+            name: None,
+            mode: None,
+            path: None,
+            method: None,
+            cors: None,
+            krate: None,
+        };
+        each(tokens, errors, |input| args.one(input));
+        args
+    }
+
+    fn one(&mut self, input: ParseStream<'_>) -> Result<()> {
+        if input.peek(LitStr) {
+            self.positional.push(Positional::Text(input.parse()?));
+            return Ok(());
+        }
+        let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
+        let flag = input.peek(Ident::peek_any) && input.fork().call(Ident::parse_any)? == "cors";
+        if keyed || flag {
+            let key = input.call(Ident::parse_any)?;
+            return self.option(&key, input);
+        }
+        let path: syn::Path = input.parse().map_err(|e| Error::new(e.span(), self.expected()))?;
+        self.positional.push(Positional::Path(path));
+        Ok(())
+    }
+
+    fn expected(&self) -> String {
+        let positional = match self.kind {
+            Kind::Http => "a method and a path, as in `#[http(POST, \"/users\")]`",
+            Kind::Subscribe => "an event type, as in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`",
+        };
+        format!("expected {positional}, or one of the options {}", list(self.kind.keys()))
+    }
+
+    fn option(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<()> {
+        let name = key.to_string();
+        if !self.kind.keys().contains(&name.as_str()) {
+            let keys = self.kind.keys();
+            return Err(Error::new(
+                key.span(),
+                format!(
+                    "`#[{}]` has no option `{name}`{}; its options are {}",
+                    self.kind.name(),
+                    did_you_mean(&name, keys),
+                    list(keys)
+                ),
+            ));
+        }
+        let again = match name.as_str() {
+            "name" => self.name.replace(value(input)?).is_some(),
+            "mode" => self.mode.replace(value(input)?).is_some(),
+            "path" => self.path.replace(value(input)?).is_some(),
+            "method" => {
+                input.parse::<Token![=]>()?;
+                self.method.replace(input.call(Ident::parse_any)?).is_some()
+            }
+            "crate" => {
+                input.parse::<Token![=]>()?;
+                self.krate.replace(input.call(syn::Path::parse_mod_style)?).is_some()
+            }
+            _ => self.cors.replace(Cors::parse(input)?).is_some(),
+        };
+        if again { Err(Error::new(key.span(), format!("option `{name}` is given twice"))) } else { Ok(()) }
+    }
+}
+
+impl Cors {
+    const KEYS: [&'static str; 4] = ["origins", "methods", "headers", "credentials"];
+
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut cors = Self::default();
+        if !input.peek(syn::token::Paren) {
+            return Ok(cors);
+        }
+        let content;
+        parenthesized!(content in input);
+        let mut errors = Errors::default();
+        each(content.parse()?, &mut errors, |input| cors.one(input));
+        errors.finish(cors)
+    }
+
+    fn one(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let key = input.call(Ident::parse_any)?;
+        let name = key.to_string();
+        let list_of = match name.as_str() {
+            "origins" => &mut self.origins,
+            "methods" => &mut self.methods,
+            "headers" => &mut self.headers,
+            "credentials" => {
+                input.parse::<Token![=]>()?;
+                self.credentials = input.parse::<LitBool>()?.value;
+                return Ok(());
+            }
+            _ => {
+                let hint = did_you_mean(&name, &Self::KEYS);
+                let message = format!("`cors` has no option `{name}`{hint}; its options are {}", list(&Self::KEYS));
+                return Err(Error::new(key.span(), message));
+            }
+        };
+        input.parse::<Token![=]>()?;
+        let content;
+        bracketed!(content in input);
+        let values = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
+        list_of.extend(values);
+        Ok(())
+    }
+}
+
+/// `= "value"`.
+fn value(input: ParseStream<'_>) -> Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    input.parse().map_err(|e| Error::new(e.span(), "expected a string literal"))
+}
+
+/// Calls `one` for each comma-separated piece; after a mistake, goes on behind the next comma.
+fn each(tokens: TokenStream, errors: &mut Errors, mut one: impl FnMut(ParseStream<'_>) -> Result<()>) {
+    let parser = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            let result = one(input).and_then(|()| match input.is_empty() || input.peek(Token![,]) {
+                true => Ok(()),
+                false => Err(input.error("expected `,`")),
+            });
+            errors.ok(result);
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?;
+            }
+            input.parse::<Option<Token![,]>>()?;
+        }
+        Ok(())
+    };
+    let result = parser.parse2(tokens);
+    errors.ok(result);
+}
+
+impl Positional {
+    /// For messages.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Text(text) => text.to_token_stream(),
+            Self::Path(path) => path.to_token_stream(),
+        }
+    }
+}

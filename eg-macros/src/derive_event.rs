@@ -1,0 +1,90 @@
+//! `#[derive(Event)]`: `#[event("user.created", source = "…")]` on a struct or enum.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token};
+
+use crate::errors::Errors;
+use crate::function::check_event_type;
+use crate::suggest::{did_you_mean, list};
+
+const KEYS: [&str; 2] = ["source", "crate"];
+const EXAMPLE: &str = "`#[event(\"user.created\")]`";
+
+/// What stands in `#[event(…)]`.
+#[derive(Default)]
+struct Attribute {
+    ty: Option<LitStr>,
+    source: Option<LitStr>,
+    krate: Option<Path>,
+}
+
+/// `impl Event`, in the words of the crate that `krate` names.
+pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
+    syn::parse2(item).and_then(|input| implement(&input, krate)).unwrap_or_else(|error| error.to_compile_error())
+}
+
+fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
+    let mut errors = Errors::default();
+    let mut attribute = Attribute::default();
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("event")) {
+        if attribute.ty.is_some() {
+            errors.at(attr, "a type stands for one event type");
+        }
+        errors.ok(attr.parse_args_with(|input: ParseStream<'_>| attribute.parse(input)));
+    }
+    if let syn::Data::Union(union) = &input.data {
+        errors.at(union.union_token, "the payload of an event is a struct or an enum");
+    }
+    let ty = match &attribute.ty {
+        Some(text) => check_event_type(text, &mut errors),
+        None => {
+            errors.at(&input.ident, format!("which event type is this? Add {EXAMPLE}"));
+            String::new()
+        }
+    };
+    if let Some(source) = attribute.source.as_ref().filter(|source| source.value().is_empty()) {
+        errors.at(source, "the source is empty; leave it out for `/services/<service>`");
+    }
+    let krate = attribute.krate.as_ref().unwrap_or(krate);
+    let name = &input.ident;
+    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    let source = attribute.source.as_ref().map(|source| {
+        quote! { const SOURCE: ::core::option::Option<&'static str> = ::core::option::Option::Some(#source); }
+    });
+    errors.finish(quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Event for #name #ty_generics #where_clause {
+            const TYPE: &'static str = #ty;
+            #source
+        }
+    })
+}
+
+impl Attribute {
+    fn parse(&mut self, input: ParseStream<'_>) -> Result<()> {
+        self.ty = Some(input.parse().map_err(|e| Error::new(e.span(), format!("expected {EXAMPLE}")))?);
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if input.is_empty() {
+                break;
+            }
+            let key = input.call(Ident::parse_any)?;
+            let name = key.to_string();
+            if !KEYS.contains(&name.as_str()) {
+                let hint = did_you_mean(&name, &KEYS);
+                let message = format!("`#[event]` has no option `{name}`{hint}; its options are {}", list(&KEYS));
+                return Err(Error::new(key.span(), message));
+            }
+            input.parse::<Token![=]>()?;
+            if name == "crate" {
+                self.krate = Some(input.call(Path::parse_mod_style)?);
+            } else {
+                self.source = Some(input.parse()?);
+            }
+        }
+        Ok(())
+    }
+}

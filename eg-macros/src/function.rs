@@ -1,0 +1,101 @@
+//! The model of an annotated function, and its rules. What comes out of `read` can be expanded as it is.
+
+mod signature;
+mod trigger;
+
+use proc_macro2::{Span, TokenStream};
+use syn::{Attribute, Error, Expr, ExprLit, Ident, ItemFn, Lit, Meta, ReturnType, Type};
+
+pub(crate) use self::trigger::{EventType, Mode, Trigger, check_event_type};
+use crate::args::{Args, Kind};
+use crate::errors::Errors;
+
+/// A function with its triggers, all rules checked.
+pub(crate) struct Function {
+    pub(crate) ident: Ident,
+    /// The name it has in the manifest.
+    pub(crate) name: String,
+    /// The first paragraph of its documentation.
+    pub(crate) doc: String,
+    pub(crate) krate: syn::Path,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) inputs: Vec<Type>,
+    pub(crate) output: ReturnType,
+}
+
+impl Function {
+    /// Reads the attribute `kind(args)` and all its siblings on `item`, and takes the siblings away.
+    pub(crate) fn read(kind: Kind, args: TokenStream, item: &mut ItemFn) -> Result<Self, Error> {
+        let mut errors = Errors::default();
+        let mut all = vec![Args::parse(kind, args, &mut errors)];
+        item.attrs.retain(|attribute| match Kind::of(attribute.path()) {
+            Some(kind) => {
+                all.push(Args::parse(kind, tokens_of(attribute), &mut errors));
+                false
+            }
+            None => true,
+        });
+
+        let triggers: Vec<Trigger> = all.iter().flat_map(|args| Trigger::read(args, &mut errors)).collect();
+        let inputs = signature::check(&item.sig, &triggers, &mut errors);
+        let name = name(&all, &item.sig.ident, &mut errors);
+        let krate = all.iter_mut().find_map(|args| args.krate.take());
+        errors.finish(Self {
+            ident: item.sig.ident.clone(),
+            name,
+            doc: doc(&item.attrs),
+            krate: krate.unwrap_or_else(|| syn::parse_quote!(::eg_runtime)),
+            triggers,
+            inputs,
+            output: item.sig.output.clone(),
+        })
+    }
+}
+
+fn tokens_of(attribute: &Attribute) -> TokenStream {
+    match &attribute.meta {
+        Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    }
+}
+
+/// The name that one of the attributes gives, else the function's own.
+fn name(all: &[Args], ident: &Ident, errors: &mut Errors) -> String {
+    let mut given = all.iter().filter_map(|args| args.name.as_ref());
+    let Some(name) = given.next() else { return unraw(ident) };
+    for other in given {
+        if other.value() != name.value() {
+            errors.at(other, format!("the function is already named {:?} by another attribute", name.value()));
+        }
+    }
+    let value = name.value();
+    let valid = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !valid {
+        errors.at(name, format!("{value:?} cannot name a function: use letters, digits, `-` and `_`"));
+    }
+    value
+}
+
+fn unraw(ident: &Ident) -> String {
+    let text = ident.to_string();
+    text.strip_prefix("r#").unwrap_or(&text).to_owned()
+}
+
+fn doc(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
+    let paragraph: Vec<&str> =
+        lines.iter().map(String::as_str).skip_while(|l| l.is_empty()).take_while(|l| !l.is_empty()).collect();
+    paragraph.join(" ")
+}
+
+/// Where the attribute stands, for mistakes that have no token of their own.
+fn attribute_span() -> Span {
+    Span::call_site()
+}

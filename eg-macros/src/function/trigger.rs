@@ -1,0 +1,166 @@
+//! What makes a function run, from the arguments of one attribute.
+
+use syn::{Error, Ident, LitStr};
+
+use super::attribute_span;
+use crate::args::{Args, Cors, Kind, Positional};
+use crate::errors::Errors;
+use crate::path::Path;
+use crate::suggest::{did_you_mean, list};
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// One subscription of the function.
+pub(crate) struct Trigger {
+    pub(crate) event_type: EventType,
+    pub(crate) mode: Mode,
+    pub(crate) method: String,
+    pub(crate) path: Path,
+    /// `#[http]`: the handler gets the HTTP request; otherwise the event.
+    pub(crate) http: bool,
+    pub(crate) cors: Option<Cors>,
+}
+
+pub(crate) enum EventType {
+    Name(String),
+    /// A type that implements `Event`.
+    Type(syn::Path),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Sync,
+    Async,
+}
+
+impl Trigger {
+    /// The triggers of one attribute; none where a mistake leaves nothing to go on with.
+    pub(crate) fn read(args: &Args, errors: &mut Errors) -> Vec<Self> {
+        match args.kind {
+            Kind::Http => http(args, errors).into_iter().collect(),
+            Kind::Subscribe => subscribe(args, errors),
+        }
+    }
+}
+
+fn http(args: &Args, errors: &mut Errors) -> Option<Trigger> {
+    let mut positional = args.positional.iter();
+    let mut method = None;
+    let mut path = None;
+    for argument in &mut positional {
+        match argument {
+            Positional::Path(word) if method.is_none() => match word.get_ident() {
+                Some(ident) => method = Some(check_method(ident, errors)),
+                None => errors.at(word, "expected an HTTP method, for example `POST`"),
+            },
+            Positional::Text(text) if path.is_none() => path = Some(check_path(text, errors)),
+            other => errors.at(other.tokens(), "`#[http]` takes one method and one path; stack a second attribute"),
+        }
+    }
+    let example = "as in `#[http(POST, \"/users\")]`";
+    if method.is_none() && args.positional.iter().all(|a| matches!(a, Positional::Text(_))) {
+        errors.push(Error::new(attribute_span(), format!("the method is missing, {example}")));
+    }
+    if path.is_none() {
+        errors.push(Error::new(attribute_span(), format!("the path is missing, {example}")));
+    }
+    let mode = mode(args, Mode::Sync, errors);
+    let (method, path) = (method??, path??);
+    check_literal_when_async(mode, &path, args, errors);
+    Some(Trigger {
+        event_type: EventType::Name("http.request".to_owned()),
+        mode,
+        method,
+        path,
+        http: true,
+        cors: args.cors.clone(),
+    })
+}
+
+fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
+    if args.positional.is_empty() {
+        let message = "which events? As in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`";
+        errors.push(Error::new(attribute_span(), message));
+    }
+    let mode = mode(args, Mode::Async, errors);
+    let method = args.method.as_ref().map_or(Some("POST".to_owned()), |ident| check_method(ident, errors));
+    let path = args.path.as_ref().map_or_else(|| Path::parse("/").ok(), |text| check_path(text, errors));
+    let mut seen: Vec<String> = Vec::new();
+    let mut triggers = Vec::new();
+    for argument in &args.positional {
+        let text = argument.tokens().to_string();
+        if seen.contains(&text) {
+            errors.at(argument.tokens(), format!("{text} is listed twice"));
+        }
+        seen.push(text);
+        let event_type = match argument {
+            Positional::Text(name) => EventType::Name(check_event_type(name, errors)),
+            Positional::Path(path) => EventType::Type(path.clone()),
+        };
+        if let (Some(method), Some(path)) = (&method, &path) {
+            let (method, path) = (method.clone(), path.clone());
+            triggers.push(Trigger { event_type, mode, method, path, http: false, cors: None });
+        }
+    }
+    if let Some(path) = &path {
+        check_literal_when_async(mode, path, args, errors);
+    }
+    triggers
+}
+
+fn mode(args: &Args, default: Mode, errors: &mut Errors) -> Mode {
+    let Some(text) = &args.mode else { return default };
+    match text.value().as_str() {
+        "sync" => Mode::Sync,
+        "async" => Mode::Async,
+        other => {
+            let hint = did_you_mean(other, &["sync", "async"]);
+            errors.at(text, format!("unknown mode {other:?}{hint}; the modes are `\"sync\"` and `\"async\"`"));
+            default
+        }
+    }
+}
+
+fn check_method(ident: &Ident, errors: &mut Errors) -> Option<String> {
+    let method = ident.to_string();
+    if METHODS.contains(&method.as_str()) {
+        return Some(method);
+    }
+    let hint = did_you_mean(&method, &METHODS);
+    errors.at(ident, format!("unknown HTTP method `{method}`{hint}; the methods are {}", list(&METHODS)));
+    None
+}
+
+fn check_path(text: &LitStr, errors: &mut Errors) -> Option<Path> {
+    errors.ok(Path::parse(&text.value()).map_err(|message| Error::new(text.span(), message)))
+}
+
+/// The gateway's rule for the event type of a subscription.
+pub(crate) fn check_event_type(text: &LitStr, errors: &mut Errors) -> String {
+    let name = text.value();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.is_empty() {
+        errors.at(text, "the event type is empty; a good one says what happened, like `user.created`");
+    } else if let Some(c) = name.chars().find(|c| !allowed(*c)) {
+        let message = format!("{c:?} cannot stand in an event type: use letters, digits, `.`, `-` and `_`");
+        errors.at(text, message);
+    }
+    name
+}
+
+/// The gateway compares the path of an async subscription literally; a parameter would never match.
+fn check_literal_when_async(mode: Mode, path: &Path, args: &Args, errors: &mut Errors) {
+    let Some(param) = path.params().next() else { return };
+    if mode == Mode::Sync {
+        return;
+    }
+    let message = format!("async subscriptions match their path literally, so `{param}` cannot be a parameter");
+    let text = args.positional.iter().find_map(|argument| match argument {
+        Positional::Text(text) if args.kind == Kind::Http => Some(text),
+        _ => args.path.as_ref(),
+    });
+    match text {
+        Some(text) => errors.at(text, message),
+        None => errors.push(Error::new(attribute_span(), message)),
+    }
+}

@@ -1,0 +1,124 @@
+//! `App`: what `main` builds and runs. Decides where the process is (Lambda or HTTP) and which functions serve.
+
+use std::any::Any;
+use std::env;
+
+use eg_sdk::EventGateway;
+
+use crate::dispatch::Service;
+use crate::lambda::{self, RUNTIME_API};
+use crate::registry::{self, FunctionDef, RegistryError};
+use crate::state::{Shared, States};
+use crate::{Error, panics};
+
+/// The functions of this binary, with what they share.
+#[derive(Debug, Default)]
+pub struct App {
+    states: States,
+    gateway: Option<EventGateway>,
+}
+
+/// Why an app does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("_HANDLER is `{handler}`, but this binary has {functions}, or `*` for all of them")]
+    Handler { handler: String, functions: String },
+    #[error(transparent)]
+    Environment(#[from] lambda::EnvironmentError),
+    #[error(transparent)]
+    Gateway(#[from] eg_sdk::Error),
+}
+
+impl App {
+    /// An app with every annotated function of the binary, and no state yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Provides the value of `State<T>` arguments. It is cloned for each invocation, so share with an `Arc`
+    /// what is costly to clone. A second value of the same type replaces the first.
+    #[must_use]
+    pub fn state<T: Clone + Any + Send + Sync>(mut self, state: T) -> Self {
+        self.states.insert(state);
+        self
+    }
+
+    /// Emits through this client instead of the one that the environment describes.
+    #[must_use]
+    pub fn gateway(mut self, gateway: EventGateway) -> Self {
+        self.gateway = Some(gateway);
+        self
+    }
+
+    /// Serves until the process is asked to end: Lambda where `AWS_LAMBDA_RUNTIME_API` is set, else HTTP.
+    ///
+    /// # Errors
+    /// When the app cannot start: no functions, two with one name, a missing state, an unknown `_HANDLER`, a
+    /// port in use. On Lambda the cause is also reported to the Runtime API.
+    pub async fn run(self) -> Result<(), Error> {
+        panics::remember_places();
+        match env::var(RUNTIME_API) {
+            Ok(endpoint) if !endpoint.is_empty() => self.run_on_lambda(&endpoint).await,
+            _ => self.run_over_http().await,
+        }
+    }
+
+    async fn run_on_lambda(self, endpoint: &str) -> Result<(), Error> {
+        let handler = env::var("_HANDLER").unwrap_or_default();
+        let start = lambda::check_environment().map_err(StartError::from).and_then(|()| self.service(&handler));
+        match start {
+            Ok((_, service)) => lambda::serve(service).await.map_err(Error::retry),
+            Err(error) => {
+                lambda::report_init_error(endpoint, &error.to_string()).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    #[cfg(feature = "http-server")]
+    async fn run_over_http(self) -> Result<(), Error> {
+        let (name, service) = self.service("*")?;
+        Ok(crate::http_server::serve(name, service).await?)
+    }
+
+    #[cfg(not(feature = "http-server"))]
+    async fn run_over_http(self) -> Result<(), Error> {
+        Err(Error::retry(format!("{RUNTIME_API} is not set, and eg-runtime was built without `http-server`")))
+    }
+
+    /// The service's name, and the functions that `handler` names.
+    fn service(self, handler: &str) -> Result<(&'static str, Service), StartError> {
+        let functions = registry::functions();
+        let name = registry::service(&functions)?;
+        registry::check_names(&functions)?;
+        let gateway = match self.gateway {
+            Some(gateway) => gateway,
+            None => EventGateway::from_env()?,
+        };
+        let gateway = gateway.with_source(format!("/services/{name}"));
+        let shared = Shared { states: self.states, gateway };
+        Ok((name, Service::new(select(functions, name, handler)?, shared)?))
+    }
+}
+
+/// The functions that `_HANDLER` names: one, as `create_user` or `users.create_user`, or all.
+fn select(
+    functions: Vec<&'static FunctionDef>,
+    service: &str,
+    handler: &str,
+) -> Result<Vec<&'static FunctionDef>, StartError> {
+    if ["*", "bootstrap", service].contains(&handler) {
+        return Ok(functions);
+    }
+    let name = handler.strip_prefix(service).and_then(|rest| rest.strip_prefix('.')).unwrap_or(handler);
+    match functions.iter().find(|function| function.name == name) {
+        Some(function) => Ok(vec![function]),
+        None => {
+            let known: Vec<_> = functions.iter().map(|function| format!("`{}`", function.name)).collect();
+            Err(StartError::Handler { handler: handler.to_owned(), functions: known.join(", ") })
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a function may know about the invocation it serves.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use crate::state::Shared;
+
+/// The current invocation: an argument of a function.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub(crate) request_id: String,
+    pub(crate) function: &'static str,
+    pub(crate) deadline: Option<SystemTime>,
+}
+
+impl Context {
+    /// Lambda's request id; over HTTP, the id of the event, or empty.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The function's name in the manifest.
+    #[must_use]
+    pub fn function_name(&self) -> &str {
+        self.function
+    }
+
+    /// When Lambda ends the invocation. `None` over HTTP.
+    #[must_use]
+    pub fn deadline(&self) -> Option<SystemTime> {
+        self.deadline
+    }
+
+    /// Time left until the deadline, zero when it has passed. `None` without a deadline.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.deadline?.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+}
+
+/// What the runtime puts into the extensions of every request.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) context: Context,
+}
+
+impl<S: Sync> FromRequestParts<S> for Context {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Scope::of(parts).context.clone())
+    }
+}
+
+impl Scope {
+    pub(crate) fn of(parts: &Parts) -> &Self {
+        parts.extensions.get().expect("`dispatch` puts the scope into every request before it calls a function")
+    }
+}

@@ -1,0 +1,83 @@
+//! `Emit<E>`: the right to emit certain events, as an argument. What a function may emit is thereby part of its
+//! signature, and of the manifest.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use eg_sdk::__private::EventTrait as Event;
+use eg_sdk::{CloudEvent, Contains, EventGateway, EventSet, Receipt};
+use http::request::Parts;
+use serde::Serialize;
+
+use crate::context::Scope;
+
+/// Emits events of type `E`, or of one of the types in a tuple `E`.
+///
+/// ```no_run
+/// # use eg_runtime::{Emit, Error, Event, subscribe};
+/// # #[derive(serde::Serialize, Event)] #[event("a")] struct Shipped { id: u32 }
+/// # #[derive(serde::Serialize, Event)] #[event("b")] struct Refused { id: u32 }
+/// #[subscribe("order.paid")]
+/// async fn ship(emit: Emit<(Shipped, Refused)>) -> Result<(), Error> {
+///     emit.send(Shipped { id: 7 }).await?;
+///     Ok(())
+/// }
+/// ```
+pub struct Emit<E> {
+    gateway: EventGateway,
+    events: PhantomData<fn() -> E>,
+}
+
+impl<E> Emit<E> {
+    /// Emits through `gateway`: for calling a function by hand, in a test.
+    #[must_use]
+    pub fn through(gateway: EventGateway) -> Self {
+        Self { gateway, events: PhantomData }
+    }
+
+    /// Emits `event` and returns once the gateway has accepted it.
+    ///
+    /// # Errors
+    /// As [`EventGateway::emit`]. Passing the error on with `?` makes the function's event come again.
+    pub async fn send<X, At>(&self, event: X) -> Result<Receipt, eg_sdk::Error>
+    where
+        X: Event + Serialize,
+        E: Contains<X, At>,
+    {
+        self.gateway.emit(event).await
+    }
+
+    /// Emits an event whose attributes you have chosen, for example its id or subject.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_event<X, At>(&self, event: CloudEvent<X>) -> Result<Receipt, eg_sdk::Error>
+    where
+        X: Event + Serialize,
+        E: Contains<X, At>,
+    {
+        self.gateway.emit(event).await
+    }
+}
+
+impl<E> Clone for Emit<E> {
+    fn clone(&self) -> Self {
+        Self::through(self.gateway.clone())
+    }
+}
+
+impl<E> fmt::Debug for Emit<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Emit").field(&self.gateway).finish()
+    }
+}
+
+impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::through(Scope::of(parts).shared.gateway.clone()))
+    }
+}

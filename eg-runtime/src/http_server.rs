@@ -1,0 +1,109 @@
+//! Serves HTTP: `#[http]` routes under their own paths, and every function as `POST /functions/<name>`, which
+//! takes a CloudEvent: what an `http` function of the gateway is.
+
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use eg_sdk::CloudEvent;
+use http::{StatusCode, header};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::dispatch::{Invocation, Service};
+use crate::outcome::{Failure, FailureKind};
+use crate::{payload, reply};
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("`{0}` is not an address to listen on; set HOST to an IP address and PORT to a port number")]
+    Address(String),
+    #[error("cannot listen on {0}: {1}; set PORT to another port")]
+    Listen(SocketAddr, io::Error),
+    #[error("serving HTTP failed: {0}")]
+    Serve(io::Error),
+}
+
+/// Serves until the process is asked to end; requests under way are finished.
+pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError> {
+    let var = |name, default: &str| env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or(default.to_owned());
+    let address = format!("{}:{}", var("HOST", "127.0.0.1"), var("PORT", "3000"));
+    let address: SocketAddr = address.parse().map_err(|_| ServeError::Address(address))?;
+    let listener = TcpListener::bind(address).await.map_err(|e| ServeError::Listen(address, e))?;
+    let address = listener.local_addr().map_err(|e| ServeError::Listen(address, e))?;
+    eprintln!("{name} serves http://{address}");
+    for function in service.functions() {
+        eprintln!("  POST /functions/{}", function.name);
+    }
+    axum::serve(listener, router(service)).with_graceful_shutdown(asked_to_end()).await.map_err(ServeError::Serve)
+}
+
+fn router(service: Service) -> Router {
+    let all = Arc::new(service);
+    let functions = all.functions().iter().fold(Router::new(), |router, function| {
+        router.route(&format!("/functions/{}", function.name), post(invoke).with_state(Arc::new(all.only(function))))
+    });
+    functions.fallback(request).with_state(all)
+}
+
+/// A request that is for no function by name: one of the `#[http]` routes.
+async fn request(State(service): State<Arc<Service>>, request: Request) -> Response {
+    service.http(request, &Invocation::default()).await.unwrap_or_else(failed)
+}
+
+/// A CloudEvent for one function. A `http.request` event gets the reply object that the gateway unpacks.
+async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
+    let event = match CloudEvent::from_json(&body) {
+        Ok(event) => event,
+        Err(e) => return failed(Failure { kind: FailureKind::Reject, message: e.to_string() }),
+    };
+    let invocation = Invocation { request_id: event.id().to_owned(), deadline: None };
+    let answer = if service.takes_request(&event) {
+        match payload::read_gateway_request(event, |method| service.routes(method)) {
+            Ok(request) => service.http(request, &invocation).await,
+            Err(e) => Err(e.into()),
+        }
+    } else {
+        service.event(event, &invocation).await
+    };
+    let reply = match answer {
+        Ok(response) => reply::write(response).await,
+        Err(failure) => Err(failure),
+    };
+    match reply {
+        Ok(reply) => ([(header::CONTENT_TYPE, "application/json")], reply.get().to_owned()).into_response(),
+        Err(failure) => failed(failure),
+    }
+}
+
+/// The status says whether trying again can help, the body what Lambda would report.
+fn failed(failure: Failure) -> Response {
+    let status = match failure.kind {
+        FailureKind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
+        FailureKind::Retry | FailureKind::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let body = json!({ "errorType": failure.kind.error_type(), "errorMessage": failure.message });
+    (status, Json(body)).into_response()
+}
+
+async fn asked_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminate) = terminate {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            return;
+        }
+    }
+    // Without a handler the signal ends the process as it would have anyway.
+    let _ = interrupt.await;
+}

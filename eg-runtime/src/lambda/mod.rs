@@ -1,0 +1,89 @@
+//! Serves Lambda: takes payloads from the Runtime API, has `dispatch` call the function, and answers in the
+//! shape that the caller understands. Owns no protocol of its own; that is `lambda_runtime`'s.
+
+mod init;
+
+use std::env;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::extract::Request;
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde_json::value::RawValue;
+
+pub(crate) use self::init::report as report_init_error;
+use crate::dispatch::{Invocation, Service};
+use crate::outcome::{Failure, FailureKind};
+use crate::payload::{self, Payload, PayloadError};
+use crate::reply;
+
+/// The Runtime API's address, when this process runs on Lambda.
+pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Variables that Lambda always sets and `lambda_runtime` relies on.
+const REQUIRED: [&str; 3] =
+    ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
+
+/// Why the process cannot serve Lambda.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EnvironmentError {
+    #[error("the environment variable {0} is not set; Lambda sets it, and so must what stands in for Lambda")]
+    Missing(&'static str),
+    #[error("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is `{0}`, not a number of megabytes")]
+    Memory(String),
+}
+
+/// What `lambda_runtime` would panic about.
+pub(crate) fn check_environment() -> Result<(), EnvironmentError> {
+    for name in REQUIRED {
+        let value = env::var(name).map_err(|_| EnvironmentError::Missing(name))?;
+        if name == REQUIRED[1] && value.parse::<i32>().is_err() {
+            return Err(EnvironmentError::Memory(value));
+        }
+    }
+    Ok(())
+}
+
+/// Serves invocations until Lambda ends the process.
+pub(crate) async fn serve(service: Service) -> Result<(), lambda_runtime::Error> {
+    let service = Arc::new(service);
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let service = service.clone();
+        async move {
+            let context = event.context;
+            let deadline = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline));
+            let invocation = Invocation { request_id: context.request_id, deadline };
+            invoke(&service, event.payload.get(), &invocation).await
+        }
+    });
+    Runtime::new(handler).run().await
+}
+
+/// One invocation: the answer, or the failure that Lambda is to report.
+async fn invoke(service: &Service, payload: &str, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
+    match payload::read(payload)? {
+        Payload::Http(request) => answer(service, request, invocation).await,
+        Payload::Event(event) if service.takes_request(&event) => {
+            let request = payload::read_gateway_request(event, |method| service.routes(method))?;
+            answer(service, request, invocation).await
+        }
+        Payload::Event(event) => reply::write(service.event(event, invocation).await?).await,
+    }
+}
+
+async fn answer(service: &Service, request: Request, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
+    reply::write(service.http(request, invocation).await?).await
+}
+
+impl From<PayloadError> for Failure {
+    fn from(error: PayloadError) -> Self {
+        // The same bytes will not become readable by trying again.
+        Self { kind: FailureKind::Reject, message: error.to_string() }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.kind.error_type().to_owned(), error_message: failure.message }
+    }
+}

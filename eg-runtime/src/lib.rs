@@ -1,0 +1,112 @@
+//! Runs annotated functions: on AWS Lambda and, everywhere else, as an HTTP server. Knows the event gateway
+//! only by what travels: CloudEvents, HTTP, and the manifest inside the binary.
+//!
+//! ```no_run
+//! use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, State, http, subscribe};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Event)]
+//! #[event("user.created")]
+//! struct UserCreated { id: String }
+//!
+//! #[derive(Clone)]
+//! struct Greeting(&'static str);
+//!
+//! /// Registers a user.
+//! #[http(POST, "/users")]
+//! async fn create_user(emit: Emit<UserCreated>, Json(id): Json<String>) -> Result<Json<String>, Error> {
+//!     emit.send(UserCreated { id: id.clone() }).await?;
+//!     Ok(Json(id))
+//! }
+//!
+//! /// Greets a new user.
+//! #[subscribe(UserCreated)]
+//! async fn greet(State(greeting): State<Greeting>, event: CloudEvent<UserCreated>) -> Result<(), Error> {
+//!     println!("{}, {}", greeting.0, event.data.id);
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Error> {
+//!     App::new().state(Greeting("hello")).run().await
+//! }
+//! ```
+//!
+//! # Functions
+//!
+//! A function is an `async fn` whose arguments are axum extractors (`State` is [`State`], the last argument
+//! may take the body) and whose result is anything that axum can turn into a response. It gets the HTTP
+//! request with `#[http]`; with `#[subscribe]` it gets a request whose body is the event's payload, and
+//! [`CloudEvent`] extracts payload and attributes.
+//!
+//! For an event, a success status means *done*. An [`Error`] through `?` means *try again later*, and so do
+//! 408, 409, 425, 429 and all 5xx; [`Error::reject`] and every other 4xx mean *never try again*.
+//!
+//! # Where it runs
+//!
+//! With `AWS_LAMBDA_RUNTIME_API` set, [`App::run`] serves Lambda: `_HANDLER` names one function
+//! (`create_user` or `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`).
+//! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own
+//! path, and each function as `POST /functions/<name>`, which takes a CloudEvent.
+
+mod app;
+mod context;
+mod dispatch;
+mod emit;
+mod error;
+#[cfg(feature = "http-server")]
+mod http_server;
+mod lambda;
+mod manifest;
+mod outcome;
+mod panics;
+mod payload;
+mod probe;
+mod registry;
+mod reply;
+mod state;
+
+pub use app::App;
+/// axum's own extractors, responses and HTTP types.
+pub use axum::{
+    Form, Json,
+    body::Bytes,
+    extract::{Path, Query},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+pub use context::Context;
+/// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
+/// the default source, `/services/<service>`.
+pub use eg_macros::RuntimeEvent as Event;
+/// Answers HTTP requests: `#[http(METHOD, "/path/{id}")]`.
+///
+/// METHOD is one of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS. A segment `{name}` of the path is a
+/// parameter, `{*name}` at the end matches the rest; the gateway's `:name` and `*name` are accepted too.
+///
+/// Options: `name = "createUser"` (default: the function's own), `mode = "async"` (the caller does not wait),
+/// `cors` or `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`,
+/// `crate = path::to::eg_runtime`. Several attributes on one function are several triggers.
+pub use eg_macros::http;
+/// Handles events: `#[subscribe("user.created")]`, `#[subscribe("a", "b")]`, `#[subscribe(UserCreated)]`.
+///
+/// Options: `name = "sendWelcomeEmail"` (default: the function's own), `mode = "sync"` (the emitter gets the
+/// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST),
+/// `crate = path::to::eg_runtime`. Several attributes on one function are several triggers.
+pub use eg_macros::subscribe;
+pub use eg_sdk::{CloudEvent, Data, EventGateway, __private::EventTrait as Event};
+pub use emit::Emit;
+pub use error::{Error, Reject};
+pub use state::State;
+
+/// What expansions of the macros name. Not part of the public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use axum::extract::Request;
+    pub use inventory;
+
+    pub use crate::dispatch::{ResponseFuture, from_parts, from_request, into_response};
+    pub use crate::manifest::{record, record_len, service_record, service_record_len};
+    pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
+    pub use crate::registry::{Cors, FunctionDef, Mode, ServiceDef, Trigger};
+}

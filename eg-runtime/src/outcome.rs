@@ -1,0 +1,68 @@
+//! What a function's response means for an event: done, try again, or never again. Decides; reports to nobody.
+
+use axum::response::Response;
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+
+/// How an invocation failed. Travels in the response's extensions when the function returned an `Error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// Try again later.
+    Retry,
+    /// Never again.
+    Reject,
+    /// The function panicked; try again, it may have been the moment.
+    Panic,
+}
+
+impl FailureKind {
+    /// The rule for statuses, the same that the gateway has for HTTP functions.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            408 | 409 | 425 | 429 => Self::Retry,
+            400..=499 => Self::Reject,
+            _ => Self::Retry,
+        }
+    }
+
+    /// `errorType` in Lambda's error report. `Reject` is what the gateway looks for.
+    pub(crate) fn error_type(self) -> &'static str {
+        match self {
+            Self::Retry => "Retry",
+            Self::Reject => "Reject",
+            Self::Panic => "Panic",
+        }
+    }
+}
+
+impl Failure {
+    /// The failure that `response` stands for, if it does.
+    pub(crate) fn of(response: &Response) -> Option<Self> {
+        if let Some(failure) = response.extensions().get::<Self>() {
+            return Some(failure.clone());
+        }
+        let status = response.status();
+        (status.is_client_error() || status.is_server_error())
+            .then(|| Self { kind: FailureKind::of_status(status), message: format!("it answered {status}") })
+    }
+
+    /// The same, with the text of the body as message where the function gave no other: rejections of
+    /// extractors say there what is wrong.
+    pub(crate) async fn explained(response: Response) -> Result<Response, Self> {
+        let Some(mut failure) = Self::of(&response) else { return Ok(response) };
+        if response.extensions().get::<Self>().is_none()
+            && let Ok(body) = response.into_body().collect().await
+            && let Ok(text) = std::str::from_utf8(&body.to_bytes())
+            && !text.is_empty()
+        {
+            failure.message = text.to_owned();
+        }
+        Err(failure)
+    }
+}

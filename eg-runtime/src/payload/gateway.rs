@@ -1,0 +1,96 @@
+//! The event gateway's `http.request` event as the HTTP request it was. Source: the original gateway's
+//! contract: `data` is `{headers, query, body, host, path, method, params}`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Request;
+use eg_sdk::{CloudEvent, Data, FromData as _};
+use http::{HeaderMap, Method, header};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::PayloadError;
+use super::request::{append, build, decode};
+
+/// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
+const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'[')
+    .add(b'\\').add(b']').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+#[derive(Deserialize)]
+struct HttpRequest {
+    method: String,
+    path: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    query: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    body: Option<Box<RawValue>>,
+    #[serde(default)]
+    params: Option<BTreeMap<String, String>>,
+}
+
+/// The request. `routes` are those the functions have for a method: with the one that matches, the path gets
+/// back the escapes that `data.path` has lost.
+pub(crate) fn read(
+    event: CloudEvent<Data>,
+    routes: impl FnOnce(&Method) -> Vec<&'static str>,
+) -> Result<Request, PayloadError> {
+    let invalid = |reason: String| PayloadError::Family { family: "`http.request` event", reason };
+    let data = HttpRequest::from_data(event.data).map_err(|e| invalid(e.to_string()))?;
+    let mut headers = HeaderMap::with_capacity(data.headers.len());
+    for (name, value) in &data.headers {
+        append(&mut headers, name, value);
+    }
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let body = body(data.body.as_deref(), media_type.unwrap_or_default()).map_err(invalid)?;
+
+    let method = Method::from_bytes(data.method.as_bytes()).map_err(|_| invalid(format!("method `{}`", data.method)))?;
+    let params = data.params.unwrap_or_default();
+    let path = routes(&method)
+        .into_iter()
+        .filter_map(|route| fill(route, &params))
+        .find(|path| decoded(path) == data.path)
+        .unwrap_or_else(|| utf8_percent_encode(&data.path, PATH).to_string());
+    let query = query(data.query.unwrap_or_default());
+    build(&data.method, &format!("{path}{query}"), headers, body).map_err(invalid)
+}
+
+/// The route with its parameters filled in; `None` when one is not given.
+fn fill(route: &str, params: &BTreeMap<String, String>) -> Option<String> {
+    let segments = route.split('/').skip(1).map(|segment| {
+        let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        match name {
+            Some(name) => params.get(name.trim_start_matches('*')).map(String::as_str),
+            None => Some(segment),
+        }
+    });
+    segments.map(|segment| segment.map(|segment| format!("/{segment}"))).collect()
+}
+
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+fn query(query: BTreeMap<String, Vec<String>>) -> String {
+    let pairs = query.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+/// Undoes the gateway's body normalisation: JSON stands as JSON, forms as text, everything else in base64.
+fn body(body: Option<&RawValue>, media_type: &str) -> Result<Vec<u8>, String> {
+    let Some(body) = body.filter(|body| body.get() != "null") else { return Ok(Vec::new()) };
+    if !body.get().starts_with('"') {
+        return Ok(body.get().as_bytes().to_vec());
+    }
+    let text: String = serde_json::from_str(body.get()).map_err(|e| format!("body: {e}"))?;
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let verbatim = ["multipart/form-data", "application/x-www-form-urlencoded"];
+    if verbatim.iter().any(|verbatim| essence.eq_ignore_ascii_case(verbatim)) {
+        return Ok(text.into_bytes());
+    }
+    decode(&text)
+}
