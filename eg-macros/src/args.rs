@@ -102,7 +102,9 @@ impl Args {
     fn expected(&self) -> String {
         let positional = match self.kind {
             Kind::Http => "a method and a path, as in `#[http(POST, \"/users\")]`",
-            Kind::Subscribe => "an event type, as in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`",
+            Kind::Subscribe => {
+                "an event type, as in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`"
+            }
         };
         format!("expected {positional}, or one of the options {}", list(self.kind.keys()))
     }
@@ -168,7 +170,8 @@ impl Cors {
             }
             _ => {
                 let hint = did_you_mean(&name, &Self::KEYS);
-                let message = format!("`cors` has no option `{name}`{hint}; its options are {}", list(&Self::KEYS));
+                let message =
+                    format!("`cors` has no option `{name}`{hint}; its options are {}", list(&Self::KEYS));
                 return Err(Error::new(key.span(), message));
             }
         };

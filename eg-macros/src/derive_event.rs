@@ -23,7 +23,9 @@ struct Attribute {
 
 /// `impl Event`, in the words of the crate that `krate` names.
 pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
-    syn::parse2(item).and_then(|input| implement(&input, krate)).unwrap_or_else(|error| error.to_compile_error())
+    syn::parse2(item)
+        .and_then(|input| implement(&input, krate))
+        .unwrap_or_else(|error| error.to_compile_error())
 }
 
 fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
@@ -75,7 +77,8 @@ impl Attribute {
             let name = key.to_string();
             if !KEYS.contains(&name.as_str()) {
                 let hint = did_you_mean(&name, &KEYS);
-                let message = format!("`#[event]` has no option `{name}`{hint}; its options are {}", list(&KEYS));
+                let message =
+                    format!("`#[event]` has no option `{name}`{hint}; its options are {}", list(&KEYS));
                 return Err(Error::new(key.span(), message));
             }
             input.parse::<Token![=]>()?;

@@ -65,11 +65,13 @@ fn name(all: &[Args], ident: &Ident, errors: &mut Errors) -> String {
     let Some(name) = given.next() else { return unraw(ident) };
     for other in given {
         if other.value() != name.value() {
-            errors.at(other, format!("the function is already named {:?} by another attribute", name.value()));
+            errors
+                .at(other, format!("the function is already named {:?} by another attribute", name.value()));
         }
     }
     let value = name.value();
-    let valid = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let valid =
+        !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if !valid {
         errors.at(name, format!("{value:?} cannot name a function: use letters, digits, `-` and `_`"));
     }

@@ -67,7 +67,9 @@ impl Path {
 impl Segment {
     fn parse(piece: &str) -> Result<Self, String> {
         let braced = piece.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        if let Some(name) = braced.and_then(|inner| inner.strip_prefix('*')).or_else(|| piece.strip_prefix('*')) {
+        if let Some(name) =
+            braced.and_then(|inner| inner.strip_prefix('*')).or_else(|| piece.strip_prefix('*'))
+        {
             return name_of(piece, name).map(Self::Wildcard);
         }
         if let Some(name) = braced.or_else(|| piece.strip_prefix(':')) {

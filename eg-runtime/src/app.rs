@@ -68,7 +68,8 @@ impl App {
 
     async fn run_on_lambda(self, endpoint: &str) -> Result<(), Error> {
         let handler = env::var("_HANDLER").unwrap_or_default();
-        let start = lambda::check_environment().map_err(StartError::from).and_then(|()| self.service(&handler));
+        let start =
+            lambda::check_environment().map_err(StartError::from).and_then(|()| self.service(&handler));
         match start {
             Ok((_, service)) => lambda::serve(service).await.map_err(Error::retry),
             Err(error) => {

@@ -60,6 +60,9 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
 impl Scope {
     pub(crate) fn of(parts: &Parts) -> &Self {
-        parts.extensions.get().expect("`dispatch` puts the scope into every request before it calls a function")
+        parts
+            .extensions
+            .get()
+            .expect("`dispatch` puts the scope into every request before it calls a function")
     }
 }

@@ -64,7 +64,11 @@ impl Service {
     ///
     /// # Errors
     /// When the function panicked.
-    pub(crate) async fn http(&self, mut request: Request, invocation: &Invocation) -> Result<Response, Failure> {
+    pub(crate) async fn http(
+        &self,
+        mut request: Request,
+        invocation: &Invocation,
+    ) -> Result<Response, Failure> {
         request.extensions_mut().insert(self.scope("", invocation));
         let response = match self.router.clone().oneshot(request).await {
             Ok(response) => response,
@@ -93,10 +97,15 @@ impl Service {
     ///
     /// # Errors
     /// When a function failed, unless the emitter waits for its status; and when none subscribes to the type.
-    pub(crate) async fn event(&self, event: CloudEvent<Data>, invocation: &Invocation) -> Result<Response, Failure> {
+    pub(crate) async fn event(
+        &self,
+        event: CloudEvent<Data>,
+        invocation: &Invocation,
+    ) -> Result<Response, Failure> {
         let mut answer = None;
         for function in &self.functions {
-            let mut triggers = function.triggers.iter().filter(|t| t.route.is_none() && t.event_type == event.ty());
+            let mut triggers =
+                function.triggers.iter().filter(|t| t.route.is_none() && t.event_type == event.ty());
             let Some(trigger) = triggers.next() else { continue };
             let mut request = request_of(&event);
             request.extensions_mut().insert(self.scope(function.name, invocation));
@@ -143,7 +152,10 @@ async fn call_http(function: &'static FunctionDef, mut request: Request) -> Resp
         scope.context.function = function.name;
     }
     let response = panics::catch((function.call)(request)).await;
-    log(function, &response);
+    // A 4xx is an answer to the client, not a fault of the function.
+    if response.status().is_server_error() {
+        log(function, &response);
+    }
     response
 }
 
@@ -172,7 +184,9 @@ fn http_triggers(function: &'static FunctionDef) -> impl Iterator<Item = (&'stat
 
 fn method_filter(method: &'static str) -> MethodFilter {
     let method = Method::from_bytes(method.as_bytes()).ok();
-    method.and_then(|m| MethodFilter::try_from(m).ok()).expect("the macros accept methods that axum knows only")
+    method
+        .and_then(|m| MethodFilter::try_from(m).ok())
+        .expect("the macros accept methods that axum knows only")
 }
 
 fn check_state(functions: &[&'static FunctionDef], shared: &Shared) -> Result<(), RegistryError> {
@@ -198,7 +212,12 @@ fn check_routes(functions: &[&'static FunctionDef]) -> Result<(), RegistryError>
                 }
                 if other_trigger.method == trigger.method {
                     let (first, second) = (other.name, function.name);
-                    return Err(RegistryError::SameRoute { first, second, method: trigger.method, path: route });
+                    return Err(RegistryError::SameRoute {
+                        first,
+                        second,
+                        method: trigger.method,
+                        path: route,
+                    });
                 }
             }
             seen.push((function, trigger, route));

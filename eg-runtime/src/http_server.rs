@@ -34,7 +34,8 @@ pub(crate) enum ServeError {
 
 /// Serves until the process is asked to end; requests under way are finished.
 pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError> {
-    let var = |name, default: &str| env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or(default.to_owned());
+    let var =
+        |name, default: &str| env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or(default.to_owned());
     let address = format!("{}:{}", var("HOST", "127.0.0.1"), var("PORT", "3000"));
     let address: SocketAddr = address.parse().map_err(|_| ServeError::Address(address))?;
     let listener = TcpListener::bind(address).await.map_err(|e| ServeError::Listen(address, e))?;
@@ -43,13 +44,19 @@ pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError
     for function in service.functions() {
         eprintln!("  POST /functions/{}", function.name);
     }
-    axum::serve(listener, router(service)).with_graceful_shutdown(asked_to_end()).await.map_err(ServeError::Serve)
+    axum::serve(listener, router(service))
+        .with_graceful_shutdown(asked_to_end())
+        .await
+        .map_err(ServeError::Serve)
 }
 
 fn router(service: Service) -> Router {
     let all = Arc::new(service);
     let functions = all.functions().iter().fold(Router::new(), |router, function| {
-        router.route(&format!("/functions/{}", function.name), post(invoke).with_state(Arc::new(all.only(function))))
+        router.route(
+            &format!("/functions/{}", function.name),
+            post(invoke).with_state(Arc::new(all.only(function))),
+        )
     });
     functions.fallback(request).with_state(all)
 }

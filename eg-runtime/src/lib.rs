@@ -94,7 +94,7 @@ pub use eg_macros::http;
 /// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST),
 /// `crate = path::to::eg_runtime`. Several attributes on one function are several triggers.
 pub use eg_macros::subscribe;
-pub use eg_sdk::{CloudEvent, Data, EventGateway, __private::EventTrait as Event};
+pub use eg_sdk::{__private::EventTrait as Event, CloudEvent, Data, EventGateway};
 pub use emit::Emit;
 pub use error::{Error, Reject};
 pub use state::State;
@@ -105,7 +105,7 @@ pub mod __private {
     pub use axum::extract::Request;
     pub use inventory;
 
-    pub use crate::dispatch::{ResponseFuture, from_parts, from_request, into_response};
+    pub use crate::dispatch::{Call, ResponseFuture, from_parts, from_request, into_response};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
     pub use crate::registry::{Cors, FunctionDef, Mode, ServiceDef, Trigger};

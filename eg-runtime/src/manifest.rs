@@ -13,10 +13,7 @@ macro_rules! __register_function {
             use $crate::__private as __eg;
             $def
         };
-        $crate::__record!(
-            $crate::__private::record_len(&__EG_DEF),
-            $crate::__private::record(&__EG_DEF)
-        );
+        $crate::__record!($crate::__private::record_len(&__EG_DEF), $crate::__private::record(&__EG_DEF));
         $crate::__private::inventory::submit! { __EG_DEF }
     };
 }

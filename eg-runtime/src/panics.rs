@@ -21,7 +21,8 @@ pub(crate) async fn catch(response: ResponseFuture) -> Response {
     // Unwind safety: what the function has touched is its own; the runtime keeps nothing of it.
     AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|payload| {
         let place = LAST.take().map(|place| format!(" at {place}")).unwrap_or_default();
-        let failure = Failure { kind: FailureKind::Panic, message: format!("panicked{place}: {}", text(&*payload)) };
+        let failure =
+            Failure { kind: FailureKind::Panic, message: format!("panicked{place}: {}", text(&*payload)) };
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
         response.extensions_mut().insert(failure);
         response

@@ -122,7 +122,9 @@ pub(crate) enum RegistryError {
          `eg_runtime::service!(\"name\");` in main.rs"
     )]
     SeveralPackages(&'static str, &'static str),
-    #[error("two functions are called `{name}`, at {first} and {second}: rename one, or give it `name = \"…\"`")]
+    #[error(
+        "two functions are called `{name}`, at {first} and {second}: rename one, or give it `name = \"…\"`"
+    )]
     Duplicate { name: &'static str, first: String, second: String },
     #[error("`{first}` and `{second}` both answer {method} {path}")]
     SameRoute { first: &'static str, second: &'static str, method: &'static str, path: &'static str },

@@ -28,7 +28,8 @@ impl<S: Send + Sync, T: FromData> FromRequest<S> for CloudEvent<T> {
         let event = match parts.extensions.remove::<CloudEvent<Data>>() {
             Some(event) => event,
             None => {
-                let body = body.collect().await.map_err(|e| EventRejection(format!("cannot read the body: {e}")))?;
+                let body =
+                    body.collect().await.map_err(|e| EventRejection(format!("cannot read the body: {e}")))?;
                 CloudEvent::from_json(&body.to_bytes()).map_err(|e| EventRejection(e.to_string()))?
             }
         };

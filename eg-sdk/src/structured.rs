@@ -68,7 +68,10 @@ fn read_1_0(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
     };
     let data = match (members.take("data")?, members.take("data_base64")?) {
         (Some(_), Some(_)) => {
-            return Err(InvalidEvent::attribute("data_base64", "given together with `data`; an event has one payload"));
+            return Err(InvalidEvent::attribute(
+                "data_base64",
+                "given together with `data`; an event has one payload",
+            ));
         }
         (Some(json), None) => Data::Json(json.to_owned()),
         (None, Some(base64)) => match text::<String>("data_base64", base64)? {
@@ -144,7 +147,10 @@ fn check(attributes: &Attributes) -> Result<(), InvalidEvent> {
     if let Some(media_type) = &attributes.datacontenttype
         && !is_media_type(media_type)
     {
-        return Err(InvalidEvent::attribute("datacontenttype", format!("`{media_type}` is not a media type")));
+        return Err(InvalidEvent::attribute(
+            "datacontenttype",
+            format!("`{media_type}` is not a media type"),
+        ));
     }
     if let Some(schema) = &attributes.dataschema
         && !UriRef::parse(schema.as_str()).is_ok_and(|uri| uri.has_scheme())
@@ -174,7 +180,10 @@ fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
     if v1 || uri.has_scheme() || uri.path().as_str().starts_with('/') {
         Ok(())
     } else {
-        Err(InvalidEvent::attribute("source", format!("`{source}` is neither an absolute URI nor an absolute path")))
+        Err(InvalidEvent::attribute(
+            "source",
+            format!("`{source}` is neither an absolute URI nor an absolute path"),
+        ))
     }
 }
 
@@ -282,7 +291,8 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     map.serialize_entry("eventID", &a.id)?;
     optional(map, "eventTime", rfc3339(a.time)?.as_ref())?;
     optional(map, "schemaURL", a.dataschema.as_ref())?;
-    let extensions: BTreeMap<_, _> = a.extensions.iter().filter(|(name, _)| *name != EVENT_TYPE_VERSION).collect();
+    let extensions: BTreeMap<_, _> =
+        a.extensions.iter().filter(|(name, _)| *name != EVENT_TYPE_VERSION).collect();
     optional(map, "extensions", Some(extensions).filter(|extensions| !extensions.is_empty()).as_ref())?;
     optional(map, "contentType", a.datacontenttype.as_ref())?;
     match &event.data {
@@ -292,7 +302,11 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     }
 }
 
-fn optional<M: SerializeMap, T: Serialize>(map: &mut M, name: &str, value: Option<&T>) -> Result<(), M::Error> {
+fn optional<M: SerializeMap, T: Serialize>(
+    map: &mut M,
+    name: &str,
+    value: Option<&T>,
+) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 

@@ -11,8 +11,8 @@ const BODY: [&str; 8] = ["CloudEvent", "Json", "Form", "Bytes", "String", "Multi
 
 /// Types that stand for exactly one path parameter.
 const SCALARS: [&str; 19] = [
-    "String", "str", "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
-    "isize", "f32", "f64", "Uuid",
+    "String", "str", "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+    "i128", "isize", "f32", "f64", "Uuid",
 ];
 
 /// The types of the arguments.
@@ -67,7 +67,11 @@ fn check_path(inputs: &[Type], triggers: &[Trigger], errors: &mut Errors) {
             let path = trigger.path.axum();
             errors.at(
                 ty,
-                format!("`{path}` has {} ({}), but this takes {arity}", count(params.len()), params.join(", ")),
+                format!(
+                    "`{path}` has {} ({}), but this takes {arity}",
+                    count(params.len()),
+                    params.join(", ")
+                ),
             );
         }
     }

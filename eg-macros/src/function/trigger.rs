@@ -54,7 +54,9 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Trigger> {
                 None => errors.at(word, "expected an HTTP method, for example `POST`"),
             },
             Positional::Text(text) if path.is_none() => path = Some(check_path(text, errors)),
-            other => errors.at(other.tokens(), "`#[http]` takes one method and one path; stack a second attribute"),
+            other => {
+                errors.at(other.tokens(), "`#[http]` takes one method and one path; stack a second attribute")
+            }
         }
     }
     let example = "as in `#[http(POST, \"/users\")]`";
@@ -115,7 +117,8 @@ fn mode(args: &Args, default: Mode, errors: &mut Errors) -> Mode {
         "async" => Mode::Async,
         other => {
             let hint = did_you_mean(other, &["sync", "async"]);
-            errors.at(text, format!("unknown mode {other:?}{hint}; the modes are `\"sync\"` and `\"async\"`"));
+            errors
+                .at(text, format!("unknown mode {other:?}{hint}; the modes are `\"sync\"` and `\"async\"`"));
             default
         }
     }
@@ -154,7 +157,8 @@ fn check_literal_when_async(mode: Mode, path: &Path, args: &Args, errors: &mut E
     if mode == Mode::Sync {
         return;
     }
-    let message = format!("async subscriptions match their path literally, so `{param}` cannot be a parameter");
+    let message =
+        format!("async subscriptions match their path literally, so `{param}` cannot be a parameter");
     let text = args.positional.iter().find_map(|argument| match argument {
         Positional::Text(text) if args.kind == Kind::Http => Some(text),
         _ => args.path.as_ref(),

@@ -71,7 +71,11 @@ async fn invoke(service: &Service, payload: &str, invocation: &Invocation) -> Re
     }
 }
 
-async fn answer(service: &Service, request: Request, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
+async fn answer(
+    service: &Service,
+    request: Request,
+    invocation: &Invocation,
+) -> Result<Box<RawValue>, Failure> {
     reply::write(service.http(request, invocation).await?).await
 }
 

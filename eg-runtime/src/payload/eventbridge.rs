@@ -45,7 +45,10 @@ pub(super) fn read(json: &str) -> Result<CloudEvent<Data>, PayloadError> {
     {
         return Ok(CloudEvent::from_json(envelope.detail.get().as_bytes())?);
     }
-    let time = envelope.time.map(|time| parse_time(&time).ok_or_else(|| invalid(format!("time `{time}`")))).transpose()?;
+    let time = envelope
+        .time
+        .map(|time| parse_time(&time).ok_or_else(|| invalid(format!("time `{time}`"))))
+        .transpose()?;
     let mut event = CloudEvent::of_type(envelope.detail_type, envelope.source, Data::Json(envelope.detail))
         .with_specversion(SpecVersion::V1_0)
         .with_id(envelope.id)

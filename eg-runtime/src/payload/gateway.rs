@@ -14,8 +14,22 @@ use super::PayloadError;
 use super::request::{append, build, decode};
 
 /// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
-const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'[')
-    .add(b'\\').add(b']').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 #[derive(Deserialize)]
 struct HttpRequest {
@@ -46,7 +60,8 @@ pub(crate) fn read(
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let body = body(data.body.as_deref(), media_type.unwrap_or_default()).map_err(invalid)?;
 
-    let method = Method::from_bytes(data.method.as_bytes()).map_err(|_| invalid(format!("method `{}`", data.method)))?;
+    let method = Method::from_bytes(data.method.as_bytes())
+        .map_err(|_| invalid(format!("method `{}`", data.method)))?;
     let params = data.params.unwrap_or_default();
     let path = routes(&method)
         .into_iter()

@@ -14,7 +14,8 @@ pub(super) fn build(
     body: Vec<u8>,
 ) -> Result<Request, String> {
     let mut request = Request::new(Body::from(body));
-    *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(|_| format!("method `{method}`"))?;
+    *request.method_mut() =
+        Method::from_bytes(method.as_bytes()).map_err(|_| format!("method `{method}`"))?;
     *request.uri_mut() = Uri::builder()
         .path_and_query(path_and_query)
         .build()

@@ -63,11 +63,8 @@ impl Http {
         }
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let content_type =
+            response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = response.bytes().await.map_err(unreachable)?;
         if status.is_client_error() || status.is_server_error() {
             return Err(Error::Refused {

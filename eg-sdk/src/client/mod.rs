@@ -225,7 +225,8 @@ impl EventGateway {
     fn events_url(&self, path: &str) -> Url {
         let mut url = self.0.events.clone();
         let base = url.path().trim_end_matches('/').to_owned();
-        let space = if self.0.space == "default" { String::new() } else { format!("/spaces/{}", self.0.space) };
+        let space =
+            if self.0.space == "default" { String::new() } else { format!("/spaces/{}", self.0.space) };
         let slash = if path.starts_with('/') { "" } else { "/" };
         url.set_path(&format!("{base}{space}{slash}{path}"));
         url
