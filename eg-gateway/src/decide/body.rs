@@ -1,0 +1,70 @@
+//! How the bytes of a request become the JSON of an event's payload (contract §3.4, with the defects of §13 fixed).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// The payload for `body`, which was sent with this `Content-Type`.
+///
+/// JSON stays as it was sent, byte for byte; forms are text; everything else is base64, and so is a JSON body that
+/// is malformed or is itself a string: a receiver sees by the content type alone which strings are base64.
+pub(crate) fn payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> {
+    let content_type = content_type.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = essence == "application/json" || essence.ends_with("+json");
+    let form = essence.starts_with("multipart/form-data") || essence == "application/x-www-form-urlencoded";
+    if body.is_empty() {
+        return string("");
+    }
+    if json
+        && let Ok(value) = serde_json::from_slice::<Box<RawValue>>(body)
+        && !value.get().starts_with('"')
+    {
+        return value;
+    }
+    if form && let Ok(text) = std::str::from_utf8(body) {
+        return string(text);
+    }
+    string(&STANDARD.encode(body))
+}
+
+fn string(text: &str) -> Box<RawValue> {
+    to_raw_value(text).expect("a string is always representable in JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads() {
+        let json = Some("application/json");
+        for (content_type, body, expected) in [
+            (json, r#"{"b":1,"a":2}"#, r#"{"b":1,"a":2}"#),
+            (json, " {\"n\": 12345678901234567890}\n", r#"{"n": 12345678901234567890}"#),
+            (json, "null", "null"),
+            (json, "[1,2.50]", "[1,2.50]"),
+            (json, "1e3", "1e3"),
+            (json, r#""text""#, r#""InRleHQi""#),
+            (json, "{broken", r#""e2Jyb2tlbg==""#),
+            (json, "", r#""""#),
+            (Some("application/json; charset=utf-8"), "{}", "{}"),
+            (Some("APPLICATION/JSON"), "{}", "{}"),
+            (Some("application/vnd.api+json"), "{}", "{}"),
+            (Some("application/x-www-form-urlencoded"), "a=1&b=%20", r#""a=1&b=%20""#),
+            (Some("application/x-www-form-urlencoded; charset=UTF-8"), "a=1", r#""a=1""#),
+            (Some("multipart/form-data; boundary=x"), "--x--", r#""--x--""#),
+            (Some("text/plain"), "raw", r#""cmF3""#),
+            (None, "raw", r#""cmF3""#),
+            (None, "", r#""""#),
+        ] {
+            assert_eq!(payload(content_type, body.as_bytes()).get(), expected, "{content_type:?} {body}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept() {
+        assert_eq!(payload(Some("multipart/form-data"), b"--\xff").get(), r#""LS3/""#);
+        assert_eq!(payload(Some("application/json"), b"\"\xff\"").get(), r#""Iv8i""#);
+    }
+}

@@ -1,0 +1,176 @@
+//! All resources of the Config API as one value: looking up, listing, and carrying out changes that
+//! `changes` found admissible. Persists nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eg_sdk::config::{EventType, Function, Metadata, Subscription};
+
+use super::refusal::{Kind, Refusal};
+
+/// The resources of all spaces.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    pub(super) event_types: Table<EventType>,
+    pub(super) functions: Table<Function>,
+    pub(super) subscriptions: Table<Subscription>,
+}
+
+/// The resources of one kind, by space and id.
+#[derive(Debug, Clone)]
+pub(crate) struct Table<T>(BTreeMap<String, BTreeMap<String, Arc<T>>>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Resource {
+    EventType(Arc<EventType>),
+    Function(Arc<Function>),
+    Subscription(Arc<Subscription>),
+}
+
+/// A change that has been found admissible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put(Resource),
+    Delete { kind: Kind, space: String, id: String },
+}
+
+/// What the resources have in common.
+pub(crate) trait Entry {
+    const KIND: Kind;
+    fn id(&self) -> &str;
+    fn metadata(&self) -> &Metadata;
+    fn table(catalog: &Catalog) -> &Table<Self>
+    where
+        Self: Sized;
+}
+
+impl Entry for EventType {
+    const KIND: Kind = Kind::EventType;
+    fn id(&self) -> &str {
+        &self.name
+    }
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+    fn table(catalog: &Catalog) -> &Table<Self> {
+        &catalog.event_types
+    }
+}
+
+impl Entry for Function {
+    const KIND: Kind = Kind::Function;
+    fn id(&self) -> &str {
+        &self.function_id
+    }
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+    fn table(catalog: &Catalog) -> &Table<Self> {
+        &catalog.functions
+    }
+}
+
+impl Entry for Subscription {
+    const KIND: Kind = Kind::Subscription;
+    fn id(&self) -> &str {
+        &self.subscription_id
+    }
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+    fn table(catalog: &Catalog) -> &Table<Self> {
+        &catalog.subscriptions
+    }
+}
+
+impl<T: Entry> Table<T> {
+    /// The resource `id` of `space`.
+    pub(crate) fn get(&self, space: &str, id: &str) -> Option<&Arc<T>> {
+        self.0.get(space)?.get(id)
+    }
+
+    /// The same, as the answer to a request for it.
+    pub(crate) fn find(&self, space: &str, id: &str) -> Result<&Arc<T>, Refusal> {
+        self.get(space, id).ok_or_else(|| Refusal::NotFound { kind: T::KIND, id: id.to_owned() })
+    }
+
+    /// All resources of `space`, by id.
+    pub(crate) fn of_space(&self, space: &str) -> impl DoubleEndedIterator<Item = &Arc<T>> {
+        self.0.get(space).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// All resources of all spaces.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.0.values().flat_map(BTreeMap::values)
+    }
+
+    /// Those of `space` that carry all the labels, in the order the API lists them: by id, descending.
+    pub(crate) fn list(&self, space: &str, labels: &[(String, String)]) -> Vec<Arc<T>> {
+        let carries = |entry: &&Arc<T>| labels.iter().all(|(key, value)| entry.metadata().get(key) == Some(value));
+        self.of_space(space).rev().filter(carries).cloned().collect()
+    }
+
+    fn put(&mut self, space: &str, entry: Arc<T>) {
+        self.0.entry(space.to_owned()).or_default().insert(entry.id().to_owned(), entry);
+    }
+
+    fn remove(&mut self, space: &str, id: &str) {
+        if let Some(entries) = self.0.get_mut(space) {
+            entries.remove(id);
+            if entries.is_empty() {
+                self.0.remove(space);
+            }
+        }
+    }
+}
+
+impl Catalog {
+    pub(crate) fn table<T: Entry>(&self) -> &Table<T> {
+        T::table(self)
+    }
+
+    /// Carries out a change.
+    pub(crate) fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Put(Resource::EventType(entry)) => self.event_types.put(&entry.space, Arc::clone(entry)),
+            Change::Put(Resource::Function(entry)) => self.functions.put(&entry.space, Arc::clone(entry)),
+            Change::Put(Resource::Subscription(entry)) => self.subscriptions.put(&entry.space, Arc::clone(entry)),
+            Change::Delete { kind: Kind::EventType, space, id } => self.event_types.remove(space, id),
+            Change::Delete { kind: Kind::Function, space, id } => self.functions.remove(space, id),
+            Change::Delete { kind: Kind::Subscription, space, id } => self.subscriptions.remove(space, id),
+        }
+    }
+}
+
+impl Resource {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::EventType(_) => Kind::EventType,
+            Self::Function(_) => Kind::Function,
+            Self::Subscription(_) => Kind::Subscription,
+        }
+    }
+
+    pub(crate) fn space(&self) -> &str {
+        match self {
+            Self::EventType(entry) => &entry.space,
+            Self::Function(entry) => &entry.space,
+            Self::Subscription(entry) => &entry.space,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::EventType(entry) => entry.id(),
+            Self::Function(entry) => entry.id(),
+            Self::Subscription(entry) => entry.id(),
+        }
+    }
+}

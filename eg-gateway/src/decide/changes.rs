@@ -1,0 +1,140 @@
+//! Which changes of the configuration are admissible, and in which order that is checked (contract §2.5).
+
+use std::sync::Arc;
+
+use eg_sdk::config::{EventType, Function, Provider, Subscription, SubscriptionType};
+
+use super::catalog::{Catalog, Change, Entry, Resource, Table};
+use super::refusal::{Kind, Refusal};
+use super::routes::RouteTree;
+use super::rules;
+
+impl Catalog {
+    pub(crate) fn create_event_type(&self, event_type: EventType) -> Result<Change, Refusal> {
+        self.event_types.vacant(&event_type.space, &event_type)?;
+        self.check_authorizer(&event_type)?;
+        Ok(put(event_type, Resource::EventType))
+    }
+
+    pub(crate) fn update_event_type(&self, name: &str, mut event_type: EventType) -> Result<Change, Refusal> {
+        name.clone_into(&mut event_type.name);
+        self.event_types.find(&event_type.space, name)?;
+        self.check_authorizer(&event_type)?;
+        Ok(put(event_type, Resource::EventType))
+    }
+
+    fn check_authorizer(&self, event_type: &EventType) -> Result<(), Refusal> {
+        let Some(authorizer) = &event_type.authorizer_id else { return Ok(()) };
+        self.functions.get(&event_type.space, authorizer).ok_or(Refusal::AuthorizerMissing)?;
+        // Taking it without ever calling it would leave open what its owner believes closed.
+        Err(Refusal::AuthorizerUnsupported(event_type.name.clone()))
+    }
+
+    pub(crate) fn delete_event_type(&self, space: &str, name: &str) -> Result<Change, Refusal> {
+        if self.subscriptions.of_space(space).any(|subscription| subscription.event_type == name) {
+            return Err(Refusal::EventTypeInUse);
+        }
+        self.event_types.deletion(space, name)
+    }
+
+    pub(crate) fn create_function(&self, mut function: Function) -> Result<Change, Refusal> {
+        self.functions.vacant(&function.space, &function)?;
+        rules::unmask(&mut function, None)?;
+        check_deliverable(&function)?;
+        Ok(put(function, Resource::Function))
+    }
+
+    pub(crate) fn update_function(&self, mut function: Function) -> Result<Change, Refusal> {
+        let stored = self.functions.find(&function.space, &function.function_id)?;
+        rules::unmask(&mut function, Some(stored))?;
+        check_deliverable(&function)?;
+        Ok(put(function, Resource::Function))
+    }
+
+    pub(crate) fn delete_function(&self, space: &str, id: &str) -> Result<Change, Refusal> {
+        if self.subscriptions.of_space(space).any(|subscription| subscription.function_id == id) {
+            return Err(Refusal::FunctionInUse);
+        }
+        self.functions.deletion(space, id)
+    }
+
+    pub(crate) fn create_subscription(&self, subscription: Subscription) -> Result<Change, Refusal> {
+        self.subscriptions.vacant(&subscription.space, &subscription)?;
+        if subscription.kind == SubscriptionType::Sync {
+            self.check_route(&subscription)?;
+        }
+        self.event_types.refer(&subscription.space, &subscription.event_type)?;
+        self.functions.refer(&subscription.space, &subscription.function_id)?;
+        Ok(put(subscription, Resource::Subscription))
+    }
+
+    fn check_route(&self, new: &Subscription) -> Result<(), Refusal> {
+        let mut tree = RouteTree::default();
+        for other in self.subscriptions.of_space(&new.space) {
+            let (sync, same) = (other.kind == SubscriptionType::Sync, other.method == new.method);
+            if sync && same && other.event_type == new.event_type {
+                tree.insert(&other.path, ())?;
+            }
+        }
+        Ok(tree.insert(&new.path, ())?)
+    }
+
+    pub(crate) fn update_subscription(&self, id: &str, mut new: Subscription) -> Result<Change, Refusal> {
+        let stored = self.subscriptions.find(&new.space, id)?;
+        for (field, same) in [
+            ("Type", new.kind == stored.kind),
+            ("EventType", new.event_type == stored.event_type),
+            ("FunctionID", new.function_id == stored.function_id),
+            ("Path", new.path == stored.path),
+            ("Method", new.method == stored.method),
+        ] {
+            if !same {
+                return Err(Refusal::Immutable(field));
+            }
+        }
+        self.functions.refer(&new.space, &new.function_id)?;
+        id.clone_into(&mut new.subscription_id);
+        Ok(put(new, Resource::Subscription))
+    }
+
+    pub(crate) fn delete_subscription(&self, space: &str, id: &str) -> Result<Change, Refusal> {
+        self.subscriptions.deletion(space, id)
+    }
+}
+
+fn put<T>(entry: T, resource: fn(Arc<T>) -> Resource) -> Change {
+    Change::Put(resource(Arc::new(entry)))
+}
+
+/// Nothing is accepted that could not be delivered.
+fn check_deliverable(function: &Function) -> Result<(), Refusal> {
+    let provider = match function.provider {
+        Provider::Http { .. } | Provider::AwsLambda { .. } => return Ok(()),
+        Provider::AwsKinesis { .. } => "awskinesis",
+        Provider::AwsFirehose { .. } => "awsfirehose",
+        Provider::AwsSqs { .. } => "awssqs",
+        _ => "that is unknown here",
+    };
+    Err(Refusal::ProviderUnsupported { id: function.function_id.clone(), provider })
+}
+
+impl<T: Entry> Table<T> {
+    fn vacant(&self, space: &str, new: &T) -> Result<(), Refusal> {
+        match self.get(space, new.id()) {
+            Some(_) => Err(Refusal::Exists { kind: T::KIND, id: new.id().to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that what another resource refers to is there.
+    fn refer(&self, space: &str, id: &str) -> Result<(), Refusal> {
+        let dangling = || Refusal::Dangling { kind: T::KIND, id: id.to_owned() };
+        self.get(space, id).map(|_| ()).ok_or_else(dangling)
+    }
+
+    fn deletion(&self, space: &str, id: &str) -> Result<Change, Refusal> {
+        self.find(space, id)?;
+        let kind: Kind = T::KIND;
+        Ok(Change::Delete { kind, space: space.to_owned(), id: id.to_owned() })
+    }
+}

@@ -1,0 +1,158 @@
+//! Tables from the contract (§3.2 to §3.5, §18).
+
+use http::{HeaderName, HeaderValue};
+use serde_json::json;
+use time::macros::datetime;
+
+use super::*;
+
+const CE: &str = "application/cloudevents+json";
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let pair = |(name, value): &(&str, &str)| {
+        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+    };
+    pairs.iter().map(pair).collect()
+}
+
+fn event(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Event, BadEvent> {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let request = Incoming {
+        method: "POST",
+        path,
+        query,
+        host: "127.0.0.1:4100",
+        headers: &headers(pairs),
+        body: body.as_bytes(),
+    };
+    classify(&request, Stamp { id: "id-1".to_owned(), time: datetime!(2026-01-02 03:04:05.6 UTC) })
+}
+
+fn delivered(path: &str, pairs: &[(&str, &str)], body: &str) -> String {
+    String::from_utf8(event(path, pairs, body).unwrap().into_json(None)).unwrap()
+}
+
+#[test]
+fn kinds() {
+    let ce = r#"{"eventType":"a.b","cloudEventsVersion":"0.1","source":"/s","eventID":"1"}"#;
+    let binary = [("CE-EventType", "b.c"), ("CE-CloudEventsVersion", "0.1"), ("CE-Source", "/s"), ("CE-EventID", "2")];
+    for (pairs, body, expected) in [
+        (&[("content-type", CE)][..], ce, "a.b"),
+        (&[("content-type", "Application/CloudEvents+JSON; charset=utf-8")], ce, "a.b"),
+        (&[("content-type", "application/json")], ce, "http.request"),
+        (&[("content-type", "application/cloudevents-batch+json")], "[]", "http.request"),
+        (&binary, "x", "b.c"),
+        (&binary[..3], "x", "http.request"),
+        (&[("event", "c.d")], "x", "c.d"),
+        (&[("event", "c.d"), ("content-type", "application/json")], ce, "a.b"),
+        (&[("event", "c.d"), ("content-type", "application/json")], "{}", "c.d"),
+        (&[("event", "")], "x", "http.request"),
+        (&[("content-type", "text")], "x", "http.request"),
+        (&[], "", "http.request"),
+    ] {
+        assert_eq!(event("/", pairs, body).unwrap().ty, expected, "{pairs:?} {body}");
+    }
+}
+
+#[test]
+fn refusals() {
+    let mime = |text| BadEvent::MediaType(text);
+    for (pairs, body, expected) in [
+        (&[("content-type", "text plain")][..], "", mime("mime: expected slash after first token")),
+        (&[("content-type", "text/")], "", mime("mime: expected token after slash")),
+        (&[("content-type", "text/a b")], "", mime("mime: unexpected content after media subtype")),
+        (&[("content-type", "; a=b")], "", mime("mime: no media type")),
+        (&[("event", "eventgateway.x")], "", BadEvent::Reserved("eventgateway.x".to_owned())),
+    ] {
+        assert_eq!(event("/", pairs, body).unwrap_err(), expected, "{pairs:?}");
+    }
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"eventType":"","cloudEventsVersion":"0.1","source":"/s","eventID":"1"}"#,
+        r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"relative","eventID":"1"}"#,
+        r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"http://x y","eventID":"1"}"#,
+        r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"/s","eventID":"1","eventTime":"now"}"#,
+        r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"/s","eventID":"1"} x"#,
+        r#"{"type":"a","specversion":"0.3","source":"/s","id":"1"}"#,
+        r#"{"specversion":"1.0","source":"/s","id":"1"}"#,
+    ] {
+        let refused = event("/", &[("content-type", CE)], body).unwrap_err().to_string();
+        assert!(refused.starts_with("CloudEvent doesn't validate: "), "{body}: {refused}");
+    }
+    let bad_time = [
+        ("CE-EventType", "b.c"),
+        ("CE-CloudEventsVersion", "0.1"),
+        ("CE-Source", "/s"),
+        ("CE-EventID", "2"),
+        ("CE-EventTime", "yesterday"),
+    ];
+    assert!(matches!(event("/", &bad_time, "").unwrap_err(), BadEvent::Invalid(_)));
+}
+
+#[test]
+fn structured_events_keep_version_and_payload() {
+    for (body, expected) in [
+        (
+            r#"{"eventID":"1","source":"/s","eventType":"a","cloudEventsVersion":"0.1","other":1,"extensions":{}}"#,
+            r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"/s","eventID":"1","data":null}"#,
+        ),
+        (
+            r#"{"eventId":"1","source":"urn:x:y","EventType":"a","cloudEventsVersion":"0.1",
+                "eventTime":"2018-04-05T17:31:00+02:00","contentType":"application/json",
+                "data":{"z":12345678901234567890,"a":2.50}}"#,
+            r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"urn:x:y","eventID":"1","eventTime":"2018-04-05T17:31:00+02:00","contentType":"application/json","data":{"z":12345678901234567890,"a":2.50}}"#,
+        ),
+        (
+            r#"{"specversion":"1.0","id":"1","source":"s","type":"a","data":{"z":1e3,"a":[]}}"#,
+            r#"{"specversion":"1.0","id":"1","source":"s","type":"a","data":{"z":1e3,"a":[]}}"#,
+        ),
+    ] {
+        assert_eq!(delivered("/", &[("content-type", CE)], body), expected);
+    }
+}
+
+#[test]
+fn binary_events() {
+    let pairs = [
+        ("CE-EventType", "b.c"),
+        ("CE-CloudEventsVersion", "0.1"),
+        ("CE-Source", "/s"),
+        ("CE-EventID", "2"),
+        ("CE-EventTypeVersion", "v1"),
+        ("CE-SchemaURL", "http://example.com/schema"),
+        ("CE-X-Correlation-Id", "7"),
+        ("CE-X-Cee", "8"),
+        ("CE-X-MyExt", "9"),
+        ("CE-X-MyExt", "10"),
+        ("Content-Type", "application/json; charset=utf-8"),
+    ];
+    assert_eq!(
+        delivered("/", &pairs, r#"{"z":1}"#),
+        r#"{"eventType":"b.c","eventTypeVersion":"v1","cloudEventsVersion":"0.1","source":"/s","eventID":"2","schemaURL":"http://example.com/schema","extensions":{"cee":"8","correlation-Id":"7","myext":"9, 10"},"contentType":"application/json; charset=utf-8","data":{"z":1}}"#
+    );
+}
+
+#[test]
+fn legacy_events() {
+    assert_eq!(
+        delivered("/", &[("event", "user.created")], "raw"),
+        r#"{"eventType":"user.created","cloudEventsVersion":"0.1","source":"https://serverless.com/event-gateway/#transformationVersion=0.1","eventID":"id-1","eventTime":"2026-01-02T03:04:05.6Z","extensions":{"eventgateway":{"transformation-version":"0.1","transformed":"true"}},"contentType":"application/octet-stream","data":"cmF3"}"#
+    );
+}
+
+#[test]
+fn http_requests() {
+    let pairs = [("x-foo", "1"), ("x-foo", "2"), ("x-lower-case", "a"), ("x_under", "b"), ("host", "h")];
+    let event = event("/u/a%2Fb%20c?x=1&x=2&y=%20z&empty", &pairs, "").unwrap();
+    let params = Params::from([("id".to_owned(), "a%2Fb%20c".to_owned())]);
+    let json = String::from_utf8(event.into_json(Some(&params))).unwrap();
+    let data = r#""contentType":"application/json","data":{"headers":{"X-Foo":"1, 2","X-Lower-Case":"a","X_under":"b"},"query":{"empty":[""],"x":["1","2"],"y":[" z"]},"body":"","host":"127.0.0.1:4100","path":"/u/a/b c","method":"POST","params":{"id":"a%2Fb%20c"}}}"#;
+    assert!(json.ends_with(data), "{json}");
+
+    let value: Value = serde_json::from_str(&delivered("/", &[], "")).unwrap();
+    assert_eq!(value["data"]["params"], Value::Null);
+    assert_eq!(value["eventType"], json!("http.request"));
+    assert_eq!(value["extensions"]["eventgateway"]["transformed"], json!("true"));
+}

@@ -1,0 +1,191 @@
+//! The life of one delivery: what follows from the outcome of an attempt. Knows no store and no provider.
+
+use std::time::Duration;
+
+use super::retry::{RetryPolicy, Schedule};
+
+/// Why an attempt failed, in the two words that decide everything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It may work later.
+    Retry(String),
+    /// It will never work; the text is the reason kept with the dead letter.
+    Reject(String),
+}
+
+impl Failure {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Retry(text) | Self::Reject(text) => text,
+        }
+    }
+}
+
+/// What follows after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Done.
+    Delivered,
+    /// Another attempt after this pause.
+    Retry {
+        after: Duration,
+        error: String,
+    },
+    /// Given up; the payload is kept.
+    Dead {
+        error: String,
+        reason: String,
+    },
+}
+
+/// Decides what follows after the attempt that ended with `outcome`.
+///
+/// `failures` counts the failed attempts before it, `age` is the time since the event was accepted, `chance` is a
+/// random number from 0 to 1.
+pub(crate) fn after_attempt(
+    policy: &RetryPolicy,
+    failures: u32,
+    age: Duration,
+    outcome: Result<(), Failure>,
+    chance: f64,
+) -> Next {
+    let error = match outcome {
+        Ok(()) => return Next::Delivered,
+        Err(Failure::Reject(error)) => return Next::Dead { reason: format!("rejected: {error}"), error },
+        Err(Failure::Retry(error)) => error,
+    };
+    let failures = failures.saturating_add(1);
+    match policy.after_failure(failures, age, chance) {
+        Schedule::After(after) => Next::Retry { after, error },
+        Schedule::Exhausted => {
+            Next::Dead { reason: format!("all {failures} attempts failed, the last one with: {error}"), error }
+        }
+        Schedule::TooOld => Next::Dead {
+            reason: format!(
+                "older than {} s after {failures} failed attempts, the last one with: {error}",
+                policy.max_age.as_secs()
+            ),
+            error,
+        },
+    }
+}
+
+/// What the answer of an `http` function to an event means: 2xx is success, 4xx is final except for the statuses
+/// that say "not now", everything else may work later.
+pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    let excerpt = excerpt(body);
+    let text = if excerpt.is_empty() { format!("HTTP status {status}") } else { format!("HTTP status {status}: {excerpt}") };
+    match status {
+        408 | 409 | 425 | 429 => Err(Failure::Retry(text)),
+        400..500 => Err(Failure::Reject(text)),
+        _ => Err(Failure::Retry(text)),
+    }
+}
+
+/// What a function error of AWS Lambda means. `payload` is the error object that the function's runtime reported;
+/// its type `Reject` is how a function says "never again".
+pub(crate) fn of_lambda_error(function_error: &str, payload: &[u8]) -> Failure {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Report {
+        error_type: String,
+        error_message: String,
+    }
+    let Ok(report) = serde_json::from_slice::<Report>(payload) else {
+        return Failure::Retry(format!("{function_error} function error: {}", excerpt(payload)));
+    };
+    match report {
+        Report { error_type, error_message } if error_type == "Reject" => Failure::Reject(error_message),
+        Report { error_type, error_message } if error_type.is_empty() => {
+            Failure::Retry(format!("{function_error} function error: {error_message}"))
+        }
+        Report { error_type, error_message } => Failure::Retry(format!("{error_type}: {error_message}")),
+    }
+}
+
+/// The beginning of a body, on one line, for error texts.
+fn excerpt(body: &[u8]) -> String {
+    const LIMIT: usize = 300;
+    let text = String::from_utf8_lossy(&body[..body.len().min(LIMIT)]);
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if body.len() > LIMIT {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retry(text: &str) -> Failure {
+        Failure::Retry(text.to_owned())
+    }
+
+    #[test]
+    fn next_step() {
+        let policy = RetryPolicy { attempts: 3, max_age: Duration::from_secs(60), ..RetryPolicy::default() };
+        let dead = |error: &str, reason: &str| Next::Dead { error: error.to_owned(), reason: reason.to_owned() };
+        let young = Duration::from_secs(1);
+        for (failures, age, outcome, expected) in [
+            (0, young, Ok(()), Next::Delivered),
+            (2, Duration::from_secs(1000), Ok(()), Next::Delivered),
+            (0, young, Err(retry("no")), Next::Retry { after: Duration::from_secs(1), error: "no".to_owned() }),
+            (1, young, Err(retry("no")), Next::Retry { after: Duration::from_secs(2), error: "no".to_owned() }),
+            (2, young, Err(retry("no")), dead("no", "all 3 attempts failed, the last one with: no")),
+            (
+                0,
+                Duration::from_secs(60),
+                Err(retry("no")),
+                dead("no", "older than 60 s after 1 failed attempts, the last one with: no"),
+            ),
+            (0, young, Err(Failure::Reject("bad".to_owned())), dead("bad", "rejected: bad")),
+        ] {
+            let next = after_attempt(&policy, failures, age, outcome.clone(), 1.0);
+            assert_eq!(next, expected, "{failures} failures, {age:?}, {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn http_statuses() {
+        for (status, accepted, retried) in [
+            (200, true, false),
+            (204, true, false),
+            (299, true, false),
+            (302, false, true),
+            (400, false, false),
+            (404, false, false),
+            (408, false, true),
+            (409, false, true),
+            (410, false, false),
+            (425, false, true),
+            (429, false, true),
+            (499, false, false),
+            (500, false, true),
+            (503, false, true),
+        ] {
+            let outcome = of_http(status, b"");
+            assert_eq!(outcome.is_ok(), accepted, "{status}");
+            assert_eq!(matches!(outcome, Err(Failure::Retry(_))), retried, "{status}");
+        }
+        assert_eq!(of_http(500, b"no\n  luck"), Err(retry("HTTP status 500: no luck")));
+        assert_eq!(of_http(500, &[b'a'; 301]), Err(retry(&format!("HTTP status 500: {}…", "a".repeat(300)))));
+    }
+
+    #[test]
+    fn lambda_errors() {
+        for (payload, expected) in [
+            (r#"{"errorType":"Reject","errorMessage":"no e-mail"}"#, Failure::Reject("no e-mail".to_owned())),
+            (r#"{"errorType":"Boom","errorMessage":"x"}"#, retry("Boom: x")),
+            (r#"{"errorMessage":"Task timed out"}"#, retry("Unhandled function error: Task timed out")),
+            (r#"{"errorType":7}"#, retry(r#"Unhandled function error: {"errorType":7}"#)),
+            ("oops", retry("Unhandled function error: oops")),
+            ("", retry("Unhandled function error: ")),
+        ] {
+            assert_eq!(of_lambda_error("Unhandled", payload.as_bytes()), expected, "{payload}");
+        }
+    }
+}

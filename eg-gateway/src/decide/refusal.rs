@@ -1,0 +1,67 @@
+//! Why a change of the configuration is refused, with the texts that clients of the original compare.
+
+use std::fmt;
+
+use super::routes::Conflict;
+
+/// The kinds of resources of the Config API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    EventType,
+    Function,
+    Subscription,
+}
+
+impl Kind {
+    /// Its name in the store and in log lines.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::EventType => "event_type",
+            Self::Function => "function",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EventType => "Event Type",
+            Self::Function => "Function",
+            Self::Subscription => "Subscription",
+        })
+    }
+}
+
+/// Why a request to the Config API is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{kind} doesn't validate. Validation error: {detail}")]
+    Invalid { kind: Kind, detail: String },
+    #[error("{kind} \"{id}\" not found.")]
+    NotFound { kind: Kind, id: String },
+    /// A resource that the request's body refers to.
+    #[error("{kind} \"{id}\" not found.")]
+    Dangling { kind: Kind, id: String },
+    #[error("{kind} \"{id}\" already {}.", if *kind == Kind::Function { "registered" } else { "exists" })]
+    Exists { kind: Kind, id: String },
+    #[error("Authorizer function doesn't exists.")]
+    AuthorizerMissing,
+    #[error(
+        "Event Type \"{0}\" has an authorizer, and this gateway does not call authorizers: leave out authorizerId and \
+         check permissions in the functions."
+    )]
+    AuthorizerUnsupported(String),
+    #[error(
+        "Function \"{id}\" has the type {provider}, and this gateway does not deliver to it: use awslambda or http."
+    )]
+    ProviderUnsupported { id: String, provider: &'static str },
+    #[error("Event type cannot be deleted because there are subscriptions using it.")]
+    EventTypeInUse,
+    #[error("Function cannot be deleted because it's subscribed to a least one event.")]
+    FunctionInUse,
+    #[error("Subscription path conflict: {0}")]
+    PathConflict(#[from] Conflict),
+    #[error("Invalid update. '{0}' of existing subscription cannot be updated.")]
+    Immutable(&'static str),
+}

@@ -1,0 +1,114 @@
+//! When a failed delivery is tried again: exponential backoff with full jitter, bounded in number and age.
+
+use std::time::Duration;
+
+/// How often and how long a delivery is tried before it becomes a dead letter.
+///
+/// The pause before the next attempt is random between zero and a bound that doubles with each failure, from
+/// `min_backoff` to `max_backoff`. The default (16 attempts, 1 s to 5 min, 24 h) keeps trying for about 20 minutes
+/// on average, 40 at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first one included. At least 1.
+    pub attempts: u32,
+    /// Bound of the pause after the first failure.
+    pub min_backoff: Duration,
+    /// Bound that the pause never exceeds.
+    pub max_backoff: Duration,
+    /// No attempt starts later than this after the event was accepted.
+    pub max_age: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 16,
+            min_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(300),
+            max_age: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// What follows after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    /// Try again after this pause.
+    After(Duration),
+    /// All attempts are used up.
+    Exhausted,
+    /// The next attempt would come too late.
+    TooOld,
+}
+
+impl RetryPolicy {
+    /// What follows after the `failures`th failure (from 1) of a delivery that was accepted `age` ago.
+    /// `chance` is a random number from 0 to 1.
+    pub(crate) fn after_failure(&self, failures: u32, age: Duration, chance: f64) -> Schedule {
+        if failures >= self.attempts {
+            return Schedule::Exhausted;
+        }
+        let pause = self.bound(failures).mul_f64(chance.clamp(0.0, 1.0));
+        if age.saturating_add(pause) > self.max_age { Schedule::TooOld } else { Schedule::After(pause) }
+    }
+
+    fn bound(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        self.min_backoff.saturating_mul(1 << doublings).min(self.max_backoff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn bound_doubles_up_to_the_maximum() {
+        let policy = RetryPolicy::default();
+        for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (15, 300)] {
+            assert_eq!(
+                policy.after_failure(failures, Duration::ZERO, 1.0),
+                Schedule::After(SECOND * seconds),
+                "after {failures} failures"
+            );
+        }
+    }
+
+    #[test]
+    fn ends_by_number_and_by_age() {
+        let policy = RetryPolicy { attempts: 3, max_age: 10 * SECOND, ..RetryPolicy::default() };
+        assert_eq!(policy.after_failure(2, Duration::ZERO, 0.0), Schedule::After(Duration::ZERO));
+        assert_eq!(policy.after_failure(3, Duration::ZERO, 0.0), Schedule::Exhausted);
+        assert_eq!(policy.after_failure(1, 9 * SECOND, 1.0), Schedule::After(SECOND));
+        assert_eq!(policy.after_failure(1, 10 * SECOND, 1.0), Schedule::TooOld);
+    }
+
+    proptest! {
+        #[test]
+        fn pause_stays_within_its_bounds(
+            failures in 1u32..10_000, age in 0u64..100_000, chance in 0.0f64..1.0,
+            min in 0u64..1_000, max in 0u64..10_000, attempts in 1u32..10_000,
+        ) {
+            let policy = RetryPolicy {
+                attempts,
+                min_backoff: Duration::from_millis(min),
+                max_backoff: Duration::from_millis(max),
+                ..RetryPolicy::default()
+            };
+            let age = Duration::from_secs(age);
+            match policy.after_failure(failures, age, chance) {
+                Schedule::After(pause) => {
+                    prop_assert!(failures < attempts);
+                    prop_assert!(pause <= policy.max_backoff);
+                    prop_assert!(age + pause <= policy.max_age);
+                }
+                Schedule::Exhausted => prop_assert!(failures >= attempts),
+                Schedule::TooOld => prop_assert!(age + policy.max_backoff > policy.max_age),
+            }
+        }
+    }
+}

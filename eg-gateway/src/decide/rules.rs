@@ -1,0 +1,235 @@
+//! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules (contract §2.3,
+//! §2.7). Whether the resource fits the others is `catalog`'s question.
+
+use eg_sdk::config::{Aws, EventType, Function, Provider, Secret, Subscription, SubscriptionType};
+
+use super::fields::Fields;
+use super::ids::subscription_id;
+use super::refusal::{Kind, Refusal};
+
+/// What stands in place of a secret when a function is read back.
+pub(crate) const MASK: &str = "*****";
+
+const METHODS: [&str; 7] = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"];
+
+/// The event type that `body` describes.
+pub(crate) fn event_type(space: &str, body: &[u8]) -> Result<EventType, Refusal> {
+    let decode = || {
+        let mut fields = Fields::parse(body)?;
+        Ok(EventType {
+            space: space.to_owned(),
+            name: fields.string("name")?,
+            authorizer_id: fields.optional_string("authorizerId")?,
+            metadata: fields.metadata()?,
+        })
+    };
+    let event_type: EventType = decode().map_err(|detail| invalid(Kind::EventType, detail))?;
+    let mut check = Check::new("Type");
+    check.space(space);
+    check.field("Name", &event_type.name, &[("required", |name| !name.is_empty())]);
+    check.done(Kind::EventType)?;
+    Ok(event_type)
+}
+
+/// The function that `body` describes. `id` is the one in the URL, which wins over the body's.
+pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Function, Refusal> {
+    let decode = || {
+        let mut fields = Fields::parse(body)?;
+        let function_id = fields.string("functionId")?;
+        Ok(Function {
+            space: space.to_owned(),
+            function_id: id.map_or(function_id, str::to_owned),
+            metadata: fields.metadata()?,
+            provider: provider(&mut fields)?,
+        })
+    };
+    let function: Function = decode().map_err(|detail| invalid(Kind::Function, detail))?;
+    let mut check = Check::new("Function");
+    check.space(space);
+    let rules: &[Rule] = &[("required", |id| !id.is_empty()), ("functionid", is_name)];
+    check.field("ID", &function.function_id, rules);
+    check.done(Kind::Function)?;
+    Ok(function)
+}
+
+fn provider(fields: &mut Fields) -> Result<Provider, String> {
+    let kind = fields.string("type")?;
+    let (name, known): (_, fn(&mut Fields) -> Result<Option<Provider>, String>) = match kind.as_str() {
+        "http" => ("HTTP endpoint", |p| Ok(required(p, "url")?.map(|url| Provider::Http { url }))),
+        "awslambda" => ("AWS Lambda function", |p| {
+            Ok(required(p, "arn")?.zip(aws(p)?).map(|(arn, aws)| Provider::AwsLambda { arn, aws }))
+        }),
+        "awskinesis" => ("AWS Kinesis function", |p| {
+            let stream = required(p, "streamName")?.zip(aws(p)?);
+            Ok(stream.map(|(stream_name, aws)| Provider::AwsKinesis { stream_name, aws }))
+        }),
+        "awsfirehose" => ("AWS Firehose function", |p| {
+            let stream = required(p, "deliveryStreamName")?.zip(aws(p)?);
+            Ok(stream.map(|(delivery_stream_name, aws)| Provider::AwsFirehose { delivery_stream_name, aws }))
+        }),
+        "awssqs" => ("AWS SQS function", |p| {
+            Ok(required(p, "queueUrl")?.zip(aws(p)?).map(|(queue_url, aws)| Provider::AwsSqs { queue_url, aws }))
+        }),
+        "" => return Err("provider configuration not set".to_owned()),
+        other => return Err(format!("provider {other} not supported")),
+    };
+    let unreadable = |e| format!("unable to load function provider config: {e}");
+    let mut settings = fields.object("provider").map_err(unreadable)?.ok_or("provider configuration not set")?;
+    let provider = known(&mut settings).map_err(unreadable)?;
+    let provider = provider.ok_or_else(|| format!("missing required fields for {name}"))?;
+    if let Provider::Http { url } = &provider
+        && !is_http_url(url)
+    {
+        return Err(unreadable(format!("url `{url}` is not an absolute http:// or https:// URL")));
+    }
+    Ok(provider)
+}
+
+fn required(settings: &mut Fields, name: &str) -> Result<Option<String>, String> {
+    Ok(settings.optional_string(name)?.filter(|value| !value.is_empty()))
+}
+
+fn aws(settings: &mut Fields) -> Result<Option<Aws>, String> {
+    let mut secret = |name| Ok::<_, String>(required(settings, name)?.map(Secret::from));
+    let aws_access_key_id = secret("awsAccessKeyId")?;
+    let aws_secret_access_key = secret("awsSecretAccessKey")?;
+    let aws_session_token = secret("awsSessionToken")?;
+    let aws = |region| Aws { region, aws_access_key_id, aws_secret_access_key, aws_session_token };
+    Ok(required(settings, "region")?.map(aws))
+}
+
+fn is_http_url(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+}
+
+/// The subscription that `body` describes, with defaults and id filled in.
+pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Refusal> {
+    struct Draft {
+        kind: String,
+        event_type: String,
+        function_id: String,
+        path: String,
+        method: String,
+        metadata: eg_sdk::config::Metadata,
+    }
+    let decode = || {
+        let mut fields = Fields::parse(body)?;
+        Ok(Draft {
+            kind: fields.string("type")?,
+            event_type: fields.string("eventType")?,
+            function_id: fields.string("functionId")?,
+            path: fields.string("path")?,
+            method: fields.string("method")?.to_uppercase(),
+            metadata: fields.metadata()?,
+        })
+    };
+    let mut draft: Draft = decode().map_err(|detail| invalid(Kind::Subscription, detail))?;
+    if !draft.path.starts_with('/') {
+        draft.path.insert(0, '/');
+    }
+    if draft.method.is_empty() {
+        "POST".clone_into(&mut draft.method);
+    }
+    let kind = match draft.kind.as_str() {
+        "async" => Some(SubscriptionType::Async),
+        "sync" => Some(SubscriptionType::Sync),
+        _ => None,
+    };
+    let required: Rule = ("required", |value| !value.is_empty());
+    let mut check = Check::new("Subscription");
+    check.space(space);
+    check.field("Type", &draft.kind, &[required, ("eq=async|eq=sync", |kind| matches!(kind, "async" | "sync"))]);
+    check.field("EventType", &draft.event_type, &[required, ("eventType", is_name)]);
+    check.field("FunctionID", &draft.function_id, &[required]);
+    let methods = "eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS";
+    check.field("Method", &draft.method, &[(methods, |method| METHODS.contains(&method))]);
+    check.done(Kind::Subscription)?;
+    let Some(kind) = kind else {
+        return Err(invalid(Kind::Subscription, format!("type `{}` is neither sync nor async", draft.kind)));
+    };
+    let Draft { event_type, function_id, path, method, metadata, .. } = draft;
+    let subscription_id = subscription_id(kind, &event_type, &function_id, &path, &method);
+    let space = space.to_owned();
+    Ok(Subscription { space, subscription_id, kind, event_type, function_id, path, method, metadata })
+}
+
+/// The same function with each secret replaced by the mask.
+pub(crate) fn masked(function: &Function) -> Function {
+    let mut function = function.clone();
+    for secret in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).flatten() {
+        *secret = Secret::from(MASK);
+    }
+    function
+}
+
+/// Puts the stored secrets back where `function` holds the mask, so that what was read can be written again.
+pub(crate) fn unmask(function: &mut Function, stored: Option<&Function>) -> Result<(), Refusal> {
+    let mut stored = stored.cloned();
+    let mut kept = stored.as_mut().and_then(|stored| aws_mut(&mut stored.provider)).map(secrets_mut);
+    for (at, secret) in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).enumerate() {
+        let Some(secret) = secret.as_mut().filter(|secret| secret.expose() == MASK) else { continue };
+        let Some(known) = kept.as_mut().and_then(|kept| kept[at].take()) else {
+            let detail = format!("{MASK} stands for a stored secret, and none is stored: give the secret itself");
+            return Err(invalid(Kind::Function, detail));
+        };
+        *secret = known;
+    }
+    Ok(())
+}
+
+fn aws_mut(provider: &mut Provider) -> Option<&mut Aws> {
+    match provider {
+        Provider::AwsLambda { aws, .. }
+        | Provider::AwsKinesis { aws, .. }
+        | Provider::AwsFirehose { aws, .. }
+        | Provider::AwsSqs { aws, .. } => Some(aws),
+        _ => None,
+    }
+}
+
+fn secrets_mut(aws: &mut Aws) -> [&mut Option<Secret>; 3] {
+    [&mut aws.aws_access_key_id, &mut aws.aws_secret_access_key, &mut aws.aws_session_token]
+}
+
+fn invalid(kind: Kind, detail: String) -> Refusal {
+    Refusal::Invalid { kind, detail }
+}
+
+/// Letters, digits, `.`, `-` and `_`: what spaces, function ids and subscribable event types consist of.
+fn is_name(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+}
+
+/// A rule's tag in error texts, and what it demands.
+type Rule = (&'static str, fn(&str) -> bool);
+
+/// Collects which fields break which rule, one line each.
+struct Check {
+    resource: &'static str,
+    failures: Vec<String>,
+}
+
+impl Check {
+    fn new(resource: &'static str) -> Self {
+        Self { resource, failures: Vec::new() }
+    }
+
+    fn space(&mut self, space: &str) {
+        self.field("Space", space, &[("min", |space| space.len() >= 3), ("space", is_name)]);
+    }
+
+    /// Notes the first rule that `value` breaks.
+    fn field(&mut self, name: &str, value: &str, rules: &[Rule]) {
+        if let Some((tag, _)) = rules.iter().find(|(_, holds)| !holds(value)) {
+            let resource = self.resource;
+            self.failures.push(format!(
+                "Key: '{resource}.{name}' Error:Field validation for '{name}' failed on the '{tag}' tag"
+            ));
+        }
+    }
+
+    fn done(self, kind: Kind) -> Result<(), Refusal> {
+        if self.failures.is_empty() { Ok(()) } else { Err(invalid(kind, self.failures.join("\n"))) }
+    }
+}

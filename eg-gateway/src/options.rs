@@ -1,0 +1,119 @@
+//! What a gateway is started with. Reads no flags and no environment: that is `cli`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::decide::retry::RetryPolicy;
+
+/// Settings of a [`Gateway`](crate::Gateway). Start from [`Options::new`] and change what differs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where the Events API listens.
+    pub events_addr: ListenAddr,
+    /// Where the Config API listens.
+    pub config_addr: ListenAddr,
+    /// Directory of the store; created (mode 0700) when it does not exist.
+    pub data_dir: PathBuf,
+    /// Endpoint of the Lambda Invoke API, for example a local emulator. `None`: AWS, by region.
+    pub lambda_endpoint: Option<String>,
+    /// When failed deliveries are tried again. Applies to every subscription.
+    pub retry: RetryPolicy,
+    /// How many deliveries may be under way at once, all functions together. At least 1.
+    pub workers: usize,
+    /// Time limit of one call of an `http` function.
+    pub http_timeout: Duration,
+    /// Time limit of one call of an `awslambda` function.
+    pub lambda_timeout: Duration,
+    /// Largest accepted request body in bytes.
+    pub body_limit: usize,
+}
+
+impl Options {
+    /// The defaults: loopback ports 4000 (Events API) and 4001 (Config API), and a store in `data_dir`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            events_addr: ListenAddr::Loopback(4000),
+            config_addr: ListenAddr::Loopback(4001),
+            data_dir: data_dir.into(),
+            lambda_endpoint: None,
+            retry: RetryPolicy::default(),
+            workers: 100,
+            http_timeout: Duration::from_secs(30),
+            // A function may run for 15 minutes (Lambda quota); its answer needs a moment to travel.
+            lambda_timeout: Duration::from_secs(15 * 60 + 10),
+            // Lambda takes payloads of 6 MB; the envelope around a body needs a little room.
+            body_limit: 6 * 1024 * 1024 + 64 * 1024,
+        }
+    }
+}
+
+/// Where an API listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenAddr {
+    /// This port on 127.0.0.1 and, where the machine has IPv6, on `[::1]`. Port 0: any free one, the same on both.
+    Loopback(u16),
+    /// Exactly this address.
+    Exact(SocketAddr),
+}
+
+impl ListenAddr {
+    /// The port asked for; 0 for any.
+    #[must_use]
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Loopback(port) => port,
+            Self::Exact(addr) => addr.port(),
+        }
+    }
+
+    /// The same place with another port.
+    #[must_use]
+    pub fn with_port(self, port: u16) -> Self {
+        match self {
+            Self::Loopback(_) => Self::Loopback(port),
+            Self::Exact(addr) => Self::Exact(SocketAddr::new(addr.ip(), port)),
+        }
+    }
+
+    /// The URL under which programs on this machine reach it.
+    pub(crate) fn url(self) -> String {
+        match self {
+            Self::Loopback(port) => format!("http://localhost:{port}"),
+            Self::Exact(addr) if addr.ip().is_unspecified() => format!("http://localhost:{}", addr.port()),
+            Self::Exact(addr) => format!("http://{addr}"),
+        }
+    }
+
+    /// The addresses to bind, the indispensable one first.
+    pub(crate) fn first(self) -> SocketAddr {
+        match self {
+            Self::Loopback(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+            Self::Exact(addr) => addr,
+        }
+    }
+}
+
+impl From<u16> for ListenAddr {
+    fn from(port: u16) -> Self {
+        Self::Loopback(port)
+    }
+}
+
+impl From<SocketAddr> for ListenAddr {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Exact(addr)
+    }
+}
+
+impl fmt::Display for ListenAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback(port) => write!(f, "localhost:{port}"),
+            Self::Exact(addr) => addr.fmt(f),
+        }
+    }
+}
