@@ -1,0 +1,18 @@
+//! An emulator with one function, for the test that kills it: `host FUNCTION_BINARY LOG_FOLDER`.
+//! Prints the Invoke API's URL once the function's process is ready, then waits to be killed.
+
+use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [program, log_dir] = arguments.as_slice() else {
+        return Err("usage: host FUNCTION_BINARY LOG_FOLDER".into());
+    };
+    let mut emulator = Emulator::bind(Options::new(log_dir)).await?;
+    emulator.deploy(FunctionSpec::new("fixture", "echo", program, log_dir))?;
+    emulator.open();
+    emulator.warm("fixture").await?;
+    println!("{}", emulator.url());
+    std::future::pending().await
+}

@@ -1,0 +1,132 @@
+//! Where a function's log lines go: its file, and what callers and messages quote from it.
+//! Does not know what the lines mean.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much of its log a caller gets with `X-Amz-Log-Type: Tail`, in bytes.
+const TAIL: usize = 4 * 1024;
+
+/// How many of the last lines on stderr are kept to explain a failed start.
+const LAST_WORDS: usize = 12;
+
+/// The log file of one function, written by all its processes. Earlier runs' lines are kept.
+#[derive(Debug)]
+pub(super) struct FunctionLog {
+    file: Mutex<File>,
+}
+
+/// One process's way into the log.
+#[derive(Debug)]
+pub(super) struct ProcessLog {
+    function: Arc<FunctionLog>,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    /// The last bytes since the invocation began, never longer than [`TAIL`].
+    tail: Vec<u8>,
+    last_words: VecDeque<String>,
+}
+
+/// Where a process printed a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl FunctionLog {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { file: Mutex::new(file) })
+    }
+
+    /// Appends one line. A full disk loses log lines, never an invocation.
+    fn write(&self, line: &[u8]) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = file.write_all(line);
+    }
+}
+
+impl ProcessLog {
+    pub(super) fn new(function: Arc<FunctionLog>) -> Self {
+        Self { function, recent: Mutex::default() }
+    }
+
+    /// A line of Lambda's own, without line end.
+    pub(super) fn line(&self, text: &str) {
+        self.append(text.as_bytes());
+    }
+
+    /// A line that the process printed, without line end.
+    pub(super) fn printed(&self, stream: Stream, line: &[u8]) {
+        self.append(line);
+        if stream == Stream::Stderr {
+            let mut recent = self.recent();
+            if recent.last_words.len() == LAST_WORDS {
+                recent.last_words.pop_front();
+            }
+            recent.last_words.push_back(String::from_utf8_lossy(line).into_owned());
+        }
+    }
+
+    /// Forgets the tail: an invocation begins.
+    pub(super) fn begin(&self) {
+        self.recent().tail.clear();
+    }
+
+    /// The last lines since [`begin`](Self::begin), at most 4 KB.
+    pub(super) fn tail(&self) -> Vec<u8> {
+        self.recent().tail.clone()
+    }
+
+    /// The last lines that the process printed on stderr.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        self.recent().last_words.iter().cloned().collect()
+    }
+
+    fn append(&self, line: &[u8]) {
+        let mut whole = Vec::with_capacity(line.len() + 1);
+        whole.extend_from_slice(line);
+        whole.push(b'\n');
+        self.function.write(&whole);
+        let mut recent = self.recent();
+        recent.tail.extend_from_slice(&whole);
+        let surplus = recent.tail.len().saturating_sub(TAIL);
+        recent.tail.drain(..surplus);
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_the_last_four_kilobytes_of_one_invocation() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.log");
+        std::fs::write(&path, "from an earlier run\n").unwrap();
+        let log = ProcessLog::new(Arc::new(FunctionLog::open(&path).unwrap()));
+
+        log.line("before");
+        log.begin();
+        log.printed(Stream::Stdout, &[b'x'; 5000]);
+        log.printed(Stream::Stderr, b"the end");
+
+        let tail = log.tail();
+        assert_eq!(tail.len(), TAIL);
+        assert!(tail.ends_with(b"x\nthe end\n"));
+        assert_eq!(log.last_words(), ["the end"]);
+        let file = std::fs::read_to_string(&path).unwrap();
+        assert!(file.starts_with("from an earlier run\nbefore\nxxx"));
+    }
+}

@@ -1,0 +1,224 @@
+//! A local AWS Lambda: the Invoke API for callers, the Runtime API for function processes.
+//!
+//! Each function runs in *execution environments*: one process with a Runtime API listener of its own,
+//! one invocation at a time. When all are busy the next invocation starts another one, up to the
+//! function's limit; then it waits. A process that crashes or overstays its time fails its own
+//! invocation only. All processes end with the emulator; when the emulator is killed they notice that
+//! their Runtime API is gone.
+//!
+//! ```no_run
+//! use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut emulator = Emulator::bind(Options::new("target/lambda-logs")).await?;
+//! let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
+//! emulator.deploy(users)?;
+//! emulator.open();
+//! emulator.warm("users-create_user").await?;
+//! println!("AWS_ENDPOINT_URL_LAMBDA={}", emulator.url());
+//! emulator.shut_down().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod arn;
+mod body;
+mod environment;
+mod function;
+mod init;
+mod invocation;
+mod invoke_api;
+mod log;
+mod output;
+mod process;
+mod registry;
+mod report;
+mod runtime_api;
+mod status;
+mod variables;
+
+mod spec;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use arn::{ACCOUNT, LATEST, REGION, arn};
+pub use init::InitFailure;
+pub use spec::FunctionSpec;
+
+use function::Function;
+use log::FunctionLog;
+use registry::Registry;
+
+/// How long callers have to take their answers when the emulator stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where an emulator listens and writes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where the Invoke API listens. Default: a free port of 127.0.0.1.
+    pub addr: SocketAddr,
+    /// The folder of the functions' log files (`<function id>.log`); made if it is missing.
+    pub log_dir: PathBuf,
+}
+
+/// A running emulator. Dropping it kills its processes; [`shut_down`](Self::shut_down) also waits.
+#[derive(Debug)]
+pub struct Emulator {
+    url: String,
+    log_dir: PathBuf,
+    registry: Registry,
+    door: Door,
+}
+
+/// Whether callers are let in.
+#[derive(Debug)]
+enum Door {
+    Closed(TcpListener),
+    Open(JoinHandle<io::Result<()>>),
+    /// Only while it is being opened.
+    Moving,
+}
+
+/// Why an emulator did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Something else listens there.
+    #[error("port {} is in use", addr.port())]
+    PortInUse {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// The address cannot be listened at.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder for logs cannot be made.
+    #[error("cannot make the log folder {}", path.display())]
+    LogDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why a function was not deployed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// There is a function with that id.
+    #[error("there are two functions with the id {id}")]
+    Exists {
+        /// The id.
+        id: String,
+    },
+    /// The log file cannot be opened.
+    #[error("cannot open the log {} of function {id}", path.display())]
+    Log {
+        /// The function's id.
+        id: String,
+        /// The log file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Options {
+    /// Logs in `log_dir`, Invoke API on a free port.
+    #[must_use]
+    pub fn new(log_dir: impl Into<PathBuf>) -> Self {
+        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into() }
+    }
+}
+
+impl Emulator {
+    /// Takes the port. Until [`open`](Self::open), callers wait in the listener's queue instead of
+    /// being told that functions do not exist which are about to be deployed.
+    pub async fn bind(options: Options) -> Result<Self, StartError> {
+        let Options { addr, log_dir } = options;
+        std::fs::create_dir_all(&log_dir)
+            .map_err(|source| StartError::LogDir { path: log_dir.clone(), source })?;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortInUse { addr },
+            _ => StartError::Listen { addr, source },
+        };
+        let listener = TcpListener::bind(addr).await.map_err(failed)?;
+        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        Ok(Self { url, log_dir, registry: Registry::default(), door: Door::Closed(listener) })
+    }
+
+    /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Adds a function. Its first process starts with [`warm`](Self::warm) or its first invocation.
+    pub fn deploy(&self, spec: FunctionSpec) -> Result<(), DeployError> {
+        let id = spec.id.clone();
+        let path = self.log_dir.join(format!("{id}.log"));
+        let log =
+            FunctionLog::open(&path).map_err(|source| DeployError::Log { id: id.clone(), path, source })?;
+        let function = Function::new(spec, log, self.registry.stop_token());
+        if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
+    }
+
+    /// Starts to answer callers.
+    pub fn open(&mut self) {
+        self.door = match std::mem::replace(&mut self.door, Door::Moving) {
+            Door::Closed(listener) => Door::Open(self.serve(listener)),
+            open => open,
+        };
+    }
+
+    /// Returns when a process of function `id` is ready for its first event, with the time its start
+    /// took: zero when it was ready, or when there is no such function.
+    pub async fn warm(&self, id: &str) -> Result<Duration, InitFailure> {
+        let Some(function) = self.registry.get(id) else { return Ok(Duration::ZERO) };
+        let task = self.registry.spawn(async move { function.warm().await });
+        match task {
+            Ok(task) => task.await.unwrap_or(Err(InitFailure::Stopped)),
+            Err(_) => Err(InitFailure::Stopped),
+        }
+    }
+
+    /// Ends every invocation, kills every process and returns when none is left.
+    pub async fn shut_down(mut self) {
+        self.registry.shut_down().await;
+        if let Door::Open(server) = &mut self.door
+            && tokio::time::timeout(FAREWELL, &mut *server).await.is_err()
+        {
+            server.abort();
+        }
+    }
+
+    fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
+        let router = invoke_api::router(self.registry.clone());
+        let stop = self.registry.stop_token().cancelled_owned();
+        let listener = listener.tap_io(|stream| {
+            // Only speed is lost without it.
+            let _ = stream.set_nodelay(true);
+        });
+        tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stop).await })
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.registry.stop_token().cancel();
+    }
+}

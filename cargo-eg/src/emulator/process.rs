@@ -1,0 +1,105 @@
+//! One function process: started in a process group of its own, its output read line by line, killed
+//! for certain. Knows nothing of invocations.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::log::ProcessLog;
+use super::output::{Output, read_output};
+
+/// How long the pipes of a killed process may stay open: a descendant that left the process group
+/// could hold them for ever.
+const PIPES_CLOSE: Duration = Duration::from_millis(500);
+
+/// A running process. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    /// The leader of the group. `None` once it has been waited for: the number may be reused then.
+    group: Option<Pid>,
+    catch_up: mpsc::Sender<oneshot::Sender<()>>,
+    reader: JoinHandle<()>,
+}
+
+impl Process {
+    /// Starts `command`. Its lines go to `log`.
+    pub(super) fn start(mut command: Command, log: Arc<ProcessLog>) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in the terminal must not end a function in the middle of a delivery: the
+            // emulator stops it when the gateway has finished.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = Output::of(&mut child)?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let (catch_up, requests) = mpsc::channel(1);
+        let reader = tokio::spawn(read_output(output, log, requests));
+        Ok(Self { child, group, catch_up, reader })
+    }
+
+    /// Waits until the process ends on its own. Can be dropped and called again.
+    pub(super) async fn exited(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        self.group = None;
+        Ok(status)
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok()??;
+        self.group = None;
+        Some(status)
+    }
+
+    /// Returns when everything the process has printed up to now is in its log.
+    pub(super) async fn caught_up(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.catch_up.send(done).await.is_ok() {
+            // An error means that both pipes are closed: nothing is left to read.
+            let _ = wait.await;
+        }
+    }
+
+    /// The most memory it has used at once, in megabytes. Only Linux tells.
+    pub(super) fn peak_memory_mb(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kilobytes.div_ceil(1024))
+    }
+
+    /// Kills it and everything it started, and waits for its end and its last lines.
+    pub(super) async fn kill(&mut self) {
+        self.kill_group();
+        // Fails only for a process that has been waited for already.
+        let _ = self.child.wait().await;
+        self.group = None;
+        if !self.reader.is_finished() {
+            let _ = tokio::time::timeout(PIPES_CLOSE, &mut self.reader).await;
+        }
+    }
+
+    fn kill_group(&self) {
+        if let Some(group) = self.group {
+            // Fails only when the group is gone, which is what is wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_group();
+        self.reader.abort();
+    }
+}

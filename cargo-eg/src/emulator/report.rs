@@ -1,0 +1,204 @@
+//! The lines that Lambda writes around a function's own output, and the error payloads that Lambda
+//! answers in the function's place. Text only: no clock, no file.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::arn::LATEST;
+
+/// What the `REPORT` line says about one invocation.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) duration: Duration,
+    pub(super) memory_mb: u32,
+    /// High-water mark of the process; unknown when it is gone.
+    pub(super) used_mb: Option<u64>,
+    /// Only with the first invocation of a process.
+    pub(super) init: Option<Duration>,
+    /// `None` when the function answered, or reported an error itself.
+    pub(super) failure: Option<Failure>,
+}
+
+/// What ended an invocation without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The time limit was reached and the process killed.
+    TimedOut(Duration),
+    /// The process ended on its own.
+    Exited(ExitStatus),
+    /// The answer is larger than Lambda allows.
+    AnswerTooLarge,
+    /// The emulator was stopped.
+    Stopped,
+}
+
+impl Failure {
+    /// Lambda's name for it.
+    pub(super) fn error_type(self) -> &'static str {
+        match self {
+            Self::TimedOut(_) => "Sandbox.Timedout",
+            Self::Exited(_) => "Runtime.ExitError",
+            Self::AnswerTooLarge => "Function.ResponseSizeTooLarge",
+            Self::Stopped => "Sandbox.Stopped",
+        }
+    }
+
+    fn message(self) -> String {
+        match self {
+            Self::TimedOut(limit) => format!("Task timed out after {:.2} seconds", limit.as_secs_f64()),
+            Self::Exited(status) => describe_exit(status),
+            Self::AnswerTooLarge => format!(
+                "Response payload size exceeded maximum allowed payload size ({} bytes).",
+                super::status::MAX_PAYLOAD
+            ),
+            Self::Stopped => "the emulator was stopped".to_owned(),
+        }
+    }
+
+    /// The line in the function's log.
+    pub(super) fn log_line(self, request_id: &str) -> String {
+        match self {
+            Self::TimedOut(_) => format!("{request_id} {}", self.message()),
+            _ => format!("RequestId: {request_id} Error: {}", self.message()),
+        }
+    }
+
+    /// The payload that the caller gets instead of an answer.
+    pub(super) fn payload(self, request_id: &str) -> Bytes {
+        let message = match self {
+            Self::AnswerTooLarge => self.message(),
+            _ => format!("RequestId: {request_id} Error: {}", self.message()),
+        };
+        error_payload(self.error_type(), &message)
+    }
+}
+
+/// The error object that Lambda's callers get.
+pub(super) fn error_payload(error_type: &str, message: &str) -> Bytes {
+    json!({"errorType": error_type, "errorMessage": message}).to_string().into()
+}
+
+pub(super) fn start_line(request_id: &str) -> String {
+    format!("START RequestId: {request_id} Version: {LATEST}")
+}
+
+pub(super) fn end_line(request_id: &str) -> String {
+    format!("END RequestId: {request_id}")
+}
+
+/// The line that stands for a process that never asked for an event.
+pub(super) fn init_line(duration: Duration, error_type: &str) -> String {
+    format!(
+        "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: error\tError Type: {error_type}",
+        millis(duration)
+    )
+}
+
+impl Report<'_> {
+    pub(super) fn line(&self) -> String {
+        let mut line = format!(
+            "REPORT RequestId: {}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB",
+            self.request_id,
+            millis(self.duration),
+            self.duration.as_nanos().div_ceil(1_000_000),
+            self.memory_mb
+        );
+        if let Some(used) = self.used_mb {
+            line += &format!("\tMax Memory Used: {used} MB");
+        }
+        if let Some(init) = self.init {
+            line += &format!("\tInit Duration: {:.2} ms", millis(init));
+        }
+        match self.failure {
+            None => {}
+            Some(Failure::TimedOut(_)) => line += "\tStatus: timeout",
+            Some(failure) => line += &format!("\tStatus: error\tError Type: {}", failure.error_type()),
+        }
+        line
+    }
+}
+
+/// How a process ended, in Lambda's words.
+pub(super) fn describe_exit(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(signal)) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
+        (None, None) => "Runtime exited with error".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    match signal {
+        4 => "illegal instruction".to_owned(),
+        6 => "aborted".to_owned(),
+        9 => "killed".to_owned(),
+        11 => "segmentation fault".to_owned(),
+        15 => "terminated".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_lambdas_columns() {
+        let report = Report {
+            request_id: "id-1",
+            duration: Duration::from_micros(1_230),
+            memory_mb: 128,
+            used_mb: Some(7),
+            init: Some(Duration::from_micros(2_500)),
+            failure: None,
+        };
+        assert_eq!(
+            report.line(),
+            "REPORT RequestId: id-1\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t\
+             Max Memory Used: 7 MB\tInit Duration: 2.50 ms"
+        );
+        let failed = Report { used_mb: None, init: None, failure: Some(exit(1)), ..report };
+        assert_eq!(
+            failed.line(),
+            "REPORT RequestId: id-1\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t\
+             Status: error\tError Type: Runtime.ExitError"
+        );
+    }
+
+    #[test]
+    fn failures_have_lambdas_words() {
+        let check = |failure: Failure, expected: &str| {
+            assert_eq!(failure.payload("id-1"), expected);
+        };
+        check(
+            Failure::TimedOut(Duration::from_secs(30)),
+            r#"{"errorMessage":"RequestId: id-1 Error: Task timed out after 30.00 seconds","errorType":"Sandbox.Timedout"}"#,
+        );
+        check(
+            exit(1),
+            r#"{"errorMessage":"RequestId: id-1 Error: Runtime exited with error: exit status 1","errorType":"Runtime.ExitError"}"#,
+        );
+        check(
+            exit(0),
+            r#"{"errorMessage":"RequestId: id-1 Error: Runtime exited without providing a reason","errorType":"Runtime.ExitError"}"#,
+        );
+        check(
+            Failure::Exited(ExitStatus::from_raw(9)),
+            r#"{"errorMessage":"RequestId: id-1 Error: Runtime exited with error: signal: killed","errorType":"Runtime.ExitError"}"#,
+        );
+    }
+
+    fn exit(code: i32) -> Failure {
+        Failure::Exited(ExitStatus::from_raw(code << 8))
+    }
+}

@@ -1,0 +1,63 @@
+//! What the emulator must know to run a function.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A function and its limits.
+///
+/// Its processes get the caller's environment without `AWS_*`, `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
+/// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FunctionSpec {
+    /// The name that callers use; also the name of its log file.
+    pub id: String,
+    /// `_HANDLER`: which of the program's functions it is.
+    pub handler: String,
+    /// The program. It finds its Runtime API in `AWS_LAMBDA_RUNTIME_API`.
+    pub program: PathBuf,
+    /// The working directory and `LAMBDA_TASK_ROOT`.
+    pub root: PathBuf,
+    /// Further environment variables. They win over all others.
+    pub variables: BTreeMap<String, OsString>,
+    /// How long one invocation may take. Default: 30 s.
+    pub timeout: Duration,
+    /// How long a process may take until it asks for its first event. Default: 10 s, as on Lambda.
+    pub init_timeout: Duration,
+    /// What the function is told and the report says, in megabytes; not enforced. Default: 128.
+    pub memory_mb: u32,
+    /// The most processes at a time. Default: 10.
+    pub concurrency: usize,
+}
+
+impl FunctionSpec {
+    /// A function with the default limits.
+    #[must_use]
+    pub fn new(
+        id: impl Into<String>,
+        handler: impl Into<String>,
+        program: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            handler: handler.into(),
+            program: program.into(),
+            root: root.into(),
+            variables: BTreeMap::new(),
+            timeout: Duration::from_secs(30),
+            init_timeout: Duration::from_secs(10),
+            memory_mb: 128,
+            concurrency: 10,
+        }
+    }
+
+    /// Sets one environment variable.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+}

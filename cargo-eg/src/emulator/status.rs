@@ -1,0 +1,124 @@
+//! Status codes, error types and bodies of the Invoke API and the Runtime API: the only place that
+//! knows them. Spellings follow Lambda's API reference, because SDKs and runtimes compare them.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+use super::arn::FunctionName;
+
+/// The largest payload of a synchronous invoke and the largest answer, in bytes (6 MB).
+pub(super) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// The largest payload of an asynchronous invoke, in bytes (1 MB).
+pub(super) const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
+
+/// The header in which AWS SDKs look for the kind of an error.
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
+/// Why an invoke was not even handed to a function.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvokeError {
+    #[error("Function not found: {0}")]
+    FunctionNotFound(FunctionName),
+    #[error("{0:?} is not a function name or ARN")]
+    BadName(String),
+    #[error("Could not parse request body into json: {0}")]
+    NotJson(serde_json::Error),
+    #[error("Could not read the request body: {0}")]
+    Unreadable(String),
+    #[error("Request must be smaller than {limit} bytes for the InvokeFunction operation")]
+    TooLarge { limit: usize },
+    #[error("{header} must be {allowed}, not {value:?}")]
+    BadHeader { header: &'static str, allowed: &'static str, value: String },
+    #[error("the emulator has no operation {method} {path}")]
+    UnknownOperation { method: String, path: String },
+    #[error("the emulator is stopping")]
+    Stopping,
+}
+
+impl InvokeError {
+    fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::FunctionNotFound(_) => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+            Self::BadName(_) | Self::BadHeader { .. } => {
+                (StatusCode::BAD_REQUEST, "InvalidParameterValueException")
+            }
+            Self::NotJson(_) | Self::Unreadable(_) => {
+                (StatusCode::BAD_REQUEST, "InvalidRequestContentException")
+            }
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
+            Self::UnknownOperation { .. } => (StatusCode::NOT_FOUND, "UnknownOperationException"),
+            Self::Stopping => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
+        }
+    }
+}
+
+impl IntoResponse for InvokeError {
+    fn into_response(self) -> Response {
+        let (status, error_type) = self.status();
+        let blame = if status.is_server_error() { "Service" } else { "User" };
+        // Lambda spells the key differently from error to error; SDKs take either.
+        let key = if matches!(self, Self::FunctionNotFound(_)) { "Message" } else { "message" };
+        let mut response = json_response(status, &json!({"Type": blame, key: self.to_string()}));
+        response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error_type));
+        response
+    }
+}
+
+/// Why the Runtime API refused a call of the function process.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("Invalid request ID")]
+    UnknownRequest,
+    #[error("State transition is not allowed: {0}")]
+    OutOfTurn(&'static str),
+    #[error("Exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes).")]
+    TooLarge,
+    #[error("Could not read the request body: {0}")]
+    Unreadable(String),
+    #[error("the execution environment is gone")]
+    Gone,
+    #[error("the Runtime API has no operation {method} {path}")]
+    UnknownOperation { method: String, path: String },
+}
+
+impl Refusal {
+    fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::UnknownRequest => (StatusCode::BAD_REQUEST, "InvalidRequestID"),
+            Self::Unreadable(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContent"),
+            Self::OutOfTurn(_) => (StatusCode::FORBIDDEN, "InvalidStateTransition"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+            // For a runtime, any 500 means: exit now.
+            Self::Gone => (StatusCode::INTERNAL_SERVER_ERROR, "ContainerError"),
+            Self::UnknownOperation { .. } => (StatusCode::NOT_FOUND, "UnknownOperation"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error_type) = self.status();
+        json_response(status, &json!({"errorMessage": self.to_string(), "errorType": error_type}))
+    }
+}
+
+/// The Runtime API's answer to a response or an error that it took.
+pub(super) fn taken() -> Response {
+    json_response(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+}
+
+/// An asynchronous invoke was taken.
+pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
+
+/// A dry run would have been allowed.
+pub(super) const DRY_RUN: StatusCode = StatusCode::NO_CONTENT;
+
+/// The function was invoked, whether it answered or failed.
+pub(super) const INVOKED: StatusCode = StatusCode::OK;
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}

@@ -1,0 +1,97 @@
+//! The environment variables of a function process: Lambda's contract on top of the caller's own.
+//! Decides only; reads no environment itself.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use super::FunctionSpec;
+use super::arn::{LATEST, REGION};
+
+/// Variables of the caller that would change what a function is or where its events go.
+const WITHHELD: [&str; 3] = ["PORT", "EVENT_BUS", "EG_DATA_DIR"];
+
+/// Prefixes of variables that belong to AWS, to cargo or to the project's own settings.
+const WITHHELD_PREFIXES: [&str; 6] = ["AWS_", "_", "LAMBDA_", "CARGO", "EVENT_GATEWAY_", "RUSTUP_"];
+
+/// What a process of `spec` gets. A function sees the caller's environment (so `RUST_LOG` and
+/// settings of its own reach it), apart from AWS credentials and settings, cargo's variables and
+/// the project's own; then Lambda's variables, then those of the spec.
+pub(super) fn variables(
+    spec: &FunctionSpec,
+    runtime_api: &str,
+    log_stream: &str,
+    caller: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
+    let memory = spec.memory_mb.to_string();
+    let log_group = format!("/aws/lambda/{}", spec.id);
+    let lambda: [(&str, &OsStr); 14] = [
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api.as_ref()),
+        ("_HANDLER", spec.handler.as_ref()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.id.as_ref()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", LATEST.as_ref()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.as_ref()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", log_group.as_ref()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.as_ref()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".as_ref()),
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".as_ref()),
+        ("AWS_REGION", REGION.as_ref()),
+        ("AWS_DEFAULT_REGION", REGION.as_ref()),
+        ("LAMBDA_TASK_ROOT", spec.root.as_os_str()),
+        ("LAMBDA_RUNTIME_DIR", spec.root.as_os_str()),
+        ("TZ", ":UTC".as_ref()),
+    ];
+    caller
+        .filter(|(name, _)| !is_withheld(name))
+        .chain(lambda.into_iter().map(|(name, value)| (name.into(), value.to_owned())))
+        .chain(spec.variables.iter().map(|(name, value)| (name.into(), value.clone())))
+        .collect()
+}
+
+fn is_withheld(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        WITHHELD.contains(&name) || WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_caller(name: &str) -> Option<String> {
+        let spec = FunctionSpec::new("users-create", "create", "/bin/users", "/src/users")
+            .variable("EVENT_GATEWAY_URL", "http://127.0.0.1:4000");
+        let caller = [(name.into(), "caller's".into())].into_iter();
+        variables(&spec, "127.0.0.1:1", "stream", caller)
+            .get(OsStr::new(name))
+            .map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[track_caller]
+    fn check(name: &str, expected: Option<&str>) {
+        assert_eq!(of_caller(name).as_deref(), expected, "{name}");
+    }
+
+    #[test]
+    fn a_function_sees_the_callers_environment_but_no_credentials() {
+        check("PATH", Some("caller's"));
+        check("RUST_LOG", Some("caller's"));
+        check("DATABASE_URL", Some("caller's"));
+        check("AWS_SECRET_ACCESS_KEY", None);
+        check("AWS_PROFILE", None);
+        check("CARGO_MANIFEST_DIR", None);
+        check("CARGO", None);
+        check("PORT", None);
+        check("EVENT_BUS", None);
+        check("EVENT_GATEWAY_SPACE", None);
+    }
+
+    #[test]
+    fn lambdas_and_the_specs_variables_win() {
+        check("AWS_LAMBDA_RUNTIME_API", Some("127.0.0.1:1"));
+        check("_HANDLER", Some("create"));
+        check("AWS_LAMBDA_FUNCTION_NAME", Some("users-create"));
+        check("AWS_REGION", Some("us-east-1"));
+        check("TZ", Some(":UTC"));
+        check("EVENT_GATEWAY_URL", Some("http://127.0.0.1:4000"));
+    }
+}
