@@ -1,10 +1,10 @@
 //! Tokens for a checked function. Nothing can go wrong here; what the compiler then finds, it finds at the
 //! user's own types.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{ReturnType, Type};
+use syn::{Attribute, ReturnType, Type};
 
 use crate::args::Cors;
 use crate::function::{EventType, Function, Mode, Trigger};
@@ -42,6 +42,12 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     }
 }
 
+/// Names the sibling attributes, which were taken away: otherwise their imports would count as unused.
+pub(crate) fn used(siblings: &[Attribute]) -> TokenStream {
+    let paths = siblings.iter().map(Attribute::path);
+    quote! { const _: () = { #(#[allow(unused_imports)] use #paths as _;)* }; }
+}
+
 /// The function as something that takes a request and answers it: arguments are extracted in their order, the
 /// last one may take the body.
 fn call(function: &Function) -> TokenStream {
@@ -51,60 +57,61 @@ fn call(function: &Function) -> TokenStream {
         ReturnType::Default => function.ident.span(),
         ReturnType::Type(_, ty) => ty.span(),
     };
-    let into_response = quote_spanned!(output=> __eg::into_response);
-    let answer = quote!(#into_response(#handler(#(#names),*).await));
-    let Some((last, earlier)) = function.inputs.split_last() else {
-        return quote! {
-            fn __eg_call(_: __eg::Request) -> __eg::ResponseFuture {
-                ::std::boxed::Box::pin(async move { #answer })
+    let answer = quote_spanned!(blame(output)=> __eg::into_response(#handler(#(#names),*).await));
+    let extract = match function.inputs.split_last() {
+        None => quote!(drop(__eg_request);),
+        Some((last, earlier)) => {
+            let earlier = names.iter().zip(earlier).map(|(name, ty)| {
+                extract(
+                    name,
+                    ty,
+                    |span| quote_spanned!(span=> __eg::from_parts::<#ty>(&mut __eg_parts).await),
+                )
+            });
+            let whole = |span| {
+                quote_spanned!(span=> {
+                    __eg::from_request::<#last, _>(__eg::Request::from_parts(__eg_parts, __eg_body)).await
+                })
+            };
+            let last = names.last().map(|name| extract(name, last, whole));
+            quote! {
+                #[allow(unused_mut)]
+                let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
+                #(#earlier)*
+                #last
             }
-        };
-    };
-    let earlier: Vec<_> = names.iter().zip(earlier).map(|(name, ty)| extract(name, ty)).collect();
-    let last_name = names.last();
-    let from_request = of_type("from_request", last);
-    let parts = (!earlier.is_empty()).then(|| {
-        quote! {
-            let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
-            #(#earlier)*
-            let __eg_request = __eg::Request::from_parts(__eg_parts, __eg_body);
         }
-    });
+    };
     quote! {
         fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
             ::std::boxed::Box::pin(async move {
-                #parts
-                let #last_name = match #from_request(__eg_request).await {
-                    ::core::result::Result::Ok(value) => value,
-                    ::core::result::Result::Err(rejection) => return rejection,
-                };
+                #extract
                 #answer
             })
         }
     }
 }
 
-fn extract(name: &proc_macro2::Ident, ty: &Type) -> TokenStream {
-    let from_parts = of_type("from_parts", ty);
+/// Binds `name` to what `extraction` yields; a rejection is the answer.
+fn extract(name: &Ident, ty: &Type, extraction: impl FnOnce(Span) -> TokenStream) -> TokenStream {
+    let extraction = extraction(blame(ty.span()));
     quote! {
-        let #name = match #from_parts(&mut __eg_parts).await {
+        let #name = match #extraction {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(rejection) => return rejection,
         };
     }
 }
 
-/// `__eg::function::<Type>`, blamed on the type when the type does not fit.
-fn of_type(function: &str, ty: &Type) -> TokenStream {
-    let function = format_ident!("{function}");
-    let generics = if function == "from_request" { quote!(#ty, _) } else { quote!(#ty) };
-    quote_spanned!(ty.span()=> __eg::#function::<#generics>)
+/// What does not fit is reported at the user's own tokens, but names in it are the expansion's.
+fn blame(span: Span) -> Span {
+    span.resolved_at(Span::call_site())
 }
 
 fn trigger(trigger: &Trigger) -> TokenStream {
     let event_type = match &trigger.event_type {
         EventType::Name(name) => quote!(#name),
-        EventType::Type(path) => quote_spanned!(path.span()=> __eg::event_type::<#path>()),
+        EventType::Type(path) => quote_spanned!(blame(path.span())=> __eg::event_type::<#path>()),
     };
     let mode = match trigger.mode {
         Mode::Sync => quote!(__eg::Mode::Sync),

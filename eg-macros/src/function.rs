@@ -24,17 +24,25 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Reads the attribute `kind(args)` and all its siblings on `item`, and takes the siblings away.
-    pub(crate) fn read(kind: Kind, args: TokenStream, item: &mut ItemFn) -> Result<Self, Error> {
+    /// Takes the attributes that stand beside the one being expanded away from `item`.
+    pub(crate) fn siblings(item: &mut ItemFn) -> Vec<Attribute> {
+        item.attrs.extract_if(.., |attribute| Kind::of(attribute.path()).is_some()).collect()
+    }
+
+    /// Reads the attribute `kind(args)` on `item`, and its siblings.
+    pub(crate) fn read(
+        kind: Kind,
+        args: TokenStream,
+        siblings: &[Attribute],
+        item: &ItemFn,
+    ) -> Result<Self, Error> {
         let mut errors = Errors::default();
         let mut all = vec![Args::parse(kind, args, &mut errors)];
-        item.attrs.retain(|attribute| match Kind::of(attribute.path()) {
-            Some(kind) => {
-                all.push(Args::parse(kind, tokens_of(attribute), &mut errors));
-                false
-            }
-            None => true,
-        });
+        for sibling in siblings {
+            all.extend(
+                Kind::of(sibling.path()).map(|kind| Args::parse(kind, tokens_of(sibling), &mut errors)),
+            );
+        }
 
         let triggers: Vec<Trigger> = all.iter().flat_map(|args| Trigger::read(args, &mut errors)).collect();
         let inputs = signature::check(&item.sig, &triggers, &mut errors);

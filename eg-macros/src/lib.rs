@@ -53,8 +53,10 @@ fn function(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
             return tokens.into();
         }
     };
-    let checked = function::Function::read(kind, args.into(), &mut item_fn);
+    let siblings = function::Function::siblings(&mut item_fn);
+    let checked = function::Function::read(kind, args.into(), &siblings, &item_fn);
     let mut tokens = item_fn.to_token_stream();
+    tokens.extend((!siblings.is_empty()).then(|| expand::used(&siblings)));
     tokens.extend(match checked {
         Ok(function) => expand::register(&function),
         Err(errors) => errors.to_compile_error(),

@@ -1,0 +1,70 @@
+//! The parts and their arrows, as ARCHITECTURE.md draws them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// Part → the parts it may build upon.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("eg-macros", &[]),
+    ("eg-sdk", &["eg-macros"]),
+    ("eg-runtime", &["eg-macros", "eg-sdk"]),
+    ("eg-gateway", &["eg-sdk"]),
+    ("cargo-eg", &["eg-gateway", "eg-sdk"]),
+    ("eg-tests", &["eg-sdk"]),
+];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().no_deps().exec().expect("cargo metadata of this workspace")
+}
+
+/// Package → the workspace packages that its programs and libraries are built from.
+fn arrows(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    let members: BTreeSet<_> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    let of = |package: &cargo_metadata::Package| {
+        let normal =
+            package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        normal.map(|dependency| dependency.name.clone()).filter(|name| members.contains(name)).collect()
+    };
+    metadata.packages.iter().map(|package| (package.name.to_string(), of(package))).collect()
+}
+
+#[test]
+fn parts_build_only_on_the_parts_they_may() {
+    let arrows = arrows(&metadata());
+    for (part, allowed) in ARROWS {
+        let found = arrows.get(part).unwrap_or_else(|| panic!("the workspace has no part `{part}`"));
+        let allowed: BTreeSet<_> = allowed.iter().map(ToString::to_string).collect();
+        assert!(found.is_subset(&allowed), "{part} depends on {found:?}, but may depend on {allowed:?} only");
+    }
+}
+
+#[test]
+fn services_and_examples_use_what_users_use() {
+    let metadata = metadata();
+    let arrows = arrows(&metadata);
+    for package in &metadata.packages {
+        let folder =
+            package.manifest_path.strip_prefix(&metadata.workspace_root).expect("members are inside");
+        if !(folder.starts_with("services") || folder.starts_with("examples")) {
+            continue;
+        }
+        for part in ["eg-gateway", "cargo-eg", "eg-macros", "eg-tests"] {
+            assert!(!arrows[package.name.as_str()].contains(part), "{} depends on {part}", package.name);
+        }
+    }
+}
+
+#[test]
+fn every_member_is_a_part_a_service_or_an_example() {
+    let metadata = metadata();
+    for package in &metadata.packages {
+        let folder =
+            package.manifest_path.strip_prefix(&metadata.workspace_root).expect("members are inside");
+        let part = ARROWS.iter().any(|(part, _)| package.name == *part);
+        assert!(
+            part || folder.starts_with("services") || folder.starts_with("examples"),
+            "what is {folder}?"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+use eg_runtime::subscribe;
+
+struct UserCreated;
+
+#[subscribe(UserCreated)]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use eg_runtime::Event;
+
+#[derive(serde::Serialize, Event)]
+struct UserCreated {}
+
+fn main() {}

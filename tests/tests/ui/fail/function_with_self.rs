@@ -1,0 +1,10 @@
+use eg_runtime::http;
+
+struct Service;
+
+impl Service {
+    #[http(GET, "/")]
+    async fn handler(&self) {}
+}
+
+fn main() {}

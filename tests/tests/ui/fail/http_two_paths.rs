@@ -1,0 +1,6 @@
+use eg_runtime::http;
+
+#[http(GET, "/a", "/b")]
+async fn handler() {}
+
+fn main() {}
