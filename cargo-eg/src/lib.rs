@@ -2,3 +2,4 @@
 //! The command line itself is the binary's.
 
 pub mod emulator;
+pub mod manifest;

@@ -48,7 +48,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use arn::{ACCOUNT, LATEST, REGION, arn};
+pub use arn::{ACCOUNT, LATEST, REGION, arn, is_name};
 pub use init::InitFailure;
 pub use spec::FunctionSpec;
 
@@ -125,6 +125,12 @@ pub enum DeployError {
         /// The id.
         id: String,
     },
+    /// The id cannot stand in URLs and file names.
+    #[error("{id:?} cannot be a function's id: only letters, digits, `-`, `_` and `.` can be in it")]
+    BadId {
+        /// The id.
+        id: String,
+    },
     /// The log file cannot be opened.
     #[error("cannot open the log {} of function {id}", path.display())]
     Log {
@@ -170,6 +176,9 @@ impl Emulator {
     /// Adds a function. Its first process starts with [`warm`](Self::warm) or its first invocation.
     pub fn deploy(&self, spec: FunctionSpec) -> Result<(), DeployError> {
         let id = spec.id.clone();
+        if !is_name(&id) {
+            return Err(DeployError::BadId { id });
+        }
         let path = self.log_dir.join(format!("{id}.log"));
         let log =
             FunctionLog::open(&path).map_err(|source| DeployError::Log { id: id.clone(), path, source })?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An example of this package. Examples are built with the tests and lie beside them.
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: `cargo build -p cargo-eg --examples` makes it", path.display());
@@ -18,18 +18,18 @@ pub fn example(name: &str) -> PathBuf {
 }
 
 /// An open emulator and the folder of its logs.
-pub struct Local {
-    pub emulator: Emulator,
-    pub folder: TempDir,
+pub(crate) struct Local {
+    pub(crate) emulator: Emulator,
+    pub(crate) folder: TempDir,
 }
 
 /// A spec of the fixture function; `handler` chooses how it starts.
-pub fn spec(handler: &str) -> FunctionSpec {
+pub(crate) fn spec(handler: &str) -> FunctionSpec {
     FunctionSpec::new(format!("fixture-{handler}"), handler, example("function"), std::env::temp_dir())
 }
 
 impl Local {
-    pub async fn start(spec: FunctionSpec) -> Self {
+    pub(crate) async fn start(spec: FunctionSpec) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut emulator = Emulator::bind(Options::new(folder.path())).await.unwrap();
         emulator.deploy(spec).unwrap();
@@ -37,16 +37,16 @@ impl Local {
         Self { emulator, folder }
     }
 
-    pub fn invocations(&self, name: &str) -> String {
+    pub(crate) fn invocations(&self, name: &str) -> String {
         format!("{}/2015-03-31/functions/{name}/invocations", self.emulator.url())
     }
 
-    pub async fn invoke(&self, name: &str, payload: Value) -> Response {
+    pub(crate) async fn invoke(&self, name: &str, payload: Value) -> Response {
         reqwest::Client::new().post(self.invocations(name)).body(payload.to_string()).send().await.unwrap()
     }
 
     /// Invokes the fixture and gives `(function error, payload)`.
-    pub async fn outcome(&self, name: &str, payload: Value) -> (Option<String>, Value) {
+    pub(crate) async fn outcome(&self, name: &str, payload: Value) -> (Option<String>, Value) {
         let response = self.invoke(name, payload).await;
         assert_eq!(response.status(), 200);
         let error = header(&response, "x-amz-function-error");
@@ -54,23 +54,23 @@ impl Local {
     }
 
     /// Invokes the fixture, which must answer with its process id among other things.
-    pub async fn echo(&self, name: &str) -> Value {
+    pub(crate) async fn echo(&self, name: &str) -> Value {
         let (error, answer) = self.outcome(name, json!({})).await;
         assert_eq!(error, None, "{answer}");
         answer
     }
 
-    pub fn log(&self, id: &str) -> String {
+    pub(crate) fn log(&self, id: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("{id}.log"))).unwrap()
     }
 }
 
-pub fn header(response: &Response, name: &str) -> Option<String> {
+pub(crate) fn header(response: &Response, name: &str) -> Option<String> {
     response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
 }
 
 /// Waits until `ready` says so.
-pub async fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !ready() {
         assert!(Instant::now() < deadline, "not within 20 seconds: {what}");
@@ -79,7 +79,7 @@ pub async fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 /// Whether a process exists and has not ended.
-pub fn is_running(pid: u32) -> bool {
+pub(crate) fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
     stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
 }

@@ -1,0 +1,164 @@
+//! Puts records together to one service: its name, its functions in source order, their ids. Decides
+//! only; reads no file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::{FunctionRecord, Record, ServiceRecord};
+use super::{Contradiction, Function, Manifest};
+
+/// The service that `records` describe, in whatever order they come. `None`: no function.
+pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contradiction> {
+    let (mut functions, mut services) = (Vec::new(), Vec::new());
+    for record in records {
+        match record {
+            Record::Function(function) => functions.push(function),
+            Record::Service(service) => services.push(service),
+        }
+    }
+    let Some(first) = functions.first() else { return Ok(None) };
+    let (service, version) = match name(&functions, &services)? {
+        Some(named) => (named.service.clone(), named.version.clone()),
+        None => (first.package.clone(), first.version.clone()),
+    };
+    check_name(&service, "service")?;
+    // Linkers keep no order that anyone may rely on.
+    functions.sort_by_cached_key(|function| (position(&function.source), function.name.clone()));
+    check_names(&functions)?;
+    let functions = functions.into_iter().map(|record| function(&service, record)).collect();
+    Ok(Some(Manifest { service, version, functions }))
+}
+
+/// The explicit name, `None` when the one package's name stands.
+fn name<'a>(
+    functions: &[FunctionRecord],
+    services: &'a [ServiceRecord],
+) -> Result<Option<&'a ServiceRecord>, Contradiction> {
+    match services {
+        [] => {
+            let packages: BTreeSet<&str> = functions.iter().map(|record| record.package.as_str()).collect();
+            if packages.len() > 1 {
+                let packages = packages.into_iter().map(str::to_owned).collect();
+                return Err(Contradiction::SeveralPackages { packages });
+            }
+            Ok(None)
+        }
+        [service] => Ok(Some(service)),
+        several => {
+            let names = several.iter().map(|record| record.service.clone()).collect();
+            Err(Contradiction::SeveralServices { names })
+        }
+    }
+}
+
+fn check_names(functions: &[FunctionRecord]) -> Result<(), Contradiction> {
+    let mut sources = BTreeMap::new();
+    for FunctionRecord { name, source, .. } in functions {
+        check_name(name, source)?;
+        if let Some(earlier) = sources.insert(name, source) {
+            let sources = [earlier.clone(), source.clone()];
+            return Err(Contradiction::SameName { name: name.clone(), sources });
+        }
+    }
+    Ok(())
+}
+
+/// Ids name functions at the gateway, and log files.
+fn check_name(name: &str, place: &str) -> Result<(), Contradiction> {
+    if crate::emulator::is_name(name) {
+        Ok(())
+    } else {
+        Err(Contradiction::BadName { name: name.to_owned(), place: place.to_owned() })
+    }
+}
+
+fn function(service: &str, record: FunctionRecord) -> Function {
+    Function {
+        id: format!("{service}-{}", record.name),
+        name: record.name,
+        doc: record.doc,
+        source: record.source,
+        triggers: record.triggers,
+        emits: record.emits,
+        further: record.further,
+    }
+}
+
+/// File, then line as a number: line 9 stands before line 10.
+fn position(source: &str) -> (String, u32) {
+    let (file, line) = source.rsplit_once(':').unwrap_or((source, ""));
+    (file.to_owned(), line.parse().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(package: &str, name: &str, source: &str) -> Record {
+        Record::Function(FunctionRecord {
+            package: package.to_owned(),
+            version: "1.0.0".to_owned(),
+            name: name.to_owned(),
+            doc: None,
+            source: source.to_owned(),
+            triggers: Vec::new(),
+            emits: Vec::new(),
+            further: serde_json::Map::new(),
+        })
+    }
+
+    fn service(name: &str) -> Record {
+        Record::Service(ServiceRecord { service: name.to_owned(), version: "2.0.0".to_owned() })
+    }
+
+    fn ids(records: Vec<Record>) -> Vec<String> {
+        let manifest = assemble(records).unwrap().unwrap();
+        manifest.functions.into_iter().map(|function| function.id).collect()
+    }
+
+    #[test]
+    fn the_package_names_the_service_unless_it_is_named() {
+        assert_eq!(ids(vec![function("users", "create", "a.rs:1")]), ["users-create"]);
+        let named = vec![function("a", "x", "a.rs:1"), service("shop"), function("b", "y", "b.rs:1")];
+        assert_eq!(ids(named.clone()), ["shop-x", "shop-y"]);
+        assert_eq!(assemble(named).unwrap().unwrap().version, "2.0.0");
+    }
+
+    #[test]
+    fn functions_stand_in_source_order() {
+        let records = vec![
+            function("users", "later", "src/main.rs:100"),
+            function("users", "earlier", "src/main.rs:20"),
+            function("users", "elsewhere", "src/list.rs:300"),
+        ];
+        assert_eq!(ids(records), ["users-elsewhere", "users-earlier", "users-later"]);
+    }
+
+    #[test]
+    fn no_function_is_no_service() {
+        assert_eq!(assemble(vec![]), Ok(None));
+        assert_eq!(assemble(vec![service("shop")]), Ok(None));
+    }
+
+    #[test]
+    fn contradictions_name_both_sides() {
+        let check = |records: Vec<Record>, expected: &str| {
+            assert_eq!(assemble(records).unwrap_err().to_string(), expected);
+        };
+        check(
+            vec![function("b", "x", "b.rs:1"), function("a", "y", "a.rs:1")],
+            "its functions come from several packages: a, b",
+        );
+        check(
+            vec![function("a", "x", "a.rs:10"), function("a", "x", "a.rs:9")],
+            "two functions are named `x`: a.rs:9 and a.rs:10",
+        );
+        check(
+            vec![function("a", "x", "a.rs:1"), service("one"), service("two")],
+            "it names its service more than once: one, two",
+        );
+        check(
+            vec![function("a", "../x", "a.rs:1")],
+            "`../x` (a.rs:1) cannot be part of a function's id: only letters, digits, `-`, `_` and `.` can",
+        );
+    }
+}

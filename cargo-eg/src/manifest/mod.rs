@@ -1,0 +1,228 @@
+//! The manifest of a service: what its binary says about its functions, without running it.
+//!
+//! `eg-runtime` leaves one JSON record per function in a link section. [`Manifest::read`] finds the
+//! section ([`section`]) and puts the records together ([`assemble`]).
+
+mod assemble;
+mod record;
+mod section;
+
+use std::path::{Path, PathBuf};
+
+use eg_sdk::config::SubscriptionType;
+use serde::{Deserialize, Serialize};
+
+/// A service and its functions, in the order in which they stand in the source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// The service's name: its package's, unless `eg_runtime::service!` names it.
+    pub service: String,
+    /// The package's version.
+    pub version: String,
+    /// At least one.
+    pub functions: Vec<Function>,
+}
+
+/// One function of a service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Function {
+    /// Its name in the service, which is also its `_HANDLER`.
+    pub name: String,
+    /// Its name everywhere else: `<service>-<name>`.
+    pub id: String,
+    /// The first words of its documentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doc: Option<String>,
+    /// `file:line` of its definition.
+    pub source: String,
+    /// What calls it.
+    pub triggers: Vec<Trigger>,
+    /// The event types that it may emit.
+    pub emits: Vec<String>,
+    /// What newer versions of `eg-runtime` say, handed through.
+    #[serde(flatten)]
+    pub further: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What calls a function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Trigger {
+    /// `http.request`, or the type of the events that it gets.
+    pub event_type: String,
+    /// Whether the emitter waits for the answer.
+    pub mode: SubscriptionType,
+    /// HTTP method of the route.
+    pub method: String,
+    /// Path of the route in the gateway's spelling (`:id`, `*rest`).
+    pub path: String,
+    /// Which browsers' pages may call the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// What newer versions of `eg-runtime` say, handed through.
+    #[serde(flatten)]
+    pub further: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `true` for the gateway's defaults, or what differs from them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Cors {
+    /// The gateway's defaults, or none at all.
+    Enabled(bool),
+    /// Empty lists stand for the gateway's defaults.
+    Rules {
+        /// Origins, `*` for all.
+        #[serde(default)]
+        origins: Vec<String>,
+        /// HTTP methods.
+        #[serde(default)]
+        methods: Vec<String>,
+        /// Request headers.
+        #[serde(default)]
+        headers: Vec<String>,
+        /// Whether cookies may be sent along.
+        #[serde(default)]
+        credentials: bool,
+    },
+}
+
+impl Trigger {
+    /// Whether it is a plain HTTP route.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.event_type == HTTP_REQUEST
+    }
+}
+
+/// The type of the events that stand for plain HTTP requests.
+pub const HTTP_REQUEST: &str = "http.request";
+
+/// Why a binary gave no manifest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no program of a kind that we can read.
+    #[error("{} is not an ELF or Mach-O program", path.display())]
+    NotAProgram {
+        /// The file.
+        path: PathBuf,
+        /// What stands against it.
+        source: object::read::Error,
+    },
+    /// No annotated function is linked into the program.
+    #[error("no functions in {}", path.display())]
+    NoFunctions {
+        /// The program.
+        path: PathBuf,
+    },
+    /// A record is not what `eg-runtime` writes.
+    #[error("{} has a manifest record that cannot be read: {record}", path.display())]
+    BadRecord {
+        /// The program.
+        path: PathBuf,
+        /// The record, shortened.
+        record: String,
+        /// Where it goes wrong.
+        source: serde_json::Error,
+    },
+    /// The records do not make one service.
+    #[error("{}: {reason}", path.display())]
+    Invalid {
+        /// The program.
+        path: PathBuf,
+        /// What contradicts what.
+        reason: Contradiction,
+    },
+}
+
+/// Why records do not make one service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// Functions of several packages and no name for the whole.
+    #[error("its functions come from several packages: {}", packages.join(", "))]
+    SeveralPackages {
+        /// Their names.
+        packages: Vec<String>,
+    },
+    /// `eg_runtime::service!` was used more than once.
+    #[error("it names its service more than once: {}", names.join(", "))]
+    SeveralServices {
+        /// The names.
+        names: Vec<String>,
+    },
+    /// Two functions with one name.
+    #[error("two functions are named `{name}`: {} and {}", sources[0], sources[1])]
+    SameName {
+        /// The name.
+        name: String,
+        /// Where both are.
+        sources: [String; 2],
+    },
+    /// A name that cannot be part of a function id.
+    #[error(
+        "`{name}` ({place}) cannot be part of a function's id: only letters, digits, `-`, `_` and `.` can"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+        /// The function's source, or `service`.
+        place: String,
+    },
+}
+
+impl Manifest {
+    /// Reads the manifest of the program at `path`, which may be stripped and made for another machine.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let section = section::read(path)?.unwrap_or_default();
+        let records = record::records(&section).map_err(|(record, source)| ManifestError::BadRecord {
+            path: path.to_owned(),
+            record,
+            source,
+        })?;
+        match assemble::assemble(records) {
+            Ok(Some(manifest)) => Ok(manifest),
+            Ok(None) => Err(ManifestError::NoFunctions { path: path.to_owned() }),
+            Err(reason) => Err(ManifestError::Invalid { path: path.to_owned(), reason }),
+        }
+    }
+}
+
+impl ManifestError {
+    /// What the developer can do about it, if we know.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoFunctions { .. } => Some(
+                "annotate functions with #[http] or #[subscribe]; if they live in a library crate, name that \
+                 crate in main.rs (`use my_functions as _;`)"
+                    .to_owned(),
+            ),
+            Self::BadRecord { .. } => {
+                Some("was it built with a newer eg-runtime than this cargo-eg knows?".to_owned())
+            }
+            Self::Invalid { reason: Contradiction::SeveralPackages { .. }, .. } => {
+                Some("name the service in main.rs: `eg_runtime::service!(\"name\");`".to_owned())
+            }
+            Self::Invalid { reason: Contradiction::SeveralServices { .. }, .. } => {
+                Some("keep one `eg_runtime::service!`, the one in main.rs".to_owned())
+            }
+            Self::Invalid { reason: Contradiction::SameName { .. }, .. } => {
+                Some("rename one, or give it another name: `#[http(GET, \"/\", name = \"other\")]`".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

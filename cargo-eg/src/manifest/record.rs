@@ -1,0 +1,99 @@
+//! The records of a link section: JSON, one a line, with padding between them.
+
+use serde::Deserialize;
+
+use super::Trigger;
+
+/// How much of a broken record a message quotes, in characters.
+const QUOTED: usize = 80;
+
+/// One line of the section.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Record {
+    Function(FunctionRecord),
+    Service(ServiceRecord),
+}
+
+/// What one annotated function says.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct FunctionRecord {
+    pub(super) package: String,
+    pub(super) version: String,
+    pub(super) name: String,
+    pub(super) doc: Option<String>,
+    pub(super) source: String,
+    pub(super) triggers: Vec<Trigger>,
+    #[serde(default)]
+    pub(super) emits: Vec<String>,
+    #[serde(flatten)]
+    pub(super) further: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What `eg_runtime::service!` says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct ServiceRecord {
+    pub(super) service: String,
+    pub(super) version: String,
+}
+
+/// The records of a section. Linkers pad between them with NUL bytes. An error comes with the start of
+/// the record that it is about.
+pub(super) fn records(section: &[u8]) -> Result<Vec<Record>, (String, serde_json::Error)> {
+    section
+        .split(|&byte| byte == b'\n' || byte == 0)
+        .filter(|line| !line.trim_ascii().is_empty())
+        .map(|line| record(line).map_err(|error| (quoted(line), error)))
+        .collect()
+}
+
+fn record(line: &[u8]) -> Result<Record, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Kind {
+        service: Option<serde::de::IgnoredAny>,
+    }
+    let kind: Kind = serde_json::from_slice(line)?;
+    Ok(match kind.service {
+        Some(_) => Record::Service(serde_json::from_slice(line)?),
+        None => Record::Function(serde_json::from_slice(line)?),
+    })
+}
+
+fn quoted(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let start: String = text.chars().take(QUOTED).collect();
+    if start.len() < text.len() { format!("{start}…") } else { start }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USERS: &str =
+        r#"{"package":"users","version":"1.0.0","name":"create","source":"a.rs:1","triggers":[]}"#;
+    const SERVICE: &str = r#"{"service":"shop","version":"2.0.0"}"#;
+
+    #[track_caller]
+    fn check(section: String, expected: usize) {
+        assert_eq!(records(section.as_bytes()).unwrap().len(), expected);
+    }
+
+    #[test]
+    fn padding_between_records_is_ignored() {
+        check(String::new(), 0);
+        check("\0\0\n\n \0".to_owned(), 0);
+        check(format!("{USERS}\n"), 1);
+        check(USERS.to_owned(), 1);
+        check(format!("\0\0{USERS}\n\0\0\0{SERVICE}\n\n\0{USERS}\0"), 3);
+    }
+
+    #[test]
+    fn a_broken_record_is_quoted() {
+        let check = |section: &str, quoted: &str| {
+            assert_eq!(records(section.as_bytes()).unwrap_err().0, quoted);
+        };
+        check("{\"package\":", "{\"package\":");
+        check(&format!("{SERVICE}\nnonsense\n"), "nonsense");
+        check(r#"{"package":"a"}"#, r#"{"package":"a"}"#);
+        check(&"x".repeat(100), &format!("{}…", "x".repeat(80)));
+    }
+}

@@ -1,0 +1,90 @@
+//! Manifests of real programs, and of files that are none.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cargo_eg::manifest::{Manifest, ManifestError};
+use serde_json::json;
+use support::example;
+
+#[test]
+fn a_programs_manifest_is_read_without_running_it() {
+    let manifest = Manifest::read(&example("function")).unwrap();
+    let expected = json!({
+        "service": "fixture",
+        "version": "0.3.0",
+        "functions": [
+            {
+                "name": "first", "id": "fixture-first", "doc": "The first.", "source": "src/main.rs:9",
+                "triggers": [
+                    {"eventType": "http.request", "mode": "sync", "method": "GET", "path": "/first/:id", "cors": true}
+                ],
+                "emits": ["a.b"],
+                "later": {"key": 1}
+            },
+            {
+                "name": "second", "id": "fixture-second", "source": "src/main.rs:20",
+                "triggers": [{"eventType": "a.b", "mode": "async", "method": "POST", "path": "/"}],
+                "emits": []
+            }
+        ]
+    });
+    assert_eq!(serde_json::to_value(manifest).unwrap(), expected);
+}
+
+#[test]
+fn a_stripped_program_still_has_its_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let stripped = folder.path().join("function");
+    let status = Command::new("strip").arg("-o").arg(&stripped).arg(example("function")).status();
+    assert!(status.expect("strip belongs to the C toolchain that rustc links with").success());
+    assert_eq!(Manifest::read(&stripped).unwrap().functions.len(), 2);
+}
+
+#[test]
+fn a_program_without_functions_is_told_how_to_get_some() {
+    // This test is a program without functions.
+    let program = std::env::current_exe().unwrap();
+    let error = Manifest::read(&program).unwrap_err();
+    assert_eq!(error.to_string(), format!("no functions in {}", program.display()));
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("#[subscribe]") && hint.contains("use my_functions as _;"), "{hint}");
+}
+
+#[test]
+fn files_that_are_no_programs_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| -> PathBuf {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let check = |path: &Path, expected: fn(&ManifestError) -> bool| {
+        let error = Manifest::read(path).unwrap_err();
+        assert!(expected(&error), "{error:?}");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    };
+    let not_a_program = |error: &ManifestError| matches!(error, ManifestError::NotAProgram { .. });
+    let unreadable = |error: &ManifestError| matches!(error, ManifestError::Unreadable { .. });
+    check(&file("empty", b""), not_a_program);
+    check(&file("script", b"#!/bin/sh\necho {}\n"), not_a_program);
+    let program = std::fs::read(example("function")).unwrap();
+    check(&file("beginning", &program[..100]), not_a_program);
+    check(&folder.path().join("missing"), unreadable);
+    check(folder.path(), unreadable);
+}
+
+#[test]
+fn a_damaged_record_is_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("function");
+    let mut program = std::fs::read(example("function")).unwrap();
+    let record = b"{\"package\":\"fixture\"";
+    let place = program.windows(record.len()).position(|window| window == record).unwrap();
+    program[place + 1] = b'!';
+    std::fs::write(&path, program).unwrap();
+    let error = Manifest::read(&path).unwrap_err().to_string();
+    assert!(error.contains("cannot be read: {!package\":\"fixture\""), "{error}");
+}
