@@ -1,1 +1,25 @@
-//! Tools of the end-to-end tests: real programs in temporary directories. Tests nothing itself.
+//! Tools of the end-to-end tests: real programs, started, watched and ended. Tests nothing itself.
+
+pub mod program;
+pub mod subscriber;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// How long anything awaited may take before the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer.
+///
+/// # Panics
+/// When there is none within [`PATIENCE`]; the message says what was awaited.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

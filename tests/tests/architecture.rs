@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("eg-runtime", &["eg-macros", "eg-sdk"]),
     ("eg-gateway", &["eg-sdk"]),
     ("cargo-eg", &["eg-gateway", "eg-sdk"]),
-    ("eg-tests", &["eg-sdk"]),
+    ("eg-tests", &["eg-runtime", "eg-sdk"]),
 ];
 
 fn metadata() -> Metadata {

@@ -17,6 +17,7 @@ pub(crate) async fn report(endpoint: &str, message: &str) {
         let request = build_request()
             .method("POST")
             .uri("/2018-06-01/runtime/init/error")
+            .header("content-type", "application/json")
             .header("lambda-runtime-function-error-type", "Runtime.InitError")
             .body(Body::from(body))
             .ok()?;

@@ -1,0 +1,53 @@
+//! A service whose functions fail in every way that functions fail. `MISBEHAVE` makes its start fail too.
+
+use std::env;
+
+use eg_runtime::{App, CloudEvent, Context, Error, Json, State, StatusCode, http, subscribe};
+
+#[derive(Clone)]
+struct Needed(&'static str);
+
+/// Panics.
+#[http(POST, "/panic")]
+async fn panics() -> String {
+    let nothing: Option<String> = None;
+    nothing.expect("there is something")
+}
+
+/// Answers with the status that is posted.
+#[http(POST, "/status")]
+async fn answers(State(needed): State<Needed>, Json(status): Json<u16>) -> Result<String, Error> {
+    let status = StatusCode::from_u16(status)?;
+    if status.is_success() { Ok(needed.0.to_owned()) } else { Err(Error::status(status, "as you wish")) }
+}
+
+/// Fails in the way that the payload names.
+#[subscribe("do")]
+async fn fails(context: Context, event: CloudEvent<String>) -> Result<(), Error> {
+    println!("{} of {}", event.data, context.function_name());
+    match event.data.as_str() {
+        "retry" => Err(Error::retry("the mail server is down")),
+        "reject" => Err(Error::reject("the address does not exist")),
+        "status" => Err(Error::status(StatusCode::CONFLICT, "someone else is at it")),
+        "panic" => panic!("as you wish"),
+        _ => Ok(()),
+    }
+}
+
+/// Is asked, and answers.
+#[subscribe("ask", mode = "sync", path = "/ask")]
+async fn asked(event: CloudEvent<String>) -> Result<Json<String>, Error> {
+    match event.data.as_str() {
+        "teapot" => Err(Error::status(StatusCode::IM_A_TEAPOT, "short and stout")),
+        question => Ok(Json(format!("{question}? yes"))),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    match env::var("MISBEHAVE").as_deref() {
+        Ok("missing state") => App::new().run().await,
+        Ok("exit") => Err(Error::retry("no database")),
+        _ => App::new().state(Needed("fine")).run().await,
+    }
+}

@@ -1,0 +1,207 @@
+//! Functions under an independent implementation of Lambda's Runtime API: what they answer, how they fail, and
+//! what they say when they cannot start.
+
+use std::time::Duration;
+
+use eg_tests::eventually;
+use eg_tests::program::{Program, build};
+use lambda_simulator::{InvocationStatus, Simulator};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const MISBEHAVING: &str = env!("CARGO_BIN_EXE_misbehaving");
+
+/// A process serving `handler` for one simulator.
+struct Lambda {
+    simulator: Simulator,
+    program: Program,
+}
+
+impl Lambda {
+    async fn start(binary: &str, handler: &str, variables: &[(&str, &str)]) -> Self {
+        let simulator = Simulator::builder().function_name(handler).build().await.unwrap();
+        let mut command = Command::new(binary);
+        command
+            .env("AWS_LAMBDA_RUNTIME_API", simulator.addr().to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", handler)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("_HANDLER", handler)
+            .envs(variables.iter().copied());
+        Self { program: Program::start(handler, command), simulator }
+    }
+
+    /// `Ok(answer)`, or `Err((error type, message))`.
+    async fn invoke(&self, payload: Value) -> Result<Value, (String, String)> {
+        let id = self.simulator.enqueue_payload(payload).await;
+        let state = self.simulator.wait_for_invocation_complete(&id, Duration::from_secs(20)).await.unwrap();
+        match state.status {
+            InvocationStatus::Success => Ok(state.response.unwrap().payload),
+            _ => state.error.map(|error| Err((error.error_type, error.error_message))).unwrap(),
+        }
+    }
+}
+
+fn event(ty: &str, data: &Value) -> Value {
+    json!({"specversion": "1.0", "id": "1", "source": "/tests", "type": ty,
+           "datacontenttype": "application/json", "data": data})
+}
+
+/// What the gateway sends for an HTTP request.
+fn http_request(method: &str, path: &str, params: &Value, body: &Value) -> Value {
+    json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "eventID": "1", "contentType": "application/json",
+           "source": "https://serverless.com/event-gateway/#transformationVersion=0.1",
+           "data": {"headers": {"Content-Type": "application/json"}, "query": {}, "body": body,
+                    "host": "localhost:4000", "path": path, "method": method, "params": params}})
+}
+
+/// What API Gateway and function URLs send.
+fn api_gateway(method: &str, path: &str, body: &str) -> Value {
+    json!({"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+           "headers": {"content-type": "application/json", "host": "id.execute-api.eu-central-1.amazonaws.com"},
+           "requestContext": {"stage": "$default", "http": {"method": method, "path": path}},
+           "body": body, "isBase64Encoded": false})
+}
+
+#[tokio::test]
+async fn users_are_registered_and_read_whoever_carries_the_request() {
+    let users = build(&["users"])["users"].display().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("users.db").display().to_string();
+    let reader = Lambda::start(&users, "users.get_user", &[("USERS_DB", &database)]).await;
+    let missing = |answer: Value| (answer["statusCode"].clone(), answer["body"].clone());
+    let expected = (json!(404), json!(r#"{"errors":["Could not retrieve user with ID a/b"]}"#));
+
+    let request = http_request("GET", "/users/a/b", &json!({"id": "a%2Fb"}), &json!(""));
+    assert_eq!(missing(reader.invoke(request).await.unwrap()), expected);
+    let request = api_gateway("GET", "/users/a%2Fb", "");
+    assert_eq!(missing(reader.invoke(request).await.unwrap()), expected);
+
+    let writer = Lambda::start(&users, "*", &[("USERS_DB", &database)]).await;
+    let incomplete = http_request("POST", "/users", &json!({}), &json!({"id": "10"}));
+    let answer = writer.invoke(incomplete).await.unwrap();
+    assert_eq!(answer["statusCode"], 400);
+    assert_eq!(answer["body"], r#"{"errors":["Invalid request. Missing required field."]}"#);
+    assert_eq!(answer["headers"]["content-type"], "application/json");
+}
+
+#[tokio::test]
+async fn failures_say_whether_to_try_again() {
+    let lambda = Lambda::start(MISBEHAVING, "fails", &[]).await;
+    for (payload, error_type, message) in [
+        ("retry", "Retry", "the mail server is down"),
+        ("reject", "Reject", "the address does not exist"),
+        ("status", "Retry", "someone else is at it"),
+    ] {
+        let failure = lambda.invoke(event("do", &json!(payload))).await.unwrap_err();
+        assert_eq!(failure, (error_type.to_owned(), message.to_owned()));
+    }
+    let (error_type, message) = lambda.invoke(event("do", &json!("panic"))).await.unwrap_err();
+    assert_eq!(error_type, "Panic");
+    assert!(message.contains("misbehaving.rs") && message.ends_with(": as you wish"), "{message}");
+
+    assert_eq!(
+        lambda.invoke(event("do", &json!("nothing"))).await.unwrap()["statusCode"],
+        200,
+        "after a panic"
+    );
+    lambda.program.line("the event's data", |line| line.contains("nothing of fails").then_some(())).await;
+}
+
+#[tokio::test]
+async fn events_come_in_every_envelope() {
+    let lambda = Lambda::start(MISBEHAVING, "eg-tests.fails", &[]).await;
+    let eventbridge = json!({"version": "0", "id": "7", "detail-type": "do", "source": "app", "account": "1",
+        "time": "2026-01-01T00:00:00Z", "region": "eu-central-1", "resources": [], "detail": "reject"});
+    let nested = json!({"version": "0", "id": "7", "detail-type": "other", "source": "app", "account": "1",
+        "time": "2026-01-01T00:00:00Z", "region": "eu-central-1", "resources": [],
+        "detail": event("do", &json!("reject"))});
+    let version_0_1 = json!({"eventType": "do", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "7",
+        "data": "reject"});
+    for payload in [eventbridge, nested, version_0_1] {
+        let (error_type, _) = lambda.invoke(payload).await.unwrap_err();
+        assert_eq!(error_type, "Reject");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_rejected_with_a_reason() {
+    let lambda = Lambda::start(MISBEHAVING, "fails", &[]).await;
+    for (payload, reason) in [
+        (json!({}), "(none)"),
+        (json!({"Records": [], "x": 1}), "`Records`, `x`"),
+        (json!([1]), "not a JSON object"),
+        (json!("text"), "not a JSON object"),
+        (json!({"specversion": "1.0", "id": "1"}), "`source`"),
+        (json!({"specversion": "2.0"}), "`2.0`"),
+        (
+            event("other.type", &json!(1)),
+            "no function here subscribes to event type `other.type`: `fails` takes do",
+        ),
+        (
+            event("do", &json!({"not": "text"})),
+            "payload of event `do` (id 1): invalid type: map, expected a string",
+        ),
+        (json!({"detail-type": "do", "detail": {}}), "EventBridge event"),
+    ] {
+        let (error_type, message) = lambda.invoke(payload.clone()).await.unwrap_err();
+        assert_eq!(error_type, "Reject", "{payload}");
+        assert!(message.contains(reason), "{payload}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn an_emitter_who_waits_gets_the_answer_and_its_status() {
+    let lambda = Lambda::start(MISBEHAVING, "asked", &[]).await;
+    let answer = lambda.invoke(event("ask", &json!("ready"))).await.unwrap();
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!("\"ready? yes\"")));
+    let answer = lambda.invoke(event("ask", &json!("teapot"))).await.unwrap();
+    assert_eq!(
+        (&answer["statusCode"], &answer["body"]),
+        (&json!(418), &json!(r#"{"errors":["short and stout"]}"#))
+    );
+}
+
+#[tokio::test]
+async fn http_functions_answer_their_failures_but_report_panics() {
+    let lambda = Lambda::start(MISBEHAVING, "*", &[]).await;
+    let status = lambda.invoke(api_gateway("POST", "/status", "503")).await.unwrap();
+    assert_eq!(
+        (&status["statusCode"], &status["body"]),
+        (&json!(503), &json!(r#"{"errors":["as you wish"]}"#))
+    );
+    let internal = lambda.invoke(api_gateway("POST", "/status", "7")).await.unwrap();
+    assert_eq!(internal["body"], r#"{"errors":["Internal Server Error"]}"#, "details are for the log");
+    lambda.program.line("the details", |line| line.contains("invalid status code").then_some(())).await;
+    assert_eq!(lambda.invoke(api_gateway("POST", "/elsewhere", "")).await.unwrap()["statusCode"], 404);
+    assert_eq!(lambda.invoke(api_gateway("GET", "/status", "")).await.unwrap()["statusCode"], 405);
+
+    let (error_type, message) = lambda.invoke(api_gateway("POST", "/panic", "")).await.unwrap_err();
+    assert_eq!(error_type, "Panic");
+    assert!(message.ends_with("there is something"), "{message}");
+    assert_eq!(lambda.invoke(api_gateway("POST", "/status", "200")).await.unwrap()["body"], "fine");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_names_the_cause_to_lambda_and_on_stderr() {
+    let check = async |binary: &str, handler: &str, variables: &[(&str, &str)], cause: &str| {
+        let lambda = Lambda::start(binary, handler, variables).await;
+        lambda.program.line(cause, |line| line.contains(cause).then_some(())).await;
+        let reported = eventually("the init error", || lambda.simulator.get_init_error()).await;
+        assert!(reported.contains(cause), "{reported}");
+        assert_eq!(lambda.program.exit_code().await, 1);
+    };
+    check(MISBEHAVING, "fails2", &[], "_HANDLER is `fails2`, but this binary has `answers`, `asked`").await;
+    check(
+        MISBEHAVING,
+        "*",
+        &[("MISBEHAVE", "missing state")],
+        "`answers` needs `State<misbehaving::Needed>`",
+    )
+    .await;
+    check(MISBEHAVING, "*", &[("EVENT_GATEWAY_URL", "localhost")], "not the URL of an event gateway").await;
+    let empty = env!("CARGO_BIN_EXE_without_functions");
+    check(empty, "*", &[], "this binary has no functions").await;
+    check(MISBEHAVING, "*", &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much")], "not a number of megabytes")
+        .await;
+}
