@@ -256,3 +256,6 @@ pub async fn from_request<T: FromRequest<(), Via>, Via>(request: Request) -> Res
 pub fn into_response(result: impl IntoResponse) -> Response {
     result.into_response()
 }
+
+#[cfg(test)]
+mod tests;

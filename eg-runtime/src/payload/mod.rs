@@ -84,3 +84,6 @@ fn unknown(json: &str) -> PayloadError {
         Err(e) => PayloadError::NotAnObject(e),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Which functions can be served side by side.
+
+use eg_sdk::EventGateway;
+
+use super::Service;
+use crate::registry::{FunctionDef, Mode, Trigger, check_names};
+use crate::state::{Shared, States};
+
+fn function(name: &'static str, routes: &'static [(&'static str, &'static str)]) -> &'static FunctionDef {
+    let triggers: Vec<Trigger> = routes
+        .iter()
+        .map(|&(method, route)| Trigger {
+            event_type: "http.request",
+            mode: Mode::Sync,
+            method,
+            path: route,
+            route: Some(route),
+            cors: None,
+        })
+        .collect();
+    Box::leak(Box::new(FunctionDef {
+        package: "p",
+        version: "0.1.0",
+        name,
+        doc: "",
+        file: "main.rs",
+        line: 1,
+        triggers: Vec::leak(triggers),
+        emits: &[],
+        needs: &[],
+        call: |_| Box::pin(async { super::into_response(()) }),
+    }))
+}
+
+/// The error, or nothing.
+fn refusal(functions: Vec<&'static FunctionDef>) -> Option<String> {
+    let gateway = EventGateway::new("http://localhost:4000").unwrap();
+    let shared = Shared { states: States::default(), gateway };
+    Service::new(functions, shared).err().map(|e| e.to_string())
+}
+
+#[test]
+fn routes_side_by_side() {
+    for (a, b, expected) in [
+        (("GET", "/users"), ("POST", "/users"), None),
+        (("GET", "/users/{id}"), ("DELETE", "/users/{id}"), None),
+        (("GET", "/users/{id}"), ("GET", "/users/{id}/orders"), None),
+        (("GET", "/users"), ("GET", "/users"), Some("`a` and `b` both answer GET /users")),
+        (("GET", "/{id}"), ("GET", "/{name}"), Some("/{id} and /{name} differ only in the names")),
+        (("GET", "/{*a}"), ("POST", "/{*b}"), Some("/{*a} and /{*b} differ only in the names")),
+    ] {
+        let (a, b) = (Box::leak(Box::new([a])), Box::leak(Box::new([b])));
+        let refusal = refusal(vec![function("a", a), function("b", b)]);
+        assert_eq!(refusal.is_some(), expected.is_some(), "{a:?} {b:?}: {refusal:?}");
+        assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()), "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn two_functions_of_one_name_are_named_with_their_places() {
+    let functions = [function("a", &[]), function("b", &[]), function("b", &[])];
+    let message = check_names(&functions).unwrap_err().to_string();
+    assert!(message.contains("two functions are called `b`, at main.rs:1 and main.rs:1"), "{message}");
+}

@@ -1,0 +1,129 @@
+//! Payloads as tables: what becomes of each family, and what is said of those that cannot be read.
+
+use axum::extract::Request;
+use eg_sdk::CloudEvent;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use super::{Payload, read, read_gateway_request};
+
+/// Method, path and query, body: what a handler sees of a request.
+async fn seen(request: Request) -> (String, String, Vec<u8>) {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    (parts.method.to_string(), parts.uri.to_string(), body)
+}
+
+fn http(payload: &Value) -> Request {
+    match read(&payload.to_string()).unwrap() {
+        Payload::Http(request) => request,
+        Payload::Event(event) => panic!("an event: {event:?}"),
+    }
+}
+
+fn event(payload: &Value) -> CloudEvent {
+    match read(&payload.to_string()).unwrap() {
+        Payload::Event(event) => event,
+        Payload::Http(request) => panic!("a request: {request:?}"),
+    }
+}
+
+fn api_gateway(path: &str, stage: &str, changes: &Value) -> Value {
+    let mut payload = json!({"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+        "headers": {}, "requestContext": {"stage": stage, "http": {"method": "GET"}}, "isBase64Encoded": false});
+    for (key, value) in changes.as_object().unwrap() {
+        payload[key] = value.clone();
+    }
+    payload
+}
+
+#[tokio::test]
+async fn api_gateway_paths_queries_and_bodies() {
+    let check = async |payload: Value, path: &str, body: &[u8]| {
+        assert_eq!(seen(http(&payload)).await, ("GET".into(), path.into(), body.to_vec()), "{payload}");
+    };
+    check(api_gateway("/users/a%2Fb", "$default", &json!({})), "/users/a%2Fb", b"").await;
+    check(api_gateway("/prod/users", "prod", &json!({})), "/users", b"").await;
+    check(api_gateway("/prod", "prod", &json!({})), "/", b"").await;
+    check(api_gateway("/production/users", "prod", &json!({})), "/production/users", b"").await;
+    check(api_gateway("/", "$default", &json!({"rawQueryString": "a=1&a=2&b=%20"})), "/?a=1&a=2&b=%20", b"")
+        .await;
+    check(api_gateway("/", "$default", &json!({"body": "text"})), "/", b"text").await;
+    check(api_gateway("/", "$default", &json!({"body": "AP8=", "isBase64Encoded": true})), "/", &[0, 255])
+        .await;
+}
+
+#[test]
+fn api_gateway_headers_and_cookies() {
+    let changes = json!({"headers": {"x-list": "1, 2", "bad name": "x", "x-bad": "a\nb", "cookie": "stale=1"},
+        "cookies": ["a=1", "b=2"]});
+    let request = http(&api_gateway("/", "$default", &changes));
+    assert_eq!(request.headers()["x-list"], "1, 2");
+    assert_eq!(request.headers()["cookie"], "a=1; b=2");
+    assert_eq!(request.headers().len(), 2, "what HTTP does not know is left out");
+}
+
+#[test]
+fn eventbridge_attributes() {
+    let event = event(&json!({"version": "0", "id": "7", "detail-type": "order.paid", "source": "shop",
+        "account": "123", "region": "eu-central-1", "resources": ["a", "b"], "time": "2026-01-02T03:04:05Z",
+        "detail": {"n": 1}}));
+    assert_eq!((event.id(), event.ty(), event.source()), ("7", "order.paid", "shop"));
+    assert_eq!(event.extension("awsaccount"), Some(&json!("123")));
+    assert_eq!(event.extension("awsregion"), Some(&json!("eu-central-1")));
+    assert_eq!(event.extension("awsresources"), Some(&json!("a,b")));
+    assert_eq!(event.time().unwrap().unix_timestamp(), 1_767_323_045);
+    assert_eq!(event.data.as_bytes(), br#"{"n":1}"#);
+}
+
+/// The `data` of an `http.request` event, read back as the request it was.
+fn gateway(data: &Value, routes: &[&'static str]) -> Result<Request, String> {
+    let event = json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "1",
+        "data": data});
+    let event = CloudEvent::from_json(event.to_string().as_bytes()).unwrap();
+    read_gateway_request(event, |_| routes.to_vec()).map_err(|e| e.to_string())
+}
+
+#[tokio::test]
+async fn gateway_requests_get_their_escapes_and_bodies_back() {
+    let check = async |changes: Value, routes: &[&'static str], uri: &str, body: &[u8]| {
+        let mut data =
+            json!({"method": "POST", "path": "/", "headers": {}, "query": {}, "body": "", "params": null});
+        for (key, value) in changes.as_object().unwrap() {
+            data[key] = value.clone();
+        }
+        let request = gateway(&data, routes).unwrap();
+        assert_eq!(seen(request).await, ("POST".into(), uri.into(), body.to_vec()), "{data}");
+    };
+    let params = json!({"path": "/u/a/b c", "params": {"id": "a%2Fb%20c"}});
+    check(params, &["/x/{id}", "/u/{id}"], "/u/a%2Fb%20c", b"").await;
+    check(json!({"path": "/f/a/b", "params": {"rest": "a/b"}}), &["/f/{*rest}"], "/f/a/b", b"").await;
+    check(json!({"path": "/ä b?c"}), &[], "/%C3%A4%20b%3Fc", b"").await;
+    check(json!({"query": {"a": ["1", " z&"], "e": [""]}}), &[], "/?a=1&a=%20z%26&e=", b"").await;
+    check(json!({"body": {"z": 1, "a": 2}}), &[], "/", br#"{"a":2,"z":1}"#).await;
+    check(json!({"body": [1]}), &[], "/", b"[1]").await;
+    check(json!({"body": null}), &[], "/", b"").await;
+    check(json!({"body": "AP8="}), &[], "/", &[0, 255]).await;
+    let form = json!({"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"});
+    check(json!({"body": "a=1", "headers": form}), &[], "/", b"a=1").await;
+}
+
+#[test]
+fn gateway_requests_that_cannot_be() {
+    for (data, reason) in [
+        (json!({"method": "GET"}), "missing field `path`"),
+        (json!({"method": "G ET", "path": "/"}), "method `G ET`"),
+        (json!({"method": "GET", "path": "/", "body": "not base64!"}), "not base64"),
+        (json!("text"), "invalid type"),
+    ] {
+        let message = gateway(&data, &[]).unwrap_err();
+        assert!(message.contains(reason), "{data}: {message}");
+    }
+}
+
+#[test]
+fn bytes_of_the_payload_are_kept() {
+    let json = r#"{"specversion":"1.0","id":"1","source":"/x","type":"t","data":{"z": 12345678901234567890, "a":1.50}}"#;
+    let Payload::Event(event) = read(json).unwrap() else { panic!("an event") };
+    assert_eq!(event.data.as_bytes(), br#"{"z": 12345678901234567890, "a":1.50}"#);
+}
