@@ -112,13 +112,14 @@ impl<T: Entry> Table<T> {
     }
 
     /// Those of `space` that carry all the labels, in the order the API lists them: by id, descending.
-    pub(crate) fn list(&self, space: &str, labels: &[(String, String)]) -> Vec<Arc<T>> {
-        let carries = |entry: &&Arc<T>| labels.iter().all(|(key, value)| entry.metadata().get(key) == Some(value));
-        self.of_space(space).rev().filter(carries).cloned().collect()
+    pub(crate) fn list(&self, space: &str, labels: &[(String, String)]) -> Vec<&T> {
+        let carries =
+            |entry: &&Arc<T>| labels.iter().all(|(key, value)| entry.metadata().get(key) == Some(value));
+        self.of_space(space).rev().filter(carries).map(|entry| &**entry).collect()
     }
 
-    fn put(&mut self, space: &str, entry: Arc<T>) {
-        self.0.entry(space.to_owned()).or_default().insert(entry.id().to_owned(), entry);
+    fn put(&mut self, space: &str, entry: &Arc<T>) {
+        self.0.entry(space.to_owned()).or_default().insert(entry.id().to_owned(), Arc::clone(entry));
     }
 
     fn remove(&mut self, space: &str, id: &str) {
@@ -139,9 +140,9 @@ impl Catalog {
     /// Carries out a change.
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
-            Change::Put(Resource::EventType(entry)) => self.event_types.put(&entry.space, Arc::clone(entry)),
-            Change::Put(Resource::Function(entry)) => self.functions.put(&entry.space, Arc::clone(entry)),
-            Change::Put(Resource::Subscription(entry)) => self.subscriptions.put(&entry.space, Arc::clone(entry)),
+            Change::Put(Resource::EventType(entry)) => self.event_types.put(&entry.space, entry),
+            Change::Put(Resource::Function(entry)) => self.functions.put(&entry.space, entry),
+            Change::Put(Resource::Subscription(entry)) => self.subscriptions.put(&entry.space, entry),
             Change::Delete { kind: Kind::EventType, space, id } => self.event_types.remove(space, id),
             Change::Delete { kind: Kind::Function, space, id } => self.functions.remove(space, id),
             Change::Delete { kind: Kind::Subscription, space, id } => self.subscriptions.remove(space, id),

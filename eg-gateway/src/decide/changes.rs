@@ -16,9 +16,8 @@ impl Catalog {
         Ok(put(event_type, Resource::EventType))
     }
 
-    pub(crate) fn update_event_type(&self, name: &str, mut event_type: EventType) -> Result<Change, Refusal> {
-        name.clone_into(&mut event_type.name);
-        self.event_types.find(&event_type.space, name)?;
+    pub(crate) fn update_event_type(&self, event_type: EventType) -> Result<Change, Refusal> {
+        self.event_types.find(&event_type.space, &event_type.name)?;
         self.check_authorizer(&event_type)?;
         Ok(put(event_type, Resource::EventType))
     }

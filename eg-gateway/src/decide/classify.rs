@@ -91,10 +91,13 @@ pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Event, Ba
 
 /// The media type without parameters, lower-case. The rules and texts are those of Go's parser.
 fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok("application/octet-stream".to_owned()) };
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok("application/octet-stream".to_owned());
+    };
     let value = String::from_utf8_lossy(value.as_bytes());
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let token = |s: &str| s.bytes().take_while(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(b)).count();
+    let token =
+        |s: &str| s.bytes().take_while(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(b)).count();
     let (ty, rest) = essence.split_at(token(&essence));
     if ty.is_empty() {
         return Err(BadEvent::MediaType("mime: no media type"));
@@ -102,7 +105,8 @@ fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
     if rest.is_empty() {
         return Ok(essence);
     }
-    let subtype = rest.strip_prefix('/').ok_or(BadEvent::MediaType("mime: expected slash after first token"))?;
+    let subtype =
+        rest.strip_prefix('/').ok_or(BadEvent::MediaType("mime: expected slash after first token"))?;
     match token(subtype) {
         0 => Err(BadEvent::MediaType("mime: expected token after slash")),
         n if n < subtype.len() => Err(BadEvent::MediaType("mime: unexpected content after media subtype")),
@@ -138,7 +142,9 @@ fn binary(request: &Incoming<'_>) -> Result<Option<Event>, BadEvent> {
 fn extensions(headers: &HeaderMap) -> BTreeMap<String, Value> {
     let mut extensions = BTreeMap::new();
     for name in headers.keys() {
-        let Some(rest) = name.as_str().strip_prefix("ce-x-").filter(|rest| !rest.is_empty()) else { continue };
+        let Some(rest) = name.as_str().strip_prefix("ce-x-").filter(|rest| !rest.is_empty()) else {
+            continue;
+        };
         let mut name = canonical(rest);
         name[..1].make_ascii_lowercase();
         extensions.insert(name, Value::String(joined(headers, &format!("ce-x-{rest}"))));
@@ -163,10 +169,13 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
     for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
         query.entry(name.into_owned()).or_default().push(value.into_owned());
     }
-    let headers = request.headers.keys().filter(|name| **name != header::HOST && **name != header::TRANSFER_ENCODING);
+    let headers =
+        request.headers.keys().filter(|name| **name != header::HOST && **name != header::TRANSFER_ENCODING);
     let content_type = text(request.headers, "content-type");
     let data = HttpRequest {
-        headers: headers.map(|name| (canonical(name.as_str()), joined(request.headers, name.as_str()))).collect(),
+        headers: headers
+            .map(|name| (canonical(name.as_str()), joined(request.headers, name.as_str())))
+            .collect(),
         query,
         body: body::payload(content_type.as_deref(), request.body),
         host: request.host.to_owned(),

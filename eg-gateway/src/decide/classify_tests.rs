@@ -35,7 +35,8 @@ fn delivered(path: &str, pairs: &[(&str, &str)], body: &str) -> String {
 #[test]
 fn kinds() {
     let ce = r#"{"eventType":"a.b","cloudEventsVersion":"0.1","source":"/s","eventID":"1"}"#;
-    let binary = [("CE-EventType", "b.c"), ("CE-CloudEventsVersion", "0.1"), ("CE-Source", "/s"), ("CE-EventID", "2")];
+    let binary =
+        [("CE-EventType", "b.c"), ("CE-CloudEventsVersion", "0.1"), ("CE-Source", "/s"), ("CE-EventID", "2")];
     for (pairs, body, expected) in [
         (&[("content-type", CE)][..], ce, "a.b"),
         (&[("content-type", "Application/CloudEvents+JSON; charset=utf-8")], ce, "a.b"),

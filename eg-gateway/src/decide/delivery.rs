@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::retry::{RetryPolicy, Schedule};
 
+/// Why a delivery is dead whose subscription went away before it was made.
+pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";
+
 /// Why an attempt failed, in the two words that decide everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -27,15 +30,9 @@ pub(crate) enum Next {
     /// Done.
     Delivered,
     /// Another attempt after this pause.
-    Retry {
-        after: Duration,
-        error: String,
-    },
+    Retry { after: Duration, error: String },
     /// Given up; the payload is kept.
-    Dead {
-        error: String,
-        reason: String,
-    },
+    Dead { error: String, reason: String },
 }
 
 /// Decides what follows after the attempt that ended with `outcome`.
@@ -57,9 +54,10 @@ pub(crate) fn after_attempt(
     let failures = failures.saturating_add(1);
     match policy.after_failure(failures, age, chance) {
         Schedule::After(after) => Next::Retry { after, error },
-        Schedule::Exhausted => {
-            Next::Dead { reason: format!("all {failures} attempts failed, the last one with: {error}"), error }
-        }
+        Schedule::Exhausted => Next::Dead {
+            reason: format!("all {failures} attempts failed, the last one with: {error}"),
+            error,
+        },
         Schedule::TooOld => Next::Dead {
             reason: format!(
                 "older than {} s after {failures} failed attempts, the last one with: {error}",
@@ -77,7 +75,11 @@ pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
         return Ok(());
     }
     let excerpt = excerpt(body);
-    let text = if excerpt.is_empty() { format!("HTTP status {status}") } else { format!("HTTP status {status}: {excerpt}") };
+    let text = if excerpt.is_empty() {
+        format!("HTTP status {status}")
+    } else {
+        format!("HTTP status {status}: {excerpt}")
+    };
     match status {
         408 | 409 | 425 | 429 => Err(Failure::Retry(text)),
         400..500 => Err(Failure::Reject(text)),
@@ -128,13 +130,24 @@ mod tests {
     #[test]
     fn next_step() {
         let policy = RetryPolicy { attempts: 3, max_age: Duration::from_secs(60), ..RetryPolicy::default() };
-        let dead = |error: &str, reason: &str| Next::Dead { error: error.to_owned(), reason: reason.to_owned() };
+        let dead =
+            |error: &str, reason: &str| Next::Dead { error: error.to_owned(), reason: reason.to_owned() };
         let young = Duration::from_secs(1);
         for (failures, age, outcome, expected) in [
             (0, young, Ok(()), Next::Delivered),
             (2, Duration::from_secs(1000), Ok(()), Next::Delivered),
-            (0, young, Err(retry("no")), Next::Retry { after: Duration::from_secs(1), error: "no".to_owned() }),
-            (1, young, Err(retry("no")), Next::Retry { after: Duration::from_secs(2), error: "no".to_owned() }),
+            (
+                0,
+                young,
+                Err(retry("no")),
+                Next::Retry { after: Duration::from_secs(1), error: "no".to_owned() },
+            ),
+            (
+                1,
+                young,
+                Err(retry("no")),
+                Next::Retry { after: Duration::from_secs(2), error: "no".to_owned() },
+            ),
             (2, young, Err(retry("no")), dead("no", "all 3 attempts failed, the last one with: no")),
             (
                 0,

@@ -47,7 +47,12 @@ pub(crate) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// An event of the gateway's own making.
-    pub(crate) fn new(event_type: &'a str, stamp: &'a Stamp, content_type: &'a str, data: &'a RawValue) -> Self {
+    pub(crate) fn new(
+        event_type: &'a str,
+        stamp: &'a Stamp,
+        content_type: &'a str,
+        data: &'a RawValue,
+    ) -> Self {
         let made_here = json!({ "transformed": "true", "transformation-version": "0.1" });
         Self {
             event_type,

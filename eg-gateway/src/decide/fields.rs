@@ -126,7 +126,10 @@ mod tests {
     fn metadata_is_flat() {
         let metadata = |body: &str| Fields::parse(body.as_bytes()).unwrap().metadata();
         assert_eq!(metadata("{}"), Ok(Metadata::new()));
-        assert_eq!(metadata(r#"{"metadata":{"a":"b"}}"#), Ok(Metadata::from([("a".to_owned(), "b".to_owned())])));
+        assert_eq!(
+            metadata(r#"{"metadata":{"a":"b"}}"#),
+            Ok(Metadata::from([("a".to_owned(), "b".to_owned())]))
+        );
         assert!(metadata(r#"{"metadata":{"a":1}}"#).is_err());
         assert!(metadata(r#"{"metadata":"a"}"#).is_err());
     }

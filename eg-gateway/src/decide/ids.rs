@@ -46,9 +46,19 @@ mod tests {
             (Async, "user.created", "/", "GET", "YXN5bmMsdXNlci5jcmVhdGVkLGZ1bmMsJTJGLEdFVA"),
             (Sync, "http.request", "/", "POST", "c3luYyxodHRwLnJlcXVlc3QsJTJGLFBPU1Q"),
             (Sync, "http.request", "/users/:id", "GET", "c3luYyxodHRwLnJlcXVlc3QsJTJGdXNlcnMlMkY6aWQsR0VU"),
-            (Sync, "http.request", "/files/*rest", "GET", "c3luYyxodHRwLnJlcXVlc3QsJTJGZmlsZXMlMkYlMkFyZXN0LEdFVA"),
+            (
+                Sync,
+                "http.request",
+                "/files/*rest",
+                "GET",
+                "c3luYyxodHRwLnJlcXVlc3QsJTJGZmlsZXMlMkYlMkFyZXN0LEdFVA",
+            ),
         ] {
-            assert_eq!(subscription_id(kind, event_type, "func", path, method), id, "{kind:?} {method} {path}");
+            assert_eq!(
+                subscription_id(kind, event_type, "func", path, method),
+                id,
+                "{kind:?} {method} {path}"
+            );
         }
         assert_eq!(
             subscription_id(Async, "q.q", "m1", "/a%20b/ü", "POST"),

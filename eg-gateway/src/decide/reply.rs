@@ -29,7 +29,8 @@ pub(crate) fn read(reply: &[u8]) -> Result<Reply, Malformed> {
         Value::Null => serde_json::Map::new(),
         _ => return Err(Malformed),
     };
-    let (mut status, mut headers, mut body, mut base64) = (StatusCode::OK, HeaderMap::new(), String::new(), false);
+    let (mut status, mut headers, mut body, mut base64) =
+        (StatusCode::OK, HeaderMap::new(), String::new(), false);
     for (name, value) in members {
         match (name.to_ascii_lowercase().as_str(), value) {
             (_, Value::Null) => {}
@@ -79,18 +80,33 @@ fn headers_of(members: serde_json::Map<String, Value>) -> Result<HeaderMap, Malf
 /// The media type of a body that the function did not name: HTML, other text, or bytes.
 fn sniff(body: &[u8]) -> &'static str {
     const TAGS: [&str; 17] = [
-        "<!DOCTYPE HTML", "<HTML", "<HEAD", "<SCRIPT", "<IFRAME", "<H1", "<DIV", "<FONT", "<TABLE", "<A", "<STYLE",
-        "<TITLE", "<B", "<BODY", "<BR", "<P", "<!--",
+        "<!DOCTYPE HTML",
+        "<HTML",
+        "<HEAD",
+        "<SCRIPT",
+        "<IFRAME",
+        "<H1",
+        "<DIV",
+        "<FONT",
+        "<TABLE",
+        "<A",
+        "<STYLE",
+        "<TITLE",
+        "<B",
+        "<BODY",
+        "<BR",
+        "<P",
+        "<!--",
     ];
     let start = body.trim_ascii_start();
-    let is_html = |tag: &&str| {
+    let is_html = |tag: &str| {
         let (head, rest) = start.split_at_checked(tag.len()).unwrap_or_default();
         head.eq_ignore_ascii_case(tag.as_bytes())
             && !head.is_empty()
             && (tag.ends_with("--") || matches!(rest.first(), Some(b' ' | b'>')))
     };
     let binary = |b: &u8| matches!(b, 0..=8 | 11 | 14..=26 | 28..=31);
-    if TAGS.iter().any(|tag| is_html(&tag)) {
+    if TAGS.iter().any(|tag| is_html(tag)) {
         "text/html; charset=utf-8"
     } else if body.iter().take(512).any(binary) {
         "application/octet-stream"
@@ -114,7 +130,12 @@ mod tests {
             (r#"{"STATUSCODE":404,"Body":"hi"}"#, 404, plain, "hi"),
             (r#"{"statusCode":null,"headers":null,"body":null}"#, 200, None, ""),
             (r#"{"body":"{\"a\":1}"}"#, 200, plain, r#"{"a":1}"#),
-            (r#"{"body":" <!doctype html><p>"}"#, 200, Some("text/html; charset=utf-8"), " <!doctype html><p>"),
+            (
+                r#"{"body":" <!doctype html><p>"}"#,
+                200,
+                Some("text/html; charset=utf-8"),
+                " <!doctype html><p>",
+            ),
             (r#"{"body":"<bold"}"#, 200, plain, "<bold"),
             (r#"{"body":"aGk=","isBase64Encoded":true}"#, 200, plain, "hi"),
             (r#"{"body":"aGk=","isBase64Encoded":false}"#, 200, plain, "aGk="),
@@ -126,7 +147,11 @@ mod tests {
         ] {
             let read = read(reply.as_bytes()).unwrap();
             let found = read.headers.get("content-type").map(|value| value.to_str().unwrap());
-            assert_eq!((read.status.as_u16(), found, &*read.body), (status, content_type, body.as_bytes()), "{reply}");
+            assert_eq!(
+                (read.status.as_u16(), found, &*read.body),
+                (status, content_type, body.as_bytes()),
+                "{reply}"
+            );
         }
     }
 

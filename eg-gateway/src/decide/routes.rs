@@ -135,7 +135,9 @@ impl<T> Node<T> {
             (Children::Static(nodes), None) => Ok(nodes.entry(segment.to_owned()).or_default()),
             (Children::Static(_), Some(_)) => Err(Conflict::Static { route: route() }),
             (Children::Param(existing, node), Some(name)) if existing == name => Ok(node),
-            (Children::Param(existing, _), _) => Err(Conflict::Param { existing: existing.clone(), route: route() }),
+            (Children::Param(existing, _), _) => {
+                Err(Conflict::Param { existing: existing.clone(), route: route() })
+            }
             (Children::Wildcard(existing, _), _) => {
                 Err(Conflict::Wildcard { existing: existing.clone(), route: route() })
             }

@@ -15,7 +15,11 @@ fn tree(routes: &[&str]) -> RouteTree<String> {
 #[test]
 fn conflicts() {
     for (existing, route, expected) in [
-        (&["/:foo"][..], "/:bar", r#"parameter with different name ("foo") already defined: for route: /:bar"#),
+        (
+            &["/:foo"][..],
+            "/:bar",
+            r#"parameter with different name ("foo") already defined: for route: /:bar"#,
+        ),
         (&["/:foo"], "/bar", r#"parameter with different name ("foo") already defined: for route: /bar"#),
         (&["/:foo"], "/*x", r#"wildcard with different name ("foo") already defined: for route: /*x"#),
         (&["/:foo"], "/:foo", "route /:foo conflicts with existing route"),

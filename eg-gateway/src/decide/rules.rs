@@ -12,13 +12,14 @@ pub(crate) const MASK: &str = "*****";
 
 const METHODS: [&str; 7] = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"];
 
-/// The event type that `body` describes.
-pub(crate) fn event_type(space: &str, body: &[u8]) -> Result<EventType, Refusal> {
+/// The event type that `body` describes. `name` is the one in the URL, which wins over the body's.
+pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result<EventType, Refusal> {
     let decode = || {
         let mut fields = Fields::parse(body)?;
+        let given = fields.string("name")?;
         Ok(EventType {
             space: space.to_owned(),
-            name: fields.string("name")?,
+            name: name.map_or(given, str::to_owned),
             authorizer_id: fields.optional_string("authorizerId")?,
             metadata: fields.metadata()?,
         })
@@ -52,9 +53,12 @@ pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Fun
     Ok(function)
 }
 
+/// Reads the settings of one type of provider; `None` when a required one is missing.
+type ReadProvider = fn(&mut Fields) -> Result<Option<Provider>, String>;
+
 fn provider(fields: &mut Fields) -> Result<Provider, String> {
     let kind = fields.string("type")?;
-    let (name, known): (_, fn(&mut Fields) -> Result<Option<Provider>, String>) = match kind.as_str() {
+    let (name, known): (_, ReadProvider) = match kind.as_str() {
         "http" => ("HTTP endpoint", |p| Ok(required(p, "url")?.map(|url| Provider::Http { url }))),
         "awslambda" => ("AWS Lambda function", |p| {
             Ok(required(p, "arn")?.zip(aws(p)?).map(|(arn, aws)| Provider::AwsLambda { arn, aws }))
@@ -68,13 +72,16 @@ fn provider(fields: &mut Fields) -> Result<Provider, String> {
             Ok(stream.map(|(delivery_stream_name, aws)| Provider::AwsFirehose { delivery_stream_name, aws }))
         }),
         "awssqs" => ("AWS SQS function", |p| {
-            Ok(required(p, "queueUrl")?.zip(aws(p)?).map(|(queue_url, aws)| Provider::AwsSqs { queue_url, aws }))
+            Ok(required(p, "queueUrl")?
+                .zip(aws(p)?)
+                .map(|(queue_url, aws)| Provider::AwsSqs { queue_url, aws }))
         }),
         "" => return Err("provider configuration not set".to_owned()),
         other => return Err(format!("provider {other} not supported")),
     };
     let unreadable = |e| format!("unable to load function provider config: {e}");
-    let mut settings = fields.object("provider").map_err(unreadable)?.ok_or("provider configuration not set")?;
+    let mut settings =
+        fields.object("provider").map_err(unreadable)?.ok_or("provider configuration not set")?;
     let provider = known(&mut settings).map_err(unreadable)?;
     let provider = provider.ok_or_else(|| format!("missing required fields for {name}"))?;
     if let Provider::Http { url } = &provider
@@ -99,8 +106,7 @@ fn aws(settings: &mut Fields) -> Result<Option<Aws>, String> {
 }
 
 fn is_http_url(url: &str) -> bool {
-    let Ok(uri) = url.parse::<http::Uri>() else { return false };
-    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// The subscription that `body` describes, with defaults and id filled in.
@@ -139,7 +145,11 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
     let required: Rule = ("required", |value| !value.is_empty());
     let mut check = Check::new("Subscription");
     check.space(space);
-    check.field("Type", &draft.kind, &[required, ("eq=async|eq=sync", |kind| matches!(kind, "async" | "sync"))]);
+    check.field(
+        "Type",
+        &draft.kind,
+        &[required, ("eq=async|eq=sync", |kind| matches!(kind, "async" | "sync"))],
+    );
     check.field("EventType", &draft.event_type, &[required, ("eventType", is_name)]);
     check.field("FunctionID", &draft.function_id, &[required]);
     let methods = "eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS";
@@ -170,7 +180,8 @@ pub(crate) fn unmask(function: &mut Function, stored: Option<&Function>) -> Resu
     for (at, secret) in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).enumerate() {
         let Some(secret) = secret.as_mut().filter(|secret| secret.expose() == MASK) else { continue };
         let Some(known) = kept.as_mut().and_then(|kept| kept[at].take()) else {
-            let detail = format!("{MASK} stands for a stored secret, and none is stored: give the secret itself");
+            let detail =
+                format!("{MASK} stands for a stored secret, and none is stored: give the secret itself");
             return Err(invalid(Kind::Function, detail));
         };
         *secret = known;

@@ -1,0 +1,80 @@
+//! The two HTTP APIs: what a request means and how its answer looks. Routing decisions are made in `decide`.
+
+pub(crate) mod config;
+pub(crate) mod dead_letters;
+pub(crate) mod errors;
+pub(crate) mod events;
+mod paths;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+
+use self::errors::ApiError;
+use crate::activity::Feed;
+use crate::configuration::Configuration;
+use crate::deliver::{Callers, Wakeups};
+use crate::store::Store;
+
+/// How long the body of a request may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What the APIs work with.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) callers: Arc<Callers>,
+    pub(crate) wakeups: Arc<Wakeups>,
+    pub(crate) feed: Feed,
+    /// Largest accepted body in bytes.
+    pub(crate) body_limit: usize,
+}
+
+/// Reads a body of at most `limit` bytes.
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await;
+    match collected.map_err(|_| ApiError::body_too_slow(BODY_TIMEOUT))? {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(limit)),
+        Err(error) => Err(ApiError::body_broken(&*error)),
+    }
+}
+
+/// A JSON answer, written as Go writes it: one line, with the characters escaped that HTML would act on.
+fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
+    let Ok(text) = serde_json::to_string(value) else {
+        // Only maps with keys other than strings have no JSON form; no answer has any.
+        return answer(StatusCode::INTERNAL_SERVER_ERROR, Body::empty());
+    };
+    let mut escaped = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        // Outside of strings JSON has none of these.
+        match c {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            c => escaped.push(c),
+        }
+    }
+    escaped.push('\n');
+    with_type(answer(status, Body::from(escaped)), "application/json")
+}
+
+fn answer(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+fn with_type(mut response: Response, media_type: &'static str) -> Response {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

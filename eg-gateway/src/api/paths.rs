@@ -1,0 +1,110 @@
+//! What the paths of the Config API name, including those that are one redirect away from a path that exists.
+
+use percent_encoding::percent_decode_str;
+
+use crate::decide::refusal::Kind;
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Path {
+    Status,
+    /// All resources of a kind in a space.
+    Collection {
+        space: String,
+        kind: Kind,
+    },
+    Item {
+        space: String,
+        kind: Kind,
+        id: String,
+    },
+    DeadLetters {
+        space: String,
+    },
+    /// The path exists in this spelling.
+    Moved(String),
+    Unknown,
+}
+
+/// Reads the path of a request, still percent-encoded.
+pub(super) fn parse(path: &str) -> Path {
+    let clean: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty() && *segment != ".").collect();
+    let fixed: Vec<String> = clean
+        .iter()
+        .enumerate()
+        // Names of spaces and resources keep their case; the fixed words are lower-case.
+        .map(
+            |(at, segment)| {
+                if matches!(at, 0 | 1 | 3) { segment.to_ascii_lowercase() } else { (*segment).to_owned() }
+            },
+        )
+        .collect();
+    let fixed: Vec<&str> = fixed.iter().map(String::as_str).collect();
+    let found = resolve(&fixed);
+    let canonical = format!("/{}", fixed.join("/"));
+    if found == Path::Unknown || canonical == path { found } else { Path::Moved(canonical) }
+}
+
+fn resolve(segments: &[&str]) -> Path {
+    match segments {
+        ["v1", "status"] => Path::Status,
+        ["v1", "spaces", space, "dead-letters"] => Path::DeadLetters { space: decode(space) },
+        ["v1", "spaces", space, resources] => match kind(resources) {
+            Some(kind) => Path::Collection { space: decode(space), kind },
+            None => Path::Unknown,
+        },
+        ["v1", "spaces", space, resources, id] => match kind(resources) {
+            Some(kind) => Path::Item { space: decode(space), kind, id: decode(id) },
+            None => Path::Unknown,
+        },
+        _ => Path::Unknown,
+    }
+}
+
+fn kind(resources: &str) -> Option<Kind> {
+    match resources {
+        "eventtypes" => Some(Kind::EventType),
+        "functions" => Some(Kind::Function),
+        "subscriptions" => Some(Kind::Subscription),
+        _ => None,
+    }
+}
+
+fn decode(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let space = || "default".to_owned();
+        let moved = |path: &str| Path::Moved(path.to_owned());
+        for (path, expected) in [
+            ("/v1/status", Path::Status),
+            ("/v1/spaces/default/functions", Path::Collection { space: space(), kind: Kind::Function }),
+            (
+                "/v1/spaces/default/eventtypes/a%2Fb%20c",
+                Path::Item { space: space(), kind: Kind::EventType, id: "a/b c".to_owned() },
+            ),
+            ("/v1/spaces/default/dead-letters", Path::DeadLetters { space: space() }),
+            ("/v1/status/", moved("/v1/status")),
+            ("/V1/Status", moved("/v1/status")),
+            ("//v1//status", moved("/v1/status")),
+            ("/v1/Spaces/Acme/Functions/Id/", moved("/v1/spaces/Acme/functions/Id")),
+            ("/", Path::Unknown),
+            ("", Path::Unknown),
+            ("/v1", Path::Unknown),
+            ("/v2/status", Path::Unknown),
+            ("/metrics", Path::Unknown),
+            ("/v1/spaces/default", Path::Unknown),
+            ("/v1/spaces/default/things", Path::Unknown),
+            ("/v1/spaces/default/functions/a/b", Path::Unknown),
+            ("/v1/spaces//functions", Path::Unknown),
+        ] {
+            assert_eq!(parse(path), expected, "{path}");
+        }
+    }
+}

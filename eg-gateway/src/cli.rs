@@ -1,0 +1,364 @@
+//! The command line: the flags of the original in Go's spelling and our own, logs, signals, exit codes.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Parser, ValueEnum};
+use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The gateway could not start.
+const FAILED: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+/// A port is taken.
+const PORT_IN_USE: u8 = 3;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped by SIGTERM or Ctrl-C
+  1  could not start, for example because the data directory is in use or unreadable
+  2  wrong command line
+  3  a port is already in use
+
+Flags may be written with one dash or two, and with = or a space before the value.";
+
+/// Routes events to functions, durably: an event that got a 202 is delivered at least once.
+#[derive(Debug, Parser)]
+#[command(name = "event-gateway", disable_version_flag = true, after_help = EXIT_CODES)]
+struct Cli {
+    /// Development: logs as text
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true)]
+    dev: bool,
+    /// Port of the Events API
+    #[arg(long, value_name = "PORT", default_value_t = 4000)]
+    events_port: u16,
+    /// Port of the Config API
+    #[arg(long, value_name = "PORT", default_value_t = 4001)]
+    config_port: u16,
+    /// Address to listen on instead of loopback, for example 0.0.0.0 for all of the machine's (neither API asks who calls)
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// Directory of the store; made, readable for its owner only, if it does not exist
+    #[arg(long, value_name = "DIR", default_value = "default.eg")]
+    embed_data_dir: PathBuf,
+    /// Lowest level of log lines to write
+    #[arg(long, value_enum, default_value_t = Level::Info)]
+    log_level: Level,
+    /// Form of log lines, which go to stderr [default: json, with --dev text]
+    #[arg(long, value_enum)]
+    log_format: Option<Format>,
+    /// How many deliveries may be under way at once
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    workers: u32,
+    /// How often a delivery is attempted before it becomes a dead letter
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
+    retry_attempts: u32,
+    /// Upper bound of the pause after the first failed attempt; it doubles with each further one
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    retry_min_backoff: Duration,
+    /// Bound that the pause between attempts never exceeds
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    retry_max_backoff: Duration,
+    /// Age at which a failing delivery becomes a dead letter
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    retry_max_age: Duration,
+    /// Time limit of one call of an http function
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    http_timeout: Duration,
+    /// Time limit of one call of a Lambda function
+    #[arg(long, value_name = "DURATION", default_value = "910s", value_parser = duration)]
+    lambda_timeout: Duration,
+    /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
+    #[arg(long, value_name = "URL")]
+    lambda_endpoint: Option<String>,
+    /// Print the version
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true)]
+    version: bool,
+    #[command(flatten)]
+    original: Original,
+}
+
+/// Flags of the original that have no meaning here.
+#[derive(Debug, clap::Args)]
+struct Original {
+    #[arg(long, hide = true)]
+    db_hosts: Option<String>,
+    #[arg(long, hide = true)]
+    embed_cli_addr: Option<String>,
+    #[arg(long, hide = true)]
+    embed_peer_addr: Option<String>,
+    #[arg(long, hide = true)]
+    workers_backlog: Option<String>,
+    #[arg(long, hide = true)]
+    events_tls_cert: Option<String>,
+    #[arg(long, hide = true)]
+    events_tls_key: Option<String>,
+    #[arg(long, hide = true)]
+    config_tls_cert: Option<String>,
+    #[arg(long, hide = true)]
+    config_tls_key: Option<String>,
+    #[arg(long, hide = true)]
+    plugin: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Level {
+    Debug,
+    Info,
+    #[value(alias = "warning")]
+    Warn,
+    #[value(alias = "dpanic", alias = "panic", alias = "fatal")]
+    Error,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the program with these arguments, the first being its own name.
+pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = Cli::parse_from(args.map(two_dashes));
+    if cli.version {
+        println!("Event Gateway version: {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    if let Some(flag) = cli.original.refused() {
+        eprintln!(
+            "error: {flag} is not supported: TLS ends at a proxy in front of this gateway, and plugins do not exist"
+        );
+        return ExitCode::from(USAGE);
+    }
+    start_logs(&cli);
+    for flag in cli.original.ignored() {
+        tracing::warn!("--{flag} has no meaning for this gateway and is ignored");
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = runtime.block_on(run(cli.options()));
+    // Whatever still runs now had its time.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(options: Options) -> ExitCode {
+    // Registered first, so that a signal right after the start is not lost.
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            eprintln!("error: cannot listen for SIGTERM: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let gateway = match Gateway::start(options).await {
+        Ok(gateway) => gateway,
+        Err(error) => return explain(&error),
+    };
+    tracing::info!(events = gateway.events_url(), config = gateway.config_url(), "event gateway is running");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping");
+    gateway.shutdown().await;
+    ExitCode::SUCCESS
+}
+
+fn explain(error: &StartError) -> ExitCode {
+    match error {
+        StartError::PortInUse { api, .. } => {
+            let flag = match api {
+                Api::Events => "--events-port",
+                Api::Config => "--config-port",
+            };
+            eprintln!("error: {error}; stop the other program or choose another port with {flag}");
+            ExitCode::from(PORT_IN_USE)
+        }
+        error => {
+            eprintln!("error: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+impl Cli {
+    fn options(self) -> Options {
+        let listen = |port| match self.host {
+            Some(host) => ListenAddr::Exact(SocketAddr::new(host, port)),
+            None => ListenAddr::Loopback(port),
+        };
+        let mut options = Options::new(self.embed_data_dir);
+        options.events_addr = listen(self.events_port);
+        options.config_addr = listen(self.config_port);
+        options.workers = usize::try_from(self.workers).unwrap_or(usize::MAX);
+        options.http_timeout = self.http_timeout;
+        options.lambda_timeout = self.lambda_timeout;
+        options.lambda_endpoint = self.lambda_endpoint.or_else(lambda_endpoint_of_environment);
+        options.retry = RetryPolicy {
+            attempts: self.retry_attempts,
+            min_backoff: self.retry_min_backoff,
+            max_backoff: self.retry_max_backoff,
+            max_age: self.retry_max_age,
+        };
+        options
+    }
+}
+
+/// The variable that AWS's own tools read.
+fn lambda_endpoint_of_environment() -> Option<String> {
+    std::env::var("AWS_ENDPOINT_URL_LAMBDA").ok().filter(|url| !url.is_empty())
+}
+
+impl Original {
+    /// The flags that were given and change nothing.
+    fn ignored(&self) -> impl Iterator<Item = &'static str> {
+        let flags = [
+            ("db-hosts", self.db_hosts.is_some()),
+            ("embed-cli-addr", self.embed_cli_addr.is_some()),
+            ("embed-peer-addr", self.embed_peer_addr.is_some()),
+            ("workers-backlog", self.workers_backlog.is_some()),
+        ];
+        flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
+    /// The first flag that asks for protection or behaviour that would silently be missing.
+    fn refused(&self) -> Option<&'static str> {
+        let flags = [
+            ("--events-tls-cert", self.events_tls_cert.is_some()),
+            ("--events-tls-key", self.events_tls_key.is_some()),
+            ("--config-tls-cert", self.config_tls_cert.is_some()),
+            ("--config-tls-key", self.config_tls_key.is_some()),
+            ("--plugin", !self.plugin.is_empty()),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
+fn start_logs(cli: &Cli) {
+    let level = match cli.log_level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    };
+    // Libraries speak up only when something is wrong.
+    let filter = EnvFilter::new(format!("error,eg_gateway={level},event_gateway={level}"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match cli.log_format.unwrap_or(if cli.dev { Format::Text } else { Format::Json }) {
+        Format::Text => logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+        Format::Json => logs.json().flatten_event(true).with_target(false).init(),
+    }
+}
+
+/// `-events-port=1` as Go writes it becomes `--events-port=1`.
+fn two_dashes(arg: OsString) -> OsString {
+    match arg.to_str().and_then(|text| text.strip_prefix('-')) {
+        Some(flag) if flag.len() > 1 && flag.starts_with(|c: char| c.is_ascii_lowercase()) => {
+            OsString::from(format!("--{flag}"))
+        }
+        _ => arg,
+    }
+}
+
+/// `250ms`, `30s`, `5m`, `24h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let invalid = || "write a number and a unit, for example 250ms, 30s, 5m or 24h".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| invalid())?;
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(invalid()),
+    };
+    number.checked_mul(factor).map(Duration::from_millis).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        let args = std::iter::once("event-gateway").chain(args.iter().copied());
+        Cli::try_parse_from(args.map(|arg| two_dashes(OsString::from(arg))))
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_spelled_as_in_go_or_with_two_dashes() {
+        for args in [
+            &["-dev", "-events-port=5", "-workers", "7"][..],
+            &["--dev", "--events-port", "5", "--workers=7"],
+            &["-dev=true", "-events-port", "5", "--workers", "7", "-db-hosts=127.0.0.1:2379"],
+        ] {
+            let cli = parse(args).unwrap();
+            assert!(cli.dev, "{args:?}");
+            assert_eq!((cli.events_port, cli.config_port, cli.workers), (5, 4001, 7), "{args:?}");
+        }
+        assert!(!parse(&["-dev=false"]).unwrap().dev);
+        for args in [&["-workers=0"][..], &["--events-port", "x"], &["--nonsense"], &["extra"]] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn flags_become_options() {
+        let args =
+            ["--host=0.0.0.0", "-retry-attempts=3", "-retry-min-backoff=10ms", "-lambda-endpoint=http://l"];
+        let options = parse(&args).unwrap().options();
+        assert_eq!(options.events_addr, ListenAddr::Exact("0.0.0.0:4000".parse().unwrap()));
+        assert_eq!((options.retry.attempts, options.retry.min_backoff), (3, Duration::from_millis(10)));
+        assert_eq!(options.lambda_endpoint.as_deref(), Some("http://l"));
+        assert_eq!(parse(&[]).unwrap().options().config_addr, ListenAddr::Loopback(4001));
+    }
+
+    #[test]
+    fn original_flags_are_ignored_or_refused() {
+        let original = parse(&["-db-hosts=a", "-workers-backlog=1"]).unwrap().original;
+        assert_eq!(original.ignored().collect::<Vec<_>>(), ["db-hosts", "workers-backlog"]);
+        assert_eq!(original.refused(), None);
+        assert_eq!(parse(&["-config-tls-key=x"]).unwrap().original.refused(), Some("--config-tls-key"));
+    }
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("250ms", Some(250)),
+            ("30s", Some(30_000)),
+            ("5m", Some(300_000)),
+            ("24h", Some(86_400_000)),
+            ("0s", Some(0)),
+            ("30", None),
+            ("s", None),
+            ("-1s", None),
+            ("1.5s", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+        ] {
+            assert_eq!(duration(text).ok(), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+}

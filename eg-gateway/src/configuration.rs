@@ -1,0 +1,66 @@
+//! The configuration in force: kept in the store, mirrored in memory with its routes. A change is on disk and routed
+//! before it is answered.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Mutex;
+
+use crate::clock;
+use crate::decide::catalog::{Catalog, Change};
+use crate::decide::refusal::Refusal;
+use crate::decide::router::Router;
+use crate::store::{Store, StoreError};
+
+/// The configuration at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) catalog: Catalog,
+    pub(crate) router: Router,
+}
+
+/// The configuration, which changes.
+pub(crate) struct Configuration {
+    current: RwLock<Arc<Snapshot>>,
+    /// Held while a change is checked and written, so that two changes cannot both be admissible on their own.
+    store: Mutex<Store>,
+}
+
+/// Why a change did not happen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Configuration {
+    /// Loads what the store holds.
+    pub(crate) async fn load(store: Store) -> Result<Self, ChangeError> {
+        let catalog = store.load_catalog().await?;
+        let router = Router::new(&catalog).map_err(Refusal::from)?;
+        Ok(Self { current: RwLock::new(Arc::new(Snapshot { catalog, router })), store: Mutex::new(store) })
+    }
+
+    /// What is in force now.
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Carries out the change that `plan` finds admissible. Must run to its end: a caller that may be cancelled
+    /// spawns it.
+    pub(crate) async fn change(
+        &self,
+        plan: impl FnOnce(&Catalog) -> Result<Change, Refusal>,
+    ) -> Result<Change, ChangeError> {
+        let store = self.store.lock().await;
+        let change = plan(&self.current().catalog)?;
+        let mut catalog = self.current().catalog.clone();
+        catalog.apply(&change);
+        let router = Router::new(&catalog).map_err(Refusal::from)?;
+        store.change(change.clone(), clock::now_millis()).await?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Snapshot { catalog, router });
+        Ok(change)
+    }
+}

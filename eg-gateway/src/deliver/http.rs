@@ -1,0 +1,74 @@
+//! Calls functions of the `http` provider: one POST with the event in structured JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Response, redirect};
+
+use super::{CallError, chain};
+use crate::decide::delivery;
+
+/// Calls URLs. Keeps connections for later calls.
+pub(super) struct HttpCaller {
+    client: Client,
+    reply_limit: usize,
+}
+
+impl HttpCaller {
+    /// `reply_limit` is the largest reply taken, in bytes.
+    pub(super) fn new(reply_limit: usize) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls())
+            .redirect(redirect::Policy::custom(same_place))
+            .connect_timeout(Duration::from_secs(10))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .user_agent(concat!("event-gateway/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, reply_limit })
+    }
+
+    pub(super) async fn call(&self, url: &str, event: Bytes) -> Result<Bytes, CallError> {
+        let request = self.client.post(url).body(event);
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"));
+        let response = request.send().await.map_err(|e| failed(&e))?;
+        let status = response.status().as_u16();
+        let body = self.read(response).await?;
+        delivery::of_http(status, &body).map_err(CallError::Failed)?;
+        Ok(body)
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Bytes, CallError> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| failed(&e))? {
+            if body.len() + chunk.len() > self.reply_limit {
+                return Err(CallError::retry(format!("the reply is larger than {} bytes", self.reply_limit)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+fn failed(error: &reqwest::Error) -> CallError {
+    CallError::retry(chain(error))
+}
+
+/// Follows redirects that keep the request whole and stay on the host: an event goes only where its owner said.
+fn same_place(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let whole = matches!(attempt.status().as_u16(), 307 | 308);
+    let first = attempt.previous().first();
+    let same = first.is_some_and(|first| first.origin() == attempt.url().origin());
+    if whole && same && attempt.previous().len() <= 5 { attempt.follow() } else { attempt.stop() }
+}
+
+/// Mozilla's roots and ring: no dependence on files of the machine.
+fn tls() -> rustls::ClientConfig {
+    let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}

@@ -1,0 +1,103 @@
+//! Calling functions: which provider, how, and what an answer means. When and how often is `engine`'s part.
+
+pub(crate) mod engine;
+mod http;
+mod lambda;
+mod wakeups;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use eg_sdk::config::{Function, Provider};
+
+use self::http::HttpCaller;
+use self::lambda::LambdaCaller;
+use crate::decide::delivery::Failure;
+use crate::options::Options;
+pub(crate) use wakeups::Wakeups;
+
+/// Calls functions of every provider that this gateway delivers to.
+pub(crate) struct Callers {
+    http: HttpCaller,
+    lambda: LambdaCaller,
+    http_timeout: Duration,
+    lambda_timeout: Duration,
+}
+
+/// Why a call did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// AWS did not let the gateway call the function.
+    #[error("{code}: {message}")]
+    AccessDenied { code: String, message: String },
+    /// The call or the function failed.
+    #[error("{}", .0.text())]
+    Failed(Failure),
+}
+
+impl CallError {
+    /// It may work later.
+    fn retry(text: impl Into<String>) -> Self {
+        Self::Failed(Failure::Retry(text.into()))
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            // Someone may grant the permission or renew the keys.
+            CallError::AccessDenied { .. } => Self::Retry(error.to_string()),
+            CallError::Failed(failure) => failure,
+        }
+    }
+}
+
+impl Callers {
+    pub(crate) fn new(options: &Options) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: HttpCaller::new(options.body_limit)?,
+            lambda: LambdaCaller::new(options.lambda_endpoint.clone()),
+            http_timeout: options.http_timeout,
+            lambda_timeout: options.lambda_timeout,
+        })
+    }
+
+    /// Calls `function` with the JSON of an event, once, and returns what it answered.
+    pub(crate) async fn call(&self, function: &Function, event: Bytes) -> Result<Bytes, CallError> {
+        match &function.provider {
+            Provider::Http { url } => within(self.http_timeout, self.http.call(url, event)).await,
+            Provider::AwsLambda { arn, aws } => {
+                within(self.lambda_timeout, self.lambda.call(arn, aws, event)).await
+            }
+            _ => {
+                let id = &function.function_id;
+                Err(CallError::retry(format!(
+                    "function \"{id}\" has a type this gateway does not deliver to"
+                )))
+            }
+        }
+    }
+}
+
+async fn within(
+    limit: Duration,
+    call: impl Future<Output = Result<Bytes, CallError>>,
+) -> Result<Bytes, CallError> {
+    tokio::time::timeout(limit, call)
+        .await
+        .unwrap_or_else(|_| Err(CallError::retry(format!("no answer within {} s", limit.as_secs_f32()))))
+}
+
+/// An error with what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}

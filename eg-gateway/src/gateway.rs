@@ -1,0 +1,185 @@
+//! Starting, holding and ending a gateway: wires the parts together and owns their tasks.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::activity::{Activity, Feed};
+use crate::api::{self, App};
+use crate::configuration::{ChangeError, Configuration};
+use crate::deliver::engine::{Delivering, Engine};
+use crate::deliver::{Callers, Wakeups};
+use crate::options::{ListenAddr, Options};
+use crate::store::{Store, StoreError};
+use crate::{clock, server};
+
+/// How long a shutdown lets requests and deliveries finish.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// A running gateway. Dropping it stops everything at once, as a crash would; what was accepted is delivered after the
+/// next start.
+#[derive(Debug)]
+pub struct Gateway {
+    events_url: String,
+    config_url: String,
+    feed: Feed,
+    store: Store,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+/// The two APIs of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Takes events.
+    Events,
+    /// Takes configuration.
+    Config,
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Events => "Events API",
+            Self::Config => "Config API",
+        })
+    }
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another program listens on the port.
+    #[error("port {port} is already in use, so the {api} cannot listen there")]
+    PortInUse {
+        /// Which API wants it.
+        api: Api,
+        /// The port.
+        port: u16,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error("the {api} cannot listen on {addr}: {source}")]
+    Listen {
+        /// Which API wants it.
+        api: Api,
+        /// The address.
+        addr: ListenAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The store cannot be used.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] StoreError),
+    /// The stored configuration contradicts itself.
+    #[error("the configuration stored in {} cannot be used: {reason}", data_dir.display())]
+    Configuration {
+        /// The directory of the store.
+        data_dir: PathBuf,
+        /// The contradiction.
+        reason: String,
+    },
+    /// The client for `http` functions cannot be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Gateway {
+    /// Starts a gateway on the current tokio runtime. When this returns, both APIs answer, and deliveries that an
+    /// earlier process left behind are under way.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing keeps running.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        // First the ports: the usual mistake is a second gateway, and it should not touch the store.
+        let (events_addr, events) = listen(Api::Events, options.events_addr).await?;
+        let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
+        let callers = Arc::new(Callers::new(&options)?);
+
+        let Options { data_dir, retry, workers, body_limit, .. } = options;
+        let store = {
+            let data_dir = data_dir.clone();
+            let open = move || Store::open(&data_dir, clock::now_millis());
+            tokio::task::spawn_blocking(open).await.map_err(|_| StoreError::Closed)??
+        };
+        let configuration = Configuration::load(store.clone()).await.map_err(|error| match error {
+            ChangeError::Store(error) => StartError::Store(error),
+            ChangeError::Refused(refusal) => {
+                StartError::Configuration { data_dir, reason: refusal.to_string() }
+            }
+        })?;
+        let configuration = Arc::new(configuration);
+        let (feed, stop, wakeups) = (Feed::new(), CancellationToken::new(), Arc::new(Wakeups::default()));
+
+        let delivering = Delivering {
+            store: store.clone(),
+            configuration: Arc::clone(&configuration),
+            callers: Arc::clone(&callers),
+            feed: feed.clone(),
+            retry,
+            stop: stop.clone(),
+        };
+        let engine = Engine::new(delivering, Arc::clone(&wakeups), workers).await?;
+        let app = Arc::new(App {
+            store: store.clone(),
+            configuration,
+            callers,
+            wakeups,
+            feed: feed.clone(),
+            body_limit,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(engine.run());
+        for listener in events {
+            tasks.spawn(server::serve(listener, api::events::service(Arc::clone(&app)), stop.clone()));
+        }
+        for listener in config {
+            tasks.spawn(server::serve(listener, api::config::service(Arc::clone(&app)), stop.clone()));
+        }
+        Ok(Self { events_url: events_addr.url(), config_url: config_addr.url(), feed, store, tasks, stop })
+    }
+
+    /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
+    #[must_use]
+    pub fn events_url(&self) -> &str {
+        &self.events_url
+    }
+
+    /// Where the Config API is, for example `http://localhost:4001`, with the port really used.
+    #[must_use]
+    pub fn config_url(&self) -> &str {
+        &self.config_url
+    }
+
+    /// What happens from now on. A receiver that falls more than 1024 activities behind misses the oldest.
+    #[must_use]
+    pub fn activity(&self) -> broadcast::Receiver<Activity> {
+        self.feed.subscribe()
+    }
+
+    /// Stops accepting, lets requests and deliveries under way finish for up to 9 seconds, and closes the store. What
+    /// is unfinished then is delivered after the next start.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, finished).await.is_err() {
+            tracing::warn!("not everything finished in time; the rest is delivered after the next start");
+            self.tasks.shutdown().await;
+        }
+        self.store.close().await;
+    }
+}
+
+async fn listen(api: Api, addr: ListenAddr) -> Result<(ListenAddr, Vec<TcpListener>), StartError> {
+    server::bind(addr).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse { api, port: addr.port() },
+        _ => StartError::Listen { api, addr, source },
+    })
+}

@@ -1,0 +1,92 @@
+//! Listens and serves HTTP/1.1: binding, accepting, ending gracefully. Knows nothing of what is served.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::options::ListenAddr;
+
+/// How long a connection may take to send the head of a request, and how long it may stay without any.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Pause after a failed accept, which mostly means that the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often another port is tried when the system's free IPv4 port is taken on IPv6.
+const PORT_TRIES: usize = 20;
+
+/// Binds the address; the result names the real port.
+pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpListener>)> {
+    let mut tries = PORT_TRIES;
+    loop {
+        let first = TcpListener::bind(addr.first()).await?;
+        let port = first.local_addr()?.port();
+        if let ListenAddr::Exact(_) = addr {
+            return Ok((addr.with_port(port), vec![first]));
+        }
+        match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).await {
+            Ok(second) => return Ok((addr.with_port(port), vec![first, second])),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+                tries -= 1;
+                if addr.port() != 0 || tries == 0 {
+                    return Err(e);
+                }
+            }
+            // This machine has no IPv6.
+            Err(_) => return Ok((addr.with_port(port), vec![first])),
+        }
+    }
+}
+
+/// Serves until `stop`, then finishes the requests under way.
+pub(crate) async fn serve(listener: TcpListener, service: Router, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    // Owned here, so that dropping this future ends them too.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, service.clone(), &graceful));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+    connections.join_all().await;
+}
+
+fn connection(
+    stream: TcpStream,
+    service: Router,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Only the delay of small answers is at stake.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = graceful.watch(connection);
+    async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The configuration: loaded whole at start, changed one resource at a time.
+
+use std::sync::Arc;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, params};
+
+use super::{Store, StoreError};
+use crate::decide::catalog::{Catalog, Change, Resource};
+use crate::decide::delivery::SUBSCRIPTION_DELETED;
+use crate::decide::refusal::Kind;
+
+const PUT: &str = "INSERT INTO config (kind, space, id, body) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body";
+
+const BURY: &str = "UPDATE deliveries SET state = 'dead', ended_at = ?3, reason = ?4
+    WHERE space = ?1 AND subscription_id = ?2 AND state = 'pending'";
+
+impl Store {
+    /// All resources.
+    pub(crate) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
+        self.read(|connection| {
+            let mut catalog = Catalog::default();
+            let mut statement = connection.prepare("SELECT kind, body FROM config")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (kind, body): (String, String) = (row.get(0)?, row.get(1)?);
+                catalog.apply(&Change::Put(resource(&kind, &body)?));
+            }
+            Ok(catalog)
+        })
+        .await
+    }
+
+    /// Keeps a change. The pending deliveries of a deleted subscription become dead letters with it.
+    pub(crate) async fn change(&self, change: Change, now: i64) -> Result<(), StoreError> {
+        self.writer.run(move |connection| apply(connection, &change, now)).await
+    }
+}
+
+fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(resource) => {
+            let body = match resource {
+                Resource::EventType(entry) => serde_json::to_string(&**entry),
+                Resource::Function(entry) => serde_json::to_string(&**entry),
+                Resource::Subscription(entry) => serde_json::to_string(&**entry),
+            };
+            let body = body.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+            let key = (resource.kind().as_str(), resource.space(), resource.id());
+            connection.prepare_cached(PUT)?.execute(params![key.0, key.1, key.2, body])?;
+        }
+        Change::Delete { kind, space, id } => {
+            let delete = "DELETE FROM config WHERE kind = ?1 AND space = ?2 AND id = ?3";
+            connection.prepare_cached(delete)?.execute(params![kind.as_str(), space, id])?;
+            if *kind == Kind::Subscription {
+                connection.prepare_cached(BURY)?.execute(params![space, id, now, SUBSCRIPTION_DELETED])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn resource(kind: &str, body: &str) -> rusqlite::Result<Resource> {
+    let read = || -> Result<Resource, Box<dyn std::error::Error + Send + Sync>> {
+        match kind {
+            "event_type" => Ok(Resource::EventType(Arc::new(serde_json::from_str(body)?))),
+            "function" => Ok(Resource::Function(Arc::new(serde_json::from_str(body)?))),
+            "subscription" => Ok(Resource::Subscription(Arc::new(serde_json::from_str(body)?))),
+            other => Err(format!("unknown kind of resource `{other}`").into()),
+        }
+    };
+    read().map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, e))
+}

@@ -1,0 +1,220 @@
+//! The one thread that writes. Writes that wait at the same time share a transaction, and with it one fsync; each
+//! caller hears of its write only after that transaction is on disk.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, Transaction};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// How many writes may wait. Beyond that the emitter is told to come back later.
+const WAITING: usize = 1024;
+
+/// How many writes share a transaction at most: bounds how long the first of them waits for the last.
+const GROUP: usize = 256;
+
+/// Hands writes to the thread. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    messages: mpsc::Sender<Message>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+enum Message {
+    Write(Box<dyn Job>),
+    Stop,
+}
+
+/// A write on its way through the thread.
+trait Job: Send {
+    /// Does the write, in a savepoint so that a failing one fails alone.
+    fn run(&mut self, transaction: &mut Transaction<'_>);
+    /// Tells the caller what became of it.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Write<F, T> {
+    work: Option<F>,
+    result: Result<T, StoreError>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Write<F, T>
+where
+    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, transaction: &mut Transaction<'_>) {
+        let Some(work) = self.work.take() else { return };
+        let attempt = || {
+            let savepoint = transaction.savepoint()?;
+            // Dropping the savepoint takes back what a failing write did before it failed.
+            let result = work(&savepoint)?;
+            savepoint.commit()?;
+            Ok(result)
+        };
+        self.result = attempt().map_err(|e: rusqlite::Error| e.into());
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        // The caller may have gone away; the write counts all the same.
+        let _ = self.caller.send(committed.and(self.result));
+    }
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (messages, waiting) = mpsc::channel(WAITING);
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write(connection, waiting))
+            .map_err(|e| StoreError::Sqlite(format!("cannot start the writer thread: {e}")))?;
+        Ok(Self { messages, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// Does `work` in a transaction and returns once it is on disk. Waits when many writes are waiting.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (write, answer) = message(work);
+        self.messages.send(write).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The same, but refuses when too many writes are waiting.
+    pub(super) async fn run_or_busy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (write, answer) = message(work);
+        self.messages.try_send(write).map_err(|e| match e {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the thread, after the writes that were asked for before.
+    pub(super) async fn stop(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Fails only when the thread has ended already.
+        let _ = self.messages.send(Message::Stop).await;
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+/// `work` for the thread, and where its result arrives.
+fn message<T: Send + 'static>(
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+) -> (Message, oneshot::Receiver<Result<T, StoreError>>) {
+    let (caller, answer) = oneshot::channel();
+    (Message::Write(Box::new(Write { work: Some(work), result: Err(StoreError::Closed), caller })), answer)
+}
+
+/// The thread: takes what waits, writes it in one transaction, answers.
+fn write(mut connection: Connection, mut waiting: mpsc::Receiver<Message>) {
+    let mut running = true;
+    while running {
+        let mut group = Vec::new();
+        let mut next = waiting.blocking_recv();
+        while let Some(Message::Write(job)) = next {
+            group.push(job);
+            next = if group.len() < GROUP { waiting.try_recv().ok() } else { None };
+        }
+        // Nothing at all after blocking means that every handle is gone.
+        running = !group.is_empty() && !matches!(next, Some(Message::Stop));
+        let committed = commit(&mut connection, &mut group);
+        if let Err(error) = &committed {
+            tracing::error!(%error, writes = group.len(), "a group of writes failed");
+        }
+        for job in group {
+            job.answer(committed.clone());
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let mut transaction = connection.transaction()?;
+    for job in group {
+        job.run(&mut transaction);
+        // A full disk or an I/O error ends the whole transaction. Whatever ran after that would commit on its own.
+        if transaction.is_autocommit() {
+            return Err(StoreError::Sqlite("the disk failed during the transaction".to_owned()));
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> (tempfile::TempDir, Writer) {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = Connection::open(dir.path().join("db")).unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
+        (dir, Writer::start(connection).unwrap())
+    }
+
+    async fn numbers(writer: &Writer) -> Vec<i64> {
+        let query =
+            |c: &Connection| c.prepare("SELECT n FROM t ORDER BY n")?.query_map([], |r| r.get(0))?.collect();
+        writer.run(query).await.unwrap()
+    }
+
+    fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static {
+        move |c| c.execute("INSERT INTO t VALUES (?1)", [n])
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_fails_alone() {
+        let (_dir, writer) = writer();
+        let twice = |c: &Connection| insert(2)(c).and_then(|_| insert(1)(c));
+        let (first, second, third) =
+            tokio::join!(writer.run(insert(1)), writer.run(twice), writer.run(insert(3)));
+        assert!(first.is_ok());
+        assert!(matches!(second, Err(StoreError::Sqlite(_))));
+        assert!(third.is_ok());
+        assert_eq!(numbers(&writer).await, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_acknowledges_nothing() {
+        let (_dir, writer) = writer();
+        // Ends the transaction behind the thread's back, as SQLite does when the disk is full.
+        let disk_full = |c: &Connection| c.execute_batch("ROLLBACK");
+        let (first, second, third) =
+            tokio::join!(writer.run(insert(1)), writer.run(disk_full), writer.run(insert(3)));
+        assert!(second.is_err());
+        // Which of the others shared the broken transaction depends on timing; what was acknowledged is there.
+        let acknowledged: Vec<i64> =
+            [(1, first), (3, third)].into_iter().filter(|(_, r)| r.is_ok()).map(|(n, _)| n).collect();
+        assert_eq!(numbers(&writer).await, acknowledged);
+    }
+
+    #[tokio::test]
+    async fn stopping_finishes_what_was_asked_for() {
+        let (dir, writer) = writer();
+        let asked: Vec<_> = (0..50)
+            .map(|n| {
+                tokio::spawn({
+                    let writer = writer.clone();
+                    async move { writer.run(insert(n)).await }
+                })
+            })
+            .collect();
+        for write in asked {
+            write.await.unwrap().unwrap();
+        }
+        writer.stop().await;
+        assert!(matches!(writer.run(insert(99)).await, Err(StoreError::Closed)));
+        let count = |c: &Connection| c.query_row("SELECT count(*) FROM t", [], |r| r.get::<_, i64>(0));
+        assert_eq!(count(&Connection::open(dir.path().join("db")).unwrap()).unwrap(), 50);
+    }
+}
