@@ -48,8 +48,6 @@ impl Service {
         Ok(Self { router: router(&functions), functions, shared: Arc::new(shared) })
     }
 
-    /// The same service, with one function only.
-
     /// The same service with one of its functions.
     #[cfg(feature = "http-server")]
     pub(crate) fn only(&self, function: &'static FunctionDef) -> Self {

@@ -63,14 +63,14 @@ fn router(service: Service) -> Router {
 
 /// A request that is for no function by name: one of the `#[http]` routes.
 async fn request(State(service): State<Arc<Service>>, request: Request) -> Response {
-    service.http(request, &Invocation::default()).await.unwrap_or_else(failed)
+    service.http(request, &Invocation::default()).await.unwrap_or_else(|failure| failed(&failure))
 }
 
 /// A CloudEvent for one function. A `http.request` event gets the reply object that the gateway unpacks.
 async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
     let event = match CloudEvent::from_json(&body) {
         Ok(event) => event,
-        Err(e) => return failed(Failure { kind: FailureKind::Reject, message: e.to_string() }),
+        Err(e) => return failed(&Failure { kind: FailureKind::Reject, message: e.to_string() }),
     };
     let invocation = Invocation { request_id: event.id().to_owned(), deadline: None };
     let answer = if service.takes_request(&event) {
@@ -87,12 +87,12 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
     };
     match reply {
         Ok(reply) => ([(header::CONTENT_TYPE, "application/json")], reply.get().to_owned()).into_response(),
-        Err(failure) => failed(failure),
+        Err(failure) => failed(&failure),
     }
 }
 
 /// The status says whether trying again can help, the body what Lambda would report.
-fn failed(failure: Failure) -> Response {
+fn failed(failure: &Failure) -> Response {
     let status = match failure.kind {
         FailureKind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
         FailureKind::Retry | FailureKind::Panic => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,4 +1,5 @@
 //! The same binary where there is no Lambda: an HTTP server, as `http` functions of the gateway are.
+#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use eg_tests::program::Program;
 use reqwest::{Client, Response};
@@ -46,9 +47,12 @@ async fn routes_are_served_under_their_own_paths() {
 #[tokio::test]
 async fn functions_take_events_and_their_status_says_whether_to_try_again() {
     let server = Server::start().await;
-    for (data, status, error_type) in
-        [("retry", 500, "Retry"), ("reject", 422, "Reject"), ("status", 500, "Retry"), ("panic", 500, "Panic")]
-    {
+    for (data, status, error_type) in [
+        ("retry", 500, "Retry"),
+        ("reject", 422, "Reject"),
+        ("status", 500, "Retry"),
+        ("panic", 500, "Panic"),
+    ] {
         let response = server.post("/functions/fails", &event("do", &json!(data))).await;
         assert_eq!(response.status(), status, "{data}");
         assert_eq!(response.json::<Value>().await.unwrap()["errorType"], error_type, "{data}");

@@ -55,7 +55,8 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Trigger> {
             },
             Positional::Text(text) if path.is_none() => path = Some(check_path(text, errors)),
             other => {
-                errors.at(other.tokens(), "`#[http]` takes one method and one path; stack a second attribute")
+                errors
+                    .at(other.tokens(), "`#[http]` takes one method and one path; stack a second attribute");
             }
         }
     }

@@ -68,7 +68,7 @@ pub(crate) fn read(
         .filter_map(|route| fill(route, &params))
         .find(|path| decoded(path) == data.path)
         .unwrap_or_else(|| utf8_percent_encode(&data.path, PATH).to_string());
-    let query = query(data.query.unwrap_or_default());
+    let query = query(&data.query.unwrap_or_default());
     build(&data.method, &format!("{path}{query}"), headers, body).map_err(invalid)
 }
 
@@ -88,7 +88,7 @@ fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-fn query(query: BTreeMap<String, Vec<String>>) -> String {
+fn query(query: &BTreeMap<String, Vec<String>>) -> String {
     let pairs = query.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let pairs: Vec<_> = pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();

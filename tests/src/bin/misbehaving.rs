@@ -10,8 +10,7 @@ struct Needed(&'static str);
 /// Panics.
 #[http(POST, "/panic")]
 async fn panics() -> String {
-    let nothing: Option<String> = None;
-    nothing.expect("there is something")
+    env::var("SET_NOWHERE").expect("there is something")
 }
 
 /// Answers with the status that is posted.
