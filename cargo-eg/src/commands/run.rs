@@ -1,0 +1,104 @@
+//! `cargo eg run`: builds the services, starts the application, and shows what happens until it is stopped.
+
+use std::path::Path;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::current_folder;
+use crate::app::{App, Ports};
+use crate::builder::build;
+use crate::cli;
+use crate::console::{self, Addresses};
+use crate::exit::{Exit, Failure};
+use crate::services::{self, Service};
+use crate::state::State;
+use crate::workspace::{Selection, select};
+
+pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let app = tokio::select! {
+        app = start(&arguments) => app?,
+        // Whatever was started ends as it is dropped.
+        () = signals.next() => return Err(interrupted("interrupted before the app was ready")),
+    };
+    signals.next().await;
+    eprintln!("stopping: waiting for what is under way; Ctrl-C again stops at once");
+    tokio::select! {
+        () = app.stop() => Ok(()),
+        () = signals.next() => Err(interrupted("interrupted; what was not delivered is delivered after the next start")),
+    }
+}
+
+async fn start(arguments: &cli::Run) -> Result<App, Failure> {
+    let current = current_folder()?;
+    let selections = select(&current, &arguments.paths)?;
+    let state = State::locate(&arguments.state, || Ok(state_home(&current, &selections)))?;
+    let services = build_all(&selections, arguments.release).await?;
+    services::check(&services)?;
+    let ports =
+        Ports { events: arguments.port, config: arguments.config_port, lambda: arguments.lambda_port };
+    let app = App::start(&services, &state, ports).await?;
+    tokio::spawn(show(app.activity()));
+    let addresses = Addresses {
+        events: app.events_url(),
+        config: app.config_url(),
+        lambda: app.lambda_url(),
+        state: &state.root().display().to_string(),
+    };
+    anstream::eprintln!("{}", console::overview(&services, &addresses));
+    Ok(app)
+}
+
+/// The workspace that one stands in, where `logs` looks too, or else the first one that was named.
+fn state_home(current: &Path, selections: &[Selection]) -> std::path::PathBuf {
+    let roots = || selections.iter().map(|selection| &selection.root);
+    let around = roots().find(|root| current.starts_with(root)).or_else(|| roots().next());
+    around.cloned().unwrap_or_else(|| current.to_owned())
+}
+
+async fn build_all(selections: &[Selection], release: bool) -> Result<Vec<Service>, Failure> {
+    let (mut packages, mut built) = (Vec::new(), Vec::new());
+    for selection in selections {
+        built.extend(build(&selection.root, &selection.packages, release).await?);
+        packages.extend(selection.packages.iter().cloned());
+    }
+    services::load(&packages, built)
+}
+
+async fn show(mut activities: broadcast::Receiver<eg_gateway::Activity>) {
+    loop {
+        match activities.recv().await {
+            Ok(activity) => anstream::eprintln!("{}", console::line(&activity)),
+            Err(RecvError::Lagged(count)) => eprintln!("… {count} lines left out: too much at once"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn interrupted(message: &str) -> Failure {
+    Failure::new(Exit::Interrupted, message)
+}
+
+/// Ctrl-C and SIGTERM, from the first line on.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
