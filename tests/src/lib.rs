@@ -23,3 +23,14 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// A client for plain requests.
+///
+/// # Panics
+/// When it cannot be made, which depends on nothing outside.
+#[must_use]
+pub fn http() -> reqwest::Client {
+    // Built in one go with the gateway, reqwest can do TLS and insists on being told with which cryptography.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
