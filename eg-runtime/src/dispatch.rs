@@ -72,10 +72,7 @@ impl Service {
             Ok(response) => response,
             Err(infallible) => match infallible {},
         };
-        match Failure::of(&response) {
-            Some(failure) if failure.kind == FailureKind::Panic => Err(failure),
-            _ => Ok(response),
-        }
+        panicked(&response).map_or(Ok(response), Err)
     }
 
     /// Whether an event is an HTTP request for an `#[http]` function; one that subscribes to `http.request` by
@@ -108,10 +105,9 @@ impl Service {
             let mut request = request_of(&event);
             request.extensions_mut().insert(self.scope(function.name, invocation));
             let response = panics::catch((function.call)(request)).await;
-            log(function, &response);
             let waits = trigger.mode == Mode::Sync || triggers.any(|t| t.mode == Mode::Sync);
-            let panicked = Failure::of(&response).is_some_and(|f| f.kind == FailureKind::Panic);
-            answer = Some(if waits && !panicked { response } else { Failure::explained(response).await? });
+            answer =
+                Some(if waits { answered(function, response)? } else { done(function, response).await? });
         }
         answer.ok_or_else(|| self.not_subscribed(event.ty()))
     }
@@ -150,18 +146,37 @@ async fn call_http(function: &'static FunctionDef, mut request: Request) -> Resp
         scope.context.function = function.name;
     }
     let response = panics::catch((function.call)(request)).await;
-    // A 4xx is an answer to the client, not a fault of the function.
-    if response.status().is_server_error() {
-        log(function, &response);
-    }
+    log_fault(function, &response);
     response
 }
 
-/// A failure is on record where the function's own output goes, whoever else is told.
-fn log(function: &FunctionDef, response: &Response) {
-    if let Some(failure) = response.extensions().get::<Failure>() {
-        eprintln!("{} `{}`: {}", failure.kind.error_type().to_lowercase(), function.name, failure.message);
+/// The response for an emitter who waits: any status is an answer, only a panic is none.
+fn answered(function: &FunctionDef, response: Response) -> Result<Response, Failure> {
+    log_fault(function, &response);
+    panicked(&response).map_or(Ok(response), Err)
+}
+
+/// The response for an event that nobody waits for: a failure status fails the delivery.
+async fn done(function: &FunctionDef, response: Response) -> Result<Response, Failure> {
+    Failure::explained(response).await.inspect_err(|failure| log(function, failure))
+}
+
+fn panicked(response: &Response) -> Option<Failure> {
+    Failure::of(response).filter(|failure| failure.kind == FailureKind::Panic)
+}
+
+/// A 4xx is an answer to whoever asks, a 5xx a fault of the function.
+fn log_fault(function: &FunctionDef, response: &Response) {
+    if response.status().is_server_error()
+        && let Some(failure) = Failure::of(response)
+    {
+        log(function, &failure);
     }
+}
+
+/// A failure is on record where the function's own output goes, whoever else is told.
+fn log(function: &FunctionDef, failure: &Failure) {
+    eprintln!("{} `{}`: {}", failure.kind.error_type().to_lowercase(), function.name, failure.message);
 }
 
 /// An event as a request: the payload is the body, so that axum's extractors apply to it; the event itself is

@@ -131,6 +131,9 @@ async fn failures_say_whether_to_try_again() {
         let failure = lambda.invoke(event("do", &json!(payload))).await.unwrap_err();
         assert_eq!(failure, (error_type.to_owned(), message.to_owned()));
     }
+    for logged in ["reject `fails`: the address does not exist", "retry `fails`: someone else is at it"] {
+        lambda.program.line(logged, |line| (line == logged).then_some(())).await;
+    }
     let (error_type, message) = lambda.invoke(event("do", &json!("panic"))).await.unwrap_err();
     assert_eq!(error_type, "Panic");
     assert!(message.contains("misbehaving.rs") && message.ends_with(": as you wish"), "{message}");
