@@ -4,11 +4,12 @@ mod signature;
 mod trigger;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, ItemFn, Lit, Meta, ReturnType, Type};
+use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, Meta, ReturnType, Type};
 
 pub(crate) use self::trigger::{EventType, Mode, Trigger, check_event_type};
 use crate::args::{Args, Kind};
 use crate::errors::Errors;
+use crate::item::Item;
 
 /// A function with its triggers, all rules checked.
 pub(crate) struct Function {
@@ -25,7 +26,7 @@ pub(crate) struct Function {
 
 impl Function {
     /// Takes the attributes that stand beside the one being expanded away from `item`.
-    pub(crate) fn siblings(item: &mut ItemFn) -> Vec<Attribute> {
+    pub(crate) fn siblings(item: &mut Item) -> Vec<Attribute> {
         item.attrs.extract_if(.., |attribute| Kind::of(attribute.path()).is_some()).collect()
     }
 
@@ -34,7 +35,7 @@ impl Function {
         kind: Kind,
         args: TokenStream,
         siblings: &[Attribute],
-        item: &ItemFn,
+        item: &Item,
     ) -> Result<Self, Error> {
         let mut errors = Errors::default();
         let mut all = vec![Args::parse(kind, args, &mut errors)];

@@ -1,5 +1,10 @@
 //! Tools of the end-to-end tests: real programs, started, watched and ended. Tests nothing itself.
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 pub mod program;
 pub mod subscriber;
 
