@@ -1,4 +1,4 @@
-//! The Config API (contract §2): resources in, resources out. Rules are in `decide`, persistence in `configuration`.
+//! The Config API: resources in, resources out. Rules are in `decide`, persistence in `configuration`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The Events API (contract §3): a request becomes an event, a synchronous subscriber answers it, asynchronous ones get
+//! The Events API: a request becomes an event, a synchronous subscriber answers it, asynchronous ones get
 //! it from the store. The steps stand in `Emission::process`, in their order.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which changes of the configuration are admissible, and in which order that is checked (contract §2.5).
+//! Which changes of the configuration are admissible, and in which order that is checked (the original's).
 
 use std::sync::Arc;
 

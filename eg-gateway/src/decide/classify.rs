@@ -1,5 +1,5 @@
 //! What kind of event a request to the Events API is: structured, binary, legacy or `http.request`
-//! (contract §3.2). Decides nothing about where it goes.
+//! (in the order of Event Gateway 0.9.1). Decides nothing about where it goes.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::body;
+use super::depth;
 use super::envelope::{self, Envelope, HTTP_REQUEST, HttpRequest, Stamp};
 use super::routes::Params;
 
@@ -49,6 +50,8 @@ pub(crate) enum BadEvent {
     MediaType(&'static str),
     #[error("CloudEvent doesn't validate: {0}")]
     Invalid(String),
+    #[error("the JSON is nested more than {} levels deep", depth::MAX)]
+    TooDeep,
     #[error("event type \"{0}\" is reserved for events of the gateway itself: emit another type")]
     Reserved(String),
 }
@@ -77,6 +80,9 @@ impl Event {
 /// The event that `request` is. `stamp` is used when the gateway has to make one.
 pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Event, BadEvent> {
     let media_type = media_type(request.headers)?;
+    if body::is_json(&media_type) && depth::exceeded(request.body) {
+        return Err(BadEvent::TooDeep);
+    }
     let event = if media_type == "application/cloudevents+json" {
         Event::structured(request.body)?
     } else if let Some(event) = binary(request)? {
@@ -178,6 +184,7 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
             .collect(),
         query,
         body: body::payload(content_type.as_deref(), request.body),
+        opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
         host: request.host.to_owned(),
         path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
         method: request.method.to_owned(),

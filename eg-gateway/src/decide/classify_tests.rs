@@ -1,4 +1,4 @@
-//! Tables from the contract (§3.2 to §3.5, §18).
+//! Tables of what Event Gateway 0.9.1 was observed to do.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
@@ -63,6 +63,8 @@ fn refusals() {
         (&[("content-type", "text/")], "", mime("mime: expected token after slash")),
         (&[("content-type", "text/a b")], "", mime("mime: unexpected content after media subtype")),
         (&[("content-type", "; a=b")], "", mime("mime: no media type")),
+        (&[("content-type", "application/json")], &"[".repeat(200), BadEvent::TooDeep),
+        (&[("content-type", CE)], &"[".repeat(200), BadEvent::TooDeep),
         (&[("event", "eventgateway.x")], "", BadEvent::Reserved("eventgateway.x".to_owned())),
     ] {
         assert_eq!(event("/", pairs, body).unwrap_err(), expected, "{pairs:?}");

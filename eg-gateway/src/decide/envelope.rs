@@ -1,4 +1,4 @@
-//! The events that the gateway makes itself, in CloudEvents 0.1 as the original wrote them (contract §3.3, §3.5).
+//! The events that the gateway makes itself, in CloudEvents 0.1 as Event Gateway 0.9.1 wrote them.
 
 use std::collections::BTreeMap;
 
@@ -80,6 +80,9 @@ pub(crate) struct HttpRequest {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, Vec<String>>,
     pub(crate) body: Box<RawValue>,
+    /// Our addition, and only there when true: `body` is base64 where the original would have damaged it.
+    #[serde(rename = "isBase64Encoded", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) opaque_form: bool,
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) method: String,

@@ -1,4 +1,4 @@
-//! Identifiers that are derived from a resource's fields (contract of the original, §2.4).
+//! Identifiers that are derived from a resource's fields, the same as in Event Gateway 0.9.1.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod changes;
 pub(crate) mod classify;
 pub(crate) mod delivery;
+pub(crate) mod depth;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod ids;

@@ -1,5 +1,5 @@
-//! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules (contract §2.3,
-//! §2.7). Whether the resource fits the others is `catalog`'s question.
+//! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules and
+//! their texts, as in Event Gateway 0.9.1. Whether the resource fits the others is `catalog`'s question.
 
 use eg_sdk::config::{Aws, EventType, Function, Provider, Secret, Subscription, SubscriptionType};
 

@@ -102,8 +102,10 @@ impl Engine {
     /// How many deliveries of which lanes to start now.
     fn wanted(&self, now: Millis) -> Vec<(Lane, usize)> {
         let free = self.workers - self.running.len();
-        let due: Vec<_> =
+        let mut due: Vec<_> =
             self.lanes.iter().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
+        // When workers are short, the lane that waits longest comes first.
+        due.sort_by_key(|(_, state)| state.due);
         let in_flight: Vec<_> = due.iter().map(|(_, state)| state.in_flight).collect();
         let grants = allot(&in_flight, free);
         let granted = due.into_iter().zip(grants).filter(|(_, grant)| *grant > 0);

@@ -1,4 +1,4 @@
-//! The Config API on the wire (contract §2): statuses, bodies to the byte, order of checks, lists, filters.
+//! The Config API on the wire: statuses, bodies to the byte, order of checks, lists, filters.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};

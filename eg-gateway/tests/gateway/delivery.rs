@@ -72,7 +72,7 @@ async fn a_failing_function_is_tried_again() {
     for (attempt, error) in [(1, "HTTP status 500: not yet"), (2, "HTTP status 429")] {
         match outcome(watcher.delivery().await) {
             (n, DeliveryOutcome::Retry { error: found, .. }) => {
-                assert_eq!((n, found.as_str()), (attempt, error))
+                assert_eq!((n, found.as_str()), (attempt, error));
             }
             other => panic!("{other:?}"),
         }

@@ -1,4 +1,4 @@
-//! The Events API on the wire (contract §3): what is accepted, what functions get, what emitters get back.
+//! The Events API on the wire: what is accepted, what functions get, what emitters get back.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,5 +1,11 @@
 //! The gateway through its public interfaces: real sockets, a real store, real processes.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy takes only functions marked #[test] for tests, not their helpers"
+)]
+#![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
+
 mod config_api;
 mod delivery;
 mod events_api;

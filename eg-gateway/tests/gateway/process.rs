@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -108,6 +109,10 @@ async fn what_was_accepted_is_delivered_after_sigkill() {
         delivered.insert(functions.next_call().await.json()["id"].as_str().unwrap().to_owned());
     }
     assert!(program.api.dead_letters().await.is_empty());
+    let store = Connection::open(dir.path().join("event-gateway.db")).unwrap();
+    let interrupted = "SELECT count(*) FROM attempts WHERE outcome = 'interrupted'";
+    let interrupted: u32 = store.query_row(interrupted, [], |row| row.get(0)).unwrap();
+    assert!(interrupted >= 1, "the attempt that the crash cut off is on record");
 }
 
 #[tokio::test]
