@@ -35,7 +35,7 @@ Flags may be written with one dash or two, and with = or a space before the valu
 struct Cli {
     /// Development: logs as text
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
-          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true)]
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     dev: bool,
     /// Port of the Events API
     #[arg(long, value_name = "PORT", default_value_t = 4000)]
@@ -81,7 +81,7 @@ struct Cli {
     lambda_endpoint: Option<String>,
     /// Print the version
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
-          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true)]
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     version: bool,
     #[command(flatten)]
     original: Original,
