@@ -29,14 +29,15 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Starts the services. When this returns, every function is ready and registered.
+    /// Starts the services. When this returns, every function is ready and registered, and nothing is
+    /// delivered before [`open`](Self::open).
     pub(crate) async fn start(services: &[Service], state: &State, ports: Ports) -> Result<Self, Failure> {
         state.create()?;
         // First the emulator's port, because the gateway needs its URL: it may have deliveries left from
         // an earlier run and starts at once with them. They wait until the functions are there.
         let emulator = bind(state, ports.lambda).await?;
         let gateway = start_gateway(state, ports, emulator.url()).await?;
-        let mut app = Self { gateway, emulator };
+        let app = Self { gateway, emulator };
         match app.start_functions(services, state).await {
             Ok(()) => Ok(app),
             Err(failure) => {
@@ -48,7 +49,7 @@ impl App {
         }
     }
 
-    async fn start_functions(&mut self, services: &[Service], state: &State) -> Result<(), Failure> {
+    async fn start_functions(&self, services: &[Service], state: &State) -> Result<(), Failure> {
         let mut starting = Vec::new();
         for service in services {
             let data = state.data_of(&service.manifest.service)?;
@@ -72,9 +73,12 @@ impl App {
                 .hint(format!("the full logs are in {}", state.logs().display())));
         }
         let manifests = services.iter().map(|service| &service.manifest);
-        register(&self.client()?, manifests).await?;
+        register(&self.client()?, manifests).await
+    }
+
+    /// Lets the gateway call the functions.
+    pub(crate) fn open(&mut self) {
         self.emulator.open();
-        Ok(())
     }
 
     /// A client of the gateway, whatever the environment says about gateways.

@@ -127,7 +127,7 @@ pub(crate) struct Logs {
 /// Reads it from the binary without running it, also if it was stripped or made for another machine.
 #[derive(Debug, Args)]
 pub(crate) struct Manifest {
-    /// A package, which is built first, or a binary. Without it: the package of the current directory.
+    /// A package (or its folder), which is built first, or a binary; else the current directory's package.
     #[arg(value_name = "PACKAGE|BINARY")]
     pub(crate) of: Option<String>,
     /// Print JSON: the default, for scripts that want to be explicit.

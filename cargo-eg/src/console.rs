@@ -1,6 +1,7 @@
 //! Lines for people: what is registered, and what happens. Text in, text out; the caller prints.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -21,11 +22,12 @@ pub(crate) struct Addresses<'a> {
     pub(crate) events: &'a str,
     pub(crate) config: &'a str,
     pub(crate) lambda: &'a str,
-    pub(crate) state: &'a str,
+    /// The state directory.
+    pub(crate) state: &'a Path,
 }
 
-/// What is registered, where, and how to try it.
-pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>) -> String {
+/// What is registered, where, and how to try it. Folders are shown as seen from `current`.
+pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current: &Path) -> String {
     let functions: Vec<&Function> = services.iter().flat_map(|service| &service.manifest.functions).collect();
     let mut text = String::new();
     section(
@@ -38,16 +40,17 @@ pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>) -> Strin
                 service.manifest.service.clone(),
                 service.manifest.version.clone(),
                 format!("{count} function{plural}"),
-                service.folder.display().to_string(),
+                seen_from(current, &service.folder),
             ]
         }),
     );
     section(&mut text, "functions", functions.iter().flat_map(|function| rows(function)));
+    let state = seen_from(current, addresses.state);
     let rows = [
         ["events", addresses.events],
         ["config", addresses.config],
         ["lambda", addresses.lambda],
-        ["state", addresses.state],
+        ["state", &state],
     ];
     section(&mut text, "addresses", rows.into_iter().map(|row| row.map(str::to_owned)));
     section(&mut text, "try", trials(&functions, addresses.events).into_iter().map(|line| [line]));
@@ -99,6 +102,14 @@ pub(crate) fn line(activity: &Activity) -> String {
             }
         }
         other => format!("{other:?}"),
+    }
+}
+
+fn seen_from(current: &Path, path: &Path) -> String {
+    match path.strip_prefix(current) {
+        Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
+        Ok(rest) => rest.display().to_string(),
+        Err(_) => path.display().to_string(),
     }
 }
 

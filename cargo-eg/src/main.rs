@@ -9,6 +9,7 @@ mod exit;
 mod plan;
 mod register;
 mod services;
+mod signals;
 mod state;
 mod workspace;
 

@@ -48,7 +48,7 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
             });
         }
     }
-    services.sort_by(|a, b| a.manifest.service.cmp(&b.manifest.service));
+    services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
     Ok(services)
 }
 

@@ -78,7 +78,7 @@ impl Workspace {
             .max_by_key(|package| package.folder.components().count());
         match deepest {
             Some(package) => with_binary(package),
-            None => Err(Failure::new(Exit::Usage, "the current directory is not in a package")
+            None => Err(Failure::new(Exit::Usage, format!("{} is not in a package", folder.display()))
                 .hint("name one: cargo eg manifest PACKAGE")),
         }
     }
@@ -164,7 +164,8 @@ fn nothing(path: &Path) -> Failure {
         .hint("a service is a package that depends on eg-runtime and has a main.rs; name its folder as PATH")
 }
 
-fn canonical(path: &Path) -> Result<PathBuf, Failure> {
+/// The absolute path of something that exists.
+pub(crate) fn canonical(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::new(Exit::NotFound, format!("cannot find {}: {error}", path.display())))
 }

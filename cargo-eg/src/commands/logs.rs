@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{cannot_write, current_folder, write};
 use crate::cli;
 use crate::exit::{Exit, Failure};
+use crate::signals::Signals;
 use crate::state::State;
 use crate::workspace::Workspace;
 
@@ -20,14 +21,14 @@ pub(crate) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
     let id =
         find(&arguments.function, &known).map_err(|problem| problem.failure(&arguments.function, &state))?;
     let path = state.log_of(id);
+    let mut signals = Signals::listen()?;
     let mut log = File::open(&path).map_err(|error| unreadable(&path, &error))?;
     while let Reader::Listening = copy_new(&mut log, &path)? {
         if !arguments.tail {
             break;
         }
         tokio::select! {
-            // Also when there can be no signal: then nothing ends it but being killed.
-            Ok(()) = tokio::signal::ctrl_c() => break,
+            () = signals.next() => break,
             () = tokio::time::sleep(LOOK) => {}
         }
     }

@@ -8,13 +8,17 @@ use super::{current_folder, print};
 use crate::builder::build;
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::workspace::{Package, Workspace};
+use crate::workspace::{Package, Workspace, canonical};
 
 pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
     // `--json` asks for what is the only form there is.
     let cli::Manifest { of, json: _, release } = arguments;
     let manifest = match of.as_deref() {
-        Some(of) if is_file_like(of) => Manifest::read(Path::new(of))?,
+        Some(of) if Path::new(of).is_file() => Manifest::read(Path::new(of))?,
+        Some(of) if of.contains('/') => {
+            let folder = canonical(Path::new(of))?;
+            of_package(&folder, |workspace| workspace.around(&folder), release).await?
+        }
         Some(name) => of_package(&current_folder()?, |workspace| workspace.named(name), release).await?,
         None => {
             let folder = current_folder()?;
@@ -24,11 +28,6 @@ pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(&manifest)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot write the manifest as JSON: {error}")))?;
     print(&(text + "\n"))
-}
-
-/// Package names have no slash, and a package wins over a folder of its name.
-fn is_file_like(of: &str) -> bool {
-    of.contains('/') || Path::new(of).is_file()
 }
 
 async fn of_package(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tracing_subscriber::EnvFilter;
 
 use super::current_folder;
 use crate::app::{App, Ports};
@@ -12,11 +12,15 @@ use crate::cli;
 use crate::console::{self, Addresses};
 use crate::exit::{Exit, Failure};
 use crate::services::{self, Service};
+use crate::signals::Signals;
 use crate::state::State;
 use crate::workspace::{Selection, select};
 
 pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // The gateway's and the libraries' own words; fails only when there is a subscriber already.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let app = tokio::select! {
         app = start(&arguments) => app?,
         // Whatever was started ends as it is dropped.
@@ -38,15 +42,17 @@ async fn start(arguments: &cli::Run) -> Result<App, Failure> {
     services::check(&services)?;
     let ports =
         Ports { events: arguments.port, config: arguments.config_port, lambda: arguments.lambda_port };
-    let app = App::start(&services, &state, ports).await?;
-    tokio::spawn(show(app.activity()));
+    let mut app = App::start(&services, &state, ports).await?;
     let addresses = Addresses {
         events: app.events_url(),
         config: app.config_url(),
         lambda: app.lambda_url(),
-        state: &state.root().display().to_string(),
+        state: state.root(),
     };
-    anstream::eprintln!("{}", console::overview(&services, &addresses));
+    anstream::eprintln!("{}", console::overview(&services, &addresses, &current));
+    // Before the first delivery, so that nothing happens unseen.
+    tokio::spawn(show(app.activity()));
+    app.open();
     Ok(app)
 }
 
@@ -78,27 +84,4 @@ async fn show(mut activities: broadcast::Receiver<eg_gateway::Activity>) {
 
 fn interrupted(message: &str) -> Failure {
     Failure::new(Exit::Interrupted, message)
-}
-
-/// Ctrl-C and SIGTERM, from the first line on.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
-        };
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -34,10 +34,9 @@ mod process;
 mod registry;
 mod report;
 mod runtime_api;
+mod spec;
 mod status;
 mod variables;
-
-mod spec;
 
 use std::future::Future;
 use std::io;

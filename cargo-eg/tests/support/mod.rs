@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "test support: a panic is the failure message")]
 
+pub(crate) mod app;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
