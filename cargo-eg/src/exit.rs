@@ -26,7 +26,7 @@ pub(crate) enum Exit {
     Manifest = 7,
     /// The gateway refused what was sent.
     Refused = 8,
-    /// A second Ctrl-C ended the program before everything was stopped.
+    /// Ctrl-C ended the program before the app was ready, or for the second time.
     Interrupted = 130,
 }
 
@@ -42,7 +42,7 @@ Exit codes:
     6  no such function, package or file
     7  a binary's manifest is missing, unreadable or contradictory
     8  the gateway refused what was sent
-  130  interrupted by a second Ctrl-C";
+  130  interrupted before the app was ready, or by a second Ctrl-C";
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ pub(crate) struct Failure {
 }
 
 const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
 impl Failure {
@@ -74,6 +75,11 @@ impl Failure {
         }
         ExitCode::from(self.exit as u8)
     }
+}
+
+/// Prints what does not keep the command from going on.
+pub(crate) fn warn(message: &str) {
+    anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {message}");
 }
 
 /// An error and its causes in one line. A cause that the text before it already contains is left out.

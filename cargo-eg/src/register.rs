@@ -1,10 +1,10 @@
 //! Makes a gateway match the manifests, through its Config API. What must change is decided in [`plan`].
 
 use cargo_eg::manifest::Manifest;
-use eg_sdk::config::Subscription;
+use eg_sdk::config::{Cors, Subscription};
 use eg_sdk::{Collection, EventGateway, Resource};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, warn};
 use crate::plan::{Change, Resources, desired, plan};
 
 /// Registers the services, and removes what an earlier run registered and the code no longer has.
@@ -12,16 +12,26 @@ pub(crate) async fn register<'a>(
     gateway: &EventGateway,
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
 ) -> Result<(), Failure> {
-    let desired = desired(manifests);
+    let mut desired = desired(manifests);
+    let cors = match gateway.cors().list().await {
+        // A gateway that knows no CORS. The app works without it, except from browsers.
+        Err(error) if error.status() == Some(404) => {
+            if let Some(route) = desired.cors.first() {
+                let Cors { method, path, .. } = route;
+                warn(&format!(
+                    "the gateway has no CORS: browsers cannot call {method} {path} from other origins"
+                ));
+            }
+            desired.cors.clear();
+            Vec::new()
+        }
+        list => list?,
+    };
     let current = Resources {
         event_types: gateway.event_types().list().await?,
         functions: gateway.functions().list().await?,
         subscriptions: gateway.subscriptions().list().await?,
-        cors: match gateway.cors().list().await {
-            // A gateway that knows no CORS has none; it will refuse the first one that is wanted.
-            Err(error) if error.status() == Some(404) => Vec::new(),
-            list => list?,
-        },
+        cors,
     };
     let plan = plan(&desired, &current).map_err(|taken| {
         Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")

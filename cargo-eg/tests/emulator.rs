@@ -225,6 +225,15 @@ async fn stopping_leaves_no_process_and_answers_who_waits() {
     assert!(answer.contains("Sandbox.Stopped"), "{answer}");
 }
 
+#[tokio::test]
+async fn dropping_the_emulator_kills_its_processes() {
+    let local = Local::start(spec("echo")).await;
+    let pid = u32::try_from(local.echo("fixture-echo").await["pid"].as_u64().unwrap()).unwrap();
+    assert!(is_running(pid));
+    drop(local);
+    eventually("the process is gone", || !is_running(pid)).await;
+}
+
 /// The emulator cannot clean up after SIGKILL. Its children must notice by themselves.
 #[tokio::test]
 async fn processes_end_when_their_emulator_is_killed() {
