@@ -1,5 +1,7 @@
 //! What the commands print, and how they end: `emit`, `logs`, `manifest`, and the command line itself.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The emulator with real function processes: outcomes, limits, logs, processes.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use std::process::{Command, Stdio};

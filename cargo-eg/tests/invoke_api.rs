@@ -1,5 +1,7 @@
 //! The Invoke API as callers see it: plain HTTP, and the AWS SDK.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};

@@ -1,5 +1,7 @@
 //! `cargo eg run` on small workspaces: a whole life, a second run, and everything that keeps it from starting.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use std::net::TcpListener;

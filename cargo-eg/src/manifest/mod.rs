@@ -1,7 +1,7 @@
 //! The manifest of a service: what its binary says about its functions, without running it.
 //!
 //! `eg-runtime` leaves one JSON record per function in a link section. [`Manifest::read`] finds the
-//! section ([`section`]) and puts the records together ([`assemble`]).
+//! section, reads its records and puts them together. It does not judge what the functions are for.
 
 mod assemble;
 mod record;

@@ -1,6 +1,5 @@
 //! What the tests of this crate share: the fixture function, an emulator that runs it, polling.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, reason = "test support: a panic is the failure message")]
 
 pub(crate) mod app;
 
