@@ -129,7 +129,9 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), Value::String(version));
     }
     lift_subject(&mut attributes);
-    let data = members.take("data")?.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
+    // The original always wrote `data`, and `null` where there was none.
+    let data = members.take("data")?.filter(|raw| raw.get() != "null");
+    let data = data.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
     Ok(CloudEvent { data, attributes })
 }
 

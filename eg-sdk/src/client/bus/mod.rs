@@ -150,9 +150,9 @@ impl Bus {
             error: Error::Answer { action: action.clone(), url: self.url.to_string(), reason },
             failure: Failure::Status { status: 200, retry_after: None },
         };
-        let request = self.signer.sign(http.client(), &self.url, body).map_err(answer)?;
+        let request = self.signer.sign(http.client(), &self.url, &body).map_err(answer)?;
         let request = request.timeout(http.time_left(attempt, started));
-        let reply = exchange(request, &action, &self.url).await?;
+        let reply = exchange(request, &action, &self.url).await.map_err(no_gateway)?;
         wire::outcomes(&reply.body, pending.len()).map_err(answer)
     }
 
@@ -175,6 +175,16 @@ fn share(error: Error, pending: Vec<Pending<'_>>) -> Vec<(Pending<'_>, Error)> {
             (pending, error)
         })
         .collect()
+}
+
+/// What is true of a gateway that does not answer is not so of AWS.
+fn no_gateway(failed: Failed) -> Failed {
+    match failed.error {
+        Error::Unreachable { action, url, source } => {
+            Failed { error: Error::NoAnswer { action, url, source }, ..failed }
+        }
+        error => Failed { error, ..failed },
+    }
 }
 
 /// The region in `arn:partition:events:region:account:event-bus/name`.
