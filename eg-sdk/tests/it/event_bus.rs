@@ -365,3 +365,11 @@ async fn an_empty_payload_is_an_event_too() {
     gateway(&server.url).emit(CloudEvent::of_type("t", "/s", Data::Empty).with_id("5")).await.unwrap();
     assert_eq!(ids(&server.seen()[0]), [5]);
 }
+
+/// Run by `tests/event_bus_on_moto.py`, which then looks at what the bus has delivered.
+#[tokio::test]
+#[ignore = "needs the server that `python3 eg-sdk/tests/event_bus_on_moto.py` starts"]
+async fn the_bus_of_the_environment_gets_the_events() {
+    let results = EventGateway::from_env().unwrap().emit_batch((0..25).map(event)).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}

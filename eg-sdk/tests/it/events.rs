@@ -260,6 +260,8 @@ fn what_0_1_allows_is_read() {
         r#""eventTypeVersion":"","schemaURL":"","contentType":"","extensions":{}"#,
         r#""contentType":"not a media type""#,
         r#""extensions":{"any name":{"deep":[1]}}"#,
+        r#""extensions":{"eventtypeversion":5,"subject":{"a":1}}"#,
+        r#""extensions":{"eventtypeversion":"","subject":""}"#,
     ] {
         valid(&v0(members));
     }
@@ -278,6 +280,7 @@ fn every_rule_of_0_1_has_its_message() {
         (r#""eventTime":"""#, "attribute `eventTime`"),
         (r#""eventid":"2""#, "given twice"),
         (r#""extensions":[]"#, "attribute `extensions`"),
+        (r#""eventTypeVersion":"1","extensions":{"eventtypeversion":"2"}"#, "given twice"),
         (r#""contentType":1"#, "attribute `contenttype`"),
     ] {
         invalid(&v0(members), expected);

@@ -196,6 +196,10 @@ fn version_0_1_has_the_headers_of_the_original() {
     let mut repeated = received.clone();
     repeated.append("ce-x-cee", HeaderValue::from_static("y"));
     assert_eq!(CloudEvent::from_http(&repeated, "".into()).unwrap().extension("cee"), Some(&json!("x, y")));
+    let mut versions = received.clone();
+    versions.insert("ce-x-eventtypeversion", HeaderValue::from_static("3"));
+    let e = CloudEvent::from_http(&versions, "".into()).unwrap_err().to_string();
+    assert!(e.contains("`eventtypeversion`: given twice"), "{e}");
     for (name, attribute) in
         [("ce-eventid", "eventID"), ("ce-source", "source"), ("ce-eventtype", "eventType")]
     {
