@@ -126,19 +126,31 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         attributes.extensions = text::<BTreeMap<String, Value>>("extensions", raw)?.unwrap_or_default();
     }
     if let Some(version) = type_version {
-        attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), Value::String(version));
+        let version = Value::String(version);
+        if attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), version).is_some() {
+            return Err(InvalidEvent::attribute("eventTypeVersion", "given twice: also as an extension"));
+        }
     }
     lift_subject(&mut attributes);
-    let data = members.take("data")?.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
+    // The original always wrote `data`, and `null` where there was none.
+    let data = members.take("data")?.filter(|raw| raw.get() != "null");
+    let data = data.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
     Ok(CloudEvent { data, attributes })
 }
 
 /// Makes the extension that carries the subject in 0.1 the attribute it is in 1.0.
 pub(crate) fn lift_subject(attributes: &mut Attributes) {
-    if let Some(Value::String(subject)) = attributes.extensions.get(SUBJECT) {
+    if let Some(Value::String(subject)) = attributes.extensions.get(SUBJECT)
+        && !subject.is_empty()
+    {
         attributes.subject = Some(subject.clone());
         attributes.extensions.remove(SUBJECT);
     }
+}
+
+/// The version of the event type as the attribute that it is in 0.1, if it can be one.
+pub(crate) fn type_version(attributes: &Attributes) -> Option<&str> {
+    attributes.extensions.get(EVENT_TYPE_VERSION)?.as_str().filter(|version| !version.is_empty())
 }
 
 pub(crate) fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, InvalidEvent> {
@@ -230,7 +242,8 @@ fn write_1_0<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
 fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
     let a = &event.attributes;
     map.serialize_entry("eventType", &a.ty)?;
-    optional(map, "eventTypeVersion", a.extensions.get(EVENT_TYPE_VERSION))?;
+    let type_version = type_version(a);
+    optional(map, "eventTypeVersion", type_version.as_ref())?;
     map.serialize_entry("cloudEventsVersion", a.specversion.as_str())?;
     map.serialize_entry("source", &a.source)?;
     map.serialize_entry("eventID", &a.id)?;
@@ -239,7 +252,7 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     let mut extensions: BTreeMap<_, _> = a
         .extensions
         .iter()
-        .filter(|(name, _)| *name != EVENT_TYPE_VERSION)
+        .filter(|(name, _)| type_version.is_none() || *name != EVENT_TYPE_VERSION)
         .map(|(name, value)| (name.as_str(), Cow::Borrowed(value)))
         .collect();
     if let Some(subject) = &a.subject {

@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::CE;
 use super::limits::{EntryError, check_detail, check_names};
+use crate::rules::check;
 use crate::structured::{Members, optional, rfc3339};
 use crate::{CloudEvent, Data, TraceContext};
 
@@ -41,6 +42,7 @@ impl Entry {
     /// When EventBridge would refuse the event, whatever its size; [`check_size`](Self::check_size) looks at that.
     pub fn new(event: CloudEvent<Data>, format: DetailFormat) -> Result<Self, EntryError> {
         let event = event.to_v1()?;
+        check(&event.attributes)?;
         check_names(&event)?;
         let detail = match format {
             DetailFormat::Payload => payload_detail(&event)?,
@@ -66,8 +68,10 @@ impl Entry {
         time + self.source.len() + self.detail_type.len() + self.detail.len()
     }
 
+    /// Whether the entry is small enough for the bus.
+    ///
     /// # Errors
-    /// When the entry counts more than `limit` bytes.
+    /// When it counts more than `limit` bytes.
     pub fn check_size(&self, limit: usize) -> Result<(), EntryError> {
         let bytes = self.size();
         if bytes > limit { Err(EntryError::TooLarge { bytes, limit }) } else { Ok(()) }
