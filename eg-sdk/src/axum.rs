@@ -1,43 +1,56 @@
 //! `CloudEvent<T>` as an extractor of axum: from the request's extensions if a runtime has put the event
-//! there, else from a structured-mode body.
+//! there, else from the request itself, in structured or binary mode.
 
 use axum_core::extract::{FromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::BodyExt as _;
 
 use crate::cloud_event::Attributes;
 use crate::{CloudEvent, Data, FromData};
 
-/// Why a request holds no event of the wanted type. Answers 400: sending it again changes nothing.
+/// Why a request holds no event of the wanted type.
+///
+/// Answers 400, since sending it again changes nothing; or what axum answers to a body that cannot be read,
+/// 413 for one over its `DefaultBodyLimit`.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct EventRejection(String);
+#[error("{message}")]
+pub struct EventRejection {
+    status: StatusCode,
+    message: String,
+}
+
+impl EventRejection {
+    fn new(message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message }
+    }
+}
 
 impl IntoResponse for EventRejection {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, self.0).into_response()
+        (self.status, self.message).into_response()
     }
 }
 
 impl<S: Send + Sync, T: FromData> FromRequest<S> for CloudEvent<T> {
     type Rejection = EventRejection;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Self::Rejection> {
-        let (mut parts, body) = request.into_parts();
-        let event = match parts.extensions.remove::<CloudEvent<Data>>() {
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let event = match request.extensions_mut().remove::<CloudEvent<Data>>() {
             Some(event) => event,
             None => {
-                let body =
-                    body.collect().await.map_err(|e| EventRejection(format!("cannot read the body: {e}")))?;
-                CloudEvent::from_json(&body.to_bytes()).map_err(|e| EventRejection(e.to_string()))?
+                let headers = std::mem::take(request.headers_mut());
+                let body = Bytes::from_request(request, state)
+                    .await
+                    .map_err(|e| EventRejection { status: e.status(), message: e.body_text() })?;
+                CloudEvent::from_http(&headers, body).map_err(|e| EventRejection::new(e.to_string()))?
             }
         };
         match T::from_data(event.data) {
             Ok(data) => Ok(CloudEvent { data, attributes: event.attributes }),
             Err(e) => {
                 let Attributes { ty, id, .. } = event.attributes;
-                Err(EventRejection(format!("payload of event `{ty}` (id {id}): {e}")))
+                Err(EventRejection::new(format!("payload of event `{ty}` (id {id}): {e}")))
             }
         }
     }

@@ -1,12 +1,13 @@
 //! `CloudEvent`: attributes and payload of one event. Its wire form is in `structured`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Data, DataError, Event, FromData, IntoData};
+use crate::{Data, DataError, Event, FromData, IntoData, TraceContext, media};
 
 /// A CloudEvent, version 1.0 or 0.1, with a payload of type `T`.
 ///
@@ -77,6 +78,20 @@ pub enum InvalidEvent {
         /// The rule, and the value that breaks it.
         reason: String,
     },
+    /// The content type names a format of events that is not spoken here.
+    #[error("`{0}` is not a format of CloudEvents that is supported; use `application/cloudevents+json`")]
+    Format(String),
+    /// A batch of events where one event is wanted.
+    #[error("the message is a batch of events; one event is wanted here")]
+    Batch,
+    /// One event of a batch is invalid.
+    #[error("event {position} of the batch: {reason}")]
+    InBatch {
+        /// Its place in the batch; the first is 1.
+        position: usize,
+        /// What is wrong with it.
+        reason: Box<InvalidEvent>,
+    },
 }
 
 impl InvalidEvent {
@@ -141,6 +156,13 @@ impl<T> CloudEvent<T> {
         self
     }
 
+    /// Sets the `dataschema`: the absolute URI of the schema that the payload follows. `None`: not stated.
+    #[must_use]
+    pub fn with_dataschema<S: Into<String>>(mut self, schema: impl Into<Option<S>>) -> Self {
+        self.attributes.dataschema = schema.into().map(Into::into);
+        self
+    }
+
     /// Sets an extension attribute. CloudEvents 1.0 allows lower-case letters and digits in `name`, and
     /// strings, integers and booleans as `value`; this is checked when the event is written.
     #[must_use]
@@ -149,7 +171,18 @@ impl<T> CloudEvent<T> {
         self
     }
 
-    /// Chooses the version of the specification that [`to_json`](Self::to_json) follows.
+    /// Puts the event into a trace: sets the extensions `traceparent` and `tracestate`.
+    #[must_use]
+    pub fn with_trace_context(mut self, trace: &TraceContext) -> Self {
+        self.attributes.extensions.remove("tracestate");
+        if let Some(state) = trace.tracestate() {
+            self = self.with_extension("tracestate", state);
+        }
+        self.with_extension("traceparent", trace.traceparent())
+    }
+
+    /// Chooses the version of the specification that the event is written in. Attributes are not touched:
+    /// [`to_v1`](CloudEvent::to_v1) and [`to_v0_1`](CloudEvent::to_v0_1) convert.
     #[must_use]
     pub fn with_specversion(mut self, version: SpecVersion) -> Self {
         self.attributes.specversion = version;
@@ -215,6 +248,13 @@ impl<T> CloudEvent<T> {
         self.attributes.extensions.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The trace that the event belongs to, when it says so and says it well.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        let text = |name| self.extension(name).and_then(Value::as_str);
+        TraceContext::parse(text("traceparent")?, text("tracestate"))
+    }
+
     /// The same event around another payload.
     pub fn map<U>(self, payload: impl FnOnce(T) -> U) -> CloudEvent<U> {
         CloudEvent { data: payload(self.data), attributes: self.attributes }
@@ -222,6 +262,27 @@ impl<T> CloudEvent<T> {
 }
 
 impl CloudEvent<Data> {
+    /// The payload as it would be in a body of its own: JSON text, or the bytes of a payload of another type
+    /// ([`datacontenttype`](Self::datacontenttype)), which the JSON format holds as a string or in base64.
+    ///
+    /// ```
+    /// # use eg_sdk::CloudEvent;
+    /// let json = br#"{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/csv","data":"a,b\n"}"#;
+    /// assert_eq!(*CloudEvent::from_json(json)?.payload(), *b"a,b\n");
+    /// # Ok::<(), eg_sdk::InvalidEvent>(())
+    /// ```
+    #[must_use]
+    pub fn payload(&self) -> Cow<'_, [u8]> {
+        let json = self.datacontenttype().is_none_or(media::is_json);
+        match &self.data {
+            Data::Json(raw) if !json => match serde_json::from_str::<String>(raw.get()) {
+                Ok(text) => Cow::Owned(text.into_bytes()),
+                Err(_) => Cow::Borrowed(raw.get().as_bytes()),
+            },
+            data => Cow::Borrowed(data.as_bytes()),
+        }
+    }
+
     /// Decodes the payload.
     ///
     /// # Errors

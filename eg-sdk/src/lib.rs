@@ -29,21 +29,29 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod batch;
 #[cfg(feature = "client")]
 mod client;
 mod cloud_event;
 pub mod config;
+mod convert;
 mod data;
 mod event;
 mod event_set;
+pub mod eventbridge;
+#[cfg(feature = "http")]
+pub mod http;
+mod media;
+mod rules;
 #[cfg(feature = "client")]
 mod settings;
 mod structured;
+mod trace;
 
 #[cfg(feature = "axum")]
 pub use crate::axum::EventRejection;
 #[cfg(feature = "client")]
-pub use client::{Answer, Collection, Error, EventGateway, Receipt, Resource};
+pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, Resource, RetryPolicy};
 pub use cloud_event::{CloudEvent, InvalidEvent, SpecVersion};
 pub use data::{Data, DataError, FromData, IntoData};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
@@ -54,9 +62,10 @@ pub use eg_macros::SdkEvent as Event;
 pub use event::{Event, IntoCloudEvent, is_event_type};
 pub use event_set::{Contains, EventSet};
 #[cfg(feature = "client")]
-pub use settings::Settings;
+pub use settings::{EventBus, Settings};
 /// Timestamps of events.
 pub use time::OffsetDateTime;
+pub use trace::TraceContext;
 
 /// What the other crates of the project need beyond the public API.
 #[doc(hidden)]

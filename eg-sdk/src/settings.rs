@@ -2,7 +2,8 @@
 
 use std::env;
 
-use crate::config::Secret;
+use crate::config::{Aws, Secret};
+use crate::eventbridge::{DetailFormat, MAX_EVENT_BYTES};
 
 /// Where the gateway is and who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,41 @@ pub struct Settings {
     pub space: String,
     /// `EVENT_GATEWAY_ACCESS_KEY`, sent as a bearer token.
     pub access_key: Option<Secret>,
+    /// `EVENT_BUS`: where emitted events go instead of to the gateway (feature `eventbridge`). Requests and the
+    /// Config API stay with the gateway.
+    pub event_bus: Option<EventBus>,
+}
+
+/// An event bus of EventBridge, and how to reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventBus {
+    /// `EVENT_BUS`: its name, or its ARN for a bus of another account or region.
+    pub name: String,
+    /// `AWS_REGION` (else `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+    /// `AWS_SESSION_TOKEN`, as Lambda sets them. The region of an ARN wins.
+    pub aws: Aws,
+    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`, else `AWS_ENDPOINT_URL`. Default: the region's public endpoint.
+    pub endpoint: Option<String>,
+    /// What an event may count, and the events of one call together. Default: 1 MiB, the limit since January
+    /// 2026; set 262 144 for partitions that still have the one before.
+    pub max_event_bytes: usize,
+    /// What an event's `detail` is. Default: the payload.
+    pub detail: DetailFormat,
+}
+
+impl EventBus {
+    /// A bus with nothing known but its name or ARN.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            aws: Aws::default(),
+            endpoint: None,
+            max_event_bytes: MAX_EVENT_BYTES,
+            detail: DetailFormat::default(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -25,6 +61,7 @@ impl Default for Settings {
             config_url: None,
             space: "default".to_owned(),
             access_key: None,
+            event_bus: None,
         }
     }
 }
@@ -44,6 +81,16 @@ impl Settings {
             config_url: var("EVENT_GATEWAY_CONFIG_URL"),
             space: var("EVENT_GATEWAY_SPACE").unwrap_or(defaults.space),
             access_key: var("EVENT_GATEWAY_ACCESS_KEY").map(Secret::from),
+            event_bus: var("EVENT_BUS").map(|name| EventBus {
+                aws: Aws {
+                    region: var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION")).unwrap_or_default(),
+                    aws_access_key_id: var("AWS_ACCESS_KEY_ID").map(Secret::from),
+                    aws_secret_access_key: var("AWS_SECRET_ACCESS_KEY").map(Secret::from),
+                    aws_session_token: var("AWS_SESSION_TOKEN").map(Secret::from),
+                },
+                endpoint: var("AWS_ENDPOINT_URL_EVENTBRIDGE").or_else(|| var("AWS_ENDPOINT_URL")),
+                ..EventBus::new(name)
+            }),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The JSON format of CloudEvents ("structured mode"), versions 1.0 and 0.1, both ways, and the rules of the
-//! attributes. Sources: CloudEvents 1.0.2 core and JSON format; 0.1 as the original gateway spoke it.
+//! The JSON format of CloudEvents ("structured mode"), versions 1.0 and 0.1, both ways. Sources: CloudEvents
+//! 1.0.2 JSON format; 0.1 as the original gateway spoke it. What attributes may hold is in `rules`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fluent_uri::UriRef;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -16,10 +15,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cloud_event::Attributes;
+use crate::rules::check;
 use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
 
 /// 0.1 has an attribute for the version of the event type; here it travels as this extension.
-const EVENT_TYPE_VERSION: &str = "eventtypeversion";
+pub(crate) const EVENT_TYPE_VERSION: &str = "eventtypeversion";
+/// 0.1 has no attribute for the subject; there it travels as this extension.
+pub(crate) const SUBJECT: &str = "subject";
 
 impl CloudEvent<Data> {
     /// Reads an event in the JSON format: 1.0 where it has `specversion`, 0.1 where it has `cloudEventsVersion`.
@@ -86,11 +88,13 @@ fn read_1_0(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         (None, None) => Data::Empty,
     };
     for (name, raw) in members.0 {
-        let value: Value = serde_json::from_str(raw.get())?;
-        if !value.is_null() {
-            attributes.extensions.insert(name.into_owned(), value);
+        let value: Value = text(&name, raw)?.unwrap_or_default();
+        if attributes.extensions.contains_key(name.as_ref()) {
+            return Err(InvalidEvent::attribute(name, "given twice"));
         }
+        attributes.extensions.insert(name.into_owned(), value);
     }
+    attributes.extensions.retain(|_, value| !value.is_null());
     Ok(CloudEvent { data, attributes })
 }
 
@@ -124,94 +128,35 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
     if let Some(version) = type_version {
         attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), Value::String(version));
     }
+    lift_subject(&mut attributes);
     let data = members.take("data")?.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
     Ok(CloudEvent { data, attributes })
 }
 
-/// The rules that hold for every event that is read or written.
-fn check(attributes: &Attributes) -> Result<(), InvalidEvent> {
-    let v1 = attributes.specversion == SpecVersion::V1_0;
-    let names = if v1 { ["id", "source", "type"] } else { ["eventID", "source", "eventType"] };
-    for (name, value) in names.into_iter().zip([&attributes.id, &attributes.source, &attributes.ty]) {
-        if value.is_empty() {
-            return Err(InvalidEvent::Missing(name));
-        }
-    }
-    check_source(&attributes.source, v1)?;
-    if !v1 {
-        return Ok(());
-    }
-    if attributes.subject.as_deref() == Some("") {
-        return Err(InvalidEvent::attribute("subject", "is empty; leave it out instead"));
-    }
-    if let Some(media_type) = &attributes.datacontenttype
-        && !is_media_type(media_type)
-    {
-        return Err(InvalidEvent::attribute(
-            "datacontenttype",
-            format!("`{media_type}` is not a media type"),
-        ));
-    }
-    if let Some(schema) = &attributes.dataschema
-        && !UriRef::parse(schema.as_str()).is_ok_and(|uri| uri.has_scheme())
-    {
-        return Err(InvalidEvent::attribute("dataschema", format!("`{schema}` is not an absolute URI")));
-    }
-    for (name, value) in &attributes.extensions {
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-            return Err(InvalidEvent::attribute(name, "extension names are lower-case letters and digits"));
-        }
-        let scalar = match value {
-            Value::String(_) | Value::Bool(_) => true,
-            Value::Number(n) => n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
-            _ => false,
-        };
-        if !scalar {
-            return Err(InvalidEvent::attribute(name, "extensions are strings, 32-bit integers or booleans"));
-        }
-    }
-    Ok(())
-}
-
-/// 1.0 wants a URI reference; the original wanted an absolute URI or path, not counting the fragment.
-fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
-    let uri = UriRef::parse(source)
-        .map_err(|e| InvalidEvent::attribute("source", format!("`{source}` is not a URI reference: {e}")))?;
-    if v1 || uri.has_scheme() || uri.path().as_str().starts_with('/') {
-        Ok(())
-    } else {
-        Err(InvalidEvent::attribute(
-            "source",
-            format!("`{source}` is neither an absolute URI nor an absolute path"),
-        ))
+/// Makes the extension that carries the subject in 0.1 the attribute it is in 1.0.
+pub(crate) fn lift_subject(attributes: &mut Attributes) {
+    if let Some(Value::String(subject)) = attributes.extensions.get(SUBJECT) {
+        attributes.subject = Some(subject.clone());
+        attributes.extensions.remove(SUBJECT);
     }
 }
 
-/// `type/subtype`, both tokens, with anything after a `;` (RFC 2046 §1).
-fn is_media_type(value: &str) -> bool {
-    let token = |s: &str| {
-        !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim_end();
-    essence.split_once('/').is_some_and(|(ty, subtype)| token(ty) && token(subtype))
-}
-
-fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, InvalidEvent> {
+pub(crate) fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, InvalidEvent> {
     OffsetDateTime::parse(value, &Rfc3339)
         .map_err(|_| InvalidEvent::attribute(name, format!("`{value}` is not a time as in RFC 3339")))
 }
 
 /// Reads one member; `null` counts as absent (JSON format §2.2).
-fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Option<T>, InvalidEvent> {
+pub(crate) fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Option<T>, InvalidEvent> {
     serde_json::from_str(raw.get()).map_err(|e| InvalidEvent::attribute(name, e.to_string()))
 }
 
 /// The members of the event's JSON object, undecoded, in their order.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     /// Removes the member `name`. That it is there twice is an error: which one counts would be a guess.
-    fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
+    pub(crate) fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
         let Some(at) = self.0.iter().position(|(n, _)| n == name) else { return Ok(None) };
         let (_, raw) = self.0.swap_remove(at);
         if self.0.iter().any(|(n, _)| n == name) {
@@ -248,7 +193,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// How an event is written.
-struct Wire<'a>(&'a CloudEvent<Data>);
+pub(crate) struct Wire<'a>(pub(crate) &'a CloudEvent<Data>);
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -291,8 +236,15 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     map.serialize_entry("eventID", &a.id)?;
     optional(map, "eventTime", rfc3339(a.time)?.as_ref())?;
     optional(map, "schemaURL", a.dataschema.as_ref())?;
-    let extensions: BTreeMap<_, _> =
-        a.extensions.iter().filter(|(name, _)| *name != EVENT_TYPE_VERSION).collect();
+    let mut extensions: BTreeMap<_, _> = a
+        .extensions
+        .iter()
+        .filter(|(name, _)| *name != EVENT_TYPE_VERSION)
+        .map(|(name, value)| (name.as_str(), Cow::Borrowed(value)))
+        .collect();
+    if let Some(subject) = &a.subject {
+        extensions.insert(SUBJECT, Cow::Owned(Value::from(subject.as_str())));
+    }
     optional(map, "extensions", Some(extensions).filter(|extensions| !extensions.is_empty()).as_ref())?;
     optional(map, "contentType", a.datacontenttype.as_ref())?;
     match &event.data {
@@ -302,7 +254,7 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     }
 }
 
-fn optional<M: SerializeMap, T: Serialize>(
+pub(crate) fn optional<M: SerializeMap, T: Serialize>(
     map: &mut M,
     name: &str,
     value: Option<&T>,
@@ -310,6 +262,6 @@ fn optional<M: SerializeMap, T: Serialize>(
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 
-fn rfc3339<E: serde::ser::Error>(time: Option<OffsetDateTime>) -> Result<Option<String>, E> {
+pub(crate) fn rfc3339<E: serde::ser::Error>(time: Option<OffsetDateTime>) -> Result<Option<String>, E> {
     time.map(|time| time.format(&Rfc3339).map_err(E::custom)).transpose()
 }

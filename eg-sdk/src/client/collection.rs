@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Instant;
 
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::http::Call;
-use super::{Error, EventGateway};
+use super::http::{Call, Reply};
+use super::retry::Repeat;
+use super::{Error, EventGateway, Sink};
 use crate::config::{Cors, EventType, Function, Metadata, Subscription};
 
 /// A kind of resource of the Config API.
@@ -103,7 +105,7 @@ impl<'a, R: Resource> Collection<'a, R> {
             call.url.query_pairs_mut().extend_pairs(pairs);
         }
         let (action, url) = (call.action.clone(), call.url.to_string());
-        let reply = self.gateway.0.http.send(call).await?;
+        let reply = self.send(call).await?;
         let lists: Result<BTreeMap<String, Vec<R>>, _> = serde_json::from_slice(&reply.body);
         match lists.map(|mut lists| lists.remove(R::LIST)) {
             Ok(Some(list)) => Ok(list),
@@ -118,7 +120,7 @@ impl<'a, R: Resource> Collection<'a, R> {
     /// [`Error::Refused`] with 404 when there is none, with 400 when it is in use.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let call = self.call(Method::DELETE, Some(id), format!("delete {} `{id}`", R::KIND));
-        self.gateway.0.http.send(call).await.map(drop)
+        self.send(call).await.map(drop)
     }
 
     async fn resource(
@@ -133,18 +135,29 @@ impl<'a, R: Resource> Collection<'a, R> {
         let mut call = self.call(method, id, format!("{verb} {}{name}", R::KIND));
         let (action, url) = (call.action.clone(), call.url.to_string());
         let unexpected = |e: serde_json::Error| Error::Answer { action, url, reason: e.to_string() };
-        call.body = body.map(|body| serde_json::to_vec(body).expect("config types have string keys only"));
-        let reply = self.gateway.0.http.send(call).await?;
+        call.body =
+            body.map(|body| serde_json::to_vec(body).expect("config types have string keys only").into());
+        let reply = self.send(call).await?;
         serde_json::from_slice(&reply.body).map_err(unexpected)
     }
 
-    fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'static> {
-        let inner = &self.gateway.0;
+    async fn send(&self, call: Call<'_>) -> Result<Reply, Error> {
+        if let Sink::Recorder(_) = self.gateway.inner.sink {
+            let reason = "this client records events instead of sending them";
+            return Err(Error::Unsupported { action: call.action, reason });
+        }
+        self.gateway.inner.http.send(&call, Instant::now()).await
+    }
+
+    fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'a> {
+        let inner = &self.gateway.inner;
+        let repeat = if method == Method::GET { Repeat::Harmless } else { Repeat::Twice };
         let mut url = inner.config.clone();
         // Ids go into the path as they are: those of CORS configurations are escaped already.
         let id = id.map(|id| format!("/{id}")).unwrap_or_default();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
-        Call { action, method, url, content_type: "application/json", body: None }
+        let trace = self.gateway.trace.as_deref();
+        Call { action, method, url, content_type: "application/json", body: None, trace, repeat }
     }
 }

@@ -1,5 +1,10 @@
 //! What can go wrong between a program and its gateway, in sentences that name the thing and the way out.
 
+#[cfg(feature = "eventbridge")]
+use std::sync::Arc;
+
+#[cfg(feature = "eventbridge")]
+use crate::eventbridge::EntryError;
 use crate::{DataError, InvalidEvent};
 
 /// Why a call to the gateway failed.
@@ -75,6 +80,47 @@ pub enum Error {
         /// Where the answer does not fit.
         reason: String,
     },
+    /// This client cannot do that, because of where its events go.
+    #[error("cannot {action}: {reason}")]
+    Unsupported {
+        /// What was attempted.
+        action: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The event cannot go to EventBridge as it is; nothing was sent.
+    #[cfg(feature = "eventbridge")]
+    #[error("event `{ty}` (id {id}) cannot go to EventBridge")]
+    Entry {
+        /// The event's type.
+        ty: String,
+        /// The event's id.
+        id: String,
+        /// The limit or rule of EventBridge.
+        source: EntryError,
+    },
+    /// The call to EventBridge that held this event, among others, failed as a whole.
+    #[cfg(feature = "eventbridge")]
+    #[error("cannot {action}: the call that held it failed")]
+    Call {
+        /// What was attempted.
+        action: String,
+        /// Why, for all events of the call.
+        source: Arc<Error>,
+    },
+    /// EventBridge has taken the call, but not this event.
+    #[cfg(feature = "eventbridge")]
+    #[error("cannot {action}: event bus `{bus}` refused it: {code}: {message}")]
+    Bus {
+        /// What was attempted.
+        action: String,
+        /// The bus, as it was set.
+        bus: String,
+        /// The `ErrorCode`, for example `ThrottlingException`.
+        code: String,
+        /// The `ErrorMessage`.
+        message: String,
+    },
 }
 
 impl Error {
@@ -83,6 +129,8 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
+            #[cfg(feature = "eventbridge")]
+            Self::Call { source, .. } => source.status(),
             _ => None,
         }
     }

@@ -1,21 +1,26 @@
-//! One HTTP exchange with the gateway. Knows neither events nor resources.
+//! HTTP exchanges with the gateway, repeated as the policy says. Knows neither events nor resources.
 
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::Error;
+use super::retry::{Failure, Repeat, RetryPolicy, retry_after};
+use crate::TraceContext;
 use crate::config::Secret;
 
 /// Sends requests; the connection pool is made at the first one, so that a function that emits
 /// nothing pays nothing at its cold start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Http {
-    client: OnceLock<reqwest::Client>,
+    client: Arc<OnceLock<reqwest::Client>>,
     pub(super) timeout: Duration,
+    pub(super) retry: RetryPolicy,
     pub(super) access_key: Option<Secret>,
 }
 
@@ -35,49 +40,80 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) content_type: &'a str,
-    pub(super) body: Option<Vec<u8>>,
+    pub(super) body: Option<Bytes>,
+    pub(super) trace: Option<&'a TraceContext>,
+    pub(super) repeat: Repeat,
+}
+
+/// An attempt that failed: for the caller, and for the decision to try again.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    pub(super) failure: Failure,
 }
 
 impl Http {
     pub(super) fn new(access_key: Option<Secret>) -> Self {
-        Self { client: OnceLock::new(), timeout: Duration::from_secs(30), access_key }
+        Self {
+            client: Arc::default(),
+            timeout: Duration::from_secs(30),
+            retry: RetryPolicy::default(),
+            access_key,
+        }
     }
 
-    /// The same settings with a connection pool of its own.
-    pub(super) fn fresh(&self) -> Self {
-        Self { client: OnceLock::new(), timeout: self.timeout, access_key: self.access_key.clone() }
+    /// Sends `call` until it succeeds or the policy, whose time runs since `started`, gives up.
+    pub(super) async fn send(&self, call: &Call<'_>, started: Instant) -> Result<Reply, Error> {
+        let mut attempt = 1;
+        loop {
+            let failed = match self.attempt(call, self.time_left(attempt, started)).await {
+                Ok(reply) => return Ok(reply),
+                Err(failed) => failed,
+            };
+            let wait = Some(failed.failure)
+                .filter(|failure| failure.is_transient(call.repeat))
+                .and_then(|failure| self.wait(attempt, started, failure.retry_after()));
+            let Some(wait) = wait else { return Err(failed.error) };
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
     }
 
-    pub(super) async fn send(&self, call: Call<'_>) -> Result<Reply, Error> {
-        let unreachable = |source: reqwest::Error| Error::Unreachable {
-            action: call.action.clone(),
-            url: call.url.to_string(),
-            source: source.without_url(),
-        };
-        let mut request = self.client().request(call.method, call.url.clone()).timeout(self.timeout);
-        if let Some(body) = call.body {
-            request = request.header("content-type", call.content_type).body(body);
+    /// How long attempt number `attempt` may take.
+    pub(super) fn time_left(&self, attempt: u32, started: Instant) -> Duration {
+        match attempt {
+            1 => self.timeout,
+            _ => self.timeout.min(self.retry.total.saturating_sub(started.elapsed())),
+        }
+    }
+
+    /// How long to wait after an attempt that failed in a transient way.
+    pub(super) fn wait(
+        &self,
+        attempt: u32,
+        started: Instant,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
+        self.retry.wait(attempt, started.elapsed(), retry_after, fastrand::f64())
+    }
+
+    async fn attempt(&self, call: &Call<'_>, timeout: Duration) -> Result<Reply, Failed> {
+        let mut request = self.client().request(call.method.clone(), call.url.clone()).timeout(timeout);
+        if let Some(body) = &call.body {
+            request = request.header("content-type", call.content_type).body(body.clone());
         }
         if let Some(key) = &self.access_key {
             request = request.header("authorization", format!("bearer {}", key.expose()));
         }
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let content_type =
-            response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = response.bytes().await.map_err(unreachable)?;
-        if status.is_client_error() || status.is_server_error() {
-            return Err(Error::Refused {
-                action: call.action,
-                url: call.url.to_string(),
-                status: status.as_u16(),
-                message: message(&body),
-            });
+        if let Some(trace) = call.trace {
+            request = request.header("traceparent", trace.traceparent());
+            if let Some(state) = trace.tracestate() {
+                request = request.header("tracestate", state);
+            }
         }
-        Ok(Reply { status, content_type, body })
+        exchange(request, &call.action, &call.url).await
     }
 
-    fn client(&self) -> &reqwest::Client {
+    pub(super) fn client(&self) -> &reqwest::Client {
         self.client.get_or_init(|| {
             let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
             #[cfg(feature = "tls")]
@@ -87,7 +123,45 @@ impl Http {
     }
 }
 
-/// The gateway's `{"errors":[{"message":…}]}`, else the start of the body.
+/// Sends one request and reads the whole answer.
+pub(super) async fn exchange(
+    request: reqwest::RequestBuilder,
+    action: &str,
+    url: &Url,
+) -> Result<Reply, Failed> {
+    let unreachable = |source: reqwest::Error| Failed {
+        failure: if source.is_connect() { Failure::NotConnected } else { Failure::NoAnswer },
+        error: Error::Unreachable {
+            action: action.to_owned(),
+            url: url.to_string(),
+            source: source.without_url(),
+        },
+    };
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let content_type = text(response.headers(), "content-type").map(str::to_owned);
+    let later = text(response.headers(), "retry-after")
+        .and_then(|value| retry_after(value, OffsetDateTime::now_utc()));
+    let body = response.bytes().await.map_err(unreachable)?;
+    if status.is_client_error() || status.is_server_error() {
+        return Err(Failed {
+            failure: Failure::Status { status: status.as_u16(), retry_after: later },
+            error: Error::Refused {
+                action: action.to_owned(),
+                url: url.to_string(),
+                status: status.as_u16(),
+                message: message(&body),
+            },
+        });
+    }
+    Ok(Reply { status, content_type, body })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The gateway's `{"errors":[{"message":…}]}`, AWS's `{"__type":…,"message":…}`, else the start of the body.
 fn message(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Errors {
@@ -98,6 +172,16 @@ fn message(body: &[u8]) -> String {
     enum Message {
         Object { message: String },
         Text(String),
+    }
+    #[derive(Deserialize)]
+    struct Aws {
+        #[serde(rename = "__type")]
+        ty: String,
+        #[serde(default, alias = "Message")]
+        message: String,
+    }
+    if let Ok(Aws { ty, message }) = serde_json::from_slice(body) {
+        return format!("{}: {message}", ty.rsplit('#').next().unwrap_or(&ty));
     }
     match serde_json::from_slice::<Errors>(body) {
         Ok(Errors { errors }) => {

@@ -1,27 +1,34 @@
-//! `EventGateway`, the client: emits events, asks sync subscribers, and hands out the Config API's collections.
+//! `EventGateway`, the client: where events go, and how. What is done with it is in `emit` and `collection`.
 
+mod answer;
+#[cfg(feature = "eventbridge")]
+mod bus;
 mod collection;
+mod emit;
 mod error;
 mod http;
+mod recorder;
+mod retry;
 #[cfg(feature = "tls")]
 mod tls;
+mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::{Method, StatusCode, Url};
-use serde::de::DeserializeOwned;
+use reqwest::Url;
 
+pub use self::answer::{Answer, Receipt};
 pub use self::collection::{Collection, Resource};
 pub use self::error::Error;
-use self::http::{Call, Http, Reply};
+use self::http::Http;
+pub use self::recorder::Recorder;
+pub use self::retry::RetryPolicy;
+use self::url::{config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};
-use crate::{CloudEvent, Data, IntoCloudEvent, Settings};
+use crate::{Settings, TraceContext};
 
-const CLOUD_EVENT: &str = "application/cloudevents+json";
-
-/// A client of one event gateway, cheap to clone.
+/// A client of one event gateway, cheap to clone. Clones share their connections.
 ///
 /// ```no_run
 /// # use eg_sdk::{Event, EventGateway};
@@ -36,51 +43,29 @@ const CLOUD_EVENT: &str = "application/cloudevents+json";
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct EventGateway(Arc<Inner>);
+pub struct EventGateway {
+    inner: Arc<Inner>,
+    // Apart from the rest because it differs from one piece of work to the next.
+    trace: Option<Arc<TraceContext>>,
+}
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     events: Url,
     config: Url,
     space: String,
     source: String,
     http: Http,
+    sink: Sink,
 }
 
-/// The gateway has accepted an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// The event's `id`.
-    pub id: String,
-}
-
-/// What a sync subscriber answered.
+/// Where emitted events go.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Answer {
-    /// The HTTP status, 2xx or 3xx.
-    pub status: u16,
-    /// The `Content-Type`.
-    pub content_type: Option<String>,
-    /// The body.
-    pub body: Bytes,
-    action: String,
-    url: String,
-}
-
-impl Answer {
-    /// The body, read as JSON.
-    ///
-    /// # Errors
-    /// [`Error::Answer`] when it is no such JSON.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|e| Error::Answer {
-            action: self.action.clone(),
-            url: self.url.clone(),
-            reason: e.to_string(),
-        })
-    }
+enum Sink {
+    Gateway,
+    Recorder(Recorder),
+    #[cfg(feature = "eventbridge")]
+    Bus(bus::Bus),
 }
 
 impl EventGateway {
@@ -103,27 +88,76 @@ impl EventGateway {
     /// A client with these settings.
     ///
     /// # Errors
-    /// [`Error::Url`] when one of the URLs cannot be used.
+    /// [`Error::Url`] when one of the URLs cannot be used; [`Error::Setting`] when events are to go to EventBridge
+    /// and this program cannot do that (feature `eventbridge`), or lacks the region or credentials for it.
+    ///
+    /// ```
+    /// # use eg_sdk::{EventGateway, Settings};
+    /// let mut settings = Settings::default();
+    /// settings.url = "http://gateway.internal:4000".to_owned();
+    /// settings.space = "staging".to_owned();
+    /// let gateway = EventGateway::with_settings(settings)?;
+    /// # Ok::<(), eg_sdk::Error>(())
+    /// ```
     pub fn with_settings(settings: Settings) -> Result<Self, Error> {
         let events = parse_url(&settings.url)?;
         let config = match &settings.config_url {
             Some(url) => parse_url(url)?,
-            None => {
-                let mut config = events.clone();
-                config
-                    .set_port(Some(4001))
-                    .map_err(|()| bad_url(&settings.url, "it names no host".to_owned()))?;
-                config
+            None => config_url(&settings.url, &events)?,
+        };
+        let sink = match settings.event_bus {
+            None => Sink::Gateway,
+            #[cfg(feature = "eventbridge")]
+            Some(bus) => Sink::Bus(bus::Bus::new(bus)?),
+            #[cfg(not(feature = "eventbridge"))]
+            Some(bus) => {
+                return Err(Error::Setting {
+                    variable: "EVENT_BUS",
+                    value: bus.name,
+                    reason: "this program was built without EventBridge; turn on feature `eventbridge` of eg-sdk",
+                });
             }
         };
+        let http = Http::new(settings.access_key);
+        Ok(Self::assemble(Inner { events, config, space: settings.space, source: url::source(), http, sink }))
+    }
+
+    /// A client without a gateway, and what holds the events that are emitted with it: for unit tests.
+    ///
+    /// Events are checked as they always are. Requests are answered as the recorder is told; operations of the
+    /// Config API fail with [`Error::Unsupported`].
+    ///
+    /// ```
+    /// # use eg_sdk::{Event, EventGateway};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Event)]
+    /// # #[event("user.created")]
+    /// # struct UserCreated { id: u32 }
+    /// async fn register(gateway: &EventGateway) -> Result<(), eg_sdk::Error> {
+    ///     gateway.emit(UserCreated { id: 10 }).await.map(drop)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gateway, recorder) = EventGateway::recording();
+    /// register(&gateway).await?;
+    /// assert_eq!(recorder.events()[0].ty(), "user.created");
+    /// assert_eq!(recorder.events_of::<UserCreated>()?[0].data.id, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn recording() -> (Self, Recorder) {
+        let recorder = Recorder::default();
+        let nowhere = Url::parse("http://recorder.invalid").expect("it is a URL");
         let inner = Inner {
-            events,
-            config,
-            space: settings.space,
-            source: format!("/services/{}", program()),
-            http: Http::new(settings.access_key),
+            events: nowhere.clone(),
+            config: nowhere,
+            space: Settings::default().space,
+            source: url::source(),
+            http: Http::new(None),
+            sink: Sink::Recorder(recorder.clone()),
         };
-        Ok(Self(Arc::new(inner)))
+        (Self::assemble(inner), recorder)
     }
 
     /// Sets the `source` of emitted events whose type names none. Default: `/services/<name of the program>`.
@@ -132,10 +166,16 @@ impl EventGateway {
         self.rebuild(|inner| inner.source = source.into())
     }
 
-    /// Sets how long one call may take. Default: 30 seconds.
+    /// Sets how long one attempt of a call may take. Default: 30 seconds.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.rebuild(|inner| inner.http.timeout = timeout)
+    }
+
+    /// Sets how calls that fail are repeated; [`RetryPolicy::none`] turns that off.
+    #[must_use]
+    pub fn with_retry(self, policy: RetryPolicy) -> Self {
+        self.rebuild(|inner| inner.http.retry = policy)
     }
 
     /// Sets the key that is sent as a bearer token.
@@ -144,45 +184,20 @@ impl EventGateway {
         self.rebuild(|inner| inner.http.access_key = Some(key.into()))
     }
 
-    /// Hands an event to the gateway and returns once it has been accepted.
+    /// Sets the trace that calls of this clone belong to: sent as headers, and put into emitted events as
+    /// extensions unless they have a `traceparent` already. Other clones keep theirs.
     ///
-    /// `event` is a value of an [`Event`](crate::Event) type, or a [`CloudEvent`].
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`] when it is unknown whether the event was accepted; emitting the same
-    /// [`CloudEvent`] again keeps its id. [`Error::Refused`] when it was not.
-    pub async fn emit<E: IntoCloudEvent>(&self, event: E) -> Result<Receipt, Error> {
-        let event = event.into_cloud_event(&self.0.source)?;
-        self.post("/", &event).await?;
-        Ok(Receipt { id: event.id().to_owned() })
-    }
-
-    /// Hands an event to the function that answers its type at path `/`, and returns that answer.
-    ///
-    /// # Errors
-    /// [`Error::NoSubscriber`] when no sync subscription matches; [`Error::Refused`] when the function
-    /// failed or answered with an error status.
-    pub async fn request<E: IntoCloudEvent>(&self, event: E) -> Result<Answer, Error> {
-        self.request_at("/", event).await
-    }
-
-    /// As [`request`](Self::request), for a sync subscription at another path.
-    ///
-    /// # Errors
-    /// As [`request`](Self::request).
-    pub async fn request_at<E: IntoCloudEvent>(&self, path: &str, event: E) -> Result<Answer, Error> {
-        let event = event.into_cloud_event(&self.0.source)?;
-        let reply = self.post(path, &event).await?;
-        if reply.status == StatusCode::ACCEPTED && reply.body.is_empty() {
-            return Err(Error::NoSubscriber { ty: event.ty().to_owned(), path: path.to_owned() });
-        }
-        Ok(Answer {
-            status: reply.status.as_u16(),
-            content_type: reply.content_type,
-            body: reply.body,
-            action: action_of(&event),
-            url: self.events_url(path).to_string(),
-        })
+    /// ```
+    /// # use eg_sdk::{EventGateway, TraceContext};
+    /// # let gateway = EventGateway::new("http://localhost:4000")?;
+    /// # let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let trace = TraceContext::parse(header, None).map_or_else(TraceContext::root, |caller| caller.child());
+    /// let gateway = gateway.with_trace_context(trace);
+    /// # Ok::<(), eg_sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_trace_context(self, trace: TraceContext) -> Self {
+        Self { trace: Some(Arc::new(trace)), ..self }
     }
 
     /// The functions that the gateway knows.
@@ -209,65 +224,13 @@ impl EventGateway {
         Collection::new(self)
     }
 
-    async fn post(&self, path: &str, event: &CloudEvent<Data>) -> Result<Reply, Error> {
-        let body = event.to_json().map_err(|source| Error::Event { ty: event.ty().to_owned(), source })?;
-        let call = Call {
-            action: action_of(event),
-            method: Method::POST,
-            url: self.events_url(path),
-            content_type: CLOUD_EVENT,
-            body: Some(body),
-        };
-        self.0.http.send(call).await
-    }
-
-    /// Events of the default space are posted to their path, those of others below `/spaces/<space>`.
-    fn events_url(&self, path: &str) -> Url {
-        let mut url = self.0.events.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        let space =
-            if self.0.space == "default" { String::new() } else { format!("/spaces/{}", self.0.space) };
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        url.set_path(&format!("{base}{space}{slash}{path}"));
-        url
+    fn assemble(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), trace: None }
     }
 
     /// A client with one thing changed. Other clones keep what they had.
-    fn rebuild(self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
-            events: shared.events.clone(),
-            config: shared.config.clone(),
-            space: shared.space.clone(),
-            source: shared.source.clone(),
-            http: shared.http.fresh(),
-        });
-        change(&mut inner);
-        Self(Arc::new(inner))
-    }
-}
-
-fn action_of(event: &CloudEvent<Data>) -> String {
-    format!("emit event `{}` (id {})", event.ty(), event.id())
-}
-
-fn program() -> String {
-    std::env::current_exe()
-        .ok()
-        .and_then(|path| path.file_stem()?.to_str().map(str::to_owned))
-        .unwrap_or_else(|| "unknown".to_owned())
-}
-
-fn bad_url(url: &str, reason: String) -> Error {
-    Error::Url { url: url.to_owned(), reason }
-}
-
-fn parse_url(url: &str) -> Result<Url, Error> {
-    let parsed = Url::parse(url)
-        .map_err(|e| bad_url(url, format!("{e} (expected something like http://localhost:4000)")))?;
-    match parsed.scheme() {
-        "http" => Ok(parsed),
-        "https" if cfg!(feature = "tls") => Ok(parsed),
-        "https" => Err(bad_url(url, "this program was built without TLS; turn on feature `tls`".to_owned())),
-        other => Err(bad_url(url, format!("`{other}:` is not supported, use http: or https:"))),
+    fn rebuild(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
     }
 }

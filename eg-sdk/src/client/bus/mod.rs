@@ -1,0 +1,188 @@
+//! Emitting to EventBridge: batches of `PutEvents` calls in which only what failed is sent again. Conversion and
+//! limits are in `eventbridge`, the bytes of a call in `wire` and `sign`.
+
+mod sign;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use reqwest::Url;
+
+use self::sign::Signer;
+use self::wire::{Outcome, PutEvents};
+use super::http::{Failed, Http, exchange};
+use super::retry::{Failure, Repeat};
+use super::url::parse_url;
+use super::{Error, emit};
+use crate::eventbridge::{DetailFormat, Entry, chunks};
+use crate::{CloudEvent, Data, EventBus};
+
+/// One event bus.
+#[derive(Debug, Clone)]
+pub(super) struct Bus {
+    name: String,
+    url: Url,
+    signer: Signer,
+    max_event_bytes: usize,
+    detail: DetailFormat,
+}
+
+/// An event that is ready to go, and what is known about it.
+struct Pending<'a> {
+    event: &'a CloudEvent<Data>,
+    entry: Entry,
+    at: usize,
+}
+
+impl Bus {
+    pub(super) fn new(bus: EventBus) -> Result<Self, Error> {
+        let missing = |reason| Error::Setting { variable: "EVENT_BUS", value: bus.name.clone(), reason };
+        let region = region_of(&bus.name).unwrap_or(&bus.aws.region).to_owned();
+        if region.is_empty() {
+            return Err(missing("its region is not known; set AWS_REGION"));
+        }
+        let url = match &bus.endpoint {
+            Some(endpoint) => parse_url(endpoint)?,
+            None => parse_url(&public_endpoint(&region))?,
+        };
+        let signer = Signer::new(&bus.aws, region).ok_or_else(|| {
+            missing("there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        })?;
+        Ok(Self { name: bus.name, url, signer, max_event_bytes: bus.max_event_bytes, detail: bus.detail })
+    }
+
+    /// Puts events on the bus; each has its own result, in order. What no answer came for may be on the bus all
+    /// the same, and so twice once it is sent again; it has the same `ce.id` then.
+    pub(super) async fn put(&self, http: &Http, events: &[CloudEvent<Data>]) -> Vec<Result<(), Error>> {
+        let started = Instant::now();
+        let mut results: Vec<Result<(), Error>> = events.iter().map(|_| Ok(())).collect();
+        let mut ready = Vec::with_capacity(events.len());
+        for (at, event) in events.iter().enumerate() {
+            match self.entry(event) {
+                Ok(entry) => ready.push(Pending { event, entry, at }),
+                Err(e) => results[at] = Err(e),
+            }
+        }
+        let sizes: Vec<usize> = ready.iter().map(|pending| pending.entry.size()).collect();
+        let mut ready = ready.into_iter();
+        for chunk in chunks(&sizes, self.max_event_bytes) {
+            let pending = ready.by_ref().take(chunk.len()).collect();
+            for (at, e) in self.put_chunk(http, pending, started).await {
+                results[at] = Err(e);
+            }
+        }
+        results
+    }
+
+    fn entry(&self, event: &CloudEvent<Data>) -> Result<Entry, Error> {
+        Entry::new(event.clone(), self.detail)
+            .and_then(|entry| entry.check_size(self.max_event_bytes).map(|()| entry))
+            .map_err(|source| Error::Entry { ty: event.ty().to_owned(), id: event.id().to_owned(), source })
+    }
+
+    /// Sends what fits into one call, then what failed of it, until nothing is left or the policy gives up.
+    async fn put_chunk<'a>(
+        &self,
+        http: &Http,
+        mut pending: Vec<Pending<'a>>,
+        started: Instant,
+    ) -> Vec<(usize, Error)> {
+        let mut failed = Vec::new();
+        let mut attempt = 1;
+        loop {
+            let (retry_after, again) = match self.call(http, &pending, attempt, started).await {
+                Ok(outcomes) => {
+                    let mut again = Vec::new();
+                    for (pending, outcome) in pending.into_iter().zip(outcomes) {
+                        match outcome {
+                            Outcome::Accepted => {}
+                            Outcome::Failed { code, message } => {
+                                let transient = wire::is_transient(&code);
+                                let error = self.refusal(pending.event, code, message);
+                                if transient {
+                                    again.push((pending, error));
+                                } else {
+                                    failed.push((pending.at, error));
+                                }
+                            }
+                        }
+                    }
+                    (None, again)
+                }
+                Err(Failed { error, failure }) => {
+                    let transient = failure.is_transient(Repeat::Harmless) || wire::is_throttled(&error);
+                    let again = share(error, pending);
+                    if !transient {
+                        failed.extend(again.into_iter().map(|(pending, error)| (pending.at, error)));
+                        return failed;
+                    }
+                    (failure.retry_after(), again)
+                }
+            };
+            if again.is_empty() {
+                return failed;
+            }
+            let Some(wait) = http.wait(attempt, started, retry_after) else {
+                failed.extend(again.into_iter().map(|(pending, error)| (pending.at, error)));
+                return failed;
+            };
+            tokio::time::sleep(wait).await;
+            pending = again.into_iter().map(|(pending, _)| pending).collect();
+            attempt += 1;
+        }
+    }
+
+    async fn call(
+        &self,
+        http: &Http,
+        pending: &[Pending<'_>],
+        attempt: u32,
+        started: Instant,
+    ) -> Result<Vec<Outcome>, Failed> {
+        let action = match pending {
+            [one] => emit::action_of(one.event),
+            many => format!("emit {} events", many.len()),
+        };
+        let entries = pending.iter().map(|pending| &pending.entry);
+        let body = PutEvents::new(&self.name, entries).to_json();
+        let answer = |reason: String| Failed {
+            error: Error::Answer { action: action.clone(), url: self.url.to_string(), reason },
+            failure: Failure::Status { status: 200, retry_after: None },
+        };
+        let request = self.signer.sign(http.client(), &self.url, body).map_err(answer)?;
+        let request = request.timeout(http.time_left(attempt, started));
+        let reply = exchange(request, &action, &self.url).await?;
+        wire::outcomes(&reply.body, pending.len()).map_err(answer)
+    }
+
+    fn refusal(&self, event: &CloudEvent<Data>, code: String, message: String) -> Error {
+        Error::Bus { action: emit::action_of(event), bus: self.name.clone(), code, message }
+    }
+}
+
+/// The error of a call as the error of each of its events.
+fn share(error: Error, pending: Vec<Pending<'_>>) -> Vec<(Pending<'_>, Error)> {
+    if pending.len() == 1 {
+        return pending.into_iter().zip([error]).collect();
+    }
+    let error = Arc::new(error);
+    let of = |event| Error::Call { action: emit::action_of(event), source: Arc::clone(&error) };
+    pending
+        .into_iter()
+        .map(|pending| {
+            let error = of(pending.event);
+            (pending, error)
+        })
+        .collect()
+}
+
+/// The region in `arn:partition:events:region:account:event-bus/name`.
+fn region_of(bus: &str) -> Option<&str> {
+    bus.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
+}
+
+fn public_endpoint(region: &str) -> String {
+    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://events.{region}.amazonaws.com{suffix}")
+}

@@ -1,0 +1,91 @@
+//! `PutEvents` in AWS JSON 1.1, and what its error codes mean. Source: the API reference of EventBridge.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Error;
+use crate::eventbridge::Entry;
+
+/// The body of a call.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutEvents<'a> {
+    entries: Vec<PutEntry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutEntry<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<i64>,
+    source: &'a str,
+    detail_type: &'a str,
+    detail: &'a str,
+    event_bus_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_header: Option<&'a str>,
+}
+
+impl<'a> PutEvents<'a> {
+    pub(super) fn new(bus: &'a str, entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let entry = |entry: &'a Entry| PutEntry {
+            time: entry.time,
+            source: &entry.source,
+            detail_type: &entry.detail_type,
+            detail: &entry.detail,
+            event_bus_name: bus,
+            trace_header: entry.trace_header.as_deref(),
+        };
+        Self { entries: entries.map(entry).collect() }
+    }
+
+    pub(super) fn to_json(&self) -> Bytes {
+        serde_json::to_vec(self).expect("strings and integers can be written as JSON").into()
+    }
+}
+
+/// What became of one entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Accepted,
+    Failed { code: String, message: String },
+}
+
+/// The outcomes of `entries` entries, in their order; the reason when the answer is not what the API promises.
+pub(super) fn outcomes(answer: &[u8], entries: usize) -> Result<Vec<Outcome>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        entries: Vec<Result_>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Result_ {
+        error_code: Option<String>,
+        error_message: Option<String>,
+    }
+    let answer: Answer = serde_json::from_slice(answer).map_err(|e| e.to_string())?;
+    if answer.entries.len() != entries {
+        return Err(format!("it has {} results for {entries} events", answer.entries.len()));
+    }
+    let outcome = |result: Result_| match result.error_code {
+        None => Outcome::Accepted,
+        Some(code) => Outcome::Failed { code, message: result.error_message.unwrap_or_default() },
+    };
+    Ok(answer.entries.into_iter().map(outcome).collect())
+}
+
+/// Whether an entry, or a call, that failed with `code` may succeed later.
+pub(super) fn is_transient(code: &str) -> bool {
+    ["Throttling", "Internal", "ServiceUnavailable", "RequestTimeout", "TooManyRequests"]
+        .into_iter()
+        .any(|transient| code.starts_with(transient))
+}
+
+/// Whether a whole call was refused for being one too many, which AWS says with status 400.
+pub(super) fn is_throttled(error: &Error) -> bool {
+    match error {
+        Error::Refused { message, .. } => is_transient(message),
+        _ => false,
+    }
+}

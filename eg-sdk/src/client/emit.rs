@@ -1,0 +1,200 @@
+//! Events on their way out: one, many, or one that is answered. How bytes travel is elsewhere.
+
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt as _};
+use reqwest::{Method, StatusCode, Url};
+
+use super::http::{Call, Reply};
+use super::retry::Repeat;
+use super::{Answer, Error, EventGateway, Receipt, Sink};
+use crate::{CloudEvent, Data, IntoCloudEvent};
+
+const CLOUD_EVENT: &str = "application/cloudevents+json";
+
+/// How many events of a batch are under way at once.
+const CONCURRENCY: usize = 16;
+
+impl EventGateway {
+    /// Hands an event to the gateway and returns once it has been accepted.
+    ///
+    /// `event` is a value of an [`Event`](crate::Event) type, or a [`CloudEvent`].
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when it is unknown whether the event was accepted; emitting the same
+    /// [`CloudEvent`] again keeps its id. [`Error::Refused`] when it was not.
+    pub async fn emit<E: IntoCloudEvent>(&self, event: E) -> Result<Receipt, Error> {
+        let event = self.prepare(event)?;
+        match &self.inner.sink {
+            Sink::Gateway | Sink::Recorder(_) => self.deliver(event, Instant::now()).await,
+            #[cfg(feature = "eventbridge")]
+            Sink::Bus(bus) => bus
+                .put(&self.inner.http, std::slice::from_ref(&event))
+                .await
+                .pop()
+                .expect("one event has one result")
+                .map(|()| receipt(&event)),
+        }
+    }
+
+    /// Hands many events over and says of each, in the order given, whether it was accepted. One that fails
+    /// does not keep the others back.
+    ///
+    /// Events to a gateway are posted one by one, several at a time, so they may be accepted in another order:
+    /// a gateway answers a whole batch with one status, and the original takes one for an ordinary HTTP request
+    /// and loses it. EventBridge gets up to ten in one call, in order.
+    ///
+    /// # Errors
+    /// For each event as [`emit`](Self::emit).
+    ///
+    /// ```
+    /// # use eg_sdk::{Event, EventGateway};
+    /// # #[derive(serde::Serialize, Event)]
+    /// # #[event("user.created")]
+    /// # struct UserCreated { id: u32 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let (gateway, _) = EventGateway::recording();
+    /// let results = gateway.emit_batch((1..=3).map(|id| UserCreated { id })).await;
+    /// assert!(results.iter().all(Result::is_ok));
+    /// # }
+    /// ```
+    pub async fn emit_batch<I>(&self, events: I) -> Vec<Result<Receipt, Error>>
+    where
+        I: IntoIterator,
+        I::Item: IntoCloudEvent,
+    {
+        let started = Instant::now();
+        let prepared: Vec<_> = events.into_iter().map(|event| self.prepare(event)).collect();
+        match &self.inner.sink {
+            Sink::Gateway | Sink::Recorder(_) => {
+                let deliveries = prepared.into_iter().map(|event| async move {
+                    match event {
+                        Ok(event) => self.deliver(event, started).await,
+                        Err(e) => Err(e),
+                    }
+                });
+                stream::iter(deliveries).buffered(CONCURRENCY).collect().await
+            }
+            #[cfg(feature = "eventbridge")]
+            Sink::Bus(bus) => {
+                let (mut events, mut results) = (Vec::new(), Vec::with_capacity(prepared.len()));
+                for event in prepared {
+                    results.push(event.map(|event| {
+                        let receipt = receipt(&event);
+                        events.push(event);
+                        receipt
+                    }));
+                }
+                let mut outcomes = bus.put(&self.inner.http, &events).await.into_iter();
+                for result in results.iter_mut().filter(|result| result.is_ok()) {
+                    if let Some(Err(e)) = outcomes.next() {
+                        *result = Err(e);
+                    }
+                }
+                results
+            }
+        }
+    }
+
+    /// Hands an event to the function that answers its type at path `/`, and returns that answer.
+    ///
+    /// Goes to the gateway also where emits go to EventBridge, which has no answers.
+    ///
+    /// # Errors
+    /// [`Error::NoSubscriber`] when no sync subscription matches; [`Error::Refused`] when the function
+    /// failed or answered with an error status.
+    pub async fn request<E: IntoCloudEvent>(&self, event: E) -> Result<Answer, Error> {
+        self.request_at("/", event).await
+    }
+
+    /// As [`request`](Self::request), for a sync subscription at another path.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn request_at<E: IntoCloudEvent>(&self, path: &str, event: E) -> Result<Answer, Error> {
+        let event = self.prepare(event)?;
+        let nobody = || Error::NoSubscriber { ty: event.ty().to_owned(), path: path.to_owned() };
+        if let Sink::Recorder(recorder) = &self.inner.sink {
+            return recorder
+                .request(event.clone(), action_of(&event))
+                .and_then(|answer| answer.ok_or_else(nobody));
+        }
+        let reply = self.post(path, &event, Repeat::Twice, Instant::now()).await?;
+        if reply.status == StatusCode::ACCEPTED && reply.body.is_empty() {
+            return Err(nobody());
+        }
+        Ok(Answer {
+            status: reply.status.as_u16(),
+            content_type: reply.content_type,
+            body: reply.body,
+            action: action_of(&event),
+            url: self.events_url(path).to_string(),
+        })
+    }
+
+    /// The event as it will travel: with a source, and with the trace unless the producer has set one.
+    fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
+        let mut event = event.into_cloud_event(&self.inner.source)?;
+        if let Some(trace) = &self.trace
+            && event.extension("traceparent").is_none()
+        {
+            event = event.with_trace_context(trace);
+        }
+        crate::rules::check(&event.attributes)
+            .map_err(|source| Error::Event { ty: event.ty().to_owned(), source })?;
+        Ok(event)
+    }
+
+    async fn deliver(&self, event: CloudEvent<Data>, started: Instant) -> Result<Receipt, Error> {
+        let receipt = receipt(&event);
+        if let Sink::Recorder(recorder) = &self.inner.sink {
+            let action = action_of(&event);
+            return recorder.record(event, action).map(|()| receipt);
+        }
+        self.post("/", &event, Repeat::Harmless, started).await?;
+        Ok(receipt)
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        event: &CloudEvent<Data>,
+        repeat: Repeat,
+        started: Instant,
+    ) -> Result<Reply, Error> {
+        let body = event.to_json().map_err(|source| Error::Event { ty: event.ty().to_owned(), source })?;
+        let call = Call {
+            action: action_of(event),
+            method: Method::POST,
+            url: self.events_url(path),
+            content_type: CLOUD_EVENT,
+            body: Some(body.into()),
+            trace: self.trace.as_deref(),
+            repeat,
+        };
+        self.inner.http.send(&call, started).await
+    }
+
+    /// Events of the default space are posted to their path, those of others below `/spaces/<space>`.
+    fn events_url(&self, path: &str) -> Url {
+        let mut url = self.inner.events.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        let space = if self.inner.space == "default" {
+            String::new()
+        } else {
+            format!("/spaces/{}", self.inner.space)
+        };
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        url.set_path(&format!("{base}{space}{slash}{path}"));
+        url
+    }
+}
+
+fn receipt(event: &CloudEvent<Data>) -> Receipt {
+    Receipt { id: event.id().to_owned() }
+}
+
+pub(super) fn action_of(event: &CloudEvent<Data>) -> String {
+    format!("emit event `{}` (id {})", event.ty(), event.id())
+}

@@ -1,0 +1,91 @@
+//! A gateway in memory for the unit tests of programs that emit: keeps events, answers as it is told.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Answer, Error};
+use crate::__private::EventTrait as Event;
+use crate::{CloudEvent, Data, DataError, FromData, IntoData};
+
+/// Where errors and answers of a recording client say they come from.
+const URL: &str = "the recorder";
+
+/// Holds what a recording client was asked to emit, see [`EventGateway::recording`](crate::EventGateway::recording).
+/// Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<CloudEvent>,
+    /// By event type.
+    answers: HashMap<String, (u16, Bytes)>,
+    refusals: VecDeque<(u16, String)>,
+}
+
+impl Recorder {
+    /// The events so far, in the order in which they were emitted; requests are among them.
+    #[must_use]
+    pub fn events(&self) -> Vec<CloudEvent> {
+        self.state().events.clone()
+    }
+
+    /// The events so far, which are thereby forgotten.
+    #[must_use]
+    pub fn take(&self) -> Vec<CloudEvent> {
+        std::mem::take(&mut self.state().events)
+    }
+
+    /// The events of `E`'s type so far, decoded.
+    ///
+    /// # Errors
+    /// When an event of that type has another payload.
+    pub fn events_of<E: Event + FromData>(&self) -> Result<Vec<CloudEvent<E>>, DataError> {
+        let of_type = |event: &CloudEvent| event.ty() == E::TYPE;
+        self.events().into_iter().filter(of_type).map(CloudEvent::decode).collect()
+    }
+
+    /// Makes requests with events of type `ty` be answered with status 200 and `answer` as JSON; without this,
+    /// they fail with [`Error::NoSubscriber`].
+    ///
+    /// # Errors
+    /// When `answer` cannot be written as JSON.
+    pub fn answer(&self, ty: impl Into<String>, answer: impl Serialize) -> Result<(), DataError> {
+        let body = Bytes::copy_from_slice(answer.into_data()?.as_bytes());
+        self.state().answers.insert(ty.into(), (200, body));
+        Ok(())
+    }
+
+    /// Makes the next event, emitted or requested, be refused with this status and message. Calls add up.
+    pub fn refuse_next(&self, status: u16, message: impl Into<String>) {
+        self.state().refusals.push_back((status, message.into()));
+    }
+
+    pub(super) fn record(&self, event: CloudEvent<Data>, action: String) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some((status, message)) = state.refusals.pop_front() {
+            return Err(Error::Refused { action, url: URL.to_owned(), status, message });
+        }
+        state.events.push(event);
+        Ok(())
+    }
+
+    pub(super) fn request(&self, event: CloudEvent<Data>, action: String) -> Result<Option<Answer>, Error> {
+        let answer = self.state().answers.get(event.ty()).cloned();
+        self.record(event, action.clone())?;
+        Ok(answer.map(|(status, body)| Answer {
+            status,
+            content_type: Some("application/json".to_owned()),
+            body,
+            action,
+            url: URL.to_owned(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("nothing panics while it holds the lock")
+    }
+}

@@ -1,0 +1,114 @@
+//! W3C Trace Context as values: parsing, and the next span. Reads no headers and no environment.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// Where in a distributed trace something happens: the `traceparent` and `tracestate` of W3C Trace Context,
+/// which events carry as the extensions of the same names (CloudEvents distributed tracing extension).
+///
+/// ```
+/// # use eg_sdk::TraceContext;
+/// let incoming = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Some("vendor=1"))
+///     .expect("this is how a traceparent looks");
+/// let next = incoming.child();
+/// assert_eq!(next.trace_id(), incoming.trace_id());
+/// assert_ne!(next.span_id(), incoming.span_id());
+/// assert!(next.is_sampled());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TraceContext {
+    traceparent: String,
+    tracestate: Option<String>,
+}
+
+impl TraceContext {
+    /// The context that these two values describe; `None` when `traceparent` breaks its grammar, which means to
+    /// go on as if nothing had come (W3C Trace Context §3.2.2). A `tracestate` that is empty, or that cannot
+    /// stand in a header, is dropped.
+    #[must_use]
+    pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
+        let traceparent = traceparent.trim();
+        if !is_traceparent(traceparent) {
+            return None;
+        }
+        let printable = |state: &&str| state.bytes().all(|b| (b' '..=b'~').contains(&b));
+        let tracestate = tracestate.map(str::trim).filter(|state| !state.is_empty()).filter(printable);
+        Some(Self { traceparent: traceparent.to_owned(), tracestate: tracestate.map(str::to_owned) })
+    }
+
+    /// The start of a new, sampled trace.
+    #[must_use]
+    pub fn root() -> Self {
+        let trace = Uuid::now_v7().simple();
+        Self { traceparent: format!("00-{trace}-{}-01", new_span()), tracestate: None }
+    }
+
+    /// A new span below this one: the same trace, a span id of its own.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let flags = u8::from(self.is_sampled());
+        Self {
+            traceparent: format!("00-{}-{}-{flags:02x}", self.trace_id(), new_span()),
+            tracestate: self.tracestate.clone(),
+        }
+    }
+
+    /// The value of `traceparent`.
+    #[must_use]
+    pub fn traceparent(&self) -> &str {
+        &self.traceparent
+    }
+
+    /// The value of `tracestate`: what the tracing systems on the way have noted.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<&str> {
+        self.tracestate.as_deref()
+    }
+
+    /// The trace: 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        &self.traceparent[3..35]
+    }
+
+    /// The span: 16 hexadecimal digits.
+    #[must_use]
+    pub fn span_id(&self) -> &str {
+        &self.traceparent[36..52]
+    }
+
+    /// Whether the caller may have recorded its span.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        u8::from_str_radix(&self.traceparent[53..55], 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.traceparent)
+    }
+}
+
+/// `version-trace-span-flags`; versions after 00 may have more behind that (W3C Trace Context §3.2).
+fn is_traceparent(value: &str) -> bool {
+    let hex = |s: &str, digits| {
+        s.len() == digits && s.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let id = |s: &str, digits| hex(s, digits) && s.bytes().any(|b| b != b'0');
+    let mut fields = value.splitn(5, '-');
+    let mut field = || fields.next().unwrap_or_default();
+    let (version, trace, span, flags) = (field(), field(), field(), field());
+    hex(version, 2)
+        && version != "ff"
+        && id(trace, 32)
+        && id(span, 16)
+        && hex(flags, 2)
+        && (version != "00" || fields.next().is_none())
+}
+
+/// The random half of a UUIDv7; its variant bits keep it from being zero.
+fn new_span() -> String {
+    format!("{:016x}", Uuid::now_v7().as_u64_pair().1)
+}
