@@ -3,19 +3,22 @@
 use eg_sdk::EventGateway;
 
 use super::Service;
-use crate::registry::{FunctionDef, Mode, Trigger, check_names};
+use crate::layer::Layers;
+use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
 use crate::state::{Shared, States};
 
 fn function(name: &'static str, routes: &'static [(&'static str, &'static str)]) -> &'static FunctionDef {
     let triggers: Vec<Trigger> = routes
         .iter()
-        .map(|&(method, route)| Trigger {
-            event_type: "http.request",
-            mode: Mode::Sync,
-            method,
-            path: route,
-            route: Some(route),
-            cors: None,
+        .map(|&(method, route)| {
+            Trigger::Subscription(Subscription {
+                event_type: "http.request",
+                mode: Mode::Sync,
+                method,
+                path: route,
+                route: Some(route),
+                cors: None,
+            })
         })
         .collect();
     Box::leak(Box::new(FunctionDef {
@@ -26,9 +29,11 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
         file: "main.rs",
         line: 1,
         triggers: Vec::leak(triggers),
+        timeout: None,
+        memory: None,
         emits: &[],
         needs: &[],
-        call: |_| Box::pin(async { super::into_response(()) }),
+        call: |_| Box::pin(async { crate::extract::into_response(()) }),
     }))
 }
 
@@ -36,7 +41,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
 fn refusal(functions: Vec<&'static FunctionDef>) -> Option<String> {
     let gateway = EventGateway::new("http://localhost:4000").unwrap();
     let shared = Shared { states: States::default(), gateway };
-    Service::new(functions, shared).err().map(|e| e.to_string())
+    Service::new(&functions, shared, &Layers::default()).err().map(|e| e.to_string())
 }
 
 #[test]
