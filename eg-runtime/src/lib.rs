@@ -75,7 +75,7 @@ pub use app::App;
 pub use axum::{
     Form, Json,
     body::Bytes,
-    extract::{Path, Query},
+    extract::{Path, Query, Request},
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
