@@ -1,6 +1,7 @@
 //! Serves Lambda: takes payloads from the Runtime API, has `dispatch` call the function, and answers in the
 //! shape that the caller understands. Owns no protocol of its own; that is `lambda_runtime`'s.
 
+mod drain;
 mod init;
 
 use std::env;
@@ -12,6 +13,7 @@ use http::StatusCode;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 
+use self::drain::Drain;
 pub(crate) use self::init::report as report_init_error;
 use crate::Error;
 use crate::deadline::Deadline;
@@ -60,7 +62,9 @@ pub(crate) async fn serve(service: Service) -> Result<(), lambda_runtime::Error>
             invoke(&service, event.payload.get(), &invocation).await
         }
     });
-    Runtime::new(handler).run_concurrent().await
+    let drain = Drain::new();
+    // One at a time, or as many as AWS_LAMBDA_MAX_CONCURRENCY says where Lambda sends several at once.
+    drain.run(Runtime::new(handler).layer(drain.clone()).run_concurrent()).await
 }
 
 /// One invocation: the answer, or the failure that Lambda is to report.
