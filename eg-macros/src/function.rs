@@ -7,13 +7,14 @@ mod timed;
 mod trigger;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, ItemFn, Lit, Meta, ReturnType, Type};
+use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, Meta, ReturnType, Type};
 
 use self::hints::Hints;
 pub(crate) use self::queue::Queue;
 pub(crate) use self::trigger::{EventType, Mode, Subscription, Trigger, check_event_type};
 use crate::args::{Args, Kind};
 use crate::errors::Errors;
+use crate::item::Item;
 
 /// A function with its triggers, all rules checked.
 pub(crate) struct Function {
@@ -31,7 +32,7 @@ pub(crate) struct Function {
 
 impl Function {
     /// Takes the attributes that stand beside the one being expanded away from `item`.
-    pub(crate) fn siblings(item: &mut ItemFn) -> Vec<Attribute> {
+    pub(crate) fn siblings(item: &mut Item) -> Vec<Attribute> {
         item.attrs.extract_if(.., |attribute| Kind::of(attribute.path()).is_some()).collect()
     }
 
@@ -40,7 +41,7 @@ impl Function {
         kind: Kind,
         args: TokenStream,
         siblings: &[Attribute],
-        item: &ItemFn,
+        item: &Item,
     ) -> Result<Self, Error> {
         let mut errors = Errors::default();
         let mut all = vec![Args::parse(kind, args, &mut errors)];

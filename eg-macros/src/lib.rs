@@ -9,6 +9,7 @@ mod derive_event;
 mod errors;
 mod expand;
 mod function;
+mod item;
 mod path;
 mod schedule;
 mod suggest;
@@ -55,7 +56,7 @@ pub fn derive_runtime_event(item: TokenStream) -> TokenStream {
 }
 
 fn function(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut item_fn: syn::ItemFn = match syn::parse(item.clone()) {
+    let mut item_fn: item::Item = match syn::parse(item.clone()) {
         Ok(item_fn) => item_fn,
         Err(_) => {
             let name = kind.name();

@@ -24,13 +24,14 @@ impl Lambda {
         Self::with_timeout(binary, handler, variables, Duration::from_secs(30)).await
     }
 
-    async fn with_timeout(binary: &str, handler: &str, variables: &[(&str, &str)], timeout: Duration) -> Self {
-        let simulator = Simulator::builder()
-            .function_name(handler)
-            .invocation_timeout(timeout)
-            .build()
-            .await
-            .unwrap();
+    async fn with_timeout(
+        binary: &str,
+        handler: &str,
+        variables: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Self {
+        let simulator =
+            Simulator::builder().function_name(handler).invocation_timeout(timeout).build().await.unwrap();
         let mut command = Command::new(binary);
         command
             .env("AWS_LAMBDA_RUNTIME_API", simulator.addr().to_string())
@@ -106,6 +107,9 @@ async fn failures_say_whether_to_try_again() {
     ] {
         let failure = lambda.invoke(event("do", &json!(payload))).await.unwrap_err();
         assert_eq!(failure, (error_type.to_owned(), message.to_owned()));
+    }
+    for logged in ["reject `fails`: the address does not exist", "retry `fails`: someone else is at it"] {
+        lambda.program.line(logged, |line| (line == logged).then_some(())).await;
     }
     let (error_type, message) = lambda.invoke(event("do", &json!("panic"))).await.unwrap_err();
     assert_eq!(error_type, "Panic");
@@ -244,7 +248,10 @@ async fn messages_for_which_there_is_no_time_come_again() {
     };
     let messages = [message("quick", "1"), message("endless", "600000"), message("late", "1")];
     let reply = lambda.invoke(json!({"Records": messages})).await.unwrap();
-    assert_eq!(reply, json!({"batchItemFailures": [{"itemIdentifier": "endless"}, {"itemIdentifier": "late"}]}));
+    assert_eq!(
+        reply,
+        json!({"batchItemFailures": [{"itemIdentifier": "endless"}, {"itemIdentifier": "late"}]})
+    );
 }
 
 #[tokio::test]

@@ -46,30 +46,28 @@ impl Service {
     ) -> Vec<(&'static str, Result<Response, Failure>)> {
         let mut answers = Vec::new();
         for function in self.functions_for(event) {
-            let response = self.call_with(function, event, invocation).await;
             let waits = function
                 .def
                 .subscriptions()
                 .any(|subscription| subscription.event_type == event.ty() && subscription.mode == Mode::Sync);
-            let broke_down = Failure::of(&response).is_some_and(|failure| failure.kind.is_breakdown());
-            let answer = if waits && !broke_down { Ok(response) } else { Failure::explained(response).await };
+            let request = self.request(event, invocation);
+            let answer = if waits {
+                let response = function.answer(request).await;
+                let failure = Failure::of(&response).filter(|failure| failure.kind.is_breakdown());
+                failure.map_or(Ok(response), Err)
+            } else {
+                function.settle(request).await
+            };
             answers.push((function.def.name, answer));
         }
         answers
     }
 
-    /// Calls one function with an event; its failure is in the response, and in the log.
-    pub(super) async fn call_with(
-        &self,
-        function: &Served,
-        event: &CloudEvent<Data>,
-        invocation: &Invocation,
-    ) -> Response {
+    /// An event as a request, with what the runtime knows besides.
+    pub(super) fn request(&self, event: &CloudEvent<Data>, invocation: &Invocation) -> Request {
         let mut request = request_of(event);
         request.extensions_mut().insert(self.scope(invocation, event.trace_context()));
-        let response = function.call(request).await;
-        function.log(&response);
-        response
+        request
     }
 
     /// The functions that an event is for.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use eg_sdk::{CloudEvent, Data};
 use serde::Serialize;
 
 use super::batch::Batch;
@@ -37,22 +38,9 @@ impl Service {
                 continue;
             }
             let done = match event {
-                Ok(event) => {
-                    let functions = self.functions_of(&queue);
-                    let functions = if functions.is_empty() { self.functions_for(&event) } else { functions };
-                    let mut done = !functions.is_empty();
-                    if !done {
-                        let message = format!("message {id} of queue `{queue}` is for no function here");
-                        Failure { kind: FailureKind::Reject, message }.log(&queue);
-                    }
-                    for function in functions {
-                        let response = self.call_with(function, &event, invocation).await;
-                        done &= Failure::of(&response).is_none();
-                    }
-                    done
-                }
+                Ok(event) => self.message(&queue, &id, &event, invocation).await,
                 Err(error) => {
-                    let message = format!("message {id} of queue `{queue}`: {error}");
+                    let message = format!("message {id}: {error}");
                     Failure { kind: FailureKind::Reject, message }.log(&queue);
                     false
                 }
@@ -63,6 +51,28 @@ impl Service {
         }
         let items = batch.into_failed().into_iter().map(|item_identifier| Item { item_identifier });
         BatchReply { batch_item_failures: items.collect() }
+    }
+
+    /// Hands one message to its functions, and says whether all are done with it.
+    async fn message(
+        &self,
+        queue: &str,
+        id: &str,
+        event: &CloudEvent<Data>,
+        invocation: &Invocation,
+    ) -> bool {
+        let of_queue = self.functions_of(queue);
+        let functions = if of_queue.is_empty() { self.functions_for(event) } else { of_queue };
+        if functions.is_empty() {
+            let message = format!("message {id}, event type `{}`: it is for no function here", event.ty());
+            Failure { kind: FailureKind::Reject, message }.log(queue);
+            return false;
+        }
+        let mut done = true;
+        for function in functions {
+            done &= function.settle(self.request(event, invocation)).await.is_ok();
+        }
+        done
     }
 
     /// The functions of a queue. A process with one function gets what it is connected to, however the queue is

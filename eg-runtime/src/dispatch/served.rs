@@ -43,20 +43,24 @@ impl Served {
         })
     }
 
-    /// The same for an HTTP request, whose failures the client hears of.
+    /// Calls the function for someone who waits. A 4xx is an answer to them, a 5xx a fault of the function,
+    /// which is on record where its own output goes.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let response = self.call(request).await;
-        // A 4xx is an answer to the client, not a fault of the function.
-        if response.status().is_server_error() {
-            self.log(&response);
+        if response.status().is_server_error()
+            && let Some(failure) = Failure::of(&response)
+        {
+            failure.log(self.def.name);
         }
         response
     }
 
-    /// A failure is on record where the function's own output goes, whoever else is told.
-    pub(crate) fn log(&self, response: &Response) {
-        if let Some(failure) = response.extensions().get::<Failure>() {
-            failure.log(self.def.name);
-        }
+    /// Calls the function for an event that nobody waits for.
+    ///
+    /// # Errors
+    /// Any failure status, with what the function says of it; it is on record too.
+    pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
+        let response = self.call(request).await;
+        Failure::explained(response).await.inspect_err(|failure| failure.log(self.def.name))
     }
 }
