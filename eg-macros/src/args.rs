@@ -1,12 +1,12 @@
-//! The grammar of `#[http(…)]` and `#[subscribe(…)]`: which tokens are what. Whether they make sense together
-//! is decided in `function`.
+//! The grammar of `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]` and `#[queue(…)]`: which tokens are what.
+//! Whether they make sense together is decided in `function`.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Parser as _};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, LitBool, LitStr, Result, Token, bracketed, parenthesized};
+use syn::{Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, bracketed, parenthesized};
 
 use crate::errors::Errors;
 use crate::suggest::{did_you_mean, list};
@@ -16,26 +16,34 @@ use crate::suggest::{did_you_mean, list};
 pub(crate) enum Kind {
     Http,
     Subscribe,
+    Schedule,
+    Queue,
 }
 
 impl Kind {
+    const ALL: [Self; 4] = [Self::Http, Self::Subscribe, Self::Schedule, Self::Queue];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Subscribe => "subscribe",
+            Self::Schedule => "schedule",
+            Self::Queue => "queue",
         }
     }
 
     /// The kind of another attribute on the same function, whichever way its macro was imported.
     pub(crate) fn of(path: &syn::Path) -> Option<Self> {
         let last = path.segments.last()?;
-        [Self::Http, Self::Subscribe].into_iter().find(|kind| last.ident == kind.name())
+        Self::ALL.into_iter().find(|kind| last.ident == kind.name())
     }
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Http => &["name", "mode", "cors", "crate"],
-            Self::Subscribe => &["name", "mode", "path", "method", "crate"],
+            Self::Http => &["name", "mode", "cors", "timeout", "memory", "crate"],
+            Self::Subscribe => &["name", "mode", "path", "method", "timeout", "memory", "crate"],
+            Self::Schedule => &["name", "timeout", "memory", "crate"],
+            Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
         }
     }
 }
@@ -43,13 +51,17 @@ impl Kind {
 /// What stands between the parentheses of one attribute.
 pub(crate) struct Args {
     pub(crate) kind: Kind,
-    /// `POST`, `"/users"`, `"user.created"`, `UserCreated`.
+    /// `POST`, `"/users"`, `"user.created"`, `UserCreated`, `"rate(1 day)"`, `"orders"`.
     pub(crate) positional: Vec<Positional>,
     pub(crate) name: Option<LitStr>,
     pub(crate) mode: Option<LitStr>,
     pub(crate) path: Option<LitStr>,
     pub(crate) method: Option<Ident>,
     pub(crate) cors: Option<Cors>,
+    pub(crate) batch_size: Option<LitInt>,
+    pub(crate) window: Option<Lit>,
+    pub(crate) timeout: Option<Lit>,
+    pub(crate) memory: Option<LitInt>,
     pub(crate) krate: Option<syn::Path>,
 }
 
@@ -77,6 +89,10 @@ impl Args {
             path: None,
             method: None,
             cors: None,
+            batch_size: None,
+            window: None,
+            timeout: None,
+            memory: None,
             krate: None,
         };
         each(tokens, errors, |input| args.one(input));
@@ -105,6 +121,8 @@ impl Args {
             Kind::Subscribe => {
                 "an event type, as in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`"
             }
+            Kind::Schedule => "a rate or cron expression, as in `#[schedule(\"rate(5 minutes)\")]`",
+            Kind::Queue => "the name of a queue, as in `#[queue(\"orders\")]`",
         };
         format!("expected {positional}, or one of the options {}", list(self.kind.keys()))
     }
@@ -124,9 +142,13 @@ impl Args {
             ));
         }
         let again = match name.as_str() {
-            "name" => self.name.replace(value(input)?).is_some(),
-            "mode" => self.mode.replace(value(input)?).is_some(),
-            "path" => self.path.replace(value(input)?).is_some(),
+            "name" => self.name.replace(value(input, "a string literal")?).is_some(),
+            "mode" => self.mode.replace(value(input, "a string literal")?).is_some(),
+            "path" => self.path.replace(value(input, "a string literal")?).is_some(),
+            "timeout" => self.timeout.replace(value(input, DURATION)?).is_some(),
+            "window" => self.window.replace(value(input, DURATION)?).is_some(),
+            "memory" => self.memory.replace(value(input, "a number of megabytes")?).is_some(),
+            "batch_size" => self.batch_size.replace(value(input, "a number of records")?).is_some(),
             "method" => {
                 input.parse::<Token![=]>()?;
                 self.method.replace(input.call(Ident::parse_any)?).is_some()
@@ -184,10 +206,12 @@ impl Cors {
     }
 }
 
-/// `= "value"`.
-fn value(input: ParseStream<'_>) -> Result<LitStr> {
+const DURATION: &str = "a number of seconds, or a duration like `\"30s\"` or `\"5m\"`";
+
+/// `= value`.
+fn value<T: Parse>(input: ParseStream<'_>, what: &str) -> Result<T> {
     input.parse::<Token![=]>()?;
-    input.parse().map_err(|e| Error::new(e.span(), "expected a string literal"))
+    input.parse().map_err(|e| Error::new(e.span(), format!("expected {what}")))
 }
 
 /// Calls `one` for each comma-separated piece; after a mistake, goes on behind the next comma.

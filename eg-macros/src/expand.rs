@@ -7,11 +7,12 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ReturnType, Type};
 
 use crate::args::Cors;
-use crate::function::{EventType, Function, Mode, Trigger};
+use crate::function::{EventType, Function, Mode, Queue, Subscription, Trigger};
 
 /// Registers the function with the runtime of its binary, and in the binary's manifest.
 pub(crate) fn register(function: &Function) -> TokenStream {
-    let Function { ident, name, doc, krate, triggers, inputs, .. } = function;
+    let Function { ident, name, doc, krate, triggers, hints, inputs, .. } = function;
+    let (timeout, memory) = (option(hints.timeout), option(hints.memory));
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let triggers = triggers.iter().map(trigger);
     let call = call(function);
@@ -33,6 +34,8 @@ pub(crate) fn register(function: &Function) -> TokenStream {
                     file: ::core::file!(),
                     line: #line,
                     triggers: &[#(#triggers),*],
+                    timeout: #timeout,
+                    memory: #memory,
                     emits: &[#(__eg::Probe::<#inputs>::EMITS),*],
                     needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
                     call: __eg_call,
@@ -109,24 +112,51 @@ fn blame(span: Span) -> Span {
 }
 
 fn trigger(trigger: &Trigger) -> TokenStream {
-    let event_type = match &trigger.event_type {
+    match trigger {
+        Trigger::Subscription(subscription) => self::subscription(subscription),
+        Trigger::Schedule(expression) => quote!(__eg::Trigger::Schedule(#expression)),
+        Trigger::Queue(Queue { name, batch_size, window }) => {
+            let (batch_size, window) = (option(*batch_size), option(*window));
+            quote! {
+                __eg::Trigger::Queue(__eg::Queue { name: #name, batch_size: #batch_size, window: #window })
+            }
+        }
+    }
+}
+
+fn option(value: Option<u32>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn subscription(subscription: &Subscription) -> TokenStream {
+    let event_type = match &subscription.event_type {
         EventType::Name(name) => quote!(#name),
         EventType::Type(path) => quote_spanned!(blame(path.span())=> __eg::event_type::<#path>()),
     };
-    let mode = match trigger.mode {
+    let mode = match subscription.mode {
         Mode::Sync => quote!(__eg::Mode::Sync),
         Mode::Async => quote!(__eg::Mode::Async),
     };
-    let (method, path) = (&trigger.method, trigger.path.gateway());
-    let route = if trigger.http {
-        let route = trigger.path.axum();
+    let (method, path) = (&subscription.method, subscription.path.gateway());
+    let route = if subscription.http {
+        let route = subscription.path.axum();
         quote!(::core::option::Option::Some(#route))
     } else {
         quote!(::core::option::Option::None)
     };
-    let cors = trigger.cors.as_ref().map_or_else(|| quote!(::core::option::Option::None), cors);
+    let cors = subscription.cors.as_ref().map_or_else(|| quote!(::core::option::Option::None), cors);
     quote! {
-        __eg::Trigger { event_type: #event_type, mode: #mode, method: #method, path: #path, route: #route, cors: #cors }
+        __eg::Trigger::Subscription(__eg::Subscription {
+            event_type: #event_type,
+            mode: #mode,
+            method: #method,
+            path: #path,
+            route: #route,
+            cors: #cors,
+        })
     }
 }
 

@@ -1,12 +1,17 @@
 //! The model of an annotated function, and its rules. What comes out of `read` can be expanded as it is.
 
+mod hints;
+mod queue;
 mod signature;
+mod timed;
 mod trigger;
 
 use proc_macro2::{Span, TokenStream};
 use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, Meta, ReturnType, Type};
 
-pub(crate) use self::trigger::{EventType, Mode, Trigger, check_event_type};
+use self::hints::Hints;
+pub(crate) use self::queue::Queue;
+pub(crate) use self::trigger::{EventType, Mode, Subscription, Trigger, check_event_type};
 use crate::args::{Args, Kind};
 use crate::errors::Errors;
 use crate::item::Item;
@@ -20,6 +25,7 @@ pub(crate) struct Function {
     pub(crate) doc: String,
     pub(crate) krate: syn::Path,
     pub(crate) triggers: Vec<Trigger>,
+    pub(crate) hints: Hints,
     pub(crate) inputs: Vec<Type>,
     pub(crate) output: ReturnType,
 }
@@ -48,6 +54,7 @@ impl Function {
         let triggers: Vec<Trigger> = all.iter().flat_map(|args| Trigger::read(args, &mut errors)).collect();
         let inputs = signature::check(&item.sig, &triggers, &mut errors);
         let name = name(&all, &item.sig.ident, &mut errors);
+        let hints = Hints::read(&all, &mut errors);
         let krate = all.iter_mut().find_map(|args| args.krate.take());
         errors.finish(Self {
             ident: item.sig.ident.clone(),
@@ -55,6 +62,7 @@ impl Function {
             doc: doc(&item.attrs),
             krate: krate.unwrap_or_else(|| syn::parse_quote!(::eg_runtime)),
             triggers,
+            hints,
             inputs,
             output: item.sig.output.clone(),
         })

@@ -1,7 +1,7 @@
 //! The attribute and derive macros of Event Gateway for Rust. Use them through `eg_runtime` (and
 //! `#[derive(Event)]` also through `eg_sdk`), which document them.
 //!
-//! A macro's way: grammar (`args`) → model and rules (`function`, `path`) → tokens (`expand`). All mistakes of
+//! A macro's way: grammar (`args`) → model and rules (`function`, `path`, `schedule`) → tokens (`expand`). All mistakes of
 //! an item are reported together, and the item itself is always emitted, so that an editor keeps working.
 
 mod args;
@@ -11,6 +11,7 @@ mod expand;
 mod function;
 mod item;
 mod path;
+mod schedule;
 mod suggest;
 
 use proc_macro::TokenStream;
@@ -28,6 +29,18 @@ pub fn http(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn subscribe(args: TokenStream, item: TokenStream) -> TokenStream {
     function(Kind::Subscribe, args, item)
+}
+
+/// Runs by the clock: `#[schedule("rate(5 minutes)")]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn schedule(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Schedule, args, item)
+}
+
+/// Handles the messages of a queue: `#[queue("orders")]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn queue(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Queue, args, item)
 }
 
 /// `#[derive(Event)]` as `eg_sdk` offers it.

@@ -2,11 +2,16 @@
 
 use std::any::Any;
 use std::env;
+use std::error::Error as StdError;
 
+use axum::extract::Request;
+use axum::response::IntoResponse;
 use eg_sdk::EventGateway;
+use tower::Layer;
 
 use crate::dispatch::Service;
 use crate::lambda::{self, RUNTIME_API};
+use crate::layer::{Function, Layers};
 use crate::registry::{self, FunctionDef, RegistryError};
 use crate::state::{Shared, States};
 use crate::{Error, panics};
@@ -15,12 +20,13 @@ use crate::{Error, panics};
 #[derive(Debug, Default)]
 pub struct App {
     states: States,
+    layers: Layers,
     gateway: Option<EventGateway>,
 }
 
 /// Why an app does not start.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub(crate) enum StartError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error("_HANDLER is `{handler}`, but this binary has {functions}, or `*` for all of them")]
@@ -43,6 +49,32 @@ impl App {
     #[must_use]
     pub fn state<T: Clone + Any + Send + Sync>(mut self, state: T) -> Self {
         self.states.insert(state);
+        self
+    }
+
+    /// Puts a tower layer around every function: it sees the request that the function gets, be it of HTTP, an
+    /// event or a message, and its response. The layer added last sees requests first. An error of the layer
+    /// means *try again later*.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use eg_runtime::App;
+    /// use tower::timeout::TimeoutLayer;
+    ///
+    /// let app = App::new().layer(TimeoutLayer::new(Duration::from_secs(2)));
+    /// # let _ = app;
+    /// ```
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Function> + Send + Sync + 'static,
+        L::Service: tower::Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as tower::Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as tower::Service<Request>>::Error: Into<Box<dyn StdError + Send + Sync>> + 'static,
+        <L::Service as tower::Service<Request>>::Future: Send + 'static,
+    {
+        self.layers.push(layer);
         self
     }
 
@@ -91,7 +123,7 @@ impl App {
     }
 
     /// The service's name, and the functions that `handler` names.
-    fn service(self, handler: &str) -> Result<(&'static str, Service), StartError> {
+    pub(crate) fn service(self, handler: &str) -> Result<(&'static str, Service), StartError> {
         let functions = registry::functions();
         let name = registry::service(&functions)?;
         registry::check_names(&functions)?;
@@ -101,7 +133,7 @@ impl App {
         };
         let gateway = gateway.with_source(format!("/services/{name}"));
         let shared = Shared { states: self.states, gateway };
-        Ok((name, Service::new(select(functions, name, handler)?, shared)?))
+        Ok((name, Service::new(&select(functions, name, handler)?, shared, &self.layers)?))
     }
 }
 

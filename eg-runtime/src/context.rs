@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::extract::FromRequestParts;
+use eg_sdk::TraceContext;
 use http::request::Parts;
 
+use crate::deadline::Deadline;
 use crate::state::Shared;
 
 /// The current invocation: an argument of a function.
@@ -14,7 +16,9 @@ use crate::state::Shared;
 pub struct Context {
     pub(crate) request_id: String,
     pub(crate) function: &'static str,
-    pub(crate) deadline: Option<SystemTime>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) x_ray: Option<String>,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Context {
@@ -30,16 +34,30 @@ impl Context {
         self.function
     }
 
-    /// When Lambda ends the invocation. `None` over HTTP.
+    /// When Lambda ends the invocation; the function is cancelled shortly before. `None` over HTTP.
     #[must_use]
     pub fn deadline(&self) -> Option<SystemTime> {
-        self.deadline
+        self.deadline.map(|deadline| deadline.at)
     }
 
     /// Time left until the deadline, zero when it has passed. `None` without a deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        Some(self.deadline?.duration_since(SystemTime::now()).unwrap_or_default())
+        Some(self.deadline()?.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The trace that the event or request belongs to, as it says itself (`traceparent`). What the function
+    /// emits through [`Emit`](crate::Emit) goes on in it.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
+    }
+
+    /// The `X-Amzn-Trace-Id` of this invocation, for calls to AWS. It is the invocation's own also where one
+    /// process serves several at once, unlike the environment variable `_X_AMZN_TRACE_ID`.
+    #[must_use]
+    pub fn x_ray_trace_id(&self) -> Option<&str> {
+        self.x_ray.as_deref()
     }
 }
 

@@ -78,6 +78,12 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::through(Scope::of(parts).shared.gateway.clone()))
+        let Scope { shared, context } = Scope::of(parts);
+        let gateway = shared.gateway.clone();
+        // A new span per function: what it emits hangs below it, not below what made it run.
+        Ok(Self::through(match &context.trace {
+            Some(trace) => gateway.with_trace_context(trace.child()),
+            None => gateway,
+        }))
     }
 }

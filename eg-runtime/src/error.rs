@@ -53,6 +53,11 @@ impl Error {
         Self { kind: Kind::Reject, ..self }
     }
 
+    /// What middleware gave up with.
+    pub(crate) fn from_layer(error: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }
+    }
+
     /// The message, and those of the errors below it.
     fn chain(&self) -> String {
         let mut text = self.message.clone();

@@ -19,7 +19,8 @@ use tokio::net::TcpListener;
 
 use crate::dispatch::{Invocation, Service};
 use crate::outcome::{Failure, FailureKind};
-use crate::{payload, reply};
+use crate::payload;
+use crate::reply::{self, Shape};
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +42,8 @@ pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError
     let listener = TcpListener::bind(address).await.map_err(|e| ServeError::Listen(address, e))?;
     let address = listener.local_addr().map_err(|e| ServeError::Listen(address, e))?;
     eprintln!("{name} serves http://{address}");
-    for function in service.functions() {
-        eprintln!("  POST /functions/{}", function.name);
+    for (function, _) in service.each() {
+        eprintln!("  POST /functions/{function}");
     }
     axum::serve(listener, router(service))
         .with_graceful_shutdown(asked_to_end())
@@ -52,11 +53,8 @@ pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError
 
 fn router(service: Service) -> Router {
     let all = Arc::new(service);
-    let functions = all.functions().iter().fold(Router::new(), |router, function| {
-        router.route(
-            &format!("/functions/{}", function.name),
-            post(invoke).with_state(Arc::new(all.only(function))),
-        )
+    let functions = all.each().fold(Router::new(), |router, (name, alone)| {
+        router.route(&format!("/functions/{name}"), post(invoke).with_state(Arc::new(alone)))
     });
     functions.fallback(request).with_state(all)
 }
@@ -72,7 +70,7 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
         Ok(event) => event,
         Err(e) => return failed(&Failure { kind: FailureKind::Reject, message: e.to_string() }),
     };
-    let invocation = Invocation { request_id: event.id().to_owned(), deadline: None };
+    let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
     let answer = if service.takes_request(&event) {
         match payload::read_gateway_request(event, |method| service.routes(method)) {
             Ok(request) => service.http(request, &invocation).await,
@@ -82,7 +80,7 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
         service.event(event, &invocation).await
     };
     let reply = match answer {
-        Ok(response) => reply::write(response).await,
+        Ok(response) => reply::write(response, Shape::JoinedWithCookies).await,
         Err(failure) => Err(failure),
     };
     match reply {
@@ -95,7 +93,7 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
 fn failed(failure: &Failure) -> Response {
     let status = match failure.kind {
         FailureKind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
-        FailureKind::Retry | FailureKind::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let body = json!({ "errorType": failure.kind.error_type(), "errorMessage": failure.message });
     (status, Json(body)).into_response()

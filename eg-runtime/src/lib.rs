@@ -51,12 +51,15 @@
 
 mod app;
 mod context;
+mod deadline;
 mod dispatch;
 mod emit;
 mod error;
+mod extract;
 #[cfg(feature = "http-server")]
 mod http_server;
 mod lambda;
+mod layer;
 mod manifest;
 mod outcome;
 mod panics;
@@ -65,13 +68,14 @@ mod probe;
 mod registry;
 mod reply;
 mod state;
+pub mod testing;
 
 pub use app::App;
 /// axum's own extractors, responses and HTTP types.
 pub use axum::{
     Form, Json,
     body::Bytes,
-    extract::{Path, Query},
+    extract::{Path, Query, Request},
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
@@ -86,17 +90,38 @@ pub use eg_macros::RuntimeEvent as Event;
 ///
 /// Options: `name = "createUser"` (default: the function's own), `mode = "async"` (the caller does not wait),
 /// `cors` or `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`,
-/// `crate = path::to::eg_runtime`. Several attributes on one function are several triggers.
+/// `timeout = "30s"` or `timeout = 30` (seconds) and `memory = 512` (megabytes; both are hints for whoever deploys
+/// the function, and end in the manifest), `crate = path::to::eg_runtime`. Several attributes on one function are
+/// several triggers.
 pub use eg_macros::http;
+/// Handles the messages of an SQS queue: `#[queue("orders")]`.
+///
+/// Each message is one call. One that is a CloudEvent, or an event in EventBridge's envelope, or an SNS
+/// notification of one of these, is that event to the function; of any other, `Json<T>` and `CloudEvent<T>` get the
+/// body. A message whose call fails comes again, and the others of its batch do not (Lambda needs
+/// `ReportBatchItemFailures` on the queue's event source for that); a rejected one comes again too, until the queue
+/// moves it to its dead letters. On FIFO queues, after a failure the later messages of the same group are not
+/// handled before it.
+///
+/// Options: `batch_size = 10` and `window = "5s"` (hints for the event source, which end in the manifest), and
+/// `name`, `timeout`, `memory` and `crate` as in [`macro@http`].
+pub use eg_macros::queue;
+/// Runs by the clock: `#[schedule("rate(5 minutes)")]`, `#[schedule("cron(0 12 * * ? *)")]`, in the syntax of
+/// EventBridge (minutes, hours, day of month, month, day of week, year; UTC), which is checked by the compiler.
+///
+/// The function may take the `CloudEvent<Data>` that EventBridge sends. Options: `name`, `timeout`, `memory` and
+/// `crate` as in [`macro@http`].
+pub use eg_macros::schedule;
 /// Handles events: `#[subscribe("user.created")]`, `#[subscribe("a", "b")]`, `#[subscribe(UserCreated)]`.
 ///
 /// Options: `name = "sendWelcomeEmail"` (default: the function's own), `mode = "sync"` (the emitter gets the
-/// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST),
-/// `crate = path::to::eg_runtime`. Several attributes on one function are several triggers.
+/// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST), `timeout`, `memory` and
+/// `crate` as in [`macro@http`]. Several attributes on one function are several triggers.
 pub use eg_macros::subscribe;
-pub use eg_sdk::{__private::EventTrait as Event, CloudEvent, Data, EventGateway};
+pub use eg_sdk::{__private::EventTrait as Event, CloudEvent, Data, EventGateway, TraceContext};
 pub use emit::Emit;
 pub use error::{Error, Reject};
+pub use layer::{Function, FunctionFuture};
 pub use state::State;
 
 /// What expansions of the macros name. Not part of the public API.
@@ -105,8 +130,8 @@ pub mod __private {
     pub use axum::extract::Request;
     pub use inventory;
 
-    pub use crate::dispatch::{Call, ResponseFuture, from_parts, from_request, into_response};
+    pub use crate::extract::{Call, ResponseFuture, from_parts, from_request, into_response};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
-    pub use crate::registry::{Cors, FunctionDef, Mode, ServiceDef, Trigger};
+    pub use crate::registry::{Cors, FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigger};
 }

@@ -1,7 +1,7 @@
 //! The manifest inside the binary: one JSON record per function, one a line, in a link section, so that it can
 //! be read without running the binary. Records are assembled in constants and survive LTO and stripping.
 
-use crate::registry::{FunctionDef, Mode, ServiceDef, Trigger};
+use crate::registry::{FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigger};
 
 /// Records a function in the manifest and registers it with the runtime. Expanded by the attribute macros; the
 /// link section's attribute has to come from here, so that user crates can forbid unsafe code.
@@ -109,18 +109,46 @@ const fn write_function<const N: usize>(out: &mut Writer<N>, def: &FunctionDef) 
         }
         argument += 1;
     }
-    out.raw("]}\n");
+    out.raw("]");
+    if let Some(seconds) = def.timeout {
+        out.raw(",\"timeout\":").number(seconds);
+    }
+    if let Some(megabytes) = def.memory {
+        out.raw(",\"memory\":").number(megabytes);
+    }
+    out.raw("}\n");
 }
 
 const fn write_trigger<const N: usize>(out: &mut Writer<N>, trigger: &Trigger) {
-    let mode = match trigger.mode {
+    match trigger {
+        Trigger::Subscription(subscription) => write_subscription(out, subscription),
+        Trigger::Schedule(expression) => {
+            out.raw("{\"schedule\":").text(expression).raw("}");
+        }
+        Trigger::Queue(queue) => write_queue(out, queue),
+    }
+}
+
+const fn write_queue<const N: usize>(out: &mut Writer<N>, queue: &Queue) {
+    out.raw("{\"queue\":").text(queue.name);
+    if let Some(size) = queue.batch_size {
+        out.raw(",\"batchSize\":").number(size);
+    }
+    if let Some(seconds) = queue.window {
+        out.raw(",\"window\":").number(seconds);
+    }
+    out.raw("}");
+}
+
+const fn write_subscription<const N: usize>(out: &mut Writer<N>, subscription: &Subscription) {
+    let mode = match subscription.mode {
         Mode::Sync => "sync",
         Mode::Async => "async",
     };
-    out.raw("{\"eventType\":").event_type(trigger.event_type);
+    out.raw("{\"eventType\":").event_type(subscription.event_type);
     out.raw(",\"mode\":").text(mode);
-    out.raw(",\"method\":").text(trigger.method).raw(",\"path\":").text(trigger.path);
-    if let Some(cors) = &trigger.cors {
+    out.raw(",\"method\":").text(subscription.method).raw(",\"path\":").text(subscription.path);
+    if let Some(cors) = &subscription.cors {
         out.raw(",\"cors\":{\"origins\":").list(cors.origins);
         out.raw(",\"methods\":").list(cors.methods);
         out.raw(",\"headers\":").list(cors.headers);

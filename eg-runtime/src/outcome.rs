@@ -1,6 +1,6 @@
 //! What a function's response means for an event: done, try again, or never again. Decides; reports to nobody.
 
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 
@@ -19,6 +19,10 @@ pub(crate) enum FailureKind {
     Reject,
     /// The function panicked; try again, it may have been the moment.
     Panic,
+    /// The function was cancelled shortly before its deadline; try again.
+    Timeout,
+    /// The answer is larger than what Lambda takes.
+    TooLarge,
 }
 
 impl FailureKind {
@@ -31,12 +35,19 @@ impl FailureKind {
         }
     }
 
+    /// Whether the function did not get to answer.
+    pub(crate) fn is_breakdown(self) -> bool {
+        matches!(self, Self::Panic | Self::Timeout)
+    }
+
     /// `errorType` in Lambda's error report. `Reject` is what the gateway looks for.
     pub(crate) fn error_type(self) -> &'static str {
         match self {
             Self::Retry => "Retry",
             Self::Reject => "Reject",
             Self::Panic => "Panic",
+            Self::Timeout => "Timeout",
+            Self::TooLarge => "ResponseTooLarge",
         }
     }
 }
@@ -48,8 +59,21 @@ impl Failure {
             return Some(failure.clone());
         }
         let status = response.status();
+        // What layers make of an answer may have lost the failure; the status is still there.
         (status.is_client_error() || status.is_server_error())
             .then(|| Self { kind: FailureKind::of_status(status), message: format!("it answered {status}") })
+    }
+
+    /// The 500 that stands for a function that did not get to answer.
+    pub(crate) fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// Puts the failure on record where the function's own output goes.
+    pub(crate) fn log(&self, of: &str) {
+        eprintln!("{} `{of}`: {}", self.kind.error_type().to_lowercase(), self.message);
     }
 
     /// The same, with the text of the body as message where the function gave no other: rejections of

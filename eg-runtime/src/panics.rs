@@ -5,11 +5,10 @@ use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::StatusCode;
 
-use crate::dispatch::ResponseFuture;
+use crate::extract::ResponseFuture;
 use crate::outcome::{Failure, FailureKind};
 
 thread_local! {
@@ -21,11 +20,8 @@ pub(crate) async fn catch(response: ResponseFuture) -> Response {
     // Unwind safety: what the function has touched is its own; the runtime keeps nothing of it.
     AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|payload| {
         let place = LAST.take().map(|place| format!(" at {place}")).unwrap_or_default();
-        let failure =
-            Failure { kind: FailureKind::Panic, message: format!("panicked{place}: {}", text(&*payload)) };
-        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        response.extensions_mut().insert(failure);
-        response
+        let message = format!("panicked{place}: {}", text(&*payload));
+        Failure { kind: FailureKind::Panic, message }.into_response()
     })
 }
 

@@ -1,7 +1,7 @@
 //! What the macros record about each function, and the functions of this binary. Data only: what is done
 //! with it stands in `dispatch` (calling) and `manifest` (writing it down).
 
-use crate::dispatch::Call;
+use crate::extract::Call;
 use crate::probe::Need;
 
 /// One annotated function.
@@ -21,6 +21,10 @@ pub struct FunctionDef {
     pub line: u32,
     /// What makes it run.
     pub triggers: &'static [Trigger],
+    /// Seconds that it may take, when its attributes say so.
+    pub timeout: Option<u32>,
+    /// Megabytes of memory that it wants, when its attributes say so.
+    pub memory: Option<u32>,
     /// Per argument, the event types it may emit through it.
     pub emits: &'static [&'static [&'static str]],
     /// Per argument, the state it needs for it.
@@ -29,9 +33,31 @@ pub struct FunctionDef {
     pub call: Call,
 }
 
-/// One subscription of a function.
+/// One reason for a function to run.
 #[derive(Debug)]
-pub struct Trigger {
+pub enum Trigger {
+    /// A subscription at the gateway.
+    Subscription(Subscription),
+    /// A rate or cron expression of EventBridge.
+    Schedule(&'static str),
+    /// A queue of SQS.
+    Queue(Queue),
+}
+
+/// A queue whose messages a function handles.
+#[derive(Debug)]
+pub struct Queue {
+    /// Its name.
+    pub name: &'static str,
+    /// Messages at most in one invocation.
+    pub batch_size: Option<u32>,
+    /// Seconds that messages may wait for others.
+    pub window: Option<u32>,
+}
+
+/// One subscription of a function at the gateway.
+#[derive(Debug)]
+pub struct Subscription {
     /// The event type; `http.request` for `#[http]`.
     pub event_type: &'static str,
     /// Whether the caller waits.
@@ -113,7 +139,7 @@ pub(crate) fn check_names(functions: &[&'static FunctionDef]) -> Result<(), Regi
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error(
-        "this binary has no functions: annotate some with #[http] or #[subscribe]; if they live in a library \
+        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule] or #[queue]; if they live in a library \
          crate, name it in main.rs (`use my_functions as _;`), or it is not linked at all"
     )]
     NoFunctions,
@@ -138,6 +164,15 @@ pub(crate) enum RegistryError {
 }
 
 impl FunctionDef {
+    /// What it subscribes to at the gateway.
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &'static Subscription> + use<> {
+        let triggers: &'static [Trigger] = self.triggers;
+        triggers.iter().filter_map(|trigger| match trigger {
+            Trigger::Subscription(subscription) => Some(subscription),
+            Trigger::Schedule(_) | Trigger::Queue(_) => None,
+        })
+    }
+
     pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }

@@ -1,23 +1,45 @@
-//! Responses as Lambda answers them: `{statusCode, headers, body, isBase64Encoded}`, which the gateway, API
-//! Gateway and function URLs understand alike.
+//! Responses as Lambda answers them: `{statusCode, headers, body, isBase64Encoded}`, in the shape that whoever
+//! sent the request understands. Sources: AWS's descriptions of each sender's Lambda responses.
 
 use std::collections::BTreeMap;
 
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::dispatch::BatchReply;
 use crate::outcome::{Failure, FailureKind};
+
+/// How a sender wants several values of one header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Joined, with cookies apart: the gateway, HTTP APIs, function URLs, WebSocket APIs.
+    JoinedWithCookies,
+    /// In `multiValueHeaders`: REST APIs.
+    MultiValue,
+    /// In `multiValueHeaders`, and the status in words: load balancers with multi-value headers.
+    BalancerMultiValue,
+    /// Joined, cookies only one, and the status in words: load balancers without multi-value headers.
+    BalancerSingleValue,
+    /// The same for VPC Lattice.
+    SingleValue,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Reply {
     status_code: u16,
-    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
     // Set-Cookie is the one header whose values cannot be joined (RFC 6265 §3).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cookies: Vec<String>,
@@ -25,30 +47,78 @@ struct Reply {
     is_base64_encoded: bool,
 }
 
+/// What Lambda takes for an answer: 6 MB. Source: Lambda's quotas.
+const MAX_BYTES: usize = 6 * 1024 * 1024;
+
 /// The reply that `response` is.
 ///
 /// # Errors
-/// When the function's body breaks off.
-pub(crate) async fn write(response: Response) -> Result<Box<RawValue>, Failure> {
+/// When the function's body breaks off, or the reply is larger than Lambda takes: then the body's base64 and
+/// JSON's escapes count too.
+pub(crate) async fn write(response: Response, shape: Shape) -> Result<Box<RawValue>, Failure> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|e| broken(&e))?.to_bytes();
-    let (body, is_base64_encoded) = match String::from_utf8(body.into()) {
-        Ok(text) => (text, false),
-        Err(binary) => (STANDARD.encode(binary.as_bytes()), true),
-    };
-    let reply = Reply {
-        status_code: parts.status.as_u16(),
-        headers: headers(&parts.headers),
-        cookies: parts.headers.get_all(header::SET_COOKIE).iter().map(text).collect(),
-        body,
-        is_base64_encoded,
-    };
-    serde_json::value::to_raw_value(&reply).map_err(|e| broken(&e))
+    let reply = Reply::new(parts.status, &parts.headers, body, shape);
+    let reply = serde_json::value::to_raw_value(&reply).map_err(|e| broken(&e))?;
+    if reply.get().len() > MAX_BYTES {
+        let message = format!(
+            "the answer has {} bytes, Lambda takes {MAX_BYTES}: answer with a part of it, or with where to get it",
+            reply.get().len()
+        );
+        return Err(Failure { kind: FailureKind::TooLarge, message });
+    }
+    Ok(reply)
 }
 
-fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+/// The reply to a batch of messages.
+///
+/// # Errors
+/// Never in practice: ids are text.
+pub(crate) fn batch(reply: &BatchReply) -> Result<Box<RawValue>, Failure> {
+    serde_json::value::to_raw_value(reply).map_err(|e| broken(&e))
+}
+
+impl Reply {
+    fn new(status: StatusCode, headers: &HeaderMap, body: Bytes, shape: Shape) -> Self {
+        let (body, is_base64_encoded) = match String::from_utf8(body.into()) {
+            Ok(text) => (text, false),
+            Err(binary) => (STANDARD.encode(binary.as_bytes()), true),
+        };
+        let in_words =
+            || Some(format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or_default()));
+        let mut reply = Self {
+            status_code: status.as_u16(),
+            status_description: None,
+            headers: None,
+            multi_value_headers: None,
+            cookies: Vec::new(),
+            body,
+            is_base64_encoded,
+        };
+        match shape {
+            Shape::JoinedWithCookies => {
+                reply.headers = Some(joined(headers, |name| *name != header::SET_COOKIE));
+                reply.cookies = headers.get_all(header::SET_COOKIE).iter().map(text).collect();
+            }
+            Shape::MultiValue => reply.multi_value_headers = Some(all(headers)),
+            Shape::BalancerMultiValue => {
+                reply.status_description = in_words();
+                reply.multi_value_headers = Some(all(headers));
+            }
+            Shape::BalancerSingleValue | Shape::SingleValue => {
+                reply.status_description = in_words();
+                let mut joined = joined(headers, |name| *name != header::SET_COOKIE);
+                joined.extend(one_cookie(headers));
+                reply.headers = Some(joined);
+            }
+        }
+        reply
+    }
+}
+
+fn joined(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> BTreeMap<String, String> {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| *name != header::SET_COOKIE) {
+    for (name, value) in headers.iter().filter(|(name, _)| wanted(name)) {
         let all = joined.entry(name.as_str().to_owned()).or_default();
         if !all.is_empty() {
             all.push_str(", ");
@@ -56,6 +126,25 @@ fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
         all.push_str(&text(value));
     }
     joined
+}
+
+fn all(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
+    let names = headers.keys().map(|name| (name.as_str().to_owned(), headers.get_all(name)));
+    names.map(|(name, values)| (name, values.iter().map(text).collect())).collect()
+}
+
+/// The first cookie. That there is no place for the others has to be told to whoever runs this.
+fn one_cookie(headers: &HeaderMap) -> Option<(String, String)> {
+    let mut cookies = headers.get_all(header::SET_COOKIE).iter();
+    let first = cookies.next()?;
+    let lost = cookies.count();
+    if lost > 0 {
+        eprintln!(
+            "{lost} of the response's `set-cookie` headers are lost: the sender takes one value per header \
+             (for a load balancer, turn on multi-value headers on its target group)"
+        );
+    }
+    Some((header::SET_COOKIE.as_str().to_owned(), text(first)))
 }
 
 fn text(value: &http::HeaderValue) -> String {

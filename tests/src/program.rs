@@ -83,10 +83,22 @@ impl Program {
     /// # Panics
     /// When it does not end by itself.
     pub async fn interrupt(self) -> i32 {
-        let id = self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name));
-        let status = std::process::Command::new("kill").args(["-INT", &id.to_string()]).status();
-        assert!(status.is_ok_and(|status| status.success()), "cannot interrupt {}", self.name);
+        self.signal("-INT");
         self.exit_code().await
+    }
+
+    /// Asks it to end, as whoever takes away its machine does, and does not wait for it.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name));
+        let status = std::process::Command::new("kill").args([signal, &id.to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "cannot send {signal} to {}", self.name);
     }
 
     /// Waits for its end and returns its exit code.

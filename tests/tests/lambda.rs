@@ -7,6 +7,7 @@ use std::time::Duration;
 use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
 use eg_tests::program::{Program, build};
 use eg_tests::{eventually, http};
+use futures_util::future::join_all;
 use lambda_simulator::{InvocationStatus, Simulator};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -21,7 +22,17 @@ struct Lambda {
 
 impl Lambda {
     async fn start(binary: &str, handler: &str, variables: &[(&str, &str)]) -> Self {
-        let simulator = Simulator::builder().function_name(handler).build().await.unwrap();
+        Self::with_timeout(binary, handler, variables, Duration::from_secs(30)).await
+    }
+
+    async fn with_timeout(
+        binary: &str,
+        handler: &str,
+        variables: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Self {
+        let simulator =
+            Simulator::builder().function_name(handler).invocation_timeout(timeout).build().await.unwrap();
         let mut command = Command::new(binary);
         command
             .env("AWS_LAMBDA_RUNTIME_API", simulator.addr().to_string())
@@ -167,7 +178,7 @@ async fn what_cannot_be_read_is_rejected_with_a_reason() {
     let lambda = Lambda::start(MISBEHAVING, "fails", &[]).await;
     for (payload, reason) in [
         (json!({}), "(none)"),
-        (json!({"Records": [], "x": 1}), "`Records`, `x`"),
+        (json!({"records": [], "x": 1}), "`records`, `x`"),
         (json!([1]), "not a JSON object"),
         (json!("text"), "not a JSON object"),
         (json!({"specversion": "1.0", "id": "1"}), "`source`"),
@@ -242,4 +253,74 @@ async fn a_start_that_fails_names_the_cause_to_lambda_and_on_stderr() {
     check(empty, "*", &[], "this binary has no functions").await;
     check(MISBEHAVING, "*", &[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much")], "not a number of megabytes")
         .await;
+}
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+fn sleep(id: &str, millis: u64) -> Value {
+    json!({"specversion": "1.0", "id": id, "source": "/tests", "type": "sleep", "data": millis,
+           "traceparent": format!("00-{TRACE}-b7ad6b7169203331-01")})
+}
+
+#[tokio::test]
+async fn a_function_that_takes_too_long_is_cancelled_before_lambda_ends_it() {
+    let timeout = Duration::from_secs(2);
+    let lambda = Lambda::with_timeout(MISBEHAVING, "sleeps", &[], timeout).await;
+    let (error_type, message) = lambda.invoke(sleep("1", 600_000)).await.unwrap_err();
+    assert_eq!(error_type, "Timeout");
+    assert!(message.contains("`sleeps` was cancelled"), "{message}");
+    let answer = lambda.invoke(sleep("2", 0)).await.unwrap();
+    assert!(answer["body"].as_str().unwrap().starts_with("2 "), "{answer}");
+}
+
+#[tokio::test]
+async fn messages_for_which_there_is_no_time_come_again() {
+    let lambda = Lambda::with_timeout(MISBEHAVING, "works", &[], Duration::from_secs(2)).await;
+    let message = |id: &str, millis: &str| {
+        json!({"messageId": id, "body": millis, "eventSource": "aws:sqs", "attributes": {},
+               "eventSourceARN": "arn:aws:sqs:eu-central-1:1:stack-jobs-4711"})
+    };
+    let messages = [message("quick", "1"), message("endless", "600000"), message("late", "1")];
+    let reply = lambda.invoke(json!({"Records": messages})).await.unwrap();
+    assert_eq!(
+        reply,
+        json!({"batchItemFailures": [{"itemIdentifier": "endless"}, {"itemIdentifier": "late"}]})
+    );
+}
+
+#[tokio::test]
+async fn one_process_serves_many_invocations_at_once_without_mixing_them_up() {
+    let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", "8")];
+    let lambda = Lambda::start(MISBEHAVING, "sleeps", &variables).await;
+    let invocations = (0..64_u64).map(async |n| {
+        // The first ones take longest, so that answers come in another order than invocations.
+        let answer = lambda.invoke(sleep(&n.to_string(), 5 * (8 - n % 8))).await.unwrap();
+        let body = answer["body"].as_str().unwrap().to_owned();
+        let parts: Vec<_> = body.split(' ').map(str::to_owned).collect();
+        assert_eq!((parts[0].as_str(), parts[2].as_str()), (n.to_string().as_str(), TRACE), "{body}");
+        parts[1].clone()
+    });
+    let mut x_ray = join_all(invocations).await;
+    assert!(x_ray.iter().all(|trace| trace.starts_with("Root=1-")), "{x_ray:?}");
+    x_ray.sort();
+    x_ray.dedup();
+    assert_eq!(x_ray.len(), 64, "each invocation has seen its own");
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_answered_before_the_process_ends() {
+    let lambda = Lambda::start(MISBEHAVING, "sleeps", &[]).await;
+    let invocation = lambda.invoke(sleep("1", 1_000));
+    let end = async {
+        lambda.program.line("that it sleeps", |line| line.contains("sleeps 1000 ms").then_some(())).await;
+        lambda.program.terminate();
+    };
+    let (answer, ()) = tokio::join!(invocation, end);
+    assert!(answer.unwrap()["body"].as_str().unwrap().starts_with("1 "));
+    assert_eq!(lambda.program.exit_code().await, 0);
+
+    let idle = Lambda::start(MISBEHAVING, "sleeps", &[]).await;
+    idle.invoke(sleep("1", 0)).await.unwrap();
+    idle.program.terminate();
+    assert_eq!(idle.program.exit_code().await, 0);
 }

@@ -60,11 +60,18 @@ fn check_body(inputs: &[Type], errors: &mut Errors) {
 
 /// `Path<…>` against the paths of the triggers, where its arity can be seen.
 fn check_path(inputs: &[Type], triggers: &[Trigger], errors: &mut Errors) {
+    let is_path = |ty: &&Type| name_of(ty).is_some_and(|name| name == "Path");
+    if !triggers.is_empty()
+        && triggers.iter().all(|trigger| trigger.route().is_none())
+        && let Some(ty) = inputs.iter().find(is_path)
+    {
+        errors.at(ty, "`Path` takes its values from the path of an `#[http]` attribute; an event has none");
+    }
     let Some((ty, arity)) = inputs.iter().find_map(|ty| Some((ty, path_arity(ty)?))) else { return };
-    for trigger in triggers.iter().filter(|trigger| trigger.http) {
-        let params: Vec<_> = trigger.path.params().collect();
+    for path in triggers.iter().filter_map(Trigger::route) {
+        let params: Vec<_> = path.params().collect();
         if params.len() != arity {
-            let path = trigger.path.axum();
+            let path = path.axum();
             errors.at(
                 ty,
                 format!(

@@ -2,7 +2,8 @@
 
 use syn::{Error, Ident, LitStr};
 
-use super::attribute_span;
+use super::queue::{self, Queue};
+use super::{attribute_span, timed};
 use crate::args::{Args, Cors, Kind, Positional};
 use crate::errors::Errors;
 use crate::path::Path;
@@ -10,8 +11,16 @@ use crate::suggest::{did_you_mean, list};
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
-/// One subscription of the function.
-pub(crate) struct Trigger {
+/// One reason for the function to run.
+pub(crate) enum Trigger {
+    Subscription(Subscription),
+    /// A valid rate or cron expression.
+    Schedule(String),
+    Queue(Queue),
+}
+
+/// A subscription at the gateway.
+pub(crate) struct Subscription {
     pub(crate) event_type: EventType,
     pub(crate) mode: Mode,
     pub(crate) method: String,
@@ -37,13 +46,23 @@ impl Trigger {
     /// The triggers of one attribute; none where a mistake leaves nothing to go on with.
     pub(crate) fn read(args: &Args, errors: &mut Errors) -> Vec<Self> {
         match args.kind {
-            Kind::Http => http(args, errors).into_iter().collect(),
-            Kind::Subscribe => subscribe(args, errors),
+            Kind::Http => http(args, errors).map(Self::Subscription).into_iter().collect(),
+            Kind::Subscribe => subscribe(args, errors).into_iter().map(Self::Subscription).collect(),
+            Kind::Schedule => timed::schedules(args, errors).into_iter().map(Self::Schedule).collect(),
+            Kind::Queue => queue::read(args, errors).map(Self::Queue).into_iter().collect(),
+        }
+    }
+
+    /// The route of `#[http]`.
+    pub(crate) fn route(&self) -> Option<&Path> {
+        match self {
+            Self::Subscription(subscription) if subscription.http => Some(&subscription.path),
+            _ => None,
         }
     }
 }
 
-fn http(args: &Args, errors: &mut Errors) -> Option<Trigger> {
+fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
     let mut positional = args.positional.iter();
     let mut method = None;
     let mut path = None;
@@ -70,7 +89,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Trigger> {
     let mode = mode(args, Mode::Sync, errors);
     let (method, path) = (method??, path??);
     check_literal_when_async(mode, &path, args, errors);
-    Some(Trigger {
+    Some(Subscription {
         event_type: EventType::Name("http.request".to_owned()),
         mode,
         method,
@@ -80,7 +99,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Trigger> {
     })
 }
 
-fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
+fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
     if args.positional.is_empty() {
         let message = "which events? As in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`";
         errors.push(Error::new(attribute_span(), message));
@@ -102,7 +121,7 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
         };
         if let (Some(method), Some(path)) = (&method, &path) {
             let (method, path) = (method.clone(), path.clone());
-            triggers.push(Trigger { event_type, mode, method, path, http: false, cors: None });
+            triggers.push(Subscription { event_type, mode, method, path, http: false, cors: None });
         }
     }
     if let Some(path) = &path {

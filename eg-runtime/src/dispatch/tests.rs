@@ -3,19 +3,22 @@
 use eg_sdk::EventGateway;
 
 use super::Service;
-use crate::registry::{FunctionDef, Mode, Trigger, check_names};
+use crate::layer::Layers;
+use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
 use crate::state::{Shared, States};
 
 fn function(name: &'static str, routes: &'static [(&'static str, &'static str)]) -> &'static FunctionDef {
     let triggers: Vec<Trigger> = routes
         .iter()
-        .map(|&(method, route)| Trigger {
-            event_type: "http.request",
-            mode: Mode::Sync,
-            method,
-            path: route,
-            route: Some(route),
-            cors: None,
+        .map(|&(method, route)| {
+            Trigger::Subscription(Subscription {
+                event_type: "http.request",
+                mode: Mode::Sync,
+                method,
+                path: route,
+                route: Some(route),
+                cors: None,
+            })
         })
         .collect();
     Box::leak(Box::new(FunctionDef {
@@ -26,17 +29,19 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
         file: "main.rs",
         line: 1,
         triggers: Vec::leak(triggers),
+        timeout: None,
+        memory: None,
         emits: &[],
         needs: &[],
-        call: |_| Box::pin(async { super::into_response(()) }),
+        call: |_| Box::pin(async { crate::extract::into_response(()) }),
     }))
 }
 
 /// The error, or nothing.
-fn refusal(functions: Vec<&'static FunctionDef>) -> Option<String> {
+fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
     let gateway = EventGateway::new("http://localhost:4000").unwrap();
     let shared = Shared { states: States::default(), gateway };
-    Service::new(functions, shared).err().map(|e| e.to_string())
+    Service::new(functions, shared, &Layers::default()).err().map(|e| e.to_string())
 }
 
 #[test]
@@ -50,7 +55,7 @@ fn routes_side_by_side() {
         (("GET", "/{*a}"), ("POST", "/{*b}"), Some("/{*a} and /{*b} differ only in the names")),
     ] {
         let (a, b) = (Box::leak(Box::new([a])), Box::leak(Box::new([b])));
-        let refusal = refusal(vec![function("a", a), function("b", b)]);
+        let refusal = refusal(&[function("a", a), function("b", b)]);
         assert_eq!(refusal.is_some(), expected.is_some(), "{a:?} {b:?}: {refusal:?}");
         assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()), "{a:?} {b:?}");
     }

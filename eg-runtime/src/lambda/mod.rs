@@ -1,21 +1,26 @@
 //! Serves Lambda: takes payloads from the Runtime API, has `dispatch` call the function, and answers in the
 //! shape that the caller understands. Owns no protocol of its own; that is `lambda_runtime`'s.
 
+mod drain;
 mod init;
 
 use std::env;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use axum::extract::Request;
+use axum::response::IntoResponse as _;
+use http::StatusCode;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 
+use self::drain::Drain;
 pub(crate) use self::init::report as report_init_error;
+use crate::Error;
+use crate::deadline::Deadline;
 use crate::dispatch::{Invocation, Service};
 use crate::outcome::{Failure, FailureKind};
-use crate::payload::{self, Payload, PayloadError};
-use crate::reply;
+use crate::payload::{self, BadRequest, Payload, PayloadError};
+use crate::reply::{self, Shape};
 
 /// The Runtime API's address, when this process runs on Lambda.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -51,32 +56,39 @@ pub(crate) async fn serve(service: Service) -> Result<(), lambda_runtime::Error>
         let service = service.clone();
         async move {
             let context = event.context;
-            let deadline = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline));
-            let invocation = Invocation { request_id: context.request_id, deadline };
+            let deadline = Deadline::new(context.deadline, SystemTime::now(), Instant::now());
+            let (request_id, x_ray) = (context.request_id, context.xray_trace_id);
+            let invocation = Invocation { request_id, deadline, x_ray };
             invoke(&service, event.payload.get(), &invocation).await
         }
     });
-    Runtime::new(handler).run().await
+    let drain = Drain::new();
+    // One at a time, or as many as AWS_LAMBDA_MAX_CONCURRENCY says where Lambda sends several at once.
+    drain.run(Runtime::new(handler).layer(drain.clone()).run_concurrent()).await
 }
 
 /// One invocation: the answer, or the failure that Lambda is to report.
-async fn invoke(service: &Service, payload: &str, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
-    match payload::read(payload)? {
-        Payload::Http(request) => answer(service, request, invocation).await,
-        Payload::Event(event) if service.takes_request(&event) => {
-            let request = payload::read_gateway_request(event, |method| service.routes(method))?;
-            answer(service, request, invocation).await
-        }
-        Payload::Event(event) => reply::write(service.event(event, invocation).await?).await,
-    }
-}
-
-async fn answer(
+pub(crate) async fn invoke(
     service: &Service,
-    request: Request,
+    payload: &str,
     invocation: &Invocation,
 ) -> Result<Box<RawValue>, Failure> {
-    reply::write(service.http(request, invocation).await?).await
+    match payload::read(payload)? {
+        Payload::Http(Ok(request), shape) => {
+            reply::write(service.http(request, invocation).await?, shape).await
+        }
+        Payload::Http(Err(BadRequest(reason)), shape) => {
+            reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape).await
+        }
+        Payload::Event(event) if service.takes_request(&event) => {
+            let request = payload::read_gateway_request(event, |method| service.routes(method))?;
+            reply::write(service.http(request, invocation).await?, Shape::JoinedWithCookies).await
+        }
+        Payload::Event(event) => {
+            reply::write(service.event(event, invocation).await?, Shape::JoinedWithCookies).await
+        }
+        Payload::Queue(records) => reply::batch(&service.batch(records, invocation).await),
+    }
 }
 
 impl From<PayloadError> for Failure {

@@ -1,37 +1,37 @@
 //! HTTP requests in API Gateway's payload format 2.0: HTTP APIs and function URLs. Source: AWS's description
-//! of that format (header values joined by commas, cookies apart, `rawPath` with the stage in front).
+//! of that format (header values joined by commas, cookies apart, `rawPath` with the stage in front, except on
+//! custom domains, which mount an API under a base path instead).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use axum::extract::Request;
 use http::{HeaderMap, header};
 use serde::Deserialize;
 
-use super::PayloadError;
-use super::request::{append, build, decode};
+use super::request::{Pieces, append};
+use super::routed::{matched, without_stage};
+use super::{BadRequest, PayloadError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
     raw_path: String,
-    #[serde(default)]
-    raw_query_string: String,
-    #[serde(default)]
-    headers: HashMap<String, String>,
-    #[serde(default)]
-    cookies: Vec<String>,
-    #[serde(default)]
+    raw_query_string: Option<String>,
+    headers: Option<BTreeMap<String, Option<String>>>,
+    cookies: Option<Vec<String>>,
+    route_key: Option<String>,
+    path_parameters: Option<BTreeMap<String, Option<String>>>,
     body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
+    is_base64_encoded: Option<bool>,
     request_context: Context,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Context {
     http: Http,
-    #[serde(default)]
     stage: Option<String>,
+    domain_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,35 +39,43 @@ struct Http {
     method: String,
 }
 
-pub(super) fn read(json: &str) -> Result<Request, PayloadError> {
-    let invalid = |reason: String| PayloadError::Family { family: "API Gateway request", reason };
-    let event: Event = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
-    let mut headers = HeaderMap::with_capacity(event.headers.len() + 1);
-    for (name, value) in &event.headers {
-        append(&mut headers, name, value);
-    }
-    if !event.cookies.is_empty() {
-        headers.remove(header::COOKIE);
-        append(&mut headers, "cookie", &event.cookies.join("; "));
-    }
-    let body = match event.body {
-        None => Vec::new(),
-        Some(body) if event.is_base64_encoded => decode(&body).map_err(invalid)?,
-        Some(body) => body.into_bytes(),
+pub(super) fn read(json: &str) -> Result<Result<Request, BadRequest>, PayloadError> {
+    let invalid = |e: serde_json::Error| PayloadError::Family {
+        family: "API Gateway request (payload format 2.0)",
+        reason: e.to_string(),
     };
-    let path = without_stage(&event.raw_path, event.request_context.stage.as_deref());
-    let query = Some(event.raw_query_string).filter(|query| !query.is_empty());
-    let path_and_query = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    build(&event.request_context.http.method, &path_and_query, headers, body).map_err(invalid)
+    let event: Event = serde_json::from_str(json).map_err(invalid)?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in event.headers.iter().flatten() {
+        append(&mut headers, name, value.as_deref().unwrap_or_default());
+    }
+    if let Some(cookies) = event.cookies.as_ref().filter(|cookies| !cookies.is_empty()) {
+        headers.remove(header::COOKIE);
+        append(&mut headers, header::COOKIE.as_str(), &cookies.join("; "));
+    }
+    let pieces = Pieces {
+        method: &event.request_context.http.method,
+        path: event.path(),
+        query: event.raw_query_string.as_deref().unwrap_or_default(),
+        headers,
+        base64: event.is_base64_encoded.unwrap_or_default(),
+        body: event.body.clone(),
+    };
+    Ok(pieces.build())
 }
 
-/// Named stages stand in front of the path; `$default` does not.
-fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
-    let stage = stage.filter(|stage| *stage != "$default" && !stage.is_empty());
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    match rest {
-        Some("") => "/",
-        Some(rest) if rest.starts_with('/') => rest,
-        _ => path,
+impl Event {
+    fn path(&self) -> &str {
+        let route = self.route_key.as_deref().and_then(|key| Some(key.split_once(' ')?.1));
+        let params = self.path_parameters.as_ref();
+        let matched =
+            route.and_then(|route| matched(&self.raw_path, route, params.unwrap_or(&BTreeMap::new())));
+        if let Some(path) = matched {
+            return path;
+        }
+        let context = &self.request_context;
+        let custom_domain = context.domain_name.as_ref().is_some_and(|name| !name.contains(".execute-api."));
+        let stage = context.stage.as_deref().filter(|_| !custom_domain);
+        without_stage(&self.raw_path, stage)
     }
 }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use axum::extract::Request;
 use eg_sdk::{CloudEvent, Data, FromData as _};
 use http::{HeaderMap, Method, header};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::PayloadError;
-use super::request::{append, build, decode};
+use super::request::{append, build, decode, query};
 
 /// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
 const PATH: &AsciiSet = &CONTROLS
@@ -68,8 +68,10 @@ pub(crate) fn read(
         .filter_map(|route| fill(route, &params))
         .find(|path| decoded(path) == data.path)
         .unwrap_or_else(|| utf8_percent_encode(&data.path, PATH).to_string());
-    let query = query(&data.query.unwrap_or_default());
-    build(&data.method, &format!("{path}{query}"), headers, body).map_err(invalid)
+    let pairs = data.query.iter().flatten();
+    let query = query(pairs.flat_map(|(name, values)| values.iter().map(|v| (name.as_str(), v.as_str()))));
+    let target = if query.is_empty() { path } else { format!("{path}?{query}") };
+    build(&data.method, &target, headers, body).map_err(invalid)
 }
 
 /// The route with its parameters filled in; `None` when one is not given.
@@ -86,13 +88,6 @@ fn fill(route: &str, params: &BTreeMap<String, String>) -> Option<String> {
 
 fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
-}
-
-fn query(query: &BTreeMap<String, Vec<String>>) -> String {
-    let pairs = query.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
 /// Undoes the gateway's body normalisation: JSON stands as JSON, forms as text, everything else in base64.

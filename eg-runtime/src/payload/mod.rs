@@ -2,25 +2,40 @@
 //! calls nothing.
 
 mod api_gateway;
-mod eventbridge;
+mod family;
 mod gateway;
+mod lattice;
+mod message;
+mod proxy;
 mod request;
+mod routed;
+mod sns;
+mod sqs;
+mod websocket;
 
 use axum::extract::Request;
 use eg_sdk::{CloudEvent, Data, InvalidEvent};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
+pub(crate) use self::sqs::Record;
+use crate::reply::Shape;
 
 /// A payload, understood.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// An event, as the gateway or EventBridge sends it.
+    /// An event, whoever carried it.
     Event(CloudEvent<Data>),
-    /// An HTTP request through API Gateway (HTTP API, payload format 2.0) or a function URL.
-    Http(Request),
+    /// An HTTP request, and the shape in which its sender wants the answer. What a client has done wrong is
+    /// for the client to hear: a 400, not a failed invocation.
+    Http(Result<Request, BadRequest>, Shape),
+    /// Messages of a queue, in their order.
+    Queue(Vec<Record>),
 }
+
+/// What is wrong with a request that its sender has put together.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadRequest(pub(crate) String);
 
 /// Why a payload cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -32,57 +47,44 @@ pub(crate) enum PayloadError {
     #[error("the payload is not a valid {family}: {reason}")]
     Family { family: &'static str, reason: String },
     #[error(
-        "unknown payload with the keys {0}; known are CloudEvents, EventBridge events, and HTTP requests of API \
-         Gateway (format 2.0) and function URLs"
+        "the payload asks a Lambda authorizer ({0}) whether a request may pass; this binary has no authorizers: \
+         name another function as the API's authorizer"
+    )]
+    Authorizer(&'static str),
+    #[error("the payload is a batch of records from `{0}`; only those from `aws:sqs` and `aws:sns` are read")]
+    Records(String),
+    #[error(
+        "unknown payload with the keys {0}; known are CloudEvents, EventBridge events, SQS and SNS records, and \
+         HTTP requests of API Gateway, function URLs, load balancers and VPC Lattice"
     )]
     Unknown(String),
 }
 
-/// The keys by which families differ. Their values stay unread.
-#[derive(Deserialize)]
-struct Keys<'a> {
-    #[serde(borrow, rename = "specversion")]
-    spec_version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "cloudEventsVersion")]
-    cloud_events_version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "detail-type")]
-    detail_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    #[serde(borrow)]
-    version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "rawPath")]
-    raw_path: Option<&'a RawValue>,
-    #[serde(borrow, rename = "requestContext")]
-    request_context: Option<&'a RawValue>,
-}
-
 /// Reads a payload.
 pub(crate) fn read(json: &str) -> Result<Payload, PayloadError> {
-    let keys: Keys<'_> = serde_json::from_str(json).map_err(PayloadError::NotAnObject)?;
-    if keys.spec_version.is_some() || keys.cloud_events_version.is_some() {
-        return Ok(Payload::Event(CloudEvent::from_json(json.as_bytes())?));
+    match family::of(json)? {
+        Family::CloudEvent => Ok(Payload::Event(CloudEvent::from_json(json.as_bytes())?)),
+        Family::EventBridge => eventbridge(json).map(Payload::Event),
+        Family::Sqs => sqs::read(json).map(Payload::Queue),
+        Family::Sns => sns::read(json).map(Payload::Event),
+        Family::WebSocket => websocket::read(json).map(Payload::Event),
+        Family::HttpApi => Ok(Payload::Http(api_gateway::read(json)?, Shape::JoinedWithCookies)),
+        Family::RestApi => Ok(Payload::Http(proxy::rest_api(json)?, Shape::MultiValue)),
+        Family::LoadBalancer { multi_value: true } => {
+            Ok(Payload::Http(proxy::load_balancer(json)?, Shape::BalancerMultiValue))
+        }
+        Family::LoadBalancer { multi_value: false } => {
+            Ok(Payload::Http(proxy::load_balancer(json)?, Shape::BalancerSingleValue))
+        }
+        Family::Lattice1 => Ok(Payload::Http(lattice::read_1(json)?, Shape::SingleValue)),
+        Family::Lattice2 => Ok(Payload::Http(lattice::read_2(json)?, Shape::SingleValue)),
     }
-    if keys.detail_type.is_some() && keys.detail.is_some() {
-        return eventbridge::read(json).map(Payload::Event);
-    }
-    let format_2 = keys.version.is_some_and(|version| version.get() == "\"2.0\"");
-    if format_2 && keys.raw_path.is_some() && keys.request_context.is_some() {
-        return api_gateway::read(json).map(Payload::Http);
-    }
-    Err(unknown(json))
 }
 
-fn unknown(json: &str) -> PayloadError {
-    let keys: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(json);
-    match keys {
-        Ok(keys) if keys.is_empty() => PayloadError::Unknown("(none)".to_owned()),
-        Ok(keys) => {
-            let keys: Vec<_> = keys.keys().take(12).map(|key| format!("`{key}`")).collect();
-            PayloadError::Unknown(keys.join(", "))
-        }
-        Err(e) => PayloadError::NotAnObject(e),
-    }
+/// An event in EventBridge's envelope.
+fn eventbridge(json: &str) -> Result<CloudEvent<Data>, PayloadError> {
+    CloudEvent::from_eventbridge(json.as_bytes())
+        .map_err(|e| PayloadError::Family { family: "EventBridge event", reason: e.to_string() })
 }
 
 #[cfg(test)]

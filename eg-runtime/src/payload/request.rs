@@ -1,10 +1,48 @@
 //! Builds an HTTP request from the pieces that a payload has of it. Hostile pieces are errors, never panics.
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::extract::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::BadRequest;
+
+/// What every family has of a request, in the spelling that HTTP has for it.
+#[derive(Default)]
+pub(super) struct Pieces<'a> {
+    pub(super) method: &'a str,
+    /// Characters that cannot stand in a path, or in a query, are escaped; what is escaped already is kept.
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<String>,
+    pub(super) base64: bool,
+}
+
+impl Pieces<'_> {
+    /// The request, or which piece cannot be.
+    pub(super) fn build(self) -> Result<Request, BadRequest> {
+        let body = match self.body {
+            None => Vec::new(),
+            Some(body) if self.base64 => decode(&body).map_err(BadRequest)?,
+            Some(body) => body.into_bytes(),
+        };
+        let mut target = String::with_capacity(self.path.len() + self.query.len() + 2);
+        if !self.path.starts_with('/') {
+            target.push('/');
+        }
+        escape(&mut target, self.path, "-._~!$&'()*+,;=:@/");
+        if !self.query.is_empty() {
+            target.push('?');
+            escape(&mut target, self.query, "-._~!$&'()*+,;=:@/?");
+        }
+        build(self.method, &target, self.headers, body).map_err(BadRequest)
+    }
+}
 
 /// The request, or what is wrong with a piece.
 pub(super) fn build(
@@ -27,12 +65,42 @@ pub(super) fn build(
 /// Adds a header. Names and values that HTTP does not know are left out, as a server would refuse them.
 pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) {
     let name = HeaderName::from_bytes(name.as_bytes());
-    if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-        headers.append(name, value);
+    if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+        // More than HTTP's 32,768 headers are not kept; no sender has them.
+        let _ = headers.try_append(name, value);
     }
 }
 
 /// Decodes standard base64.
 pub(super) fn decode(base64: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(base64).map_err(|e| format!("body: not base64: {e}"))
+}
+
+/// Names and values that were decoded, as a query.
+pub(super) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    joined(pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))))
+}
+
+/// Names and values that are as they were in the URL, as a query.
+pub(super) fn raw_query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    joined(pairs.map(|(name, value)| format!("{name}={value}")))
+}
+
+fn joined(pairs: impl Iterator<Item = String>) -> String {
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Appends `text`, escaping all but letters, digits, `allowed`, and what is an escape already.
+fn escape(out: &mut String, text: &str, allowed: &str) {
+    let bytes = text.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        let is_escape = byte == b'%'
+            && bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        if byte.is_ascii_alphanumeric() || allowed.as_bytes().contains(&byte) || is_escape {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
 }

@@ -16,15 +16,15 @@ async fn seen(request: Request) -> (String, String, Vec<u8>) {
 
 fn http(payload: &Value) -> Request {
     match read(&payload.to_string()).unwrap() {
-        Payload::Http(request) => request,
-        Payload::Event(event) => panic!("an event: {event:?}"),
+        Payload::Http(request, _) => request.unwrap(),
+        other => panic!("no request: {other:?}"),
     }
 }
 
 fn event(payload: &Value) -> CloudEvent {
     match read(&payload.to_string()).unwrap() {
         Payload::Event(event) => event,
-        Payload::Http(request) => panic!("a request: {request:?}"),
+        other => panic!("no event: {other:?}"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! A service whose functions fail in every way that functions fail. `MISBEHAVE` makes its start fail too.
 
 use std::env;
+use std::time::Duration;
 
-use eg_runtime::{App, CloudEvent, Context, Error, Json, State, StatusCode, http, subscribe};
+use eg_runtime::{App, CloudEvent, Context, Error, Json, State, StatusCode, http, queue, subscribe};
 
 #[derive(Clone)]
 struct Needed(&'static str);
@@ -40,6 +41,21 @@ async fn asked(event: CloudEvent<String>) -> Result<Json<String>, Error> {
         "teapot" => Err(Error::status(StatusCode::IM_A_TEAPOT, "short and stout")),
         question => Ok(Json(format!("{question}? yes"))),
     }
+}
+
+/// Sleeps for as long as the payload says, and says in which trace.
+#[subscribe("sleep", mode = "sync")]
+async fn sleeps(context: Context, event: CloudEvent<u64>) -> String {
+    println!("sleeps {} ms", event.data);
+    tokio::time::sleep(Duration::from_millis(event.data)).await;
+    let trace = context.trace().map(|trace| trace.trace_id().to_owned()).unwrap_or_default();
+    format!("{} {} {trace}", event.id(), context.x_ray_trace_id().unwrap_or_default())
+}
+
+/// Handles messages, each as slow as it says.
+#[queue("jobs")]
+async fn works(event: CloudEvent<u64>) {
+    tokio::time::sleep(Duration::from_millis(event.data)).await;
 }
 
 #[tokio::main(flavor = "current_thread")]

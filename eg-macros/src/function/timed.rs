@@ -1,0 +1,30 @@
+//! `#[schedule("rate(5 minutes)")]`: when a function runs by the clock.
+
+use syn::Error;
+
+use super::attribute_span;
+use crate::args::{Args, Positional};
+use crate::errors::Errors;
+use crate::schedule;
+
+/// The expressions of one attribute.
+pub(super) fn schedules(args: &Args, errors: &mut Errors) -> Vec<String> {
+    const EXAMPLE: &str = "as in `#[schedule(\"rate(5 minutes)\")]` or `#[schedule(\"cron(0 12 * * ? *)\")]`";
+    if args.positional.is_empty() {
+        errors.push(Error::new(attribute_span(), format!("when? {EXAMPLE}")));
+    }
+    let mut schedules = Vec::new();
+    for argument in &args.positional {
+        match argument {
+            Positional::Text(text) => match schedule::check(&text.value()) {
+                Ok(()) if schedules.contains(&text.value()) => {
+                    errors.at(text, format!("{:?} is listed twice", text.value()));
+                }
+                Ok(()) => schedules.push(text.value()),
+                Err(message) => errors.at(text, message),
+            },
+            Positional::Path(path) => errors.at(path, format!("a schedule is a string, {EXAMPLE}")),
+        }
+    }
+    schedules
+}

@@ -1,0 +1,114 @@
+//! Which messages of a batch are done, and which come again. Decides; calls nothing and knows no clock.
+//!
+//! * A message that is neither done nor reported would be lost, so every message ends as one or the other.
+//! * After a failure in a message group, no later message of that group is handed out: their order is kept.
+//! * When time is up, what was not handed out is reported.
+
+use std::collections::HashSet;
+
+/// One batch on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    failed: Vec<String>,
+    blocked: HashSet<String>,
+    stopped: bool,
+}
+
+impl Batch {
+    /// Whether the next message may be handled. If not, it is reported.
+    pub(crate) fn admits(&mut self, id: &str, group: Option<&str>, in_time: bool) -> bool {
+        self.stopped |= !in_time;
+        let admitted = !self.stopped && group.is_none_or(|group| !self.blocked.contains(group));
+        if !admitted {
+            self.failed.push(id.to_owned());
+        }
+        admitted
+    }
+
+    /// Notes that handling a message has failed.
+    pub(crate) fn failed(&mut self, id: &str, group: Option<&str>) {
+        self.failed.push(id.to_owned());
+        self.blocked.extend(group.map(str::to_owned));
+    }
+
+    /// The messages that are to come again, in their order.
+    pub(crate) fn into_failed(self) -> Vec<String> {
+        self.failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Batch;
+
+    /// What becomes of each message when `fails` says so: handled ones, and reported ones.
+    fn run(
+        messages: &[(String, Option<String>)],
+        fails: impl Fn(usize) -> bool,
+        in_time: impl Fn(usize) -> bool,
+    ) -> (Vec<usize>, Vec<String>) {
+        let mut batch = Batch::default();
+        let mut handled = Vec::new();
+        for (at, (id, group)) in messages.iter().enumerate() {
+            if !batch.admits(id, group.as_deref(), in_time(at)) {
+                continue;
+            }
+            handled.push(at);
+            if fails(at) {
+                batch.failed(id, group.as_deref());
+            }
+        }
+        (handled, batch.into_failed())
+    }
+
+    #[test]
+    fn every_subset_of_ten_that_fails_is_reported_and_nothing_else() {
+        let messages: Vec<_> = (0..10).map(|n| (format!("m{n}"), None)).collect();
+        for subset in 0_u32..1 << 10 {
+            let fails = |at: usize| subset & (1 << at) != 0;
+            let (handled, reported) = run(&messages, fails, |_| true);
+            assert_eq!(handled, (0..10).collect::<Vec<_>>());
+            let expected: Vec<_> = (0..10).filter(|at| fails(*at)).map(|at| format!("m{at}")).collect();
+            assert_eq!(reported, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn groups_keep_their_order_and_do_not_hold_each_other_up(
+            batch in prop::collection::vec((0..3_usize, any::<bool>()), 0..30),
+        ) {
+            let messages: Vec<_> = batch
+                .iter()
+                .enumerate()
+                .map(|(n, (group, _))| (format!("m{n}"), Some(format!("g{group}"))))
+                .collect();
+            let (handled, reported) = run(&messages, |at| batch[at].1, |_| true);
+            for (at, (group, fails)) in batch.iter().enumerate() {
+                let earlier_failed = batch[..at].iter().any(|(other, failed)| other == group && *failed);
+                prop_assert_eq!(handled.contains(&at), !earlier_failed);
+                prop_assert_eq!(reported.contains(&format!("m{at}")), earlier_failed || *fails);
+            }
+        }
+
+        #[test]
+        fn what_time_does_not_allow_is_reported(
+            batch in prop::collection::vec((prop::option::of(0..3_usize), any::<bool>()), 0..30),
+            until in 0..30_usize,
+        ) {
+            let messages: Vec<_> = batch
+                .iter()
+                .enumerate()
+                .map(|(n, (group, _))| (format!("m{n}"), group.map(|group| format!("g{group}"))))
+                .collect();
+            let (handled, reported) = run(&messages, |at| batch[at].1, |at| at < until);
+            prop_assert!(handled.iter().all(|at| *at < until));
+            for (at, (_, fails)) in batch.iter().enumerate() {
+                let done = handled.contains(&at) && !fails;
+                prop_assert_eq!(reported.contains(&format!("m{at}")), !done);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Events for functions: who gets which, and what their answers mean.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use eg_sdk::{CloudEvent, Data};
+use http::{HeaderValue, Method, header};
+
+use super::served::Served;
+use super::{Invocation, Service};
+use crate::outcome::{Failure, FailureKind};
+use crate::registry::{Mode, Trigger};
+
+/// How EventBridge names what it sends by the clock. Source: the EventBridge user guide, on rules with a
+/// schedule and on EventBridge Scheduler.
+const SCHEDULED: (&str, [&str; 2]) = ("Scheduled Event", ["aws.events", "aws.scheduler"]);
+
+impl Service {
+    /// Hands an event to every function that it is for. The answer is that of the last one; it is for an
+    /// emitter who waits, which is so when the trigger is sync.
+    ///
+    /// # Errors
+    /// When a function failed, unless the emitter waits for its status; and when the event is for none.
+    pub(crate) async fn event(
+        &self,
+        event: CloudEvent<Data>,
+        invocation: &Invocation,
+    ) -> Result<Response, Failure> {
+        let mut answer = Err(self.nobody(&event));
+        let mut first_failure = None;
+        for (_, one) in self.deliver(&event, invocation).await {
+            if let Err(failure) = &one {
+                first_failure.get_or_insert(failure.clone());
+            }
+            answer = one;
+        }
+        first_failure.map_or(answer, Err)
+    }
+
+    /// Hands an event to every function that it is for, also after a failure: it will come again for that one
+    /// only by coming again for all.
+    pub(crate) async fn deliver(
+        &self,
+        event: &CloudEvent<Data>,
+        invocation: &Invocation,
+    ) -> Vec<(&'static str, Result<Response, Failure>)> {
+        let mut answers = Vec::new();
+        for function in self.functions_for(event) {
+            let waits = function
+                .def
+                .subscriptions()
+                .any(|subscription| subscription.event_type == event.ty() && subscription.mode == Mode::Sync);
+            let request = self.request(event, invocation);
+            let answer = if waits {
+                let response = function.answer(request).await;
+                let failure = Failure::of(&response).filter(|failure| failure.kind.is_breakdown());
+                failure.map_or(Ok(response), Err)
+            } else {
+                function.settle(request).await
+            };
+            answers.push((function.def.name, answer));
+        }
+        answers
+    }
+
+    /// An event as a request, with what the runtime knows besides.
+    pub(super) fn request(&self, event: &CloudEvent<Data>, invocation: &Invocation) -> Request {
+        let mut request = request_of(event);
+        request.extensions_mut().insert(self.scope(invocation, event.trace_context()));
+        request
+    }
+
+    /// The functions that an event is for.
+    pub(super) fn functions_for(&self, event: &CloudEvent<Data>) -> Vec<&Served> {
+        let subscribed: Vec<_> = self
+            .functions
+            .iter()
+            .filter(|function| {
+                let mut events = function.def.subscriptions().filter(|to| to.route.is_none());
+                events.any(|subscription| subscription.event_type == event.ty())
+            })
+            .collect();
+        if !subscribed.is_empty() {
+            return subscribed;
+        }
+        if event.ty() == SCHEDULED.0 && SCHEDULED.1.contains(&event.source()) {
+            return self.scheduled(event);
+        }
+        // Who calls a function that is no subscriber by its name means it, whatever the event is called.
+        match self.functions.as_slice() {
+            [only] if only.def.triggers.iter().any(|t| !matches!(t, Trigger::Subscription(_))) => vec![only],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The function that the clock means: the only one with a schedule, or the one that the rule is named after.
+    fn scheduled(&self, event: &CloudEvent<Data>) -> Vec<&Served> {
+        let mut scheduled: Vec<_> = self
+            .functions
+            .iter()
+            .filter(|function| function.def.triggers.iter().any(|t| matches!(t, Trigger::Schedule(_))))
+            .collect();
+        if scheduled.len() > 1 {
+            let rules = event.extension("awsresources").and_then(|resources| resources.as_str());
+            let rules = rules.unwrap_or_default();
+            scheduled.retain(|function| {
+                let names = rules.split(',').filter_map(|arn| arn.rsplit('/').next());
+                let mut names = names.map(|name| name.strip_suffix(function.def.name));
+                names.any(|rest| rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '_'])))
+            });
+        }
+        scheduled
+    }
+
+    fn nobody(&self, event: &CloudEvent<Data>) -> Failure {
+        let known: Vec<String> = self.functions.iter().map(describe).collect();
+        let message =
+            format!("no function here subscribes to event type `{}`: {}", event.ty(), known.join("; "));
+        Failure { kind: FailureKind::Reject, message }
+    }
+}
+
+fn describe(function: &Served) -> String {
+    let triggers = function.def.triggers.iter().map(|trigger| match trigger {
+        Trigger::Subscription(subscription) => subscription.event_type.to_owned(),
+        Trigger::Schedule(expression) => format!("the schedule {expression}"),
+        Trigger::Queue(queue) => format!("the queue {}", queue.name),
+    });
+    format!("`{}` takes {}", function.def.name, triggers.collect::<Vec<_>>().join(", "))
+}
+
+/// An event as a request: the payload is the body, so that axum's extractors apply to it; the event itself is
+/// in the extensions, where `CloudEvent<T>` finds it.
+fn request_of(event: &CloudEvent<Data>) -> Request {
+    let mut request = Request::new(Body::from(event.data.as_bytes().to_vec()));
+    *request.method_mut() = Method::POST;
+    let media_type = event.datacontenttype().and_then(|media_type| HeaderValue::from_str(media_type).ok());
+    let media_type = media_type.unwrap_or(HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    request.extensions_mut().insert(event.clone());
+    request
+}

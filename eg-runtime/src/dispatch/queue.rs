@@ -1,0 +1,92 @@
+//! Messages of a queue for functions, one call each. What comes again is decided in `batch`.
+
+use std::time::Instant;
+
+use eg_sdk::{CloudEvent, Data};
+use serde::Serialize;
+
+use super::batch::Batch;
+use super::served::Served;
+use super::{Invocation, Service};
+use crate::outcome::{Failure, FailureKind};
+use crate::payload::Record;
+use crate::registry::Trigger;
+
+/// What Lambda wants to know of a batch: which messages come again. Source: Lambda's description of partial
+/// batch responses.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchReply {
+    batch_item_failures: Vec<Item>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    item_identifier: String,
+}
+
+impl Service {
+    /// Hands each message to the function of its queue, in order. A rejected message is reported like one that
+    /// failed: only the queue can move it to its dead letters.
+    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Invocation) -> BatchReply {
+        let mut batch = Batch::default();
+        for record in records {
+            let Record { id, queue, group, event } = record;
+            let in_time = invocation.deadline.is_none_or(|deadline| deadline.allows_another(Instant::now()));
+            if !batch.admits(&id, group.as_deref(), in_time) {
+                continue;
+            }
+            let done = match event {
+                Ok(event) => self.message(&queue, &id, &event, invocation).await,
+                Err(error) => {
+                    let message = format!("message {id}: {error}");
+                    Failure { kind: FailureKind::Reject, message }.log(&queue);
+                    false
+                }
+            };
+            if !done {
+                batch.failed(&id, group.as_deref());
+            }
+        }
+        let items = batch.into_failed().into_iter().map(|item_identifier| Item { item_identifier });
+        BatchReply { batch_item_failures: items.collect() }
+    }
+
+    /// Hands one message to its functions, and says whether all are done with it.
+    async fn message(
+        &self,
+        queue: &str,
+        id: &str,
+        event: &CloudEvent<Data>,
+        invocation: &Invocation,
+    ) -> bool {
+        let of_queue = self.functions_of(queue);
+        let functions = if of_queue.is_empty() { self.functions_for(event) } else { of_queue };
+        if functions.is_empty() {
+            let message = format!("message {id}, event type `{}`: it is for no function here", event.ty());
+            Failure { kind: FailureKind::Reject, message }.log(queue);
+            return false;
+        }
+        let mut done = true;
+        for function in functions {
+            done &= function.settle(self.request(event, invocation)).await.is_ok();
+        }
+        done
+    }
+
+    /// The functions of a queue. A process with one function gets what it is connected to, however the queue is
+    /// called where it was deployed.
+    fn functions_of(&self, queue: &str) -> Vec<&Served> {
+        let of = |function: &&Served, name: Option<&str>| {
+            function.def.triggers.iter().any(|trigger| match trigger {
+                Trigger::Queue(queue) => name.is_none_or(|name| name == queue.name),
+                _ => false,
+            })
+        };
+        match self.functions.as_slice() {
+            [only] => Some(only).filter(|only| of(only, None)).into_iter().collect(),
+            all => all.iter().filter(|function| of(function, Some(queue))).collect(),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! One function, ready to be called: behind the app's layers, within its deadline, its panics caught.
+
+use axum::extract::Request;
+use axum::response::Response;
+
+use crate::context::Scope;
+use crate::layer::{Function, Layers};
+use crate::outcome::{Failure, FailureKind};
+use crate::panics;
+use crate::registry::FunctionDef;
+
+/// A function of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) def: &'static FunctionDef,
+    // Without layers, the function is called as it is: a box and a lock less per invocation.
+    layered: Option<Function>,
+}
+
+impl Served {
+    pub(crate) fn new(def: &'static FunctionDef, layers: &Layers) -> Self {
+        Self { def, layered: layers.around(def.call) }
+    }
+
+    /// Calls the function. What it did not survive is a response with that failure.
+    pub(crate) async fn call(&self, mut request: Request) -> Response {
+        let deadline = request.extensions_mut().get_mut::<Scope>().and_then(|scope| {
+            scope.context.function = self.def.name;
+            scope.context.deadline
+        });
+        let call = async {
+            match &self.layered {
+                Some(function) => panics::catch(function.clone().answer(request)).await,
+                None => panics::catch((self.def.call)(request)).await,
+            }
+        };
+        let Some(deadline) = deadline else { return call.await };
+        tokio::time::timeout_at(deadline.cancels_at().into(), call).await.unwrap_or_else(|_| {
+            let name = self.def.name;
+            let message =
+                format!("`{name}` was cancelled because its time is up: give it more, or do less at once");
+            Failure { kind: FailureKind::Timeout, message }.into_response()
+        })
+    }
+
+    /// Calls the function for someone who waits. A 4xx is an answer to them, a 5xx a fault of the function,
+    /// which is on record where its own output goes.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let response = self.call(request).await;
+        if response.status().is_server_error()
+            && let Some(failure) = Failure::of(&response)
+        {
+            failure.log(self.def.name);
+        }
+        response
+    }
+
+    /// Calls the function for an event that nobody waits for.
+    ///
+    /// # Errors
+    /// Any failure status, with what the function says of it; it is on record too.
+    pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
+        let response = self.call(request).await;
+        Failure::explained(response).await.inspect_err(|failure| failure.log(self.def.name))
+    }
+}

@@ -1,0 +1,108 @@
+//! tower layers around functions: `App::layer`. What middleware does is its own; here is only where it stands.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, Service, ServiceExt as _};
+
+use crate::Error;
+use crate::extract::{Call, ResponseFuture};
+
+/// A function as a tower service: what a layer given to [`App::layer`](crate::App::layer) wraps.
+#[derive(Debug, Clone)]
+pub struct Function(BoxCloneSyncService<Request, Response, Infallible>);
+
+/// The layers of an app, the innermost first.
+#[derive(Clone, Default)]
+pub(crate) struct Layers(Vec<Arc<dyn Fn(Function) -> Function + Send + Sync>>);
+
+impl Layers {
+    pub(crate) fn push<L>(&mut self, layer: L)
+    where
+        L: Layer<Function> + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Box<dyn StdError + Send + Sync>> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        self.0.push(Arc::new(move |function| {
+            let layered = layer.layer(function);
+            Function(BoxCloneSyncService::new(tower::service_fn(move |request| {
+                let layered = layered.clone();
+                async move {
+                    Ok(match layered.oneshot(request).await {
+                        Ok(response) => response.into_response(),
+                        // Middleware that gives up means the same as a function that does.
+                        Err(error) => Error::from_layer(error.into()).into_response(),
+                    })
+                }
+            })))
+        }));
+    }
+
+    /// The function behind all layers; `None` when there are none.
+    pub(crate) fn around(&self, call: Call) -> Option<Function> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let plain = tower::service_fn(move |request| async move { Ok(call(request).await) });
+        let plain = Function(BoxCloneSyncService::new(plain));
+        Some(self.0.iter().fold(plain, |function, layer| layer(function)))
+    }
+}
+
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} layers", self.0.len())
+    }
+}
+
+impl Function {
+    pub(crate) fn answer(self, request: Request) -> ResponseFuture {
+        Box::pin(async move {
+            match self.0.oneshot(request).await {
+                Ok(response) => response,
+                Err(infallible) => match infallible {},
+            }
+        })
+    }
+}
+
+impl Service<Request> for Function {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = FunctionFuture;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> FunctionFuture {
+        FunctionFuture(self.0.call(request))
+    }
+}
+
+/// The answer of a [`Function`].
+pub struct FunctionFuture(Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>);
+
+impl Future for FunctionFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for FunctionFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FunctionFuture")
+    }
+}

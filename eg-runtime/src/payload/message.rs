@@ -1,0 +1,141 @@
+//! Messages that travel in queues and topics: a CloudEvent, EventBridge's envelope, SNS's envelope, or anything
+//! else, which is then the payload itself. Told apart by the keys that define each.
+
+use eg_sdk::{CloudEvent, Data, OffsetDateTime, SpecVersion};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use time::format_description::well_known::Rfc3339;
+
+use super::{PayloadError, eventbridge};
+
+/// What SNS sends to subscribers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Notification {
+    message_id: String,
+    topic_arn: String,
+    message: String,
+    subject: Option<String>,
+    timestamp: Option<String>,
+}
+
+/// Where a message that is no event by itself comes from.
+pub(super) struct Carrier {
+    pub(super) ty: &'static str,
+    pub(super) id: String,
+    pub(super) source: String,
+    pub(super) subject: Option<String>,
+    pub(super) time: Option<OffsetDateTime>,
+}
+
+/// The keys by which messages differ.
+#[derive(Deserialize)]
+struct Keys<'a> {
+    #[serde(borrow, rename = "specversion")]
+    spec_version: Option<&'a RawValue>,
+    #[serde(borrow, rename = "cloudEventsVersion")]
+    cloud_events_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    ty: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventType")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Type")]
+    sns_type: Option<&'a RawValue>,
+    #[serde(borrow, rename = "TopicArn")]
+    topic_arn: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Message")]
+    message: Option<&'a RawValue>,
+}
+
+enum Form {
+    CloudEvent,
+    EventBridge,
+    Sns,
+    Other,
+}
+
+/// The event that a message is, or is the payload of.
+pub(super) fn read(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, PayloadError> {
+    match form(&text) {
+        Form::Sns => {
+            let notification: Notification = serde_json::from_str(&text).map_err(|e| {
+                PayloadError::Family { family: "SNS notification in a message", reason: e.to_string() }
+            })?;
+            of_notification(notification)
+        }
+        _ => read_inner(text, carrier),
+    }
+}
+
+/// The event that a notification carries. A notification inside of it is payload: topics do not nest.
+pub(super) fn of_notification(notification: Notification) -> Result<CloudEvent<Data>, PayloadError> {
+    let Notification { message_id, topic_arn, message, subject, timestamp } = notification;
+    let carrier = Carrier {
+        ty: "com.amazonaws.sns.Notification",
+        id: message_id,
+        source: topic_arn,
+        subject: subject.filter(|subject| !subject.is_empty()),
+        time: timestamp.and_then(|time| OffsetDateTime::parse(&time, &Rfc3339).ok()),
+    };
+    read_inner(message, carrier)
+}
+
+fn read_inner(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, PayloadError> {
+    match form(&text) {
+        Form::CloudEvent => Ok(CloudEvent::from_json(text.as_bytes())?),
+        Form::EventBridge => eventbridge(&text),
+        Form::Sns | Form::Other => {
+            let Carrier { ty, id, source, subject, time } = carrier;
+            let (data, media_type) = content(text);
+            let event = CloudEvent::of_type(ty, source, data)
+                .with_specversion(SpecVersion::V1_0)
+                .with_id(id)
+                .with_time(time)
+                .with_datacontenttype::<&str>(Some(media_type));
+            Ok(match subject {
+                Some(subject) => event.with_subject(subject),
+                None => event,
+            })
+        }
+    }
+}
+
+fn form(text: &str) -> Form {
+    let Ok(keys) = serde_json::from_str::<Keys<'_>>(text) else { return Form::Other };
+    let v1 = keys.spec_version.is_some() && keys.id.is_some() && keys.ty.is_some();
+    let v0 = keys.cloud_events_version.is_some() && keys.event_type.is_some();
+    match () {
+        () if keys.source.is_some() && (v1 || v0) => Form::CloudEvent,
+        () if keys.detail_type.is_some() && keys.detail.is_some() && keys.source.is_some() => {
+            Form::EventBridge
+        }
+        () if keys.sns_type.is_some_and(|ty| ty.get() == "\"Notification\"")
+            && keys.topic_arn.is_some()
+            && keys.message.is_some() =>
+        {
+            Form::Sns
+        }
+        () => Form::Other,
+    }
+}
+
+/// Text as a payload with its media type: JSON as it stands, anything else as the text it is.
+pub(super) fn content(text: String) -> (Data, &'static str) {
+    match serde_json::from_str::<Box<RawValue>>(&text) {
+        Ok(json) => (Data::Json(json), "application/json"),
+        Err(_) => (Data::Binary(text.into_bytes().into()), "text/plain; charset=utf-8"),
+    }
+}
+
+/// A time in milliseconds since 1970; `None` when no calendar has it.
+pub(super) fn parse_time_millis(millis: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
+}

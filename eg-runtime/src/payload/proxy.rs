@@ -1,0 +1,79 @@
+//! HTTP requests of REST APIs (API Gateway payload format 1.0) and of Application Load Balancers, which name
+//! their pieces alike. Sources: AWS's description of the Lambda proxy integration, and of Lambda functions as
+//! targets of a load balancer (whose query arrives as it was in the URL; API Gateway has decoded it).
+
+use std::collections::BTreeMap;
+
+use axum::extract::Request;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::request::{Pieces, append, query, raw_query};
+use super::routed::matched;
+use super::{BadRequest, PayloadError};
+
+type Single = Option<BTreeMap<String, Option<String>>>;
+type Multi = Option<BTreeMap<String, Option<Vec<String>>>>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    http_method: String,
+    path: String,
+    headers: Single,
+    multi_value_headers: Multi,
+    query_string_parameters: Single,
+    multi_value_query_string_parameters: Multi,
+    resource: Option<String>,
+    path_parameters: Option<BTreeMap<String, Option<String>>>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+}
+
+/// A request through a REST API.
+pub(super) fn rest_api(json: &str) -> Result<Result<Request, BadRequest>, PayloadError> {
+    let event = read(json, "API Gateway request (payload format 1.0)")?;
+    let none = BTreeMap::new();
+    let params = event.path_parameters.as_ref().unwrap_or(&none);
+    // On a custom domain, `path` has the base path in front under which the API is mounted.
+    let path = event.resource.as_deref().and_then(|resource| matched(&event.path, resource, params));
+    let query = query(event.query());
+    Ok(event.build(path.unwrap_or(&event.path), &query))
+}
+
+/// A request through a load balancer.
+pub(super) fn load_balancer(json: &str) -> Result<Result<Request, BadRequest>, PayloadError> {
+    let event = read(json, "load balancer request")?;
+    let query = raw_query(event.query());
+    Ok(event.build(&event.path, &query))
+}
+
+fn read(json: &str, family: &'static str) -> Result<Event, PayloadError> {
+    serde_json::from_str(json).map_err(|e| PayloadError::Family { family, reason: e.to_string() })
+}
+
+impl Event {
+    fn build(&self, path: &str, query: &str) -> Result<Request, BadRequest> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs(&self.headers, &self.multi_value_headers) {
+            append(&mut headers, name, value);
+        }
+        let method = &self.http_method;
+        let base64 = self.is_base64_encoded.unwrap_or_default();
+        Pieces { method, path, query, headers, body: self.body.clone(), base64 }.build()
+    }
+
+    fn query(&self) -> impl Iterator<Item = (&str, &str)> {
+        pairs(&self.query_string_parameters, &self.multi_value_query_string_parameters)
+    }
+}
+
+/// All values where they are given, else the last one of each name, which is what the single form holds.
+fn pairs<'a>(single: &'a Single, multi: &'a Multi) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let all = multi
+        .iter()
+        .flatten()
+        .flat_map(|(name, values)| values.iter().flatten().map(move |value| (name.as_str(), value.as_str())));
+    let last = single.iter().filter(|_| multi.is_none()).flatten();
+    all.chain(last.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())))
+}

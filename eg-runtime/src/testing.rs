@@ -1,0 +1,269 @@
+//! Runs a whole app inside a test: no server, no gateway, no Lambda. Requests and events go to the functions as
+//! they would there, layers and all; what the functions emit is kept, and follows its subscriptions when asked.
+//!
+//! A function alone needs nothing of this: it is an ordinary function, so a test calls it.
+//!
+//! ```standalone_crate
+//! use eg_runtime::testing::{Outcome, TestApp};
+//! use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, http, subscribe};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Event)]
+//! #[event("user.created")]
+//! struct UserCreated { id: u32 }
+//!
+//! #[http(POST, "/users")]
+//! async fn create_user(emit: Emit<UserCreated>, Json(id): Json<u32>) -> Result<Json<u32>, Error> {
+//!     emit.send(UserCreated { id }).await?;
+//!     Ok(Json(id))
+//! }
+//!
+//! #[subscribe(UserCreated)]
+//! async fn greet(event: CloudEvent<UserCreated>) -> Result<(), Error> {
+//!     if event.data.id == 0 { Err(Error::reject("there is no user 0")) } else { Ok(()) }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let app = TestApp::new(App::new())?;
+//!
+//! let answer = app.post("/users", &10).await;
+//! assert_eq!((answer.status().as_u16(), answer.json::<u32>()?), (200, 10));
+//! assert_eq!(app.emitted::<UserCreated>()?[0].data.id, 10);
+//!
+//! let deliveries = app.settle().await;
+//! assert_eq!((deliveries[0].function, &deliveries[0].outcome), ("greet", &Outcome::Done));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use bytes::Bytes;
+use eg_sdk::__private::EventTrait as Event;
+use eg_sdk::{CloudEvent, Data, DataError, EventGateway, FromData, IntoCloudEvent, Recorder};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::dispatch::{Invocation, Service};
+use crate::outcome::{Failure, FailureKind};
+use crate::{App, Error, lambda};
+
+/// More deliveries than this in one go are taken for events that cause each other without end.
+const MANY: usize = 10_000;
+
+/// An app that runs inside a test.
+#[derive(Debug)]
+pub struct TestApp {
+    service: Service,
+    source: String,
+    recorder: Recorder,
+    /// How many of the recorded events have been delivered.
+    settled: AtomicUsize,
+}
+
+/// What became of one event at one function.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// The event.
+    pub event: CloudEvent,
+    /// The function's name.
+    pub function: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What a function's answer means for the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The event is done.
+    Done,
+    /// It would come again later, because of this.
+    Retry(String),
+    /// It would go to the dead letters, because of this.
+    Rejected(String),
+}
+
+/// The answer to an HTTP request.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// What Lambda would be told instead of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error_type}: {error_message}")]
+#[non_exhaustive]
+pub struct InvocationError {
+    /// `Retry`, `Reject`, `Panic`, `Timeout` or `ResponseTooLarge`.
+    pub error_type: String,
+    /// What went wrong.
+    pub error_message: String,
+}
+
+impl TestApp {
+    /// The app with all functions of this binary, emitting into memory.
+    ///
+    /// # Errors
+    /// When the app would not start.
+    pub fn new(app: App) -> Result<Self, Error> {
+        crate::panics::remember_places();
+        let (gateway, recorder) = EventGateway::recording();
+        let (name, service) = app.gateway(gateway).service("*")?;
+        let source = format!("/services/{name}");
+        Ok(Self { service, source, recorder, settled: AtomicUsize::new(0) })
+    }
+
+    /// Sends an HTTP request to the `#[http]` functions.
+    pub async fn http<B: Into<Body>>(&self, request: Request<B>) -> Answer {
+        let response = self.service.http(request.map(Into::into), &Invocation::default()).await;
+        let (parts, body) = response.unwrap_or_else(Failure::into_response).into_parts();
+        // A body that breaks off is, to a client, an answer that breaks off.
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let status = if body.is_ok() { parts.status } else { StatusCode::BAD_GATEWAY };
+        Answer { status, headers: parts.headers, body: body.unwrap_or_default() }
+    }
+
+    /// Sends a GET request.
+    ///
+    /// # Panics
+    /// When `path` cannot stand in a request.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.http(request(Method::GET, path, Body::empty())).await
+    }
+
+    /// Sends a POST request with a JSON body.
+    ///
+    /// # Panics
+    /// When `path` cannot stand in a request, or `body` not in JSON.
+    pub async fn post<T: Serialize + ?Sized>(&self, path: &str, body: &T) -> Answer {
+        let json = serde_json::to_vec(body).unwrap_or_else(|e| panic!("the body of POST {path}: {e}"));
+        let mut request = request(Method::POST, path, Body::from(json));
+        let json = header::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        self.http(request).await
+    }
+
+    /// Hands an event to every function that it is for, once, and says what came of it.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as JSON.
+    pub async fn deliver<E: IntoCloudEvent>(&self, event: E) -> Result<Vec<Delivery>, DataError> {
+        let event = event.into_cloud_event(&self.source)?;
+        Ok(self.deliver_one(&event).await)
+    }
+
+    /// Delivers what the functions have emitted, and what they emit on that, until nothing is left. Each event is
+    /// delivered once, also when a function fails.
+    ///
+    /// # Panics
+    /// When events cause each other without end.
+    pub async fn settle(&self) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        loop {
+            let next = self.settled.fetch_add(1, Ordering::SeqCst);
+            let Some(event) = self.recorder.events().into_iter().nth(next) else {
+                self.settled.fetch_sub(1, Ordering::SeqCst);
+                return deliveries;
+            };
+            deliveries.extend(self.deliver_one(&event).await);
+            assert!(deliveries.len() < MANY, "events go round in circles; the last one was {event:?}");
+        }
+    }
+
+    /// All events that the functions have emitted so far, in their order.
+    #[must_use]
+    pub fn events(&self) -> Vec<CloudEvent> {
+        self.recorder.events()
+    }
+
+    /// The events of `E`'s type that the functions have emitted so far.
+    ///
+    /// # Errors
+    /// When an event of that type has another payload.
+    pub fn emitted<E: Event + FromData>(&self) -> Result<Vec<CloudEvent<E>>, DataError> {
+        self.recorder.events_of()
+    }
+
+    /// The gateway that emitted events go to: it can be told to refuse them.
+    #[must_use]
+    pub fn gateway(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Invokes the app with a payload as Lambda would, whoever sends it: API Gateway, a queue, EventBridge…
+    /// The answer is the JSON that the sender gets.
+    ///
+    /// # Errors
+    /// What Lambda would be told.
+    pub async fn invoke(&self, payload: &str) -> Result<serde_json::Value, InvocationError> {
+        let answer = lambda::invoke(&self.service, payload, &Invocation::default()).await;
+        let answer = answer.and_then(|json| {
+            let invalid = |e: serde_json::Error| Failure { kind: FailureKind::Retry, message: e.to_string() };
+            serde_json::from_str(json.get()).map_err(invalid)
+        });
+        answer.map_err(|failure| InvocationError {
+            error_type: failure.kind.error_type().to_owned(),
+            error_message: failure.message,
+        })
+    }
+
+    async fn deliver_one(&self, event: &CloudEvent<Data>) -> Vec<Delivery> {
+        let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
+        let answers = self.service.deliver(event, &invocation).await;
+        let deliveries = answers.into_iter().map(|(function, answer)| {
+            let outcome = match answer {
+                Ok(_) => Outcome::Done,
+                Err(Failure { kind: FailureKind::Reject, message }) => Outcome::Rejected(message),
+                Err(failure) => Outcome::Retry(failure.message),
+            };
+            Delivery { event: event.clone(), function, outcome }
+        });
+        deliveries.collect()
+    }
+}
+
+fn request(method: Method, path: &str, body: Body) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path).body(body);
+    request.unwrap_or_else(|e| panic!("`{path}` cannot stand in a request: {e}"))
+}
+
+impl Answer {
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body as text; what is no UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    /// When it is no such JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+}

@@ -1,0 +1,197 @@
+//! What holds for a whole app: layers, traces, schedules, and events that cause events.
+#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use eg_runtime::testing::{Outcome, TestApp};
+use eg_runtime::{
+    App, CloudEvent, Context, Data, Emit, Error, Event, Json, Request, Response, StatusCode, http, schedule,
+    subscribe,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower::timeout::TimeoutLayer;
+
+#[derive(Serialize, Deserialize, Event)]
+#[event("order.placed")]
+struct Placed {
+    n: u32,
+}
+
+#[derive(Serialize, Deserialize, Event)]
+#[event("order.shipped")]
+struct Shipped {
+    n: u32,
+}
+
+#[http(POST, "/orders")]
+async fn place(emit: Emit<Placed>, Json(n): Json<u32>) -> Result<StatusCode, Error> {
+    emit.send(Placed { n }).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[subscribe(Placed)]
+async fn ship(emit: Emit<Shipped>, event: CloudEvent<Placed>) -> Result<(), Error> {
+    if event.data.n == 0 {
+        return Err(Error::reject("nothing to ship"));
+    }
+    emit.send(Shipped { n: event.data.n }).await?;
+    Ok(())
+}
+
+#[subscribe(Shipped)]
+async fn tell(event: CloudEvent<Shipped>) -> Result<(), Error> {
+    if event.data.n > 100 { Err(Error::retry("the mail server is down")) } else { Ok(()) }
+}
+
+#[subscribe("slow")]
+async fn slow() {
+    std::future::pending::<()>().await;
+}
+
+#[subscribe("trace", mode = "sync")]
+async fn traced(context: Context) -> Json<Value> {
+    Json(json!({"trace": context.trace().map(ToString::to_string), "function": context.function_name()}))
+}
+
+#[schedule("rate(1 day)")]
+async fn clean_up(event: CloudEvent<Data>) -> Result<(), Error> {
+    Err(Error::reject(format!("cleaned up on {}", event.ty())))
+}
+
+#[schedule("cron(0 12 ? * MON-FRI *)", timeout = "5m", memory = 256)]
+async fn report() -> Result<(), Error> {
+    Err(Error::reject("reported"))
+}
+
+#[tokio::test]
+async fn emitted_events_follow_their_subscriptions_when_asked() {
+    let app = TestApp::new(App::new()).unwrap();
+    for n in [7, 0, 101] {
+        assert_eq!(app.post("/orders", &n).await.status(), StatusCode::ACCEPTED);
+    }
+    assert_eq!(app.emitted::<Placed>().unwrap().len(), 3);
+    assert!(app.emitted::<Shipped>().unwrap().is_empty(), "nothing happens by itself");
+
+    let deliveries = app.settle().await;
+    let outcomes: Vec<_> = deliveries.iter().map(|d| (d.function, d.event.ty(), &d.outcome)).collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("ship", "order.placed", &Outcome::Done),
+            ("ship", "order.placed", &Outcome::Rejected("nothing to ship".to_owned())),
+            ("ship", "order.placed", &Outcome::Done),
+            ("tell", "order.shipped", &Outcome::Done),
+            ("tell", "order.shipped", &Outcome::Retry("the mail server is down".to_owned())),
+        ]
+    );
+    assert_eq!(app.emitted::<Shipped>().unwrap()[0].source(), "/services/eg-runtime");
+    assert!(app.settle().await.is_empty(), "each event once");
+}
+
+#[tokio::test]
+async fn a_gateway_that_refuses_makes_the_event_come_again() {
+    let app = TestApp::new(App::new()).unwrap();
+    app.gateway().refuse_next(503, "full");
+    let deliveries = app.deliver(Placed { n: 1 }).await.unwrap();
+    assert!(
+        matches!(&deliveries[0].outcome, Outcome::Retry(reason) if reason.contains("full")),
+        "{deliveries:?}"
+    );
+}
+
+/// Counts what passes.
+#[derive(Clone)]
+struct Count(Arc<AtomicUsize>);
+
+impl<S> tower::Layer<S> for Count {
+    type Service = Counting<S>;
+
+    fn layer(&self, inner: S) -> Counting<S> {
+        Counting(inner, self.0.clone())
+    }
+}
+
+#[derive(Clone)]
+struct Counting<S>(S, Arc<AtomicUsize>);
+
+impl<S: tower::Service<Request, Response = Response>> tower::Service<Request> for Counting<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> S::Future {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.call(request)
+    }
+}
+
+#[tokio::test]
+async fn layers_stand_around_every_function() {
+    let count = Count(Arc::default());
+    let app = App::new().layer(TimeoutLayer::new(Duration::from_millis(20))).layer(count.clone());
+    let app = TestApp::new(app).unwrap();
+    app.post("/orders", &1).await;
+    app.settle().await;
+    assert_eq!(count.0.load(Ordering::SeqCst), 3);
+
+    let slow = CloudEvent::of_type("slow", "/x", Data::Empty);
+    let deliveries = app.deliver(slow).await.unwrap();
+    assert!(
+        matches!(&deliveries[0].outcome, Outcome::Retry(reason) if reason.contains("timed out")),
+        "{deliveries:?}"
+    );
+    let rejected = app.deliver(Placed { n: 0 }).await.unwrap();
+    assert_eq!(
+        rejected[0].outcome,
+        Outcome::Rejected("nothing to ship".to_owned()),
+        "failures pass through layers"
+    );
+}
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+#[tokio::test]
+async fn one_trace_and_a_span_per_function() {
+    let app = TestApp::new(App::new()).unwrap();
+    let request = http::Request::post("/orders").header("content-type", "application/json");
+    let request = request.header("traceparent", TRACEPARENT).header("tracestate", "vendor=1");
+    assert_eq!(app.http(request.body("7").unwrap()).await.status(), 202);
+    app.settle().await;
+    let traces: Vec<_> = app.events().iter().map(|event| event.trace_context().unwrap()).collect();
+    let [placed, shipped] = traces.as_slice() else { panic!("{traces:?}") };
+    for trace in [placed, shipped] {
+        assert_eq!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(trace.tracestate(), Some("vendor=1"));
+    }
+    assert_ne!(placed.span_id(), "b7ad6b7169203331");
+    assert_ne!(placed.span_id(), shipped.span_id());
+
+    let event =
+        json!({"specversion": "1.0", "id": "1", "source": "/x", "type": "trace", "traceparent": TRACEPARENT});
+    let answer = app.invoke(&event.to_string()).await.unwrap();
+    let seen: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(seen, json!({"trace": TRACEPARENT, "function": "traced"}));
+}
+
+#[tokio::test]
+async fn the_clock_runs_the_function_that_the_rule_is_named_after() {
+    let app = TestApp::new(App::new()).unwrap();
+    let scheduled = async |source: &str, resource: &str| {
+        let event = json!({"version": "0", "id": "1", "detail-type": "Scheduled Event", "source": source, "account": "1",
+            "time": "2026-01-01T12:00:00Z", "region": "eu-central-1", "resources": [resource], "detail": {}});
+        app.invoke(&event.to_string()).await.unwrap_err().error_message
+    };
+    let rule = "arn:aws:events:eu-central-1:1:rule/shop-report";
+    assert_eq!(scheduled("aws.events", rule).await, "reported");
+    let schedule = "arn:aws:scheduler:eu-central-1:1:schedule/default/clean_up";
+    assert_eq!(scheduled("aws.scheduler", schedule).await, "cleaned up on Scheduled Event");
+    let nobody = scheduled("aws.events", "arn:aws:events:eu-central-1:1:rule/other").await;
+    assert!(nobody.contains("`report` takes the schedule cron(0 12 ? * MON-FRI *)"), "{nobody}");
+}
