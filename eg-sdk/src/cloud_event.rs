@@ -136,7 +136,7 @@ impl<T> CloudEvent<T> {
     }
 
     /// Chooses the version of the specification that the event is written in. Attributes are not touched:
-    /// [`to_v1`](CloudEvent::to_v1) and [`to_v0_1`](CloudEvent::to_v0_1) convert.
+    /// [`into_v1`](CloudEvent::into_v1) and [`into_v0_1`](CloudEvent::into_v0_1) convert.
     #[must_use]
     pub fn with_specversion(mut self, version: SpecVersion) -> Self {
         self.attributes.specversion = version;

@@ -47,6 +47,7 @@ pub mod eventbridge;
 pub mod http;
 mod invalid;
 mod media;
+mod members;
 mod rules;
 #[cfg(feature = "client")]
 mod settings;

@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,6 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cloud_event::Attributes;
+use crate::members::Members;
 use crate::rules::check;
 use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
 
@@ -162,47 +162,6 @@ pub(crate) fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, Invalid
 pub(crate) fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Option<T>, InvalidEvent> {
     serde_json::from_str(raw.get()).map_err(|e| InvalidEvent::attribute(name, e.to_string()))
 }
-
-/// The members of the event's JSON object, undecoded, in their order.
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    /// Removes the member `name`. That it is there twice is an error: which one counts would be a guess.
-    pub(crate) fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
-        let Some(at) = self.0.iter().position(|(n, _)| n == name) else { return Ok(None) };
-        let (_, raw) = self.0.swap_remove(at);
-        if self.0.iter().any(|(n, _)| n == name) {
-            return Err(InvalidEvent::attribute(name, "given twice"));
-        }
-        Ok(Some(raw))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event, which is a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(12);
-                while let Some(Name(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-/// A member's name, borrowed unless it holds escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// How an event is written.
 pub(crate) struct Wire<'a>(pub(crate) &'a CloudEvent<Data>);

@@ -63,6 +63,28 @@ resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscr
 resource!(Cors, "cors", "cors", "CORS configuration", cors_id, derived_id);
 
 /// The resources of one kind in the client's space.
+///
+/// ```no_run
+/// use eg_sdk::EventGateway;
+/// use eg_sdk::config::{Cors, EventType, Function, Metadata, Provider, Subscription};
+///
+/// # async fn example() -> Result<(), eg_sdk::Error> {
+/// let gateway = EventGateway::from_env()?;
+/// gateway.event_types().create(&EventType::new("user.created")).await?;
+/// let mail = Function::new("mail", Provider::Http { url: "http://localhost:3000/functions/mail".into() });
+/// gateway.functions().create(&mail).await?;
+/// let subscription = Subscription::asynchronous("user.created", "mail");
+/// let created = gateway.subscriptions().create(&subscription).await?;
+/// gateway.cors().create(&Cors::new("POST", "/")).await?;
+///
+/// let of_team = Metadata::from([("team".to_owned(), "growth".to_owned())]);
+/// for function in gateway.functions().list_where(&of_team).await? {
+///     println!("{}", function.function_id);
+/// }
+/// gateway.subscriptions().delete(&created.subscription_id).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Collection<'a, R> {
     gateway: &'a EventGateway,

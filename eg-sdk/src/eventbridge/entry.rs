@@ -4,8 +4,9 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::CE;
 use super::limits::{EntryError, check_detail, check_names};
+use crate::members::Members;
 use crate::rules::check;
-use crate::structured::{Members, optional, rfc3339};
+use crate::structured::{optional, rfc3339};
 use crate::{CloudEvent, Data, TraceContext};
 
 /// What the `detail` of an event on a bus is.
@@ -41,7 +42,7 @@ impl Entry {
     /// # Errors
     /// When EventBridge would refuse the event, whatever its size; [`check_size`](Self::check_size) looks at that.
     pub fn new(event: CloudEvent<Data>, format: DetailFormat) -> Result<Self, EntryError> {
-        let event = event.to_v1()?;
+        let event = event.into_v1()?;
         check(&event.attributes)?;
         check_names(&event)?;
         let detail = match format {

@@ -22,10 +22,10 @@ fn attributes_and_payload_survive_the_way_to_0_1_and_back() {
     let mut empty = event().with_datacontenttype::<String>(None);
     empty.data = Data::Empty;
     for event in [event(), full, binary, empty] {
-        let old = event.clone().to_v0_1().unwrap();
+        let old = event.clone().into_v0_1().unwrap();
         assert_eq!(old.specversion(), SpecVersion::V0_1);
         let received = CloudEvent::from_json(&old.to_json().unwrap()).unwrap();
-        assert_eq!(received.to_v1().unwrap(), event);
+        assert_eq!(received.into_v1().unwrap(), event);
     }
 }
 
@@ -35,7 +35,7 @@ fn names_of_0_1_are_those_of_the_original() {
         .with_subject("s")
         .with_extension("eventtypeversion", "2")
         .with_extension("x", 1)
-        .to_v0_1()
+        .into_v0_1()
         .unwrap();
     assert_eq!(
         String::from_utf8(old.to_json().unwrap()).unwrap(),
@@ -43,7 +43,7 @@ fn names_of_0_1_are_those_of_the_original() {
     );
     let mut binary = event();
     binary.data = Data::Binary(b"hi".as_slice().into());
-    let old = String::from_utf8(binary.to_v0_1().unwrap().to_json().unwrap()).unwrap();
+    let old = String::from_utf8(binary.into_v0_1().unwrap().to_json().unwrap()).unwrap();
     assert!(old.contains(r#""extensions":{"datacontentencoding":"base64"}"#), "{old}");
     assert!(old.ends_with(r#""data":"aGk="}"#), "{old}");
 }
@@ -54,7 +54,7 @@ fn extensions_of_0_1_become_what_1_0_can_hold() {
         let json = format!(
             r#"{{"eventType":"t","cloudEventsVersion":"0.1","source":"/s","eventID":"1","extensions":{extensions}}}"#
         );
-        CloudEvent::from_json(json.as_bytes()).unwrap().to_v1()
+        CloudEvent::from_json(json.as_bytes()).unwrap().into_v1()
     };
     let event = old(r#"{"My-Key_1":"v","eventgateway":{"transformed":"true"},"f":1.5,"big":3000000000,"i":3,"b":false,"no":null}"#).unwrap();
     let extensions: Vec<_> = event.extensions().map(|(name, value)| (name, value.clone())).collect();
@@ -81,20 +81,20 @@ fn extensions_of_0_1_become_what_1_0_can_hold() {
 
 #[test]
 fn what_the_other_version_does_not_allow_is_an_error() {
-    let relative = CloudEvent::of_type("t", "relative", Data::Empty).to_v0_1().unwrap_err();
+    let relative = CloudEvent::of_type("t", "relative", Data::Empty).into_v0_1().unwrap_err();
     assert!(relative.to_string().contains("neither an absolute URI nor an absolute path"), "{relative}");
     let json =
         br#"{"eventType":"t","cloudEventsVersion":"0.1","source":"/s","eventID":"1","contentType":"x"}"#;
-    let media = CloudEvent::from_json(json).unwrap().to_v1().unwrap_err();
+    let media = CloudEvent::from_json(json).unwrap().into_v1().unwrap_err();
     assert!(media.to_string().contains("not a media type"), "{media}");
     let json = br#"{"eventType":"t","cloudEventsVersion":"0.1","source":"/s","eventID":"1","extensions":{"datacontentencoding":"base64"},"data":"?"}"#;
-    let base64 = CloudEvent::from_json(json).unwrap().to_v1().unwrap_err();
+    let base64 = CloudEvent::from_json(json).unwrap().into_v1().unwrap_err();
     assert!(base64.to_string().contains("attribute `data`: not base64"), "{base64}");
 }
 
 #[test]
 fn an_event_of_the_wanted_version_stays_as_it_is() {
-    assert_eq!(event().to_v1().unwrap(), event());
-    let old = event().to_v0_1().unwrap();
-    assert_eq!(old.clone().to_v0_1().unwrap(), old);
+    assert_eq!(event().into_v1().unwrap(), event());
+    let old = event().into_v0_1().unwrap();
+    assert_eq!(old.clone().into_v0_1().unwrap(), old);
 }

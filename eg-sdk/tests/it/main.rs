@@ -17,15 +17,16 @@ mod properties;
 
 #[cfg(feature = "client")]
 mod batch;
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", feature = "derive"))]
 mod client;
 #[cfg(feature = "client")]
 mod config_api;
 #[cfg(feature = "eventbridge")]
 mod event_bus;
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", feature = "derive"))]
 mod recording;
 #[cfg(feature = "client")]
 mod retries;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "axum", feature = "client"))]
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
 mod server;

@@ -130,11 +130,11 @@ proptest! {
 
     #[test]
     fn version_0_1_carries_everything_there_and_back(event in event()) {
-        let old = event.clone().to_v0_1().unwrap();
+        let old = event.clone().into_v0_1().unwrap();
         let back = CloudEvent::from_json(&old.to_json().unwrap()).unwrap();
         // `null` is how 0.1 writes that there is no payload.
         let event = event.map(|data| if data.as_bytes() == b"null" { Data::Empty } else { data });
-        prop_assert_eq!(back.to_v1().unwrap(), event);
+        prop_assert_eq!(back.into_v1().unwrap(), event);
     }
 
     #[test]
