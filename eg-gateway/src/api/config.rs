@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use eg_sdk::config::{EventType, Function, Subscription};
+use eg_sdk::config::{Cors, EventType, Function, Subscription};
 use serde::Serialize;
 
 use super::errors::{self, ApiError};
@@ -60,6 +60,7 @@ fn create(catalog: &Catalog, kind: Kind, space: &str, body: &[u8]) -> Result<Cha
         Kind::EventType => catalog.create_event_type(rules::event_type(space, None, body)?),
         Kind::Function => catalog.create_function(rules::function(space, None, body)?),
         Kind::Subscription => catalog.create_subscription(rules::subscription(space, body)?),
+        Kind::Cors => catalog.create_cors(rules::cors(space, body)?),
     }
 }
 
@@ -68,6 +69,7 @@ fn update(catalog: &Catalog, kind: Kind, space: &str, id: &str, body: &[u8]) -> 
         Kind::EventType => catalog.update_event_type(rules::event_type(space, Some(id), body)?),
         Kind::Function => catalog.update_function(rules::function(space, Some(id), body)?),
         Kind::Subscription => catalog.update_subscription(id, rules::subscription(space, body)?),
+        Kind::Cors => catalog.update_cors(id, rules::cors(space, body)?),
     }
 }
 
@@ -76,6 +78,7 @@ fn delete(catalog: &Catalog, kind: Kind, space: &str, id: &str) -> Result<Change
         Kind::EventType => catalog.delete_event_type(space, id),
         Kind::Function => catalog.delete_function(space, id),
         Kind::Subscription => catalog.delete_subscription(space, id),
+        Kind::Cors => catalog.delete_cors(space, id),
     }
 }
 
@@ -93,6 +96,7 @@ async fn change(
         Change::Put(Resource::EventType(entry)) => json(status, &*entry),
         Change::Put(Resource::Function(entry)) => json(status, &rules::masked(&entry)),
         Change::Put(Resource::Subscription(entry)) => json(status, &*entry),
+        Change::Put(Resource::Cors(entry)) => json(status, &*entry),
         Change::Delete { .. } => with_type(answer(status, Body::empty()), "application/json"),
     })
 }
@@ -103,6 +107,7 @@ fn read(snapshot: &Snapshot, kind: Kind, space: &str, id: &str) -> Result<Respon
         Kind::EventType => json(StatusCode::OK, &**catalog.table::<EventType>().find(space, id)?),
         Kind::Function => json(StatusCode::OK, &rules::masked(catalog.table::<Function>().find(space, id)?)),
         Kind::Subscription => json(StatusCode::OK, &**catalog.table::<Subscription>().find(space, id)?),
+        Kind::Cors => json(StatusCode::OK, &**catalog.table::<Cors>().find(space, id)?),
     })
 }
 
@@ -113,6 +118,7 @@ fn list(snapshot: &Snapshot, kind: Kind, space: &str, labels: &[(String, String)
         EventTypes(Vec<&'a EventType>),
         Functions(Vec<Function>),
         Subscriptions(Vec<&'a Subscription>),
+        Cors(Vec<&'a Cors>),
     }
     let catalog = &snapshot.catalog;
     let list = match kind {
@@ -121,6 +127,7 @@ fn list(snapshot: &Snapshot, kind: Kind, space: &str, labels: &[(String, String)
             catalog.table::<Function>().list(space, labels).into_iter().map(rules::masked).collect(),
         ),
         Kind::Subscription => List::Subscriptions(catalog.table().list(space, labels)),
+        Kind::Cors => List::Cors(catalog.table().list(space, labels)),
     };
     json(StatusCode::OK, &list)
 }

@@ -70,7 +70,8 @@ impl From<Refusal> for ApiError {
             | Refusal::EventTypeInUse
             | Refusal::FunctionInUse
             | Refusal::PathConflict(_)
-            | Refusal::Immutable(_) => StatusCode::BAD_REQUEST,
+            | Refusal::CorsConflict(_)
+            | Refusal::Immutable { .. } => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
     }

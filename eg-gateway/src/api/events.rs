@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use eg_sdk::config::{Function, Subscription};
@@ -20,6 +20,7 @@ use crate::activity::Activity;
 use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::classify::{Event, Incoming, classify};
+use crate::decide::cors::{self, Access};
 use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
 use crate::decide::reply;
@@ -34,6 +35,32 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = clock::instant();
+    match access(&app, &request) {
+        Some(Access::Preflight(headers)) => with_headers(answer(StatusCode::OK, Body::empty()), &headers),
+        Some(Access::Actual(headers)) => with_headers(emit(app, request, started).await, &headers),
+        None => emit(app, request, started).await,
+    }
+}
+
+/// What CORS says about the request, where something is configured for its path.
+fn access(app: &App, request: &Request) -> Option<Access> {
+    let router = &app.configuration.current().router;
+    let (space, path) = router.space_of(request.uri().path());
+    cors::access(request.method(), request.headers(), |method| router.cors(space, method, path).cloned())
+}
+
+/// Adds headers that do not take the place of any: a function knows best what its answer allows.
+fn with_headers(mut response: Response, headers: &HeaderMap) -> Response {
+    let own = response.headers().clone();
+    for (name, value) in headers {
+        if name == header::VARY || !own.contains_key(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    response
+}
+
+async fn emit(app: Arc<App>, request: Request, started: Instant) -> Response {
     let (parts, body) = request.into_parts();
     let body = match read_body(body, app.body_limit).await {
         Ok(body) => body,

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::decide::ids::escaped;
 use crate::decide::refusal::Kind;
 
 /// What a path names.
@@ -53,6 +54,12 @@ fn resolve(segments: &[&str]) -> Path {
             Some(kind) => Path::Collection { space: decode(space), kind },
             None => Path::Unknown,
         },
+        // The id of a CORS configuration is an escaped path, so an unescaped one has too many segments; there is none
+        // with such an id.
+        ["v1", "spaces", space, "cors", id @ ..] if !id.is_empty() => {
+            let id = if let [id] = id { escaped(&decode(id)) } else { String::new() };
+            Path::Item { space: decode(space), kind: Kind::Cors, id }
+        }
         ["v1", "spaces", space, resources, id] => match kind(resources) {
             Some(kind) => Path::Item { space: decode(space), kind, id: decode(id) },
             None => Path::Unknown,
@@ -66,6 +73,7 @@ fn kind(resources: &str) -> Option<Kind> {
         "eventtypes" => Some(Kind::EventType),
         "functions" => Some(Kind::Function),
         "subscriptions" => Some(Kind::Subscription),
+        "cors" => Some(Kind::Cors),
         _ => None,
     }
 }
@@ -81,6 +89,7 @@ mod tests {
     #[test]
     fn paths() {
         let space = || "default".to_owned();
+        let cors = |id: &str| Path::Item { space: space(), kind: Kind::Cors, id: id.to_owned() };
         let moved = |path: &str| Path::Moved(path.to_owned());
         for (path, expected) in [
             ("/v1/status", Path::Status),
@@ -89,6 +98,9 @@ mod tests {
                 "/v1/spaces/default/eventtypes/a%2Fb%20c",
                 Path::Item { space: space(), kind: Kind::EventType, id: "a/b c".to_owned() },
             ),
+            ("/v1/spaces/default/cors", Path::Collection { space: space(), kind: Kind::Cors }),
+            ("/v1/spaces/default/cors/GET%2Fa%252F:id%2F*x", cors("GET%2Fa%252F:id%2F%2Ax")),
+            ("/v1/spaces/default/cors/GET/a", cors("")),
             ("/v1/spaces/default/dead-letters", Path::DeadLetters { space: space() }),
             ("/v1/status/", moved("/v1/status")),
             ("/V1/Status", moved("/v1/status")),

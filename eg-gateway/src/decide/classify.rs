@@ -210,7 +210,7 @@ fn joined(headers: &HeaderMap, name: &str) -> String {
 }
 
 /// A header's name as Go spells it: each word between dashes capitalised.
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     let mut start = true;
     let capitalise = |c: char| {
         let c = if start { c.to_ascii_uppercase() } else { c };

@@ -57,6 +57,30 @@ impl Fields {
         self.take(name).map(|value| Self::of(value, name)).transpose()
     }
 
+    /// A boolean member; false when absent.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, String> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(mismatch(&other, name, "bool")),
+        }
+    }
+
+    /// A member that is an array of strings; empty when absent.
+    pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, String> {
+        let items = match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(mismatch(&other, name, "[]string")),
+        };
+        let string = |item| match item {
+            Value::String(text) => Ok(text),
+            Value::Null => Ok(String::new()),
+            other => Err(mismatch(&other, name, "string")),
+        };
+        items.into_iter().map(string).collect()
+    }
+
     /// The member `metadata`: a flat map of strings.
     pub(crate) fn metadata(&mut self) -> Result<Metadata, String> {
         let Some(Self(members)) = self.object("metadata")? else { return Ok(Metadata::new()) };

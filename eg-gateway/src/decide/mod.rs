@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod catalog;
 pub(crate) mod changes;
 pub(crate) mod classify;
+pub(crate) mod cors;
 pub(crate) mod delivery;
 pub(crate) mod depth;
 pub(crate) mod envelope;

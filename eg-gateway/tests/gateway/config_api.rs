@@ -12,7 +12,7 @@ const DELETE: Method = Method::DELETE;
 
 /// Sends the requests one after the other and compares status and body. An expected body that starts with `~` only
 /// has to be the text of the error.
-async fn check(steps: &[(Method, &str, &str, u16, &str)]) {
+pub(crate) async fn check(steps: &[(Method, &str, &str, u16, &str)]) {
     let gateway = TestGateway::start().await;
     for (method, path, body, status, expected) in steps {
         let (found, answer) = gateway.api.config(method.clone(), path, *body).await;

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
 
 mod config_api;
+mod cors;
 mod delivery;
 mod events_api;
 mod lambda;
