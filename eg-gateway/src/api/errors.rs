@@ -51,6 +51,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, format!("query parameter {name} must be {rule}"))
     }
 
+    /// An event of a batch asks for an answer.
+    pub(super) fn answered_in_batch(event_type: &str) -> Self {
+        let message = format!(
+            "events of type \"{event_type}\" are answered by a function here, and a batch has no place for answers: \
+             emit them one by one"
+        );
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
     /// A defect of the gateway itself.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed on this request; its log says how")

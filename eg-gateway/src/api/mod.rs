@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod dead_letters;
+mod emission;
 pub(crate) mod errors;
 pub(crate) mod events;
 mod paths;

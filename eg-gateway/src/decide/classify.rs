@@ -1,9 +1,11 @@
-//! What kind of event a request to the Events API is: structured, binary, legacy or `http.request`
+//! What kind of event a request to the Events API is: batch, structured, binary, legacy or `http.request`
 //! (in the order of Event Gateway 0.9.1). Decides nothing about where it goes.
 
 use std::collections::BTreeMap;
 
-use eg_sdk::CloudEvent;
+use bytes::Bytes;
+use eg_sdk::http::Mode;
+use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -23,7 +25,16 @@ pub(crate) struct Incoming<'a> {
     /// The `Host` header.
     pub(crate) host: &'a str,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) body: &'a [u8],
+    pub(crate) body: &'a Bytes,
+}
+
+/// What a request holds.
+#[derive(Debug)]
+pub(crate) enum Classified {
+    /// One event, which a function may answer.
+    One(Event),
+    /// Events that belong together: all are accepted, or none is.
+    Batch(Vec<Event>),
 }
 
 /// The event that a request is.
@@ -65,26 +76,48 @@ impl Event {
         }
     }
 
-    fn structured(json: &[u8]) -> Result<Self, BadEvent> {
-        let invalid = |e: eg_sdk::InvalidEvent| BadEvent::Invalid(e.to_string());
-        let event = CloudEvent::from_json(json).map_err(invalid)?;
+    fn structured(json: &[u8]) -> Result<Self, InvalidEvent> {
+        Self::of(&CloudEvent::from_json(json)?)
+    }
+
+    /// In the version of the specification that it came in.
+    pub(crate) fn of(event: &CloudEvent) -> Result<Self, InvalidEvent> {
         Ok(Self {
             id: event.id().to_owned(),
             ty: event.ty().to_owned(),
             source: event.source().to_owned(),
-            form: Form::Complete(event.to_json().map_err(invalid)?),
+            form: Form::Complete(event.to_json()?),
         })
+    }
+
+    /// Clients do not speak for the gateway.
+    pub(crate) fn check_type(&self) -> Result<(), BadEvent> {
+        if self.ty.starts_with("eventgateway.") { Err(BadEvent::Reserved(self.ty.clone())) } else { Ok(()) }
     }
 }
 
-/// The event that `request` is. `stamp` is used when the gateway has to make one.
-pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Event, BadEvent> {
+impl From<InvalidEvent> for BadEvent {
+    fn from(error: InvalidEvent) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+/// What `request` holds. `stamp` is used when the gateway has to make an event.
+pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Classified, BadEvent> {
     let media_type = media_type(request.headers)?;
     if body::is_json(&media_type) && depth::exceeded(request.body) {
         return Err(BadEvent::TooDeep);
     }
-    let event = if media_type == "application/cloudevents+json" {
-        Event::structured(request.body)?
+    let mode = Mode::of(request.headers);
+    if mode == Some(Mode::Batch) {
+        let events = eg_sdk::http::events_from_http(request.headers, request.body.clone())?;
+        let events: Vec<Event> = events.iter().map(Event::of).collect::<Result<_, _>>()?;
+        events.iter().try_for_each(Event::check_type)?;
+        return Ok(Classified::Batch(events));
+    }
+    let binary_1_0 = mode == Some(Mode::Binary) && request.headers.contains_key("ce-specversion");
+    let event = if mode == Some(Mode::Structured) || binary_1_0 {
+        Event::of(&CloudEvent::from_http(request.headers, request.body.clone())?)?
     } else if let Some(event) = binary(request)? {
         event
     } else if let Some(ty) = text(request.headers, "event") {
@@ -92,7 +125,8 @@ pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Event, Ba
     } else {
         http_request(request, stamp)
     };
-    if event.ty.starts_with("eventgateway.") { Err(BadEvent::Reserved(event.ty)) } else { Ok(event) }
+    event.check_type()?;
+    Ok(Classified::One(event))
 }
 
 /// The media type without parameters, lower-case. The rules and texts are those of Go's parser.
@@ -141,7 +175,7 @@ fn binary(request: &Incoming<'_>) -> Result<Option<Event>, BadEvent> {
         data: &body::payload(content_type.as_deref(), request.body),
     };
     // Its rules are those of a structured event, so it is read like one.
-    Event::structured(&envelope.to_json()).map(Some)
+    Ok(Some(Event::structured(&envelope.to_json())?))
 }
 
 /// Each header `CE-X-Some-Name` is the extension `some-Name`.

@@ -1,0 +1,194 @@
+//! What happens to an event that a client emits: a synchronous subscriber answers it, asynchronous ones get it from the
+//! store. The steps stand in `Emission::process`, in their order.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use eg_sdk::config::{Function, Subscription};
+
+use super::errors::ApiError;
+use super::{App, answer};
+use crate::activity::Activity;
+use crate::clock;
+use crate::configuration::Snapshot;
+use crate::decide::classify::{Classified, Event, Incoming, classify};
+use crate::decide::delivery::Failure;
+use crate::decide::envelope::Stamp;
+use crate::decide::reply;
+use crate::decide::router::Matched;
+use crate::deliver::CallError;
+use crate::store::{Lane, NewEvent};
+
+/// A request to the Events API on its way.
+pub(super) struct Emission {
+    pub(super) app: Arc<App>,
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+    pub(super) started: Instant,
+}
+
+impl Emission {
+    pub(super) async fn process(self) -> Result<Response, ApiError> {
+        let snapshot = self.app.configuration.current();
+        let (space, path) = snapshot.router.space_of(self.parts.uri.path());
+        match self.classify(path)? {
+            Classified::One(event) => self.emit(&snapshot, space, path, event).await,
+            Classified::Batch(events) => self.emit_all(&snapshot, space, path, events).await,
+        }
+    }
+
+    async fn emit(
+        &self,
+        snapshot: &Snapshot,
+        space: &str,
+        path: &str,
+        event: Event,
+    ) -> Result<Response, ApiError> {
+        let (id, ty, source) = (event.id.clone(), event.ty.clone(), event.source.clone());
+        let Matched { sync, asynchronous } =
+            snapshot.router.route(space, &ty, self.parts.method.as_str(), path);
+        let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
+        let json = Bytes::from(event.into_json(params));
+
+        let answer = match sync {
+            Some((subscription, _)) => Some(self.ask(snapshot, &subscription, json.clone()).await),
+            None => None,
+        };
+        // Without a synchronous subscriber the answer is "accepted", and that has to be true even if nobody asked for
+        // the event yet.
+        if answer.is_none() || !asynchronous.is_empty() {
+            let subscriptions = asynchronous;
+            let (space, path) = (space.to_owned(), path.to_owned());
+            let method = self.parts.method.as_str().to_owned();
+            let accepted_at = clock::now_millis();
+            let event = NewEvent { space, id, ty, source, method, path, accepted_at, json, subscriptions };
+            self.app.accept(vec![event]).await?;
+        }
+        answer.unwrap_or_else(|| Ok(self::answer(StatusCode::ACCEPTED, Body::empty())))
+    }
+
+    /// Accepts all events or none. Nobody can answer several at once, so none of them may ask for an answer.
+    async fn emit_all(
+        &self,
+        snapshot: &Snapshot,
+        space: &str,
+        path: &str,
+        events: Vec<Event>,
+    ) -> Result<Response, ApiError> {
+        let method = self.parts.method.as_str();
+        let accepted_at = clock::now_millis();
+        let mut accepted = Vec::with_capacity(events.len());
+        for event in events {
+            let Matched { sync, asynchronous } = snapshot.router.route(space, &event.ty, method, path);
+            if sync.is_some() {
+                return Err(ApiError::answered_in_batch(&event.ty));
+            }
+            accepted.push(NewEvent {
+                space: space.to_owned(),
+                id: event.id.clone(),
+                ty: event.ty.clone(),
+                source: event.source.clone(),
+                method: method.to_owned(),
+                path: path.to_owned(),
+                accepted_at,
+                json: Bytes::from(event.into_json(None)),
+                subscriptions: asynchronous,
+            });
+        }
+        self.app.accept(accepted).await?;
+        Ok(answer(StatusCode::ACCEPTED, Body::empty()))
+    }
+
+    fn classify(&self, path: &str) -> Result<Classified, ApiError> {
+        let host = self.parts.headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let authority = self.parts.uri.authority().map(Authority::as_str);
+        let incoming = Incoming {
+            method: self.parts.method.as_str(),
+            path,
+            query: self.parts.uri.query(),
+            host: host.as_deref().or(authority).unwrap_or_default(),
+            headers: &self.parts.headers,
+            body: &self.body,
+        };
+        Ok(classify(&incoming, Stamp { id: clock::event_id().to_string(), time: clock::now() })?)
+    }
+
+    /// Calls the function of a synchronous subscription and makes its reply the answer.
+    async fn ask(
+        &self,
+        snapshot: &Snapshot,
+        subscription: &Subscription,
+        json: Bytes,
+    ) -> Result<Response, ApiError> {
+        let answer = self.call(snapshot, subscription, json).await;
+        let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
+        self.app.feed.tell(|| Activity::Answered {
+            method: self.parts.method.as_str().to_owned(),
+            path: self.parts.uri.path().to_owned(),
+            event_type: subscription.event_type.clone(),
+            function: Some(subscription.function_id.clone()),
+            status: status.as_u16(),
+            duration: self.started.elapsed(),
+        });
+        answer
+    }
+
+    async fn call(
+        &self,
+        snapshot: &Snapshot,
+        subscription: &Subscription,
+        json: Bytes,
+    ) -> Result<Response, ApiError> {
+        let id = &subscription.function_id;
+        let function = snapshot.catalog.table::<Function>().get(&subscription.space, id);
+        let function =
+            function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
+        let reply = self.app.callers.call(function, json).await.inspect_err(|error| {
+            tracing::warn!(function = id, %error, "function call failed");
+        })?;
+        let reply = reply::read(&reply).inspect_err(|_| {
+            tracing::warn!(function = id, "the reply is not {{statusCode, headers, body}}");
+        })?;
+        let mut response = answer(reply.status, Body::from(reply.body));
+        *response.headers_mut() = reply.headers;
+        Ok(response)
+    }
+}
+
+impl App {
+    /// Returns once all the events are on disk, or none is.
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<(), ApiError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let lane = |subscription: &Arc<Subscription>| Lane {
+            space: subscription.space.clone(),
+            function: subscription.function_id.clone(),
+        };
+        let lanes: Vec<Lane> = events.iter().flat_map(|event| &event.subscriptions).map(lane).collect();
+        let watched = if self.feed.is_watched() { events.as_slice() } else { &[] };
+        let received: Vec<Activity> = watched
+            .iter()
+            .map(|event| Activity::Received {
+                id: event.id.clone(),
+                event_type: event.ty.clone(),
+                source: event.source.clone(),
+                subscribers: event.subscriptions.len(),
+            })
+            .collect();
+        self.store.accept(events).await.inspect_err(|error| {
+            tracing::error!(%error, "events not accepted");
+        })?;
+        for activity in received {
+            self.feed.tell(|| activity);
+        }
+        self.wakeups.wake(lanes);
+        Ok(())
+    }
+}
