@@ -15,9 +15,11 @@ use crate::activity::{Activity, Feed};
 use crate::api::{self, App};
 use crate::configuration::{ChangeError, Configuration};
 use crate::deliver::engine::{Delivering, Engine};
-use crate::deliver::{Callers, Wakeups};
+use crate::deliver::{Callers, Invoker, Wakeups};
+use crate::intake::Intake;
 use crate::options::{ListenAddr, Options};
 use crate::store::{Store, StoreError};
+use crate::system::SystemEvents;
 use crate::{clock, server};
 
 /// How long a shutdown lets requests and deliveries finish.
@@ -101,7 +103,7 @@ impl Gateway {
         // First the ports: the usual mistake is a second gateway, and it should not touch the store.
         let (events_addr, events) = listen(Api::Events, options.events_addr).await?;
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
-        let callers = Arc::new(Callers::new(&options)?);
+        let callers = Callers::new(&options)?;
 
         let Options { data_dir, retry, workers, body_limit, .. } = options;
         let store = {
@@ -118,20 +120,24 @@ impl Gateway {
         let configuration = Arc::new(configuration);
         let (feed, stop, wakeups) = (Feed::new(), CancellationToken::new(), Arc::new(Wakeups::default()));
 
+        let intake = Intake { store: store.clone(), wakeups: Arc::clone(&wakeups), feed: feed.clone() };
+        let system = SystemEvents { configuration: Arc::clone(&configuration), intake: intake.clone() };
+        let invoker = Arc::new(Invoker::new(callers, system));
+
         let delivering = Delivering {
             store: store.clone(),
             configuration: Arc::clone(&configuration),
-            callers: Arc::clone(&callers),
+            invoker: Arc::clone(&invoker),
             feed: feed.clone(),
             retry,
             stop: stop.clone(),
         };
-        let engine = Engine::new(delivering, Arc::clone(&wakeups), workers).await?;
+        let engine = Engine::new(delivering, wakeups, workers).await?;
         let app = Arc::new(App {
             store: store.clone(),
             configuration,
-            callers,
-            wakeups,
+            invoker,
+            intake,
             feed: feed.clone(),
             body_limit,
         });

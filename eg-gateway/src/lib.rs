@@ -22,15 +22,16 @@
 
 mod activity;
 mod api;
-
 mod clock;
 mod configuration;
 mod decide;
 mod deliver;
 mod gateway;
+mod intake;
 mod options;
 mod server;
 mod store;
+mod system;
 
 pub use activity::{Activity, DeliveryOutcome};
 pub use decide::retry::RetryPolicy;

@@ -22,8 +22,9 @@ use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
 use crate::decide::reply;
 use crate::decide::router::Matched;
+use crate::decide::system::Happening;
 use crate::deliver::CallError;
-use crate::store::{Lane, NewEvent};
+use crate::store::NewEvent;
 
 /// A request to the Events API on its way.
 pub(super) struct Emission {
@@ -56,8 +57,13 @@ impl Emission {
         let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
         let json = Bytes::from(event.into_json(params));
 
+        let mut accepted = self.received(space, path, &json);
         let answer = match sync {
-            Some((subscription, _)) => Some(self.ask(snapshot, &subscription, json.clone()).await),
+            Some((subscription, _)) => {
+                // Watchers do not decide about the answer; the intake has logged what went wrong.
+                let _ = self.app.intake.accept(std::mem::take(&mut accepted)).await;
+                Some(self.ask(snapshot, &subscription, json.clone()).await)
+            }
             None => None,
         };
         // Without a synchronous subscriber the answer is "accepted", and that has to be true even if nobody asked for
@@ -68,7 +74,8 @@ impl Emission {
             let method = self.parts.method.as_str().to_owned();
             let accepted_at = clock::now_millis();
             let event = NewEvent { space, id, ty, source, method, path, accepted_at, json, subscriptions };
-            self.app.accept(vec![event]).await?;
+            accepted.push(event);
+            self.app.intake.accept(accepted).await?;
         }
         answer.unwrap_or_else(|| Ok(self::answer(StatusCode::ACCEPTED, Body::empty())))
     }
@@ -89,6 +96,8 @@ impl Emission {
             if sync.is_some() {
                 return Err(ApiError::answered_in_batch(&event.ty));
             }
+            let json = Bytes::from(event.to_json(None).into_owned());
+            accepted.extend(self.received(space, path, &json));
             accepted.push(NewEvent {
                 space: space.to_owned(),
                 id: event.id.clone(),
@@ -97,12 +106,18 @@ impl Emission {
                 method: method.to_owned(),
                 path: path.to_owned(),
                 accepted_at,
-                json: Bytes::from(event.into_json(None)),
+                json,
                 subscriptions: asynchronous,
             });
         }
-        self.app.accept(accepted).await?;
+        self.app.intake.accept(accepted).await?;
         Ok(answer(StatusCode::ACCEPTED, Body::empty()))
+    }
+
+    /// The events that tell of an event that is being accepted.
+    fn received(&self, space: &str, path: &str, event: &[u8]) -> Vec<NewEvent> {
+        let happening = Happening::Received { path, event, headers: &self.parts.headers };
+        self.app.invoker.system().events(space, &happening)
     }
 
     fn classify(&self, path: &str) -> Result<Classified, ApiError> {
@@ -149,46 +164,15 @@ impl Emission {
         let function = snapshot.catalog.table::<Function>().get(&subscription.space, id);
         let function =
             function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
-        let reply = self.app.callers.call(function, json).await.inspect_err(|error| {
-            tracing::warn!(function = id, %error, "function call failed");
-        })?;
+        let reply =
+            self.app.invoker.invoke(function, &subscription.event_type, json).await.inspect_err(|error| {
+                tracing::warn!(function = id, %error, "function call failed");
+            })?;
         let reply = reply::read(&reply).inspect_err(|_| {
             tracing::warn!(function = id, "the reply is not {{statusCode, headers, body}}");
         })?;
         let mut response = answer(reply.status, Body::from(reply.body));
         *response.headers_mut() = reply.headers;
         Ok(response)
-    }
-}
-
-impl App {
-    /// Returns once all the events are on disk, or none is.
-    async fn accept(&self, events: Vec<NewEvent>) -> Result<(), ApiError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let lane = |subscription: &Arc<Subscription>| Lane {
-            space: subscription.space.clone(),
-            function: subscription.function_id.clone(),
-        };
-        let lanes: Vec<Lane> = events.iter().flat_map(|event| &event.subscriptions).map(lane).collect();
-        let watched = if self.feed.is_watched() { events.as_slice() } else { &[] };
-        let received: Vec<Activity> = watched
-            .iter()
-            .map(|event| Activity::Received {
-                id: event.id.clone(),
-                event_type: event.ty.clone(),
-                source: event.source.clone(),
-                subscribers: event.subscriptions.len(),
-            })
-            .collect();
-        self.store.accept(events).await.inspect_err(|error| {
-            tracing::error!(%error, "events not accepted");
-        })?;
-        for activity in received {
-            self.feed.tell(|| activity);
-        }
-        self.wakeups.wake(lanes);
-        Ok(())
     }
 }

@@ -20,7 +20,8 @@ use serde::Serialize;
 use self::errors::ApiError;
 use crate::activity::Feed;
 use crate::configuration::Configuration;
-use crate::deliver::{Callers, Wakeups};
+use crate::deliver::Invoker;
+use crate::intake::Intake;
 use crate::store::Store;
 
 /// How long the body of a request may take to arrive.
@@ -30,8 +31,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
-    pub(crate) callers: Arc<Callers>,
-    pub(crate) wakeups: Arc<Wakeups>,
+    pub(crate) invoker: Arc<Invoker>,
+    pub(crate) intake: Intake,
     pub(crate) feed: Feed,
     /// Largest accepted body in bytes.
     pub(crate) body_limit: usize,

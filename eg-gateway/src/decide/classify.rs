@@ -1,12 +1,13 @@
 //! What kind of event a request to the Events API is: batch, structured, binary, legacy or `http.request`
 //! (in the order of Event Gateway 0.9.1). Decides nothing about where it goes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use super::body;
 use super::depth;
 use super::envelope::{self, Envelope, HTTP_REQUEST, HttpRequest, Stamp};
 use super::routes::Params;
+use super::system;
 
 /// A request to the Events API.
 #[derive(Debug)]
@@ -69,6 +71,14 @@ pub(crate) enum BadEvent {
 
 impl Event {
     /// The JSON that functions get. `params` are those of the synchronous route, if the event took one.
+    pub(crate) fn to_json(&self, params: Option<&Params>) -> Cow<'_, [u8]> {
+        match &self.form {
+            Form::Complete(json) => Cow::Borrowed(json),
+            Form::Request(request, stamp) => Cow::Owned(request.to_event(stamp, params)),
+        }
+    }
+
+    /// The same, for the last time.
     pub(crate) fn into_json(self, params: Option<&Params>) -> Vec<u8> {
         match self.form {
             Form::Complete(json) => json,
@@ -92,7 +102,7 @@ impl Event {
 
     /// Clients do not speak for the gateway.
     pub(crate) fn check_type(&self) -> Result<(), BadEvent> {
-        if self.ty.starts_with("eventgateway.") { Err(BadEvent::Reserved(self.ty.clone())) } else { Ok(()) }
+        if self.ty.starts_with(system::PREFIX) { Err(BadEvent::Reserved(self.ty.clone())) } else { Ok(()) }
     }
 }
 
@@ -209,13 +219,9 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
     for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
         query.entry(name.into_owned()).or_default().push(value.into_owned());
     }
-    let headers =
-        request.headers.keys().filter(|name| **name != header::HOST && **name != header::TRANSFER_ENCODING);
     let content_type = text(request.headers, "content-type");
     let data = HttpRequest {
-        headers: headers
-            .map(|name| (canonical(name.as_str()), joined(request.headers, name.as_str())))
-            .collect(),
+        headers: canonical_headers(request.headers),
         query,
         body: body::payload(content_type.as_deref(), request.body),
         opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
@@ -229,6 +235,13 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
         source: envelope::SOURCE.to_owned(),
         form: Form::Request(Box::new(data), stamp),
     }
+}
+
+/// The headers of a request as events carry them.
+pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let carried = |name: &&HeaderName| **name != header::HOST && **name != header::TRANSFER_ENCODING;
+    let header = |name: &HeaderName| (canonical(name.as_str()), joined(headers, name.as_str()));
+    headers.keys().filter(carried).map(header).collect()
 }
 
 /// The first value of a header, unless it is empty.

@@ -18,3 +18,4 @@ pub(crate) mod router;
 pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod share;
+pub(crate) mod system;

@@ -83,6 +83,14 @@ impl Router {
         }
     }
 
+    /// The subscriptions in `space` to a type of system events. Whatever the path of the request that caused them, they
+    /// are posted to `/`; clients of the hosted original put the name of the space before every path.
+    pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Subscription>> {
+        let mut found = self.route(space, event_type, "POST", "/").asynchronous;
+        found.extend(self.route(space, event_type, "POST", &format!("/{space}/")).asynchronous);
+        found
+    }
+
     /// The CORS configuration for requests to `path` with `method`.
     pub(crate) fn cors(&self, space: &str, method: &str, path: &str) -> Option<&Arc<Cors>> {
         self.spaces.get(space)?.cors.get(method)?.lookup(path).map(|(cors, _)| cors)

@@ -10,7 +10,7 @@ use eg_sdk::config::Function;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Callers, Wakeups};
+use super::{Invoker, Wakeups};
 use crate::activity::{Activity, DeliveryOutcome, Feed};
 use crate::clock::{self, Millis};
 use crate::configuration::Configuration;
@@ -29,7 +29,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub(crate) struct Delivering {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
-    pub(crate) callers: Arc<Callers>,
+    pub(crate) invoker: Arc<Invoker>,
     pub(crate) feed: Feed,
     pub(crate) retry: RetryPolicy,
     pub(crate) stop: CancellationToken,
@@ -178,7 +178,7 @@ impl Engine {
 async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> Option<Millis> {
     let Claimed { delivery, attempt, failures, event_id, event_type, accepted_at, json } = claimed;
     let started = clock::instant();
-    let outcome = call(&delivering, &lane, json).await;
+    let outcome = call(&delivering, &lane, &event_type, json).await;
     let duration = started.elapsed();
     let now = clock::now_millis();
     let age = self::duration(now - accepted_at);
@@ -205,13 +205,13 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> O
     due
 }
 
-async fn call(delivering: &Delivering, lane: &Lane, json: Vec<u8>) -> Result<(), Failure> {
+async fn call(delivering: &Delivering, lane: &Lane, event_type: &str, json: Vec<u8>) -> Result<(), Failure> {
     let configuration = delivering.configuration.current();
     let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
         // Its subscription went with it; the next claim finds that out and keeps the reason.
         return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
     };
-    delivering.callers.call(function, Bytes::from(json)).await?;
+    delivering.invoker.invoke(function, event_type, Bytes::from(json)).await?;
     Ok(())
 }
 

@@ -14,3 +14,4 @@ mod events_api;
 mod lambda;
 mod process;
 mod support;
+mod system_events;
