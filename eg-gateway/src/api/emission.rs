@@ -10,14 +10,15 @@ use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use eg_sdk::config::{Function, Subscription};
+use eg_sdk::config::{EventType, Function, Subscription};
 
 use super::errors::ApiError;
 use super::{App, answer};
 use crate::activity::Activity;
 use crate::clock;
 use crate::configuration::Snapshot;
-use crate::decide::classify::{Classified, Event, Incoming, classify};
+use crate::decide::authorize::{self, Authorization, Denied};
+use crate::decide::classify::{BadEvent, Classified, Event, Incoming, classify, without_body};
 use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
 use crate::decide::reply;
@@ -55,7 +56,8 @@ impl Emission {
         let Matched { sync, asynchronous } =
             snapshot.router.route(space, &ty, self.parts.method.as_str(), path);
         let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
-        let json = Bytes::from(event.into_json(params));
+        let authorization = self.authorize(snapshot, space, path, &event).await?;
+        let json = marked(event.into_json(params), authorization.as_ref())?;
 
         let mut accepted = self.received(space, path, &json);
         let answer = match sync {
@@ -96,7 +98,8 @@ impl Emission {
             if sync.is_some() {
                 return Err(ApiError::answered_in_batch(&event.ty));
             }
-            let json = Bytes::from(event.to_json(None).into_owned());
+            let authorization = self.authorize(snapshot, space, path, &event).await?;
+            let json = marked(event.to_json(None).into_owned(), authorization.as_ref())?;
             accepted.extend(self.received(space, path, &json));
             accepted.push(NewEvent {
                 space: space.to_owned(),
@@ -121,17 +124,47 @@ impl Emission {
     }
 
     fn classify(&self, path: &str) -> Result<Classified, ApiError> {
-        let host = self.parts.headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
+        Ok(classify(&self.incoming(path), stamp)?)
+    }
+
+    fn incoming<'a>(&'a self, path: &'a str) -> Incoming<'a> {
         let authority = self.parts.uri.authority().map(Authority::as_str);
-        let incoming = Incoming {
+        let host = self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        Incoming {
             method: self.parts.method.as_str(),
             path,
             query: self.parts.uri.query(),
-            host: host.as_deref().or(authority).unwrap_or_default(),
+            host: host.or(authority).unwrap_or_default(),
             headers: &self.parts.headers,
             body: &self.body,
+        }
+    }
+
+    /// Asks the authorizer of the event's type, where it has one. Without its consent nothing happens to the event,
+    /// whoever is subscribed.
+    async fn authorize(
+        &self,
+        snapshot: &Snapshot,
+        space: &str,
+        path: &str,
+        event: &Event,
+    ) -> Result<Option<Authorization>, ApiError> {
+        let ty = snapshot.catalog.table::<EventType>().get(space, &event.ty);
+        let Some(id) = ty.and_then(|ty| ty.authorizer_id.as_deref()) else { return Ok(None) };
+        let request = without_body(&self.incoming(path));
+        let question = authorize::question(&event.to_json(None), &request).ok_or_else(ApiError::internal)?;
+        let verdict = match snapshot.catalog.table::<Function>().get(space, id) {
+            Some(function) => match self.app.invoker.ask(function, Bytes::from(question)).await {
+                Ok(reply) => authorize::verdict(&reply),
+                Err(error) => Err(Denied::Malformed(error.to_string())),
+            },
+            None => Err(Denied::Malformed("the function does not exist".to_owned())),
         };
-        Ok(classify(&incoming, Stamp { id: clock::event_id().to_string(), time: clock::now() })?)
+        verdict.map(Some).map_err(|denied| {
+            tracing::warn!(event_type = event.ty, authorizer = id, reason = %denied, "event not authorized");
+            ApiError::unauthorized(&event.ty, &denied)
+        })
     }
 
     /// Calls the function of a synchronous subscription and makes its reply the answer.
@@ -175,4 +208,13 @@ impl Emission {
         *response.headers_mut() = reply.headers;
         Ok(response)
     }
+}
+
+/// The event with the authorization that it was accepted with.
+fn marked(json: Vec<u8>, authorization: Option<&Authorization>) -> Result<Bytes, BadEvent> {
+    let json = match authorization {
+        Some(authorization) => authorize::mark(&json, authorization)?,
+        None => json,
+    };
+    Ok(Bytes::from(json))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::configuration::ChangeError;
+use crate::decide::authorize::Denied;
 use crate::decide::classify::BadEvent;
 use crate::decide::refusal::Refusal;
 use crate::decide::reply::Malformed;
@@ -51,6 +52,16 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, format!("query parameter {name} must be {rule}"))
     }
 
+    /// The authorizer of the event's type did not agree.
+    pub(super) fn unauthorized(event_type: &str, denied: &Denied) -> Self {
+        let reason = match denied {
+            Denied::Refused(message) => message,
+            Denied::Malformed(_) => "its authorizer gave no usable answer; the log of the gateway says more",
+        };
+        let message = format!("Event of type \"{event_type}\" is not authorized: {reason}");
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
     /// An event of a batch asks for an answer.
     pub(super) fn answered_in_batch(event_type: &str) -> Self {
         let message = format!(
@@ -74,7 +85,8 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid { .. }
             | Refusal::Dangling { .. }
             | Refusal::AuthorizerMissing
-            | Refusal::AuthorizerUnsupported(_)
+            | Refusal::AuthorizerOfSystem(_)
+            | Refusal::FunctionAuthorizes { .. }
             | Refusal::ProviderUnsupported { .. }
             | Refusal::EventTypeInUse
             | Refusal::FunctionInUse

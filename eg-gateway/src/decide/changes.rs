@@ -8,6 +8,7 @@ use super::catalog::{Catalog, Change, Entry, Resource, Table};
 use super::refusal::{Kind, Refusal};
 use super::routes::RouteTree;
 use super::rules;
+use super::system;
 
 impl Catalog {
     pub(crate) fn create_event_type(&self, event_type: EventType) -> Result<Change, Refusal> {
@@ -25,8 +26,10 @@ impl Catalog {
     fn check_authorizer(&self, event_type: &EventType) -> Result<(), Refusal> {
         let Some(authorizer) = &event_type.authorizer_id else { return Ok(()) };
         self.functions.get(&event_type.space, authorizer).ok_or(Refusal::AuthorizerMissing)?;
-        // Taking it without ever calling it would leave open what its owner believes closed.
-        Err(Refusal::AuthorizerUnsupported(event_type.name.clone()))
+        if system::is_system(&event_type.name) {
+            return Err(Refusal::AuthorizerOfSystem(event_type.name.clone()));
+        }
+        Ok(())
     }
 
     pub(crate) fn delete_event_type(&self, space: &str, name: &str) -> Result<Change, Refusal> {
@@ -53,6 +56,11 @@ impl Catalog {
     pub(crate) fn delete_function(&self, space: &str, id: &str) -> Result<Change, Refusal> {
         if self.subscriptions.of_space(space).any(|subscription| subscription.function_id == id) {
             return Err(Refusal::FunctionInUse);
+        }
+        let asks = |event_type: &&Arc<EventType>| event_type.authorizer_id.as_deref() == Some(id);
+        if let Some(event_type) = self.event_types.of_space(space).find(asks) {
+            let event_type = event_type.name.clone();
+            return Err(Refusal::FunctionAuthorizes { id: id.to_owned(), event_type });
         }
         self.functions.deletion(space, id)
     }

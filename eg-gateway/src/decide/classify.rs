@@ -10,6 +10,7 @@ use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::body;
 use super::depth;
@@ -215,25 +216,34 @@ fn legacy(request: &Incoming<'_>, media_type: &str, ty: String, stamp: &Stamp) -
 }
 
 fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
-    let mut query = BTreeMap::<String, Vec<String>>::new();
-    for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
-        query.entry(name.into_owned()).or_default().push(value.into_owned());
-    }
     let content_type = text(request.headers, "content-type");
     let data = HttpRequest {
-        headers: canonical_headers(request.headers),
-        query,
         body: body::payload(content_type.as_deref(), request.body),
         opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
-        host: request.host.to_owned(),
-        path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
-        method: request.method.to_owned(),
+        ..without_body(request)
     };
     Event {
         id: stamp.id.clone(),
         ty: HTTP_REQUEST.to_owned(),
         source: envelope::SOURCE.to_owned(),
         form: Form::Request(Box::new(data), stamp),
+    }
+}
+
+/// A request as events tell it, with `null` for its body.
+pub(crate) fn without_body(request: &Incoming<'_>) -> HttpRequest {
+    let mut query = BTreeMap::<String, Vec<String>>::new();
+    for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
+        query.entry(name.into_owned()).or_default().push(value.into_owned());
+    }
+    HttpRequest {
+        headers: canonical_headers(request.headers),
+        query,
+        body: RawValue::NULL.to_owned(),
+        opaque_form: false,
+        host: request.host.to_owned(),
+        path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
+        method: request.method.to_owned(),
     }
 }
 

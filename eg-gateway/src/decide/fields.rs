@@ -83,13 +83,18 @@ impl Fields {
 
     /// The member `metadata`: a flat map of strings.
     pub(crate) fn metadata(&mut self) -> Result<Metadata, String> {
-        let Some(Self(members)) = self.object("metadata")? else { return Ok(Metadata::new()) };
-        let string = |(name, value)| match value {
-            Value::String(text) => Ok((name, text)),
-            Value::Null => Ok((name, String::new())),
-            other => Err(mismatch(&other, "metadata", "string")),
+        self.labels("metadata").map(Option::unwrap_or_default)
+    }
+
+    /// A member that is a flat map of strings.
+    pub(crate) fn labels(&mut self, name: &str) -> Result<Option<Metadata>, String> {
+        let Some(Self(members)) = self.object(name)? else { return Ok(None) };
+        let string = |(key, value)| match value {
+            Value::String(text) => Ok((key, text)),
+            Value::Null => Ok((key, String::new())),
+            other => Err(mismatch(&other, name, "string")),
         };
-        members.into_iter().map(string).collect()
+        members.into_iter().map(string).collect::<Result<_, _>>().map(Some)
     }
 }
 

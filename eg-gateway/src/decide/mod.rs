@@ -1,6 +1,7 @@
 //! Every decision the gateway takes, as plain functions: no I/O, no tokio, no clock, no randomness.
 //! What a decision needs to know comes in through parameters.
 
+pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod catalog;
 pub(crate) mod changes;

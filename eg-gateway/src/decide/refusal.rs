@@ -51,10 +51,11 @@ pub(crate) enum Refusal {
     #[error("Authorizer function doesn't exists.")]
     AuthorizerMissing,
     #[error(
-        "Event Type \"{0}\" has an authorizer, and this gateway does not call authorizers: leave out authorizerId and \
-         check permissions in the functions."
+        "Event Type \"{0}\" is emitted by the gateway itself, which needs no authorization: leave out authorizerId."
     )]
-    AuthorizerUnsupported(String),
+    AuthorizerOfSystem(String),
+    #[error("Function {id} cannot be deleted because is used as an authorizer for {event_type} event type.")]
+    FunctionAuthorizes { id: String, event_type: String },
     #[error(
         "Function \"{id}\" has the type {provider}, and this gateway does not deliver to it: use awslambda or http."
     )]

@@ -22,6 +22,11 @@ impl Invoker {
         &self.system
     }
 
+    /// Calls `function` with something that is no event, and tells nobody.
+    pub(crate) async fn ask(&self, function: &Function, question: Bytes) -> Result<Bytes, CallError> {
+        self.callers.call(function, question).await
+    }
+
     /// Calls `function` with the JSON of an event, once, and returns what it answered.
     pub(crate) async fn invoke(
         &self,

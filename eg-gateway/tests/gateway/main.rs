@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
 
+mod authorizers;
 mod cloud_events;
 mod config_api;
 mod cors;
