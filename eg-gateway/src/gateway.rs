@@ -17,6 +17,7 @@ use crate::configuration::{ChangeError, Configuration};
 use crate::deliver::engine::{Delivering, Engine};
 use crate::deliver::{Callers, Invoker, Wakeups};
 use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::options::{ListenAddr, Options};
 use crate::store::{Store, StoreError};
 use crate::system::SystemEvents;
@@ -105,7 +106,7 @@ impl Gateway {
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
         let callers = Callers::new(&options)?;
 
-        let Options { data_dir, retry, workers, body_limit, .. } = options;
+        let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
         let store = {
             let data_dir = data_dir.clone();
             let open = move || Store::open(&data_dir, clock::now_millis());
@@ -120,7 +121,13 @@ impl Gateway {
         let configuration = Arc::new(configuration);
         let (feed, stop, wakeups) = (Feed::new(), CancellationToken::new(), Arc::new(Wakeups::default()));
 
-        let intake = Intake { store: store.clone(), wakeups: Arc::clone(&wakeups), feed: feed.clone() };
+        let metrics = Arc::new(Metrics::new());
+        let intake = Intake {
+            store: store.clone(),
+            wakeups: Arc::clone(&wakeups),
+            feed: feed.clone(),
+            metrics: Arc::clone(&metrics),
+        };
         let system = SystemEvents { configuration: Arc::clone(&configuration), intake: intake.clone() };
         let invoker = Arc::new(Invoker::new(callers, system));
 
@@ -129,6 +136,7 @@ impl Gateway {
             configuration: Arc::clone(&configuration),
             invoker: Arc::clone(&invoker),
             feed: feed.clone(),
+            metrics: Arc::clone(&metrics),
             retry,
             stop: stop.clone(),
         };
@@ -140,6 +148,9 @@ impl Gateway {
             intake,
             feed: feed.clone(),
             body_limit,
+            access_keys,
+            domain,
+            metrics,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());

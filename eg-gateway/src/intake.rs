@@ -6,6 +6,7 @@ use eg_sdk::config::Subscription;
 
 use crate::activity::{Activity, Feed};
 use crate::deliver::Wakeups;
+use crate::metrics::Metrics;
 use crate::store::{Lane, NewEvent, Store, StoreError};
 
 /// Accepts events. Clones share it.
@@ -14,6 +15,7 @@ pub(crate) struct Intake {
     pub(crate) store: Store,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Intake {
@@ -37,9 +39,14 @@ impl Intake {
                 subscribers: event.subscriptions.len(),
             })
             .collect();
-        self.store.accept(events).await.inspect_err(|error| {
+        let counts: Vec<(String, usize)> =
+            events.iter().map(|event| (event.space.clone(), event.subscriptions.len())).collect();
+        if let Err(error) = self.store.accept(events).await {
             tracing::error!(%error, "events not accepted");
-        })?;
+            counts.iter().for_each(|(space, _)| self.metrics.dropped(space));
+            return Err(error);
+        }
+        counts.iter().for_each(|(space, deliveries)| self.metrics.accepted(space, *deliveries));
         for activity in received {
             self.feed.tell(|| activity);
         }

@@ -28,12 +28,14 @@ mod decide;
 mod deliver;
 mod gateway;
 mod intake;
+mod metrics;
 mod options;
 mod server;
 mod store;
 mod system;
 
 pub use activity::{Activity, DeliveryOutcome};
+pub use decide::access::AccessKeys;
 pub use decide::retry::RetryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use options::{ListenAddr, Options};

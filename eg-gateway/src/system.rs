@@ -51,6 +51,9 @@ impl SystemEvents {
     /// Hands in the events that tell `space` what happened. That they cannot be stored stops nothing else; the log says
     /// so.
     pub(crate) async fn tell(&self, space: &str, happening: &Happening<'_>) {
+        if let [ty, ..] = happening.types() {
+            self.intake.metrics.happened(space, ty);
+        }
         // The intake has logged why.
         let _ = self.intake.accept(self.events(space, happening)).await;
     }

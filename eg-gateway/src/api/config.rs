@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::errors::{self, ApiError};
 use super::paths::{self, Path};
-use super::{App, answer, dead_letters, json, read_body, with_type};
+use super::{App, answer, dead_letters, guard, json, metrics, read_body, with_type};
+use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::refusal::{Kind, Refusal};
@@ -25,12 +26,31 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let started = clock::instant();
+    let metrics = Arc::clone(&app.metrics);
+    let response = respond(app, request).await;
+    metrics.config_took(started.elapsed());
+    response
+}
+
+async fn respond(app: Arc<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
-    let result = match (parts.method, paths::parse(parts.uri.path())) {
-        (_, Path::Unknown) => return errors::not_found(),
-        (method, Path::Moved(path)) => return moved(&method, path, query),
-        (Method::GET, Path::Status) => return answer(StatusCode::OK, Body::empty()),
+    let path = paths::parse(parts.uri.path());
+    match &path {
+        Path::Unknown => return errors::not_found(),
+        Path::Moved(path) => return moved(&parts.method, path.clone(), query),
+        // Load balancers ask without a key.
+        Path::Status if parts.method == Method::GET => return answer(StatusCode::OK, Body::empty()),
+        path => {
+            if let Err(error) = guard::configure(&app, path.space(), &parts.headers, &parts.extensions) {
+                return error.into_response();
+            }
+        }
+    }
+    metrics::count(&app.metrics, &parts.method, &path);
+    let result = match (parts.method, path) {
+        (Method::GET, Path::Metrics) => metrics::text(&app).await,
         (Method::GET, Path::DeadLetters { space }) => dead_letters::list(&app, space, query).await,
         (Method::GET, Path::Collection { space, kind }) => {
             Ok(list(&app.configuration.current(), kind, &space, &labels(query)))

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
-use axum::http::{StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use eg_sdk::config::{EventType, Function, Subscription};
 
 use super::errors::ApiError;
-use super::{App, answer};
+use super::{App, answer, host};
 use crate::activity::Activity;
 use crate::clock;
 use crate::configuration::Snapshot;
@@ -21,6 +20,7 @@ use crate::decide::authorize::{self, Authorization, Denied};
 use crate::decide::classify::{BadEvent, Classified, Event, Incoming, classify, without_body};
 use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
+use crate::decide::place::Place;
 use crate::decide::reply;
 use crate::decide::router::Matched;
 use crate::decide::system::Happening;
@@ -30,6 +30,7 @@ use crate::store::NewEvent;
 /// A request to the Events API on its way.
 pub(super) struct Emission {
     pub(super) app: Arc<App>,
+    pub(super) place: Place,
     pub(super) parts: Parts,
     pub(super) body: Bytes,
     pub(super) started: Instant,
@@ -38,28 +39,21 @@ pub(super) struct Emission {
 impl Emission {
     pub(super) async fn process(self) -> Result<Response, ApiError> {
         let snapshot = self.app.configuration.current();
-        let (space, path) = snapshot.router.space_of(self.parts.uri.path());
-        match self.classify(path)? {
-            Classified::One(event) => self.emit(&snapshot, space, path, event).await,
-            Classified::Batch(events) => self.emit_all(&snapshot, space, path, events).await,
+        match self.classify()? {
+            Classified::One(event) => self.emit(&snapshot, event).await,
+            Classified::Batch(events) => self.emit_all(&snapshot, events).await,
         }
     }
 
-    async fn emit(
-        &self,
-        snapshot: &Snapshot,
-        space: &str,
-        path: &str,
-        event: Event,
-    ) -> Result<Response, ApiError> {
+    async fn emit(&self, snapshot: &Snapshot, event: Event) -> Result<Response, ApiError> {
         let (id, ty, source) = (event.id.clone(), event.ty.clone(), event.source.clone());
         let Matched { sync, asynchronous } =
-            snapshot.router.route(space, &ty, self.parts.method.as_str(), path);
+            snapshot.router.route_to(&self.place, &ty, self.parts.method.as_str());
         let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
-        let authorization = self.authorize(snapshot, space, path, &event).await?;
+        let authorization = self.authorize(snapshot, &event).await?;
         let json = marked(event.into_json(params), authorization.as_ref())?;
 
-        let mut accepted = self.received(space, path, &json);
+        let mut accepted = self.received(&json);
         let answer = match sync {
             Some((subscription, _)) => {
                 // Watchers do not decide about the answer; the intake has logged what went wrong.
@@ -72,7 +66,7 @@ impl Emission {
         // the event yet.
         if answer.is_none() || !asynchronous.is_empty() {
             let subscriptions = asynchronous;
-            let (space, path) = (space.to_owned(), path.to_owned());
+            let Place { space, path, .. } = self.place.clone();
             let method = self.parts.method.as_str().to_owned();
             let accepted_at = clock::now_millis();
             let event = NewEvent { space, id, ty, source, method, path, accepted_at, json, subscriptions };
@@ -83,31 +77,25 @@ impl Emission {
     }
 
     /// Accepts all events or none. Nobody can answer several at once, so none of them may ask for an answer.
-    async fn emit_all(
-        &self,
-        snapshot: &Snapshot,
-        space: &str,
-        path: &str,
-        events: Vec<Event>,
-    ) -> Result<Response, ApiError> {
+    async fn emit_all(&self, snapshot: &Snapshot, events: Vec<Event>) -> Result<Response, ApiError> {
         let method = self.parts.method.as_str();
         let accepted_at = clock::now_millis();
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {
-            let Matched { sync, asynchronous } = snapshot.router.route(space, &event.ty, method, path);
+            let Matched { sync, asynchronous } = snapshot.router.route_to(&self.place, &event.ty, method);
             if sync.is_some() {
                 return Err(ApiError::answered_in_batch(&event.ty));
             }
-            let authorization = self.authorize(snapshot, space, path, &event).await?;
+            let authorization = self.authorize(snapshot, &event).await?;
             let json = marked(event.to_json(None).into_owned(), authorization.as_ref())?;
-            accepted.extend(self.received(space, path, &json));
+            accepted.extend(self.received(&json));
             accepted.push(NewEvent {
-                space: space.to_owned(),
+                space: self.place.space.clone(),
                 id: event.id.clone(),
                 ty: event.ty.clone(),
                 source: event.source.clone(),
                 method: method.to_owned(),
-                path: path.to_owned(),
+                path: self.place.path.clone(),
                 accepted_at,
                 json,
                 subscriptions: asynchronous,
@@ -118,24 +106,22 @@ impl Emission {
     }
 
     /// The events that tell of an event that is being accepted.
-    fn received(&self, space: &str, path: &str, event: &[u8]) -> Vec<NewEvent> {
-        let happening = Happening::Received { path, event, headers: &self.parts.headers };
-        self.app.invoker.system().events(space, &happening)
+    fn received(&self, event: &[u8]) -> Vec<NewEvent> {
+        let happening = Happening::Received { path: &self.place.path, event, headers: &self.parts.headers };
+        self.app.invoker.system().events(&self.place.space, &happening)
     }
 
-    fn classify(&self, path: &str) -> Result<Classified, ApiError> {
+    fn classify(&self) -> Result<Classified, ApiError> {
         let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
-        Ok(classify(&self.incoming(path), stamp)?)
+        Ok(classify(&self.incoming(), stamp)?)
     }
 
-    fn incoming<'a>(&'a self, path: &'a str) -> Incoming<'a> {
-        let authority = self.parts.uri.authority().map(Authority::as_str);
-        let host = self.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    fn incoming(&self) -> Incoming<'_> {
         Incoming {
             method: self.parts.method.as_str(),
-            path,
+            path: &self.place.path,
             query: self.parts.uri.query(),
-            host: host.or(authority).unwrap_or_default(),
+            host: host(&self.parts.uri, &self.parts.headers),
             headers: &self.parts.headers,
             body: &self.body,
         }
@@ -143,18 +129,12 @@ impl Emission {
 
     /// Asks the authorizer of the event's type, where it has one. Without its consent nothing happens to the event,
     /// whoever is subscribed.
-    async fn authorize(
-        &self,
-        snapshot: &Snapshot,
-        space: &str,
-        path: &str,
-        event: &Event,
-    ) -> Result<Option<Authorization>, ApiError> {
-        let ty = snapshot.catalog.table::<EventType>().get(space, &event.ty);
+    async fn authorize(&self, snapshot: &Snapshot, event: &Event) -> Result<Option<Authorization>, ApiError> {
+        let ty = snapshot.catalog.table::<EventType>().get(&self.place.space, &event.ty);
         let Some(id) = ty.and_then(|ty| ty.authorizer_id.as_deref()) else { return Ok(None) };
-        let request = without_body(&self.incoming(path));
+        let request = without_body(&self.incoming());
         let question = authorize::question(&event.to_json(None), &request).ok_or_else(ApiError::internal)?;
-        let verdict = match snapshot.catalog.table::<Function>().get(space, id) {
+        let verdict = match snapshot.catalog.table::<Function>().get(&self.place.space, id) {
             Some(function) => match self.app.invoker.ask(function, Bytes::from(question)).await {
                 Ok(reply) => authorize::verdict(&reply),
                 Err(error) => Err(Denied::Malformed(error.to_string())),
@@ -174,7 +154,10 @@ impl Emission {
         subscription: &Subscription,
         json: Bytes,
     ) -> Result<Response, ApiError> {
+        let (space, ty) = (&subscription.space, &subscription.event_type);
+        self.app.metrics.sync_received(space, ty);
         let answer = self.call(snapshot, subscription, json).await;
+        self.app.metrics.sync_processed(space, ty);
         let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
         self.app.feed.tell(|| Activity::Answered {
             method: self.parts.method.as_str().to_owned(),

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::configuration::ChangeError;
+use crate::decide::access::Denial;
 use crate::decide::authorize::Denied;
 use crate::decide::classify::BadEvent;
 use crate::decide::refusal::Refusal;
@@ -114,6 +115,16 @@ impl From<ChangeError> for ApiError {
     }
 }
 
+impl From<Denial> for ApiError {
+    fn from(denial: Denial) -> Self {
+        let status = match denial {
+            Denial::Missing => StatusCode::UNAUTHORIZED,
+            Denial::Wrong | Denial::NotLocal => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, denial.to_string())
+    }
+}
+
 impl From<BadEvent> for ApiError {
     fn from(error: BadEvent) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.to_string())
@@ -143,8 +154,13 @@ impl From<Malformed> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = super::json(self.status, &json!({ "errors": [{ "message": self.message }] }));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let hint = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            _ => None,
+        };
+        if let Some((name, value)) = hint {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }

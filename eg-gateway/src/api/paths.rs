@@ -9,6 +9,7 @@ use crate::decide::refusal::Kind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Path {
     Status,
+    Metrics,
     /// All resources of a kind in a space.
     Collection {
         space: String,
@@ -25,6 +26,18 @@ pub(super) enum Path {
     /// The path exists in this spelling.
     Moved(String),
     Unknown,
+}
+
+impl Path {
+    /// The space it is about, if it is about one.
+    pub(super) fn space(&self) -> Option<&str> {
+        match self {
+            Self::Collection { space, .. } | Self::Item { space, .. } | Self::DeadLetters { space } => {
+                Some(space)
+            }
+            Self::Status | Self::Metrics | Self::Moved(_) | Self::Unknown => None,
+        }
+    }
 }
 
 /// Reads the path of a request, still percent-encoded.
@@ -49,6 +62,7 @@ pub(super) fn parse(path: &str) -> Path {
 fn resolve(segments: &[&str]) -> Path {
     match segments {
         ["v1", "status"] => Path::Status,
+        ["v1", "metrics"] => Path::Metrics,
         ["v1", "spaces", space, "dead-letters"] => Path::DeadLetters { space: decode(space) },
         ["v1", "spaces", space, resources] => match kind(resources) {
             Some(kind) => Path::Collection { space: decode(space), kind },
@@ -102,6 +116,7 @@ mod tests {
             ("/v1/spaces/default/cors/GET%2Fa%252F:id%2F*x", cors("GET%2Fa%252F:id%2F%2Ax")),
             ("/v1/spaces/default/cors/GET/a", cors("")),
             ("/v1/spaces/default/dead-letters", Path::DeadLetters { space: space() }),
+            ("/v1/metrics", Path::Metrics),
             ("/v1/status/", moved("/v1/status")),
             ("/V1/Status", moved("/v1/status")),
             ("//v1//status", moved("/v1/status")),

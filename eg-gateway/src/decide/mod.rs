@@ -1,6 +1,7 @@
 //! Every decision the gateway takes, as plain functions: no I/O, no tokio, no clock, no randomness.
 //! What a decision needs to know comes in through parameters.
 
+pub(crate) mod access;
 pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod catalog;
@@ -12,6 +13,7 @@ pub(crate) mod depth;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod ids;
+pub(crate) mod place;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod retry;

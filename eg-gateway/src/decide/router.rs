@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::Catalog;
+use super::place::{self, Place};
 use super::routes::{Conflict, Params, RouteTree};
 
 /// The space that is served at `/`.
@@ -72,9 +73,18 @@ impl Router {
         Ok(router)
     }
 
+    /// Where an event of `event_type` goes that was sent to `place` with `method`.
+    pub(crate) fn route_to(&self, place: &Place, event_type: &str, method: &str) -> Matched {
+        let routes = place.paths().map(|path| self.route(&place.space, event_type, method, &path));
+        routes
+            .into_iter()
+            .find(|matched| matched.sync.is_some() || !matched.asynchronous.is_empty())
+            .unwrap_or_default()
+    }
+
     /// Where an event of `event_type` goes that was sent to `path` with `method`. Synchronous routes take parameters
     /// and wildcards; asynchronous subscriptions compare the path literally.
-    pub(crate) fn route(&self, space: &str, event_type: &str, method: &str, path: &str) -> Matched {
+    fn route(&self, space: &str, event_type: &str, method: &str, path: &str) -> Matched {
         let types = self.spaces.get(space).and_then(|space| space.types.get(event_type));
         let Some(routes) = types.and_then(|methods| methods.get(method)) else { return Matched::default() };
         Matched {
@@ -91,14 +101,25 @@ impl Router {
         found
     }
 
-    /// The CORS configuration for requests to `path` with `method`.
-    pub(crate) fn cors(&self, space: &str, method: &str, path: &str) -> Option<&Arc<Cors>> {
-        self.spaces.get(space)?.cors.get(method)?.lookup(path).map(|(cors, _)| cors)
+    /// The CORS configuration for requests to `place` with `method`.
+    pub(crate) fn cors(&self, place: &Place, method: &str) -> Option<&Arc<Cors>> {
+        let routes = self.spaces.get(&place.space)?.cors.get(method)?;
+        place.paths().find_map(|path| routes.lookup(&path).map(|(cors, _)| cors))
+    }
+
+    /// Where a request to `host` and `path` goes. A host under `domain` has the last word, so that no path leads out of
+    /// its space.
+    pub(crate) fn place(&self, host: &str, path: &str, domain: Option<&str>) -> Place {
+        if let Some(space) = domain.and_then(|domain| place::space_of_host(host, domain)) {
+            return Place { space, path: path.to_owned(), by_host: true };
+        }
+        let (space, path) = self.space_of(path);
+        Place { space: space.to_owned(), path: path.to_owned(), by_host: false }
     }
 
     /// Splits the path of a request into space and path within it: `/spaces/<space>/…` where that space has
     /// resources, everything else belongs to the default space.
-    pub(crate) fn space_of<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
+    fn space_of<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
         path.strip_prefix("/spaces/")
             .and_then(|rest| rest.find('/').map(|end| rest.split_at(end)))
             .filter(|(space, _)| self.spaces.contains_key(*space))

@@ -17,6 +17,7 @@ use crate::configuration::Configuration;
 use crate::decide::delivery::{self, Failure, Next, SUBSCRIPTION_DELETED};
 use crate::decide::retry::RetryPolicy;
 use crate::decide::share::allot;
+use crate::metrics::{Metrics, Outcome};
 use crate::store::{Claim, Claimed, Finish, Lane, Store, StoreError};
 
 /// How long to wait before asking a store again that failed.
@@ -31,6 +32,7 @@ pub(crate) struct Delivering {
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) invoker: Arc<Invoker>,
     pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) retry: RetryPolicy,
     pub(crate) stop: CancellationToken,
 }
@@ -138,6 +140,9 @@ impl Engine {
             });
         }
         for claimed in claimed {
+            if claimed.attempt == 1 {
+                self.delivering.metrics.began(duration(clock::now_millis() - claimed.accepted_at));
+            }
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
             let id = self.running.spawn(attempt).id();
             self.running_lanes.insert(id, lane.clone());
@@ -191,6 +196,12 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> O
         }
         Next::Dead { reason, .. } => (DeliveryOutcome::Dead { reason: reason.clone() }, None),
     };
+    let counted = match &outcome {
+        DeliveryOutcome::Delivered => Outcome::Delivered,
+        DeliveryOutcome::Retry { .. } => Outcome::Retry,
+        DeliveryOutcome::Dead { .. } => Outcome::Dead,
+    };
+    delivering.metrics.attempted(&lane.space, counted, duration, age);
     tracing::debug!(event = event_id, function = lane.function, attempt, ?outcome, "delivery");
     record(&delivering, Finish { delivery, attempt, duration, next, now }).await;
     let function = lane.function;

@@ -13,6 +13,8 @@ mod cors;
 mod delivery;
 mod events_api;
 mod lambda;
+mod metrics;
 mod process;
+mod spaces;
 mod support;
 mod system_events;
