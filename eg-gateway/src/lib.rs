@@ -22,17 +22,20 @@
 
 mod activity;
 mod api;
-
 mod clock;
 mod configuration;
 mod decide;
 mod deliver;
 mod gateway;
+mod intake;
+mod metrics;
 mod options;
 mod server;
 mod store;
+mod system;
 
 pub use activity::{Activity, DeliveryOutcome};
+pub use decide::access::AccessKeys;
 pub use decide::retry::RetryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use options::{ListenAddr, Options};

@@ -91,6 +91,11 @@ pub(crate) struct HttpRequest {
 impl HttpRequest {
     /// The whole event. `params` are those of the synchronous route that the request took, if any.
     pub(crate) fn to_event(&self, stamp: &Stamp, params: Option<&Params>) -> Vec<u8> {
+        Envelope::new(HTTP_REQUEST, stamp, "application/json", &self.to_data(params)).to_json()
+    }
+
+    /// Its payload alone.
+    pub(crate) fn to_data(&self, params: Option<&Params>) -> Box<RawValue> {
         #[derive(Serialize)]
         struct WithParams<'a> {
             #[serde(flatten)]
@@ -98,7 +103,6 @@ impl HttpRequest {
             params: Option<&'a Params>,
         }
         let data = to_raw_value(&WithParams { request: self, params });
-        let data = data.expect("strings and JSON are always representable in JSON");
-        Envelope::new(HTTP_REQUEST, stamp, "application/json", &data).to_json()
+        data.expect("strings and JSON are always representable in JSON")
     }
 }

@@ -12,7 +12,7 @@ const DELETE: Method = Method::DELETE;
 
 /// Sends the requests one after the other and compares status and body. An expected body that starts with `~` only
 /// has to be the text of the error.
-async fn check(steps: &[(Method, &str, &str, u16, &str)]) {
+pub(crate) async fn check(steps: &[(Method, &str, &str, u16, &str)]) {
     let gateway = TestGateway::start().await;
     for (method, path, body, status, expected) in steps {
         let (found, answer) = gateway.api.config(method.clone(), path, *body).await;
@@ -148,7 +148,11 @@ async fn functions() {
         ),
         (PUT, "default/functions/f", r#"{"metadata":{}}"#, 400, &text("provider configuration not set")),
         (PUT, "default/functions/none", r#"{"type":"http","provider":{"url":"http://b"}}"#, 404, r#"~Function "none" not found."#),
-        (POST, "default/eventtypes", r#"{"name":"t","authorizerId":"f"}"#, 400, "~Event Type \"t\" has an authorizer, and this gateway does not call authorizers: leave out authorizerId and check permissions in the functions."),
+(POST, "default/eventtypes", r#"{"name":"eventgateway.event.received","authorizerId":"f"}"#, 400, r#"~Event Type "eventgateway.event.received" is emitted by the gateway itself, which needs no authorization: leave out authorizerId."#),
+        (POST, "default/eventtypes", r#"{"name":"closed","authorizerId":"l"}"#, 201, r#"{"space":"default","name":"closed","authorizerId":"l"}"#),
+        (DELETE, "default/functions/l", "", 400, "~Function l cannot be deleted because is used as an authorizer for closed event type."),
+        (PUT, "default/eventtypes/closed", r#"{"authorizerId":"none"}"#, 400, "~Authorizer function doesn't exists."),
+        (PUT, "default/eventtypes/closed", "{}", 200, r#"{"space":"default","name":"closed"}"#),
         (POST, "default/eventtypes", r#"{"name":"t"}"#, 201, r#"{"space":"default","name":"t"}"#),
         (POST, "default/subscriptions", r#"{"type":"async","eventType":"t","functionId":"f","path":"/","method":"POST"}"#, 201, r#"{"space":"default","subscriptionId":"YXN5bmMsdCxmLCUyRixQT1NU","type":"async","eventType":"t","functionId":"f","path":"/","method":"POST"}"#),
         (DELETE, "default/functions/f", "", 400, "~Function cannot be deleted because it's subscribed to a least one event."),

@@ -6,9 +6,15 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
 
+mod authorizers;
+mod cloud_events;
 mod config_api;
+mod cors;
 mod delivery;
 mod events_api;
 mod lambda;
+mod metrics;
 mod process;
+mod spaces;
 mod support;
+mod system_events;
