@@ -25,22 +25,21 @@ pub(crate) fn register(function: &Function) -> TokenStream {
 
             #call
 
-            #krate::__register_function! {
-                __eg::FunctionDef {
-                    package: ::core::env!("CARGO_PKG_NAME"),
-                    version: ::core::env!("CARGO_PKG_VERSION"),
-                    name: #name,
-                    doc: #doc,
-                    file: ::core::file!(),
-                    line: #line,
-                    triggers: &[#(#triggers),*],
-                    timeout: #timeout,
-                    memory: #memory,
-                    emits: &[#(__eg::Probe::<#inputs>::EMITS),*],
-                    needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
-                    call: __eg_call,
-                }
-            }
+            const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {
+                package: ::core::env!("CARGO_PKG_NAME"),
+                version: ::core::env!("CARGO_PKG_VERSION"),
+                name: #name,
+                doc: #doc,
+                file: ::core::file!(),
+                line: #line,
+                triggers: &[#(#triggers),*],
+                timeout: #timeout,
+                memory: #memory,
+                emits: &[#(__eg::Probe::<#inputs>::EMITS),*],
+                needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
+                call: __eg_call,
+            };
+            #krate::__register_function!(__EG_FUNCTION);
         };
     }
 }

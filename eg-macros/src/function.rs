@@ -74,7 +74,7 @@ impl Function {
 fn check_twice(all: &[Args], errors: &mut Errors) {
     for (at, args) in all.iter().enumerate() {
         let earlier = all[..at].iter().filter(|other| other.kind == args.kind);
-        let earlier: Vec<Vec<String>> = earlier.map(|other| other.positional_texts()).collect();
+        let earlier: Vec<Vec<String>> = earlier.map(Args::positional_texts).collect();
         if args.kind == Kind::Http {
             if let Some(first) =
                 args.positional.first().filter(|_| earlier.contains(&args.positional_texts()))

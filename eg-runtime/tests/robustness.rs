@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use eg_runtime::testing::{InvocationError, TestApp};
-use eg_runtime::{App, Bytes, CloudEvent, Data, HeaderMap, Query, Request, Uri, http, queue, schedule, subscribe};
+use eg_runtime::{
+    App, Bytes, CloudEvent, Data, HeaderMap, Query, Request, Uri, http, queue, schedule, subscribe,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,7 +16,12 @@ use serde_json::{Value, json};
 #[http(GET, "/{*rest}")]
 #[http(POST, "/{*rest}")]
 #[http(PUT, "/{*rest}")]
-async fn reads(uri: Uri, headers: HeaderMap, Query(query): Query<Vec<(String, String)>>, body: Bytes) -> String {
+async fn reads(
+    uri: Uri,
+    headers: HeaderMap,
+    Query(query): Query<Vec<(String, String)>>,
+    body: Bytes,
+) -> String {
     format!("{uri} {headers:?} {query:?} {body:?}")
 }
 
@@ -26,13 +33,19 @@ async fn root(request: Request) -> String {
 
 #[queue("some")]
 #[schedule("rate(1 day)")]
-#[subscribe("websocket.connect", "websocket.message", "websocket.disconnect", "com.amazonaws.sns.Notification")]
+#[subscribe(
+    "websocket.connect",
+    "websocket.message",
+    "websocket.disconnect",
+    "com.amazonaws.sns.Notification"
+)]
 async fn takes(event: CloudEvent<Data>) -> String {
     format!("{event:?}")
 }
 
 fn fixtures() -> BTreeMap<String, Value> {
-    let metadata = cargo_metadata::MetadataCommand::new().other_options(["--offline".to_owned()]).exec().unwrap();
+    let metadata =
+        cargo_metadata::MetadataCommand::new().other_options(["--offline".to_owned()]).exec().unwrap();
     let package = metadata.packages.iter().find(|package| package.name == "aws_lambda_events").unwrap();
     let folder: PathBuf = package.manifest_path.parent().unwrap().join("src/fixtures").into();
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -91,7 +104,9 @@ async fn fixtures_are_what_they_are() {
             _ => {
                 let error = result.unwrap_err().error_message;
                 assert!(
-                    ["unknown payload", "batch of records from", "Lambda authorizer"].iter().any(|m| error.contains(m)),
+                    ["unknown payload", "batch of records from", "Lambda authorizer"]
+                        .iter()
+                        .any(|m| error.contains(m)),
                     "{name}: {error}"
                 );
             }
@@ -214,17 +229,24 @@ async fn nesting_of_any_depth() {
             deep.clone(),
             format!("{{\"x\":{deep}}}"),
             format!("{{\"Records\":{deep}}}"),
-            format!("{{\"requestContext\":{{\"elb\":{deep}}},\"httpMethod\":\"GET\",\"path\":\"/\",\"headers\":{deep}}}"),
-            format!("{{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/x\",\"type\":\"t\",\"x\":{deep},\"data\":{deep}}}"),
+            format!(
+                "{{\"requestContext\":{{\"elb\":{deep}}},\"httpMethod\":\"GET\",\"path\":\"/\",\"headers\":{deep}}}"
+            ),
+            format!(
+                "{{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/x\",\"type\":\"t\",\"x\":{deep},\"data\":{deep}}}"
+            ),
             format!("{{\"id\":\"1\",\"source\":\"x\",\"detail-type\":\"t\",\"detail\":{deep}}}"),
-            format!("{{\"id\":\"1\",\"source\":\"x\",\"detail-type\":\"t\",\"detail\":{{\"specversion\":{deep},\"id\":1}}}}"),
+            format!(
+                "{{\"id\":\"1\",\"source\":\"x\",\"detail-type\":\"t\",\"detail\":{{\"specversion\":{deep},\"id\":1}}}}"
+            ),
             format!(
                 "{{\"Records\":[{{\"eventSource\":\"aws:sqs\",\"eventSourceARN\":\"q\",\"messageId\":\"1\",\"body\":{text}}}]}}"
             ),
         ] {
             check(&app.invoke(&payload).await, "nested");
         }
-        let request = json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "1"});
+        let request =
+            json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "1"});
         let data = format!("{{\"method\":\"POST\",\"path\":\"/x\",\"body\":{deep}}}");
         let payload = request.to_string().replace("}", &format!(",\"data\":{data}}}"));
         check(&app.invoke(&payload).await, "nested");

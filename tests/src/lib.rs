@@ -1,5 +1,11 @@
 //! Tools of the end-to-end tests: real programs, started, watched and ended. Tests nothing itself.
 
+/// Crates of the edition before: what compiles in this one compiles there too.
+#[cfg(doctest)]
+#[doc = concat!("```edition2021,no_run\n", include_str!("../tests/ui/pass/every_form.rs"), "\n```")]
+#[doc = concat!("```edition2021,no_run\n", include_str!("../tests/ui/pass/schedules_and_queues.rs"), "\n```")]
+pub struct Edition2021;
+
 pub mod program;
 pub mod subscriber;
 

@@ -105,8 +105,8 @@ mod tests {
                 .collect();
             let (handled, reported) = run(&messages, |at| batch[at].1, |at| at < until);
             prop_assert!(handled.iter().all(|at| *at < until));
-            for at in 0..batch.len() {
-                let done = handled.contains(&at) && !batch[at].1;
+            for (at, (_, fails)) in batch.iter().enumerate() {
+                let done = handled.contains(&at) && !fails;
                 prop_assert_eq!(reported.contains(&format!("m{at}")), !done);
             }
         }

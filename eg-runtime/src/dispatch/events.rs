@@ -113,7 +113,7 @@ impl Service {
     }
 
     fn nobody(&self, event: &CloudEvent<Data>) -> Failure {
-        let known: Vec<String> = self.functions.iter().map(|function| describe(function)).collect();
+        let known: Vec<String> = self.functions.iter().map(describe).collect();
         let message =
             format!("no function here subscribes to event type `{}`: {}", event.ty(), known.join("; "));
         Failure { kind: FailureKind::Reject, message }

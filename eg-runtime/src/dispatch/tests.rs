@@ -38,10 +38,10 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
 }
 
 /// The error, or nothing.
-fn refusal(functions: Vec<&'static FunctionDef>) -> Option<String> {
+fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
     let gateway = EventGateway::new("http://localhost:4000").unwrap();
     let shared = Shared { states: States::default(), gateway };
-    Service::new(&functions, shared, &Layers::default()).err().map(|e| e.to_string())
+    Service::new(functions, shared, &Layers::default()).err().map(|e| e.to_string())
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn routes_side_by_side() {
         (("GET", "/{*a}"), ("POST", "/{*b}"), Some("/{*a} and /{*b} differ only in the names")),
     ] {
         let (a, b) = (Box::leak(Box::new([a])), Box::leak(Box::new([b])));
-        let refusal = refusal(vec![function("a", a), function("b", b)]);
+        let refusal = refusal(&[function("a", a), function("b", b)]);
         assert_eq!(refusal.is_some(), expected.is_some(), "{a:?} {b:?}: {refusal:?}");
         assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()), "{a:?} {b:?}");
     }
