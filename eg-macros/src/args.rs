@@ -1,12 +1,12 @@
 //! The grammar of `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]` and `#[queue(…)]`: which tokens are what.
 //! Whether they make sense together is decided in `function`.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, bracketed, parenthesized};
+use syn::{Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, parenthesized};
 
 use crate::errors::Errors;
 use crate::suggest::{did_you_mean, list};
@@ -63,6 +63,8 @@ pub(crate) struct Args {
     pub(crate) timeout: Option<Lit>,
     pub(crate) memory: Option<LitInt>,
     pub(crate) krate: Option<syn::Path>,
+    /// A piece could not be read, so that what is missing may only be misspelt.
+    pub(crate) incomplete: bool,
 }
 
 pub(crate) enum Positional {
@@ -94,9 +96,19 @@ impl Args {
             timeout: None,
             memory: None,
             krate: None,
+            incomplete: false,
         };
-        each(tokens, errors, |input| args.one(input));
+        each(tokens, errors, |input| {
+            let result = args.one(input);
+            args.incomplete |= result.is_err() || !(input.is_empty() || input.peek(Token![,]));
+            result
+        });
         args
+    }
+
+    /// The positional arguments as they are written.
+    pub(crate) fn positional_texts(&self) -> Vec<String> {
+        self.positional.iter().map(|argument| argument.tokens().to_string()).collect()
     }
 
     fn one(&mut self, input: ParseStream<'_>) -> Result<()> {
@@ -109,6 +121,13 @@ impl Args {
         if keyed || flag {
             let key = input.call(Ident::parse_any)?;
             return self.option(&key, input);
+        }
+        if let Ok(key) = input.fork().call(Ident::parse_any)
+            && self.kind.keys().contains(&key.to_string().as_str())
+            && !input.peek2(Token![::])
+        {
+            input.call(Ident::parse_any)?;
+            return Err(Error::new(key.span(), format!("option `{key}` needs a value: `{key} = …`")));
         }
         let path: syn::Path = input.parse().map_err(|e| Error::new(e.span(), self.expected()))?;
         self.positional.push(Positional::Path(path));
@@ -142,20 +161,20 @@ impl Args {
             ));
         }
         let again = match name.as_str() {
-            "name" => self.name.replace(value(input, "a string literal")?).is_some(),
-            "mode" => self.mode.replace(value(input, "a string literal")?).is_some(),
-            "path" => self.path.replace(value(input, "a string literal")?).is_some(),
-            "timeout" => self.timeout.replace(value(input, DURATION)?).is_some(),
-            "window" => self.window.replace(value(input, DURATION)?).is_some(),
-            "memory" => self.memory.replace(value(input, "a number of megabytes")?).is_some(),
-            "batch_size" => self.batch_size.replace(value(input, "a number of records")?).is_some(),
+            "name" => self.name.replace(value(key, input, "a string literal")?).is_some(),
+            "mode" => self.mode.replace(value(key, input, "a string literal")?).is_some(),
+            "path" => self.path.replace(value(key, input, "a string literal")?).is_some(),
+            "timeout" => self.timeout.replace(value(key, input, DURATION)?).is_some(),
+            "window" => self.window.replace(value(key, input, DURATION)?).is_some(),
+            "memory" => self.memory.replace(value(key, input, "a number of megabytes")?).is_some(),
+            "batch_size" => self.batch_size.replace(value(key, input, "a number of records")?).is_some(),
             "method" => {
-                input.parse::<Token![=]>()?;
-                self.method.replace(input.call(Ident::parse_any)?).is_some()
+                let Word(method) = value(key, input, "an HTTP method without quotes, for example `PUT`")?;
+                self.method.replace(method).is_some()
             }
             "crate" => {
-                input.parse::<Token![=]>()?;
-                self.krate.replace(input.call(syn::Path::parse_mod_style)?).is_some()
+                let ModPath(path) = value(key, input, "a path without quotes, for example `my::eg_runtime`")?;
+                self.krate.replace(path).is_some()
             }
             _ => self.cors.replace(Cors::parse(input)?).is_some(),
         };
@@ -168,26 +187,34 @@ impl Cors {
 
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut cors = Self::default();
+        if input.peek(Token![=]) {
+            return Err(input.error("`cors` takes no value: write `cors`, or `cors(origins = [\"…\"])`"));
+        }
         if !input.peek(syn::token::Paren) {
             return Ok(cors);
         }
         let content;
         parenthesized!(content in input);
         let mut errors = Errors::default();
-        each(content.parse()?, &mut errors, |input| cors.one(input));
+        let mut seen = Vec::new();
+        each(content.parse()?, &mut errors, |input| cors.one(input, &mut seen));
         errors.finish(cors)
     }
 
-    fn one(&mut self, input: ParseStream<'_>) -> Result<()> {
+    fn one(&mut self, input: ParseStream<'_>, seen: &mut Vec<String>) -> Result<()> {
         let key = input.call(Ident::parse_any)?;
         let name = key.to_string();
+        if seen.contains(&name) {
+            return Err(Error::new(key.span(), format!("`{name}` is given twice")));
+        }
+        seen.push(name.clone());
         let list_of = match name.as_str() {
             "origins" => &mut self.origins,
             "methods" => &mut self.methods,
             "headers" => &mut self.headers,
             "credentials" => {
-                input.parse::<Token![=]>()?;
-                self.credentials = input.parse::<LitBool>()?.value;
+                let credentials: LitBool = value(&key, input, "`true` or `false`")?;
+                self.credentials = credentials.value;
                 return Ok(());
             }
             _ => {
@@ -197,10 +224,7 @@ impl Cors {
                 return Err(Error::new(key.span(), message));
             }
         };
-        input.parse::<Token![=]>()?;
-        let content;
-        bracketed!(content in input);
-        let values = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
+        let Texts(values) = value(&key, input, "a list of string literals: `[\"…\"]`")?;
         list_of.extend(values);
         Ok(())
     }
@@ -209,9 +233,43 @@ impl Cors {
 const DURATION: &str = "a number of seconds, or a duration like `\"30s\"` or `\"5m\"`";
 
 /// `= value`.
-fn value<T: Parse>(input: ParseStream<'_>, what: &str) -> Result<T> {
+fn value<T: Parse>(key: &Ident, input: ParseStream<'_>, what: &str) -> Result<T> {
     input.parse::<Token![=]>()?;
-    input.parse().map_err(|e| Error::new(e.span(), format!("expected {what}")))
+    // The end of the attribute has no token to blame.
+    let nothing = (input.is_empty() || input.peek(Token![,])).then(|| key.span());
+    input.parse().map_err(|e| Error::new(nothing.unwrap_or(e.span()), format!("expected {what}")))
+}
+
+/// A word, keyword or not.
+struct Word(Ident);
+
+impl Parse for Word {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        input.call(Ident::parse_any).map(Self)
+    }
+}
+
+/// `["a", "b"]`. The brackets are read as one token, so that a mistake inside leaves nothing behind.
+struct Texts(Punctuated<LitStr, Token![,]>);
+
+impl Parse for Texts {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        match input.parse()? {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+                Punctuated::parse_terminated.parse2(group.stream()).map(Self)
+            }
+            other => Err(Error::new(other.span(), "expected a list")),
+        }
+    }
+}
+
+/// A path without arguments.
+struct ModPath(syn::Path);
+
+impl Parse for ModPath {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        input.call(syn::Path::parse_mod_style).map(Self)
+    }
 }
 
 /// Calls `one` for each comma-separated piece; after a mistake, goes on behind the next comma.

@@ -42,6 +42,7 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     }
     let ty = match &attribute.ty {
         Some(text) => check_event_type(text, &mut errors),
+        None if input.attrs.iter().any(|attr| attr.path().is_ident("event")) => String::new(),
         None => {
             errors.at(&input.ident, format!("which event type is this? Add {EXAMPLE}"));
             String::new()
@@ -82,10 +83,13 @@ impl Attribute {
                 return Err(Error::new(key.span(), message));
             }
             input.parse::<Token![=]>()?;
-            if name == "crate" {
-                self.krate = Some(input.call(Path::parse_mod_style)?);
+            let again = if name == "crate" {
+                self.krate.replace(input.call(Path::parse_mod_style)?).is_some()
             } else {
-                self.source = Some(input.parse()?);
+                self.source.replace(input.parse()?).is_some()
+            };
+            if again {
+                return Err(Error::new(key.span(), format!("option `{name}` is given twice")));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! user's own types.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, ReturnType, Type};
 
@@ -25,22 +25,21 @@ pub(crate) fn register(function: &Function) -> TokenStream {
 
             #call
 
-            #krate::__register_function! {
-                __eg::FunctionDef {
-                    package: ::core::env!("CARGO_PKG_NAME"),
-                    version: ::core::env!("CARGO_PKG_VERSION"),
-                    name: #name,
-                    doc: #doc,
-                    file: ::core::file!(),
-                    line: #line,
-                    triggers: &[#(#triggers),*],
-                    timeout: #timeout,
-                    memory: #memory,
-                    emits: &[#(__eg::Probe::<#inputs>::EMITS),*],
-                    needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
-                    call: __eg_call,
-                }
-            }
+            const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {
+                package: ::core::env!("CARGO_PKG_NAME"),
+                version: ::core::env!("CARGO_PKG_VERSION"),
+                name: #name,
+                doc: #doc,
+                file: ::core::file!(),
+                line: #line,
+                triggers: &[#(#triggers),*],
+                timeout: #timeout,
+                memory: #memory,
+                emits: &[#(__eg::Probe::<#inputs>::EMITS),*],
+                needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
+                call: __eg_call,
+            };
+            #krate::__register_function!(__EG_FUNCTION);
         };
     }
 }
@@ -64,19 +63,10 @@ fn call(function: &Function) -> TokenStream {
     let extract = match function.inputs.split_last() {
         None => quote!(drop(__eg_request);),
         Some((last, earlier)) => {
-            let earlier = names.iter().zip(earlier).map(|(name, ty)| {
-                extract(
-                    name,
-                    ty,
-                    |span| quote_spanned!(span=> __eg::from_parts::<#ty>(&mut __eg_parts).await),
-                )
-            });
-            let whole = |span| {
-                quote_spanned!(span=> {
-                    __eg::from_request::<#last, _>(__eg::Request::from_parts(__eg_parts, __eg_body)).await
-                })
-            };
-            let last = names.last().map(|name| extract(name, last, whole));
+            let from_parts = |(name, ty)| extract(name, ty, "from_parts", &quote!(&mut __eg_parts));
+            let earlier = names.iter().zip(earlier).map(from_parts);
+            let whole = quote!(__eg::Request::from_parts(__eg_parts, __eg_body));
+            let last = names.last().map(|name| extract(name, last, "from_request", &whole));
             quote! {
                 #[allow(unused_mut)]
                 let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
@@ -95,15 +85,28 @@ fn call(function: &Function) -> TokenStream {
     }
 }
 
-/// Binds `name` to what `extraction` yields; a rejection is the answer.
-fn extract(name: &Ident, ty: &Type, extraction: impl FnOnce(Span) -> TokenStream) -> TokenStream {
-    let extraction = extraction(blame(ty.span()));
+/// Binds `name` to what `function` of the runtime makes of `source`; a rejection is the answer.
+///
+/// The type is left to be inferred: written out, the compiler would check its bounds twice, and report a mistake
+/// twice. Since the path of the call then is what it blames, that path spans the user's type.
+fn extract(name: &Ident, ty: &Type, function: &str, source: &TokenStream) -> TokenStream {
+    let (first, last) = ends(ty);
+    let runtime = Ident::new("__eg", blame(first));
+    let function = Ident::new(function, blame(last));
+    let call = quote_spanned!(blame(last)=> #runtime::#function(#source).await);
     quote! {
-        let #name = match #extraction {
+        let #name: #ty = match #call {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(rejection) => return rejection,
         };
     }
+}
+
+/// The spans of the first and the last token.
+fn ends(ty: &Type) -> (Span, Span) {
+    let mut tokens = ty.to_token_stream().into_iter();
+    let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
+    (first, tokens.last().map_or(first, |token| token.span()))
 }
 
 /// What does not fit is reported at the user's own tokens, but names in it are the expansion's.

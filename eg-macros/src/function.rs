@@ -52,6 +52,7 @@ impl Function {
         }
 
         let triggers: Vec<Trigger> = all.iter().flat_map(|args| Trigger::read(args, &mut errors)).collect();
+        check_twice(&all, &mut errors);
         let inputs = signature::check(&item.sig, &triggers, &mut errors);
         let name = name(&all, &item.sig.ident, &mut errors);
         let hints = Hints::read(&all, &mut errors);
@@ -66,6 +67,30 @@ impl Function {
             inputs,
             output: item.sig.output.clone(),
         })
+    }
+}
+
+/// What two attributes ask for alike would be registered twice.
+fn check_twice(all: &[Args], errors: &mut Errors) {
+    for (at, args) in all.iter().enumerate() {
+        let earlier = all[..at].iter().filter(|other| other.kind == args.kind);
+        let earlier: Vec<Vec<String>> = earlier.map(Args::positional_texts).collect();
+        if args.kind == Kind::Http {
+            if let Some(first) =
+                args.positional.first().filter(|_| earlier.contains(&args.positional_texts()))
+            {
+                errors.at(first.tokens(), "another attribute of the function says the same");
+            }
+            continue;
+        }
+        let earlier: Vec<String> = earlier.concat();
+        for argument in &args.positional {
+            if earlier.contains(&argument.tokens().to_string()) {
+                let text = argument.tokens();
+                errors
+                    .at(argument.tokens(), format!("{text} is in another attribute of the function already"));
+            }
+        }
     }
 }
 

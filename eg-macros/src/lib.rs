@@ -56,24 +56,33 @@ pub fn derive_runtime_event(item: TokenStream) -> TokenStream {
 }
 
 fn function(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut item_fn: item::Item = match syn::parse(item.clone()) {
+    function_tokens(kind, args.into(), item.into()).into()
+}
+
+fn function_tokens(
+    kind: Kind,
+    args: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    let mut item_fn: item::Item = match syn::parse2(item.clone()) {
         Ok(item_fn) => item_fn,
         Err(_) => {
             let name = kind.name();
             let message = format!("`#[{name}]` goes on a function: `async fn {name}_handler(…) {{ … }}`");
             let error = syn::Error::new(proc_macro2::Span::call_site(), message).to_compile_error();
-            let mut tokens = proc_macro2::TokenStream::from(item);
-            tokens.extend(error);
-            return tokens.into();
+            return item.into_iter().chain(error).collect();
         }
     };
     let siblings = function::Function::siblings(&mut item_fn);
-    let checked = function::Function::read(kind, args.into(), &siblings, &item_fn);
+    let checked = function::Function::read(kind, args, &siblings, &item_fn);
     let mut tokens = item_fn.to_token_stream();
     tokens.extend((!siblings.is_empty()).then(|| expand::used(&siblings)));
     tokens.extend(match checked {
         Ok(function) => expand::register(&function),
         Err(errors) => errors.to_compile_error(),
     });
-    tokens.into()
+    tokens
 }
+
+#[cfg(test)]
+mod goldens;

@@ -8,13 +8,9 @@ use crate::registry::{FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigge
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __register_function {
-    ($def:expr) => {
-        const __EG_DEF: $crate::__private::FunctionDef = {
-            use $crate::__private as __eg;
-            $def
-        };
-        $crate::__record!($crate::__private::record_len(&__EG_DEF), $crate::__private::record(&__EG_DEF));
-        $crate::__private::inventory::submit! { __EG_DEF }
+    ($def:ident) => {
+        $crate::__record!($crate::__private::record_len(&$def), $crate::__private::record(&$def));
+        $crate::__private::inventory::submit! { $def }
     };
 }
 
@@ -235,5 +231,66 @@ impl<const N: usize> Writer<N> {
             self.raw(",");
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::registry::Cors;
+
+    const DEF: FunctionDef = FunctionDef {
+        package: "shop",
+        version: "0.1.0",
+        name: "order",
+        doc: "Says \"hello\"\\\n",
+        file: "src/main.rs",
+        line: 1042,
+        triggers: &[
+            Trigger::Subscription(Subscription {
+                event_type: "http.request",
+                mode: Mode::Sync,
+                method: "POST",
+                path: "/orders/:id",
+                route: Some("/orders/{id}"),
+                cors: Some(Cors {
+                    origins: &["https://a.example"],
+                    methods: &[],
+                    headers: &[],
+                    credentials: true,
+                }),
+            }),
+            Trigger::Schedule("rate(5 minutes)"),
+            Trigger::Queue(Queue { name: "orders", batch_size: Some(100), window: Some(5) }),
+            Trigger::Queue(Queue { name: "returns.fifo", batch_size: None, window: None }),
+        ],
+        timeout: Some(30),
+        memory: Some(512),
+        emits: &[&[], &["order.placed", "order.refused"], &["order.paid"]],
+        needs: &[],
+        call: |_| Box::pin(async { crate::extract::into_response(()) }),
+    };
+
+    #[test]
+    fn a_record_is_one_line_of_json_with_every_trigger_in_its_own_words() {
+        const RECORD: [u8; record_len(&DEF)] = record(&DEF);
+        let line = std::str::from_utf8(&RECORD).unwrap().strip_suffix('\n').unwrap();
+        assert!(!line.contains('\n'));
+        let cors =
+            json!({"origins": ["https://a.example"], "methods": [], "headers": [], "credentials": true});
+        let expected = json!({
+            "package": "shop", "version": "0.1.0", "name": "order", "doc": "Says \"hello\"\\\n",
+            "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
+            "triggers": [
+                {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors},
+                {"schedule": "rate(5 minutes)"},
+                {"queue": "orders", "batchSize": 100, "window": 5},
+                {"queue": "returns.fifo"},
+            ],
+            "emits": ["order.placed", "order.refused", "order.paid"],
+        });
+        assert_eq!(serde_json::from_str::<Value>(line).unwrap(), expected);
     }
 }

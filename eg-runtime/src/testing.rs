@@ -44,7 +44,7 @@ use bytes::Bytes;
 use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::{CloudEvent, Data, DataError, EventGateway, FromData, IntoCloudEvent, Recorder};
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -125,7 +125,7 @@ impl TestApp {
         let response = self.service.http(request.map(Into::into), &Invocation::default()).await;
         let (parts, body) = response.unwrap_or_else(Failure::into_response).into_parts();
         // A body that breaks off is, to a client, an answer that breaks off.
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let body = body.collect().await.map(Collected::to_bytes);
         let status = if body.is_ok() { parts.status } else { StatusCode::BAD_GATEWAY };
         Answer { status, headers: parts.headers, body: body.unwrap_or_default() }
     }

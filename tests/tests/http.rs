@@ -64,6 +64,15 @@ async fn functions_take_events_and_their_status_says_whether_to_try_again() {
 }
 
 #[tokio::test]
+async fn a_function_named_in_the_path_takes_any_event_if_it_is_for_a_queue() {
+    let server = Server::start().await;
+    assert_eq!(server.post("/functions/works", &event("any", &json!(1))).await.status(), 200);
+    let failed = server.post("/functions/works", &event("any", &json!("text"))).await;
+    assert_eq!(failed.status(), 422);
+    assert_eq!(server.post("/functions/fails", &event("any", &json!(1))).await.status(), 422);
+}
+
+#[tokio::test]
 async fn http_requests_through_the_gateway_get_the_reply_object() {
     let server = Server::start().await;
     let data = json!({"method": "POST", "path": "/status", "headers": {"Content-Type": "application/json"},

@@ -25,6 +25,7 @@ pub(super) fn read(args: &Args, errors: &mut Errors) -> Option<Queue> {
             errors.at(path, format!("the name of a queue is a string: `\"{}\"`", quote::quote!(#path)));
             None
         }
+        None if args.incomplete => None,
         None => {
             errors.push(Error::new(attribute_span(), "which queue? As in `#[queue(\"orders\")]`"));
             None

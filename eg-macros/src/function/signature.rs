@@ -1,7 +1,7 @@
 //! What the signature of an annotated function must be like. Whether its types really are extractors is the
 //! compiler's business; here is what it would explain badly.
 
-use syn::{FnArg, GenericArgument, PathArguments, Signature, Type};
+use syn::{FnArg, GenericArgument, PathArguments, Safety, Signature, Type};
 
 use super::Trigger;
 use crate::errors::Errors;
@@ -19,6 +19,12 @@ const SCALARS: [&str; 19] = [
 pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Errors) -> Vec<Type> {
     if signature.asyncness.is_none() {
         errors.at(signature.fn_token, "an event function is `async fn`");
+    }
+    if let Safety::Unsafe(unsafety) = &signature.safety {
+        errors.at(unsafety, "an event function is safe: the runtime calls it without any promise");
+    }
+    if let Some(abi) = &signature.abi {
+        errors.at(abi, "an event function is called by Rust; it has no other ABI");
     }
     if !signature.generics.params.is_empty() {
         errors.at(
@@ -39,8 +45,14 @@ pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Er
         }
     }
     for ty in &inputs {
-        if let Type::ImplTrait(_) = ty {
-            errors.at(ty, "an argument needs a concrete type: the runtime has to make its value");
+        match ty {
+            Type::ImplTrait(_) => {
+                errors.at(ty, "an argument needs a concrete type: the runtime has to make its value");
+            }
+            Type::Reference(_) => {
+                errors.at(ty, "an argument is owned: the runtime makes its value, and nobody else keeps it");
+            }
+            _ => {}
         }
     }
     check_body(&inputs, errors);
@@ -72,23 +84,16 @@ fn check_path(inputs: &[Type], triggers: &[Trigger], errors: &mut Errors) {
         let params: Vec<_> = path.params().collect();
         if params.len() != arity {
             let path = path.axum();
-            errors.at(
-                ty,
-                format!(
-                    "`{path}` has {} ({}), but this takes {arity}",
-                    count(params.len()),
-                    params.join(", ")
-                ),
-            );
+            errors.at(ty, format!("`{path}` has {}, but this takes {arity}", count(&params)));
         }
     }
 }
 
-fn count(params: usize) -> String {
+fn count(params: &[&str]) -> String {
     match params {
-        0 => "no parameters".to_owned(),
-        1 => "1 parameter".to_owned(),
-        n => format!("{n} parameters"),
+        [] => "no parameters".to_owned(),
+        [one] => format!("1 parameter ({one})"),
+        many => format!("{} parameters ({})", many.len(), many.join(", ")),
     }
 }
 

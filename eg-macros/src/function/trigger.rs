@@ -1,5 +1,6 @@
 //! What makes a function run, from the arguments of one attribute.
 
+use quote::ToTokens as _;
 use syn::{Error, Ident, LitStr};
 
 use super::queue::{self, Queue};
@@ -70,21 +71,38 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
         match argument {
             Positional::Path(word) if method.is_none() => match word.get_ident() {
                 Some(ident) => method = Some(check_method(ident, errors)),
-                None => errors.at(word, "expected an HTTP method, for example `POST`"),
+                None => {
+                    errors.at(word, "expected an HTTP method, for example `POST`");
+                    method = Some(None);
+                }
             },
+            Positional::Text(text) if method.is_none() && METHODS.contains(&text.value().as_str()) => {
+                errors.at(text, format!("a method stands without quotes: `{}`", text.value()));
+                method = Some(None);
+            }
             Positional::Text(text) if path.is_none() => path = Some(check_path(text, errors)),
+            Positional::Path(word)
+                if path.is_none() && !METHODS.iter().any(|method| word.is_ident(method)) =>
+            {
+                errors.at(word, format!("the path is a string: `\"/{}\"`", word.to_token_stream()));
+                path = Some(None);
+            }
             other => {
                 errors
                     .at(other.tokens(), "`#[http]` takes one method and one path; stack a second attribute");
             }
         }
     }
-    let example = "as in `#[http(POST, \"/users\")]`";
-    if method.is_none() && args.positional.iter().all(|a| matches!(a, Positional::Text(_))) {
-        errors.push(Error::new(attribute_span(), format!("the method is missing, {example}")));
-    }
-    if path.is_none() {
-        errors.push(Error::new(attribute_span(), format!("the path is missing, {example}")));
+    let missing = match (&method, &path) {
+        _ if args.incomplete => None,
+        (None, None) => Some("which requests?"),
+        (None, Some(_)) => Some("the method is missing,"),
+        (Some(_), None) => Some("the path is missing,"),
+        (Some(_), Some(_)) => None,
+    };
+    if let Some(missing) = missing {
+        let message = format!("{missing} as in `#[http(POST, \"/users\")]`");
+        errors.push(Error::new(attribute_span(), message));
     }
     let mode = mode(args, Mode::Sync, errors);
     let (method, path) = (method??, path??);
@@ -100,7 +118,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
 }
 
 fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
-    if args.positional.is_empty() {
+    if args.positional.is_empty() && !args.incomplete {
         let message = "which events? As in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`";
         errors.push(Error::new(attribute_span(), message));
     }

@@ -8,7 +8,7 @@ use std::env;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
@@ -86,6 +86,15 @@ pub(crate) async fn invoke(
         }
         Payload::Event(event) => {
             reply::write(service.event(event, invocation).await?, Shape::JoinedWithCookies).await
+        }
+        Payload::Events(events) => {
+            let mut answer = Ok(Response::default());
+            for event in events {
+                // After a failure the others still get their turn: it all comes again.
+                let one = service.event(event, invocation).await;
+                answer = answer.and(one);
+            }
+            reply::write(answer?, Shape::JoinedWithCookies).await
         }
         Payload::Queue(records) => reply::batch(&service.batch(records, invocation).await),
     }

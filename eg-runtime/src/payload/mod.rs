@@ -26,6 +26,8 @@ use crate::reply::Shape;
 pub(crate) enum Payload {
     /// An event, whoever carried it.
     Event(CloudEvent<Data>),
+    /// Events that come or fail together.
+    Events(Vec<CloudEvent<Data>>),
     /// An HTTP request, and the shape in which its sender wants the answer. What a client has done wrong is
     /// for the client to hear: a 400, not a failed invocation.
     Http(Result<Request, BadRequest>, Shape),
@@ -66,7 +68,7 @@ pub(crate) fn read(json: &str) -> Result<Payload, PayloadError> {
         Family::CloudEvent => Ok(Payload::Event(CloudEvent::from_json(json.as_bytes())?)),
         Family::EventBridge => eventbridge(json).map(Payload::Event),
         Family::Sqs => sqs::read(json).map(Payload::Queue),
-        Family::Sns => sns::read(json).map(Payload::Event),
+        Family::Sns => sns::read(json).map(Payload::Events),
         Family::WebSocket => websocket::read(json).map(Payload::Event),
         Family::HttpApi => Ok(Payload::Http(api_gateway::read(json)?, Shape::JoinedWithCookies)),
         Family::RestApi => Ok(Payload::Http(proxy::rest_api(json)?, Shape::MultiValue)),

@@ -1,0 +1,12 @@
+fn list() -> u8 {
+    1
+}
+::core::compile_error! {
+    "unknown HTTP method `GTE`; the methods are `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD` and `OPTIONS`"
+}
+::core::compile_error! {
+    "a path starts with `/`: \"/users\""
+}
+::core::compile_error! {
+    "an event function is `async fn`"
+}

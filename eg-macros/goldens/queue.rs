@@ -1,0 +1,42 @@
+async fn order(order: Json<Order>) {}
+const _: () = {
+    use ::eg_runtime::__private as __eg;
+    #[allow(unused_imports)]
+    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _};
+    fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
+        ::std::boxed::Box::pin(async move {
+            #[allow(unused_mut)]
+            let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
+            let __eg_0: Json<Order> = match __eg::from_request(
+                    __eg::Request::from_parts(__eg_parts, __eg_body),
+                )
+                .await
+            {
+                ::core::result::Result::Ok(value) => value,
+                ::core::result::Result::Err(rejection) => return rejection,
+            };
+            __eg::into_response(order(__eg_0).await)
+        })
+    }
+    const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {
+        package: ::core::env!("CARGO_PKG_NAME"),
+        version: ::core::env!("CARGO_PKG_VERSION"),
+        name: "order",
+        doc: "",
+        file: ::core::file!(),
+        line: ::core::line!(),
+        triggers: &[
+            __eg::Trigger::Queue(__eg::Queue {
+                name: "orders",
+                batch_size: ::core::option::Option::Some(100u32),
+                window: ::core::option::Option::Some(5u32),
+            }),
+        ],
+        timeout: ::core::option::Option::None,
+        memory: ::core::option::Option::None,
+        emits: &[__eg::Probe::<Json<Order>>::EMITS],
+        needs: &[__eg::Probe::<Json<Order>>::NEEDS],
+        call: __eg_call,
+    };
+    ::eg_runtime::__register_function!(__EG_FUNCTION);
+};

@@ -1,0 +1,84 @@
+//! What the macros expand to, as files to read. `UPDATE_GOLDENS=1 cargo test -p eg-macros` writes them anew.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::{env, fs};
+
+use proc_macro2::TokenStream;
+
+use crate::args::Kind;
+use crate::{derive_event, function_tokens};
+
+/// Compares the expansion of `#[kind(args)]` on `item` with the golden of this name.
+fn check(golden: &str, kind: Kind, args: &str, item: &str) {
+    let tokens = |text| TokenStream::from_str(text).unwrap();
+    compare(golden, function_tokens(kind, tokens(args), tokens(item)));
+}
+
+fn compare(golden: &str, tokens: TokenStream) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(format!("{golden}.rs"));
+    let expansion = prettyplease::unparse(&syn::parse2(tokens).unwrap());
+    if env::var_os("UPDATE_GOLDENS").is_some() {
+        fs::write(&path, &expansion).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(expansion, expected, "{} differs; is that meant?", path.display());
+}
+
+#[test]
+fn http() {
+    check(
+        "http",
+        Kind::Http,
+        r#"POST, "/users/{id}", cors(origins = ["https://a.example"], credentials = true), timeout = "30s""#,
+        "/// Registers a user.
+        async fn create(state: State<Users>, Path(id): Path<u32>, Json(user): Json<User>) -> Result<Json<User>, Error> {}",
+    );
+}
+
+#[test]
+fn subscribe() {
+    check(
+        "subscribe",
+        Kind::Subscribe,
+        r#""user.created", UserDeleted, mode = "sync", path = "/x", method = PUT, name = "tell", memory = 512"#,
+        "pub async fn notify(event: CloudEvent<Data>) {}",
+    );
+}
+
+#[test]
+fn schedule() {
+    check("schedule", Kind::Schedule, r#""rate(1 day)""#, "async fn clean_up() -> Result<(), Error> {}");
+}
+
+#[test]
+fn queue() {
+    check(
+        "queue",
+        Kind::Queue,
+        r#""orders", batch_size = 100, window = "5s""#,
+        "async fn order(order: Json<Order>) {}",
+    );
+}
+
+#[test]
+fn stacked() {
+    check(
+        "stacked",
+        Kind::Http,
+        r#"GET, "/", crate = eg"#,
+        "#[subscribe(\"a\")] #[must_use] async fn both(emit: Emit<A>) {}",
+    );
+}
+
+#[test]
+fn mistakes_leave_the_function() {
+    check("mistakes", Kind::Http, r#"GTE, "users""#, "fn list() -> u8 { 1 }");
+}
+
+#[test]
+fn event() {
+    let item = r#"#[event("page.seen", source = "/web")] struct Seen<T: Default> { what: T }"#;
+    let krate = syn::parse_quote!(::eg_runtime);
+    compare("event", derive_event::derive(TokenStream::from_str(item).unwrap(), &krate));
+}

@@ -1,0 +1,6 @@
+use eg_runtime::http;
+
+#[http(GET, "/")]
+mod handler {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use eg_runtime::http;
+
+#[http(GET, "/", cors(origins = "https://a.example"))]
+async fn handler() {}
+
+fn main() {}

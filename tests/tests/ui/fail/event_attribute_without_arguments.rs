@@ -1,0 +1,7 @@
+use eg_runtime::Event;
+
+#[derive(Event)]
+#[event]
+struct Paid {}
+
+fn main() {}

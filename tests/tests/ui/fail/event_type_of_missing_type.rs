@@ -1,0 +1,6 @@
+use eg_runtime::subscribe;
+
+#[subscribe(Missing)]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use eg_runtime::http;
+
+#[http("POST", "/")]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use eg_runtime::http;
+
+#[http(GET, "/users/{id")]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use eg_runtime::http;
+
+#[http(GET, "/users")]
+#[http(GET, "/users")]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use eg_runtime::queue;
+
+#[queue("")]
+async fn handler() {}
+
+fn main() {}

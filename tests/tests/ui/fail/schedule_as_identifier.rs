@@ -1,0 +1,6 @@
+use eg_runtime::schedule;
+
+#[schedule(rate)]
+async fn handler() {}
+
+fn main() {}

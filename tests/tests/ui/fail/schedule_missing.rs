@@ -1,0 +1,6 @@
+use eg_runtime::schedule;
+
+#[schedule]
+async fn handler() {}
+
+fn main() {}

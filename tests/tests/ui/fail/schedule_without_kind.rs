@@ -1,0 +1,6 @@
+use eg_runtime::schedule;
+
+#[schedule("5 minutes")]
+async fn handler() {}
+
+fn main() {}
