@@ -1,0 +1,57 @@
+//! The two ways to fail: try again later, or never again.
+//!
+//! ```text
+//! $ cargo eg run examples/retry-and-reject
+//! $ cargo eg emit --event parcel.packed --data '{"kilograms":2}'
+//! Event emitted: parcel.packed
+//! id: …
+//! $ cargo eg emit --event parcel.packed --data '{"kilograms":2000}'
+//! Event emitted: parcel.packed
+//! id: …
+//! ```
+//!
+//! The first terminal tells what became of them:
+//!
+//! ```text
+//! parcel.packed … → retry-and-reject-ship failed …: timed out; again in …
+//! parcel.packed … → retry-and-reject-ship delivered at attempt 2 …
+//! parcel.packed … → retry-and-reject-ship dead letter: no van carries 2000 kg
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eg_runtime::{App, CloudEvent, Error, State, subscribe};
+
+#[derive(serde::Deserialize)]
+struct Parcel {
+    kilograms: u32,
+}
+
+/// A carrier that does not answer when it is called for the first time.
+#[derive(Clone, Default)]
+struct Carrier(Arc<AtomicBool>);
+
+impl Carrier {
+    fn order_van(&self) -> io::Result<()> {
+        let awake = self.0.swap(true, Ordering::Relaxed);
+        if awake { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+}
+
+/// Ships a parcel. An error through `?` brings the event back later; a rejected one is kept as a dead letter.
+#[subscribe("parcel.packed")]
+async fn ship(State(carrier): State<Carrier>, event: CloudEvent<Parcel>) -> Result<(), Error> {
+    let Parcel { kilograms } = event.data;
+    if kilograms > 1000 {
+        return Err(Error::reject(format!("no van carries {kilograms} kg")));
+    }
+    carrier.order_van()?;
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().state(Carrier::default()).run().await
+}
