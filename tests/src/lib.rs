@@ -11,6 +11,7 @@ pub struct Readme;
 #[doc = concat!("```edition2021,no_run\n", include_str!("../tests/ui/pass/schedules_and_queues.rs"), "\n```")]
 pub struct Edition2021;
 
+pub mod app;
 pub mod program;
 pub mod subscriber;
 

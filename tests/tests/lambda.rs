@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
+use eg_tests::app::App;
 use eg_tests::program::{Program, build};
 use eg_tests::{eventually, http};
 use futures_util::future::join_all;
@@ -110,25 +110,24 @@ async fn invoke_locally(url: &str, function: &str, payload: &Value) -> Result<Va
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_lambda_and_an_independent_one_get_the_same_answers() {
-    let logs = tempfile::tempdir().unwrap();
-    let mut emulator = Emulator::bind(Options::new(logs.path())).await.unwrap();
-    emulator.deploy(FunctionSpec::new("all", "*", MISBEHAVING, logs.path())).unwrap();
-    emulator.open();
-    let independent = Lambda::start(MISBEHAVING, "*", &[]).await;
-    for payload in [
-        http_request("POST", "/status", &json!({}), &json!(200)),
-        http_request("POST", "/status", &json!({}), &json!(404)),
-        api_gateway("POST", "/status", "503"),
-        api_gateway("POST", "/panic", ""),
-        event("do", &json!("well")),
-        event("do", &json!("reject")),
-        event("ask", &json!("ready")),
-        json!({"unknown": true}),
+    let state = tempfile::tempdir().unwrap();
+    let local = App::start(state.path(), &["tests"]).await;
+    for (function, payload) in [
+        ("answers", http_request("POST", "/status", &json!({}), &json!(200))),
+        ("answers", http_request("POST", "/status", &json!({}), &json!(404))),
+        ("answers", api_gateway("POST", "/status", "503")),
+        ("panics", api_gateway("POST", "/panic", "")),
+        ("fails", event("do", &json!("well"))),
+        ("fails", event("do", &json!("reject"))),
+        ("asked", event("ask", &json!("ready"))),
+        ("asked", json!({"unknown": true})),
     ] {
+        let independent = Lambda::start(MISBEHAVING, function, &[]).await;
         let expected = independent.invoke(payload.clone()).await;
-        assert_eq!(invoke_locally(emulator.url(), "all", &payload).await, expected, "{payload}");
+        let answer = invoke_locally(&local.lambda, &format!("eg-tests-{function}"), &payload).await;
+        assert_eq!(answer, expected, "{payload}");
     }
-    emulator.shut_down().await;
+    assert_eq!(local.program.interrupt().await, 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,55 @@
+//! Applications as users run them: `cargo eg run`, on free ports and with a state of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tokio::process::Command;
+
+use crate::program::{Program, build};
+
+/// A running `cargo eg run`.
+#[derive(Debug)]
+pub struct App {
+    /// The process, and what it prints.
+    pub program: Program,
+    /// The URL of the Events API.
+    pub events: String,
+    /// The URL of the Config API.
+    pub config: String,
+    /// The URL of the local Lambda's Invoke API.
+    pub lambda: String,
+}
+
+impl App {
+    /// Runs the services in `paths`, relative to the workspace, and waits until they are ready.
+    ///
+    /// # Panics
+    /// When they do not become ready.
+    pub async fn start(state: &Path, paths: &[&str]) -> Self {
+        let mut command = cargo_eg();
+        command.arg("run").args(paths).args(["--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+        command.arg("--state-dir").arg(state);
+        let program = Program::start("cargo eg run", command);
+        let address = async |name: &'static str| {
+            program.line(name, |line| Some(line.trim().strip_prefix(name)?.trim().to_owned())).await
+        };
+        let (events, config) = (address("events ").await, address("config ").await);
+        let lambda = address("lambda ").await;
+        program.line("ready", |line| line.starts_with("ready").then_some(())).await;
+        Self { program, events, config, lambda }
+    }
+}
+
+/// `cargo eg` in this workspace. Built once.
+#[must_use]
+pub fn cargo_eg() -> Command {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(BINARY.get_or_init(|| build(&["cargo-eg"])["cargo-eg"].clone()));
+    command.arg("eg").current_dir(workspace());
+    command
+}
+
+fn workspace() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
+}
