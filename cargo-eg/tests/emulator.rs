@@ -1,5 +1,7 @@
 //! The emulator with real function processes: outcomes, limits, logs, processes.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use std::process::{Command, Stdio};
@@ -7,7 +9,7 @@ use std::time::Duration;
 
 use cargo_eg::emulator::InitFailure;
 use serde_json::{Value, json};
-use support::{Local, eventually, example, is_running, spec};
+use support::{Local, eventually, example, http, is_running, spec};
 
 #[tokio::test]
 async fn a_function_gets_its_event_and_answers() {
@@ -212,9 +214,10 @@ async fn stopping_leaves_no_process_and_answers_who_waits() {
     let local = Local::start(spec("echo")).await;
     let idle = u32::try_from(local.echo("fixture-echo").await["pid"].as_u64().unwrap()).unwrap();
     let url = local.invocations("fixture-echo");
-    let hanging = tokio::spawn(async move {
-        reqwest::Client::new().post(url).body(r#"{"do":"hang"}"#).send().await.unwrap().text().await
-    });
+    let hanging =
+        tokio::spawn(
+            async move { http().post(url).body(r#"{"do":"hang"}"#).send().await.unwrap().text().await },
+        );
     let log = local.folder.path().join("fixture-echo.log");
     let starts = || std::fs::read_to_string(&log).unwrap().matches("START").count();
     eventually("the second invocation has begun", || starts() == 2).await;
@@ -222,6 +225,15 @@ async fn stopping_leaves_no_process_and_answers_who_waits() {
     assert!(!is_running(idle));
     let answer = hanging.await.unwrap().unwrap();
     assert!(answer.contains("Sandbox.Stopped"), "{answer}");
+}
+
+#[tokio::test]
+async fn dropping_the_emulator_kills_its_processes() {
+    let local = Local::start(spec("echo")).await;
+    let pid = u32::try_from(local.echo("fixture-echo").await["pid"].as_u64().unwrap()).unwrap();
+    assert!(is_running(pid));
+    drop(local);
+    eventually("the process is gone", || !is_running(pid)).await;
 }
 
 /// The emulator cannot clean up after SIGKILL. Its children must notice by themselves.
@@ -237,7 +249,7 @@ async fn processes_end_when_their_emulator_is_killed() {
     let mut url = String::new();
     BufReader::new(host.stdout.take().unwrap()).read_line(&mut url).unwrap();
     let url = format!("{}/2015-03-31/functions/fixture/invocations", url.trim());
-    let answer = reqwest::Client::new().post(url).send().await.unwrap().text().await.unwrap();
+    let answer = http().post(url).send().await.unwrap().text().await.unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let child = u32::try_from(answer["pid"].as_u64().unwrap()).unwrap();
     assert!(is_running(child));

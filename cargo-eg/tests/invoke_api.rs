@@ -1,5 +1,7 @@
 //! The Invoke API as callers see it: plain HTTP, and the AWS SDK.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
@@ -10,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cargo_eg::emulator::{DeployError, Emulator, Options, StartError};
 use serde_json::{Value, json};
-use support::{Local, eventually, header, spec};
+use support::{Local, eventually, header, http, spec};
 
 fn client(local: &Local) -> aws_sdk_lambda::Client {
     let config = aws_sdk_lambda::Config::builder()
@@ -86,10 +88,10 @@ async fn an_event_is_accepted_before_it_is_worked_on() {
 #[tokio::test]
 async fn errors_have_the_status_type_and_body_that_sdks_compare() {
     let local = Local::start(spec("echo")).await;
-    let http = reqwest::Client::new();
+    let client = http();
     let check = async |name: &str, request: Request, expected: (u16, &str)| {
         let url = local.invocations(name);
-        let request = request.0.iter().fold(http.post(url).body(request.1), |r, (k, v)| r.header(*k, *v));
+        let request = request.0.iter().fold(client.post(url).body(request.1), |r, (k, v)| r.header(*k, *v));
         let response = request.send().await.unwrap();
         let found = (response.status().as_u16(), header(&response, "x-amzn-errortype").unwrap());
         assert_eq!((found.0, found.1.as_str()), expected, "{name}");
@@ -110,7 +112,7 @@ async fn errors_have_the_status_type_and_body_that_sdks_compare() {
     let large = with("x-amz-invocation-type", "Event", &" ".repeat(1024 * 1024 + 1));
     check("fixture-echo", large, (413, "RequestTooLargeException")).await;
 
-    let elsewhere = http.get(local.emulator.url()).send().await.unwrap();
+    let elsewhere = client.get(local.emulator.url()).send().await.unwrap();
     assert_eq!(elsewhere.status(), 404);
     assert_eq!(header(&elsewhere, "x-amzn-errortype").as_deref(), Some("UnknownOperationException"));
     local.emulator.shut_down().await;
@@ -126,7 +128,7 @@ async fn names_may_be_encoded_arns_and_an_empty_body_is_an_empty_object() {
         "arn:aws:lambda:eu-west-1:123456789012:function:fixture-echo:$LATEST",
         "000000000000:function:fixture-echo",
     ] {
-        let response = reqwest::Client::new()
+        let response = http()
             .post(local.invocations(name))
             .header("x-amzn-trace-id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
             .send()

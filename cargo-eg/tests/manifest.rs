@@ -1,5 +1,7 @@
 //! Manifests of real programs, and of files that are none.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -85,9 +85,14 @@ impl Feed {
         self.0.subscribe()
     }
 
+    /// Whether anybody would hear.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Tells the watchers; `activity` is only made when there are any.
     pub(crate) fn tell(&self, activity: impl FnOnce() -> Activity) {
-        if self.0.receiver_count() > 0 {
+        if self.is_watched() {
             // Fails only when the last watcher left in this moment.
             let _ = self.0.send(activity());
         }

@@ -1,5 +1,7 @@
 //! The command line: the flags of the original in Go's spelling and our own, logs, signals, exit codes.
 
+mod access;
+
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
@@ -35,7 +37,7 @@ Flags may be written with one dash or two, and with = or a space before the valu
 struct Cli {
     /// Development: logs as text
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
-          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true)]
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     dev: bool,
     /// Port of the Events API
     #[arg(long, value_name = "PORT", default_value_t = 4000)]
@@ -43,7 +45,7 @@ struct Cli {
     /// Port of the Config API
     #[arg(long, value_name = "PORT", default_value_t = 4001)]
     config_port: u16,
-    /// Address to listen on instead of loopback, for example 0.0.0.0 for all of the machine's (neither API asks who calls)
+    /// Address to listen on instead of loopback, for example 0.0.0.0 for all of the machine's; set --access-key then
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
     /// Directory of the store; made, readable for its owner only, if it does not exist
@@ -79,9 +81,11 @@ struct Cli {
     /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
+    #[command(flatten)]
+    access: access::Access,
     /// Print the version
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
-          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true)]
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     version: bool,
     #[command(flatten)]
     original: Original,
@@ -143,6 +147,13 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     for flag in cli.original.ignored() {
         tracing::warn!("--{flag} has no meaning for this gateway and is ignored");
     }
+    let options = match cli.options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -150,7 +161,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let code = runtime.block_on(run(cli.options()));
+    let code = runtime.block_on(run(options));
     // Whatever still runs now had its time.
     runtime.shutdown_background();
     code
@@ -197,7 +208,8 @@ fn explain(error: &StartError) -> ExitCode {
 }
 
 impl Cli {
-    fn options(self) -> Options {
+    fn options(self) -> Result<Options, String> {
+        let access_keys = self.access.keys()?;
         let listen = |port| match self.host {
             Some(host) => ListenAddr::Exact(SocketAddr::new(host, port)),
             None => ListenAddr::Loopback(port),
@@ -209,13 +221,15 @@ impl Cli {
         options.http_timeout = self.http_timeout;
         options.lambda_timeout = self.lambda_timeout;
         options.lambda_endpoint = self.lambda_endpoint.or_else(lambda_endpoint_of_environment);
+        options.domain = self.access.domain.clone();
+        options.access_keys = access_keys;
         options.retry = RetryPolicy {
             attempts: self.retry_attempts,
             min_backoff: self.retry_min_backoff,
             max_backoff: self.retry_max_backoff,
             max_age: self.retry_max_age,
         };
-        options
+        Ok(options)
     }
 }
 
@@ -292,73 +306,4 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
-        let args = std::iter::once("event-gateway").chain(args.iter().copied());
-        Cli::try_parse_from(args.map(|arg| two_dashes(OsString::from(arg))))
-    }
-
-    #[test]
-    fn definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn flags_are_spelled_as_in_go_or_with_two_dashes() {
-        for args in [
-            &["-dev", "-events-port=5", "-workers", "7"][..],
-            &["--dev", "--events-port", "5", "--workers=7"],
-            &["-dev=true", "-events-port", "5", "--workers", "7", "-db-hosts=127.0.0.1:2379"],
-        ] {
-            let cli = parse(args).unwrap();
-            assert!(cli.dev, "{args:?}");
-            assert_eq!((cli.events_port, cli.config_port, cli.workers), (5, 4001, 7), "{args:?}");
-        }
-        assert!(!parse(&["-dev=false"]).unwrap().dev);
-        for args in [&["-workers=0"][..], &["--events-port", "x"], &["--nonsense"], &["extra"]] {
-            assert!(parse(args).is_err(), "{args:?}");
-        }
-    }
-
-    #[test]
-    fn flags_become_options() {
-        let args =
-            ["--host=0.0.0.0", "-retry-attempts=3", "-retry-min-backoff=10ms", "-lambda-endpoint=http://l"];
-        let options = parse(&args).unwrap().options();
-        assert_eq!(options.events_addr, ListenAddr::Exact("0.0.0.0:4000".parse().unwrap()));
-        assert_eq!((options.retry.attempts, options.retry.min_backoff), (3, Duration::from_millis(10)));
-        assert_eq!(options.lambda_endpoint.as_deref(), Some("http://l"));
-        assert_eq!(parse(&[]).unwrap().options().config_addr, ListenAddr::Loopback(4001));
-    }
-
-    #[test]
-    fn original_flags_are_ignored_or_refused() {
-        let original = parse(&["-db-hosts=a", "-workers-backlog=1"]).unwrap().original;
-        assert_eq!(original.ignored().collect::<Vec<_>>(), ["db-hosts", "workers-backlog"]);
-        assert_eq!(original.refused(), None);
-        assert_eq!(parse(&["-config-tls-key=x"]).unwrap().original.refused(), Some("--config-tls-key"));
-    }
-
-    #[test]
-    fn durations() {
-        for (text, expected) in [
-            ("250ms", Some(250)),
-            ("30s", Some(30_000)),
-            ("5m", Some(300_000)),
-            ("24h", Some(86_400_000)),
-            ("0s", Some(0)),
-            ("30", None),
-            ("s", None),
-            ("-1s", None),
-            ("1.5s", None),
-            ("99999999999999999999s", None),
-            ("18446744073709551615h", None),
-        ] {
-            assert_eq!(duration(text).ok(), expected.map(Duration::from_millis), "{text}");
-        }
-    }
-}
+mod tests;

@@ -15,9 +15,12 @@ use crate::activity::{Activity, Feed};
 use crate::api::{self, App};
 use crate::configuration::{ChangeError, Configuration};
 use crate::deliver::engine::{Delivering, Engine};
-use crate::deliver::{Callers, Wakeups};
+use crate::deliver::{Callers, Invoker, Wakeups};
+use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::options::{ListenAddr, Options};
 use crate::store::{Store, StoreError};
+use crate::system::SystemEvents;
 use crate::{clock, server};
 
 /// How long a shutdown lets requests and deliveries finish.
@@ -101,9 +104,9 @@ impl Gateway {
         // First the ports: the usual mistake is a second gateway, and it should not touch the store.
         let (events_addr, events) = listen(Api::Events, options.events_addr).await?;
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
-        let callers = Arc::new(Callers::new(&options)?);
+        let callers = Callers::new(&options)?;
 
-        let Options { data_dir, retry, workers, body_limit, .. } = options;
+        let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
         let store = {
             let data_dir = data_dir.clone();
             let open = move || Store::open(&data_dir, clock::now_millis());
@@ -118,22 +121,36 @@ impl Gateway {
         let configuration = Arc::new(configuration);
         let (feed, stop, wakeups) = (Feed::new(), CancellationToken::new(), Arc::new(Wakeups::default()));
 
+        let metrics = Arc::new(Metrics::new());
+        let intake = Intake {
+            store: store.clone(),
+            wakeups: Arc::clone(&wakeups),
+            feed: feed.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let system = SystemEvents { configuration: Arc::clone(&configuration), intake: intake.clone() };
+        let invoker = Arc::new(Invoker::new(callers, system));
+
         let delivering = Delivering {
             store: store.clone(),
             configuration: Arc::clone(&configuration),
-            callers: Arc::clone(&callers),
+            invoker: Arc::clone(&invoker),
             feed: feed.clone(),
+            metrics: Arc::clone(&metrics),
             retry,
             stop: stop.clone(),
         };
-        let engine = Engine::new(delivering, Arc::clone(&wakeups), workers).await?;
+        let engine = Engine::new(delivering, wakeups, workers).await?;
         let app = Arc::new(App {
             store: store.clone(),
             configuration,
-            callers,
-            wakeups,
+            invoker,
+            intake,
             feed: feed.clone(),
             body_limit,
+            access_keys,
+            domain,
+            metrics,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());

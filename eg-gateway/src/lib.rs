@@ -3,6 +3,9 @@
 //! A `202` means that the event is on disk and will be delivered at least once to every subscription that existed when
 //! it was accepted, across crashes and restarts, until it succeeds or becomes a dead letter with payload and history.
 //!
+//! On the wire it is compatible with the Serverless Event Gateway 0.9.1, "the original" in these sources, except where
+//! that lost events or crashed.
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use eg_gateway::{Gateway, Options};
@@ -19,17 +22,20 @@
 
 mod activity;
 mod api;
-
 mod clock;
 mod configuration;
 mod decide;
 mod deliver;
 mod gateway;
+mod intake;
+mod metrics;
 mod options;
 mod server;
 mod store;
+mod system;
 
 pub use activity::{Activity, DeliveryOutcome};
+pub use decide::access::AccessKeys;
 pub use decide::retry::RetryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use options::{ListenAddr, Options};

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::decide::access::AccessKeys;
 use crate::decide::retry::RetryPolicy;
 
 /// Settings of a [`Gateway`](crate::Gateway). Start from [`Options::new`] and change what differs.
@@ -29,6 +30,10 @@ pub struct Options {
     pub lambda_timeout: Duration,
     /// Largest accepted request body in bytes.
     pub body_limit: usize,
+    /// Who may configure and emit.
+    pub access_keys: AccessKeys,
+    /// Requests to the host `<space>.<domain>` belong to that space. `None`: only the path says which space it is.
+    pub domain: Option<String>,
 }
 
 impl Options {
@@ -47,6 +52,8 @@ impl Options {
             lambda_timeout: Duration::from_secs(15 * 60 + 10),
             // Lambda takes payloads of 6 MB; the envelope around a body needs a little room.
             body_limit: 6 * 1024 * 1024 + 64 * 1024,
+            access_keys: AccessKeys::default(),
+            domain: None,
         }
     }
 }

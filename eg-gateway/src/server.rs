@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -23,6 +25,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often another port is tried when the system's free IPv4 port is taken on IPv6.
 const PORT_TRIES: usize = 20;
+
+/// The other end of the connection that a request came on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Binds the address; the result names the real port.
 pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpListener>)> {
@@ -57,8 +63,8 @@ pub(crate) async fn serve(listener: TcpListener, service: Router, stop: Cancella
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, service.clone(), &graceful));
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, Peer(peer), service.clone(), &graceful));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -74,15 +80,21 @@ pub(crate) async fn serve(listener: TcpListener, service: Router, stop: Cancella
 
 fn connection(
     stream: TcpStream,
+    peer: Peer,
     service: Router,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Only the delay of small answers is at stake.
     let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(service);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     async move {
         if let Err(error) = connection.await {

@@ -21,7 +21,6 @@ use crate::{Error, panics};
 pub struct App {
     states: States,
     layers: Layers,
-    gateway: Option<EventGateway>,
 }
 
 /// Why an app does not start.
@@ -33,8 +32,6 @@ pub(crate) enum StartError {
     Handler { handler: String, functions: String },
     #[error(transparent)]
     Environment(#[from] lambda::EnvironmentError),
-    #[error(transparent)]
-    Gateway(#[from] eg_sdk::Error),
 }
 
 impl App {
@@ -81,7 +78,7 @@ impl App {
     /// Emits through this client instead of the one that the environment describes.
     #[must_use]
     pub fn gateway(mut self, gateway: EventGateway) -> Self {
-        self.gateway = Some(gateway);
+        self.states.insert(gateway);
         self
     }
 
@@ -127,12 +124,7 @@ impl App {
         let functions = registry::functions();
         let name = registry::service(&functions)?;
         registry::check_names(&functions)?;
-        let gateway = match self.gateway {
-            Some(gateway) => gateway,
-            None => EventGateway::from_env()?,
-        };
-        let gateway = gateway.with_source(format!("/services/{name}"));
-        let shared = Shared { states: self.states, gateway };
+        let shared = Shared { states: self.states, source: format!("/services/{name}") };
         Ok((name, Service::new(&select(functions, name, handler)?, shared, &self.layers)?))
     }
 }

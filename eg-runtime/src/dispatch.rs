@@ -23,7 +23,7 @@ use crate::deadline::Deadline;
 use crate::layer::Layers;
 use crate::outcome::Failure;
 use crate::registry::{FunctionDef, RegistryError};
-use crate::state::Shared;
+use crate::state::{Shared, States, Unmet};
 
 /// Functions of the binary, ready to be called: all of them, or the one that `_HANDLER` names.
 #[derive(Debug, Clone)]
@@ -43,13 +43,13 @@ pub(crate) struct Invocation {
 }
 
 impl Service {
-    /// Checks that all functions can be served side by side.
+    /// Checks that all functions can be served side by side, and have what they need.
     pub(crate) fn new(
         functions: &[&'static FunctionDef],
-        shared: Shared,
+        mut shared: Shared,
         layers: &Layers,
     ) -> Result<Self, RegistryError> {
-        check_state(functions, &shared)?;
+        provide(functions, &mut shared.states)?;
         routes::check(functions)?;
         let functions: Vec<_> = functions.iter().map(|function| Served::new(function, layers)).collect();
         Ok(Self { router: routes::router(&functions), functions, shared: Arc::new(shared) })
@@ -112,10 +112,15 @@ fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(header("traceparent")?, header("tracestate"))
 }
 
-fn check_state(functions: &[&'static FunctionDef], shared: &Shared) -> Result<(), RegistryError> {
+/// Sees to it that everything the functions need is there.
+fn provide(functions: &[&'static FunctionDef], states: &mut States) -> Result<(), RegistryError> {
     for function in functions {
-        if let Some(need) = function.needs.iter().flatten().find(|need| !shared.states.has(**need)) {
-            return Err(RegistryError::MissingState { function: function.name, ty: (need.name)() });
+        for need in function.needs.iter().flatten() {
+            let (function, ty) = (function.name, (need.name)());
+            states.provide(need).map_err(|unmet| match unmet {
+                Unmet::Missing => RegistryError::MissingState { function, ty },
+                Unmet::Failed(cause) => RegistryError::Unavailable { function, ty, cause },
+            })?;
         }
     }
     Ok(())

@@ -27,6 +27,8 @@ use crate::context::Scope;
 /// ```
 pub struct Emit<E> {
     gateway: EventGateway,
+    /// The service's; without one, the client's own.
+    source: Option<String>,
     events: PhantomData<fn() -> E>,
 }
 
@@ -34,7 +36,7 @@ impl<E> Emit<E> {
     /// Emits through `gateway`: for calling a function by hand, in a test.
     #[must_use]
     pub fn through(gateway: EventGateway) -> Self {
-        Self { gateway, events: PhantomData }
+        Self { gateway, source: None, events: PhantomData }
     }
 
     /// Emits `event` and returns once the gateway has accepted it.
@@ -46,7 +48,10 @@ impl<E> Emit<E> {
         X: Event + Serialize,
         E: Contains<X, At>,
     {
-        self.gateway.emit(event).await
+        match &self.source {
+            Some(source) => self.gateway.emit(CloudEvent::new(source, event)).await,
+            None => self.gateway.emit(event).await,
+        }
     }
 
     /// Emits an event whose attributes you have chosen, for example its id or subject.
@@ -64,7 +69,7 @@ impl<E> Emit<E> {
 
 impl<E> Clone for Emit<E> {
     fn clone(&self) -> Self {
-        Self::through(self.gateway.clone())
+        Self { gateway: self.gateway.clone(), source: self.source.clone(), events: PhantomData }
     }
 }
 
@@ -79,11 +84,13 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let Scope { shared, context } = Scope::of(parts);
-        let gateway = shared.gateway.clone();
+        let gateway = shared.states.get::<EventGateway>();
+        let gateway = gateway.expect("the start of the service sees to the needs of its functions").clone();
         // A new span per function: what it emits hangs below it, not below what made it run.
-        Ok(Self::through(match &context.trace {
+        let gateway = match &context.trace {
             Some(trace) => gateway.with_trace_context(trace.child()),
             None => gateway,
-        }))
+        };
+        Ok(Self { gateway, source: Some(shared.source.clone()), events: PhantomData })
     }
 }

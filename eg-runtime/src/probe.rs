@@ -3,23 +3,30 @@
 //! aliases are seen through.
 
 use std::any::{TypeId, type_name};
+use std::error::Error as StdError;
 use std::marker::PhantomData;
 
 use eg_sdk::__private::EventTrait as Event;
-use eg_sdk::EventSet;
+use eg_sdk::{EventGateway, EventSet};
 
+use crate::state::States;
 use crate::{Emit, State};
 
 /// Stands for the argument type `T`.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<T>);
 
-/// A state that has to be provided.
+/// A value that has to be there before the function is called.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
     pub(crate) id: fn() -> TypeId,
     pub(crate) name: fn() -> &'static str,
+    /// Makes it where nobody has given it.
+    pub(crate) make: Option<Make>,
 }
+
+/// Adds a value to the states.
+pub(crate) type Make = fn(&mut States) -> Result<(), Box<dyn StdError + Send + Sync>>;
 
 /// The answer of types that emit nothing.
 pub trait EmitsNothing {
@@ -39,11 +46,20 @@ impl<T> NeedsNothing for Probe<T> {}
 impl<E: EventSet> Probe<Emit<E>> {
     /// The event types of the set.
     pub const EMITS: &'static [&'static str] = E::TYPES;
+    /// The gateway's client: the one the environment describes, unless `App::gateway` gave another.
+    pub const NEEDS: Option<Need> = Some(Need {
+        id: TypeId::of::<EventGateway>,
+        name: type_name::<EventGateway>,
+        make: Some(|states| {
+            states.insert(EventGateway::from_env()?);
+            Ok(())
+        }),
+    });
 }
 
 impl<T: 'static> Probe<State<T>> {
     /// The state.
-    pub const NEEDS: Option<Need> = Some(Need { id: TypeId::of::<T>, name: type_name::<T> });
+    pub const NEEDS: Option<Need> = Some(Need { id: TypeId::of::<T>, name: type_name::<T>, make: None });
 }
 
 /// The event type that `E` stands for.

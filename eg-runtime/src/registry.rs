@@ -1,6 +1,8 @@
 //! What the macros record about each function, and the functions of this binary. Data only: what is done
 //! with it stands in `dispatch` (calling) and `manifest` (writing it down).
 
+use std::error::Error as StdError;
+
 use crate::extract::Call;
 use crate::probe::Need;
 
@@ -27,7 +29,7 @@ pub struct FunctionDef {
     pub memory: Option<u32>,
     /// Per argument, the event types it may emit through it.
     pub emits: &'static [&'static [&'static str]],
-    /// Per argument, the state it needs for it.
+    /// Per argument, the value that has to be there for it.
     pub needs: &'static [Option<Need>],
     /// Answers one request with it.
     pub call: Call,
@@ -161,6 +163,8 @@ pub(crate) enum RegistryError {
     ParameterNames { first: &'static str, second: &'static str },
     #[error("`{function}` needs `State<{ty}>`: provide it with `App::new().state(…)` in main.rs")]
     MissingState { function: &'static str, ty: &'static str },
+    #[error("`{function}` needs `{ty}`, and it cannot be made: {cause}")]
+    Unavailable { function: &'static str, ty: &'static str, cause: Box<dyn StdError + Send + Sync> },
 }
 
 impl FunctionDef {

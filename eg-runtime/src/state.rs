@@ -1,12 +1,13 @@
-//! What is shared by all invocations of a process: the states given to `App::state`, and the gateway's client.
+//! What is shared by all invocations of a process: the values given to `App::state`, by their type. The gateway's
+//! client is one of them, so that a binary that emits nothing does not even contain it.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::error::Error as StdError;
 use std::fmt;
 
 use axum::extract::FromRequestParts;
-use eg_sdk::EventGateway;
 use http::request::Parts;
 
 use crate::context::Scope;
@@ -26,7 +27,8 @@ pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) states: States,
-    pub(crate) gateway: EventGateway,
+    /// The `source` of what functions emit: `/services/<service>`.
+    pub(crate) source: String,
 }
 
 impl States {
@@ -34,13 +36,27 @@ impl States {
         self.0.insert(TypeId::of::<T>(), Box::new(state));
     }
 
-    pub(crate) fn has(&self, need: Need) -> bool {
-        self.0.contains_key(&(need.id)())
+    /// Sees to it that there is a value for `need`: one that was given, or one that can be made now.
+    ///
+    /// # Errors
+    /// When it can be neither.
+    pub(crate) fn provide(&mut self, need: &Need) -> Result<(), Unmet> {
+        match (self.0.contains_key(&(need.id)()), need.make) {
+            (true, _) => Ok(()),
+            (false, Some(make)) => make(self).map_err(Unmet::Failed),
+            (false, None) => Err(Unmet::Missing),
+        }
     }
 
-    fn get<T: Any>(&self) -> Option<&T> {
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
         self.0.get(&TypeId::of::<T>())?.downcast_ref()
     }
+}
+
+/// Why there is no value for a need.
+pub(crate) enum Unmet {
+    Missing,
+    Failed(Box<dyn StdError + Send + Sync>),
 }
 
 impl fmt::Debug for States {

@@ -1,4 +1,18 @@
 //! The resources of the gateway's Config API, exactly as they travel. Their rules are the gateway's.
+//!
+//! ```
+//! use eg_sdk::config::{Function, Provider, Subscription};
+//!
+//! let function = Function::new("users-create_user", Provider::Http { url: "http://localhost:3000/".into() });
+//! let subscription = Subscription::http("POST", "/users", &function.function_id);
+//! assert_eq!(
+//!     serde_json::to_string(&subscription)?,
+//!     r#"{"type":"sync","eventType":"http.request","functionId":"users-create_user","path":"/users","method":"POST"}"#
+//! );
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod ids;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -248,6 +262,14 @@ pub struct Cors {
     /// Labels.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+}
+
+impl Cors {
+    /// What the gateway allows by default to pages that call `path` with `method`.
+    #[must_use]
+    pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { method: method.into(), path: path.into(), ..Self::default() }
+    }
 }
 
 fn root() -> String {

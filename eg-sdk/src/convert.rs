@@ -31,11 +31,11 @@ impl CloudEvent<Data> {
     /// ```
     /// # use eg_sdk::CloudEvent;
     /// let old = br#"{"eventType":"user.created","cloudEventsVersion":"0.1","source":"/users","eventID":"1","data":{}}"#;
-    /// let event = CloudEvent::from_json(old)?.to_v1()?;
+    /// let event = CloudEvent::from_json(old)?.into_v1()?;
     /// assert_eq!(event.to_json()?, br#"{"specversion":"1.0","id":"1","source":"/users","type":"user.created","data":{}}"#);
     /// # Ok::<(), eg_sdk::InvalidEvent>(())
     /// ```
-    pub fn to_v1(mut self) -> Result<Self, InvalidEvent> {
+    pub fn into_v1(mut self) -> Result<Self, InvalidEvent> {
         if self.attributes.specversion == SpecVersion::V1_0 {
             return Ok(self);
         }
@@ -58,11 +58,11 @@ impl CloudEvent<Data> {
         Ok(self)
     }
 
-    /// The same event as CloudEvents 0.1, for gateways that know no other; [`to_v1`](Self::to_v1) has the names.
+    /// The same event as CloudEvents 0.1, for gateways that know no other; [`into_v1`](Self::into_v1) has the names.
     ///
     /// # Errors
     /// When an attribute breaks a rule that only 0.1 has: its `source` is an absolute URI or path.
-    pub fn to_v0_1(mut self) -> Result<Self, InvalidEvent> {
+    pub fn into_v0_1(mut self) -> Result<Self, InvalidEvent> {
         if self.attributes.specversion == SpecVersion::V0_1 {
             return Ok(self);
         }

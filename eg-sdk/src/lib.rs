@@ -6,7 +6,11 @@
 //! | tie a serde type to an event type | [`Event`], `#[derive(Event)]` |
 //! | read or build an event | [`CloudEvent`] |
 //! | emit events, ask a sync subscriber, configure a gateway | `EventGateway` (feature `client`) |
+//! | test code that emits | `EventGateway::recording` |
 //! | name functions and subscriptions in code | [`config`] |
+//! | take events as HTTP messages, or batches of them | `http` (feature `http`), [`CloudEvent`] as an axum extractor (feature `axum`) |
+//! | carry a trace along | [`TraceContext`] |
+//! | put events on an event bus of AWS, or read them there | [`eventbridge`]; set `EVENT_BUS` (feature `eventbridge`) |
 //!
 //! ```
 //! use eg_sdk::{CloudEvent, Event};
@@ -41,7 +45,9 @@ mod event_set;
 pub mod eventbridge;
 #[cfg(feature = "http")]
 pub mod http;
+mod invalid;
 mod media;
+mod members;
 mod rules;
 #[cfg(feature = "client")]
 mod settings;
@@ -52,7 +58,7 @@ mod trace;
 pub use crate::axum::EventRejection;
 #[cfg(feature = "client")]
 pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, Resource, RetryPolicy};
-pub use cloud_event::{CloudEvent, InvalidEvent, SpecVersion};
+pub use cloud_event::{CloudEvent, SpecVersion};
 pub use data::{Data, DataError, FromData, IntoData};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
 ///
@@ -61,11 +67,16 @@ pub use data::{Data, DataError, FromData, IntoData};
 pub use eg_macros::SdkEvent as Event;
 pub use event::{Event, IntoCloudEvent, is_event_type};
 pub use event_set::{Contains, EventSet};
+pub use invalid::InvalidEvent;
 #[cfg(feature = "client")]
 pub use settings::{EventBus, Settings};
 /// Timestamps of events.
 pub use time::OffsetDateTime;
 pub use trace::TraceContext;
+
+#[cfg(all(doctest, feature = "client", feature = "derive"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// What the other crates of the project need beyond the public API.
 #[doc(hidden)]

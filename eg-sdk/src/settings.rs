@@ -110,6 +110,39 @@ mod tests {
     }
 
     #[test]
+    fn an_event_bus_takes_what_lambda_sets() {
+        let settings = |variables: &[(&str, &str)]| {
+            Settings::from_lookup(|name| {
+                variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let aws = [
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+            ("AWS_SESSION_TOKEN", "token"),
+            ("AWS_ENDPOINT_URL", "http://all"),
+        ];
+        assert_eq!(settings(&aws).event_bus, None);
+        let bus = settings(&[&aws[..], &[("EVENT_BUS", "shop")]].concat()).event_bus.unwrap();
+        let credentials = Aws {
+            region: "eu-central-1".into(),
+            aws_access_key_id: Some("id".into()),
+            aws_secret_access_key: Some("key".into()),
+            aws_session_token: Some("token".into()),
+        };
+        let expected =
+            EventBus { aws: credentials, endpoint: Some("http://all".into()), ..EventBus::new("shop") };
+        assert_eq!(bus, expected);
+        assert!(!format!("{bus:?}").contains("\"key\""));
+        let own = [("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://own")];
+        let bus = settings(&[&own[..], &[("EVENT_BUS", "shop"), ("AWS_DEFAULT_REGION", "x")]].concat());
+        let bus = bus.event_bus.unwrap();
+        assert_eq!((bus.endpoint.as_deref(), &*bus.aws.region), (Some("http://own"), "x"));
+    }
+
+    #[test]
     fn the_access_key_is_not_printed() {
         let settings = Settings { access_key: Some("top-secret".into()), ..Settings::default() };
         assert!(!format!("{settings:?}").contains("top-secret"));

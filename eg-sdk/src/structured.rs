@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,6 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cloud_event::Attributes;
+use crate::members::Members;
 use crate::rules::check;
 use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
 
@@ -126,19 +126,31 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         attributes.extensions = text::<BTreeMap<String, Value>>("extensions", raw)?.unwrap_or_default();
     }
     if let Some(version) = type_version {
-        attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), Value::String(version));
+        let version = Value::String(version);
+        if attributes.extensions.insert(EVENT_TYPE_VERSION.to_owned(), version).is_some() {
+            return Err(InvalidEvent::attribute("eventTypeVersion", "given twice: also as an extension"));
+        }
     }
     lift_subject(&mut attributes);
-    let data = members.take("data")?.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
+    // The original always wrote `data`, and `null` where there was none.
+    let data = members.take("data")?.filter(|raw| raw.get() != "null");
+    let data = data.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
     Ok(CloudEvent { data, attributes })
 }
 
 /// Makes the extension that carries the subject in 0.1 the attribute it is in 1.0.
 pub(crate) fn lift_subject(attributes: &mut Attributes) {
-    if let Some(Value::String(subject)) = attributes.extensions.get(SUBJECT) {
+    if let Some(Value::String(subject)) = attributes.extensions.get(SUBJECT)
+        && !subject.is_empty()
+    {
         attributes.subject = Some(subject.clone());
         attributes.extensions.remove(SUBJECT);
     }
+}
+
+/// The version of the event type as the attribute that it is in 0.1, if it can be one.
+pub(crate) fn type_version(attributes: &Attributes) -> Option<&str> {
+    attributes.extensions.get(EVENT_TYPE_VERSION)?.as_str().filter(|version| !version.is_empty())
 }
 
 pub(crate) fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, InvalidEvent> {
@@ -150,47 +162,6 @@ pub(crate) fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, Invalid
 pub(crate) fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Option<T>, InvalidEvent> {
     serde_json::from_str(raw.get()).map_err(|e| InvalidEvent::attribute(name, e.to_string()))
 }
-
-/// The members of the event's JSON object, undecoded, in their order.
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    /// Removes the member `name`. That it is there twice is an error: which one counts would be a guess.
-    pub(crate) fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
-        let Some(at) = self.0.iter().position(|(n, _)| n == name) else { return Ok(None) };
-        let (_, raw) = self.0.swap_remove(at);
-        if self.0.iter().any(|(n, _)| n == name) {
-            return Err(InvalidEvent::attribute(name, "given twice"));
-        }
-        Ok(Some(raw))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event, which is a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(12);
-                while let Some(Name(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-/// A member's name, borrowed unless it holds escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// How an event is written.
 pub(crate) struct Wire<'a>(pub(crate) &'a CloudEvent<Data>);
@@ -230,7 +201,8 @@ fn write_1_0<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
 fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
     let a = &event.attributes;
     map.serialize_entry("eventType", &a.ty)?;
-    optional(map, "eventTypeVersion", a.extensions.get(EVENT_TYPE_VERSION))?;
+    let type_version = type_version(a);
+    optional(map, "eventTypeVersion", type_version.as_ref())?;
     map.serialize_entry("cloudEventsVersion", a.specversion.as_str())?;
     map.serialize_entry("source", &a.source)?;
     map.serialize_entry("eventID", &a.id)?;
@@ -239,7 +211,7 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     let mut extensions: BTreeMap<_, _> = a
         .extensions
         .iter()
-        .filter(|(name, _)| *name != EVENT_TYPE_VERSION)
+        .filter(|(name, _)| type_version.is_none() || *name != EVENT_TYPE_VERSION)
         .map(|(name, value)| (name.as_str(), Cow::Borrowed(value)))
         .collect();
     if let Some(subject) = &a.subject {

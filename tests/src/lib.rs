@@ -1,5 +1,10 @@
 //! Tools of the end-to-end tests: real programs, started, watched and ended. Tests nothing itself.
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 /// Crates of the edition before: what compiles in this one compiles there too.
 #[cfg(doctest)]
 #[doc = concat!("```edition2021,no_run\n", include_str!("../tests/ui/pass/every_form.rs"), "\n```")]
@@ -28,4 +33,15 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// A client for plain requests.
+///
+/// # Panics
+/// When it cannot be made, which depends on nothing outside.
+#[must_use]
+pub fn http() -> reqwest::Client {
+    // Built in one go with the gateway, reqwest can do TLS and insists on being told with which cryptography.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

@@ -1,8 +1,9 @@
 //! The same binary where there is no Lambda: an HTTP server, as `http` functions of the gateway are.
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
+use eg_tests::http;
 use eg_tests::program::Program;
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -21,7 +22,7 @@ impl Server {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Response {
-        Client::new().post(format!("{}{path}", self.url)).json(body).send().await.unwrap()
+        http().post(format!("{}{path}", self.url)).json(body).send().await.unwrap()
     }
 }
 

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use eg_tests::eventually;
+use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
 use eg_tests::program::{Program, build};
+use eg_tests::{eventually, http};
 use futures_util::future::join_all;
 use lambda_simulator::{InvocationStatus, Simulator};
 use serde_json::{Value, json};
@@ -95,6 +96,39 @@ async fn users_are_registered_and_read_whoever_carries_the_request() {
     assert_eq!(answer["statusCode"], 400);
     assert_eq!(answer["body"], r#"{"errors":["Invalid request. Missing required field."]}"#);
     assert_eq!(answer["headers"]["content-type"], "application/json");
+}
+
+/// What the local Lambda's Invoke API answers, in the same shape as [`Lambda::invoke`].
+async fn invoke_locally(url: &str, function: &str, payload: &Value) -> Result<Value, (String, String)> {
+    let url = format!("{url}/2015-03-31/functions/{function}/invocations");
+    let response = http().post(url).json(payload).send().await.unwrap();
+    let failed = response.headers().contains_key("x-amz-function-error");
+    let answer: Value = response.json().await.unwrap();
+    let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+    if failed { Err((text("errorType"), text("errorMessage"))) } else { Ok(answer) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_local_lambda_and_an_independent_one_get_the_same_answers() {
+    let logs = tempfile::tempdir().unwrap();
+    let mut emulator = Emulator::bind(Options::new(logs.path())).await.unwrap();
+    emulator.deploy(FunctionSpec::new("all", "*", MISBEHAVING, logs.path())).unwrap();
+    emulator.open();
+    let independent = Lambda::start(MISBEHAVING, "*", &[]).await;
+    for payload in [
+        http_request("POST", "/status", &json!({}), &json!(200)),
+        http_request("POST", "/status", &json!({}), &json!(404)),
+        api_gateway("POST", "/status", "503"),
+        api_gateway("POST", "/panic", ""),
+        event("do", &json!("well")),
+        event("do", &json!("reject")),
+        event("ask", &json!("ready")),
+        json!({"unknown": true}),
+    ] {
+        let expected = independent.invoke(payload.clone()).await;
+        assert_eq!(invoke_locally(emulator.url(), "all", &payload).await, expected, "{payload}");
+    }
+    emulator.shut_down().await;
 }
 
 #[tokio::test]

@@ -34,11 +34,11 @@ mod process;
 mod registry;
 mod report;
 mod runtime_api;
+mod spec;
 mod status;
 mod variables;
 
-mod spec;
-
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -194,14 +194,17 @@ impl Emulator {
         };
     }
 
-    /// Returns when a process of function `id` is ready for its first event, with the time its start
-    /// took: zero when it was ready, or when there is no such function.
-    pub async fn warm(&self, id: &str) -> Result<Duration, InitFailure> {
-        let Some(function) = self.registry.get(id) else { return Ok(Duration::ZERO) };
-        let task = self.registry.spawn(async move { function.warm().await });
-        match task {
-            Ok(task) => task.await.unwrap_or(Err(InitFailure::Stopped)),
-            Err(_) => Err(InitFailure::Stopped),
+    /// Starts a process of function `id` unless one is there. The future only waits until it is ready for its
+    /// first event, and says how long the start took: zero when it was ready, or when there is no such function.
+    pub fn warm(&self, id: &str) -> impl Future<Output = Result<Duration, InitFailure>> + use<> {
+        let task = self.registry.get(id).map(|function| {
+            self.registry.spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
+        });
+        async move {
+            match task {
+                Some(task) => task?.await.unwrap_or(Err(InitFailure::Stopped)),
+                None => Ok(Duration::ZERO),
+            }
         }
     }
 

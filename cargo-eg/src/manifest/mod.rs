@@ -1,7 +1,7 @@
 //! The manifest of a service: what its binary says about its functions, without running it.
 //!
 //! `eg-runtime` leaves one JSON record per function in a link section. [`Manifest::read`] finds the
-//! section ([`section`]) and puts the records together ([`assemble`]).
+//! section, reads its records and puts them together. It does not judge what the functions are for.
 
 mod assemble;
 mod record;
@@ -13,7 +13,7 @@ use eg_sdk::config::SubscriptionType;
 use serde::{Deserialize, Serialize};
 
 /// A service and its functions, in the order in which they stand in the source.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
     /// The service's name: its package's, unless `eg_runtime::service!` names it.
@@ -25,7 +25,7 @@ pub struct Manifest {
 }
 
 /// One function of a service.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Function {
     /// Its name in the service, which is also its `_HANDLER`.
@@ -33,7 +33,7 @@ pub struct Function {
     /// Its name everywhere else: `<service>-<name>`.
     pub id: String,
     /// The first words of its documentation.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
     /// `file:line` of its definition.
     pub source: String,

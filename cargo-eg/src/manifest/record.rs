@@ -73,17 +73,17 @@ mod tests {
     const SERVICE: &str = r#"{"service":"shop","version":"2.0.0"}"#;
 
     #[track_caller]
-    fn check(section: String, expected: usize) {
+    fn check(section: &str, expected: usize) {
         assert_eq!(records(section.as_bytes()).unwrap().len(), expected);
     }
 
     #[test]
     fn padding_between_records_is_ignored() {
-        check(String::new(), 0);
-        check("\0\0\n\n \0".to_owned(), 0);
-        check(format!("{USERS}\n"), 1);
-        check(USERS.to_owned(), 1);
-        check(format!("\0\0{USERS}\n\0\0\0{SERVICE}\n\n\0{USERS}\0"), 3);
+        check("", 0);
+        check("\0\0\n\n \0", 0);
+        check(&format!("{USERS}\n"), 1);
+        check(USERS, 1);
+        check(&format!("\0\0{USERS}\n\0\0\0{SERVICE}\n\n\0{USERS}\0"), 3);
     }
 
     #[test]

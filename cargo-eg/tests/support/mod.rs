@@ -1,6 +1,8 @@
 //! What the tests of this crate share: the fixture function, an emulator that runs it, polling.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod app;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,13 @@ pub(crate) fn example(name: &str) -> PathBuf {
     let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: `cargo build -p cargo-eg --examples` makes it", path.display());
     path
+}
+
+/// A client for `http:` URLs. reqwest wants a provider of cryptography as soon as any crate turns on its TLS.
+pub(crate) fn http() -> reqwest::Client {
+    // Fails when another test of this process was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 /// An open emulator and the folder of its logs.
@@ -42,7 +51,7 @@ impl Local {
     }
 
     pub(crate) async fn invoke(&self, name: &str, payload: Value) -> Response {
-        reqwest::Client::new().post(self.invocations(name)).body(payload.to_string()).send().await.unwrap()
+        http().post(self.invocations(name)).body(payload.to_string()).send().await.unwrap()
     }
 
     /// Invokes the fixture and gives `(function error, payload)`.

@@ -1,4 +1,4 @@
-//! The Config API (contract §2): resources in, resources out. Rules are in `decide`, persistence in `configuration`.
+//! The Config API: resources in, resources out. Rules are in `decide`, persistence in `configuration`.
 
 use std::sync::Arc;
 
@@ -8,12 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use eg_sdk::config::{EventType, Function, Subscription};
+use eg_sdk::config::{Cors, EventType, Function, Subscription};
 use serde::Serialize;
 
 use super::errors::{self, ApiError};
 use super::paths::{self, Path};
-use super::{App, answer, dead_letters, json, read_body, with_type};
+use super::{App, answer, dead_letters, guard, json, metrics, read_body, with_type};
+use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::refusal::{Kind, Refusal};
@@ -25,12 +26,31 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let started = clock::instant();
+    let metrics = Arc::clone(&app.metrics);
+    let response = respond(app, request).await;
+    metrics.config_took(started.elapsed());
+    response
+}
+
+async fn respond(app: Arc<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
-    let result = match (parts.method, paths::parse(parts.uri.path())) {
-        (_, Path::Unknown) => return errors::not_found(),
-        (method, Path::Moved(path)) => return moved(&method, path, query),
-        (Method::GET, Path::Status) => return answer(StatusCode::OK, Body::empty()),
+    let path = paths::parse(parts.uri.path());
+    match &path {
+        Path::Unknown => return errors::not_found(),
+        Path::Moved(path) => return moved(&parts.method, path.clone(), query),
+        // Load balancers ask without a key.
+        Path::Status if parts.method == Method::GET => return answer(StatusCode::OK, Body::empty()),
+        path => {
+            if let Err(error) = guard::configure(&app, path.space(), &parts.headers, &parts.extensions) {
+                return error.into_response();
+            }
+        }
+    }
+    metrics::count(&app.metrics, &parts.method, &path);
+    let result = match (parts.method, path) {
+        (Method::GET, Path::Metrics) => metrics::text(&app).await,
         (Method::GET, Path::DeadLetters { space }) => dead_letters::list(&app, space, query).await,
         (Method::GET, Path::Collection { space, kind }) => {
             Ok(list(&app.configuration.current(), kind, &space, &labels(query)))
@@ -60,6 +80,7 @@ fn create(catalog: &Catalog, kind: Kind, space: &str, body: &[u8]) -> Result<Cha
         Kind::EventType => catalog.create_event_type(rules::event_type(space, None, body)?),
         Kind::Function => catalog.create_function(rules::function(space, None, body)?),
         Kind::Subscription => catalog.create_subscription(rules::subscription(space, body)?),
+        Kind::Cors => catalog.create_cors(rules::cors(space, body)?),
     }
 }
 
@@ -68,6 +89,7 @@ fn update(catalog: &Catalog, kind: Kind, space: &str, id: &str, body: &[u8]) -> 
         Kind::EventType => catalog.update_event_type(rules::event_type(space, Some(id), body)?),
         Kind::Function => catalog.update_function(rules::function(space, Some(id), body)?),
         Kind::Subscription => catalog.update_subscription(id, rules::subscription(space, body)?),
+        Kind::Cors => catalog.update_cors(id, rules::cors(space, body)?),
     }
 }
 
@@ -76,6 +98,7 @@ fn delete(catalog: &Catalog, kind: Kind, space: &str, id: &str) -> Result<Change
         Kind::EventType => catalog.delete_event_type(space, id),
         Kind::Function => catalog.delete_function(space, id),
         Kind::Subscription => catalog.delete_subscription(space, id),
+        Kind::Cors => catalog.delete_cors(space, id),
     }
 }
 
@@ -93,6 +116,7 @@ async fn change(
         Change::Put(Resource::EventType(entry)) => json(status, &*entry),
         Change::Put(Resource::Function(entry)) => json(status, &rules::masked(&entry)),
         Change::Put(Resource::Subscription(entry)) => json(status, &*entry),
+        Change::Put(Resource::Cors(entry)) => json(status, &*entry),
         Change::Delete { .. } => with_type(answer(status, Body::empty()), "application/json"),
     })
 }
@@ -103,6 +127,7 @@ fn read(snapshot: &Snapshot, kind: Kind, space: &str, id: &str) -> Result<Respon
         Kind::EventType => json(StatusCode::OK, &**catalog.table::<EventType>().find(space, id)?),
         Kind::Function => json(StatusCode::OK, &rules::masked(catalog.table::<Function>().find(space, id)?)),
         Kind::Subscription => json(StatusCode::OK, &**catalog.table::<Subscription>().find(space, id)?),
+        Kind::Cors => json(StatusCode::OK, &**catalog.table::<Cors>().find(space, id)?),
     })
 }
 
@@ -113,6 +138,7 @@ fn list(snapshot: &Snapshot, kind: Kind, space: &str, labels: &[(String, String)
         EventTypes(Vec<&'a EventType>),
         Functions(Vec<Function>),
         Subscriptions(Vec<&'a Subscription>),
+        Cors(Vec<&'a Cors>),
     }
     let catalog = &snapshot.catalog;
     let list = match kind {
@@ -121,6 +147,7 @@ fn list(snapshot: &Snapshot, kind: Kind, space: &str, labels: &[(String, String)
             catalog.table::<Function>().list(space, labels).into_iter().map(rules::masked).collect(),
         ),
         Kind::Subscription => List::Subscriptions(catalog.table().list(space, labels)),
+        Kind::Cors => List::Cors(catalog.table().list(space, labels)),
     };
     json(StatusCode::OK, &list)
 }

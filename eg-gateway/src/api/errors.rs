@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::configuration::ChangeError;
+use crate::decide::access::Denial;
+use crate::decide::authorize::Denied;
 use crate::decide::classify::BadEvent;
 use crate::decide::refusal::Refusal;
 use crate::decide::reply::Malformed;
@@ -51,6 +53,25 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, format!("query parameter {name} must be {rule}"))
     }
 
+    /// The authorizer of the event's type did not agree.
+    pub(super) fn unauthorized(event_type: &str, denied: &Denied) -> Self {
+        let reason = match denied {
+            Denied::Refused(message) => message,
+            Denied::Malformed(_) => "its authorizer gave no usable answer; the log of the gateway says more",
+        };
+        let message = format!("Event of type \"{event_type}\" is not authorized: {reason}");
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// An event of a batch asks for an answer.
+    pub(super) fn answered_in_batch(event_type: &str) -> Self {
+        let message = format!(
+            "events of type \"{event_type}\" are answered by a function here, and a batch has no place for answers: \
+             emit them one by one"
+        );
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
     /// A defect of the gateway itself.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed on this request; its log says how")
@@ -65,12 +86,14 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid { .. }
             | Refusal::Dangling { .. }
             | Refusal::AuthorizerMissing
-            | Refusal::AuthorizerUnsupported(_)
+            | Refusal::AuthorizerOfSystem(_)
+            | Refusal::FunctionAuthorizes { .. }
             | Refusal::ProviderUnsupported { .. }
             | Refusal::EventTypeInUse
             | Refusal::FunctionInUse
             | Refusal::PathConflict(_)
-            | Refusal::Immutable(_) => StatusCode::BAD_REQUEST,
+            | Refusal::CorsConflict(_)
+            | Refusal::Immutable { .. } => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
     }
@@ -89,6 +112,16 @@ impl From<ChangeError> for ApiError {
             ChangeError::Refused(refusal) => refusal.into(),
             ChangeError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<Denial> for ApiError {
+    fn from(denial: Denial) -> Self {
+        let status = match denial {
+            Denial::Missing => StatusCode::UNAUTHORIZED,
+            Denial::Wrong | Denial::NotLocal => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, denial.to_string())
     }
 }
 
@@ -121,8 +154,13 @@ impl From<Malformed> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = super::json(self.status, &json!({ "errors": [{ "message": self.message }] }));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let hint = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            _ => None,
+        };
+        if let Some((name, value)) = hint {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }

@@ -2,15 +2,19 @@
 
 pub(crate) mod config;
 pub(crate) mod dead_letters;
+mod emission;
 pub(crate) mod errors;
 pub(crate) mod events;
+mod guard;
+mod metrics;
 mod paths;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -19,7 +23,10 @@ use serde::Serialize;
 use self::errors::ApiError;
 use crate::activity::Feed;
 use crate::configuration::Configuration;
-use crate::deliver::{Callers, Wakeups};
+use crate::decide::access::AccessKeys;
+use crate::deliver::Invoker;
+use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// How long the body of a request may take to arrive.
@@ -29,11 +36,15 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
-    pub(crate) callers: Arc<Callers>,
-    pub(crate) wakeups: Arc<Wakeups>,
+    pub(crate) invoker: Arc<Invoker>,
+    pub(crate) intake: Intake,
     pub(crate) feed: Feed,
     /// Largest accepted body in bytes.
     pub(crate) body_limit: usize,
+    pub(crate) access_keys: AccessKeys,
+    /// The domain whose subdomains are spaces.
+    pub(crate) domain: Option<String>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -66,6 +77,12 @@ fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
     }
     escaped.push('\n');
     with_type(answer(status, Body::from(escaped)), "application/json")
+}
+
+/// The host that a request is for, with its port.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.or(uri.authority().map(Authority::as_str)).unwrap_or_default()
 }
 
 fn answer(status: StatusCode, body: Body) -> Response {

@@ -2,12 +2,14 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::decide::ids::escaped;
 use crate::decide::refusal::Kind;
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Path {
     Status,
+    Metrics,
     /// All resources of a kind in a space.
     Collection {
         space: String,
@@ -24,6 +26,18 @@ pub(super) enum Path {
     /// The path exists in this spelling.
     Moved(String),
     Unknown,
+}
+
+impl Path {
+    /// The space it is about, if it is about one.
+    pub(super) fn space(&self) -> Option<&str> {
+        match self {
+            Self::Collection { space, .. } | Self::Item { space, .. } | Self::DeadLetters { space } => {
+                Some(space)
+            }
+            Self::Status | Self::Metrics | Self::Moved(_) | Self::Unknown => None,
+        }
+    }
 }
 
 /// Reads the path of a request, still percent-encoded.
@@ -48,11 +62,18 @@ pub(super) fn parse(path: &str) -> Path {
 fn resolve(segments: &[&str]) -> Path {
     match segments {
         ["v1", "status"] => Path::Status,
+        ["v1", "metrics"] => Path::Metrics,
         ["v1", "spaces", space, "dead-letters"] => Path::DeadLetters { space: decode(space) },
         ["v1", "spaces", space, resources] => match kind(resources) {
             Some(kind) => Path::Collection { space: decode(space), kind },
             None => Path::Unknown,
         },
+        // The id of a CORS configuration is an escaped path, so an unescaped one has too many segments; there is none
+        // with such an id.
+        ["v1", "spaces", space, "cors", id @ ..] if !id.is_empty() => {
+            let id = if let [id] = id { escaped(&decode(id)) } else { String::new() };
+            Path::Item { space: decode(space), kind: Kind::Cors, id }
+        }
         ["v1", "spaces", space, resources, id] => match kind(resources) {
             Some(kind) => Path::Item { space: decode(space), kind, id: decode(id) },
             None => Path::Unknown,
@@ -66,6 +87,7 @@ fn kind(resources: &str) -> Option<Kind> {
         "eventtypes" => Some(Kind::EventType),
         "functions" => Some(Kind::Function),
         "subscriptions" => Some(Kind::Subscription),
+        "cors" => Some(Kind::Cors),
         _ => None,
     }
 }
@@ -81,6 +103,7 @@ mod tests {
     #[test]
     fn paths() {
         let space = || "default".to_owned();
+        let cors = |id: &str| Path::Item { space: space(), kind: Kind::Cors, id: id.to_owned() };
         let moved = |path: &str| Path::Moved(path.to_owned());
         for (path, expected) in [
             ("/v1/status", Path::Status),
@@ -89,7 +112,11 @@ mod tests {
                 "/v1/spaces/default/eventtypes/a%2Fb%20c",
                 Path::Item { space: space(), kind: Kind::EventType, id: "a/b c".to_owned() },
             ),
+            ("/v1/spaces/default/cors", Path::Collection { space: space(), kind: Kind::Cors }),
+            ("/v1/spaces/default/cors/GET%2Fa%252F:id%2F*x", cors("GET%2Fa%252F:id%2F%2Ax")),
+            ("/v1/spaces/default/cors/GET/a", cors("")),
             ("/v1/spaces/default/dead-letters", Path::DeadLetters { space: space() }),
+            ("/v1/metrics", Path::Metrics),
             ("/v1/status/", moved("/v1/status")),
             ("/V1/Status", moved("/v1/status")),
             ("//v1//status", moved("/v1/status")),

@@ -1,4 +1,5 @@
-//! How the bytes of a request become the JSON of an event's payload (contract §3.4, with the defects of §13 fixed).
+//! How the bytes of a request become the JSON of an event's payload. Unlike the
+//! original, JSON with a charset and JSON arrays are JSON, not base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,23 +10,42 @@ use serde_json::value::{RawValue, to_raw_value};
 /// JSON stays as it was sent, byte for byte; forms are text; everything else is base64, and so is a JSON body that
 /// is malformed or is itself a string: a receiver sees by the content type alone which strings are base64.
 pub(crate) fn payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> {
-    let content_type = content_type.unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == "application/json" || essence.ends_with("+json");
-    let form = essence.starts_with("multipart/form-data") || essence == "application/x-www-form-urlencoded";
+    let essence = essence(content_type.unwrap_or_default());
     if body.is_empty() {
         return string("");
     }
-    if json
+    if is_json(&essence)
         && let Ok(value) = serde_json::from_slice::<Box<RawValue>>(body)
         && !value.get().starts_with('"')
     {
         return value;
     }
-    if form && let Ok(text) = std::str::from_utf8(body) {
+    if is_form(&essence)
+        && let Ok(text) = std::str::from_utf8(body)
+    {
         return string(text);
     }
     string(&STANDARD.encode(body))
+}
+
+/// Whether the payload is base64 although the content type says that it is text: a form with an uploaded file, mostly.
+/// Only then a receiver has to be told.
+pub(crate) fn is_opaque_form(content_type: Option<&str>, body: &[u8]) -> bool {
+    is_form(&essence(content_type.unwrap_or_default())) && std::str::from_utf8(body).is_err()
+}
+
+/// Whether a media type, lower-case and without parameters, is JSON.
+pub(crate) fn is_json(essence: &str) -> bool {
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+fn is_form(essence: &str) -> bool {
+    essence.starts_with("multipart/form-data") || essence == "application/x-www-form-urlencoded"
+}
+
+/// The media type in a `Content-Type`, lower-case and without parameters.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn string(text: &str) -> Box<RawValue> {
@@ -64,7 +84,11 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_kept() {
-        assert_eq!(payload(Some("multipart/form-data"), b"--\xff").get(), r#""LS3/""#);
+        let form = Some("multipart/form-data; boundary=x");
+        assert_eq!(payload(form, b"--\xff").get(), r#""LS3/""#);
+        assert!(is_opaque_form(form, b"--\xff"));
+        assert!(!is_opaque_form(form, b"--x"));
+        assert!(!is_opaque_form(Some("image/png"), b"\xff"), "the content type says it already");
         assert_eq!(payload(Some("application/json"), b"\"\xff\"").get(), r#""Iv8i""#);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eg_sdk::config::{EventType, Function, Metadata, Subscription};
+use eg_sdk::config::{Cors, EventType, Function, Metadata, Subscription};
 
 use super::refusal::{Kind, Refusal};
 
@@ -14,6 +14,7 @@ pub(crate) struct Catalog {
     pub(super) event_types: Table<EventType>,
     pub(super) functions: Table<Function>,
     pub(super) subscriptions: Table<Subscription>,
+    pub(super) cors: Table<Cors>,
 }
 
 /// The resources of one kind, by space and id.
@@ -32,6 +33,7 @@ pub(crate) enum Resource {
     EventType(Arc<EventType>),
     Function(Arc<Function>),
     Subscription(Arc<Subscription>),
+    Cors(Arc<Cors>),
 }
 
 /// A change that has been found admissible.
@@ -90,6 +92,19 @@ impl Entry for Subscription {
     }
 }
 
+impl Entry for Cors {
+    const KIND: Kind = Kind::Cors;
+    fn id(&self) -> &str {
+        &self.cors_id
+    }
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+    fn table(catalog: &Catalog) -> &Table<Self> {
+        &catalog.cors
+    }
+}
+
 impl<T: Entry> Table<T> {
     /// The resource `id` of `space`.
     pub(crate) fn get(&self, space: &str, id: &str) -> Option<&Arc<T>> {
@@ -104,6 +119,11 @@ impl<T: Entry> Table<T> {
     /// All resources of `space`, by id.
     pub(crate) fn of_space(&self, space: &str) -> impl DoubleEndedIterator<Item = &Arc<T>> {
         self.0.get(space).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// The spaces that have any.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// All resources of all spaces.
@@ -143,9 +163,11 @@ impl Catalog {
             Change::Put(Resource::EventType(entry)) => self.event_types.put(&entry.space, entry),
             Change::Put(Resource::Function(entry)) => self.functions.put(&entry.space, entry),
             Change::Put(Resource::Subscription(entry)) => self.subscriptions.put(&entry.space, entry),
+            Change::Put(Resource::Cors(entry)) => self.cors.put(&entry.space, entry),
             Change::Delete { kind: Kind::EventType, space, id } => self.event_types.remove(space, id),
             Change::Delete { kind: Kind::Function, space, id } => self.functions.remove(space, id),
             Change::Delete { kind: Kind::Subscription, space, id } => self.subscriptions.remove(space, id),
+            Change::Delete { kind: Kind::Cors, space, id } => self.cors.remove(space, id),
         }
     }
 }
@@ -156,6 +178,7 @@ impl Resource {
             Self::EventType(_) => Kind::EventType,
             Self::Function(_) => Kind::Function,
             Self::Subscription(_) => Kind::Subscription,
+            Self::Cors(_) => Kind::Cors,
         }
     }
 
@@ -164,6 +187,7 @@ impl Resource {
             Self::EventType(entry) => &entry.space,
             Self::Function(entry) => &entry.space,
             Self::Subscription(entry) => &entry.space,
+            Self::Cors(entry) => &entry.space,
         }
     }
 
@@ -172,6 +196,7 @@ impl Resource {
             Self::EventType(entry) => entry.id(),
             Self::Function(entry) => entry.id(),
             Self::Subscription(entry) => entry.id(),
+            Self::Cors(entry) => entry.id(),
         }
     }
 }

@@ -1,13 +1,14 @@
-//! Which changes of the configuration are admissible, and in which order that is checked (contract §2.5).
+//! Which changes of the configuration are admissible, and in which order that is checked (the original's).
 
 use std::sync::Arc;
 
-use eg_sdk::config::{EventType, Function, Provider, Subscription, SubscriptionType};
+use eg_sdk::config::{Cors, EventType, Function, Provider, Subscription, SubscriptionType};
 
 use super::catalog::{Catalog, Change, Entry, Resource, Table};
 use super::refusal::{Kind, Refusal};
 use super::routes::RouteTree;
 use super::rules;
+use super::system;
 
 impl Catalog {
     pub(crate) fn create_event_type(&self, event_type: EventType) -> Result<Change, Refusal> {
@@ -25,8 +26,10 @@ impl Catalog {
     fn check_authorizer(&self, event_type: &EventType) -> Result<(), Refusal> {
         let Some(authorizer) = &event_type.authorizer_id else { return Ok(()) };
         self.functions.get(&event_type.space, authorizer).ok_or(Refusal::AuthorizerMissing)?;
-        // Taking it without ever calling it would leave open what its owner believes closed.
-        Err(Refusal::AuthorizerUnsupported(event_type.name.clone()))
+        if system::is_system(&event_type.name) {
+            return Err(Refusal::AuthorizerOfSystem(event_type.name.clone()));
+        }
+        Ok(())
     }
 
     pub(crate) fn delete_event_type(&self, space: &str, name: &str) -> Result<Change, Refusal> {
@@ -53,6 +56,11 @@ impl Catalog {
     pub(crate) fn delete_function(&self, space: &str, id: &str) -> Result<Change, Refusal> {
         if self.subscriptions.of_space(space).any(|subscription| subscription.function_id == id) {
             return Err(Refusal::FunctionInUse);
+        }
+        let asks = |event_type: &&Arc<EventType>| event_type.authorizer_id.as_deref() == Some(id);
+        if let Some(event_type) = self.event_types.of_space(space).find(asks) {
+            let event_type = event_type.name.clone();
+            return Err(Refusal::FunctionAuthorizes { id: id.to_owned(), event_type });
         }
         self.functions.deletion(space, id)
     }
@@ -88,7 +96,7 @@ impl Catalog {
             ("Method", new.method == stored.method),
         ] {
             if !same {
-                return Err(Refusal::Immutable(field));
+                return Err(Refusal::Immutable { kind: Kind::Subscription, field });
             }
         }
         self.functions.refer(&new.space, &new.function_id)?;
@@ -98,6 +106,32 @@ impl Catalog {
 
     pub(crate) fn delete_subscription(&self, space: &str, id: &str) -> Result<Change, Refusal> {
         self.subscriptions.deletion(space, id)
+    }
+
+    /// Unlike the original, refuses a path that could not be looked up beside the others.
+    pub(crate) fn create_cors(&self, cors: Cors) -> Result<Change, Refusal> {
+        self.cors.vacant(&cors.space, &cors)?;
+        let mut tree = RouteTree::default();
+        let others = self.cors.of_space(&cors.space).filter(|other| other.method == cors.method);
+        for path in others.map(|other| &other.path).chain([&cors.path]) {
+            tree.insert(path, ()).map_err(Refusal::CorsConflict)?;
+        }
+        Ok(put(cors, Resource::Cors))
+    }
+
+    pub(crate) fn update_cors(&self, id: &str, mut new: Cors) -> Result<Change, Refusal> {
+        let stored = self.cors.find(&new.space, id)?;
+        for (field, same) in [("Method", new.method == stored.method), ("Path", new.path == stored.path)] {
+            if !same {
+                return Err(Refusal::Immutable { kind: Kind::Cors, field });
+            }
+        }
+        id.clone_into(&mut new.cors_id);
+        Ok(put(new, Resource::Cors))
+    }
+
+    pub(crate) fn delete_cors(&self, space: &str, id: &str) -> Result<Change, Refusal> {
+        self.cors.deletion(space, id)
     }
 }
 

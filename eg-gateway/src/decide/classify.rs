@@ -1,16 +1,22 @@
-//! What kind of event a request to the Events API is: structured, binary, legacy or `http.request`
-//! (contract §3.2). Decides nothing about where it goes.
+//! What kind of event a request to the Events API is: batch, structured, binary, legacy or `http.request`
+//! (in the order of Event Gateway 0.9.1). Decides nothing about where it goes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use eg_sdk::CloudEvent;
-use http::{HeaderMap, header};
+use bytes::Bytes;
+use eg_sdk::http::Mode;
+use eg_sdk::{CloudEvent, InvalidEvent};
+use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::body;
+use super::depth;
 use super::envelope::{self, Envelope, HTTP_REQUEST, HttpRequest, Stamp};
 use super::routes::Params;
+use super::system;
 
 /// A request to the Events API.
 #[derive(Debug)]
@@ -22,7 +28,16 @@ pub(crate) struct Incoming<'a> {
     /// The `Host` header.
     pub(crate) host: &'a str,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) body: &'a [u8],
+    pub(crate) body: &'a Bytes,
+}
+
+/// What a request holds.
+#[derive(Debug)]
+pub(crate) enum Classified {
+    /// One event, which a function may answer.
+    One(Event),
+    /// Events that belong together: all are accepted, or none is.
+    Batch(Vec<Event>),
 }
 
 /// The event that a request is.
@@ -49,12 +64,22 @@ pub(crate) enum BadEvent {
     MediaType(&'static str),
     #[error("CloudEvent doesn't validate: {0}")]
     Invalid(String),
+    #[error("the JSON is nested more than {} levels deep", depth::MAX)]
+    TooDeep,
     #[error("event type \"{0}\" is reserved for events of the gateway itself: emit another type")]
     Reserved(String),
 }
 
 impl Event {
     /// The JSON that functions get. `params` are those of the synchronous route, if the event took one.
+    pub(crate) fn to_json(&self, params: Option<&Params>) -> Cow<'_, [u8]> {
+        match &self.form {
+            Form::Complete(json) => Cow::Borrowed(json),
+            Form::Request(request, stamp) => Cow::Owned(request.to_event(stamp, params)),
+        }
+    }
+
+    /// The same, for the last time.
     pub(crate) fn into_json(self, params: Option<&Params>) -> Vec<u8> {
         match self.form {
             Form::Complete(json) => json,
@@ -62,23 +87,48 @@ impl Event {
         }
     }
 
-    fn structured(json: &[u8]) -> Result<Self, BadEvent> {
-        let invalid = |e: eg_sdk::InvalidEvent| BadEvent::Invalid(e.to_string());
-        let event = CloudEvent::from_json(json).map_err(invalid)?;
+    fn structured(json: &[u8]) -> Result<Self, InvalidEvent> {
+        Self::of(&CloudEvent::from_json(json)?)
+    }
+
+    /// In the version of the specification that it came in.
+    pub(crate) fn of(event: &CloudEvent) -> Result<Self, InvalidEvent> {
         Ok(Self {
             id: event.id().to_owned(),
             ty: event.ty().to_owned(),
             source: event.source().to_owned(),
-            form: Form::Complete(event.to_json().map_err(invalid)?),
+            form: Form::Complete(event.to_json()?),
         })
+    }
+
+    /// Clients do not speak for the gateway.
+    pub(crate) fn check_type(&self) -> Result<(), BadEvent> {
+        if self.ty.starts_with(system::PREFIX) { Err(BadEvent::Reserved(self.ty.clone())) } else { Ok(()) }
     }
 }
 
-/// The event that `request` is. `stamp` is used when the gateway has to make one.
-pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Event, BadEvent> {
+impl From<InvalidEvent> for BadEvent {
+    fn from(error: InvalidEvent) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+/// What `request` holds. `stamp` is used when the gateway has to make an event.
+pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Classified, BadEvent> {
     let media_type = media_type(request.headers)?;
-    let event = if media_type == "application/cloudevents+json" {
-        Event::structured(request.body)?
+    if body::is_json(&media_type) && depth::exceeded(request.body) {
+        return Err(BadEvent::TooDeep);
+    }
+    let mode = Mode::of(request.headers);
+    if mode == Some(Mode::Batch) {
+        let events = eg_sdk::http::events_from_http(request.headers, request.body.clone())?;
+        let events: Vec<Event> = events.iter().map(Event::of).collect::<Result<_, _>>()?;
+        events.iter().try_for_each(Event::check_type)?;
+        return Ok(Classified::Batch(events));
+    }
+    let binary_1_0 = mode == Some(Mode::Binary) && request.headers.contains_key("ce-specversion");
+    let event = if mode == Some(Mode::Structured) || binary_1_0 {
+        Event::of(&CloudEvent::from_http(request.headers, request.body.clone())?)?
     } else if let Some(event) = binary(request)? {
         event
     } else if let Some(ty) = text(request.headers, "event") {
@@ -86,7 +136,8 @@ pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Event, Ba
     } else {
         http_request(request, stamp)
     };
-    if event.ty.starts_with("eventgateway.") { Err(BadEvent::Reserved(event.ty)) } else { Ok(event) }
+    event.check_type()?;
+    Ok(Classified::One(event))
 }
 
 /// The media type without parameters, lower-case. The rules and texts are those of Go's parser.
@@ -135,7 +186,7 @@ fn binary(request: &Incoming<'_>) -> Result<Option<Event>, BadEvent> {
         data: &body::payload(content_type.as_deref(), request.body),
     };
     // Its rules are those of a structured event, so it is read like one.
-    Event::structured(&envelope.to_json()).map(Some)
+    Ok(Some(Event::structured(&envelope.to_json())?))
 }
 
 /// Each header `CE-X-Some-Name` is the extension `some-Name`.
@@ -165,22 +216,11 @@ fn legacy(request: &Incoming<'_>, media_type: &str, ty: String, stamp: &Stamp) -
 }
 
 fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
-    let mut query = BTreeMap::<String, Vec<String>>::new();
-    for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
-        query.entry(name.into_owned()).or_default().push(value.into_owned());
-    }
-    let headers =
-        request.headers.keys().filter(|name| **name != header::HOST && **name != header::TRANSFER_ENCODING);
     let content_type = text(request.headers, "content-type");
     let data = HttpRequest {
-        headers: headers
-            .map(|name| (canonical(name.as_str()), joined(request.headers, name.as_str())))
-            .collect(),
-        query,
         body: body::payload(content_type.as_deref(), request.body),
-        host: request.host.to_owned(),
-        path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
-        method: request.method.to_owned(),
+        opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
+        ..without_body(request)
     };
     Event {
         id: stamp.id.clone(),
@@ -188,6 +228,30 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
         source: envelope::SOURCE.to_owned(),
         form: Form::Request(Box::new(data), stamp),
     }
+}
+
+/// A request as events tell it, with `null` for its body.
+pub(crate) fn without_body(request: &Incoming<'_>) -> HttpRequest {
+    let mut query = BTreeMap::<String, Vec<String>>::new();
+    for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
+        query.entry(name.into_owned()).or_default().push(value.into_owned());
+    }
+    HttpRequest {
+        headers: canonical_headers(request.headers),
+        query,
+        body: RawValue::NULL.to_owned(),
+        opaque_form: false,
+        host: request.host.to_owned(),
+        path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
+        method: request.method.to_owned(),
+    }
+}
+
+/// The headers of a request as events carry them.
+pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let carried = |name: &&HeaderName| **name != header::HOST && **name != header::TRANSFER_ENCODING;
+    let header = |name: &HeaderName| (canonical(name.as_str()), joined(headers, name.as_str()));
+    headers.keys().filter(carried).map(header).collect()
 }
 
 /// The first value of a header, unless it is empty.
@@ -203,7 +267,7 @@ fn joined(headers: &HeaderMap, name: &str) -> String {
 }
 
 /// A header's name as Go spells it: each word between dashes capitalised.
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     let mut start = true;
     let capitalise = |c: char| {
         let c = if start { c.to_ascii_uppercase() } else { c };

@@ -1,4 +1,4 @@
-//! Tables from the contract (§3.2 to §3.5, §18).
+//! Tables of what Event Gateway 0.9.1 was observed to do.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
@@ -15,7 +15,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
-fn event(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Event, BadEvent> {
+fn classified(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Classified, BadEvent> {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let request = Incoming {
         method: "POST",
@@ -23,9 +23,16 @@ fn event(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Event, BadEve
         query,
         host: "127.0.0.1:4100",
         headers: &headers(pairs),
-        body: body.as_bytes(),
+        body: &Bytes::copy_from_slice(body.as_bytes()),
     };
     classify(&request, Stamp { id: "id-1".to_owned(), time: datetime!(2026-01-02 03:04:05.6 UTC) })
+}
+
+fn event(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Event, BadEvent> {
+    classified(path, pairs, body).map(|classified| match classified {
+        Classified::One(event) => event,
+        Classified::Batch(events) => panic!("a batch: {events:?}"),
+    })
 }
 
 fn delivered(path: &str, pairs: &[(&str, &str)], body: &str) -> String {
@@ -41,7 +48,7 @@ fn kinds() {
         (&[("content-type", CE)][..], ce, "a.b"),
         (&[("content-type", "Application/CloudEvents+JSON; charset=utf-8")], ce, "a.b"),
         (&[("content-type", "application/json")], ce, "http.request"),
-        (&[("content-type", "application/cloudevents-batch+json")], "[]", "http.request"),
+        (&[("ce-specversion", "1.0"), ("ce-type", "d.e"), ("ce-source", "s"), ("ce-id", "1")], "x", "d.e"),
         (&binary, "x", "b.c"),
         (&binary[..3], "x", "http.request"),
         (&[("event", "c.d")], "x", "c.d"),
@@ -63,6 +70,8 @@ fn refusals() {
         (&[("content-type", "text/")], "", mime("mime: expected token after slash")),
         (&[("content-type", "text/a b")], "", mime("mime: unexpected content after media subtype")),
         (&[("content-type", "; a=b")], "", mime("mime: no media type")),
+        (&[("content-type", "application/json")], &"[".repeat(200), BadEvent::TooDeep),
+        (&[("content-type", CE)], &"[".repeat(200), BadEvent::TooDeep),
         (&[("event", "eventgateway.x")], "", BadEvent::Reserved("eventgateway.x".to_owned())),
     ] {
         assert_eq!(event("/", pairs, body).unwrap_err(), expected, "{pairs:?}");
@@ -133,6 +142,85 @@ fn binary_events() {
         delivered("/", &pairs, r#"{"z":1}"#),
         r#"{"eventType":"b.c","eventTypeVersion":"v1","cloudEventsVersion":"0.1","source":"/s","eventID":"2","schemaURL":"http://example.com/schema","extensions":{"cee":"8","correlation-Id":"7","myext":"9, 10"},"contentType":"application/json; charset=utf-8","data":{"z":1}}"#
     );
+}
+
+#[test]
+fn binary_events_of_1_0() {
+    let pairs = |content_type| {
+        [
+            ("CE-SpecVersion", "1.0"),
+            ("CE-Type", "b.c"),
+            ("CE-Source", "/s"),
+            ("CE-Id", "2"),
+            ("CE-Time", "2026-01-02T03:04:05+01:00"),
+            ("CE-Subject", "Euro%20%E2%82%AC"),
+            ("CE-MyExt", "9"),
+            ("Content-Type", content_type),
+        ]
+    };
+    let start = |content_type: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"2","source":"/s","type":"b.c","subject":"Euro €","time":"2026-01-02T03:04:05+01:00","datacontenttype":"{content_type}","myext":"9","#
+        )
+    };
+    for (content_type, body, expected) in [
+        (
+            "application/json",
+            r#"{"z":12345678901234567890,"a":[2.50]}"#,
+            r#""data":{"z":12345678901234567890,"a":[2.50]}}"#,
+        ),
+        ("application/json", "[1]", r#""data":[1]}"#),
+        ("text/plain", "raw", r#""data":"raw"}"#),
+        ("image/png", "raw", r#""data_base64":"cmF3"}"#),
+    ] {
+        assert_eq!(delivered("/", &pairs(content_type), body), start(content_type) + expected);
+    }
+    for (pairs, problem) in [
+        (&[("ce-specversion", "1.0"), ("ce-type", "a"), ("ce-source", "/s")][..], "`id` is missing"),
+        (&[("ce-specversion", "0.3"), ("ce-type", "a"), ("ce-source", "/s"), ("ce-id", "1")], "`0.3`"),
+        (
+            &[
+                ("ce-specversion", "1.0"),
+                ("ce-type", "a"),
+                ("ce-source", "/s"),
+                ("ce-id", "1"),
+                ("ce-id", "2"),
+            ],
+            "given twice",
+        ),
+    ] {
+        let refused = event("/", pairs, "").unwrap_err().to_string();
+        assert!(
+            refused.starts_with("CloudEvent doesn't validate: ") && refused.contains(problem),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn batches() {
+    let batch = [("content-type", "application/cloudevents-batch+json; charset=utf-8")];
+    let v0 = r#"{"eventType":"a","cloudEventsVersion":"0.1","source":"/s","eventID":"1","data":null}"#;
+    let v1 = r#"{"specversion":"1.0","id":"2","source":"/s","type":"b","data":{"z":1e3}}"#;
+    for (body, expected) in
+        [("[]".to_owned(), vec![]), (format!("[{v1}]"), vec![v1]), (format!("[{v0}, {v1}]"), vec![v0, v1])]
+    {
+        let Classified::Batch(events) = classified("/", &batch, &body).unwrap() else { panic!("{body}") };
+        let events: Vec<_> =
+            events.into_iter().map(|event| String::from_utf8(event.into_json(None)).unwrap()).collect();
+        assert_eq!(events, expected);
+    }
+    for (body, problem) in [
+        (v1.to_owned(), "not a CloudEvent in JSON"),
+        (format!("[{v1},{{}}]"), "event 2 of the batch"),
+        (format!("[{}]", v1.replace("\"b\"", "\"eventgateway.x\"")), "is reserved"),
+        ("[".repeat(200), "nested more than"),
+    ] {
+        let refused = classified("/", &batch, &body).unwrap_err().to_string();
+        assert!(refused.contains(problem), "{body}: {refused}");
+    }
+    let xml = [("content-type", "application/cloudevents-batch+xml")];
+    assert!(classified("/", &xml, "<a/>").unwrap_err().to_string().contains("is not a format"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The events that the gateway makes itself, in CloudEvents 0.1 as the original wrote them (contract §3.3, §3.5).
+//! The events that the gateway makes itself, in CloudEvents 0.1 as Event Gateway 0.9.1 wrote them.
 
 use std::collections::BTreeMap;
 
@@ -80,6 +80,9 @@ pub(crate) struct HttpRequest {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, Vec<String>>,
     pub(crate) body: Box<RawValue>,
+    /// Our addition, and only there when true: `body` is base64 where the original would have damaged it.
+    #[serde(rename = "isBase64Encoded", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) opaque_form: bool,
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) method: String,
@@ -88,6 +91,11 @@ pub(crate) struct HttpRequest {
 impl HttpRequest {
     /// The whole event. `params` are those of the synchronous route that the request took, if any.
     pub(crate) fn to_event(&self, stamp: &Stamp, params: Option<&Params>) -> Vec<u8> {
+        Envelope::new(HTTP_REQUEST, stamp, "application/json", &self.to_data(params)).to_json()
+    }
+
+    /// Its payload alone.
+    pub(crate) fn to_data(&self, params: Option<&Params>) -> Box<RawValue> {
         #[derive(Serialize)]
         struct WithParams<'a> {
             #[serde(flatten)]
@@ -95,7 +103,6 @@ impl HttpRequest {
             params: Option<&'a Params>,
         }
         let data = to_raw_value(&WithParams { request: self, params });
-        let data = data.expect("strings and JSON are always representable in JSON");
-        Envelope::new(HTTP_REQUEST, stamp, "application/json", &data).to_json()
+        data.expect("strings and JSON are always representable in JSON")
     }
 }

@@ -57,15 +57,44 @@ impl Fields {
         self.take(name).map(|value| Self::of(value, name)).transpose()
     }
 
+    /// A boolean member; false when absent.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, String> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(mismatch(&other, name, "bool")),
+        }
+    }
+
+    /// A member that is an array of strings; empty when absent.
+    pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, String> {
+        let items = match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(mismatch(&other, name, "[]string")),
+        };
+        let string = |item| match item {
+            Value::String(text) => Ok(text),
+            Value::Null => Ok(String::new()),
+            other => Err(mismatch(&other, name, "string")),
+        };
+        items.into_iter().map(string).collect()
+    }
+
     /// The member `metadata`: a flat map of strings.
     pub(crate) fn metadata(&mut self) -> Result<Metadata, String> {
-        let Some(Self(members)) = self.object("metadata")? else { return Ok(Metadata::new()) };
-        let string = |(name, value)| match value {
-            Value::String(text) => Ok((name, text)),
-            Value::Null => Ok((name, String::new())),
-            other => Err(mismatch(&other, "metadata", "string")),
+        self.labels("metadata").map(Option::unwrap_or_default)
+    }
+
+    /// A member that is a flat map of strings.
+    pub(crate) fn labels(&mut self, name: &str) -> Result<Option<Metadata>, String> {
+        let Some(Self(members)) = self.object(name)? else { return Ok(None) };
+        let string = |(key, value)| match value {
+            Value::String(text) => Ok((key, text)),
+            Value::Null => Ok((key, String::new())),
+            other => Err(mismatch(&other, name, "string")),
         };
-        members.into_iter().map(string).collect()
+        members.into_iter().map(string).collect::<Result<_, _>>().map(Some)
     }
 }
 

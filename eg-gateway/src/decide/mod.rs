@@ -1,14 +1,19 @@
 //! Every decision the gateway takes, as plain functions: no I/O, no tokio, no clock, no randomness.
 //! What a decision needs to know comes in through parameters.
 
+pub(crate) mod access;
+pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod catalog;
 pub(crate) mod changes;
 pub(crate) mod classify;
+pub(crate) mod cors;
 pub(crate) mod delivery;
+pub(crate) mod depth;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod ids;
+pub(crate) mod place;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod retry;
@@ -16,3 +21,4 @@ pub(crate) mod router;
 pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod share;
+pub(crate) mod system;

@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     EventType,
     Function,
     Subscription,
+    Cors,
 }
 
 impl Kind {
@@ -19,6 +20,7 @@ impl Kind {
             Self::EventType => "event_type",
             Self::Function => "function",
             Self::Subscription => "subscription",
+            Self::Cors => "cors",
         }
     }
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Kind {
             Self::EventType => "Event Type",
             Self::Function => "Function",
             Self::Subscription => "Subscription",
+            Self::Cors => "CORS configuration",
         })
     }
 }
@@ -48,10 +51,11 @@ pub(crate) enum Refusal {
     #[error("Authorizer function doesn't exists.")]
     AuthorizerMissing,
     #[error(
-        "Event Type \"{0}\" has an authorizer, and this gateway does not call authorizers: leave out authorizerId and \
-         check permissions in the functions."
+        "Event Type \"{0}\" is emitted by the gateway itself, which needs no authorization: leave out authorizerId."
     )]
-    AuthorizerUnsupported(String),
+    AuthorizerOfSystem(String),
+    #[error("Function {id} cannot be deleted because is used as an authorizer for {event_type} event type.")]
+    FunctionAuthorizes { id: String, event_type: String },
     #[error(
         "Function \"{id}\" has the type {provider}, and this gateway does not deliver to it: use awslambda or http."
     )]
@@ -62,6 +66,11 @@ pub(crate) enum Refusal {
     FunctionInUse,
     #[error("Subscription path conflict: {0}")]
     PathConflict(#[from] Conflict),
-    #[error("Invalid update. '{0}' of existing subscription cannot be updated.")]
-    Immutable(&'static str),
+    #[error("CORS configuration path conflict: {0}")]
+    CorsConflict(Conflict),
+    #[error(
+        "Invalid update. '{field}' of existing {} cannot be updated.",
+        if *kind == Kind::Cors { "CORS configuration" } else { "subscription" }
+    )]
+    Immutable { kind: Kind, field: &'static str },
 }

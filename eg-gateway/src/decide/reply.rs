@@ -1,4 +1,5 @@
-//! What a function's reply means to the emitter who waits for it (contract §3.8, with the defects of §13 fixed).
+//! What a function's reply means to the emitter who waits for it: as in Event Gateway
+//! 0.9.1, except that base64 is honoured and no reply can break the connection.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

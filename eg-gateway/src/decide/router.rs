@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use eg_sdk::config::{Subscription, SubscriptionType};
+use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::Catalog;
+use super::place::{self, Place};
 use super::routes::{Conflict, Params, RouteTree};
 
 /// The space that is served at `/`.
@@ -14,7 +15,15 @@ pub(crate) const DEFAULT_SPACE: &str = "default";
 /// The routes of all spaces. Spaces do not see each other's.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
-    spaces: HashMap<String, HashMap<String, HashMap<String, Routes>>>,
+    spaces: HashMap<String, Space>,
+}
+
+#[derive(Debug, Default)]
+struct Space {
+    /// By event type and method.
+    types: HashMap<String, HashMap<String, Routes>>,
+    /// By method.
+    cors: HashMap<String, RouteTree<Arc<Cors>>>,
 }
 
 /// The routes of one space, event type and method.
@@ -34,15 +43,24 @@ pub(crate) struct Matched {
 }
 
 impl Router {
-    /// The routes of all subscriptions.
+    /// The routes of all subscriptions and CORS configurations.
     ///
     /// # Errors
-    /// When two synchronous subscriptions of a space exclude each other, which the Config API never admits.
+    /// When two routes of a space exclude each other, which the Config API never admits.
     pub(crate) fn new(catalog: &Catalog) -> Result<Self, Conflict> {
         let mut router = Self::default();
+        let types = catalog.table::<EventType>().spaces();
+        for space in types.chain(catalog.table::<Function>().spaces()) {
+            router.spaces.entry(space.to_owned()).or_default();
+        }
+        for cors in catalog.table::<Cors>().all() {
+            let space = router.spaces.entry(cors.space.clone()).or_default();
+            let routes = space.cors.entry(cors.method.clone()).or_default();
+            routes.insert(&cors.path, Arc::clone(cors))?;
+        }
         for subscription in catalog.table::<Subscription>().all() {
-            let types = router.spaces.entry(subscription.space.clone()).or_default();
-            let methods = types.entry(subscription.event_type.clone()).or_default();
+            let space = router.spaces.entry(subscription.space.clone()).or_default();
+            let methods = space.types.entry(subscription.event_type.clone()).or_default();
             let routes = methods.entry(subscription.method.clone()).or_default();
             let target = Arc::clone(subscription);
             match subscription.kind {
@@ -55,10 +73,19 @@ impl Router {
         Ok(router)
     }
 
+    /// Where an event of `event_type` goes that was sent to `place` with `method`.
+    pub(crate) fn route_to(&self, place: &Place, event_type: &str, method: &str) -> Matched {
+        let routes = place.paths().map(|path| self.route(&place.space, event_type, method, &path));
+        routes
+            .into_iter()
+            .find(|matched| matched.sync.is_some() || !matched.asynchronous.is_empty())
+            .unwrap_or_default()
+    }
+
     /// Where an event of `event_type` goes that was sent to `path` with `method`. Synchronous routes take parameters
     /// and wildcards; asynchronous subscriptions compare the path literally.
-    pub(crate) fn route(&self, space: &str, event_type: &str, method: &str, path: &str) -> Matched {
-        let types = self.spaces.get(space).and_then(|types| types.get(event_type));
+    fn route(&self, space: &str, event_type: &str, method: &str, path: &str) -> Matched {
+        let types = self.spaces.get(space).and_then(|space| space.types.get(event_type));
         let Some(routes) = types.and_then(|methods| methods.get(method)) else { return Matched::default() };
         Matched {
             sync: routes.sync.lookup(path).map(|(subscription, params)| (Arc::clone(subscription), params)),
@@ -66,9 +93,33 @@ impl Router {
         }
     }
 
+    /// The subscriptions in `space` to a type of system events. Whatever the path of the request that caused them, they
+    /// are posted to `/`; clients of the hosted original put the name of the space before every path.
+    pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Subscription>> {
+        let mut found = self.route(space, event_type, "POST", "/").asynchronous;
+        found.extend(self.route(space, event_type, "POST", &format!("/{space}/")).asynchronous);
+        found
+    }
+
+    /// The CORS configuration for requests to `place` with `method`.
+    pub(crate) fn cors(&self, place: &Place, method: &str) -> Option<&Arc<Cors>> {
+        let routes = self.spaces.get(&place.space)?.cors.get(method)?;
+        place.paths().find_map(|path| routes.lookup(&path).map(|(cors, _)| cors))
+    }
+
+    /// Where a request to `host` and `path` goes. A host under `domain` has the last word, so that no path leads out of
+    /// its space.
+    pub(crate) fn place(&self, host: &str, path: &str, domain: Option<&str>) -> Place {
+        if let Some(space) = domain.and_then(|domain| place::space_of_host(host, domain)) {
+            return Place { space, path: path.to_owned(), by_host: true };
+        }
+        let (space, path) = self.space_of(path);
+        Place { space: space.to_owned(), path: path.to_owned(), by_host: false }
+    }
+
     /// Splits the path of a request into space and path within it: `/spaces/<space>/…` where that space has
-    /// subscriptions, everything else belongs to the default space.
-    pub(crate) fn space_of<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
+    /// resources, everything else belongs to the default space.
+    fn space_of<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
         path.strip_prefix("/spaces/")
             .and_then(|rest| rest.find('/').map(|end| rest.split_at(end)))
             .filter(|(space, _)| self.spaces.contains_key(*space))

@@ -1,5 +1,5 @@
 //! The tree of synchronous routes: which paths may stand side by side, and which one a request takes.
-//! Rules and texts are those of the original (contract §2.8 and §3.6).
+//! Rules and texts are those of Event Gateway 0.9.1.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Tables from the contract (§18), and the tree against a matcher that tries one route after the other.
+//! Tables of what Event Gateway 0.9.1 was observed to do, and the tree against a matcher that tries one route after the other.
 
 use proptest::prelude::*;
 

@@ -1,16 +1,21 @@
-//! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules (contract §2.3,
-//! §2.7). Whether the resource fits the others is `catalog`'s question.
+//! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules and
+//! their texts, as in Event Gateway 0.9.1. Whether the resource fits the others is `catalog`'s question.
 
-use eg_sdk::config::{Aws, EventType, Function, Provider, Secret, Subscription, SubscriptionType};
+use eg_sdk::config::{Aws, Cors, EventType, Function, Provider, Secret, Subscription, SubscriptionType};
 
 use super::fields::Fields;
-use super::ids::subscription_id;
+use super::ids::{cors_id, subscription_id};
 use super::refusal::{Kind, Refusal};
 
 /// What stands in place of a secret when a function is read back.
 pub(crate) const MASK: &str = "*****";
 
 const METHODS: [&str; 7] = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"];
+
+const IS_METHOD: Rule =
+    ("eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS", |method| METHODS.contains(&method));
+
+const REQUIRED: Rule = ("required", |value| !value.is_empty());
 
 /// The event type that `body` describes. `name` is the one in the URL, which wins over the body's.
 pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result<EventType, Refusal> {
@@ -27,7 +32,7 @@ pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result
     let event_type: EventType = decode().map_err(|detail| invalid(Kind::EventType, detail))?;
     let mut check = Check::new("Type");
     check.space(space);
-    check.field("Name", &event_type.name, &[("required", |name| !name.is_empty())]);
+    check.field("Name", &event_type.name, &[REQUIRED]);
     check.done(Kind::EventType)?;
     Ok(event_type)
 }
@@ -47,8 +52,7 @@ pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Fun
     let function: Function = decode().map_err(|detail| invalid(Kind::Function, detail))?;
     let mut check = Check::new("Function");
     check.space(space);
-    let rules: &[Rule] = &[("required", |id| !id.is_empty()), ("functionid", is_name)];
-    check.field("ID", &function.function_id, rules);
+    check.field("ID", &function.function_id, &[REQUIRED, ("functionid", is_name)]);
     check.done(Kind::Function)?;
     Ok(function)
 }
@@ -142,18 +146,16 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
         "sync" => Some(SubscriptionType::Sync),
         _ => None,
     };
-    let required: Rule = ("required", |value| !value.is_empty());
     let mut check = Check::new("Subscription");
     check.space(space);
     check.field(
         "Type",
         &draft.kind,
-        &[required, ("eq=async|eq=sync", |kind| matches!(kind, "async" | "sync"))],
+        &[REQUIRED, ("eq=async|eq=sync", |kind| matches!(kind, "async" | "sync"))],
     );
-    check.field("EventType", &draft.event_type, &[required, ("eventType", is_name)]);
-    check.field("FunctionID", &draft.function_id, &[required]);
-    let methods = "eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS";
-    check.field("Method", &draft.method, &[(methods, |method| METHODS.contains(&method))]);
+    check.field("EventType", &draft.event_type, &[REQUIRED, ("eventType", is_name)]);
+    check.field("FunctionID", &draft.function_id, &[REQUIRED]);
+    check.field("Method", &draft.method, &[IS_METHOD]);
     check.done(Kind::Subscription)?;
     let Some(kind) = kind else {
         return Err(invalid(Kind::Subscription, format!("type `{}` is neither sync nor async", draft.kind)));
@@ -162,6 +164,40 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
     let subscription_id = subscription_id(kind, &event_type, &function_id, &path, &method);
     let space = space.to_owned();
     Ok(Subscription { space, subscription_id, kind, event_type, function_id, path, method, metadata })
+}
+
+/// The CORS configuration that `body` describes, with defaults and id filled in.
+pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
+    let decode = || {
+        let mut fields = Fields::parse(body)?;
+        let mut list = |name, default: &[&str]| {
+            let given = fields.strings(name)?;
+            let default = || default.iter().map(|&item| item.to_owned()).collect();
+            Ok::<_, String>(if given.is_empty() { default() } else { given })
+        };
+        let allowed_origins = list("allowedOrigins", &["*"])?;
+        let allowed_methods = list("allowedMethods", &["HEAD", "GET", "POST"])?;
+        let allowed_headers = list("allowedHeaders", &["Origin", "Accept", "Content-Type"])?;
+        let (method, path) = (fields.string("method")?, fields.string("path")?);
+        Ok(Cors {
+            space: space.to_owned(),
+            cors_id: cors_id(&method, &path),
+            method,
+            path,
+            allowed_origins,
+            allowed_methods,
+            allowed_headers,
+            allow_credentials: fields.flag("allowCredentials")?,
+            metadata: fields.metadata()?,
+        })
+    };
+    let cors: Cors = decode().map_err(|detail| invalid(Kind::Cors, detail))?;
+    let mut check = Check::new("CORS");
+    check.space(space);
+    check.field("Method", &cors.method, &[REQUIRED, IS_METHOD]);
+    check.field("Path", &cors.path, &[("path", |path| path.starts_with('/'))]);
+    check.done(Kind::Cors)?;
+    Ok(cors)
 }
 
 /// The same function with each secret replaced by the mask.

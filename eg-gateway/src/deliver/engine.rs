@@ -10,13 +10,14 @@ use eg_sdk::config::Function;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Callers, Wakeups};
+use super::{Invoker, Wakeups};
 use crate::activity::{Activity, DeliveryOutcome, Feed};
 use crate::clock::{self, Millis};
 use crate::configuration::Configuration;
 use crate::decide::delivery::{self, Failure, Next, SUBSCRIPTION_DELETED};
 use crate::decide::retry::RetryPolicy;
 use crate::decide::share::allot;
+use crate::metrics::{Metrics, Outcome};
 use crate::store::{Claim, Claimed, Finish, Lane, Store, StoreError};
 
 /// How long to wait before asking a store again that failed.
@@ -29,8 +30,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub(crate) struct Delivering {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
-    pub(crate) callers: Arc<Callers>,
+    pub(crate) invoker: Arc<Invoker>,
     pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) retry: RetryPolicy,
     pub(crate) stop: CancellationToken,
 }
@@ -102,8 +104,10 @@ impl Engine {
     /// How many deliveries of which lanes to start now.
     fn wanted(&self, now: Millis) -> Vec<(Lane, usize)> {
         let free = self.workers - self.running.len();
-        let due: Vec<_> =
+        let mut due: Vec<_> =
             self.lanes.iter().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
+        // When workers are short, the lane that waits longest comes first.
+        due.sort_by_key(|(_, state)| state.due);
         let in_flight: Vec<_> = due.iter().map(|(_, state)| state.in_flight).collect();
         let grants = allot(&in_flight, free);
         let granted = due.into_iter().zip(grants).filter(|(_, grant)| *grant > 0);
@@ -136,6 +140,9 @@ impl Engine {
             });
         }
         for claimed in claimed {
+            if claimed.attempt == 1 {
+                self.delivering.metrics.began(duration(clock::now_millis() - claimed.accepted_at));
+            }
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
             let id = self.running.spawn(attempt).id();
             self.running_lanes.insert(id, lane.clone());
@@ -176,7 +183,7 @@ impl Engine {
 async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> Option<Millis> {
     let Claimed { delivery, attempt, failures, event_id, event_type, accepted_at, json } = claimed;
     let started = clock::instant();
-    let outcome = call(&delivering, &lane, json).await;
+    let outcome = call(&delivering, &lane, &event_type, json).await;
     let duration = started.elapsed();
     let now = clock::now_millis();
     let age = self::duration(now - accepted_at);
@@ -189,6 +196,12 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> O
         }
         Next::Dead { reason, .. } => (DeliveryOutcome::Dead { reason: reason.clone() }, None),
     };
+    let counted = match &outcome {
+        DeliveryOutcome::Delivered => Outcome::Delivered,
+        DeliveryOutcome::Retry { .. } => Outcome::Retry,
+        DeliveryOutcome::Dead { .. } => Outcome::Dead,
+    };
+    delivering.metrics.attempted(&lane.space, counted, duration, age);
     tracing::debug!(event = event_id, function = lane.function, attempt, ?outcome, "delivery");
     record(&delivering, Finish { delivery, attempt, duration, next, now }).await;
     let function = lane.function;
@@ -203,13 +216,13 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> O
     due
 }
 
-async fn call(delivering: &Delivering, lane: &Lane, json: Vec<u8>) -> Result<(), Failure> {
+async fn call(delivering: &Delivering, lane: &Lane, event_type: &str, json: Vec<u8>) -> Result<(), Failure> {
     let configuration = delivering.configuration.current();
     let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
         // Its subscription went with it; the next claim finds that out and keeps the reason.
         return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
     };
-    delivering.callers.call(function, Bytes::from(json)).await?;
+    delivering.invoker.invoke(function, event_type, Bytes::from(json)).await?;
     Ok(())
 }
 

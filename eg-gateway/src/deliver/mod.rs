@@ -2,6 +2,7 @@
 
 pub(crate) mod engine;
 mod http;
+mod invoker;
 mod lambda;
 mod wakeups;
 
@@ -14,6 +15,7 @@ use self::http::HttpCaller;
 use self::lambda::LambdaCaller;
 use crate::decide::delivery::Failure;
 use crate::options::Options;
+pub(crate) use invoker::Invoker;
 pub(crate) use wakeups::Wakeups;
 
 /// Calls functions of every provider that this gateway delivers to.

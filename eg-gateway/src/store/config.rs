@@ -45,6 +45,7 @@ fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result
                 Resource::EventType(entry) => serde_json::to_string(&**entry),
                 Resource::Function(entry) => serde_json::to_string(&**entry),
                 Resource::Subscription(entry) => serde_json::to_string(&**entry),
+                Resource::Cors(entry) => serde_json::to_string(&**entry),
             };
             let body = body.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
             let key = (resource.kind().as_str(), resource.space(), resource.id());
@@ -67,6 +68,7 @@ fn resource(kind: &str, body: &str) -> rusqlite::Result<Resource> {
             "event_type" => Ok(Resource::EventType(Arc::new(serde_json::from_str(body)?))),
             "function" => Ok(Resource::Function(Arc::new(serde_json::from_str(body)?))),
             "subscription" => Ok(Resource::Subscription(Arc::new(serde_json::from_str(body)?))),
+            "cors" => Ok(Resource::Cors(Arc::new(serde_json::from_str(body)?))),
             other => Err(format!("unknown kind of resource `{other}`").into()),
         }
     };

@@ -26,13 +26,15 @@ pub(crate) struct NewEvent {
 }
 
 impl Store {
-    /// Returns once the event and its deliveries are on disk.
+    /// Returns once all the events and their deliveries are on disk; when it fails, none of them is.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] at once when too much waits already; otherwise when the disk fails. Then the event does not
-    /// count as accepted.
-    pub(crate) async fn accept(&self, event: NewEvent) -> Result<(), StoreError> {
-        self.writer.run_or_busy(move |connection| insert(connection, &event)).await
+    /// [`StoreError::Busy`] at once when too much waits already; otherwise when the disk fails. Then they do not count
+    /// as accepted.
+    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
+        let insert =
+            move |connection: &Connection| events.iter().try_for_each(|event| insert(connection, event));
+        self.writer.run_or_busy(insert).await
     }
 }
 

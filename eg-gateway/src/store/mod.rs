@@ -16,6 +16,7 @@
 //! # Assumed of the disk
 //! `fsync` that returned keeps the data; a torn write within the write-ahead log is found by its checksums.
 
+mod backlog;
 mod config;
 mod dead_letters;
 mod deliveries;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use self::writer::Writer;
+pub(crate) use backlog::Backlog;
 pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery};
 pub(crate) use deliveries::{Claim, Claimed, Finish, Lane};
 pub(crate) use events::NewEvent;

@@ -1,7 +1,5 @@
 //! Which functions can be served side by side.
 
-use eg_sdk::EventGateway;
-
 use super::Service;
 use crate::layer::Layers;
 use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
@@ -39,8 +37,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
 
 /// The error, or nothing.
 fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
-    let gateway = EventGateway::new("http://localhost:4000").unwrap();
-    let shared = Shared { states: States::default(), gateway };
+    let shared = Shared { states: States::default(), source: "/tests".to_owned() };
     Service::new(functions, shared, &Layers::default()).err().map(|e| e.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! The Config API: one set of operations for every kind of resource.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Instant;
@@ -7,6 +8,7 @@ use std::time::Instant;
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::http::{Call, Reply};
 use super::retry::Repeat;
@@ -24,6 +26,9 @@ pub trait Resource: Serialize + DeserializeOwned + sealed::Sealed {
 
     /// What identifies it in its collection, and in messages before the gateway has given it an id.
     fn id(&self) -> &str;
+
+    /// What identifies it in URLs: its id, or the one that the gateway derives from its other fields.
+    fn key(&self) -> Cow<'_, str>;
 }
 
 mod sealed {
@@ -31,7 +36,7 @@ mod sealed {
 }
 
 macro_rules! resource {
-    ($type:ident, $collection:literal, $list:literal, $kind:literal, $id:ident) => {
+    ($type:ident, $collection:literal, $list:literal, $kind:literal, $id:ident $(, $derived:ident)?) => {
         impl sealed::Sealed for $type {}
         impl Resource for $type {
             const COLLECTION: &'static str = $collection;
@@ -41,16 +46,45 @@ macro_rules! resource {
             fn id(&self) -> &str {
                 &self.$id
             }
+
+            fn key(&self) -> Cow<'_, str> {
+                $(if self.$id.is_empty() {
+                    return Cow::Owned(self.$derived());
+                })?
+                Cow::Borrowed(&self.$id)
+            }
         }
     };
 }
 
 resource!(EventType, "eventtypes", "eventTypes", "event type", name);
 resource!(Function, "functions", "functions", "function", function_id);
-resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscription_id);
-resource!(Cors, "cors", "cors", "CORS configuration", cors_id);
+resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscription_id, derived_id);
+resource!(Cors, "cors", "cors", "CORS configuration", cors_id, derived_id);
 
 /// The resources of one kind in the client's space.
+///
+/// ```no_run
+/// use eg_sdk::EventGateway;
+/// use eg_sdk::config::{Cors, EventType, Function, Metadata, Provider, Subscription};
+///
+/// # async fn example() -> Result<(), eg_sdk::Error> {
+/// let gateway = EventGateway::from_env()?;
+/// gateway.event_types().create(&EventType::new("user.created")).await?;
+/// let mail = Function::new("mail", Provider::Http { url: "http://localhost:3000/functions/mail".into() });
+/// gateway.functions().create(&mail).await?;
+/// let subscription = Subscription::asynchronous("user.created", "mail");
+/// let created = gateway.subscriptions().create(&subscription).await?;
+/// gateway.cors().create(&Cors::new("POST", "/")).await?;
+///
+/// let of_team = Metadata::from([("team".to_owned(), "growth".to_owned())]);
+/// for function in gateway.functions().list_where(&of_team).await? {
+///     println!("{}", function.function_id);
+/// }
+/// gateway.subscriptions().delete(&created.subscription_id).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Collection<'a, R> {
     gateway: &'a EventGateway,
@@ -70,12 +104,13 @@ impl<'a, R: Resource> Collection<'a, R> {
         self.resource(Method::POST, None, "create", resource.id(), Some(resource)).await
     }
 
-    /// Replaces the resource that has the id of `resource`.
+    /// Replaces the resource that has the id of `resource`, which subscriptions and CORS configurations may
+    /// leave empty.
     ///
     /// # Errors
     /// [`Error::Refused`] with 404 when there is none, with 400 when the change breaks a rule.
     pub async fn update(&self, resource: &R) -> Result<R, Error> {
-        self.resource(Method::PUT, Some(resource.id()), "update", resource.id(), Some(resource)).await
+        self.resource(Method::PUT, Some(&resource.key()), "update", &resource.key(), Some(resource)).await
     }
 
     /// Reads one resource.
@@ -106,12 +141,14 @@ impl<'a, R: Resource> Collection<'a, R> {
         }
         let (action, url) = (call.action.clone(), call.url.to_string());
         let reply = self.send(call).await?;
-        let lists: Result<BTreeMap<String, Vec<R>>, _> = serde_json::from_slice(&reply.body);
-        match lists.map(|mut lists| lists.remove(R::LIST)) {
-            Ok(Some(list)) => Ok(list),
-            Ok(None) => Err(Error::Answer { action, url, reason: format!("it has no `{}`", R::LIST) }),
-            Err(e) => Err(Error::Answer { action, url, reason: e.to_string() }),
-        }
+        let answer = |reason: String| Error::Answer { action: action.clone(), url: url.clone(), reason };
+        // Other members may stand beside the list.
+        let lists: BTreeMap<String, &RawValue> =
+            serde_json::from_slice(&reply.body).map_err(|e| answer(e.to_string()))?;
+        let Some(list) = lists.get(R::LIST) else {
+            return Err(answer(format!("it has no `{}`", R::LIST)));
+        };
+        serde_json::from_str(list.get()).map_err(|e| answer(e.to_string()))
     }
 
     /// Deletes one resource.

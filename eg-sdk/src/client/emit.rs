@@ -104,6 +104,25 @@ impl EventGateway {
     /// # Errors
     /// [`Error::NoSubscriber`] when no sync subscription matches; [`Error::Refused`] when the function
     /// failed or answered with an error status.
+    ///
+    /// ```
+    /// # use eg_sdk::{Event, EventGateway};
+    /// #[derive(serde::Serialize, Event)]
+    /// #[event("price.asked")]
+    /// struct PriceAsked { product: u32 }
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Price { cents: u32 }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (gateway, recorder) = EventGateway::recording();
+    /// # recorder.answer("price.asked", serde_json::json!({"cents": 250}))?;
+    /// let price: Price = gateway.request(PriceAsked { product: 7 }).await?.json()?;
+    /// assert_eq!(price.cents, 250);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn request<E: IntoCloudEvent>(&self, event: E) -> Result<Answer, Error> {
         self.request_at("/", event).await
     }

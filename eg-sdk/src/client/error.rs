@@ -99,6 +99,17 @@ pub enum Error {
         /// The limit or rule of EventBridge.
         source: EntryError,
     },
+    /// No answer from EventBridge. The event may or may not be on the bus.
+    #[cfg(feature = "eventbridge")]
+    #[error("cannot {action}: no answer from {url}")]
+    NoAnswer {
+        /// What was attempted.
+        action: String,
+        /// The endpoint that was called.
+        url: String,
+        /// The transport's reason.
+        source: reqwest::Error,
+    },
     /// The call to EventBridge that held this event, among others, failed as a whole.
     #[cfg(feature = "eventbridge")]
     #[error("cannot {action}: the call that held it failed")]

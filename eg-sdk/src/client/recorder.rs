@@ -15,6 +15,20 @@ const URL: &str = "the recorder";
 
 /// Holds what a recording client was asked to emit, see [`EventGateway::recording`](crate::EventGateway::recording).
 /// Clones share what they hold.
+///
+/// ```
+/// # use eg_sdk::{CloudEvent, EventGateway};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (gateway, recorder) = EventGateway::recording();
+/// recorder.refuse_next(503, "draining");
+/// let event = || CloudEvent::of_type("user.created", "/users", serde_json::json!({"id": 10}));
+/// assert_eq!(gateway.emit(event()).await.unwrap_err().status(), Some(503));
+/// gateway.emit(event()).await?;
+/// assert_eq!(recorder.take().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<State>>);
 

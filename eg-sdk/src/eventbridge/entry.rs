@@ -4,7 +4,9 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::CE;
 use super::limits::{EntryError, check_detail, check_names};
-use crate::structured::{Members, optional, rfc3339};
+use crate::members::Members;
+use crate::rules::check;
+use crate::structured::{optional, rfc3339};
 use crate::{CloudEvent, Data, TraceContext};
 
 /// What the `detail` of an event on a bus is.
@@ -40,7 +42,8 @@ impl Entry {
     /// # Errors
     /// When EventBridge would refuse the event, whatever its size; [`check_size`](Self::check_size) looks at that.
     pub fn new(event: CloudEvent<Data>, format: DetailFormat) -> Result<Self, EntryError> {
-        let event = event.to_v1()?;
+        let event = event.into_v1()?;
+        check(&event.attributes)?;
         check_names(&event)?;
         let detail = match format {
             DetailFormat::Payload => payload_detail(&event)?,
@@ -66,8 +69,10 @@ impl Entry {
         time + self.source.len() + self.detail_type.len() + self.detail.len()
     }
 
+    /// Whether the entry is small enough for the bus.
+    ///
     /// # Errors
-    /// When the entry counts more than `limit` bytes.
+    /// When it counts more than `limit` bytes.
     pub fn check_size(&self, limit: usize) -> Result<(), EntryError> {
         let bytes = self.size();
         if bytes > limit { Err(EntryError::TooLarge { bytes, limit }) } else { Ok(()) }

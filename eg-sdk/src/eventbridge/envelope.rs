@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::CE;
-use crate::structured::{Members, time_of};
+use crate::members::Members;
+use crate::structured::time_of;
 use crate::{CloudEvent, Data, InvalidEvent};
 
 #[derive(Deserialize)]

@@ -25,12 +25,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "eventbridge")]
 mod chunks;
 mod entry;
 mod envelope;
 mod limits;
 
-#[cfg_attr(not(feature = "eventbridge"), allow(unused_imports))]
+#[cfg(feature = "eventbridge")]
 pub(crate) use chunks::chunks;
 pub use entry::{DetailFormat, Entry};
 pub use limits::EntryError;

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use super::header;
 use crate::cloud_event::Attributes;
 use crate::rules::check;
-use crate::structured::{EVENT_TYPE_VERSION, SUBJECT, lift_subject, time_of};
+use crate::structured::{EVENT_TYPE_VERSION, SUBJECT, lift_subject, time_of, type_version};
 use crate::{CloudEvent, Data, InvalidEvent, SpecVersion, media};
 
 pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<CloudEvent<Data>, InvalidEvent> {
@@ -70,18 +70,20 @@ fn read_0_1(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), Inva
     attributes.ty = text("ce-eventtype")?.unwrap_or_default();
     attributes.time = text("ce-eventtime")?.map(|value| time_of("eventTime", &value)).transpose()?;
     attributes.dataschema = text("ce-schemaurl")?;
-    let mut extension = |name: &str, value| {
-        attributes.extensions.insert(name.to_owned(), Value::String(value));
-    };
+    let mut extension =
+        |name: &str, value| match attributes.extensions.insert(name.to_owned(), Value::String(value)) {
+            None => Ok(()),
+            Some(_) => Err(InvalidEvent::attribute(name, "given twice: also as an extension")),
+        };
     for header_name in headers.keys() {
         if let Some(name) =
             header_name.as_str().strip_prefix(header::V0_1_EXTENSION).filter(|n| !n.is_empty())
         {
-            extension(name, text(header_name.as_str())?.unwrap_or_default());
+            extension(name, text(header_name.as_str())?.unwrap_or_default())?;
         }
     }
     if let Some(version) = text("ce-eventtypeversion")? {
-        extension(EVENT_TYPE_VERSION, version);
+        extension(EVENT_TYPE_VERSION, version)?;
     }
     lift_subject(attributes);
     Ok(())
@@ -143,8 +145,9 @@ fn write_0_1(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
     if let Some(schema) = &a.dataschema {
         put("ce-schemaurl", schema)?;
     }
-    if let Some(version) = a.extensions.get(EVENT_TYPE_VERSION) {
-        put("ce-eventtypeversion", &text_of(version))?;
+    let type_version = type_version(a);
+    if let Some(version) = type_version {
+        put("ce-eventtypeversion", version)?;
     }
     let mut extension = |name: &str, value: &str| -> Result<(), InvalidEvent> {
         headers.insert(header::name(name, header::V0_1_EXTENSION)?, header::raw(name, value)?);
@@ -155,7 +158,7 @@ fn write_0_1(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
     }
     a.extensions
         .iter()
-        .filter(|(name, _)| *name != EVENT_TYPE_VERSION)
+        .filter(|(name, _)| type_version.is_none() || *name != EVENT_TYPE_VERSION)
         .try_for_each(|(name, value)| extension(name, &text_of(value)))
 }
 

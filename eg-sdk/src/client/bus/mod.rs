@@ -5,7 +5,7 @@ mod sign;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::Url;
 
@@ -33,6 +33,13 @@ struct Pending<'a> {
     event: &'a CloudEvent<Data>,
     entry: Entry,
     at: usize,
+}
+
+/// What a call leaves to do.
+struct Round<'a> {
+    again: Vec<(Pending<'a>, Error)>,
+    permanent: Vec<(Pending<'a>, Error)>,
+    retry_after: Option<Duration>,
 }
 
 impl Bus {
@@ -82,6 +89,7 @@ impl Bus {
     }
 
     /// Sends what fits into one call, then what failed of it, until nothing is left or the policy gives up.
+    /// Returns the positions of the events that are not on the bus.
     async fn put_chunk<'a>(
         &self,
         http: &Http,
@@ -91,39 +99,10 @@ impl Bus {
         let mut failed = Vec::new();
         let mut attempt = 1;
         loop {
-            let (retry_after, again) = match self.call(http, &pending, attempt, started).await {
-                Ok(outcomes) => {
-                    let mut again = Vec::new();
-                    for (pending, outcome) in pending.into_iter().zip(outcomes) {
-                        match outcome {
-                            Outcome::Accepted => {}
-                            Outcome::Failed { code, message } => {
-                                let transient = wire::is_transient(&code);
-                                let error = self.refusal(pending.event, code, message);
-                                if transient {
-                                    again.push((pending, error));
-                                } else {
-                                    failed.push((pending.at, error));
-                                }
-                            }
-                        }
-                    }
-                    (None, again)
-                }
-                Err(Failed { error, failure }) => {
-                    let transient = failure.is_transient(Repeat::Harmless) || wire::is_throttled(&error);
-                    let again = share(error, pending);
-                    if !transient {
-                        failed.extend(again.into_iter().map(|(pending, error)| (pending.at, error)));
-                        return failed;
-                    }
-                    (failure.retry_after(), again)
-                }
-            };
-            if again.is_empty() {
-                return failed;
-            }
-            let Some(wait) = http.wait(attempt, started, retry_after) else {
+            let Round { again, permanent, retry_after } = self.round(http, pending, attempt, started).await;
+            failed.extend(permanent.into_iter().map(|(pending, error)| (pending.at, error)));
+            let wait = if again.is_empty() { None } else { http.wait(attempt, started, retry_after) };
+            let Some(wait) = wait else {
                 failed.extend(again.into_iter().map(|(pending, error)| (pending.at, error)));
                 return failed;
             };
@@ -131,6 +110,35 @@ impl Bus {
             pending = again.into_iter().map(|(pending, _)| pending).collect();
             attempt += 1;
         }
+    }
+
+    /// One call, and what it leaves to do.
+    async fn round<'a>(
+        &self,
+        http: &Http,
+        pending: Vec<Pending<'a>>,
+        attempt: u32,
+        started: Instant,
+    ) -> Round<'a> {
+        let mut round = Round { again: Vec::new(), permanent: Vec::new(), retry_after: None };
+        match self.call(http, &pending, attempt, started).await {
+            Ok(outcomes) => {
+                for (pending, outcome) in pending.into_iter().zip(outcomes) {
+                    let Outcome::Failed { code, message } = outcome else { continue };
+                    let list =
+                        if wire::is_transient(&code) { &mut round.again } else { &mut round.permanent };
+                    let error = self.refusal(pending.event, code, message);
+                    list.push((pending, error));
+                }
+            }
+            Err(Failed { error, failure }) => {
+                let transient = failure.is_transient(Repeat::Harmless) || wire::is_throttled(&error);
+                let list = if transient { &mut round.again } else { &mut round.permanent };
+                *list = share(error, pending);
+                round.retry_after = failure.retry_after();
+            }
+        }
+        round
     }
 
     async fn call(
@@ -150,9 +158,9 @@ impl Bus {
             error: Error::Answer { action: action.clone(), url: self.url.to_string(), reason },
             failure: Failure::Status { status: 200, retry_after: None },
         };
-        let request = self.signer.sign(http.client(), &self.url, body).map_err(answer)?;
+        let request = self.signer.sign(http.client(), &self.url, &body).map_err(answer)?;
         let request = request.timeout(http.time_left(attempt, started));
-        let reply = exchange(request, &action, &self.url).await?;
+        let reply = exchange(request, &action, &self.url).await.map_err(no_gateway)?;
         wire::outcomes(&reply.body, pending.len()).map_err(answer)
     }
 
@@ -162,19 +170,26 @@ impl Bus {
 }
 
 /// The error of a call as the error of each of its events.
-fn share(error: Error, pending: Vec<Pending<'_>>) -> Vec<(Pending<'_>, Error)> {
+fn share<'a>(error: Error, pending: Vec<Pending<'a>>) -> Vec<(Pending<'a>, Error)> {
     if pending.len() == 1 {
         return pending.into_iter().zip([error]).collect();
     }
-    let error = Arc::new(error);
-    let of = |event| Error::Call { action: emit::action_of(event), source: Arc::clone(&error) };
-    pending
-        .into_iter()
-        .map(|pending| {
-            let error = of(pending.event);
-            (pending, error)
-        })
-        .collect()
+    let shared = Arc::new(error);
+    let with_error = |pending: Pending<'a>| {
+        let action = emit::action_of(pending.event);
+        (pending, Error::Call { action, source: Arc::clone(&shared) })
+    };
+    pending.into_iter().map(with_error).collect()
+}
+
+/// What is true of a gateway that does not answer is not so of AWS.
+fn no_gateway(failed: Failed) -> Failed {
+    match failed.error {
+        Error::Unreachable { action, url, source } => {
+            Failed { error: Error::NoAnswer { action, url, source }, ..failed }
+        }
+        error => Failed { error, ..failed },
+    }
 }
 
 /// The region in `arn:partition:events:region:account:event-bus/name`.

@@ -36,7 +36,7 @@ impl Signer {
         &self,
         client: &reqwest::Client,
         url: &Url,
-        body: Bytes,
+        body: &Bytes,
     ) -> Result<reqwest::RequestBuilder, String> {
         let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
         let identity = self.credentials.clone().into();
@@ -50,7 +50,7 @@ impl Signer {
             .map_err(|e| e.to_string())?
             .into();
         let request =
-            SignableRequest::new("POST", url.as_str(), headers.into_iter(), SignableBody::Bytes(&body))
+            SignableRequest::new("POST", url.as_str(), headers.into_iter(), SignableBody::Bytes(body))
                 .map_err(|e| e.to_string())?;
         let (signature, _) = sign(request, &params).map_err(|e| e.to_string())?.into_parts();
         let mut builder = client.post(url.clone()).body(body.clone());

@@ -1,0 +1,72 @@
+//! Builds packages with cargo, whose progress and messages go straight to the terminal, and finds the
+//! binaries that came out.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use cargo_metadata::{Message, TargetKind};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::exit::{Exit, Failure};
+use crate::workspace::Package;
+
+/// A binary of a package, fresh from the compiler.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) package: Package,
+    pub(crate) binary: PathBuf,
+}
+
+/// Builds the binaries of `packages`, members of the workspace at `root`, in one go.
+pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> Result<Vec<Built>, Failure> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(root)
+        // Goes on after a failure, so that what is missing at the end is what does not build.
+        .args(["build", "--bins", "--keep-going", "--message-format=json-render-diagnostics"])
+        .args(packages.iter().flat_map(|package| ["--package", &package.name]))
+        .args(release.then_some("--release"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Build, format!("cannot run cargo: {error}"))
+            .hint("install Rust from https://rustup.rs, or set CARGO to the path of cargo")
+    };
+    let mut cargo = command.spawn().map_err(failed)?;
+    let mut built = Vec::new();
+    if let Some(messages) = cargo.stdout.take() {
+        let mut lines = BufReader::new(messages).lines();
+        while let Some(line) = lines.next_line().await.map_err(failed)? {
+            // Lines of other kinds (a newer cargo, a compiler wrapper) do not matter.
+            if let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(&line) {
+                built.extend(binary(packages, &artifact));
+            }
+        }
+    }
+    let status = cargo.wait().await.map_err(failed)?;
+    if status.success() {
+        return Ok(built);
+    }
+    let missing: Vec<&str> = packages
+        .iter()
+        .filter(|package| !built.iter().any(|built| built.package == **package))
+        .map(|package| package.name.as_str())
+        .collect();
+    Err(match missing.as_slice() {
+        [] => Failure::new(Exit::Build, format!("cargo build ended with {status}")),
+        names => Failure::new(Exit::Build, format!("{} not built; nothing was started", names.join(", ")))
+            .hint("the compiler's messages are above"),
+    })
+}
+
+fn binary(packages: &[Package], artifact: &cargo_metadata::Artifact) -> Option<Built> {
+    let binary = artifact.executable.as_ref()?;
+    if !artifact.target.kind.contains(&TargetKind::Bin) {
+        return None;
+    }
+    let manifest = artifact.manifest_path.as_std_path();
+    let package = packages.iter().find(|package| manifest.parent() == Some(&package.folder))?;
+    Some(Built { package: package.clone(), binary: binary.as_std_path().to_owned() })
+}

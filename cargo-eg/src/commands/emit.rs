@@ -1,0 +1,94 @@
+//! `cargo eg emit`: hands one event to a gateway.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::print;
+use crate::cli;
+use crate::exit::{Exit, Failure};
+
+pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
+    let data = data(&arguments.data)?;
+    let mut event = CloudEvent::of_type(&arguments.event, arguments.source, data);
+    if let Some(id) = arguments.id {
+        event = event.with_id(id);
+    }
+    if let Some(subject) = arguments.subject {
+        event = event.with_subject(subject);
+    }
+    let mut settings = Settings::from_env();
+    settings.url = arguments.url;
+    let receipt = EventGateway::with_settings(settings)?.emit(event).await?;
+    print(&if arguments.json {
+        json!({"event": arguments.event, "id": receipt.id}).to_string() + "\n"
+    } else {
+        format!("Event emitted: {}\nid: {}\n", arguments.event, receipt.id)
+    })
+}
+
+/// JSON itself, `@FILE` or `-`. The text goes out as it came in.
+fn data(given: &str) -> Result<Data, Failure> {
+    let (text, origin) = match given.strip_prefix('@') {
+        Some(file) => (read_file(Path::new(file))?, file),
+        None if given == "-" => (read_stdin()?, "standard input"),
+        None => (given.to_owned(), "--data"),
+    };
+    match serde_json::from_str::<Box<RawValue>>(&text) {
+        Ok(json) => Ok(Data::Json(json)),
+        Err(error) => {
+            let failure = Failure::new(Exit::Usage, format!("{origin} is not JSON: {error}"));
+            Err(match text.lines().nth(error.line().saturating_sub(1)) {
+                // A file without `@` is the most likely mistake.
+                _ if origin == "--data" && Path::new(&text).is_file() => {
+                    failure.hint(format!("for the content of the file write --data @{text}"))
+                }
+                Some(line) => failure.hint(pointer(line, error.column())),
+                None => failure,
+            })
+        }
+    }
+}
+
+/// The line with a mark below the place. Long lines are cut around it.
+fn pointer(line: &str, column: usize) -> String {
+    const AROUND: usize = 30;
+    // serde_json counts bytes; people and terminals count characters.
+    let place = line.char_indices().take_while(|(byte, _)| byte + 1 < column).count();
+    let from = place.saturating_sub(AROUND);
+    let shown: String = line.chars().skip(from).take(2 * AROUND).collect();
+    format!("here:\n    {shown}\n    {}^", " ".repeat(place - from))
+}
+
+fn read_file(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Usage };
+        Failure::new(exit, format!("cannot read {}: {error}", path.display()))
+    })
+}
+
+fn read_stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read standard input: {error}")))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_stands_below_the_mistake() {
+        let check = |line: &str, column: usize, expected: &str| assert_eq!(pointer(line, column), expected);
+        check("{\"a\":x}", 6, "here:\n    {\"a\":x}\n         ^");
+        check("{\"ä\":x}", 7, "here:\n    {\"ä\":x}\n         ^");
+        check("", 0, "here:\n    \n    ^");
+        let long = "x".repeat(100);
+        check(&long, 51, &format!("here:\n    {}\n    {}^", "x".repeat(60), " ".repeat(30)));
+    }
+}

@@ -1,0 +1,165 @@
+//! Exit codes, and how a failure is told: the only place that knows either.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use cargo_eg::manifest::ManifestError;
+
+/// How the program ends. The numbers are part of the interface: scripts compare them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// The app did not start or broke, or something on this machine failed.
+    Failed = 1,
+    /// The command line or the data it names cannot be used.
+    Usage = 2,
+    /// A service does not build.
+    Build = 3,
+    /// A port is in use.
+    PortInUse = 4,
+    /// No gateway answers.
+    Unreachable = 5,
+    /// No such function, package or file.
+    NotFound = 6,
+    /// A binary's manifest is missing, unreadable or contradicts another.
+    Manifest = 7,
+    /// The gateway refused what was sent.
+    Refused = 8,
+    /// Ctrl-C ended the program before the app was ready, or for the second time.
+    Interrupted = 130,
+}
+
+/// As shown by `--help`.
+pub(crate) const CODES: &str = "\
+Exit codes:
+    0  done
+    1  the app did not start, or something on this machine failed
+    2  the command line, or the data it names, cannot be used
+    3  a service does not build
+    4  a port is in use
+    5  no gateway answers
+    6  no such function, package or file
+    7  a binary's manifest is missing, unreadable or contradictory
+    8  the gateway refused what was sent
+  130  interrupted before the app was ready, or by a second Ctrl-C";
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+}
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into(), hint: None }
+    }
+
+    /// Adds what the user can do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the error with its causes, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        anstream::eprintln!("{RED}error{RED:#}: {}", chain(self.error.as_ref()));
+        if let Some(hint) = &self.hint {
+            anstream::eprintln!("{CYAN}hint{CYAN:#}: {hint}");
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+/// Prints what does not keep the command from going on.
+pub(crate) fn warn(message: &str) {
+    anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {message}");
+}
+
+/// An error and its causes in one line. A cause that the text before it already contains is left out.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let hint = error.hint();
+        let exit = match &error {
+            ManifestError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Exit::NotFound
+            }
+            _ => Exit::Manifest,
+        };
+        Self { exit, error: error.into(), hint }
+    }
+}
+
+impl From<eg_sdk::Error> for Failure {
+    fn from(error: eg_sdk::Error) -> Self {
+        let exit = match &error {
+            eg_sdk::Error::Unreachable { .. } => Exit::Unreachable,
+            eg_sdk::Error::Refused { .. } => Exit::Refused,
+            eg_sdk::Error::Url { .. }
+            | eg_sdk::Error::Event { .. }
+            | eg_sdk::Error::Payload(_)
+            | eg_sdk::Error::Setting { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_code() {
+        let codes = [
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Build,
+            Exit::PortInUse,
+            Exit::Unreachable,
+            Exit::NotFound,
+            Exit::Manifest,
+            Exit::Refused,
+            Exit::Interrupted,
+        ];
+        for code in codes {
+            let number = format!("{} ", code as u8);
+            assert!(CODES.lines().any(|line| line.trim_start().starts_with(&number)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn causes_follow_unless_they_have_been_told() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Told(&'static str, #[source] Option<Box<Self>>);
+        let check = |error: Told, expected: &str| assert_eq!(chain(&error), expected);
+        check(
+            Told("cannot read f", Some(Box::new(Told("no such file", None)))),
+            "cannot read f: no such file",
+        );
+        check(
+            Told("cannot read f: no such file", Some(Box::new(Told("no such file", None)))),
+            "cannot read f: no such file",
+        );
+    }
+}

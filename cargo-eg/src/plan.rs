@@ -1,0 +1,256 @@
+//! What must change at a gateway so that it matches the manifests. A comparison of two lists per kind of
+//! resource; calls nobody.
+//!
+//! Invariant: nothing is deleted that does not carry our label.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_eg::emulator::{REGION, arn};
+use cargo_eg::manifest::{self, Manifest, Trigger};
+use eg_sdk::config::{Aws, Cors, EventType, Function, Metadata, Provider, Subscription, SubscriptionType};
+
+/// The label that says that we may change and delete a resource.
+const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
+
+/// The label that says which service a resource is for.
+const SERVICE: &str = "service";
+
+/// Resources of all kinds: what should be, or what is.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Resources {
+    pub(crate) event_types: Vec<EventType>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) cors: Vec<Cors>,
+}
+
+/// One call of the Config API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change<R> {
+    Create(R),
+    Update(R),
+    Delete(R),
+}
+
+/// Everything that must change, by kind. The order among the kinds is the caller's business.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) event_types: Vec<Change<EventType>>,
+    pub(crate) functions: Vec<Change<Function>>,
+    pub(crate) subscriptions: Vec<Change<Subscription>>,
+    pub(crate) cors: Vec<Change<Cors>>,
+}
+
+/// A route that somebody else has registered.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{function} cannot have {method} {path}: subscription {id}, which cargo-eg has not made, gives it to {owner}"
+)]
+pub(crate) struct Taken {
+    function: String,
+    method: String,
+    path: String,
+    owner: String,
+    id: String,
+}
+
+/// What the gateway should know about these services.
+pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Resources {
+    let mut wanted = Resources::default();
+    // Who emits an event type says more about it than who subscribes to it.
+    let mut event_types: BTreeMap<&str, &str> = BTreeMap::new();
+    for Manifest { service, functions, .. } in manifests.clone() {
+        for ty in functions.iter().flat_map(|function| &function.emits) {
+            event_types.entry(ty).or_insert(service);
+        }
+    }
+    for Manifest { service, functions, .. } in manifests {
+        for function in functions {
+            wanted.functions.push(registration(service, function));
+            for trigger in &function.triggers {
+                event_types.entry(&trigger.event_type).or_insert(service);
+                wanted.subscriptions.push(subscription(service, &function.id, trigger));
+                wanted.cors.extend(cors(service, trigger));
+            }
+        }
+    }
+    let event_type = |(name, service)| EventType { metadata: labels(service), ..EventType::new(name) };
+    wanted.event_types = event_types.into_iter().map(event_type).collect();
+    wanted
+}
+
+/// The changes that lead from `current` to `desired`.
+pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Taken> {
+    let subscriptions = subscription_changes(&desired.subscriptions, &current.subscriptions)?;
+    let leaves = |subscription: &Subscription| {
+        subscriptions
+            .iter()
+            .any(|change| matches!(change, Change::Delete(deleted) if deleted == subscription))
+    };
+    let stay: Vec<&Subscription> = current.subscriptions.iter().filter(|one| !leaves(one)).collect();
+    let used_types: BTreeSet<&str> = stay.iter().map(|one| one.event_type.as_str()).collect();
+    let used_functions: BTreeSet<&str> = stay.iter().map(|one| one.function_id.as_str()).collect();
+
+    // An event type that somebody else registered does what ours would.
+    let mut event_types = diff(
+        &desired.event_types,
+        &current.event_types,
+        |one| one.name.clone(),
+        |want, is| {
+            let want = EventType {
+                space: is.space.clone(),
+                authorizer_id: is.authorizer_id.clone(),
+                ..want.clone()
+            };
+            (is_ours(&is.metadata) && want != *is).then_some(want)
+        },
+    );
+    event_types.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata) || used_types.contains(one.name.as_str())));
+
+    // A function with our id runs here now, whoever registered it.
+    let mut functions = diff(
+        &desired.functions,
+        &current.functions,
+        |one| one.function_id.clone(),
+        |want, is| (without_keys(want) != without_keys(is)).then(|| want.clone()),
+    );
+    functions.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata) || used_functions.contains(one.function_id.as_str())));
+
+    let mut cors = diff(
+        &desired.cors,
+        &current.cors,
+        |one| (one.method.clone(), one.path.clone()),
+        |want, is| {
+            let want = Cors { space: is.space.clone(), cors_id: is.cors_id.clone(), ..want.clone() };
+            (is_ours(&is.metadata) && want != *is).then_some(want)
+        },
+    );
+    cors.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));
+    Ok(Plan { event_types, functions, subscriptions, cors })
+}
+
+/// Creates what is only wanted, deletes what only is, and updates where `update` says with what.
+fn diff<R: Clone, K: Ord>(
+    desired: &[R],
+    current: &[R],
+    key: impl Fn(&R) -> K,
+    update: impl Fn(&R, &R) -> Option<R>,
+) -> Vec<Change<R>> {
+    let mut existing: BTreeMap<K, &R> = current.iter().map(|one| (key(one), one)).collect();
+    let mut changes = Vec::new();
+    for want in desired {
+        match existing.remove(&key(want)) {
+            None => changes.push(Change::Create(want.clone())),
+            Some(is) => changes.extend(update(want, is).map(Change::Update)),
+        }
+    }
+    changes.extend(existing.into_values().cloned().map(Change::Delete));
+    changes
+}
+
+fn subscription_changes(
+    desired: &[Subscription],
+    current: &[Subscription],
+) -> Result<Vec<Change<Subscription>>, Taken> {
+    // The gateway tells sync subscriptions apart by route alone: one function replaces another only if
+    // the old subscription goes first.
+    let route = |one: &Subscription| {
+        (one.kind == SubscriptionType::Sync)
+            .then(|| (one.event_type.clone(), one.method.clone(), one.path.clone()))
+    };
+    let owners: BTreeMap<_, &Subscription> =
+        current.iter().filter_map(|one| Some((route(one)?, one))).collect();
+    for want in desired {
+        let owner = route(want).and_then(|route| owners.get(&route));
+        if let Some(is) = owner.filter(|is| is.function_id != want.function_id && !is_ours(&is.metadata)) {
+            return Err(Taken {
+                function: want.function_id.clone(),
+                method: want.method.clone(),
+                path: want.path.clone(),
+                owner: is.function_id.clone(),
+                id: is.subscription_id.clone(),
+            });
+        }
+    }
+    let key = |one: &Subscription| {
+        let Subscription { kind, event_type, function_id, path, method, .. } = one;
+        (*kind, event_type.clone(), function_id.clone(), path.clone(), method.clone())
+    };
+    let mut changes = diff(desired, current, key, |want, is| {
+        let update = Subscription { metadata: want.metadata.clone(), ..is.clone() };
+        (is_ours(&is.metadata) && update != *is).then_some(update)
+    });
+    changes.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));
+    Ok(changes)
+}
+
+fn registration(service: &str, function: &manifest::Function) -> Function {
+    // The emulator asks for no keys, but AWS clients do not send without.
+    let aws = Aws {
+        region: REGION.to_owned(),
+        aws_access_key_id: Some("local".into()),
+        aws_secret_access_key: Some("local".into()),
+        aws_session_token: None,
+    };
+    let provider = Provider::AwsLambda { arn: arn(&function.id), aws };
+    Function { metadata: labels(service), ..Function::new(&function.id, provider) }
+}
+
+fn subscription(service: &str, function_id: &str, trigger: &Trigger) -> Subscription {
+    Subscription {
+        kind: trigger.mode,
+        path: trigger.path.clone(),
+        method: trigger.method.clone(),
+        metadata: labels(service),
+        ..Subscription::asynchronous(&trigger.event_type, function_id)
+    }
+}
+
+/// The CORS configuration of a route, if it asks for one, with the gateway's defaults spelled out.
+fn cors(service: &str, trigger: &Trigger) -> Option<Cors> {
+    let (origins, methods, headers, credentials) = match trigger.cors.clone()? {
+        manifest::Cors::Enabled(false) => return None,
+        manifest::Cors::Enabled(true) => Default::default(),
+        manifest::Cors::Rules { origins, methods, headers, credentials } => {
+            (origins, methods, headers, credentials)
+        }
+    };
+    let or = |list: Vec<String>, defaults: &[&str]| {
+        if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list }
+    };
+    let mut default_methods = vec!["HEAD", "GET", "POST"];
+    if !default_methods.contains(&trigger.method.as_str()) {
+        default_methods.push(&trigger.method);
+    }
+    Some(Cors {
+        method: trigger.method.clone(),
+        path: trigger.path.clone(),
+        allowed_origins: or(origins, &["*"]),
+        allowed_methods: or(methods, &default_methods),
+        allowed_headers: or(headers, &["Origin", "Accept", "Content-Type"]),
+        allow_credentials: credentials,
+        metadata: labels(service),
+        ..Cors::default()
+    })
+}
+
+fn labels(service: &str) -> Metadata {
+    [(SERVICE, service), MANAGED_BY].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+fn is_ours(metadata: &Metadata) -> bool {
+    metadata.get(MANAGED_BY.0).is_some_and(|value| value == MANAGED_BY.1)
+}
+
+/// What can be compared: gateways may hide keys, and fill in the space.
+fn without_keys(function: &Function) -> Function {
+    let mut function = Function { space: String::new(), ..function.clone() };
+    if let Provider::AwsLambda { aws, .. } = &mut function.provider {
+        *aws = Aws { region: std::mem::take(&mut aws.region), ..Aws::default() };
+    }
+    function
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+pub(crate) mod tests;

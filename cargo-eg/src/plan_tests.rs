@@ -1,0 +1,174 @@
+//! Registration plans: what a second run, a changed route or a removed function leads to.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A manifest as `eg-runtime` would have written it: `(id, source, triggers as JSON)` per function.
+pub(crate) fn manifest(service: &str, functions: &[(&str, &str, &str)]) -> Manifest {
+    let functions: Vec<Value> = functions
+        .iter()
+        .map(|(id, source, triggers)| {
+            let triggers: Value = serde_json::from_str(triggers).unwrap();
+            json!({"name": id, "id": id, "source": source, "triggers": triggers, "emits": ["emitted"]})
+        })
+        .collect();
+    let manifest = json!({"service": service, "version": "1.0.0", "functions": functions});
+    serde_json::from_value(manifest).unwrap()
+}
+
+const GET_USERS: &str = r#"[{"eventType":"http.request","mode":"sync","method":"GET","path":"/users"}]"#;
+const ON_CREATED: &str = r#"[{"eventType":"user.created","mode":"async","method":"POST","path":"/"}]"#;
+
+fn wanted(functions: &[(&str, &str, &str)]) -> Resources {
+    desired([manifest("shop", functions)].iter())
+}
+
+/// As the gateway lists them: with spaces, ids, and keys hidden.
+fn registered(mut resources: Resources) -> Resources {
+    for one in &mut resources.event_types {
+        one.space = "default".to_owned();
+    }
+    for one in &mut resources.functions {
+        one.space = "default".to_owned();
+        if let Provider::AwsLambda { aws, .. } = &mut one.provider {
+            aws.aws_access_key_id = Some("*****".into());
+            aws.aws_secret_access_key = Some("*****".into());
+        }
+    }
+    for (number, one) in resources.subscriptions.iter_mut().enumerate() {
+        one.space = "default".to_owned();
+        one.subscription_id = format!("subscription-{number}");
+    }
+    for one in &mut resources.cors {
+        one.space = "default".to_owned();
+        one.cors_id = format!("{}%2F", one.method);
+    }
+    resources
+}
+
+fn foreign(mut resources: Resources) -> Resources {
+    resources.event_types.iter_mut().for_each(|one| one.metadata.clear());
+    resources.functions.iter_mut().for_each(|one| one.metadata.clear());
+    resources.subscriptions.iter_mut().for_each(|one| one.metadata.clear());
+    resources
+}
+
+/// The changes as words.
+fn words(plan: Plan) -> Vec<String> {
+    fn of<R>(changes: Vec<Change<R>>, name: impl Fn(R) -> String) -> Vec<String> {
+        let word = |change| match change {
+            Change::Create(one) => format!("create {}", name(one)),
+            Change::Update(one) => format!("update {}", name(one)),
+            Change::Delete(one) => format!("delete {}", name(one)),
+        };
+        changes.into_iter().map(word).collect()
+    }
+    [
+        of(plan.event_types, |one| one.name),
+        of(plan.functions, |one| one.function_id),
+        of(plan.subscriptions, |one| format!("{} {} {}", one.method, one.path, one.function_id)),
+        of(plan.cors, |one| format!("cors {} {}", one.method, one.path)),
+    ]
+    .concat()
+}
+
+#[track_caller]
+fn check(desired: &Resources, current: &Resources, expected: &[&str]) {
+    assert_eq!(words(plan(desired, current).unwrap()), expected);
+}
+
+#[test]
+fn the_first_run_creates_everything() {
+    let app = wanted(&[("shop-list", "a.rs:1", GET_USERS), ("shop-mail", "a.rs:9", ON_CREATED)]);
+    check(
+        &app,
+        &Resources::default(),
+        &[
+            "create emitted",
+            "create http.request",
+            "create user.created",
+            "create shop-list",
+            "create shop-mail",
+            "create GET /users shop-list",
+            "create POST / shop-mail",
+        ],
+    );
+    let labels = &app.functions[0].metadata;
+    assert_eq!((labels["service"].as_str(), labels["managedBy"].as_str()), ("shop", "cargo-eg"));
+}
+
+#[test]
+fn a_second_run_changes_nothing() {
+    let cors = r#"[{"eventType":"http.request","mode":"sync","method":"PUT","path":"/","cors":true}]"#;
+    let app = wanted(&[("shop-list", "a.rs:1", GET_USERS), ("shop-put", "a.rs:9", cors)]);
+    check(&app, &registered(app.clone()), &[]);
+    assert_eq!(app.cors[0].allowed_methods, ["HEAD", "GET", "POST", "PUT"]);
+}
+
+#[test]
+fn what_left_the_code_leaves_the_gateway() {
+    let before = wanted(&[("shop-list", "a.rs:1", GET_USERS), ("shop-mail", "a.rs:9", ON_CREATED)]);
+    let after = wanted(&[("shop-list", "a.rs:1", GET_USERS)]);
+    check(
+        &after,
+        &registered(before),
+        &["delete user.created", "delete shop-mail", "delete POST / shop-mail"],
+    );
+}
+
+#[test]
+fn what_others_registered_stays() {
+    let others = wanted(&[("other", "o.rs:1", ON_CREATED)]);
+    check(&Resources::default(), &foreign(registered(others)), &[]);
+}
+
+#[test]
+fn what_others_still_use_stays() {
+    let ours = wanted(&[("shop-mail", "a.rs:1", ON_CREATED)]);
+    let mut current = registered(ours);
+    let mut theirs = current.subscriptions[0].clone();
+    theirs.path = "/elsewhere".to_owned();
+    theirs.metadata.clear();
+    current.subscriptions.push(theirs);
+    // Deleting the function or the type would be refused as long as their subscription is there.
+    check(&Resources::default(), &current, &["delete emitted", "delete POST / shop-mail"]);
+}
+
+#[test]
+fn a_route_moves_to_another_function_by_replacement() {
+    let before = wanted(&[("shop-list", "a.rs:1", GET_USERS)]);
+    let after = wanted(&[("shop-index", "a.rs:1", GET_USERS)]);
+    check(
+        &after,
+        &registered(before),
+        &[
+            "create shop-index",
+            "delete shop-list",
+            "create GET /users shop-index",
+            "delete GET /users shop-list",
+        ],
+    );
+}
+
+#[test]
+fn a_route_of_somebody_else_is_not_taken_over() {
+    let theirs = foreign(registered(wanted(&[("other", "o.rs:1", GET_USERS)])));
+    let ours = wanted(&[("shop-list", "a.rs:1", GET_USERS)]);
+    let taken = plan(&ours, &theirs).unwrap_err().to_string();
+    assert_eq!(
+        taken,
+        "shop-list cannot have GET /users: subscription subscription-0, which cargo-eg has not made, gives it to other"
+    );
+}
+
+#[test]
+fn labels_follow_a_service_that_was_renamed() {
+    let functions = [("shop-list", "a.rs:1", GET_USERS)];
+    let before = desired([manifest("old", &functions)].iter());
+    check(
+        &wanted(&functions),
+        &registered(before),
+        &["update emitted", "update http.request", "update shop-list", "update GET /users shop-list"],
+    );
+}

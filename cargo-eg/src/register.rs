@@ -1,0 +1,90 @@
+//! Makes a gateway match the manifests, through its Config API. What must change is decided in [`plan`].
+
+use cargo_eg::manifest::Manifest;
+use eg_sdk::config::{Cors, Subscription};
+use eg_sdk::{Collection, EventGateway, Resource};
+
+use crate::exit::{Exit, Failure, warn};
+use crate::plan::{Change, Resources, desired, plan};
+
+/// Registers the services, and removes what an earlier run registered and the code no longer has.
+pub(crate) async fn register<'a>(
+    gateway: &EventGateway,
+    manifests: impl Iterator<Item = &'a Manifest> + Clone,
+) -> Result<(), Failure> {
+    let mut desired = desired(manifests);
+    let cors = match gateway.cors().list().await {
+        // A gateway that knows no CORS. The app works without it, except from browsers.
+        Err(error) if error.status() == Some(404) => {
+            if let Some(route) = desired.cors.first() {
+                let Cors { method, path, .. } = route;
+                warn(&format!(
+                    "the gateway has no CORS: browsers cannot call {method} {path} from other origins"
+                ));
+            }
+            desired.cors.clear();
+            Vec::new()
+        }
+        list => list?,
+    };
+    let current = Resources {
+        event_types: gateway.event_types().list().await?,
+        functions: gateway.functions().list().await?,
+        subscriptions: gateway.subscriptions().list().await?,
+        cors,
+    };
+    let plan = plan(&desired, &current).map_err(|taken| {
+        Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
+    })?;
+
+    // What refers to something goes before it, and comes after it.
+    let (gone, subscriptions) = split(plan.subscriptions);
+    apply(&gateway.subscriptions(), gone, route).await?;
+    let (gone, cors) = split(plan.cors);
+    apply(&gateway.cors(), gone, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    let (old_types, event_types) = split(plan.event_types);
+    apply(&gateway.event_types(), event_types, |ty| ty.name.clone()).await?;
+    let (old_functions, functions) = split(plan.functions);
+    apply(&gateway.functions(), functions, |function| function.function_id.clone()).await?;
+    apply(&gateway.subscriptions(), subscriptions, route).await?;
+    apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    apply(&gateway.functions(), old_functions, |function| function.function_id.clone()).await?;
+    apply(&gateway.event_types(), old_types, |ty| ty.name.clone()).await
+}
+
+fn route(subscription: &Subscription) -> String {
+    let Subscription { event_type, function_id, path, method, .. } = subscription;
+    format!("{event_type} at {method} {path} for {function_id}")
+}
+
+/// Deletions, and the rest.
+fn split<R>(changes: Vec<Change<R>>) -> (Vec<Change<R>>, Vec<Change<R>>) {
+    changes.into_iter().partition(|change| matches!(change, Change::Delete(_)))
+}
+
+async fn apply<R: Resource>(
+    collection: &Collection<'_, R>,
+    changes: Vec<Change<R>>,
+    name: impl Fn(&R) -> String,
+) -> Result<(), Failure> {
+    for change in changes {
+        let (resource, result) = match change {
+            Change::Create(resource) => {
+                let result = collection.create(&resource).await.map(drop);
+                (resource, result)
+            }
+            Change::Update(resource) => {
+                let result = collection.update(&resource).await.map(drop);
+                (resource, result)
+            }
+            Change::Delete(resource) => {
+                let result = collection.delete(resource.id()).await;
+                (resource, result)
+            }
+        };
+        result.map_err(|error| {
+            Failure::new(Exit::Refused, format!("{} {}: {error}", R::KIND, name(&resource)))
+        })?;
+    }
+    Ok(())
+}

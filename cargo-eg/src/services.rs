@@ -1,0 +1,128 @@
+//! The services of an application: their manifests, and whether they can live together. Starts nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use cargo_eg::manifest::{Function, Manifest, ManifestError, Trigger};
+use eg_sdk::config::SubscriptionType;
+
+use crate::builder::Built;
+use crate::exit::{Exit, Failure};
+use crate::workspace::Package;
+
+/// A binary with functions.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) manifest: Manifest,
+    pub(crate) binary: PathBuf,
+    /// The folder of its package.
+    pub(crate) folder: PathBuf,
+}
+
+/// Two services that cannot run side by side.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Clash {
+    #[error("two functions have the id {id}: {} and {}", sources[0], sources[1])]
+    Id { id: String, sources: [String; 2] },
+    #[error("two functions answer {what}: {} and {}", functions[0], functions[1])]
+    Answer { what: String, functions: [String; 2] },
+}
+
+/// Reads the manifests of what was built. A package may have tools beside its service; one without any
+/// function is an error.
+pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Service>, Failure> {
+    let mut services = Vec::new();
+    let mut empty = BTreeMap::new();
+    for Built { package, binary } in built {
+        match Manifest::read(&binary) {
+            Ok(manifest) => services.push(Service { manifest, binary, folder: package.folder }),
+            Err(ManifestError::NoFunctions { path }) => drop(empty.insert(package.name, path)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for Package { name, folder, .. } in packages {
+        if !services.iter().any(|service| service.folder == *folder) {
+            return Err(match empty.remove(name) {
+                Some(path) => ManifestError::NoFunctions { path }.into(),
+                None => Failure::new(Exit::Build, format!("cargo built no binary of {name}")),
+            });
+        }
+    }
+    services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
+    Ok(services)
+}
+
+/// Whether ids and routes are unique.
+pub(crate) fn check(services: &[Service]) -> Result<(), Failure> {
+    clash(services.iter().flat_map(|service| &service.manifest.functions)).map_or(Ok(()), |clash| {
+        let hint = match &clash {
+            Clash::Id { .. } => {
+                "rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs"
+            }
+            Clash::Answer { .. } => "a request has one answer: give one of them another path or method",
+        };
+        Err(Failure::new(Exit::Manifest, clash).hint(hint))
+    })
+}
+
+fn clash<'a>(functions: impl Iterator<Item = &'a Function>) -> Option<Clash> {
+    let (mut ids, mut answers) = (BTreeMap::new(), BTreeMap::new());
+    for function in functions {
+        if let Some(earlier) = ids.insert(&function.id, &function.source) {
+            let sources = [earlier.clone(), function.source.clone()];
+            return Some(Clash::Id { id: function.id.clone(), sources });
+        }
+        for trigger in function.triggers.iter().filter(|trigger| trigger.mode == SubscriptionType::Sync) {
+            let place = (&trigger.event_type, &trigger.method, &trigger.path);
+            if let Some(earlier) = answers.insert(place, function) {
+                let name = |function: &Function| format!("{} ({})", function.id, function.source);
+                return Some(Clash::Answer {
+                    what: describe(trigger),
+                    functions: [earlier, function].map(name),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// A trigger in words: `GET /users/:id`, `on user.created`, `answers user.validate`.
+pub(crate) fn describe(trigger: &Trigger) -> String {
+    let Trigger { event_type, mode, method, path, .. } = trigger;
+    let place = if path == "/" && method == "POST" { String::new() } else { format!(" at {method} {path}") };
+    match mode {
+        _ if trigger.is_http() => format!("{method} {path}"),
+        SubscriptionType::Sync => format!("answers {event_type}{place}"),
+        SubscriptionType::Async => format!("on {event_type}{place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(id: &str, source: &str, triggers: &str) -> Function {
+        let functions = crate::plan::tests::manifest("s", &[(id, source, triggers)]).functions;
+        functions.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn clashes_name_both_functions() {
+        let get = r#"[{"eventType":"http.request","mode":"sync","method":"GET","path":"/users"}]"#;
+        let on = r#"[{"eventType":"user.created","mode":"async","method":"POST","path":"/"}]"#;
+        let check = |functions: &[Function], expected: Option<&str>| {
+            let found = clash(functions.iter()).map(|clash| clash.to_string());
+            assert_eq!(found.as_deref(), expected);
+        };
+        check(&[function("a-x", "a.rs:1", get), function("b-x", "b.rs:1", on)], None);
+        check(&[function("a-x", "a.rs:1", on), function("a-y", "a.rs:2", on)], None);
+        check(
+            &[function("a-x", "a.rs:1", on), function("a-x", "b.rs:1", get)],
+            Some("two functions have the id a-x: a.rs:1 and b.rs:1"),
+        );
+        check(
+            &[function("a-x", "a.rs:1", get), function("b-y", "b.rs:1", get)],
+            Some("two functions answer GET /users: a-x (a.rs:1) and b-y (b.rs:1)"),
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! The state directory: where everything lies that survives a run. Knows paths, not contents.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::cli;
+use crate::exit::{Exit, Failure};
+
+/// Its name in the workspace's root.
+const NAME: &str = ".eg";
+
+/// The state directory of one application.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    root: PathBuf,
+}
+
+impl State {
+    /// The directory that was asked for, else the one of the workspace at `workspace_root`.
+    pub(crate) fn locate(
+        asked: &cli::StateDir,
+        workspace_root: impl FnOnce() -> Result<PathBuf, Failure>,
+    ) -> Result<Self, Failure> {
+        let root = match &asked.state_dir {
+            Some(root) => std::path::absolute(root).map_err(|error| Failure::new(Exit::Usage, error))?,
+            None => workspace_root()?.join(NAME),
+        };
+        Ok(Self { root })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes it, and keeps it out of version control.
+    pub(crate) fn create(&self) -> Result<(), Failure> {
+        let failed = |error: io::Error| {
+            let message = format!("cannot make the state directory {}: {error}", self.root.display());
+            Failure::new(Exit::Failed, message).hint("choose another one with --state-dir")
+        };
+        std::fs::create_dir_all(&self.root).map_err(failed)?;
+        let ignore = self.root.join(".gitignore");
+        if !ignore.exists() {
+            std::fs::write(ignore, "*\n").map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The gateway's store.
+    pub(crate) fn gateway(&self) -> PathBuf {
+        self.root.join("gateway")
+    }
+
+    /// One log file per function.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// What a service may keep for itself. Made if it is missing.
+    pub(crate) fn data_of(&self, service: &str) -> Result<PathBuf, Failure> {
+        let path = self.root.join("data").join(service);
+        match std::fs::create_dir_all(&path) {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                let message = format!("cannot make the data directory {}: {error}", path.display());
+                Err(Failure::new(Exit::Failed, message))
+            }
+        }
+    }
+
+    /// The ids of the functions that have a log, sorted.
+    pub(crate) fn logged_functions(&self) -> io::Result<Vec<String>> {
+        let mut ids = Vec::new();
+        let entries = match std::fs::read_dir(self.logs()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            ids.extend(name.to_str().and_then(|name| name.strip_suffix(".log")).map(str::to_owned));
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// The log of a function.
+    pub(crate) fn log_of(&self, id: &str) -> PathBuf {
+        self.logs().join(format!("{id}.log"))
+    }
+}

@@ -1,0 +1,176 @@
+//! What the commands print, and how they end: `emit`, `logs`, `manifest`, and the command line itself.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::fs;
+
+use cargo_eg::manifest::Manifest;
+use eg_gateway::{Activity, Gateway, Options};
+use serde_json::{Value, json};
+use support::app::{App, Main, record};
+use support::example;
+
+#[test]
+fn help_documents_exit_codes_and_a_wrong_command_is_a_usage_error() {
+    let app = App::new();
+    let help = app.eg(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    assert!(help.stdout.contains("Usage: cargo eg <COMMAND>"), "{}", help.stdout);
+    assert!(help.stdout.contains("4  a port is in use"), "{}", help.stdout);
+    let wrong = app.eg(&["rum"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("a similar subcommand exists: 'run'"), "{}", wrong.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emitted_event_is_acknowledged_with_its_id() {
+    let app = App::new();
+    let mut options = Options::new(app.path().join("gateway"));
+    (options.events_addr, options.config_addr) = (0.into(), 0.into());
+    let gateway = Gateway::start(options).await.unwrap();
+    let mut activity = gateway.activity();
+    let url = gateway.events_url().to_owned();
+    app.write("user.json", "{\"id\": \"10\"}\n");
+
+    let emit = async |arguments: &[&str]| {
+        let arguments = [&["emit", "--url", &url, "--event", "user.created"], arguments].concat();
+        let transcript = app.eg(&arguments);
+        assert_eq!((transcript.code, transcript.stderr.as_str()), (Some(0), ""), "{transcript:?}");
+        transcript.stdout
+    };
+    let text = emit(&["--data", "@user.json", "--id", "order-1", "--subject", "users/10"]).await;
+    assert_eq!(text, "Event emitted: user.created\nid: order-1\n");
+    match activity.recv().await.unwrap() {
+        Activity::Received { id, event_type, source, .. } => {
+            assert_eq!((&*id, &*event_type, &*source), ("order-1", "user.created", "/cli/cargo-eg"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let text = emit(&["--data", "[1, 2]", "--id", "order-2", "--source", "/tests", "--json"]).await;
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer, json!({"event": "user.created", "id": "order-2"}));
+
+    let invalid = app.eg(&["emit", "--url", &url, "--event", "user.created", "--data", "{}", "--id", ""]);
+    assert_eq!(invalid.code, Some(2), "{invalid:?}");
+    gateway.shutdown().await;
+}
+
+#[test]
+fn data_that_is_no_json_is_pointed_at() {
+    let app = App::new();
+    app.write("bad.json", "{\n  \"id\": 10,\n}\n");
+    app.write("good.json", "{}");
+    let emit = |data: &str| app.eg(&["emit", "--event", "a.b", "--data", data]);
+    emit("{\"id\": x}").fails(
+        2,
+        "error: --data is not JSON: expected value at line 1 column 8\nhint: here:\n    {\"id\": x}\n           ^\n",
+    );
+    emit("@bad.json").fails(
+        2,
+        "error: bad.json is not JSON: key must be a string at line 3 column 1\nhint: here:\n    }\n    ^\n",
+    );
+    emit("good.json").fails(
+        2,
+        "error: --data is not JSON: expected value at line 1 column 1\nhint: for the content of the file write --data @good.json\n",
+    );
+    emit("@missing.json")
+        .fails(6, "error: cannot read missing.json: No such file or directory (os error 2)\n");
+    emit("-").fails(2, "error: standard input is not JSON: EOF while parsing a value at line 1 column 0\n");
+}
+
+#[test]
+fn a_gateway_that_does_not_run_is_told_apart() {
+    let app = App::new();
+    // Nothing listens on port 1, which needs privileges.
+    let emit = app.eg(&["emit", "--url", "http://127.0.0.1:1", "--event", "a.b", "--data", "{}"]);
+    assert_eq!(emit.code, Some(5), "{emit:?}");
+    assert!(emit.stderr.contains("no answer from http://127.0.0.1:1/"), "{emit:?}");
+    assert!(emit.stderr.contains("`cargo eg run` starts one"), "{emit:?}");
+    let emit = app.eg(&["emit", "--url", "localhost:4000", "--event", "a.b", "--data", "{}"]);
+    assert_eq!(emit.code, Some(2), "{emit:?}");
+}
+
+#[test]
+fn logs_are_found_by_name_or_id() {
+    let app = App::new();
+    app.eg(&["logs", "--function", "create"]).fails(
+        6,
+        &format!(
+            "error: no function has a log in {}\nhint: `cargo eg run` starts the app; its functions write logs\n",
+            app.path().canonicalize().unwrap().join(".eg").display()
+        ),
+    );
+    app.write(".eg/logs/users-create.log", "START RequestId: 1 Version: $LATEST\nhello\n");
+    app.write(".eg/logs/users-list.log", "");
+    app.write(".eg/logs/shop-list.log", "");
+    for name in ["create", "users-create"] {
+        let transcript = app.eg(&["logs", "--function", name]);
+        assert_eq!(transcript.code, Some(0), "{transcript:?}");
+        assert_eq!(transcript.stdout, "START RequestId: 1 Version: $LATEST\nhello\n");
+    }
+    app.eg(&["logs", "--function", "delete"]).fails(
+        6,
+        "error: no function `delete` has a log\nhint: these have: shop-list, users-create, users-list\n",
+    );
+    app.eg(&["logs", "--function", "list"]).fails(
+        2,
+        "error: several functions are named `list`\nhint: choose one by its id: shop-list, users-list\n",
+    );
+}
+
+#[test]
+fn a_followed_log_shows_what_is_added() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let app = App::new();
+    app.write("state/logs/users-create.log", "first\n");
+    let mut child = app.spawn(&["logs", "--function", "create", "--tail", "--state-dir", "state"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), "first");
+    let log = app.path().join("state/logs/users-create.log");
+    let mut log = fs::OpenOptions::new().append(true).open(log).unwrap();
+    writeln!(log, "second").unwrap();
+    assert_eq!(lines.next().unwrap(), "second");
+    support::app::signal(&child, rustix::process::Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_manifest_is_printed_for_packages_and_binaries() {
+    let app = App::new();
+    app.service("users", &[record("users", "create", "GET /users")], &Main::Serves);
+    app.service("empty", &[], &Main::Other("fn main() {}"));
+    let program = example("function");
+    let of_binary = app.eg(&["manifest", program.to_str().unwrap()]);
+    let printed: Manifest = serde_json::from_str(&of_binary.stdout).unwrap();
+    assert_eq!(printed, Manifest::read(&program).unwrap());
+
+    for of in ["users", "services/users"] {
+        let of_package = app.eg(&["manifest", of]);
+        assert_eq!(of_package.code, Some(0), "{of_package:?}");
+        let printed: Manifest = serde_json::from_str(&of_package.stdout).unwrap();
+        assert_eq!((printed.service.as_str(), printed.functions[0].id.as_str()), ("users", "users-create"));
+    }
+
+    let root = app.path().canonicalize().unwrap();
+    app.eg(&["manifest", "user"]).fails(
+        6,
+        &format!(
+            "error: `user` is neither a file nor a package of the workspace {}\nhint: its packages are eg-runtime, empty, users\n",
+            root.display()
+        ),
+    );
+    app.eg(&["manifest", "empty"]).fails(
+        7,
+        &format!(
+            "error: no functions in {}\nhint: annotate functions with #[http] or #[subscribe]; if they live in a \
+             library crate, name that crate in main.rs (`use my_functions as _;`)\n",
+            app.path().join("target/debug/empty").display()
+        ),
+    );
+    app.eg(&["manifest", "Cargo.toml"])
+        .fails(7, "error: Cargo.toml is not an ELF or Mach-O program: Unknown file magic\n");
+    app.eg(&["manifest", "eg-runtime"])
+        .fails(2, "error: package eg-runtime has no binary, so it has no manifest\n");
+}

@@ -1,0 +1,197 @@
+//! `cargo eg run` on small workspaces: a whole life, a second run, and everything that keeps it from starting.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::net::TcpListener;
+
+use eg_sdk::{EventGateway, Settings};
+use rustix::process::Signal;
+use support::app::{App, Main, record};
+use support::{eventually, http};
+
+fn client(url: &impl Fn(&str) -> String) -> EventGateway {
+    let mut settings = Settings::default();
+    settings.url = url("events");
+    settings.config_url = Some(url("config"));
+    EventGateway::with_settings(settings).unwrap()
+}
+
+async fn registered(gateway: &EventGateway) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let types = gateway.event_types().list().await.unwrap().into_iter().map(|ty| ty.name);
+    let functions = gateway.functions().list().await.unwrap().into_iter().map(|one| one.function_id);
+    let subscriptions = gateway.subscriptions().list().await.unwrap();
+    let subscriptions =
+        subscriptions.into_iter().map(|one| format!("{} {} {}", one.event_type, one.path, one.function_id));
+    (sorted(types.collect()), sorted(functions.collect()), sorted(subscriptions.collect()))
+}
+
+#[tokio::test]
+async fn an_app_runs_and_a_second_run_follows_the_code() {
+    let app = App::new();
+    app.service(
+        "shop",
+        &[record("shop", "list", "GET /list"), record("shop", "ship", "order.paid")],
+        &Main::Serves,
+    )
+    .service("mail", &[record("mail", "send", "order.paid")], &Main::Serves);
+
+    let mut run = app.run();
+    let url = run.ready().await;
+    let text = http().get(url("events") + "/list").send().await.unwrap().text().await.unwrap();
+    assert_eq!(text, "from list");
+    let emit =
+        ["emit", "--url", &url("events"), "--event", "order.paid", "--id", "order-1", "--data", "{\"n\":1}"];
+    assert_eq!(app.eg(&emit).stdout, "Event emitted: order.paid\nid: order-1\n");
+    eventually("both deliveries are shown", || run.stderr().matches("delivered").count() == 2).await;
+    let shown = run.stderr();
+    assert!(shown.contains("order.paid order-1 from /cli/cargo-eg: 2 subscriptions"), "{shown}");
+    assert!(shown.contains("GET /list → shop-list 200"), "{shown}");
+    assert!(shown.contains("  shop-ship  on order.paid\n"), "{shown}");
+    let log = app.eg(&["logs", "--function", "ship"]).stdout;
+    assert!(log.contains("\nship got {") && log.contains("\nREPORT RequestId: "), "{log}");
+    assert_eq!(std::fs::read_to_string(app.path().join(".eg/.gitignore")).unwrap(), "*\n");
+    let first = registered(&client(&url)).await;
+    assert_eq!(first.1, ["mail-send", "shop-list", "shop-ship"]);
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+
+    // Killed this time: the state must survive that too.
+    let mut run = app.run();
+    let url = run.ready().await;
+    assert_eq!(registered(&client(&url)).await, first, "a second run changes nothing");
+    let log = app.eg(&["logs", "--function", "ship"]).stdout;
+    assert!(log.contains("\nship got {"), "logs of earlier runs stay: {log}");
+    run.signal(Signal::KILL);
+    run.wait();
+
+    app.service("shop", &[record("shop", "index", "GET /list")], &Main::Serves);
+    let mut run = app.run();
+    let url = run.ready().await;
+    let (types, functions, subscriptions) = registered(&client(&url)).await;
+    assert_eq!(types, ["http.request", "order.paid"]);
+    assert_eq!(functions, ["mail-send", "shop-index"]);
+    assert_eq!(subscriptions, ["http.request /list shop-index", "order.paid / mail-send"]);
+    let text = http().get(url("events") + "/list").send().await.unwrap().text().await.unwrap();
+    assert_eq!(text, "from index");
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+}
+
+#[test]
+fn a_service_that_does_not_build_is_named_and_nothing_starts() {
+    let app = App::new();
+    app.service("good", &[record("good", "list", "GET /")], &Main::Serves).service(
+        "bad",
+        &[record("bad", "list", "GET /bad")],
+        &Main::Other("fn main() { let x: u8 = \"\"; }"),
+    );
+    let transcript = app.eg(&["run"]);
+    transcript
+        .fails(3, "error: bad not built; nothing was started\nhint: the compiler's messages are above\n");
+    assert!(transcript.stderr.contains("mismatched types"), "{}", transcript.stderr);
+    assert!(!app.path().join(".eg").exists());
+}
+
+#[test]
+fn services_without_functions_or_with_the_same_ones_are_refused() {
+    let app = App::new();
+    app.service("empty", &[], &Main::Serves);
+    let transcript = app.eg(&["run"]);
+    assert_eq!(transcript.code, Some(7));
+    assert!(transcript.stderr.starts_with("error: no functions in "), "{}", transcript.stderr);
+    assert!(transcript.stderr.contains("hint: annotate functions with #[http]"), "{}", transcript.stderr);
+
+    let app = App::new();
+    app.service("one", &[record("one", "list", "GET /list")], &Main::Serves).service(
+        "two",
+        &[record("two", "show", "GET /list")],
+        &Main::Serves,
+    );
+    app.eg(&["run"]).fails(
+        7,
+        "error: two functions answer GET /list: one-list (services/one/src/main.rs:4) and two-show (services/two/src/main.rs:4)\n\
+         hint: a request has one answer: give one of them another path or method\n",
+    );
+
+    let named = "{\"service\":\"shop\",\"version\":\"1.0.0\"}\n".to_owned();
+    let app = App::new();
+    app.service("one", &[named.clone(), record("one", "list", "GET /one")], &Main::Serves).service(
+        "two",
+        &[named, record("two", "list", "GET /two")],
+        &Main::Serves,
+    );
+    app.eg(&["run"]).fails(
+        7,
+        "error: two functions have the id shop-list: services/one/src/main.rs:4 and services/two/src/main.rs:4\n\
+         hint: rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs\n",
+    );
+}
+
+#[test]
+fn a_folder_without_services_says_what_a_service_is() {
+    let app = App::new();
+    let transcript = app.eg(&["run"]);
+    assert_eq!(transcript.code, Some(6), "{transcript:?}");
+    assert!(
+        transcript.stderr.contains("hint: a service is a package that depends on eg-runtime"),
+        "{transcript:?}"
+    );
+    app.eg(&["run", "nowhere"]).fails(
+        6,
+        &format!(
+            "error: cannot find {}: No such file or directory (os error 2)\n",
+            app.path().canonicalize().unwrap().join("nowhere").display()
+        ),
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_option() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /")], &Main::Serves);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (option, what) in
+        [("--port", "Events API"), ("--config-port", "Config API"), ("--lambda-port", "local Lambda")]
+    {
+        let mut ports = vec!["run"];
+        for other in ["--port", "--config-port", "--lambda-port"] {
+            ports.extend([other, if other == option { &port } else { "0" }]);
+        }
+        let transcript = app.eg(&ports);
+        assert_eq!(transcript.code, Some(4), "{transcript:?}");
+        let message = format!("error: port {port} is already in use, so the {what} cannot listen there\n");
+        assert!(transcript.stderr.starts_with(&message), "{}", transcript.stderr);
+        assert!(
+            transcript.stderr.ends_with(&format!(" Choose another port with {option}\n")),
+            "{}",
+            transcript.stderr
+        );
+    }
+}
+
+#[test]
+fn a_function_that_cannot_start_stops_the_app_with_its_reason() {
+    let app = App::new();
+    app.service(
+        "shop",
+        &[record("shop", "list", "GET /")],
+        &Main::Other("fn main() { eprintln!(\"SHOP_DB is not set\"); std::process::exit(3); }"),
+    );
+    let transcript = app.eg(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    let logs = app.path().canonicalize().unwrap().join(".eg/logs");
+    transcript.fails(
+        1,
+        &format!(
+            "error: function shop-list cannot start: Runtime exited with error: exit status 3; its last lines were:\n    \
+             SHOP_DB is not set\nhint: the full logs are in {}\n",
+            logs.display()
+        ),
+    );
+}

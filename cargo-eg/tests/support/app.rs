@@ -1,0 +1,195 @@
+//! A workspace in a temporary folder, with services that need nothing but the standard library: they build in
+//! a second. `eg-runtime` is an empty stand-in, because only the dependency on it matters here.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Serves the Runtime API's events with its handler's name.
+const SERVES: &str = include_str!("serves.rs");
+
+/// What a service does when it is started.
+pub(crate) enum Main {
+    Serves,
+    Other(&'static str),
+}
+
+/// A workspace on disk.
+pub(crate) struct App {
+    folder: TempDir,
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A command that runs until it is told to stop.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    stderr: PathBuf,
+}
+
+/// One function record with a single trigger, `GET /…` or an event type.
+pub(crate) fn record(package: &str, name: &str, trigger: &str) -> String {
+    let trigger = match trigger.strip_prefix("GET ") {
+        Some(path) => {
+            format!(r#"{{"eventType":"http.request","mode":"sync","method":"GET","path":"{path}"}}"#)
+        }
+        None => format!(r#"{{"eventType":"{trigger}","mode":"async","method":"POST","path":"/"}}"#),
+    };
+    let source = format!("services/{package}/src/main.rs:{}", name.len());
+    format!(
+        r#"{{"package":"{package}","version":"0.1.0","name":"{name}","source":"{source}","triggers":[{trigger}],"emits":[]}}"#
+    ) + "\n"
+}
+
+/// Sends a signal to a child.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+impl App {
+    pub(crate) fn new() -> Self {
+        let app = Self { folder: tempfile::tempdir().unwrap() };
+        app.members(r#""eg-runtime""#);
+        app.write("eg-runtime/Cargo.toml", "[package]\nname = \"eg-runtime\"\nedition = \"2024\"\n");
+        app.write("eg-runtime/src/lib.rs", "");
+        app
+    }
+
+    fn members(&self, members: &str) {
+        self.write("Cargo.toml", &format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n"));
+    }
+
+    /// Adds a service, or replaces it.
+    pub(crate) fn service(&self, name: &str, records: &[String], main: &Main) -> &Self {
+        self.members(r#""eg-runtime", "services/*""#);
+        let folder = format!("services/{name}");
+        self.write(
+            &format!("{folder}/Cargo.toml"),
+            &format!(
+                "[package]\nname = \"{name}\"\nedition = \"2024\"\n[dependencies]\neg-runtime.path = \"../../eg-runtime\"\n"
+            ),
+        );
+        self.write(&format!("{folder}/src/records"), &records.concat());
+        let main = match main {
+            Main::Serves => SERVES,
+            Main::Other(source) => source,
+        };
+        let section = if records.is_empty() { "" } else { SECTION };
+        self.write(&format!("{folder}/src/main.rs"), &format!("{section}{main}"));
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn eg(&self, arguments: &[&str]) -> Transcript {
+        Transcript::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Starts `cargo eg run` on free ports.
+    pub(crate) fn run(&self) -> Running {
+        let stderr = self.path().join("stderr");
+        let child = self
+            .command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, stderr }
+    }
+
+    /// Starts a command whose output can be read as it comes.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-eg"));
+        command
+            // As cargo calls it.
+            .arg("eg")
+            .args(arguments)
+            .current_dir(self.path())
+            .env("CARGO_TARGET_DIR", self.path().join("target"))
+            .env("CARGO_TERM_QUIET", "true")
+            .env("CARGO_NET_OFFLINE", "true")
+            .env_remove("RUST_LOG")
+            .env_remove("EVENT_GATEWAY_URL");
+        command
+    }
+}
+
+const SECTION: &str = r#"
+#[used]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__eg_manifest"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".eg_manifest"))]
+static RECORDS: [u8; include_bytes!("records").len()] = *include_bytes!("records");
+"#;
+
+impl Transcript {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Checks how a command failed. `stderr` may begin with the compiler's messages.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, stderr: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.stderr.ends_with(stderr), "expected:\n{stderr}\nfound:\n{}", self.stderr);
+        assert_eq!(self.stdout, "", "data of a failed command");
+    }
+}
+
+impl Running {
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Waits until the app is ready, and gives the URL of one of its addresses.
+    pub(crate) async fn ready(&mut self) -> impl Fn(&str) -> String + use<> {
+        super::eventually("the app is ready or has ended", || {
+            self.stderr().contains("ready; Ctrl-C stops") || self.child.try_wait().unwrap().is_some()
+        })
+        .await;
+        let text = self.stderr();
+        assert!(text.contains("ready; Ctrl-C stops"), "{text}");
+        move |name| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{name} ")));
+            line.unwrap_or_else(|| panic!("no address {name} in {text}")).trim().to_owned()
+        }
+    }
+
+    pub(crate) fn signal(&self, kind: Signal) {
+        signal(&self.child, kind);
+    }
+
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails for one that has ended, as it should have.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

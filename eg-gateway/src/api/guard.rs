@@ -1,0 +1,37 @@
+//! Lets requests through to an API, or answers why not. Who may what is decided in `decide`.
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{Extensions, HeaderMap};
+
+use super::App;
+use super::errors::ApiError;
+use crate::decide::access::{is_local, presented};
+use crate::server::Peer;
+
+/// Headers by which a proxy says that it speaks for another client.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/// Checks a request to the Config API that is about `space`; `None` is what belongs to no space.
+pub(super) fn configure(
+    app: &App,
+    space: Option<&str>,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<(), ApiError> {
+    let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+    let peer = extensions.get::<Peer>().map(|peer| peer.0.ip());
+    Ok(app.access_keys.configure(space, key(headers), is_local(peer, forwarded))?)
+}
+
+/// Checks a request to the Events API, and takes a key out of it: functions get to see the other headers.
+pub(super) fn emit(app: &App, space: &str, headers: &mut HeaderMap) -> Result<(), ApiError> {
+    app.access_keys.emit(space, key(headers))?;
+    if app.access_keys.events {
+        headers.remove(AUTHORIZATION);
+    }
+    Ok(())
+}
+
+fn key(headers: &HeaderMap) -> Option<&str> {
+    presented(headers.get(AUTHORIZATION)?.to_str().ok()?)
+}

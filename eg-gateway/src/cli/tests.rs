@@ -1,0 +1,103 @@
+//! Command lines and what becomes of them.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+    let args = std::iter::once("event-gateway").chain(args.iter().copied());
+    Cli::try_parse_from(args.map(|arg| two_dashes(OsString::from(arg))))
+}
+
+#[test]
+fn definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn flags_are_spelled_as_in_go_or_with_two_dashes() {
+    for args in [
+        &["-dev", "-events-port=5", "-workers", "7"][..],
+        &["--dev", "--events-port", "5", "--workers=7"],
+        &["-dev=true", "-events-port", "5", "--workers", "7", "-db-hosts=127.0.0.1:2379"],
+    ] {
+        let cli = parse(args).unwrap();
+        assert!(cli.dev, "{args:?}");
+        assert_eq!((cli.events_port, cli.config_port, cli.workers), (5, 4001, 7), "{args:?}");
+    }
+    assert!(!parse(&["-dev=false"]).unwrap().dev);
+    for args in [&["-workers=0"][..], &["--events-port", "x"], &["--nonsense"], &["extra"]] {
+        assert!(parse(args).is_err(), "{args:?}");
+    }
+}
+
+#[test]
+fn flags_become_options() {
+    let args =
+        ["--host=0.0.0.0", "-retry-attempts=3", "-retry-min-backoff=10ms", "-lambda-endpoint=http://l"];
+    let options = parse(&args).unwrap().options().unwrap();
+    assert_eq!(options.events_addr, ListenAddr::Exact("0.0.0.0:4000".parse().unwrap()));
+    assert_eq!((options.retry.attempts, options.retry.min_backoff), (3, Duration::from_millis(10)));
+    assert_eq!(options.lambda_endpoint.as_deref(), Some("http://l"));
+    assert_eq!(parse(&[]).unwrap().options().unwrap().config_addr, ListenAddr::Loopback(4001));
+}
+
+#[test]
+fn original_flags_are_ignored_or_refused() {
+    let original = parse(&["-db-hosts=a", "-workers-backlog=1"]).unwrap().original;
+    assert_eq!(original.ignored().collect::<Vec<_>>(), ["db-hosts", "workers-backlog"]);
+    assert_eq!(original.refused(), None);
+    assert_eq!(parse(&["-config-tls-key=x"]).unwrap().original.refused(), Some("--config-tls-key"));
+}
+
+#[test]
+fn durations() {
+    for (text, expected) in [
+        ("250ms", Some(250)),
+        ("30s", Some(30_000)),
+        ("5m", Some(300_000)),
+        ("24h", Some(86_400_000)),
+        ("0s", Some(0)),
+        ("30", None),
+        ("s", None),
+        ("-1s", None),
+        ("1.5s", None),
+        ("99999999999999999999s", None),
+        ("18446744073709551615h", None),
+    ] {
+        assert_eq!(duration(text).ok(), expected.map(Duration::from_millis), "{text}");
+    }
+}
+
+#[test]
+fn access_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    std::fs::write(&file, " from a file \n").unwrap();
+    let file = format!("--space-access-key=acme=@{}", file.display());
+    let options = parse(&[
+        "--access-key",
+        "root",
+        "--space-access-key",
+        "b=k=1",
+        &file,
+        "--protect-events",
+        "--domain=d.example",
+    ]);
+    let options = options.unwrap().options().unwrap();
+    let keys = &options.access_keys;
+    assert_eq!(keys.all.as_ref().unwrap().expose(), "root");
+    assert_eq!(keys.spaces["acme"].expose(), "from a file");
+    assert_eq!(keys.spaces["b"].expose(), "k=1");
+    assert!(keys.events);
+    assert_eq!(options.domain.as_deref(), Some("d.example"));
+    for (args, problem) in [
+        (&["--access-key="][..], "an access key is empty"),
+        (&["--access-key=@/no/such/file"], "cannot read the access key in /no/such/file"),
+        (&["--protect-events"], "--protect-events needs"),
+    ] {
+        let error = parse(args).unwrap().options().unwrap_err();
+        assert!(error.contains(problem), "{error}");
+    }
+    assert!(parse(&["--space-access-key=x"]).is_err());
+}

@@ -1,0 +1,166 @@
+//! Authorizers of event types: what they are asked, what their answers mean, how an event carries the result. Fails
+//! closed: only an answer that says yes in so many words is a yes.
+
+use std::collections::BTreeMap;
+
+use eg_sdk::{CloudEvent, SpecVersion};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::classify::BadEvent;
+use super::envelope::HttpRequest;
+use super::fields::Fields;
+
+/// The member of the extensions of a 0.1 event that is the gateway's.
+const EXTENSION: &str = "eventgateway";
+
+/// What carries the authorization in a 1.0 event, as JSON text: extensions have no structure there.
+const EXTENSION_1_0: &str = "egauthorization";
+
+/// What an authorizer says about the emitter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Authorization {
+    principal_id: String,
+    context: Option<BTreeMap<String, String>>,
+}
+
+/// Why an event is not authorized.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    /// In the authorizer's words, which are meant for the emitter.
+    #[error("{0}")]
+    Refused(String),
+    #[error(
+        "the authorizer's reply is not {{authorization: {{principalId, context}}, error: {{message}}}}: {0}"
+    )]
+    Malformed(String),
+}
+
+/// The JSON that an authorizer gets: the event as functions get it, and the request that brought it.
+pub(crate) fn question(event: &[u8], request: &HttpRequest) -> Option<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Question<'a> {
+        event: &'a RawValue,
+        request: &'a RawValue,
+    }
+    let event = serde_json::from_slice(event).ok()?;
+    serde_json::to_vec(&Question { event, request: &request.to_data(None) }).ok()
+}
+
+/// What an authorizer's reply means.
+pub(crate) fn verdict(reply: &[u8]) -> Result<Authorization, Denied> {
+    let malformed = |detail: &str| Denied::Malformed(detail.to_owned());
+    // The reader of fields stops after the first value.
+    serde_json::from_slice::<IgnoredAny>(reply).map_err(|e| malformed(&e.to_string()))?;
+    let mut fields = Fields::parse(reply).map_err(Denied::Malformed)?;
+    if let Some(mut error) = fields.object("error").map_err(Denied::Malformed)? {
+        let message = error.string("message").map_err(Denied::Malformed)?;
+        let message = if message.is_empty() { "the authorizer refused it".to_owned() } else { message };
+        return Err(Denied::Refused(message));
+    }
+    let authorization = fields.object("authorization").map_err(Denied::Malformed)?;
+    let mut authorization = authorization.ok_or_else(|| malformed("there is no authorization"))?;
+    let principal_id = authorization.string("principalId").map_err(Denied::Malformed)?;
+    if principal_id.is_empty() {
+        return Err(malformed("there is no principalId"));
+    }
+    let context = authorization.labels("context").map_err(Denied::Malformed)?;
+    Ok(Authorization { principal_id, context })
+}
+
+/// The event's JSON with the authorization among its extensions. The others stay.
+pub(crate) fn mark(event: &[u8], authorization: &Authorization) -> Result<Vec<u8>, BadEvent> {
+    let event = CloudEvent::from_json(event)?;
+    let authorization = json!(authorization);
+    let event = match event.specversion() {
+        SpecVersion::V1_0 => event.with_extension(EXTENSION_1_0, authorization.to_string()),
+        SpecVersion::V0_1 => {
+            let mut ours = match event.extension(EXTENSION) {
+                None => serde_json::Map::new(),
+                Some(Value::Object(members)) => members.clone(),
+                Some(_) => {
+                    let rule = "extension `eventgateway` must be an object: the authorization goes into it";
+                    return Err(BadEvent::Invalid(rule.to_owned()));
+                }
+            };
+            ours.insert("authorization".to_owned(), authorization);
+            event.with_extension(EXTENSION, ours)
+        }
+    };
+    Ok(event.to_json()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts() {
+        let yes = |context| Ok(Authorization { principal_id: "u".to_owned(), context });
+        let no = |message: &str| Err(Denied::Refused(message.to_owned()));
+        for (reply, expected) in [
+            (r#"{"authorization":{"principalId":"u"}}"#, yes(None)),
+            (r#"{"Authorization":{"PrincipalID":"u","context":null},"error":null}"#, yes(None)),
+            (
+                r#"{"authorization":{"principalId":"u","context":{"a":"b"}}}"#,
+                yes(Some(BTreeMap::from([("a".to_owned(), "b".to_owned())]))),
+            ),
+            (r#"{"error":{"message":"go away"}}"#, no("go away")),
+            (r#"{"error":{},"authorization":{"principalId":"u"}}"#, no("the authorizer refused it")),
+        ] {
+            assert_eq!(verdict(reply.as_bytes()), expected, "{reply}");
+        }
+        for reply in [
+            "",
+            "{}",
+            "null",
+            "true",
+            "yes",
+            r#"{"authorization":{}}"#,
+            r#"{"authorization":null}"#,
+            r#"{"authorization":{"principalId":""}}"#,
+            r#"{"authorization":{"principalId":7}}"#,
+            r#"{"authorization":{"principalId":"u","context":{"a":1}}}"#,
+            r#"{"authorization":{"principalId":"u","context":"a"}}"#,
+            r#"{"authorization":{"principalId":"u"},"error":"no"}"#,
+            r#"{"authorization":{"principalId":"u"}} {"error":{}}"#,
+        ] {
+            assert!(matches!(verdict(reply.as_bytes()), Err(Denied::Malformed(_))), "{reply}");
+        }
+    }
+
+    #[test]
+    fn marks() {
+        let v0 = |extensions: &str| {
+            format!(
+                r#"{{"eventType":"e","cloudEventsVersion":"0.1","source":"/s","eventID":"1",{extensions}"data":{{"z":1e3}}}}"#
+            )
+        };
+        let v1 = |extensions: &str| {
+            format!(
+                r#"{{"specversion":"1.0","id":"1","source":"/s","type":"e",{extensions}"data":{{"z":1e3}}}}"#
+            )
+        };
+        let authorization = Authorization { principal_id: "u".to_owned(), context: None };
+        let object = r#"{"context":null,"principalId":"u"}"#;
+        for (event, expected) in [
+            (v0(""), v0(&format!(r#""extensions":{{"eventgateway":{{"authorization":{object}}}}},"#))),
+            (
+                v0(r#""extensions":{"a":1,"eventgateway":{"b":2,"authorization":"forged"}},"#),
+                v0(&format!(r#""extensions":{{"a":1,"eventgateway":{{"authorization":{object},"b":2}}}},"#)),
+            ),
+            (
+                v1(r#""a":1,"egauthorization":"forged","#),
+                v1(r#""a":1,"egauthorization":"{\"context\":null,\"principalId\":\"u\"}","#),
+            ),
+        ] {
+            let marked = mark(event.as_bytes(), &authorization).unwrap();
+            assert_eq!(String::from_utf8(marked).unwrap(), expected);
+        }
+        let taken = v0(r#""extensions":{"eventgateway":"mine"},"#);
+        assert!(mark(taken.as_bytes(), &authorization).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! What a CORS configuration says about a request, as headers of the answer. As in the original, a page learns what it
+//! may not do from headers that are missing, never from the status.
+
+use std::sync::Arc;
+
+use eg_sdk::config::Cors;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use super::classify::canonical;
+
+/// What follows from a configuration for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// These headers are the whole answer.
+    Preflight(HeaderMap),
+    /// These headers go with whatever the answer is.
+    Actual(HeaderMap),
+}
+
+/// Decides about a request. `find` looks up the configuration for a method at the request's path; without one, nothing
+/// is said, and a preflight is a request like others.
+pub(crate) fn access(
+    method: &Method,
+    headers: &HeaderMap,
+    find: impl Fn(&str) -> Option<Arc<Cors>>,
+) -> Option<Access> {
+    let asked = text(headers, &header::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| method == Method::OPTIONS);
+    match asked {
+        Some(asked) => find(asked).map(|cors| Access::Preflight(preflight(&cors, asked, headers))),
+        None => find(method.as_str()).map(|cors| Access::Actual(actual(&cors, method, headers))),
+    }
+}
+
+fn preflight(cors: &Cors, method: &str, headers: &HeaderMap) -> HeaderMap {
+    let mut answer = HeaderMap::new();
+    for vary in ["Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"] {
+        answer.append(header::VARY, HeaderValue::from_static(vary));
+    }
+    let requested = requested_headers(headers);
+    let allowed = allows_method(cors, method) && requested.iter().all(|name| allows_header(cors, name));
+    let Some(origin) = headers.get(header::ORIGIN).filter(|origin| allowed && allows_origin(cors, origin))
+    else {
+        return answer;
+    };
+    allow(cors, origin, &mut answer);
+    set(&mut answer, header::ACCESS_CONTROL_ALLOW_METHODS, &method.to_ascii_uppercase());
+    if !requested.is_empty() {
+        set(&mut answer, header::ACCESS_CONTROL_ALLOW_HEADERS, &requested.join(", "));
+    }
+    answer
+}
+
+fn actual(cors: &Cors, method: &Method, headers: &HeaderMap) -> HeaderMap {
+    let mut answer = HeaderMap::new();
+    if method == Method::OPTIONS {
+        return answer;
+    }
+    answer.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = headers.get(header::ORIGIN)
+        && allows_origin(cors, origin)
+        && allows_method(cors, method.as_str())
+    {
+        allow(cors, origin, &mut answer);
+    }
+    answer
+}
+
+fn allow(cors: &Cors, origin: &HeaderValue, answer: &mut HeaderMap) {
+    // Browsers refuse `*` together with credentials.
+    let everyone = cors.allowed_origins.iter().any(|allowed| allowed == "*") && !cors.allow_credentials;
+    let origin = if everyone { HeaderValue::from_static("*") } else { origin.clone() };
+    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if cors.allow_credentials {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+}
+
+/// Compares without regard to case; one `*` in an allowed origin stands for anything.
+fn allows_origin(cors: &Cors, origin: &HeaderValue) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    let origin = origin.to_ascii_lowercase();
+    let matches = |allowed: &String| {
+        let allowed = allowed.to_ascii_lowercase();
+        match allowed.split_once('*') {
+            Some((start, end)) => {
+                origin.len() >= start.len() + end.len() && origin.starts_with(start) && origin.ends_with(end)
+            }
+            None => origin == allowed,
+        }
+    };
+    !origin.is_empty() && cors.allowed_origins.iter().any(matches)
+}
+
+fn allows_method(cors: &Cors, method: &str) -> bool {
+    // A preflight is not asked about itself.
+    method.eq_ignore_ascii_case("OPTIONS")
+        || cors.allowed_methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method))
+}
+
+fn allows_header(cors: &Cors, name: &str) -> bool {
+    name.eq_ignore_ascii_case("origin")
+        || cors.allowed_headers.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(name))
+}
+
+/// The headers that a preflight asks about, in canonical spelling.
+fn requested_headers(headers: &HeaderMap) -> Vec<String> {
+    let list = text(headers, &header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
+    let names = list.split([',', ' ']).filter(|name| !name.is_empty());
+    names.map(|name| canonical(&name.to_ascii_lowercase())).collect()
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
+}
+
+fn set(answer: &mut HeaderMap, name: HeaderName, value: &str) {
+    // What came in as the value of a header can go out as one.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cors(origins: &[&str], methods: &[&str], headers: &[&str], credentials: bool) -> Cors {
+        let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
+        Cors {
+            allowed_origins: list(origins),
+            allowed_methods: list(methods),
+            allowed_headers: list(headers),
+            allow_credentials: credentials,
+            ..Cors::default()
+        }
+    }
+
+    /// Sends `headers` and compares the answer's, written `name: value` and sorted; `Vary` stands in the middle of none.
+    fn check(cors: &Cors, method: &Method, headers: &[(HeaderName, &str)], expected: &[&str]) {
+        let sent = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
+        let found = access(method, &sent.collect(), |_| Some(Arc::new(cors.clone()))).unwrap();
+        let vary = match &found {
+            Access::Preflight(_) => 3,
+            Access::Actual(_) if method == Method::OPTIONS => 0,
+            Access::Actual(_) => 1,
+        };
+        let (Access::Preflight(answer) | Access::Actual(answer)) = found;
+        assert_eq!(answer.get_all(header::VARY).iter().count(), vary, "{headers:?}");
+        let mut lines: Vec<String> = answer
+            .iter()
+            .filter(|(name, _)| *name != header::VARY)
+            .map(|(name, value)| {
+                format!(
+                    "{}: {}",
+                    name.as_str().trim_start_matches("access-control-allow-"),
+                    value.to_str().unwrap()
+                )
+            })
+            .collect();
+        lines.sort();
+        assert_eq!(lines, expected, "{method} {headers:?} with {cors:?}");
+    }
+
+    #[test]
+    fn preflights() {
+        let open = cors(&["*"], &["GET", "post"], &["Origin", "Accept", "Content-Type"], false);
+        let strict = cors(&["https://A.example", "http://*.b.example"], &["PUT"], &["x-token"], true);
+        let any = cors(&["*"], &["GET"], &["*"], true);
+        let ask = |cors: &Cors, origin: &str, method: &str, names: &str, expected: &[&str]| {
+            let mut headers = vec![(header::ACCESS_CONTROL_REQUEST_METHOD, method)];
+            for (name, value) in [(header::ORIGIN, origin), (header::ACCESS_CONTROL_REQUEST_HEADERS, names)] {
+                if !value.is_empty() {
+                    headers.push((name, value));
+                }
+            }
+            check(cors, &Method::OPTIONS, &headers, expected);
+        };
+        ask(&open, "https://x", "GET", "", &["methods: GET", "origin: *"]);
+        ask(
+            &open,
+            "https://x",
+            "POST",
+            "content-type,ACCEPT",
+            &["headers: Content-Type, Accept", "methods: POST", "origin: *"],
+        );
+        ask(&open, "https://x", "PUT", "", &[]);
+        ask(&open, "https://x", "GET", "x-other", &[]);
+        ask(&open, "", "GET", "", &[]);
+        ask(
+            &strict,
+            "https://a.example",
+            "PUT",
+            "X-Token, origin",
+            &["credentials: true", "headers: X-Token, Origin", "methods: PUT", "origin: https://a.example"],
+        );
+        ask(
+            &strict,
+            "http://w.b.example",
+            "PUT",
+            "",
+            &["credentials: true", "methods: PUT", "origin: http://w.b.example"],
+        );
+        ask(&strict, "http://b.example", "PUT", "", &[]);
+        ask(&strict, "https://a.example.evil", "PUT", "", &[]);
+        ask(
+            &any,
+            "https://x",
+            "GET",
+            "a b",
+            &["credentials: true", "headers: A, B", "methods: GET", "origin: https://x"],
+        );
+    }
+
+    #[test]
+    fn actual_requests() {
+        let open = cors(&["*"], &["GET"], &[], false);
+        let with_cookies = cors(&["https://a"], &["GET"], &[], true);
+        let from = |origin| vec![(header::ORIGIN, origin)];
+        check(&open, &Method::GET, &from("https://x"), &["origin: *"]);
+        check(&open, &Method::GET, &[], &[]);
+        check(&open, &Method::DELETE, &from("https://x"), &[]);
+        check(&open, &Method::OPTIONS, &from("https://x"), &[]);
+        check(&with_cookies, &Method::GET, &from("https://A"), &["credentials: true", "origin: https://A"]);
+        check(&with_cookies, &Method::GET, &from("https://b"), &[]);
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_is_configured() {
+        let headers =
+            HeaderMap::from_iter([(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PUT"))]);
+        let only = |configured: &'static str| move |method: &str| (method == configured).then(Arc::default);
+        assert_eq!(access(&Method::OPTIONS, &headers, only("OPTIONS")), None);
+        assert!(matches!(access(&Method::OPTIONS, &headers, only("PUT")), Some(Access::Preflight(_))));
+        assert_eq!(access(&Method::GET, &headers, only("PUT")), None);
+    }
+}

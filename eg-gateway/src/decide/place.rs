@@ -1,0 +1,67 @@
+//! Which space a request belongs to, and its path within that space.
+
+use std::borrow::Cow;
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) space: String,
+    /// Still percent-encoded, without the prefix of the space.
+    pub(crate) path: String,
+    /// The name of the host says which space it is.
+    pub(crate) by_host: bool,
+}
+
+impl Place {
+    /// The paths that routes of the space may have for this request. Clients of the hosted original put the name of the
+    /// space before the paths of their subscriptions, but not before those of requests.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let prefixed = self.by_host.then(|| Cow::Owned(format!("/{}{}", self.space, self.path)));
+        std::iter::once(Cow::Borrowed(self.path.as_str())).chain(prefixed)
+    }
+}
+
+/// The space that a `Host` names: the one label before `domain`. Other hosts that merely contain the domain name none.
+pub(crate) fn space_of_host(host: &str, domain: &str) -> Option<String> {
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let label = host.strip_suffix(&domain.to_ascii_lowercase())?.strip_suffix('.')?;
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (!label.is_empty() && label.bytes().all(valid)).then(|| label.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (host, expected) in [
+            ("acme.events.example", Some("acme")),
+            ("acme.events.example:4000", Some("acme")),
+            ("ACME-app.Events.Example.", Some("acme-app")),
+            ("events.example", None),
+            (".events.example", None),
+            ("a.b.events.example", None),
+            ("acme.events.example.evil", None),
+            ("acmeevents.example", None),
+            ("evil/acme.events.example", None),
+            ("acme.eventsXexample", None),
+            ("localhost:4000", None),
+            ("[::1]:4000", None),
+            ("", None),
+        ] {
+            assert_eq!(space_of_host(host, "events.example").as_deref(), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        let place = |by_host| Place { space: "acme".to_owned(), path: "/x".to_owned(), by_host };
+        assert_eq!(place(false).paths().collect::<Vec<_>>(), ["/x"]);
+        assert_eq!(place(true).paths().collect::<Vec<_>>(), ["/x", "/acme/x"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! The events by which the gateway tells what it does: their types and payloads, as in Event Gateway 0.9.1, except that
+//! results and errors are the real ones. Whether anybody subscribed is `router`'s question.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::classify::canonical_headers;
+
+/// What the types of all these events begin with; nobody else may emit such.
+pub(crate) const PREFIX: &str = "eventgateway.";
+
+/// What a failed call was called in 2017. Still told to those who subscribed to it.
+const FUNCTION_ERROR: &str = "gateway.info.functionError";
+
+/// Something that the gateway did.
+#[derive(Debug)]
+pub(crate) enum Happening<'a> {
+    /// An event was accepted.
+    Received { path: &'a str, event: &'a [u8], headers: &'a HeaderMap },
+    /// A function is about to be called.
+    Invoking(Call<'a>),
+    /// A function answered.
+    Invoked { call: Call<'a>, reply: &'a [u8] },
+    /// A call failed.
+    Failed { call: Call<'a>, error: &'a str },
+}
+
+/// The call of a function with an event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) space: &'a str,
+    pub(crate) function: &'a str,
+    /// The JSON that the function gets.
+    pub(crate) event: &'a [u8],
+}
+
+/// Whether events of this type are made by the gateway. What happens to those is not told again: it would never end.
+pub(crate) fn is_system(event_type: &str) -> bool {
+    event_type.starts_with(PREFIX) || event_type == FUNCTION_ERROR
+}
+
+impl Happening<'_> {
+    /// The types of the events that tell it.
+    pub(crate) fn types(&self) -> &'static [&'static str] {
+        match self {
+            Self::Received { .. } => &["eventgateway.event.received"],
+            Self::Invoking(_) => &["eventgateway.function.invoking"],
+            Self::Invoked { .. } => &["eventgateway.function.invoked"],
+            Self::Failed { .. } => &["eventgateway.function.invocationFailed", FUNCTION_ERROR],
+        }
+    }
+
+    /// The payload of the events that tell it. `None` when the event in question is not JSON, which none is.
+    pub(crate) fn data(&self) -> Option<Box<RawValue>> {
+        match self {
+            Self::Received { path, event, headers } => {
+                #[derive(Serialize)]
+                struct Data<'a> {
+                    path: &'a str,
+                    event: &'a RawValue,
+                    headers: BTreeMap<String, String>,
+                }
+                let headers = canonical_headers(headers);
+                raw(&Data { path, event: serde_json::from_slice(event).ok()?, headers })
+            }
+            Self::Invoking(call) => call.data(None, None),
+            Self::Invoked { call, reply } => call.data(Some(Base64(reply)), None),
+            Self::Failed { call, error } => call.data(None, Some(Message { message: error })),
+        }
+    }
+}
+
+impl Call<'_> {
+    fn data(&self, result: Option<Base64<'_>>, error: Option<Message<'_>>) -> Option<Box<RawValue>> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data<'a> {
+            space: &'a str,
+            function_id: &'a str,
+            event: &'a RawValue,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            result: Option<Base64<'a>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            error: Option<Message<'a>>,
+        }
+        let event = serde_json::from_slice(self.event).ok()?;
+        raw(&Data { space: self.space, function_id: self.function, event, result, error })
+    }
+}
+
+/// What a function answered may be anything, so it travels as base64.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(self.0))
+    }
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    message: &'a str,
+}
+
+fn raw(value: &impl Serialize) -> Option<Box<RawValue>> {
+    to_raw_value(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn payloads() {
+        let call = Call { space: "s", function: "f", event: br#"{"z":1.0,"a":2}"# };
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x-a"), "b".parse().unwrap())]);
+        for (happening, expected) in [
+            (
+                Happening::Received { path: "/p", event: b"{}", headers: &headers },
+                r#"{"path":"/p","event":{},"headers":{"X-A":"b"}}"#,
+            ),
+            (Happening::Invoking(call), r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2}}"#),
+            (
+                Happening::Invoked { call, reply: b"\xffhi" },
+                r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2},"result":"/2hp"}"#,
+            ),
+            (
+                Happening::Failed { call, error: "no \"luck\"" },
+                r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2},"error":{"message":"no \"luck\""}}"#,
+            ),
+        ] {
+            assert!(happening.types().iter().all(|ty| is_system(ty)));
+            assert_eq!(happening.data().unwrap().get(), expected);
+        }
+        assert!(!is_system("gateway.info.other") && !is_system("user.created"));
+    }
+}

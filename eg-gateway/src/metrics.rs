@@ -1,0 +1,221 @@
+//! What is counted and timed, under the names of Event Gateway 0.9.1 where it had one. Counters begin anew with the
+//! process; what can be known exactly (resources, backlog, dead letters) is looked up when it is asked for.
+
+use std::time::Duration;
+
+use eg_sdk::config::{Cors, EventType, Function, Subscription};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, exponential_buckets,
+};
+
+use crate::decide::catalog::{Catalog, Entry};
+use crate::store::Backlog;
+
+/// The label that the original gave to everything asynchronous.
+const CUSTOM: &str = "custom";
+
+/// The counters of a gateway.
+pub(crate) struct Metrics {
+    registry: Registry,
+    received: IntCounterVec,
+    processed: IntCounterVec,
+    dropped: IntCounterVec,
+    waited: Histogram,
+    attempts: IntCounterVec,
+    attempt_seconds: HistogramVec,
+    latency: HistogramVec,
+    config_requests: IntCounterVec,
+    config_seconds: Histogram,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Delivered,
+    Retry,
+    Dead,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels).expect(VALID);
+            registry.register(Box::new(counter.clone())).expect(VALID);
+            counter
+        };
+        let timer = |name: &str, help: &str, first: f64, count: usize, labels: &[&str]| {
+            let buckets = exponential_buckets(first, 2.0, count).expect(VALID);
+            let timer =
+                HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels).expect(VALID);
+            registry.register(Box::new(timer.clone())).expect(VALID);
+            timer
+        };
+        let by_type = ["space", "type"];
+        Self {
+            received: counter(
+                "eventgateway_events_received_total",
+                "Requests with a synchronous subscriber by event type; asynchronous deliveries begun as custom.",
+                &by_type,
+            ),
+            processed: counter(
+                "eventgateway_events_processed_total",
+                "Synchronous calls that ended, by event type; asynchronous deliveries that ended as custom.",
+                &by_type,
+            ),
+            dropped: counter(
+                "eventgateway_events_dropped_total",
+                "Events that were refused because they could not be stored.",
+                &by_type,
+            ),
+            waited: timer(
+                "eventgateway_events_custom_processing_seconds",
+                "From accepting an event to the first attempt of a delivery.",
+                1e-5,
+                20,
+                &[],
+            )
+            .with_label_values::<&str>(&[]),
+            attempts: counter(
+                "eventgateway_delivery_attempts_total",
+                "Attempts to deliver, by what came of them.",
+                &["space", "outcome"],
+            ),
+            attempt_seconds: timer(
+                "eventgateway_delivery_attempt_seconds",
+                "How long attempts to deliver took.",
+                0.001,
+                20,
+                &["space"],
+            ),
+            latency: timer(
+                "eventgateway_delivery_latency_seconds",
+                "From accepting an event to its successful delivery.",
+                0.001,
+                28,
+                &["space"],
+            ),
+            config_requests: counter(
+                "eventgateway_config_requests_total",
+                "Requests to the Config API.",
+                &["space", "resource", "operation"],
+            ),
+            config_seconds: timer(
+                "eventgateway_config_request_duration_seconds",
+                "How long requests to the Config API took.",
+                0.0005,
+                16,
+                &[],
+            )
+            .with_label_values::<&str>(&[]),
+            registry,
+        }
+    }
+
+    /// A request has a synchronous subscriber, which is going to be called.
+    pub(crate) fn sync_received(&self, space: &str, event_type: &str) {
+        self.received.with_label_values(&[space, event_type]).inc();
+    }
+
+    /// That subscriber answered or failed.
+    pub(crate) fn sync_processed(&self, space: &str, event_type: &str) {
+        self.processed.with_label_values(&[space, event_type]).inc();
+    }
+
+    /// An event is on disk with this many deliveries.
+    pub(crate) fn accepted(&self, space: &str, deliveries: usize) {
+        if deliveries > 0 {
+            let deliveries = u64::try_from(deliveries).unwrap_or(u64::MAX);
+            self.received.with_label_values(&[space, CUSTOM]).inc_by(deliveries);
+        }
+    }
+
+    /// An event could not be stored.
+    pub(crate) fn dropped(&self, space: &str) {
+        self.dropped.with_label_values(&[space, CUSTOM]).inc();
+    }
+
+    /// Something happened of which a system event of this type tells, if anybody subscribed to it.
+    pub(crate) fn happened(&self, space: &str, event_type: &str) {
+        self.received.with_label_values(&[space, event_type]).inc();
+    }
+
+    /// The first attempt of a delivery begins, this long after the event was accepted.
+    pub(crate) fn began(&self, waited: Duration) {
+        self.waited.observe(waited.as_secs_f64());
+    }
+
+    /// An attempt that took `duration` ended, with the event being accepted `age` ago.
+    pub(crate) fn attempted(&self, space: &str, outcome: Outcome, duration: Duration, age: Duration) {
+        let name = match outcome {
+            Outcome::Delivered => "delivered",
+            Outcome::Retry => "retry",
+            Outcome::Dead => "dead",
+        };
+        self.attempts.with_label_values(&[space, name]).inc();
+        self.attempt_seconds.with_label_values(&[space]).observe(duration.as_secs_f64());
+        if outcome == Outcome::Delivered {
+            self.latency.with_label_values(&[space]).observe(age.as_secs_f64());
+        }
+        if outcome != Outcome::Retry {
+            self.processed.with_label_values(&[space, CUSTOM]).inc();
+        }
+    }
+
+    /// A request to the Config API.
+    pub(crate) fn config_request(&self, space: &str, resource: &str, operation: &str) {
+        self.config_requests.with_label_values(&[space, resource, operation]).inc();
+    }
+
+    /// A request to the Config API took this long.
+    pub(crate) fn config_took(&self, duration: Duration) {
+        self.config_seconds.observe(duration.as_secs_f64());
+    }
+
+    /// Everything in the text format of Prometheus 0.0.4. `now` is in milliseconds since the epoch.
+    pub(crate) fn text(&self, catalog: &Catalog, backlog: &Backlog, now: i64) -> Option<String> {
+        let mut families = self.registry.gather();
+        families.extend(current(catalog, backlog, now).gather());
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        TextEncoder::new().encode_to_string(&families).ok()
+    }
+}
+
+const VALID: &str = "names, labels and buckets are fixed, valid and unique";
+
+/// What can be said only of one moment.
+fn current(catalog: &Catalog, backlog: &Backlog, now: i64) -> Registry {
+    let registry = Registry::new();
+    resources::<EventType>(&registry, catalog, "eventgateway_eventtypes_total");
+    resources::<Function>(&registry, catalog, "eventgateway_functions_total");
+    resources::<Subscription>(&registry, catalog, "eventgateway_subscriptions_total");
+    resources::<Cors>(&registry, catalog, "eventgateway_cors_total");
+    let queued = IntGauge::new("eventgateway_events_backlog", "Deliveries that wait or are under way.");
+    let queued = queued.expect(VALID);
+    queued.set(backlog.deliveries);
+    let oldest = "Age of the oldest event that a delivery waits for; 0 when none waits.";
+    let oldest = Gauge::new("eventgateway_queue_oldest_seconds", oldest).expect(VALID);
+    let age = backlog.oldest.map_or(0, |accepted_at| now.saturating_sub(accepted_at).max(0));
+    oldest.set(Duration::from_millis(age.unsigned_abs()).as_secs_f64());
+    let dead = Opts::new("eventgateway_dead_letters", "Deliveries that were given up and are kept.");
+    let dead = IntGaugeVec::new(dead, &["space"]).expect(VALID);
+    for (space, count) in &backlog.dead {
+        dead.with_label_values(&[space]).set(*count);
+    }
+    registry.register(Box::new(queued)).expect(VALID);
+    registry.register(Box::new(oldest)).expect(VALID);
+    registry.register(Box::new(dead)).expect(VALID);
+    registry
+}
+
+fn resources<T: Entry>(registry: &Registry, catalog: &Catalog, name: &str) {
+    let gauge =
+        IntGaugeVec::new(Opts::new(name, format!("{}s that exist.", T::KIND)), &["space"]).expect(VALID);
+    let table = catalog.table::<T>();
+    for space in table.spaces() {
+        let count = i64::try_from(table.of_space(space).count()).unwrap_or(i64::MAX);
+        gauge.with_label_values(&[space]).set(count);
+    }
+    registry.register(Box::new(gauge)).expect(VALID);
+}

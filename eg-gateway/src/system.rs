@@ -1,0 +1,60 @@
+//! Tells those who subscribed to system events what the gateway does. What the events say is decided in `decide`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock;
+use crate::configuration::Configuration;
+use crate::decide::envelope::{self, Envelope, Stamp};
+use crate::decide::system::Happening;
+use crate::intake::Intake;
+use crate::store::NewEvent;
+
+/// Makes system events and hands them in.
+pub(crate) struct SystemEvents {
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) intake: Intake,
+}
+
+impl SystemEvents {
+    /// The events that tell `space` what happened: none unless somebody subscribed to them.
+    pub(crate) fn events(&self, space: &str, happening: &Happening<'_>) -> Vec<NewEvent> {
+        let snapshot = self.configuration.current();
+        let mut events = Vec::new();
+        for &ty in happening.types() {
+            let subscriptions = snapshot.router.system(space, ty);
+            if subscriptions.is_empty() {
+                continue;
+            }
+            let Some(data) = happening.data() else {
+                tracing::error!(event_type = ty, "no system event was made of an event that is not JSON");
+                continue;
+            };
+            let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
+            let json = Envelope::new(ty, &stamp, "application/json", &data).to_json();
+            events.push(NewEvent {
+                space: space.to_owned(),
+                id: stamp.id,
+                ty: ty.to_owned(),
+                source: envelope::SOURCE.to_owned(),
+                method: "POST".to_owned(),
+                path: "/".to_owned(),
+                accepted_at: clock::millis(stamp.time),
+                json: Bytes::from(json),
+                subscriptions,
+            });
+        }
+        events
+    }
+
+    /// Hands in the events that tell `space` what happened. That they cannot be stored stops nothing else; the log says
+    /// so.
+    pub(crate) async fn tell(&self, space: &str, happening: &Happening<'_>) {
+        if let [ty, ..] = happening.types() {
+            self.intake.metrics.happened(space, ty);
+        }
+        // The intake has logged why.
+        let _ = self.intake.accept(self.events(space, happening)).await;
+    }
+}

@@ -1,0 +1,20 @@
+//! The gateway through its public interfaces: real sockets, a real store, real processes.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy takes only functions marked #[test] for tests, not their helpers"
+)]
+#![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
+
+mod authorizers;
+mod cloud_events;
+mod config_api;
+mod cors;
+mod delivery;
+mod events_api;
+mod lambda;
+mod metrics;
+mod process;
+mod spaces;
+mod support;
+mod system_events;

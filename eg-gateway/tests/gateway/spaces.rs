@@ -1,0 +1,163 @@
+//! Spaces: how requests reach them, and who may.
+
+use eg_gateway::Options;
+use eg_sdk::config::Secret;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Functions, TestGateway};
+
+/// A function in each space that answers its own path, on `path`.
+async fn with_functions(functions: &Functions, change: impl FnOnce(&mut Options), key: &str) -> TestGateway {
+    let gateway = TestGateway::with(change).await;
+    for (space, path) in [("default", "/x"), ("acme", "/x"), ("acme", "/acme/hosted")] {
+        let id = path.replace('/', "");
+        let url = functions.url(&format!("/{space}"));
+        for (kind, resource) in [
+            ("eventtypes", json!({ "name": "http.request" })),
+            ("functions", json!({ "functionId": id, "type": "http", "provider": { "url": url } })),
+            (
+                "subscriptions",
+                json!({ "type": "sync", "eventType": "http.request", "functionId": id, "path": path, "method": "GET" }),
+            ),
+        ] {
+            let url = format!("{}/v1/spaces/{space}/{kind}", gateway.api.config);
+            let request = gateway.api.client.post(url).bearer_auth(key).body(resource.to_string());
+            let status = request.send().await.unwrap().status();
+            assert!(status == 201 || kind == "eventtypes" && status == 409, "{space} {resource}: {status}");
+        }
+    }
+    gateway
+}
+
+async fn functions() -> Functions {
+    Functions::start(|call| Answer::Http(200, json!({ "body": call.path }).to_string())).await
+}
+
+#[tokio::test]
+async fn a_host_under_the_domain_is_a_space() {
+    let mut functions = functions().await;
+    let domain = |options: &mut Options| options.domain = Some("events.example".to_owned());
+    let gateway = with_functions(&functions, domain, "").await;
+    for (host, path, status, answer) in [
+        ("acme.events.example", "/x", 200, "/acme"),
+        ("ACME.events.example:4000", "/x", 200, "/acme"),
+        ("acme.events.example", "/hosted", 200, "/acme"),
+        ("acme.events.example", "/spaces/default/x", 202, ""),
+        ("none.events.example", "/x", 202, ""),
+        ("events.example", "/x", 200, "/default"),
+        ("events.example", "/spaces/acme/x", 200, "/acme"),
+        ("acme.events.example.evil", "/x", 200, "/default"),
+        ("localhost", "/hosted", 202, ""),
+    ] {
+        let request = gateway.api.client.get(format!("{}{path}", gateway.api.events)).header("host", host);
+        let response = request.send().await.unwrap();
+        let found = (response.status().as_u16(), response.text().await.unwrap());
+        assert_eq!(found, (status, answer.to_owned()), "{host}{path}");
+        if status == 200 {
+            let data = &functions.next_call().await.json()["data"];
+            assert_eq!(
+                (&data["host"], &data["path"]),
+                (&json!(host), &json!(path.trim_start_matches("/spaces/acme")))
+            );
+        }
+    }
+}
+
+fn keys(options: &mut Options) {
+    options.access_keys.all = Some(Secret::from("root"));
+    options.access_keys.spaces.insert("acme".to_owned(), Secret::from("acme-key"));
+}
+
+/// The status of a request, and the message of the error if it is one.
+async fn status(request: RequestBuilder) -> (u16, String) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
+    let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default();
+    (status, answer["errors"][0]["message"].as_str().unwrap_or_default().to_owned())
+}
+
+const MISSING: &str = "API key not set.";
+const WRONG: &str = "You're not authorized to access this resource.";
+
+#[tokio::test]
+async fn keys_open_the_config_api() {
+    let gateway = TestGateway::with(keys).await;
+    for (method, path, key, expected) in [
+        (Method::GET, "/v1/status", None, (200, "")),
+        (Method::POST, "/v1/status", None, (401, MISSING)),
+        (Method::GET, "/nothing", None, (404, "")),
+        (Method::GET, "/v1/spaces/acme/functions", None, (401, MISSING)),
+        (Method::GET, "/v1/spaces/acme/functions", Some("x"), (403, WRONG)),
+        (Method::GET, "/v1/spaces/acme/functions", Some("acme-key"), (200, "")),
+        (Method::GET, "/v1/spaces/acme/functions", Some("root"), (200, "")),
+        (Method::GET, "/v1/spaces/default/functions", Some("acme-key"), (403, WRONG)),
+        (Method::GET, "/v1/spaces/default/dead-letters", Some("acme-key"), (403, WRONG)),
+        (Method::DELETE, "/v1/spaces/default/functions/f", Some("acme-key"), (403, WRONG)),
+        (Method::DELETE, "/v1/spaces/default/functions/f", Some("root"), (404, "Function \"f\" not found.")),
+    ] {
+        let mut request = gateway.api.client.request(method.clone(), format!("{}{path}", gateway.api.config));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        let (code, message) = expected;
+        assert_eq!(status(request).await, (code, message.to_owned()), "{method} {path} {key:?}");
+    }
+    assert_eq!(
+        gateway.api.try_emit("e", "1").await.unwrap().status(),
+        202,
+        "emitting needs no key by default"
+    );
+}
+
+/// A proxy on this machine speaks for clients that are elsewhere.
+#[tokio::test]
+async fn without_a_key_only_this_machine_configures() {
+    let gateway = TestGateway::start().await;
+    let url = format!("{}/v1/spaces/default/functions", gateway.api.config);
+    assert_eq!(status(gateway.api.client.get(&url)).await.0, 200);
+    for header in ["X-Forwarded-For", "Forwarded", "X-Real-IP"] {
+        let (code, message) = status(gateway.api.client.get(&url).header(header, "127.0.0.1")).await;
+        assert_eq!(code, 403);
+        assert!(message.contains("--access-key"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn keys_protect_emission_where_asked() {
+    let mut functions = functions().await;
+    let closed = |options: &mut Options| {
+        keys(options);
+        options.access_keys.events = true;
+    };
+    let gateway = with_functions(&functions, closed, "root").await;
+    let cors = gateway.api.client.post(format!("{}/v1/spaces/default/cors", gateway.api.config));
+    let cors = cors.bearer_auth("root").body(r#"{"method":"GET","path":"/x"}"#);
+    assert_eq!(cors.send().await.unwrap().status(), 201);
+    for (path, authorization, expected) in [
+        ("/x", None, (401, MISSING)),
+        ("/x", Some("Bearer wrong"), (403, WRONG)),
+        ("/x", Some("Bearer acme-key"), (403, WRONG)),
+        ("/nobody", Some("Bearer acme-key"), (403, WRONG)),
+        ("/x", Some("bearer root"), (200, "")),
+        ("/spaces/acme/x", Some("Bearer acme-key"), (200, "")),
+    ] {
+        let mut request =
+            gateway.api.client.get(format!("{}{path}", gateway.api.events)).header("origin", "https://page");
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        let (code, message) = expected;
+        assert_eq!(status(request).await, (code, message.to_owned()), "{path} {authorization:?}");
+        if code == 200 {
+            let headers = functions.next_call().await.json()["data"]["headers"].clone();
+            assert_eq!(headers["Origin"], "https://page");
+            assert_eq!(headers.get("Authorization"), None, "the key is nobody else's business");
+        }
+    }
+    let preflight = gateway.api.client.request(Method::OPTIONS, format!("{}/x", gateway.api.events));
+    let preflight = preflight.header("access-control-request-method", "GET");
+    assert_eq!(status(preflight).await.0, 200, "browsers ask without a key");
+    assert!(functions.try_call().is_none());
+}

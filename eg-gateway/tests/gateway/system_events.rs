@@ -1,0 +1,143 @@
+//! The events by which the gateway tells what it does.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Functions, TestGateway};
+
+const ALL: [&str; 5] = [
+    "eventgateway.event.received",
+    "eventgateway.function.invoking",
+    "eventgateway.function.invoked",
+    "eventgateway.function.invocationFailed",
+    "gateway.info.functionError",
+];
+
+/// A gateway on which `watcher` gets every system event, and `/good`, `/bad` are functions.
+async fn watched(functions: &Functions) -> TestGateway {
+    let gateway = TestGateway::with(|options| options.retry.attempts = 1).await;
+    for function in ["watcher", "good", "bad"] {
+        gateway.api.http_function(function, &functions.url(&format!("/{function}"))).await;
+    }
+    for ty in ALL {
+        gateway.api.event_type(ty).await;
+        gateway.api.subscribe(ty, "watcher").await;
+    }
+    for ty in ["e", "http.request"] {
+        gateway.api.event_type(ty).await;
+    }
+    gateway
+}
+
+async fn functions() -> Functions {
+    Functions::start(|call| match call.path.as_str() {
+        "/bad" => Answer::Http(400, "not today".to_owned()),
+        _ => Answer::Http(200, r#"{"body":"hi"}"#.to_owned()),
+    })
+    .await
+}
+
+/// The payloads of the next `count` system events, by type; other calls are passed over.
+async fn told(functions: &mut Functions, count: usize) -> BTreeMap<String, Value> {
+    let mut told = BTreeMap::new();
+    while told.len() < count {
+        let call = functions.next_call().await;
+        if call.path == "/watcher" {
+            let event = call.json();
+            assert_eq!(event["source"], "https://serverless.com/event-gateway/#transformationVersion=0.1");
+            let ty = event["eventType"].as_str().unwrap().to_owned();
+            assert_eq!(told.insert(ty, event["data"].clone()), None, "told twice");
+        }
+    }
+    told
+}
+
+fn stored(gateway: &TestGateway) -> u32 {
+    let store = Connection::open(gateway.dir.path().join("data/event-gateway.db")).unwrap();
+    store.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn an_asynchronous_delivery_is_told() {
+    let mut functions = functions().await;
+    let gateway = watched(&functions).await;
+    gateway.api.subscribe("e", "good").await;
+    gateway.api.emit("e", "1").await;
+    let told = told(&mut functions, 3).await;
+    let event =
+        json!({ "specversion": "1.0", "id": "1", "source": "/test", "type": "e", "data": { "n": 1 } });
+    let call = json!({ "space": "default", "functionId": "good", "event": event });
+    let received = &told["eventgateway.event.received"];
+    assert_eq!((&received["path"], &received["event"]), (&json!("/"), &event));
+    assert_eq!(received["headers"]["Content-Type"], "application/cloudevents+json");
+    assert_eq!(told["eventgateway.function.invoking"], call);
+    let invoked = &told["eventgateway.function.invoked"];
+    assert_eq!(invoked["event"], event);
+    assert_eq!(invoked["result"], "eyJib2R5IjoiaGkifQ==", "the answer, not the event");
+    gateway.gateway.shutdown().await;
+    assert!(functions.try_call().is_none(), "what happens to system events is not told");
+}
+
+#[tokio::test]
+async fn a_failure_is_told_under_its_old_name_too() {
+    let mut functions = functions().await;
+    let gateway = watched(&functions).await;
+    gateway.api.subscribe("e", "bad").await;
+    gateway.api.emit("e", "1").await;
+    let told = told(&mut functions, 4).await;
+    let failed = &told["eventgateway.function.invocationFailed"];
+    assert_eq!(failed["functionId"], "bad");
+    assert_eq!(failed["error"], json!({ "message": "HTTP status 400: not today" }));
+    assert_eq!(failed, &told["gateway.info.functionError"]);
+}
+
+#[tokio::test]
+async fn synchronous_calls_are_told() {
+    let mut functions = functions().await;
+    let gateway = watched(&functions).await;
+    for (function, status, types) in [("good", 200, 3), ("bad", 500, 4)] {
+        let path = format!("/{function}");
+        let subscription = json!({ "type": "sync", "eventType": "http.request", "functionId": function, "path": path, "method": "GET" });
+        gateway.api.create("subscriptions", subscription).await;
+        let response = gateway.api.client.get(format!("{}{path}", gateway.api.events)).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        let told = told(&mut functions, types).await;
+        assert_eq!(told["eventgateway.event.received"]["path"], path);
+        assert_eq!(told["eventgateway.function.invoking"]["event"]["data"]["path"], path);
+    }
+    assert_eq!(stored(&gateway), 7, "the requests themselves were answered, not stored");
+}
+
+/// A watcher that fails would be told of its own failure, and fail again.
+#[tokio::test]
+async fn failing_watchers_are_not_told_of_themselves() {
+    let functions = Functions::start(|_| Answer::Http(400, String::new())).await;
+    let gateway = watched(&functions).await;
+    gateway.api.subscribe("e", "bad").await;
+    gateway.api.emit("e", "1").await;
+    // received, invoking, invocationFailed, functionError, and the event itself
+    gateway.api.wait_for_dead_letters(5).await;
+    gateway.gateway.shutdown().await;
+    let store = Connection::open(gateway.dir.path().join("data/event-gateway.db")).unwrap();
+    let types: Vec<String> = {
+        let mut statement = store.prepare("SELECT type FROM events ORDER BY type").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    assert_eq!(types, ["e", ALL[0], ALL[3], ALL[1], ALL[4]]);
+}
+
+#[tokio::test]
+async fn spaces_are_told_only_of_themselves() {
+    let mut functions = functions().await;
+    let gateway = watched(&functions).await;
+    gateway.api.config(reqwest::Method::POST, "acme/eventtypes", r#"{"name":"e"}"#).await;
+    let request =
+        gateway.api.client.post(format!("{}/spaces/acme/", gateway.api.events)).header("event", "e");
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    assert_eq!(stored(&gateway), 1);
+    gateway.api.emit("e", "mine").await;
+    let told = told(&mut functions, 1).await;
+    assert_eq!(told["eventgateway.event.received"]["event"]["id"], "mine");
+}

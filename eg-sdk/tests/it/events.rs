@@ -1,0 +1,365 @@
+//! The JSON format: what is an event and what is not, and that payloads keep their bytes.
+
+use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion};
+use serde_json::json;
+
+/// `{…required attributes…, <members>}` of version 1.0.
+fn v1(members: &str) -> String {
+    let comma = if members.is_empty() { "" } else { "," };
+    format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t"{comma}{members}}}"#)
+}
+
+/// `{…required attributes…, <members>}` of version 0.1.
+fn v0(members: &str) -> String {
+    let comma = if members.is_empty() { "" } else { "," };
+    format!(r#"{{"eventType":"t","cloudEventsVersion":"0.1","source":"/s","eventID":"1"{comma}{members}}}"#)
+}
+
+fn read(json: &str) -> Result<CloudEvent, InvalidEvent> {
+    CloudEvent::from_json(json.as_bytes())
+}
+
+#[track_caller]
+fn valid(json: &str) -> CloudEvent {
+    let event = read(json).unwrap_or_else(|e| panic!("{json}: {e}"));
+    let again = CloudEvent::from_json(&event.to_json().unwrap()).unwrap();
+    assert_eq!(again, event, "{json}");
+    event
+}
+
+#[track_caller]
+fn invalid(json: &str, expected: &str) {
+    match read(json) {
+        Ok(event) => panic!("{json} was read as {event:?}"),
+        Err(e) => assert!(e.to_string().contains(expected), "{json}: `{e}` does not say `{expected}`"),
+    }
+}
+
+#[test]
+fn attributes_of_1_0_are_read() {
+    let event = valid(&v1(
+        r#""subject":"mynewfile.jpg","time":"2018-04-05T17:31:00.12+02:00","datacontenttype":"text/xml; charset=utf-8","dataschema":"urn:s:1","comexampleextension1":"value","n":-5,"flag":true,"data":"<a/>""#,
+    ));
+    assert_eq!((event.id(), event.source(), event.ty()), ("1", "/s", "t"));
+    assert_eq!(event.specversion(), SpecVersion::V1_0);
+    assert_eq!(event.subject(), Some("mynewfile.jpg"));
+    assert_eq!(event.time().unwrap().unix_timestamp_nanos(), 1_522_942_260_120_000_000);
+    assert_eq!(event.time().unwrap().offset().whole_hours(), 2);
+    assert_eq!(event.datacontenttype(), Some("text/xml; charset=utf-8"));
+    assert_eq!(event.dataschema(), Some("urn:s:1"));
+    let extensions: Vec<_> = event.extensions().map(|(name, value)| (name, value.clone())).collect();
+    assert_eq!(
+        extensions,
+        [("comexampleextension1", json!("value")), ("flag", json!(true)), ("n", json!(-5))]
+    );
+    assert_eq!(*event.payload(), *b"<a/>");
+}
+
+#[test]
+fn what_1_0_allows_is_read_and_written_alike() {
+    for members in [
+        "",
+        r#""subject":null,"time":null,"datacontenttype":null,"dataschema":null,"ext":null"#,
+        r#""data":null"#,
+        r#""data":[1,2]"#,
+        r#""data_base64":"AAEC""#,
+        r#""data_base64":null"#,
+        r#""data_base64":"""#,
+        r#""time":"1985-04-12T23:20:50.52Z""#,
+        r#""time":"1937-01-01T12:00:27.87+00:20""#,
+        r#""time":"0000-01-01T00:00:00Z""#,
+        r#""datacontenttype":"application/json""#,
+        r#""datacontenttype":"APPLICATION/vnd.api+JSON ; a=b; c=\"x;\\\"y\" ;""#,
+        r#""dataschema":"http://example.com/schema#/a""#,
+        r#""n":2147483647,"m":-2147483648"#,
+        r#""a1":"","1a":"x","averylongextensionname0123456789":"ok""#,
+    ] {
+        valid(&v1(members));
+    }
+    for (attribute, value) in [
+        ("source", "https://github.com/cloudevents"),
+        ("source", "mailto:cncf-wg-serverless@lists.cncf.io"),
+        ("source", "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66"),
+        ("source", "1-555-123-4567"),
+        ("source", "?q"),
+        ("source", "#f"),
+        ("source", "//host/p"),
+        ("source", "/a%20b"),
+        ("id", "A234-1234-1234"),
+        ("id", " "),
+        ("id", "é✓\u{1F600}"),
+        ("type", "com.github.pull_request.opened"),
+    ] {
+        let event = valid(&v1("").replace(
+            &format!(
+                r#""{attribute}":"{}""#,
+                match attribute {
+                    "id" => "1",
+                    "source" => "/s",
+                    _ => "t",
+                }
+            ),
+            &format!(r#""{attribute}":"{value}""#),
+        ));
+        let read = match attribute {
+            "id" => event.id(),
+            "source" => event.source(),
+            _ => event.ty(),
+        };
+        assert_eq!(read, value);
+    }
+}
+
+#[test]
+fn every_rule_of_1_0_has_its_message() {
+    for (members, expected) in [
+        (r#""id":"2""#, "attribute `id`: given twice"),
+        (r#""subject":"""#, "attribute `subject`: is empty"),
+        (r#""subject":5"#, "attribute `subject`: invalid type"),
+        (r#""subject":"a\u0007b""#, "attribute `subject`: holds U+0007"),
+        (r#""subject":"a\u0085b""#, "holds U+0085"),
+        (r#""subject":"\ufdd0""#, "holds U+FDD0"),
+        (r#""subject":"\ud83f\udfff""#, "holds U+1FFFF"),
+        (r#""subject":"\ud800""#, "attribute `subject`"),
+        (r#""time":"yesterday""#, "attribute `time`: `yesterday`"),
+        (r#""time":"""#, "attribute `time`"),
+        (r#""time":1522942260"#, "attribute `time`: invalid type"),
+        (r#""time":"2018-04-05""#, "attribute `time`"),
+        (r#""time":"2018-04-05T17:31:00""#, "attribute `time`"),
+        (r#""time":"2018-13-05T17:31:00Z""#, "attribute `time`"),
+        (r#""time":"2018-02-30T17:31:00Z""#, "attribute `time`"),
+        (r#""time":"2018-04-05T25:31:00Z""#, "attribute `time`"),
+        (r#""datacontenttype":"json""#, "`json` is not a media type"),
+        (r#""datacontenttype":"""#, "is not a media type"),
+        (r#""datacontenttype":"application/""#, "is not a media type"),
+        (r#""datacontenttype":"a b/c""#, "is not a media type"),
+        (r#""datacontenttype":"text/plain; charset""#, "is not a media type"),
+        (r#""datacontenttype":"text/plain; charset=\"u\u0000\"""#, "is not a media type"),
+        (r#""dataschema":"""#, "attribute `dataschema`"),
+        (r#""dataschema":"/relative""#, "is not an absolute URI"),
+        (r#""dataschema":"http://a b""#, "is not an absolute URI"),
+        (r#""Ext":"x""#, "attribute `Ext`: extension names"),
+        (r#""my_ext":"x""#, "attribute `my_ext`: extension names"),
+        (r#""my-ext":"x""#, "attribute `my-ext`: extension names"),
+        (r#""":"x""#, "extension names"),
+        (r#""é":"x""#, "extension names"),
+        (r#""cloudEventsVersion":"0.1""#, "attribute `cloudEventsVersion`"),
+        (r#""ext":{"a":1}"#, "attribute `ext`: extensions are"),
+        (r#""ext":[1]"#, "extensions are"),
+        (r#""ext":1.5"#, "extensions are"),
+        (r#""ext":1.0"#, "extensions are"),
+        (r#""ext":2147483648"#, "32-bit integers"),
+        (r#""ext":-2147483649"#, "32-bit integers"),
+        (r#""ext":"a\nb""#, "attribute `ext`: holds U+000A"),
+        (r#""ext":"a","ext":"b""#, "attribute `ext`: given twice"),
+        (r#""ext":null,"ext":"b""#, "attribute `ext`: given twice"),
+        (r#""data":1,"data":2"#, "attribute `data`: given twice"),
+        (r#""data":1,"data_base64":"AA==""#, "an event has one payload"),
+        (r#""data_base64":"A""#, "attribute `data_base64`: not base64"),
+        (r#""data_base64":5"#, "attribute `data_base64`"),
+    ] {
+        invalid(&v1(members), expected);
+    }
+}
+
+#[test]
+fn required_attributes_of_1_0_are_required_and_not_empty() {
+    let parts = [("id", r#""id":"1""#), ("source", r#""source":"/s""#), ("type", r#""type":"t""#)];
+    for (name, part) in parts {
+        let expected = format!("required attribute `{name}` is missing or empty");
+        let empty = format!(r#""{name}":"""#);
+        let null = format!(r#""{name}":null"#);
+        invalid(&v1("").replace(&format!(",{part}"), ""), &expected);
+        invalid(&v1("").replace(part, &empty), &expected);
+        invalid(&v1("").replace(part, &null), &expected);
+        invalid(
+            &v1("").replace(part, &format!(r#""{name}":1"#)),
+            &format!("attribute `{name}`: invalid type"),
+        );
+    }
+    invalid(&v1("").replace("/s", "a b"), "attribute `source`: `a b` is not a URI reference");
+    invalid(&v1("").replace("/s", "/%zz"), "is not a URI reference");
+    invalid(&v1("").replace(r#""t""#, r#""\t""#), "attribute `type`: holds U+0009");
+}
+
+#[test]
+fn what_is_no_event_at_all_is_told_apart() {
+    for (json, expected) in [
+        ("", "not a CloudEvent in JSON"),
+        ("{", "not a CloudEvent in JSON"),
+        ("[]", "an event, which is a JSON object"),
+        ("null", "an event, which is a JSON object"),
+        ("{}", "neither `specversion`"),
+        (r#"{"specversion":null}"#, "`specversion` is ``"),
+        (r#"{"specversion":"0.3","id":"1","source":"/s","type":"t"}"#, "`specversion` is `0.3`"),
+        (r#"{"specversion":1.0}"#, "attribute `specversion`"),
+        (r#"{"cloudEventsVersion":""}"#, "neither `specversion`"),
+    ] {
+        invalid(json, expected);
+    }
+    invalid(&format!("{} x", v1("")), "not a CloudEvent in JSON");
+    assert!(CloudEvent::from_json(b"\xff").is_err());
+}
+
+#[test]
+fn payloads_keep_every_byte() {
+    for payload in [
+        r#"{"b":1,"a":2}"#,
+        r#"{"a":1,"a":2,"a":1}"#,
+        r#"{"n":123456789012345678901234567890,"e":1E400,"f":2.50,"z":-0}"#,
+        "{ \"spaced\" :\t[ 1 , 2 ]\n}",
+        r#""\u00e9\/\ud83d\ude00""#,
+        r#""\ud800""#,
+        r#"{"specversion":"x","data":{"data_base64":1}}"#,
+        "0.10",
+    ] {
+        for json in [v1(&format!(r#""data":{payload}"#)), v0(&format!(r#""data":{payload}"#))] {
+            let event = read(&json).unwrap();
+            assert_eq!(event.data.as_bytes(), payload.as_bytes(), "{json}");
+            let written = String::from_utf8(event.to_json().unwrap()).unwrap();
+            assert_eq!(written, json);
+        }
+    }
+    let null = v1(r#""data":null"#);
+    assert_eq!(read(&null).unwrap().data.as_bytes(), b"null");
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    assert_eq!(read(&v1(&format!(r#""data":{deep}"#))).unwrap().data.as_bytes(), deep.as_bytes());
+}
+
+#[test]
+fn binary_payloads_travel_in_base64() {
+    let event = CloudEvent::of_type("t", "/s", Data::Binary(vec![0, 255, 16].into()));
+    let json: serde_json::Value = serde_json::from_slice(&event.to_json().unwrap()).unwrap();
+    assert_eq!(json["data_base64"], "AP8Q");
+    assert_eq!(json.get("data"), None);
+}
+
+#[test]
+fn attributes_of_0_1_are_read_whatever_their_case() {
+    let event = valid(
+        r#"{"EVENTTYPE":"t","cloudEventsVersion":"9.9","Source":"/s#f","eventId":"1","eventTypeVersion":"2","eventTime":"2018-04-05T17:31:00+02:00","schemaURL":"/schema","contentType":"application/json","extensions":{"eventgateway":{"transformed":"true"},"Key":1.5,"subject":"s"},"unknown":1,"data":{"a":1}}"#,
+    );
+    assert_eq!(event.specversion(), SpecVersion::V0_1);
+    assert_eq!((event.id(), event.source(), event.ty()), ("1", "/s#f", "t"));
+    assert_eq!(event.extension("eventtypeversion"), Some(&json!("2")));
+    assert_eq!(event.extension("eventgateway"), Some(&json!({"transformed": "true"})));
+    assert_eq!(event.extension("Key"), Some(&json!(1.5)));
+    assert_eq!(event.subject(), Some("s"));
+    assert_eq!(event.dataschema(), Some("/schema"));
+    assert_eq!(
+        String::from_utf8(event.to_json().unwrap()).unwrap(),
+        r#"{"eventType":"t","eventTypeVersion":"2","cloudEventsVersion":"0.1","source":"/s#f","eventID":"1","eventTime":"2018-04-05T17:31:00+02:00","schemaURL":"/schema","extensions":{"Key":1.5,"eventgateway":{"transformed":"true"},"subject":"s"},"contentType":"application/json","data":{"a":1}}"#
+    );
+}
+
+#[test]
+fn what_0_1_allows_is_read() {
+    for members in [
+        "",
+        r#""eventTime":null,"extensions":null,"contentType":null,"data":null"#,
+        r#""eventTypeVersion":"","schemaURL":"","contentType":"","extensions":{}"#,
+        r#""contentType":"not a media type""#,
+        r#""extensions":{"any name":{"deep":[1]}}"#,
+        r#""extensions":{"eventtypeversion":5,"subject":{"a":1}}"#,
+        r#""extensions":{"eventtypeversion":"","subject":""}"#,
+    ] {
+        valid(&v0(members));
+    }
+    for source in ["urn:x:y", "mailto:a@b", "http://h/p", "/x", "/x#frag", "http://h/#frag"] {
+        valid(&v0("").replace("/s", source));
+    }
+    let empty = read(&v0("")).unwrap();
+    assert!(empty.data.is_empty());
+    assert!(empty.to_json().unwrap().ends_with(br#","data":null}"#));
+}
+
+#[test]
+fn every_rule_of_0_1_has_its_message() {
+    for (members, expected) in [
+        (r#""eventTime":"now""#, "attribute `eventTime`: `now`"),
+        (r#""eventTime":"""#, "attribute `eventTime`"),
+        (r#""eventid":"2""#, "given twice"),
+        (r#""extensions":[]"#, "attribute `extensions`"),
+        (r#""eventTypeVersion":"1","extensions":{"eventtypeversion":"2"}"#, "given twice"),
+        (r#""contentType":1"#, "attribute `contenttype`"),
+    ] {
+        invalid(&v0(members), expected);
+    }
+    for (name, part) in [
+        ("eventID", r#","eventID":"1""#),
+        ("source", r#","source":"/s""#),
+        ("eventType", r#""eventType":"t","#),
+    ] {
+        invalid(&v0("").replace(part, ""), &format!("required attribute `{name}` is missing or empty"));
+    }
+    invalid(&v0("").replace("/s", "relative"), "neither an absolute URI nor an absolute path");
+    invalid(&v0("").replace("/s", "#only"), "neither an absolute URI nor an absolute path");
+    invalid(&v0("").replace("/s", "http://x y"), "is not a URI reference");
+}
+
+#[test]
+fn events_that_break_a_rule_are_not_written() {
+    let event = || CloudEvent::of_type("t", "/s", Data::Empty);
+    for (event, expected) in [
+        (event().with_id(""), "`id` is missing"),
+        (CloudEvent::of_type("", "/s", Data::Empty), "`type` is missing"),
+        (CloudEvent::of_type("t", "", Data::Empty), "`source` is missing"),
+        (event().with_subject(""), "`subject`"),
+        (event().with_datacontenttype("x"), "`datacontenttype`"),
+        (event().with_dataschema("x"), "`dataschema`"),
+        (event().with_extension("Upper", "x"), "`Upper`"),
+        (event().with_extension("id", "x"), "`id`: is no name for an extension"),
+        (event().with_extension("data", "x"), "`data`: is no name for an extension"),
+        (event().with_extension("x", 1.5), "`x`"),
+        (event().with_extension("x", json!(null)), "`x`"),
+        (
+            event().with_subject("a").with_extension("subject", "b").with_specversion(SpecVersion::V0_1),
+            "`subject`: given twice",
+        ),
+    ] {
+        let e = event.to_json().expect_err(expected);
+        assert!(e.to_string().contains(expected), "`{e}` does not say `{expected}`");
+    }
+    let before_christ = eg_sdk::OffsetDateTime::from_unix_timestamp(-70_000_000_000).unwrap();
+    assert!(event().with_time(before_christ).to_json().unwrap_err().to_string().contains("`time`"));
+}
+
+#[test]
+fn batches_say_which_event_is_invalid() {
+    let events = CloudEvent::batch_from_json(format!("[{},{}]", v1(""), v0("")).as_bytes()).unwrap();
+    assert_eq!(
+        events.iter().map(CloudEvent::specversion).collect::<Vec<_>>(),
+        [SpecVersion::V1_0, SpecVersion::V0_1]
+    );
+    let written = CloudEvent::batch_to_json(&events).unwrap();
+    assert_eq!(CloudEvent::batch_from_json(&written).unwrap(), events);
+    assert_eq!(CloudEvent::batch_from_json(b"[]").unwrap(), []);
+    let check = |json: String, expected: &str| {
+        let e = CloudEvent::batch_from_json(json.as_bytes()).unwrap_err().to_string();
+        assert!(e.contains(expected), "{e}");
+    };
+    check(format!("[{},{{}}]", v1("")), "event 2 of the batch: neither");
+    check(v1(""), "not a CloudEvent in JSON");
+    let broken = [events[0].clone(), events[0].clone().with_id("")];
+    let e = CloudEvent::batch_to_json(&broken).unwrap_err().to_string();
+    assert_eq!(e, "event 2 of the batch: required attribute `id` is missing or empty");
+}
+
+#[test]
+fn decoding_says_where_the_payload_does_not_fit() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Order {
+        #[expect(dead_code, reason = "only decoded")]
+        lines: Vec<Line>,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    struct Line {
+        #[expect(dead_code, reason = "only decoded")]
+        count: u32,
+    }
+    let event = read(&v1(r#""data":{"lines":[{"count":1},{"count":"two"}]}"#)).unwrap();
+    let e = event.decode::<Order>().unwrap_err();
+    assert_eq!(e.path, "lines[1].count");
+    assert!(e.to_string().starts_with("data.lines[1].count: invalid type"), "{e}");
+    assert!(read(&v1("")).unwrap().decode::<Option<Order>>().unwrap().data.is_none());
+}

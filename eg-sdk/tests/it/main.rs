@@ -1,0 +1,32 @@
+//! What programs that use eg-sdk can rely on, through its public interface. One binary, because linking is slow.
+//! `cargo test -p eg-sdk --all-features` runs all of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod conversion;
+mod eventbridge_format;
+mod events;
+mod trace;
+
+#[cfg(feature = "axum")]
+mod extractor;
+#[cfg(feature = "http")]
+mod http_modes;
+#[cfg(feature = "http")]
+mod properties;
+
+#[cfg(feature = "client")]
+mod batch;
+#[cfg(all(feature = "client", feature = "derive"))]
+mod client;
+#[cfg(feature = "client")]
+mod config_api;
+#[cfg(feature = "eventbridge")]
+mod event_bus;
+#[cfg(all(feature = "client", feature = "derive"))]
+mod recording;
+#[cfg(feature = "client")]
+mod retries;
+#[cfg(any(feature = "axum", feature = "client"))]
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
+mod server;

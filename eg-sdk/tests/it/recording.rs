@@ -1,0 +1,74 @@
+//! The client that records, as unit tests of other programs use it.
+
+use eg_sdk::{CloudEvent, Data, Error, Event, EventGateway, TraceContext, config};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+#[event("user.created")]
+struct UserCreated {
+    id: u32,
+}
+
+#[tokio::test]
+async fn emitted_events_are_kept_in_order() {
+    let (gateway, recorder) = EventGateway::recording();
+    let gateway = gateway.with_source("/services/users").with_trace_context(TraceContext::root());
+    let receipt = gateway.emit(UserCreated { id: 1 }).await.unwrap();
+    gateway.emit(CloudEvent::of_type("other", "/s", Data::Empty)).await.unwrap();
+    let batch = gateway.emit_batch((2..=40).map(|id| UserCreated { id })).await;
+    assert!(batch.iter().all(Result::is_ok));
+    let events = recorder.events();
+    assert_eq!((events.len(), events[0].id(), events[0].source()), (41, &*receipt.id, "/services/users"));
+    assert!(events[0].trace_context().is_some());
+    assert_eq!(events[1].ty(), "other");
+    let created = recorder.clone().events_of::<UserCreated>().unwrap();
+    assert_eq!(created.iter().map(|event| event.data.id).collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
+    assert_eq!(recorder.take().len(), 41);
+    assert_eq!(recorder.events(), []);
+}
+
+#[tokio::test]
+async fn events_are_checked_as_ever() {
+    let (gateway, recorder) = EventGateway::recording();
+    let e = gateway.emit(CloudEvent::of_type("t", "a b", Data::Empty)).await.unwrap_err();
+    assert!(matches!(e, Error::Event { .. }), "{e}");
+    assert_eq!(recorder.events(), []);
+    gateway.emit(CloudEvent::of_type("user.created", "/s", json!({"id": "x"}))).await.unwrap();
+    assert_eq!(recorder.events_of::<UserCreated>().unwrap_err().path, "id");
+}
+
+#[tokio::test]
+async fn requests_are_answered_as_told() {
+    let (gateway, recorder) = EventGateway::recording();
+    let e = gateway.request(UserCreated { id: 1 }).await.unwrap_err();
+    assert!(matches!(e, Error::NoSubscriber { .. }), "{e}");
+    recorder.answer("user.created", json!({"ok": true})).unwrap();
+    let answer = gateway.request_at("/p", UserCreated { id: 2 }).await.unwrap();
+    assert_eq!((answer.status, answer.json::<serde_json::Value>().unwrap()), (200, json!({"ok": true})));
+    assert_eq!(recorder.events_of::<UserCreated>().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn refusals_come_in_the_order_given_and_leave_no_event() {
+    let (gateway, recorder) = EventGateway::recording();
+    recorder.refuse_next(503, "later");
+    recorder.refuse_next(400, "never");
+    let event = || CloudEvent::of_type("t", "/s", Data::Empty).with_id("1");
+    let e = gateway.emit(event()).await.unwrap_err();
+    assert_eq!(e.to_string(), "cannot emit event `t` (id 1): the recorder answered 503: later");
+    assert_eq!(gateway.request(event()).await.unwrap_err().status(), Some(400));
+    gateway.emit(event()).await.unwrap();
+    assert_eq!(recorder.events().len(), 1);
+}
+
+#[tokio::test]
+async fn there_is_no_config_api() {
+    let (gateway, _) = EventGateway::recording();
+    let e = gateway.event_types().create(&config::EventType::new("t")).await.unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "cannot create event type `t`: this client records events instead of sending them"
+    );
+    assert!(matches!(gateway.functions().list().await, Err(Error::Unsupported { .. })));
+}

@@ -1,0 +1,188 @@
+//! The main job with the real programs: `cargo eg run` builds `users` and `emails`, serves them, and an event that
+//! was accepted is delivered whatever happens to the gateway.
+
+#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use eg_sdk::config::{EventType, Function, Provider, Subscription};
+use eg_sdk::{CloudEvent, EventGateway, Settings};
+use eg_tests::program::{Program, build};
+use eg_tests::subscriber::Subscriber;
+use eg_tests::{eventually, http};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+fn cargo_eg() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| build(&["cargo-eg"])["cargo-eg"].clone())
+}
+
+/// `cargo eg run services/users services/emails`, on free ports.
+struct App {
+    program: Program,
+    events: String,
+    config: String,
+    state: PathBuf,
+}
+
+impl App {
+    async fn start(state: &Path) -> Self {
+        let program =
+            Program::start("cargo eg run", command(state, &["run", "services/users", "services/emails"]));
+        let address = async |name: &'static str| {
+            program.line(name, |line| Some(line.trim().strip_prefix(name)?.trim().to_owned())).await
+        };
+        let (events, config) = (address("events ").await, address("config ").await);
+        program.line("ready", |line| line.starts_with("ready").then_some(())).await;
+        Self { program, events, config, state: state.to_owned() }
+    }
+
+    fn gateway(&self) -> EventGateway {
+        let mut settings = Settings::default();
+        settings.url.clone_from(&self.events);
+        settings.config_url = Some(self.config.clone());
+        EventGateway::with_settings(settings).unwrap()
+    }
+
+    /// Has `email.sent` delivered to `subscriber`.
+    async fn subscribe(&self, subscriber: &Subscriber) {
+        let gateway = self.gateway();
+        let mailbox = Function::new("mailbox", Provider::Http { url: subscriber.url().to_owned() });
+        gateway.functions().create(&mailbox).await.unwrap();
+        gateway.subscriptions().create(&Subscription::asynchronous("email.sent", "mailbox")).await.unwrap();
+        let known: Vec<EventType> = gateway.event_types().list().await.unwrap();
+        assert!(
+            known.iter().any(|known| known.name == "email.sent"),
+            "emitted types are registered: {known:?}"
+        );
+    }
+
+    async fn post_user(&self, body: &Value) -> (u16, Value) {
+        let response = http().post(format!("{}/users", self.events)).json(body).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    async fn get_user(&self, id: &str) -> (u16, Value) {
+        let response = http().get(format!("{}/users/{id}", self.events)).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Another `cargo eg` command on this app: its exit code and standard output.
+    async fn command(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(cargo_eg());
+        command.arg("eg").args(arguments).env("EVENT_GATEWAY_URL", &self.events).current_dir(workspace());
+        let output = command.output().await.unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// `cargo eg …` in the workspace, with its state elsewhere.
+fn command(state: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(cargo_eg());
+    command.arg("eg").args(arguments).args(["--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    command.arg("--state-dir").arg(state).current_dir(workspace());
+    command
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn donald() -> Value {
+    json!({"id": "10", "firstName": "Donald", "lastName": "Duck", "email": "donald.duck@disney.com"})
+}
+
+/// The one event in the inbox, once it is there.
+async fn mail(subscriber: &Subscriber) -> CloudEvent {
+    eventually("email.sent", async || subscriber.taken().into_iter().next()).await
+}
+
+fn welcome(event: &CloudEvent, first_name: &str) {
+    assert_eq!((event.ty(), event.source()), ("email.sent", "/services/emails"));
+    let data: Value = serde_json::from_slice(event.data.as_bytes()).unwrap();
+    assert_eq!(data["subject"], format!("Welcome, {first_name}!"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_registered_read_and_welcomed() {
+    let state = tempfile::tempdir().unwrap();
+    let app = App::start(state.path()).await;
+    let subscriber = Subscriber::start().await;
+    app.subscribe(&subscriber).await;
+
+    assert_eq!(app.post_user(&donald()).await, (200, donald()));
+    assert_eq!(app.get_user("10").await, (200, donald()));
+    welcome(&mail(&subscriber).await, "Donald");
+
+    let missing = json!({"errors": ["Invalid request. Missing required field."]});
+    assert_eq!(app.post_user(&json!({"id": "11", "firstName": "Daisy"})).await, (400, missing));
+    let unknown = json!({"errors": ["Could not retrieve user with ID 11"]});
+    assert_eq!(app.get_user("11").await, (404, unknown));
+    let broken = http().post(format!("{}/users", app.events)).header("content-type", "application/json");
+    let broken = broken.body("{\"id\":").send().await.unwrap();
+    assert_eq!(broken.status(), 400);
+    assert!(broken.text().await.unwrap().contains("JSON"), "says that the JSON is broken");
+
+    // The second way in: an event from the command line.
+    let file = state.path().join("daisy.json");
+    let daisy = json!({"id": "11", "firstName": "Daisy", "lastName": "Duck", "email": "daisy@disney.com"});
+    std::fs::write(&file, daisy.to_string()).unwrap();
+    let data = format!("@{}", file.display());
+    let (code, output) = app.command(&["emit", "--event", "user.created", "--data", &data]).await;
+    assert_eq!((code, output.lines().next()), (0, Some("Event emitted: user.created")));
+    let mails =
+        eventually("two mails", async || Some(subscriber.taken()).filter(|mails| mails.len() == 2)).await;
+    welcome(&mails[1], "Daisy");
+
+    let state = app.state.display().to_string();
+    let (code, log) = app.command(&["logs", "--function", "send_welcome_email", "--state-dir", &state]).await;
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(code, 0);
+    assert!(lines[0].starts_with("START RequestId: ") && lines[0].ends_with(" Version: $LATEST"), "{log}");
+    assert_eq!(lines[1..3], ["To: donald.duck@disney.com", "Subject: Welcome, Donald!"]);
+    assert!(lines[3].starts_with("END RequestId: ") && lines[4].starts_with("REPORT RequestId: "), "{log}");
+
+    app.program
+        .line("the request", |line| line.contains("POST /users → users-create_user 200").then_some(()))
+        .await;
+    assert_eq!(app.program.interrupt().await, 0);
+}
+
+/// The gateway is part of `cargo eg run`; both end by SIGKILL here.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_is_delivered_after_a_kill() {
+    let state = tempfile::tempdir().unwrap();
+    let subscriber = Subscriber::start().await;
+    subscriber.refuse(true);
+
+    let app = App::start(state.path()).await;
+    app.subscribe(&subscriber).await;
+    assert_eq!(app.post_user(&donald()).await.0, 200);
+    eventually("a refused delivery", async || (subscriber.refused() > 0).then_some(())).await;
+    app.program.kill().await;
+    assert!(subscriber.taken().is_empty());
+
+    subscriber.refuse(false);
+    let app = App::start(state.path()).await;
+    welcome(&mail(&subscriber).await, "Donald");
+    assert_eq!(app.get_user("10").await, (200, donald()), "the service's own data survives as well");
+    assert_eq!(app.program.interrupt().await, 0);
+}
+
+/// Here the kill comes before anybody has seen the event: right behind the answer to the emitter.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_only_accepted_is_delivered_after_a_kill() {
+    let state = tempfile::tempdir().unwrap();
+    let subscriber = Subscriber::start().await;
+    let app = App::start(state.path()).await;
+    app.subscribe(&subscriber).await;
+    let user = CloudEvent::of_type("user.created", "/tests", donald());
+    app.gateway().emit(user).await.unwrap();
+    app.program.kill().await;
+
+    let app = App::start(state.path()).await;
+    welcome(&mail(&subscriber).await, "Donald");
+    assert_eq!(app.program.interrupt().await, 0);
+}

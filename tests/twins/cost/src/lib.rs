@@ -1,0 +1,1 @@
+//! Measures the twins: see `benches/cost.rs`.
