@@ -61,7 +61,7 @@ fn router(service: Service) -> Router {
 
 /// A request that is for no function by name: one of the `#[http]` routes.
 async fn request(State(service): State<Arc<Service>>, request: Request) -> Response {
-    service.http(request, &Invocation::default()).await.unwrap_or_else(|failure| failed(&failure))
+    service.http(request, &Invocation::default()).await.unwrap_or_else(Failure::into_response)
 }
 
 /// A CloudEvent for one function. A `http.request` event gets the reply object that the gateway unpacks.

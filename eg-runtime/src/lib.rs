@@ -42,10 +42,31 @@
 //! For an event, a success status means *done*. An [`Error`] through `?` means *try again later*, and so do
 //! 408, 409, 425, 429 and all 5xx; [`Error::reject`] and every other 4xx mean *never try again*.
 //!
+//! # Queues, schedules, connections
+//!
+//! With [`#[queue]`](macro@queue) a function gets the messages of an SQS queue, with
+//! [`#[schedule]`](macro@schedule) it runs by the clock. Two families of events come from AWS itself and are
+//! subscribed to by name:
+//!
+//! | event type | what happened | payload |
+//! |---|---|---|
+//! | `websocket.connect`, `websocket.disconnect` | a connection of a WebSocket API; its id is the `subject` | `{"headers", "query"}`; `{"statusCode", "reason"}` |
+//! | `websocket.message` | a message on such a connection; with `mode = "sync"` the result is the answer | the message |
+//! | `com.amazonaws.sns.Notification` | a notification of an SNS topic that is no event by itself | the message |
+//!
+//! # Around and beneath
+//!
+//! [`App::layer`] puts tower layers around every function. [`Context`] says which invocation this is, in which
+//! trace, and how much time is left; a function that is not done shortly before Lambda's deadline is cancelled.
+//! [`testing`] runs a whole app inside a test.
+//!
 //! # Where it runs
 //!
 //! With `AWS_LAMBDA_RUNTIME_API` set, [`App::run`] serves Lambda: `_HANDLER` names one function
-//! (`create_user` or `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`).
+//! (`create_user` or `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`). Events
+//! come from the gateway, EventBridge (in its own envelope, as CloudEvents, or as CloudEvents inside `detail`), SQS
+//! and SNS; HTTP requests from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load
+//! Balancers and VPC Lattice, and each gets the answer in its own form.
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own
 //! path, and each function as `POST /functions/<name>`, which takes a CloudEvent.
 

@@ -1,5 +1,9 @@
 //! The manifest inside the binary: one JSON record per function, one a line, in a link section, so that it can
 //! be read without running the binary. Records are assembled in constants and survive LTO and stripping.
+//!
+//! A trigger is `{"eventType", "mode", "method", "path", "cors"?}` for a subscription at the gateway,
+//! `{"schedule"}` for a rate or cron expression, or `{"queue", "batchSize"?, "window"?}` (records, seconds).
+//! What a function asks of its machine is beside them: `"timeout"?` (seconds) and `"memory"?` (megabytes).
 
 use crate::registry::{FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigger};
 

@@ -1,8 +1,10 @@
 //! What a function's response means for an event: done, try again, or never again. Decides; reports to nobody.
 
+use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http_body_util::BodyExt as _;
+use serde_json::json;
 
 /// How an invocation failed. Travels in the response's extensions when the function returned an `Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,9 @@ impl Failure {
 
     /// The 500 that stands for a function that did not get to answer.
     pub(crate) fn into_response(self) -> Response {
-        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        // What went wrong inside is for the log, not for whoever sent the request.
+        let shown = Json(json!({ "errors": ["Internal Server Error"] }));
+        let mut response = (StatusCode::INTERNAL_SERVER_ERROR, shown).into_response();
         response.extensions_mut().insert(self);
         response
     }

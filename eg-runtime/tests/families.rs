@@ -261,6 +261,8 @@ async fn paths_are_routed_without_stages_and_base_paths() {
     check(http_api(&json!({"rawPath": "/mapping/", "routeKey": "GET /"})), "/").await;
     check(rest_api(&json!({"path": "/base/", "resource": "/"})), "/").await;
     check(rest_api(&json!({"path": "/", "resource": "/"})), "/").await;
+    check(rest_api(&json!({"path": "/prod", "resource": "/{proxy+}"})), "(no route)").await;
+    check(rest_api(&json!({"path": "/prod", "resource": "$default", "version": "1.0"})), "/").await;
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ fn check(result: &Result<Value, InvocationError>, payload: &str) {
 async fn fixtures_are_what_they_are() {
     let app = app();
     let fixtures = fixtures();
-    assert_eq!(fixtures.len(), 173);
+    assert!(fixtures.len() >= 173, "{}", fixtures.len());
     for (name, fixture) in fixtures {
         let result = app.invoke(&fixture.to_string()).await;
         check(&result, &name);

@@ -41,7 +41,8 @@ async fn routes_are_served_under_their_own_paths() {
     check("/status", json!(200), 200, "fine").await;
     check("/status", json!(409), 409, r#"{"errors":["as you wish"]}"#).await;
     check("/elsewhere", json!(1), 404, "").await;
-    assert_eq!(server.post("/panic", &json!(1)).await.status(), 500);
+    check("/panic", json!(1), 500, r#"{"errors":["Internal Server Error"]}"#).await;
+    server.program.line("the panic", |line| line.contains("there is something").then_some(())).await;
     assert_eq!(server.program.interrupt().await, 0);
 }
 

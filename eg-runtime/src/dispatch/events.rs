@@ -26,26 +26,29 @@ impl Service {
         event: CloudEvent<Data>,
         invocation: &Invocation,
     ) -> Result<Response, Failure> {
-        let mut answer = Err(self.nobody(&event));
-        let mut first_failure = None;
-        for (_, one) in self.deliver(&event, invocation).await {
-            if let Err(failure) = &one {
-                first_failure.get_or_insert(failure.clone());
-            }
-            answer = one;
+        if self.functions_for(&event).is_empty() {
+            return Err(self.nobody(&event));
         }
-        first_failure.map_or(answer, Err)
+        let mut answer = Ok(Response::default());
+        for (_, one) in self.deliver(event, invocation).await {
+            // The first failure counts; without one, the last answer.
+            answer = answer.and(one);
+        }
+        answer
     }
 
     /// Hands an event to every function that it is for, also after a failure: it will come again for that one
     /// only by coming again for all.
     pub(crate) async fn deliver(
         &self,
-        event: &CloudEvent<Data>,
+        event: CloudEvent<Data>,
         invocation: &Invocation,
     ) -> Vec<(&'static str, Result<Response, Failure>)> {
         let mut answers = Vec::new();
-        for function in self.functions_for(event) {
+        let functions = self.functions_for(&event);
+        // The last function, which mostly is the only one, gets the event itself.
+        let copies = std::iter::repeat_n(event, functions.len());
+        for (function, event) in functions.into_iter().zip(copies) {
             let waits = function
                 .def
                 .subscriptions()
@@ -64,9 +67,10 @@ impl Service {
     }
 
     /// An event as a request, with what the runtime knows besides.
-    pub(super) fn request(&self, event: &CloudEvent<Data>, invocation: &Invocation) -> Request {
+    pub(super) fn request(&self, event: CloudEvent<Data>, invocation: &Invocation) -> Request {
+        let scope = self.scope(invocation, event.trace_context());
         let mut request = request_of(event);
-        request.extensions_mut().insert(self.scope(invocation, event.trace_context()));
+        request.extensions_mut().insert(scope);
         request
     }
 
@@ -131,12 +135,12 @@ fn describe(function: &Served) -> String {
 
 /// An event as a request: the payload is the body, so that axum's extractors apply to it; the event itself is
 /// in the extensions, where `CloudEvent<T>` finds it.
-fn request_of(event: &CloudEvent<Data>) -> Request {
+fn request_of(event: CloudEvent<Data>) -> Request {
     let mut request = Request::new(Body::from(event.data.as_bytes().to_vec()));
     *request.method_mut() = Method::POST;
     let media_type = event.datacontenttype().and_then(|media_type| HeaderValue::from_str(media_type).ok());
     let media_type = media_type.unwrap_or(HeaderValue::from_static("application/json"));
     request.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    request.extensions_mut().insert(event.clone());
+    request.extensions_mut().insert(event);
     request
 }

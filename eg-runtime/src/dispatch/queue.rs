@@ -38,7 +38,7 @@ impl Service {
                 continue;
             }
             let done = match event {
-                Ok(event) => self.message(&queue, &id, &event, invocation).await,
+                Ok(event) => self.message(&queue, &id, event, invocation).await,
                 Err(error) => {
                     let message = format!("message {id}: {error}");
                     Failure { kind: FailureKind::Reject, message }.log(&queue);
@@ -54,22 +54,17 @@ impl Service {
     }
 
     /// Hands one message to its functions, and says whether all are done with it.
-    async fn message(
-        &self,
-        queue: &str,
-        id: &str,
-        event: &CloudEvent<Data>,
-        invocation: &Invocation,
-    ) -> bool {
+    async fn message(&self, queue: &str, id: &str, event: CloudEvent<Data>, invocation: &Invocation) -> bool {
         let of_queue = self.functions_of(queue);
-        let functions = if of_queue.is_empty() { self.functions_for(event) } else { of_queue };
+        let functions = if of_queue.is_empty() { self.functions_for(&event) } else { of_queue };
         if functions.is_empty() {
             let message = format!("message {id}, event type `{}`: it is for no function here", event.ty());
             Failure { kind: FailureKind::Reject, message }.log(queue);
             return false;
         }
         let mut done = true;
-        for function in functions {
+        let copies = std::iter::repeat_n(event, functions.len());
+        for (function, event) in functions.into_iter().zip(copies) {
             done &= function.settle(self.request(event, invocation)).await.is_ok();
         }
         done

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::request::{Pieces, append, query, raw_query};
-use super::routed::matched;
+use super::routed::{matched, without_stage};
 use super::{BadRequest, PayloadError};
 
 type Single = Option<BTreeMap<String, Option<String>>>;
@@ -28,17 +28,28 @@ struct Event {
     path_parameters: Option<BTreeMap<String, Option<String>>>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
+    request_context: Context,
 }
 
-/// A request through a REST API.
+#[derive(Deserialize)]
+struct Context {
+    stage: Option<String>,
+}
+
+/// A request through a REST API, or an HTTP API that speaks the REST APIs' format.
 pub(super) fn rest_api(json: &str) -> Result<Result<Request, BadRequest>, PayloadError> {
     let event = read(json, "API Gateway request (payload format 1.0)")?;
     let none = BTreeMap::new();
     let params = event.path_parameters.as_ref().unwrap_or(&none);
     // On a custom domain, `path` has the base path in front under which the API is mounted.
     let path = event.resource.as_deref().and_then(|resource| matched(&event.path, resource, params));
+    let path = path.unwrap_or_else(|| match event.resource.as_deref() {
+        // HTTP APIs leave the stage in the path, and their default route says nothing of it.
+        Some("$default") => without_stage(&event.path, event.request_context.stage.as_deref()),
+        _ => &event.path,
+    });
     let query = query(event.query());
-    Ok(event.build(path.unwrap_or(&event.path), &query))
+    Ok(event.build(path, &query))
 }
 
 /// A request through a load balancer.

@@ -3,7 +3,9 @@
 use std::env;
 use std::time::Duration;
 
-use eg_runtime::{App, CloudEvent, Context, Error, Json, State, StatusCode, http, queue, subscribe};
+use eg_runtime::{
+    App, CloudEvent, Context, Emit, Error, Event, Json, State, StatusCode, http, queue, subscribe,
+};
 
 #[derive(Clone)]
 struct Needed(&'static str);
@@ -50,6 +52,17 @@ async fn sleeps(context: Context, event: CloudEvent<u64>) -> String {
     tokio::time::sleep(Duration::from_millis(event.data)).await;
     let trace = context.trace().map(|trace| trace.trace_id().to_owned()).unwrap_or_default();
     format!("{} {} {trace}", event.id(), context.x_ray_trace_id().unwrap_or_default())
+}
+
+#[derive(serde::Serialize, Event)]
+#[event("passed.on")]
+struct PassedOn {}
+
+/// Emits, so that the service needs a gateway.
+#[subscribe("pass.on")]
+async fn passes_on(emit: Emit<PassedOn>) -> Result<(), Error> {
+    emit.send(PassedOn {}).await?;
+    Ok(())
 }
 
 /// Handles messages, each as slow as it says.
