@@ -72,7 +72,7 @@ struct Cli {
     /// Age at which a failing delivery becomes a dead letter
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     retry_max_age: Duration,
-    /// Time limit of one call of an http function
+    /// Time limit of one call of a function that is not on Lambda
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     http_timeout: Duration,
     /// Time limit of one call of a Lambda function
@@ -81,6 +81,9 @@ struct Cli {
     /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
+    /// Endpoint of all AWS APIs [default: $AWS_ENDPOINT_URL, or AWS by region]
+    #[arg(long, value_name = "URL")]
+    aws_endpoint: Option<String>,
     #[command(flatten)]
     access: access::Access,
     /// Print the version
@@ -220,7 +223,9 @@ impl Cli {
         options.workers = usize::try_from(self.workers).unwrap_or(usize::MAX);
         options.http_timeout = self.http_timeout;
         options.lambda_timeout = self.lambda_timeout;
-        options.lambda_endpoint = self.lambda_endpoint.or_else(lambda_endpoint_of_environment);
+        options.lambda_endpoint =
+            self.lambda_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL_LAMBDA"));
+        options.aws_endpoint = self.aws_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL"));
         options.domain = self.access.domain.clone();
         options.access_keys = access_keys;
         options.retry = RetryPolicy {
@@ -233,9 +238,9 @@ impl Cli {
     }
 }
 
-/// The variable that AWS's own tools read.
-fn lambda_endpoint_of_environment() -> Option<String> {
-    std::env::var("AWS_ENDPOINT_URL_LAMBDA").ok().filter(|url| !url.is_empty())
+/// A variable that AWS's own tools read.
+fn endpoint_of_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|url| !url.is_empty())
 }
 
 impl Original {

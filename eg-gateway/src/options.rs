@@ -20,11 +20,14 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Endpoint of the Lambda Invoke API, for example a local emulator. `None`: AWS, by region.
     pub lambda_endpoint: Option<String>,
+    /// Endpoint of all AWS APIs, for example a local emulator; for Lambda, `lambda_endpoint` wins. `None`: AWS, by region,
+    /// and for queues the place that their URL names.
+    pub aws_endpoint: Option<String>,
     /// When failed deliveries are tried again. Applies to every subscription.
     pub retry: RetryPolicy,
     /// How many deliveries may be under way at once, all functions together. At least 1.
     pub workers: usize,
-    /// Time limit of one call of an `http` function.
+    /// Time limit of one call of a function that is not on Lambda.
     pub http_timeout: Duration,
     /// Time limit of one call of an `awslambda` function.
     pub lambda_timeout: Duration,
@@ -45,6 +48,7 @@ impl Options {
             config_addr: ListenAddr::Loopback(4001),
             data_dir: data_dir.into(),
             lambda_endpoint: None,
+            aws_endpoint: None,
             retry: RetryPolicy::default(),
             workers: 100,
             http_timeout: Duration::from_secs(30),

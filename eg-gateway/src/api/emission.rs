@@ -14,7 +14,7 @@ use eg_sdk::config::{EventType, Function, Subscription};
 use super::errors::ApiError;
 use super::{App, answer, host};
 use crate::activity::Activity;
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::configuration::Snapshot;
 use crate::decide::authorize::{self, Authorization, Denied};
 use crate::decide::classify::{BadEvent, Classified, Event, Incoming, classify, without_body};
@@ -76,33 +76,45 @@ impl Emission {
         answer.unwrap_or_else(|| Ok(self::answer(StatusCode::ACCEPTED, Body::empty())))
     }
 
-    /// Accepts all events or none. Nobody can answer several at once, so none of them may ask for an answer.
+    /// Accepts all events or none.
     async fn emit_all(&self, snapshot: &Snapshot, events: Vec<Event>) -> Result<Response, ApiError> {
-        let method = self.parts.method.as_str();
         let accepted_at = clock::now_millis();
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {
-            let Matched { sync, asynchronous } = snapshot.router.route_to(&self.place, &event.ty, method);
-            if sync.is_some() {
-                return Err(ApiError::answered_in_batch(&event.ty));
-            }
-            let authorization = self.authorize(snapshot, &event).await?;
-            let json = marked(event.to_json(None).into_owned(), authorization.as_ref())?;
-            accepted.extend(self.received(&json));
-            accepted.push(NewEvent {
-                space: self.place.space.clone(),
-                id: event.id.clone(),
-                ty: event.ty.clone(),
-                source: event.source.clone(),
-                method: method.to_owned(),
-                path: self.place.path.clone(),
-                accepted_at,
-                json,
-                subscriptions: asynchronous,
-            });
+            accepted.extend(self.unanswered(snapshot, event, accepted_at).await?);
         }
         self.app.intake.accept(accepted).await?;
         Ok(answer(StatusCode::ACCEPTED, Body::empty()))
+    }
+
+    /// What is to be stored for one of several events. Nobody can answer several at once, so none of them may ask for an
+    /// answer.
+    pub(super) async fn unanswered(
+        &self,
+        snapshot: &Snapshot,
+        event: Event,
+        accepted_at: Millis,
+    ) -> Result<Vec<NewEvent>, ApiError> {
+        let method = self.parts.method.as_str();
+        let Matched { sync, asynchronous } = snapshot.router.route_to(&self.place, &event.ty, method);
+        if sync.is_some() {
+            return Err(ApiError::answered_in_batch(&event.ty));
+        }
+        let authorization = self.authorize(snapshot, &event).await?;
+        let json = marked(event.to_json(None).into_owned(), authorization.as_ref())?;
+        let mut accepted = self.received(&json);
+        accepted.push(NewEvent {
+            space: self.place.space.clone(),
+            id: event.id,
+            ty: event.ty,
+            source: event.source,
+            method: method.to_owned(),
+            path: self.place.path.clone(),
+            accepted_at,
+            json,
+            subscriptions: asynchronous,
+        });
+        Ok(accepted)
     }
 
     /// The events that tell of an event that is being accepted.

@@ -34,6 +34,10 @@ impl ApiError {
         self.status
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn body_too_large(limit: usize) -> Self {
         let message =
             format!("the request body is larger than {limit} bytes: send less, or a reference to the data");
@@ -88,7 +92,6 @@ impl From<Refusal> for ApiError {
             | Refusal::AuthorizerMissing
             | Refusal::AuthorizerOfSystem(_)
             | Refusal::FunctionAuthorizes { .. }
-            | Refusal::ProviderUnsupported { .. }
             | Refusal::EventTypeInUse
             | Refusal::FunctionInUse
             | Refusal::PathConflict(_)

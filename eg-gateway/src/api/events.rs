@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::emission::Emission;
 use super::errors::ApiError;
-use super::{App, answer, guard, host, read_body};
+use super::{App, answer, guard, host, put_events, read_body};
 use crate::clock;
 use crate::decide::cors::{self, Access};
 use crate::decide::place::Place;
@@ -49,15 +49,19 @@ fn with_headers(mut response: Response, headers: &HeaderMap) -> Response {
 
 async fn emit(app: Arc<App>, place: Place, request: Request, started: Instant) -> Response {
     let (mut parts, body) = request.into_parts();
+    let put_events = put_events::is_call(&parts.headers);
+    let refuse =
+        move |error: ApiError| if put_events { put_events::refuse(&error) } else { error.into_response() };
     if let Err(error) = guard::emit(&app, &place.space, &mut parts.headers) {
-        return error.into_response();
+        return refuse(error);
     }
     let body = match read_body(body, app.body_limit).await {
         Ok(body) => body,
-        Err(error) => return error.into_response(),
+        Err(error) => return refuse(error),
     };
     // An emitter that hangs up must not end the work half-way, between a function's answer and the stored copies.
     let emission = Emission { app, place, parts, body, started };
-    let processed = tokio::spawn(emission.process()).await;
-    processed.unwrap_or_else(|_| Err(ApiError::internal())).unwrap_or_else(ApiError::into_response)
+    let work =
+        async move { if put_events { Ok(emission.put_events().await) } else { emission.process().await } };
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(ApiError::internal())).unwrap_or_else(refuse)
 }

@@ -8,6 +8,7 @@ pub(crate) mod events;
 mod guard;
 mod metrics;
 mod paths;
+mod put_events;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eg_sdk::config::{Cors, EventType, Function, Provider, Subscription, SubscriptionType};
+use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::{Catalog, Change, Entry, Resource, Table};
 use super::refusal::{Kind, Refusal};
@@ -42,14 +42,12 @@ impl Catalog {
     pub(crate) fn create_function(&self, mut function: Function) -> Result<Change, Refusal> {
         self.functions.vacant(&function.space, &function)?;
         rules::unmask(&mut function, None)?;
-        check_deliverable(&function)?;
         Ok(put(function, Resource::Function))
     }
 
     pub(crate) fn update_function(&self, mut function: Function) -> Result<Change, Refusal> {
         let stored = self.functions.find(&function.space, &function.function_id)?;
         rules::unmask(&mut function, Some(stored))?;
-        check_deliverable(&function)?;
         Ok(put(function, Resource::Function))
     }
 
@@ -137,18 +135,6 @@ impl Catalog {
 
 fn put<T>(entry: T, resource: fn(Arc<T>) -> Resource) -> Change {
     Change::Put(resource(Arc::new(entry)))
-}
-
-/// Nothing is accepted that could not be delivered.
-fn check_deliverable(function: &Function) -> Result<(), Refusal> {
-    let provider = match function.provider {
-        Provider::Http { .. } | Provider::AwsLambda { .. } => return Ok(()),
-        Provider::AwsKinesis { .. } => "awskinesis",
-        Provider::AwsFirehose { .. } => "awsfirehose",
-        Provider::AwsSqs { .. } => "awssqs",
-        _ => "that is unknown here",
-    };
-    Err(Refusal::ProviderUnsupported { id: function.function_id.clone(), provider })
 }
 
 impl<T: Entry> Table<T> {

@@ -14,6 +14,7 @@ pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod ids;
 pub(crate) mod place;
+pub(crate) mod put_events;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod retry;

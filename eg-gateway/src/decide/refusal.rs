@@ -56,10 +56,6 @@ pub(crate) enum Refusal {
     AuthorizerOfSystem(String),
     #[error("Function {id} cannot be deleted because is used as an authorizer for {event_type} event type.")]
     FunctionAuthorizes { id: String, event_type: String },
-    #[error(
-        "Function \"{id}\" has the type {provider}, and this gateway does not deliver to it: use awslambda or http."
-    )]
-    ProviderUnsupported { id: String, provider: &'static str },
     #[error("Event type cannot be deleted because there are subscriptions using it.")]
     EventTypeInUse,
     #[error("Function cannot be deleted because it's subscribed to a least one event.")]

@@ -1,18 +1,23 @@
 //! Calling functions: which provider, how, and what an answer means. When and how often is `engine`'s part.
 
+mod aws;
 pub(crate) mod engine;
 mod http;
 mod invoker;
 mod lambda;
+mod streams;
 mod wakeups;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use eg_sdk::config::{Function, Provider};
 
+use self::aws::Shared;
 use self::http::HttpCaller;
 use self::lambda::LambdaCaller;
+use self::streams::StreamCaller;
 use crate::decide::delivery::Failure;
 use crate::options::Options;
 pub(crate) use invoker::Invoker;
@@ -22,6 +27,7 @@ pub(crate) use wakeups::Wakeups;
 pub(crate) struct Callers {
     http: HttpCaller,
     lambda: LambdaCaller,
+    streams: StreamCaller,
     http_timeout: Duration,
     lambda_timeout: Duration,
 }
@@ -56,9 +62,12 @@ impl From<CallError> for Failure {
 
 impl Callers {
     pub(crate) fn new(options: &Options) -> Result<Self, reqwest::Error> {
+        let shared = Arc::new(Shared::default());
+        let lambda_endpoint = options.lambda_endpoint.clone().or_else(|| options.aws_endpoint.clone());
         Ok(Self {
             http: HttpCaller::new(options.body_limit)?,
-            lambda: LambdaCaller::new(options.lambda_endpoint.clone()),
+            lambda: LambdaCaller::new(&shared, lambda_endpoint),
+            streams: StreamCaller::new(&shared, options.aws_endpoint.as_deref()),
             http_timeout: options.http_timeout,
             lambda_timeout: options.lambda_timeout,
         })
@@ -70,6 +79,15 @@ impl Callers {
             Provider::Http { url } => within(self.http_timeout, self.http.call(url, event)).await,
             Provider::AwsLambda { arn, aws } => {
                 within(self.lambda_timeout, self.lambda.call(arn, aws, event)).await
+            }
+            Provider::AwsKinesis { stream_name, aws } => {
+                within(self.http_timeout, self.streams.kinesis(stream_name, aws, event)).await
+            }
+            Provider::AwsFirehose { delivery_stream_name, aws } => {
+                within(self.http_timeout, self.streams.firehose(delivery_stream_name, aws, event)).await
+            }
+            Provider::AwsSqs { queue_url, aws } => {
+                within(self.http_timeout, self.streams.sqs(queue_url, aws, &event)).await
             }
             _ => {
                 let id = &function.function_id;

@@ -114,9 +114,9 @@ async fn functions() {
         (
             POST,
             "default/functions",
-            r#"{"functionId":"a","type":"awssqs","provider":{"queueUrl":"http://q","region":"eu"}}"#,
-            400,
-            r#"~Function "a" has the type awssqs, and this gateway does not deliver to it: use awslambda or http."#,
+            r#"{"functionId":"q","type":"awssqs","provider":{"queueUrl":"http://q","region":"eu"}}"#,
+            201,
+            r#"{"space":"default","functionId":"q","type":"awssqs","provider":{"queueUrl":"http://q","region":"eu"}}"#,
         ),
         (
             POST,

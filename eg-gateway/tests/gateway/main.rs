@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
 
 mod authorizers;
+mod aws;
 mod cloud_events;
 mod config_api;
 mod cors;
@@ -14,7 +15,9 @@ mod delivery;
 mod events_api;
 mod lambda;
 mod metrics;
+mod moto;
 mod process;
+mod put_events;
 mod spaces;
 mod support;
 mod system_events;

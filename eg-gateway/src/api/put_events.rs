@@ -1,0 +1,110 @@
+//! `PutEvents` of Amazon EventBridge on the Events API, so that a program with an AWS SDK emits here when its endpoint is
+//! this gateway. Protocol: AWS JSON 1.1. Signatures are not checked.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+
+use super::emission::Emission;
+use super::errors::ApiError;
+use super::{answer, with_type};
+use crate::clock;
+use crate::configuration::Snapshot;
+use crate::decide::envelope::Stamp;
+use crate::decide::put_events::{self, BadCall, Entry, EntryError};
+use crate::store::NewEvent;
+
+const TARGET: &str = "AWSEvents.PutEvents";
+
+/// The result of one entry, at its place.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Accepted(Id),
+    Refused(EntryError),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Id {
+    event_id: String,
+}
+
+/// Whether a request is such a call.
+pub(super) fn is_call(headers: &HeaderMap) -> bool {
+    headers.get("x-amz-target").is_some_and(|target| target == TARGET)
+}
+
+/// An error as AWS clients read it.
+pub(super) fn refuse(error: &ApiError) -> Response {
+    let code = match error.status() {
+        StatusCode::UNAUTHORIZED => "MissingAuthenticationTokenException",
+        StatusCode::FORBIDDEN => "AccessDeniedException",
+        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailableException",
+        status if status.is_client_error() => "ValidationException",
+        _ => "InternalException",
+    };
+    reply(error.status(), &json!({ "__type": code, "message": error.message() }))
+}
+
+impl Emission {
+    /// Accepts the entries that are events. Those that are not do not keep the others out.
+    pub(super) async fn put_events(self) -> Response {
+        let entries = match put_events::entries(&self.body) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let code = match error {
+                    BadCall::Json(_) => "SerializationException",
+                    BadCall::Count => "ValidationException",
+                };
+                let body = json!({ "__type": code, "message": error.to_string() });
+                return reply(StatusCode::BAD_REQUEST, &body);
+            }
+        };
+        let snapshot = self.app.configuration.current();
+        let (mut outcomes, mut accepted) = (Vec::with_capacity(entries.len()), Vec::new());
+        for entry in &entries {
+            let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
+            outcomes.push(match self.entry(&snapshot, entry, &stamp).await {
+                Ok(events) => {
+                    accepted.extend(events);
+                    Outcome::Accepted(Id { event_id: stamp.id })
+                }
+                Err(error) => Outcome::Refused(error),
+            });
+        }
+        if let Err(error) = self.app.intake.accept(accepted).await {
+            return refuse(&error.into());
+        }
+        let failed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Refused(_))).count();
+        reply(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": outcomes }))
+    }
+
+    /// What is to be stored for an entry.
+    async fn entry(
+        &self,
+        snapshot: &Snapshot,
+        entry: &Entry,
+        stamp: &Stamp,
+    ) -> Result<Vec<NewEvent>, EntryError> {
+        let event = put_events::event(entry, stamp)?;
+        self.unanswered(snapshot, event, clock::millis(stamp.time)).await.map_err(|error| {
+            let code = match error.status() {
+                StatusCode::FORBIDDEN => "NotAuthorizedForDetailTypeException",
+                status if status.is_client_error() => "InvalidArgument",
+                _ => "InternalFailure",
+            };
+            EntryError::new(code, error.message())
+        })
+    }
+}
+
+fn reply(status: StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = with_type(answer(status, Body::from(body.to_string())), "application/x-amz-json-1.1");
+    if let Ok(id) = HeaderValue::try_from(clock::event_id().to_string()) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}

@@ -1,0 +1,72 @@
+//! Hands events to the providers that only take them in: Kinesis, Firehose and SQS. Their answer is the id that the
+//! record got.
+
+use std::sync::Arc;
+
+use aws_sdk_firehose::types::Record;
+use aws_sdk_kinesis::primitives::Blob;
+use bytes::Bytes;
+use eg_sdk::config::Aws;
+use reqwest::Url;
+
+use super::CallError;
+use super::aws::{Clients, Shared, refused};
+use crate::clock;
+
+/// Records that are too large or not allowed stay so.
+const PERMANENT: [&str; 5] = [
+    "InvalidArgumentException",
+    "ValidationException",
+    "InvalidMessageContents",
+    "InvalidParameterValue",
+    "AWS.SimpleQueueService.InvalidMessageContents",
+];
+
+/// Writes to streams and queues.
+pub(super) struct StreamCaller {
+    kinesis: Clients<aws_sdk_kinesis::Client>,
+    firehose: Clients<aws_sdk_firehose::Client>,
+    sqs: Clients<aws_sdk_sqs::Client>,
+}
+
+impl StreamCaller {
+    pub(super) fn new(shared: &Arc<Shared>, endpoint: Option<&str>) -> Self {
+        let endpoint = || endpoint.map(str::to_owned);
+        Self {
+            kinesis: Clients::new(shared, endpoint()),
+            firehose: Clients::new(shared, endpoint()),
+            sqs: Clients::new(shared, endpoint()),
+        }
+    }
+
+    pub(super) async fn kinesis(&self, stream: &str, aws: &Aws, event: Bytes) -> Result<Bytes, CallError> {
+        let client = self.kinesis.get(aws, None, aws_sdk_kinesis::Client::new).await;
+        // Spreads events over the shards, as in the original.
+        let key = clock::event_id().to_string();
+        let put = client.put_record().stream_name(stream).partition_key(key).data(Blob::new(event));
+        let output = put.send().await.map_err(|e| refused(&e, &PERMANENT))?;
+        Ok(output.sequence_number.into())
+    }
+
+    pub(super) async fn firehose(&self, stream: &str, aws: &Aws, event: Bytes) -> Result<Bytes, CallError> {
+        let client = self.firehose.get(aws, None, aws_sdk_firehose::Client::new).await;
+        let record = Record::builder().data(Blob::new(event)).build();
+        let record = record.map_err(|e| CallError::retry(e.to_string()))?;
+        let put = client.put_record().delivery_stream_name(stream).record(record);
+        let output = put.send().await.map_err(|e| refused(&e, &PERMANENT))?;
+        Ok(output.record_id.into())
+    }
+
+    pub(super) async fn sqs(&self, queue: &str, aws: &Aws, event: &[u8]) -> Result<Bytes, CallError> {
+        let client = self.sqs.get(aws, origin(queue), aws_sdk_sqs::Client::new).await;
+        let send = client.send_message().queue_url(queue).message_body(String::from_utf8_lossy(event));
+        let output = send.send().await.map_err(|e| refused(&e, &PERMANENT))?;
+        Ok(output.message_id.unwrap_or_default().into())
+    }
+}
+
+/// Where a queue is: its URL says so, and it need not be in AWS.
+fn origin(queue: &str) -> Option<String> {
+    let origin = Url::parse(queue).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
+}

@@ -1,0 +1,88 @@
+//! `PutEvents`, as clients of Amazon EventBridge send it.
+
+use eg_sdk::config::Secret;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Functions, TestGateway};
+
+const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=root/20260102/eu-central-1/events/aws4_request, SignedHeaders=host, Signature=00";
+
+async fn put(gateway: &TestGateway, authorization: &str, body: &str) -> (u16, Value) {
+    let request = gateway.api.client.post(&gateway.api.events);
+    let request = request
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", "AWSEvents.PutEvents")
+        .header("authorization", authorization);
+    let response = request.body(body.to_owned()).send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/x-amz-json-1.1");
+    assert!(response.headers().contains_key("x-amzn-requestid"));
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn entries_have_results_of_their_own() {
+    let mut functions = Functions::start(|call| match call.path.as_str() {
+        "/auth" => Answer::Http(200, r#"{"error":{"message":"not you"}}"#.to_owned()),
+        _ => Answer::Http(200, "{}".to_owned()),
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    for id in ["f", "auth"] {
+        gateway.api.http_function(id, &functions.url(&format!("/{id}"))).await;
+    }
+    gateway.api.event_type("user.created").await;
+    gateway.api.subscribe("user.created", "f").await;
+    gateway.api.event_type("ask").await;
+    gateway
+        .api
+        .create("subscriptions", json!({ "type": "sync", "eventType": "ask", "functionId": "f" }))
+        .await;
+    gateway.api.create("eventtypes", json!({ "name": "closed", "authorizerId": "auth" })).await;
+    let entry = |ty: &str, detail: &str| json!({ "Source": "my.app", "DetailType": ty, "Detail": detail });
+    let body = json!({ "Entries": [
+        entry("user.created", r#"{"n":1}"#),
+        entry("user.created", "oops"),
+        entry("ask", "{}"),
+        entry("closed", "{}"),
+        entry("nobody.listens", "{}"),
+    ] });
+    let (status, answer) = put(&gateway, SIGNATURE, &body.to_string()).await;
+    assert_eq!((status, &answer["FailedEntryCount"]), (200, &json!(3)), "{answer}");
+    let results = answer["Entries"].as_array().unwrap();
+    let codes: Vec<_> = results.iter().map(|result| result["ErrorCode"].as_str()).collect();
+    let denied = "NotAuthorizedForDetailTypeException";
+    assert_eq!(codes, [None, Some("MalformedDetail"), Some("InvalidArgument"), Some(denied), None]);
+    assert!(results[3]["ErrorMessage"].as_str().unwrap().ends_with("is not authorized: not you"));
+    assert!(results[4]["EventId"].is_string());
+    assert_eq!(functions.next_call().await.path, "/auth");
+    let event = functions.next_call().await.json();
+    assert_eq!((&event["type"], &event["data"]), (&json!("user.created"), &json!({ "n": 1 })));
+    assert_eq!(event["id"], results[0]["EventId"]);
+    gateway.gateway.shutdown().await;
+    assert!(functions.try_call().is_none());
+}
+
+#[tokio::test]
+async fn refused_calls() {
+    let gateway = TestGateway::with(|options| {
+        options.access_keys.all = Some(Secret::from("root"));
+        options.access_keys.events = true;
+        options.body_limit = 1000;
+    })
+    .await;
+    let wrong = SIGNATURE.replace("root", "other");
+    let large = "x".repeat(1001);
+    for (authorization, body, status, code) in [
+        ("", "{}", 401, "MissingAuthenticationTokenException"),
+        (&wrong, "{}", 403, "AccessDeniedException"),
+        (SIGNATURE, "{}", 400, "ValidationException"),
+        (SIGNATURE, "oops", 400, "SerializationException"),
+        (SIGNATURE, &large, 413, "ValidationException"),
+    ] {
+        let (found, answer) = put(&gateway, authorization, body).await;
+        assert_eq!((found, &answer["__type"]), (status, &json!(code)), "{answer}");
+        assert!(!answer["message"].as_str().unwrap().is_empty());
+    }
+    let entry = json!({ "Entries": [{ "Source": "a", "DetailType": "b", "Detail": "{}" }] });
+    assert_eq!(put(&gateway, SIGNATURE, &entry.to_string()).await.0, 200);
+}
