@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use cargo_eg::manifest::{Function, Trigger};
+use cargo_eg::manifest::{EventTrigger, Function};
 use eg_gateway::{Activity, DeliveryOutcome};
 
 use crate::services::{Service, describe};
@@ -132,7 +132,7 @@ fn rows(function: &Function) -> Vec<[String; 3]> {
 
 /// Commands that do something with this application.
 fn trials(functions: &[&Function], events_url: &str) -> Vec<String> {
-    let triggers = || functions.iter().flat_map(|function| &function.triggers);
+    let triggers = || functions.iter().flat_map(|function| function.events());
     let mut lines = Vec::new();
     if let Some(route) = triggers().find(|trigger| trigger.is_http()) {
         lines.push(curl(route, events_url));
@@ -146,7 +146,7 @@ fn trials(functions: &[&Function], events_url: &str) -> Vec<String> {
     lines
 }
 
-fn curl(route: &Trigger, events_url: &str) -> String {
+fn curl(route: &EventTrigger, events_url: &str) -> String {
     let segment = |segment: &str| match segment.as_bytes().first() {
         Some(b':' | b'*') => "1".to_owned(),
         _ => segment.to_owned(),
@@ -261,7 +261,7 @@ mod tests {
             let route = serde_json::json!(
                 {"eventType": "http.request", "mode": "sync", "method": method, "path": path}
             );
-            let route: Trigger = serde_json::from_value(route).unwrap();
+            let route: EventTrigger = serde_json::from_value(route).unwrap();
             assert_eq!(curl(&route, "http://localhost:4000"), expected);
         };
         check("GET", "/users/:id/files/*rest", "curl http://localhost:4000/users/1/files/1");

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_eg::emulator::{REGION, arn};
-use cargo_eg::manifest::{self, Manifest, Trigger};
+use cargo_eg::manifest::{self, EventTrigger, Manifest};
 use eg_sdk::config::{Aws, Cors, EventType, Function, Metadata, Provider, Subscription, SubscriptionType};
 
 /// The label that says that we may change and delete a resource.
@@ -67,7 +67,7 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
     for Manifest { service, functions, .. } in manifests {
         for function in functions {
             wanted.functions.push(registration(service, function));
-            for trigger in &function.triggers {
+            for trigger in function.events() {
                 event_types.entry(&trigger.event_type).or_insert(service);
                 wanted.subscriptions.push(subscription(service, &function.id, trigger));
                 wanted.cors.extend(cors(service, trigger));
@@ -196,7 +196,7 @@ fn registration(service: &str, function: &manifest::Function) -> Function {
     Function { metadata: labels(service), ..Function::new(&function.id, provider) }
 }
 
-fn subscription(service: &str, function_id: &str, trigger: &Trigger) -> Subscription {
+fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Subscription {
     Subscription {
         kind: trigger.mode,
         path: trigger.path.clone(),
@@ -207,7 +207,7 @@ fn subscription(service: &str, function_id: &str, trigger: &Trigger) -> Subscrip
 }
 
 /// The CORS configuration of a route, if it asks for one, with the gateway's defaults spelled out.
-fn cors(service: &str, trigger: &Trigger) -> Option<Cors> {
+fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
     let (origins, methods, headers, credentials) = match trigger.cors.clone()? {
         manifest::Cors::Enabled(false) => return None,
         manifest::Cors::Enabled(true) => Default::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cargo_eg::manifest::{Function, Manifest, ManifestError, Trigger};
+use cargo_eg::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
 use eg_sdk::config::SubscriptionType;
 
 use crate::builder::Built;
@@ -72,12 +72,12 @@ fn clash<'a>(functions: impl Iterator<Item = &'a Function>) -> Option<Clash> {
             let sources = [earlier.clone(), function.source.clone()];
             return Some(Clash::Id { id: function.id.clone(), sources });
         }
-        for trigger in function.triggers.iter().filter(|trigger| trigger.mode == SubscriptionType::Sync) {
+        for trigger in function.events().filter(|trigger| trigger.mode == SubscriptionType::Sync) {
             let place = (&trigger.event_type, &trigger.method, &trigger.path);
             if let Some(earlier) = answers.insert(place, function) {
                 let name = |function: &Function| format!("{} ({})", function.id, function.source);
                 return Some(Clash::Answer {
-                    what: describe(trigger),
+                    what: describe_event(trigger),
                     functions: [earlier, function].map(name),
                 });
             }
@@ -86,9 +86,19 @@ fn clash<'a>(functions: impl Iterator<Item = &'a Function>) -> Option<Clash> {
     None
 }
 
-/// A trigger in words: `GET /users/:id`, `on user.created`, `answers user.validate`.
+/// A trigger in words: `GET /users/:id`, `on user.created`. The local Lambda has neither clock nor queues.
 pub(crate) fn describe(trigger: &Trigger) -> String {
-    let Trigger { event_type, mode, method, path, .. } = trigger;
+    match trigger {
+        Trigger::Event(event) => describe_event(event),
+        Trigger::Schedule { schedule, .. } => format!("{schedule}, on AWS only"),
+        Trigger::Queue { queue, .. } => format!("queue {queue}, on AWS only"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// `GET /users/:id`, `on user.created`, `answers user.validate`.
+fn describe_event(trigger: &EventTrigger) -> String {
+    let EventTrigger { event_type, mode, method, path, .. } = trigger;
     let place = if path == "/" && method == "POST" { String::new() } else { format!(" at {method} {path}") };
     match mode {
         _ if trigger.is_http() => format!("{method} {path}"),
@@ -100,6 +110,23 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_of_trigger_in_words() {
+        let check = |trigger: serde_json::Value, expected: &str| {
+            let trigger: Trigger = serde_json::from_value(trigger).unwrap();
+            assert_eq!(describe(&trigger), expected);
+        };
+        let event = |ty: &str, mode: &str, path: &str| serde_json::json!({"eventType": ty, "mode": mode, "method": "POST", "path": path});
+        check(event("http.request", "sync", "/users"), "POST /users");
+        check(event("user.created", "async", "/"), "on user.created");
+        check(event("user.validate", "sync", "/check"), "answers user.validate at POST /check");
+        check(serde_json::json!({"schedule": "rate(5 minutes)"}), "rate(5 minutes), on AWS only");
+        check(
+            serde_json::json!({"queue": "orders", "batchSize": 100, "window": 5}),
+            "queue orders, on AWS only",
+        );
+    }
 
     fn function(id: &str, source: &str, triggers: &str) -> Function {
         let functions = crate::plan::tests::manifest("s", &[(id, source, triggers)]).functions;

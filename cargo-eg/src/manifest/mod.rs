@@ -46,11 +46,39 @@ pub struct Function {
     pub further: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What calls a function.
+/// What calls a function, told apart by the key that each kind has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Trigger {
+    /// The gateway, with events or HTTP requests.
+    Event(EventTrigger),
+    /// The clock.
+    #[non_exhaustive]
+    Schedule {
+        /// EventBridge's notation: `rate(5 minutes)` or `cron(…)`.
+        schedule: String,
+    },
+    /// A queue, with batches of messages.
+    #[serde(rename_all = "camelCase")]
+    #[non_exhaustive]
+    Queue {
+        /// The queue's name.
+        queue: String,
+        /// The most messages of one batch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch_size: Option<u32>,
+        /// How long a batch is filled, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<u32>,
+    },
+}
+
+/// A subscription at the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Trigger {
+pub struct EventTrigger {
     /// `http.request`, or the type of the events that it gets.
     pub event_type: String,
     /// Whether the emitter waits for the answer.
@@ -90,7 +118,17 @@ pub enum Cors {
     },
 }
 
-impl Trigger {
+impl Function {
+    /// Its subscriptions at the gateway.
+    pub fn events(&self) -> impl Iterator<Item = &EventTrigger> {
+        self.triggers.iter().filter_map(|trigger| match trigger {
+            Trigger::Event(event) => Some(event),
+            Trigger::Schedule { .. } | Trigger::Queue { .. } => None,
+        })
+    }
+}
+
+impl EventTrigger {
     /// Whether it is a plain HTTP route.
     #[must_use]
     pub fn is_http(&self) -> bool {
