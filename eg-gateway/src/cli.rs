@@ -84,6 +84,15 @@ struct Cli {
     /// Endpoint of all AWS APIs [default: $AWS_ENDPOINT_URL, or AWS by region]
     #[arg(long, value_name = "URL")]
     aws_endpoint: Option<String>,
+    /// Port on which to answer, as the original's connector did, that there are no connections
+    #[arg(long, value_name = "PORT")]
+    connector_port: Option<u16>,
+    /// How many connections each API takes at once
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// Keep the quirks of the original: base64 for JSON with a charset or that is no object, only status 500 is a failure
+    #[arg(long)]
+    strict_compat: bool,
     #[command(flatten)]
     access: access::Access,
     /// Print the version
@@ -226,6 +235,9 @@ impl Cli {
         options.lambda_endpoint =
             self.lambda_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL_LAMBDA"));
         options.aws_endpoint = self.aws_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL"));
+        options.connector_addr = self.connector_port.map(listen);
+        options.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
+        options.strict_compat = self.strict_compat;
         options.domain = self.access.domain.clone();
         options.access_keys = access_keys;
         options.retry = RetryPolicy {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,7 @@ const GRACE: Duration = Duration::from_secs(9);
 pub struct Gateway {
     events_url: String,
     config_url: String,
+    connector_url: Option<String>,
     feed: Feed,
     store: Store,
     tasks: JoinSet<()>,
@@ -78,6 +79,14 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The address for the connector cannot be listened on.
+    #[error("the connector's API cannot listen on {addr}: {source}")]
+    Connector {
+        /// The address.
+        addr: ListenAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The store cannot be used.
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),
@@ -104,9 +113,17 @@ impl Gateway {
         // First the ports: the usual mistake is a second gateway, and it should not touch the store.
         let (events_addr, events) = listen(Api::Events, options.events_addr).await?;
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
+        let (connector_url, connector) = match options.connector_addr {
+            Some(addr) => match server::bind(addr).await {
+                Ok((addr, listeners)) => (Some(addr.url()), listeners),
+                Err(source) => return Err(StartError::Connector { addr, source }),
+            },
+            None => (None, Vec::new()),
+        };
         let callers = Callers::new(&options)?;
 
         let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
+        let Options { strict_compat, max_connections, .. } = options;
         let store = {
             let data_dir = data_dir.clone();
             let open = move || Store::open(&data_dir, clock::now_millis());
@@ -151,16 +168,22 @@ impl Gateway {
             access_keys,
             domain,
             metrics,
+            strict: strict_compat,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
-        for listener in events {
-            tasks.spawn(server::serve(listener, api::events::service(Arc::clone(&app)), stop.clone()));
+        for (listeners, service) in [
+            (events, api::events::service(Arc::clone(&app))),
+            (config, api::config::service(Arc::clone(&app))),
+            (connector, api::connector::service(app)),
+        ] {
+            let limit = Arc::new(Semaphore::new(max_connections.max(1)));
+            for listener in listeners {
+                tasks.spawn(server::serve(listener, service.clone(), Arc::clone(&limit), stop.clone()));
+            }
         }
-        for listener in config {
-            tasks.spawn(server::serve(listener, api::config::service(Arc::clone(&app)), stop.clone()));
-        }
-        Ok(Self { events_url: events_addr.url(), config_url: config_addr.url(), feed, store, tasks, stop })
+        let (events_url, config_url) = (events_addr.url(), config_addr.url());
+        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop })
     }
 
     /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
@@ -173,6 +196,12 @@ impl Gateway {
     #[must_use]
     pub fn config_url(&self) -> &str {
         &self.config_url
+    }
+
+    /// Where the connector's API is, if [`connector_addr`](Options::connector_addr) was set.
+    #[must_use]
+    pub fn connector_url(&self) -> Option<&str> {
+        self.connector_url.as_deref()
     }
 
     /// What happens from now on. A receiver that falls more than 1024 activities behind misses the oldest.

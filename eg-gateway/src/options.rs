@@ -35,6 +35,13 @@ pub struct Options {
     pub body_limit: usize,
     /// Who may configure and emit.
     pub access_keys: AccessKeys,
+    /// Whether to keep two quirks of the original: bodies whose content type has parameters, and JSON that is no object,
+    /// reach functions as base64; and of `http` functions only status 500 is a failure.
+    pub strict_compat: bool,
+    /// Where the connector of the original would listen, for tools that ask it for its connections. `None`: nowhere.
+    pub connector_addr: Option<ListenAddr>,
+    /// How many connections each API takes at once. Others wait until one ends. At least 1.
+    pub max_connections: usize,
     /// Requests to the host `<space>.<domain>` belong to that space. `None`: only the path says which space it is.
     pub domain: Option<String>,
 }
@@ -58,6 +65,9 @@ impl Options {
             body_limit: 6 * 1024 * 1024 + 64 * 1024,
             access_keys: AccessKeys::default(),
             domain: None,
+            strict_compat: false,
+            connector_addr: None,
+            max_connections: 4096,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +56,14 @@ pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpLis
 }
 
 /// Serves until `stop`, then finishes the requests under way.
-pub(crate) async fn serve(listener: TcpListener, service: Router, stop: CancellationToken) {
+///
+/// `limit` bounds the connections; further ones wait, all but one in the operating system's queue.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    service: Router,
+    limit: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     // Owned here, so that dropping this future ends them too.
     let mut connections = JoinSet::new();
@@ -64,7 +73,15 @@ pub(crate) async fn serve(listener: TcpListener, service: Router, stop: Cancella
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, Peer(peer), service.clone(), &graceful));
+                    let permit = tokio::select! {
+                        () = stop.cancelled() => break,
+                        permit = Arc::clone(&limit).acquire_owned() => permit,
+                    };
+                    let connection = connection(stream, Peer(peer), service.clone(), &graceful);
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");

@@ -12,6 +12,7 @@ mod cloud_events;
 mod config_api;
 mod cors;
 mod delivery;
+mod edge;
 mod events_api;
 mod lambda;
 mod metrics;
