@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Feed};
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::options::{ListenAddr, Options};
 use crate::store::{Store, StoreError};
 use crate::system::SystemEvents;
+use crate::tls::{self, TlsFiles};
 use crate::{clock, server};
 
 /// How long a shutdown lets requests and deliveries finish.
@@ -87,6 +89,14 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// Certificate or key cannot be used.
+    #[error("the {api} cannot use TLS: {reason}")]
+    Tls {
+        /// Which API wants it.
+        api: Api,
+        /// Which file, and what is wrong with it.
+        reason: String,
+    },
     /// The store cannot be used.
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),
@@ -115,15 +125,18 @@ impl Gateway {
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
         let (connector_url, connector) = match options.connector_addr {
             Some(addr) => match server::bind(addr).await {
-                Ok((addr, listeners)) => (Some(addr.url()), listeners),
+                Ok((addr, listeners)) => (Some(addr.url(options.config_tls.is_some())), listeners),
                 Err(source) => return Err(StartError::Connector { addr, source }),
             },
             None => (None, Vec::new()),
         };
+        let events_tls = acceptor(Api::Events, options.events_tls.as_ref())?;
+        let config_tls = acceptor(Api::Config, options.config_tls.as_ref())?;
         let callers = Callers::new(&options)?;
 
         let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
         let Options { strict_compat, max_connections, .. } = options;
+        let (events_https, config_https) = (events_tls.is_some(), config_tls.is_some());
         let store = {
             let data_dir = data_dir.clone();
             let open = move || Store::open(&data_dir, clock::now_millis());
@@ -172,17 +185,24 @@ impl Gateway {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
-        for (listeners, service) in [
-            (events, api::events::service(Arc::clone(&app))),
-            (config, api::config::service(Arc::clone(&app))),
-            (connector, api::connector::service(app)),
+        for (listeners, service, tls) in [
+            (events, api::events::service(Arc::clone(&app)), events_tls),
+            (config, api::config::service(Arc::clone(&app)), config_tls.clone()),
+            (connector, api::connector::service(app), config_tls),
         ] {
             let limit = Arc::new(Semaphore::new(max_connections.max(1)));
             for listener in listeners {
-                tasks.spawn(server::serve(listener, service.clone(), Arc::clone(&limit), stop.clone()));
+                tasks.spawn(server::serve(
+                    listener,
+                    service.clone(),
+                    tls.clone(),
+                    Arc::clone(&limit),
+                    stop.clone(),
+                ));
             }
         }
-        let (events_url, config_url) = (events_addr.url(), config_addr.url());
+        let events_url = events_addr.url(events_https);
+        let config_url = config_addr.url(config_https);
         Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop })
     }
 
@@ -221,6 +241,10 @@ impl Gateway {
         }
         self.store.close().await;
     }
+}
+
+fn acceptor(api: Api, files: Option<&TlsFiles>) -> Result<Option<TlsAcceptor>, StartError> {
+    files.map(tls::acceptor).transpose().map_err(|reason| StartError::Tls { api, reason })
 }
 
 async fn listen(api: Api, addr: ListenAddr) -> Result<(ListenAddr, Vec<TcpListener>), StartError> {

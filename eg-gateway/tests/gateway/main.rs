@@ -22,3 +22,4 @@ mod put_events;
 mod spaces;
 mod support;
 mod system_events;
+mod tls;
