@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
-use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError};
+use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -84,6 +84,27 @@ struct Cli {
     /// Endpoint of all AWS APIs [default: $AWS_ENDPOINT_URL, or AWS by region]
     #[arg(long, value_name = "URL")]
     aws_endpoint: Option<String>,
+    /// Port on which to answer, as the original's connector did, that there are no connections
+    #[arg(long, value_name = "PORT")]
+    connector_port: Option<u16>,
+    /// Certificates of the Events API, in PEM
+    #[arg(long, value_name = "FILE", requires = "events_tls_key")]
+    events_tls_cert: Option<PathBuf>,
+    /// Private key of the Events API, in PEM
+    #[arg(long, value_name = "FILE", requires = "events_tls_cert")]
+    events_tls_key: Option<PathBuf>,
+    /// Certificates of the Config API, in PEM
+    #[arg(long, value_name = "FILE", requires = "config_tls_key")]
+    config_tls_cert: Option<PathBuf>,
+    /// Private key of the Config API, in PEM
+    #[arg(long, value_name = "FILE", requires = "config_tls_cert")]
+    config_tls_key: Option<PathBuf>,
+    /// How many connections each API takes at once
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// Keep the quirks of the original: base64 for JSON with a charset or that is no object, only status 500 is a failure
+    #[arg(long)]
+    strict_compat: bool,
     #[command(flatten)]
     access: access::Access,
     /// Print the version
@@ -105,14 +126,6 @@ struct Original {
     embed_peer_addr: Option<String>,
     #[arg(long, hide = true)]
     workers_backlog: Option<String>,
-    #[arg(long, hide = true)]
-    events_tls_cert: Option<String>,
-    #[arg(long, hide = true)]
-    events_tls_key: Option<String>,
-    #[arg(long, hide = true)]
-    config_tls_cert: Option<String>,
-    #[arg(long, hide = true)]
-    config_tls_key: Option<String>,
     #[arg(long, hide = true)]
     plugin: Vec<String>,
 }
@@ -141,9 +154,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(flag) = cli.original.refused() {
-        eprintln!(
-            "error: {flag} is not supported: TLS ends at a proxy in front of this gateway, and plugins do not exist"
-        );
+        eprintln!("error: {flag} is not supported: this gateway has no plugins");
         return ExitCode::from(USAGE);
     }
     start_logs(&cli);
@@ -226,6 +237,12 @@ impl Cli {
         options.lambda_endpoint =
             self.lambda_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL_LAMBDA"));
         options.aws_endpoint = self.aws_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL"));
+        options.connector_addr = self.connector_port.map(listen);
+        options.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
+        options.strict_compat = self.strict_compat;
+        let files = |(cert, key)| TlsFiles { cert, key };
+        options.events_tls = self.events_tls_cert.zip(self.events_tls_key).map(files);
+        options.config_tls = self.config_tls_cert.zip(self.config_tls_key).map(files);
         options.domain = self.access.domain.clone();
         options.access_keys = access_keys;
         options.retry = RetryPolicy {
@@ -257,14 +274,7 @@ impl Original {
 
     /// The first flag that asks for protection or behaviour that would silently be missing.
     fn refused(&self) -> Option<&'static str> {
-        let flags = [
-            ("--events-tls-cert", self.events_tls_cert.is_some()),
-            ("--events-tls-key", self.events_tls_key.is_some()),
-            ("--config-tls-cert", self.config_tls_cert.is_some()),
-            ("--config-tls-key", self.config_tls_key.is_some()),
-            ("--plugin", !self.plugin.is_empty()),
-        ];
-        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+        (!self.plugin.is_empty()).then_some("--plugin")
     }
 }
 

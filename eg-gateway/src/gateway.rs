@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Feed};
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::options::{ListenAddr, Options};
 use crate::store::{Store, StoreError};
 use crate::system::SystemEvents;
+use crate::tls::{self, TlsFiles};
 use crate::{clock, server};
 
 /// How long a shutdown lets requests and deliveries finish.
@@ -32,6 +34,7 @@ const GRACE: Duration = Duration::from_secs(9);
 pub struct Gateway {
     events_url: String,
     config_url: String,
+    connector_url: Option<String>,
     feed: Feed,
     store: Store,
     tasks: JoinSet<()>,
@@ -78,6 +81,22 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The address for the connector cannot be listened on.
+    #[error("the connector's API cannot listen on {addr}: {source}")]
+    Connector {
+        /// The address.
+        addr: ListenAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("the {api} cannot use TLS: {reason}")]
+    Tls {
+        /// Which API wants it.
+        api: Api,
+        /// Which file, and what is wrong with it.
+        reason: String,
+    },
     /// The store cannot be used.
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),
@@ -104,9 +123,20 @@ impl Gateway {
         // First the ports: the usual mistake is a second gateway, and it should not touch the store.
         let (events_addr, events) = listen(Api::Events, options.events_addr).await?;
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
+        let (connector_url, connector) = match options.connector_addr {
+            Some(addr) => match server::bind(addr).await {
+                Ok((addr, listeners)) => (Some(addr.url(options.config_tls.is_some())), listeners),
+                Err(source) => return Err(StartError::Connector { addr, source }),
+            },
+            None => (None, Vec::new()),
+        };
+        let events_tls = acceptor(Api::Events, options.events_tls.as_ref())?;
+        let config_tls = acceptor(Api::Config, options.config_tls.as_ref())?;
         let callers = Callers::new(&options)?;
 
         let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
+        let Options { strict_compat, max_connections, .. } = options;
+        let (events_https, config_https) = (events_tls.is_some(), config_tls.is_some());
         let store = {
             let data_dir = data_dir.clone();
             let open = move || Store::open(&data_dir, clock::now_millis());
@@ -151,16 +181,29 @@ impl Gateway {
             access_keys,
             domain,
             metrics,
+            strict: strict_compat,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
-        for listener in events {
-            tasks.spawn(server::serve(listener, api::events::service(Arc::clone(&app)), stop.clone()));
+        for (listeners, service, tls) in [
+            (events, api::events::service(Arc::clone(&app)), events_tls),
+            (config, api::config::service(Arc::clone(&app)), config_tls.clone()),
+            (connector, api::connector::service(app), config_tls),
+        ] {
+            let limit = Arc::new(Semaphore::new(max_connections.max(1)));
+            for listener in listeners {
+                tasks.spawn(server::serve(
+                    listener,
+                    service.clone(),
+                    tls.clone(),
+                    Arc::clone(&limit),
+                    stop.clone(),
+                ));
+            }
         }
-        for listener in config {
-            tasks.spawn(server::serve(listener, api::config::service(Arc::clone(&app)), stop.clone()));
-        }
-        Ok(Self { events_url: events_addr.url(), config_url: config_addr.url(), feed, store, tasks, stop })
+        let events_url = events_addr.url(events_https);
+        let config_url = config_addr.url(config_https);
+        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop })
     }
 
     /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
@@ -173,6 +216,12 @@ impl Gateway {
     #[must_use]
     pub fn config_url(&self) -> &str {
         &self.config_url
+    }
+
+    /// Where the connector's API is, if [`connector_addr`](Options::connector_addr) was set.
+    #[must_use]
+    pub fn connector_url(&self) -> Option<&str> {
+        self.connector_url.as_deref()
     }
 
     /// What happens from now on. A receiver that falls more than 1024 activities behind misses the oldest.
@@ -192,6 +241,10 @@ impl Gateway {
         }
         self.store.close().await;
     }
+}
+
+fn acceptor(api: Api, files: Option<&TlsFiles>) -> Result<Option<TlsAcceptor>, StartError> {
+    files.map(tls::acceptor).transpose().map_err(|reason| StartError::Tls { api, reason })
 }
 
 async fn listen(api: Api, addr: ListenAddr) -> Result<(ListenAddr, Vec<TcpListener>), StartError> {

@@ -33,6 +33,7 @@ mod options;
 mod server;
 mod store;
 mod system;
+mod tls;
 
 pub use activity::{Activity, DeliveryOutcome};
 pub use decide::access::AccessKeys;
@@ -40,3 +41,4 @@ pub use decide::retry::RetryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use options::{ListenAddr, Options};
 pub use store::StoreError;
+pub use tls::TlsFiles;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::decide::access::AccessKeys;
 use crate::decide::retry::RetryPolicy;
+use crate::tls::TlsFiles;
 
 /// Settings of a [`Gateway`](crate::Gateway). Start from [`Options::new`] and change what differs.
 #[derive(Debug, Clone)]
@@ -35,6 +36,17 @@ pub struct Options {
     pub body_limit: usize,
     /// Who may configure and emit.
     pub access_keys: AccessKeys,
+    /// Whether to keep two quirks of the original: bodies whose content type has parameters, and JSON that is no object,
+    /// reach functions as base64; and of `http` functions only status 500 is a failure.
+    pub strict_compat: bool,
+    /// Where the connector of the original would listen, for tools that ask it for its connections. `None`: nowhere.
+    pub connector_addr: Option<ListenAddr>,
+    /// Certificate and key of the Events API. `None`: plain HTTP.
+    pub events_tls: Option<TlsFiles>,
+    /// Certificate and key of the Config API. `None`: plain HTTP.
+    pub config_tls: Option<TlsFiles>,
+    /// How many connections each API takes at once. Others wait until one ends. At least 1.
+    pub max_connections: usize,
     /// Requests to the host `<space>.<domain>` belong to that space. `None`: only the path says which space it is.
     pub domain: Option<String>,
 }
@@ -58,6 +70,11 @@ impl Options {
             body_limit: 6 * 1024 * 1024 + 64 * 1024,
             access_keys: AccessKeys::default(),
             domain: None,
+            strict_compat: false,
+            connector_addr: None,
+            events_tls: None,
+            config_tls: None,
+            max_connections: 4096,
         }
     }
 }
@@ -91,11 +108,14 @@ impl ListenAddr {
     }
 
     /// The URL under which programs on this machine reach it.
-    pub(crate) fn url(self) -> String {
+    pub(crate) fn url(self, https: bool) -> String {
+        let scheme = if https { "https" } else { "http" };
         match self {
-            Self::Loopback(port) => format!("http://localhost:{port}"),
-            Self::Exact(addr) if addr.ip().is_unspecified() => format!("http://localhost:{}", addr.port()),
-            Self::Exact(addr) => format!("http://{addr}"),
+            Self::Loopback(port) => format!("{scheme}://localhost:{port}"),
+            Self::Exact(addr) if addr.ip().is_unspecified() => {
+                format!("{scheme}://localhost:{}", addr.port())
+            }
+            Self::Exact(addr) => format!("{scheme}://{addr}"),
         }
     }
 

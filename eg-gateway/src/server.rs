@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,10 +10,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::options::ListenAddr;
@@ -54,7 +58,15 @@ pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpLis
 }
 
 /// Serves until `stop`, then finishes the requests under way.
-pub(crate) async fn serve(listener: TcpListener, service: Router, stop: CancellationToken) {
+///
+/// `limit` bounds the connections; further ones wait, all but one in the operating system's queue.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    service: Router,
+    tls: Option<TlsAcceptor>,
+    limit: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     // Owned here, so that dropping this future ends them too.
     let mut connections = JoinSet::new();
@@ -64,7 +76,15 @@ pub(crate) async fn serve(listener: TcpListener, service: Router, stop: Cancella
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, Peer(peer), service.clone(), &graceful));
+                    let permit = tokio::select! {
+                        () = stop.cancelled() => break,
+                        permit = Arc::clone(&limit).acquire_owned() => permit,
+                    };
+                    let connection = connection(stream, Peer(peer), service.clone(), tls.clone(), graceful.watcher());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -78,14 +98,27 @@ pub(crate) async fn serve(listener: TcpListener, service: Router, stop: Cancella
     connections.join_all().await;
 }
 
-fn connection(
+async fn connection(
     stream: TcpStream,
     peer: Peer,
     service: Router,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + Send + 'static {
+    tls: Option<TlsAcceptor>,
+    watcher: Watcher,
+) {
     // Only the delay of small answers is at stake.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return http(stream, peer, service, watcher).await };
+    match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => http(stream, peer, service, watcher).await,
+        Ok(Err(error)) => tracing::debug!(%error, "connection without TLS"),
+        Err(_) => tracing::debug!("no TLS in time"),
+    }
+}
+
+async fn http<S>(stream: S, peer: Peer, service: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(service);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
@@ -95,10 +128,7 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection ended");
-        }
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended");
     }
 }

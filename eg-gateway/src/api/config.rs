@@ -26,6 +26,9 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    if let Err(error) = guard::one_host(request.version(), request.headers()) {
+        return error.into_response();
+    }
     let started = clock::instant();
     let metrics = Arc::clone(&app.metrics);
     let response = respond(app, request).await;

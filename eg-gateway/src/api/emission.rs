@@ -136,6 +136,7 @@ impl Emission {
             host: host(&self.parts.uri, &self.parts.headers),
             headers: &self.parts.headers,
             body: &self.body,
+            strict: self.app.strict,
         }
     }
 

@@ -67,6 +67,17 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
+    /// Nothing would fetch what a connection is to bring.
+    pub(super) fn no_connectors() -> Self {
+        let message = "this gateway runs no connectors: let the source send its events to the Events API";
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// A request has to say once for which host it is.
+    pub(super) fn bad_host() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "the request needs exactly one valid Host header")
+    }
+
     /// An event of a batch asks for an answer.
     pub(super) fn answered_in_batch(event_type: &str) -> Self {
         let message = format!(

@@ -23,6 +23,9 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    if let Err(error) = guard::one_host(request.version(), request.headers()) {
+        return error.into_response();
+    }
     let started = clock::instant();
     let snapshot = app.configuration.current();
     let host = host(request.uri(), request.headers());

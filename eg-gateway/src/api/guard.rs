@@ -1,7 +1,8 @@
 //! Lets requests through to an API, or answers why not. Who may what is decided in `decide`.
 
-use axum::http::header::AUTHORIZATION;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::uri::Authority;
+use axum::http::{Extensions, HeaderMap, Version};
 
 use super::App;
 use super::errors::ApiError;
@@ -10,6 +11,20 @@ use crate::server::Peer;
 
 /// Headers by which a proxy says that it speaks for another client.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/// Checks that one host is named, and only one: which space a request belongs to must not depend on who reads it.
+pub(super) fn one_host(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version < Version::HTTP_11 => Ok(()),
+        (Some(host), None)
+            if host.to_str().is_ok_and(|host| host.is_empty() || host.parse::<Authority>().is_ok()) =>
+        {
+            Ok(())
+        }
+        _ => Err(ApiError::bad_host()),
+    }
+}
 
 /// Checks a request to the Config API that is about `space`; `None` is what belongs to no space.
 pub(super) fn configure(

@@ -1,6 +1,7 @@
 //! The two HTTP APIs: what a request means and how its answer looks. Routing decisions are made in `decide`.
 
 pub(crate) mod config;
+pub(crate) mod connector;
 pub(crate) mod dead_letters;
 mod emission;
 pub(crate) mod errors;
@@ -46,6 +47,8 @@ pub(crate) struct App {
     /// The domain whose subdomains are spaces.
     pub(crate) domain: Option<String>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether the quirks of the original are wanted.
+    pub(crate) strict: bool,
 }
 
 /// Reads a body of at most `limit` bytes.

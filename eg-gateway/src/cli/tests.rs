@@ -47,7 +47,10 @@ fn original_flags_are_ignored_or_refused() {
     let original = parse(&["-db-hosts=a", "-workers-backlog=1"]).unwrap().original;
     assert_eq!(original.ignored().collect::<Vec<_>>(), ["db-hosts", "workers-backlog"]);
     assert_eq!(original.refused(), None);
-    assert_eq!(parse(&["-config-tls-key=x"]).unwrap().original.refused(), Some("--config-tls-key"));
+    assert_eq!(parse(&["-plugin=x"]).unwrap().original.refused(), Some("--plugin"));
+    assert!(parse(&["-config-tls-key=x"]).is_err(), "half a pair would mean no TLS");
+    let options = parse(&["-config-tls-key=k", "-config-tls-cert=c"]).unwrap().options().unwrap();
+    assert_eq!(options.config_tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
 }
 
 #[test]

@@ -28,6 +28,27 @@ pub(crate) fn payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> 
     string(&STANDARD.encode(body))
 }
 
+/// The payload as the original made it, for functions that count on that: content types are compared to the letter, and
+/// of JSON only objects are JSON.
+pub(crate) fn strict_payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> {
+    let content_type = content_type.unwrap_or_default();
+    if body.is_empty() {
+        return string("");
+    }
+    if is_json(content_type)
+        && let Ok(value) = serde_json::from_slice::<Box<RawValue>>(body)
+        && (value.get().starts_with('{') || value.get() == "null")
+    {
+        return value;
+    }
+    if is_form(content_type)
+        && let Ok(text) = std::str::from_utf8(body)
+    {
+        return string(text);
+    }
+    string(&STANDARD.encode(body))
+}
+
 /// Whether the payload is base64 although the content type says that it is text: a form with an uploaded file, mostly.
 /// Only then a receiver has to be told.
 pub(crate) fn is_opaque_form(content_type: Option<&str>, body: &[u8]) -> bool {
@@ -79,6 +100,31 @@ mod tests {
             (None, "", r#""""#),
         ] {
             assert_eq!(payload(content_type, body.as_bytes()).get(), expected, "{content_type:?} {body}");
+        }
+    }
+
+    #[test]
+    fn strict_payloads() {
+        for (content_type, body, expected) in [
+            ("application/json", r#"{"b":1}"#, r#"{"b":1}"#),
+            ("application/json", "null", "null"),
+            ("application/vnd.api+json", "{}", "{}"),
+            ("application/json", "[1]", r#""WzFd""#),
+            ("application/json", "1", r#""MQ==""#),
+            ("application/json", "{broken", r#""e2Jyb2tlbg==""#),
+            ("application/json; charset=utf-8", "{}", r#""e30=""#),
+            ("APPLICATION/JSON", "{}", r#""e30=""#),
+            ("application/x-www-form-urlencoded", "a=1", r#""a=1""#),
+            ("application/x-www-form-urlencoded; charset=utf-8", "a=1", r#""YT0x""#),
+            ("multipart/form-data; boundary=x", "--x--", r#""--x--""#),
+            ("text/plain", "raw", r#""cmF3""#),
+            ("application/json", "", r#""""#),
+        ] {
+            assert_eq!(
+                strict_payload(Some(content_type), body.as_bytes()).get(),
+                expected,
+                "{content_type} {body}"
+            );
         }
     }
 

@@ -29,6 +29,19 @@ pub(crate) struct Incoming<'a> {
     pub(crate) host: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Bytes,
+    /// Whether bodies become payloads as in the original, with its quirks.
+    pub(crate) strict: bool,
+}
+
+impl Incoming<'_> {
+    /// The payload that the body is under this content type.
+    fn payload(&self, content_type: Option<&str>) -> Box<RawValue> {
+        if self.strict {
+            body::strict_payload(content_type, self.body)
+        } else {
+            body::payload(content_type, self.body)
+        }
+    }
 }
 
 /// What a request holds.
@@ -183,7 +196,7 @@ fn binary(request: &Incoming<'_>) -> Result<Option<Event>, BadEvent> {
         schema_url: get("ce-schemaurl"),
         extensions: extensions(request.headers),
         content_type: content_type.as_deref(),
-        data: &body::payload(content_type.as_deref(), request.body),
+        data: &request.payload(content_type.as_deref()),
     };
     // Its rules are those of a structured event, so it is read like one.
     Ok(Some(Event::structured(&envelope.to_json())?))
@@ -210,7 +223,7 @@ fn legacy(request: &Incoming<'_>, media_type: &str, ty: String, stamp: &Stamp) -
     {
         return event;
     }
-    let data = body::payload(Some(media_type), request.body);
+    let data = request.payload(Some(media_type));
     let json = Envelope::new(&ty, stamp, media_type, &data).to_json();
     Event { id: stamp.id.clone(), source: envelope::SOURCE.to_owned(), form: Form::Complete(json), ty }
 }
@@ -218,7 +231,7 @@ fn legacy(request: &Incoming<'_>, media_type: &str, ty: String, stamp: &Stamp) -
 fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
     let content_type = text(request.headers, "content-type");
     let data = HttpRequest {
-        body: body::payload(content_type.as_deref(), request.body),
+        body: request.payload(content_type.as_deref()),
         opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
         ..without_body(request)
     };

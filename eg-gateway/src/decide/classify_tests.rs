@@ -24,6 +24,7 @@ fn classified(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Classifi
         host: "127.0.0.1:4100",
         headers: &headers(pairs),
         body: &Bytes::copy_from_slice(body.as_bytes()),
+        strict: false,
     };
     classify(&request, Stamp { id: "id-1".to_owned(), time: datetime!(2026-01-02 03:04:05.6 UTC) })
 }

@@ -108,6 +108,11 @@ pub(crate) fn of_lambda_error(function_error: &str, payload: &[u8]) -> Failure {
     }
 }
 
+/// The same as the original saw it: whatever is not a 500 is a success.
+pub(crate) fn of_http_strict(status: u16, body: &[u8]) -> Result<(), Failure> {
+    if status == 500 { of_http(status, body) } else { Ok(()) }
+}
+
 /// The beginning of a body, on one line, for error texts.
 fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 300;
@@ -183,6 +188,9 @@ mod tests {
             let outcome = of_http(status, b"");
             assert_eq!(outcome.is_ok(), accepted, "{status}");
             assert_eq!(matches!(outcome, Err(Failure::Retry(_))), retried, "{status}");
+        }
+        for (status, accepted) in [(200, true), (302, true), (404, true), (500, false), (503, true)] {
+            assert_eq!(of_http_strict(status, b"").is_ok(), accepted, "{status}");
         }
         assert_eq!(of_http(500, b"no\n  luck"), Err(retry("HTTP status 500: no luck")));
         assert_eq!(of_http(500, &[b'a'; 301]), Err(retry(&format!("HTTP status 500: {}…", "a".repeat(300)))));

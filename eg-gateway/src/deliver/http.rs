@@ -14,11 +14,12 @@ use crate::decide::delivery;
 pub(super) struct HttpCaller {
     client: Client,
     reply_limit: usize,
+    strict: bool,
 }
 
 impl HttpCaller {
-    /// `reply_limit` is the largest reply taken, in bytes.
-    pub(super) fn new(reply_limit: usize) -> Result<Self, reqwest::Error> {
+    /// `reply_limit` is the largest reply taken, in bytes; `strict` takes for a failure only what the original did.
+    pub(super) fn new(reply_limit: usize, strict: bool) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls())
             .redirect(redirect::Policy::custom(same_place))
@@ -26,7 +27,7 @@ impl HttpCaller {
             .pool_idle_timeout(Duration::from_secs(60))
             .user_agent(concat!("event-gateway/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, reply_limit })
+        Ok(Self { client, reply_limit, strict })
     }
 
     pub(super) async fn call(&self, url: &str, event: Bytes) -> Result<Bytes, CallError> {
@@ -35,7 +36,8 @@ impl HttpCaller {
         let response = request.send().await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
         let body = self.read(response).await?;
-        delivery::of_http(status, &body).map_err(CallError::Failed)?;
+        let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
+        outcome(status, &body).map_err(CallError::Failed)?;
         Ok(body)
     }
 

@@ -65,7 +65,7 @@ impl Callers {
         let shared = Arc::new(Shared::default());
         let lambda_endpoint = options.lambda_endpoint.clone().or_else(|| options.aws_endpoint.clone());
         Ok(Self {
-            http: HttpCaller::new(options.body_limit)?,
+            http: HttpCaller::new(options.body_limit, options.strict_compat)?,
             lambda: LambdaCaller::new(&shared, lambda_endpoint),
             streams: StreamCaller::new(&shared, options.aws_endpoint.as_deref()),
             http_timeout: options.http_timeout,

@@ -185,7 +185,7 @@ fn command_lines() {
         (&["-help"], 0, "3  a port is already in use", ""),
         (&["-no-such-flag"], 2, "", "--no-such-flag"),
         (&["-events-port=70000"], 2, "", "70000"),
-        (&["-events-tls-cert=a"], 2, "", "--events-tls-cert is not supported"),
+        (&["-events-tls-cert=a"], 2, "", "--events-tls-key <FILE>"),
         (&["-plugin", "a"], 2, "", "--plugin is not supported"),
     ] {
         let output = run(args);

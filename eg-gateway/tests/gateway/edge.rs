@@ -1,0 +1,110 @@
+//! What the HTTP servers refuse before anybody looks at what a request means, and how much they take on.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{Answer, Functions, PATIENCE, TestGateway};
+
+async fn connect(url: &str) -> TcpStream {
+    let port = url.rsplit(':').next().unwrap();
+    TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap()
+}
+
+/// Sends the bytes and returns the first line of the answer.
+async fn ask(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 1024];
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.expect("an answer").unwrap();
+    String::from_utf8_lossy(&answer[..read]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let gateway = TestGateway::start().await;
+    for (head, status) in [
+        ("GET /v1/status HTTP/1.1\r\nHost: a\r\n", 200),
+        ("GET /v1/status HTTP/1.1\r\nHost:\r\n", 200),
+        ("GET /v1/status HTTP/1.0\r\n", 200),
+        ("GET /v1/status HTTP/1.1\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
+        ("GET /v1/status HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: a b\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n", 400),
+    ] {
+        for (url, ok) in [(&gateway.api.config, 200), (&gateway.api.events, 202)] {
+            let line = ask(&mut connect(url).await, &format!("{head}\r\n")).await;
+            let expected = if status == 200 { ok } else { status };
+            assert!(line.contains(&format!(" {expected} ")), "{head:?}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_are_bounded() {
+    let gateway = TestGateway::with(|options| options.max_connections = 2).await;
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (mut first, mut second) = (connect(&gateway.api.events).await, connect(&gateway.api.events).await);
+    for stream in [&mut first, &mut second] {
+        assert!(ask(stream, request).await.contains(" 202 "));
+    }
+    let mut third = connect(&gateway.api.events).await;
+    third.write_all(request.as_bytes()).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(100), third.readable()).await;
+    assert!(early.is_err(), "a third connection was served");
+    drop(first);
+    assert!(ask(&mut third, "").await.contains(" 202 "));
+    assert!(
+        ask(&mut connect(&gateway.api.config).await, request).await.contains(" 404 "),
+        "the other API is free"
+    );
+}
+
+#[tokio::test]
+async fn connections_api() {
+    let gateway = TestGateway::with(|options| options.connector_addr = Some(0.into())).await;
+    let connector = gateway.gateway.connector_url().unwrap();
+    for (method, path, status, answer) in [
+        (Method::GET, "/v1/status", 200, ""),
+        (Method::GET, "/v1/spaces/default/connections", 200, "{\"connections\":[]}\n"),
+        (Method::GET, "/v1/spaces/default/connections?metadata.service=a", 200, "{\"connections\":[]}\n"),
+        (
+            Method::POST,
+            "/v1/spaces/default/connections",
+            400,
+            "{\"errors\":[{\"message\":\"this gateway runs no connectors: let the source send its events to the Events API\"}]}\n",
+        ),
+        (Method::DELETE, "/v1/spaces/default/connections/x", 404, "404 page not found\n"),
+        (Method::GET, "/v1/spaces/default/functions", 404, "404 page not found\n"),
+    ] {
+        let request = gateway.api.client.request(method.clone(), format!("{connector}{path}"));
+        let response = request.send().await.unwrap();
+        let found = (response.status().as_u16(), response.text().await.unwrap());
+        assert_eq!(found, (status, answer.to_owned()), "{method} {path}");
+    }
+    assert_eq!(TestGateway::start().await.gateway.connector_url(), None);
+}
+
+/// What a function gets of a body, and what its 404 means, with the quirks of the original and without.
+#[tokio::test]
+async fn quirks_on_demand() {
+    for (strict, body, outcome) in [(false, json!([1]), (500, "")), (true, json!("WzFd"), (200, "hi"))] {
+        let mut functions = Functions::start(|_| Answer::Http(404, r#"{"body":"hi"}"#.to_owned())).await;
+        let gateway = TestGateway::with(|options| options.strict_compat = strict).await;
+        gateway.api.event_type("http.request").await;
+        gateway.api.http_function("f", &functions.url("/")).await;
+        let subscription = json!({ "type": "sync", "eventType": "http.request", "functionId": "f" });
+        gateway.api.create("subscriptions", subscription).await;
+        let request = gateway.api.client.post(&gateway.api.events).header("content-type", "application/json");
+        let response = request.body("[1]").send().await.unwrap();
+        let call: Value = functions.next_call().await.json();
+        assert_eq!(call["data"]["body"], body, "strict: {strict}");
+        let (status, text) = outcome;
+        assert_eq!(response.status(), status, "strict: {strict}");
+        assert!(response.text().await.unwrap().contains(text));
+    }
+}
