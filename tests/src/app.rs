@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use tokio::process::Command;
 
 use crate::program::{Program, build};
+use crate::{PATIENCE_TO_BUILD, eventually_within};
 
 /// A running `cargo eg run`.
 #[derive(Debug)]
@@ -30,6 +31,12 @@ impl App {
         command.arg("run").args(paths).args(["--port", "0", "--config-port", "0", "--lambda-port", "0"]);
         command.arg("--state-dir").arg(state);
         let program = Program::start("cargo eg run", command);
+        eventually_within(PATIENCE_TO_BUILD, "cargo eg run to be ready, or to give up", async || {
+            let lines = program.lines();
+            let told = |line: &String| line.starts_with("ready") || line.starts_with("error");
+            lines.iter().any(told).then_some(())
+        })
+        .await;
         let address = async |name: &'static str| {
             program.line(name, |line| Some(line.trim().strip_prefix(name)?.trim().to_owned())).await
         };
