@@ -38,5 +38,5 @@ async fn log(request: Request, next: Next) -> Response {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     // The layer added last sees requests first, so the log has the requests that ran out of time as well.
-    App::new().layer(TimeoutLayer::new(Duration::from_millis(250))).layer(from_fn(log)).run().await
+    App::new().layer(TimeoutLayer::new(Duration::from_secs(1))).layer(from_fn(log)).run().await
 }

@@ -1,17 +1,17 @@
-//! A function for the messages of an SQS queue: each message is one call, and only what failed comes again.
+//! A function for the messages of an SQS queue: each is one call, and only those that failed come again.
 //!
-//! On AWS, Lambda reads the queue. Locally you hand it a batch, in the form in which Lambda does:
+//! On AWS, Lambda reads the queue. Locally you hand over a batch, in the form in which Lambda does:
 //!
 //! ```text
 //! $ cargo eg run examples/queue-batch
 //! $ curl localhost:9001/2015-03-31/functions/queue-batch-book/invocations -d @examples/queue-batch/batch.json
 //! {"batchItemFailures":[{"itemIdentifier":"message-2"}]}
 //! $ cargo eg logs --function book
-//! START RequestId: … Version: $LATEST
+//! …
 //! booked 40 € from Daisy
-//! …booked 15 € from Donald
-//! END RequestId: …
-//! REPORT RequestId: …
+//! …
+//! booked 15 € from Donald
+//! …
 //! ```
 
 use eg_runtime::{App, Error, Json, queue};
@@ -19,15 +19,15 @@ use eg_runtime::{App, Error, Json, queue};
 #[derive(serde::Deserialize)]
 struct Payment {
     from: String,
-    euros: i32,
+    euros: u32,
 }
 
 /// Books a payment.
 #[queue("payments", batch_size = 10, window = "5s")]
 async fn book(Json(payment): Json<Payment>) -> Result<(), Error> {
     let Payment { from, euros } = payment;
-    if euros <= 0 {
-        return Err(Error::reject(format!("{from} cannot pay {euros} €")));
+    if euros == 0 {
+        return Err(Error::reject(format!("{from} cannot pay 0 €")));
     }
     println!("booked {euros} € from {from}");
     Ok(())

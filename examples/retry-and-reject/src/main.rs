@@ -10,12 +10,17 @@
 //! id: …
 //! ```
 //!
-//! The first terminal tells what became of them:
+//! The first terminal tells what became of them, and the rejected one is kept:
 //!
 //! ```text
-//! parcel.packed … → retry-and-reject-ship failed …: timed out; again in …
-//! parcel.packed … → retry-and-reject-ship delivered at attempt 2 …
-//! parcel.packed … → retry-and-reject-ship dead letter: no van carries 2000 kg
+//! parcel.packed … → retry-and-reject-ship failed …: Retry: timed out; again in …
+//! parcel.packed … → retry-and-reject-ship delivered at attempt …
+//! parcel.packed … → retry-and-reject-ship dead letter: …no van carries that much
+//! ```
+//!
+//! ```text
+//! $ curl localhost:4001/v1/spaces/default/dead-letters
+//! {"deadLetters":[{…"reason":"…no van carries that much",…"data":{"kilograms":2000}…
 //! ```
 
 use std::io;
@@ -36,19 +41,17 @@ struct Carrier(Arc<AtomicBool>);
 impl Carrier {
     fn order_van(&self) -> io::Result<()> {
         let awake = self.0.swap(true, Ordering::Relaxed);
-        if awake { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+        awake.then_some(()).ok_or(io::ErrorKind::TimedOut.into())
     }
 }
 
 /// Ships a parcel. An error through `?` brings the event back later; a rejected one is kept as a dead letter.
 #[subscribe("parcel.packed")]
 async fn ship(State(carrier): State<Carrier>, event: CloudEvent<Parcel>) -> Result<(), Error> {
-    let Parcel { kilograms } = event.data;
-    if kilograms > 1000 {
-        return Err(Error::reject(format!("no van carries {kilograms} kg")));
+    if event.data.kilograms > 1000 {
+        return Err(Error::reject("no van carries that much"));
     }
-    carrier.order_van()?;
-    Ok(())
+    Ok(carrier.order_van()?)
 }
 
 #[tokio::main(flavor = "current_thread")]

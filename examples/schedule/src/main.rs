@@ -5,17 +5,23 @@
 //! ```text
 //! $ cargo eg run examples/schedule
 //! $ curl localhost:9001/2015-03-31/functions/schedule-report/invocations -d @examples/schedule/event.json
-//! "sales before 2026-02-02"
+//! {"statusCode":200,…}
+//! $ cargo eg logs --function report
+//! START RequestId: … Version: $LATEST
+//! sales before 2026-02-02
+//! END RequestId: …
+//! REPORT RequestId: …
 //! ```
 
 use eg_runtime::{App, CloudEvent, Data, Error, schedule};
 
 /// Reports the sales of the days before, on weekdays at 8:00 UTC.
 #[schedule("cron(0 8 ? * MON-FRI *)")]
-async fn report(event: CloudEvent<Data>) -> Result<String, Error> {
+async fn report(event: CloudEvent<Data>) -> Result<(), Error> {
     // When it was due, not when it runs: the same again if the call is repeated tomorrow.
     let due = event.time().ok_or_else(|| Error::reject("the event does not say when it was due"))?;
-    Ok(format!("sales before {}", due.date()))
+    println!("sales before {}", due.date());
+    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -25,10 +25,8 @@ async fn create_user(emit: Emit<UserCreated>, Json(user): Json<UserCreated>) -> 
 /// Welcomes a new user.
 #[subscribe(UserCreated)]
 async fn welcome(event: CloudEvent<UserCreated>) -> Result<(), Error> {
-    match event.data.email.split_once('@') {
-        Some((name, _)) => println!("Welcome, {name}!"),
-        None => return Err(Error::reject("this is no address")),
-    }
+    let (name, _) = event.data.email.split_once('@').ok_or_else(|| Error::reject("this is no address"))?;
+    println!("Welcome, {name}!");
     Ok(())
 }
 
