@@ -11,13 +11,16 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::activity::{Activity, Feed};
+use crate::activity::Activity;
 use crate::api::{self, App};
+use crate::budget::Budget;
 use crate::configuration::{ChangeError, Configuration};
 use crate::deliver::engine::{Delivering, Engine};
 use crate::deliver::{Callers, Wakeups};
+use crate::feed::Feed;
 use crate::options::{ListenAddr, Options};
 use crate::store::{Store, StoreError};
+use crate::upkeep::{self, Retention};
 use crate::{clock, server};
 
 /// How long a shutdown lets requests and deliveries finish.
@@ -103,7 +106,9 @@ impl Gateway {
         let (config_addr, config) = listen(Api::Config, options.config_addr).await?;
         let callers = Arc::new(Callers::new(&options)?);
 
-        let Options { data_dir, retry, workers, body_limit, .. } = options;
+        let retention = Retention::new(&options);
+        let Options { data_dir, retry, workers, body_limit, dedupe_window, max_hops, memory_limit, .. } =
+            options;
         let store = {
             let data_dir = data_dir.clone();
             let open = move || Store::open(&data_dir, clock::now_millis());
@@ -116,17 +121,19 @@ impl Gateway {
             }
         })?;
         let configuration = Arc::new(configuration);
-        let (feed, stop, wakeups) = (Feed::new(), CancellationToken::new(), Arc::new(Wakeups::default()));
+        let (stop, wakeups) = (CancellationToken::new(), Arc::new(Wakeups::default()));
+        let feed = Feed::new(stop.clone());
 
-        let delivering = Delivering {
+        let delivering = Arc::new(Delivering {
             store: store.clone(),
             configuration: Arc::clone(&configuration),
             callers: Arc::clone(&callers),
             feed: feed.clone(),
             retry,
             stop: stop.clone(),
-        };
-        let engine = Engine::new(delivering, Arc::clone(&wakeups), workers).await?;
+        });
+        let engine =
+            Engine::new(Arc::clone(&delivering), Arc::clone(&wakeups), workers, memory_limit).await?;
         let app = Arc::new(App {
             store: store.clone(),
             configuration,
@@ -134,9 +141,13 @@ impl Gateway {
             wakeups,
             feed: feed.clone(),
             body_limit,
+            budget: Budget::new(memory_limit),
+            dedupe_window,
+            max_hops,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
+        tasks.spawn(upkeep::run(delivering, retention));
         for listener in events {
             tasks.spawn(server::serve(listener, api::events::service(Arc::clone(&app)), stop.clone()));
         }

@@ -22,15 +22,17 @@
 
 mod activity;
 mod api;
-
+mod budget;
 mod clock;
 mod configuration;
 mod decide;
 mod deliver;
+mod feed;
 mod gateway;
 mod options;
 mod server;
 mod store;
+mod upkeep;
 
 pub use activity::{Activity, DeliveryOutcome};
 pub use decide::retry::RetryPolicy;

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::errors::{self, ApiError};
 use super::paths::{self, Path};
-use super::{App, answer, dead_letters, json, read_body, with_type};
+use super::{App, accounting, answer, dead_letters, feed, history, json, read_body, replays, with_type};
 use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::refusal::{Kind, Refusal};
@@ -32,6 +32,17 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         (method, Path::Moved(path)) => return moved(&method, path, query),
         (Method::GET, Path::Status) => return answer(StatusCode::OK, Body::empty()),
         (Method::GET, Path::DeadLetters { space }) => dead_letters::list(&app, space, query).await,
+        (Method::GET, Path::DeadLetter { space, id }) => dead_letters::show(&app, space, &id).await,
+        (Method::POST, Path::Redrive { space, id }) => dead_letters::redrive(&app, space, id, body).await,
+        (Method::DELETE, Path::DeadLetters { space }) => dead_letters::discard(&app, space, None).await,
+        (Method::DELETE, Path::DeadLetter { space, id }) => {
+            dead_letters::discard(&app, space, Some(id)).await
+        }
+        (Method::GET, Path::Events { space }) => history::list(&app, space, query).await,
+        (Method::GET, Path::Event { space, id }) => history::show(&app, space, id, query).await,
+        (Method::POST, Path::Replays { space }) => replays::create(app, space, body).await,
+        (Method::GET, Path::Accounting) => accounting::show(&app).await,
+        (Method::GET, Path::Feed) => feed::watch(&app, &parts.headers, query),
         (Method::GET, Path::Collection { space, kind }) => {
             Ok(list(&app.configuration.current(), kind, &space, &labels(query)))
         }

@@ -2,10 +2,10 @@
 //! it from the store. The steps stand in `Emission::process`, in their order.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -16,16 +16,18 @@ use eg_sdk::config::{Function, Subscription};
 
 use super::errors::ApiError;
 use super::{App, answer, read_body};
-use crate::activity::Activity;
+use crate::activity::{Activity, DeliveryOutcome};
 use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::classify::{Event, Incoming, classify};
 use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
+use crate::decide::facts::Facts;
+use crate::decide::intake::{Fate, Intake, intake};
 use crate::decide::reply;
 use crate::decide::router::Matched;
 use crate::deliver::CallError;
-use crate::store::{Lane, NewEvent};
+use crate::store::{Accepted, Lane, NewEvent, StoreError};
 
 /// The service for the port of the Events API.
 pub(crate) fn service(app: Arc<App>) -> Router {
@@ -35,6 +37,12 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = clock::instant();
     let (parts, body) = request.into_parts();
+    // Reserved before it is read: what is in memory stays bounded however many emitters come.
+    let size =
+        body.size_hint().exact().map_or(app.body_limit, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    let Some(_room) = app.budget.reserve(size.min(app.body_limit)) else {
+        return ApiError::from(StoreError::Busy).into_response();
+    };
     let body = match read_body(body, app.body_limit).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
@@ -71,12 +79,29 @@ impl Emission {
         // Without a synchronous subscriber the answer is "accepted", and that has to be true even if nobody asked for
         // the event yet.
         if answer.is_none() || !asynchronous.is_empty() {
-            let subscriptions = asynchronous;
+            let facts = Facts::new(&json);
+            let intakes = intake(&asynchronous, &facts, self.app.max_hops);
+            let subject = facts.subject().map(str::to_owned);
+            drop(facts);
             let (space, path) = (space.to_owned(), path.to_owned());
             let method = self.parts.method.as_str().to_owned();
             let accepted_at = clock::now_millis();
-            self.accept(NewEvent { space, id, ty, source, method, path, accepted_at, json, subscriptions })
-                .await?;
+            let window = i64::try_from(self.app.dedupe_window.as_millis()).unwrap_or(i64::MAX);
+            let unique_since = (window > 0).then(|| accepted_at.saturating_sub(window));
+            let event = NewEvent {
+                space,
+                id,
+                ty,
+                source,
+                subject,
+                method,
+                path,
+                accepted_at,
+                json,
+                intakes,
+                unique_since,
+            };
+            self.accept(event).await?;
         }
         answer.unwrap_or_else(|| Ok(self::answer(StatusCode::ACCEPTED, Body::empty())))
     }
@@ -139,16 +164,44 @@ impl Emission {
     /// Returns once the event is on disk.
     async fn accept(&self, event: NewEvent) -> Result<(), ApiError> {
         let (id, event_type, source) = (event.id.clone(), event.ty.clone(), event.source.clone());
-        let lane = |subscription: &Arc<Subscription>| Lane {
-            space: subscription.space.clone(),
-            function: subscription.function_id.clone(),
-        };
-        let lanes: Vec<Lane> = event.subscriptions.iter().map(lane).collect();
-        let subscribers = lanes.len();
-        self.app.store.accept(event).await.inspect_err(|error| {
+        let intakes = event.intakes.clone();
+        let accepted = self.app.store.accept(event).await.inspect_err(|error| {
             tracing::error!(event = id, %error, "event not accepted");
         })?;
-        self.app.feed.tell(|| Activity::Received { id, event_type, source, subscribers });
+        if accepted == Accepted::Duplicate {
+            self.app.feed.tell(|| Activity::Duplicate { id, event_type, source });
+            return Ok(());
+        }
+        let subscribers = intakes.iter().filter(|intake| matches!(intake.fate, Fate::Deliver { .. })).count();
+        self.app.feed.tell(|| Activity::Received {
+            id: id.clone(),
+            event_type: event_type.clone(),
+            source,
+            subscribers,
+        });
+        let mut lanes = Vec::new();
+        for Intake { subscription, fate } in intakes {
+            let (event_id, event_type) = (id.clone(), event_type.clone());
+            let (space, function) = (subscription.space.clone(), subscription.function_id.clone());
+            match fate {
+                Fate::Deliver { .. } => lanes.push(Lane { space, function }),
+                Fate::Filtered { reason } => {
+                    self.app.feed.tell(|| Activity::Filtered { event_id, event_type, function, reason });
+                }
+                Fate::Dead { reason } => {
+                    let outcome = DeliveryOutcome::Dead { reason };
+                    let duration = Duration::ZERO;
+                    self.app.feed.tell(|| Activity::Delivery {
+                        event_id,
+                        event_type,
+                        function,
+                        attempt: 0,
+                        duration,
+                        outcome,
+                    });
+                }
+            }
+        }
         self.app.wakeups.wake(lanes);
         Ok(())
     }

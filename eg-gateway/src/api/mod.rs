@@ -1,10 +1,15 @@
 //! The two HTTP APIs: what a request means and how its answer looks. Routing decisions are made in `decide`.
 
+pub(crate) mod accounting;
 pub(crate) mod config;
 pub(crate) mod dead_letters;
 pub(crate) mod errors;
 pub(crate) mod events;
+mod feed;
+mod history;
 mod paths;
+mod query;
+mod replays;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +22,10 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 
 use self::errors::ApiError;
-use crate::activity::Feed;
+use crate::budget::Budget;
 use crate::configuration::Configuration;
 use crate::deliver::{Callers, Wakeups};
+use crate::feed::Feed;
 use crate::store::Store;
 
 /// How long the body of a request may take to arrive.
@@ -34,6 +40,10 @@ pub(crate) struct App {
     pub(crate) feed: Feed,
     /// Largest accepted body in bytes.
     pub(crate) body_limit: usize,
+    /// Room for requests.
+    pub(crate) budget: Budget,
+    pub(crate) dedupe_window: Duration,
+    pub(crate) max_hops: u64,
 }
 
 /// Reads a body of at most `limit` bytes.

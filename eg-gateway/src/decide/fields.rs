@@ -47,6 +47,11 @@ impl Fields {
         }
     }
 
+    /// A member of any kind.
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
+        self.take(name)
+    }
+
     /// A string member; empty when absent.
     pub(crate) fn string(&mut self, name: &str) -> Result<String, String> {
         self.optional_string(name).map(Option::unwrap_or_default)
@@ -55,6 +60,15 @@ impl Fields {
     /// An object member.
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, String> {
         self.take(name).map(|value| Self::of(value, name)).transpose()
+    }
+
+    /// A boolean member; false when absent.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, String> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(mismatch(&other, name, "bool")),
+        }
     }
 
     /// The member `metadata`: a flat map of strings.

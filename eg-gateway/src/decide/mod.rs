@@ -2,15 +2,22 @@
 //! What a decision needs to know comes in through parameters.
 
 pub(crate) mod body;
+pub(crate) mod breaker;
 pub(crate) mod catalog;
 pub(crate) mod changes;
 pub(crate) mod classify;
+pub(crate) mod condition;
 pub(crate) mod delivery;
 pub(crate) mod depth;
 pub(crate) mod envelope;
+pub(crate) mod facts;
 pub(crate) mod fields;
 pub(crate) mod ids;
+pub(crate) mod intake;
+pub(crate) mod pattern;
+pub(crate) mod policy;
 pub(crate) mod refusal;
+pub(crate) mod replay;
 pub(crate) mod reply;
 pub(crate) mod retry;
 pub(crate) mod router;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eg_sdk::config::{Subscription, SubscriptionType};
 
 use super::catalog::Catalog;
+use super::pattern::Pattern;
 use super::routes::{Conflict, Params, RouteTree};
 
 /// The space that is served at `/`.
@@ -21,7 +22,23 @@ pub(crate) struct Router {
 #[derive(Debug, Default)]
 struct Routes {
     sync: RouteTree<Arc<Subscription>>,
-    asynchronous: BTreeMap<String, Vec<Arc<Subscription>>>,
+    asynchronous: BTreeMap<String, Vec<Arc<Target>>>,
+}
+
+/// A subscription that gets events later, with its filter ready for use.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) filter: Option<Pattern>,
+}
+
+impl Target {
+    /// Filters were valid when they were stored. One that is no longer understood matches everything: too much is
+    /// better than too little.
+    pub(crate) fn new(subscription: &Arc<Subscription>) -> Self {
+        let filter = subscription.filter.as_ref().and_then(|filter| Pattern::read(filter).ok());
+        Self { subscription: Arc::clone(subscription), filter }
+    }
 }
 
 /// Where one event goes.
@@ -30,7 +47,7 @@ pub(crate) struct Matched {
     /// The subscription whose function answers the emitter, and the path parameters of its route.
     pub(crate) sync: Option<(Arc<Subscription>, Option<Params>)>,
     /// The subscriptions that get the event later.
-    pub(crate) asynchronous: Vec<Arc<Subscription>>,
+    pub(crate) asynchronous: Vec<Arc<Target>>,
 }
 
 impl Router {
@@ -44,11 +61,11 @@ impl Router {
             let types = router.spaces.entry(subscription.space.clone()).or_default();
             let methods = types.entry(subscription.event_type.clone()).or_default();
             let routes = methods.entry(subscription.method.clone()).or_default();
-            let target = Arc::clone(subscription);
             match subscription.kind {
-                SubscriptionType::Sync => routes.sync.insert(&subscription.path, target)?,
+                SubscriptionType::Sync => routes.sync.insert(&subscription.path, Arc::clone(subscription))?,
                 SubscriptionType::Async => {
-                    routes.asynchronous.entry(subscription.path.clone()).or_default().push(target);
+                    let targets = routes.asynchronous.entry(subscription.path.clone()).or_default();
+                    targets.push(Arc::new(Target::new(subscription)));
                 }
             }
         }
@@ -94,7 +111,7 @@ mod tests {
 
     fn functions(matched: &Matched) -> (Option<&str>, Vec<&str>) {
         let sync = matched.sync.as_ref().map(|(subscription, _)| subscription.function_id.as_str());
-        (sync, matched.asynchronous.iter().map(|subscription| subscription.function_id.as_str()).collect())
+        (sync, matched.asynchronous.iter().map(|target| target.subscription.function_id.as_str()).collect())
     }
 
     #[test]

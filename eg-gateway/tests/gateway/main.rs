@@ -9,6 +9,9 @@
 mod config_api;
 mod delivery;
 mod events_api;
+mod flow;
+mod history;
 mod lambda;
+mod policies;
 mod process;
 mod support;

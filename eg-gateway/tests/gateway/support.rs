@@ -67,8 +67,14 @@ impl TestGateway {
 
     /// Stops the gateway and starts another one on the same store.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same, with other options.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Options)) -> Self {
         self.gateway.shutdown().await;
-        let options = options(&self.dir);
+        let mut options = options(&self.dir);
+        change(&mut options);
         Self::open(self.dir, options).await
     }
 
@@ -148,6 +154,12 @@ impl Api {
         let request =
             self.client.post(&self.events).header("content-type", CLOUDEVENTS).body(event.to_string());
         request.send().await
+    }
+
+    pub(crate) async fn accounting(&self) -> Value {
+        let response = self.client.get(format!("{}/v1/accounting", self.config)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<Value> {
