@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use cargo_eg::manifest::{EventTrigger, Function};
+use cargo_eg::manifest::{EventTrigger, Function, HTTP_REQUEST};
 use eg_gateway::{Activity, DeliveryOutcome};
 
 use crate::services::{Service, describe};
@@ -61,7 +61,10 @@ pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current:
 /// One thing that happened, in one line.
 pub(crate) fn line(activity: &Activity) -> String {
     match activity {
-        Activity::Received { id, event_type, source, subscribers } => {
+        Activity::Received { event_type, method, path, subscribers: 0, .. } if event_type == HTTP_REQUEST => {
+            format!("{BOLD}{method} {path}{BOLD:#}: nobody answers it")
+        }
+        Activity::Received { id, event_type, source, subscribers, .. } => {
             let to = match subscribers {
                 0 => "nobody subscribes to it".to_owned(),
                 1 => "1 subscription".to_owned(),
@@ -75,7 +78,7 @@ pub(crate) fn line(activity: &Activity) -> String {
                 400..500 => YELLOW,
                 _ => RED,
             };
-            let event = if event_type == "http.request" { String::new() } else { format!(" {event_type}") };
+            let event = if event_type == HTTP_REQUEST { String::new() } else { format!(" {event_type}") };
             let function = function.as_deref().unwrap_or("no function");
             format!(
                 "{BOLD}{method} {path}{BOLD:#}{event} → {function} {style}{status}{style:#} {DIM}{}{DIM:#}",
@@ -225,6 +228,8 @@ mod tests {
             id: id.to_owned(),
             event_type: "user.created".to_owned(),
             source: "/services/users".to_owned(),
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
             subscribers,
         };
         check(&received("order-1", 0), "user.created order-1 from /services/users: nobody subscribes to it");
@@ -232,6 +237,15 @@ mod tests {
             &received("0199aa00-0000-7000-8000-00000abcdef1", 2),
             "user.created 0abcdef1 from /services/users: 2 subscriptions",
         );
+        let unanswered = Activity::Received {
+            id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
+            event_type: HTTP_REQUEST.to_owned(),
+            source: "https://serverless.com/event-gateway/#transformationVersion=0.1".to_owned(),
+            method: "GET".to_owned(),
+            path: "/nowhere".to_owned(),
+            subscribers: 0,
+        };
+        check(&unanswered, "GET /nowhere: nobody answers it");
         let answered = |event_type: &str| Activity::Answered {
             method: "POST".to_owned(),
             path: "/users".to_owned(),
@@ -240,7 +254,7 @@ mod tests {
             status: 200,
             duration: Duration::from_millis(1500),
         };
-        check(&answered("http.request"), "POST /users → users-create_user 200 1.5 s");
+        check(&answered(HTTP_REQUEST), "POST /users → users-create_user 200 1.5 s");
         check(&answered("user.check"), "POST /users user.check → users-create_user 200 1.5 s");
         check(
             &delivery(1, DeliveryOutcome::Delivered),

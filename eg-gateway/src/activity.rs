@@ -1,9 +1,6 @@
-//! What a person watching the gateway wants to see, as values. Nothing is decided by them: a watcher that
-//! falls behind misses some.
+//! What a person watching the gateway wants to see, as values. Nothing is decided by them.
 
 use std::time::Duration;
-
-use tokio::sync::broadcast;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +14,10 @@ pub enum Activity {
         event_type: String,
         /// Who emitted it.
         source: String,
+        /// Method of the request that brought it.
+        method: String,
+        /// Path of that request, within its space.
+        path: String,
         /// How many asynchronous subscriptions it goes to.
         subscribers: usize,
     },
@@ -34,6 +35,74 @@ pub enum Activity {
         status: u16,
         /// From the request's arrival to its answer.
         duration: Duration,
+    },
+    /// An event was accepted before; nothing follows from this copy.
+    Duplicate {
+        /// The event's id.
+        id: String,
+        /// Its type.
+        event_type: String,
+        /// Who emitted it.
+        source: String,
+    },
+    /// A subscription's filter does not match an event.
+    Filtered {
+        /// The event's id.
+        event_id: String,
+        /// Its type.
+        event_type: String,
+        /// The subscribed function.
+        function: String,
+        /// The clause that failed, as JSON.
+        reason: String,
+    },
+    /// Nothing more is delivered to a subscription, until it is updated.
+    Disabled {
+        /// Its space.
+        space: String,
+        /// Its id.
+        subscription: String,
+        /// Why.
+        reason: String,
+    },
+    /// Deliveries that had been given up are due again.
+    Redriven {
+        /// Their space.
+        space: String,
+        /// How many.
+        deliveries: usize,
+    },
+    /// Deliveries that had been given up were taken off the list.
+    Discarded {
+        /// Their space.
+        space: String,
+        /// How many.
+        deliveries: usize,
+    },
+    /// Stored events are delivered once more.
+    Replayed {
+        /// Their space.
+        space: String,
+        /// The name of the replay.
+        replay: String,
+        /// How many events.
+        events: usize,
+        /// How many deliveries of them.
+        deliveries: usize,
+    },
+    /// After a run of failures a function only gets one attempt per second, until one succeeds.
+    CircuitOpened {
+        /// Its space.
+        space: String,
+        /// The function.
+        function: String,
+    },
+    /// A function works again.
+    CircuitClosed {
+        /// Its space.
+        space: String,
+        /// The function.
+        function: String,
     },
     /// A delivery was attempted, or given up.
     Delivery {
@@ -70,31 +139,53 @@ pub enum DeliveryOutcome {
         /// Why.
         reason: String,
     },
+    /// The delivery reached the limit of its age; event and history are kept.
+    Expired {
+        /// How.
+        reason: String,
+    },
 }
 
-/// Sends activities to whoever watches.
-#[derive(Debug, Clone)]
-pub(crate) struct Feed(broadcast::Sender<Activity>);
-
-impl Feed {
-    pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(1024))
+impl Activity {
+    /// A delivery ended without another attempt.
+    pub(crate) fn unattempted(
+        event_id: String,
+        event_type: String,
+        function: String,
+        outcome: DeliveryOutcome,
+    ) -> Self {
+        Self::Delivery { event_id, event_type, function, attempt: 0, duration: Duration::ZERO, outcome }
     }
 
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Activity> {
-        self.0.subscribe()
-    }
-
-    /// Whether anybody would hear.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.0.receiver_count() > 0
-    }
-
-    /// Tells the watchers; `activity` is only made when there are any.
-    pub(crate) fn tell(&self, activity: impl FnOnce() -> Activity) {
-        if self.is_watched() {
-            // Fails only when the last watcher left in this moment.
-            let _ = self.0.send(activity());
-        }
+    /// Bytes of the texts that it holds.
+    pub(crate) fn text_len(&self) -> usize {
+        let texts: &[&str] = match self {
+            Self::Received { id, event_type, source, method, path, .. } => {
+                &[id, event_type, source, method, path]
+            }
+            Self::Duplicate { id, event_type, source } => &[id, event_type, source],
+            Self::Filtered { event_id, event_type, function, reason } => {
+                &[event_id, event_type, function, reason]
+            }
+            Self::Disabled { space, subscription, reason } => &[space, subscription, reason],
+            Self::Redriven { space, .. } | Self::Discarded { space, .. } => &[space],
+            Self::Replayed { space, replay, .. } => &[space, replay],
+            Self::CircuitOpened { space, function } | Self::CircuitClosed { space, function } => {
+                &[space, function]
+            }
+            Self::Answered { method, path, event_type, function, .. } => {
+                &[method, path, event_type, function.as_deref().unwrap_or_default()]
+            }
+            Self::Delivery { event_id, event_type, function, outcome, .. } => {
+                let text = match outcome {
+                    DeliveryOutcome::Delivered => "",
+                    DeliveryOutcome::Retry { error: text, .. }
+                    | DeliveryOutcome::Dead { reason: text }
+                    | DeliveryOutcome::Expired { reason: text } => text,
+                };
+                &[event_id, event_type, function, text]
+            }
+        };
+        texts.iter().map(|text| text.len()).sum()
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: the flags of the original in Go's spelling and our own, logs, signals, exit codes.
 
 mod access;
+mod limits;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -69,7 +70,7 @@ struct Cli {
     /// Bound that the pause between attempts never exceeds
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     retry_max_backoff: Duration,
-    /// Age at which a failing delivery becomes a dead letter
+    /// Age at which a delivery that did not succeed expires
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     retry_max_age: Duration,
     /// Time limit of one call of a function that is not on Lambda
@@ -111,6 +112,8 @@ struct Cli {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     version: bool,
+    #[command(flatten)]
+    limits: limits::Limits,
     #[command(flatten)]
     original: Original,
 }
@@ -251,6 +254,7 @@ impl Cli {
             max_backoff: self.retry_max_backoff,
             max_age: self.retry_max_age,
         };
+        self.limits.apply(&mut options);
         Ok(options)
     }
 }

@@ -12,17 +12,20 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::activity::{Activity, Feed};
+use crate::activity::Activity;
 use crate::api::{self, App};
+use crate::budget::Budget;
 use crate::configuration::{ChangeError, Configuration};
 use crate::deliver::engine::{Delivering, Engine};
 use crate::deliver::{Callers, Invoker, Wakeups};
-use crate::intake::Intake;
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::options::{ListenAddr, Options};
+use crate::reception::Reception;
 use crate::store::{Store, StoreError};
 use crate::system::SystemEvents;
 use crate::tls::{self, TlsFiles};
+use crate::upkeep::{self, Retention};
 use crate::{clock, server};
 
 /// How long a shutdown lets requests and deliveries finish.
@@ -134,8 +137,9 @@ impl Gateway {
         let config_tls = acceptor(Api::Config, options.config_tls.as_ref())?;
         let callers = Callers::new(&options)?;
 
+        let retention = Retention::new(&options);
         let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
-        let Options { strict_compat, max_connections, .. } = options;
+        let Options { strict_compat, max_connections, dedupe_window, max_hops, memory_limit, .. } = options;
         let (events_https, config_https) = (events_tls.is_some(), config_tls.is_some());
         let store = {
             let data_dir = data_dir.clone();
@@ -149,19 +153,22 @@ impl Gateway {
             }
         })?;
         let configuration = Arc::new(configuration);
-        let (feed, stop, wakeups) = (Feed::new(), CancellationToken::new(), Arc::new(Wakeups::default()));
+        let (stop, wakeups) = (CancellationToken::new(), Arc::new(Wakeups::default()));
+        let feed = Feed::new(stop.clone());
 
         let metrics = Arc::new(Metrics::new());
-        let intake = Intake {
+        let reception = Reception {
             store: store.clone(),
             wakeups: Arc::clone(&wakeups),
             feed: feed.clone(),
             metrics: Arc::clone(&metrics),
+            dedupe_window,
+            max_hops,
         };
-        let system = SystemEvents { configuration: Arc::clone(&configuration), intake: intake.clone() };
+        let system = SystemEvents { configuration: Arc::clone(&configuration), reception: reception.clone() };
         let invoker = Arc::new(Invoker::new(callers, system));
 
-        let delivering = Delivering {
+        let delivering = Arc::new(Delivering {
             store: store.clone(),
             configuration: Arc::clone(&configuration),
             invoker: Arc::clone(&invoker),
@@ -169,22 +176,26 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
             retry,
             stop: stop.clone(),
-        };
-        let engine = Engine::new(delivering, wakeups, workers).await?;
+        });
+        let engine =
+            Engine::new(Arc::clone(&delivering), Arc::clone(&wakeups), workers, memory_limit).await?;
         let app = Arc::new(App {
             store: store.clone(),
             configuration,
             invoker,
-            intake,
+            reception,
+            wakeups,
             feed: feed.clone(),
+            metrics,
             body_limit,
+            budget: Budget::new(memory_limit),
             access_keys,
             domain,
-            metrics,
             strict: strict_compat,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
+        tasks.spawn(upkeep::run(delivering, retention));
         for (listeners, service, tls) in [
             (events, api::events::service(Arc::clone(&app)), events_tls),
             (config, api::config::service(Arc::clone(&app)), config_tls.clone()),

@@ -22,18 +22,21 @@
 
 mod activity;
 mod api;
+mod budget;
 mod clock;
 mod configuration;
 mod decide;
 mod deliver;
+mod feed;
 mod gateway;
-mod intake;
 mod metrics;
 mod options;
+mod reception;
 mod server;
 mod store;
 mod system;
 mod tls;
+mod upkeep;
 
 pub use activity::{Activity, DeliveryOutcome};
 pub use decide::access::AccessKeys;

@@ -9,6 +9,7 @@ use prometheus::{
     TextEncoder, exponential_buckets,
 };
 
+use crate::activity::DeliveryOutcome;
 use crate::decide::catalog::{Catalog, Entry};
 use crate::store::Backlog;
 
@@ -22,6 +23,7 @@ pub(crate) struct Metrics {
     processed: IntCounterVec,
     dropped: IntCounterVec,
     waited: Histogram,
+    ended: IntCounterVec,
     attempts: IntCounterVec,
     attempt_seconds: HistogramVec,
     latency: HistogramVec,
@@ -29,12 +31,37 @@ pub(crate) struct Metrics {
     config_seconds: Histogram,
 }
 
-/// What came of an attempt.
+/// What came of an attempt, or of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Delivered,
     Retry,
     Dead,
+    Expired,
+    Filtered,
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Dead => "dead",
+            Self::Expired => "expired",
+            Self::Filtered => "filtered",
+        }
+    }
+}
+
+impl From<&DeliveryOutcome> for Outcome {
+    fn from(outcome: &DeliveryOutcome) -> Self {
+        match outcome {
+            DeliveryOutcome::Delivered => Self::Delivered,
+            DeliveryOutcome::Retry { .. } => Self::Retry,
+            DeliveryOutcome::Dead { .. } => Self::Dead,
+            DeliveryOutcome::Expired { .. } => Self::Expired,
+        }
+    }
 }
 
 impl Metrics {
@@ -71,12 +98,17 @@ impl Metrics {
             ),
             waited: timer(
                 "eventgateway_events_custom_processing_seconds",
-                "From accepting an event to the first attempt of a delivery.",
+                "From accepting or replaying an event to the first attempt of a delivery.",
                 1e-5,
                 20,
                 &[],
             )
             .with_label_values::<&str>(&[]),
+            ended: counter(
+                "eventgateway_deliveries_ended_total",
+                "Asynchronous deliveries that ended, by how they did.",
+                &["space", "outcome"],
+            ),
             attempts: counter(
                 "eventgateway_delivery_attempts_total",
                 "Attempts to deliver, by what came of them.",
@@ -91,7 +123,7 @@ impl Metrics {
             ),
             latency: timer(
                 "eventgateway_delivery_latency_seconds",
-                "From accepting an event to its successful delivery.",
+                "From accepting, replaying or redriving an event to its successful delivery.",
                 0.001,
                 28,
                 &["space"],
@@ -123,11 +155,18 @@ impl Metrics {
         self.processed.with_label_values(&[space, event_type]).inc();
     }
 
-    /// An event is on disk with this many deliveries.
-    pub(crate) fn accepted(&self, space: &str, deliveries: usize) {
+    /// This many deliveries begin, all of them on disk: of a new event, or of old ones once more.
+    pub(crate) fn began(&self, space: &str, deliveries: usize) {
         if deliveries > 0 {
-            let deliveries = u64::try_from(deliveries).unwrap_or(u64::MAX);
-            self.received.with_label_values(&[space, CUSTOM]).inc_by(deliveries);
+            self.received.with_label_values(&[space, CUSTOM]).inc_by(number(deliveries));
+        }
+    }
+
+    /// This many deliveries ended.
+    pub(crate) fn ended(&self, space: &str, outcome: Outcome, deliveries: usize) {
+        if deliveries > 0 {
+            self.ended.with_label_values(&[space, outcome.name()]).inc_by(number(deliveries));
+            self.processed.with_label_values(&[space, CUSTOM]).inc_by(number(deliveries));
         }
     }
 
@@ -141,25 +180,20 @@ impl Metrics {
         self.received.with_label_values(&[space, event_type]).inc();
     }
 
-    /// The first attempt of a delivery begins, this long after the event was accepted.
-    pub(crate) fn began(&self, waited: Duration) {
+    /// The first attempt of a delivery begins, which has waited this long.
+    pub(crate) fn waited(&self, waited: Duration) {
         self.waited.observe(waited.as_secs_f64());
     }
 
-    /// An attempt that took `duration` ended, with the event being accepted `age` ago.
+    /// An attempt that took `duration` ended, of a delivery that began `age` ago.
     pub(crate) fn attempted(&self, space: &str, outcome: Outcome, duration: Duration, age: Duration) {
-        let name = match outcome {
-            Outcome::Delivered => "delivered",
-            Outcome::Retry => "retry",
-            Outcome::Dead => "dead",
-        };
-        self.attempts.with_label_values(&[space, name]).inc();
+        self.attempts.with_label_values(&[space, outcome.name()]).inc();
         self.attempt_seconds.with_label_values(&[space]).observe(duration.as_secs_f64());
         if outcome == Outcome::Delivered {
             self.latency.with_label_values(&[space]).observe(age.as_secs_f64());
         }
         if outcome != Outcome::Retry {
-            self.processed.with_label_values(&[space, CUSTOM]).inc();
+            self.ended(space, outcome, 1);
         }
     }
 
@@ -194,9 +228,9 @@ fn current(catalog: &Catalog, backlog: &Backlog, now: i64) -> Registry {
     let queued = IntGauge::new("eventgateway_events_backlog", "Deliveries that wait or are under way.");
     let queued = queued.expect(VALID);
     queued.set(backlog.deliveries);
-    let oldest = "Age of the oldest event that a delivery waits for; 0 when none waits.";
+    let oldest = "Age of the oldest delivery that waits; 0 when none waits.";
     let oldest = Gauge::new("eventgateway_queue_oldest_seconds", oldest).expect(VALID);
-    let age = backlog.oldest.map_or(0, |accepted_at| now.saturating_sub(accepted_at).max(0));
+    let age = backlog.oldest.map_or(0, |since| now.saturating_sub(since).max(0));
     oldest.set(Duration::from_millis(age.unsigned_abs()).as_secs_f64());
     let dead = Opts::new("eventgateway_dead_letters", "Deliveries that were given up and are kept.");
     let dead = IntGaugeVec::new(dead, &["space"]).expect(VALID);
@@ -207,6 +241,10 @@ fn current(catalog: &Catalog, backlog: &Backlog, now: i64) -> Registry {
     registry.register(Box::new(oldest)).expect(VALID);
     registry.register(Box::new(dead)).expect(VALID);
     registry
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn resources<T: Entry>(registry: &Registry, catalog: &Catalog, name: &str) {

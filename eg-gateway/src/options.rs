@@ -24,8 +24,22 @@ pub struct Options {
     /// Endpoint of all AWS APIs, for example a local emulator; for Lambda, `lambda_endpoint` wins. `None`: AWS, by region,
     /// and for queues the place that their URL names.
     pub aws_endpoint: Option<String>,
-    /// When failed deliveries are tried again. Applies to every subscription.
+    /// When failed deliveries are tried again, for subscriptions that say nothing else.
     pub retry: RetryPolicy,
+    /// For how long an event with the source and id of an earlier one, sent to the same place as the same type, is a
+    /// duplicate: it gets its `202`, and nothing follows. Zero: never.
+    pub dedupe_window: Duration,
+    /// How many events may lead to one another, by their extension `hops`, before the last one is taken for part of a
+    /// loop and becomes a dead letter.
+    pub max_hops: u64,
+    /// Bytes of requests and of deliveries under way that are held in memory, each. Beyond that emitters get a 503.
+    pub memory_limit: usize,
+    /// Events are forgotten this long after they were accepted, once their deliveries are over. Dead letters stay
+    /// until they are redriven or discarded.
+    pub retention: Duration,
+    /// When the store is larger, in bytes, the oldest events that are over are forgotten early. When that is not enough,
+    /// emitters get a 503.
+    pub store_limit: u64,
     /// How many deliveries may be under way at once, all functions together. At least 1.
     pub workers: usize,
     /// Time limit of one call of a function that is not on Lambda.
@@ -62,6 +76,11 @@ impl Options {
             lambda_endpoint: None,
             aws_endpoint: None,
             retry: RetryPolicy::default(),
+            dedupe_window: Duration::from_secs(5 * 60),
+            max_hops: 16,
+            memory_limit: 64 * 1024 * 1024,
+            retention: Duration::from_secs(7 * 24 * 60 * 60),
+            store_limit: 10 * 1024 * 1024 * 1024,
             workers: 100,
             http_timeout: Duration::from_secs(30),
             // A function may run for 15 minutes (Lambda quota); its answer needs a moment to travel.

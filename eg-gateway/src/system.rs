@@ -8,23 +8,22 @@ use crate::clock;
 use crate::configuration::Configuration;
 use crate::decide::envelope::{self, Envelope, Stamp};
 use crate::decide::system::Happening;
-use crate::intake::Intake;
-use crate::store::NewEvent;
+use crate::reception::{Arrival, Reception};
 
 /// Makes system events and hands them in.
 pub(crate) struct SystemEvents {
     pub(crate) configuration: Arc<Configuration>,
-    pub(crate) intake: Intake,
+    pub(crate) reception: Reception,
 }
 
 impl SystemEvents {
     /// The events that tell `space` what happened: none unless somebody subscribed to them.
-    pub(crate) fn events(&self, space: &str, happening: &Happening<'_>) -> Vec<NewEvent> {
+    pub(crate) fn events(&self, space: &str, happening: &Happening<'_>) -> Vec<Arrival> {
         let snapshot = self.configuration.current();
         let mut events = Vec::new();
         for &ty in happening.types() {
-            let subscriptions = snapshot.router.system(space, ty);
-            if subscriptions.is_empty() {
+            let targets = snapshot.router.system(space, ty);
+            if targets.is_empty() {
                 continue;
             }
             let Some(data) = happening.data() else {
@@ -32,8 +31,9 @@ impl SystemEvents {
                 continue;
             };
             let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
-            let json = Envelope::new(ty, &stamp, "application/json", &data).to_json();
-            events.push(NewEvent {
+            let envelope = Envelope::new(ty, &stamp, "application/json", &data).with_hops(happening.hops());
+            let json = Bytes::from(envelope.to_json());
+            events.push(Arrival {
                 space: space.to_owned(),
                 id: stamp.id,
                 ty: ty.to_owned(),
@@ -41,8 +41,9 @@ impl SystemEvents {
                 method: "POST".to_owned(),
                 path: "/".to_owned(),
                 accepted_at: clock::millis(stamp.time),
-                json: Bytes::from(json),
-                subscriptions,
+                json,
+                targets,
+                notices: Vec::new(),
             });
         }
         events
@@ -52,9 +53,9 @@ impl SystemEvents {
     /// so.
     pub(crate) async fn tell(&self, space: &str, happening: &Happening<'_>) {
         if let [ty, ..] = happening.types() {
-            self.intake.metrics.happened(space, ty);
+            self.reception.metrics.happened(space, ty);
         }
-        // The intake has logged why.
-        let _ = self.intake.accept(self.events(space, happening)).await;
+        // The reception has logged why.
+        let _ = self.reception.accept(self.events(space, happening)).await;
     }
 }

@@ -62,13 +62,22 @@ pub struct Function {
     /// Labels.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+    /// How many deliveries to it may be under way at once. Absent: as many as the gateway has workers for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
 }
 
 impl Function {
     /// A function without labels.
     #[must_use]
     pub fn new(function_id: impl Into<String>, provider: Provider) -> Self {
-        Self { space: String::new(), function_id: function_id.into(), provider, metadata: Metadata::new() }
+        Self {
+            space: String::new(),
+            function_id: function_id.into(),
+            provider,
+            metadata: Metadata::new(),
+            concurrency: None,
+        }
     }
 }
 
@@ -203,6 +212,56 @@ pub struct Subscription {
     /// Labels.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+    /// When failed deliveries are tried again. Absent: as the gateway's default says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Which events it wants: a JSON pattern on attributes and `data`, in the manner of EventBridge. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<serde_json::Value>,
+    /// Whether events of the same `partitionkey` are delivered one after the other, in the order of their acceptance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
+    /// Why nothing is delivered at present, for example because the function answered 410. Absent: it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<String>,
+}
+
+/// When failed deliveries of a subscription are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Retry {
+    /// A set of limits with a name.
+    Profile(RetryProfile),
+    /// Limits one by one.
+    Limits(RetryLimits),
+}
+
+/// Sets of limits that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RetryProfile {
+    /// What Amazon EventBridge does unless told otherwise: 185 attempts within 24 hours.
+    EventBridge,
+}
+
+/// Limits of the attempts to deliver. Those that are absent are the gateway's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryLimits {
+    /// Attempts in all, the first one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Bound of the pause after the first failure, in milliseconds; it doubles with each further one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_backoff_ms: Option<u64>,
+    /// Bound that the pause never exceeds, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_backoff_ms: Option<u64>,
+    /// Milliseconds after acceptance at which a delivery that did not succeed expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_ms: Option<u64>,
 }
 
 impl Subscription {
@@ -218,6 +277,10 @@ impl Subscription {
             path: root(),
             method: post(),
             metadata: Metadata::new(),
+            retry: None,
+            filter: None,
+            ordered: false,
+            disabled: None,
         }
     }
 

@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use super::errors::{self, ApiError};
 use super::paths::{self, Path};
-use super::{App, answer, dead_letters, guard, json, metrics, read_body, with_type};
+use super::{
+    App, accounting, answer, dead_letters, feed, guard, history, json, metrics, read_body, replays, with_type,
+};
 use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
@@ -55,6 +57,17 @@ async fn respond(app: Arc<App>, request: Request) -> Response {
     let result = match (parts.method, path) {
         (Method::GET, Path::Metrics) => metrics::text(&app).await,
         (Method::GET, Path::DeadLetters { space }) => dead_letters::list(&app, space, query).await,
+        (Method::GET, Path::DeadLetter { space, id }) => dead_letters::show(&app, space, &id).await,
+        (Method::POST, Path::Redrive { space, id }) => dead_letters::redrive(&app, space, id, body).await,
+        (Method::DELETE, Path::DeadLetters { space }) => dead_letters::discard(&app, space, None).await,
+        (Method::DELETE, Path::DeadLetter { space, id }) => {
+            dead_letters::discard(&app, space, Some(id)).await
+        }
+        (Method::GET, Path::Events { space }) => history::list(&app, space, query).await,
+        (Method::GET, Path::Event { space, id }) => history::show(&app, space, id, query).await,
+        (Method::POST, Path::Replays { space }) => replays::create(app, space, body).await,
+        (Method::GET, Path::Accounting) => accounting::show(&app).await,
+        (Method::GET, Path::Feed) => feed::watch(&app, &parts.headers, query),
         (Method::GET, Path::Collection { space, kind }) => {
             Ok(list(&app.configuration.current(), kind, &space, &labels(query)))
         }

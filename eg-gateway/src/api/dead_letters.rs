@@ -1,18 +1,19 @@
-//! `GET /v1/spaces/<space>/dead-letters`: the deliveries that were given up, with events and history.
+//! `/v1/spaces/<space>/dead-letters`: the deliveries that were given up, with events and history. They can be shown,
+//! tried again (as they are, or with an edited event) and discarded.
 
+use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Serialize;
+use eg_sdk::CloudEvent;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::errors::ApiError;
-use super::{App, json};
-use crate::store::{Attempt, DeadLetter, DeadLetterQuery};
-
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 500;
+use super::query::{Query, timestamp};
+use super::{App, answer, json, read_body, with_type};
+use crate::activity::Activity;
+use crate::clock;
+use crate::store::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
 
 /// The answer; the order of the fields is that of the wire.
 #[derive(Serialize)]
@@ -31,9 +32,10 @@ struct View {
     event: Box<RawValue>,
 }
 
+/// One call of a function.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AttemptView {
+pub(super) struct AttemptView {
     number: u32,
     started_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,30 +45,117 @@ struct AttemptView {
     error: Option<String>,
 }
 
-/// Lists the newest first; `limit` and `before=<deadLetterId>` page through them.
+/// What an action came to.
+#[derive(Serialize)]
+struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redriven: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discarded: Option<usize>,
+}
+
+/// Lists the newest first; `limit` and `before=<deadLetterId>` page through them. `state=expired` lists what reached
+/// the limit of its age instead.
 pub(super) async fn list(app: &App, space: String, query: &str) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct List {
         dead_letters: Vec<View>,
     }
-    let (mut before, mut limit) = (None, DEFAULT_LIMIT);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match &*name {
-            "before" => {
-                let id = value.parse().map_err(|_| ApiError::bad_query("before", "a deadLetterId"))?;
-                before = Some(id);
-            }
-            "limit" => {
-                let valid = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                limit = valid.ok_or_else(|| ApiError::bad_query("limit", "a number from 1 to 500"))?;
+    let query = Query::parse(query);
+    let expired = match query.text("state").as_deref() {
+        None | Some("dead") => false,
+        Some("expired") => true,
+        Some(_) => return Err(ApiError::bad_query("state", "dead or expired")),
+    };
+    let before = query.cursor("before", "a deadLetterId")?;
+    let limit = query.limit()?;
+    let letters = app.store.dead_letters(DeadLetterQuery { space, expired, before, limit }).await?;
+    let dead_letters = letters.into_iter().map(view).collect::<Option<_>>().ok_or_else(ApiError::internal)?;
+    Ok(json(StatusCode::OK, &List { dead_letters }))
+}
+
+/// Shows one, dead or expired.
+pub(super) async fn show(app: &App, space: String, id: &str) -> Result<Response, ApiError> {
+    let letter = app.store.dead_letter(space, number(id)?).await?.ok_or_else(|| missing(id))?;
+    Ok(json(StatusCode::OK, &view(letter).ok_or_else(ApiError::internal)?))
+}
+
+/// Tries one again, or all the dead ones of the space. A body `{"event": {…}}` replaces the event of that one.
+pub(super) async fn redrive(
+    app: &App,
+    space: String,
+    id: Option<String>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let body = read_body(body, app.body_limit).await?;
+    let edited = edited(&body)?;
+    if edited.is_some() && id.is_none() {
+        return Err(ApiError::bad_request("an edited event goes to one dead letter: name it in the path"));
+    }
+    let one = id.as_deref().map(number).transpose()?;
+    let redriven =
+        app.store.redrive(GivenUp { space: space.clone(), one }, edited, clock::now_millis()).await?;
+    if let Some(id) = &id {
+        match (redriven.redriven, redriven.skipped) {
+            (0, 0) => return Err(missing(id)),
+            (0, _) => {
+                return Err(ApiError::conflict(format!(
+                    "the subscription of dead letter {id} is deleted or disabled: create or enable it first"
+                )));
             }
             _ => {}
         }
     }
-    let letters = app.store.dead_letters(DeadLetterQuery { space, before, limit }).await?;
-    let dead_letters = letters.into_iter().map(view).collect::<Option<_>>().ok_or_else(ApiError::internal)?;
-    Ok(json(StatusCode::OK, &List { dead_letters }))
+    app.wakeups.wake(redriven.lanes);
+    let deliveries = redriven.redriven;
+    app.metrics.began(&space, deliveries);
+    app.feed.tell(|| Activity::Redriven { space, deliveries });
+    let outcome = Outcome { redriven: Some(deliveries), skipped: Some(redriven.skipped), discarded: None };
+    Ok(json(StatusCode::ACCEPTED, &outcome))
+}
+
+/// Takes one off the list, or all the dead ones of the space.
+pub(super) async fn discard(app: &App, space: String, id: Option<String>) -> Result<Response, ApiError> {
+    let one = id.as_deref().map(number).transpose()?;
+    let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::now_millis()).await?;
+    if deliveries > 0 {
+        app.feed.tell(|| Activity::Discarded { space, deliveries });
+    }
+    match id {
+        Some(id) if deliveries == 0 => Err(missing(&id)),
+        Some(_) => Ok(with_type(answer(StatusCode::NO_CONTENT, Body::empty()), "application/json")),
+        None => {
+            let outcome = Outcome { redriven: None, skipped: None, discarded: Some(deliveries) };
+            Ok(json(StatusCode::OK, &outcome))
+        }
+    }
+}
+
+fn edited(body: &[u8]) -> Result<Option<Vec<u8>>, ApiError> {
+    #[derive(Deserialize)]
+    struct Edited {
+        event: Box<RawValue>,
+    }
+    if body.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let wrong = |e: &dyn std::fmt::Display| {
+        ApiError::bad_request(format!("the body must be {{\"event\": {{…}}}}: {e}"))
+    };
+    let edited: Edited = serde_json::from_slice(body).map_err(|e| wrong(&e))?;
+    let event = CloudEvent::from_json(edited.event.get().as_bytes()).map_err(|e| wrong(&e))?;
+    Ok(Some(event.to_json().map_err(|e| wrong(&e))?))
+}
+
+fn number(id: &str) -> Result<i64, ApiError> {
+    id.parse().map_err(|_| missing(id))
+}
+
+fn missing(id: &str) -> ApiError {
+    ApiError::not_found(format!("Dead letter \"{id}\" not found."))
 }
 
 fn view(letter: DeadLetter) -> Option<View> {
@@ -85,7 +174,7 @@ fn view(letter: DeadLetter) -> Option<View> {
     })
 }
 
-fn attempt(attempt: Attempt) -> AttemptView {
+pub(super) fn attempt(attempt: Attempt) -> AttemptView {
     AttemptView {
         number: attempt.number,
         started_at: timestamp(attempt.started_at),
@@ -93,10 +182,4 @@ fn attempt(attempt: Attempt) -> AttemptView {
         outcome: attempt.outcome,
         error: attempt.error,
     }
-}
-
-/// RFC 3339 in UTC.
-fn timestamp(millis: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }

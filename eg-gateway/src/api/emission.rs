@@ -25,7 +25,7 @@ use crate::decide::reply;
 use crate::decide::router::Matched;
 use crate::decide::system::Happening;
 use crate::deliver::CallError;
-use crate::store::NewEvent;
+use crate::reception::Arrival;
 
 /// A request to the Events API on its way.
 pub(super) struct Emission {
@@ -53,11 +53,11 @@ impl Emission {
         let authorization = self.authorize(snapshot, &event).await?;
         let json = marked(event.into_json(params), authorization.as_ref())?;
 
-        let mut accepted = self.received(&json);
+        let mut notices = self.notices(&json);
         let answer = match sync {
             Some((subscription, _)) => {
-                // Watchers do not decide about the answer; the intake has logged what went wrong.
-                let _ = self.app.intake.accept(std::mem::take(&mut accepted)).await;
+                // Watchers do not decide about the answer; the reception has logged what went wrong.
+                let _ = self.app.reception.accept(std::mem::take(&mut notices)).await;
                 Some(self.ask(snapshot, &subscription, json.clone()).await)
             }
             None => None,
@@ -65,13 +65,20 @@ impl Emission {
         // Without a synchronous subscriber the answer is "accepted", and that has to be true even if nobody asked for
         // the event yet.
         if answer.is_none() || !asynchronous.is_empty() {
-            let subscriptions = asynchronous;
             let Place { space, path, .. } = self.place.clone();
-            let method = self.parts.method.as_str().to_owned();
-            let accepted_at = clock::now_millis();
-            let event = NewEvent { space, id, ty, source, method, path, accepted_at, json, subscriptions };
-            accepted.push(event);
-            self.app.intake.accept(accepted).await?;
+            let arrival = Arrival {
+                space,
+                id,
+                ty,
+                source,
+                method: self.parts.method.as_str().to_owned(),
+                path,
+                accepted_at: clock::now_millis(),
+                json,
+                targets: asynchronous,
+                notices,
+            };
+            self.app.reception.accept(vec![arrival]).await?;
         }
         answer.unwrap_or_else(|| Ok(self::answer(StatusCode::ACCEPTED, Body::empty())))
     }
@@ -81,20 +88,20 @@ impl Emission {
         let accepted_at = clock::now_millis();
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {
-            accepted.extend(self.unanswered(snapshot, event, accepted_at).await?);
+            accepted.push(self.unanswered(snapshot, event, accepted_at).await?);
         }
-        self.app.intake.accept(accepted).await?;
+        self.app.reception.accept(accepted).await?;
         Ok(answer(StatusCode::ACCEPTED, Body::empty()))
     }
 
-    /// What is to be stored for one of several events. Nobody can answer several at once, so none of them may ask for an
+    /// One of several events, ready to be accepted. Nobody can answer several at once, so none of them may ask for an
     /// answer.
     pub(super) async fn unanswered(
         &self,
         snapshot: &Snapshot,
         event: Event,
         accepted_at: Millis,
-    ) -> Result<Vec<NewEvent>, ApiError> {
+    ) -> Result<Arrival, ApiError> {
         let method = self.parts.method.as_str();
         let Matched { sync, asynchronous } = snapshot.router.route_to(&self.place, &event.ty, method);
         if sync.is_some() {
@@ -102,8 +109,8 @@ impl Emission {
         }
         let authorization = self.authorize(snapshot, &event).await?;
         let json = marked(event.to_json(None).into_owned(), authorization.as_ref())?;
-        let mut accepted = self.received(&json);
-        accepted.push(NewEvent {
+        let notices = self.notices(&json);
+        Ok(Arrival {
             space: self.place.space.clone(),
             id: event.id,
             ty: event.ty,
@@ -112,13 +119,13 @@ impl Emission {
             path: self.place.path.clone(),
             accepted_at,
             json,
-            subscriptions: asynchronous,
-        });
-        Ok(accepted)
+            targets: asynchronous,
+            notices,
+        })
     }
 
     /// The events that tell of an event that is being accepted.
-    fn received(&self, event: &[u8]) -> Vec<NewEvent> {
+    fn notices(&self, event: &[u8]) -> Vec<Arrival> {
         let happening = Happening::Received { path: &self.place.path, event, headers: &self.parts.headers };
         self.app.invoker.system().events(&self.place.space, &happening)
     }

@@ -57,6 +57,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, format!("query parameter {name} must be {rule}"))
     }
 
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
     /// The authorizer of the event's type did not agree.
     pub(super) fn unauthorized(event_type: &str, denied: &Denied) -> Self {
         let reason = match denied {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +16,7 @@ use super::{App, answer, guard, host, put_events, read_body};
 use crate::clock;
 use crate::decide::cors::{self, Access};
 use crate::decide::place::Place;
+use crate::store::StoreError;
 
 /// The service for the port of the Events API.
 pub(crate) fn service(app: Arc<App>) -> Router {
@@ -58,6 +59,12 @@ async fn emit(app: Arc<App>, place: Place, request: Request, started: Instant) -
     if let Err(error) = guard::emit(&app, &place.space, &mut parts.headers) {
         return refuse(error);
     }
+    // Reserved before it is read: what is in memory stays bounded however many emitters come.
+    let size =
+        body.size_hint().exact().map_or(app.body_limit, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    let Some(_room) = app.budget.reserve(size.min(app.body_limit)) else {
+        return refuse(StoreError::Busy.into());
+    };
     let body = match read_body(body, app.body_limit).await {
         Ok(body) => body,
         Err(error) => return refuse(error),

@@ -1,15 +1,20 @@
 //! The two HTTP APIs: what a request means and how its answer looks. Routing decisions are made in `decide`.
 
+pub(crate) mod accounting;
 pub(crate) mod config;
 pub(crate) mod connector;
 pub(crate) mod dead_letters;
 mod emission;
 pub(crate) mod errors;
 pub(crate) mod events;
+mod feed;
 mod guard;
+mod history;
 mod metrics;
 mod paths;
 mod put_events;
+mod query;
+mod replays;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +28,13 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 
 use self::errors::ApiError;
-use crate::activity::Feed;
+use crate::budget::Budget;
 use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
-use crate::deliver::Invoker;
-use crate::intake::Intake;
+use crate::deliver::{Invoker, Wakeups};
+use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::reception::Reception;
 use crate::store::Store;
 
 /// How long the body of a request may take to arrive.
@@ -39,14 +45,17 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) invoker: Arc<Invoker>,
-    pub(crate) intake: Intake,
+    pub(crate) reception: Reception,
+    pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
     /// Largest accepted body in bytes.
     pub(crate) body_limit: usize,
+    /// Room for requests.
+    pub(crate) budget: Budget,
     pub(crate) access_keys: AccessKeys,
     /// The domain whose subdomains are spaces.
     pub(crate) domain: Option<String>,
-    pub(crate) metrics: Arc<Metrics>,
     /// Whether the quirks of the original are wanted.
     pub(crate) strict: bool,
 }

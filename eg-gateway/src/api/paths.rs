@@ -23,6 +23,28 @@ pub(super) enum Path {
     DeadLetters {
         space: String,
     },
+    DeadLetter {
+        space: String,
+        id: String,
+    },
+    /// Trying dead letters again: one, or all of a space.
+    Redrive {
+        space: String,
+        id: Option<String>,
+    },
+    /// The events that were accepted.
+    Events {
+        space: String,
+    },
+    Event {
+        space: String,
+        id: String,
+    },
+    Replays {
+        space: String,
+    },
+    Accounting,
+    Feed,
     /// The path exists in this spelling.
     Moved(String),
     Unknown,
@@ -32,10 +54,17 @@ impl Path {
     /// The space it is about, if it is about one.
     pub(super) fn space(&self) -> Option<&str> {
         match self {
-            Self::Collection { space, .. } | Self::Item { space, .. } | Self::DeadLetters { space } => {
-                Some(space)
+            Self::Collection { space, .. }
+            | Self::Item { space, .. }
+            | Self::DeadLetters { space }
+            | Self::DeadLetter { space, .. }
+            | Self::Redrive { space, .. }
+            | Self::Events { space }
+            | Self::Event { space, .. }
+            | Self::Replays { space } => Some(space),
+            Self::Status | Self::Metrics | Self::Accounting | Self::Feed | Self::Moved(_) | Self::Unknown => {
+                None
             }
-            Self::Status | Self::Metrics | Self::Moved(_) | Self::Unknown => None,
         }
     }
 }
@@ -63,7 +92,21 @@ fn resolve(segments: &[&str]) -> Path {
     match segments {
         ["v1", "status"] => Path::Status,
         ["v1", "metrics"] => Path::Metrics,
+        ["v1", "accounting"] => Path::Accounting,
+        ["v1", "feed"] => Path::Feed,
         ["v1", "spaces", space, "dead-letters"] => Path::DeadLetters { space: decode(space) },
+        ["v1", "spaces", space, "dead-letters", "redrive"] => {
+            Path::Redrive { space: decode(space), id: None }
+        }
+        ["v1", "spaces", space, "dead-letters", id] => {
+            Path::DeadLetter { space: decode(space), id: decode(id) }
+        }
+        ["v1", "spaces", space, "dead-letters", id, "redrive"] => {
+            Path::Redrive { space: decode(space), id: Some(decode(id)) }
+        }
+        ["v1", "spaces", space, "events"] => Path::Events { space: decode(space) },
+        ["v1", "spaces", space, "events", id] => Path::Event { space: decode(space), id: decode(id) },
+        ["v1", "spaces", space, "replays"] => Path::Replays { space: decode(space) },
         ["v1", "spaces", space, resources] => match kind(resources) {
             Some(kind) => Path::Collection { space: decode(space), kind },
             None => Path::Unknown,
@@ -116,6 +159,17 @@ mod tests {
             ("/v1/spaces/default/cors/GET%2Fa%252F:id%2F*x", cors("GET%2Fa%252F:id%2F%2Ax")),
             ("/v1/spaces/default/cors/GET/a", cors("")),
             ("/v1/spaces/default/dead-letters", Path::DeadLetters { space: space() }),
+            ("/v1/spaces/default/dead-letters/7", Path::DeadLetter { space: space(), id: "7".to_owned() }),
+            ("/v1/spaces/default/dead-letters/redrive", Path::Redrive { space: space(), id: None }),
+            (
+                "/v1/spaces/default/dead-letters/7/redrive",
+                Path::Redrive { space: space(), id: Some("7".to_owned()) },
+            ),
+            ("/v1/spaces/default/events", Path::Events { space: space() }),
+            ("/v1/spaces/default/events/a%2FB", Path::Event { space: space(), id: "a/B".to_owned() }),
+            ("/v1/spaces/default/replays", Path::Replays { space: space() }),
+            ("/v1/accounting", Path::Accounting),
+            ("/v1/feed", Path::Feed),
             ("/v1/metrics", Path::Metrics),
             ("/v1/status/", moved("/v1/status")),
             ("/V1/Status", moved("/v1/status")),

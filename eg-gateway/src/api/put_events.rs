@@ -14,7 +14,7 @@ use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::envelope::Stamp;
 use crate::decide::put_events::{self, BadCall, Entry, EntryError};
-use crate::store::NewEvent;
+use crate::reception::Arrival;
 
 const TARGET: &str = "AWSEvents.PutEvents";
 
@@ -68,27 +68,22 @@ impl Emission {
         for entry in &entries {
             let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
             outcomes.push(match self.entry(&snapshot, entry, &stamp).await {
-                Ok(events) => {
-                    accepted.extend(events);
+                Ok(event) => {
+                    accepted.push(event);
                     Outcome::Accepted(Id { event_id: stamp.id })
                 }
                 Err(error) => Outcome::Refused(error),
             });
         }
-        if let Err(error) = self.app.intake.accept(accepted).await {
+        if let Err(error) = self.app.reception.accept(accepted).await {
             return refuse(&error.into());
         }
         let failed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Refused(_))).count();
         reply(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": outcomes }))
     }
 
-    /// What is to be stored for an entry.
-    async fn entry(
-        &self,
-        snapshot: &Snapshot,
-        entry: &Entry,
-        stamp: &Stamp,
-    ) -> Result<Vec<NewEvent>, EntryError> {
+    /// The event of an entry, ready to be accepted.
+    async fn entry(&self, snapshot: &Snapshot, entry: &Entry, stamp: &Stamp) -> Result<Arrival, EntryError> {
         let event = put_events::event(entry, stamp)?;
         self.unanswered(snapshot, event, clock::millis(stamp.time)).await.map_err(|error| {
             let code = match error.status() {

@@ -1,27 +1,76 @@
 //! The life of one delivery: what follows from the outcome of an attempt. Knows no store and no provider.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::retry::{RetryPolicy, Schedule};
 
 /// Why a delivery is dead whose subscription went away before it was made.
 pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";
 
-/// Why an attempt failed, in the two words that decide everything else.
+/// Why an attempt failed. The first two are the words that decide everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// It may work later.
     Retry(String),
     /// It will never work; the text is the reason kept with the dead letter.
     Reject(String),
+    /// It may work after this pause, which the function asked for.
+    Later(String, Duration),
+    /// The function will never take an event again.
+    Gone(String),
 }
 
 impl Failure {
     pub(crate) fn text(&self) -> &str {
         match self {
-            Self::Retry(text) | Self::Reject(text) => text,
+            Self::Retry(text) | Self::Reject(text) | Self::Later(text, _) | Self::Gone(text) => text,
         }
     }
+
+    /// The same, with the pause that the function asked for.
+    pub(crate) fn asking_for(self, pause: Option<Duration>) -> Self {
+        match (self, pause) {
+            (Self::Retry(text), Some(pause)) => Self::Later(text, pause),
+            (failure, _) => failure,
+        }
+    }
+}
+
+/// Whether an attempt may begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    Expired { reason: String },
+    Dead { reason: String },
+}
+
+/// Decides whether to attempt a delivery again that failed `failures` times, `age` after it was accepted. Between
+/// its last attempt and this one the policy may have changed, and the gateway may have slept for days.
+pub(crate) fn before_attempt(
+    policy: &RetryPolicy,
+    disabled: Option<&str>,
+    failures: u32,
+    age: Duration,
+) -> Gate {
+    if let Some(why) = disabled {
+        return Gate::Dead { reason: self::disabled(why) };
+    }
+    if age > policy.max_age {
+        return Gate::Expired { reason: too_old(policy, failures) };
+    }
+    if failures >= policy.attempts {
+        return Gate::Dead { reason: format!("all {failures} attempts failed") };
+    }
+    Gate::Open
+}
+
+/// Why a delivery is dead whose subscription is disabled.
+pub(crate) fn disabled(why: &str) -> String {
+    format!("the subscription is disabled: {why}")
+}
+
+fn too_old(policy: &RetryPolicy, failures: u32) -> String {
+    format!("older than {} s after {failures} failed attempts", policy.max_age.as_secs_f64())
 }
 
 /// What follows after an attempt.
@@ -33,6 +82,10 @@ pub(crate) enum Next {
     Retry { after: Duration, error: String },
     /// Given up; the payload is kept.
     Dead { error: String, reason: String },
+    /// Given up, and nothing more is delivered to the subscription.
+    Disable { error: String, reason: String },
+    /// The limit of its age is reached.
+    Expired { error: String, reason: String },
 }
 
 /// Decides what follows after the attempt that ended with `outcome`.
@@ -46,23 +99,22 @@ pub(crate) fn after_attempt(
     outcome: Result<(), Failure>,
     chance: f64,
 ) -> Next {
-    let error = match outcome {
+    let (error, asked) = match outcome {
         Ok(()) => return Next::Delivered,
         Err(Failure::Reject(error)) => return Next::Dead { reason: format!("rejected: {error}"), error },
-        Err(Failure::Retry(error)) => error,
+        Err(Failure::Gone(error)) => return Next::Disable { reason: format!("gone: {error}"), error },
+        Err(Failure::Retry(error)) => (error, None),
+        Err(Failure::Later(error, pause)) => (error, Some(pause)),
     };
     let failures = failures.saturating_add(1);
-    match policy.after_failure(failures, age, chance) {
+    match policy.after_failure(failures, age, asked, chance) {
         Schedule::After(after) => Next::Retry { after, error },
         Schedule::Exhausted => Next::Dead {
             reason: format!("all {failures} attempts failed, the last one with: {error}"),
             error,
         },
-        Schedule::TooOld => Next::Dead {
-            reason: format!(
-                "older than {} s after {failures} failed attempts, the last one with: {error}",
-                policy.max_age.as_secs()
-            ),
+        Schedule::TooOld => Next::Expired {
+            reason: format!("{}, the last one with: {error}", too_old(policy, failures)),
             error,
         },
     }
@@ -82,9 +134,19 @@ pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
     };
     match status {
         408 | 409 | 425 | 429 => Err(Failure::Retry(text)),
+        410 => Err(Failure::Gone(text)),
         400..500 => Err(Failure::Reject(text)),
         _ => Err(Failure::Retry(text)),
     }
+}
+
+/// The pause that a `Retry-After` header asks for: seconds, or a date (RFC 9110, 10.2.3). `now` is the wall clock.
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value.trim()).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// What a function error of AWS Lambda means. `payload` is the error object that the function's runtime reported;
@@ -158,7 +220,25 @@ mod tests {
                 0,
                 Duration::from_secs(60),
                 Err(retry("no")),
-                dead("no", "older than 60 s after 1 failed attempts, the last one with: no"),
+                Next::Expired {
+                    error: "no".to_owned(),
+                    reason: "older than 60 s after 1 failed attempts, the last one with: no".to_owned(),
+                },
+            ),
+            (
+                0,
+                young,
+                Err(Failure::Later("busy".to_owned(), Duration::from_secs(7))),
+                Next::Retry { after: Duration::from_secs(7), error: "busy".to_owned() },
+            ),
+            (
+                1,
+                young,
+                Err(Failure::Gone("HTTP status 410".to_owned())),
+                Next::Disable {
+                    error: "HTTP status 410".to_owned(),
+                    reason: "gone: HTTP status 410".to_owned(),
+                },
             ),
             (0, young, Err(Failure::Reject("bad".to_owned())), dead("bad", "rejected: bad")),
         ] {
@@ -194,6 +274,40 @@ mod tests {
         }
         assert_eq!(of_http(500, b"no\n  luck"), Err(retry("HTTP status 500: no luck")));
         assert_eq!(of_http(500, &[b'a'; 301]), Err(retry(&format!("HTTP status 500: {}…", "a".repeat(300)))));
+    }
+
+    #[test]
+    fn whether_an_attempt_may_begin() {
+        let policy =
+            RetryPolicy { attempts: 3, max_age: Duration::from_millis(1500), ..RetryPolicy::default() };
+        let dead = |reason: &str| Gate::Dead { reason: reason.to_owned() };
+        for (disabled, failures, age, expected) in [
+            (None, 0, 0, Gate::Open),
+            (None, 2, 1500, Gate::Open),
+            (None, 2, 1501, Gate::Expired { reason: "older than 1.5 s after 2 failed attempts".to_owned() }),
+            (None, 3, 0, dead("all 3 attempts failed")),
+            (Some("gone"), 0, 0, dead("the subscription is disabled: gone")),
+        ] {
+            let found = before_attempt(&policy, disabled, failures, Duration::from_millis(age));
+            assert_eq!(found, expected, "{failures} failures, {age} ms");
+        }
+    }
+
+    #[test]
+    fn pauses_asked_for() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (value, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:00 GMT", Some(23)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("1.5", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::facts::HOPS;
 use super::routes::Params;
 
 /// The `source` of events that the gateway makes.
@@ -67,6 +68,14 @@ impl<'a> Envelope<'a> {
             content_type: Some(content_type),
             data,
         }
+    }
+
+    /// Notes how many events led to this one, unless none did.
+    pub(crate) fn with_hops(mut self, hops: u64) -> Self {
+        if hops > 0 {
+            self.extensions.insert(HOPS.to_owned(), hops.into());
+        }
+        self
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {

@@ -47,6 +47,11 @@ impl Fields {
         }
     }
 
+    /// A member of any kind.
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
+        self.take(name)
+    }
+
     /// A string member; empty when absent.
     pub(crate) fn string(&mut self, name: &str) -> Result<String, String> {
         self.optional_string(name).map(Option::unwrap_or_default)

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How often and how long a delivery is tried before it becomes a dead letter.
 ///
 /// The pause before the next attempt is random between zero and a bound that doubles with each failure, from
-/// `min_backoff` to `max_backoff`. The default (16 attempts, 1 s to 5 min, 24 h) keeps trying for about 20 minutes
+/// `min_backoff` to `max_backoff`; a function that asks for a longer one gets it. The default (16 attempts, 1 s to 5 min, 24 h) keeps trying for about 20 minutes
 /// on average, 40 at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -15,7 +15,7 @@ pub struct RetryPolicy {
     pub min_backoff: Duration,
     /// Bound that the pause never exceeds.
     pub max_backoff: Duration,
-    /// No attempt starts later than this after the event was accepted.
+    /// No attempt starts later than this after the event was accepted; what did not succeed by then expires.
     pub max_age: Duration,
 }
 
@@ -43,13 +43,22 @@ pub(crate) enum Schedule {
 
 impl RetryPolicy {
     /// What follows after the `failures`th failure (from 1) of a delivery that was accepted `age` ago.
-    /// `chance` is a random number from 0 to 1.
-    pub(crate) fn after_failure(&self, failures: u32, age: Duration, chance: f64) -> Schedule {
+    /// `asked` is the pause that the function asked for, `chance` a random number from 0 to 1.
+    pub(crate) fn after_failure(
+        &self,
+        failures: u32,
+        age: Duration,
+        asked: Option<Duration>,
+        chance: f64,
+    ) -> Schedule {
         if failures >= self.attempts {
             return Schedule::Exhausted;
         }
         let pause = self.bound(failures).mul_f64(chance.clamp(0.0, 1.0));
-        if age.saturating_add(pause) > self.max_age { Schedule::TooOld } else { Schedule::After(pause) }
+        let left = self.max_age.saturating_sub(age);
+        // One last attempt at the very end is better than giving up because the function asked for more.
+        let pause = asked.map_or(pause, |asked| asked.min(left).max(pause));
+        if pause > left || left.is_zero() { Schedule::TooOld } else { Schedule::After(pause) }
     }
 
     fn bound(&self, failures: u32) -> Duration {
@@ -71,7 +80,7 @@ mod tests {
         let policy = RetryPolicy::default();
         for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (15, 300)] {
             assert_eq!(
-                policy.after_failure(failures, Duration::ZERO, 1.0),
+                policy.after_failure(failures, Duration::ZERO, None, 1.0),
                 Schedule::After(SECOND * seconds),
                 "after {failures} failures"
             );
@@ -81,17 +90,27 @@ mod tests {
     #[test]
     fn ends_by_number_and_by_age() {
         let policy = RetryPolicy { attempts: 3, max_age: 10 * SECOND, ..RetryPolicy::default() };
-        assert_eq!(policy.after_failure(2, Duration::ZERO, 0.0), Schedule::After(Duration::ZERO));
-        assert_eq!(policy.after_failure(3, Duration::ZERO, 0.0), Schedule::Exhausted);
-        assert_eq!(policy.after_failure(1, 9 * SECOND, 1.0), Schedule::After(SECOND));
-        assert_eq!(policy.after_failure(1, 10 * SECOND, 1.0), Schedule::TooOld);
+        for (failures, age, asked, chance, expected) in [
+            (2, 0, None, 0.0, Schedule::After(Duration::ZERO)),
+            (3, 0, None, 0.0, Schedule::Exhausted),
+            (3, 0, Some(1), 0.0, Schedule::Exhausted),
+            (1, 9, None, 1.0, Schedule::After(SECOND)),
+            (1, 10, None, 0.0, Schedule::TooOld),
+            (1, 0, Some(7), 1.0, Schedule::After(7 * SECOND)),
+            (1, 0, Some(0), 1.0, Schedule::After(SECOND)),
+            (1, 8, Some(7), 0.0, Schedule::After(2 * SECOND)),
+            (1, 10, Some(7), 0.0, Schedule::TooOld),
+        ] {
+            let found = policy.after_failure(failures, age * SECOND, asked.map(|s| s * SECOND), chance);
+            assert_eq!(found, expected, "{failures} failures, {age} s old, asked for {asked:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn pause_stays_within_its_bounds(
             failures in 1u32..10_000, age in 0u64..100_000, chance in 0.0f64..1.0,
-            min in 0u64..1_000, max in 0u64..10_000, attempts in 1u32..10_000,
+            min in 0u64..1_000, max in 0u64..10_000, attempts in 1u32..10_000, asked in prop::option::of(0u64..100_000),
         ) {
             let policy = RetryPolicy {
                 attempts,
@@ -100,14 +119,15 @@ mod tests {
                 ..RetryPolicy::default()
             };
             let age = Duration::from_secs(age);
-            match policy.after_failure(failures, age, chance) {
+            let asked = asked.map(Duration::from_secs);
+            match policy.after_failure(failures, age, asked, chance) {
                 Schedule::After(pause) => {
                     prop_assert!(failures < attempts);
-                    prop_assert!(pause <= policy.max_backoff);
+                    prop_assert!(pause <= policy.max_backoff.max(asked.unwrap_or_default()));
                     prop_assert!(age + pause <= policy.max_age);
                 }
                 Schedule::Exhausted => prop_assert!(failures >= attempts),
-                Schedule::TooOld => prop_assert!(age + policy.max_backoff > policy.max_age),
+                Schedule::TooOld => prop_assert!(age + policy.max_backoff >= policy.max_age),
             }
         }
     }

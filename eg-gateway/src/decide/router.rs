@@ -6,8 +6,10 @@ use std::sync::Arc;
 use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::Catalog;
+use super::pattern::Pattern;
 use super::place::{self, Place};
 use super::routes::{Conflict, Params, RouteTree};
+use super::system::is_system;
 
 /// The space that is served at `/`.
 pub(crate) const DEFAULT_SPACE: &str = "default";
@@ -30,7 +32,23 @@ struct Space {
 #[derive(Debug, Default)]
 struct Routes {
     sync: RouteTree<Arc<Subscription>>,
-    asynchronous: BTreeMap<String, Vec<Arc<Subscription>>>,
+    asynchronous: BTreeMap<String, Vec<Arc<Target>>>,
+}
+
+/// A subscription that gets events later, with its filter ready for use.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) filter: Option<Pattern>,
+}
+
+impl Target {
+    /// Filters were valid when they were stored. One that is no longer understood matches everything: too much is
+    /// better than too little.
+    pub(crate) fn new(subscription: &Arc<Subscription>) -> Self {
+        let filter = subscription.filter.as_ref().and_then(|filter| Pattern::read(filter).ok());
+        Self { subscription: Arc::clone(subscription), filter }
+    }
 }
 
 /// Where one event goes.
@@ -39,7 +57,7 @@ pub(crate) struct Matched {
     /// The subscription whose function answers the emitter, and the path parameters of its route.
     pub(crate) sync: Option<(Arc<Subscription>, Option<Params>)>,
     /// The subscriptions that get the event later.
-    pub(crate) asynchronous: Vec<Arc<Subscription>>,
+    pub(crate) asynchronous: Vec<Arc<Target>>,
 }
 
 impl Router {
@@ -62,11 +80,11 @@ impl Router {
             let space = router.spaces.entry(subscription.space.clone()).or_default();
             let methods = space.types.entry(subscription.event_type.clone()).or_default();
             let routes = methods.entry(subscription.method.clone()).or_default();
-            let target = Arc::clone(subscription);
             match subscription.kind {
-                SubscriptionType::Sync => routes.sync.insert(&subscription.path, target)?,
+                SubscriptionType::Sync => routes.sync.insert(&subscription.path, Arc::clone(subscription))?,
                 SubscriptionType::Async => {
-                    routes.asynchronous.entry(subscription.path.clone()).or_default().push(target);
+                    let targets = routes.asynchronous.entry(subscription.path.clone()).or_default();
+                    targets.push(Arc::new(Target::new(subscription)));
                 }
             }
         }
@@ -95,10 +113,19 @@ impl Router {
 
     /// The subscriptions in `space` to a type of system events. Whatever the path of the request that caused them, they
     /// are posted to `/`; clients of the hosted original put the name of the space before every path.
-    pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Subscription>> {
+    pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Target>> {
         let mut found = self.route(space, event_type, "POST", "/").asynchronous;
         found.extend(self.route(space, event_type, "POST", &format!("/{space}/")).asynchronous);
         found
+    }
+
+    /// The subscriptions that get an event later which was accepted before, and is now sent again to `place`.
+    pub(crate) fn replayed(&self, place: &Place, event_type: &str, method: &str) -> Vec<Arc<Target>> {
+        if is_system(event_type) {
+            self.system(&place.space, event_type)
+        } else {
+            self.route_to(place, event_type, method).asynchronous
+        }
     }
 
     /// The CORS configuration for requests to `place` with `method`.
@@ -145,7 +172,7 @@ mod tests {
 
     fn functions(matched: &Matched) -> (Option<&str>, Vec<&str>) {
         let sync = matched.sync.as_ref().map(|(subscription, _)| subscription.function_id.as_str());
-        (sync, matched.asynchronous.iter().map(|subscription| subscription.function_id.as_str()).collect())
+        (sync, matched.asynchronous.iter().map(|target| target.subscription.function_id.as_str()).collect())
     }
 
     #[test]

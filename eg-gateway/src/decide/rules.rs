@@ -1,10 +1,15 @@
 //! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules and
 //! their texts, as in Event Gateway 0.9.1. Whether the resource fits the others is `catalog`'s question.
 
-use eg_sdk::config::{Aws, Cors, EventType, Function, Provider, Secret, Subscription, SubscriptionType};
+use eg_sdk::config::{
+    Aws, Cors, EventType, Function, Metadata, Provider, Retry, Secret, Subscription, SubscriptionType,
+};
+use serde_json::Value;
 
 use super::fields::Fields;
 use super::ids::{cors_id, subscription_id};
+use super::pattern::Pattern;
+use super::policy;
 use super::refusal::{Kind, Refusal};
 
 /// What stands in place of a secret when a function is read back.
@@ -46,6 +51,7 @@ pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Fun
             space: space.to_owned(),
             function_id: id.map_or(function_id, str::to_owned),
             metadata: fields.metadata()?,
+            concurrency: fields.value("concurrency").as_ref().map(concurrency).transpose()?,
             provider: provider(&mut fields)?,
         })
     };
@@ -55,6 +61,11 @@ pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Fun
     check.field("ID", &function.function_id, &[REQUIRED, ("functionid", is_name)]);
     check.done(Kind::Function)?;
     Ok(function)
+}
+
+fn concurrency(value: &Value) -> Result<u32, String> {
+    let limit = value.as_u64().and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
+    limit.ok_or_else(|| format!("concurrency is {value}: it must be a whole number from 1 to {}", u32::MAX))
 }
 
 /// Reads the settings of one type of provider; `None` when a required one is missing.
@@ -121,7 +132,11 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
         function_id: String,
         path: String,
         method: String,
-        metadata: eg_sdk::config::Metadata,
+        metadata: Metadata,
+        retry: Option<Retry>,
+        filter: Option<Value>,
+        ordered: bool,
+        disabled: Option<String>,
     }
     let decode = || {
         let mut fields = Fields::parse(body)?;
@@ -132,6 +147,10 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
             path: fields.string("path")?,
             method: fields.string("method")?.to_uppercase(),
             metadata: fields.metadata()?,
+            retry: fields.value("retry").map(policy::read).transpose()?.flatten(),
+            filter: fields.value("filter"),
+            ordered: fields.flag("ordered")?,
+            disabled: fields.optional_string("disabled")?.filter(|why| !why.is_empty()),
         })
     };
     let mut draft: Draft = decode().map_err(|detail| invalid(Kind::Subscription, detail))?;
@@ -160,10 +179,34 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
     let Some(kind) = kind else {
         return Err(invalid(Kind::Subscription, format!("type `{}` is neither sync nor async", draft.kind)));
     };
-    let Draft { event_type, function_id, path, method, metadata, .. } = draft;
+    let Draft { event_type, function_id, path, method, metadata, retry, filter, ordered, disabled, .. } =
+        draft;
+    if let Some(filter) = &filter {
+        Pattern::read(filter).map_err(|detail| invalid(Kind::Subscription, detail))?;
+    }
+    if kind == SubscriptionType::Sync
+        && (retry.is_some() || filter.is_some() || ordered || disabled.is_some())
+    {
+        let detail = "retry, filter, ordered and disabled are for async subscriptions: the emitter of a sync one waits \
+                      for the answer";
+        return Err(invalid(Kind::Subscription, detail.to_owned()));
+    }
     let subscription_id = subscription_id(kind, &event_type, &function_id, &path, &method);
     let space = space.to_owned();
-    Ok(Subscription { space, subscription_id, kind, event_type, function_id, path, method, metadata })
+    Ok(Subscription {
+        space,
+        subscription_id,
+        kind,
+        event_type,
+        function_id,
+        path,
+        method,
+        metadata,
+        retry,
+        filter,
+        ordered,
+        disabled,
+    })
 }
 
 /// The CORS configuration that `body` describes, with defaults and id filled in.

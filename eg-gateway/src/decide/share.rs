@@ -1,17 +1,25 @@
 //! How idle workers are shared between functions, so that one that hangs cannot take them all.
 
-/// How many deliveries each function may start now. `in_flight` says for each function with work how many of its
-/// deliveries are under way; `free` workers are idle.
+/// A function with work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// How many of its deliveries are under way.
+    pub(crate) in_flight: usize,
+    /// How many more may be, by its own limits.
+    pub(crate) room: usize,
+}
+
+/// How many deliveries each function may start now, with `free` idle workers.
 ///
 /// A function may start another delivery only while it holds fewer workers than are idle. One hung function thus
 /// ends up with half of them, two with a third each, and so on: something is left for the next function, while a
 /// single busy one is not held back by a fixed limit.
-pub(crate) fn allot(in_flight: &[usize], mut free: usize) -> Vec<usize> {
-    let mut granted = vec![0; in_flight.len()];
+pub(crate) fn allot(demands: &[Demand], mut free: usize) -> Vec<usize> {
+    let mut granted = vec![0; demands.len()];
     loop {
         let before = free;
-        for (grant, busy) in granted.iter_mut().zip(in_flight) {
-            if *grant + busy < free {
+        for (grant, demand) in granted.iter_mut().zip(demands) {
+            if *grant < demand.room && *grant + demand.in_flight < free {
                 *grant += 1;
                 free -= 1;
             }
@@ -28,6 +36,22 @@ mod tests {
 
     use super::*;
 
+    fn unlimited(in_flight: &[usize]) -> Vec<Demand> {
+        in_flight.iter().map(|in_flight| Demand { in_flight: *in_flight, room: usize::MAX }).collect()
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        let demand = |in_flight, room| Demand { in_flight, room };
+        for (demands, free, expected) in [
+            (&[demand(0, 3)][..], 100, &[3][..]),
+            (&[demand(2, 0), demand(0, 9)], 10, &[0, 5]),
+            (&[demand(0, 1), demand(0, usize::MAX)], 10, &[1, 5]),
+        ] {
+            assert_eq!(allot(demands, free), expected, "{demands:?} with {free} free");
+        }
+    }
+
     #[test]
     fn shares() {
         for (in_flight, free, expected) in [
@@ -39,27 +63,27 @@ mod tests {
             (&[0, 0, 0], 2, &[1, 1, 0]),
             (&[], 5, &[]),
         ] {
-            assert_eq!(allot(in_flight, free), expected, "{in_flight:?} with {free} free");
+            assert_eq!(allot(&unlimited(in_flight), free), expected, "{in_flight:?} with {free} free");
         }
     }
 
     proptest! {
         #[test]
         fn something_is_left_for_one_more(workers in 1usize..300, functions in 1usize..30) {
-            let granted = allot(&vec![0; functions], workers);
+            let granted = allot(&unlimited(&vec![0; functions]), workers);
             let busy: usize = granted.iter().sum();
             prop_assert!(busy <= workers);
             prop_assert!(busy > 0);
             if workers > functions {
                 prop_assert!(busy < workers, "{granted:?} leaves nothing of {workers}");
                 prop_assert!(granted.iter().all(|grant| *grant > 0), "{granted:?} starves a function");
-                prop_assert_eq!(allot(&[0], workers - busy)[0].min(1), 1);
+                prop_assert_eq!(allot(&unlimited(&[0]), workers - busy)[0].min(1), 1);
             }
         }
 
         #[test]
         fn never_more_than_free(in_flight in prop::collection::vec(0usize..50, 0..20), free in 0usize..200) {
-            prop_assert!(allot(&in_flight, free).iter().sum::<usize>() <= free);
+            prop_assert!(allot(&unlimited(&in_flight), free).iter().sum::<usize>() <= free);
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::classify::canonical_headers;
+use super::facts::Facts;
 
 /// What the types of all these events begin with; nobody else may emit such.
 pub(crate) const PREFIX: &str = "eventgateway.";
@@ -53,6 +54,16 @@ impl Happening<'_> {
             Self::Invoked { .. } => &["eventgateway.function.invoked"],
             Self::Failed { .. } => &["eventgateway.function.invocationFailed", FUNCTION_ERROR],
         }
+    }
+
+    /// How many events led to the one in question. Those that tell of it carry the same number, so that who answers them
+    /// with events cannot go round for ever.
+    pub(crate) fn hops(&self) -> u64 {
+        let event = match self {
+            Self::Received { event, .. } => event,
+            Self::Invoking(call) | Self::Invoked { call, .. } | Self::Failed { call, .. } => call.event,
+        };
+        Facts::new(event).hops()
     }
 
     /// The payload of the events that tell it. `None` when the event in question is not JSON, which none is.

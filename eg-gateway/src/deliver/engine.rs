@@ -6,19 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eg_sdk::config::Function;
+use eg_sdk::config::{Function, Subscription};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Invoker, Wakeups};
-use crate::activity::{Activity, DeliveryOutcome, Feed};
+use crate::activity::{Activity, DeliveryOutcome};
 use crate::clock::{self, Millis};
 use crate::configuration::Configuration;
-use crate::decide::delivery::{self, Failure, Next, SUBSCRIPTION_DELETED};
+use crate::decide::breaker::{Admission, Breaker};
+use crate::decide::delivery::{self, Failure, Next};
+use crate::decide::policy;
+use crate::decide::replay;
 use crate::decide::retry::RetryPolicy;
-use crate::decide::share::allot;
-use crate::metrics::{Metrics, Outcome};
-use crate::store::{Claim, Claimed, Finish, Lane, Store, StoreError};
+use crate::decide::share::{Demand, allot};
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::store::{Claim, Claimed, Ended, Finish, Lane, Store, StoreError};
+use crate::upkeep;
 
 /// How long to wait before asking a store again that failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -42,9 +47,11 @@ pub(crate) struct Engine {
     delivering: Arc<Delivering>,
     wakeups: Arc<Wakeups>,
     workers: usize,
+    /// Bytes of payloads that may be under way.
+    memory: usize,
     lanes: HashMap<Lane, LaneState>,
-    running: JoinSet<Option<Millis>>,
-    running_lanes: HashMap<Id, Lane>,
+    running: JoinSet<End>,
+    running_lanes: HashMap<Id, (Lane, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -52,22 +59,34 @@ struct LaneState {
     in_flight: usize,
     /// When its next delivery is due, as far as is known.
     due: Option<Millis>,
+    breaker: Breaker,
+}
+
+/// What an attempt came to, as far as the loop is concerned.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// When the delivery, or the one that waited for it, is due.
+    due: Option<Millis>,
+    /// Whether the function did its work or said that it never will.
+    answered: bool,
 }
 
 impl Engine {
     /// An engine that knows what waits in the store.
     pub(crate) async fn new(
-        delivering: Delivering,
+        delivering: Arc<Delivering>,
         wakeups: Arc<Wakeups>,
         workers: usize,
+        memory: usize,
     ) -> Result<Self, StoreError> {
         let waiting = delivering.store.lanes().await?;
-        let lane = |(lane, due)| (lane, LaneState { in_flight: 0, due: Some(due) });
+        let lane = |(lane, due)| (lane, LaneState { due: Some(due), ..LaneState::default() });
         Ok(Self {
             lanes: waiting.into_iter().map(lane).collect(),
-            delivering: Arc::new(delivering),
+            delivering,
             wakeups,
             workers: workers.max(1),
+            memory: memory.max(1),
             running: JoinSet::new(),
             running_lanes: HashMap::new(),
         })
@@ -86,7 +105,10 @@ impl Engine {
                 self.rest(now, &stop).await;
                 continue;
             }
-            match self.delivering.store.claim(wanted.clone(), now).await {
+            let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
+            let bytes = self.memory.saturating_sub(under_way);
+            let gate = upkeep::gatekeeper(&self.delivering.configuration.current(), &self.delivering.retry);
+            match self.delivering.store.claim(wanted.clone(), now, bytes, gate).await {
                 Ok(claims) => claims.into_iter().for_each(|claim| self.start(claim)),
                 Err(error) => {
                     tracing::error!(%error, "cannot load deliveries");
@@ -102,16 +124,42 @@ impl Engine {
     }
 
     /// How many deliveries of which lanes to start now.
-    fn wanted(&self, now: Millis) -> Vec<(Lane, usize)> {
+    fn wanted(&mut self, now: Millis) -> Vec<(Lane, usize)> {
+        let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
+        if under_way >= self.memory {
+            return Vec::new();
+        }
         let free = self.workers - self.running.len();
-        let mut due: Vec<_> =
-            self.lanes.iter().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
+        let catalog = &self.delivering.configuration.current().catalog;
+        let mut due: Vec<(&Lane, &mut LaneState)> =
+            self.lanes.iter_mut().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
         // When workers are short, the lane that waits longest comes first.
         due.sort_by_key(|(_, state)| state.due);
-        let in_flight: Vec<_> = due.iter().map(|(_, state)| state.in_flight).collect();
-        let grants = allot(&in_flight, free);
-        let granted = due.into_iter().zip(grants).filter(|(_, grant)| *grant > 0);
-        granted.map(|((lane, _), grant)| (lane.clone(), grant)).collect()
+        let demand = |(lane, state): &(&Lane, &mut LaneState)| {
+            let function = catalog.table::<Function>().get(&lane.space, &lane.function);
+            let limit = function.and_then(|function| function.concurrency);
+            let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let room = match state.breaker.admission(now) {
+                Admission::Free => limit.saturating_sub(state.in_flight),
+                Admission::Probe => usize::from(state.in_flight == 0),
+                Admission::Wait(_) => 0,
+            };
+            Demand { in_flight: state.in_flight, room }
+        };
+        let demands: Vec<_> = due.iter().map(demand).collect();
+        let grants = allot(&demands, free);
+        let mut wanted = Vec::new();
+        for ((lane, state), grant) in due.into_iter().zip(grants) {
+            if let Admission::Wait(until) = state.breaker.admission(now) {
+                state.due = Some(until);
+            } else if grant > 0 {
+                if state.breaker.is_open() {
+                    state.breaker.probe(now);
+                }
+                wanted.push((lane.clone(), grant));
+            }
+        }
+        wanted
     }
 
     /// Waits until something may have changed.
@@ -128,40 +176,50 @@ impl Engine {
     }
 
     fn start(&mut self, claim: Claim) {
-        let Claim { lane, claimed, orphans, next_due } = claim;
-        for orphan in orphans {
-            self.delivering.feed.tell(|| Activity::Delivery {
-                event_id: orphan.event_id,
-                event_type: orphan.event_type,
-                function: lane.function.clone(),
-                attempt: 0,
-                duration: Duration::ZERO,
-                outcome: DeliveryOutcome::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
-            });
+        let Claim { lane, claimed, ended, next_due } = claim;
+        for ended in ended {
+            tell_ended(&self.delivering, &lane.space, ended);
         }
         for claimed in claimed {
             if claimed.attempt == 1 {
-                self.delivering.metrics.began(duration(clock::now_millis() - claimed.accepted_at));
+                self.delivering.metrics.waited(duration(clock::now_millis() - claimed.since));
             }
+            let bytes = claimed.json.len();
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
             let id = self.running.spawn(attempt).id();
-            self.running_lanes.insert(id, lane.clone());
+            self.running_lanes.insert(id, (lane.clone(), bytes));
             self.lanes.entry(lane.clone()).or_default().in_flight += 1;
         }
         self.lanes.entry(lane.clone()).or_default().due = next_due;
         self.forget_if_idle(&lane);
     }
 
-    fn finished(&mut self, finished: Result<(Id, Option<Millis>), tokio::task::JoinError>) {
-        let (id, due) = finished.unwrap_or_else(|error| {
+    fn finished(&mut self, finished: Result<(Id, End), tokio::task::JoinError>) {
+        let (id, end) = finished.unwrap_or_else(|error| {
             tracing::error!(%error, "an attempt broke off; it is repeated after the next start");
-            (error.id(), None)
+            (error.id(), End { due: None, answered: false })
         });
-        let Some(lane) = self.running_lanes.remove(&id) else { return };
+        let Some((lane, _)) = self.running_lanes.remove(&id) else { return };
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.in_flight -= 1;
+            let was_open = state.breaker.is_open();
+            if end.answered {
+                state.breaker.answered();
+            } else {
+                state.breaker.failed(clock::now_millis());
+            }
+            let (space, function) = (lane.space.clone(), lane.function.clone());
+            match (was_open, state.breaker.is_open()) {
+                (false, true) => self.delivering.feed.tell(|| Activity::CircuitOpened { space, function }),
+                (true, false) => {
+                    // What the breaker held back need not wait for the next probe.
+                    state.due = state.due.map(|due| due.min(clock::now_millis()));
+                    self.delivering.feed.tell(|| Activity::CircuitClosed { space, function });
+                }
+                _ => {}
+            }
         }
-        match due {
+        match end.due {
             Some(due) => self.due(lane, due),
             None => self.forget_if_idle(&lane),
         }
@@ -173,37 +231,59 @@ impl Engine {
     }
 
     fn forget_if_idle(&mut self, lane: &Lane) {
-        if self.lanes.get(lane).is_some_and(|state| state.in_flight == 0 && state.due.is_none()) {
+        let idle = |state: &LaneState| {
+            state.in_flight == 0 && state.due.is_none() && state.breaker == Breaker::default()
+        };
+        if self.lanes.get(lane).is_some_and(idle) {
             self.lanes.remove(lane);
         }
     }
 }
 
-/// Makes one attempt and writes down its end. Returns when the delivery is due again, if it is.
-async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> Option<Millis> {
-    let Claimed { delivery, attempt, failures, event_id, event_type, accepted_at, json } = claimed;
+/// Makes one attempt and writes down its end.
+async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> End {
+    let Claimed {
+        delivery,
+        attempt,
+        failures,
+        subscription_id,
+        event_id,
+        event_type,
+        since,
+        ordered,
+        replay,
+        json,
+    } = claimed;
     let started = clock::instant();
+    let json = replay::marked(json, replay.as_deref());
     let outcome = call(&delivering, &lane, &event_type, json).await;
     let duration = started.elapsed();
     let now = clock::now_millis();
-    let age = self::duration(now - accepted_at);
-    let next = delivery::after_attempt(&delivering.retry, failures, age, outcome, clock::random());
+    let answered = !matches!(outcome, Err(Failure::Retry(_) | Failure::Later(..)));
+    let policy = {
+        let configuration = delivering.configuration.current();
+        let subscription = configuration.catalog.table::<Subscription>().get(&lane.space, &subscription_id);
+        policy::effective(subscription.and_then(|s| s.retry.as_ref()), &delivering.retry)
+    };
+    let age = self::duration(now.saturating_sub(since));
+    let next = delivery::after_attempt(&policy, failures, age, outcome, clock::random());
+    if let Next::Disable { reason, .. } = &next {
+        upkeep::disable(&delivering, &lane.space, &subscription_id, reason).await;
+    }
     let (outcome, due) = match &next {
         Next::Delivered => (DeliveryOutcome::Delivered, None),
         Next::Retry { after, error } => {
             let pause = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
             (DeliveryOutcome::Retry { error: error.clone(), after: *after }, Some(now.saturating_add(pause)))
         }
-        Next::Dead { reason, .. } => (DeliveryOutcome::Dead { reason: reason.clone() }, None),
+        Next::Dead { reason, .. } | Next::Disable { reason, .. } => {
+            (DeliveryOutcome::Dead { reason: reason.clone() }, None)
+        }
+        Next::Expired { reason, .. } => (DeliveryOutcome::Expired { reason: reason.clone() }, None),
     };
-    let counted = match &outcome {
-        DeliveryOutcome::Delivered => Outcome::Delivered,
-        DeliveryOutcome::Retry { .. } => Outcome::Retry,
-        DeliveryOutcome::Dead { .. } => Outcome::Dead,
-    };
-    delivering.metrics.attempted(&lane.space, counted, duration, age);
+    delivering.metrics.attempted(&lane.space, (&outcome).into(), duration, age);
     tracing::debug!(event = event_id, function = lane.function, attempt, ?outcome, "delivery");
-    record(&delivering, Finish { delivery, attempt, duration, next, now }).await;
+    record(&delivering, Finish { delivery, attempt, duration, next, ordered, now }).await;
     let function = lane.function;
     delivering.feed.tell(|| Activity::Delivery {
         event_id,
@@ -213,7 +293,17 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> O
         duration,
         outcome,
     });
-    due
+    // The one that waited for this one is due at once.
+    End { due: due.or(ordered.then_some(now)), answered }
+}
+
+/// Counts a delivery that ended without another attempt, and tells the watchers.
+pub(crate) fn tell_ended(delivering: &Delivering, space: &str, ended: Ended) {
+    let Ended { event_id, event_type, function, expired, reason } = ended;
+    let outcome =
+        if expired { DeliveryOutcome::Expired { reason } } else { DeliveryOutcome::Dead { reason } };
+    delivering.metrics.ended(space, (&outcome).into(), 1);
+    delivering.feed.tell(|| Activity::unattempted(event_id, event_type, function, outcome));
 }
 
 async fn call(delivering: &Delivering, lane: &Lane, event_type: &str, json: Vec<u8>) -> Result<(), Failure> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
 
 use super::{CallError, chain};
+use crate::clock;
 use crate::decide::delivery;
 
 /// Calls URLs. Keeps connections for later calls.
@@ -35,9 +36,11 @@ impl HttpCaller {
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"));
         let response = request.send().await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
+        let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let pause = pause.and_then(|value| delivery::retry_after(value, clock::now().into()));
         let body = self.read(response).await?;
         let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
-        outcome(status, &body).map_err(CallError::Failed)?;
+        outcome(status, &body).map_err(|failure| CallError::Failed(failure.asking_for(pause)))?;
         Ok(body)
     }
 

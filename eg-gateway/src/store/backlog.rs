@@ -9,9 +9,9 @@ use super::{Store, StoreError};
 pub(crate) struct Backlog {
     /// Pending or in flight.
     pub(crate) deliveries: i64,
-    /// When the oldest event was accepted of which a delivery is pending, in milliseconds since the epoch.
+    /// When the age of the oldest pending delivery began, in milliseconds since the epoch.
     pub(crate) oldest: Option<i64>,
-    /// Dead letters by space.
+    /// Dead letters by space, without those that were discarded.
     pub(crate) dead: Vec<(String, i64)>,
 }
 
@@ -26,13 +26,11 @@ fn read(connection: &Connection) -> rusqlite::Result<Backlog> {
     let count = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
     let pending = count("SELECT count(*) FROM deliveries WHERE state = 'pending'")?;
     let in_flight = count("SELECT count(*) FROM deliveries WHERE state = 'in_flight'")?;
-    // Deliveries are numbered in the order in which their events were accepted.
-    let oldest =
-        "SELECT (SELECT e.accepted_at FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.seq = o.seq)
-        FROM (SELECT min(seq) AS seq FROM deliveries WHERE state = 'pending') o";
+    let oldest = "SELECT min(since) FROM deliveries WHERE state = 'pending'";
     let oldest = connection.prepare_cached(oldest)?.query_row([], |row| row.get(0))?;
-    let mut dead = connection
-        .prepare_cached("SELECT space, count(*) FROM deliveries WHERE state = 'dead' GROUP BY space")?;
+    let mut dead = connection.prepare_cached(
+        "SELECT space, count(*) FROM deliveries WHERE state = 'dead' AND discarded_at IS NULL GROUP BY space",
+    )?;
     let dead = dead.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(Backlog { deliveries: pending + in_flight, oldest, dead })
 }

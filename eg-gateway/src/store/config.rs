@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
 use crate::decide::catalog::{Catalog, Change, Resource};
-use crate::decide::delivery::SUBSCRIPTION_DELETED;
+use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
 use crate::decide::refusal::Kind;
 
 const PUT: &str = "INSERT INTO config (kind, space, id, body) VALUES (?1, ?2, ?3, ?4)
@@ -32,13 +32,13 @@ impl Store {
         .await
     }
 
-    /// Keeps a change. The pending deliveries of a deleted subscription become dead letters with it.
+    /// Keeps a change. The pending deliveries of a deleted or disabled subscription become dead letters with it.
     pub(crate) async fn change(&self, change: Change, now: i64) -> Result<(), StoreError> {
         self.writer.run(move |connection| apply(connection, &change, now)).await
     }
 }
 
-fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result<()> {
+pub(crate) fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result<()> {
     match change {
         Change::Put(resource) => {
             let body = match resource {
@@ -50,6 +50,12 @@ fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result
             let body = body.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
             let key = (resource.kind().as_str(), resource.space(), resource.id());
             connection.prepare_cached(PUT)?.execute(params![key.0, key.1, key.2, body])?;
+            if let Resource::Subscription(entry) = resource
+                && let Some(why) = &entry.disabled
+            {
+                let burial = params![entry.space, entry.subscription_id, now, disabled(why)];
+                connection.prepare_cached(BURY)?.execute(burial)?;
+            }
         }
         Change::Delete { kind, space, id } => {
             let delete = "DELETE FROM config WHERE kind = ?1 AND space = ?2 AND id = ?3";

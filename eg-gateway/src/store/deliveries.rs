@@ -1,11 +1,12 @@
 //! The states of deliveries: claiming what is due, moving on what was attempted, starting over after a stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Store, StoreError};
-use crate::decide::delivery::{Next, SUBSCRIPTION_DELETED};
+use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
 
 /// The deliveries to one function wait in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +15,21 @@ pub(crate) struct Lane {
     pub(crate) function: String,
 }
 
+/// A delivery that is due, and what decides whether it is attempted.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) space: &'a str,
+    pub(crate) subscription_id: &'a str,
+    /// Failed attempts so far.
+    pub(crate) failures: u32,
+    /// When its age began.
+    pub(crate) since: i64,
+    pub(crate) now: i64,
+}
+
+/// Decides whether deliveries that are due are attempted.
+pub(crate) type Gatekeeper = Arc<dyn Fn(&Candidate<'_>) -> Gate + Send + Sync>;
+
 /// A delivery whose next attempt has begun.
 #[derive(Debug)]
 pub(crate) struct Claimed {
@@ -21,19 +37,27 @@ pub(crate) struct Claimed {
     pub(crate) attempt: u32,
     /// Failed attempts so far.
     pub(crate) failures: u32,
+    pub(crate) subscription_id: String,
     pub(crate) event_id: String,
     pub(crate) event_type: String,
-    /// Milliseconds since the epoch.
-    pub(crate) accepted_at: i64,
+    /// When its age began, in milliseconds since the epoch.
+    pub(crate) since: i64,
+    pub(crate) ordered: bool,
+    /// The replay that made it.
+    pub(crate) replay: Option<String>,
     /// The JSON that the function gets.
     pub(crate) json: Vec<u8>,
 }
 
-/// A delivery that lost its subscription before it could be made, and is dead now.
+/// A delivery that ended without another attempt.
 #[derive(Debug)]
-pub(crate) struct Orphan {
+pub(crate) struct Ended {
     pub(crate) event_id: String,
     pub(crate) event_type: String,
+    pub(crate) function: String,
+    /// Otherwise it is dead.
+    pub(crate) expired: bool,
+    pub(crate) reason: String,
 }
 
 /// What was claimed in one lane.
@@ -41,8 +65,8 @@ pub(crate) struct Orphan {
 pub(crate) struct Claim {
     pub(crate) lane: Lane,
     pub(crate) claimed: Vec<Claimed>,
-    pub(crate) orphans: Vec<Orphan>,
-    /// When the next delivery of the lane is due; `None` when nothing waits.
+    pub(crate) ended: Vec<Ended>,
+    /// When the next delivery of the lane is due; `None` when nothing waits but for another one.
     pub(crate) next_due: Option<i64>,
 }
 
@@ -53,42 +77,54 @@ pub(crate) struct Finish {
     pub(crate) attempt: u32,
     pub(crate) duration: Duration,
     pub(crate) next: Next,
+    /// Whether others may wait for it.
+    pub(crate) ordered: bool,
     /// Milliseconds since the epoch.
     pub(crate) now: i64,
 }
 
 const DUE: &str = "
-    SELECT d.seq, d.attempts, d.failures, e.id, e.type, e.accepted_at, e.event,
+    SELECT d.seq, d.attempts, d.failures, d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
+           coalesce(d.payload, e.event),
            EXISTS (SELECT 1 FROM config c
                    WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id)
     FROM deliveries d JOIN events e ON e.seq = d.event
-    WHERE d.state = 'pending' AND d.space = ?1 AND d.function_id = ?2 AND d.due_at <= ?3
+    WHERE d.state = 'pending' AND d.due_at IS NOT NULL AND d.space = ?1 AND d.function_id = ?2 AND d.due_at <= ?3
     ORDER BY d.due_at LIMIT ?4";
 
-const NEXT_DUE: &str =
-    "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND space = ?1 AND function_id = ?2";
+const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries
+    WHERE state = 'pending' AND due_at IS NOT NULL AND space = ?1 AND function_id = ?2";
 
-const BURY: &str = "UPDATE deliveries SET state = 'dead', ended_at = ?2, reason = ?3 WHERE seq = ?1";
+const END: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
+
+// The first unfinished one with the same key, if it is parked.
+const PROMOTE: &str = "
+    UPDATE deliveries SET due_at = ?2
+    WHERE state = 'pending' AND due_at IS NULL AND seq = (
+        SELECT n.seq FROM deliveries d JOIN deliveries n
+            ON n.space = d.space AND n.subscription_id = d.subscription_id AND n.order_key = d.order_key
+        WHERE d.seq = ?1 AND n.order_key IS NOT NULL AND n.state IN ('pending', 'in_flight')
+        ORDER BY n.seq LIMIT 1)";
 
 impl Store {
     /// When the next delivery is due, for each lane in which one waits.
     pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, i64)>, StoreError> {
-        self.writer
-            .run(|connection| {
-                let mut statement = connection.prepare(
-                    "SELECT space, function_id, min(due_at) FROM deliveries WHERE state = 'pending' GROUP BY 1, 2",
-                )?;
-                let lane = |row: &rusqlite::Row<'_>| Ok((Lane { space: row.get(0)?, function: row.get(1)? }, row.get(2)?));
-                statement.query_map([], lane)?.collect()
-            })
-            .await
+        self.writer.run(lanes).await
     }
 
-    /// Begins the next attempt of deliveries that are due at `now`, at most so many of each lane. They are in flight
-    /// when this returns.
-    pub(crate) async fn claim(&self, lanes: Vec<(Lane, usize)>, now: i64) -> Result<Vec<Claim>, StoreError> {
+    /// Begins the next attempt of deliveries that are due at `now` and that `gate` lets through, at most so many of
+    /// each lane, and no more once their payloads exceed `bytes`. They are in flight when this returns.
+    pub(crate) async fn claim(
+        &self,
+        lanes: Vec<(Lane, usize)>,
+        now: i64,
+        bytes: usize,
+        gate: Gatekeeper,
+    ) -> Result<Vec<Claim>, StoreError> {
         let claim = move |connection: &Connection| {
-            lanes.into_iter().map(|(lane, limit)| claim_lane(connection, lane, limit, now)).collect()
+            let mut bytes = bytes;
+            let lane = |(lane, limit)| claim_lane(connection, lane, limit, now, &mut bytes, &gate);
+            lanes.into_iter().map(lane).collect()
         };
         self.writer.run(claim).await
     }
@@ -99,24 +135,75 @@ impl Store {
     }
 }
 
-fn claim_lane(connection: &Connection, lane: Lane, limit: usize, now: i64) -> rusqlite::Result<Claim> {
-    let (mut claimed, mut orphans) = (Vec::new(), Vec::new());
+/// When the next delivery is due, for each lane in which one waits.
+pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, i64)>> {
+    let mut statement = connection.prepare(
+        "SELECT space, function_id, min(due_at) FROM deliveries
+         WHERE state = 'pending' AND due_at IS NOT NULL GROUP BY 1, 2",
+    )?;
+    let lane =
+        |row: &rusqlite::Row<'_>| Ok((Lane { space: row.get(0)?, function: row.get(1)? }, row.get(2)?));
+    statement.query_map([], lane)?.collect()
+}
+
+/// Claims in one lane; takes what it claims off `bytes`.
+pub(crate) fn claim_lane(
+    connection: &Connection,
+    lane: Lane,
+    limit: usize,
+    now: i64,
+    bytes: &mut usize,
+    gate: &Gatekeeper,
+) -> rusqlite::Result<Claim> {
+    let (mut claimed, mut ended) = (Vec::new(), Vec::new());
     let mut due = connection.prepare_cached(DUE)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = due.query(params![lane.space, lane.function, now, limit])?;
-    while let Some(row) = rows.next()? {
+    while *bytes > 0
+        && let Some(row) = rows.next()?
+    {
         let delivery = row.get(0)?;
-        let (event_id, event_type) = (row.get(3)?, row.get(4)?);
-        if row.get(7)? {
-            let attempt = row.get::<_, u32>(1)?.saturating_add(1);
-            let (failures, accepted_at, json) = (row.get(2)?, row.get(5)?, row.get(6)?);
-            claimed.push(Claimed { delivery, attempt, failures, event_id, event_type, accepted_at, json });
-        } else {
-            connection.prepare_cached(BURY)?.execute(params![delivery, now, SUBSCRIPTION_DELETED])?;
-            orphans.push(Orphan { event_id, event_type });
-        }
+        let one = Claimed {
+            delivery,
+            attempt: row.get::<_, u32>(1)?.saturating_add(1),
+            failures: row.get(2)?,
+            subscription_id: row.get(3)?,
+            event_id: row.get(4)?,
+            event_type: row.get(5)?,
+            since: row.get(6)?,
+            ordered: row.get(7)?,
+            replay: row.get(8)?,
+            json: row.get(9)?,
+        };
+        let candidate = Candidate {
+            space: &lane.space,
+            subscription_id: &one.subscription_id,
+            failures: one.failures,
+            since: one.since,
+            now,
+        };
+        let gate = match row.get(10)? {
+            true => gate(&candidate),
+            false => Gate::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
+        };
+        let (expired, reason) = match gate {
+            Gate::Open => {
+                *bytes = bytes.saturating_sub(one.json.len().max(1));
+                claimed.push(one);
+                continue;
+            }
+            Gate::Expired { reason } => (true, reason),
+            Gate::Dead { reason } => (false, reason),
+        };
+        let Claimed { event_id, event_type, ordered, .. } = one;
+        let function = lane.function.clone();
+        ended.push((delivery, ordered, Ended { event_id, event_type, function, expired, reason }));
     }
     drop(rows);
+    drop(due);
+    for (delivery, ordered, ended) in &ended {
+        end(connection, *delivery, *ordered, ended.expired, &ended.reason, now)?;
+    }
     for claimed in &claimed {
         connection
             .prepare_cached("UPDATE deliveries SET state = 'in_flight', attempts = ?2 WHERE seq = ?1")?
@@ -128,42 +215,68 @@ fn claim_lane(connection: &Connection, lane: Lane, limit: usize, now: i64) -> ru
     let mut next = connection.prepare_cached(NEXT_DUE)?;
     let next_due = next.query_row(params![lane.space, lane.function], |row| row.get(0)).optional()?.flatten();
     drop(next);
-    drop(due);
-    Ok(Claim { lane, claimed, orphans, next_due })
+    let ended = ended.into_iter().map(|(.., ended)| ended).collect();
+    Ok(Claim { lane, claimed, ended, next_due })
 }
 
-fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqlite::Result<()> {
-    let Finish { delivery, attempt, duration, next, now } = finish;
+/// Ends a delivery without an attempt, and lets the next in order go.
+pub(super) fn end(
+    connection: &Connection,
+    delivery: i64,
+    ordered: bool,
+    expired: bool,
+    reason: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let state = if expired { "expired" } else { "dead" };
+    connection.prepare_cached(END)?.execute(params![delivery, state, now, reason])?;
+    if ordered { promote(connection, delivery, now) } else { Ok(()) }
+}
+
+/// Writes the end of an attempt.
+pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqlite::Result<()> {
+    let Finish { delivery, attempt, duration, next, ordered, now } = finish;
     let (outcome, error) = match next {
         Next::Delivered => ("delivered", None),
-        Next::Retry { error, .. } | Next::Dead { error, .. } => ("failed", Some(error)),
+        Next::Retry { error, .. }
+        | Next::Dead { error, .. }
+        | Next::Disable { error, .. }
+        | Next::Expired { error, .. } => ("failed", Some(error)),
     };
     connection
         .prepare_cached(
             "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
         )?
         .execute(params![delivery, attempt, millis(*duration), outcome, error])?;
-    match next {
-        Next::Delivered => connection
-            .prepare_cached("UPDATE deliveries SET state = 'delivered', ended_at = ?2 WHERE seq = ?1")?
-            .execute(params![delivery, now])?,
-        Next::Retry { after, .. } => connection
-            .prepare_cached(
-                "UPDATE deliveries SET state = 'pending', failures = failures + 1, due_at = ?2 WHERE seq = ?1",
-            )?
-            .execute(params![delivery, now.saturating_add(millis(*after))])?,
-        Next::Dead { reason, .. } => connection
-            .prepare_cached(
-                "UPDATE deliveries SET state = 'dead', failures = failures + 1, ended_at = ?2, reason = ?3
-                 WHERE seq = ?1",
-            )?
-            .execute(params![delivery, now, reason])?,
+    let (state, reason) = match next {
+        Next::Retry { after, .. } => {
+            connection
+                .prepare_cached(
+                    "UPDATE deliveries SET state = 'pending', failures = failures + 1, due_at = ?2 WHERE seq = ?1",
+                )?
+                .execute(params![delivery, now.saturating_add(millis(*after))])?;
+            return Ok(());
+        }
+        Next::Delivered => ("delivered", None),
+        Next::Dead { reason, .. } | Next::Disable { reason, .. } => ("dead", Some(reason)),
+        Next::Expired { reason, .. } => ("expired", Some(reason)),
     };
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET state = ?2, failures = failures + ?5, ended_at = ?3, reason = ?4 WHERE seq = ?1",
+        )?
+        .execute(params![delivery, state, now, reason, i64::from(reason.is_some())])?;
+    if *ordered { promote(connection, *delivery, *now) } else { Ok(()) }
+}
+
+/// Makes the next delivery with the same key due, now that one has ended.
+fn promote(connection: &Connection, ended: i64, now: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached(PROMOTE)?.execute(params![ended, now])?;
     Ok(())
 }
 
 /// Puts what was in flight back in line.
-pub(super) fn recover(connection: &mut Connection, now: i64) -> Result<(), StoreError> {
+pub(crate) fn recover(connection: &mut Connection, now: i64) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     transaction.execute(
         "UPDATE attempts SET outcome = 'interrupted', error = 'the gateway stopped before the function answered'

@@ -4,45 +4,62 @@
 //! # What always holds
 //! 1. An event is acknowledged only after the transaction that holds it *and one delivery for each matched
 //!    subscription* is on disk (WAL, `synchronous=FULL`). A failed commit acknowledges nothing.
-//! 2. A delivery is in exactly one state: `pending` (due at `due_at`), `in_flight` (its attempt number `attempts` has
-//!    no outcome yet), `delivered`, or `dead` (with a reason). Events and attempts are never deleted by a change of state.
+//! 2. A delivery is in exactly one state: `pending` (due at `due_at`; without that, after an earlier one with its
+//!    `order_key`), `in_flight` (its attempt number `attempts` has no outcome yet), `delivered`, or `dead`, `expired` or
+//!    `filtered` (with a reason). Events and attempts are never deleted by a change of state.
 //! 3. An attempt has its row before the function is called, and gets its outcome in the transaction that moves the
 //!    delivery on.
 //! 4. At start nothing is in flight: what was, when the process ended, is pending and due at once. So an attempt may be
 //!    repeated, and none is forgotten.
 //! 5. A delivery of a subscription that no longer exists is never attempted: it becomes dead, with that reason.
-//! 6. All writes go through one thread, in the order they were asked for. One process owns the directory (`lock`).
+//! 6. Of the unfinished deliveries of a subscription that share an `order_key`, exactly one is in flight or has a
+//!    `due_at`.
+//! 7. The counter `accepted` grows in the transaction that makes deliveries; what retention deletes is added to a
+//!    `retired` counter in the transaction that deletes it. So the books of `accounting` balance at any moment.
+//! 8. All writes go through one thread, in the order they were asked for. One process owns the directory (`lock`).
 //!
 //! # Assumed of the disk
 //! `fsync` that returned keeps the data; a torn write within the write-ahead log is found by its checksums.
 
+pub(crate) mod accounting;
 mod backlog;
-mod config;
+pub(crate) mod config;
 mod dead_letters;
-mod deliveries;
-mod events;
+pub(crate) mod deliveries;
+pub(crate) mod events;
+mod migrate;
+mod replay;
 mod schema;
+mod search;
+pub(crate) mod upkeep;
 mod writer;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
 use self::writer::Writer;
+pub(crate) use accounting::Books;
 pub(crate) use backlog::Backlog;
-pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery};
-pub(crate) use deliveries::{Claim, Claimed, Finish, Lane};
-pub(crate) use events::NewEvent;
+pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
+pub(crate) use deliveries::{Candidate, Claim, Claimed, Ended, Finish, Gatekeeper, Lane};
+pub(crate) use events::{Accepted, NewEvent};
+pub(crate) use replay::Range;
+pub(crate) use search::{Delivery, EventQuery, StoredEvent};
+pub(crate) use upkeep::Limits;
 
 /// The open store. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
+    /// Retention could not make room.
+    full: Arc<AtomicBool>,
     // Held as long as the store is open; the operating system lets go of it when the process ends in any way.
     lock: Arc<File>,
 }
@@ -78,6 +95,12 @@ pub enum StoreError {
     /// More writes are waiting than the store can take up.
     #[error("the store is busy; try again")]
     Busy,
+    /// The store has reached its limit in bytes, and all that it holds is still needed.
+    #[error(
+        "the store is full of events that are not over: let functions catch up, redrive or discard dead letters, or \
+             raise the limit"
+    )]
+    Full,
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
@@ -115,8 +138,14 @@ impl Store {
         Ok(Self {
             writer: Writer::start(connection)?,
             reader: Arc::new(Mutex::new(reader)),
+            full: Arc::default(),
             lock: Arc::new(lock),
         })
+    }
+
+    /// Whether nothing more is accepted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Runs a query beside the writes.

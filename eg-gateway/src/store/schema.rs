@@ -1,14 +1,14 @@
-//! The tables, and how the database is opened. Changing a table means a new format and a migration here.
+//! The tables, and how the database is opened. Changing a table means a new format and a migration in `migrate`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::StoreError;
+use super::{StoreError, migrate};
 
 /// `PRAGMA user_version` of the databases written here.
-const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE config (
@@ -19,26 +19,11 @@ CREATE TABLE config (
 
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
-    space TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, source TEXT NOT NULL,
+    space TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, source TEXT NOT NULL, subject TEXT,
     method TEXT NOT NULL, path TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,      -- all times are milliseconds since the Unix epoch
     event BLOB NOT NULL                -- the JSON that functions get
 ) STRICT;
-
-CREATE TABLE deliveries (
-    seq INTEGER PRIMARY KEY,
-    event INTEGER NOT NULL REFERENCES events (seq),
-    space TEXT NOT NULL, subscription_id TEXT NOT NULL, function_id TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead')),
-    attempts INTEGER NOT NULL DEFAULT 0,  -- number of the last attempt
-    failures INTEGER NOT NULL DEFAULT 0,  -- attempts that ended with a failure; an interrupted one is none
-    due_at INTEGER NOT NULL,
-    ended_at INTEGER, reason TEXT
-) STRICT;
-CREATE INDEX deliveries_due ON deliveries (space, function_id, due_at) WHERE state = 'pending';
-CREATE INDEX deliveries_subscribed ON deliveries (space, subscription_id) WHERE state = 'pending';
-CREATE INDEX deliveries_in_flight ON deliveries (seq) WHERE state = 'in_flight';
-CREATE INDEX deliveries_dead ON deliveries (space, seq) WHERE state = 'dead';
 
 CREATE TABLE attempts (
     delivery INTEGER NOT NULL REFERENCES deliveries (seq),
@@ -50,20 +35,57 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 ";
 
+pub(super) const DELIVERIES: &str = "
+CREATE TABLE deliveries (
+    seq INTEGER PRIMARY KEY,
+    event INTEGER NOT NULL REFERENCES events (seq),
+    space TEXT NOT NULL, subscription_id TEXT NOT NULL, function_id TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')),
+    attempts INTEGER NOT NULL DEFAULT 0,  -- number of the last attempt
+    failures INTEGER NOT NULL DEFAULT 0,  -- attempts since `since` that failed; an interrupted one is no failure
+    since INTEGER NOT NULL,            -- when its age began: accepted, replayed or redriven
+    due_at INTEGER,                    -- NULL: waits for earlier ones with its key
+    order_key TEXT,                    -- those with the same key are made one after the other
+    replay TEXT,                       -- which replay made it
+    payload BLOB,                      -- what is delivered instead of the event, after an edited redrive
+    ended_at INTEGER, reason TEXT, discarded_at INTEGER
+) STRICT;
+";
+
+/// What the second format added, beside columns.
+pub(super) const ADDED_IN_2: &str = "
+CREATE TABLE counters (space TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (space, name))
+    STRICT, WITHOUT ROWID;
+CREATE INDEX events_id ON events (space, id, source);
+CREATE INDEX events_accepted ON events (accepted_at);
+CREATE INDEX deliveries_due ON deliveries (space, function_id, due_at) WHERE state = 'pending' AND due_at IS NOT NULL;
+CREATE INDEX deliveries_subscribed ON deliveries (space, subscription_id, since) WHERE state = 'pending';
+CREATE INDEX deliveries_in_flight ON deliveries (seq) WHERE state = 'in_flight';
+CREATE INDEX deliveries_dead ON deliveries (space, seq) WHERE state = 'dead' AND discarded_at IS NULL;
+CREATE INDEX deliveries_expired ON deliveries (space, seq) WHERE state = 'expired' AND discarded_at IS NULL;
+CREATE INDEX deliveries_ordered ON deliveries (space, subscription_id, order_key, seq)
+    WHERE order_key IS NOT NULL AND state IN ('pending', 'in_flight');
+CREATE INDEX deliveries_event ON deliveries (event);
+";
+
 /// Opens the database for writing, and makes its tables when it is new.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
+    let mut connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match found {
         FORMAT => {}
-        0 => connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))?,
+        0 => connection.execute_batch(&format!(
+            "BEGIN; {TABLES} {DELIVERIES} {ADDED_IN_2} PRAGMA user_version = {FORMAT}; COMMIT;"
+        ))?,
+        1 => migrate::from_1(&mut connection)?,
         found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
     }
+    connection.pragma_update(None, "foreign_keys", "ON")?;
     Ok(connection)
 }
 

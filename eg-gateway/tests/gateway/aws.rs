@@ -43,9 +43,9 @@ async fn subscribed(endpoint: Option<&Moto>, kind: &str, mut provider: Value) ->
 }
 
 /// Emits an event and returns what came of the delivery.
-async fn emit(gateway: &TestGateway) -> DeliveryOutcome {
+async fn emit(gateway: &TestGateway, id: &str) -> DeliveryOutcome {
     let mut watcher = gateway.activity();
-    gateway.api.emit("e", "1").await;
+    gateway.api.emit("e", id).await;
     match watcher.delivery().await {
         Activity::Delivery { outcome, .. } => outcome,
         other => panic!("not a delivery: {other:?}"),
@@ -58,7 +58,7 @@ async fn kinesis() {
     let client = aws_sdk_kinesis::Client::new(&client_config(&moto));
     client.create_stream().stream_name("events").shard_count(1).send().await.unwrap();
     let gateway = subscribed(Some(&moto), "awskinesis", json!({ "streamName": "events" })).await;
-    assert_eq!(emit(&gateway).await, DeliveryOutcome::Delivered);
+    assert_eq!(emit(&gateway, "1").await, DeliveryOutcome::Delivered);
     let shards = client.list_shards().stream_name("events").send().await.unwrap();
     let iterator = client
         .get_shard_iterator()
@@ -72,7 +72,9 @@ async fn kinesis() {
     assert_eq!(records[0].partition_key().map(str::len), Some(36));
 
     client.delete_stream().stream_name("events").send().await.unwrap();
-    let DeliveryOutcome::Retry { error, .. } = emit(&gateway).await else { panic!("a stream that is gone") };
+    let DeliveryOutcome::Retry { error, .. } = emit(&gateway, "2").await else {
+        panic!("a stream that is gone")
+    };
     assert!(error.starts_with("ResourceNotFoundException: "), "{error}");
 }
 
@@ -91,7 +93,7 @@ async fn firehose() {
     let create = client.create_delivery_stream().delivery_stream_name("events");
     create.extended_s3_destination_configuration(destination).send().await.unwrap();
     let gateway = subscribed(Some(&moto), "awsfirehose", json!({ "deliveryStreamName": "events" })).await;
-    assert_eq!(emit(&gateway).await, DeliveryOutcome::Delivered);
+    assert_eq!(emit(&gateway, "1").await, DeliveryOutcome::Delivered);
     let list = http.get(&bucket).send().await.unwrap().text().await.unwrap();
     let key = list.split_once("<Key>").unwrap().1.split_once("</Key>").unwrap().0;
     // moto wants a signature here, and takes any.
@@ -107,7 +109,7 @@ async fn sqs() {
     let queue = client.create_queue().queue_name("events").send().await.unwrap().queue_url.unwrap();
     assert!(queue.starts_with(&moto.url), "{queue}");
     let gateway = subscribed(None, "awssqs", json!({ "queueUrl": queue })).await;
-    assert_eq!(emit(&gateway).await, DeliveryOutcome::Delivered);
+    assert_eq!(emit(&gateway, "1").await, DeliveryOutcome::Delivered);
     let messages = client.receive_message().queue_url(&queue).send().await.unwrap().messages.unwrap();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].body(), Some(EVENT));

@@ -1,5 +1,7 @@
 //! CloudEvents over HTTP, in every version and mode: a function gets an event in the version that it was emitted in.
 
+use std::time::Duration;
+
 use reqwest::Response;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -16,8 +18,7 @@ async fn post(gateway: &TestGateway, headers: &[(&str, &str)], body: &str) -> Re
     request.body(body.to_owned()).send().await.unwrap()
 }
 
-async fn subscribed(functions: &Functions) -> TestGateway {
-    let gateway = TestGateway::start().await;
+async fn subscribed(gateway: TestGateway, functions: &Functions) -> TestGateway {
     gateway.api.event_type("e").await;
     gateway.api.http_function("f", &functions.url("/")).await;
     gateway.api.subscribe("e", "f").await;
@@ -33,7 +34,9 @@ fn stored(gateway: &TestGateway) -> u32 {
 #[tokio::test]
 async fn versions_and_modes() {
     let mut functions = Functions::accepting().await;
-    let gateway = subscribed(&functions).await;
+    // It is the same event each time.
+    let gateway = TestGateway::with(|options| options.dedupe_window = Duration::ZERO).await;
+    let gateway = subscribed(gateway, &functions).await;
     let v0 =
         r#"{"eventType":"e","cloudEventsVersion":"0.1","source":"/s","eventID":"1","data":{"z":1,"a":2}}"#;
     let v1 = r#"{"specversion":"1.0","id":"1","source":"/s","type":"e","data":{"z":1,"a":2}}"#;
@@ -65,7 +68,7 @@ async fn versions_and_modes() {
 #[tokio::test]
 async fn a_batch_is_accepted_whole_or_not_at_all() {
     let mut functions = Functions::accepting().await;
-    let gateway = subscribed(&functions).await;
+    let gateway = subscribed(TestGateway::start().await, &functions).await;
     gateway.api.event_type("ask").await;
     let ask = json!({ "type": "sync", "eventType": "ask", "functionId": "f" });
     gateway.api.create("subscriptions", ask).await;
@@ -84,9 +87,13 @@ async fn a_batch_is_accepted_whole_or_not_at_all() {
     assert_eq!(stored(&gateway), 0);
     assert_eq!(post(&gateway, &[("content-type", BATCH)], "[]").await.status(), 202);
     assert_eq!(stored(&gateway), 0);
-    let batch: Vec<_> = (0..50).map(|_| event("e")).collect();
-    assert_eq!(post(&gateway, &[("content-type", BATCH)], &json!(batch).to_string()).await.status(), 202);
-    assert_eq!(stored(&gateway), 50);
+    // An event counts once, whether it comes again in the same batch or in another.
+    let event = |n: u32| json!({ "specversion": "1.0", "id": n.to_string(), "source": "/s", "type": "e" });
+    let batch: Vec<_> = (0..51).map(|n| event(n % 50)).collect();
+    for _ in 0..2 {
+        assert_eq!(post(&gateway, &[("content-type", BATCH)], &json!(batch).to_string()).await.status(), 202);
+        assert_eq!(stored(&gateway), 50);
+    }
     for _ in 0..50 {
         functions.next_call().await;
     }

@@ -40,6 +40,8 @@ async fn every_subscriber_gets_the_event_as_it_was_sent() {
         id: "1".to_owned(),
         event_type: "e".to_owned(),
         source: "/s".to_owned(),
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
         subscribers: 2,
     };
     assert_eq!(watcher.next().await, received);

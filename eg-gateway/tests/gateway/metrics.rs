@@ -78,6 +78,51 @@ async fn deliveries() {
         .await;
 }
 
+/// What ends without an attempt, or by its age, is counted as it is in the books.
+#[tokio::test]
+async fn ends_of_deliveries() {
+    let functions = Functions::start(|call| match call.path.as_str() {
+        "/late" => Answer::Http(500, String::new()),
+        _ => Answer::Http(200, "{}".to_owned()),
+    })
+    .await;
+    let gateway = TestGateway::with(|options| options.max_hops = 1).await;
+    gateway.api.event_type("e").await;
+    for (id, fields) in [
+        ("good", json!({})),
+        ("choosy", json!({ "filter": { "data": { "n": [2] } } })),
+        ("late", json!({ "retry": { "maxAgeMs": 1, "minBackoffMs": 1000, "maxBackoffMs": 1000 } })),
+    ] {
+        gateway.api.http_function(id, &functions.url(&format!("/{id}"))).await;
+        let mut subscription = json!({ "type": "async", "eventType": "e", "functionId": id });
+        subscription.as_object_mut().unwrap().append(fields.clone().as_object_mut().unwrap());
+        gateway.api.create("subscriptions", subscription).await;
+    }
+    gateway.api.emit("e", "1").await;
+    let looping = json!({ "specversion": "1.0", "type": "e", "source": "/s", "id": "2", "hops": 2 });
+    assert_eq!(gateway.api.emit_json(&looping).await.status(), 202);
+    check(
+        &gateway,
+        ("events_processed_total{space=\"default\",type=\"custom\"}", 6.0),
+        &[
+            ("events_received_total{space=\"default\",type=\"custom\"}", 6.0),
+            ("deliveries_ended_total{outcome=\"delivered\",space=\"default\"}", 1.0),
+            ("deliveries_ended_total{outcome=\"dead\",space=\"default\"}", 2.0),
+            ("deliveries_ended_total{outcome=\"expired\",space=\"default\"}", 1.0),
+            ("deliveries_ended_total{outcome=\"filtered\",space=\"default\"}", 2.0),
+        ],
+    )
+    .await;
+    let (status, _) = gateway.api.config(Method::DELETE, "default/dead-letters", "").await;
+    assert_eq!(status, 200);
+    let samples = samples(&gateway).await;
+    assert_eq!(samples.get("dead_letters{space=\"default\"}"), None, "discarded");
+    let books = gateway.api.accounting().await;
+    for (name, count) in [("accepted", 6), ("delivered", 1), ("dead", 2), ("expired", 1), ("filtered", 2)] {
+        assert_eq!(books[name], count, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn synchronous_calls() {
     let functions = Functions::start(|_| Answer::Http(500, String::new())).await;

@@ -67,8 +67,14 @@ impl TestGateway {
 
     /// Stops the gateway and starts another one on the same store.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same, with other options.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Options)) -> Self {
         self.gateway.shutdown().await;
-        let options = options(&self.dir);
+        let mut options = options(&self.dir);
+        change(&mut options);
         Self::open(self.dir, options).await
     }
 
@@ -145,9 +151,37 @@ impl Api {
 
     pub(crate) async fn try_emit(&self, event_type: &str, id: &str) -> reqwest::Result<reqwest::Response> {
         let event = json!({ "specversion": "1.0", "type": event_type, "source": "/test", "id": id, "data": { "n": 1 } });
+        self.send(&event).await
+    }
+
+    /// Emits an event of any attributes.
+    pub(crate) async fn emit_json(&self, event: &Value) -> reqwest::Response {
+        self.send(event).await.unwrap()
+    }
+
+    async fn send(&self, event: &Value) -> reqwest::Result<reqwest::Response> {
         let request =
             self.client.post(&self.events).header("content-type", CLOUDEVENTS).body(event.to_string());
         request.send().await
+    }
+
+    /// Waits until so many deliveries are in a state.
+    pub(crate) async fn wait_for_books(&self, state: &str, count: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let books = self.accounting().await;
+            if books[state] == count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{count} {state} expected, the books say {books}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) async fn accounting(&self) -> Value {
+        let response = self.client.get(format!("{}/v1/accounting", self.config)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<Value> {

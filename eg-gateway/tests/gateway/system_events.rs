@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -132,7 +133,7 @@ async fn failing_watchers_are_not_told_of_themselves() {
 async fn spaces_are_told_only_of_themselves() {
     let mut functions = functions().await;
     let gateway = watched(&functions).await;
-    gateway.api.config(reqwest::Method::POST, "acme/eventtypes", r#"{"name":"e"}"#).await;
+    gateway.api.config(Method::POST, "acme/eventtypes", r#"{"name":"e"}"#).await;
     let request =
         gateway.api.client.post(format!("{}/spaces/acme/", gateway.api.events)).header("event", "e");
     assert_eq!(request.send().await.unwrap().status(), 202);
@@ -140,4 +141,61 @@ async fn spaces_are_told_only_of_themselves() {
     gateway.api.emit("e", "mine").await;
     let told = told(&mut functions, 1).await;
     assert_eq!(told["eventgateway.event.received"]["event"]["id"], "mine");
+}
+
+/// Subscriptions to system events filter and limit like all others, and are in the books like all others.
+#[tokio::test]
+async fn subscriptions_to_system_events_have_filters_too() {
+    let mut functions = functions().await;
+    let gateway = TestGateway::start().await;
+    for function in ["watcher", "good"] {
+        gateway.api.http_function(function, &functions.url(&format!("/{function}"))).await;
+    }
+    for ty in ["e", "other", ALL[0]] {
+        gateway.api.event_type(ty).await;
+    }
+    gateway.api.subscribe("e", "good").await;
+    let subscription = json!({ "type": "async", "eventType": ALL[0], "functionId": "watcher",
+                               "filter": { "data": { "event": { "type": ["e"] } } } });
+    gateway.api.create("subscriptions", subscription).await;
+    gateway.api.emit("other", "1").await;
+    for _ in 0..2 {
+        gateway.api.emit("e", "2").await;
+    }
+    gateway.api.wait_for_books("delivered", 2).await;
+    let told = told(&mut functions, 1).await;
+    assert_eq!(told[ALL[0]]["event"]["id"], "2");
+    let books = gateway.api.accounting().await;
+    let [accepted, filtered, duplicates] = ["accepted", "filtered", "duplicates"].map(|name| &books[name]);
+    assert_eq!((accepted, filtered, duplicates), (&json!(3), &json!(1), &json!(1)));
+    assert_eq!((&books["pending"], &books["balanced"]), (&json!(0), &json!(true)));
+    assert_eq!(stored(&gateway), 4, "of the duplicate nobody is told");
+
+    // Stored system events find their subscribers again, although they came from no request.
+    let (status, body) = gateway.api.config(Method::POST, "default/replays", r#"{"from":"0"}"#).await;
+    assert_eq!(status, 202, "{body}");
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["deliveries"], 3);
+    gateway.api.wait_for_books("delivered", 4).await;
+}
+
+/// Whoever answers an event with another counts on; the events that tell of it count the same.
+#[tokio::test]
+async fn loops_through_system_events_end() {
+    let mut functions = functions().await;
+    let gateway = TestGateway::with(|options| options.max_hops = 2).await;
+    gateway.api.http_function("watcher", &functions.url("/watcher")).await;
+    for ty in ["e", ALL[0]] {
+        gateway.api.event_type(ty).await;
+    }
+    gateway.api.subscribe(ALL[0], "watcher").await;
+    for (hops, told) in [(0, Value::Null), (2, json!(2))] {
+        let event = json!({ "specversion": "1.0", "type": "e", "source": "/s", "id": hops.to_string(), "hops": hops });
+        assert_eq!(gateway.api.emit_json(&event).await.status(), 202);
+        assert_eq!(functions.next_call().await.json()["extensions"]["hops"], told);
+    }
+    let event = json!({ "specversion": "1.0", "type": "e", "source": "/s", "id": "3", "hops": 3 });
+    assert_eq!(gateway.api.emit_json(&event).await.status(), 202);
+    let letters = gateway.api.wait_for_dead_letters(1).await;
+    assert_eq!(letters[0]["eventType"], ALL[0]);
+    assert_eq!(letters[0]["reason"], "a loop: 3 events led to this one, and 2 are allowed");
 }

@@ -1,0 +1,192 @@
+//! `GET /v1/feed`: everything that happens, as server-sent events. A client that comes back with `Last-Event-ID` gets
+//! what it missed, or an event `gap` when that is no longer known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream;
+use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
+
+use super::errors::ApiError;
+use super::query::Query;
+use super::{App, answer, with_type};
+use crate::activity::{Activity, DeliveryOutcome};
+use crate::feed::{Entry, Feed, Update};
+
+/// Pause after which a comment is sent, so that nobody in between takes the connection for dead.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// An activity as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+enum View<'a> {
+    Received {
+        event_id: &'a str,
+        event_type: &'a str,
+        source: &'a str,
+        method: &'a str,
+        path: &'a str,
+        subscribers: usize,
+    },
+    Duplicate {
+        event_id: &'a str,
+        event_type: &'a str,
+        source: &'a str,
+    },
+    Filtered {
+        event_id: &'a str,
+        event_type: &'a str,
+        function_id: &'a str,
+        mismatch: &'a str,
+    },
+    Answered {
+        method: &'a str,
+        path: &'a str,
+        event_type: &'a str,
+        function_id: Option<&'a str>,
+        status: u16,
+        duration_ms: u64,
+    },
+    Delivery {
+        event_id: &'a str,
+        event_type: &'a str,
+        function_id: &'a str,
+        attempt: u32,
+        duration_ms: u64,
+        outcome: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+    Disabled {
+        space: &'a str,
+        subscription_id: &'a str,
+        reason: &'a str,
+    },
+    Redriven {
+        space: &'a str,
+        deliveries: usize,
+    },
+    Discarded {
+        space: &'a str,
+        deliveries: usize,
+    },
+    Replayed {
+        space: &'a str,
+        replay_id: &'a str,
+        events: usize,
+        deliveries: usize,
+    },
+    CircuitOpened {
+        space: &'a str,
+        function_id: &'a str,
+    },
+    CircuitClosed {
+        space: &'a str,
+        function_id: &'a str,
+    },
+}
+
+/// Sends what happens until the client leaves or the gateway stops.
+pub(super) fn watch(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<Response, ApiError> {
+    let id = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    // Browsers cannot set the header on the first connection.
+    let id = id.filter(|id| !id.is_empty()).or_else(|| Query::parse(query).text("lastEventId"));
+    let rule = "the id of an event of this feed";
+    let position = match id {
+        Some(id) => Feed::after(&id).ok_or_else(|| ApiError::bad_query("lastEventId", rule))?,
+        None => app.feed.now(),
+    };
+    let next = async |(feed, mut position): (Feed, _)| {
+        let update = tokio::time::timeout(SILENCE, feed.next(&mut position)).await;
+        let text = match update {
+            Err(_) => ":\n\n".to_owned(),
+            Ok(Update::Entries(entries)) => entries.iter().map(|entry| event(&feed, entry)).collect(),
+            Ok(Update::Gap) => "event: gap\ndata: {}\n\n".to_owned(),
+            Ok(Update::End) => return None,
+        };
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (feed, position)))
+    };
+    // Something at once, so that the client knows that it is connected.
+    let first = stream::iter([Ok(Bytes::from_static(b":\n\n"))]);
+    let updates = stream::unfold((app.feed.clone(), position), next);
+    let body = Body::from_stream(futures_util::StreamExt::chain(first, updates));
+    let mut response = with_type(answer(StatusCode::OK, body), "text/event-stream");
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn event(feed: &Feed, entry: &Entry) -> String {
+    #[derive(Serialize)]
+    struct Stamped<'a> {
+        at: String,
+        #[serde(flatten)]
+        view: View<'a>,
+    }
+    let at = entry.at.format(&Rfc3339).unwrap_or_default();
+    let view = Stamped { at, view: view(&entry.activity) };
+    let data = serde_json::to_string(&view).unwrap_or_default();
+    format!("id: {}\ndata: {data}\n\n", feed.id(entry.number))
+}
+
+fn view(activity: &Activity) -> View<'_> {
+    match activity {
+        Activity::Received { id, event_type, source, method, path, subscribers } => {
+            View::Received { event_id: id, event_type, source, method, path, subscribers: *subscribers }
+        }
+        Activity::Duplicate { id, event_type, source } => {
+            View::Duplicate { event_id: id, event_type, source }
+        }
+        Activity::Filtered { event_id, event_type, function, reason } => {
+            View::Filtered { event_id, event_type, function_id: function, mismatch: reason }
+        }
+        Activity::Answered { method, path, event_type, function, status, duration } => View::Answered {
+            method,
+            path,
+            event_type,
+            function_id: function.as_deref(),
+            status: *status,
+            duration_ms: millis(*duration),
+        },
+        Activity::Delivery { event_id, event_type, function, attempt, duration, outcome } => {
+            let (outcome, reason, retry_after_ms) = match outcome {
+                DeliveryOutcome::Delivered => ("delivered", None, None),
+                DeliveryOutcome::Retry { error, after } => {
+                    ("retry", Some(error.as_str()), Some(millis(*after)))
+                }
+                DeliveryOutcome::Dead { reason } => ("dead", Some(reason.as_str()), None),
+                DeliveryOutcome::Expired { reason } => ("expired", Some(reason.as_str()), None),
+            };
+            let (attempt, duration_ms) = (*attempt, millis(*duration));
+            View::Delivery {
+                event_id,
+                event_type,
+                function_id: function,
+                attempt,
+                duration_ms,
+                outcome,
+                reason,
+                retry_after_ms,
+            }
+        }
+        Activity::Disabled { space, subscription, reason } => {
+            View::Disabled { space, subscription_id: subscription, reason }
+        }
+        Activity::Redriven { space, deliveries } => View::Redriven { space, deliveries: *deliveries },
+        Activity::Discarded { space, deliveries } => View::Discarded { space, deliveries: *deliveries },
+        Activity::Replayed { space, replay, events, deliveries } => {
+            View::Replayed { space, replay_id: replay, events: *events, deliveries: *deliveries }
+        }
+        Activity::CircuitOpened { space, function } => View::CircuitOpened { space, function_id: function },
+        Activity::CircuitClosed { space, function } => View::CircuitClosed { space, function_id: function },
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,76 @@
+//! Reading the parameters of lists, and times in both directions.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::errors::ApiError;
+use crate::clock;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 500;
+
+/// The parameters of a request. Of a repeated one the first counts; an empty one is as good as none.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn parse(query: &str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(known, _)| known == name)?;
+        Some(found.1.clone()).filter(|value| !value.is_empty())
+    }
+
+    /// How long a page may be.
+    pub(super) fn limit(&self) -> Result<u32, ApiError> {
+        let Some(value) = self.text("limit") else { return Ok(DEFAULT_LIMIT) };
+        let valid = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        valid.ok_or_else(|| ApiError::bad_query("limit", "a number from 1 to 500"))
+    }
+
+    /// A number that an earlier page gave.
+    pub(super) fn cursor(&self, name: &str, rule: &str) -> Result<Option<i64>, ApiError> {
+        let number = |value: String| value.parse().map_err(|_| ApiError::bad_query(name, rule));
+        self.text(name).map(number).transpose()
+    }
+
+    /// A time.
+    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let read = |value: String| {
+            read_time(&value).ok_or_else(|| ApiError::bad_query(name, "a time such as 2026-01-31T12:00:00Z"))
+        };
+        self.text(name).map(read).transpose()
+    }
+}
+
+/// RFC 3339, or milliseconds since the epoch.
+pub(super) fn read_time(value: &str) -> Option<i64> {
+    let time = || OffsetDateTime::parse(value, &Rfc3339).ok().map(clock::millis);
+    value.parse().ok().or_else(time)
+}
+
+/// RFC 3339 in UTC.
+pub(super) fn timestamp(millis: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:01.5Z", Some(1500)),
+            ("1970-01-01T01:00:00+01:00", Some(0)),
+            ("1500", Some(1500)),
+            ("yesterday", None),
+            ("2026-01-31", None),
+        ] {
+            assert_eq!(read_time(text), millis, "{text}");
+        }
+        assert_eq!(timestamp(1500), "1970-01-01T00:00:01.5Z");
+    }
+}

@@ -1,0 +1,72 @@
+//! The flags that bound what the gateway holds, and for how long.
+
+use std::time::Duration;
+
+use eg_gateway::Options;
+
+use super::duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Limits {
+    /// For how long an event with the source and id of an earlier one is a duplicate; 0s: never
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    dedupe_window: Duration,
+    /// How many events may lead to one another, counted by their extension `hops`
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    max_hops: u64,
+    /// Memory for requests, and as much again for deliveries under way; beyond it emitters get a 503
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]
+    memory_limit: u64,
+    /// How long events are kept that are over; dead letters stay until they are redriven or discarded
+    #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = duration)]
+    retention: Duration,
+    /// Size of the store beyond which the oldest events that are over are forgotten early
+    #[arg(long, value_name = "BYTES", default_value = "10GiB", value_parser = bytes)]
+    store_limit: u64,
+}
+
+impl Limits {
+    pub(super) fn apply(&self, options: &mut Options) {
+        options.dedupe_window = self.dedupe_window;
+        options.max_hops = self.max_hops;
+        options.memory_limit = usize::try_from(self.memory_limit).unwrap_or(usize::MAX);
+        options.retention = self.retention;
+        options.store_limit = self.store_limit;
+    }
+}
+
+/// `512KiB`, `64MiB`, `10GiB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let invalid = || "write a number and a unit, for example 512KiB, 64MiB or 10GiB".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| invalid())?;
+    let shift = match unit {
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(invalid()),
+    };
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("1KiB", Some(1024)),
+            ("64MiB", Some(67_108_864)),
+            ("10GiB", Some(10_737_418_240)),
+            ("0MiB", None),
+            ("10", None),
+            ("10MB", None),
+            ("MiB", None),
+            ("99999999999999GiB", None),
+        ] {
+            assert_eq!(bytes(text).ok(), expected, "{text}");
+        }
+    }
+}

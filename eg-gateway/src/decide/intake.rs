@@ -1,0 +1,99 @@
+//! What becomes of an accepted event for each subscription that it was routed to.
+
+use std::sync::Arc;
+
+use eg_sdk::config::Subscription;
+
+use super::facts::Facts;
+use super::router::Target;
+
+/// The decision for one subscription.
+#[derive(Debug, Clone)]
+pub(crate) struct Intake {
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) fate: Fate,
+}
+
+/// What becomes of the event there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is delivered; after all earlier ones with the same key, if there is one.
+    Deliver { order: Option<String> },
+    /// The filter does not match; the reason is the failed clause as JSON.
+    Filtered { reason: String },
+    /// It is a dead letter at once.
+    Dead { reason: String },
+}
+
+/// Decides for every target. `max_hops` is how many events may lead to one another.
+pub(crate) fn intake(targets: &[Arc<Target>], facts: &Facts<'_>, max_hops: u64) -> Vec<Intake> {
+    let decide = |target: &Arc<Target>| Intake {
+        subscription: Arc::clone(&target.subscription),
+        fate: fate(target, facts, max_hops),
+    };
+    targets.iter().map(decide).collect()
+}
+
+fn fate(target: &Target, facts: &Facts<'_>, max_hops: u64) -> Fate {
+    if let Some(filter) = &target.filter
+        && let Err(mismatch) = filter.check(facts.value())
+    {
+        let reason =
+            serde_json::to_string(&mismatch).expect("strings and JSON are always representable in JSON");
+        return Fate::Filtered { reason };
+    }
+    let hops = facts.hops();
+    if hops > max_hops {
+        let reason = format!("a loop: {hops} events led to this one, and {max_hops} are allowed");
+        return Fate::Dead { reason };
+    }
+    if let Some(why) = &target.subscription.disabled {
+        return Fate::Dead { reason: super::delivery::disabled(why) };
+    }
+    let order = if target.subscription.ordered { facts.partition_key().map(str::to_owned) } else { None };
+    Fate::Deliver { order }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::decide::pattern::Pattern;
+
+    #[test]
+    fn fates() {
+        let plain = Subscription::asynchronous("t", "f");
+        let ordered = Subscription { ordered: true, ..plain.clone() };
+        let disabled = Subscription { disabled: Some("gone".to_owned()), ..plain.clone() };
+        let filter = json!({ "data": { "n": [1] } });
+        let deliver = |order: Option<&str>| Fate::Deliver { order: order.map(str::to_owned) };
+        let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };
+        let filtered =
+            Fate::Filtered { reason: r#"{"clause":"data.n","value":2,"expected":[1]}"#.to_owned() };
+        for (subscription, filter, event, expected) in [
+            (&plain, None, json!({ "partitionkey": "k" }), deliver(None)),
+            (&ordered, None, json!({ "partitionkey": "k" }), deliver(Some("k"))),
+            (&ordered, None, json!({}), deliver(None)),
+            (&plain, None, json!({ "hops": 16 }), deliver(None)),
+            (
+                &plain,
+                None,
+                json!({ "hops": 17 }),
+                dead("a loop: 17 events led to this one, and 16 are allowed"),
+            ),
+            (&disabled, None, json!({}), dead("the subscription is disabled: gone")),
+            (&plain, Some(&filter), json!({ "data": { "n": 1 } }), deliver(None)),
+            (&plain, Some(&filter), json!({ "data": { "n": 2 } }), filtered.clone()),
+            (&disabled, Some(&filter), json!({ "data": { "n": 2 } }), filtered),
+        ] {
+            let mut json = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "t" });
+            json.as_object_mut().unwrap().append(event.clone().as_object_mut().unwrap());
+            let json = json.to_string();
+            let filter = filter.map(|filter| Pattern::read(filter).unwrap());
+            let target = Arc::new(Target { subscription: Arc::new(subscription.clone()), filter });
+            let decided = intake(&[target], &Facts::new(json.as_bytes()), 16);
+            assert_eq!(decided[0].fate, expected, "{event}");
+        }
+    }
+}

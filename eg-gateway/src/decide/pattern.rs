@@ -1,0 +1,170 @@
+//! The `filter` of a subscription: a JSON pattern in the manner of EventBridge, and why an event does not match it.
+//! Which parts of an event a pattern sees is `facts`'s part.
+
+use serde_json::{Map, Value};
+
+use super::condition::Condition;
+
+/// The deepest nesting of `$or`. Each level multiplies the work.
+const MAX_OR_DEPTH: usize = 8;
+
+/// A pattern that was found valid. All of its clauses must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pattern(Vec<Clause>);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Clause {
+    /// One of the conditions holds for one of the values at this path.
+    Field { path: Vec<String>, conditions: Vec<Condition>, rule: Value },
+    /// One of the patterns matches.
+    Or { patterns: Vec<Pattern>, rule: Value },
+}
+
+/// The clause that failed.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub(crate) struct Mismatch {
+    /// Where, for example `data.address.city`, or `$or`.
+    pub(crate) clause: String,
+    /// What the event has there: one value, or an array of several; absent when it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<Value>,
+    /// What the pattern demands.
+    pub(crate) expected: Value,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// Names the first clause that is none, and says what to write.
+    pub(crate) fn read(value: &Value) -> Result<Self, String> {
+        let Value::Object(members) = value else { return Err("filter must be an object".to_owned()) };
+        if members.is_empty() {
+            return Err("filter is empty: name an attribute, or leave the filter out".to_owned());
+        }
+        let mut clauses = Vec::new();
+        read_object(members, &mut Vec::new(), 0, &mut clauses)?;
+        Ok(Self(clauses))
+    }
+
+    /// Checks an event, given as one object of its attributes and `data`.
+    pub(crate) fn check(&self, event: &Value) -> Result<(), Mismatch> {
+        self.0.iter().try_for_each(|clause| clause.check(event))
+    }
+}
+
+fn read_object(
+    members: &Map<String, Value>,
+    path: &mut Vec<String>,
+    depth: usize,
+    clauses: &mut Vec<Clause>,
+) -> Result<(), String> {
+    for (name, value) in members {
+        if name == "$or" {
+            clauses.push(read_or(value, path, depth)?);
+            continue;
+        }
+        path.push(name.clone());
+        match value {
+            Value::Object(inner) if inner.is_empty() => {
+                return Err(format!("filter.{} is empty: write what its members must be", path.join(".")));
+            }
+            Value::Object(inner) => read_object(inner, path, depth, clauses)?,
+            Value::Array(rules) if rules.is_empty() => {
+                return Err(format!("filter.{} is empty: it could never match", path.join(".")));
+            }
+            Value::Array(rules) => {
+                let read =
+                    |rule| Condition::read(rule).map_err(|e| format!("filter.{}: {e}", path.join(".")));
+                let conditions = rules.iter().map(read).collect::<Result<_, _>>()?;
+                clauses.push(Clause::Field { path: path.clone(), conditions, rule: value.clone() });
+            }
+            other => {
+                let path = path.join(".");
+                return Err(format!("filter.{path} is {other}: values stand in an array, as in [{other}]"));
+            }
+        }
+        path.pop();
+    }
+    Ok(())
+}
+
+fn read_or(value: &Value, path: &mut Vec<String>, depth: usize) -> Result<Clause, String> {
+    let at = |path: &[String]| {
+        let path: Vec<&str> = std::iter::once("filter").chain(path.iter().map(String::as_str)).collect();
+        format!("{}.$or", path.join("."))
+    };
+    if depth == MAX_OR_DEPTH {
+        return Err(format!("{} is nested more than {MAX_OR_DEPTH} levels deep", at(path)));
+    }
+    let alternatives = value.as_array().filter(|patterns| patterns.len() > 1);
+    let alternatives =
+        alternatives.ok_or_else(|| format!("{} must be an array of at least two patterns", at(path)))?;
+    let mut patterns = Vec::new();
+    for alternative in alternatives {
+        let members = alternative.as_object().filter(|members| !members.is_empty());
+        let members =
+            members.ok_or_else(|| format!("{} holds {alternative}, which is no pattern", at(path)))?;
+        let mut clauses = Vec::new();
+        read_object(members, path, depth + 1, &mut clauses)?;
+        patterns.push(Pattern(clauses));
+    }
+    Ok(Clause::Or { patterns, rule: value.clone() })
+}
+
+impl Clause {
+    fn check(&self, event: &Value) -> Result<(), Mismatch> {
+        match self {
+            Self::Field { path, conditions, rule } => {
+                let found = values(event, path);
+                let holds = conditions.iter().any(|condition| condition.holds(&found));
+                let mismatch = || Mismatch {
+                    clause: path.join("."),
+                    value: match found.as_slice() {
+                        [] => None,
+                        [one] => Some(excerpt((*one).clone())),
+                        several => Some(excerpt(several.iter().map(|value| (*value).clone()).collect())),
+                    },
+                    expected: rule.clone(),
+                };
+                if holds { Ok(()) } else { Err(mismatch()) }
+            }
+            Self::Or { patterns, rule } => {
+                if patterns.iter().any(|pattern| pattern.check(event).is_ok()) {
+                    return Ok(());
+                }
+                Err(Mismatch { clause: "$or".to_owned(), value: None, expected: rule.clone() })
+            }
+        }
+    }
+}
+
+/// A value as it is, unless it is too long to be kept with a decision; then the beginning of its JSON.
+fn excerpt(value: Value) -> Value {
+    const LIMIT: usize = 500;
+    let json = value.to_string();
+    if json.len() <= LIMIT {
+        return value;
+    }
+    let mut beginning: String = json.chars().take(LIMIT).collect();
+    beginning.push('…');
+    Value::String(beginning)
+}
+
+/// The values at `path`. Arrays stand for each of their elements; an empty one is a value itself.
+fn values<'v>(value: &'v Value, path: &[String]) -> Vec<&'v Value> {
+    match (value, path) {
+        (Value::Array(elements), _) if !elements.is_empty() => {
+            elements.iter().flat_map(|element| values(element, path)).collect()
+        }
+        (value, []) => vec![value],
+        (Value::Object(members), [name, rest @ ..]) => {
+            members.get(name).map(|value| values(value, rest)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+#[path = "pattern_tests.rs"]
+mod tests;

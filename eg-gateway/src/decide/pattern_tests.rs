@@ -1,0 +1,122 @@
+use serde_json::json;
+
+use super::*;
+
+fn event() -> Value {
+    json!({
+        "type": "order.paid", "source": "/shop", "subject": "orders/7", "partitionkey": "k",
+        "data": {
+            "amount": 12.5, "count": 3, "big": 9_007_199_254_740_993_i64, "state": "paid", "note": null, "gift": true,
+            "tags": ["red", "large"], "none": [], "lines": [{ "sku": "a", "n": 1 }, { "sku": "b", "n": 9 }],
+        },
+    })
+}
+
+#[test]
+fn patterns_match() {
+    for (pattern, matches) in [
+        (json!({ "type": ["order.paid"] }), true),
+        (json!({ "type": ["order.sent", "order.paid"] }), true),
+        (json!({ "type": ["order"] }), false),
+        (json!({ "type": [{ "prefix": "order." }] }), true),
+        (json!({ "type": [{ "suffix": ".sent" }] }), false),
+        (json!({ "subject": [{ "prefix": "orders/" }], "source": ["/shop"] }), true),
+        (json!({ "subject": [{ "prefix": "orders/" }], "source": ["/other"] }), false),
+        (json!({ "data": { "amount": [{ "numeric": [">", 12, "<=", 12.5] }] } }), true),
+        (json!({ "data": { "amount": [{ "numeric": ["<", 12.5] }] } }), false),
+        (json!({ "data": { "count": [3.0] } }), true),
+        (json!({ "data": { "count": [{ "numeric": ["=", 3] }] } }), true),
+        (json!({ "data": { "big": [9_007_199_254_740_992_i64] } }), false),
+        (json!({ "data": { "big": [9_007_199_254_740_993_i64] } }), true),
+        (json!({ "data": { "state": [{ "numeric": [">", 0] }] } }), false),
+        (json!({ "data": { "count": ["3"] } }), false),
+        (json!({ "data": { "note": [null] } }), true),
+        (json!({ "data": { "absent": [null] } }), false),
+        (json!({ "data": { "gift": [true] } }), true),
+        (json!({ "data": { "tags": ["large"] } }), true),
+        (json!({ "data": { "tags": ["small"] } }), false),
+        (json!({ "data": { "lines": { "sku": ["b"] } } }), true),
+        (json!({ "data": { "lines": { "n": [{ "numeric": [">", 9] }] } } }), false),
+        (json!({ "data": { "absent": [{ "exists": false }] } }), true),
+        (json!({ "data": { "state": [{ "exists": false }] } }), false),
+        (json!({ "data": { "none": [{ "exists": true }] } }), true),
+        (json!({ "absent": { "deep": [{ "exists": false }] } }), true),
+        (json!({ "data": { "state": [{ "anything-but": "open" }] } }), true),
+        (json!({ "data": { "state": [{ "anything-but": ["open", "paid"] }] } }), false),
+        (json!({ "data": { "state": [{ "anything-but": { "prefix": "pa" } }] } }), false),
+        (json!({ "data": { "absent": [{ "anything-but": "open" }] } }), false),
+        (json!({ "$or": [{ "source": ["/x"] }, { "data": { "count": [3] } }] }), true),
+        (json!({ "type": ["order.paid"], "$or": [{ "source": ["/x"] }, { "subject": ["y"] }] }), false),
+        (json!({ "data": { "$or": [{ "count": [4] }, { "state": ["paid"] }] } }), true),
+    ] {
+        let found = Pattern::read(&pattern).unwrap().check(&event());
+        assert_eq!(found.is_ok(), matches, "{pattern}: {found:?}");
+    }
+}
+
+#[test]
+fn a_mismatch_names_clause_and_value() {
+    for (pattern, clause, value) in [
+        (json!({ "type": ["order.paid"], "data": { "count": [4] } }), "data.count", Some(json!(3))),
+        (json!({ "data": { "absent": ["x"] } }), "data.absent", None),
+        (json!({ "data": { "tags": ["x"] } }), "data.tags", Some(json!(["red", "large"]))),
+        (json!({ "$or": [{ "type": ["a"] }, { "type": ["b"] }] }), "$or", None),
+    ] {
+        let mismatch = Pattern::read(&pattern).unwrap().check(&event()).unwrap_err();
+        assert_eq!((mismatch.clause.as_str(), mismatch.value), (clause, value), "{pattern}");
+    }
+}
+
+#[test]
+fn a_mismatch_stays_small() {
+    let event = json!({ "data": { "text": "x".repeat(100_000) } });
+    let mismatch = Pattern::read(&json!({ "data": { "text": ["y"] } })).unwrap().check(&event).unwrap_err();
+    assert_eq!(mismatch.value.unwrap().as_str().unwrap().chars().count(), 501);
+}
+
+#[test]
+fn faults_are_named() {
+    for (pattern, error) in [
+        (json!([]), "filter must be an object"),
+        (json!({}), "filter is empty: name an attribute, or leave the filter out"),
+        (json!({ "type": "a" }), "filter.type is \"a\": values stand in an array, as in [\"a\"]"),
+        (json!({ "type": [] }), "filter.type is empty: it could never match"),
+        (json!({ "data": {} }), "filter.data is empty: write what its members must be"),
+        (json!({ "type": [["a"]] }), "filter.type: [\"a\"] is an array within an array"),
+        (
+            json!({ "type": [{ "glob": "a" }] }),
+            "filter.type: operator `glob` is unknown: use prefix, suffix, anything-but, numeric and exists",
+        ),
+        (
+            json!({ "type": [{}] }),
+            "filter.type: {} must have exactly one member: one of prefix, suffix, anything-but, numeric and exists",
+        ),
+        (json!({ "type": [{ "prefix": 1 }] }), "filter.type: prefix is 1: it must be a string"),
+        (json!({ "type": [{ "exists": "no" }] }), "filter.type: exists is \"no\": it must be true or false"),
+        (
+            json!({ "data": { "n": [{ "numeric": [">"] }] } }),
+            "filter.data.n: numeric is [\">\"]: write one or two comparisons, such as [\">\", 0, \"<=\", 5]",
+        ),
+        (
+            json!({ "data": { "n": [{ "numeric": ["!=", 1] }] } }),
+            "filter.data.n: numeric is [\"!=\",1]: write one or two comparisons, such as [\">\", 0, \"<=\", 5]",
+        ),
+        (
+            json!({ "type": [{ "anything-but": { "exists": true } }] }),
+            "filter.type: anything-but takes values, prefix and suffix, and not {\"exists\":true}",
+        ),
+        (json!({ "$or": [{ "type": ["a"] }] }), "filter.$or must be an array of at least two patterns"),
+        (json!({ "data": { "$or": [{ "a": ["b"] }, 1] } }), "filter.data.$or holds 1, which is no pattern"),
+    ] {
+        assert_eq!(Pattern::read(&pattern), Err(error.to_owned()), "{pattern}");
+    }
+}
+
+#[test]
+fn alternatives_are_bounded() {
+    let mut pattern = json!({ "type": ["a"] });
+    for _ in 0..9 {
+        pattern = json!({ "$or": [pattern, { "source": ["b"] }] });
+    }
+    assert!(Pattern::read(&pattern).unwrap_err().ends_with("is nested more than 8 levels deep"));
+}

@@ -1,0 +1,146 @@
+//! The `retry` field of a subscription: reading it, and the policy that follows from it and the gateway's default.
+
+use std::time::Duration;
+
+use eg_sdk::config::{Retry, RetryLimits, RetryProfile};
+use serde_json::{Map, Value};
+
+use super::retry::RetryPolicy;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// No limit in milliseconds may exceed this (a year): beyond it, times could no longer be added up.
+const LONGEST_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+
+/// EventBridge's default: 185 attempts within 24 hours
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>). How it spaces them is not
+/// documented; with these bounds the average schedule fills the day.
+const EVENT_BRIDGE: RetryPolicy = RetryPolicy {
+    attempts: 185,
+    min_backoff: Duration::from_secs(1),
+    max_backoff: Duration::from_secs(15 * 60),
+    max_age: HOUR.saturating_mul(24),
+};
+
+/// Reads the field. An object without members is as good as none.
+pub(crate) fn read(value: Value) -> Result<Option<Retry>, String> {
+    match value {
+        Value::String(name) if name == "eventbridge" => Ok(Some(Retry::Profile(RetryProfile::EventBridge))),
+        Value::String(name) => {
+            Err(format!("retry profile `{name}` is unknown: use \"eventbridge\" or an object"))
+        }
+        Value::Object(members) => limits(members),
+        other => Err(format!("retry is {other}: use \"eventbridge\" or an object")),
+    }
+}
+
+fn limits(members: Map<String, Value>) -> Result<Option<Retry>, String> {
+    let mut limits = RetryLimits::default();
+    for (name, value) in members {
+        let number = |lowest: u64, highest: u64| {
+            let valid = value.as_u64().filter(|number| (lowest..=highest).contains(number));
+            valid.ok_or_else(|| {
+                format!("retry.{name} is {value}: it must be a whole number from {lowest} to {highest}")
+            })
+        };
+        match name.as_str() {
+            "attempts" => limits.attempts = u32::try_from(number(1, 10_000)?).ok(),
+            "minBackoffMs" => limits.min_backoff_ms = Some(number(0, LONGEST_MS)?),
+            "maxBackoffMs" => limits.max_backoff_ms = Some(number(0, LONGEST_MS)?),
+            "maxAgeMs" => limits.max_age_ms = Some(number(1, LONGEST_MS)?),
+            _ => {
+                return Err(format!(
+                    "retry.{name} is unknown: use attempts, minBackoffMs, maxBackoffMs and maxAgeMs"
+                ));
+            }
+        }
+    }
+    if let Some((min, max)) = limits.min_backoff_ms.zip(limits.max_backoff_ms)
+        && min > max
+    {
+        return Err(format!(
+            "retry.minBackoffMs is {min}: it must not exceed retry.maxBackoffMs, which is {max}"
+        ));
+    }
+    Ok((limits != RetryLimits::default()).then_some(Retry::Limits(limits)))
+}
+
+/// The policy of a subscription. A bound that is given wins over a default on its other side.
+pub(crate) fn effective(retry: Option<&Retry>, default: &RetryPolicy) -> RetryPolicy {
+    let limits = match retry {
+        None => return default.clone(),
+        Some(Retry::Profile(RetryProfile::EventBridge)) => return EVENT_BRIDGE,
+        Some(Retry::Limits(limits)) => limits,
+        // Only a newer library knows more, and this gateway wrote what it reads.
+        Some(_) => return default.clone(),
+    };
+    let (min, max) =
+        (limits.min_backoff_ms.map(Duration::from_millis), limits.max_backoff_ms.map(Duration::from_millis));
+    let (min_backoff, max_backoff) = match (min, max) {
+        (Some(min), None) => (min, default.max_backoff.max(min)),
+        (None, Some(max)) => (default.min_backoff.min(max), max),
+        (min, max) => (min.unwrap_or(default.min_backoff), max.unwrap_or(default.max_backoff)),
+    };
+    RetryPolicy {
+        attempts: limits.attempts.unwrap_or(default.attempts),
+        min_backoff,
+        max_backoff,
+        max_age: limits.max_age_ms.map_or(default.max_age, Duration::from_millis),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy(attempts: u32, min: u64, max: u64, age: u64) -> RetryPolicy {
+        let ms = Duration::from_millis;
+        RetryPolicy { attempts, min_backoff: ms(min), max_backoff: ms(max), max_age: ms(age) }
+    }
+
+    #[test]
+    fn policies() {
+        let default = policy(16, 1000, 300_000, 86_400_000);
+        for (field, expected) in [
+            (json!({}), default.clone()),
+            (json!("eventbridge"), policy(185, 1000, 900_000, 86_400_000)),
+            (json!({ "attempts": 3 }), policy(3, 1000, 300_000, 86_400_000)),
+            (json!({ "maxAgeMs": 5 }), policy(16, 1000, 300_000, 5)),
+            (json!({ "maxBackoffMs": 10 }), policy(16, 10, 10, 86_400_000)),
+            (json!({ "minBackoffMs": 400_000 }), policy(16, 400_000, 400_000, 86_400_000)),
+            (json!({ "minBackoffMs": 0, "maxBackoffMs": 0 }), policy(16, 0, 0, 86_400_000)),
+        ] {
+            let retry = read(field.clone()).unwrap();
+            assert_eq!(effective(retry.as_ref(), &default), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for (field, error) in [
+            (json!("aws"), "retry profile `aws` is unknown: use \"eventbridge\" or an object"),
+            (json!(3), "retry is 3: use \"eventbridge\" or an object"),
+            (json!({ "attempts": 0 }), "retry.attempts is 0: it must be a whole number from 1 to 10000"),
+            (
+                json!({ "attempts": "3" }),
+                "retry.attempts is \"3\": it must be a whole number from 1 to 10000",
+            ),
+            (
+                json!({ "maxAgeMs": 0 }),
+                "retry.maxAgeMs is 0: it must be a whole number from 1 to 31622400000",
+            ),
+            (
+                json!({ "backoff": 1 }),
+                "retry.backoff is unknown: use attempts, minBackoffMs, maxBackoffMs and maxAgeMs",
+            ),
+            (
+                json!({ "minBackoffMs": 2, "maxBackoffMs": 1 }),
+                "retry.minBackoffMs is 2: it must not exceed retry.maxBackoffMs, which is 1",
+            ),
+        ] {
+            assert_eq!(read(field), Err(error.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Databases of earlier formats become the present one, in one transaction: a crash in between leaves the old one.
+
+use rusqlite::Connection;
+
+use super::schema::{ADDED_IN_2, DELIVERIES, FORMAT};
+
+/// The first format knew no order, no replay, no expiry and no filters; its deliveries are as old as their events.
+pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
+    // References name tables, and a table is replaced by one of the same name.
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(&format!(
+        "DROP INDEX deliveries_due; DROP INDEX deliveries_subscribed;
+         DROP INDEX deliveries_in_flight; DROP INDEX deliveries_dead;
+         ALTER TABLE events ADD COLUMN subject TEXT;
+         {}
+         INSERT INTO deliveries_2 (seq, event, space, subscription_id, function_id, state, attempts, failures, since,
+                                   due_at, ended_at, reason)
+             SELECT d.seq, d.event, d.space, d.subscription_id, d.function_id, d.state, d.attempts, d.failures,
+                    e.accepted_at, d.due_at, d.ended_at, d.reason
+             FROM deliveries d JOIN events e ON e.seq = d.event;
+         DROP TABLE deliveries;
+         ALTER TABLE deliveries_2 RENAME TO deliveries;
+         {ADDED_IN_2}
+         INSERT INTO counters SELECT space, 'accepted', count(*) FROM deliveries GROUP BY space;
+         PRAGMA user_version = {FORMAT};",
+        DELIVERIES.replace("TABLE deliveries ", "TABLE deliveries_2 ")
+    ))?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+
+    /// What a gateway of the first format left behind: one delivery of each state, with history.
+    const FORMAT_1: &str = "
+        CREATE TABLE config (kind TEXT NOT NULL, space TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (kind, space, id)) STRICT, WITHOUT ROWID;
+        CREATE TABLE events (seq INTEGER PRIMARY KEY, space TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
+            source TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, accepted_at INTEGER NOT NULL,
+            event BLOB NOT NULL) STRICT;
+        CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, event INTEGER NOT NULL REFERENCES events (seq),
+            space TEXT NOT NULL, subscription_id TEXT NOT NULL, function_id TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead')),
+            attempts INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, due_at INTEGER NOT NULL,
+            ended_at INTEGER, reason TEXT) STRICT;
+        CREATE INDEX deliveries_due ON deliveries (space, function_id, due_at) WHERE state = 'pending';
+        CREATE INDEX deliveries_subscribed ON deliveries (space, subscription_id) WHERE state = 'pending';
+        CREATE INDEX deliveries_in_flight ON deliveries (seq) WHERE state = 'in_flight';
+        CREATE INDEX deliveries_dead ON deliveries (space, seq) WHERE state = 'dead';
+        CREATE TABLE attempts (delivery INTEGER NOT NULL REFERENCES deliveries (seq), number INTEGER NOT NULL,
+            started_at INTEGER NOT NULL, duration_ms INTEGER,
+            outcome TEXT CHECK (outcome IN ('delivered', 'failed', 'interrupted')), error TEXT,
+            PRIMARY KEY (delivery, number)) STRICT, WITHOUT ROWID;
+        INSERT INTO events VALUES (1, 'default', 'a', 't', '/s', 'POST', '/', 1000, x'7b7d');
+        INSERT INTO deliveries VALUES (1, 1, 'default', 's1', 'f', 'pending', 1, 1, 2000, NULL, NULL);
+        INSERT INTO deliveries VALUES (2, 1, 'default', 's2', 'f', 'in_flight', 1, 0, 1000, NULL, NULL);
+        INSERT INTO deliveries VALUES (3, 1, 'default', 's3', 'f', 'delivered', 1, 0, 1000, 1500, NULL);
+        INSERT INTO deliveries VALUES (4, 1, 'default', 's4', 'f', 'dead', 1, 1, 1000, 1600, 'rejected: no');
+        INSERT INTO attempts VALUES (1, 1, 1000, 5, 'failed', 'x'), (2, 1, 1000, NULL, NULL, NULL),
+            (3, 1, 1000, 5, 'delivered', NULL), (4, 1, 1000, 5, 'failed', 'no');
+        PRAGMA user_version = 1;";
+
+    #[test]
+    fn the_first_format_is_taken_over_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("event-gateway.db");
+        rusqlite::Connection::open(&path).unwrap().execute_batch(FORMAT_1).unwrap();
+        drop(schema::open(&path).unwrap());
+        let connection = schema::open(&path).unwrap();
+        let rows: Vec<String> = connection
+            .prepare(
+                "SELECT d.seq || ' ' || state || ' ' || since || ' ' || coalesce(due_at, '-') || ' ' ||
+                        coalesce(reason, '-') || ' ' || (SELECT count(*) FROM attempts WHERE delivery = d.seq)
+                 FROM deliveries d ORDER BY seq",
+            )
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(
+            rows,
+            [
+                "1 pending 1000 2000 - 1",
+                "2 in_flight 1000 1000 - 1",
+                "3 delivered 1000 1000 - 1",
+                "4 dead 1000 1000 rejected: no 1",
+            ]
+        );
+        let accepted: i64 = connection.query_row("SELECT value FROM counters", [], |row| row.get(0)).unwrap();
+        assert_eq!(accepted, 4);
+        let broken: i64 = connection
+            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(broken, 0);
+    }
+}

@@ -1,0 +1,121 @@
+//! Replaying stored events: new deliveries of old events, to subscriptions as they are now.
+
+use rusqlite::{Connection, named_params};
+
+use super::deliveries::Lane;
+use super::events::add_deliveries;
+use super::search::{StoredEvent, stored};
+use super::{Store, StoreError};
+use crate::decide::intake::{Fate, Intake};
+
+/// Which events to replay: of one space, accepted between two times, and narrowed down by what is not `None`.
+#[derive(Debug, Clone)]
+pub(crate) struct Range {
+    pub(crate) space: String,
+    pub(crate) id: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) ty: Option<String>,
+    /// Milliseconds since the epoch.
+    pub(crate) from: Option<i64>,
+    pub(crate) to: Option<i64>,
+}
+
+/// What a replay came to.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed {
+    pub(crate) events: usize,
+    pub(crate) deliveries: usize,
+    /// Those of the deliveries that a filter ended at once.
+    pub(crate) filtered: usize,
+    /// Those that were dead at once.
+    pub(crate) dead: usize,
+    /// Where deliveries are due.
+    pub(crate) lanes: Vec<Lane>,
+}
+
+/// How many events one transaction replays, so that others do not wait long.
+const BATCH: i64 = 100;
+
+const EVENTS: &str = "
+    SELECT seq, id, type, source, subject, method, path, accepted_at, event FROM events
+    WHERE seq > :after AND seq <= :last AND space = :space AND (:id IS NULL OR id = :id)
+    AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
+    AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
+    ORDER BY seq LIMIT :limit";
+
+impl Store {
+    /// Makes a delivery for each event in the range and each subscription that `intakes` names for it. They carry
+    /// the name of the replay. Events that are accepted meanwhile are not in the range.
+    pub(crate) async fn replay(
+        &self,
+        range: Range,
+        name: String,
+        now: i64,
+        intakes: impl Fn(&StoredEvent) -> Vec<Intake> + Send + Sync + 'static,
+    ) -> Result<Replayed, StoreError> {
+        let intakes = std::sync::Arc::new(intakes);
+        let newest =
+            |c: &Connection| c.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0));
+        let last: i64 = self.writer.run(newest).await?;
+        let (mut total, mut after) = (Replayed::default(), 0);
+        loop {
+            let (range, name, intakes) = (range.clone(), name.clone(), std::sync::Arc::clone(&intakes));
+            let events = self.read(move |connection| events(connection, &range, after, last)).await?;
+            let Some(end) = events.last().map(|event| event.seq) else { return Ok(total) };
+            after = end;
+            let add = move |connection: &Connection| add(connection, &events, &name, now, &*intakes);
+            let batch = self.writer.run(add).await?;
+            total.events += batch.events;
+            total.deliveries += batch.deliveries;
+            total.filtered += batch.filtered;
+            total.dead += batch.dead;
+            total.lanes.extend(batch.lanes);
+            total.lanes.sort_unstable();
+            total.lanes.dedup();
+        }
+    }
+}
+
+fn events(
+    connection: &Connection,
+    range: &Range,
+    after: i64,
+    last: i64,
+) -> rusqlite::Result<Vec<StoredEvent>> {
+    let parameters = named_params! {
+        ":after": after, ":last": last, ":space": range.space, ":id": range.id, ":source": range.source,
+        ":type": range.ty, ":from": range.from, ":to": range.to, ":limit": BATCH,
+    };
+    connection.prepare_cached(EVENTS)?.query_map(parameters, stored)?.collect()
+}
+
+fn add(
+    connection: &Connection,
+    events: &[StoredEvent],
+    name: &str,
+    now: i64,
+    intakes: &(impl Fn(&StoredEvent) -> Vec<Intake> + ?Sized),
+) -> rusqlite::Result<Replayed> {
+    let mut batch = Replayed { events: events.len(), ..Replayed::default() };
+    for event in events {
+        // Retention may have come first.
+        let mut there = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE seq = ?1)")?;
+        if !there.query_row([event.seq], |row| row.get(0))? {
+            continue;
+        }
+        let intakes = intakes(event);
+        let Some(space) = intakes.first().map(|intake| intake.subscription.space.clone()) else { continue };
+        add_deliveries(connection, event.seq, &space, &intakes, now, Some(name))?;
+        batch.deliveries += intakes.len();
+        for Intake { subscription, fate } in intakes {
+            let lane = Lane { space: subscription.space.clone(), function: subscription.function_id.clone() };
+            match fate {
+                Fate::Filtered { .. } => batch.filtered += 1,
+                Fate::Dead { .. } => batch.dead += 1,
+                Fate::Deliver { .. } if !batch.lanes.contains(&lane) => batch.lanes.push(lane),
+                Fate::Deliver { .. } => {}
+            }
+        }
+    }
+    Ok(batch)
+}

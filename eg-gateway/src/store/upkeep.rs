@@ -1,0 +1,154 @@
+//! What has to be done now and then: expiring what waits too long, and forgetting what is over. Unfinished deliveries
+//! and dead letters that nobody discarded are never forgotten.
+
+use std::sync::atomic::Ordering;
+
+use rusqlite::{Connection, params};
+
+use super::deliveries::{Candidate, Ended, Gatekeeper, end};
+use super::events::count;
+use super::{Store, StoreError};
+use crate::decide::delivery::Gate;
+
+/// How many rows one transaction looks at, so that others do not wait long.
+const BATCH: i64 = 200;
+
+/// How much the store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Events accepted before this time are forgotten, once they are over.
+    pub(crate) older_than: i64,
+    /// When the store has more bytes, events accepted before `needed_since` are forgotten too, the oldest first.
+    pub(crate) bytes: u64,
+    /// Events since then are needed to recognise duplicates.
+    pub(crate) needed_since: i64,
+}
+
+const OVER: &str = "
+    SELECT e.accepted_at, e.seq FROM events e INDEXED BY events_accepted
+    WHERE (e.accepted_at, e.seq) > (?1, ?2) AND e.accepted_at < ?3 AND NOT EXISTS (
+        SELECT 1 FROM deliveries d WHERE d.event = e.seq
+        AND (d.state IN ('pending', 'in_flight') OR (d.state = 'dead' AND d.discarded_at IS NULL)))
+    ORDER BY e.accepted_at, e.seq LIMIT ?4";
+
+/// An event's place in the order of acceptance.
+type Place = (i64, i64);
+
+const START: Place = (i64::MIN, 0);
+
+impl Store {
+    /// Ends deliveries of a subscription that are older than `since` and that `gate` does not let through.
+    pub(crate) async fn expire(
+        &self,
+        space: String,
+        subscription_id: String,
+        since: i64,
+        now: i64,
+        gate: Gatekeeper,
+    ) -> Result<Vec<Ended>, StoreError> {
+        let expire = move |connection: &Connection| {
+            expire_batch(connection, &space, &subscription_id, since, now, &gate)
+        };
+        self.writer.run(expire).await
+    }
+
+    /// Forgets what is over and beyond the limits. Returns how many events. When that is not enough, the store is
+    /// full: it accepts nothing until it has room again.
+    pub(crate) async fn retain(&self, limits: Limits) -> Result<usize, StoreError> {
+        let (mut forgotten, mut after) = (0, START);
+        loop {
+            let (batch, last) = self.writer.run(move |c| forget(c, after, limits.older_than)).await?;
+            forgotten += batch;
+            match last {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+        after = START;
+        let mut size = self.writer.run(size).await?;
+        while size > limits.bytes {
+            let (batch, last) = self.writer.run(move |c| forget(c, after, limits.needed_since)).await?;
+            forgotten += batch;
+            let Some(last) = last else { break };
+            after = last;
+            size = self.writer.run(self::size).await?;
+        }
+        self.full.store(size > limits.bytes, Ordering::Relaxed);
+        Ok(forgotten)
+    }
+}
+
+/// Ends deliveries that waited too long.
+pub(crate) fn expire_batch(
+    connection: &Connection,
+    space: &str,
+    subscription_id: &str,
+    since: i64,
+    now: i64,
+    gate: &Gatekeeper,
+) -> rusqlite::Result<Vec<Ended>> {
+    let mut late = connection.prepare_cached(
+        "SELECT d.seq, d.failures, d.since, d.order_key IS NOT NULL, e.id, e.type, d.function_id
+         FROM deliveries d JOIN events e ON e.seq = d.event
+         WHERE d.state = 'pending' AND d.space = ?1 AND d.subscription_id = ?2 AND d.since < ?3
+         ORDER BY d.since LIMIT ?4",
+    )?;
+    let row = |row: &rusqlite::Row<'_>| {
+        let (event_id, event_type, function) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        let ended = Ended { event_id, event_type, function, expired: true, reason: String::new() };
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, ended))
+    };
+    let rows = late.query_map(params![space, subscription_id, since, BATCH], row)?;
+    let rows: Vec<(i64, u32, i64, bool, Ended)> = rows.collect::<Result<_, _>>()?;
+    let mut ended = Vec::new();
+    for (delivery, failures, since, ordered, one) in rows {
+        if let Gate::Expired { reason } = gate(&Candidate { space, subscription_id, failures, since, now }) {
+            end(connection, delivery, ordered, true, &reason, now)?;
+            ended.push(Ended { reason, ..one });
+        }
+    }
+    Ok(ended)
+}
+
+/// Forgets a batch of events that are over and were accepted before a time. Returns how many, and the last of them
+/// unless nothing is left.
+pub(crate) fn forget(
+    connection: &Connection,
+    after: Place,
+    before: i64,
+) -> rusqlite::Result<(usize, Option<Place>)> {
+    let mut over = connection.prepare_cached(OVER)?;
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let events: Vec<Place> =
+        over.query_map(params![after.0, after.1, before, BATCH], place)?.collect::<Result<_, _>>()?;
+    for (_, event) in &events {
+        let mut states = connection.prepare_cached(
+            "SELECT space, state, count(*), count(iif(state = 'dead', discarded_at, NULL))
+             FROM deliveries WHERE event = ?1 GROUP BY 1, 2",
+        )?;
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let states: Vec<(String, String, i64, i64)> =
+            states.query_map([event], row)?.collect::<Result<_, _>>()?;
+        for (space, state, number, discarded) in states {
+            count(connection, &space, &format!("retired {state}"), number)?;
+            if discarded > 0 {
+                count(connection, &space, "retired discarded", discarded)?;
+            }
+        }
+        for statement in [
+            "DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE event = ?1)",
+            "DELETE FROM deliveries WHERE event = ?1",
+            "DELETE FROM events WHERE seq = ?1",
+        ] {
+            connection.prepare_cached(statement)?.execute([event])?;
+        }
+    }
+    Ok((events.len(), events.last().copied()))
+}
+
+/// Bytes in use; pages that were freed are not.
+fn size(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(u64::try_from(pages.saturating_mul(pragma("page_size")?)).unwrap_or_default())
+}
