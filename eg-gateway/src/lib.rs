@@ -31,6 +31,8 @@ mod feed;
 mod gateway;
 mod options;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod upkeep;
 

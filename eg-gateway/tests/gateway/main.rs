@@ -7,7 +7,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
 
 mod config_api;
+mod crash;
 mod delivery;
+#[cfg(target_os = "linux")]
+mod disk;
 mod events_api;
 mod flow;
 mod history;
