@@ -101,8 +101,19 @@ pub(crate) fn line(activity: &Activity) -> String {
                 DeliveryOutcome::Dead { reason } => {
                     format!("{begin} {RED}dead letter{RED:#}{nth}: {}", one_line(reason))
                 }
+                DeliveryOutcome::Expired { reason } => {
+                    format!("{begin} {RED}expired{RED:#}{nth}: {}", one_line(reason))
+                }
                 other => format!("{begin} {other:?}"),
             }
+        }
+        Activity::Duplicate { id, event_type, source } => {
+            let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}", short(id));
+            format!("{event} from {source}: accepted before, not delivered again")
+        }
+        Activity::Filtered { event_id, event_type, function, reason } => {
+            let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}", short(event_id));
+            format!("{event} → {function} filtered out: {}", one_line(reason))
         }
         other => format!("{other:?}"),
     }

@@ -1,7 +1,8 @@
 //! The event gateway: takes events over HTTP and brings each to the functions that subscribed to it.
 //!
 //! A `202` means that the event is on disk and will be delivered at least once to every subscription that existed when
-//! it was accepted, across crashes and restarts, until it succeeds or becomes a dead letter with payload and history.
+//! it was accepted, across crashes and restarts, until it succeeds, becomes a dead letter with payload and history, or
+//! expires by a limit that was set. What is not delivered is a recorded decision with a reason.
 //!
 //! On the wire it is compatible with the Serverless Event Gateway 0.9.1, "the original" in these sources, except where
 //! that lost events or crashed.
@@ -17,6 +18,34 @@
 //! # }
 //! ```
 //!
+//! # Beyond the original
+//! An `async` subscription may have more fields; without them it looks and works as it always did.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `retry` | `{"attempts", "minBackoffMs", "maxBackoffMs", "maxAgeMs"}`, each optional, or `"eventbridge"`; default [`Options::retry`] |
+//! | `filter` | a pattern in the manner of EventBridge, on attributes, extensions and `data`: values, `prefix`, `suffix`, `anything-but`, `numeric`, `exists`, `$or` |
+//! | `ordered` | `true`: events with the same `partitionkey` one after the other |
+//! | `disabled` | why nothing is delivered; set when a function answers 410, cleared by an update without it |
+//!
+//! A function may have `concurrency`, the number of deliveries that may be under way to it. An emitter that handles an
+//! event sets the extension `hops` of those it emits to that event's and one more, so that loops end;
+//! the system events that tell of an event carry its `hops`.
+//!
+//! The Config API also has:
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/spaces/<space>/events` | accepted events, the newest first; `type`, `source`, `subject`, `from`, `to`, `text`, `limit`, `before` |
+//! | `GET /v1/spaces/<space>/events/<id>` | what became of one for each subscription, with every attempt; `source` tells equal ids apart |
+//! | `GET /v1/spaces/<space>/dead-letters` | what was given up; `state=expired`, `limit`, `before` |
+//! | `GET`, `DELETE …/dead-letters/<id>` | shows, discards one; `DELETE …/dead-letters` discards all |
+//! | `POST …/dead-letters/<id>/redrive` | tries one again, with another event if the body is `{"event": {…}}`; `…/dead-letters/redrive` all |
+//! | `POST /v1/spaces/<space>/replays` | delivers stored events again, marked by the extension `replay`: `{"eventId"}` or `{"from", "to"}`, and `type`, `source`, `subscriptionId` |
+//! | `GET /v1/accounting` | `accepted = delivered + pending + dead + expired + filtered` |
+//! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
+//!
+//! # How it is built
 //! How a request travels: `server` (HTTP) → `api` (what it means) → `decide` (classification, routes, rules: no I/O) →
 //! `store` (on disk, then the 202) → `deliver` (attempts, by the engine) → the function.
 
@@ -33,6 +62,8 @@ mod metrics;
 mod options;
 mod reception;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod system;
 mod tls;

@@ -27,7 +27,8 @@ pub struct Options {
     /// When failed deliveries are tried again, for subscriptions that say nothing else.
     pub retry: RetryPolicy,
     /// For how long an event with the source and id of an earlier one, sent to the same place as the same type, is a
-    /// duplicate: it gets its `202`, and nothing follows. Zero: never.
+    /// duplicate: it gets its `202`, and nothing follows. Zero: never; nor are events of CloudEvents 0.1, whose clients
+    /// may repeat their ids.
     pub dedupe_window: Duration,
     /// How many events may lead to one another, by their extension `hops`, before the last one is taken for part of a
     /// loop and becomes a dead letter.

@@ -80,9 +80,10 @@ impl Reception {
     /// What is to be stored of an event.
     fn decide(&self, arrival: Arrival) -> NewEvent {
         let Arrival { space, id, ty, source, method, path, accepted_at, json, targets, notices } = arrival;
-        let (intakes, subject) = {
+        let (intakes, subject, reliable_id) = {
             let facts = Facts::new(&json);
-            (intake(&targets, &facts, self.max_hops), facts.subject().map(str::to_owned))
+            let subject = facts.subject().map(str::to_owned);
+            (intake(&targets, &facts, self.max_hops), subject, facts.has_reliable_id())
         };
         let window = i64::try_from(self.dedupe_window.as_millis()).unwrap_or(i64::MAX);
         NewEvent {
@@ -96,7 +97,7 @@ impl Reception {
             accepted_at,
             json,
             intakes,
-            unique_since: (window > 0).then(|| accepted_at.saturating_sub(window)),
+            unique_since: (reliable_id && window > 0).then(|| accepted_at.saturating_sub(window)),
             notices: notices.into_iter().map(|notice| self.decide(notice)).collect(),
         }
     }

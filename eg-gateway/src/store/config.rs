@@ -19,17 +19,7 @@ const BURY: &str = "UPDATE deliveries SET state = 'dead', ended_at = ?3, reason 
 impl Store {
     /// All resources.
     pub(crate) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
-        self.read(|connection| {
-            let mut catalog = Catalog::default();
-            let mut statement = connection.prepare("SELECT kind, body FROM config")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (kind, body): (String, String) = (row.get(0)?, row.get(1)?);
-                catalog.apply(&Change::Put(resource(&kind, &body)?));
-            }
-            Ok(catalog)
-        })
-        .await
+        self.read(load).await
     }
 
     /// Keeps a change. The pending deliveries of a deleted or disabled subscription become dead letters with it.
@@ -38,6 +28,19 @@ impl Store {
     }
 }
 
+/// All resources.
+pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Catalog> {
+    let mut catalog = Catalog::default();
+    let mut statement = connection.prepare("SELECT kind, body FROM config")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, body): (String, String) = (row.get(0)?, row.get(1)?);
+        catalog.apply(&Change::Put(resource(&kind, &body)?));
+    }
+    Ok(catalog)
+}
+
+/// Writes a change.
 pub(crate) fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result<()> {
     match change {
         Change::Put(resource) => {

@@ -50,6 +50,8 @@ pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
 pub(crate) use deliveries::{Candidate, Claim, Claimed, Ended, Finish, Gatekeeper, Lane};
 pub(crate) use events::{Accepted, NewEvent};
 pub(crate) use replay::Range;
+#[cfg(test)]
+pub(crate) use schema::open as open_database;
 pub(crate) use search::{Delivery, EventQuery, StoredEvent};
 pub(crate) use upkeep::Limits;
 

@@ -70,7 +70,7 @@ CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
 /// Opens the database for writing, and makes its tables when it is new.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(Duration::from_secs(5))?;

@@ -53,6 +53,19 @@ async fn duplicates_are_accepted_once_even_after_a_restart() {
     assert_eq!(functions.next_call().await.json()["id"], "1");
 }
 
+/// A client of the original that sends `"eventID": "1"` with every event was served, and is.
+#[tokio::test]
+async fn clients_of_0_1_may_repeat_their_ids() {
+    let mut functions = Functions::accepting().await;
+    let gateway = TestGateway::start().await;
+    subscribed(&gateway, &functions, json!({})).await;
+    for data in ["first", "second"] {
+        let event = json!({ "cloudEventsVersion": "0.1", "eventType": "e", "source": "/test", "eventID": "1", "data": data });
+        assert_eq!(gateway.api.emit_json(&event).await.status().as_u16(), 202);
+        assert_eq!(functions.next_call().await.json()["data"], data);
+    }
+}
+
 #[tokio::test]
 async fn loops_end_as_dead_letters() {
     let mut functions = Functions::accepting().await;

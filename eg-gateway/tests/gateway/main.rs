@@ -11,7 +11,10 @@ mod aws;
 mod cloud_events;
 mod config_api;
 mod cors;
+mod crash;
 mod delivery;
+#[cfg(target_os = "linux")]
+mod disk;
 mod edge;
 mod events_api;
 mod flow;

@@ -17,24 +17,35 @@ use crate::support::{Answer, Api, Functions, PATIENCE};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_event-gateway");
 
 /// A running program. Killed when the test ends in any way.
-struct Program {
+pub(crate) struct Program {
     child: Running,
-    api: Api,
+    pub(crate) api: Api,
 }
 
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Program {
     /// Starts the program on free ports and waits until it says which.
-    fn start(data_dir: &Path) -> Self {
-        let child = Command::new(PROGRAM)
-            .args(["-events-port=0", "-config-port", "0", "--retry-min-backoff=1ms", "--embed-data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut child = Running(child);
+    pub(crate) fn start(data_dir: &Path) -> Self {
+        Self::spawn(Self::command(data_dir))
+    }
+
+    /// The command that `start` uses.
+    pub(crate) fn command(data_dir: &Path) -> Command {
+        Self::command_on(data_dir, "0", "0")
+    }
+
+    /// The same, on these ports.
+    pub(crate) fn command_on(data_dir: &Path, events_port: &str, config_port: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(["-events-port", events_port, "-config-port", config_port]);
+        command.args(["--retry-min-backoff=1ms", "--embed-data-dir"]).arg(data_dir);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = Running(command.spawn().unwrap());
         let mut log = BufReader::new(child.0.stderr.take().unwrap());
         let mut line = String::new();
         let api = loop {
@@ -48,6 +59,12 @@ impl Program {
         // The rest is read so that the program never waits for room in the pipe.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, api }
+    }
+
+    /// Ends the program as no program can prepare for.
+    pub(crate) fn kill(&mut self) {
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
     }
 
     fn terminate(&self) {
@@ -98,8 +115,7 @@ async fn what_was_accepted_is_delivered_after_sigkill() {
         program.api.emit("e", id).await;
     }
     functions.next_call().await;
-    program.child.0.kill().unwrap();
-    program.child.0.wait().unwrap();
+    program.kill();
     while functions.try_call().is_some() {}
 
     alive.store(true, Ordering::SeqCst);

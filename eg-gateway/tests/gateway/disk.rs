@@ -1,0 +1,54 @@
+//! A disk that cannot sync: nothing is acknowledged that is not on it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::Program;
+use crate::support::Functions;
+
+/// Compiles the library that makes syncing fail.
+fn shim(dir: &Path) -> std::path::PathBuf {
+    let library = dir.join("fsync.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gateway/fsync.c");
+    let compiled =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+    assert!(compiled.expect("a C compiler, as for SQLite itself").success());
+    library
+}
+
+#[tokio::test]
+async fn a_failed_fsync_is_never_a_202() {
+    let mut functions = Functions::accepting().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (data, broken) = (dir.path().join("data"), dir.path().join("broken"));
+    let mut command = Program::command(&data);
+    command.env("LD_PRELOAD", shim(dir.path())).env("EG_BROKEN_DISK", &broken);
+    let mut program = Program::spawn(command);
+    program.api.event_type("e").await;
+    program.api.http_function("f", &functions.url("/")).await;
+    program.api.subscribe("e", "f").await;
+    program.api.emit("e", "before").await;
+    assert_eq!(functions.next_call().await.json()["id"], "before");
+
+    fs::write(&broken, "").unwrap();
+    for n in 0..20 {
+        let response = program.api.try_emit("e", &format!("refused {n}")).await.unwrap();
+        assert_eq!(response.status(), 503, "acknowledged without a sync");
+        assert!(response.headers().contains_key("retry-after"));
+    }
+    fs::remove_file(&broken).unwrap();
+
+    let mut accepted = BTreeSet::new();
+    for n in 0..20 {
+        let id = format!("after {n}");
+        program.api.emit("e", &id).await;
+        accepted.insert(id);
+    }
+    program.kill();
+    let _program = Program::start(&data);
+    while !accepted.is_empty() {
+        accepted.remove(functions.next_call().await.json()["id"].as_str().unwrap());
+    }
+}
