@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use eg_sdk::__private::EventTrait as Event;
+#[cfg(feature = "outbox")]
+use eg_sdk::outbox::{Emitter, Outgoing};
 use eg_sdk::{CloudEvent, Contains, EventGateway, EventSet, Receipt};
 use http::request::Parts;
 use serde::Serialize;
@@ -64,6 +66,44 @@ impl<E> Emit<E> {
         E: Contains<X, At>,
     {
         self.gateway.emit(event).await
+    }
+}
+
+#[cfg(feature = "outbox")]
+impl<E> Emit<E> {
+    /// Fixes an event that this function may emit, for an [outbox](eg_sdk::outbox). Emits nothing.
+    ///
+    /// # Errors
+    /// When it is no valid event.
+    pub fn stage<X, At>(&self, event: X) -> Result<Outgoing, eg_sdk::Error>
+    where
+        X: Event + Serialize,
+        E: Contains<X, At>,
+    {
+        match &self.source {
+            Some(source) => self.gateway.stage(CloudEvent::new(source, event)),
+            None => self.gateway.stage(event),
+        }
+    }
+
+    /// Fixes an event whose attributes you have chosen.
+    ///
+    /// # Errors
+    /// As [`stage`](Self::stage).
+    pub fn stage_event<X, At>(&self, event: CloudEvent<X>) -> Result<Outgoing, eg_sdk::Error>
+    where
+        X: Event + Serialize,
+        E: Contains<X, At>,
+    {
+        self.gateway.stage(event)
+    }
+}
+
+/// Emits what was staged by a function that may.
+#[cfg(feature = "outbox")]
+impl<E> Emitter for Emit<E> {
+    async fn emit_outgoing(&self, event: &Outgoing) -> Result<(), eg_sdk::Error> {
+        self.gateway.emit_outgoing(event).await
     }
 }
 

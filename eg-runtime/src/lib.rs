@@ -139,6 +139,9 @@ pub use eg_macros::schedule;
 /// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST), `timeout`, `memory` and
 /// `crate` as in [`macro@http`]. Several attributes on one function are several triggers.
 pub use eg_macros::subscribe;
+/// State and emitted events stored together, each event handled once. [`Emit::stage`] makes its events.
+#[cfg(feature = "outbox")]
+pub use eg_sdk::outbox;
 pub use eg_sdk::{__private::EventTrait as Event, CloudEvent, Data, EventGateway, TraceContext};
 pub use emit::Emit;
 pub use error::{Error, Reject};

@@ -9,6 +9,7 @@
 //! | test code that emits | `EventGateway::recording` |
 //! | name functions and subscriptions in code | [`config`] |
 //! | take events as HTTP messages, or batches of them | `http` (feature `http`), [`CloudEvent`] as an axum extractor (feature `axum`) |
+//! | store and emit in one go, and handle each event once | `outbox` (feature `outbox`) |
 //! | carry a trace along | [`TraceContext`] |
 //! | put events on an event bus of AWS, or read them there | [`eventbridge`]; set `EVENT_BUS` (feature `eventbridge`) |
 //!
@@ -48,6 +49,8 @@ pub mod http;
 mod invalid;
 mod media;
 mod members;
+#[cfg(feature = "outbox")]
+pub mod outbox;
 mod rules;
 #[cfg(feature = "client")]
 mod settings;

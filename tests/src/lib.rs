@@ -12,6 +12,7 @@ pub struct Readme;
 pub struct Edition2021;
 
 pub mod app;
+pub mod moto;
 pub mod program;
 pub mod subscriber;
 

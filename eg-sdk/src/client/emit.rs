@@ -153,7 +153,7 @@ impl EventGateway {
     }
 
     /// The event as it will travel: with a source, and with the trace unless the producer has set one.
-    fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
+    pub(crate) fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
         let mut event = event.into_cloud_event(&self.inner.source)?;
         if let Some(trace) = &self.trace
             && event.extension("traceparent").is_none()

@@ -1,0 +1,134 @@
+//! What goes through an outbox: events whose ids are fixed, and what they follow from. Stores and emits nothing.
+
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::{CloudEvent, Data, Error, EventGateway, IntoCloudEvent};
+
+/// An event that is complete and valid: emitted twice, it is the same event. Made by [`EventGateway::stage`]; written
+/// and read with serde, as the JSON of a CloudEvent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing(CloudEvent<Data>);
+
+impl Outgoing {
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &CloudEvent {
+        &self.0
+    }
+}
+
+impl EventGateway {
+    /// Fixes an event as [`emit`](Self::emit) would emit it now, with its id, time, source and trace, for an
+    /// [outbox](crate::outbox). Emits nothing.
+    ///
+    /// # Errors
+    /// [`Error::Event`] and [`Error::Payload`], as [`emit`](Self::emit).
+    pub fn stage<E: IntoCloudEvent>(&self, event: E) -> Result<Outgoing, Error> {
+        self.prepare(event).map(Outgoing)
+    }
+}
+
+impl Serialize for Outgoing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json =
+            String::from_utf8(self.0.to_json().map_err(S::Error::custom)?).map_err(S::Error::custom)?;
+        RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Outgoing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        CloudEvent::from_json(json.get().as_bytes()).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// The events that follow from one cause, in order. Written and read with serde.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    pub(super) cause: String,
+    pub(super) events: Vec<Outgoing>,
+}
+
+impl Batch {
+    /// What they follow from: the key of the batch.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// The events.
+    #[must_use]
+    pub fn events(&self) -> &[Outgoing] {
+        &self.events
+    }
+}
+
+/// What changes in the state, and which events follow.
+#[derive(Debug, Clone)]
+pub struct Decision<C> {
+    pub(super) change: C,
+    pub(super) events: Vec<Outgoing>,
+}
+
+impl<C> Decision<C> {
+    /// A change that nobody hears of.
+    #[must_use]
+    pub fn new(change: C) -> Self {
+        Self { change, events: Vec::new() }
+    }
+
+    /// One more event that follows.
+    #[must_use]
+    pub fn emit(mut self, event: Outgoing) -> Self {
+        self.events.push(event);
+        self
+    }
+}
+
+/// What is handled once: an event, known by its source and id, or anything else that has a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cause(String);
+
+impl Cause {
+    /// For one of several functions that share an outbox and handle the same event: each of them handles it.
+    #[must_use]
+    pub fn by(self, function: &str) -> Self {
+        Self(format!("{} by {function}", self.0))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T> From<&CloudEvent<T>> for Cause {
+    fn from(event: &CloudEvent<T>) -> Self {
+        Self(format!("{} of {}", event.id(), event.source()))
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl From<String> for Cause {
+    fn from(name: String) -> Self {
+        Self(name)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,57 @@
+//! The envelope of the shop's events: whose order it is about, in which order, and how far from the first one.
+
+use std::time::Duration;
+
+use eg_sdk::{CloudEvent, Event, OffsetDateTime};
+
+/// Whose order an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About<'a> {
+    /// The customer.
+    pub customer_id: &'a str,
+    /// The order.
+    pub order_id: &'a str,
+}
+
+/// An event without a cause inside the shop.
+#[must_use]
+pub fn first<E: Event>(about: About<'_>, event: E) -> CloudEvent<E> {
+    let About { customer_id, order_id } = about;
+    CloudEvent::new("/shop", event)
+        .with_subject(format!("{customer_id}/{order_id}"))
+        .with_extension("partitionkey", order_id)
+        .with_extension("hopcount", 0)
+}
+
+/// An event that happens because of another one: one hop further, in the same order, and later by its `time` even where
+/// the clocks of two machines disagree. So the history of an order can be sorted by time.
+#[must_use]
+pub fn caused_by<C, E: Event>(cause: &CloudEvent<C>, about: About<'_>, event: E) -> CloudEvent<E> {
+    let hops =
+        cause.extension("hopcount").and_then(|hops| hops.as_i64().or_else(|| hops.as_str()?.parse().ok()));
+    let now = OffsetDateTime::now_utc();
+    let after_cause = cause.time().map(|time| time + Duration::from_micros(1));
+    first(about, event)
+        .with_extension("hopcount", hops.unwrap_or(0).saturating_add(1))
+        .with_time(after_cause.map_or(now, |time| time.max(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ItemReserved, Order, OrderCreated};
+
+    #[test]
+    fn an_effect_is_later_and_further_than_its_cause() {
+        let order = Order { customer_id: "c".into(), order_id: "o".into(), item_id: "i".into() };
+        let tomorrow = OffsetDateTime::now_utc() + Duration::from_secs(86_400);
+        let cause = OrderCreated(order.clone());
+        let cause = first(order.about(), cause).with_time(tomorrow);
+        assert_eq!((cause.source(), cause.subject()), ("/shop/order", Some("c/o")));
+        let effect = caused_by(&cause, order.about(), ItemReserved(order.clone()));
+        assert!(effect.time() > cause.time());
+        assert_eq!(effect.extension("hopcount").and_then(|hops| hops.as_i64()), Some(1));
+        assert_eq!(effect.extension("partitionkey").and_then(|key| key.as_str()), Some("o"));
+        assert_eq!(effect.source(), "/shop/inventory");
+    }
+}
