@@ -1,0 +1,50 @@
+//! Records what users do. Events of any type can be recorded; what they mean is not known here.
+
+mod records;
+
+use std::time::SystemTime;
+
+use eg_runtime::{App, CloudEvent, Error, Json, Path, State, http, subscribe};
+use eg_sdk::Data;
+use records::{Record, Records};
+use registration_events::{UserClicked, UserRegistered};
+use service_storage::Store;
+
+/// Writes down an event before it counts as delivered.
+#[subscribe(UserRegistered, UserClicked)]
+async fn record_events(State(records): State<Records>, event: CloudEvent<Data>) -> Result<(), Error> {
+    let record = Record {
+        event: event.ty().to_owned(),
+        id: event.id().to_owned(),
+        received_at_s: seconds(&event),
+        data: String::from_utf8_lossy(&event.payload()).into_owned(),
+    };
+    records.keep(event.source(), &record).await
+}
+
+/// What was recorded of one type of event.
+#[http(GET, "/analytics/{event}")]
+async fn read_events(
+    State(records): State<Records>,
+    Path(event): Path<String>,
+) -> Result<Json<Vec<Record>>, Error> {
+    Ok(Json(records.of(&event).await?))
+}
+
+/// When it happened, in whole seconds since 1970; an event that does not say so happened just now.
+fn seconds(event: &CloudEvent<Data>) -> i64 {
+    let now = || {
+        let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
+    };
+    event.time().map_or_else(now, |time| time.unix_timestamp())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let store = Store::open("analytics", "ANALYTICS_TABLE").await?;
+    App::new().state(Records::new(store)).run().await
+}
+
+#[cfg(test)]
+mod tests;

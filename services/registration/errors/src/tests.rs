@@ -1,0 +1,71 @@
+//! The service in a test: reports of failures go in, alerts come out.
+
+use eg_runtime::testing::{Outcome, TestApp};
+use registration_faults::Mode;
+use serde_json::{Value, json};
+
+use super::*;
+
+const REPORT: &str = "eventgateway.function.invocationFailed";
+
+fn errors(mode: Mode) -> TestApp {
+    let store = Store::in_memory().unwrap();
+    let app = App::new().state(Alerts::new(store.clone())).state(Faults::new(mode, store));
+    TestApp::new(app).unwrap()
+}
+
+/// What the gateway tells when `function` fails to handle `event`.
+fn report(function: &str, event: &Value) -> CloudEvent<Value> {
+    let message = "Can't add user to the CRM";
+    let report = json!({"space": "default", "functionId": function, "event": event, "error": {"message": message}});
+    CloudEvent::of_type(REPORT, "https://serverless.com/event-gateway/#transformationVersion=0.1", report)
+}
+
+fn registered(id: &str) -> Value {
+    json!({"specversion": "1.0", "type": "user.registered", "source": "/services/users", "id": id, "data": {}})
+}
+
+async fn alerts(app: &TestApp) -> Value {
+    app.get("/alerts").await.json().unwrap()
+}
+
+#[tokio::test]
+async fn the_admin_is_alerted_once_for_each_event_that_a_function_cannot_handle() {
+    let app = errors(Mode::Never);
+    for (function, id) in [("crm-add", "1"), ("crm-add", "1"), ("crm-add", "2"), ("vision-annotate", "1")] {
+        let outcome = app.deliver(report(function, &registered(id))).await.unwrap().remove(0).outcome;
+        assert_eq!(outcome, Outcome::Done);
+    }
+    let alert = |function: &str, id: &str| {
+        json!({"function": function, "eventType": "user.registered", "eventId": id,
+               "message": "Can't add user to the CRM"})
+    };
+    let expected = [alert("crm-add", "1"), alert("crm-add", "2"), alert("vision-annotate", "1")];
+    assert_eq!(alerts(&app).await, json!(expected));
+}
+
+/// HTTP requests travel as events of the version that Event Gateway once had.
+#[tokio::test]
+async fn failed_requests_are_events_of_the_older_version() {
+    let app = errors(Mode::Never);
+    let request = json!({"cloudEventsVersion": "0.1", "eventType": "http.request", "source": "/", "eventID": "7"});
+    app.deliver(report("users-create_user", &request)).await.unwrap();
+    assert_eq!(alerts(&app).await[0]["eventId"], "7");
+}
+
+#[tokio::test]
+async fn an_alert_that_cannot_be_given_comes_again() {
+    let app = errors(Mode::First(1));
+    let report = report("crm-add", &registered("1"));
+    let first = app.deliver(report.clone()).await.unwrap().remove(0).outcome;
+    assert_eq!(first, Outcome::Retry("Can't inform the admin".to_owned()));
+    assert_eq!(alerts(&app).await, json!([]));
+    assert_eq!(app.deliver(report).await.unwrap()[0].outcome, Outcome::Done);
+    assert_eq!(alerts(&app).await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_report_about_no_event_is_rejected() {
+    let outcome = errors(Mode::Never).deliver(report("f", &json!({}))).await.unwrap().remove(0).outcome;
+    assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+}

@@ -1,0 +1,122 @@
+//! The events that the services of this application exchange. Types only: no service depends on another.
+
+use eg_sdk::Event;
+use serde::{Deserialize, Serialize};
+
+/// Somebody has registered with an e-mail address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[event("user.registered")]
+pub struct UserRegistered {
+    /// The user's id.
+    pub id: String,
+    /// What the user's clicks carry, so that they can be told from those of others.
+    pub session: String,
+    /// The address, in lower case.
+    pub email: String,
+    /// How to address the user, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A user's profile was stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[event("user.created")]
+#[serde(rename_all = "camelCase")]
+pub struct UserCreated {
+    /// The user's id.
+    pub id: String,
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Where to write to.
+    pub email: String,
+}
+
+/// A user clicked on something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[event("user.clicked")]
+pub struct UserClicked {
+    /// On what, for example `homepage.button.event-driven`.
+    pub target: String,
+    /// The session that the user got on registering.
+    pub session: String,
+}
+
+/// It was found out what can be seen in a user's picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[event("user.annotated")]
+pub struct UserAnnotated {
+    /// The user's address.
+    pub email: String,
+    /// What the picture shows, the best guess first. Nothing where there is no picture.
+    pub entities: Vec<String>,
+}
+
+/// An e-mail has left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[event("email.sent")]
+pub struct EmailSent {
+    /// The id of the user it went to.
+    pub id: String,
+    /// The address it went to.
+    pub email: String,
+    /// The name it is addressed to, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its subject line.
+    pub subject: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Other programs read these payloads; a changed key is a broken subscriber.
+    #[track_caller]
+    fn check<E: Event + Serialize>(event: &E, ty: &str, payload: &Value) {
+        assert_eq!((E::TYPE, &serde_json::to_value(event).unwrap()), (ty, payload));
+    }
+
+    #[test]
+    fn payloads_on_the_wire() {
+        let text = str::to_owned;
+        let registered =
+            UserRegistered { id: text("1"), session: text("s"), email: text("d@x.org"), name: None };
+        check(&registered, "user.registered", &json!({"id": "1", "session": "s", "email": "d@x.org"}));
+        let named = UserRegistered { name: Some(text("Donald")), ..registered };
+        check(
+            &named,
+            "user.registered",
+            &json!({"id": "1", "session": "s", "email": "d@x.org", "name": "Donald"}),
+        );
+        check(
+            &UserCreated {
+                id: text("1"),
+                first_name: text("Donald"),
+                last_name: text("Duck"),
+                email: text("d@x.org"),
+            },
+            "user.created",
+            &json!({"id": "1", "firstName": "Donald", "lastName": "Duck", "email": "d@x.org"}),
+        );
+        check(
+            &UserClicked { target: text("homepage.button.event-driven"), session: text("s") },
+            "user.clicked",
+            &json!({"target": "homepage.button.event-driven", "session": "s"}),
+        );
+        check(
+            &UserAnnotated { email: text("d@x.org"), entities: vec![text("Duck")] },
+            "user.annotated",
+            &json!({"email": "d@x.org", "entities": ["Duck"]}),
+        );
+        check(
+            &EmailSent { id: text("1"), email: text("d@x.org"), name: None, subject: text("Welcome!") },
+            "email.sent",
+            &json!({"id": "1", "email": "d@x.org", "subject": "Welcome!"}),
+        );
+    }
+}

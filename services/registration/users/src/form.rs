@@ -1,0 +1,128 @@
+//! What can be posted to `/users`, told apart by its fields: a profile, or a registration. Stores nothing.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::users::{Profile, Registrant};
+
+/// The longest address that mail can be sent to (RFC 5321, 4.5.3.1.3, without the angle brackets).
+const LONGEST_EMAIL: usize = 254;
+
+/// A posted user. The values are checked here rather than by serde, whose messages are not the ones that callers know.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Form {
+    id: Option<Value>,
+    first_name: Option<Value>,
+    last_name: Option<Value>,
+    email: Option<Value>,
+    name: Option<Value>,
+}
+
+/// What was meant.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Posted {
+    /// A user who is known by id and full name.
+    Profile(Profile),
+    /// Somebody who gives an address.
+    Registration(Registrant),
+}
+
+/// Why a form cannot be taken.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Refusal {
+    /// A profile needs all its fields.
+    MissingField,
+    /// A registration needs an address that mail can be sent to.
+    EmailRequired,
+}
+
+impl Form {
+    /// What the form means: one with an id or with half a full name is meant to be a profile.
+    pub(crate) fn read(self) -> Result<Posted, Refusal> {
+        let Self { id, first_name, last_name, email, name } = self;
+        if id.is_none() && first_name.is_none() && last_name.is_none() {
+            let email = email.and_then(text).and_then(|email| normalised(&email));
+            let email = email.ok_or(Refusal::EmailRequired)?;
+            return Ok(Posted::Registration(Registrant { email, name: name.and_then(text) }));
+        }
+        let field = |value: Option<Value>| value.and_then(text).ok_or(Refusal::MissingField);
+        Ok(Posted::Profile(Profile {
+            id: field(id)?,
+            first_name: field(first_name)?,
+            last_name: field(last_name)?,
+            email: field(email)?,
+        }))
+    }
+}
+
+/// Text that is not blank, without the space around it.
+fn text(value: Value) -> Option<String> {
+    let text = value.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The address in lower case, if mail may reach it: exactly one `@` with something on both sides, and no space.
+/// Whether somebody reads it is for the welcome letter to find out.
+fn normalised(email: &str) -> Option<String> {
+    let (local, domain) = email.split_once('@')?;
+    let sound = !local.is_empty()
+        && !domain.is_empty()
+        && !domain.contains('@')
+        && email.len() <= LONGEST_EMAIL
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control());
+    sound.then(|| email.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(form: Value, expected: Result<Posted, Refusal>) {
+        assert_eq!(serde_json::from_value::<Form>(form.clone()).unwrap().read(), expected, "{form}");
+    }
+
+    #[test]
+    fn the_fields_tell_the_two_forms_apart() {
+        let donald = Profile {
+            id: "10".to_owned(),
+            first_name: "Donald".to_owned(),
+            last_name: "Duck".to_owned(),
+            email: "Donald@Disney.com".to_owned(),
+        };
+        let full = json!({"id": "10", "firstName": "Donald", "lastName": "Duck", "email": "Donald@Disney.com"});
+        check(full.clone(), Ok(Posted::Profile(donald)));
+        for field in ["id", "firstName", "lastName", "email"] {
+            for broken in [Value::Null, json!(""), json!("  "), json!(7)] {
+                let mut form = full.clone();
+                form[field] = broken;
+                check(form, Err(Refusal::MissingField));
+            }
+        }
+        for lone in ["id", "firstName", "lastName"] {
+            check(json!({lone: "x", "email": "d@x.org"}), Err(Refusal::MissingField));
+        }
+    }
+
+    #[test]
+    fn addresses_are_normalised_or_refused() {
+        let registration = |email: &str, name: Option<&str>| {
+            Ok(Posted::Registration(Registrant { email: email.to_owned(), name: name.map(str::to_owned) }))
+        };
+        check(json!({"email": " Donald@Disney.COM "}), registration("donald@disney.com", None));
+        check(json!({"email": "d@x", "name": " Donald "}), registration("d@x", Some("Donald")));
+        check(json!({"email": "o'brien+x@x.org", "name": ""}), registration("o'brien+x@x.org", None));
+        let longest = format!("{}@x.org", "d".repeat(248));
+        check(json!({ "email": longest }), registration(&longest, None));
+        for email in ["", " ", "donald", "@x.org", "d@", "d@x@y", "d d@x.org", "d@x.org\nBcc: all@x.org"] {
+            check(json!({ "email": email }), Err(Refusal::EmailRequired));
+        }
+        check(json!({"email": format!("d{longest}")}), Err(Refusal::EmailRequired));
+        check(json!({"email": 7}), Err(Refusal::EmailRequired));
+        check(json!({"email": ["d@x.org"], "name": "Donald"}), Err(Refusal::EmailRequired));
+        check(json!({}), Err(Refusal::EmailRequired));
+    }
+}

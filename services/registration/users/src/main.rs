@@ -1,0 +1,98 @@
+//! Registers users and reads them back, and lets in the one event that their browsers may emit.
+
+mod form;
+mod users;
+
+use eg_runtime::{
+    App, CloudEvent, Emit, Error, Event as _, IntoResponse, Json, Path, Response, State, StatusCode, http,
+    subscribe,
+};
+use form::{Form, Posted, Refusal};
+use registration_events::{UserClicked, UserCreated, UserRegistered};
+use serde_json::json;
+use service_storage::Store;
+use users::{Profile, Registrant, User, Users};
+
+/// What clicks come from; the browser has no say in it.
+const BROWSER: &str = "/web";
+
+/// Registers a user, by profile or by e-mail address.
+#[http(POST, "/users", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"]))]
+async fn create_user(
+    State(users): State<Users>,
+    emit: Emit<(UserCreated, UserRegistered)>,
+    Json(form): Json<Form>,
+) -> Result<Response, Error> {
+    match form.read() {
+        Ok(Posted::Profile(profile)) => {
+            users.put(&profile).await?;
+            emit.send(created(&profile)).await?;
+            Ok(Json(profile).into_response())
+        }
+        Ok(Posted::Registration(registrant)) => {
+            let (user, session) = users.register(registrant).await?;
+            let Registrant { email, name } = user.registrant;
+            let registered = UserRegistered { id: user.id, session, email, name };
+            emit.send(registered.clone()).await?;
+            // What is told is also the answer.
+            Ok(Json(registered).into_response())
+        }
+        Err(refusal) => Ok(refusal.into_response()),
+    }
+}
+
+/// Reads a user.
+#[http(GET, "/users/{id}")]
+async fn get_user(State(users): State<Users>, Path(id): Path<String>) -> Result<Json<User>, Error> {
+    match users.get(&id).await? {
+        Some(user) => Ok(Json(user)),
+        None => Err(Error::status(StatusCode::NOT_FOUND, format!("Could not retrieve user with ID {id}"))),
+    }
+}
+
+/// Takes clicks from browsers, and passes on those of users.
+///
+/// What other pages may send here is decided by CORS, which goes by path. So browsers have a path of their own, where
+/// nothing but clicks has a subscriber, and clicks only come in with a session.
+#[http(POST, "/clicks", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"], headers = ["Content-Type", "Event"]))]
+#[subscribe(UserClicked, mode = "sync", path = "/clicks")]
+async fn accept_click(
+    State(users): State<Users>,
+    emit: Emit<UserClicked>,
+    click: CloudEvent<UserClicked>,
+) -> Result<StatusCode, Error> {
+    if click.ty() != UserClicked::TYPE {
+        let message = format!("browsers may emit {} only, not {}", UserClicked::TYPE, click.ty());
+        return Err(Error::status(StatusCode::FORBIDDEN, message));
+    }
+    if !users.has_session(&click.data.session).await? {
+        return Err(Error::status(StatusCode::FORBIDDEN, "the session is unknown: register first"));
+    }
+    let id = click.id().to_owned();
+    emit.send_event(CloudEvent::new(BROWSER, click.data).with_id(id)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+fn created(profile: &Profile) -> UserCreated {
+    let Profile { id, first_name, last_name, email } = profile.clone();
+    UserCreated { id, first_name, last_name, email }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = match self {
+            Self::MissingField => json!({"errors": ["Invalid request. Missing required field."]}),
+            Self::EmailRequired => json!({"message": "Email is required"}),
+        };
+        (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let store = Store::open("users", "USERS_TABLE").await?;
+    App::new().state(Users::new(store)).run().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The service in a test: requests go in, answers and events come out.
+
+use eg_runtime::testing::{Answer, TestApp};
+use serde_json::Value;
+
+use super::*;
+
+fn users() -> TestApp {
+    TestApp::new(App::new().state(Users::new(Store::in_memory().unwrap()))).unwrap()
+}
+
+fn said(answer: &Answer) -> (u16, Value) {
+    (answer.status().as_u16(), answer.json().unwrap())
+}
+
+fn donald() -> Value {
+    json!({"id": "10", "firstName": "Donald", "lastName": "Duck", "email": "donald.duck@disney.com"})
+}
+
+#[tokio::test]
+async fn a_profile_is_stored_told_and_read() {
+    let app = users();
+    assert_eq!(said(&app.post("/users", &donald()).await), (200, donald()));
+    assert_eq!(said(&app.get("/users/10").await), (200, donald()));
+    let told = app.emitted::<UserCreated>().unwrap();
+    assert_eq!(serde_json::to_value(&told[0].data).unwrap(), donald());
+    assert_eq!((told.len(), told[0].source()), (1, "/services/users"));
+}
+
+#[tokio::test]
+async fn a_registration_is_answered_with_a_session_that_nobody_else_learns() {
+    let app = users();
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let (status, user) = said(&app.post("/users", &json!({"email": "Donald@Disney.com ", "name": "Donald"})).await);
+        assert_eq!((status, &user["email"], &user["name"]), (200, &json!("donald@disney.com"), &json!("Donald")));
+        let id = user["id"].as_str().unwrap();
+        let read = json!({"id": id, "email": "donald@disney.com", "name": "Donald"});
+        assert_eq!(said(&app.get(&format!("/users/{id}")).await), (200, read));
+        answers.push(user);
+    }
+    let told = app.emitted::<UserRegistered>().unwrap();
+    let told: Vec<Value> = told.iter().map(|event| serde_json::to_value(&event.data).unwrap()).collect();
+    assert_eq!(told, answers);
+    assert_ne!(answers[0]["id"], answers[1]["id"]);
+    assert_ne!(answers[0]["session"], answers[1]["session"]);
+    assert_eq!(answers[0]["session"].as_str().unwrap().len(), 32);
+
+    let (_, nameless) = said(&app.post("/users", &json!({"email": "d@x.org"})).await);
+    assert_eq!(nameless.as_object().unwrap().keys().collect::<Vec<_>>(), ["email", "id", "session"]);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_to_nobody() {
+    let app = users();
+    let missing = json!({"errors": ["Invalid request. Missing required field."]});
+    assert_eq!(said(&app.post("/users", &json!({"id": "11", "firstName": "Daisy"})).await), (400, missing));
+    let required = json!({"message": "Email is required"});
+    for form in [json!({}), json!({"email": ""}), json!({"email": "donald"}), json!({"name": "Donald"})] {
+        assert_eq!(said(&app.post("/users", &form).await), (400, required.clone()), "{form}");
+    }
+    let unknown = json!({"errors": ["Could not retrieve user with ID 11"]});
+    assert_eq!(said(&app.get("/users/11").await), (404, unknown));
+    assert!(app.events().is_empty());
+}
+
+fn click(session: &str) -> CloudEvent<UserClicked> {
+    let target = "homepage.button.event-driven".to_owned();
+    CloudEvent::new("/anybody", UserClicked { target, session: session.to_owned() })
+}
+
+/// An event as browsers send it.
+async fn send<T: serde::Serialize>(app: &TestApp, event: CloudEvent<T>) -> Answer {
+    let body = event.encode().unwrap().to_json().unwrap();
+    let request = http::Request::post("/clicks").header("content-type", "application/cloudevents+json");
+    app.http(request.body(body).unwrap()).await
+}
+
+#[tokio::test]
+async fn clicks_of_users_are_passed_on() {
+    let app = users();
+    let (_, user) = said(&app.post("/users", &json!({"email": "d@x.org"})).await);
+    let click = click(user["session"].as_str().unwrap());
+    assert_eq!(send(&app, click.clone()).await.status(), 202);
+    let passed = app.emitted::<UserClicked>().unwrap();
+    assert_eq!((passed.len(), &passed[0].data), (1, &click.data));
+    assert_eq!((passed[0].id(), passed[0].source()), (click.id(), "/web"), "the sender has no say in the source");
+}
+
+#[tokio::test]
+async fn nothing_else_is_passed_on() {
+    let app = users();
+    for session in ["", "guess"] {
+        let refused = json!({"errors": ["the session is unknown: register first"]});
+        assert_eq!(said(&send(&app, click(session)).await), (403, refused));
+    }
+    let (_, user) = said(&app.post("/users", &json!({"email": "d@x.org"})).await);
+    let disguised = CloudEvent::of_type("user.registered", "/web", click(user["session"].as_str().unwrap()).data);
+    let refused = json!({"errors": ["browsers may emit user.clicked only, not user.registered"]});
+    assert_eq!(said(&send(&app, disguised).await), (403, refused));
+    assert_eq!(app.post("/clicks", &click("guess").data).await.status(), 400, "no event at all");
+    assert!(app.emitted::<UserClicked>().unwrap().is_empty());
+}

@@ -1,0 +1,35 @@
+//! Has the pictures of new users looked at, and tells what was seen.
+
+mod gravatar;
+mod vision;
+
+use eg_runtime::{App, CloudEvent, Emit, Error, State, subscribe};
+use registration_events::{UserAnnotated, UserRegistered};
+use vision::Vision;
+
+const SOURCE: &str = "/services/vision";
+
+/// Finds out what a new user's picture shows.
+#[subscribe(UserRegistered)]
+async fn annotate_user(
+    State(vision): State<Vision>,
+    emit: Emit<UserAnnotated>,
+    event: CloudEvent<UserRegistered>,
+) -> Result<(), Error> {
+    let cause = event.id().to_owned();
+    let email = event.data.email;
+    let entities = vision.web_entities(&gravatar::url(&email)).await?;
+    println!("{email}: {}", if entities.is_empty() { "nothing".to_owned() } else { entities.join(", ") });
+    // With the id of what it answers, a second answer to the same event is known as such.
+    let annotated = CloudEvent::new(SOURCE, UserAnnotated { email, entities }).with_id(cause);
+    emit.send_event(annotated).await?;
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().state(Vision::from_env()?).run().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! A client of Cloud Vision, as far as it is needed here: web detection for one picture. Knows no users.
+
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eg_runtime::Error;
+use reqwest::Client;
+use rustls::crypto::ring;
+use serde::{Deserialize, Serialize};
+
+const CLOUD_VISION: &str = "https://vision.googleapis.com";
+
+/// How many things are asked for.
+const MAX_RESULTS: u32 = 5;
+
+/// A vision server. Clones share connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Vision {
+    endpoint: String,
+    key: Option<String>,
+    client: Client,
+}
+
+#[derive(Serialize)]
+struct Batch<'a> {
+    requests: [Question<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    image: Image<'a>,
+    features: [Feature; 1],
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
+    source: Source<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Source<'a> {
+    image_uri: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Feature {
+    r#type: &'static str,
+    max_results: u32,
+}
+
+#[derive(Deserialize)]
+struct Answers {
+    responses: Vec<Answer>,
+}
+
+/// Google leaves out what is empty, at every level.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Answer {
+    error: Option<Problem>,
+    web_detection: WebDetection,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WebDetection {
+    web_entities: Vec<WebEntity>,
+}
+
+#[derive(Deserialize)]
+struct WebEntity {
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    message: String,
+}
+
+impl Vision {
+    /// The server that `VISION_URL` names, asked with the key in `API_KEY`. Without a URL: Cloud Vision if there is a
+    /// key for it, else the stand-in that is part of this application.
+    pub(crate) fn from_env() -> Result<Self, Error> {
+        let variable = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let key = variable("API_KEY");
+        let url = variable("VISION_URL").unwrap_or_else(|| match &key {
+            Some(_) => CLOUD_VISION.to_owned(),
+            None => {
+                let gateway = variable("EVENT_GATEWAY_URL");
+                format!("{}/fake-vision", gateway.as_deref().unwrap_or("http://localhost:4000"))
+            }
+        });
+        Self::new(&url, key)
+    }
+
+    pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self, Error> {
+        let endpoint = format!("{}/v1/images:annotate", url.trim_end_matches('/'));
+        if reqwest::Url::parse(&endpoint).is_err() {
+            return Err(Error::reject(format!("VISION_URL is `{url}`: set it to the URL of a vision server")));
+        }
+        let client = Client::builder().timeout(Duration::from_secs(10)).tls_backend_preconfigured(tls()?);
+        Ok(Self { endpoint, key, client: client.build()? })
+    }
+
+    /// What the picture at `image` shows, the best guess first; nothing where there is none. Every failure is one
+    /// that may be over later.
+    pub(crate) async fn web_entities(&self, image: &str) -> Result<Vec<String>, Error> {
+        let question = Question {
+            image: Image { source: Source { image_uri: image } },
+            features: [Feature { r#type: "WEB_DETECTION", max_results: MAX_RESULTS }],
+        };
+        let mut request = self.client.post(&self.endpoint).json(&Batch { requests: [question] });
+        if let Some(key) = &self.key {
+            // Not in the URL, which ends up in messages.
+            request = request.header("x-goog-api-key", key);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        if !status.is_success() {
+            let text = response.text().await.unwrap_or_default();
+            let excerpt: String = text.chars().take(200).collect();
+            return Err(Error::retry(format!("the vision server answered {status}: {excerpt}")));
+        }
+        let answers: Answers = response.json().await?;
+        let Some(answer) = answers.responses.into_iter().next() else {
+            return Err(Error::retry("the vision server gave no answer to the one question"));
+        };
+        if let Some(Problem { message }) = answer.error {
+            return Err(Error::retry(format!("the vision server cannot tell: {message}")));
+        }
+        let entities = answer.web_detection.web_entities.into_iter();
+        Ok(entities.filter_map(|entity| entity.description).collect())
+    }
+}
+
+fn tls() -> Result<rustls::ClientConfig, Error> {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
