@@ -69,7 +69,7 @@ pub(crate) struct Run {
 const RUN_EXAMPLES: &str = "\
 Examples:
   cargo eg run
-  cargo eg run services/users examples/hello-http
+  cargo eg run services/registration examples/hello-http
   cargo eg run --port 8080 --config-port 8081 --lambda-port 8082";
 
 /// Emit an event.

@@ -17,7 +17,7 @@ struct Users(App);
 
 impl Users {
     async fn start(state: &Path) -> Self {
-        Self(App::start(state, &["services/users", "services/emails"]).await)
+        Self(App::start(state, &["services/registration/users", "services/registration/emails"]).await)
     }
 
     fn gateway(&self) -> EventGateway {

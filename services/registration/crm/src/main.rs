@@ -11,7 +11,7 @@ use registration_faults::Faults;
 use service_storage::Store;
 
 /// Adds a new user to the customer relationship management.
-#[subscribe(UserRegistered)]
+#[subscribe(UserRegistered, retry(attempts = 3, max_age = "1h"))]
 async fn add_user_to_crm(
     State(contacts): State<Contacts>,
     State(faults): State<Faults>,

@@ -1,0 +1,221 @@
+//! The page in a real browser: headless Chromium, driven through WebDriver. What the browser keeps other pages from
+//! doing is part of what is tested.
+
+use std::collections::BTreeSet;
+
+use eg_tests::program::{Program, build};
+use eg_tests::{PATIENCE, eventually};
+use serde_json::{Value, json};
+use thirtyfour::error::WebDriverResult;
+use thirtyfour::{By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
+use tokio::process::Command;
+
+use crate::support::Registration;
+
+/// Nothing that reaches beyond this machine, and no sandbox, which needs a user of its own.
+const FLAGS: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// A browser with a profile of its own, and what drives it.
+struct Browser {
+    driver: WebDriver,
+    /// Goes after the session that it serves.
+    _chromedriver: Program,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// `None`, after saying so, where there is no Chromium; in CI that is a failure.
+    async fn start() -> Option<Self> {
+        let installed = |program: &str| {
+            let paths = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+        };
+        if !(installed("chromium") && installed("chromedriver")) {
+            let message = "Chromium is not installed: apt-get install chromium chromium-driver";
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{message}");
+            eprintln!("skipped: {message}");
+            return None;
+        }
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0");
+        let chromedriver = Program::start("chromedriver", command);
+        let port = |line: &str| {
+            let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        };
+        let port = chromedriver.line("its port", port).await;
+
+        let profile = tempfile::tempdir().unwrap();
+        let mut chromium = DesiredCapabilities::chrome();
+        for flag in FLAGS {
+            chromium.add_arg(flag).unwrap();
+        }
+        chromium.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
+        // The driver's client can do TLS, since the gateway's in the same build can.
+        drop(eg_tests::http());
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chromium).await.unwrap();
+        Some(Self { driver, _chromedriver: chromedriver, _profile: profile })
+    }
+
+    /// Does something in the browser, and closes it however that ends.
+    async fn run<Story: Future<Output = WebDriverResult<()>>>(self, story: impl FnOnce(Tab) -> Story) {
+        self.driver.run_and_quit(|driver| story(Tab(driver))).await.unwrap();
+    }
+}
+
+/// The page, as somebody sees and uses it.
+struct Tab(WebDriver);
+
+impl Tab {
+    async fn visible(&self, id: &str) -> WebDriverResult<bool> {
+        self.0.find(By::Id(id)).await?.is_displayed().await
+    }
+
+    async fn fill(&self, id: &str, text: &str) -> WebDriverResult<()> {
+        let field = self.0.find(By::Id(id)).await?;
+        field.clear().await?;
+        field.send_keys(text).await
+    }
+
+    async fn press(&self, css: &str) -> WebDriverResult<()> {
+        self.0.find(By::Css(css)).await?.click().await
+    }
+
+    /// Waits until the page says something that begins so.
+    async fn says(&self, beginning: &str) {
+        eventually(&format!("the page to say `{beginning}…`"), async || {
+            let message = self.0.find(By::Id("message")).await.ok()?.text().await.ok()?;
+            message.starts_with(beginning).then_some(())
+        })
+        .await;
+    }
+
+    async fn session(&self) -> WebDriverResult<Value> {
+        let script = "return sessionStorage.getItem('session')";
+        Ok(self.0.execute(script, vec![]).await?.json().clone())
+    }
+
+    /// What a script of this page gets when it emits an event: the status, or the name of the error.
+    async fn emit(&self, url: &str, event: &Value) -> WebDriverResult<Value> {
+        let script = "return fetch(arguments[0], {
+            method: 'POST', headers: {'content-type': 'application/cloudevents+json'},
+            body: JSON.stringify(arguments[1]) }).then((r) => r.status, (e) => e.name)";
+        Ok(self.0.execute(script, vec![json!(url), event.clone()]).await?.json().clone())
+    }
+}
+
+/// The page on a server of its own, as a web host would serve it: its port.
+async fn host(gateway: &str) -> (Program, String) {
+    let mut command = Command::new(&build(&["web"])["web"]);
+    command.env("PORT", "0").env("WEB_GATEWAY_URL", gateway).env_remove("AWS_LAMBDA_RUNTIME_API");
+    let program = Program::start("web", command);
+    let port = |line: &str| {
+        let address = line.split_once("http://")?.1;
+        Some(address.trim_end_matches('/').rsplit_once(':')?.1.to_owned())
+    };
+    let port = program.line("its address", port).await;
+    (program, port)
+}
+
+fn event(ty: &str, data: &Value) -> Value {
+    json!({"specversion": "1.0", "id": format!("browser-{ty}"), "source": "/web", "type": ty, "data": data})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_registers_clicks_and_logs_out() {
+    let Some(browser) = Browser::start().await else { return };
+    let app = Registration::start(&[]).await;
+    let (_host, port) = host(&app.app.events).await;
+    browser.run(async |tab| story(&tab, &app, &port).await).await;
+    app.settle(PATIENCE).await;
+    let rows = app.get("/analytics/user.clicked").await;
+    let clicked: BTreeSet<String> = rows
+        .iter()
+        .map(|row| serde_json::from_str::<Value>(row["data"].as_str().unwrap()).unwrap())
+        .map(|data| data["target"].as_str().unwrap().to_owned())
+        .collect();
+    let buttons = ["build-value", "event-driven", "minimize-overhead"];
+    assert_eq!(clicked, buttons.map(|button| format!("homepage.button.{button}")).into());
+    assert_eq!(rows.len(), 3, "logging out is no event, and neither is anything that was refused");
+    assert_eq!(app.get("/analytics/user.registered").await.len(), 1);
+    assert_eq!(app.events("email.sent").await.len(), 1);
+    app.stop().await;
+}
+
+async fn story(tab: &Tab, app: &Registration, port: &str) -> WebDriverResult<()> {
+    let gateway = app.app.events.trim_end_matches('/');
+    tab.0.goto(format!("http://localhost:{port}/")).await?;
+    assert!(tab.visible("register").await? && !tab.visible("home").await?);
+    tab.fill("email", "donald").await?;
+    tab.press("#register button").await?;
+    tab.says("Email is required").await;
+    assert_eq!(tab.session().await?, Value::Null);
+
+    tab.fill("email", "Donald@Disney.com").await?;
+    tab.fill("name", "Donald").await?;
+    tab.press("#register button").await?;
+    tab.says("Welcome, Donald!").await;
+    assert!(!tab.visible("register").await? && tab.visible("home").await?);
+    let user = app.events("user.registered").await.remove(0)["data"].clone();
+    assert_eq!(tab.session().await?, user["session"]);
+
+    for button in ["build-value", "minimize-overhead", "event-driven"] {
+        let target = format!("homepage.button.{button}");
+        tab.press(&format!("[data-target='{target}']")).await?;
+        tab.says(&format!("Noted: {target}")).await;
+    }
+
+    // A script may emit clicks, and those with a session only; what else it emits is kept from it, or reaches nobody.
+    let click = json!({"target": "x", "session": "guess"});
+    assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.clicked", &click)).await?, 403);
+    assert_eq!(tab.emit(&format!("{gateway}/"), &event("user.registered", &user)).await?, "TypeError");
+    assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.registered", &user)).await?, 202);
+
+    tab.0.refresh().await?;
+    assert!(tab.visible("home").await?, "the session lasts as long as the tab");
+    tab.press("#logout").await?;
+    tab.says("Good-bye!").await;
+    assert!(tab.visible("register").await?);
+    assert_eq!(tab.session().await?, Value::Null);
+    Ok(())
+}
+
+/// The page comes from the gateway itself here, as `cargo eg run` serves it.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_from_elsewhere_cannot_register_and_the_gateways_own_can() {
+    let Some(browser) = Browser::start().await else { return };
+    let app = Registration::start(&[]).await;
+    let (_host, port) = host(&app.app.events).await;
+    browser
+        .run(async |tab| {
+            // Browsers know that every name below `localhost` is this machine; to them, it is another origin.
+            tab.0.goto(format!("http://elsewhere.localhost:{port}/")).await?;
+            tab.fill("email", "mallory@example.org").await?;
+            tab.press("#register button").await?;
+            tab.says("The gateway cannot be reached: ").await;
+
+            tab.0.goto(format!("{}/", app.app.events.trim_end_matches('/'))).await?;
+            tab.fill("email", "donald@disney.com").await?;
+            tab.press("#register button").await?;
+            tab.says("Welcome, donald@disney.com!").await;
+            tab.press("[data-target='homepage.button.event-driven']").await?;
+            tab.says("Noted: ").await;
+            Ok(())
+        })
+        .await;
+    app.settle(PATIENCE).await;
+    let registered = app.events("user.registered").await;
+    assert_eq!((registered.len(), &registered[0]["data"]["email"]), (1, &json!("donald@disney.com")));
+    assert_eq!(app.get("/analytics/user.clicked").await.len(), 1);
+    app.stop().await;
+}

@@ -1,0 +1,52 @@
+//! What becomes of the others, and of the admin's peace, when a function fails.
+
+use std::collections::BTreeMap;
+
+use eg_tests::{PATIENCE, eventually, http};
+use serde_json::{Value, json};
+
+use crate::support::{ATTEMPTS, CRM, FAILED, Registration, failures};
+
+/// The CRM fails twice for each event and works then: nobody loses anything, and the admin hears of it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crm_that_recovers_gets_its_users() {
+    let app = Registration::start(&[("CRM_FAILURE", "first:2")]).await;
+    let user = app.register("donald@disney.com").await;
+    app.settle(PATIENCE).await;
+    assert!(app.dead_letters().await.is_empty());
+    assert_eq!(failures(&app.events(FAILED).await), BTreeMap::from([(CRM.to_owned(), 2)]));
+    let alerts = app.get("/alerts").await;
+    assert_eq!((alerts.len(), &alerts[0]["function"]), (1, &json!(CRM)), "one alert for two failed attempts");
+    assert_eq!(alerts[0]["message"], "Can't add user to the CRM");
+    let database = rusqlite::Connection::open(app.state.path().join("data/crm/crm.db")).unwrap();
+    let key = user["id"].as_str().unwrap();
+    let found = database.query_row("SELECT count(*) FROM items WHERE sort = ?1", [key], |row| row.get(0));
+    assert_eq!(found, Ok(1), "the contact is there");
+    app.stop().await;
+}
+
+/// The original's gateway told the error handler of its own errors, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_fails_raises_no_alert() {
+    let app = Registration::start(&[("CRM_FAILURE", "always"), ("ALERT_FAILURE", "always")]).await;
+    app.register("donald@disney.com").await;
+    let letters = eventually("the CRM's dead letter", async || {
+        Some(app.dead_letters().await).filter(|letters| !letters.is_empty())
+    });
+    assert_eq!(letters.await[0]["functionId"], CRM);
+    let reports = app.eventually_events(FAILED, ATTEMPTS).await;
+    // Each report was tried at least once, and failed, before it is asked whether that was told.
+    for report in &reports {
+        let id = report["eventID"].as_str().or(report["id"].as_str()).unwrap();
+        let url = format!("{}/v1/spaces/default/events/{id}", app.app.config);
+        eventually("a failed alert", async || {
+            let event: Value = http().get(&url).send().await.unwrap().json().await.unwrap();
+            let attempts = event["deliveries"][0]["attempts"].as_array().unwrap().clone();
+            attempts.iter().any(|attempt| attempt["outcome"] == "retry").then_some(())
+        })
+        .await;
+    }
+    assert_eq!(failures(&app.events(FAILED).await), BTreeMap::from([(CRM.to_owned(), ATTEMPTS)]));
+    assert!(app.get("/alerts").await.is_empty());
+    app.stop().await;
+}
