@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_eg::emulator::{REGION, arn};
 use cargo_eg::manifest::{self, EventTrigger, Manifest};
-use eg_sdk::config::{Aws, Cors, EventType, Function, Metadata, Provider, Subscription, SubscriptionType};
+use eg_sdk::config::{
+    Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
+};
 
 /// The label that says that we may change and delete a resource.
 const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
@@ -177,7 +179,8 @@ fn subscription_changes(
         (*kind, event_type.clone(), function_id.clone(), path.clone(), method.clone())
     };
     let mut changes = diff(desired, current, key, |want, is| {
-        let update = Subscription { metadata: want.metadata.clone(), ..is.clone() };
+        let (metadata, retry) = (want.metadata.clone(), want.retry.clone());
+        let update = Subscription { metadata, retry, ..is.clone() };
         (is_ours(&is.metadata) && update != *is).then_some(update)
     });
     changes.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));
@@ -202,8 +205,20 @@ fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Sub
         path: trigger.path.clone(),
         method: trigger.method.clone(),
         metadata: labels(service),
+        retry: trigger.retry.as_ref().map(retry),
         ..Subscription::asynchronous(&trigger.event_type, function_id)
     }
+}
+
+/// The manifest counts in seconds, the gateway in milliseconds.
+fn retry(limits: &manifest::Retry) -> Retry {
+    let ms = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * 1000);
+    Retry::Limits(RetryLimits {
+        attempts: limits.attempts,
+        min_backoff_ms: ms(limits.min_backoff),
+        max_backoff_ms: ms(limits.max_backoff),
+        max_age_ms: ms(limits.max_age),
+    })
 }
 
 /// The CORS configuration of a route, if it asks for one, with the gateway's defaults spelled out.

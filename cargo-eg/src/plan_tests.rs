@@ -172,3 +172,30 @@ fn labels_follow_a_service_that_was_renamed() {
         &["update emitted", "update http.request", "update shop-list", "update GET /users shop-list"],
     );
 }
+
+#[test]
+fn limits_of_retries_follow_the_code() {
+    let with = |retry: &str| {
+        let triggers = ON_CREATED.replace("}]", &format!("{retry}}}]"));
+        wanted(&[("shop-mail", "a.rs:1", &triggers)])
+    };
+    let limited = with(r#","retry":{"attempts":5,"maxAge":60,"minBackoff":0}"#);
+    let limits = RetryLimits {
+        attempts: Some(5),
+        min_backoff_ms: Some(0),
+        max_backoff_ms: None,
+        max_age_ms: Some(60_000),
+    };
+    assert_eq!(limited.subscriptions[0].retry, Some(Retry::Limits(limits)));
+    check(&limited, &registered(limited.clone()), &[]);
+    check(&limited, &registered(with("")), &["update POST / shop-mail"]);
+    check(&with(""), &registered(limited), &["update POST / shop-mail"]);
+}
+
+#[test]
+fn what_somebody_else_set_on_a_subscription_stays() {
+    let app = wanted(&[("shop-mail", "a.rs:1", ON_CREATED)]);
+    let mut current = registered(app.clone());
+    current.subscriptions[0].filter = Some(json!({"subject": ["x"]}));
+    check(&app, &current, &[]);
+}

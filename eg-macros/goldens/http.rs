@@ -51,6 +51,7 @@ const _: () = {
                     headers: &[],
                     credentials: true,
                 }),
+                retry: ::core::option::Option::None,
             }),
         ],
         timeout: ::core::option::Option::Some(30u32),

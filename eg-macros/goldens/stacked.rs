@@ -38,6 +38,7 @@ const _: () = {
                 path: "/",
                 route: ::core::option::Option::Some("/"),
                 cors: ::core::option::Option::None,
+                retry: ::core::option::Option::None,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
                 event_type: "a",
@@ -46,6 +47,7 @@ const _: () = {
                 path: "/",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                retry: ::core::option::Option::None,
             }),
         ],
         timeout: ::core::option::Option::None,

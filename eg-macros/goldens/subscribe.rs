@@ -33,6 +33,7 @@ const _: () = {
                 path: "/x",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                retry: ::core::option::Option::None,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
                 event_type: __eg::event_type::<UserDeleted>(),
@@ -41,6 +42,7 @@ const _: () = {
                 path: "/x",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                retry: ::core::option::Option::None,
             }),
         ],
         timeout: ::core::option::Option::None,

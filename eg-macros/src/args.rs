@@ -1,13 +1,18 @@
 //! The grammar of `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]` and `#[queue(…)]`: which tokens are what.
 //! Whether they make sense together is decided in `function`.
 
+mod cors;
+mod retry;
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, parenthesized};
+use syn::{Error, Ident, Lit, LitInt, LitStr, Result, Token};
 
+pub(crate) use self::cors::Cors;
+pub(crate) use self::retry::Retry;
 use crate::errors::Errors;
 use crate::suggest::{did_you_mean, list};
 
@@ -41,7 +46,7 @@ impl Kind {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Http => &["name", "mode", "cors", "timeout", "memory", "crate"],
-            Self::Subscribe => &["name", "mode", "path", "method", "timeout", "memory", "crate"],
+            Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
             Self::Schedule => &["name", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
         }
@@ -58,6 +63,7 @@ pub(crate) struct Args {
     pub(crate) path: Option<LitStr>,
     pub(crate) method: Option<Ident>,
     pub(crate) cors: Option<Cors>,
+    pub(crate) retry: Option<Retry>,
     pub(crate) batch_size: Option<LitInt>,
     pub(crate) window: Option<Lit>,
     pub(crate) timeout: Option<Lit>,
@@ -72,15 +78,6 @@ pub(crate) enum Positional {
     Path(syn::Path),
 }
 
-/// `cors`, or `cors(origins = […], …)`. Empty lists leave the gateway's defaults.
-#[derive(Clone, Default)]
-pub(crate) struct Cors {
-    pub(crate) origins: Vec<LitStr>,
-    pub(crate) methods: Vec<LitStr>,
-    pub(crate) headers: Vec<LitStr>,
-    pub(crate) credentials: bool,
-}
-
 impl Args {
     pub(crate) fn parse(kind: Kind, tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self {
@@ -91,6 +88,7 @@ impl Args {
             path: None,
             method: None,
             cors: None,
+            retry: None,
             batch_size: None,
             window: None,
             timeout: None,
@@ -117,8 +115,9 @@ impl Args {
             return Ok(());
         }
         let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
-        let flag = input.peek(Ident::peek_any) && input.fork().call(Ident::parse_any)? == "cors";
-        if keyed || flag {
+        // These two say themselves what they want to be followed by.
+        let group = input.fork().call(Ident::parse_any).is_ok_and(|word| word == "cors" || word == "retry");
+        if keyed || (group && !input.peek2(Token![::])) {
             let key = input.call(Ident::parse_any)?;
             return self.option(&key, input);
         }
@@ -176,57 +175,10 @@ impl Args {
                 let ModPath(path) = value(key, input, "a path without quotes, for example `my::eg_runtime`")?;
                 self.krate.replace(path).is_some()
             }
+            "retry" => self.retry.replace(Retry::parse(key, input)?).is_some(),
             _ => self.cors.replace(Cors::parse(input)?).is_some(),
         };
         if again { Err(Error::new(key.span(), format!("option `{name}` is given twice"))) } else { Ok(()) }
-    }
-}
-
-impl Cors {
-    const KEYS: [&'static str; 4] = ["origins", "methods", "headers", "credentials"];
-
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut cors = Self::default();
-        if input.peek(Token![=]) {
-            return Err(input.error("`cors` takes no value: write `cors`, or `cors(origins = [\"…\"])`"));
-        }
-        if !input.peek(syn::token::Paren) {
-            return Ok(cors);
-        }
-        let content;
-        parenthesized!(content in input);
-        let mut errors = Errors::default();
-        let mut seen = Vec::new();
-        each(content.parse()?, &mut errors, |input| cors.one(input, &mut seen));
-        errors.finish(cors)
-    }
-
-    fn one(&mut self, input: ParseStream<'_>, seen: &mut Vec<String>) -> Result<()> {
-        let key = input.call(Ident::parse_any)?;
-        let name = key.to_string();
-        if seen.contains(&name) {
-            return Err(Error::new(key.span(), format!("`{name}` is given twice")));
-        }
-        seen.push(name.clone());
-        let list_of = match name.as_str() {
-            "origins" => &mut self.origins,
-            "methods" => &mut self.methods,
-            "headers" => &mut self.headers,
-            "credentials" => {
-                let credentials: LitBool = value(&key, input, "`true` or `false`")?;
-                self.credentials = credentials.value;
-                return Ok(());
-            }
-            _ => {
-                let hint = did_you_mean(&name, &Self::KEYS);
-                let message =
-                    format!("`cors` has no option `{name}`{hint}; its options are {}", list(&Self::KEYS));
-                return Err(Error::new(key.span(), message));
-            }
-        };
-        let Texts(values) = value(&key, input, "a list of string literals: `[\"…\"]`")?;
-        list_of.extend(values);
-        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ReturnType, Type};
 
 use crate::args::Cors;
-use crate::function::{EventType, Function, Mode, Queue, Subscription, Trigger};
+use crate::function::{EventType, Function, Mode, Queue, Retry, Subscription, Trigger};
 
 /// Registers the function with the runtime of its binary, and in the binary's manifest.
 pub(crate) fn register(function: &Function) -> TokenStream {
@@ -150,7 +150,9 @@ fn subscription(subscription: &Subscription) -> TokenStream {
     } else {
         quote!(::core::option::Option::None)
     };
-    let cors = subscription.cors.as_ref().map_or_else(|| quote!(::core::option::Option::None), cors);
+    let none = || quote!(::core::option::Option::None);
+    let cors = subscription.cors.as_ref().map_or_else(none, cors);
+    let retry = subscription.retry.as_ref().map_or_else(none, retry);
     quote! {
         __eg::Trigger::Subscription(__eg::Subscription {
             event_type: #event_type,
@@ -159,6 +161,21 @@ fn subscription(subscription: &Subscription) -> TokenStream {
             path: #path,
             route: #route,
             cors: #cors,
+            retry: #retry,
+        })
+    }
+}
+
+fn retry(retry: &Retry) -> TokenStream {
+    let Retry { attempts, max_age, min_backoff, max_backoff } = retry;
+    let [attempts, max_age, min_backoff, max_backoff] =
+        [attempts, max_age, min_backoff, max_backoff].map(|limit| option(*limit));
+    quote! {
+        ::core::option::Option::Some(__eg::Retry {
+            attempts: #attempts,
+            max_age: #max_age,
+            min_backoff: #min_backoff,
+            max_backoff: #max_backoff,
         })
     }
 }

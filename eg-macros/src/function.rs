@@ -2,6 +2,7 @@
 
 mod hints;
 mod queue;
+mod retry;
 mod signature;
 mod timed;
 mod trigger;
@@ -11,6 +12,7 @@ use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, Meta, ReturnType, Type};
 
 use self::hints::Hints;
 pub(crate) use self::queue::Queue;
+pub(crate) use self::retry::Retry;
 pub(crate) use self::trigger::{EventType, Mode, Subscription, Trigger, check_event_type};
 use crate::args::{Args, Kind};
 use crate::errors::Errors;

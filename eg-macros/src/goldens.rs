@@ -47,6 +47,16 @@ fn subscribe() {
 }
 
 #[test]
+fn retry() {
+    check(
+        "retry",
+        Kind::Subscribe,
+        r#""user.created", retry(attempts = 5, max_age = "1h", max_backoff = 60)"#,
+        "async fn notify() {}",
+    );
+}
+
+#[test]
 fn schedule() {
     check("schedule", Kind::Schedule, r#""rate(1 day)""#, "async fn clean_up() -> Result<(), Error> {}");
 }

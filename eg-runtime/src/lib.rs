@@ -136,8 +136,13 @@ pub use eg_macros::schedule;
 /// Handles events: `#[subscribe("user.created")]`, `#[subscribe("a", "b")]`, `#[subscribe(UserCreated)]`.
 ///
 /// Options: `name = "sendWelcomeEmail"` (default: the function's own), `mode = "sync"` (the emitter gets the
-/// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST), `timeout`, `memory` and
-/// `crate` as in [`macro@http`]. Several attributes on one function are several triggers.
+/// answer), `path = "/x"` and `method = PUT` (events posted there; default `/` and POST),
+/// `retry(attempts = 5, max_age = "1h", min_backoff = 1, max_backoff = "5m")`, `timeout`, `memory` and `crate` as in
+/// [`macro@http`]. Several attributes on one function are several triggers.
+///
+/// `retry` limits how often (`attempts`, the first one included) and how long (`max_age` after the event was
+/// accepted) a delivery is tried before it is a dead letter, and bounds the pauses between attempts: the first to
+/// `min_backoff`, then twice as much each time, never more than `max_backoff`. A limit that is left out is the gateway's own.
 pub use eg_macros::subscribe;
 /// State and emitted events stored together, each event handled once. [`Emit::stage`] makes its events.
 #[cfg(feature = "outbox")]
@@ -157,5 +162,5 @@ pub mod __private {
     pub use crate::extract::{Call, ResponseFuture, from_parts, from_request, into_response};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
-    pub use crate::registry::{Cors, FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigger};
+    pub use crate::registry::{Cors, FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
 }

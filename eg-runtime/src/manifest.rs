@@ -1,11 +1,12 @@
 //! The manifest inside the binary: one JSON record per function, one a line, in a link section, so that it can
 //! be read without running the binary. Records are assembled in constants and survive LTO and stripping.
 //!
-//! A trigger is `{"eventType", "mode", "method", "path", "cors"?}` for a subscription at the gateway,
+//! A trigger is `{"eventType", "mode", "method", "path", "cors"?, "retry"?}` for a subscription at the gateway, where
+//! `"retry"` is `{"attempts"?, "maxAge"?, "minBackoff"?, "maxBackoff"?}` (deliveries, seconds),
 //! `{"schedule"}` for a rate or cron expression, or `{"queue", "batchSize"?, "window"?}` (records, seconds).
 //! What a function asks of its machine is beside them: `"timeout"?` (seconds) and `"memory"?` (megabytes).
 
-use crate::registry::{FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigger};
+use crate::registry::{FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
 
 /// Records a function in the manifest and registers it with the runtime. Expanded by the attribute macros; the
 /// link section's attribute has to come from here, so that user crates can forbid unsafe code.
@@ -154,6 +155,28 @@ const fn write_subscription<const N: usize>(out: &mut Writer<N>, subscription: &
         out.raw(",\"headers\":").list(cors.headers);
         out.raw(",\"credentials\":").raw(if cors.credentials { "true" } else { "false" }).raw("}");
     }
+    if let Some(retry) = &subscription.retry {
+        write_retry(out.raw(",\"retry\":"), retry);
+    }
+    out.raw("}");
+}
+
+const fn write_retry<const N: usize>(out: &mut Writer<N>, retry: &Retry) {
+    let limits = [
+        ("\"attempts\":", retry.attempts),
+        ("\"maxAge\":", retry.max_age),
+        ("\"minBackoff\":", retry.min_backoff),
+        ("\"maxBackoff\":", retry.max_backoff),
+    ];
+    out.raw("{");
+    let (mut i, mut written) = (0, 0);
+    while i < limits.len() {
+        if let (key, Some(limit)) = limits[i] {
+            out.comma(written).raw(key).number(limit);
+            written += 1;
+        }
+        i += 1;
+    }
     out.raw("}");
 }
 
@@ -265,6 +288,21 @@ mod tests {
                     headers: &[],
                     credentials: true,
                 }),
+                retry: None,
+            }),
+            Trigger::Subscription(Subscription {
+                event_type: "order.paid",
+                mode: Mode::Async,
+                method: "POST",
+                path: "/",
+                route: None,
+                cors: None,
+                retry: Some(Retry {
+                    attempts: Some(5),
+                    max_age: None,
+                    min_backoff: Some(0),
+                    max_backoff: Some(60),
+                }),
             }),
             Trigger::Schedule("rate(5 minutes)"),
             Trigger::Queue(Queue { name: "orders", batch_size: Some(100), window: Some(5) }),
@@ -289,6 +327,8 @@ mod tests {
             "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
             "triggers": [
                 {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors},
+                {"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/",
+                 "retry": {"attempts": 5, "minBackoff": 0, "maxBackoff": 60}},
                 {"schedule": "rate(5 minutes)"},
                 {"queue": "orders", "batchSize": 100, "window": 5},
                 {"queue": "returns.fifo"},

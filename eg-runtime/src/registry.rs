@@ -72,6 +72,8 @@ pub struct Subscription {
     pub route: Option<&'static str>,
     /// Which browsers' pages may call it.
     pub cors: Option<Cors>,
+    /// When failed deliveries are tried again.
+    pub retry: Option<Retry>,
 }
 
 /// Whether the caller waits for the answer.
@@ -94,6 +96,19 @@ pub struct Cors {
     pub headers: &'static [&'static str],
     /// Whether cookies may be sent along.
     pub credentials: bool,
+}
+
+/// `retry(…)`; what is absent is left to the gateway's default.
+#[derive(Debug)]
+pub struct Retry {
+    /// Attempts in all, the first one included.
+    pub attempts: Option<u32>,
+    /// Seconds after its acceptance at which an undelivered event expires.
+    pub max_age: Option<u32>,
+    /// Seconds that bound the first pause.
+    pub min_backoff: Option<u32>,
+    /// Seconds that bound every pause.
+    pub max_backoff: Option<u32>,
 }
 
 /// The name that `service!` gives the binary's service.

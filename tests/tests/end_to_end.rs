@@ -120,6 +120,25 @@ async fn a_user_is_registered_read_and_welcomed() {
     assert_eq!(app.0.program.interrupt().await, 0);
 }
 
+/// The signature's `retry(attempts = 2, …)` reaches the gateway through the manifest.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_tried_as_often_as_the_code_says() {
+    let state = tempfile::tempdir().unwrap();
+    let app = App::start(state.path(), &["tests"]).await;
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/tests", "type": "do", "data": "retry"});
+    let emitted = http().post(&app.events).header("content-type", "application/cloudevents+json");
+    assert_eq!(emitted.body(event.to_string()).send().await.unwrap().status(), 202);
+    let url = format!("{}/v1/spaces/default/dead-letters", app.config);
+    let letter = eventually("a dead letter", async || {
+        let list: Value = http().get(&url).send().await.unwrap().json().await.unwrap();
+        list["deadLetters"].get(0).cloned()
+    })
+    .await;
+    assert_eq!(letter["functionId"], "eg-tests-fails");
+    assert_eq!(letter["attempts"].as_array().map(Vec::len), Some(2), "{letter}");
+    assert_eq!(app.program.interrupt().await, 0);
+}
+
 /// The gateway is part of `cargo eg run`; both end by SIGKILL here.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_is_delivered_after_a_kill() {

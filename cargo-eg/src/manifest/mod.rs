@@ -90,6 +90,9 @@ pub struct EventTrigger {
     /// Which browsers' pages may call the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+    /// When failed deliveries are tried again. Absent: as the gateway's default says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// What newer versions of `eg-runtime` say, handed through.
     #[serde(flatten)]
     pub further: serde_json::Map<String, serde_json::Value>,
@@ -116,6 +119,25 @@ pub enum Cors {
         #[serde(default)]
         credentials: bool,
     },
+}
+
+/// Limits of the attempts to deliver; those that are absent are the gateway's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Retry {
+    /// Attempts in all, the first one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Seconds after acceptance at which a delivery that did not succeed expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u32>,
+    /// Seconds that bound the pause after the first failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_backoff: Option<u32>,
+    /// Seconds that bound every pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_backoff: Option<u32>,
 }
 
 impl Function {

@@ -47,7 +47,7 @@ fn agree(
     }
 }
 
-/// A number of seconds: `30`, `"30s"` or `"5m"`.
+/// A number of seconds: `30`, `"30s"`, `"5m"` or `"1h"`.
 pub(super) fn seconds(
     literal: &Lit,
     what: &str,
@@ -77,6 +77,7 @@ fn duration(text: &str) -> Option<u32> {
     let factor = match unit {
         "s" => 1,
         "m" => 60,
+        "h" => 60 * 60,
         _ => return None,
     };
     number.parse::<u32>().ok()?.checked_mul(factor)

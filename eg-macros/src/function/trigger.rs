@@ -4,6 +4,7 @@ use quote::ToTokens as _;
 use syn::{Error, Ident, LitStr};
 
 use super::queue::{self, Queue};
+use super::retry::{self, Retry};
 use super::{attribute_span, timed};
 use crate::args::{Args, Cors, Kind, Positional};
 use crate::errors::Errors;
@@ -29,6 +30,8 @@ pub(crate) struct Subscription {
     /// `#[http]`: the handler gets the HTTP request; otherwise the event.
     pub(crate) http: bool,
     pub(crate) cors: Option<Cors>,
+    /// When failed deliveries are tried again.
+    pub(crate) retry: Option<Retry>,
 }
 
 pub(crate) enum EventType {
@@ -114,6 +117,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
         path,
         http: true,
         cors: args.cors.clone(),
+        retry: None,
     })
 }
 
@@ -125,6 +129,7 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
     let mode = mode(args, Mode::Async, errors);
     let method = args.method.as_ref().map_or(Some("POST".to_owned()), |ident| check_method(ident, errors));
     let path = args.path.as_ref().map_or_else(|| Path::parse("/").ok(), |text| check_path(text, errors));
+    let retry = args.retry.as_ref().map(|retry| retry::read(retry, mode, errors));
     let mut seen: Vec<String> = Vec::new();
     let mut triggers = Vec::new();
     for argument in &args.positional {
@@ -138,8 +143,8 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
             Positional::Path(path) => EventType::Type(path.clone()),
         };
         if let (Some(method), Some(path)) = (&method, &path) {
-            let (method, path) = (method.clone(), path.clone());
-            triggers.push(Subscription { event_type, mode, method, path, http: false, cors: None });
+            let (method, path, retry) = (method.clone(), path.clone(), retry.clone());
+            triggers.push(Subscription { event_type, mode, method, path, http: false, cors: None, retry });
         }
     }
     if let Some(path) = &path {

@@ -16,6 +16,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
                 path: route,
                 route: Some(route),
                 cors: None,
+                retry: None,
             })
         })
         .collect();

@@ -24,7 +24,7 @@ async fn answers(State(needed): State<Needed>, Json(status): Json<u16>) -> Resul
 }
 
 /// Fails in the way that the payload names.
-#[subscribe("do")]
+#[subscribe("do", retry(attempts = 2, max_backoff = 0))]
 async fn fails(context: Context, event: CloudEvent<String>) -> Result<(), Error> {
     println!("{} of {}", event.data, context.function_name());
     match event.data.as_str() {
