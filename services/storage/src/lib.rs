@@ -1,6 +1,9 @@
 //! A small item store for services: JSON documents under a key of two parts, each with a version, changed together or
 //! not at all. Two backends behind one API: SQLite in a file, and a DynamoDB table. Knows no service's types.
 //!
+//! A [`Store`] is also an [`OutboxStore`](eg_sdk::outbox::OutboxStore): the writes of a transaction and the events that
+//! follow from them are stored together.
+//!
 //! ```
 //! use serde::{Deserialize, Serialize};
 //! use service_storage::{Error, Key, Store, Write};
@@ -35,6 +38,7 @@
 mod dynamodb;
 mod error;
 mod item;
+mod outbox;
 mod place;
 mod sqlite;
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
+use eg_sdk::outbox::{Decision, Handled, Outbox, OutboxError};
+use eg_sdk::{CloudEvent, EventGateway};
 use serde::{Deserialize, Serialize};
 use service_storage::{Error, Item, Key, MAX_WRITES, Store, Write};
 
@@ -129,6 +131,38 @@ async fn large_partitions_are_complete(store: Store) {
     assert_eq!(store.page("large", Some("02"), 6).await.unwrap().len(), 6);
 }
 
+/// The store as the place of an outbox: state, marker and events are one transaction.
+async fn an_outbox_is_kept_beside_the_state(store: Store) {
+    let (gateway, recorder) = EventGateway::recording();
+    let outbox = Outbox::new(store);
+    let event = || CloudEvent::of_type("note.written", "/notes", serde_json::json!({"text": "a"}));
+    let write = |cause: &'static str, write: Write| {
+        let (outbox, gateway) = (&outbox, &gateway);
+        async move {
+            let decide = || async {
+                let staged = gateway.stage(event()).map_err(OutboxError::Event)?;
+                Ok::<_, OutboxError<Error>>(Decision::new(vec![write.clone()]).emit(staged))
+            };
+            outbox.handle(gateway, cause, decide).await
+        }
+    };
+    assert_eq!(write("1", put("o", "1", "a")).await.unwrap(), Handled::Now);
+    assert_eq!(write("1", put("o", "1", "b")).await.unwrap(), Handled::Before);
+    assert_eq!(read(outbox.store(), "o", "1").await, Some((1, "a".into())));
+
+    recorder.refuse_next(503, "away");
+    assert!(matches!(write("2", put("o", "2", "a")).await, Err(OutboxError::Unsent(_))));
+    assert_eq!(read(outbox.store(), "o", "2").await, Some((1, "a".into())), "stored all the same");
+    assert_eq!(outbox.send_unsent(&gateway).await.unwrap(), 1);
+    assert_eq!(write("2", put("o", "2", "b")).await.unwrap(), Handled::Before);
+
+    // A decision upon a state that never comes true changes nothing, its marker included.
+    let impossible = write("3", put("o", "3", "a").if_version(7)).await;
+    assert!(matches!(impossible, Err(OutboxError::Contended(_))));
+    assert_eq!(write("3", put("o", "3", "a")).await.unwrap(), Handled::Now);
+    assert_eq!(recorder.events().len(), 3);
+}
+
 /// Read, decide, write, and again when somebody was faster: nothing is lost between writers. Not for moto, which checks
 /// the conditions of two transactions at once and then writes both.
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +218,7 @@ suite! {
     transactions_that_cannot_be_are_refused
     partitions_are_listed_in_order_and_page_by_page
     large_partitions_are_complete
+    an_outbox_is_kept_beside_the_state
 }
 
 /// A new table at `url`.

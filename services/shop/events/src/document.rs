@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{About, Cents};
+use crate::{Cents, OfOrder};
 
 /// Which order of which customer, for those who need no more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,26 @@ pub struct Paid {
     pub delivery: Estimate,
     /// The payment.
     pub payment: Payment,
+}
+
+/// An order whose piece is for sale again, with all that was known by then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Released {
+    /// The order.
+    #[serde(flatten)]
+    pub order: Order,
+    /// Its item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
+    /// Its customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// The way to the customer, and its price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Estimate>,
+    /// The payment that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<Payment>,
 }
 
 /// A paid order whose delivery begins: the delivery takes the place of its estimate.
@@ -334,43 +354,28 @@ statuses! {
     }
 }
 
-/// Documents begin with the order they are about; where it is kept differs.
-macro_rules! about {
+/// Documents begin with the order they are about; in which of their fields differs.
+macro_rules! of_order {
     ($($document:ty => $($field:ident).*;)+) => {
-        $(impl $document {
-            /// Whose order this is about.
-            #[must_use]
-            pub fn about(&self) -> About<'_> {
+        $(impl OfOrder for $document {
+            fn order(&self) -> OrderRef {
                 let order = &self$(.$field)*;
-                About { customer_id: &order.customer_id, order_id: &order.order_id }
+                OrderRef { customer_id: order.customer_id.clone(), order_id: order.order_id.clone() }
             }
         })+
     };
 }
 
-about! {
+of_order! {
+    Order => ;
+    OrderRef => ;
     WithItem => order;
     Described => order;
     Estimated => order;
     Paid => order;
+    Released => order;
     DeliveryStarted => order;
     Progressed => order;
     Returned => key;
     Refunded => key;
-}
-
-impl Order {
-    /// Whose order this is about.
-    #[must_use]
-    pub fn about(&self) -> About<'_> {
-        About { customer_id: &self.customer_id, order_id: &self.order_id }
-    }
-}
-
-impl OrderRef {
-    /// Whose order this is about.
-    #[must_use]
-    pub fn about(&self) -> About<'_> {
-        About { customer_id: &self.customer_id, order_id: &self.order_id }
-    }
 }

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use eg_sdk::{CloudEvent, Event, OffsetDateTime};
 
-/// Whose order an event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct About<'a> {
-    /// The customer.
-    pub customer_id: &'a str,
-    /// The order.
-    pub order_id: &'a str,
+use crate::OrderRef;
+
+/// What is about an order.
+pub trait OfOrder {
+    /// Which order.
+    fn order(&self) -> OrderRef;
 }
 
 /// An event without a cause inside the shop.
 #[must_use]
-pub fn first<E: Event>(about: About<'_>, event: E) -> CloudEvent<E> {
-    let About { customer_id, order_id } = about;
+pub fn first<E: Event + OfOrder>(event: E) -> CloudEvent<E> {
+    let OrderRef { customer_id, order_id } = event.order();
     CloudEvent::new("/shop", event)
         .with_subject(format!("{customer_id}/{order_id}"))
         .with_extension("partitionkey", order_id)
@@ -26,12 +25,11 @@ pub fn first<E: Event>(about: About<'_>, event: E) -> CloudEvent<E> {
 /// An event that happens because of another one: one hop further, in the same order, and later by its `time` even where
 /// the clocks of two machines disagree. So the history of an order can be sorted by time.
 #[must_use]
-pub fn caused_by<C, E: Event>(cause: &CloudEvent<C>, about: About<'_>, event: E) -> CloudEvent<E> {
-    let hops =
-        cause.extension("hopcount").and_then(|hops| hops.as_i64().or_else(|| hops.as_str()?.parse().ok()));
+pub fn caused_by<C, E: Event + OfOrder>(cause: &CloudEvent<C>, event: E) -> CloudEvent<E> {
+    let hops = cause.extension("hopcount").and_then(|hops| hops.as_i64().or_else(|| hops.as_str()?.parse().ok()));
     let now = OffsetDateTime::now_utc();
     let after_cause = cause.time().map(|time| time + Duration::from_micros(1));
-    first(about, event)
+    first(event)
         .with_extension("hopcount", hops.unwrap_or(0).saturating_add(1))
         .with_time(after_cause.map_or(now, |time| time.max(now)))
 }
@@ -46,9 +44,9 @@ mod tests {
         let order = Order { customer_id: "c".into(), order_id: "o".into(), item_id: "i".into() };
         let tomorrow = OffsetDateTime::now_utc() + Duration::from_secs(86_400);
         let cause = OrderCreated(order.clone());
-        let cause = first(order.about(), cause).with_time(tomorrow);
+        let cause = first(cause).with_time(tomorrow);
         assert_eq!((cause.source(), cause.subject()), ("/shop/order", Some("c/o")));
-        let effect = caused_by(&cause, order.about(), ItemReserved(order.clone()));
+        let effect = caused_by(&cause, ItemReserved(order));
         assert!(effect.time() > cause.time());
         assert_eq!(effect.extension("hopcount").and_then(|hops| hops.as_i64()), Some(1));
         assert_eq!(effect.extension("partitionkey").and_then(|key| key.as_str()), Some("o"));

@@ -8,10 +8,10 @@ mod money;
 
 pub use document::{
     Customer, DeliveryProgress, DeliveryStarted, DeliveryStatus, Described, Estimate, Estimated, Item, Order,
-    OrderRef, OrderRow, OrderStatus, Paid, Payment, PaymentStatus, Progressed, Refunded, Returned, Shipment,
+    OrderRef, OrderRow, OrderStatus, Paid, Payment, PaymentStatus, Progressed, Refunded, Released, Returned, Shipment,
     WithItem,
 };
-pub use envelope::{About, caused_by, first};
+pub use envelope::{OfOrder, caused_by, first};
 pub use money::Cents;
 
 use eg_sdk::Event;
@@ -26,11 +26,9 @@ macro_rules! events {
             #[event($ty, source = $source)]
             pub struct $name(pub $document);
 
-            impl $name {
-                /// What of the order the event is about, for its envelope.
-                #[must_use]
-                pub fn about(&self) -> About<'_> {
-                    self.0.about()
+            impl OfOrder for $name {
+                fn order(&self) -> OrderRef {
+                    self.0.order()
                 }
             }
         )+
@@ -65,9 +63,9 @@ events! {
     /// A paid order has no piece reserved.
     ErrorItemRemoved(Paid) = "item.error-removed" from "/shop/inventory";
     /// The piece is for sale again. The order is over.
-    ItemUnreserved(Order) = "item.unreserved" from "/shop/inventory";
+    ItemUnreserved(Released) = "item.unreserved" from "/shop/inventory";
     /// A failed order has no piece reserved.
-    ErrorItemUnreserved(Order) = "item.error-unreserved" from "/shop/inventory";
+    ErrorItemUnreserved(Released) = "item.error-unreserved" from "/shop/inventory";
     /// The piece of a canceled order is back.
     ItemReturned(Returned) = "item.returned" from "/shop/inventory";
     /// A canceled order has no piece that could come back.
