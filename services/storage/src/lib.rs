@@ -41,6 +41,8 @@ mod item;
 mod outbox;
 mod place;
 mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::path::Path;
 

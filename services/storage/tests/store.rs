@@ -205,7 +205,7 @@ macro_rules! suite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $test() {
                 let Some(moto) = eg_tests::moto::Moto::start() else { return };
-                super::$test(super::table(&moto.url).await).await;
+                super::$test(service_storage::testing::table(&moto.url, "items").await).await;
             })+
         }
     };
@@ -219,34 +219,6 @@ suite! {
     partitions_are_listed_in_order_and_page_by_page
     large_partitions_are_complete
     an_outbox_is_kept_beside_the_state
-}
-
-/// A new table at `url`.
-#[cfg(feature = "dynamodb")]
-async fn table(url: &str) -> Store {
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-    use aws_sdk_dynamodb::types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    };
-
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .region(Region::new("eu-central-1"))
-        .http_client(http)
-        .endpoint_url(url)
-        .build();
-    let client = aws_sdk_dynamodb::Client::from_conf(config);
-    let mut table = client.create_table().table_name("items").billing_mode(BillingMode::PayPerRequest);
-    for (name, role) in [("partition", KeyType::Hash), ("sort", KeyType::Range)] {
-        let attribute =
-            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(name).key_type(role);
-        table = table.attribute_definitions(attribute.build().unwrap()).key_schema(key.build().unwrap());
-    }
-    table.send().await.unwrap();
-    Store::dynamodb(client, "items")
 }
 
 /// Each function of a service is a process of its own, and all begin at once with a file that does not exist.

@@ -12,9 +12,7 @@ use crate::support::Registration;
 async fn clicks_are_recorded_and_nothing_else_comes_in_where_browsers_emit() {
     let app = Registration::start(&[]).await;
     let user = app.register("donald@disney.com").await;
-    let cloud_event = |ty: &str, id: &str, data: &Value| {
-        json!({"specversion": "1.0", "id": id, "source": "/web", "type": ty, "data": data})
-    };
+    let cloud_event = |ty: &str, id: &str, data: &Value| json!({"specversion": "1.0", "id": id, "source": "/web", "type": ty, "data": data});
     let structured = [("content-type", "application/cloudevents+json")];
     let click = |target: &str| json!({"target": target, "session": user["session"]});
     let accepted = (202, String::new());
@@ -27,7 +25,11 @@ async fn clicks_are_recorded_and_nothing_else_comes_in_where_browsers_emit() {
     assert_eq!(app.post("/", &legacy, &click("homepage.button.minimize-overhead")).await, accepted);
 
     let (status, body) = app
-        .post("/clicks", &structured, &cloud_event("user.clicked", "2", &json!({"target": "x", "session": "y"})))
+        .post(
+            "/clicks",
+            &structured,
+            &cloud_event("user.clicked", "2", &json!({"target": "x", "session": "y"})),
+        )
         .await;
     assert_eq!((status, body.as_str()), (403, r#"{"errors":["the session is unknown: register first"]}"#));
     let (status, _) =

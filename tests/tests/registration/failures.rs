@@ -42,7 +42,7 @@ async fn an_alert_that_fails_raises_no_alert() {
         eventually("a failed alert", async || {
             let event: Value = http().get(&url).send().await.unwrap().json().await.unwrap();
             let attempts = event["deliveries"][0]["attempts"].as_array().unwrap().clone();
-            attempts.iter().any(|attempt| attempt["outcome"] == "retry").then_some(())
+            attempts.iter().any(|attempt| attempt["outcome"] == "failed").then_some(())
         })
         .await;
     }

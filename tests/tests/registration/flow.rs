@@ -72,7 +72,10 @@ async fn a_thousand_registrations_with_a_broken_crm() {
 
     let registered = app.events("user.registered").await;
     let events = ids(&registered, "id");
-    assert_eq!((ids(registered.iter().map(|event| &event["data"]), "id"), events.len()), (ids(&users, "id"), count));
+    assert_eq!(
+        (ids(registered.iter().map(|event| &event["data"]), "id"), events.len()),
+        (ids(&users, "id"), count)
+    );
     let rows = app.get("/analytics/user.registered").await;
     assert_eq!((rows.len(), ids(&rows, "id")), (count, events.clone()), "a row for each");
     for ty in ["email.sent", "user.annotated"] {
@@ -86,7 +89,14 @@ async fn a_thousand_registrations_with_a_broken_crm() {
         assert_eq!((letter["functionId"].as_str(), attempts), (Some(CRM), ATTEMPTS), "{letter}");
     }
     let alerts = app.get("/alerts").await;
-    assert_eq!((alerts.len(), ids(&alerts, "eventId")), (count, events), "an alert for each, not for each attempt");
-    assert_eq!(failures(&app.events(FAILED).await), std::collections::BTreeMap::from([(CRM.to_owned(), count * ATTEMPTS)]));
+    assert_eq!(
+        (alerts.len(), ids(&alerts, "eventId")),
+        (count, events),
+        "an alert for each, not for each attempt"
+    );
+    assert_eq!(
+        failures(&app.events(FAILED).await),
+        std::collections::BTreeMap::from([(CRM.to_owned(), count * ATTEMPTS)])
+    );
     app.stop().await;
 }

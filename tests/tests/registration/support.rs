@@ -78,11 +78,15 @@ impl Registration {
     }
 
     /// Something that the gateway lists, page by page.
-    pub(crate) async fn list(&self, what: &str, query: &str, cursor: impl Fn(&Value) -> Option<Value>) -> Vec<Value> {
+    pub(crate) async fn list(
+        &self,
+        what: &str,
+        query: &str,
+        cursor: impl Fn(&Value) -> Option<Value>,
+    ) -> Vec<Value> {
         let (mut all, mut before) = (Vec::new(), String::new());
         loop {
-            let url =
-                format!("{}/v1/spaces/default/{what}?limit=500&{query}{before}", self.app.config);
+            let url = format!("{}/v1/spaces/default/{what}?limit=500&{query}{before}", self.app.config);
             let page: Value = http().get(url).send().await.unwrap().json().await.unwrap();
             let items = page.as_object().unwrap().values().find_map(Value::as_array).unwrap();
             all.extend(items.iter().cloned());

@@ -1,6 +1,7 @@
 //! The service in a test: events go in, rows come out.
 
 use eg_runtime::testing::{Outcome, TestApp};
+use eg_tests::moto::Moto;
 use serde_json::{Value, json};
 
 use super::*;
@@ -53,8 +54,36 @@ async fn what_cannot_be_written_is_not_acknowledged() {
     let file = directory.path().join("analytics.db");
     let app = TestApp::new(App::new().state(Records::new(Store::sqlite(&file).unwrap()))).unwrap();
     let event = CloudEvent::new("/web", click("button"));
-    // Not a database any more.
-    std::fs::write(&file, vec![b'x'; 8192]).unwrap();
+    rusqlite::Connection::open(&file).unwrap().execute_batch("DROP TABLE items").unwrap();
     let outcome = app.deliver(event).await.unwrap().remove(0).outcome;
     assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+}
+
+/// What holds for either backend.
+async fn check_repository(store: Store) {
+    let records = Records::new(store);
+    let record = |id: &str, received_at_s: i64, data: &str| Record {
+        event: "user.clicked".to_owned(),
+        id: id.to_owned(),
+        received_at_s,
+        data: data.to_owned(),
+    };
+    let rows = [record("b", 1, "{}"), record("a", 2, r#"{"target":"o'brien"}"#)];
+    for row in rows.iter().rev() {
+        records.keep("/web", row).await.unwrap();
+    }
+    records.keep("/web", &record("a", 3, "changed")).await.unwrap();
+    assert_eq!(records.of("user.clicked").await.unwrap(), rows);
+    assert_eq!(records.of("user.registered").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn records_in_memory() {
+    check_repository(Store::in_memory().unwrap()).await;
+}
+
+#[tokio::test]
+async fn records_in_a_table() {
+    let Some(moto) = Moto::start() else { return };
+    check_repository(service_storage::testing::table(&moto.url, "analytics").await).await;
 }

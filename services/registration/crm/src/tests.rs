@@ -1,6 +1,7 @@
 //! The service in a test: events go in, contacts come out.
 
 use eg_runtime::testing::{Outcome, TestApp};
+use eg_tests::moto::Moto;
 use registration_faults::Mode;
 
 use super::*;
@@ -51,4 +52,29 @@ async fn it_fails_on_demand_and_for_now_only() {
     let shaky = crm(Mode::First(2));
     assert_eq!(shaky.attempts(3).await, [failed(), failed(), Outcome::Done]);
     assert!(shaky.contacts.get("10").await.unwrap().is_some());
+}
+
+/// What holds for either backend.
+async fn check_repository(store: Store) {
+    let contacts = Contacts::new(store.clone());
+    let contact = |email: &str| Contact { id: "10".to_owned(), email: email.to_owned(), name: None };
+    assert_eq!(contacts.get("10").await.unwrap(), None);
+    for email in ["o'brien@x.org", "donald@x.org"] {
+        contacts.put(&contact(email)).await.unwrap();
+        assert_eq!(contacts.get("10").await.unwrap(), Some(contact(email)));
+    }
+    let faults = Faults::new(Mode::First(1), store);
+    assert!(faults.strike("event 1").await.unwrap());
+    assert!(!faults.strike("event 1").await.unwrap());
+}
+
+#[tokio::test]
+async fn contacts_in_memory() {
+    check_repository(Store::in_memory().unwrap()).await;
+}
+
+#[tokio::test]
+async fn contacts_in_a_table() {
+    let Some(moto) = Moto::start() else { return };
+    check_repository(service_storage::testing::table(&moto.url, "crm").await).await;
 }

@@ -48,7 +48,10 @@ async fn alert_admin(
         message: error.message,
     };
     if alerts.raise(event.source(), &alert).await? {
-        println!("ALERT {} failed on {} {}: {}", alert.function, alert.event_type, alert.event_id, alert.message);
+        println!(
+            "ALERT {} failed on {} {}: {}",
+            alert.function, alert.event_type, alert.event_id, alert.message
+        );
     }
     Ok(())
 }

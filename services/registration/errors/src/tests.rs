@@ -1,6 +1,7 @@
 //! The service in a test: reports of failures go in, alerts come out.
 
 use eg_runtime::testing::{Outcome, TestApp};
+use eg_tests::moto::Moto;
 use registration_faults::Mode;
 use serde_json::{Value, json};
 
@@ -17,7 +18,8 @@ fn errors(mode: Mode) -> TestApp {
 /// What the gateway tells when `function` fails to handle `event`.
 fn report(function: &str, event: &Value) -> CloudEvent<Value> {
     let message = "Can't add user to the CRM";
-    let report = json!({"space": "default", "functionId": function, "event": event, "error": {"message": message}});
+    let report =
+        json!({"space": "default", "functionId": function, "event": event, "error": {"message": message}});
     CloudEvent::of_type(REPORT, "https://serverless.com/event-gateway/#transformationVersion=0.1", report)
 }
 
@@ -48,7 +50,8 @@ async fn the_admin_is_alerted_once_for_each_event_that_a_function_cannot_handle(
 #[tokio::test]
 async fn failed_requests_are_events_of_the_older_version() {
     let app = errors(Mode::Never);
-    let request = json!({"cloudEventsVersion": "0.1", "eventType": "http.request", "source": "/", "eventID": "7"});
+    let request =
+        json!({"cloudEventsVersion": "0.1", "eventType": "http.request", "source": "/", "eventID": "7"});
     app.deliver(report("users-create_user", &request)).await.unwrap();
     assert_eq!(alerts(&app).await[0]["eventId"], "7");
 }
@@ -68,4 +71,29 @@ async fn an_alert_that_cannot_be_given_comes_again() {
 async fn a_report_about_no_event_is_rejected() {
     let outcome = errors(Mode::Never).deliver(report("f", &json!({}))).await.unwrap().remove(0).outcome;
     assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+}
+
+/// What holds for either backend.
+async fn check_repository(store: Store) {
+    let alerts = Alerts::new(store);
+    let alert = |message: &str| {
+        let [function, event_type, event_id, message] =
+            ["crm-add", "user.registered", "1", message].map(str::to_owned);
+        Alert { function, event_type, event_id, message }
+    };
+    assert!(alerts.raise("/a", &alert("first")).await.unwrap());
+    assert!(!alerts.raise("/a", &alert("second")).await.unwrap());
+    assert!(alerts.raise("/b", &alert("other")).await.unwrap(), "an id is one of its source");
+    assert_eq!(alerts.all().await.unwrap(), [alert("first"), alert("other")]);
+}
+
+#[tokio::test]
+async fn alerts_in_memory() {
+    check_repository(Store::in_memory().unwrap()).await;
+}
+
+#[tokio::test]
+async fn alerts_in_a_table() {
+    let Some(moto) = Moto::start() else { return };
+    check_repository(service_storage::testing::table(&moto.url, "errors").await).await;
 }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// What pictures show, as far as this server is concerned.
-const SIGHTS: [&str; 8] = ["Portrait", "Duck", "Mouse", "Sailor suit", "Bow tie", "Comics", "Landscape", "Robot"];
+const SIGHTS: [&str; 8] =
+    ["Portrait", "Duck", "Mouse", "Sailor suit", "Bow tie", "Comics", "Landscape", "Robot"];
 
 #[derive(Deserialize)]
 struct Batch {
@@ -75,7 +76,8 @@ impl Finding {
                 let bytes = question.image.source.image_uri.bytes();
                 let start = bytes.fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
                 let seen = SIGHTS.iter().cycle().skip(start % SIGHTS.len()).take(count.min(SIGHTS.len()));
-                let entities: Vec<Value> = seen.map(|sight| json!({"description": sight, "score": 0.5})).collect();
+                let entities: Vec<Value> =
+                    seen.map(|sight| json!({"description": sight, "score": 0.5})).collect();
                 json!({"webDetection": {"webEntities": entities}})
             }
         }

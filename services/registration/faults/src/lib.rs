@@ -29,7 +29,9 @@ pub enum Mode {
 
 /// The setting is none of the three.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is `{value}`: set it to `always`, `never`, or `first:N` (the first N attempts for each event)")]
+#[error(
+    "{name} is `{value}`: set it to `always`, `never`, or `first:N` (the first N attempts for each event)"
+)]
 pub struct UnknownMode {
     name: String,
     value: String,

@@ -93,7 +93,8 @@ mod tests {
             last_name: "Duck".to_owned(),
             email: "Donald@Disney.com".to_owned(),
         };
-        let full = json!({"id": "10", "firstName": "Donald", "lastName": "Duck", "email": "Donald@Disney.com"});
+        let full =
+            json!({"id": "10", "firstName": "Donald", "lastName": "Duck", "email": "Donald@Disney.com"});
         check(full.clone(), Ok(Posted::Profile(donald)));
         for field in ["id", "firstName", "lastName", "email"] {
             for broken in [Value::Null, json!(""), json!("  "), json!(7)] {

@@ -5,13 +5,14 @@ mod users;
 
 use eg_runtime::{
     App, CloudEvent, Emit, Error, Event as _, IntoResponse, Json, Path, Response, State, StatusCode, http,
-    subscribe,
+    schedule, subscribe,
 };
 use form::{Form, Posted, Refusal};
 use registration_events::{UserClicked, UserCreated, UserRegistered};
 use serde_json::json;
 use service_storage::Store;
-use users::{Profile, Registrant, User, Users};
+use users::{Profile, Registered, Registrant, User, Users};
+use uuid::Uuid;
 
 /// What clicks come from; the browser has no say in it.
 const BROWSER: &str = "/web";
@@ -25,15 +26,14 @@ async fn create_user(
 ) -> Result<Response, Error> {
     match form.read() {
         Ok(Posted::Profile(profile)) => {
-            users.put(&profile).await?;
-            emit.send(created(&profile)).await?;
+            users.put(&profile, &emit, emit.stage(created(&profile))?).await?;
             Ok(Json(profile).into_response())
         }
         Ok(Posted::Registration(registrant)) => {
-            let (user, session) = users.register(registrant).await?;
-            let Registrant { email, name } = user.registrant;
-            let registered = UserRegistered { id: user.id, session, email, name };
-            emit.send(registered.clone()).await?;
+            let user = Registered { id: Uuid::now_v7().to_string(), registrant };
+            let session = Uuid::new_v4().simple().to_string();
+            let registered = registered(&user, &session);
+            users.register(&user, &session, &emit, emit.stage(registered.clone())?).await?;
             // What is told is also the answer.
             Ok(Json(registered).into_response())
         }
@@ -73,9 +73,24 @@ async fn accept_click(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Emits what could not be emitted when it was stored.
+#[schedule("rate(1 minute)")]
+async fn emit_unsent(
+    State(users): State<Users>,
+    emit: Emit<(UserCreated, UserRegistered)>,
+) -> Result<(), Error> {
+    println!("{} events emitted late", users.emit_unsent(&emit).await?);
+    Ok(())
+}
+
 fn created(profile: &Profile) -> UserCreated {
     let Profile { id, first_name, last_name, email } = profile.clone();
     UserCreated { id, first_name, last_name, email }
+}
+
+fn registered(user: &Registered, session: &str) -> UserRegistered {
+    let Registered { id, registrant: Registrant { email, name } } = user.clone();
+    UserRegistered { id, session: session.to_owned(), email, name }
 }
 
 impl IntoResponse for Refusal {

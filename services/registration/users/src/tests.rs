@@ -1,6 +1,8 @@
 //! The service in a test: requests go in, answers and events come out.
 
+use eg_runtime::EventGateway;
 use eg_runtime::testing::{Answer, TestApp};
+use eg_tests::moto::Moto;
 use serde_json::Value;
 
 use super::*;
@@ -32,8 +34,12 @@ async fn a_registration_is_answered_with_a_session_that_nobody_else_learns() {
     let app = users();
     let mut answers = Vec::new();
     for _ in 0..2 {
-        let (status, user) = said(&app.post("/users", &json!({"email": "Donald@Disney.com ", "name": "Donald"})).await);
-        assert_eq!((status, &user["email"], &user["name"]), (200, &json!("donald@disney.com"), &json!("Donald")));
+        let (status, user) =
+            said(&app.post("/users", &json!({"email": "Donald@Disney.com ", "name": "Donald"})).await);
+        assert_eq!(
+            (status, &user["email"], &user["name"]),
+            (200, &json!("donald@disney.com"), &json!("Donald"))
+        );
         let id = user["id"].as_str().unwrap();
         let read = json!({"id": id, "email": "donald@disney.com", "name": "Donald"});
         assert_eq!(said(&app.get(&format!("/users/{id}")).await), (200, read));
@@ -64,6 +70,76 @@ async fn what_is_refused_is_told_to_nobody() {
     assert!(app.events().is_empty());
 }
 
+/// Nobody who registers waits for a gateway that is away, and nobody is forgotten.
+#[tokio::test]
+async fn what_cannot_be_told_at_once_is_told_later() {
+    let app = users();
+    app.gateway().refuse_next(503, "away");
+    assert_eq!(said(&app.post("/users", &donald()).await), (200, donald()));
+    assert_eq!(said(&app.get("/users/10").await), (200, donald()));
+    assert!(app.events().is_empty());
+
+    let tick = json!({"version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
+                      "account": "1", "time": "2026-02-02T08:00:00Z", "region": "eu-central-1",
+                      "resources": ["arn:aws:events:eu-central-1:1:rule/emit_unsent"], "detail": {}});
+    for _ in 0..2 {
+        app.invoke(&tick.to_string()).await.unwrap();
+        assert_eq!(app.emitted::<UserCreated>().unwrap().len(), 1);
+    }
+}
+
+/// What holds for either backend.
+async fn check_repository(store: Store) {
+    let (gateway, recorder) = EventGateway::recording();
+    let users = Users::new(store);
+    let profile = Profile {
+        id: "o'brien 🦆".to_owned(),
+        first_name: "Donald".to_owned(),
+        last_name: "Duck".to_owned(),
+        email: "donald@disney.com".to_owned(),
+    };
+    assert_eq!(users.get(&profile.id).await.unwrap(), None);
+    for last_name in ["Duck", "Mallard"] {
+        let profile = Profile { last_name: last_name.to_owned(), ..profile.clone() };
+        users.put(&profile, &gateway, gateway.stage(created(&profile)).unwrap()).await.unwrap();
+        assert_eq!(
+            users.get(&profile.id).await.unwrap(),
+            Some(User::Profile(profile)),
+            "the last one counts"
+        );
+    }
+
+    let registrant = Registrant { email: "d@x.org".to_owned(), name: None };
+    let user = Registered { id: "11".to_owned(), registrant };
+    let event = || gateway.stage(registered(&user, "secret")).unwrap();
+    users.register(&user, "secret", &gateway, event()).await.unwrap();
+    assert_eq!(users.get("11").await.unwrap(), Some(User::Registered(user.clone())));
+    for (token, known) in [("secret", true), ("Secret", false), ("", false), ("11", false)] {
+        assert_eq!(users.has_session(token).await.unwrap(), known, "{token}");
+    }
+    assert!(users.register(&user, "other", &gateway, event()).await.is_err(), "an id is given once");
+    assert!(!users.has_session("other").await.unwrap(), "all or nothing");
+    assert_eq!(users.get("").await.unwrap(), None);
+
+    recorder.refuse_next(503, "away");
+    users.put(&profile, &gateway, gateway.stage(created(&profile)).unwrap()).await.unwrap();
+    let told = recorder.events().len();
+    assert_eq!(users.emit_unsent(&gateway).await.unwrap(), 1);
+    assert_eq!((told, recorder.events().len()), (3, 4));
+}
+
+#[tokio::test]
+async fn users_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    check_repository(Store::sqlite(&directory.path().join("users.db")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn users_in_a_table() {
+    let Some(moto) = Moto::start() else { return };
+    check_repository(service_storage::testing::table(&moto.url, "users").await).await;
+}
+
 fn click(session: &str) -> CloudEvent<UserClicked> {
     let target = "homepage.button.event-driven".to_owned();
     CloudEvent::new("/anybody", UserClicked { target, session: session.to_owned() })
@@ -84,7 +160,11 @@ async fn clicks_of_users_are_passed_on() {
     assert_eq!(send(&app, click.clone()).await.status(), 202);
     let passed = app.emitted::<UserClicked>().unwrap();
     assert_eq!((passed.len(), &passed[0].data), (1, &click.data));
-    assert_eq!((passed[0].id(), passed[0].source()), (click.id(), "/web"), "the sender has no say in the source");
+    assert_eq!(
+        (passed[0].id(), passed[0].source()),
+        (click.id(), "/web"),
+        "the sender has no say in the source"
+    );
 }
 
 #[tokio::test]
@@ -95,7 +175,8 @@ async fn nothing_else_is_passed_on() {
         assert_eq!(said(&send(&app, click(session)).await), (403, refused));
     }
     let (_, user) = said(&app.post("/users", &json!({"email": "d@x.org"})).await);
-    let disguised = CloudEvent::of_type("user.registered", "/web", click(user["session"].as_str().unwrap()).data);
+    let disguised =
+        CloudEvent::of_type("user.registered", "/web", click(user["session"].as_str().unwrap()).data);
     let refused = json!({"errors": ["browsers may emit user.clicked only, not user.registered"]});
     assert_eq!(said(&send(&app, disguised).await), (403, refused));
     assert_eq!(app.post("/clicks", &click("guess").data).await.status(), 400, "no event at all");

@@ -1,9 +1,9 @@
 //! Users and their sessions. Knows no HTTP, and of events only that they are stored with what they tell of.
 
 use eg_runtime::Error;
+use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError, Outgoing};
 use serde::{Deserialize, Serialize};
 use service_storage::{Key, Store, Write};
-use uuid::Uuid;
 
 /// A user who is known by id and full name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,31 +45,58 @@ struct Session {
     user: String,
 }
 
-/// All users, cheap to clone.
+/// All users, cheap to clone. What is stored here is stored together with the event that tells of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Users(Store);
+pub(crate) struct Users(Outbox<Store>);
 
 impl Users {
     pub(crate) fn new(store: Store) -> Self {
-        Self(store)
+        Self(Outbox::new(store))
     }
 
     /// Stores a profile; one with the same id is replaced.
-    pub(crate) async fn put(&self, profile: &Profile) -> Result<(), Error> {
+    pub(crate) async fn put(
+        &self,
+        profile: &Profile,
+        emitter: &impl Emitter,
+        event: Outgoing,
+    ) -> Result<(), Error> {
         let write = Write::put(user(&profile.id), &User::Profile(profile.clone()))?;
-        Ok(self.0.transact(vec![write]).await?)
+        self.store(vec![write], emitter, event).await
     }
 
-    /// Stores a new user with a new session, which is the second of what it returns.
-    pub(crate) async fn register(&self, registrant: Registrant) -> Result<(Registered, String), Error> {
-        let registered = Registered { id: Uuid::now_v7().to_string(), registrant };
-        let token = Uuid::new_v4().simple().to_string();
+    /// Stores a new user with a session.
+    pub(crate) async fn register(
+        &self,
+        registered: &Registered,
+        token: &str,
+        emitter: &impl Emitter,
+        event: Outgoing,
+    ) -> Result<(), Error> {
         let writes = vec![
             Write::put(user(&registered.id), &User::Registered(registered.clone()))?.if_absent(),
-            Write::put(session(&token), &Session { user: registered.id.clone() })?.if_absent(),
+            Write::put(session(token), &Session { user: registered.id.clone() })?.if_absent(),
         ];
-        self.0.transact(writes).await?;
-        Ok((registered, token))
+        self.store(writes, emitter, event).await
+    }
+
+    /// Once this is stored, it is done, even if nobody can be told yet.
+    async fn store(&self, writes: Vec<Write>, emitter: &impl Emitter, event: Outgoing) -> Result<(), Error> {
+        // A request has no name by which it could be known again; its event has.
+        let cause = event.event().id().to_owned();
+        let decide = || async { Ok::<_, OutboxError<_>>(Decision::new(writes.clone()).emit(event.clone())) };
+        match self.0.handle(emitter, cause, decide).await {
+            Err(OutboxError::Unsent(error)) => {
+                println!("{} is stored and emitted later: {error}", event.event().ty());
+                Ok(())
+            }
+            result => Ok(result.map(drop)?),
+        }
+    }
+
+    /// Emits what could not be emitted when it was stored, and says how many events that were.
+    pub(crate) async fn emit_unsent(&self, emitter: &impl Emitter) -> Result<usize, Error> {
+        Ok(self.0.send_unsent(emitter).await?)
     }
 
     /// The user with this id.
@@ -77,12 +104,12 @@ impl Users {
         if id.is_empty() {
             return Ok(None);
         }
-        Ok(self.0.get(&user(id)).await?.map(|item| item.read()).transpose()?)
+        Ok(self.0.store().get(&user(id)).await?.map(|item| item.read()).transpose()?)
     }
 
     /// Whether a registration was answered with this session.
     pub(crate) async fn has_session(&self, token: &str) -> Result<bool, Error> {
-        Ok(!token.is_empty() && self.0.get(&session(token)).await?.is_some())
+        Ok(!token.is_empty() && self.0.store().get(&session(token)).await?.is_some())
     }
 }
 

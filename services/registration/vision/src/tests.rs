@@ -19,7 +19,9 @@ type Questions = Arc<Mutex<Vec<(Value, Option<String>)>>>;
 async fn server(status: StatusCode, answer: Value) -> (String, Questions) {
     let questions = Questions::default();
     let route = post(
-        async move |AxumState(questions): AxumState<Questions>, headers: HeaderMap, body: axum::Json<Value>| {
+        async move |AxumState(questions): AxumState<Questions>,
+                    headers: HeaderMap,
+                    body: axum::Json<Value>| {
             let key = headers.get("x-goog-api-key").map(|key| key.to_str().unwrap().to_owned());
             questions.lock().unwrap().push((body.0, key));
             (status, axum::Json(answer.clone()))
@@ -61,7 +63,8 @@ async fn check(status: StatusCode, answer: Value, expected: Result<&[&str], &str
 
 #[tokio::test]
 async fn what_is_seen_is_told() {
-    let entities = json!([{"description": "Duck", "score": 1.2}, {"entityId": "/m/1"}, {"description": "Sailor"}]);
+    let entities =
+        json!([{"description": "Duck", "score": 1.2}, {"entityId": "/m/1"}, {"description": "Sailor"}]);
     check(
         StatusCode::OK,
         json!({"responses": [{"webDetection": {"webEntities": entities}}]}),

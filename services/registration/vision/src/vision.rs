@@ -99,7 +99,9 @@ impl Vision {
     pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self, Error> {
         let endpoint = format!("{}/v1/images:annotate", url.trim_end_matches('/'));
         if reqwest::Url::parse(&endpoint).is_err() {
-            return Err(Error::reject(format!("VISION_URL is `{url}`: set it to the URL of a vision server")));
+            return Err(Error::reject(format!(
+                "VISION_URL is `{url}`: set it to the URL of a vision server"
+            )));
         }
         let client = Client::builder().timeout(Duration::from_secs(10)).tls_backend_preconfigured(tls()?);
         Ok(Self { endpoint, key, client: client.build()? })

@@ -52,7 +52,10 @@ mod tests {
             ("/app.css", "text/css; charset=utf-8", "body"),
         ] {
             let answer = get("", path).await;
-            assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"] == media_type), (200, true));
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["content-type"] == media_type),
+                (200, true)
+            );
             assert!(answer.text().contains(piece), "{path}");
         }
         assert_eq!(get("", "/app.map").await.status(), 404);
@@ -60,18 +63,23 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_knows_the_gateway_and_talks_to_nobody_else() {
-        let policy = |answer: &Answer| answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let policy =
+            |answer: &Answer| answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
         let answer = get("", "/").await;
         assert!(answer.text().contains(r#"<meta name="event-gateway" content="">"#));
         assert!(policy(&answer).contains("connect-src 'self';"));
         let answer = get("https://gateway.example:4000/", "/").await;
-        assert!(answer.text().contains(r#"<meta name="event-gateway" content="https://gateway.example:4000">"#));
+        assert!(
+            answer.text().contains(r#"<meta name="event-gateway" content="https://gateway.example:4000">"#)
+        );
         assert!(policy(&answer).contains("connect-src 'self' https://gateway.example:4000;"));
     }
 
     #[test]
     fn what_is_no_address_of_a_gateway_is_refused() {
-        for setting in ["localhost:4000", "ftp://x", "https://x/\"><script>", "http://x/path", "http://a;b", "//x"] {
+        for setting in
+            ["localhost:4000", "ftp://x", "https://x/\"><script>", "http://x/path", "http://a;b", "//x"]
+        {
             let error = Page::new(setting).unwrap_err().to_string();
             assert!(error.starts_with(&format!("WEB_GATEWAY_URL is `{setting}`: ")), "{error}");
         }

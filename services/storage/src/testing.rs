@@ -1,0 +1,34 @@
+//! Tables for tests of repositories, which have to work with both backends. Starts nothing that plays DynamoDB.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+
+use crate::Store;
+
+/// A store in a new table of that name, in the DynamoDB at `url`.
+///
+/// # Panics
+/// When the table cannot be made.
+pub async fn table(url: &str, name: &str) -> Store {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .region(Region::new("eu-central-1"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url);
+    let client = Client::from_conf(config.build());
+    let mut table = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for (name, role) in [("partition", KeyType::Hash), ("sort", KeyType::Range)] {
+        let attribute =
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(role);
+        table = table
+            .attribute_definitions(attribute.build().expect("name and type are set"))
+            .key_schema(key.build().expect("name and role are set"));
+    }
+    table.send().await.unwrap_or_else(|error| panic!("cannot make table {name} at {url}: {error:?}"));
+    Store::dynamodb(client, name)
+}
