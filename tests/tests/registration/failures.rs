@@ -1,9 +1,12 @@
 //! What becomes of the others, and of the admin's peace, when a function fails.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use eg_sdk::config::{Function, Provider, Subscription};
 use eg_tests::{PATIENCE, eventually, http};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::{ATTEMPTS, CRM, FAILED, Registration, failures};
 
@@ -23,6 +26,44 @@ async fn a_crm_that_recovers_gets_its_users() {
     let found = database.query_row("SELECT count(*) FROM items WHERE sort = ?1", [key], |row| row.get(0));
     assert_eq!(found, Ok(1), "the contact is there");
     app.stop().await;
+}
+
+/// The CRM fails at once here, and another subscriber takes each event and never says what came of it. The original's
+/// gateway called one subscriber after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_fails_and_who_never_answers_delays_nobody() {
+    const COUNT: usize = 10;
+    let app = Registration::start(&[("CRM_FAILURE", "always")]).await;
+    // Connections are made, and wait to be accepted.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let gateway = app.gateway();
+    gateway.functions().create(&Function::new("silent", Provider::Http { url })).await.unwrap();
+    let subscription = Subscription::asynchronous("user.registered", "silent");
+    gateway.subscriptions().create(&subscription).await.unwrap();
+
+    app.register_many(COUNT).await;
+    app.eventually_events("email.sent", COUNT).await;
+    app.eventually_events("user.annotated", COUNT).await;
+    eventually("all rows", async || {
+        (app.get("/analytics/user.registered").await.len() == COUNT).then_some(())
+    })
+    .await;
+    let event = &app.events("user.registered").await[0]["id"];
+    let url = format!("{}/v1/spaces/default/events/{}", app.app.config, event.as_str().unwrap());
+    let is_other = |delivery: &&Value| !["silent", CRM].contains(&delivery["functionId"].as_str().unwrap());
+    let deliveries = eventually("the others to be done", async || {
+        let event: Value = http().get(&url).send().await.unwrap().json().await.unwrap();
+        let deliveries = event["deliveries"].as_array().unwrap().clone();
+        deliveries.iter().filter(is_other).all(|one| one["state"] == "delivered").then_some(deliveries)
+    })
+    .await;
+    assert_eq!(deliveries.len(), 5);
+    for delivery in deliveries.iter().filter(is_other) {
+        assert_eq!(delivery["attempts"].as_array().unwrap().len(), 1, "{delivery}");
+    }
+    assert!(deliveries.iter().any(|one| one["functionId"] == "silent" && one["state"] != "delivered"));
+    app.app.program.kill().await;
 }
 
 /// The original's gateway told the error handler of its own errors, for ever.

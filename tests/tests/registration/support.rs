@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use eg_sdk::{EventGateway, Settings};
 use eg_tests::app::App;
 use eg_tests::{eventually, eventually_within, http};
 use futures_util::{StreamExt as _, stream};
@@ -41,6 +42,14 @@ impl Registration {
 
     pub(crate) async fn stop(self) {
         assert_eq!(self.app.program.interrupt().await, 0);
+    }
+
+    /// A client of its gateway.
+    pub(crate) fn gateway(&self) -> EventGateway {
+        let mut settings = Settings::default();
+        settings.url.clone_from(&self.app.events);
+        settings.config_url = Some(self.app.config.clone());
+        EventGateway::with_settings(settings).unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String) {
@@ -99,8 +108,9 @@ impl Registration {
 
     /// The events of a type that the gateway has accepted.
     pub(crate) async fn events(&self, ty: &str) -> Vec<Value> {
-        let page = self.list("events", &format!("type={ty}"), |page| page.get("next").cloned());
-        page.await.into_iter().map(|view| view["event"].clone()).collect()
+        let query = format!("type={ty}");
+        let views = self.list("events", &query, |page| page.get("next").cloned()).await;
+        views.into_iter().map(|view| view["event"].clone()).collect()
     }
 
     pub(crate) async fn dead_letters(&self) -> Vec<Value> {
