@@ -20,7 +20,7 @@ async fn a_crm_that_recovers_gets_its_users() {
     assert_eq!(failures(&app.events(FAILED).await), BTreeMap::from([(CRM.to_owned(), 2)]));
     let alerts = app.get("/alerts").await;
     assert_eq!((alerts.len(), &alerts[0]["function"]), (1, &json!(CRM)), "one alert for two failed attempts");
-    assert_eq!(alerts[0]["message"], "Can't add user to the CRM");
+    assert_eq!(alerts[0]["message"], "Retry: Can't add user to the CRM");
     let database = rusqlite::Connection::open(app.state.path().join("data/crm/crm.db")).unwrap();
     let key = user["id"].as_str().unwrap();
     let found = database.query_row("SELECT count(*) FROM items WHERE sort = ?1", [key], |row| row.get(0));
