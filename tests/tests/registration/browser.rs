@@ -102,7 +102,7 @@ impl Tab {
 
     async fn session(&self) -> WebDriverResult<Value> {
         let script = "return sessionStorage.getItem('session')";
-        Ok(self.0.execute(script, vec![]).await?.json().clone())
+        Ok(self.0.execute(script, Vec::new()).await?.json().clone())
     }
 
     /// What a script of this page gets when it emits an event: the status, or the name of the error.

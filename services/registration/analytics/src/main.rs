@@ -4,8 +4,7 @@ mod records;
 
 use std::time::SystemTime;
 
-use eg_runtime::{App, CloudEvent, Error, Json, Path, State, http, subscribe};
-use eg_sdk::Data;
+use eg_runtime::{App, CloudEvent, Data, Error, Json, Path, State, http, subscribe};
 use records::{Record, Records};
 use registration_events::{UserClicked, UserRegistered};
 use service_storage::Store;

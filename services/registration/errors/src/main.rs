@@ -5,16 +5,14 @@
 mod alerts;
 
 use alerts::{Alert, Alerts};
-use eg_runtime::{App, CloudEvent, Error, Event, Json, Reject as _, State, http, subscribe};
-use eg_sdk::Data;
+use eg_runtime::{App, CloudEvent, Data, Error, Json, Reject as _, State, http, subscribe};
 use registration_faults::Faults;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use service_storage::Store;
 
 /// What the gateway tells of a failed call.
-#[derive(Deserialize, Event)]
-#[event("eventgateway.function.invocationFailed")]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InvocationFailed {
     function_id: String,
@@ -29,7 +27,7 @@ struct Problem {
 }
 
 /// Alerts the administrator of a delivery that failed.
-#[subscribe(InvocationFailed)]
+#[subscribe("eventgateway.function.invocationFailed")]
 async fn alert_admin(
     State(alerts): State<Alerts>,
     State(faults): State<Faults>,
