@@ -27,7 +27,16 @@ impl App {
     /// # Panics
     /// When they do not become ready.
     pub async fn start(state: &Path, paths: &[&str]) -> Self {
+        Self::start_with(state, paths, &[]).await
+    }
+
+    /// The same, with these environment variables.
+    ///
+    /// # Panics
+    /// When they do not become ready.
+    pub async fn start_with(state: &Path, paths: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = cargo_eg();
+        command.envs(variables.iter().copied());
         command.arg("run").args(paths).args(["--port", "0", "--config-port", "0", "--lambda-port", "0"]);
         command.arg("--state-dir").arg(state);
         let program = Program::start("cargo eg run", command);
