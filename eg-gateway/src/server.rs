@@ -1,5 +1,8 @@
 //! Listens and serves HTTP/1.1: binding, accepting, ending gracefully. Knows nothing of what is served.
 
+mod framing;
+mod screen;
+
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::screen::Screened;
 use crate::options::ListenAddr;
 
 /// How long a connection may take to send the head of a request, and how long it may stay without any.
@@ -127,7 +131,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Screened::new(stream)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }

@@ -7,11 +7,11 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::emission::Emission;
-use super::errors::ApiError;
+use super::errors::{self, ApiError};
 use super::{App, answer, guard, host, put_events, read_body};
 use crate::clock;
 use crate::decide::cors::{self, Access};
@@ -26,6 +26,10 @@ pub(crate) fn service(app: Arc<App>) -> Router {
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     if let Err(error) = guard::one_host(request.version(), request.headers()) {
         return error.into_response();
+    }
+    if request.method() == Method::CONNECT {
+        // It asks for a tunnel, which a 2xx would promise.
+        return errors::method_not_allowed();
     }
     let started = clock::instant();
     let snapshot = app.configuration.current();

@@ -44,6 +44,90 @@ async fn a_request_names_one_host() {
     }
 }
 
+/// All that comes back until the gateway closes the connection.
+async fn ask_until_closed(url: &str, bytes: &str) -> String {
+    let mut stream = connect(url).await;
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    // A connection that is reset has been closed too; what came before counts.
+    let _ = read.expect("the connection is closed");
+    answer
+}
+
+/// Two readers of such bytes could see different requests, and one of them may be a proxy that checks what passes.
+#[tokio::test]
+async fn what_could_be_read_in_two_ways_is_refused() {
+    let gateway = TestGateway::start().await;
+    let fine = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n{\n}";
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\n\n\n\r\n0\r\n\r\n";
+    for wrong in [
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: y\rZ: w\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    ] {
+        for (before, answered) in [("", 0), (fine, 1), (chunked, 1), (&format!("{fine}{chunked}{fine}"), 3)] {
+            let answer = ask_until_closed(&gateway.api.events, &format!("{before}{wrong}{fine}")).await;
+            let statuses: Vec<&str> = answer
+                .lines()
+                .filter(|line| line.starts_with("HTTP/1.1 "))
+                .map(|line| &line[9..12])
+                .collect();
+            let expected = [vec!["202"; answered], vec!["400"]].concat();
+            assert_eq!(statuses, expected, "{wrong:?} after {before:?}");
+        }
+    }
+    // Chunks are where the library reads without looking back.
+    let broken = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n";
+    let answer = ask_until_closed(&gateway.api.events, &format!("{broken}{fine}")).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+}
+
+/// Connections are few, and who says nothing must not keep one.
+#[tokio::test]
+async fn who_says_nothing_for_a_minute_is_hung_up_on() {
+    let gateway = TestGateway::start().await;
+    let whole = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut silent = Vec::new();
+    for (first, rest) in [("", ""), ("GET / HT", ""), ("GET / HTTP/1.1\r\nHost: a\r\n", ""), (whole, "GET")] {
+        let mut stream = connect(&gateway.api.events).await;
+        if first == whole {
+            assert!(ask(&mut stream, first).await.contains(" 202 "));
+        }
+        let sent = if first == whole { rest } else { first };
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    // All of them are being served: connections are accepted in their order.
+    assert!(ask(&mut connect(&gateway.api.events).await, whole).await.contains(" 202 "));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    for mut stream in silent {
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "a silent connection stays");
+    }
+}
+
+/// A tunnel through the gateway would carry bytes that nobody looks at.
+#[tokio::test]
+async fn nothing_is_upgraded() {
+    let gateway = TestGateway::start().await;
+    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let mut stream = connect(&gateway.api.events).await;
+    assert!(ask(&mut stream, upgrade).await.contains(" 202 "), "an event like any other");
+    assert!(ask(&mut stream, upgrade).await.contains(" 202 "), "the connection speaks HTTP as before");
+    let connect = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
+    let answer = ask_until_closed(&gateway.api.events, connect).await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}
+
 #[tokio::test]
 async fn connections_are_bounded() {
     let gateway = TestGateway::with(|options| options.max_connections = 2).await;

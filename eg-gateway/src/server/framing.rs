@@ -1,0 +1,262 @@
+//! Where the requests on a connection begin and end, told strictly: what two readers could tell differently is refused.
+//! Reads only what frames a message (RFC 9112): line ends, `Content-Length`, `Transfer-Encoding`, chunk sizes. Sees the
+//! bytes before the HTTP library does, so the library never frames a message that this module would frame otherwise.
+
+/// So much of each line is looked at. No line that frames a message needs more.
+const SEEN: usize = 128;
+
+/// Follows the bytes that a client sends.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    state: State,
+    /// The beginning of the current line, without its end.
+    line: Vec<u8>,
+    /// Whether the line is longer than that.
+    cut: bool,
+    /// The last byte was a carriage return.
+    carriage_return: bool,
+    head: Head,
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Ambiguous {
+    #[error("a line ends with a bare line feed")]
+    BareLineFeed,
+    #[error("a carriage return stands in the middle of a line")]
+    BareCarriageReturn,
+    #[error("a header has no valid name")]
+    HeaderName,
+    #[error("Content-Length is no plain number, or there are several")]
+    ContentLength,
+    #[error("Transfer-Encoding is not chunked alone")]
+    TransferEncoding,
+    #[error("Content-Length and Transfer-Encoding contradict each other")]
+    BothLengths,
+    #[error("a chunk has no valid size")]
+    ChunkSize,
+    #[error("a chunk is longer than it says")]
+    ChunkEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    /// Before a request line; empty lines may come first.
+    #[default]
+    Start,
+    Headers,
+    /// So many bytes of the body are left.
+    Body(u64),
+    ChunkSize,
+    Chunk(u64),
+    ChunkEnd,
+    Trailers,
+}
+
+/// What the head that is being read says about the body.
+#[derive(Debug, Default)]
+struct Head {
+    http_1_0: bool,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl Framing {
+    /// Looks at the next bytes. On an error, so many of them come before the one that is wrong.
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(), (usize, Ambiguous)> {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.state {
+                State::Body(left) | State::Chunk(left) => {
+                    let there = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX);
+                    let taken = left.min(there);
+                    // Not more than there is, which is a `usize`.
+                    at += usize::try_from(taken).unwrap_or(usize::MAX);
+                    self.state = match (self.state, left - taken) {
+                        (State::Body(_), 0) => State::Start,
+                        (State::Body(_), left) => State::Body(left),
+                        (_, 0) => State::ChunkEnd,
+                        (_, left) => State::Chunk(left),
+                    };
+                }
+                _ => {
+                    self.byte(bytes[at]).map_err(|wrong| (at, wrong))?;
+                    at += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next byte of a line.
+    fn byte(&mut self, byte: u8) -> Result<(), Ambiguous> {
+        match (self.carriage_return, byte) {
+            (true, b'\n') => {
+                self.carriage_return = false;
+                let next = self.line_ended()?;
+                self.line.clear();
+                self.cut = false;
+                self.state = next;
+            }
+            (true, _) => return Err(Ambiguous::BareCarriageReturn),
+            (false, b'\n') => return Err(Ambiguous::BareLineFeed),
+            (false, b'\r') => self.carriage_return = true,
+            (false, _) if self.state == State::ChunkEnd => return Err(Ambiguous::ChunkEnd),
+            (false, byte) if self.line.len() < SEEN => self.line.push(byte),
+            (false, _) => self.cut = true,
+        }
+        Ok(())
+    }
+
+    /// What follows the line that is complete now.
+    fn line_ended(&mut self) -> Result<State, Ambiguous> {
+        match self.state {
+            State::Start if self.line.is_empty() => Ok(State::Start),
+            State::Start => {
+                self.head =
+                    Head { http_1_0: !self.cut && self.line.ends_with(b"HTTP/1.0"), ..Head::default() };
+                Ok(State::Headers)
+            }
+            State::Headers if self.line.is_empty() => self.head.body(),
+            State::Headers => {
+                self.header()?;
+                Ok(State::Headers)
+            }
+            State::ChunkSize => match chunk_size(&self.line).filter(|_| !self.cut) {
+                Some(0) => Ok(State::Trailers),
+                Some(size) => Ok(State::Chunk(size)),
+                None => Err(Ambiguous::ChunkSize),
+            },
+            State::ChunkEnd => Ok(State::ChunkSize),
+            State::Trailers if self.line.is_empty() => Ok(State::Start),
+            // Bodies are counted, not read by lines.
+            State::Trailers | State::Body(_) | State::Chunk(_) => Ok(self.state),
+        }
+    }
+
+    fn header(&mut self) -> Result<(), Ambiguous> {
+        let colon = self.line.iter().position(|byte| *byte == b':').ok_or(Ambiguous::HeaderName)?;
+        let (name, value) = (&self.line[..colon], self.line[colon + 1..].trim_ascii());
+        // A name that begins with a blank continues the line before, one that ends with it hides from some readers.
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+            return Err(Ambiguous::HeaderName);
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = number(value, 10).filter(|_| !self.cut && self.head.length.is_none());
+            self.head.length = Some(length.ok_or(Ambiguous::ContentLength)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let alone = !self.head.chunked && !self.head.http_1_0 && !self.cut;
+            if !alone || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Ambiguous::TransferEncoding);
+            }
+            self.head.chunked = true;
+        }
+        Ok(())
+    }
+}
+
+impl Head {
+    /// What comes after the head.
+    fn body(&self) -> Result<State, Ambiguous> {
+        match (self.length, self.chunked) {
+            (Some(_), true) => Err(Ambiguous::BothLengths),
+            (None, true) => Ok(State::ChunkSize),
+            (Some(0) | None, false) => Ok(State::Start),
+            (Some(length), false) => Ok(State::Body(length)),
+        }
+    }
+}
+
+/// The size in a line `<hex>[;extensions]`.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let size = line.split(|byte| *byte == b';').next()?;
+    number(size.trim_ascii_end(), 16)
+}
+
+/// Digits alone, and not too many.
+fn number(text: &[u8], radix: u32) -> Option<u64> {
+    let digits = |byte: &u8| char::from(*byte).is_digit(radix);
+    if text.is_empty() || !text.iter().all(digits) {
+        return None;
+    }
+    // `+` and `_`, which the parser would take or not, are no digits.
+    u64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok()
+}
+
+/// The characters of a header's name (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the framing of these bytes ends with: still at a beginning, in the middle, or an error.
+    fn framed(bytes: &[u8], step: usize) -> Result<bool, Ambiguous> {
+        let mut framing = Framing::default();
+        for part in bytes.chunks(step) {
+            framing.look(part).map_err(|(_, wrong)| wrong)?;
+        }
+        Ok(framing.state == State::Start && framing.line.is_empty())
+    }
+
+    #[test]
+    fn framings() {
+        let head = |headers: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        let chunked = |body: &str| head("Transfer-Encoding: Chunked\r\n") + body;
+        let long = "x".repeat(10 * SEEN);
+        for (text, expected) in [
+            (head(""), Ok(true)),
+            ("\r\n\r\n".to_owned() + &head(""), Ok(true)),
+            (head("") + &head(""), Ok(true)),
+            (head(&format!("Long: {long}\r\n")), Ok(true)),
+            ("GET / HTTP/1.1\r\nHost".to_owned(), Ok(false)),
+            // A body may look like anything, and what follows it is a head again.
+            (head("Content-Length: 4\r\n") + "\n\n\r!" + &head(""), Ok(true)),
+            (head("content-length:4\r\n") + "\n\n\r", Ok(false)),
+            (head("Content-Length: 4\r\n") + "1234\n", Err(Ambiguous::BareLineFeed)),
+            (chunked("0\r\n\r\n") + &head(""), Ok(true)),
+            (chunked("2\r\n\n\n\r\nA;x=y\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"), Ok(true)),
+            (chunked("2\r\nab\r\n"), Ok(false)),
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n".to_owned(), Err(Ambiguous::BareLineFeed)),
+            (head("A: b\n"), Err(Ambiguous::BareLineFeed)),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\n".to_owned(), Err(Ambiguous::BareLineFeed)),
+            (head("A: b\rC: d\r\n"), Err(Ambiguous::BareCarriageReturn)),
+            (head(&format!("A: {long}\nC: d\r\n")), Err(Ambiguous::BareLineFeed)),
+            (head("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"), Err(Ambiguous::BothLengths)),
+            (head("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n"), Err(Ambiguous::BothLengths)),
+            (head("Transfer-Encoding: gzip, chunked\r\n"), Err(Ambiguous::TransferEncoding)),
+            (head("Transfer-Encoding: identity\r\n"), Err(Ambiguous::TransferEncoding)),
+            (
+                head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+                Err(Ambiguous::TransferEncoding),
+            ),
+            (
+                "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+                Err(Ambiguous::TransferEncoding),
+            ),
+            (head("Content-Length: 4\r\nContent-Length: 4\r\n"), Err(Ambiguous::ContentLength)),
+            (head("Content-Length: 4, 4\r\n"), Err(Ambiguous::ContentLength)),
+            (head("Content-Length: +4\r\n"), Err(Ambiguous::ContentLength)),
+            (head("Content-Length: 0x4\r\n"), Err(Ambiguous::ContentLength)),
+            (head("Content-Length:\r\n"), Err(Ambiguous::ContentLength)),
+            (head("Content-Length: 99999999999999999999\r\n"), Err(Ambiguous::ContentLength)),
+            (head(&format!("Content-Length: {}4\r\n", " ".repeat(SEEN))), Err(Ambiguous::ContentLength)),
+            (head("Content-Length : 4\r\n"), Err(Ambiguous::HeaderName)),
+            (head("A: b\r\n Transfer-Encoding: chunked\r\n"), Err(Ambiguous::HeaderName)),
+            (head("no header\r\n"), Err(Ambiguous::HeaderName)),
+            (chunked("\r\n"), Err(Ambiguous::ChunkSize)),
+            (chunked("+2\r\nab\r\n"), Err(Ambiguous::ChunkSize)),
+            (chunked(" 2\r\nab\r\n"), Err(Ambiguous::ChunkSize)),
+            (chunked("2\nab\r\n"), Err(Ambiguous::BareLineFeed)),
+            (chunked("fffffffffffffffff\r\n"), Err(Ambiguous::ChunkSize)),
+            (chunked(&format!("2;{long}\r\n")), Err(Ambiguous::ChunkSize)),
+            (chunked("2\r\nabc\r\n"), Err(Ambiguous::ChunkEnd)),
+        ] {
+            for step in [1, 7, usize::MAX] {
+                assert_eq!(framed(text.as_bytes(), step), expected, "{text:?} by {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Stands between a connection and the HTTP library, and lets nothing through whose framing is ambiguous. What is wrong
+//! is replaced by something that the library answers with a 400, so that answers under way keep their order.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::framing::Framing;
+
+/// No message has this byte where lines are read.
+const WRONG: u8 = 0;
+
+/// A connection whose incoming bytes are looked at.
+#[derive(Debug)]
+pub(super) struct Screened<S> {
+    stream: S,
+    framing: Framing,
+    /// Nothing more is read.
+    ended: bool,
+}
+
+impl<S> Screened<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, framing: Framing::default(), ended: false }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Screened<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ended {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if let Err((clean, why)) = self.framing.look(&buffer.filled()[before..]) {
+            tracing::debug!(%why, "refused a request");
+            self.ended = true;
+            let wrong = before + clean;
+            buffer.filled_mut()[wrong] = WRONG;
+            buffer.set_filled(wrong + 1);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Screened<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+}
