@@ -60,6 +60,12 @@
 //! trace, and how much time is left; a function that is not done shortly before Lambda's deadline is cancelled.
 //! [`testing`] runs a whole app inside a test.
 //!
+//! # Once, and not for ever
+//!
+//! Delivery is at least once. Behind [`idempotency::Idempotency`], a function handles an event once: duplicates get the
+//! answer that the first one got. And what a function emits is counted: each event's extension `hops` says how many
+//! events led to it, so that the gateway ends loops, with a reason on record.
+//!
 //! # Where it runs
 //!
 //! With `AWS_LAMBDA_RUNTIME_API` set, [`App::run`] serves Lambda: `_HANDLER` names one function
@@ -79,6 +85,7 @@ mod error;
 mod extract;
 #[cfg(feature = "http-server")]
 mod http_server;
+pub mod idempotency;
 mod lambda;
 mod layer;
 mod manifest;
@@ -88,6 +95,7 @@ mod payload;
 mod probe;
 mod registry;
 mod reply;
+mod requests;
 mod state;
 pub mod testing;
 
@@ -155,4 +163,5 @@ pub mod __private {
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
     pub use crate::registry::{Cors, FunctionDef, Mode, Queue, ServiceDef, Subscription, Trigger};
+    pub use crate::requests::Route;
 }
