@@ -13,6 +13,7 @@ pub struct Edition2021;
 
 pub mod app;
 pub mod program;
+pub mod runtime_api;
 pub mod subscriber;
 
 use std::future::Future;

@@ -65,6 +65,25 @@ async fn passes_on(emit: Emit<PassedOn>) -> Result<(), Error> {
     Ok(())
 }
 
+#[derive(serde::Serialize, serde::Deserialize, Event)]
+#[event("echo")]
+struct Echo {}
+
+/// Answers an event with the same event, for ever if nobody ends it.
+#[subscribe(Echo)]
+async fn echoes(emit: Emit<Echo>, event: CloudEvent<Echo>) -> Result<(), Error> {
+    println!("echo {}", event.hops());
+    emit.send(event.data).await?;
+    Ok(())
+}
+
+/// Sets off the same.
+#[http(POST, "/echo")]
+async fn shouts(emit: Emit<Echo>) -> Result<(), Error> {
+    emit.send(Echo {}).await?;
+    Ok(())
+}
+
 /// Handles messages, each as slow as it says.
 #[queue("jobs")]
 async fn works(event: CloudEvent<u64>) {
