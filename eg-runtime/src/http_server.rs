@@ -77,7 +77,7 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
         Err(e) => Err(e.into()),
     };
     let reply = match answer {
-        Ok(response) => reply::write(response, Shape::JoinedWithCookies).await,
+        Ok(response) => reply::write(response, Shape::JoinedWithCookies, None).await,
         Err(failure) => Err(failure),
     };
     match reply {

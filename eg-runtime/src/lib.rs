@@ -73,6 +73,19 @@
 //! come from the gateway, EventBridge (in its own envelope, as CloudEvents, or as CloudEvents inside `detail`), SQS
 //! and SNS; HTTP requests from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load
 //! Balancers and VPC Lattice, and each gets the answer in its own form.
+//! Where Lambda sends several at once (`AWS_LAMBDA_MAX_CONCURRENCY`), so many invocations are served at once.
+//!
+//! What fails is reported as `{"errorType", "errorMessage", "stackTrace"}`, with `Function.<errorType>` in the header
+//! that Lambda's metrics go by:
+//!
+//! | `errorType` | what happened |
+//! |---|---|
+//! | `Retry`, `Reject` | the function failed, see above; a payload that cannot be read is a `Reject` |
+//! | `Panic` | it panicked; `stackTrace` has the place |
+//! | `Timeout` | it was cancelled shortly before its deadline |
+//! | `ResponseTooLarge` | its answer is larger than the 6 MB that Lambda takes |
+//! | `Runtime.InitError` | the process could not start; the message names the variable, state or function |
+//!
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own
 //! path, and each function as `POST /functions/<name>`, which takes a CloudEvent.
 

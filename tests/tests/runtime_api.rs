@@ -181,7 +181,7 @@ async fn what_was_emitted_is_with_the_gateway_before_the_answer_is_with_lambda()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_goes_on_for_ever_without_growing_or_mixing_anything_up() {
     let invocations: usize =
-        std::env::var("EG_TESTS_INVOCATIONS").map_or(8_000, |number| number.parse().unwrap());
+        std::env::var("EG_TESTS_INVOCATIONS").map_or(4_000, |number| number.parse().unwrap());
     for workers in [1, 8] {
         let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", workers.to_string())];
         let function = Function::start("sleeps", &[(variables[0].0, &variables[0].1)]).await;

@@ -81,7 +81,7 @@ pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
 async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result<(), LambdaError> {
     let mut asked_to_end = AskedToEnd::new();
     loop {
-        let next = tokio::select! {
+        let mut next = tokio::select! {
             biased;
             () = asked_to_end.wait() => return Ok(()),
             next = api.next() => next?,
@@ -89,16 +89,16 @@ async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result
         if alone {
             show_trace(next.x_ray.as_deref());
         }
-        let answer = answer(&service, &next).await;
+        let answer = answer(&service, &mut next).await;
         api.finish(&next, answer).await?;
     }
 }
 
 /// The answer to an invocation. Functions' panics are caught where they are called; one of the runtime's own must not
 /// end the process either.
-async fn answer(service: &Service, next: &Next) -> Result<String, Failure> {
+async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
     let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
-    let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.clone());
+    let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.take());
     let invocation = Arc::new(Invocation { request_id, deadline, x_ray });
     let payload = std::str::from_utf8(&next.payload).map_err(|_| PayloadError::NotText)?;
     AssertUnwindSafe(invoke(service, payload, &invocation))
@@ -155,19 +155,21 @@ pub(crate) async fn invoke(
     payload: &str,
     invocation: &Arc<Invocation>,
 ) -> Result<String, Failure> {
+    let deadline = invocation.deadline;
     match payload::read(payload, service.reads_requests())? {
         Payload::Http(Ok(request), shape) => {
-            reply::write(service.http(request, invocation).await?, shape).await
+            reply::write(service.http(request, invocation).await?, shape, deadline).await
         }
         Payload::Http(Err(BadRequest(reason)), shape) => {
-            reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape).await
+            reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape, deadline)
+                .await
         }
         Payload::Event(event) => {
             let response = match service.request_in(event)? {
                 RequestOrEvent::Request(request) => service.http(request, invocation).await,
                 RequestOrEvent::Event(event) => service.event(event, invocation).await,
             };
-            reply::write(response?, Shape::JoinedWithCookies).await
+            reply::write(response?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::Events(events) => {
             let mut answer = Ok(Response::default());
@@ -176,7 +178,7 @@ pub(crate) async fn invoke(
                 let one = service.event(event, invocation).await;
                 answer = answer.and(one);
             }
-            reply::write(answer?, Shape::JoinedWithCookies).await
+            reply::write(answer?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::Queue(records) => reply::batch(&service.batch(records, invocation).await),
     }

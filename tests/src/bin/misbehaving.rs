@@ -1,11 +1,16 @@
 //! A service whose functions fail in every way that functions fail. `MISBEHAVE` makes its start fail too.
 
+use std::convert::Infallible;
 use std::env;
+use std::future::pending;
 use std::time::Duration;
 
+use axum::body::Body;
 use eg_runtime::{
-    App, CloudEvent, Context, Emit, Error, Event, Json, State, StatusCode, http, queue, subscribe,
+    App, Bytes, CloudEvent, Context, Emit, Error, Event, Json, Path, Response, State, StatusCode, http,
+    queue, subscribe,
 };
+use futures_util::stream::{self, StreamExt as _};
 
 #[derive(Clone)]
 struct Needed(&'static str);
@@ -34,6 +39,15 @@ async fn fails(context: Context, event: CloudEvent<String>) -> Result<(), Error>
         "panic" => panic!("as you wish"),
         _ => Ok(()),
     }
+}
+
+/// Answers with a body that panics, or that never ends.
+#[http(GET, "/stream/{how}")]
+async fn streams(Path(how): Path<String>) -> Response {
+    let body = stream::once(async { Ok::<_, Infallible>(Bytes::from("begun")) });
+    let rest =
+        stream::once(async move { if how == "panic" { panic!("in the middle") } else { pending().await } });
+    Response::new(Body::from_stream(body.chain(rest)))
 }
 
 /// Is asked, and answers.
