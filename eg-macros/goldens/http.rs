@@ -44,7 +44,7 @@ const _: () = {
                 mode: __eg::Mode::Sync,
                 method: "POST",
                 path: "/users/:id",
-                route: ::core::option::Option::Some("/users/{id}"),
+                route: ::core::option::Option::Some(__eg::Route::new("/users/{id}")),
                 cors: ::core::option::Option::Some(__eg::Cors {
                     origins: &["https://a.example"],
                     methods: &[],

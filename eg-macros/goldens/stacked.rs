@@ -36,7 +36,7 @@ const _: () = {
                 mode: __eg::Mode::Sync,
                 method: "GET",
                 path: "/",
-                route: ::core::option::Option::Some("/"),
+                route: ::core::option::Option::Some(__eg::Route::new("/")),
                 cors: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),

@@ -146,7 +146,7 @@ fn subscription(subscription: &Subscription) -> TokenStream {
     let (method, path) = (&subscription.method, subscription.path.gateway());
     let route = if subscription.http {
         let route = subscription.path.axum();
-        quote!(::core::option::Option::Some(#route))
+        quote!(::core::option::Option::Some(__eg::Route::new(#route)))
     } else {
         quote!(::core::option::Option::None)
     };

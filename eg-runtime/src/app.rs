@@ -28,10 +28,12 @@ pub struct App {
 pub(crate) enum StartError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error("_HANDLER is not set; name one of {functions}, or `*` for all of them")]
+    NoHandler { functions: String },
     #[error("_HANDLER is `{handler}`, but this binary has {functions}, or `*` for all of them")]
     Handler { handler: String, functions: String },
     #[error(transparent)]
-    Environment(#[from] lambda::EnvironmentError),
+    Lambda(#[from] lambda::LambdaError),
 }
 
 impl App {
@@ -96,11 +98,14 @@ impl App {
     }
 
     async fn run_on_lambda(self, endpoint: &str) -> Result<(), Error> {
-        let handler = env::var("_HANDLER").unwrap_or_default();
-        let start =
-            lambda::check_environment().map_err(StartError::from).and_then(|()| self.service(&handler));
-        match start {
-            Ok((_, service)) => lambda::serve(service).await.map_err(Error::retry),
+        let start = || {
+            let environment = lambda::Environment::read(endpoint)?;
+            let handler = env::var("_HANDLER").unwrap_or_default();
+            let (_, service) = self.service(&handler)?;
+            Ok::<_, StartError>((service, environment))
+        };
+        match start() {
+            Ok((service, environment)) => Ok(lambda::serve(service, environment).await?),
             Err(error) => {
                 lambda::report_init_error(endpoint, &error.to_string()).await;
                 Err(error.into())
@@ -143,7 +148,11 @@ fn select(
         Some(function) => Ok(vec![function]),
         None => {
             let known: Vec<_> = functions.iter().map(|function| format!("`{}`", function.name)).collect();
-            Err(StartError::Handler { handler: handler.to_owned(), functions: known.join(", ") })
+            let functions = known.join(", ");
+            Err(match handler {
+                "" => StartError::NoHandler { functions },
+                _ => StartError::Handler { handler: handler.to_owned(), functions },
+            })
         }
     }
 }

@@ -8,24 +8,23 @@ use axum::extract::FromRequestParts;
 use eg_sdk::TraceContext;
 use http::request::Parts;
 
-use crate::deadline::Deadline;
+use crate::dispatch::Invocation;
 use crate::state::Shared;
 
 /// The current invocation: an argument of a function.
 #[derive(Debug, Clone)]
 pub struct Context {
-    pub(crate) request_id: String,
+    pub(crate) invocation: Arc<Invocation>,
     pub(crate) function: &'static str,
-    pub(crate) deadline: Option<Deadline>,
-    pub(crate) x_ray: Option<String>,
     pub(crate) trace: Option<TraceContext>,
+    pub(crate) hops: Option<u32>,
 }
 
 impl Context {
     /// Lambda's request id; over HTTP, the id of the event, or empty.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        &self.invocation.request_id
     }
 
     /// The function's name in the manifest.
@@ -37,7 +36,7 @@ impl Context {
     /// When Lambda ends the invocation; the function is cancelled shortly before. `None` over HTTP.
     #[must_use]
     pub fn deadline(&self) -> Option<SystemTime> {
-        self.deadline.map(|deadline| deadline.at)
+        self.invocation.deadline.map(|deadline| deadline.at)
     }
 
     /// Time left until the deadline, zero when it has passed. `None` without a deadline.
@@ -53,11 +52,19 @@ impl Context {
         self.trace.as_ref()
     }
 
+    /// How many events led to what the function emits now: one more than to its event, or than an HTTP request says
+    /// that it comes with (`ce-hops`). [`Emit`](crate::Emit) counts by itself; set it as `ce-hops` on HTTP requests
+    /// that may come back, so that the gateway ends the loop.
+    #[must_use]
+    pub fn hops(&self) -> u32 {
+        self.hops.map_or(0, |hops| hops.saturating_add(1))
+    }
+
     /// The `X-Amzn-Trace-Id` of this invocation, for calls to AWS. It is the invocation's own also where one
     /// process serves several at once, unlike the environment variable `_X_AMZN_TRACE_ID`.
     #[must_use]
     pub fn x_ray_trace_id(&self) -> Option<&str> {
-        self.x_ray.as_deref()
+        self.invocation.x_ray.as_deref()
     }
 }
 

@@ -9,32 +9,39 @@ mod served;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use eg_sdk::{CloudEvent, Data, TraceContext};
-use http::{HeaderMap, Method};
-use tower::ServiceExt as _;
+use http::{HeaderMap, Method, StatusCode};
 
 pub(crate) use self::queue::BatchReply;
-use self::served::Served;
+pub(crate) use self::routes::router;
+pub(crate) use self::served::Served;
 use crate::context::{Context, Scope};
 use crate::deadline::Deadline;
 use crate::layer::Layers;
 use crate::outcome::Failure;
+use crate::payload::PayloadError;
 use crate::registry::{FunctionDef, RegistryError};
+use crate::requests::{Http, Router};
 use crate::state::{Shared, States, Unmet};
+
+/// The extension `hops` of an event as a header.
+pub(crate) const HOPS: &str = "ce-hops";
 
 /// Functions of the binary, ready to be called: all of them, or the one that `_HANDLER` names.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     functions: Vec<Served>,
-    router: Router,
+    /// There is one when one of the functions has a route.
+    router: Option<Router>,
+    /// The same.
+    http: Option<&'static Http>,
     shared: Arc<Shared>,
 }
 
 /// Facts about one invocation that the adapters know.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
     pub(crate) deadline: Option<Deadline>,
@@ -52,16 +59,21 @@ impl Service {
         provide(functions, &mut shared.states)?;
         routes::check(functions)?;
         let functions: Vec<_> = functions.iter().map(|function| Served::new(function, layers)).collect();
-        Ok(Self { router: routes::router(&functions), functions, shared: Arc::new(shared) })
+        Ok(Self::of(functions, Arc::new(shared)))
+    }
+
+    fn of(functions: Vec<Served>, shared: Arc<Shared>) -> Self {
+        let http = routes::http(&functions);
+        let router = http.map(|http| (http.router)(&functions));
+        Self { functions, router, http, shared }
     }
 
     /// The same service with each of its functions alone.
     #[cfg(feature = "http-server")]
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, Self)> {
         self.functions.iter().map(|function| {
-            let functions = vec![function.clone()];
-            let router = routes::router(&functions);
-            (function.def.name, Self { functions, router, shared: self.shared.clone() })
+            let alone = Self::of(vec![function.clone()], self.shared.clone());
+            (function.def.name, alone)
         })
     }
 
@@ -72,13 +84,13 @@ impl Service {
     pub(crate) async fn http(
         &self,
         mut request: Request,
-        invocation: &Invocation,
+        invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
-        let scope = self.scope(invocation, trace_of(request.headers()));
+        let scope = self.scope(invocation, trace_of(request.headers()), hops_of(request.headers()));
         request.extensions_mut().insert(scope);
-        let response = match self.router.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(infallible) => match infallible {},
+        let response = match &self.router {
+            Some(router) => router.answer(request).await,
+            None => StatusCode::NOT_FOUND.into_response(),
         };
         match Failure::of(&response) {
             Some(failure) if failure.kind.is_breakdown() => Err(failure),
@@ -86,30 +98,50 @@ impl Service {
         }
     }
 
-    /// Whether an event is an HTTP request for an `#[http]` function; one that subscribes to `http.request` by
-    /// name gets the event itself.
-    pub(crate) fn takes_request(&self, event: &CloudEvent<Data>) -> bool {
-        event.ty() == "http.request" && self.functions.iter().any(|f| routes::of(f.def).next().is_some())
+    /// What reads HTTP requests, when one of the functions answers them.
+    pub(crate) fn reads_requests(&self) -> Option<&'static Http> {
+        self.http
+    }
+
+    /// The HTTP request that an event is, for an `#[http]` function; one that subscribes to `http.request` by name
+    /// gets the event itself.
+    pub(crate) fn request_in(&self, event: CloudEvent<Data>) -> Result<RequestOrEvent, PayloadError> {
+        match self.http {
+            Some(http) if event.ty() == "http.request" => {
+                (http.read_gateway)(event, &|method| self.routes(method)).map(RequestOrEvent::Request)
+            }
+            _ => Ok(RequestOrEvent::Event(event)),
+        }
     }
 
     /// The routes of these functions for a method.
-    pub(crate) fn routes(&self, method: &Method) -> Vec<&'static str> {
+    fn routes(&self, method: &Method) -> Vec<&'static str> {
         let routes = self.functions.iter().flat_map(|function| routes::of(function.def));
         routes.filter(|(to, _)| to.method == method.as_str()).map(|(_, route)| route).collect()
     }
 
-    fn scope(&self, invocation: &Invocation, trace: Option<TraceContext>) -> Scope {
-        let Invocation { request_id, deadline, x_ray } = invocation.clone();
+    fn scope(&self, invocation: &Arc<Invocation>, trace: Option<TraceContext>, hops: Option<u32>) -> Scope {
         // Which function it is for is known where it is called.
-        let context = Context { request_id, function: "", deadline, x_ray, trace };
+        let context = Context { invocation: invocation.clone(), function: "", trace, hops };
         Scope { shared: self.shared.clone(), context }
     }
+}
+
+/// What a CloudEvent turns out to be.
+pub(crate) enum RequestOrEvent {
+    Request(Request),
+    Event(CloudEvent<Data>),
 }
 
 /// The trace that a request says it belongs to (W3C Trace Context).
 fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     let header = |name| headers.get(name)?.to_str().ok();
     TraceContext::parse(header("traceparent")?, header("tracestate"))
+}
+
+/// How many events led to a request, where it says so: in the header that an event's extension has over HTTP.
+fn hops_of(headers: &HeaderMap) -> Option<u32> {
+    headers.get(HOPS)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// Sees to it that everything the functions need is there.

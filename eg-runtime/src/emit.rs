@@ -131,6 +131,7 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
             Some(trace) => gateway.with_trace_context(trace.child()),
             None => gateway,
         };
+        let gateway = gateway.with_hops(context.hops());
         Ok(Self { gateway, source: Some(shared.source.clone()), events: PhantomData })
     }
 }

@@ -107,7 +107,7 @@ impl IntoResponse for Error {
             Kind::Reject | Kind::Status(_) => &self.message,
         };
         let mut response = (status, Json(json!({ "errors": [shown] }))).into_response();
-        response.extensions_mut().insert(Failure { kind, message: self.chain() });
+        response.extensions_mut().insert(Failure::new(kind, self.chain()));
         response
     }
 }

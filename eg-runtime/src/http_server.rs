@@ -17,9 +17,8 @@ use http::{StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::dispatch::{Invocation, Service};
+use crate::dispatch::{Invocation, RequestOrEvent, Service};
 use crate::outcome::{Failure, FailureKind};
-use crate::payload;
 use crate::reply::{self, Shape};
 
 /// Why the server cannot run.
@@ -61,30 +60,28 @@ fn router(service: Service) -> Router {
 
 /// A request that is for no function by name: one of the `#[http]` routes.
 async fn request(State(service): State<Arc<Service>>, request: Request) -> Response {
-    service.http(request, &Invocation::default()).await.unwrap_or_else(Failure::into_response)
+    service.http(request, &Arc::default()).await.unwrap_or_else(Failure::into_response)
 }
 
 /// A CloudEvent for one function. A `http.request` event gets the reply object that the gateway unpacks.
 async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
     let event = match CloudEvent::from_json(&body) {
         Ok(event) => event,
-        Err(e) => return failed(&Failure { kind: FailureKind::Reject, message: e.to_string() }),
+        Err(e) => return failed(&Failure::new(FailureKind::Reject, e.to_string())),
     };
     let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
-    let answer = if service.takes_request(&event) {
-        match payload::read_gateway_request(event, |method| service.routes(method)) {
-            Ok(request) => service.http(request, &invocation).await,
-            Err(e) => Err(e.into()),
-        }
-    } else {
-        service.event(event, &invocation).await
+    let invocation = Arc::new(invocation);
+    let answer = match service.request_in(event) {
+        Ok(RequestOrEvent::Request(request)) => service.http(request, &invocation).await,
+        Ok(RequestOrEvent::Event(event)) => service.event(event, &invocation).await,
+        Err(e) => Err(e.into()),
     };
     let reply = match answer {
-        Ok(response) => reply::write(response, Shape::JoinedWithCookies).await,
+        Ok(response) => reply::write(response, Shape::JoinedWithCookies, None).await,
         Err(failure) => Err(failure),
     };
     match reply {
-        Ok(reply) => ([(header::CONTENT_TYPE, "application/json")], reply.get().to_owned()).into_response(),
+        Ok(reply) => ([(header::CONTENT_TYPE, "application/json")], reply).into_response(),
         Err(failure) => failed(&failure),
     }
 }

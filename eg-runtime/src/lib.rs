@@ -60,6 +60,12 @@
 //! trace, and how much time is left; a function that is not done shortly before Lambda's deadline is cancelled.
 //! [`testing`] runs a whole app inside a test.
 //!
+//! # Once, and not for ever
+//!
+//! Delivery is at least once. Behind [`idempotency::Idempotency`], a function handles an event once: duplicates get the
+//! answer that the first one got. And what a function emits is counted: each event's extension `hops` says how many
+//! events led to it, so that the gateway ends loops, with a reason on record.
+//!
 //! # Where it runs
 //!
 //! With `AWS_LAMBDA_RUNTIME_API` set, [`App::run`] serves Lambda: `_HANDLER` names one function
@@ -67,6 +73,19 @@
 //! come from the gateway, EventBridge (in its own envelope, as CloudEvents, or as CloudEvents inside `detail`), SQS
 //! and SNS; HTTP requests from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load
 //! Balancers and VPC Lattice, and each gets the answer in its own form.
+//! Where Lambda sends several at once (`AWS_LAMBDA_MAX_CONCURRENCY`), so many invocations are served at once.
+//!
+//! What fails is reported as `{"errorType", "errorMessage", "stackTrace"}`, with `Function.<errorType>` in the header
+//! that Lambda's metrics go by:
+//!
+//! | `errorType` | what happened |
+//! |---|---|
+//! | `Retry`, `Reject` | the function failed, see above; a payload that cannot be read is a `Reject` |
+//! | `Panic` | it panicked; `stackTrace` has the place |
+//! | `Timeout` | it was cancelled shortly before its deadline |
+//! | `ResponseTooLarge` | its answer is larger than the 6 MB that Lambda takes |
+//! | `Runtime.InitError` | the process could not start; the message names the variable, state or function |
+//!
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own
 //! path, and each function as `POST /functions/<name>`, which takes a CloudEvent.
 
@@ -79,6 +98,7 @@ mod error;
 mod extract;
 #[cfg(feature = "http-server")]
 mod http_server;
+pub mod idempotency;
 mod lambda;
 mod layer;
 mod manifest;
@@ -88,6 +108,7 @@ mod payload;
 mod probe;
 mod registry;
 mod reply;
+mod requests;
 mod state;
 pub mod testing;
 
@@ -163,4 +184,5 @@ pub mod __private {
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
     pub use crate::registry::{Cors, FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
+    pub use crate::requests::Route;
 }

@@ -281,7 +281,7 @@ mod tests {
                 mode: Mode::Sync,
                 method: "POST",
                 path: "/orders/:id",
-                route: Some("/orders/{id}"),
+                route: Some(crate::requests::Route::new("/orders/{id}")),
                 cors: Some(Cors {
                     origins: &["https://a.example"],
                     methods: &[],

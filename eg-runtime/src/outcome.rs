@@ -11,6 +11,8 @@ use serde_json::json;
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
     pub(crate) message: String,
+    /// Where in the code, when that is known.
+    pub(crate) place: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,10 @@ impl FailureKind {
 }
 
 impl Failure {
+    pub(crate) fn new(kind: FailureKind, message: String) -> Self {
+        Self { kind, message, place: None }
+    }
+
     /// The failure that `response` stands for, if it does.
     pub(crate) fn of(response: &Response) -> Option<Self> {
         if let Some(failure) = response.extensions().get::<Self>() {
@@ -63,7 +69,7 @@ impl Failure {
         let status = response.status();
         // What layers make of an answer may have lost the failure; the status is still there.
         (status.is_client_error() || status.is_server_error())
-            .then(|| Self { kind: FailureKind::of_status(status), message: format!("it answered {status}") })
+            .then(|| Self::new(FailureKind::of_status(status), format!("it answered {status}")))
     }
 
     /// The 500 that stands for a function that did not get to answer.

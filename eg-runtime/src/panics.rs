@@ -18,11 +18,18 @@ thread_local! {
 /// Waits for `response`; a panic becomes a 500 whose failure names the place.
 pub(crate) async fn catch(response: ResponseFuture) -> Response {
     // Unwind safety: what the function has touched is its own; the runtime keeps nothing of it.
-    AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|payload| {
-        let place = LAST.take().map(|place| format!(" at {place}")).unwrap_or_default();
-        let message = format!("panicked{place}: {}", text(&*payload));
-        Failure { kind: FailureKind::Panic, message }.into_response()
-    })
+    AssertUnwindSafe(response)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|payload| failure(&*payload).into_response())
+}
+
+/// The failure that a panic is.
+pub(crate) fn failure(payload: &(dyn Any + Send)) -> Failure {
+    let place = LAST.take();
+    let at = place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    let message = format!("panicked{at}: {}", text(payload));
+    Failure { place, ..Failure::new(FailureKind::Panic, message) }
 }
 
 /// Remembers where panics happen, on top of whatever the panic hook does.

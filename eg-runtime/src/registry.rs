@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 
 use crate::extract::Call;
 use crate::probe::Need;
+use crate::requests::Route;
 
 /// One annotated function.
 #[derive(Debug)]
@@ -68,8 +69,8 @@ pub struct Subscription {
     pub method: &'static str,
     /// The path it is posted to, in the gateway's spelling.
     pub path: &'static str,
-    /// The path in axum's spelling, for `#[http]`.
-    pub route: Option<&'static str>,
+    /// How requests find it, for `#[http]`.
+    pub route: Option<Route>,
     /// Which browsers' pages may call it.
     pub cors: Option<Cors>,
     /// When failed deliveries are tried again.

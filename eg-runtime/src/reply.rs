@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::HttpBody as _;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
+use crate::deadline::Deadline;
 use crate::dispatch::BatchReply;
 use crate::outcome::{Failure, FailureKind};
 
@@ -53,19 +54,33 @@ const MAX_BYTES: usize = 6 * 1024 * 1024;
 /// The reply that `response` is.
 ///
 /// # Errors
-/// When the function's body breaks off, or the reply is larger than Lambda takes: then the body's base64 and
-/// JSON's escapes count too.
-pub(crate) async fn write(response: Response, shape: Shape) -> Result<Box<RawValue>, Failure> {
+/// When the function's body breaks off or does not end in time, or the reply is larger than Lambda takes: then the
+/// body's base64 and JSON's escapes count too.
+pub(crate) async fn write(
+    response: Response,
+    shape: Shape,
+    deadline: Option<Deadline>,
+) -> Result<String, Failure> {
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|e| broken(&e))?.to_bytes();
+    let body = match deadline {
+        // A body whose size is known is there already.
+        Some(deadline) if body.size_hint().exact().is_none() => {
+            tokio::time::timeout_at(deadline.cancels_at().into(), body.collect()).await.map_err(|_| {
+                let message = "the body of the response was cut off because its time is up";
+                Failure::new(FailureKind::Timeout, message.to_owned())
+            })?
+        }
+        _ => body.collect().await,
+    };
+    let body = body.map_err(|e| broken(&e))?.to_bytes();
     let reply = Reply::new(parts.status, &parts.headers, body, shape);
-    let reply = serde_json::value::to_raw_value(&reply).map_err(|e| broken(&e))?;
-    if reply.get().len() > MAX_BYTES {
+    let reply = serde_json::to_string(&reply).map_err(|e| broken(&e))?;
+    if reply.len() > MAX_BYTES {
         let message = format!(
             "the answer has {} bytes, Lambda takes {MAX_BYTES}: answer with a part of it, or with where to get it",
-            reply.get().len()
+            reply.len()
         );
-        return Err(Failure { kind: FailureKind::TooLarge, message });
+        return Err(Failure::new(FailureKind::TooLarge, message));
     }
     Ok(reply)
 }
@@ -74,8 +89,8 @@ pub(crate) async fn write(response: Response, shape: Shape) -> Result<Box<RawVal
 ///
 /// # Errors
 /// Never in practice: ids are text.
-pub(crate) fn batch(reply: &BatchReply) -> Result<Box<RawValue>, Failure> {
-    serde_json::value::to_raw_value(reply).map_err(|e| broken(&e))
+pub(crate) fn batch(reply: &BatchReply) -> Result<String, Failure> {
+    serde_json::to_string(reply).map_err(|e| broken(&e))
 }
 
 impl Reply {
@@ -152,5 +167,5 @@ fn text(value: &http::HeaderValue) -> String {
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure { kind: FailureKind::Retry, message: format!("the body of the response broke off: {error}") }
+    Failure::new(FailureKind::Retry, format!("the body of the response broke off: {error}"))
 }

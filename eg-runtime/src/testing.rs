@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
@@ -122,7 +123,7 @@ impl TestApp {
 
     /// Sends an HTTP request to the `#[http]` functions.
     pub async fn http<B: Into<Body>>(&self, request: Request<B>) -> Answer {
-        let response = self.service.http(request.map(Into::into), &Invocation::default()).await;
+        let response = self.service.http(request.map(Into::into), &Arc::default()).await;
         let (parts, body) = response.unwrap_or_else(Failure::into_response).into_parts();
         // A body that breaks off is, to a client, an answer that breaks off.
         let body = body.collect().await.map(Collected::to_bytes);
@@ -203,10 +204,10 @@ impl TestApp {
     /// # Errors
     /// What Lambda would be told.
     pub async fn invoke(&self, payload: &str) -> Result<serde_json::Value, InvocationError> {
-        let answer = lambda::invoke(&self.service, payload, &Invocation::default()).await;
+        let answer = lambda::invoke(&self.service, payload, &Arc::default()).await;
         let answer = answer.and_then(|json| {
-            let invalid = |e: serde_json::Error| Failure { kind: FailureKind::Retry, message: e.to_string() };
-            serde_json::from_str(json.get()).map_err(invalid)
+            let invalid = |e: serde_json::Error| Failure::new(FailureKind::Retry, e.to_string());
+            serde_json::from_str(&json).map_err(invalid)
         });
         answer.map_err(|failure| InvocationError {
             error_type: failure.kind.error_type().to_owned(),
@@ -216,11 +217,12 @@ impl TestApp {
 
     async fn deliver_one(&self, event: CloudEvent<Data>) -> Vec<Delivery> {
         let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
+        let invocation = Arc::new(invocation);
         let answers = self.service.deliver(event.clone(), &invocation).await;
         let deliveries = answers.into_iter().map(|(function, answer)| {
             let outcome = match answer {
                 Ok(_) => Outcome::Done,
-                Err(Failure { kind: FailureKind::Reject, message }) => Outcome::Rejected(message),
+                Err(Failure { kind: FailureKind::Reject, message, .. }) => Outcome::Rejected(message),
                 Err(failure) => Outcome::Retry(failure.message),
             };
             Delivery { event: event.clone(), function, outcome }

@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::{Data, DataError, Event, FromData, IntoData, TraceContext, media};
 
+/// The extension that counts how many events led to one.
+const HOPS: &str = "hops";
+
 /// A CloudEvent, version 1.0 or 0.1, with a payload of type `T`.
 ///
 /// `CloudEvent` without a parameter has its payload undecoded ([`Data`]); [`CloudEvent::decode`] types it.
@@ -135,6 +138,12 @@ impl<T> CloudEvent<T> {
         self.with_extension("traceparent", trace.traceparent())
     }
 
+    /// Says how many events led to this one: the extension `hops`, by which a gateway ends loops.
+    #[must_use]
+    pub fn with_hops(self, hops: u32) -> Self {
+        self.with_extension(HOPS, hops)
+    }
+
     /// Chooses the version of the specification that the event is written in. Attributes are not touched:
     /// [`into_v1`](CloudEvent::into_v1) and [`into_v0_1`](CloudEvent::into_v0_1) convert.
     #[must_use]
@@ -207,6 +216,19 @@ impl<T> CloudEvent<T> {
     pub fn trace_context(&self) -> Option<TraceContext> {
         let text = |name| self.extension(name).and_then(Value::as_str);
         TraceContext::parse(text("traceparent")?, text("tracestate"))
+    }
+
+    /// How many events led to this one, as its extension `hops` says; 0 where it has none.
+    #[must_use]
+    pub fn hops(&self) -> u32 {
+        match self.extension(HOPS) {
+            Some(Value::Number(hops)) => {
+                hops.as_u64().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
+            }
+            // Over HTTP, attributes are text.
+            Some(Value::String(hops)) => hops.parse().unwrap_or_default(),
+            _ => 0,
+        }
     }
 
     /// The same event around another payload.

@@ -60,7 +60,9 @@ mod trace;
 #[cfg(feature = "axum")]
 pub use crate::axum::EventRejection;
 #[cfg(feature = "client")]
-pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, Resource, RetryPolicy};
+pub use client::{
+    Answer, Collection, Error, EventGateway, Receipt, Recorder, Resource, RetryPolicy, TransportError,
+};
 pub use cloud_event::{CloudEvent, SpecVersion};
 pub use data::{Data, DataError, FromData, IntoData};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
@@ -85,5 +87,18 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     // The trait without the derive macro of the same name, which `eg-runtime` exports in its own words.
+    #[cfg(feature = "client")]
+    pub use crate::client::{Connection, Unanswered};
     pub use crate::event::Event as EventTrait;
+    pub use crate::members::Members;
+    use crate::{CloudEvent, InvalidEvent};
+
+    /// The event with these members, as [`CloudEvent::from_json`] reads it: a payload is read once, also by who has
+    /// to see first whether it is an event.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn event(members: Members<'_>) -> Result<CloudEvent, InvalidEvent> {
+        CloudEvent::from_members(members)
+    }
 }

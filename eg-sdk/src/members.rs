@@ -9,9 +9,30 @@ use serde_json::value::RawValue;
 use crate::InvalidEvent;
 
 /// The members of the event's JSON object, undecoded, in their order.
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
+#[derive(Debug)]
+pub struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
+    /// The members of the object that `json` is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(json: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+
+    /// The first member called `name`; one that is `null` counts as absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let raw = self.0.iter().find(|(n, _)| n == name).map(|(_, raw)| *raw);
+        raw.filter(|raw| raw.get() != "null")
+    }
+
+    /// The names of the members.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// Removes the member `name`. That it is there twice is an error: which one counts would be a guess.
     pub(crate) fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
         let Some(at) = self.0.iter().position(|(n, _)| n == name) else { return Ok(None) };

@@ -31,7 +31,11 @@ impl CloudEvent<Data> {
     /// # Errors
     /// Names the attribute that is missing or breaks its rule.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidEvent> {
-        let mut members: Members<'_> = serde_json::from_slice(json)?;
+        Self::from_members(serde_json::from_slice(json)?)
+    }
+
+    /// The same, for who has looked at the members already.
+    pub(crate) fn from_members(mut members: Members<'_>) -> Result<Self, InvalidEvent> {
         let event = if let Some(version) = members.take("specversion")? {
             let version: String = text("specversion", version)?.unwrap_or_default();
             if version != SpecVersion::V1_0.as_str() {

@@ -14,6 +14,7 @@ pub struct Edition2021;
 pub mod app;
 pub mod moto;
 pub mod program;
+pub mod runtime_api;
 pub mod shop;
 pub mod subscriber;
 

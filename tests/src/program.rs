@@ -113,6 +113,34 @@ impl Program {
         self.signal("-TERM");
     }
 
+    /// Stops it in its tracks, as Lambda does between invocations.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// How much memory it has at the moment.
+    ///
+    /// # Panics
+    /// When the system does not say so, as only Linux does.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let id = self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name));
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
+    }
+
     fn signal(&self, signal: &str) {
         let id = self.id();
         let status = std::process::Command::new("kill").args([signal, &id.to_string()]).status();

@@ -273,6 +273,20 @@ async fn a_function_that_takes_too_long_is_cancelled_before_lambda_ends_it() {
 }
 
 #[tokio::test]
+async fn bodies_that_panic_or_never_end_are_failures_of_their_own_invocation_only() {
+    let timeout = Duration::from_secs(2);
+    let lambda = Lambda::with_timeout(MISBEHAVING, "streams", &[], timeout).await;
+    let (error_type, message) = lambda.invoke(api_gateway("GET", "/stream/endless", "")).await.unwrap_err();
+    assert_eq!(error_type, "Timeout");
+    assert!(message.contains("the body of the response was cut off"), "{message}");
+    let (error_type, message) = lambda.invoke(api_gateway("GET", "/stream/panic", "")).await.unwrap_err();
+    assert_eq!(error_type, "Panic");
+    assert!(message.contains("misbehaving.rs") && message.ends_with(": in the middle"), "{message}");
+    let answer = lambda.invoke(api_gateway("GET", "/elsewhere", "")).await.unwrap();
+    assert_eq!(answer["statusCode"], 404);
+}
+
+#[tokio::test]
 async fn messages_for_which_there_is_no_time_come_again() {
     let lambda = Lambda::with_timeout(MISBEHAVING, "works", &[], Duration::from_secs(2)).await;
     let message = |id: &str, millis: &str| {

@@ -1,5 +1,7 @@
 //! Events for functions: who gets which, and what their answers mean.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -24,7 +26,7 @@ impl Service {
     pub(crate) async fn event(
         &self,
         event: CloudEvent<Data>,
-        invocation: &Invocation,
+        invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
         if self.functions_for(&event).is_empty() {
             return Err(self.nobody(&event));
@@ -42,7 +44,7 @@ impl Service {
     pub(crate) async fn deliver(
         &self,
         event: CloudEvent<Data>,
-        invocation: &Invocation,
+        invocation: &Arc<Invocation>,
     ) -> Vec<(&'static str, Result<Response, Failure>)> {
         let mut answers = Vec::new();
         let functions = self.functions_for(&event);
@@ -67,8 +69,8 @@ impl Service {
     }
 
     /// An event as a request, with what the runtime knows besides.
-    pub(super) fn request(&self, event: CloudEvent<Data>, invocation: &Invocation) -> Request {
-        let scope = self.scope(invocation, event.trace_context());
+    pub(super) fn request(&self, event: CloudEvent<Data>, invocation: &Arc<Invocation>) -> Request {
+        let scope = self.scope(invocation, event.trace_context(), Some(event.hops()));
         let mut request = request_of(event);
         request.extensions_mut().insert(scope);
         request
@@ -120,7 +122,7 @@ impl Service {
         let known: Vec<String> = self.functions.iter().map(describe).collect();
         let message =
             format!("no function here subscribes to event type `{}`: {}", event.ty(), known.join("; "));
-        Failure { kind: FailureKind::Reject, message }
+        Failure::new(FailureKind::Reject, message)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Messages of a queue for functions, one call each. What comes again is decided in `batch`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use eg_sdk::{CloudEvent, Data};
@@ -29,7 +30,7 @@ struct Item {
 impl Service {
     /// Hands each message to the function of its queue, in order. A rejected message is reported like one that
     /// failed: only the queue can move it to its dead letters.
-    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Invocation) -> BatchReply {
+    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> BatchReply {
         let mut batch = Batch::default();
         for record in records {
             let Record { id, queue, group, event } = record;
@@ -41,7 +42,7 @@ impl Service {
                 Ok(event) => self.message(&queue, &id, event, invocation).await,
                 Err(error) => {
                     let message = format!("message {id}: {error}");
-                    Failure { kind: FailureKind::Reject, message }.log(&queue);
+                    Failure::new(FailureKind::Reject, message).log(&queue);
                     false
                 }
             };
@@ -54,12 +55,18 @@ impl Service {
     }
 
     /// Hands one message to its functions, and says whether all are done with it.
-    async fn message(&self, queue: &str, id: &str, event: CloudEvent<Data>, invocation: &Invocation) -> bool {
+    async fn message(
+        &self,
+        queue: &str,
+        id: &str,
+        event: CloudEvent<Data>,
+        invocation: &Arc<Invocation>,
+    ) -> bool {
         let of_queue = self.functions_of(queue);
         let functions = if of_queue.is_empty() { self.functions_for(&event) } else { of_queue };
         if functions.is_empty() {
             let message = format!("message {id}, event type `{}`: it is for no function here", event.ty());
-            Failure { kind: FailureKind::Reject, message }.log(queue);
+            Failure::new(FailureKind::Reject, message).log(queue);
             return false;
         }
         let mut done = true;

@@ -7,9 +7,10 @@ use http::Method;
 
 use super::served::Served;
 use crate::registry::{FunctionDef, RegistryError, Subscription};
+use crate::requests::Http;
 
 /// The routes of `functions`, which `check` has seen: axum panics on conflicts.
-pub(super) fn router(functions: &[Served]) -> Router {
+pub(crate) fn router(functions: &[Served]) -> Router {
     functions.iter().fold(Router::new(), |router, function| {
         of(function.def).fold(router, |router, (subscription, route)| {
             let function = function.clone();
@@ -23,7 +24,7 @@ pub(super) fn router(functions: &[Served]) -> Router {
 pub(super) fn of(
     function: &'static FunctionDef,
 ) -> impl Iterator<Item = (&'static Subscription, &'static str)> {
-    function.subscriptions().filter_map(|subscription| Some((subscription, subscription.route?)))
+    function.subscriptions().filter_map(|subscription| Some((subscription, subscription.route?.path)))
 }
 
 fn method_filter(method: &'static str) -> MethodFilter {
@@ -31,6 +32,13 @@ fn method_filter(method: &'static str) -> MethodFilter {
     method
         .and_then(|m| MethodFilter::try_from(m).ok())
         .expect("the macros accept methods that axum knows only")
+}
+
+/// What answers requests, when one of the functions does.
+pub(super) fn http(functions: &[Served]) -> Option<&'static Http> {
+    let mut routes =
+        functions.iter().flat_map(|function| function.def.subscriptions()).filter_map(|to| to.route);
+    routes.next().map(|route| route.http)
 }
 
 /// Two functions must not answer the same request. axum would panic on these, and the gateway refuse them.

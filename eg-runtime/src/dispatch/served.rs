@@ -26,7 +26,7 @@ impl Served {
     pub(crate) async fn call(&self, mut request: Request) -> Response {
         let deadline = request.extensions_mut().get_mut::<Scope>().and_then(|scope| {
             scope.context.function = self.def.name;
-            scope.context.deadline
+            scope.context.invocation.deadline
         });
         let call = async {
             match &self.layered {
@@ -39,7 +39,7 @@ impl Served {
             let name = self.def.name;
             let message =
                 format!("`{name}` was cancelled because its time is up: give it more, or do less at once");
-            Failure { kind: FailureKind::Timeout, message }.into_response()
+            Failure::new(FailureKind::Timeout, message).into_response()
         })
     }
 

@@ -3,6 +3,7 @@
 use super::Service;
 use crate::layer::Layers;
 use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
+use crate::requests::Route;
 use crate::state::{Shared, States};
 
 fn function(name: &'static str, routes: &'static [(&'static str, &'static str)]) -> &'static FunctionDef {
@@ -14,7 +15,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
                 mode: Mode::Sync,
                 method,
                 path: route,
-                route: Some(route),
+                route: Some(Route::new(route)),
                 cors: None,
                 retry: None,
             })

@@ -1,91 +1,175 @@
 //! Serves Lambda: takes payloads from the Runtime API, has `dispatch` call the function, and answers in the
-//! shape that the caller understands. Owns no protocol of its own; that is `lambda_runtime`'s.
+//! shape that the caller understands. The protocol itself is in `api`.
 
-mod drain;
-mod init;
+mod api;
+mod environment;
 
 use std::env;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use http::StatusCode;
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
-use serde_json::value::RawValue;
+use tokio::task::JoinSet;
 
-use self::drain::Drain;
-pub(crate) use self::init::report as report_init_error;
-use crate::Error;
+use self::api::{ApiError, Next, RuntimeApi};
+pub(crate) use self::environment::{Environment, EnvironmentError};
 use crate::deadline::Deadline;
-use crate::dispatch::{Invocation, Service};
+use crate::dispatch::{Invocation, RequestOrEvent, Service};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::{self, BadRequest, Payload, PayloadError};
 use crate::reply::{self, Shape};
+use crate::{Error, panics};
 
 /// The Runtime API's address, when this process runs on Lambda.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// Variables that Lambda always sets and `lambda_runtime` relies on.
-const REQUIRED: [&str; 3] =
-    ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
+/// Where AWS's SDKs look for the trace that their calls belong to, which is also how Lambda finds loops.
+const X_RAY: &str = "_X_AMZN_TRACE_ID";
 
-/// Why the process cannot serve Lambda.
+/// Why the process cannot serve Lambda, or no longer can.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum EnvironmentError {
-    #[error("the environment variable {0} is not set; Lambda sets it, and so must what stands in for Lambda")]
-    Missing(&'static str),
-    #[error("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is `{0}`, not a number of megabytes")]
-    Memory(String),
+pub(crate) enum LambdaError {
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error("a worker ended by itself: {0}")]
+    Worker(tokio::task::JoinError),
 }
 
-/// What `lambda_runtime` would panic about.
-pub(crate) fn check_environment() -> Result<(), EnvironmentError> {
-    for name in REQUIRED {
-        let value = env::var(name).map_err(|_| EnvironmentError::Missing(name))?;
-        if name == REQUIRED[1] && value.parse::<i32>().is_err() {
-            return Err(EnvironmentError::Memory(value));
+/// Serves invocations until Lambda ends the process: one at a time, or several where Lambda sends several.
+pub(crate) async fn serve(service: Service, environment: Environment) -> Result<(), LambdaError> {
+    let Environment { endpoint, workers, snap_start } = environment;
+    let mut api = RuntimeApi::new(&endpoint)?;
+    if snap_start {
+        api.restored().await?;
+    }
+    let service = Arc::new(service);
+    if workers == 1 {
+        return work(service, api, true).await;
+    }
+    let mut running = JoinSet::new();
+    for _ in 0..workers {
+        running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, false));
+    }
+    // One worker less is slower, not wrong. Only when none is left is there nothing to go on for.
+    let mut outcome = Ok(());
+    while let Some(ended) = running.join_next().await {
+        match ended.map_err(LambdaError::Worker).flatten() {
+            Ok(()) => {}
+            Err(error) => {
+                eprintln!("{error}; {} of {workers} workers go on", running.len());
+                outcome = outcome.and(Err(error));
+            }
         }
     }
-    Ok(())
+    outcome
 }
 
-/// Serves invocations until Lambda ends the process.
-pub(crate) async fn serve(service: Service) -> Result<(), lambda_runtime::Error> {
-    let service = Arc::new(service);
-    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let service = service.clone();
-        async move {
-            let context = event.context;
-            let deadline = Deadline::new(context.deadline, SystemTime::now(), Instant::now());
-            let (request_id, x_ray) = (context.request_id, context.xray_trace_id);
-            let invocation = Invocation { request_id, deadline, x_ray };
-            invoke(&service, event.payload.get(), &invocation).await
+/// Tells Lambda why the process does not start. It is about to end with the same message on stderr, so that a failure
+/// to tell loses nothing.
+pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
+    let Ok(mut api) = RuntimeApi::new(endpoint) else { return };
+    let _ = tokio::time::timeout(Duration::from_secs(2), api.init_failed(message)).await;
+}
+
+/// One invocation after the other. When the process is asked to end (SIGTERM, before Lambda or a stand-in for it takes
+/// the environment away), the one under way is finished and answered, and none is begun.
+async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result<(), LambdaError> {
+    let mut asked_to_end = AskedToEnd::new();
+    loop {
+        let mut next = tokio::select! {
+            biased;
+            () = asked_to_end.wait() => return Ok(()),
+            next = api.next() => next?,
+        };
+        if alone {
+            show_trace(next.x_ray.as_deref());
         }
-    });
-    let drain = Drain::new();
-    // One at a time, or as many as AWS_LAMBDA_MAX_CONCURRENCY says where Lambda sends several at once.
-    drain.run(Runtime::new(handler).layer(drain.clone()).run_concurrent()).await
+        let answer = answer(&service, &mut next).await;
+        api.finish(&next, answer).await?;
+    }
+}
+
+/// The answer to an invocation. Functions' panics are caught where they are called; one of the runtime's own must not
+/// end the process either.
+async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
+    let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
+    let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.take());
+    let invocation = Arc::new(Invocation { request_id, deadline, x_ray });
+    let payload = std::str::from_utf8(&next.payload).map_err(|_| PayloadError::NotText)?;
+    AssertUnwindSafe(invoke(service, payload, &invocation))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|payload| Err(panics::failure(&*payload)))
+}
+
+/// Lets calls to AWS go on in the trace of the invocation, as every Lambda runtime does.
+#[expect(unsafe_code, reason = "the environment is where AWS's SDKs look")]
+fn show_trace(x_ray: Option<&str>) {
+    match x_ray {
+        // SAFETY: done between invocations, by the only worker. What else reads variables in this process does so
+        // through `std`, which has a lock for it; a C library that does so while nothing is under way would have to
+        // be one that runs on threads of its own, and then meets the same in every other Lambda runtime.
+        Some(x_ray) => unsafe { env::set_var(X_RAY, x_ray) },
+        // SAFETY: as above.
+        None => unsafe { env::remove_var(X_RAY) },
+    }
+}
+
+/// The wish that this process ends.
+struct AskedToEnd {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl AskedToEnd {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Without a handler the signal ends the process at once, as it would have anyway.
+        Self { signal: signal(SignalKind::terminate()).ok() }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self {}
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending().await
+    }
 }
 
 /// One invocation: the answer, or the failure that Lambda is to report.
 pub(crate) async fn invoke(
     service: &Service,
     payload: &str,
-    invocation: &Invocation,
-) -> Result<Box<RawValue>, Failure> {
-    match payload::read(payload)? {
+    invocation: &Arc<Invocation>,
+) -> Result<String, Failure> {
+    let deadline = invocation.deadline;
+    match payload::read(payload, service.reads_requests())? {
         Payload::Http(Ok(request), shape) => {
-            reply::write(service.http(request, invocation).await?, shape).await
+            reply::write(service.http(request, invocation).await?, shape, deadline).await
         }
         Payload::Http(Err(BadRequest(reason)), shape) => {
-            reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape).await
-        }
-        Payload::Event(event) if service.takes_request(&event) => {
-            let request = payload::read_gateway_request(event, |method| service.routes(method))?;
-            reply::write(service.http(request, invocation).await?, Shape::JoinedWithCookies).await
+            reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape, deadline)
+                .await
         }
         Payload::Event(event) => {
-            reply::write(service.event(event, invocation).await?, Shape::JoinedWithCookies).await
+            let response = match service.request_in(event)? {
+                RequestOrEvent::Request(request) => service.http(request, invocation).await,
+                RequestOrEvent::Event(event) => service.event(event, invocation).await,
+            };
+            reply::write(response?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::Events(events) => {
             let mut answer = Ok(Response::default());
@@ -94,7 +178,7 @@ pub(crate) async fn invoke(
                 let one = service.event(event, invocation).await;
                 answer = answer.and(one);
             }
-            reply::write(answer?, Shape::JoinedWithCookies).await
+            reply::write(answer?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::Queue(records) => reply::batch(&service.batch(records, invocation).await),
     }
@@ -103,12 +187,6 @@ pub(crate) async fn invoke(
 impl From<PayloadError> for Failure {
     fn from(error: PayloadError) -> Self {
         // The same bytes will not become readable by trying again.
-        Self { kind: FailureKind::Reject, message: error.to_string() }
-    }
-}
-
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        Self { error_type: failure.kind.error_type().to_owned(), error_message: failure.message }
+        Self::new(FailureKind::Reject, error.to_string())
     }
 }

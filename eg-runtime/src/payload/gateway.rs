@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::PayloadError;
 use super::request::{append, build, decode, query};
+use crate::dispatch::HOPS;
 
 /// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
 const PATH: &AsciiSet = &CONTROLS
@@ -49,13 +50,17 @@ struct HttpRequest {
 /// back the escapes that `data.path` has lost.
 pub(crate) fn read(
     event: CloudEvent<Data>,
-    routes: impl FnOnce(&Method) -> Vec<&'static str>,
+    routes: &dyn Fn(&Method) -> Vec<&'static str>,
 ) -> Result<Request, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "`http.request` event", reason };
+    let hops = event.hops();
     let data = HttpRequest::from_data(event.data).map_err(|e| invalid(e.to_string()))?;
     let mut headers = HeaderMap::with_capacity(data.headers.len());
     for (name, value) in &data.headers {
         append(&mut headers, name, value);
+    }
+    if hops > 0 {
+        headers.insert(HOPS, hops.into());
     }
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let body = body(data.body.as_deref(), media_type.unwrap_or_default()).map_err(invalid)?;

@@ -14,12 +14,14 @@ mod sqs;
 mod websocket;
 
 use axum::extract::Request;
+use eg_sdk::__private::{self, Members};
 use eg_sdk::{CloudEvent, Data, InvalidEvent};
 
-use self::family::Family;
+pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
 use crate::reply::Shape;
+use crate::requests::Http;
 
 /// A payload, understood.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct BadRequest(pub(crate) String);
 /// Why a payload cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PayloadError {
+    #[error("the payload is not text in UTF-8")]
+    NotText,
     #[error("the payload is not a JSON object: {0}")]
     NotAnObject(serde_json::Error),
     #[error("the payload is not a valid CloudEvent: {0}")]
@@ -53,6 +57,8 @@ pub(crate) enum PayloadError {
          name another function as the API's authorizer"
     )]
     Authorizer(&'static str),
+    #[error("the payload is an HTTP request, and no function here has a route for any: give one #[http(…)]")]
+    NoRoutes,
     #[error("the payload is a batch of records from `{0}`; only those from `aws:sqs` and `aws:sns` are read")]
     Records(String),
     #[error(
@@ -62,25 +68,35 @@ pub(crate) enum PayloadError {
     Unknown(String),
 }
 
-/// Reads a payload.
-pub(crate) fn read(json: &str) -> Result<Payload, PayloadError> {
-    match family::of(json)? {
-        Family::CloudEvent => Ok(Payload::Event(CloudEvent::from_json(json.as_bytes())?)),
+/// Reads a payload. Requests can be read where there is somebody to answer them.
+pub(crate) fn read(json: &str, http: Option<&Http>) -> Result<Payload, PayloadError> {
+    let members = Members::read(json).map_err(PayloadError::NotAnObject)?;
+    match family::of(&members)? {
+        Family::CloudEvent => Ok(Payload::Event(__private::event(members)?)),
         Family::EventBridge => eventbridge(json).map(Payload::Event),
         Family::Sqs => sqs::read(json).map(Payload::Queue),
         Family::Sns => sns::read(json).map(Payload::Events),
         Family::WebSocket => websocket::read(json).map(Payload::Event),
-        Family::HttpApi => Ok(Payload::Http(api_gateway::read(json)?, Shape::JoinedWithCookies)),
-        Family::RestApi => Ok(Payload::Http(proxy::rest_api(json)?, Shape::MultiValue)),
+        family => (http.ok_or(PayloadError::NoRoutes)?.read)(family, json),
+    }
+}
+
+/// Reads a payload that is an HTTP request.
+pub(crate) fn read_http(family: Family, json: &str) -> Result<Payload, PayloadError> {
+    let (request, shape) = match family {
+        Family::RestApi => (proxy::rest_api(json)?, Shape::MultiValue),
         Family::LoadBalancer { multi_value: true } => {
-            Ok(Payload::Http(proxy::load_balancer(json)?, Shape::BalancerMultiValue))
+            (proxy::load_balancer(json)?, Shape::BalancerMultiValue)
         }
         Family::LoadBalancer { multi_value: false } => {
-            Ok(Payload::Http(proxy::load_balancer(json)?, Shape::BalancerSingleValue))
+            (proxy::load_balancer(json)?, Shape::BalancerSingleValue)
         }
-        Family::Lattice1 => Ok(Payload::Http(lattice::read_1(json)?, Shape::SingleValue)),
-        Family::Lattice2 => Ok(Payload::Http(lattice::read_2(json)?, Shape::SingleValue)),
-    }
+        Family::Lattice1 => (lattice::read_1(json)?, Shape::SingleValue),
+        Family::Lattice2 => (lattice::read_2(json)?, Shape::SingleValue),
+        // `read` asks for requests only, so what is left is this one.
+        _ => (api_gateway::read(json)?, Shape::JoinedWithCookies),
+    };
+    Ok(Payload::Http(request, shape))
 }
 
 /// An event in EventBridge's envelope.

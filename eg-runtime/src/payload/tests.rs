@@ -6,6 +6,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{Payload, read, read_gateway_request};
+use crate::requests::HTTP;
 
 /// Method, path and query, body: what a handler sees of a request.
 async fn seen(request: Request) -> (String, String, Vec<u8>) {
@@ -15,14 +16,14 @@ async fn seen(request: Request) -> (String, String, Vec<u8>) {
 }
 
 fn http(payload: &Value) -> Request {
-    match read(&payload.to_string()).unwrap() {
+    match read(&payload.to_string(), Some(&HTTP)).unwrap() {
         Payload::Http(request, _) => request.unwrap(),
         other => panic!("no request: {other:?}"),
     }
 }
 
 fn event(payload: &Value) -> CloudEvent {
-    match read(&payload.to_string()).unwrap() {
+    match read(&payload.to_string(), Some(&HTTP)).unwrap() {
         Payload::Event(event) => event,
         other => panic!("no event: {other:?}"),
     }
@@ -81,7 +82,7 @@ fn gateway(data: &Value, routes: &[&'static str]) -> Result<Request, String> {
     let event = json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "1",
         "data": data});
     let event = CloudEvent::from_json(event.to_string().as_bytes()).unwrap();
-    read_gateway_request(event, |_| routes.to_vec()).map_err(|e| e.to_string())
+    read_gateway_request(event, &|_| routes.to_vec()).map_err(|e| e.to_string())
 }
 
 #[tokio::test]
@@ -124,6 +125,6 @@ fn gateway_requests_that_cannot_be() {
 #[test]
 fn bytes_of_the_payload_are_kept() {
     let json = r#"{"specversion":"1.0","id":"1","source":"/x","type":"t","data":{"z": 12345678901234567890, "a":1.50}}"#;
-    let Payload::Event(event) = read(json).unwrap() else { panic!("an event") };
+    let Payload::Event(event) = read(json, None).unwrap() else { panic!("an event") };
     assert_eq!(event.data.as_bytes(), br#"{"z": 12345678901234567890, "a":1.50}"#);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use reqwest::Method;
+use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -136,8 +136,8 @@ impl<'a, R: Resource> Collection<'a, R> {
     pub async fn list_where(&self, filter: &Metadata) -> Result<Vec<R>, Error> {
         let mut call = self.call(Method::GET, None, format!("list the {}s", R::KIND));
         if !filter.is_empty() {
-            let pairs = filter.iter().map(|(key, value)| (format!("metadata.{key}"), value));
-            call.url.query_pairs_mut().extend_pairs(pairs);
+            let pairs = filter.iter().map(|(key, value)| (format!("metadata.{key}"), value.as_str()));
+            call.url = call.url.with_query(pairs);
         }
         let (action, url) = (call.action.clone(), call.url.to_string());
         let reply = self.send(call).await?;
@@ -189,11 +189,9 @@ impl<'a, R: Resource> Collection<'a, R> {
     fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'a> {
         let inner = &self.gateway.inner;
         let repeat = if method == Method::GET { Repeat::Harmless } else { Repeat::Twice };
-        let mut url = inner.config.clone();
         // Ids go into the path as they are: those of CORS configurations are escaped already.
         let id = id.map(|id| format!("/{id}")).unwrap_or_default();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
+        let url = inner.config.join(&format!("/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
         let trace = self.gateway.trace.as_deref();
         Call { action, method, url, content_type: "application/json", body: None, trace, repeat }
     }

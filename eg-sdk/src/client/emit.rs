@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt as _};
-use reqwest::{Method, StatusCode, Url};
+use http::{Method, StatusCode};
 
 use super::http::{Call, Reply};
 use super::retry::Repeat;
+use super::url::Url;
 use super::{Answer, Error, EventGateway, Receipt, Sink};
 use crate::{CloudEvent, Data, IntoCloudEvent};
 
@@ -152,13 +153,16 @@ impl EventGateway {
         })
     }
 
-    /// The event as it will travel: with a source, and with the trace unless the producer has set one.
+    /// The event as it will travel: with a source, with the trace unless the producer has set one, and counted.
     pub(crate) fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
         let mut event = event.into_cloud_event(&self.inner.source)?;
         if let Some(trace) = &self.trace
             && event.extension("traceparent").is_none()
         {
             event = event.with_trace_context(trace);
+        }
+        if event.hops() < self.hops {
+            event = event.with_hops(self.hops);
         }
         crate::rules::check(&event.attributes)
             .map_err(|source| Error::Event { ty: event.ty().to_owned(), source })?;
@@ -197,16 +201,11 @@ impl EventGateway {
 
     /// Events of the default space are posted to their path, those of others below `/spaces/<space>`.
     fn events_url(&self, path: &str) -> Url {
-        let mut url = self.inner.events.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        let space = if self.inner.space == "default" {
-            String::new()
-        } else {
-            format!("/spaces/{}", self.inner.space)
-        };
         let slash = if path.starts_with('/') { "" } else { "/" };
-        url.set_path(&format!("{base}{space}{slash}{path}"));
-        url
+        match self.inner.space.as_str() {
+            "default" => self.inner.events.join(&format!("{slash}{path}")),
+            space => self.inner.events.join(&format!("/spaces/{space}{slash}{path}")),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "eventbridge")]
 use std::sync::Arc;
 
+use super::transport::TransportError;
 #[cfg(feature = "eventbridge")]
 use crate::eventbridge::EntryError;
 use crate::{DataError, InvalidEvent};
@@ -48,7 +49,7 @@ pub enum Error {
         /// The URL that was called.
         url: String,
         /// The transport's reason.
-        source: reqwest::Error,
+        source: TransportError,
     },
     /// The gateway answered with an error.
     #[error("cannot {action}: {url} answered {status}: {message}")]
@@ -108,7 +109,7 @@ pub enum Error {
         /// The endpoint that was called.
         url: String,
         /// The transport's reason.
-        source: reqwest::Error,
+        source: TransportError,
     },
     /// The call to EventBridge that held this event, among others, failed as a whole.
     #[cfg(feature = "eventbridge")]

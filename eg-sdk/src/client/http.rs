@@ -1,24 +1,28 @@
 //! HTTP exchanges with the gateway, repeated as the policy says. Knows neither events nor resources.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode, Url};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::Error;
 use super::retry::{Failure, Repeat, RetryPolicy, retry_after};
+use super::transport::{Transport, TransportError};
+use super::url::Url;
 use crate::TraceContext;
 use crate::config::Secret;
 
-/// Sends requests; the connection pool is made at the first one, so that a function that emits
-/// nothing pays nothing at its cold start.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-sdk/", env!("CARGO_PKG_VERSION")));
+
+/// Sends requests. Connections are made by the first ones, so that a function that emits nothing pays nothing at its
+/// cold start.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    client: Arc<OnceLock<reqwest::Client>>,
+    transport: Arc<Transport>,
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
     pub(super) access_key: Option<Secret>,
@@ -54,7 +58,7 @@ pub(super) struct Failed {
 impl Http {
     pub(super) fn new(access_key: Option<Secret>) -> Self {
         Self {
-            client: Arc::default(),
+            transport: Arc::default(),
             timeout: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             access_key,
@@ -97,64 +101,63 @@ impl Http {
     }
 
     async fn attempt(&self, call: &Call<'_>, timeout: Duration) -> Result<Reply, Failed> {
-        let mut request = self.client().request(call.method.clone(), call.url.clone()).timeout(timeout);
-        if let Some(body) = &call.body {
-            request = request.header("content-type", call.content_type).body(body.clone());
+        let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
+        *request.method_mut() = call.method.clone();
+        let mut set = |name: HeaderName, value: &str| {
+            // A value that cannot stand in a header is one that no gateway can have given out.
+            if let Ok(value) = HeaderValue::from_str(value) {
+                request.headers_mut().insert(name, value);
+            }
+        };
+        if call.body.is_some() {
+            set(header::CONTENT_TYPE, call.content_type);
         }
         if let Some(key) = &self.access_key {
-            request = request.header("authorization", format!("bearer {}", key.expose()));
+            set(header::AUTHORIZATION, &format!("bearer {}", key.expose()));
         }
         if let Some(trace) = call.trace {
-            request = request.header("traceparent", trace.traceparent());
+            set(HeaderName::from_static("traceparent"), trace.traceparent());
             if let Some(state) = trace.tracestate() {
-                request = request.header("tracestate", state);
+                set(HeaderName::from_static("tracestate"), state);
             }
         }
-        exchange(request, &call.action, &call.url).await
+        self.exchange(request, &call.action, &call.url, timeout).await
     }
 
-    pub(super) fn client(&self) -> &reqwest::Client {
-        self.client.get_or_init(|| {
-            let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
-            #[cfg(feature = "tls")]
-            let builder = builder.tls_backend_preconfigured(super::tls::config());
-            builder.build().expect("no option above depends on the machine")
-        })
+    /// Sends one request and reads the whole answer.
+    pub(super) async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        action: &str,
+        url: &Url,
+        timeout: Duration,
+    ) -> Result<Reply, Failed> {
+        let headers = request.headers_mut();
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        let unreachable = |source: TransportError| Failed {
+            failure: if source.is_connect() { Failure::NotConnected } else { Failure::NoAnswer },
+            error: Error::Unreachable { action: action.to_owned(), url: url.to_string(), source },
+        };
+        let response = self.transport.send(request, url, timeout).await.map_err(unreachable)?;
+        let (parts, body) = response.into_parts();
+        let status = parts.status;
+        let content_type = text(&parts.headers, "content-type").map(str::to_owned);
+        let later = text(&parts.headers, "retry-after")
+            .and_then(|value| retry_after(value, OffsetDateTime::now_utc()));
+        if status.is_client_error() || status.is_server_error() {
+            return Err(Failed {
+                failure: Failure::Status { status: status.as_u16(), retry_after: later },
+                error: Error::Refused {
+                    action: action.to_owned(),
+                    url: url.to_string(),
+                    status: status.as_u16(),
+                    message: message(&body),
+                },
+            });
+        }
+        Ok(Reply { status, content_type, body })
     }
-}
-
-/// Sends one request and reads the whole answer.
-pub(super) async fn exchange(
-    request: reqwest::RequestBuilder,
-    action: &str,
-    url: &Url,
-) -> Result<Reply, Failed> {
-    let unreachable = |source: reqwest::Error| Failed {
-        failure: if source.is_connect() { Failure::NotConnected } else { Failure::NoAnswer },
-        error: Error::Unreachable {
-            action: action.to_owned(),
-            url: url.to_string(),
-            source: source.without_url(),
-        },
-    };
-    let response = request.send().await.map_err(unreachable)?;
-    let status = response.status();
-    let content_type = text(response.headers(), "content-type").map(str::to_owned);
-    let later = text(response.headers(), "retry-after")
-        .and_then(|value| retry_after(value, OffsetDateTime::now_utc()));
-    let body = response.bytes().await.map_err(unreachable)?;
-    if status.is_client_error() || status.is_server_error() {
-        return Err(Failed {
-            failure: Failure::Status { status: status.as_u16(), retry_after: later },
-            error: Error::Refused {
-                action: action.to_owned(),
-                url: url.to_string(),
-                status: status.as_u16(),
-                message: message(&body),
-            },
-        });
-    }
-    Ok(Reply { status, content_type, body })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

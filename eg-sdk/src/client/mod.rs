@@ -4,6 +4,7 @@ mod answer;
 #[cfg(feature = "eventbridge")]
 mod bus;
 mod collection;
+mod connection;
 mod emit;
 mod error;
 mod http;
@@ -11,20 +12,21 @@ mod recorder;
 mod retry;
 #[cfg(feature = "tls")]
 mod tls;
+mod transport;
 mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
-
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::{Collection, Resource};
+pub use self::connection::{Connection, Unanswered};
 pub use self::error::Error;
 use self::http::Http;
 pub use self::recorder::Recorder;
 pub use self::retry::RetryPolicy;
-use self::url::{config_url, parse_url};
+pub use self::transport::TransportError;
+use self::url::{Url, config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};
 use crate::{Settings, TraceContext};
 
@@ -47,6 +49,7 @@ pub struct EventGateway {
     inner: Arc<Inner>,
     // Apart from the rest because it differs from one piece of work to the next.
     trace: Option<Arc<TraceContext>>,
+    hops: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -148,7 +151,7 @@ impl EventGateway {
     #[must_use]
     pub fn recording() -> (Self, Recorder) {
         let recorder = Recorder::default();
-        let nowhere = Url::parse("http://recorder.invalid").expect("it is a URL");
+        let nowhere = parse_url("http://recorder.invalid").expect("it is a URL");
         let inner = Inner {
             events: nowhere.clone(),
             config: nowhere,
@@ -200,6 +203,27 @@ impl EventGateway {
         Self { trace: Some(Arc::new(trace)), ..self }
     }
 
+    /// Sets how many events led to what this clone emits: one more than to the event that is being handled. Emitted
+    /// events carry it as their extension `hops`, and one with a smaller count, such as an event that is passed on,
+    /// gets this one; so the gateway sees loops, and ends them. Other clones keep theirs.
+    ///
+    /// ```
+    /// # use eg_sdk::{CloudEvent, EventGateway};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (gateway, recorder) = EventGateway::recording();
+    /// # let received = CloudEvent::of_type("a", "/s", ());
+    /// let gateway = gateway.with_hops(received.hops() + 1);
+    /// gateway.emit(CloudEvent::of_type("b", "/s", ())).await?;
+    /// # assert_eq!(recorder.events()[0].hops(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_hops(self, hops: u32) -> Self {
+        Self { hops, ..self }
+    }
+
     /// The functions that the gateway knows.
     #[must_use]
     pub fn functions(&self) -> Collection<'_, Function> {
@@ -225,7 +249,7 @@ impl EventGateway {
     }
 
     fn assemble(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner), trace: None }
+        Self { inner: Arc::new(inner), trace: None, hops: 0 }
     }
 
     /// A client with one thing changed. Other clones keep what they had.

@@ -1,25 +1,125 @@
 //! Addresses of gateways, and the name of this program as the source of events. Connects to nothing.
 
-use reqwest::Url;
+use std::fmt;
+
+use http::Uri;
+use http::uri::Authority;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Error;
 
-pub(super) fn parse_url(url: &str) -> Result<Url, Error> {
-    let parsed = Url::parse(url)
-        .map_err(|e| bad_url(url, format!("{e} (expected something like http://localhost:4000)")))?;
-    match parsed.scheme() {
-        "http" => Ok(parsed),
-        "https" if cfg!(feature = "tls") => Ok(parsed),
-        "https" => Err(bad_url(url, "this program was built without TLS; turn on feature `tls`".to_owned())),
-        other => Err(bad_url(url, format!("`{other}:` is not supported, use http: or https:"))),
+/// What is escaped in a path that is otherwise taken as it is, escapes included.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+
+/// What is escaped in a query: all but RFC 3986's unreserved characters.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An `http://` or `https://` URL. `url` would know all schemes and all alphabets, and is larger than the rest of the
+/// client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Url {
+    tls: bool,
+    /// Host, and port if one is given.
+    authority: Authority,
+    /// Begins with a slash, and holds the query too.
+    target: String,
+}
+
+impl Url {
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls
     }
+
+    /// Host and port as the `Host` header has them.
+    pub(super) fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// Host and port to connect to.
+    pub(super) fn address(&self) -> String {
+        let port = self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 });
+        format!("{}:{port}", self.authority.host())
+    }
+
+    /// Path and query.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The same with `path` behind its own path. What cannot stand in a path is escaped.
+    pub(super) fn join(&self, path: &str) -> Self {
+        let base = self.target.trim_end_matches('/');
+        Self { target: format!("{base}{}", utf8_percent_encode(path, PATH)), ..self.clone() }
+    }
+
+    /// The same with a query.
+    pub(super) fn with_query<'a>(mut self, pairs: impl Iterator<Item = (String, &'a str)>) -> Self {
+        let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
+        for (at, (name, value)) in pairs.enumerate() {
+            let sign = if at == 0 { '?' } else { '&' };
+            self.target.push_str(&format!("{sign}{}={}", encode(&name), encode(value)));
+        }
+        self
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.target)
+    }
+}
+
+pub(super) fn parse_url(url: &str) -> Result<Url, Error> {
+    let like =
+        |reason: &str| bad_url(url, format!("{reason} (expected something like http://localhost:4000)"));
+    let Some((scheme, rest)) = url.trim().split_once(':') else { return Err(like("it names no scheme")) };
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "http" => false,
+        "https" if cfg!(feature = "tls") => true,
+        "https" => {
+            return Err(bad_url(url, "this program was built without TLS; turn on feature `tls`".to_owned()));
+        }
+        other => return Err(bad_url(url, format!("`{other}:` is not supported, use http: or https:"))),
+    };
+    let rest = rest.trim_start_matches('/');
+    let (authority, target) = match rest.find(['/', '?', '#']) {
+        Some(end) => rest.split_at(end),
+        None => (rest, ""),
+    };
+    if authority.is_empty() {
+        return Err(like("empty host"));
+    }
+    let authority: Authority = authority.parse().map_err(|e| like(&format!("host and port: {e}")))?;
+    if authority.as_str().contains('@') {
+        let reason = "names and passwords in it are not sent; set the access key instead";
+        return Err(bad_url(url, reason.to_owned()));
+    }
+    let has_port = authority.as_str().len() > authority.host().len();
+    if authority.host().is_empty() || (has_port && authority.port_u16().is_none()) {
+        return Err(like("host and port"));
+    }
+    // A base address has no query; what stands there is not part of any call's.
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let path = utf8_percent_encode(path, PATH).to_string();
+    let target = if path.is_empty() { "/".to_owned() } else { path };
+    if target.parse::<Uri>().is_err() {
+        return Err(like("its path cannot stand in a URL"));
+    }
+    Ok(Url { tls, authority, target })
 }
 
 /// Where the Config API is when nothing says so: on port 4001 of the same host.
 pub(super) fn config_url(url: &str, events: &Url) -> Result<Url, Error> {
-    let mut config = events.clone();
-    config.set_port(Some(4001)).map_err(|()| bad_url(url, "it names no host".to_owned()))?;
-    Ok(config)
+    let authority = format!("{}:4001", events.authority.host()).parse();
+    let authority = authority.map_err(|_| bad_url(url, "it names no host".to_owned()))?;
+    Ok(Url { authority, ..events.clone() })
 }
 
 /// `/services/<name of the program>`.
@@ -33,4 +133,38 @@ pub(super) fn source() -> String {
 
 fn bad_url(url: &str, reason: String) -> Error {
     Error::Url { url: url.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_url;
+
+    #[test]
+    fn addresses() {
+        for (url, address, shown) in [
+            ("http://localhost:4000", "localhost:4000", "http://localhost:4000/"),
+            ("HTTP://localhost", "localhost:80", "http://localhost/"),
+            (" http://h/base/ ", "h:80", "http://h/base/"),
+            ("http://[::1]:4000/a b?x#y", "[::1]:4000", "http://[::1]:4000/a%20b"),
+            ("http://h/ä%2F", "h:80", "http://h/%C3%A4%2F"),
+        ] {
+            let parsed = parse_url(url).unwrap();
+            assert_eq!((parsed.address().as_str(), parsed.to_string().as_str()), (address, shown), "{url}");
+        }
+        for url in
+            ["http://h:99999", "http://:80", "http://a b", "http://user:secret@h", "http://bücher", "//h"]
+        {
+            assert!(parse_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn paths_and_queries_are_appended() {
+        let base = parse_url("http://h/base/").unwrap();
+        assert_eq!(base.join("/a%2Fb/c d?").to_string(), "http://h/base/a%2Fb/c%20d%3F");
+        assert_eq!(base.join("/").to_string(), "http://h/base/");
+        let pairs = [("metadata.a b".to_owned(), "1&2"), ("c".to_owned(), "ä")];
+        let query = base.join("/x").with_query(pairs.into_iter());
+        assert_eq!(query.to_string(), "http://h/base/x?metadata.a%20b=1%262&c=%C3%A4");
+    }
 }

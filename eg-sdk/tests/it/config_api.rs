@@ -45,7 +45,7 @@ async fn every_operation_has_its_method_and_url() {
             "PUT /v1/spaces/default/eventtypes/t",
             "GET /v1/spaces/default/eventtypes/t",
             "GET /v1/spaces/default/eventtypes",
-            "GET /v1/spaces/default/eventtypes?metadata.a+b=x%26y&metadata.team=%C3%A9",
+            "GET /v1/spaces/default/eventtypes?metadata.a%20b=x%26y&metadata.team=%C3%A9",
             "DELETE /v1/spaces/default/eventtypes/t",
         ]
     );

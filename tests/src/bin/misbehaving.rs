@@ -1,11 +1,16 @@
 //! A service whose functions fail in every way that functions fail. `MISBEHAVE` makes its start fail too.
 
+use std::convert::Infallible;
 use std::env;
+use std::future::pending;
 use std::time::Duration;
 
+use axum::body::Body;
 use eg_runtime::{
-    App, CloudEvent, Context, Emit, Error, Event, Json, State, StatusCode, http, queue, subscribe,
+    App, Bytes, CloudEvent, Context, Emit, Error, Event, Json, Path, Response, State, StatusCode, http,
+    queue, subscribe,
 };
+use futures_util::stream::{self, StreamExt as _};
 
 #[derive(Clone)]
 struct Needed(&'static str);
@@ -36,6 +41,15 @@ async fn fails(context: Context, event: CloudEvent<String>) -> Result<(), Error>
     }
 }
 
+/// Answers with a body that panics, or that never ends.
+#[http(GET, "/stream/{how}")]
+async fn streams(Path(how): Path<String>) -> Response {
+    let body = stream::once(async { Ok::<_, Infallible>(Bytes::from("begun")) });
+    let rest =
+        stream::once(async move { if how == "panic" { panic!("in the middle") } else { pending().await } });
+    Response::new(Body::from_stream(body.chain(rest)))
+}
+
 /// Is asked, and answers.
 #[subscribe("ask", mode = "sync", path = "/ask")]
 async fn asked(event: CloudEvent<String>) -> Result<Json<String>, Error> {
@@ -62,6 +76,25 @@ struct PassedOn {}
 #[subscribe("pass.on")]
 async fn passes_on(emit: Emit<PassedOn>) -> Result<(), Error> {
     emit.send(PassedOn {}).await?;
+    Ok(())
+}
+
+#[derive(serde::Serialize, serde::Deserialize, Event)]
+#[event("echo")]
+struct Echo {}
+
+/// Answers an event with the same event, for ever if nobody ends it.
+#[subscribe(Echo)]
+async fn echoes(emit: Emit<Echo>, event: CloudEvent<Echo>) -> Result<(), Error> {
+    println!("echo {}", event.hops());
+    emit.send(event.data).await?;
+    Ok(())
+}
+
+/// Sets off the same.
+#[http(POST, "/echo")]
+async fn shouts(emit: Emit<Echo>) -> Result<(), Error> {
+    emit.send(Echo {}).await?;
     Ok(())
 }
 

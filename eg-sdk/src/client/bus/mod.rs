@@ -7,13 +7,11 @@ mod wire;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::Url;
-
 use self::sign::Signer;
 use self::wire::{Outcome, PutEvents};
-use super::http::{Failed, Http, exchange};
+use super::http::{Failed, Http};
 use super::retry::{Failure, Repeat};
-use super::url::parse_url;
+use super::url::{Url, parse_url};
 use super::{Error, emit};
 use crate::eventbridge::{DetailFormat, Entry, chunks};
 use crate::{CloudEvent, Data, EventBus};
@@ -158,9 +156,9 @@ impl Bus {
             error: Error::Answer { action: action.clone(), url: self.url.to_string(), reason },
             failure: Failure::Status { status: 200, retry_after: None },
         };
-        let request = self.signer.sign(http.client(), &self.url, &body).map_err(answer)?;
-        let request = request.timeout(http.time_left(attempt, started));
-        let reply = exchange(request, &action, &self.url).await.map_err(no_gateway)?;
+        let request = self.signer.sign(&self.url, &body).map_err(answer)?;
+        let timeout = http.time_left(attempt, started);
+        let reply = http.exchange(request, &action, &self.url, timeout).await.map_err(no_gateway)?;
         wire::outcomes(&reply.body, pending.len()).map_err(answer)
     }
 

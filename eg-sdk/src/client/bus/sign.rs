@@ -7,8 +7,10 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use reqwest::Url;
+use http::Request;
+use http_body_util::Full;
 
+use crate::client::url::Url;
 use crate::config::{Aws, Secret};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -32,12 +34,7 @@ impl Signer {
     }
 
     /// A signed `PutEvents` request; the reason when the URL or the credentials cannot be signed with.
-    pub(super) fn sign(
-        &self,
-        client: &reqwest::Client,
-        url: &Url,
-        body: &Bytes,
-    ) -> Result<reqwest::RequestBuilder, String> {
+    pub(super) fn sign(&self, url: &Url, body: &Bytes) -> Result<Request<Full<Bytes>>, String> {
         let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
         let identity = self.credentials.clone().into();
         let params = v4::SigningParams::builder()
@@ -49,15 +46,15 @@ impl Signer {
             .build()
             .map_err(|e| e.to_string())?
             .into();
-        let request =
-            SignableRequest::new("POST", url.as_str(), headers.into_iter(), SignableBody::Bytes(body))
-                .map_err(|e| e.to_string())?;
+        let address = url.to_string();
+        let request = SignableRequest::new("POST", &address, headers.into_iter(), SignableBody::Bytes(body))
+            .map_err(|e| e.to_string())?;
         let (signature, _) = sign(request, &params).map_err(|e| e.to_string())?.into_parts();
-        let mut builder = client.post(url.clone()).body(body.clone());
+        let mut builder = Request::post(url.target());
         for (name, value) in headers.into_iter().chain(signature.headers()) {
             builder = builder.header(name, value);
         }
-        Ok(builder)
+        builder.body(Full::new(body.clone())).map_err(|e| e.to_string())
     }
 }
 

@@ -1,0 +1,61 @@
+//! Answers as bytes, for the time until a duplicate asks for them.
+
+use axum::body::Body;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt as _;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::outcome::{Failure, FailureKind};
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    status: u16,
+    headers: Vec<(String, String)>,
+    /// In base64, like the headers' values: they need not be text.
+    body: String,
+    /// Why the event was rejected, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected: Option<String>,
+}
+
+/// The answer, whole, and what is to be kept of it.
+///
+/// # Errors
+/// When its body breaks off.
+pub(super) async fn write(response: Response) -> Result<(Response, Vec<u8>), Error> {
+    let rejected = response.extensions().get::<Failure>().map(|failure| failure.message.clone());
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await;
+    let body = body.map_err(|e| Error::retry(format!("the body of the response broke off: {e}")))?.to_bytes();
+    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), STANDARD.encode(value)));
+    let kept = Kept {
+        status: parts.status.as_u16(),
+        headers: headers.collect(),
+        body: STANDARD.encode(&body),
+        rejected,
+    };
+    let kept = serde_json::to_vec(&kept)?;
+    Ok((Response::from_parts(parts, Body::from(body)), kept))
+}
+
+/// The answer of which `kept` was kept.
+///
+/// # Errors
+/// When it is not from here.
+pub(super) fn read(kept: &[u8]) -> Result<Response, Error> {
+    let Kept { status, headers, body, rejected } = serde_json::from_slice(kept)?;
+    let mut response = Response::new(Body::from(STANDARD.decode(body)?));
+    *response.status_mut() = StatusCode::from_u16(status)?;
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes())?;
+        response.headers_mut().append(name, HeaderValue::from_bytes(&STANDARD.decode(value)?)?);
+    }
+    if let Some(reason) = rejected {
+        response.extensions_mut().insert(Failure::new(FailureKind::Reject, reason));
+    }
+    Ok(response)
+}

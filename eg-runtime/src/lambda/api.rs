@@ -1,0 +1,206 @@
+//! Lambda's Runtime API: where invocations come from, and answers, failures and a failed start go to. Speaks the
+//! protocol over one connection; knows no functions and no payloads. Source: AWS's description of the Runtime API.
+
+use std::error::Error as StdError;
+use std::io;
+
+use bytes::Bytes;
+use eg_sdk::__private::{Connection, Unanswered};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::outcome::Failure;
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-runtime/", env!("CARGO_PKG_VERSION")));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What kind of error a report is about, for whoever reads metrics and not bodies.
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+/// Tells one handing out of an invocation from the next: sent back, so that an answer that comes too late is known.
+const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
+
+/// The Runtime API, as one worker uses it: one call after the other.
+pub(crate) struct RuntimeApi {
+    /// Host and port.
+    address: String,
+    host: HeaderValue,
+    /// What all paths begin with: some stand-ins for Lambda tell functions apart by it.
+    base: String,
+    connection: Option<Connection>,
+}
+
+/// One invocation to be answered.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) request_id: String,
+    invocation_id: Option<HeaderValue>,
+    /// Milliseconds after 1970.
+    pub(crate) deadline: u64,
+    /// X-Ray's header.
+    pub(crate) x_ray: Option<String>,
+    pub(crate) payload: Bytes,
+}
+
+/// Why the Runtime API is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("AWS_LAMBDA_RUNTIME_API is `{0}`, not the host and port of a Lambda Runtime API")]
+    Address(String),
+    #[error("cannot connect to the Lambda Runtime API at {0}: {1}")]
+    Connect(String, io::Error),
+    #[error("the connection to the Lambda Runtime API broke: {0}")]
+    Broken(Box<dyn StdError + Send + Sync>),
+    #[error("the Lambda Runtime API answered {0} when asked for work")]
+    Status(StatusCode),
+    #[error("the Lambda Runtime API handed out an invocation without `{0}`")]
+    Header(&'static str),
+}
+
+/// What is reported instead of an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    error_type: &'a str,
+    error_message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack_trace: Option<[&'a str; 1]>,
+}
+
+impl RuntimeApi {
+    /// The one at `endpoint`: host and port, or a URL with a path to put in front of the API's own.
+    pub(crate) fn new(endpoint: &str) -> Result<Self, ApiError> {
+        let invalid = || ApiError::Address(endpoint.to_owned());
+        let uri: Uri = endpoint.parse().map_err(|_| invalid())?;
+        if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
+            return Err(invalid());
+        }
+        let authority = uri.authority().ok_or_else(invalid)?;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| invalid())?;
+        let address = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80));
+        let base = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { address, host, base, connection: None })
+    }
+
+    /// Waits for an invocation.
+    pub(crate) async fn next(&mut self) -> Result<Next, ApiError> {
+        let request = self.request(Method::GET, "/invocation/next", Bytes::new());
+        let response = self.exchange(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(ApiError::Status(response.status()));
+        }
+        let (parts, payload) = response.into_parts();
+        let text = |name| text(&parts.headers, name);
+        const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
+        let request_id = text(REQUEST_ID).ok_or(ApiError::Header(REQUEST_ID))?.to_owned();
+        Ok(Next {
+            request_id,
+            invocation_id: parts.headers.get(INVOCATION_ID).cloned(),
+            deadline: text("lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).unwrap_or_default(),
+            x_ray: text("lambda-runtime-trace-id").map(str::to_owned),
+            payload,
+        })
+    }
+
+    /// Hands in the answer of an invocation, or its failure. One that is not taken, for example because it came too
+    /// late, is on record; the next invocation is none the worse for it.
+    pub(crate) async fn finish(
+        &mut self,
+        of: &Next,
+        answer: Result<String, Failure>,
+    ) -> Result<(), ApiError> {
+        let id = &of.request_id;
+        let mut request = match answer {
+            Ok(answer) => self.request(Method::POST, &format!("/invocation/{id}/response"), answer.into()),
+            Err(failure) => {
+                let path = format!("/invocation/{id}/error");
+                let ty = failure.kind.error_type();
+                self.report(&path, &format!("Function.{ty}"), ty, &failure.message, failure.place.as_deref())
+            }
+        };
+        if let Some(id) = &of.invocation_id {
+            request.headers_mut().insert(INVOCATION_ID, id.clone());
+        }
+        let response = self.exchange(request).await?;
+        if !response.status().is_success() {
+            let (status, why) = (response.status(), String::from_utf8_lossy(response.body()));
+            eprintln!("invocation {id}: the Lambda Runtime API did not take the outcome ({status}): {why}");
+        }
+        Ok(())
+    }
+
+    /// Tells why the process cannot start, so that the cause stands in the function's log and metrics instead of a
+    /// bare exit code.
+    pub(crate) async fn init_failed(&mut self, message: &str) -> Result<(), ApiError> {
+        let ty = "Runtime.InitError";
+        let request = self.report("/init/error", ty, ty, message, None);
+        self.exchange(request).await.map(drop)
+    }
+
+    /// With SnapStart, the process is frozen here and goes on from a copy, in which no connection is left.
+    pub(crate) async fn restored(&mut self) -> Result<(), ApiError> {
+        let request = self.request(Method::GET, "/restore/next", Bytes::new());
+        let status = self.exchange(request).await?.status();
+        self.connection = None;
+        if status.is_success() { Ok(()) } else { Err(ApiError::Status(status)) }
+    }
+
+    fn report(
+        &self,
+        path: &str,
+        header: &str,
+        error_type: &str,
+        error_message: &str,
+        place: Option<&str>,
+    ) -> Request<Full<Bytes>> {
+        let report = Report { error_type, error_message, stack_trace: place.map(|place| [place]) };
+        let body = serde_json::to_string(&report).expect("text can be written as JSON");
+        let mut request = self.request(Method::POST, path, body.into());
+        let header = HeaderValue::from_str(header).expect("error types are words");
+        request.headers_mut().insert(ERROR_TYPE, header);
+        request
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
+        // Request ids are Lambda's own; one that cannot stand in a path is refused there as unknown.
+        let path = format!("{}/2018-06-01/runtime{path}", self.base);
+        *request.uri_mut() = Uri::try_from(path).unwrap_or_default();
+        let headers = request.headers_mut();
+        headers.reserve(5);
+        headers.insert(header::HOST, self.host.clone());
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        if method == Method::POST {
+            headers.insert(header::CONTENT_TYPE, JSON);
+        }
+        *request.method_mut() = method;
+        request
+    }
+
+    /// Sends `request`. A connection that was closed while it was idle is made anew.
+    async fn exchange(&mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ApiError> {
+        if let Some(open) = &mut self.connection {
+            match open.exchange(request).await {
+                Ok(response) => return Ok(response),
+                Err(Unanswered::Unsent(unsent)) => request = *unsent,
+                Err(Unanswered::Broken(error)) => {
+                    self.connection = None;
+                    return Err(ApiError::Broken(error.into()));
+                }
+            }
+        }
+        let opened = Connection::open(&self.address).await;
+        let opened = opened.map_err(|error| ApiError::Connect(self.address.clone(), error))?;
+        let fresh = self.connection.insert(opened);
+        fresh.exchange(request).await.map_err(|unanswered| match unanswered {
+            Unanswered::Unsent(_) => {
+                ApiError::Connect(self.address.clone(), io::ErrorKind::ConnectionReset.into())
+            }
+            Unanswered::Broken(error) => ApiError::Broken(error.into()),
+        })
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

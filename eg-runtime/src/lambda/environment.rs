@@ -1,0 +1,57 @@
+//! What Lambda's environment variables say, checked once at start. Reads variables; connects to nothing.
+
+use std::env;
+
+use super::LambdaError;
+use super::api::RuntimeApi;
+
+/// Variables that Lambda always sets, and that functions and libraries rely on.
+const REQUIRED: [&str; 3] =
+    ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
+
+/// How many invocations one process gets at once, where Lambda sends several (Managed Instances).
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
+/// How this process serves Lambda.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(super) endpoint: String,
+    pub(super) workers: usize,
+    pub(super) snap_start: bool,
+}
+
+/// Why it cannot.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EnvironmentError {
+    #[error("the environment variable {0} is not set; Lambda sets it, and so must what stands in for Lambda")]
+    Missing(&'static str),
+    #[error("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is `{0}`, not a number of megabytes")]
+    Memory(String),
+    #[error("{MAX_CONCURRENCY} is `{0}`, not a number of invocations at once; unset, it is 1")]
+    Concurrency(String),
+}
+
+impl Environment {
+    /// Reads the environment of a process whose Runtime API is at `endpoint`.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or makes no sense.
+    pub(crate) fn read(endpoint: &str) -> Result<Self, LambdaError> {
+        RuntimeApi::new(endpoint)?;
+        for name in REQUIRED {
+            let value = env::var(name).map_err(|_| EnvironmentError::Missing(name))?;
+            if name == REQUIRED[1] && value.parse::<u32>().is_err() {
+                return Err(EnvironmentError::Memory(value).into());
+            }
+        }
+        let workers = match env::var(MAX_CONCURRENCY) {
+            Ok(value) if !value.is_empty() => match value.parse() {
+                Ok(workers) if workers > 0 => workers,
+                _ => return Err(EnvironmentError::Concurrency(value).into()),
+            },
+            _ => 1,
+        };
+        let snap_start = env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "snap-start");
+        Ok(Self { endpoint: endpoint.to_owned(), workers, snap_start })
+    }
+}

@@ -1,0 +1,157 @@
+//! Connections to gateways: kept while they are idle, opened when there is none, and given up in time.
+
+use std::fmt;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::Full;
+
+use super::connection::{Connection, Unanswered};
+use super::url::Url;
+
+/// How long it may take until somebody says hello.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that rested for longer is not trusted: what lies between may have forgotten it without a word.
+const MAX_IDLE: Duration = Duration::from_secs(60);
+
+/// Of how many connections it is worth knowing that they are idle.
+const MAX_IDLE_CONNECTIONS: usize = 32;
+
+/// Open connections that nobody uses at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Transport(Mutex<Vec<Idle>>);
+
+#[derive(Debug)]
+struct Idle {
+    tls: bool,
+    authority: String,
+    since: Instant,
+    connection: Connection,
+}
+
+/// Why no answer came.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct TransportError(#[from] Kind);
+
+#[derive(Debug, thiserror::Error)]
+enum Kind {
+    #[error("cannot connect to {0}: {1}")]
+    Connect(String, io::Error),
+    #[error("no connection to {0} came about in time")]
+    ConnectTimeout(String),
+    #[error("the connection broke: {0}")]
+    Broken(#[from] hyper::Error),
+    #[error("it took longer than {}", Seconds(*.0))]
+    Timeout(Duration),
+}
+
+impl TransportError {
+    /// Whether no connection came about, so that nothing can have been sent.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        matches!(self.0, Kind::Connect(..) | Kind::ConnectTimeout(_))
+    }
+
+    /// Whether the time was up.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0, Kind::Timeout(_) | Kind::ConnectTimeout(_))
+    }
+}
+
+impl Transport {
+    /// Sends `request`, which has everything but its address, to `url`.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        url: &Url,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
+        *request.uri_mut() = url.target().parse().expect("URLs are checked when they are made");
+        let host = HeaderValue::from_str(url.authority()).expect("so are their hosts");
+        request.headers_mut().insert(header::HOST, host);
+        match tokio::time::timeout(timeout, self.exchange(request, url)).await {
+            Ok(outcome) => outcome.map_err(TransportError),
+            Err(_) => Err(Kind::Timeout(timeout).into()),
+        }
+    }
+
+    async fn exchange(&self, mut request: Request<Full<Bytes>>, url: &Url) -> Result<Response<Bytes>, Kind> {
+        while let Some(mut connection) = self.take(url) {
+            match connection.exchange(request).await {
+                Ok(response) => {
+                    self.give_back(connection, url);
+                    return Ok(response);
+                }
+                // It was closed while it was idle.
+                Err(Unanswered::Unsent(unsent)) => request = *unsent,
+                Err(Unanswered::Broken(error)) => return Err(error.into()),
+            }
+        }
+        let mut connection = open(url).await?;
+        match connection.exchange(request).await {
+            Ok(response) => {
+                self.give_back(connection, url);
+                Ok(response)
+            }
+            Err(Unanswered::Unsent(_)) => {
+                Err(Kind::Connect(url.address(), io::ErrorKind::ConnectionReset.into()))
+            }
+            Err(Unanswered::Broken(error)) => Err(error.into()),
+        }
+    }
+
+    /// The connection to where `url` leads that was used last.
+    fn take(&self, url: &Url) -> Option<Connection> {
+        let mut idle = self.idle();
+        idle.retain(|idle| idle.since.elapsed() < MAX_IDLE);
+        let fits = |idle: &Idle| idle.tls == url.is_tls() && idle.authority == url.authority();
+        let at = idle.iter().rposition(fits)?;
+        Some(idle.remove(at).connection)
+    }
+
+    fn give_back(&self, connection: Connection, url: &Url) {
+        if connection.is_open() {
+            let mut idle = self.idle();
+            if idle.len() == MAX_IDLE_CONNECTIONS {
+                idle.remove(0);
+            }
+            let (tls, authority) = (url.is_tls(), url.authority().to_owned());
+            idle.push(Idle { tls, authority, since: Instant::now(), connection });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        // Nothing is half done in there at any point.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn open(url: &Url) -> Result<Connection, Kind> {
+    let address = url.address();
+    let open = async {
+        #[cfg(feature = "tls")]
+        if url.is_tls() {
+            return Connection::open_tls(&address, url.host()).await;
+        }
+        Connection::open(&address).await
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, open).await {
+        Ok(opened) => opened.map_err(|error| Kind::Connect(address, error)),
+        Err(_) => Err(Kind::ConnectTimeout(address)),
+    }
+}
+
+/// A duration as people say it.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}

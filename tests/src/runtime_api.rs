@@ -1,0 +1,196 @@
+//! Lambda's Runtime API as it looks on the wire: hands out what it is given, and keeps what it is told, headers and
+//! all. For what an emulator hides: how errors are reported, what is sent back, how connections are used.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// Values of X-Ray's header. Few, because glibc keeps every value that an environment variable ever had.
+const TRACES: usize = 64;
+
+/// A Runtime API on a free port.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    address: SocketAddr,
+    work: mpsc::UnboundedSender<Work>,
+    shared: Arc<Shared>,
+    handed_in: AtomicUsize,
+}
+
+/// What was posted to the API.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// The request id.
+    pub id: String,
+    /// The last segment of the path: `response` or `error`.
+    pub what: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
+/// How the API behaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manners {
+    /// Closes the connection after each answer.
+    pub hangs_up: bool,
+}
+
+#[derive(Debug)]
+struct Work {
+    id: usize,
+    payload: String,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Work>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Posted>>>,
+    /// Paths of everything that is no invocation, and the init error.
+    calls: Mutex<Vec<String>>,
+    init_error: Mutex<Option<Posted>>,
+}
+
+impl RuntimeApi {
+    /// Listens below the path `base`, which may be empty.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start(base: &str, manners: Manners) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (work, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            queue: tokio::sync::Mutex::new(queue),
+            waiting: Mutex::default(),
+            calls: Mutex::default(),
+            init_error: Mutex::default(),
+        });
+        let base = format!("{base}/2018-06-01/runtime");
+        let mut router = Router::new()
+            .route(&format!("{base}/invocation/next"), get(next))
+            .route(&format!("{base}/invocation/{{id}}/{{what}}"), post(posted))
+            .route(&format!("{base}/init/error"), post(init_error))
+            .route(&format!("{base}/restore/next"), get(restore))
+            .with_state(shared.clone());
+        if manners.hangs_up {
+            router = router.layer(from_fn(async |request: Request, next: Next| {
+                let mut response = next.run(request).await;
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+            }));
+        }
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, work, shared, handed_in: AtomicUsize::new(0) }
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Hands out a payload, and waits for what comes of it. The request ids count from 0.
+    ///
+    /// # Panics
+    /// When nothing comes of it.
+    pub async fn invoke(&self, payload: impl Into<String>) -> Posted {
+        let id = self.handed_in.fetch_add(1, Ordering::SeqCst);
+        let (done, outcome) = oneshot::channel();
+        lock(&self.shared.waiting).insert(id.to_string(), done);
+        self.work.send(Work { id, payload: payload.into() }).expect("the API is running");
+        let outcome = tokio::time::timeout(crate::PATIENCE, outcome).await;
+        outcome.expect("the function answers").expect("the API is running")
+    }
+
+    /// What was called besides invocations, in that order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        lock(&self.shared.calls).clone()
+    }
+
+    /// What the process said when it could not start.
+    #[must_use]
+    pub fn init_error(&self) -> Option<Posted> {
+        lock(&self.shared.init_error).clone()
+    }
+}
+
+/// What X-Ray's header says of an invocation.
+#[must_use]
+pub fn trace_of(id: usize) -> String {
+    format!("Root=1-5bef4de7-{:024x};Sampled=1", id % TRACES)
+}
+
+async fn next(State(shared): State<Arc<Shared>>) -> Response {
+    lock(&shared.calls).push("next".to_owned());
+    let Some(Work { id, payload }) = shared.queue.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let headers = [
+        ("lambda-runtime-aws-request-id", id.to_string()),
+        ("lambda-runtime-invocation-id", format!("attempt-{id}")),
+        ("lambda-runtime-deadline-ms", "4102444800000".to_owned()),
+        ("lambda-runtime-trace-id", trace_of(id)),
+    ];
+    (headers.into_iter().collect::<Headers>().0, payload).into_response()
+}
+
+async fn posted(
+    State(shared): State<Arc<Shared>>,
+    Path((id, what)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let body = String::from_utf8_lossy(&body).into_owned();
+    match lock(&shared.waiting).remove(&id) {
+        Some(done) => {
+            // Who has given up waiting has failed already.
+            let _ = done.send(Posted { id, what, headers, body });
+            StatusCode::ACCEPTED
+        }
+        None => StatusCode::BAD_REQUEST,
+    }
+}
+
+async fn init_error(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let (id, what) = (String::new(), "init/error".to_owned());
+    *lock(&shared.init_error) = Some(Posted { id, what, headers, body });
+    StatusCode::ACCEPTED
+}
+
+async fn restore(State(shared): State<Arc<Shared>>) -> StatusCode {
+    lock(&shared.calls).push("restore".to_owned());
+    StatusCode::OK
+}
+
+struct Headers(HeaderMap);
+
+impl FromIterator<(&'static str, String)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (&'static str, String)>>(pairs: I) -> Self {
+        let value = |text: String| HeaderValue::try_from(text).expect("digits and letters");
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, text)| (header::HeaderName::from_static(name), value(text)))
+                .collect(),
+        )
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,58 @@
+//! The fuzz targets of `tests/fuzz`, over the published payloads of all senders and the seeds: that they compile, run, and
+//! find nothing there. Fuzzing itself is done by hand, as `tests/fuzz/Cargo.toml` says.
+#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, unused_macros, reason = "the targets' programs are built by cargo-fuzz")]
+mod targets;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use cargo_metadata::MetadataCommand;
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
+}
+
+/// The contents of the files in a folder.
+fn files(folder: &Path) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn targets_find_nothing_in_the_published_payloads_and_the_seeds() {
+    let metadata = MetadataCommand::new().exec().unwrap();
+    let events = metadata.packages.iter().find(|package| package.name == "aws_lambda_events").unwrap();
+    let mut inputs = files(&events.manifest_path.parent().unwrap().join("src/fixtures").into_std_path_buf());
+    assert!(inputs.len() > 150, "{} published payloads", inputs.len());
+    inputs.extend(files(&folder().join("seeds")));
+    for (name, target) in targets::TARGETS {
+        println!("{name}");
+        for input in &inputs {
+            target(input);
+            // What is cut off arrives too.
+            target(&input[..input.len() / 2]);
+        }
+    }
+}
+
+#[test]
+fn each_target_has_its_program() {
+    let programs: BTreeSet<String> = fs::read_dir(folder().join("fuzz_targets"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let targets: BTreeSet<String> = targets::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(programs, targets);
+    let manifest = fs::read_to_string(folder().join("Cargo.toml")).unwrap();
+    for name in &targets {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name} is not built");
+    }
+}
