@@ -37,6 +37,24 @@ pub(crate) enum Command {
 /// registers functions, event types and subscriptions at the gateway. What has disappeared from the code
 /// disappears from the gateway; what others registered stays. Runs until Ctrl-C.
 ///
+/// Follows the sources: after a change it builds, starts the new versions, and ends the old ones when they have
+/// finished what they are doing; no event and no request is lost. What does not build or start leaves the last
+/// version running.
+///
+/// #[schedule] functions are called on time, in UTC. #[queue] functions get what is sent to their queues
+/// (`cargo eg emit --queue NAME`, or any AWS SDK with AWS_ENDPOINT_URL_SQS set to the lambda address), in batches
+/// as on Lambda; what fails five times is in the queue NAME-dead-letters.
+///
+/// Functions in other languages stand in an eg.toml in a PATH, or below it; they run in its folder:
+///
+///   [[function]]
+///   name = "resize"
+///   command = ["python3", "-m", "awslambdaric", "app.resize"]
+///   triggers = [{ event = "picture.uploaded" }, { http = "POST /pictures/{id}" },
+///               { schedule = "rate(5 minutes)" }, { queue = "pictures" }]
+///
+/// Or, instead of a command, url = "http://…" of a program that runs already.
+///
 /// Without PATH: the packages of the workspace below the current directory that depend on eg-runtime and
 /// have a binary; in the workspace's root only those in services/, if there is such a folder, else all
 /// but those in examples/. With PATH: those packages there, or in the folders below.
@@ -45,7 +63,7 @@ pub(crate) enum Command {
 /// Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL and EG_DATA_DIR, a folder that survives
 /// restarts. They run in their package's folder.
 #[derive(Debug, Args)]
-#[command(after_help = RUN_EXAMPLES)]
+#[command(verbatim_doc_comment, after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
     /// Packages or folders with packages to run.
     #[arg(value_name = "PATH")]
@@ -62,6 +80,18 @@ pub(crate) struct Run {
     /// Build with optimisations.
     #[arg(long)]
     pub(crate) release: bool,
+    /// Do not follow changes of the sources.
+    #[arg(long)]
+    pub(crate) no_watch: bool,
+    /// Do not call functions by the clock.
+    #[arg(long)]
+    pub(crate) no_schedules: bool,
+    /// Seconds until a message of a queue that was not handled comes again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) queue_visibility: u32,
+    /// First remove what earlier runs left: events, dead letters, messages, logs and the services' data.
+    #[arg(long)]
+    pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) state: StateDir,
 }
@@ -70,6 +100,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   cargo eg run
   cargo eg run services/users examples/hello-http
+  cargo eg run --fresh --no-watch
   cargo eg run --port 8080 --config-port 8081 --lambda-port 8082";
 
 /// Emit an event.

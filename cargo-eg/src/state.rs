@@ -56,6 +56,39 @@ impl State {
         self.root.join("logs")
     }
 
+    /// The messages of the queues.
+    pub(crate) fn queues(&self) -> PathBuf {
+        self.root.join("queues.db")
+    }
+
+    /// The binaries that run: cargo may replace its own at any time.
+    pub(crate) fn binaries(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    /// Removes what earlier runs left, and says how much that was. `None`: nothing.
+    pub(crate) fn clear(&self) -> Result<Option<String>, Failure> {
+        /// What is ours. Whoever points `--state-dir` at a folder with other things in it keeps those.
+        const OURS: [&str; 7] =
+            ["gateway", "logs", "data", "bin", "queues.db", "queues.db-wal", "queues.db-shm"];
+        let mut removed = Vec::new();
+        for name in OURS {
+            let path = self.root.join(name);
+            let result =
+                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            match result {
+                Ok(()) => removed.push(name),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let message = format!("cannot remove {}: {error}", path.display());
+                    return Err(Failure::new(Exit::Failed, message));
+                }
+            }
+        }
+        removed.retain(|name| !name.starts_with("queues.db-"));
+        Ok((!removed.is_empty()).then(|| removed.join(", ")))
+    }
+
     /// What a service may keep for itself. Made if it is missing.
     pub(crate) fn data_of(&self, service: &str) -> Result<PathBuf, Failure> {
         let path = self.root.join("data").join(service);
