@@ -30,6 +30,7 @@ mod invocation;
 mod invoke_api;
 mod log;
 mod output;
+mod pool;
 mod process;
 mod registry;
 mod report;
@@ -42,6 +43,7 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
@@ -176,14 +178,47 @@ impl Emulator {
     /// Adds a function. Its first process starts with [`warm`](Self::warm) or its first invocation.
     pub fn deploy(&self, spec: FunctionSpec) -> Result<(), DeployError> {
         let id = spec.id.clone();
+        let function = Arc::new(self.function(spec)?);
+        if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
+    }
+
+    /// Adds a function, or lets a new version of it take over from the one that is there. The future
+    /// waits until a process of the new version is ready for its first event, and says how long its
+    /// start took; the work goes on when the future is dropped.
+    ///
+    /// Until the new version is ready, the old one takes all invocations; when it does not get ready,
+    /// nothing changes. From then on, the new version takes them, those that wait for a free process
+    /// included. What the old version has begun it ends; then its processes are ended too.
+    pub fn replace(
+        &self,
+        spec: FunctionSpec,
+    ) -> Result<impl Future<Output = Result<Duration, InitFailure>> + use<>, DeployError> {
+        let function = self.function(spec.clone())?;
+        let registry = self.registry.clone();
+        let task = self.registry.work().spawn(async move { registry.replace(spec, function).await });
+        Ok(async move {
+            let task = task.map_err(|_| InitFailure::Stopped)?;
+            task.await.unwrap_or(Err(InitFailure::Stopped))
+        })
+    }
+
+    /// Takes a function out. Invocations that have been accepted are carried out; then its processes
+    /// are ended. `false`: there was no such function.
+    pub fn remove(&self, id: &str) -> bool {
+        self.registry.remove(id).is_some_and(|function| {
+            function.close();
+            true
+        })
+    }
+
+    fn function(&self, spec: FunctionSpec) -> Result<Function, DeployError> {
+        let id = spec.id.clone();
         if !is_name(&id) {
             return Err(DeployError::BadId { id });
         }
         let path = self.log_dir.join(format!("{id}.log"));
-        let log =
-            FunctionLog::open(&path).map_err(|source| DeployError::Log { id: id.clone(), path, source })?;
-        let function = Function::new(spec, log, self.registry.stop_token());
-        if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
+        let log = FunctionLog::open(&path).map_err(|source| DeployError::Log { id, path, source })?;
+        Ok(Function::new(spec, log, self.registry.work().clone()))
     }
 
     /// Starts to answer callers.
@@ -198,7 +233,7 @@ impl Emulator {
     /// first event, and says how long the start took: zero when it was ready, or when there is no such function.
     pub fn warm(&self, id: &str) -> impl Future<Output = Result<Duration, InitFailure>> + use<> {
         let task = self.registry.get(id).map(|function| {
-            self.registry.spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
+            self.registry.work().spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
         });
         async move {
             match task {
@@ -220,7 +255,7 @@ impl Emulator {
 
     fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
         let router = invoke_api::router(self.registry.clone());
-        let stop = self.registry.stop_token().cancelled_owned();
+        let stop = self.registry.work().stop_token().clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // Only speed is lost without it.
             let _ = stream.set_nodelay(true);
@@ -231,6 +266,6 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        self.registry.stop_token().cancel();
+        self.registry.work().stop_token().cancel();
     }
 }

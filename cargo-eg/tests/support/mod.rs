@@ -87,6 +87,11 @@ pub(crate) async fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
+/// The process that gave this answer.
+pub(crate) fn pid(answer: &Value) -> u32 {
+    u32::try_from(answer["pid"].as_u64().unwrap()).unwrap()
+}
+
 /// Whether a process exists and has not ended.
 pub(crate) fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
