@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::builder::build;
+use crate::builder::{Built, build};
 use crate::declared;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::services::{self, Service};
 use crate::watch::Sources;
 use crate::workspace::{Selection, places, selections};
@@ -60,10 +60,28 @@ impl Project {
             built.extend(build(&selection.root, &selection.packages, release).await?);
             packages.extend(selection.packages.iter().cloned());
         }
+        check_binaries(&built)?;
         let mut services = services::load(&packages, built)?;
         services.extend(declared.into_iter().map(Service::from));
         services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
         services::check(&services)?;
         Ok(services)
     }
+}
+
+/// Whether each package has a file of its own: workspaces that share a target directory overwrite each other's.
+fn check_binaries(built: &[Built]) -> Result<(), Failure> {
+    for (index, one) in built.iter().enumerate() {
+        let same = |other: &&Built| other.binary == one.binary && other.package.folder != one.package.folder;
+        if let Some(earlier) = built[..index].iter().find(same) {
+            let mut folders = [&earlier.package.folder, &one.package.folder];
+            folders.sort();
+            let [first, second] = folders.map(|folder| folder.display());
+            let message = format!("{first} and {second} build the same file {}", one.binary.display());
+            return Err(Failure::new(Exit::Build, message).hint(
+                "give each workspace its own target directory: CARGO_TARGET_DIR is set, or `build.target-dir`",
+            ));
+        }
+    }
+    Ok(())
 }

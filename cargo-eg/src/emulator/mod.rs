@@ -69,6 +69,8 @@ pub struct Options {
     pub addr: SocketAddr,
     /// The folder of the functions' log files (`<function id>.log`); made if it is missing.
     pub log_dir: PathBuf,
+    /// What else is served on the same port, for example another API of AWS. Default: nothing.
+    pub routes: axum::Router,
 }
 
 /// A running emulator. Dropping it kills its processes; [`shut_down`](Self::shut_down) also waits.
@@ -76,6 +78,7 @@ pub struct Options {
 pub struct Emulator {
     url: String,
     log_dir: PathBuf,
+    routes: axum::Router,
     registry: Registry,
     door: Door,
 }
@@ -149,7 +152,11 @@ impl Options {
     /// Logs in `log_dir`, Invoke API on a free port.
     #[must_use]
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
-        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into() }
+        Self {
+            addr: (Ipv4Addr::LOCALHOST, 0).into(),
+            log_dir: log_dir.into(),
+            routes: axum::Router::new(),
+        }
     }
 }
 
@@ -157,7 +164,7 @@ impl Emulator {
     /// Takes the port. Until [`open`](Self::open), callers wait in the listener's queue instead of
     /// being told that functions do not exist which are about to be deployed.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
-        let Options { addr, log_dir } = options;
+        let Options { addr, log_dir, routes } = options;
         std::fs::create_dir_all(&log_dir)
             .map_err(|source| StartError::LogDir { path: log_dir.clone(), source })?;
         let failed = |source: io::Error| match source.kind() {
@@ -166,7 +173,7 @@ impl Emulator {
         };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        Ok(Self { url, log_dir, registry: Registry::default(), door: Door::Closed(listener) })
+        Ok(Self { url, log_dir, routes, registry: Registry::default(), door: Door::Closed(listener) })
     }
 
     /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -254,7 +261,7 @@ impl Emulator {
     }
 
     fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
-        let router = invoke_api::router(self.registry.clone());
+        let router = invoke_api::router(self.registry.clone()).merge(self.routes.clone());
         let stop = self.registry.work().stop_token().clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // Only speed is lost without it.

@@ -273,7 +273,7 @@ impl Store {
         let connection = self.connection();
         let count = |filter: &str| {
             let query = format!("SELECT count(*) FROM messages WHERE queue = ?1 AND {filter}");
-            connection.query_row(&query, params![queue, now], |row| row.get(0))
+            connection.query_row(&query, params![queue, now], |row| row.get(0).map(i64::unsigned_abs))
         };
         Ok(Counts {
             visible: count("visible <= ?2")?,

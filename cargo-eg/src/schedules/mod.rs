@@ -150,7 +150,7 @@ fn event(function: &str, time: OffsetDateTime) -> Vec<u8> {
     let whole = time.replace_nanosecond(0).unwrap_or(time);
     json!({
         "version": "0",
-        "id": uuid::Uuid::new_v4(),
+        "id": uuid::Uuid::new_v4().to_string(),
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": ACCOUNT,

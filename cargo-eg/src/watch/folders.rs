@@ -1,8 +1,13 @@
 //! Which files are sources. Lists folders; watches none.
 
 use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Folders of tools, whose files nobody edits. Hidden ones are left out anyway.
 const TOOLS: [&str; 4] = ["target", "node_modules", "__pycache__", "venv"];
@@ -41,7 +46,7 @@ impl Sources {
             return false;
         }
         let below = |tree: &PathBuf| path.strip_prefix(tree).is_ok_and(|rest| rest.components().all(|part| is_source(&part.as_os_str().to_string_lossy())));
-        self.trees.iter().any(below)
+        self.trees.iter().any(below) && !is_output(path)
     }
 
     /// Every folder that has to be watched: of trees all, of files the one that they are in, because editors replace
@@ -78,7 +83,7 @@ impl Sources {
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => self.walk(&entry.path(), visit),
-                Ok(kind) if kind.is_file() => visit(&entry.path(), false),
+                Ok(kind) if kind.is_file() && !is_output(&entry.path()) => visit(&entry.path(), false),
                 _ => {}
             }
         }
@@ -87,6 +92,18 @@ impl Sources {
 
 fn is_source(name: &str) -> bool {
     !name.starts_with('.') && !TOOLS.contains(&name) && !WRITTEN.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether this process prints into that file: `cargo eg run 2> log.txt` must not follow its own words.
+fn is_output(file: &Path) -> bool {
+    static OUTPUTS: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
+    let identity = |data: &Metadata| (data.dev(), data.ino());
+    let outputs = OUTPUTS.get_or_init(|| {
+        let descriptors = [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
+        let files = descriptors.into_iter().filter_map(Result::ok).map(File::from);
+        files.filter_map(|file| file.metadata().ok()).filter(Metadata::is_file).map(|data| identity(&data)).collect()
+    });
+    !outputs.is_empty() && file.metadata().is_ok_and(|data| outputs.contains(&identity(&data)))
 }
 
 /// Every file named `name` in `folder` or below, among the sources.
@@ -118,7 +135,6 @@ pub(crate) fn fingerprint(folder: &Path) -> u64 {
 
 /// What changes when a file is written or replaced.
 pub(crate) fn of_file(file: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
     let mut hash = DefaultHasher::new();
     file.hash(&mut hash);
     if let Ok(data) = file.metadata() {

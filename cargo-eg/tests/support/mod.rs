@@ -79,10 +79,15 @@ pub(crate) fn header(response: &Response, name: &str) -> Option<String> {
 }
 
 /// Waits until `ready` says so.
-pub(crate) async fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+pub(crate) async fn eventually(what: &str, ready: impl FnMut() -> bool) {
+    eventually_within(20, what, ready).await;
+}
+
+/// The same for what takes longer: builds, minutes of the clock.
+pub(crate) async fn eventually_within(seconds: u64, what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     while !ready() {
-        assert!(Instant::now() < deadline, "not within 20 seconds: {what}");
+        assert!(Instant::now() < deadline, "not within {seconds} seconds: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
