@@ -20,7 +20,7 @@ use crate::queues::{self, Mapping, Mappings, Queues};
 use crate::register::register;
 use crate::schedules::{Schedule, Schedules, Timed};
 use crate::services::Service;
-use crate::state::State;
+use crate::state::{Lock, State};
 
 /// How long batches and scheduled calls under way may take when the application stops, as long as deliveries.
 const GRACE: Duration = Duration::from_secs(9);
@@ -52,6 +52,7 @@ pub(crate) struct Ports {
 #[derive(Debug)]
 pub(crate) struct App {
     state: State,
+    _lock: Lock,
     gateway: Gateway,
     emulator: Emulator,
     queues: Queues,
@@ -81,10 +82,11 @@ impl App {
     pub(crate) async fn start(
         services: &[Service],
         state: &State,
+        lock: Option<Lock>,
         options: Options,
         happenings: &Happenings,
     ) -> Result<Self, Failure> {
-        state.create()?;
+        let lock = lock.map_or_else(|| state.lock(), Ok)?;
         tidy(&state.binaries(), &BTreeSet::new());
         let queues = Queues::open(&state.queues(), options.queues)
             .map_err(|error| Failure::new(Exit::Failed, error))?;
@@ -97,7 +99,8 @@ impl App {
         let schedules = options.schedules.then(|| Schedules::new(lambda, happenings.clone()));
         let state = state.clone();
         let (running, binaries) = (BTreeMap::new(), Default::default());
-        let mut app = Self { state, gateway, emulator, queues, mappings, schedules, running, binaries };
+        let mut app =
+            Self { state, _lock: lock, gateway, emulator, queues, mappings, schedules, running, binaries };
         match app.change(services).await {
             Ok(_) => Ok(app),
             Err(failure) => {
@@ -128,7 +131,10 @@ impl App {
         let variables = [
             ("EVENT_GATEWAY_URL", self.gateway.events_url()),
             ("EVENT_GATEWAY_CONFIG_URL", self.gateway.config_url()),
+            // For the local queues. Lambda gives every function credentials; these are good for nothing else.
             ("AWS_ENDPOINT_URL_SQS", self.emulator.url()),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
         ];
         let deployments = deployments(services, &self.state, &variables)?;
         let wanted: BTreeSet<String> = deployments.iter().map(|one| one.spec.id.clone()).collect();

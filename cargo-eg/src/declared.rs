@@ -151,12 +151,13 @@ fn declaration(text: &str, folder: &Path) -> Result<Declaration, String> {
 /// The line in which a function is named; the first, if that cannot be told.
 fn line_of(text: &str, name: &str) -> usize {
     let is_name = |line: &str| {
-        line.trim_start().strip_prefix("name").and_then(|rest| rest.trim_start().strip_prefix('=')).is_some_and(
-            |value| {
+        line.trim_start()
+            .strip_prefix("name")
+            .and_then(|rest| rest.trim_start().strip_prefix('='))
+            .is_some_and(|value| {
                 let value = value.trim_start();
                 [format!("\"{name}\""), format!("'{name}'")].iter().any(|quoted| value.starts_with(quoted))
-            },
-        )
+            })
     };
     text.lines().position(is_name).map_or(1, |line| line + 1)
 }
@@ -221,7 +222,8 @@ impl Entry {
     fn check_url(&self, url: &str) -> Result<(), String> {
         let parsed: Result<http::Uri, _> = url.parse();
         let usable = parsed.is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
         });
         if !usable {
             return Err(format!("url: {url:?} is no http:// or https:// address"));
@@ -295,7 +297,8 @@ impl TriggerEntry {
             Some("sync") => "sync",
             Some(other) => return Err(format!("mode: {other:?} is neither \"async\" nor \"sync\"")),
         };
-        let path = gateway_path(self.path.as_deref().unwrap_or("/")).map_err(|mistake| format!("path: {mistake}"))?;
+        let path = gateway_path(self.path.as_deref().unwrap_or("/"))
+            .map_err(|mistake| format!("path: {mistake}"))?;
         let mut trigger = json!({"eventType": event, "mode": mode, "method": "POST", "path": path});
         if let Some(retry) = &self.retry {
             let mut policy = Map::new();
@@ -313,7 +316,9 @@ impl TriggerEntry {
                 return Err("retry: it needs `attempts`, `max_age` (in seconds), or both".to_owned());
             }
             if mode == "sync" {
-                return Err("retry: who waits for an answer gets the first one; only \"async\" is retried".to_owned());
+                return Err(
+                    "retry: who waits for an answer gets the first one; only \"async\" is retried".to_owned()
+                );
             }
             trigger["retry"] = Value::Object(policy);
         }
@@ -329,7 +334,8 @@ impl TriggerEntry {
             return Err(format!("http: {method:?} is no method: use {}", METHODS.join(", ")));
         }
         let path = gateway_path(path.trim()).map_err(|mistake| format!("http: {mistake}"))?;
-        let mut trigger = json!({"eventType": "http.request", "mode": "sync", "method": method, "path": path});
+        let mut trigger =
+            json!({"eventType": "http.request", "mode": "sync", "method": method, "path": path});
         if let Some(cors) = self.cors {
             trigger["cors"] = json!(cors);
         }

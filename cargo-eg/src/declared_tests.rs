@@ -77,18 +77,26 @@ fn mistakes_name_key_and_cure() {
     check("service = \"a b\"\n[[function]]\nname = \"a\"", "service: \"a b\" cannot name a service");
     check("[[function]]\nname = \"a b\"", "function \"a b\": name: use letters");
     let function = |rest: &str| format!("[[function]]\nname = \"f\"\n{rest}");
-    let check_function =
-        |rest: &str, part: &str| check(&function(rest), &format!("function \"f\": {part}"));
+    let check_function = |rest: &str, part: &str| check(&function(rest), &format!("function \"f\": {part}"));
     check_function("", "it needs a `command`, or the `url`");
     check_function("command = [\"x\"]\nurl = \"http://h/\"", "it has a `command` and a `url`");
     check_function("url = \"localhost:3000\"", "url: \"localhost:3000\" is no http://");
     check_function("url = \"http://h/\"\nhandler = \"x\"", "handler: only a function with a `command`");
     check_function("command = [\"x\"]", "triggers: it has none");
     check_function("command = []\ntriggers = [{ event = \"x\" }]", "command: name a program");
-    check_function("command = [\"x\"]\ntimeout = 901\ntriggers = [{ event = \"x\" }]", "timeout: 901 is no number");
-    check_function("url = \"http://h/\"\ntriggers = [{ queue = \"q\" }]", "triggers[0]: queue: a function at a `url`");
+    check_function(
+        "command = [\"x\"]\ntimeout = 901\ntriggers = [{ event = \"x\" }]",
+        "timeout: 901 is no number",
+    );
+    check_function(
+        "url = \"http://h/\"\ntriggers = [{ queue = \"q\" }]",
+        "triggers[0]: queue: a function at a `url`",
+    );
     let check_trigger = |trigger: &str, part: &str| {
-        check_function(&format!("command = [\"x\"]\ntriggers = [{{ {trigger} }}]"), &format!("triggers[0]: {part}"));
+        check_function(
+            &format!("command = [\"x\"]\ntriggers = [{{ {trigger} }}]"),
+            &format!("triggers[0]: {part}"),
+        );
     };
     check_trigger("", "it needs one of `event`, `http`, `schedule` and `queue`");
     check_trigger("event = \"x\", queue = \"q\"", "it has event and queue: make a trigger of each");

@@ -1,7 +1,7 @@
 //! Functions as the emulator runs them, and whether they are what runs already. Starts nothing.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,10 +35,13 @@ pub(crate) fn deployments(
     for service in services {
         let data = state.data_of(&service.manifest.service)?;
         let add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
-            for (name, value) in variables {
-                spec = spec.variable(*name, *value);
+            let data = ("EG_DATA_DIR", data.as_os_str());
+            let all = variables.iter().map(|(name, value)| (*name, OsStr::new(*value))).chain([data]);
+            for (name, value) in all {
+                // What an `eg.toml` says wins.
+                spec.variables.entry(name.to_owned()).or_insert_with(|| value.to_owned());
             }
-            spec = limits(spec.variable("EG_DATA_DIR", &data), function);
+            spec = limits(spec, function);
             let mut hash = DefaultHasher::new();
             (format!("{spec:?}"), sources).hash(&mut hash);
             Deployment { spec, version: hash.finish() }

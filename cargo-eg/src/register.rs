@@ -40,9 +40,7 @@ pub(crate) async fn register<'a>(
     // What refers to something goes before it, and comes after it. A route has to be free before another function can
     // have it; but of events, rather two functions get one than none.
     let (gone, subscriptions) = split(plan.subscriptions);
-    let is_sync = |change: &Change<Subscription>| {
-        matches!(change, Change::Delete(one) if one.kind == SubscriptionType::Sync)
-    };
+    let is_sync = |change: &Change<Subscription>| matches!(change, Change::Delete(one) if one.kind == SubscriptionType::Sync);
     let (gone, last): (Vec<_>, Vec<_>) = gone.into_iter().partition(is_sync);
     apply(&gateway.subscriptions(), gone, route).await?;
     let (gone, cors) = split(plan.cors);

@@ -52,7 +52,9 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
     let mut empty = BTreeMap::new();
     for Built { package, binary } in built {
         match Manifest::read(&binary) {
-            Ok(manifest) => services.push(Service { manifest, code: Code::Binary(binary), folder: package.folder }),
+            Ok(manifest) => {
+                services.push(Service { manifest, code: Code::Binary(binary), folder: package.folder })
+            }
             Err(ManifestError::NoFunctions { path }) => drop(empty.insert(package.name, path)),
             Err(error) => return Err(error.into()),
         }

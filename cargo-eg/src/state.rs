@@ -1,5 +1,6 @@
 //! The state directory: where everything lies that survives a run. Knows paths, not contents.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,12 @@ const NAME: &str = ".eg";
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     root: PathBuf,
+}
+
+/// The right to work in a state directory.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
 }
 
 impl State {
@@ -44,6 +51,24 @@ impl State {
             std::fs::write(ignore, "*\n").map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Makes sure that one process at a time works here. The lock ends with the process, however that ends.
+    pub(crate) fn lock(&self) -> Result<Lock, Failure> {
+        self.create()?;
+        let path = self.root.join("lock");
+        let failed =
+            |error: io::Error| Failure::new(Exit::Failed, format!("cannot lock {}: {error}", path.display()));
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another `cargo eg run` works in {}", self.root.display());
+                Err(Failure::new(Exit::Failed, message)
+                    .hint("stop it, or give this one a folder of its own with --state-dir"))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
     }
 
     /// The gateway's store.

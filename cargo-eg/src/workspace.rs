@@ -321,10 +321,16 @@ mod tests {
         users.depends_on = vec!["/app/events".into(), "/elsewhere/lib".into()];
         let mut events = package("/app/events", false, false);
         events.depends_on = vec!["/app/base".into()];
-        let packages = vec![users.clone(), events, package("/app/base", false, false), package("/app/other", true, true)];
+        let packages = vec![
+            users.clone(),
+            events,
+            package("/app/base", false, false),
+            package("/app/other", true, true),
+        ];
         let workspace = Workspace { root: "/app".into(), target: "/app/target".into(), packages };
         let sources = workspace.sources(&[users]);
-        let expected = ["/app/base", "/app/events", "/app/services/users", "/elsewhere/lib"].map(PathBuf::from);
+        let expected =
+            ["/app/base", "/app/events", "/app/services/users", "/elsewhere/lib"].map(PathBuf::from);
         assert_eq!(sources.trees, expected.into());
     }
 

@@ -78,12 +78,11 @@ async fn a_python_handler_is_a_function_like_any_other() {
     let url = run.ready().await;
     let shown = run.stderr();
     assert!(shown.contains("  pictures-resize  on picture.uploaded\n"), "{shown}");
-    let get = async |path: &str| {
-        http().get(url("events") + path).send().await.unwrap().text().await.unwrap()
-    };
+    let get = async |path: &str| http().get(url("events") + path).send().await.unwrap().text().await.unwrap();
     assert_eq!(get("/pictures/7").await, "small 100");
     assert_eq!(get("/list").await, "from list");
-    let emit = ["emit", "--url", &url("events"), "--event", "picture.uploaded", "--id", "p-1", "--data", "{}"];
+    let emit =
+        ["emit", "--url", &url("events"), "--event", "picture.uploaded", "--id", "p-1", "--data", "{}"];
     assert_eq!(app.eg(&emit).code, Some(0));
     eventually("the event is handled", || {
         app.log("pictures-resize").contains("resized p-1 by pictures-resize")
@@ -130,7 +129,8 @@ async fn a_program_at_a_url_gets_events() {
     let app = App::new();
     let mut run = app.run_with(&[folder.path().to_str().unwrap()]);
     let url = run.ready().await;
-    let emit = ["emit", "--url", &url("events"), "--event", "picture.resized", "--id", "p-2", "--data", "{\"n\":1}"];
+    let emit =
+        ["emit", "--url", &url("events"), "--event", "picture.resized", "--id", "p-2", "--data", "{\"n\":1}"];
     assert_eq!(app.eg(&emit).code, Some(0));
     let event = events.recv().await.unwrap();
     assert!(event.contains("p-2"), "{event}");
@@ -140,11 +140,18 @@ async fn a_program_at_a_url_gets_events() {
 #[test]
 fn a_broken_file_is_named() {
     let app = App::new();
-    app.write("functions/pictures/eg.toml", "[[function]]\nname = \"resize\"\ntriggers = [{ evnt = \"x\" }]\n");
+    app.write(
+        "functions/pictures/eg.toml",
+        "[[function]]\nname = \"resize\"\ntriggers = [{ evnt = \"x\" }]\n",
+    );
     let path = app.path().canonicalize().unwrap().join("functions/pictures/eg.toml");
     let transcript = app.eg(&["run", "functions"]);
     assert_eq!(transcript.code, Some(2), "{transcript:?}");
     let begin = format!("error: {}: TOML parse error at line 3, column 15\n", path.display());
     assert!(transcript.stderr.starts_with(&begin), "{}", transcript.stderr);
-    assert!(transcript.stderr.contains("unknown field `evnt`, expected one of `event`, `http`,"), "{}", transcript.stderr);
+    assert!(
+        transcript.stderr.contains("unknown field `evnt`, expected one of `event`, `http`,"),
+        "{}",
+        transcript.stderr
+    );
 }

@@ -144,7 +144,10 @@ async fn a_function_is_called_by_the_clock() {
     let mut run = app.run();
     run.ready().await;
     assert!(run.stderr().contains("  shop-sweep  cron(* * * * ? *)  next "), "{}", run.stderr());
-    eventually_within(90, "the minute is full", || run.stderr().contains("cron(* * * * ? *) → shop-sweep done")).await;
+    eventually_within(90, "the minute is full", || {
+        run.stderr().contains("cron(* * * * ? *) → shop-sweep done")
+    })
+    .await;
     let log = app.log("shop-sweep");
     assert!(log.contains("\"detail-type\":\"Scheduled Event\"") && log.contains(":00Z\""), "{log}");
 }

@@ -132,7 +132,11 @@ async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
             if answer.0 == status && answer.1.contains(text) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{path} does not become {status} {text}: {answer:?}\n{}", run.stderr());
+            assert!(
+                Instant::now() < deadline,
+                "{path} does not become {status} {text}: {answer:?}\n{}",
+                run.stderr()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -89,6 +89,17 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     assert!(shown.starts_with(&removed), "{shown}");
     assert!(shown.ends_with("ready; Ctrl-C stops\n"), "nothing is followed: {shown}");
     assert_eq!(app.log("mail-send"), "", "logs are gone");
+
+    // Two at once would take each other's messages and binaries away.
+    let transcript = app.eg(&["run", "--fresh", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    transcript.fails(
+        1,
+        &format!(
+            "error: another `cargo eg run` works in {}\n\
+             hint: stop it, or give this one a folder of its own with --state-dir\n",
+            root.display()
+        ),
+    );
 }
 
 #[tokio::test]
@@ -103,12 +114,18 @@ async fn services_of_several_workspaces_run_together() {
         let text = http().get(url("events") + path).send().await.unwrap().text().await.unwrap();
         assert_eq!(text, from);
     }
-    assert!(one.path().join(".eg").exists() && !two.path().join(".eg").exists(), "one state, where one stands");
+    assert!(
+        one.path().join(".eg").exists() && !two.path().join(".eg").exists(),
+        "one state, where one stands"
+    );
 
-    two.service("mail", &[record("mail", "list", "GET /mail")], &Main::Serves)
-        .service("shop", &[record("shop", "list", "GET /more")], &Main::Serves);
-    let mut folders =
-        [&one, &two].map(|app| app.path().canonicalize().unwrap().join("services/shop").display().to_string());
+    two.service("mail", &[record("mail", "list", "GET /mail")], &Main::Serves).service(
+        "shop",
+        &[record("shop", "list", "GET /more")],
+        &Main::Serves,
+    );
+    let mut folders = [&one, &two]
+        .map(|app| app.path().canonicalize().unwrap().join("services/shop").display().to_string());
     folders.sort();
     // Each with a target directory of its own, because the binaries have the same name.
     let mut command = one.command(&["run", "services", other]);
@@ -155,8 +172,7 @@ fn a_service_that_does_not_build_is_named_and_nothing_starts() {
         &Main::Other("fn main() { let x: u8 = \"\"; }"),
     );
     let transcript = app.eg(&["run"]);
-    transcript
-        .fails(3, "error: bad not built\nhint: the compiler's messages are above\n");
+    transcript.fails(3, "error: bad not built\nhint: the compiler's messages are above\n");
     assert!(transcript.stderr.contains("mismatched types"), "{}", transcript.stderr);
     assert!(!app.path().join(".eg").exists());
 }

@@ -20,7 +20,7 @@ use crate::project::Project;
 use crate::queues;
 use crate::services::Service;
 use crate::signals::Signals;
-use crate::state::State;
+use crate::state::{Lock, State};
 use crate::watch::{self, Sources, Watcher};
 
 /// What is needed to look at the sources again.
@@ -64,25 +64,25 @@ impl Session {
         let current = current_folder()?;
         let project = Project::find(&current, &arguments.paths)?;
         let state = State::locate(&arguments.state, || Ok(project.home(&current)))?;
+        let mut lock = None;
         if arguments.fresh {
+            if state.root().exists() {
+                lock = Some(state.lock()?);
+            }
             match state.clear()? {
                 Some(removed) => eprintln!("removed from {}: {removed}", state.root().display()),
                 None => eprintln!("nothing to remove in {}", state.root().display()),
             }
         }
         // From here on no change is missed, also not one during the first build.
-        let watcher = if arguments.no_watch {
-            None
-        } else {
-            Some(Watcher::new(sources(&project, &state))?)
-        };
+        let watcher = if arguments.no_watch { None } else { Some(Watcher::new(sources(&project, &state))?) };
         let mut session = Self { arguments, current, state, watcher, services: Vec::new() };
         session.services = session.build(&project).await?;
-        let app = session.open().await?;
+        let app = session.open(lock).await?;
         Ok((session, app))
     }
 
-    async fn open(&self) -> Result<App, Failure> {
+    async fn open(&self, lock: Option<Lock>) -> Result<App, Failure> {
         let arguments = &self.arguments;
         let options = Options {
             ports: Ports {
@@ -98,7 +98,7 @@ impl Session {
         };
         let (happenings, told) = Happenings::channel();
         let progress = Progress::begin("starting the functions");
-        let mut app = App::start(&self.services, &self.state, options, &happenings).await?;
+        let mut app = App::start(&self.services, &self.state, lock, options, &happenings).await?;
         drop(progress);
         let addresses = Addresses {
             events: app.events_url(),

@@ -226,7 +226,10 @@ mod tests {
             receives: 5,
             dead_letters: "orders-dead-letters".to_owned(),
         };
-        check(&buried, "queue orders 0abcdef1 dead letter: received 5 times; it is in orders-dead-letters now");
+        check(
+            &buried,
+            "queue orders 0abcdef1 dead letter: received 5 times; it is in orders-dead-letters now",
+        );
         let scheduled = |failure: Option<(&str, Option<u64>)>| Happening::Scheduled {
             schedule: "rate(1 minute)".to_owned(),
             function: "shop-sweep".to_owned(),

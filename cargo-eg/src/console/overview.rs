@@ -17,6 +17,10 @@ use crate::services::{Service, describe};
 /// How many functions are named one by one.
 const SHOWN: usize = 4;
 
+/// Where `cargo eg emit` looks for the gateway and the queues.
+const EVENTS_URL: &str = "http://localhost:4000";
+const LAMBDA_URL: &str = "http://127.0.0.1:9001";
+
 /// Where an application can be reached.
 #[derive(Debug)]
 pub(crate) struct Addresses<'a> {
@@ -62,7 +66,7 @@ pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current:
     ];
     let rows = rows.into_iter().filter(|row| !row[1].is_empty());
     section(&mut text, "addresses", rows.map(|row| row.map(str::to_owned)));
-    section(&mut text, "try", trials(&functions, addresses.events).into_iter().map(|line| [line]));
+    section(&mut text, "try", trials(services, addresses).into_iter().map(|line| [line]));
     let watching = if addresses.watching { "; changes of the sources are followed" } else { "" };
     // Writing to a string cannot fail.
     let _ = write!(text, "{GREEN}ready{GREEN:#}; Ctrl-C stops{watching}");
@@ -77,9 +81,8 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
         .filter(|function| update.added.contains(&function.id))
         .flat_map(rows)
         .map(|[id, trigger, emits]| ["new".to_owned(), id, trigger, emits]);
-    let removed = update.removed.iter().map(|id| {
-        ["gone".to_owned(), id.clone(), String::new(), String::new()]
-    });
+    let removed =
+        update.removed.iter().map(|id| ["gone".to_owned(), id.clone(), String::new(), String::new()]);
     section(&mut text, "functions", added.chain(removed));
     let time = format!("{DIM}{}{DIM:#}", span(took));
     if update == &Update::default() {
@@ -127,9 +130,11 @@ fn schedules(functions: &[&Function], on: bool) -> impl Iterator<Item = [String;
 fn queues(functions: &[&Function]) -> impl Iterator<Item = [String; 3]> {
     functions.iter().flat_map(|function| {
         function.triggers.iter().filter_map(move |trigger| match trigger {
-            Trigger::Queue { queue, .. } => {
-                Some([queue.clone(), function.id.clone(), format!("dead letters in {}", dead_letters_of(queue))])
-            }
+            Trigger::Queue { queue, .. } => Some([
+                queue.clone(),
+                function.id.clone(),
+                format!("dead letters in {}", dead_letters_of(queue)),
+            ]),
             _ => None,
         })
     })
@@ -161,19 +166,48 @@ fn rows(function: &Function) -> Vec<[String; 3]> {
 }
 
 /// Commands that do something with this application.
-fn trials(functions: &[&Function], events_url: &str) -> Vec<String> {
-    let triggers = || functions.iter().flat_map(|function| function.events());
+fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
+    let functions = || services.iter().flat_map(|service| &service.manifest.functions);
+    let triggers = || functions().flat_map(|function| function.events());
     let mut lines = Vec::new();
     if let Some(route) = triggers().find(|trigger| trigger.is_http()) {
-        lines.push(curl(route, events_url));
+        lines.push(curl(route, addresses.events));
     }
     if let Some(trigger) = triggers().find(|trigger| !trigger.is_http()) {
-        lines.push(format!("cargo eg emit --event {} --data '{{}}'", trigger.event_type));
+        // A payload that fits can be made where the service says what fits.
+        let data = if has_schema(services, &trigger.event_type) { "--sample" } else { "--data '{}'" };
+        let url = unless(EVENTS_URL, "--url", addresses.events);
+        lines.push(format!("cargo eg emit --event {} {data}{url}", trigger.event_type));
     }
-    if let Some(function) = functions.first() {
+    let queue = functions().flat_map(|function| &function.triggers).find_map(|trigger| match trigger {
+        Trigger::Queue { queue, .. } => Some(queue),
+        _ => None,
+    });
+    if let Some(queue) = queue {
+        let group = if queue.ends_with(".fifo") { " --group 1" } else { "" };
+        let url = unless(LAMBDA_URL, "--lambda-url", addresses.lambda);
+        lines.push(format!("cargo eg emit --queue {queue}{group} --data '{{}}'{url}"));
+    }
+    if let Some(function) = functions().next() {
         lines.push(format!("cargo eg logs --function {} --tail", function.id));
     }
     lines
+}
+
+/// An option, unless its value is the default.
+fn unless(default: &str, option: &str, value: &str) -> String {
+    if value == default { String::new() } else { format!(" {option} {value}") }
+}
+
+/// Whether a manifest says what events of that type look like.
+fn has_schema(services: &[Service], event_type: &str) -> bool {
+    services.iter().any(|service| {
+        let manifest = serde_json::to_value(&service.manifest).unwrap_or_default();
+        let events = manifest["events"].as_array();
+        events.is_some_and(|events| {
+            events.iter().any(|event| event["type"] == event_type && !event["schema"].is_null())
+        })
+    })
 }
 
 fn curl(route: &EventTrigger, events_url: &str) -> String {

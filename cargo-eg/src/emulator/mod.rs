@@ -152,11 +152,7 @@ impl Options {
     /// Logs in `log_dir`, Invoke API on a free port.
     #[must_use]
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            addr: (Ipv4Addr::LOCALHOST, 0).into(),
-            log_dir: log_dir.into(),
-            routes: axum::Router::new(),
-        }
+        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into(), routes: axum::Router::new() }
     }
 }
 

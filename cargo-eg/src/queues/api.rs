@@ -257,8 +257,7 @@ impl Queues {
         let queue = name.clone();
         self.with(move |store| store.delete(&queue, &receipts)).await?;
         self.waiting.wake(&name);
-        let successful: Vec<Value> =
-            request.entries.iter().map(|entry| json!({ "Id": entry.id })).collect();
+        let successful: Vec<Value> = request.entries.iter().map(|entry| json!({ "Id": entry.id })).collect();
         Ok(json!({ "Successful": successful, "Failed": [] }))
     }
 
@@ -270,8 +269,7 @@ impl Queues {
         }
         let visible = now().saturating_add(millis(Duration::from_secs(seconds)));
         let queue = name.clone();
-        let done =
-            self.with(move |store| store.release(&queue, &[receipt.receipt_handle], visible)).await?;
+        let done = self.with(move |store| store.release(&queue, &[receipt.receipt_handle], visible)).await?;
         self.waiting.wake(&name);
         if done == [true] { Ok(json!({})) } else { Err(Refusal::Receipt) }
     }

@@ -51,7 +51,9 @@ impl Refusal {
             Self::Entries { .. } => {
                 ("TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
             }
-            Self::SameId(_) => ("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"),
+            Self::SameId(_) => {
+                ("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
+            }
             Self::Operation(_) => ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"),
             Self::Unreadable(_) => ("SerializationException", "MalformedInput"),
             Self::Store(_) => ("InternalError", "InternalError"),
@@ -78,7 +80,8 @@ impl IntoResponse for Refusal {
             (StatusCode::INTERNAL_SERVER_ERROR, "Receiver")
         };
         let body = json!({"__type": format!("com.amazonaws.sqs#{name}"), "message": self.to_string()});
-        let headers = [(CONTENT_TYPE.as_str(), JSON.to_owned()), ("x-amzn-query-error", format!("{query};{side}"))];
+        let headers =
+            [(CONTENT_TYPE.as_str(), JSON.to_owned()), ("x-amzn-query-error", format!("{query};{side}"))];
         (status, headers, body.to_string()).into_response()
     }
 }

@@ -201,8 +201,7 @@ impl Poller {
         let Mapping { queue, function, .. } = &*self.mapping;
         let started = Instant::now();
         let answer = self.lambda.invoke(function, record::payload(queue, batch)).await;
-        let outcome =
-            answer.map_err(|failure| failure.0).and_then(|answer| record::failures(&answer, batch));
+        let outcome = answer.map_err(|failure| failure.0).and_then(|answer| record::failures(&answer, batch));
         let fails = |message: &&Message| match &outcome {
             Ok(failed) => failed.contains(&message.id),
             Err(_) => true,

@@ -174,12 +174,10 @@ mod tests {
         let check = |answer: &str, expected: Result<&[&str], &str>| {
             let found = failures(answer.as_bytes(), &batch);
             match expected {
-                Ok(ids) => assert_eq!(
-                    found,
-                    Ok(ids.iter().map(|id| (*id).to_owned()).collect()),
-                    "{answer}"
-                ),
-                Err(part) => assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}"),
+                Ok(ids) => assert_eq!(found, Ok(ids.iter().map(|id| (*id).to_owned()).collect()), "{answer}"),
+                Err(part) => {
+                    assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}")
+                }
             }
         };
         check("null", Ok(&[]));

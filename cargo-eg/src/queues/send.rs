@@ -34,7 +34,9 @@ pub(super) struct Entry {
 pub(super) fn prepare(queue: &str, entry: &Entry, at: i64) -> Result<NewMessage, Refusal> {
     let Some(body) = entry.message_body.clone() else { return Err(Refusal::Missing("MessageBody")) };
     if body.is_empty() {
-        return Err(Refusal::Invalid("MessageBody is empty: a message has at least one character".to_owned()));
+        return Err(Refusal::Invalid(
+            "MessageBody is empty: a message has at least one character".to_owned(),
+        ));
     }
     let attributes = serde_json::to_string(&entry.message_attributes)
         .map_err(|error| Refusal::Unreadable(error.to_string()))?;
@@ -58,7 +60,9 @@ pub(super) fn prepare(queue: &str, entry: &Entry, at: i64) -> Result<NewMessage,
         return Err(Refusal::Missing("MessageGroupId, which every message of a FIFO queue has,"));
     }
     if fifo && delay > 0 {
-        return Err(Refusal::Invalid("messages of a FIFO queue have no DelaySeconds of their own".to_owned()));
+        return Err(Refusal::Invalid(
+            "messages of a FIFO queue have no DelaySeconds of their own".to_owned(),
+        ));
     }
     if !fifo && entry.message_deduplication_id.is_some() {
         return Err(Refusal::Invalid("MessageDeduplicationId is for FIFO queues only".to_owned()));

@@ -51,10 +51,7 @@ fn a_message_is_invisible_while_it_is_handled_and_comes_again() {
     assert_eq!(bodies(&second), ["b"]);
     assert_eq!((second.messages[0].receives, second.messages[0].first_received), (2, 10));
     assert_eq!(store.delete(QUEUE, &receipts(&first)[1..]).unwrap(), [false], "an old receipt");
-    assert_eq!(
-        store.counts(QUEUE, 111).unwrap(),
-        Counts { visible: 0, in_flight: 1, delayed: 0 }
-    );
+    assert_eq!(store.counts(QUEUE, 111).unwrap(), Counts { visible: 0, in_flight: 1, delayed: 0 });
 }
 
 #[test]

@@ -81,7 +81,15 @@ mod tests {
         check("rate(5 minutes)", Some(307));
         check("rate(1 hour)", Some(3607));
         check("rate(2 days)", Some(172_807));
-        for wrong in ["rate(0 minutes)", "rate(1 minutes)", "rate(5 minute)", "rate(5 seconds)", "rate()", "hourly", "rate(5 minutes"] {
+        for wrong in [
+            "rate(0 minutes)",
+            "rate(1 minutes)",
+            "rate(5 minute)",
+            "rate(5 seconds)",
+            "rate()",
+            "hourly",
+            "rate(5 minutes",
+        ] {
             check(wrong, None);
         }
     }

@@ -13,7 +13,8 @@ use std::sync::OnceLock;
 const TOOLS: [&str; 4] = ["target", "node_modules", "__pycache__", "venv"];
 
 /// Ends of names of files that programs write while they run, and editors while one types.
-const WRITTEN: [&str; 10] = ["~", ".db", ".db-wal", ".db-shm", ".db-journal", ".sqlite", ".log", ".tmp", ".pyc", ".swp"];
+const WRITTEN: [&str; 10] =
+    ["~", ".db", ".db-wal", ".db-shm", ".db-journal", ".sqlite", ".log", ".tmp", ".pyc", ".swp"];
 
 /// How many files a fingerprint looks at.
 const MOST_FILES: usize = 20_000;
@@ -45,7 +46,11 @@ impl Sources {
         if self.ignored.iter().any(|ignored| path.starts_with(ignored)) {
             return false;
         }
-        let below = |tree: &PathBuf| path.strip_prefix(tree).is_ok_and(|rest| rest.components().all(|part| is_source(&part.as_os_str().to_string_lossy())));
+        let below = |tree: &PathBuf| {
+            path.strip_prefix(tree).is_ok_and(|rest| {
+                rest.components().all(|part| is_source(&part.as_os_str().to_string_lossy()))
+            })
+        };
         self.trees.iter().any(below) && !is_output(path)
     }
 
@@ -99,9 +104,14 @@ fn is_output(file: &Path) -> bool {
     static OUTPUTS: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
     let identity = |data: &Metadata| (data.dev(), data.ino());
     let outputs = OUTPUTS.get_or_init(|| {
-        let descriptors = [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
+        let descriptors =
+            [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
         let files = descriptors.into_iter().filter_map(Result::ok).map(File::from);
-        files.filter_map(|file| file.metadata().ok()).filter(Metadata::is_file).map(|data| identity(&data)).collect()
+        files
+            .filter_map(|file| file.metadata().ok())
+            .filter(Metadata::is_file)
+            .map(|data| identity(&data))
+            .collect()
     });
     !outputs.is_empty() && file.metadata().is_ok_and(|data| outputs.contains(&identity(&data)))
 }

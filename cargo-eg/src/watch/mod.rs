@@ -43,7 +43,13 @@ impl Watcher {
             let _ = sender.send(event);
         };
         let watcher = notify::recommended_watcher(handler).map_err(|error| cannot_watch(&error))?;
-        let mut this = Self { watcher, events, sources: Sources::default(), watched: BTreeSet::new(), locks: BTreeMap::new() };
+        let mut this = Self {
+            watcher,
+            events,
+            sources: Sources::default(),
+            watched: BTreeSet::new(),
+            locks: BTreeMap::new(),
+        };
         this.follow(sources)?;
         Ok(this)
     }
