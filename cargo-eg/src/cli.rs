@@ -45,25 +45,18 @@ pub(crate) enum Command {
 /// (`cargo eg emit --queue NAME`, or any AWS SDK with AWS_ENDPOINT_URL_SQS set to the lambda address), in batches
 /// as on Lambda; what fails five times is in the queue NAME-dead-letters.
 ///
-/// Functions in other languages stand in an eg.toml in a PATH, or below it; they run in its folder:
-///
-///   [[function]]
-///   name = "resize"
-///   command = ["python3", "-m", "awslambdaric", "app.resize"]
-///   triggers = [{ event = "picture.uploaded" }, { http = "POST /pictures/{id}" },
-///               { schedule = "rate(5 minutes)" }, { queue = "pictures" }]
-///
-/// Or, instead of a command, url = "http://…" of a program that runs already.
+/// Functions in other languages stand in an eg.toml in a PATH, or below it, and run in its folder. Without PATH, the
+/// one in the current directory counts, and those below services/.
 ///
 /// Without PATH: the packages of the workspace below the current directory that depend on eg-runtime and
 /// have a binary; in the workspace's root only those in services/, if there is such a folder, else all
 /// but those in examples/. With PATH: those packages there, or in the folders below.
 ///
 /// Functions see your environment, without AWS_*, CARGO*, EVENT_GATEWAY_*, PORT and EVENT_BUS, and with
-/// Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL and EG_DATA_DIR, a folder that survives
-/// restarts. They run in their package's folder.
+/// Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS and EG_DATA_DIR, a folder
+/// that survives restarts. They run in their package's folder.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_help = RUN_EXAMPLES)]
+#[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
     /// Packages or folders with packages to run.
     #[arg(value_name = "PATH")]
@@ -101,7 +94,26 @@ Examples:
   cargo eg run
   cargo eg run services/users examples/hello-http
   cargo eg run --fresh --no-watch
-  cargo eg run --port 8080 --config-port 8081 --lambda-port 8082";
+  cargo eg run --port 8080 --config-port 8081 --lambda-port 8082
+
+An eg.toml:
+  service = \"pictures\"            # else the name of its folder
+
+  [[function]]
+  name = \"resize\"
+  command = [\"python3\", \"-m\", \"awslambdaric\", \"app.resize\"]
+  environment = { SIZE = \"100\" }  # also: handler, timeout (seconds), memory (MB), doc, emits
+  triggers = [
+    { event = \"picture.uploaded\", retry = { attempts = 5, max_age = 3600 } },
+    { http = \"POST /pictures/{id}\", cors = true },
+    { schedule = \"rate(5 minutes)\" },
+    { queue = \"pictures\", batch_size = 10 },
+  ]
+
+  [[function]]
+  name = \"archive\"
+  url = \"http://localhost:8080/archive\"  # runs already; gets events and http requests
+  triggers = [{ event = \"picture.resized\" }]";
 
 /// Emit an event.
 ///
