@@ -61,6 +61,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
         "abort" => std::process::abort(),
         "hang" => std::future::pending().await,
         "large" => Ok(Value::String("x".repeat(7 * 1024 * 1024))),
+        "wait" => wait_for(Path::new(&text("file"))).await,
         "meet" => meet(Path::new(&text("folder"))).await,
         "environment" => {
             let variables: serde_json::Map<String, Value> =
@@ -70,12 +71,23 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
         _ => Ok(json!({
             "echo": payload,
             "pid": std::process::id(),
+            "version": std::env::var("VERSION").ok(),
+            "arguments": std::env::args().skip(1).collect::<Vec<_>>(),
             "requestId": context.request_id,
             "arn": context.invoked_function_arn,
             "trace": context.xray_trace_id,
             "deadline": context.deadline,
         })),
     }
+}
+
+/// Says by `FILE.begun` that it waits, and answers when there is `FILE`.
+async fn wait_for(file: &Path) -> Result<Value, Failure> {
+    std::fs::write(file.with_extension("begun"), "")?;
+    while !file.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(json!({"pid": std::process::id(), "version": std::env::var("VERSION").ok()}))
 }
 
 /// Answers when two processes are here at the same time.

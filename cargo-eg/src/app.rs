@@ -1,17 +1,44 @@
-//! A running application: gateway, emulator and the services' functions, started in an order in which no
-//! caller meets a part that is not there yet, and stopped in one in which nothing under way is cut off.
+//! A running application: gateway, emulator, queues, schedules and the services' functions, started in an order in which
+//! no caller meets a part that is not there yet, changed without losing anything, and stopped in an order in which nothing
+//! under way is cut off.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use cargo_eg::emulator::{self, Emulator, FunctionSpec};
+use cargo_eg::emulator::{self, Emulator};
+use cargo_eg::manifest::{Function, Trigger};
 use eg_gateway::{Activity, Gateway};
 use eg_sdk::{EventGateway, Settings};
 use tokio::sync::broadcast;
 
+use crate::deploy::{Deployment, deployments, tidy};
 use crate::exit::{Exit, Failure, chain};
+use crate::happenings::Happenings;
+use crate::invoke::Lambda;
+use crate::queues::{self, Mapping, Mappings, Queues};
 use crate::register::register;
+use crate::schedules::{Schedule, Schedules, Timed};
 use crate::services::Service;
-use crate::state::State;
+use crate::state::{Lock, State};
+
+/// How long batches and scheduled calls under way may take when the application stops, as long as deliveries.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// SQS's own number of messages of a batch.
+const BATCH: u32 = 10;
+
+/// Lambda's own limit of a call in this emulator, in seconds.
+const TIMEOUT: u64 = 30;
+
+/// How an application is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) ports: Ports,
+    /// Whether the clock calls functions.
+    pub(crate) schedules: bool,
+    pub(crate) queues: queues::Settings,
+}
 
 /// Ports on the loopback interface; 0 for any.
 #[derive(Debug, Clone, Copy)]
@@ -24,22 +51,58 @@ pub(crate) struct Ports {
 /// Everything that runs.
 #[derive(Debug)]
 pub(crate) struct App {
+    state: State,
+    _lock: Lock,
     gateway: Gateway,
     emulator: Emulator,
+    queues: Queues,
+    mappings: Mappings,
+    /// None when the clock is to call nobody.
+    schedules: Option<Schedules>,
+    /// The version of each function that runs.
+    running: BTreeMap<String, u64>,
+    /// Binaries of this and the last version: what waits for a process may still start the last one.
+    binaries: [BTreeSet<PathBuf>; 2],
+}
+
+/// What became different.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Update {
+    /// Ids of functions that run in a new version.
+    pub(crate) replaced: Vec<String>,
+    /// Ids of functions that run for the first time.
+    pub(crate) added: Vec<String>,
+    /// Ids of functions that run no longer.
+    pub(crate) removed: Vec<String>,
 }
 
 impl App {
     /// Starts the services. When this returns, every function is ready and registered, and nothing is
     /// delivered before [`open`](Self::open).
-    pub(crate) async fn start(services: &[Service], state: &State, ports: Ports) -> Result<Self, Failure> {
-        state.create()?;
+    pub(crate) async fn start(
+        services: &[Service],
+        state: &State,
+        lock: Option<Lock>,
+        options: Options,
+        happenings: &Happenings,
+    ) -> Result<Self, Failure> {
+        let lock = lock.map_or_else(|| state.lock(), Ok)?;
+        tidy(&state.binaries(), &BTreeSet::new());
+        let queues = Queues::open(&state.queues(), options.queues)
+            .map_err(|error| Failure::new(Exit::Failed, error))?;
         // First the emulator's port, because the gateway needs its URL: it may have deliveries left from
         // an earlier run and starts at once with them. They wait until the functions are there.
-        let emulator = bind(state, ports.lambda).await?;
-        let gateway = start_gateway(state, ports, emulator.url()).await?;
-        let app = Self { gateway, emulator };
-        match app.start_functions(services, state).await {
-            Ok(()) => Ok(app),
+        let emulator = bind(state, options.ports.lambda, &queues).await?;
+        let gateway = start_gateway(state, options.ports, emulator.url()).await?;
+        let lambda = Lambda::new(emulator.url());
+        let mappings = Mappings::new(queues.clone(), lambda.clone(), happenings.clone());
+        let schedules = options.schedules.then(|| Schedules::new(lambda, happenings.clone()));
+        let state = state.clone();
+        let (running, binaries) = (BTreeMap::new(), Default::default());
+        let mut app =
+            Self { state, _lock: lock, gateway, emulator, queues, mappings, schedules, running, binaries };
+        match app.change(services).await {
+            Ok(_) => Ok(app),
             Err(failure) => {
                 // Not after the gateway: it would wait for answers that nobody will give.
                 app.emulator.shut_down().await;
@@ -49,36 +112,83 @@ impl App {
         }
     }
 
-    async fn start_functions(&self, services: &[Service], state: &State) -> Result<(), Failure> {
-        let mut starting = Vec::new();
-        for service in services {
-            let data = state.data_of(&service.manifest.service)?;
-            for function in &service.manifest.functions {
-                let spec = FunctionSpec::new(&function.id, &function.name, &service.binary, &service.folder)
-                    .variable("EVENT_GATEWAY_URL", self.gateway.events_url())
-                    .variable("EVENT_GATEWAY_CONFIG_URL", self.gateway.config_url())
-                    .variable("EG_DATA_DIR", &data);
-                self.emulator.deploy(spec).map_err(|error| Failure::new(Exit::Failed, error))?;
-                starting.push((&function.id, self.emulator.warm(&function.id)));
-            }
-        }
-        let mut failures = Vec::new();
-        for (id, ready) in starting {
-            if let Err(failure) = ready.await {
-                failures.push(format!("function {id} cannot start: {}", chain(&failure)));
-            }
-        }
-        if !failures.is_empty() {
-            return Err(Failure::new(Exit::Failed, failures.join("\n       "))
-                .hint(format!("the full logs are in {}", state.logs().display())));
-        }
-        let manifests = services.iter().map(|service| &service.manifest);
-        register(&self.client()?, manifests).await
+    /// Lets the gateway, the queues and the clock call the functions of `services`.
+    pub(crate) fn open(&mut self, services: &[Service]) {
+        self.emulator.open();
+        self.call(services);
     }
 
-    /// Lets the gateway call the functions.
-    pub(crate) fn open(&mut self) {
-        self.emulator.open();
+    /// Runs `services` instead of what runs. A function whose new version does not start keeps its old one, and then
+    /// nothing is registered anew.
+    pub(crate) async fn update(&mut self, services: &[Service]) -> Result<Update, Failure> {
+        let update = self.change(services).await?;
+        self.call(services);
+        Ok(update)
+    }
+
+    /// First what is new runs, then callers learn of it, then what is old goes. So nobody is sent to where nothing is.
+    async fn change(&mut self, services: &[Service]) -> Result<Update, Failure> {
+        let variables = [
+            ("EVENT_GATEWAY_URL", self.gateway.events_url()),
+            ("EVENT_GATEWAY_CONFIG_URL", self.gateway.config_url()),
+            // For the local queues. Lambda gives every function credentials; these are good for nothing else.
+            ("AWS_ENDPOINT_URL_SQS", self.emulator.url()),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ];
+        let deployments = deployments(services, &self.state, &variables)?;
+        let wanted: BTreeSet<String> = deployments.iter().map(|one| one.spec.id.clone()).collect();
+        let binaries = deployments.iter().map(|one| one.spec.program.clone()).collect();
+        let mut update = self.start_functions(deployments).await?;
+        let names = functions(services).flat_map(queue_names).collect();
+        self.queues.declare(names).await.map_err(|error| Failure::new(Exit::Failed, error))?;
+        register(&self.client()?, services.iter().map(|service| &service.manifest)).await?;
+        self.running.retain(|id, _| {
+            let stays = wanted.contains(id);
+            if !stays {
+                self.emulator.remove(id);
+                update.removed.push(id.clone());
+            }
+            stays
+        });
+        let last = std::mem::replace(&mut self.binaries[0], binaries);
+        self.binaries[1] = last;
+        tidy(&self.state.binaries(), &(&self.binaries[0] | &self.binaries[1]));
+        Ok(update)
+    }
+
+    async fn start_functions(&mut self, deployments: Vec<Deployment>) -> Result<Update, Failure> {
+        let mut starting = Vec::new();
+        for Deployment { spec, version } in deployments {
+            let id = spec.id.clone();
+            if self.running.get(&id) != Some(&version) {
+                let ready = self.emulator.replace(spec).map_err(|error| Failure::new(Exit::Failed, error))?;
+                starting.push((id, version, ready));
+            }
+        }
+        let (mut update, mut failures) = (Update::default(), Vec::new());
+        for (id, version, ready) in starting {
+            match ready.await {
+                Ok(_) => match self.running.insert(id.clone(), version) {
+                    Some(_) => update.replaced.push(id),
+                    None => update.added.push(id),
+                },
+                Err(failure) => failures.push(format!("function {id} cannot start: {}", chain(&failure))),
+            }
+        }
+        if failures.is_empty() {
+            return Ok(update);
+        }
+        Err(Failure::new(Exit::Failed, failures.join("\n       "))
+            .hint(format!("the full logs are in {}", self.state.logs().display())))
+    }
+
+    /// From now on, queues and clock call what `services` say.
+    fn call(&mut self, services: &[Service]) {
+        self.mappings.set(functions(services).flat_map(mappings).collect());
+        if let Some(schedules) = &mut self.schedules {
+            schedules.set(functions(services).flat_map(timed).collect());
+        }
     }
 
     /// A client of the gateway, whatever the environment says about gateways.
@@ -106,16 +216,60 @@ impl App {
         self.gateway.activity()
     }
 
-    /// Lets the gateway finish what is under way, then stops the functions.
-    pub(crate) async fn stop(self) {
-        self.gateway.shutdown().await;
+    /// Lets the gateway, the queues and the clock finish what is under way, then stops the functions.
+    pub(crate) async fn stop(mut self) {
+        let queues = tokio::time::timeout(GRACE, self.mappings.stop());
+        let schedules = tokio::time::timeout(GRACE, async {
+            if let Some(schedules) = &mut self.schedules {
+                schedules.stop().await;
+            }
+        });
+        // What is not finished in time comes again after the next start.
+        let ((), _, _) = tokio::join!(self.gateway.shutdown(), queues, schedules);
         self.emulator.shut_down().await;
     }
 }
 
-async fn bind(state: &State, port: u16) -> Result<Emulator, Failure> {
+fn functions(services: &[Service]) -> impl Iterator<Item = &Function> + Clone {
+    services.iter().flat_map(|service| &service.manifest.functions)
+}
+
+fn queue_names(function: &Function) -> impl Iterator<Item = String> {
+    function.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Queue { queue, .. } => Some(queue.clone()),
+        _ => None,
+    })
+}
+
+fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
+    let timeout = function.further.get("timeout").and_then(serde_json::Value::as_u64).unwrap_or(TIMEOUT);
+    function.triggers.iter().filter_map(move |trigger| match trigger {
+        Trigger::Queue { queue, batch_size, window, .. } => Some(Mapping {
+            queue: queue.clone(),
+            function: function.id.clone(),
+            batch_size: batch_size.unwrap_or(BATCH),
+            window: Duration::from_secs(window.unwrap_or_default().into()),
+            timeout: Duration::from_secs(timeout),
+        }),
+        _ => None,
+    })
+}
+
+/// The schedules of a function. The macro and `eg.toml` have checked them.
+fn timed(function: &Function) -> impl Iterator<Item = (Timed, Schedule)> {
+    function.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Schedule { schedule, .. } => {
+            let timed = Timed { function: function.id.clone(), expression: schedule.clone() };
+            Some((timed, Schedule::parse(schedule).ok()?))
+        }
+        _ => None,
+    })
+}
+
+async fn bind(state: &State, port: u16, queues: &Queues) -> Result<Emulator, Failure> {
     let mut options = emulator::Options::new(state.logs());
     options.addr.set_port(port);
+    options.routes = queues::router(queues.clone());
     Emulator::bind(options).await.map_err(|error| match error {
         emulator::StartError::PortInUse { .. } => Failure::new(
             Exit::PortInUse,

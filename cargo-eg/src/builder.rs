@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::exit::{Exit, Failure};
-use crate::workspace::Package;
+use crate::workspace::{Package, no_cargo};
 
 /// A binary of a package, fresh from the compiler.
 #[derive(Debug)]
@@ -30,10 +30,7 @@ pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> R
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
-    let failed = |error: std::io::Error| {
-        Failure::new(Exit::Build, format!("cannot run cargo: {error}"))
-            .hint("install Rust from https://rustup.rs, or set CARGO to the path of cargo")
-    };
+    let failed = |error: std::io::Error| no_cargo(&error);
     let mut cargo = command.spawn().map_err(failed)?;
     let mut built = Vec::new();
     if let Some(messages) = cargo.stdout.take() {
@@ -56,7 +53,7 @@ pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> R
         .collect();
     Err(match missing.as_slice() {
         [] => Failure::new(Exit::Build, format!("cargo build ended with {status}")),
-        names => Failure::new(Exit::Build, format!("{} not built; nothing was started", names.join(", ")))
+        names => Failure::new(Exit::Build, format!("{} not built", names.join(", ")))
             .hint("the compiler's messages are above"),
     })
 }

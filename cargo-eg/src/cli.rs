@@ -37,13 +37,24 @@ pub(crate) enum Command {
 /// registers functions, event types and subscriptions at the gateway. What has disappeared from the code
 /// disappears from the gateway; what others registered stays. Runs until Ctrl-C.
 ///
+/// Follows the sources: after a change it builds, starts the new versions, and ends the old ones when they have
+/// finished what they are doing; no event and no request is lost. What does not build or start leaves the last
+/// version running.
+///
+/// #[schedule] functions are called on time, in UTC. #[queue] functions get what is sent to their queues
+/// (`cargo eg emit --queue NAME`, or any AWS SDK with AWS_ENDPOINT_URL_SQS set to the lambda address), in batches
+/// as on Lambda; what fails five times is in the queue NAME-dead-letters.
+///
+/// Functions in other languages stand in an eg.toml in a PATH, or below it, and run in its folder. Without PATH, the
+/// one in the current directory counts, and those below services/.
+///
 /// Without PATH: the packages of the workspace below the current directory that depend on eg-runtime and
 /// have a binary; in the workspace's root only those in services/, if there is such a folder, else all
 /// but those in examples/. With PATH: those packages there, or in the folders below.
 ///
 /// Functions see your environment, without AWS_*, CARGO*, EVENT_GATEWAY_*, PORT and EVENT_BUS, and with
-/// Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL and EG_DATA_DIR, a folder that survives
-/// restarts. They run in their package's folder.
+/// Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS and EG_DATA_DIR, a folder
+/// that survives restarts. They run in their package's folder.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
@@ -62,6 +73,18 @@ pub(crate) struct Run {
     /// Build with optimisations.
     #[arg(long)]
     pub(crate) release: bool,
+    /// Do not follow changes of the sources.
+    #[arg(long)]
+    pub(crate) no_watch: bool,
+    /// Do not call functions by the clock.
+    #[arg(long)]
+    pub(crate) no_schedules: bool,
+    /// Seconds until a message of a queue that was not handled comes again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) queue_visibility: u32,
+    /// First remove what earlier runs left: events, dead letters, messages, logs and the services' data.
+    #[arg(long)]
+    pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) state: StateDir,
 }
@@ -70,7 +93,27 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   cargo eg run
   cargo eg run services/registration examples/hello-http
-  cargo eg run --port 8080 --config-port 8081 --lambda-port 8082";
+  cargo eg run --fresh --no-watch
+  cargo eg run --port 8080 --config-port 8081 --lambda-port 8082
+
+An eg.toml:
+  service = \"pictures\"            # else the name of its folder
+
+  [[function]]
+  name = \"resize\"
+  command = [\"python3\", \"-m\", \"awslambdaric\", \"app.resize\"]
+  environment = { SIZE = \"100\" }  # also: handler, timeout (seconds), memory (MB), doc, emits
+  triggers = [
+    { event = \"picture.uploaded\", retry = { attempts = 5, max_age = 3600 } },
+    { http = \"POST /pictures/{id}\", cors = true },
+    { schedule = \"rate(5 minutes)\" },
+    { queue = \"pictures\", batch_size = 10 },
+  ]
+
+  [[function]]
+  name = \"archive\"
+  url = \"http://localhost:8080/archive\"  # runs already; gets events and http requests
+  triggers = [{ event = \"picture.resized\" }]";
 
 /// Emit an event.
 ///

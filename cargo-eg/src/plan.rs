@@ -195,7 +195,11 @@ fn registration(service: &str, function: &manifest::Function) -> Function {
         aws_secret_access_key: Some("local".into()),
         aws_session_token: None,
     };
-    let provider = Provider::AwsLambda { arn: arn(&function.id), aws };
+    let provider = match function.further.get("url").and_then(serde_json::Value::as_str) {
+        // Of an `eg.toml`: it runs already, wherever that is.
+        Some(url) => Provider::Http { url: url.to_owned() },
+        None => Provider::AwsLambda { arn: arn(&function.id), aws },
+    };
     Function { metadata: labels(service), ..Function::new(&function.id, provider) }
 }
 

@@ -199,3 +199,17 @@ fn what_somebody_else_set_on_a_subscription_stays() {
     current.subscriptions[0].filter = Some(json!({"subject": ["x"]}));
     check(&app, &current, &[]);
 }
+
+#[test]
+fn a_function_at_a_url_is_called_there() {
+    let function = json!({
+        "name": "keep", "id": "archive-keep", "source": "eg.toml:2", "emits": [], "url": "http://localhost:8080/keep",
+        "triggers": serde_json::from_str::<Value>(ON_CREATED).unwrap(),
+    });
+    let manifest = json!({"service": "archive", "version": "0.0.0", "functions": [function]});
+    let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    let app = desired([manifest].iter());
+    let url = "http://localhost:8080/keep".to_owned();
+    assert_eq!(app.functions[0].provider, Provider::Http { url });
+    check(&app, &registered(app.clone()), &[]);
+}

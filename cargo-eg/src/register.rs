@@ -1,7 +1,7 @@
 //! Makes a gateway match the manifests, through its Config API. What must change is decided in [`plan`].
 
 use cargo_eg::manifest::Manifest;
-use eg_sdk::config::{Cors, Subscription};
+use eg_sdk::config::{Cors, Subscription, SubscriptionType};
 use eg_sdk::{Collection, EventGateway, Resource};
 
 use crate::exit::{Exit, Failure, warn};
@@ -37,8 +37,11 @@ pub(crate) async fn register<'a>(
         Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
     })?;
 
-    // What refers to something goes before it, and comes after it.
+    // What refers to something goes before it, and comes after it. A route has to be free before another function can
+    // have it; but of events, rather two functions get one than none.
     let (gone, subscriptions) = split(plan.subscriptions);
+    let is_sync = |change: &Change<Subscription>| matches!(change, Change::Delete(one) if one.kind == SubscriptionType::Sync);
+    let (gone, last): (Vec<_>, Vec<_>) = gone.into_iter().partition(is_sync);
     apply(&gateway.subscriptions(), gone, route).await?;
     let (gone, cors) = split(plan.cors);
     apply(&gateway.cors(), gone, |cors| format!("{} {}", cors.method, cors.path)).await?;
@@ -48,6 +51,7 @@ pub(crate) async fn register<'a>(
     apply(&gateway.functions(), functions, |function| function.function_id.clone()).await?;
     apply(&gateway.subscriptions(), subscriptions, route).await?;
     apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    apply(&gateway.subscriptions(), last, route).await?;
     apply(&gateway.functions(), old_functions, |function| function.function_id.clone()).await?;
     apply(&gateway.event_types(), old_types, |ty| ty.name.clone()).await
 }

@@ -1,22 +1,39 @@
 //! The services of an application: their manifests, and whether they can live together. Starts nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cargo_eg::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
 use eg_sdk::config::SubscriptionType;
 
 use crate::builder::Built;
+use crate::declared::{Declaration, Program};
 use crate::exit::{Exit, Failure};
 use crate::workspace::Package;
 
-/// A binary with functions.
+/// Functions that belong together.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) manifest: Manifest,
-    pub(crate) binary: PathBuf,
-    /// The folder of its package.
+    pub(crate) code: Code,
+    /// The folder of its package, or of its `eg.toml`.
     pub(crate) folder: PathBuf,
+}
+
+/// What runs a service's functions.
+#[derive(Debug)]
+pub(crate) enum Code {
+    /// One binary for all.
+    Binary(PathBuf),
+    /// A program for each function id. A function without one is at a URL.
+    Programs(BTreeMap<String, Program>),
+}
+
+impl From<Declaration> for Service {
+    fn from(declaration: Declaration) -> Self {
+        let Declaration { manifest, folder, programs } = declaration;
+        Self { manifest, code: Code::Programs(programs), folder }
+    }
 }
 
 /// Two services that cannot run side by side.
@@ -35,7 +52,9 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
     let mut empty = BTreeMap::new();
     for Built { package, binary } in built {
         match Manifest::read(&binary) {
-            Ok(manifest) => services.push(Service { manifest, binary, folder: package.folder }),
+            Ok(manifest) => {
+                services.push(Service { manifest, code: Code::Binary(binary), folder: package.folder })
+            }
             Err(ManifestError::NoFunctions { path }) => drop(empty.insert(package.name, path)),
             Err(error) => return Err(error.into()),
         }
@@ -48,16 +67,18 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
             });
         }
     }
-    services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
     Ok(services)
 }
 
 /// Whether ids and routes are unique.
 pub(crate) fn check(services: &[Service]) -> Result<(), Failure> {
-    clash(services.iter().flat_map(|service| &service.manifest.functions)).map_or(Ok(()), |clash| {
+    let functions = services.iter().flat_map(|service| {
+        service.manifest.functions.iter().map(move |function| (function, service.folder.as_path()))
+    });
+    clash(functions).map_or(Ok(()), |clash| {
         let hint = match &clash {
             Clash::Id { .. } => {
-                "rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs"
+                "rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs, or `service` in its eg.toml"
             }
             Clash::Answer { .. } => "a request has one answer: give one of them another path or method",
         };
@@ -65,11 +86,16 @@ pub(crate) fn check(services: &[Service]) -> Result<(), Failure> {
     })
 }
 
-fn clash<'a>(functions: impl Iterator<Item = &'a Function>) -> Option<Clash> {
+/// Functions come with the folders of their services: sources alone may be the same in two workspaces.
+fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Option<Clash> {
     let (mut ids, mut answers) = (BTreeMap::new(), BTreeMap::new());
-    for function in functions {
-        if let Some(earlier) = ids.insert(&function.id, &function.source) {
-            let sources = [earlier.clone(), function.source.clone()];
+    for (function, folder) in functions {
+        if let Some((source, place)) = ids.insert(&function.id, (&function.source, folder)) {
+            let mut sources = [source.clone(), function.source.clone()];
+            if sources[0] == sources[1] {
+                sources = [(source, place), (&function.source, folder)]
+                    .map(|(source, folder)| format!("{source} in {}", folder.display()));
+            }
             return Some(Clash::Id { id: function.id.clone(), sources });
         }
         for trigger in function.events().filter(|trigger| trigger.mode == SubscriptionType::Sync) {
@@ -86,12 +112,12 @@ fn clash<'a>(functions: impl Iterator<Item = &'a Function>) -> Option<Clash> {
     None
 }
 
-/// A trigger in words: `GET /users/:id`, `on user.created`. The local Lambda has neither clock nor queues.
+/// A trigger in words: `GET /users/:id`, `on user.created`, `queue orders`.
 pub(crate) fn describe(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Event(event) => describe_event(event),
-        Trigger::Schedule { schedule, .. } => format!("{schedule}, on AWS only"),
-        Trigger::Queue { queue, .. } => format!("queue {queue}, on AWS only"),
+        Trigger::Schedule { schedule, .. } => schedule.clone(),
+        Trigger::Queue { queue, .. } => format!("queue {queue}"),
         other => format!("{other:?}"),
     }
 }
@@ -121,11 +147,8 @@ mod tests {
         check(event("http.request", "sync", "/users"), "POST /users");
         check(event("user.created", "async", "/"), "on user.created");
         check(event("user.validate", "sync", "/check"), "answers user.validate at POST /check");
-        check(serde_json::json!({"schedule": "rate(5 minutes)"}), "rate(5 minutes), on AWS only");
-        check(
-            serde_json::json!({"queue": "orders", "batchSize": 100, "window": 5}),
-            "queue orders, on AWS only",
-        );
+        check(serde_json::json!({"schedule": "rate(5 minutes)"}), "rate(5 minutes)");
+        check(serde_json::json!({"queue": "orders", "batchSize": 100, "window": 5}), "queue orders");
     }
 
     fn function(id: &str, source: &str, triggers: &str) -> Function {
@@ -138,7 +161,8 @@ mod tests {
         let get = r#"[{"eventType":"http.request","mode":"sync","method":"GET","path":"/users"}]"#;
         let on = r#"[{"eventType":"user.created","mode":"async","method":"POST","path":"/"}]"#;
         let check = |functions: &[Function], expected: Option<&str>| {
-            let found = clash(functions.iter()).map(|clash| clash.to_string());
+            let functions = functions.iter().map(|function| (function, Path::new("/app")));
+            let found = clash(functions).map(|clash| clash.to_string());
             assert_eq!(found.as_deref(), expected);
         };
         check(&[function("a-x", "a.rs:1", get), function("b-x", "b.rs:1", on)], None);
@@ -146,6 +170,10 @@ mod tests {
         check(
             &[function("a-x", "a.rs:1", on), function("a-x", "b.rs:1", get)],
             Some("two functions have the id a-x: a.rs:1 and b.rs:1"),
+        );
+        check(
+            &[function("a-x", "src/main.rs:1", on), function("a-x", "src/main.rs:1", get)],
+            Some("two functions have the id a-x: src/main.rs:1 in /app and src/main.rs:1 in /app"),
         );
         check(
             &[function("a-x", "a.rs:1", get), function("b-y", "b.rs:1", get)],

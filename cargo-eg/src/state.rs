@@ -1,5 +1,6 @@
 //! The state directory: where everything lies that survives a run. Knows paths, not contents.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,12 @@ const NAME: &str = ".eg";
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     root: PathBuf,
+}
+
+/// The right to work in a state directory.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
 }
 
 impl State {
@@ -46,6 +53,24 @@ impl State {
         Ok(())
     }
 
+    /// Makes sure that one process at a time works here. The lock ends with the process, however that ends.
+    pub(crate) fn lock(&self) -> Result<Lock, Failure> {
+        self.create()?;
+        let path = self.root.join("lock");
+        let failed =
+            |error: io::Error| Failure::new(Exit::Failed, format!("cannot lock {}: {error}", path.display()));
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another `cargo eg run` works in {}", self.root.display());
+                Err(Failure::new(Exit::Failed, message)
+                    .hint("stop it, or give this one a folder of its own with --state-dir"))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
     /// The gateway's store.
     pub(crate) fn gateway(&self) -> PathBuf {
         self.root.join("gateway")
@@ -54,6 +79,39 @@ impl State {
     /// One log file per function.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    /// The messages of the queues.
+    pub(crate) fn queues(&self) -> PathBuf {
+        self.root.join("queues.db")
+    }
+
+    /// The binaries that run: cargo may replace its own at any time.
+    pub(crate) fn binaries(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    /// Removes what earlier runs left, and says how much that was. `None`: nothing.
+    pub(crate) fn clear(&self) -> Result<Option<String>, Failure> {
+        /// What is ours. Whoever points `--state-dir` at a folder with other things in it keeps those.
+        const OURS: [&str; 7] =
+            ["gateway", "logs", "data", "bin", "queues.db", "queues.db-wal", "queues.db-shm"];
+        let mut removed = Vec::new();
+        for name in OURS {
+            let path = self.root.join(name);
+            let result =
+                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            match result {
+                Ok(()) => removed.push(name),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let message = format!("cannot remove {}: {error}", path.display());
+                    return Err(Failure::new(Exit::Failed, message));
+                }
+            }
+        }
+        removed.retain(|name| !name.starts_with("queues.db-"));
+        Ok((!removed.is_empty()).then(|| removed.join(", ")))
     }
 
     /// What a service may keep for itself. Made if it is missing.

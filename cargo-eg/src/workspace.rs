@@ -1,10 +1,13 @@
 //! Which packages are services. Asks cargo for the workspace, then decides by rules; builds nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 
+use crate::declared;
 use crate::exit::{Exit, Failure};
+use crate::watch::{Sources, find};
 
 /// The crate that a service depends on.
 const RUNTIME: &str = "eg-runtime";
@@ -13,6 +16,8 @@ const RUNTIME: &str = "eg-runtime";
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where cargo puts what it builds.
+    target: PathBuf,
     packages: Vec<Package>,
 }
 
@@ -25,6 +30,8 @@ pub(crate) struct Package {
     has_binary: bool,
     /// Whether it depends on `eg-runtime` itself, for more than its tests.
     has_runtime: bool,
+    /// The folders of what it depends on by path.
+    depends_on: Vec<PathBuf>,
 }
 
 /// What a command is about: packages of one workspace.
@@ -32,6 +39,18 @@ pub(crate) struct Package {
 pub(crate) struct Selection {
     pub(crate) root: PathBuf,
     pub(crate) packages: Vec<Package>,
+    /// What they are built from.
+    pub(crate) sources: Sources,
+}
+
+/// What there is to run at one place.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) selection: Option<Selection>,
+    /// The `eg.toml` files.
+    pub(crate) declared: Vec<PathBuf>,
+    /// Where new ones would be found.
+    pub(crate) searched: PathBuf,
 }
 
 impl Package {
@@ -44,6 +63,9 @@ impl Workspace {
     /// The workspace that `folder` is in.
     pub(crate) fn of(folder: &Path) -> Result<Self, Failure> {
         let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec().map_err(|error| {
+            if let cargo_metadata::Error::Io(error) = &error {
+                return no_cargo(error);
+            }
             let reason = match &error {
                 cargo_metadata::Error::CargoMetadata { stderr } => stderr.trim().to_owned(),
                 other => other.to_string(),
@@ -53,7 +75,8 @@ impl Workspace {
             Failure::new(Exit::Usage, message).hint("run it in the folder of your workspace, or name a PATH")
         })?;
         let packages = metadata.workspace_packages().into_iter().map(package).collect();
-        Ok(Self { root: metadata.workspace_root.into_std_path_buf(), packages })
+        let target = metadata.target_directory.into_std_path_buf();
+        Ok(Self { root: metadata.workspace_root.into_std_path_buf(), target, packages })
     }
 
     /// The member with that name, which must have a binary.
@@ -98,37 +121,99 @@ enum Choice {
     Current,
 }
 
-/// What to run: the services at `paths`, or, if there are none, those of the current directory.
-pub(crate) fn select(current: &Path, paths: &[PathBuf]) -> Result<Vec<Selection>, Failure> {
-    if paths.is_empty() {
-        let workspace = Workspace::of(current)?;
-        let packages = workspace.services(&canonical(current)?, Choice::Current);
-        if packages.is_empty() {
-            return Err(nothing(current));
-        }
-        return Ok(vec![Selection { root: workspace.root, packages }]);
-    }
+/// The packages of all places, by workspace.
+pub(crate) fn selections(places: Vec<Place>) -> Vec<Selection> {
     let mut selections: Vec<Selection> = Vec::new();
-    for path in paths {
-        let folder = canonical(&current.join(path))?;
-        let folder = if folder.is_file() { folder.parent().unwrap_or(&folder).to_owned() } else { folder };
-        let workspace = Workspace::of(&folder)?;
-        let packages = workspace.services(&folder, Choice::Named);
-        if packages.is_empty() {
-            return Err(nothing(path));
-        }
-        match selections.iter_mut().find(|selection| selection.root == workspace.root) {
-            None => selections.push(Selection { root: workspace.root, packages }),
+    for new in places.into_iter().filter_map(|place| place.selection) {
+        match selections.iter_mut().find(|selection| selection.root == new.root) {
+            None => selections.push(new),
             Some(selection) => {
-                for package in packages {
+                for package in new.packages {
                     if !selection.packages.contains(&package) {
                         selection.packages.push(package);
                     }
                 }
+                selection.sources.add(new.sources);
             }
         }
     }
-    Ok(selections)
+    selections
+}
+
+/// What there is at each of `paths`, or, if there are none, at the current directory: at least one service.
+pub(crate) fn places(current: &Path, paths: &[PathBuf]) -> Result<Vec<Place>, Failure> {
+    if paths.is_empty() {
+        return Ok(vec![place(&canonical(current)?, current, Choice::Current)?]);
+    }
+    let place = |path: &PathBuf| {
+        let folder = canonical(&current.join(path))?;
+        let folder = if folder.is_file() { folder.parent().unwrap_or(&folder).to_owned() } else { folder };
+        place(&folder, path, Choice::Named)
+    };
+    paths.iter().map(place).collect()
+}
+
+fn place(folder: &Path, shown: &Path, choice: Choice) -> Result<Place, Failure> {
+    // A folder with nothing but an `eg.toml` needs no cargo.
+    let has_workspace = folder.ancestors().any(|folder| folder.join("Cargo.toml").is_file());
+    let here = folder.join(declared::FILE);
+    let workspace = if has_workspace || !here.is_file() {
+        match Workspace::of(folder) {
+            Ok(workspace) => Some(workspace),
+            Err(failure) if has_workspace || find(folder, declared::FILE).is_empty() => return Err(failure),
+            Err(_) => None,
+        }
+    } else {
+        None
+    };
+    let searched = match &workspace {
+        Some(workspace) => workspace.searched(folder, choice),
+        None => folder.to_owned(),
+    };
+    let mut declared = find(&searched, declared::FILE);
+    if here.is_file() && !declared.contains(&here) {
+        declared.push(here);
+    }
+    let packages = workspace.as_ref().map(|workspace| workspace.services(folder, choice)).unwrap_or_default();
+    if packages.is_empty() && declared.is_empty() {
+        return Err(nothing(shown));
+    }
+    let selection = workspace.filter(|_| !packages.is_empty()).map(|workspace| {
+        let sources = workspace.sources(&packages);
+        Selection { root: workspace.root, packages, sources }
+    });
+    Ok(Place { selection, declared, searched })
+}
+
+impl Workspace {
+    /// Where services are looked for, and new ones may turn up.
+    fn searched(&self, folder: &Path, choice: Choice) -> PathBuf {
+        let services = self.root.join("services");
+        if choice == Choice::Current && folder == self.root && services.is_dir() {
+            return services;
+        }
+        folder.to_owned()
+    }
+
+    /// What `packages` are built from: their folders, those of what they depend on by path, and what tells cargo how.
+    fn sources(&self, packages: &[Package]) -> Sources {
+        const SETTINGS: [&str; 5] =
+            ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "rust-toolchain", ".cargo/config.toml"];
+        let mut trees = BTreeSet::new();
+        let mut open: Vec<PathBuf> = packages.iter().map(|package| package.folder.clone()).collect();
+        while let Some(folder) = open.pop() {
+            if !trees.insert(folder.clone()) {
+                continue;
+            }
+            let member = self.packages.iter().find(|package| package.folder == folder);
+            open.extend(member.into_iter().flat_map(|package| package.depends_on.iter().cloned()));
+        }
+        Sources {
+            trees,
+            files: SETTINGS.map(|name| self.root.join(name)).into(),
+            ignored: [self.target.clone()].into(),
+        }
+    }
 }
 
 /// The services among `packages` that are below `folder`. The root of a workspace also contains what
@@ -151,6 +236,12 @@ fn choose(packages: &[Package], root: &Path, folder: &Path, choice: Choice) -> V
         .collect()
 }
 
+/// cargo cannot be started.
+pub(crate) fn no_cargo(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Build, format!("cannot run cargo: {error}"))
+        .hint("install Rust from https://rustup.rs, or set CARGO to the path of cargo")
+}
+
 fn with_binary(package: &Package) -> Result<&Package, Failure> {
     if package.has_binary {
         return Ok(package);
@@ -161,7 +252,7 @@ fn with_binary(package: &Package) -> Result<&Package, Failure> {
 fn nothing(path: &Path) -> Failure {
     let message = format!("no services in {}", path.display());
     Failure::new(Exit::NotFound, message)
-        .hint("a service is a package that depends on eg-runtime and has a main.rs; name its folder as PATH")
+        .hint("a service is a package that depends on eg-runtime and has a main.rs, or an eg.toml; name its folder as PATH")
 }
 
 /// The absolute path of something that exists.
@@ -180,6 +271,13 @@ fn package(package: &cargo_metadata::Package) -> Package {
             .dependencies
             .iter()
             .any(|dependency| dependency.name == RUNTIME && dependency.kind == DependencyKind::Normal),
+        depends_on: package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind != DependencyKind::Development)
+            .filter_map(|dependency| dependency.path.as_ref())
+            .map(|path| path.as_std_path().to_owned())
+            .collect(),
     }
 }
 
@@ -190,7 +288,7 @@ mod tests {
     fn package(folder: &str, has_binary: bool, has_runtime: bool) -> Package {
         let folder = PathBuf::from(folder);
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        Package { name, folder, has_binary, has_runtime }
+        Package { name, folder, has_binary, has_runtime, depends_on: Vec::new() }
     }
 
     #[track_caller]
@@ -215,6 +313,25 @@ mod tests {
         check(&packages, "/app/examples/hello/src", Choice::Current, &[]);
         check(&packages, "/app", Choice::Named, &["users", "hello", "admin"]);
         check(&packages, "/app/examples", Choice::Named, &["hello"]);
+    }
+
+    #[test]
+    fn sources_follow_paths() {
+        let mut users = package("/app/services/users", true, true);
+        users.depends_on = vec!["/app/events".into(), "/elsewhere/lib".into()];
+        let mut events = package("/app/events", false, false);
+        events.depends_on = vec!["/app/base".into()];
+        let packages = vec![
+            users.clone(),
+            events,
+            package("/app/base", false, false),
+            package("/app/other", true, true),
+        ];
+        let workspace = Workspace { root: "/app".into(), target: "/app/target".into(), packages };
+        let sources = workspace.sources(&[users]);
+        let expected =
+            ["/app/base", "/app/events", "/app/services/users", "/elsewhere/lib"].map(PathBuf::from);
+        assert_eq!(sources.trees, expected.into());
     }
 
     #[test]

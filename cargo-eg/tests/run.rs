@@ -8,7 +8,7 @@ use std::net::TcpListener;
 
 use eg_sdk::{EventGateway, Settings};
 use rustix::process::Signal;
-use support::app::{App, Main, record};
+use support::app::{App, Main, Transcript, record};
 use support::{eventually, http};
 
 fn client(url: &impl Fn(&str) -> String) -> EventGateway {
@@ -81,6 +81,86 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     assert_eq!(text, "from index");
     run.signal(Signal::TERM);
     assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+
+    let mut run = app.run_with(&["--fresh", "--no-watch"]);
+    run.ready().await;
+    let (root, shown) = (app.path().canonicalize().unwrap().join(".eg"), run.stderr());
+    let removed = format!("removed from {}: gateway, logs, data, bin, queues.db\n", root.display());
+    assert!(shown.starts_with(&removed), "{shown}");
+    assert!(shown.ends_with("ready; Ctrl-C stops\n"), "nothing is followed: {shown}");
+    assert_eq!(app.log("mail-send"), "", "logs are gone");
+
+    // Two at once would take each other's messages and binaries away.
+    let transcript = app.eg(&["run", "--fresh", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    transcript.fails(
+        1,
+        &format!(
+            "error: another `cargo eg run` works in {}\n\
+             hint: stop it, or give this one a folder of its own with --state-dir\n",
+            root.display()
+        ),
+    );
+}
+
+#[tokio::test]
+async fn services_of_several_workspaces_run_together() {
+    let (one, two) = (App::new(), App::new());
+    one.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    two.service("mail", &[record("mail", "show", "GET /mail")], &Main::Serves);
+    let other = two.path().to_str().unwrap();
+    let mut run = one.run_with(&["services", other]);
+    let url = run.ready().await;
+    for (path, from) in [("/list", "from list"), ("/mail", "from show")] {
+        let text = http().get(url("events") + path).send().await.unwrap().text().await.unwrap();
+        assert_eq!(text, from);
+    }
+    assert!(
+        one.path().join(".eg").exists() && !two.path().join(".eg").exists(),
+        "one state, where one stands"
+    );
+
+    two.service("mail", &[record("mail", "list", "GET /mail")], &Main::Serves).service(
+        "shop",
+        &[record("shop", "list", "GET /more")],
+        &Main::Serves,
+    );
+    let mut folders = [&one, &two]
+        .map(|app| app.path().canonicalize().unwrap().join("services/shop").display().to_string());
+    folders.sort();
+    // Each with a target directory of its own, because the binaries have the same name.
+    let mut command = one.command(&["run", "services", other]);
+    let transcript = Transcript::of(command.env_remove("CARGO_TARGET_DIR").output().unwrap());
+    one.eg(&["run", "services", other]).fails(
+        3,
+        &format!(
+            "error: {} and {} build the same file {}\n\
+             hint: give each workspace its own target directory: CARGO_TARGET_DIR is set, or `build.target-dir`\n",
+            folders[0],
+            folders[1],
+            one.path().canonicalize().unwrap().join("target/debug/shop").display(),
+        ),
+    );
+    transcript.fails(
+        7,
+        &format!(
+            "error: two functions have the id shop-list: services/shop/src/main.rs:4 in {} and services/shop/src/main.rs:4 in {}\n\
+             hint: rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs, or `service` in its eg.toml\n",
+            folders[0],
+            folders[1],
+        ),
+    );
+}
+
+#[test]
+fn a_machine_without_cargo_is_told_how_to_get_one() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /")], &Main::Serves);
+    let output = app.command(&["run"]).env("CARGO", "/nowhere/cargo").output().unwrap();
+    Transcript::of(output).fails(
+        3,
+        "error: cannot run cargo: No such file or directory (os error 2)\n\
+         hint: install Rust from https://rustup.rs, or set CARGO to the path of cargo\n",
+    );
 }
 
 #[test]
@@ -92,8 +172,7 @@ fn a_service_that_does_not_build_is_named_and_nothing_starts() {
         &Main::Other("fn main() { let x: u8 = \"\"; }"),
     );
     let transcript = app.eg(&["run"]);
-    transcript
-        .fails(3, "error: bad not built; nothing was started\nhint: the compiler's messages are above\n");
+    transcript.fails(3, "error: bad not built\nhint: the compiler's messages are above\n");
     assert!(transcript.stderr.contains("mismatched types"), "{}", transcript.stderr);
     assert!(!app.path().join(".eg").exists());
 }
@@ -129,7 +208,7 @@ fn services_without_functions_or_with_the_same_ones_are_refused() {
     app.eg(&["run"]).fails(
         7,
         "error: two functions have the id shop-list: services/one/src/main.rs:4 and services/two/src/main.rs:4\n\
-         hint: rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs\n",
+         hint: rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs, or `service` in its eg.toml\n",
     );
 }
 

@@ -87,6 +87,8 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     // The trait without the derive macro of the same name, which `eg-runtime` exports in its own words.
+    #[cfg(feature = "tls")]
+    pub use crate::client::tls_config;
     #[cfg(feature = "client")]
     pub use crate::client::{Connection, Unanswered};
     pub use crate::event::Event as EventTrait;

@@ -1,32 +1,57 @@
-//! `cargo eg run`: builds the services, starts the application, and shows what happens until it is stopped.
+//! `cargo eg run`: builds the services, starts the application, shows what happens and follows the sources until it is
+//! stopped.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
 use super::current_folder;
-use crate::app::{App, Ports};
-use crate::builder::build;
+use crate::app::{App, Options, Ports};
 use crate::cli;
 use crate::console::{self, Addresses};
 use crate::exit::{Exit, Failure};
-use crate::services::{self, Service};
+use crate::happenings::{Happening, Happenings};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::queues;
+use crate::services::Service;
 use crate::signals::Signals;
-use crate::state::State;
-use crate::workspace::{Selection, select};
+use crate::state::{Lock, State};
+use crate::watch::{self, Sources, Watcher};
+
+/// What is needed to look at the sources again.
+struct Session {
+    arguments: cli::Run,
+    current: PathBuf,
+    state: State,
+    /// None with `--no-watch`.
+    watcher: Option<Watcher>,
+    services: Vec<Service>,
+}
 
 pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // The gateway's and the libraries' own words; fails only when there is a subscriber already.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-    let app = tokio::select! {
-        app = start(&arguments) => app?,
+    let (mut session, mut app) = tokio::select! {
+        started = Session::start(arguments) => started?,
         // Whatever was started ends as it is dropped.
         () = signals.next() => return Err(interrupted("interrupted before the app was ready")),
     };
-    signals.next().await;
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            changed = session.changed() => tokio::select! {
+                () = session.reload(&mut app, &changed) => {}
+                () = signals.next() => break,
+            },
+        }
+    }
     eprintln!("stopping: waiting for what is under way; Ctrl-C again stops at once");
     tokio::select! {
         () = app.stop() => Ok(()),
@@ -34,50 +59,125 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     }
 }
 
-async fn start(arguments: &cli::Run) -> Result<App, Failure> {
-    let current = current_folder()?;
-    let selections = select(&current, &arguments.paths)?;
-    let state = State::locate(&arguments.state, || Ok(state_home(&current, &selections)))?;
-    let services = build_all(&selections, arguments.release).await?;
-    services::check(&services)?;
-    let ports =
-        Ports { events: arguments.port, config: arguments.config_port, lambda: arguments.lambda_port };
-    let mut app = App::start(&services, &state, ports).await?;
-    let addresses = Addresses {
-        events: app.events_url(),
-        config: app.config_url(),
-        lambda: app.lambda_url(),
-        state: state.root(),
-    };
-    anstream::eprintln!("{}", console::overview(&services, &addresses, &current));
-    // Before the first delivery, so that nothing happens unseen.
-    tokio::spawn(show(app.activity()));
-    app.open();
-    Ok(app)
-}
-
-/// The workspace that one stands in, where `logs` looks too, or else the first one that was named.
-fn state_home(current: &Path, selections: &[Selection]) -> std::path::PathBuf {
-    let roots = || selections.iter().map(|selection| &selection.root);
-    let around = roots().find(|root| current.starts_with(root)).or_else(|| roots().next());
-    around.cloned().unwrap_or_else(|| current.to_owned())
-}
-
-async fn build_all(selections: &[Selection], release: bool) -> Result<Vec<Service>, Failure> {
-    let (mut packages, mut built) = (Vec::new(), Vec::new());
-    for selection in selections {
-        built.extend(build(&selection.root, &selection.packages, release).await?);
-        packages.extend(selection.packages.iter().cloned());
+impl Session {
+    async fn start(arguments: cli::Run) -> Result<(Self, App), Failure> {
+        let current = current_folder()?;
+        let project = Project::find(&current, &arguments.paths)?;
+        let state = State::locate(&arguments.state, || Ok(project.home(&current)))?;
+        let mut lock = None;
+        if arguments.fresh {
+            if state.root().exists() {
+                lock = Some(state.lock()?);
+            }
+            match state.clear()? {
+                Some(removed) => eprintln!("removed from {}: {removed}", state.root().display()),
+                None => eprintln!("nothing to remove in {}", state.root().display()),
+            }
+        }
+        // From here on no change is missed, also not one during the first build.
+        let watcher = if arguments.no_watch { None } else { Some(Watcher::new(sources(&project, &state))?) };
+        let mut session = Self { arguments, current, state, watcher, services: Vec::new() };
+        session.services = session.build(&project).await?;
+        let app = session.open(lock).await?;
+        Ok((session, app))
     }
-    services::load(&packages, built)
+
+    async fn open(&self, lock: Option<Lock>) -> Result<App, Failure> {
+        let arguments = &self.arguments;
+        let options = Options {
+            ports: Ports {
+                events: arguments.port,
+                config: arguments.config_port,
+                lambda: arguments.lambda_port,
+            },
+            schedules: !arguments.no_schedules,
+            queues: queues::Settings {
+                visibility: Duration::from_secs(arguments.queue_visibility.into()),
+                ..queues::Settings::default()
+            },
+        };
+        let (happenings, told) = Happenings::channel();
+        let progress = Progress::begin("starting the functions");
+        let mut app = App::start(&self.services, &self.state, lock, options, &happenings).await?;
+        drop(progress);
+        let addresses = Addresses {
+            events: app.events_url(),
+            config: app.config_url(),
+            lambda: app.lambda_url(),
+            state: self.state.root(),
+            schedules: options.schedules,
+            watching: self.watcher.is_some(),
+        };
+        anstream::eprintln!("{}", console::overview(&self.services, &addresses, &self.current));
+        // Before the first delivery, so that nothing happens unseen.
+        tokio::spawn(show(app.activity(), told));
+        app.open(&self.services);
+        Ok(app)
+    }
+
+    async fn build(&mut self, project: &Project) -> Result<Vec<Service>, Failure> {
+        let services = project.services(self.arguments.release).await;
+        if let Some(watcher) = &mut self.watcher {
+            watcher.built();
+        }
+        services
+    }
+
+    /// Waits for a change of the sources.
+    async fn changed(&mut self) -> BTreeSet<PathBuf> {
+        match &mut self.watcher {
+            Some(watcher) => watcher.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Follows the sources, or says why it cannot and leaves everything as it is.
+    async fn reload(&mut self, app: &mut App, changed: &BTreeSet<PathBuf>) {
+        let started = Instant::now();
+        eprintln!("{}: building", watch::describe(changed, &self.current));
+        let reloaded = async {
+            let project = Project::find(&self.current, &self.arguments.paths)?;
+            if let Some(watcher) = &mut self.watcher {
+                watcher.follow(sources(&project, &self.state))?;
+            }
+            let services = self.build(&project).await?;
+            let _progress = Progress::begin("starting the functions");
+            let update = app.update(&services).await?;
+            Ok::<_, Failure>((services, update))
+        };
+        match reloaded.await {
+            Ok((services, update)) => {
+                let lines = console::reloaded(&services, &update, started.elapsed());
+                anstream::eprintln!("{lines}");
+                self.services = services;
+            }
+            Err(failure) => {
+                failure.report();
+                eprintln!("not reloaded: the last version that worked keeps running");
+            }
+        }
+    }
 }
 
-async fn show(mut activities: broadcast::Receiver<eg_gateway::Activity>) {
+/// Everything but what the application itself writes.
+fn sources(project: &Project, state: &State) -> Sources {
+    let mut sources = project.sources();
+    sources.ignored.insert(state.root().to_owned());
+    sources
+}
+
+async fn show(
+    mut activities: broadcast::Receiver<eg_gateway::Activity>,
+    mut told: mpsc::UnboundedReceiver<Happening>,
+) {
     loop {
-        match activities.recv().await {
-            Ok(activity) => anstream::eprintln!("{}", console::line(&activity)),
-            Err(RecvError::Lagged(count)) => eprintln!("… {count} lines left out: too much at once"),
-            Err(RecvError::Closed) => return,
+        tokio::select! {
+            activity = activities.recv() => match activity {
+                Ok(activity) => anstream::eprintln!("{}", console::line(&activity)),
+                Err(RecvError::Lagged(count)) => eprintln!("… {count} lines left out: too much at once"),
+                Err(RecvError::Closed) => return,
+            },
+            Some(happening) = told.recv() => anstream::eprintln!("{}", console::happening(&happening)),
         }
     }
 }

@@ -185,7 +185,7 @@ async fn serve_runtime_api() -> io::Result<RuntimeApi> {
 
 fn command(spec: &FunctionSpec, variables: BTreeMap<OsString, OsString>) -> Command {
     let mut command = Command::new(&spec.program);
-    command.current_dir(&spec.root).env_clear().envs(variables);
+    command.args(&spec.arguments).current_dir(&spec.root).env_clear().envs(variables);
     command
 }
 

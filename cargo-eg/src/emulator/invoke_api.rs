@@ -75,13 +75,13 @@ async fn invoke(
         InvocationType::Event => {
             let invocation = invocation.clone();
             // Runs on when nobody waits for it.
-            drop(registry.spawn(async move { function.invoke(&invocation).await })?);
+            drop(registry.work().spawn(async move { function.invoke(&invocation).await })?);
             ACCEPTED.into_response()
         }
         InvocationType::RequestResponse => {
             let running = invocation.clone();
             // A task of its own: the invocation goes on when the caller hangs up, as on Lambda.
-            let task = registry.spawn(async move { function.invoke(&running).await })?;
+            let task = registry.work().spawn(async move { function.invoke(&running).await })?;
             answer(task.await.map_err(|_| InvokeError::Stopping)?, wants_log)
         }
     };

@@ -30,6 +30,7 @@ mod invocation;
 mod invoke_api;
 mod log;
 mod output;
+mod pool;
 mod process;
 mod registry;
 mod report;
@@ -42,6 +43,7 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
@@ -67,6 +69,8 @@ pub struct Options {
     pub addr: SocketAddr,
     /// The folder of the functions' log files (`<function id>.log`); made if it is missing.
     pub log_dir: PathBuf,
+    /// What else is served on the same port, for example another API of AWS. Default: nothing.
+    pub routes: axum::Router,
 }
 
 /// A running emulator. Dropping it kills its processes; [`shut_down`](Self::shut_down) also waits.
@@ -74,6 +78,7 @@ pub struct Options {
 pub struct Emulator {
     url: String,
     log_dir: PathBuf,
+    routes: axum::Router,
     registry: Registry,
     door: Door,
 }
@@ -147,7 +152,7 @@ impl Options {
     /// Logs in `log_dir`, Invoke API on a free port.
     #[must_use]
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
-        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into() }
+        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into(), routes: axum::Router::new() }
     }
 }
 
@@ -155,7 +160,7 @@ impl Emulator {
     /// Takes the port. Until [`open`](Self::open), callers wait in the listener's queue instead of
     /// being told that functions do not exist which are about to be deployed.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
-        let Options { addr, log_dir } = options;
+        let Options { addr, log_dir, routes } = options;
         std::fs::create_dir_all(&log_dir)
             .map_err(|source| StartError::LogDir { path: log_dir.clone(), source })?;
         let failed = |source: io::Error| match source.kind() {
@@ -164,7 +169,7 @@ impl Emulator {
         };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        Ok(Self { url, log_dir, registry: Registry::default(), door: Door::Closed(listener) })
+        Ok(Self { url, log_dir, routes, registry: Registry::default(), door: Door::Closed(listener) })
     }
 
     /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -176,14 +181,47 @@ impl Emulator {
     /// Adds a function. Its first process starts with [`warm`](Self::warm) or its first invocation.
     pub fn deploy(&self, spec: FunctionSpec) -> Result<(), DeployError> {
         let id = spec.id.clone();
+        let function = Arc::new(self.function(spec)?);
+        if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
+    }
+
+    /// Adds a function, or lets a new version of it take over from the one that is there. The future
+    /// waits until a process of the new version is ready for its first event, and says how long its
+    /// start took; the work goes on when the future is dropped.
+    ///
+    /// Until the new version is ready, the old one takes all invocations; when it does not get ready,
+    /// nothing changes. From then on, the new version takes them, those that wait for a free process
+    /// included. What the old version has begun it ends; then its processes are ended too.
+    pub fn replace(
+        &self,
+        spec: FunctionSpec,
+    ) -> Result<impl Future<Output = Result<Duration, InitFailure>> + use<>, DeployError> {
+        let function = self.function(spec.clone())?;
+        let registry = self.registry.clone();
+        let task = self.registry.work().spawn(async move { registry.replace(spec, function).await });
+        Ok(async move {
+            let task = task.map_err(|_| InitFailure::Stopped)?;
+            task.await.unwrap_or(Err(InitFailure::Stopped))
+        })
+    }
+
+    /// Takes a function out. Invocations that have been accepted are carried out; then its processes
+    /// are ended. `false`: there was no such function.
+    pub fn remove(&self, id: &str) -> bool {
+        self.registry.remove(id).is_some_and(|function| {
+            function.close();
+            true
+        })
+    }
+
+    fn function(&self, spec: FunctionSpec) -> Result<Function, DeployError> {
+        let id = spec.id.clone();
         if !is_name(&id) {
             return Err(DeployError::BadId { id });
         }
         let path = self.log_dir.join(format!("{id}.log"));
-        let log =
-            FunctionLog::open(&path).map_err(|source| DeployError::Log { id: id.clone(), path, source })?;
-        let function = Function::new(spec, log, self.registry.stop_token());
-        if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
+        let log = FunctionLog::open(&path).map_err(|source| DeployError::Log { id, path, source })?;
+        Ok(Function::new(spec, log, self.registry.work().clone()))
     }
 
     /// Starts to answer callers.
@@ -198,7 +236,7 @@ impl Emulator {
     /// first event, and says how long the start took: zero when it was ready, or when there is no such function.
     pub fn warm(&self, id: &str) -> impl Future<Output = Result<Duration, InitFailure>> + use<> {
         let task = self.registry.get(id).map(|function| {
-            self.registry.spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
+            self.registry.work().spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
         });
         async move {
             match task {
@@ -219,8 +257,8 @@ impl Emulator {
     }
 
     fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
-        let router = invoke_api::router(self.registry.clone());
-        let stop = self.registry.stop_token().cancelled_owned();
+        let router = invoke_api::router(self.registry.clone()).merge(self.routes.clone());
+        let stop = self.registry.work().stop_token().clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // Only speed is lost without it.
             let _ = stream.set_nodelay(true);
@@ -231,6 +269,6 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        self.registry.stop_token().cancel();
+        self.registry.work().stop_token().cancel();
     }
 }

@@ -16,8 +16,11 @@ pub struct FunctionSpec {
     pub id: String,
     /// `_HANDLER`: which of the program's functions it is.
     pub handler: String,
-    /// The program. It finds its Runtime API in `AWS_LAMBDA_RUNTIME_API`.
+    /// The program: a path (relative to `root` if it is not absolute), or a name to be found in `PATH`.
+    /// It finds its Runtime API in `AWS_LAMBDA_RUNTIME_API`.
     pub program: PathBuf,
+    /// Its arguments. Default: none.
+    pub arguments: Vec<OsString>,
     /// The working directory and `LAMBDA_TASK_ROOT`.
     pub root: PathBuf,
     /// Further environment variables. They win over all others.
@@ -30,6 +33,8 @@ pub struct FunctionSpec {
     pub memory_mb: u32,
     /// The most processes at a time. Default: 10.
     pub concurrency: usize,
+    /// How long a process may wait for work until it is ended. Default: 5 minutes.
+    pub idle_timeout: Duration,
 }
 
 impl FunctionSpec {
@@ -46,12 +51,21 @@ impl FunctionSpec {
             handler: handler.into(),
             program: program.into(),
             root: root.into(),
+            arguments: Vec::new(),
             variables: BTreeMap::new(),
             timeout: Duration::from_secs(30),
             init_timeout: Duration::from_secs(10),
             memory_mb: 128,
             concurrency: 10,
+            idle_timeout: Duration::from_secs(5 * 60),
         }
+    }
+
+    /// Adds arguments of the program.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
     }
 
     /// Sets one environment variable.

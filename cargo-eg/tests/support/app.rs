@@ -13,6 +13,8 @@ const SERVES: &str = include_str!("serves.rs");
 /// What a service does when it is started.
 pub(crate) enum Main {
     Serves,
+    /// Serves, and prints this word instead of `got`.
+    Says(&'static str),
     Other(&'static str),
 }
 
@@ -35,12 +37,14 @@ pub(crate) struct Running {
     stderr: PathBuf,
 }
 
-/// One function record with a single trigger, `GET /…` or an event type.
+/// One function record with a single trigger: `GET /…`, `queue …`, `cron(…)` or an event type.
 pub(crate) fn record(package: &str, name: &str, trigger: &str) -> String {
-    let trigger = match trigger.strip_prefix("GET ") {
-        Some(path) => {
+    let trigger = match trigger.split_once(' ') {
+        Some(("GET", path)) => {
             format!(r#"{{"eventType":"http.request","mode":"sync","method":"GET","path":"{path}"}}"#)
         }
+        Some(("queue", queue)) => format!(r#"{{"queue":"{queue}"}}"#),
+        Some(_) => format!(r#"{{"schedule":"{trigger}"}}"#),
         None => format!(r#"{{"eventType":"{trigger}","mode":"async","method":"POST","path":"/"}}"#),
     };
     let source = format!("services/{package}/src/main.rs:{}", name.len());
@@ -63,6 +67,11 @@ impl App {
         app
     }
 
+    /// What a function has printed so far, in this run and earlier ones.
+    pub(crate) fn log(&self, function: &str) -> String {
+        std::fs::read_to_string(self.path().join(format!(".eg/logs/{function}.log"))).unwrap_or_default()
+    }
+
     fn members(&self, members: &str) {
         self.write("Cargo.toml", &format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n"));
     }
@@ -79,8 +88,9 @@ impl App {
         );
         self.write(&format!("{folder}/src/records"), &records.concat());
         let main = match main {
-            Main::Serves => SERVES,
-            Main::Other(source) => source,
+            Main::Serves => SERVES.to_owned(),
+            Main::Says(word) => SERVES.replace("} got {", &format!("}} {word} {{")),
+            Main::Other(source) => (*source).to_owned(),
         };
         let section = if records.is_empty() { "" } else { SECTION };
         self.write(&format!("{folder}/src/main.rs"), &format!("{section}{main}"));
@@ -104,9 +114,15 @@ impl App {
 
     /// Starts `cargo eg run` on free ports.
     pub(crate) fn run(&self) -> Running {
+        self.run_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn run_with(&self, arguments: &[&str]) -> Running {
         let stderr = self.path().join("stderr");
+        let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
         let child = self
-            .command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"])
+            .command(&[&ports[..], arguments].concat())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&stderr).unwrap())
@@ -120,7 +136,7 @@ impl App {
         self.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-eg"));
         command
             // As cargo calls it.
@@ -144,7 +160,7 @@ static RECORDS: [u8; include_bytes!("records").len()] = *include_bytes!("records
 "#;
 
 impl Transcript {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
@@ -175,6 +191,12 @@ impl Running {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{name} ")));
             line.unwrap_or_else(|| panic!("no address {name} in {text}")).trim().to_owned()
         }
+    }
+
+    /// Waits until the app has printed this text at least so often.
+    pub(crate) async fn says(&self, text: &str, times: usize) {
+        let what = format!("the app says {text:?} {times} times");
+        super::eventually_within(120, &what, || self.stderr().matches(text).count() >= times).await;
     }
 
     pub(crate) fn signal(&self, kind: Signal) {

@@ -79,12 +79,22 @@ pub(crate) fn header(response: &Response, name: &str) -> Option<String> {
 }
 
 /// Waits until `ready` says so.
-pub(crate) async fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+pub(crate) async fn eventually(what: &str, ready: impl FnMut() -> bool) {
+    eventually_within(20, what, ready).await;
+}
+
+/// The same for what takes longer: builds, minutes of the clock.
+pub(crate) async fn eventually_within(seconds: u64, what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     while !ready() {
-        assert!(Instant::now() < deadline, "not within 20 seconds: {what}");
+        assert!(Instant::now() < deadline, "not within {seconds} seconds: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The process that gave this answer.
+pub(crate) fn pid(answer: &Value) -> u32 {
+    u32::try_from(answer["pid"].as_u64().unwrap()).unwrap()
 }
 
 /// Whether a process exists and has not ended.

@@ -32,9 +32,18 @@ fn main() {
         let (id, event) =
             call(format!("GET {base}/next HTTP/1.1\r\nhost: local\r\nconnection: close\r\n\r\n"));
         println!("{handler} got {event}");
-        let body = format!(
-            r#"{{"statusCode":200,"headers":{{"content-type":"text/plain"}},"body":"from {handler}"}}"#
-        );
+        let body = if event.contains("\"Records\"") {
+            // Of a batch, it fails the messages `bad`.
+            let failed: Vec<String> = event
+                .split("\"body\":\"bad\"")
+                .skip(1)
+                .filter_map(|rest| rest.split("\"messageId\":\"").nth(1)?.split('"').next())
+                .map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#))
+                .collect();
+            format!(r#"{{"batchItemFailures":[{}]}}"#, failed.join(","))
+        } else {
+            format!(r#"{{"statusCode":200,"headers":{{"content-type":"text/plain"}},"body":"from {handler}"}}"#)
+        };
         let (id, length) = (id.unwrap(), body.len());
         call(format!(
             "POST {base}/{id}/response HTTP/1.1\r\nhost: local\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"

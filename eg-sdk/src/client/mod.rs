@@ -25,6 +25,8 @@ pub use self::error::Error;
 use self::http::Http;
 pub use self::recorder::Recorder;
 pub use self::retry::RetryPolicy;
+#[cfg(feature = "tls")]
+pub use self::tls::config as tls_config;
 pub use self::transport::TransportError;
 use self::url::{Url, config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};

@@ -28,7 +28,8 @@ pub(super) async fn connect(stream: TcpStream, host: &str) -> io::Result<Stream>
 }
 
 /// Made at the first connection, and shared from then on.
-fn config() -> &'static Arc<rustls::ClientConfig> {
+#[must_use]
+pub fn config() -> &'static Arc<rustls::ClientConfig> {
     static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
     CONFIG.get_or_init(|| {
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,62 +1,12 @@
-//! Lines for people: what is registered, and what happens. Text in, text out; the caller prints.
+//! One thing that happens, in one line.
 
-use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-use cargo_eg::manifest::{EventTrigger, Function, HTTP_REQUEST};
+use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::{Activity, DeliveryOutcome};
 
-use crate::services::{Service, describe};
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
-const RED: Style = AnsiColor::Red.on_default();
-
-/// Where an application can be reached.
-#[derive(Debug)]
-pub(crate) struct Addresses<'a> {
-    pub(crate) events: &'a str,
-    pub(crate) config: &'a str,
-    pub(crate) lambda: &'a str,
-    /// The state directory.
-    pub(crate) state: &'a Path,
-}
-
-/// What is registered, where, and how to try it. Folders are shown as seen from `current`.
-pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current: &Path) -> String {
-    let functions: Vec<&Function> = services.iter().flat_map(|service| &service.manifest.functions).collect();
-    let mut text = String::new();
-    section(
-        &mut text,
-        "services",
-        services.iter().map(|service| {
-            let count = service.manifest.functions.len();
-            let plural = if count == 1 { "" } else { "s" };
-            [
-                service.manifest.service.clone(),
-                service.manifest.version.clone(),
-                format!("{count} function{plural}"),
-                seen_from(current, &service.folder),
-            ]
-        }),
-    );
-    section(&mut text, "functions", functions.iter().flat_map(|function| rows(function)));
-    let state = seen_from(current, addresses.state);
-    let rows = [
-        ["events", addresses.events],
-        ["config", addresses.config],
-        ["lambda", addresses.lambda],
-        ["state", &state],
-    ];
-    section(&mut text, "addresses", rows.into_iter().map(|row| row.map(str::to_owned)));
-    section(&mut text, "try", trials(&functions, addresses.events).into_iter().map(|line| [line]));
-    let _ = write!(text, "{GREEN}ready{GREEN:#}; Ctrl-C stops");
-    text
-}
+use super::{BOLD, DIM, GREEN, RED, YELLOW};
+use crate::happenings::Happening;
 
 /// One thing that happened, in one line.
 pub(crate) fn line(activity: &Activity) -> String {
@@ -119,78 +69,43 @@ pub(crate) fn line(activity: &Activity) -> String {
     }
 }
 
-fn seen_from(current: &Path, path: &Path) -> String {
-    match path.strip_prefix(current) {
-        Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
-        Ok(rest) => rest.display().to_string(),
-        Err(_) => path.display().to_string(),
-    }
-}
-
-/// One row per trigger; the id and the emitted types stand in the first.
-fn rows(function: &Function) -> Vec<[String; 3]> {
-    let emits = if function.emits.is_empty() {
-        String::new()
-    } else {
-        format!("emits {}", function.emits.join(", "))
-    };
-    let mut rows: Vec<[String; 3]> =
-        function.triggers.iter().map(|trigger| [String::new(), describe(trigger), String::new()]).collect();
-    if rows.is_empty() {
-        rows.push([String::new(), "no trigger".to_owned(), String::new()]);
-    }
-    rows[0][0].clone_from(&function.id);
-    rows[0][2] = emits;
-    rows
-}
-
-/// Commands that do something with this application.
-fn trials(functions: &[&Function], events_url: &str) -> Vec<String> {
-    let triggers = || functions.iter().flat_map(|function| function.events());
-    let mut lines = Vec::new();
-    if let Some(route) = triggers().find(|trigger| trigger.is_http()) {
-        lines.push(curl(route, events_url));
-    }
-    if let Some(trigger) = triggers().find(|trigger| !trigger.is_http()) {
-        lines.push(format!("cargo eg emit --event {} --data '{{}}'", trigger.event_type));
-    }
-    if let Some(function) = functions.first() {
-        lines.push(format!("cargo eg logs --function {} --tail", function.id));
-    }
-    lines
-}
-
-fn curl(route: &EventTrigger, events_url: &str) -> String {
-    let segment = |segment: &str| match segment.as_bytes().first() {
-        Some(b':' | b'*') => "1".to_owned(),
-        _ => segment.to_owned(),
-    };
-    let path: Vec<String> = route.path.split('/').map(segment).collect();
-    let url = format!("{events_url}{}", path.join("/"));
-    match route.method.as_str() {
-        "GET" => format!("curl {url}"),
-        "HEAD" => format!("curl --head {url}"),
-        method @ ("POST" | "PUT" | "PATCH") => {
-            format!("curl -X {method} {url} -H 'content-type: application/json' -d '{{}}'")
+/// The same for what happens outside the gateway.
+pub(crate) fn happening(happening: &Happening) -> String {
+    match happening {
+        Happening::Batch { queue, function, messages, failed, error, again, duration } => {
+            let begin = format!("{BOLD}queue {queue}{BOLD:#} → {function} {}", count(*messages, "message"));
+            let time = format!("{DIM}{}{DIM:#}", span(*duration));
+            let again = if again.is_zero() { "now".to_owned() } else { format!("in {}", span(*again)) };
+            match (error, failed) {
+                (Some(error), _) => {
+                    format!("{begin} {YELLOW}failed{YELLOW:#} {time}: {}; again {again}", one_line(error))
+                }
+                (None, 0) => format!("{begin} {GREEN}handled{GREEN:#} {time}"),
+                (None, failed) => format!("{begin} {YELLOW}{failed} failed{YELLOW:#} {time}; again {again}"),
+            }
         }
-        method => format!("curl -X {method} {url}"),
-    }
-}
-
-/// A heading and rows in aligned columns.
-fn section<const N: usize>(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; N]>) {
-    let rows: Vec<[String; N]> = rows.collect();
-    if rows.is_empty() {
-        return;
-    }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{BOLD}{heading}{BOLD:#}");
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-        let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
+        Happening::Buried { queue, message, receives, dead_letters } => format!(
+            "{BOLD}queue {queue}{BOLD:#} {DIM}{}{DIM:#} {RED}dead letter{RED:#}: received {receives} times; it is in {dead_letters} now",
+            short(message)
+        ),
+        Happening::QueueFailed { queue, error } => {
+            format!("{BOLD}queue {queue}{BOLD:#} {RED}failed{RED:#}: {}", one_line(error))
+        }
+        Happening::Scheduled { schedule, function, failure, duration } => {
+            let begin = format!("{BOLD}{schedule}{BOLD:#} → {function}");
+            let time = format!("{DIM}{}{DIM:#}", span(*duration));
+            match failure {
+                None => format!("{begin} {GREEN}done{GREEN:#} {time}"),
+                Some((error, Some(again))) => format!(
+                    "{begin} {YELLOW}failed{YELLOW:#} {time}: {}; again in {}",
+                    one_line(error),
+                    span(*again)
+                ),
+                Some((error, None)) => {
+                    format!("{begin} {RED}given up{RED:#} {time}: {}", one_line(error))
+                }
+            }
+        }
     }
 }
 
@@ -201,7 +116,7 @@ fn short(id: &str) -> &str {
     &id[begin..]
 }
 
-fn span(duration: Duration) -> String {
+pub(super) fn span(duration: Duration) -> String {
     match duration.as_secs_f64() {
         seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1000.0),
         seconds if seconds < 60.0 => format!("{seconds:.1} s"),
@@ -211,6 +126,11 @@ fn span(duration: Duration) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `1 message`, `2 messages`.
+pub(super) fn count(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[cfg(test)]
@@ -281,20 +201,46 @@ mod tests {
     }
 
     #[test]
-    fn a_route_is_tried_with_curl() {
-        let check = |method: &str, path: &str, expected: &str| {
-            let route = serde_json::json!(
-                {"eventType": "http.request", "mode": "sync", "method": method, "path": path}
-            );
-            let route: EventTrigger = serde_json::from_value(route).unwrap();
-            assert_eq!(curl(&route, "http://localhost:4000"), expected);
+    fn so_is_every_happening() {
+        let check = |one: &Happening, expected: &str| {
+            assert_eq!(anstream::adapter::strip_str(&happening(one)).to_string(), expected);
         };
-        check("GET", "/users/:id/files/*rest", "curl http://localhost:4000/users/1/files/1");
+        let batch = |failed, error: Option<&str>| Happening::Batch {
+            queue: "orders".to_owned(),
+            function: "shop-ship".to_owned(),
+            messages: 3,
+            failed,
+            error: error.map(str::to_owned),
+            again: Duration::from_secs(30),
+            duration: Duration::from_millis(4),
+        };
+        check(&batch(0, None), "queue orders → shop-ship 3 messages handled 4.0 ms");
+        check(&batch(1, None), "queue orders → shop-ship 3 messages 1 failed 4.0 ms; again in 30.0 s");
         check(
-            "POST",
-            "/users",
-            "curl -X POST http://localhost:4000/users -H 'content-type: application/json' -d '{}'",
+            &batch(3, Some("no\n stock")),
+            "queue orders → shop-ship 3 messages failed 4.0 ms: no stock; again in 30.0 s",
         );
-        check("DELETE", "/", "curl -X DELETE http://localhost:4000/");
+        let buried = Happening::Buried {
+            queue: "orders".to_owned(),
+            message: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
+            receives: 5,
+            dead_letters: "orders-dead-letters".to_owned(),
+        };
+        check(
+            &buried,
+            "queue orders 0abcdef1 dead letter: received 5 times; it is in orders-dead-letters now",
+        );
+        let scheduled = |failure: Option<(&str, Option<u64>)>| Happening::Scheduled {
+            schedule: "rate(1 minute)".to_owned(),
+            function: "shop-sweep".to_owned(),
+            failure: failure.map(|(error, again)| (error.to_owned(), again.map(Duration::from_secs))),
+            duration: Duration::from_millis(2),
+        };
+        check(&scheduled(None), "rate(1 minute) → shop-sweep done 2.0 ms");
+        check(
+            &scheduled(Some(("no broom", Some(60)))),
+            "rate(1 minute) → shop-sweep failed 2.0 ms: no broom; again in 1.0 min",
+        );
+        check(&scheduled(Some(("no broom", None))), "rate(1 minute) → shop-sweep given up 2.0 ms: no broom");
     }
 }

@@ -1,0 +1,268 @@
+//! What is registered and where, how to try it, and what a reload changed.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use cargo_eg::manifest::{EventTrigger, Function, Trigger};
+use time::OffsetDateTime;
+
+use super::lines::{count, span};
+use super::{BOLD, DIM, GREEN};
+use crate::app::Update;
+use crate::queues::dead_letters_of;
+use crate::schedules::Schedule;
+use crate::services::{Service, describe};
+
+/// How many functions are named one by one.
+const SHOWN: usize = 4;
+
+/// Where `cargo eg emit` looks for the gateway and the queues.
+const EVENTS_URL: &str = "http://localhost:4000";
+const LAMBDA_URL: &str = "http://127.0.0.1:9001";
+
+/// Where an application can be reached.
+#[derive(Debug)]
+pub(crate) struct Addresses<'a> {
+    pub(crate) events: &'a str,
+    pub(crate) config: &'a str,
+    pub(crate) lambda: &'a str,
+    /// The state directory.
+    pub(crate) state: &'a Path,
+    /// Whether the clock calls functions.
+    pub(crate) schedules: bool,
+    /// Whether changes of the sources are followed.
+    pub(crate) watching: bool,
+}
+
+/// What is registered, where, and how to try it. Folders are shown as seen from `current`.
+pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current: &Path) -> String {
+    let functions: Vec<&Function> = services.iter().flat_map(|service| &service.manifest.functions).collect();
+    let mut text = String::new();
+    section(
+        &mut text,
+        "services",
+        services.iter().map(|service| {
+            [
+                service.manifest.service.clone(),
+                service.manifest.version.clone(),
+                count(service.manifest.functions.len(), "function"),
+                seen_from(current, &service.folder),
+            ]
+        }),
+    );
+    section(&mut text, "functions", functions.iter().flat_map(|function| rows(function)));
+    section(&mut text, "schedules", schedules(&functions, addresses.schedules));
+    section(&mut text, "queues", queues(&functions));
+    let state = seen_from(current, addresses.state);
+    let has_queues = queues(&functions).next().is_some();
+    let rows = [
+        ["events", addresses.events],
+        ["config", addresses.config],
+        ["lambda", addresses.lambda],
+        // The same port speaks SQS.
+        ["sqs", if has_queues { addresses.lambda } else { "" }],
+        ["state", &state],
+    ];
+    let rows = rows.into_iter().filter(|row| !row[1].is_empty());
+    section(&mut text, "addresses", rows.map(|row| row.map(str::to_owned)));
+    section(&mut text, "try", trials(services, addresses).into_iter().map(|line| [line]));
+    let watching = if addresses.watching { "; changes of the sources are followed" } else { "" };
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{GREEN}ready{GREEN:#}; Ctrl-C stops{watching}");
+    text
+}
+
+/// What a reload changed.
+pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) -> String {
+    let functions = || services.iter().flat_map(|service| &service.manifest.functions);
+    let mut text = String::new();
+    let added = functions()
+        .filter(|function| update.added.contains(&function.id))
+        .flat_map(rows)
+        .map(|[id, trigger, emits]| ["new".to_owned(), id, trigger, emits]);
+    let removed =
+        update.removed.iter().map(|id| ["gone".to_owned(), id.clone(), String::new(), String::new()]);
+    section(&mut text, "functions", added.chain(removed));
+    let time = format!("{DIM}{}{DIM:#}", span(took));
+    if update == &Update::default() {
+        return format!("nothing to start anew {time}");
+    }
+    let _ = write!(text, "{GREEN}reloaded{GREEN:#} {time}");
+    match update.replaced.len() {
+        0 => {}
+        1..=SHOWN => {
+            let _ = write!(text, ": {}", update.replaced.join(", "));
+        }
+        more => {
+            let _ = write!(text, ": {}", count(more, "function"));
+        }
+    }
+    text
+}
+
+/// When each schedule is due next, by the clock of EventBridge, which is UTC.
+fn schedules(functions: &[&Function], on: bool) -> impl Iterator<Item = [String; 3]> {
+    let now = OffsetDateTime::now_utc();
+    let next = move |schedule: &str| {
+        if !on {
+            return "off".to_owned();
+        }
+        match Schedule::parse(schedule).map(|schedule| schedule.next(now)) {
+            Ok(Some(next)) => {
+                let (date, time) = (next.date(), next.time());
+                format!("next {date} {:02}:{:02}:{:02} UTC", time.hour(), time.minute(), time.second())
+            }
+            Ok(None) => "never".to_owned(),
+            Err(mistake) => format!("never: {mistake}"),
+        }
+    };
+    functions.iter().flat_map(move |function| {
+        function.triggers.iter().filter_map(move |trigger| match trigger {
+            Trigger::Schedule { schedule, .. } => {
+                Some([function.id.clone(), schedule.clone(), next(schedule)])
+            }
+            _ => None,
+        })
+    })
+}
+
+fn queues(functions: &[&Function]) -> impl Iterator<Item = [String; 3]> {
+    functions.iter().flat_map(|function| {
+        function.triggers.iter().filter_map(move |trigger| match trigger {
+            Trigger::Queue { queue, .. } => Some([
+                queue.clone(),
+                function.id.clone(),
+                format!("dead letters in {}", dead_letters_of(queue)),
+            ]),
+            _ => None,
+        })
+    })
+}
+
+fn seen_from(current: &Path, path: &Path) -> String {
+    match path.strip_prefix(current) {
+        Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
+        Ok(rest) => rest.display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
+}
+
+/// One row per trigger; the id and the emitted types stand in the first.
+fn rows(function: &Function) -> Vec<[String; 3]> {
+    let emits = if function.emits.is_empty() {
+        String::new()
+    } else {
+        format!("emits {}", function.emits.join(", "))
+    };
+    let mut rows: Vec<[String; 3]> =
+        function.triggers.iter().map(|trigger| [String::new(), describe(trigger), String::new()]).collect();
+    if rows.is_empty() {
+        rows.push([String::new(), "no trigger".to_owned(), String::new()]);
+    }
+    rows[0][0].clone_from(&function.id);
+    rows[0][2] = emits;
+    rows
+}
+
+/// Commands that do something with this application.
+fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
+    let functions = || services.iter().flat_map(|service| &service.manifest.functions);
+    let triggers = || functions().flat_map(|function| function.events());
+    let mut lines = Vec::new();
+    if let Some(route) = triggers().find(|trigger| trigger.is_http()) {
+        lines.push(curl(route, addresses.events));
+    }
+    if let Some(trigger) = triggers().find(|trigger| !trigger.is_http()) {
+        // A payload that fits can be made where the service says what fits.
+        let data = if has_schema(services, &trigger.event_type) { "--sample" } else { "--data '{}'" };
+        let url = unless(EVENTS_URL, "--url", addresses.events);
+        lines.push(format!("cargo eg emit --event {} {data}{url}", trigger.event_type));
+    }
+    let queue = functions().flat_map(|function| &function.triggers).find_map(|trigger| match trigger {
+        Trigger::Queue { queue, .. } => Some(queue),
+        _ => None,
+    });
+    if let Some(queue) = queue {
+        let group = if queue.ends_with(".fifo") { " --group 1" } else { "" };
+        let url = unless(LAMBDA_URL, "--lambda-url", addresses.lambda);
+        lines.push(format!("cargo eg emit --queue {queue}{group} --data '{{}}'{url}"));
+    }
+    if let Some(function) = functions().next() {
+        lines.push(format!("cargo eg logs --function {} --tail", function.id));
+    }
+    lines
+}
+
+/// An option, unless its value is the default.
+fn unless(default: &str, option: &str, value: &str) -> String {
+    if value == default { String::new() } else { format!(" {option} {value}") }
+}
+
+/// Whether a manifest says what events of that type look like.
+fn has_schema(services: &[Service], event_type: &str) -> bool {
+    services.iter().any(|service| {
+        let manifest = serde_json::to_value(&service.manifest).unwrap_or_default();
+        let events = manifest["events"].as_array();
+        events.is_some_and(|events| {
+            events.iter().any(|event| event["type"] == event_type && !event["schema"].is_null())
+        })
+    })
+}
+
+fn curl(route: &EventTrigger, events_url: &str) -> String {
+    let segment = |segment: &str| match segment.as_bytes().first() {
+        Some(b':' | b'*') => "1".to_owned(),
+        _ => segment.to_owned(),
+    };
+    let path: Vec<String> = route.path.split('/').map(segment).collect();
+    let url = format!("{events_url}{}", path.join("/"));
+    match route.method.as_str() {
+        "GET" => format!("curl {url}"),
+        "HEAD" => format!("curl --head {url}"),
+        method @ ("POST" | "PUT" | "PATCH") => {
+            format!("curl -X {method} {url} -H 'content-type: application/json' -d '{{}}'")
+        }
+        method => format!("curl -X {method} {url}"),
+    }
+}
+
+/// A heading and rows in aligned columns.
+fn section<const N: usize>(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = rows.collect();
+    if rows.is_empty() {
+        return;
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{BOLD}{heading}{BOLD:#}");
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_tried_with_curl() {
+        let check = |method: &str, path: &str, expected: &str| {
+            let route = serde_json::json!(
+                {"eventType": "http.request", "mode": "sync", "method": method, "path": path}
+            );
+            let route: EventTrigger = serde_json::from_value(route).unwrap();
+            assert_eq!(curl(&route, "http://localhost:4000"), expected);
+        };
+        check("GET", "/users/:id/files/*rest", "curl http://localhost:4000/users/1/files/1");
+        check(
+            "POST",
+            "/users",
+            "curl -X POST http://localhost:4000/users -H 'content-type: application/json' -d '{}'",
+        );
+        check("DELETE", "/", "curl -X DELETE http://localhost:4000/");
+    }
+}

@@ -1,0 +1,121 @@
+//! Functions as the emulator runs them, and whether they are what runs already. Starts nothing.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cargo_eg::emulator::FunctionSpec;
+use cargo_eg::manifest::Function;
+
+use crate::declared::Program;
+use crate::exit::{Exit, Failure};
+use crate::services::{Code, Service};
+use crate::state::State;
+use crate::watch::{fingerprint, of_file};
+
+/// One function, ready to be started.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) spec: FunctionSpec,
+    /// Differs when anything that it is made of does.
+    pub(crate) version: u64,
+}
+
+/// The functions of `services` that have a program, each with `variables`. Binaries are put aside first: a process that
+/// starts during a build must not meet half of the next version.
+pub(crate) fn deployments(
+    services: &[Service],
+    state: &State,
+    variables: &[(&str, &str)],
+) -> Result<Vec<Deployment>, Failure> {
+    let mut deployments = Vec::new();
+    for service in services {
+        let data = state.data_of(&service.manifest.service)?;
+        let add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
+            let data = ("EG_DATA_DIR", data.as_os_str());
+            let all = variables.iter().map(|(name, value)| (*name, OsStr::new(*value))).chain([data]);
+            for (name, value) in all {
+                // What an `eg.toml` says wins.
+                spec.variables.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            }
+            spec = limits(spec, function);
+            let mut hash = DefaultHasher::new();
+            (format!("{spec:?}"), sources).hash(&mut hash);
+            Deployment { spec, version: hash.finish() }
+        };
+        match &service.code {
+            Code::Binary(binary) => {
+                let program = put_aside(binary, &state.binaries())?;
+                for function in &service.manifest.functions {
+                    let spec = FunctionSpec::new(&function.id, &function.name, &program, &service.folder);
+                    deployments.push(add(function, spec, 0));
+                }
+            }
+            Code::Programs(programs) => {
+                let sources = fingerprint(&service.folder);
+                for function in &service.manifest.functions {
+                    if let Some(program) = programs.get(&function.id) {
+                        deployments.push(add(function, spec_of(function, program, &service.folder), sources));
+                    }
+                }
+            }
+        }
+    }
+    Ok(deployments)
+}
+
+fn spec_of(function: &Function, program: &Program, folder: &Path) -> FunctionSpec {
+    let (name, arguments) = program.command.split_first().map_or(("", &[][..]), |(name, rest)| (name, rest));
+    let mut spec = FunctionSpec::new(&function.id, &program.handler, name, folder)
+        .arguments(arguments.iter().map(OsString::from));
+    for (name, value) in &program.environment {
+        spec = spec.variable(name, value);
+    }
+    spec
+}
+
+/// The limits that the function asks for, in seconds and megabytes.
+fn limits(mut spec: FunctionSpec, function: &Function) -> FunctionSpec {
+    let number = |key: &str| function.further.get(key).and_then(serde_json::Value::as_u64);
+    if let Some(seconds) = number("timeout") {
+        spec.timeout = Duration::from_secs(seconds);
+    }
+    if let Some(memory) = number("memory").and_then(|memory| u32::try_from(memory).ok()) {
+        spec.memory_mb = memory;
+    }
+    spec
+}
+
+/// Gives a binary a name that says which version it is, in `folder`.
+fn put_aside(binary: &Path, folder: &Path) -> Result<PathBuf, Failure> {
+    let name = binary.file_name().unwrap_or(binary.as_os_str()).to_string_lossy();
+    let place = folder.join(format!("{name}-{:016x}", of_file(binary)));
+    let put = || {
+        std::fs::create_dir_all(folder)?;
+        match std::fs::hard_link(binary, &place) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // The state directory is on another disk.
+            Err(_) => std::fs::copy(binary, &place).map(drop),
+            Ok(()) => Ok(()),
+        }
+    };
+    match put() {
+        Ok(()) => Ok(place),
+        Err(error) => {
+            let message = format!("cannot put {} into {}: {error}", binary.display(), folder.display());
+            Err(Failure::new(Exit::Failed, message))
+        }
+    }
+}
+
+/// Removes the binaries that are not in `used`. One that is running is not harmed.
+pub(crate) fn tidy(folder: &Path, used: &BTreeSet<PathBuf>) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for path in entries.map(|entry| entry.path()).filter(|path| !used.contains(path)) {
+        // What cannot be removed takes up room, and nothing else.
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -1,0 +1,43 @@
+//! Signs of life for work that takes longer than a second. On terminals only; elsewhere it prints nothing.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::AbortHandle;
+
+/// How long work may take unannounced.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the sign moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Work under way. Dropping it wipes the sign.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    beginning: AbortHandle,
+}
+
+impl Progress {
+    /// `what` begins now, for example `starting the functions`.
+    pub(crate) fn begin(what: &'static str) -> Self {
+        // The target is hidden where standard error is no terminal.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let later = bar.clone();
+        let beginning = tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            later.set_draw_target(ProgressDrawTarget::stderr());
+            later.set_style(ProgressStyle::default_spinner());
+            later.set_message(what);
+            later.enable_steady_tick(TICK);
+        });
+        Self { bar, beginning: beginning.abort_handle() }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.beginning.abort();
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,87 @@
+//! What `cargo eg run` runs: services in Rust, which cargo builds, and those that an `eg.toml` declares. Finds, builds and
+//! checks; starts nothing.
+
+use std::path::{Path, PathBuf};
+
+use crate::builder::{Built, build};
+use crate::declared;
+use crate::exit::{Exit, Failure};
+use crate::services::{self, Service};
+use crate::watch::Sources;
+use crate::workspace::{Selection, places, selections};
+
+/// The services at the places that the user named, before they are built.
+#[derive(Debug)]
+pub(crate) struct Project {
+    selections: Vec<Selection>,
+    /// The `eg.toml` files.
+    declared: Vec<PathBuf>,
+    searched: Vec<PathBuf>,
+}
+
+impl Project {
+    /// What is there now, at `paths` or in the current directory.
+    pub(crate) fn find(current: &Path, paths: &[PathBuf]) -> Result<Self, Failure> {
+        let places = places(current, paths)?;
+        let mut declared: Vec<PathBuf> = places.iter().flat_map(|place| place.declared.clone()).collect();
+        declared.sort();
+        declared.dedup();
+        let searched = places.iter().map(|place| place.searched.clone()).collect();
+        Ok(Self { selections: selections(places), declared, searched })
+    }
+
+    /// The folder that the state directory belongs into: the workspace that one stands in, where `logs` looks too, or
+    /// else the first one that was named.
+    pub(crate) fn home(&self, current: &Path) -> PathBuf {
+        let roots = || self.selections.iter().map(|selection| &selection.root);
+        let around = roots().find(|root| current.starts_with(root)).or_else(|| roots().next());
+        let declared = || self.searched.first();
+        around.or_else(declared).cloned().unwrap_or_else(|| current.to_owned())
+    }
+
+    /// The files that the services are made of.
+    pub(crate) fn sources(&self) -> Sources {
+        let mut sources = Sources::default();
+        for selection in &self.selections {
+            sources.add(selection.sources.clone());
+        }
+        sources.trees.extend(self.searched.iter().cloned());
+        sources.trees.extend(self.declared.iter().filter_map(|file| file.parent()).map(Path::to_owned));
+        sources
+    }
+
+    /// Builds them and reads what they say about themselves.
+    pub(crate) async fn services(&self, release: bool) -> Result<Vec<Service>, Failure> {
+        // First what is quickly said.
+        let declared =
+            self.declared.iter().map(|file| declared::read(file)).collect::<Result<Vec<_>, _>>()?;
+        let (mut packages, mut built) = (Vec::new(), Vec::new());
+        for selection in &self.selections {
+            built.extend(build(&selection.root, &selection.packages, release).await?);
+            packages.extend(selection.packages.iter().cloned());
+        }
+        check_binaries(&built)?;
+        let mut services = services::load(&packages, built)?;
+        services.extend(declared.into_iter().map(Service::from));
+        services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
+        services::check(&services)?;
+        Ok(services)
+    }
+}
+
+/// Whether each package has a file of its own: workspaces that share a target directory overwrite each other's.
+fn check_binaries(built: &[Built]) -> Result<(), Failure> {
+    for (index, one) in built.iter().enumerate() {
+        let same = |other: &&Built| other.binary == one.binary && other.package.folder != one.package.folder;
+        if let Some(earlier) = built[..index].iter().find(same) {
+            let mut folders = [&earlier.package.folder, &one.package.folder];
+            folders.sort();
+            let [first, second] = folders.map(|folder| folder.display());
+            let message = format!("{first} and {second} build the same file {}", one.binary.display());
+            return Err(Failure::new(Exit::Build, message).hint(
+                "give each workspace its own target directory: CARGO_TARGET_DIR is set, or `build.target-dir`",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Whether SQS would take a message, and what is stored of it. Reads and decides only.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::digest::Attributes;
+use super::error::Refusal;
+use super::store::NewMessage;
+use super::{is_fifo, millis};
+
+/// The largest message with its attributes, in bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// The longest delay in seconds.
+const LONGEST_DELAY: u64 = 15 * 60;
+
+/// A message as it is sent, alone or in a batch.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Entry {
+    /// In batches only.
+    pub(super) id: Option<String>,
+    pub(super) message_body: Option<String>,
+    #[serde(default)]
+    pub(super) message_attributes: Attributes,
+    delay_seconds: Option<u64>,
+    message_group_id: Option<String>,
+    message_deduplication_id: Option<String>,
+}
+
+/// What is stored of a message that is sent to `queue` at the time `at`.
+pub(super) fn prepare(queue: &str, entry: &Entry, at: i64) -> Result<NewMessage, Refusal> {
+    let Some(body) = entry.message_body.clone() else { return Err(Refusal::Missing("MessageBody")) };
+    if body.is_empty() {
+        return Err(Refusal::Invalid(
+            "MessageBody is empty: a message has at least one character".to_owned(),
+        ));
+    }
+    let attributes = serde_json::to_string(&entry.message_attributes)
+        .map_err(|error| Refusal::Unreadable(error.to_string()))?;
+    let size = body.len() + if entry.message_attributes.is_empty() { 0 } else { attributes.len() };
+    if size > LARGEST {
+        return Err(Refusal::TooLarge { size, limit: LARGEST });
+    }
+    for (name, attribute) in &entry.message_attributes {
+        if attribute.string_value.is_some() == attribute.binary_value.is_some() {
+            return Err(Refusal::Invalid(format!(
+                "message attribute {name} needs a StringValue or a BinaryValue"
+            )));
+        }
+    }
+    let delay = entry.delay_seconds.unwrap_or_default();
+    if delay > LONGEST_DELAY {
+        return Err(Refusal::Invalid(format!("DelaySeconds is a number from 0 to {LONGEST_DELAY}")));
+    }
+    let fifo = is_fifo(queue);
+    if fifo && entry.message_group_id.is_none() {
+        return Err(Refusal::Missing("MessageGroupId, which every message of a FIFO queue has,"));
+    }
+    if fifo && delay > 0 {
+        return Err(Refusal::Invalid(
+            "messages of a FIFO queue have no DelaySeconds of their own".to_owned(),
+        ));
+    }
+    if !fifo && entry.message_deduplication_id.is_some() {
+        return Err(Refusal::Invalid("MessageDeduplicationId is for FIFO queues only".to_owned()));
+    }
+    // The local queues have content-based deduplication on.
+    let deduplication = fifo.then(|| {
+        entry.message_deduplication_id.clone().unwrap_or_else(|| {
+            Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        })
+    });
+    Ok(NewMessage {
+        body,
+        attributes,
+        group: entry.message_group_id.clone(),
+        deduplication,
+        visible: at.saturating_add(millis(Duration::from_secs(delay))),
+    })
+}

@@ -1,0 +1,103 @@
+//! Who may see which message, by time.
+
+use super::*;
+
+const QUEUE: &str = "orders";
+
+fn open() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("queues.db"), 0).unwrap();
+    (folder, store)
+}
+
+fn send(store: &Store, queue: &str, body: &str, group: Option<&str>, at: i64) -> String {
+    let deduplication = group.map(|_| body.to_owned());
+    let message = NewMessage {
+        body: body.to_owned(),
+        attributes: "{}".to_owned(),
+        group: group.map(str::to_owned),
+        deduplication,
+        visible: at,
+    };
+    store.send(queue, &[message], at).unwrap().remove(0).id
+}
+
+/// Receives up to ten messages, invisible for 100 ms, at most twice each.
+fn receive(store: &Store, queue: &str, at: i64) -> Received {
+    let limit = Some((2, "dead".to_owned()));
+    store.receive(&Receive { queue: queue.to_owned(), most: 10, until: at + 100, limit }, at).unwrap()
+}
+
+fn bodies(received: &Received) -> Vec<&str> {
+    received.messages.iter().map(|message| message.body.as_str()).collect()
+}
+
+fn receipts(received: &Received) -> Vec<String> {
+    received.messages.iter().map(|message| message.receipt.clone()).collect()
+}
+
+#[test]
+fn a_message_is_invisible_while_it_is_handled_and_comes_again() {
+    let (_folder, store) = open();
+    send(&store, QUEUE, "a", None, 0);
+    send(&store, QUEUE, "b", None, 1);
+    let first = receive(&store, QUEUE, 10);
+    assert_eq!(bodies(&first), ["a", "b"]);
+    assert_eq!(bodies(&receive(&store, QUEUE, 109)), [""; 0]);
+    assert_eq!(store.next_visible(QUEUE, 10).unwrap(), Some(110));
+    assert_eq!(store.delete(QUEUE, &receipts(&first)[..1]).unwrap(), [true]);
+
+    let second = receive(&store, QUEUE, 110);
+    assert_eq!(bodies(&second), ["b"]);
+    assert_eq!((second.messages[0].receives, second.messages[0].first_received), (2, 10));
+    assert_eq!(store.delete(QUEUE, &receipts(&first)[1..]).unwrap(), [false], "an old receipt");
+    assert_eq!(store.counts(QUEUE, 111).unwrap(), Counts { visible: 0, in_flight: 1, delayed: 0 });
+}
+
+#[test]
+fn a_message_received_too_often_is_a_dead_letter() {
+    let (_folder, store) = open();
+    let id = send(&store, QUEUE, "poison", None, 0);
+    receive(&store, QUEUE, 0);
+    receive(&store, QUEUE, 100);
+    let third = receive(&store, QUEUE, 200);
+    assert_eq!((bodies(&third).len(), third.dead), (0, vec![(id.clone(), 2)]));
+    let dead = receive(&store, "dead", 200);
+    assert_eq!(dead.messages[0].id, id);
+    assert_eq!(dead.messages[0].came_from.as_deref(), Some(QUEUE));
+}
+
+#[test]
+fn a_group_waits_for_its_own_and_for_no_other() {
+    let (_folder, store) = open();
+    let fifo = "orders.fifo";
+    send(&store, fifo, "a1", Some("a"), 0);
+    let first = receive(&store, fifo, 0);
+    send(&store, fifo, "a2", Some("a"), 1);
+    send(&store, fifo, "b1", Some("b"), 2);
+    assert_eq!(bodies(&receive(&store, fifo, 5)), ["b1"]);
+    store.delete(fifo, &receipts(&first)).unwrap();
+    assert_eq!(bodies(&receive(&store, fifo, 6)), ["a2"]);
+}
+
+#[test]
+fn a_fifo_queue_takes_a_message_once_in_five_minutes() {
+    let (_folder, store) = open();
+    let fifo = "orders.fifo";
+    let first = send(&store, fifo, "same", Some("a"), 0);
+    assert_eq!(send(&store, fifo, "same", Some("a"), DEDUPLICATION - 1), first);
+    assert_ne!(send(&store, fifo, "same", Some("a"), DEDUPLICATION), first);
+    assert_eq!(store.counts(fifo, DEDUPLICATION).unwrap().visible, 2);
+}
+
+#[test]
+fn what_was_being_handled_is_due_again_after_a_restart() {
+    let (folder, store) = open();
+    send(&store, QUEUE, "a", None, 0);
+    send(&store, QUEUE, "later", None, 10_000);
+    receive(&store, QUEUE, 0);
+    drop(store);
+    let store = Store::open(&folder.path().join("queues.db"), 50).unwrap();
+    assert_eq!(bodies(&receive(&store, QUEUE, 50)), ["a"]);
+    assert_eq!(store.counts(QUEUE, 50).unwrap().delayed, 1, "a delay is no handling");
+}

@@ -1,0 +1,157 @@
+//! Functions that an `eg.toml` declares: an unmodified Python handler on AWS's own runtime from PyPI, and a program that
+//! runs already, at a URL.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use axum::routing::post;
+use serde_json::json;
+use support::app::{App, Main, record};
+use support::{eventually, http};
+
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// Python with `awslambdaric`; `None` when this machine has no Python.
+fn python() -> Option<PathBuf> {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared-python");
+    let (complete, python) = (folder.join("complete"), folder.join("bin/python"));
+    if complete.exists() {
+        return Some(python);
+    }
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3 on this machine");
+        return None;
+    }
+    let run = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "awslambdaric==4.2.*"]));
+    std::fs::write(complete, "").unwrap();
+    Some(python)
+}
+
+const HANDLER: &str = r#"
+import os
+
+def handler(event, context):
+    if event.get("eventType") == "http.request":
+        return {"statusCode": 200, "body": "small " + os.environ["SIZE"]}
+    if "Records" in event:
+        print("packed", [record["body"] for record in event["Records"]])
+        return {"batchItemFailures": []}
+    print("resized", event.get("id", event.get("eventID")), "by", context.function_name)
+"#;
+
+#[tokio::test]
+async fn a_python_handler_is_a_function_like_any_other() {
+    let Some(python) = python() else { return };
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    app.write("functions/pictures/app.py", HANDLER);
+    let declaration = |size: u32, path: &str| {
+        format!(
+            r#"
+            [[function]]
+            name = "resize"
+            command = [{:?}, "-m", "awslambdaric", "app.handler"]
+            environment = {{ SIZE = "{size}" }}
+            timeout = 20
+            triggers = [
+              {{ event = "picture.uploaded", retry = {{ attempts = 3 }} }},
+              {{ http = "GET {path}" }},
+              {{ queue = "pictures" }},
+            ]
+            "#,
+            python.to_str().unwrap()
+        )
+    };
+    app.write("functions/pictures/eg.toml", &declaration(100, "/pictures/{id}"));
+    let mut run = app.run_with(&["services", "functions"]);
+    let url = run.ready().await;
+    let shown = run.stderr();
+    assert!(shown.contains("  pictures-resize  on picture.uploaded\n"), "{shown}");
+    let get = async |path: &str| http().get(url("events") + path).send().await.unwrap().text().await.unwrap();
+    assert_eq!(get("/pictures/7").await, "small 100");
+    assert_eq!(get("/list").await, "from list");
+    let emit =
+        ["emit", "--url", &url("events"), "--event", "picture.uploaded", "--id", "p-1", "--data", "{}"];
+    assert_eq!(app.eg(&emit).code, Some(0));
+    eventually("the event is handled", || {
+        app.log("pictures-resize").contains("resized p-1 by pictures-resize")
+    })
+    .await;
+    let sent = http()
+        .post(url("sqs"))
+        .header("x-amz-target", "AmazonSQS.SendMessage")
+        .body(json!({"QueueUrl": "pictures", "MessageBody": "hello"}).to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200);
+    eventually("the message is handled", || app.log("pictures-resize").contains("packed ['hello']")).await;
+
+    app.write("functions/pictures/eg.toml", &declaration(200, "/smaller/{id}"));
+    run.says(": pictures-resize\n", 1).await;
+    assert_eq!(get("/smaller/7").await, "small 200");
+    app.write("functions/pictures/app.py", &HANDLER.replace("small ", "tiny "));
+    run.says(": pictures-resize\n", 2).await;
+    assert_eq!(get("/smaller/7").await, "tiny 200");
+
+    app.write("functions/pictures/eg.toml", "[[function]]\nname = \"resize\"\n");
+    run.says("not reloaded", 1).await;
+    let shown = run.stderr();
+    assert!(shown.contains("eg.toml: function \"resize\": it needs a `command`, or the `url`"), "{shown}");
+    assert_eq!(get("/smaller/7").await, "tiny 200");
+}
+
+#[tokio::test]
+async fn a_program_at_a_url_gets_events() {
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let handle = move |body: String| async move { sender.send(body).unwrap() };
+    tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/archive", post(handle))).await });
+
+    // No workspace, no cargo: a folder with this file is enough.
+    let folder = tempfile::tempdir().unwrap();
+    let declaration = format!(
+        "service = \"archive\"\n[[function]]\nname = \"keep\"\nurl = \"http://{address}/archive\"\ntriggers = [{{ event = \"picture.resized\" }}]\n"
+    );
+    std::fs::write(folder.path().join("eg.toml"), declaration).unwrap();
+    let app = App::new();
+    let mut run = app.run_with(&[folder.path().to_str().unwrap()]);
+    let url = run.ready().await;
+    let emit =
+        ["emit", "--url", &url("events"), "--event", "picture.resized", "--id", "p-2", "--data", "{\"n\":1}"];
+    assert_eq!(app.eg(&emit).code, Some(0));
+    let event = events.recv().await.unwrap();
+    assert!(event.contains("p-2"), "{event}");
+    run.says("archive-keep delivered", 1).await;
+}
+
+#[test]
+fn a_broken_file_is_named() {
+    let app = App::new();
+    app.write(
+        "functions/pictures/eg.toml",
+        "[[function]]\nname = \"resize\"\ntriggers = [{ evnt = \"x\" }]\n",
+    );
+    let path = app.path().canonicalize().unwrap().join("functions/pictures/eg.toml");
+    let transcript = app.eg(&["run", "functions"]);
+    assert_eq!(transcript.code, Some(2), "{transcript:?}");
+    let begin = format!("error: {}: TOML parse error at line 3, column 15\n", path.display());
+    assert!(transcript.stderr.starts_with(&begin), "{}", transcript.stderr);
+    assert!(
+        transcript.stderr.contains("unknown field `evnt`, expected one of `event`, `http`,"),
+        "{}",
+        transcript.stderr
+    );
+}

@@ -1,0 +1,194 @@
+//! `cargo eg run` follows the sources: new code takes over while events and requests keep coming.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::json;
+use support::app::{App, Main, record};
+use support::{eventually_within, http};
+
+/// Holds a build up between the files `hold` and `go`, in the workspace's root.
+const SLOW_BUILD: &str = r#"
+fn main() {
+    let root = std::path::Path::new("../..");
+    if root.join("hold").exists() {
+        std::fs::write(root.join("building"), "").unwrap();
+        while !root.join("go").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+"#;
+
+const EVENTS: usize = 1_000;
+
+async fn emit(client: &reqwest::Client, url: &str, id: &str) {
+    let event = json!({"specversion": "1.0", "type": "order.paid", "source": "/test", "id": id, "data": {}});
+    let sent = client
+        .post(url)
+        .header("content-type", "application/cloudevents+json")
+        .body(event.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), StatusCode::ACCEPTED, "{id}");
+}
+
+/// The ids of the test's events that stand in a log behind a word.
+fn ids(log: &str, word: &str) -> BTreeSet<String> {
+    let lines = log.lines().filter(|line| line.contains(word));
+    lines
+        .filter_map(|line| {
+            let id = &line[line.find("\"event-")? + 1..];
+            Some(id.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_thousand_events_during_a_rebuild_are_all_delivered() {
+    let app = App::new();
+    let functions = [record("shop", "list", "GET /list"), record("shop", "ship", "order.paid")];
+    app.service("shop", &functions, &Main::Says("has"));
+    app.write("services/shop/build.rs", SLOW_BUILD);
+    let mut run = app.run();
+    let url = run.ready().await;
+    let (events, client) = (url("events"), http());
+
+    // Somebody asks all the time, and always gets an answer.
+    let over = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn({
+        let (client, url, over) = (client.clone(), format!("{events}/list"), Arc::clone(&over));
+        async move {
+            let mut answers = 0;
+            while !over.load(Ordering::Relaxed) {
+                let answer = client.get(&url).send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::OK);
+                answers += 1;
+            }
+            answers
+        }
+    });
+
+    app.write("hold", "");
+    app.service("shop", &functions, &Main::Says("holds"));
+    eventually_within(120, "the build has begun", || app.path().join("building").exists()).await;
+    let mut emitting = tokio::task::JoinSet::new();
+    for n in 0..EVENTS {
+        if n == EVENTS / 2 {
+            let old = || ids(&app.log("shop-ship"), "ship has ").len();
+            eventually_within(120, "the old version works during the build", || old() >= EVENTS / 4).await;
+            app.write("go", "");
+        }
+        let (client, events) = (client.clone(), events.clone());
+        emitting.spawn(async move { emit(&client, &events, &format!("event-{n}")).await });
+        if emitting.len() == 16 {
+            emitting.join_next().await.unwrap().unwrap();
+        }
+    }
+    while let Some(emitted) = emitting.join_next().await {
+        emitted.unwrap();
+    }
+    run.says("reloaded", 1).await;
+    emit(&client, &events, "event-last").await;
+
+    let all: BTreeSet<String> =
+        (0..EVENTS).map(|n| n.to_string()).chain(["last".to_owned()]).map(|n| format!("event-{n}")).collect();
+    let got = || {
+        let log = app.log("shop-ship");
+        (ids(&log, "ship has "), ids(&log, "ship holds "))
+    };
+    eventually_within(120, "all events are delivered", || {
+        let (old, new) = got();
+        &old | &new == all
+    })
+    .await;
+    let (_, new) = got();
+    assert!(new.contains("event-last"), "the new version has taken over");
+    over.store(true, Ordering::Relaxed);
+    assert!(asking.await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    let mut run = app.run();
+    let url = run.ready().await;
+    let get = async |path: &str| {
+        let answer = http().get(url("events") + path).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let becomes = async |path: &str, status: u16, text: &str| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let answer = get(path).await;
+            if answer.0 == status && answer.1.contains(text) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{path} does not become {status} {text}: {answer:?}\n{}",
+                run.stderr()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let list = [record("shop", "list", "GET /list")];
+
+    app.service("shop", &list, &Main::Other("fn main() { let x: u8 = \"\"; }"));
+    run.says("error: shop not built\nhint: the compiler's messages are above\nnot reloaded", 1).await;
+    let shown = run.stderr();
+    assert!(shown.contains("mismatched types") && shown.contains(" changed: building\n"), "{shown}");
+    assert_eq!(get("/list").await, (200, "from list".to_owned()));
+
+    // What builds and does not start is no better.
+    let ends = Main::Other("fn main() { eprintln!(\"SHOP_DB is not set\"); std::process::exit(3); }");
+    app.service("shop", &list, &ends);
+    run.says("function shop-list cannot start: Runtime exited", 1).await;
+    assert_eq!(get("/list").await, (200, "from list".to_owned()));
+
+    let more = [record("shop", "index", "GET /list"), record("shop", "show", "GET /show")];
+    app.service("shop", &more, &Main::Serves);
+    becomes("/list", 200, "from index").await;
+    becomes("/show", 200, "from show").await;
+    run.says("  new   shop-show   GET /show\n", 1).await;
+    run.says("  gone  shop-list\n", 1).await;
+
+    // A whole service that was not there when the app started.
+    app.service("mail", &[record("mail", "inbox", "GET /inbox")], &Main::Serves);
+    becomes("/inbox", 200, "from inbox").await;
+    run.says("  new  mail-inbox  GET /inbox\n", 1).await;
+
+    app.service("shop", &more[..1], &Main::Serves);
+    becomes("/show", 404, "").await;
+    run.says("  gone  shop-show\n", 1).await;
+}
+
+#[tokio::test]
+async fn a_library_that_a_service_depends_on_is_followed_too() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    let mut run = app.run();
+    let url = run.ready().await;
+    app.write("eg-runtime/src/lib.rs", "pub fn unused() {}\n");
+    run.says("eg-runtime/src/lib.rs changed: building\n", 1).await;
+    // What no service is made of changes nothing.
+    app.write("README.md", "words");
+    app.write("services/shop/src/main.rs.swp", "an editor's");
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Says("sees"));
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !app.log("shop-list").contains("list sees ") {
+        assert!(Instant::now() < deadline, "{}", run.stderr());
+        http().get(url("events") + "/list").send().await.unwrap();
+    }
+    let shown = run.stderr();
+    assert!(!shown.contains("README") && !shown.contains(".swp"), "{shown}");
+}
