@@ -2,15 +2,18 @@
 
 mod app;
 mod builder;
+mod check;
 mod cli;
 mod commands;
 mod console;
 mod exit;
+mod history;
 mod plan;
 mod register;
 mod services;
 mod signals;
 mod state;
+mod text;
 mod workspace;
 
 use std::process::ExitCode;

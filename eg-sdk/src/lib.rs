@@ -82,5 +82,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     // The trait without the derive macro of the same name, which `eg-runtime` exports in its own words.
+    #[cfg(feature = "client")]
+    pub use crate::client::connections;
     pub use crate::event::Event as EventTrait;
 }

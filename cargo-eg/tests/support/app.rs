@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -105,14 +106,10 @@ impl App {
     /// Starts `cargo eg run` on free ports.
     pub(crate) fn run(&self) -> Running {
         let stderr = self.path().join("stderr");
-        let child = self
-            .command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&stderr).unwrap())
-            .spawn()
-            .unwrap();
-        Running { child, stderr }
+        Running::start(
+            self.command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"]),
+            stderr,
+        )
     }
 
     /// Starts a command whose output can be read as it comes.
@@ -144,7 +141,7 @@ static RECORDS: [u8; include_bytes!("records").len()] = *include_bytes!("records
 "#;
 
 impl Transcript {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
@@ -159,13 +156,29 @@ impl Transcript {
 }
 
 impl Running {
+    /// Starts a command; what it says goes to the file `stderr`.
+    pub(crate) fn start(mut command: Command, stderr: PathBuf) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, stderr }
+    }
+
     pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
     /// Waits until the app is ready, and gives the URL of one of its addresses.
     pub(crate) async fn ready(&mut self) -> impl Fn(&str) -> String + use<> {
-        super::eventually("the app is ready or has ended", || {
+        self.ready_within(super::PATIENCE).await
+    }
+
+    /// As [`ready`](Self::ready), where there is much to build first.
+    pub(crate) async fn ready_within(&mut self, patience: Duration) -> impl Fn(&str) -> String + use<> {
+        super::eventually_within(patience, "the app is ready or has ended", || {
             self.stderr().contains("ready; Ctrl-C stops") || self.child.try_wait().unwrap().is_some()
         })
         .await;

@@ -114,13 +114,17 @@ impl Http {
     }
 
     pub(super) fn client(&self) -> &reqwest::Client {
-        self.client.get_or_init(|| {
-            let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
-            #[cfg(feature = "tls")]
-            let builder = builder.tls_backend_preconfigured(super::tls::config());
-            builder.build().expect("no option above depends on the machine")
-        })
+        self.client.get_or_init(connections)
     }
+}
+
+/// A connection pool as this client makes it.
+#[must_use]
+pub fn connections() -> reqwest::Client {
+    let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
+    #[cfg(feature = "tls")]
+    let builder = builder.tls_backend_preconfigured(super::tls::config());
+    builder.build().expect("no option above depends on the machine")
 }
 
 /// Sends one request and reads the whole answer.

@@ -21,6 +21,8 @@ use reqwest::Url;
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::{Collection, Resource};
 pub use self::error::Error;
+#[doc(hidden)]
+pub use self::http::connections;
 use self::http::Http;
 pub use self::recorder::Recorder;
 pub use self::retry::RetryPolicy;
