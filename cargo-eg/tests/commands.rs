@@ -52,7 +52,7 @@ fn bash_completes_cargo_eg_and_leaves_cargo_alone() {
     let complete = |words: &str, function: &str| {
         let program = format!(
             "_before() {{ COMPREPLY=(build test); }}\ncomplete -F _before cargo\nsource /dev/stdin <<'END'\n{}\nEND\n\
-             COMP_WORDS=({words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n{function} cargo \"${{COMP_WORDS[COMP_CWORD]}}\"\n\
+             COMP_WORDS=({words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n{function} \"${{COMP_WORDS[0]}}\" \"${{COMP_WORDS[COMP_CWORD]}}\"\n\
              printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             script.stdout
         );

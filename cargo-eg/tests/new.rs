@@ -6,18 +6,24 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use support::shell::Shell;
 
 /// Checks the package or workspace in a folder as its owner would.
-fn works(shell: &Shell, folder: &str, tests: usize) {
+fn works(shell: &Shell, folder: &str, sources: &[&str], tests: usize) {
     shell.lock(folder);
     let test = shell.cargo(folder, &["test", "--workspace"]);
     assert_eq!(test.code, Some(0), "{test:?}");
-    let passed = test.stdout.matches("... ok").count();
+    let results = test.stdout.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
+    let passed: usize = results.map(|line| line.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
     assert_eq!(passed, tests, "{}", test.stdout);
-    let format = shell.cargo(folder, &["fmt", "--all", "--check"]);
-    assert_eq!(format.code, Some(0), "{format:?}");
+    for source in sources {
+        let source = shell.path().join(folder).join(source);
+        let format =
+            Command::new("rustfmt").args(["--edition", "2024", "--check"]).arg(source).output().unwrap();
+        assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stdout));
+    }
 }
 
 fn checkout() -> String {
@@ -41,7 +47,7 @@ fn a_new_service_works_and_says_what_to_type_next() {
         )
     );
     assert!(shell.read("my-orders/src/main.rs").contains("#[http(POST, \"/my-orders\")]"));
-    works(&shell, "my-orders", 2);
+    works(&shell, "my-orders", &["src/main.rs"], 2);
     let check = shell.eg("my-orders", &["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
     assert_eq!(check.stderr, "checked 1 service, 2 functions: nothing to complain about\n");
@@ -69,7 +75,8 @@ fn a_new_workspace_works_and_takes_further_services() {
     assert!(manifest.contains("eg-runtime = { workspace = true }"), "{manifest}");
     assert!(!manifest.contains("[profile"), "profiles count in the root only: {manifest}");
 
-    works(&shell, "shop", 4);
+    let sources = ["events/src/lib.rs", "services/users/src/main.rs", "services/emails/src/main.rs"];
+    works(&shell, "shop", &sources, 4);
     let check = shell.eg("shop", &["check"]);
     assert_eq!(check.stderr, "checked 3 services, 4 functions: nothing to complain about\n", "{check:?}");
 

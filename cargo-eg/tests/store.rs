@@ -189,13 +189,13 @@ async fn dead_letters_are_listed_shown_retried_and_discarded() {
     let line = list.stdout.lines().find(|line| line.starts_with(&format!("{one} "))).unwrap();
     assert_eq!(
         timeless(line),
-        format!("{one} DATE TIME shop-bill order.placed one HTTP status 422: no such product\n")
+        format!("{one} DATE TIME shop-bill order.placed one rejected: HTTP status 422: no such product\n")
     );
     assert_eq!(terminal.eg(&["dead-letters", "--function", "ship"]).stderr, "no dead letters\n");
     assert_eq!(terminal.eg(&["dead-letters", "--expired"]).stderr, "nothing has expired\n");
 
     let shown = timeless(&terminal.prints(&["dead-letters", "show", &one]));
-    assert!(shown.starts_with(&format!("dead letter {one}: order.placed for shop-bill\n  reason HTTP status 422: no such product\n  event one\n")), "{shown}");
+    assert!(shown.starts_with(&format!("dead letter {one}: order.placed for shop-bill\n  reason rejected: HTTP status 422: no such product\n  event one\n")), "{shown}");
     assert!(shown.ends_with("data {\"product\":7}\n  attempt 1 DATE TIME failed after N ms: HTTP status 422: no such product\n"), "{shown}");
 
     running.answers("shop-bill", 200, "");

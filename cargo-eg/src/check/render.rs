@@ -29,7 +29,8 @@ pub(crate) fn finding(finding: &Finding, line: impl Fn(&str, usize) -> Option<St
             && let Some(code) = line(&file, number)
         {
             let _ = writeln!(text, "{margin} {BLUE}|{BLUE:#}");
-            let _ = writeln!(text, "{BLUE}{number:>digits$} |{BLUE:#} {}", code.trim_end());
+            let code = if code.trim().is_empty() { String::new() } else { format!(" {}", code.trim_end()) };
+            let _ = writeln!(text, "{BLUE}{number:>digits$} |{BLUE:#}{code}");
             let _ = writeln!(text, "{margin} {BLUE}|{BLUE:#}");
         }
     }

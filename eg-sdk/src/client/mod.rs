@@ -21,9 +21,9 @@ use reqwest::Url;
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::{Collection, Resource};
 pub use self::error::Error;
+use self::http::Http;
 #[doc(hidden)]
 pub use self::http::connections;
-use self::http::Http;
 pub use self::recorder::Recorder;
 pub use self::retry::RetryPolicy;
 use self::url::{config_url, parse_url};
