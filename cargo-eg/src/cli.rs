@@ -1,5 +1,11 @@
 //! The command line: commands, options and their help. Checks what can be checked without looking around.
 
+mod gateway;
+mod invoke;
+mod look;
+mod new;
+mod store;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -7,6 +13,12 @@ use anstyle::AnsiColor;
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::invoke::{Emit, Invoke, SampleKind};
+pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
+pub(crate) use self::new::New;
+pub(crate) use self::store::{
+    DeadLetters, DiscardLetters, Events, LetterAction, ListLetters, Replay, RetryLetters, Show, ShowLetter,
+};
 use crate::exit;
 
 const STYLES: Styles = Styles::styled()
@@ -15,7 +27,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Event-driven applications in Rust: run them locally, emit events, read logs.
+/// Event-driven applications in Rust: make services, run them locally, see what becomes of every event.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-eg", bin_name = "cargo eg", version, styles = STYLES, after_help = exit::CODES)]
 pub(crate) struct Cli {
@@ -25,10 +37,18 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(New),
     Run(Run),
     Emit(Emit),
+    Invoke(Invoke),
     Logs(Logs),
+    Events(Events),
+    Show(Show),
+    Replay(Replay),
+    DeadLetters(DeadLetters),
+    Check(Check),
     Manifest(Manifest),
+    Completions(Completions),
 }
 
 /// Build the services and run them with a local event gateway and a local Lambda.
@@ -114,72 +134,6 @@ An eg.toml:
   name = \"archive\"
   url = \"http://localhost:8080/archive\"  # runs already; gets events and http requests
   triggers = [{ event = \"picture.resized\" }]";
-
-/// Emit an event.
-///
-/// Prints what was emitted and the event's id. The gateway has it on disk then.
-#[derive(Debug, Args)]
-#[command(after_help = EMIT_EXAMPLES)]
-pub(crate) struct Emit {
-    /// Type of the event, for example user.created.
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) event: String,
-    /// Payload: JSON, @FILE, or - for standard input.
-    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
-    pub(crate) data: String,
-    /// Who emits: a URI or an absolute path.
-    #[arg(long, value_name = "URI", default_value = "/cli/cargo-eg")]
-    pub(crate) source: String,
-    /// What the event is about.
-    #[arg(long)]
-    pub(crate) subject: Option<String>,
-    /// Id of the event; without it, a new one.
-    #[arg(long)]
-    pub(crate) id: Option<String>,
-    /// The gateway's Events API.
-    #[arg(long, env = "EVENT_GATEWAY_URL", default_value = "http://localhost:4000")]
-    pub(crate) url: String,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-const EMIT_EXAMPLES: &str = "\
-Examples:
-  cargo eg emit --event user.created --data '{\"id\":\"10\",\"email\":\"donald.duck@disney.com\"}'
-  cargo eg emit --event user.created --data @user.json --subject users/10
-  jq .user dump.json | cargo eg emit --event user.created --data -";
-
-/// Show what a function printed, with Lambda's START, END and REPORT lines.
-///
-/// Reads the log of this and earlier runs, whether the app is running or not.
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// Name or id of the function, for example create_user or users-create_user.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) function: String,
-    /// Go on with what is added, until Ctrl-C.
-    #[arg(long)]
-    pub(crate) tail: bool,
-    #[command(flatten)]
-    pub(crate) state: StateDir,
-}
-
-/// Print the manifest of a service: its functions, what triggers them and what they emit.
-///
-/// Reads it from the binary without running it, also if it was stripped or made for another machine.
-#[derive(Debug, Args)]
-pub(crate) struct Manifest {
-    /// A package (or its folder), which is built first, or a binary; else the current directory's package.
-    #[arg(value_name = "PACKAGE|BINARY")]
-    pub(crate) of: Option<String>,
-    /// Print JSON: the default, for scripts that want to be explicit.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Build with optimisations.
-    #[arg(long)]
-    pub(crate) release: bool,
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct StateDir {

@@ -26,6 +26,22 @@ pub(crate) enum Exit {
     Manifest = 7,
     /// The gateway refused what was sent.
     Refused = 8,
+    /// The function that was invoked failed.
+    Function = 9,
+    /// `check` found functions with the same id.
+    DuplicateId = 20,
+    /// `check` found routes that conflict.
+    RouteConflict = 21,
+    /// `check` found an event that a subscriber cannot read.
+    SchemaMismatch = 22,
+    /// `check` found a name that AWS refuses.
+    BadName = 23,
+    /// `check` found an event that nobody emits, and was told that this is an error.
+    NeverEmitted = 24,
+    /// `check` found a loop, and was told that this is an error.
+    Loop = 25,
+    /// `check` found an event that nobody gets, and was told that this is an error.
+    NeverSubscribed = 26,
     /// Ctrl-C ended the program before the app was ready, or for the second time.
     Interrupted = 130,
 }
@@ -41,7 +57,15 @@ Exit codes:
     5  no gateway answers
     6  no such function, package or file
     7  a binary's manifest is missing, unreadable or contradictory
-    8  the gateway refused what was sent
+    8  the gateway, or AWS, refused what was sent
+    9  the function that was invoked failed
+   20  check: two functions have the same id
+   21  check: routes conflict
+   22  check: what is emitted is not what a subscriber reads
+   23  check: AWS refuses a name
+   24  check: no service emits an event, with --deny never-emitted
+   25  check: an event leads back to itself, with --deny loop
+   26  check: no service subscribes to an event, with --deny never-subscribed
   130  interrupted before the app was ready, or by a second Ctrl-C";
 
 /// Why a command did not do what it was asked for.
@@ -52,6 +76,14 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
+/// An error that explains another.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Because {
+    message: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -59,6 +91,11 @@ const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 impl Failure {
     pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into(), hint: None }
+    }
+
+    /// A failure in words of ours, with its cause.
+    pub(crate) fn because(exit: Exit, message: String, source: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(exit, Because { message, source: Box::new(source) })
     }
 
     /// Adds what the user can do about it.
@@ -139,6 +176,14 @@ mod tests {
             Exit::NotFound,
             Exit::Manifest,
             Exit::Refused,
+            Exit::Function,
+            Exit::DuplicateId,
+            Exit::RouteConflict,
+            Exit::SchemaMismatch,
+            Exit::BadName,
+            Exit::NeverEmitted,
+            Exit::Loop,
+            Exit::NeverSubscribed,
             Exit::Interrupted,
         ];
         for code in codes {

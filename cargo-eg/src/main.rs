@@ -2,6 +2,7 @@
 
 mod app;
 mod builder;
+mod check;
 mod cli;
 mod commands;
 mod connections;
@@ -9,6 +10,7 @@ mod console;
 mod declared;
 mod deploy;
 mod exit;
+mod history;
 mod happenings;
 mod invoke;
 mod plan;
@@ -20,6 +22,7 @@ mod schedules;
 mod services;
 mod signals;
 mod state;
+mod text;
 mod watch;
 mod workspace;
 

@@ -46,6 +46,29 @@ fn a_stripped_program_still_has_its_manifest() {
 }
 
 #[test]
+fn programs_for_other_machines_are_read_as_well() {
+    use object::write::Object;
+    use object::{Architecture, BinaryFormat, Endianness, SectionKind};
+    let folder = tempfile::tempdir().unwrap();
+    let records = b"{\"package\":\"far\",\"version\":\"1.0.0\",\"name\":\"f\",\"source\":\"f.rs:1\",\"triggers\":[]}\n\0\0";
+    for (format, machine, order, segment, section) in [
+        (BinaryFormat::Elf, Architecture::Aarch64, Endianness::Little, "", ".eg_manifest"),
+        (BinaryFormat::Elf, Architecture::S390x, Endianness::Big, "", ".eg_manifest"),
+        (BinaryFormat::Elf, Architecture::Arm, Endianness::Little, "", ".eg_manifest"),
+        (BinaryFormat::MachO, Architecture::Aarch64, Endianness::Little, "__DATA", "__eg_manifest"),
+        (BinaryFormat::MachO, Architecture::X86_64, Endianness::Little, "__DATA", "__eg_manifest"),
+    ] {
+        let mut program = Object::new(format, machine, order);
+        let section = program.add_section(segment.into(), section.into(), SectionKind::Data);
+        program.append_section_data(section, records, 1);
+        let path = folder.path().join(format!("{format:?}-{machine:?}"));
+        std::fs::write(&path, program.write().unwrap()).unwrap();
+        let manifest = Manifest::read(&path).unwrap();
+        assert_eq!(manifest.functions[0].id, "far-f", "{format:?} {machine:?}");
+    }
+}
+
+#[test]
 fn a_program_without_functions_is_told_how_to_get_some() {
     // This test is a program without functions.
     let program = std::env::current_exe().unwrap();

@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 use aws_smithy_http_client::Builder;
@@ -144,7 +146,7 @@ async fn a_function_is_called_by_the_clock() {
     let mut run = app.run();
     run.ready().await;
     assert!(run.stderr().contains("  shop-sweep  cron(* * * * ? *)  next "), "{}", run.stderr());
-    eventually_within(90, "the minute is full", || {
+    eventually_within(Duration::from_secs(90), "the minute is full", || {
         run.stderr().contains("cron(* * * * ? *) → shop-sweep done")
     })
     .await;

@@ -1,81 +1,142 @@
-//! `cargo eg emit`: hands one event to a gateway.
+//! `cargo eg emit`: hands one event to a gateway, or a message to a local queue.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::net::IpAddr;
 
+use cargo_eg::manifest::HTTP_REQUEST;
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
-use serde_json::json;
-use serde_json::value::RawValue;
+use reqwest::Url;
+use serde_json::{Value, json};
 
-use super::print;
+use super::app::Loaded;
+use super::data::Payload;
+use super::{print, queue, sample};
+use crate::check::Service;
 use crate::cli;
 use crate::exit::{Exit, Failure};
+use crate::history::client::History;
+use crate::history::view::{self, Delivery};
+use crate::text::nearest;
 
 pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
-    let data = data(&arguments.data)?;
-    let mut event = CloudEvent::of_type(&arguments.event, arguments.source, data);
-    if let Some(id) = arguments.id {
-        event = event.with_id(id);
-    }
-    if let Some(subject) = arguments.subject {
-        event = event.with_subject(subject);
-    }
-    let mut settings = Settings::from_env();
-    settings.url = arguments.url;
-    let receipt = EventGateway::with_settings(settings)?.emit(event).await?;
-    print(&if arguments.json {
-        json!({"event": arguments.event, "id": receipt.id}).to_string() + "\n"
-    } else {
-        format!("Event emitted: {}\nid: {}\n", arguments.event, receipt.id)
-    })
-}
-
-/// JSON itself, `@FILE` or `-`. The text goes out as it came in.
-fn data(given: &str) -> Result<Data, Failure> {
-    let (text, origin) = match given.strip_prefix('@') {
-        Some(file) => (read_file(Path::new(file))?, file),
-        None if given == "-" => (read_stdin()?, "standard input"),
-        None => (given.to_owned(), "--data"),
+    let data = match (&arguments.data, &arguments.event) {
+        (Some(given), _) => Some(Payload::read(given)?),
+        (None, Some(ty)) => Some(Payload::of(&sampled(ty).await?)?),
+        (None, None) => None,
     };
-    match serde_json::from_str::<Box<RawValue>>(&text) {
-        Ok(json) => Ok(Data::Json(json)),
-        Err(error) => {
-            let failure = Failure::new(Exit::Usage, format!("{origin} is not JSON: {error}"));
-            Err(match text.lines().nth(error.line().saturating_sub(1)) {
-                // A file without `@` is the most likely mistake.
-                _ if origin == "--data" && Path::new(&text).is_file() => {
-                    failure.hint(format!("for the content of the file write --data @{text}"))
-                }
-                Some(line) => failure.hint(pointer(line, error.column())),
-                None => failure,
-            })
-        }
+    // The command line asks for one of both, and for a payload.
+    let Some(data) = data else { return Err(Failure::new(Exit::Usage, "there is nothing to emit")) };
+    match (&arguments.queue, &arguments.event) {
+        (Some(name), _) => queue::send(&arguments, name, &data.text).await,
+        (None, Some(ty)) => emit(&arguments, ty, data.into_data()).await,
+        (None, None) => Err(Failure::new(Exit::Usage, "neither --event nor --queue says what to emit")),
     }
 }
 
-/// The line with a mark below the place. Long lines are cut around it.
-fn pointer(line: &str, column: usize) -> String {
-    const AROUND: usize = 30;
-    // serde_json counts bytes; people and terminals count characters.
-    let place = line.char_indices().take_while(|(byte, _)| byte + 1 < column).count();
-    let from = place.saturating_sub(AROUND);
-    let shown: String = line.chars().skip(from).take(2 * AROUND).collect();
-    format!("here:\n    {shown}\n    {}^", " ".repeat(place - from))
+async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure> {
+    let mut event = CloudEvent::of_type(ty, arguments.source.clone(), data);
+    if let Some(id) = &arguments.id {
+        event = event.with_id(id.clone());
+    }
+    if let Some(subject) = &arguments.subject {
+        event = event.with_subject(subject.clone());
+    }
+    let settings = arguments.gateway.settings();
+    let gateway = EventGateway::with_settings(settings.clone())?;
+    if arguments.sync {
+        return request(arguments, &gateway, event).await;
+    }
+    let receipt = gateway.emit(event).await?;
+    let deliveries = deliveries(settings, &receipt.id, &arguments.source).await;
+    if arguments.json {
+        let mut answer = json!({"event": ty, "id": receipt.id});
+        if let Some(deliveries) = &deliveries {
+            let goes_to =
+                |delivery: &Delivery| json!({"function": delivery.function_id, "state": delivery.state});
+            answer["deliveries"] = deliveries.iter().map(goes_to).collect();
+        }
+        return print(&format!("{answer}\n"));
+    }
+    print(&format!("Event emitted: {ty}\nid: {}\n", receipt.id))?;
+    for line in deliveries.iter().flat_map(|deliveries| recipients(deliveries)) {
+        eprintln!("{line}");
+    }
+    Ok(())
 }
 
-fn read_file(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Usage };
-        Failure::new(exit, format!("cannot read {}: {error}", path.display()))
+/// Waits for the function that answers.
+async fn request(
+    arguments: &cli::Emit,
+    gateway: &EventGateway,
+    event: CloudEvent<Data>,
+) -> Result<(), Failure> {
+    let (ty, id) = (event.ty().to_owned(), event.id().to_owned());
+    let answer = gateway.request_at(&arguments.path, event).await?;
+    let text = String::from_utf8_lossy(&answer.body);
+    if arguments.json {
+        let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_else(|_| Value::from(&*text));
+        let content_type = answer.content_type.as_deref();
+        let answer = json!({"event": ty, "id": id, "status": answer.status, "contentType": content_type, "body": body});
+        return print(&format!("{answer}\n"));
+    }
+    eprintln!("answered with status {}", answer.status);
+    print(&if text.is_empty() || text.ends_with('\n') { text.into_owned() } else { format!("{text}\n") })
+}
+
+/// Who gets the event. Asked of gateways on this machine only, and not worth a failure.
+async fn deliveries(settings: Settings, id: &str, source: &str) -> Option<Vec<Delivery>> {
+    if !is_local(&settings.url) {
+        return None;
+    }
+    let query = [("source", source.to_owned())];
+    let found: Box<serde_json::value::RawValue> =
+        History::of(settings).ok()?.get(&["events", id], &query).await.ok()??;
+    Some(view::History::read(&found).ok()?.deliveries)
+}
+
+fn is_local(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn recipients(deliveries: &[Delivery]) -> Vec<String> {
+    if deliveries.is_empty() {
+        return vec!["nobody is subscribed to it".to_owned()];
+    }
+    let line = |delivery: &Delivery| match (delivery.state.as_str(), &delivery.mismatch) {
+        ("filtered", Some(mismatch)) => {
+            format!("not to {}: its filter on {} does not match", delivery.function_id, mismatch.clause)
+        }
+        _ => format!("to {}", delivery.function_id),
+    };
+    deliveries.iter().map(line).collect()
+}
+
+/// A payload by the schema that the workspace's services have for this type.
+async fn sampled(ty: &str) -> Result<Value, Failure> {
+    let loaded = Loaded::build(&[], false).await?;
+    let services: Vec<Service> =
+        loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
+    if let Some(schema) = services.iter().flat_map(|service| service.schemas_of(ty)).next() {
+        return Ok(sample::of(schema));
+    }
+    let mut known: Vec<&str> = services
+        .iter()
+        .flat_map(|service| &service.schemas)
+        .map(|event| event.ty.as_str())
+        .filter(|ty| *ty != HTTP_REQUEST)
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    let failure = Failure::new(Exit::NotFound, format!("no service here says what {ty} carries"));
+    Err(match (nearest(ty, known.iter().copied()), known.as_slice()) {
+        (Some(near), _) => failure.hint(format!("did you mean {near}?")),
+        (None, []) => failure.hint("write the payload with --data"),
+        (None, known) => {
+            failure.hint(format!("write the payload with --data; known are {}", known.join(", ")))
+        }
     })
-}
-
-fn read_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read standard input: {error}")))?;
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -83,12 +144,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_stands_below_the_mistake() {
-        let check = |line: &str, column: usize, expected: &str| assert_eq!(pointer(line, column), expected);
-        check("{\"a\":x}", 6, "here:\n    {\"a\":x}\n         ^");
-        check("{\"ä\":x}", 7, "here:\n    {\"ä\":x}\n         ^");
-        check("", 0, "here:\n    \n    ^");
-        let long = "x".repeat(100);
-        check(&long, 51, &format!("here:\n    {}\n    {}^", "x".repeat(60), " ".repeat(30)));
+    fn gateways_on_this_machine_are_asked_who_got_an_event() {
+        for (url, expected) in [
+            ("http://localhost:4000", true),
+            ("http://127.0.0.1:4000", true),
+            ("http://[::1]:4000/base", true),
+            ("https://gateway.example.com", false),
+            ("http://10.0.0.1:4000", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_local(url), expected, "{url}");
+        }
     }
 }

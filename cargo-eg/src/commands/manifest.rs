@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use cargo_eg::manifest::{Manifest, ManifestError};
+use cargo_eg::manifest::{Function, Manifest, ManifestError};
 
 use super::{current_folder, print};
 use crate::builder::build;
 use crate::cli;
 use crate::exit::{Exit, Failure};
+use crate::services::describe;
+use crate::text::{BOLD, DIM, columns, count, styled};
 use crate::workspace::{Package, Workspace, canonical};
 
 pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
-    // `--json` asks for what is the only form there is.
-    let cli::Manifest { of, json: _, release } = arguments;
+    let cli::Manifest { of, json, release } = arguments;
     let manifest = match of.as_deref() {
         Some(of) if Path::new(of).is_file() => Manifest::read(Path::new(of))?,
         Some(of) if of.contains('/') => {
@@ -25,6 +26,9 @@ pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
             of_package(&folder, |workspace| workspace.around(&folder), release).await?
         }
     };
+    if !json {
+        return print(&table(&manifest));
+    }
     let text = serde_json::to_string_pretty(&manifest)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot write the manifest as JSON: {error}")))?;
     print(&(text + "\n"))
@@ -59,6 +63,30 @@ async fn of_package(
                 .hint("name one of them by its path, for example target/debug/NAME"))
         }
     }
+}
+
+/// The manifest for people: a line per trigger.
+fn table(manifest: &Manifest) -> String {
+    let rows: Vec<[String; 4]> = manifest.functions.iter().flat_map(rows).collect();
+    let functions = count(manifest.functions.len(), "function");
+    let indented: String = columns(&rows).lines().map(|row| format!("  {row}\n")).collect();
+    format!("{BOLD}{}{BOLD:#} {}: {functions}\n{indented}", manifest.service, manifest.version)
+}
+
+/// The id, what is emitted and the source stand in the first row of a function.
+fn rows(function: &Function) -> Vec<[String; 4]> {
+    let triggers = function.triggers.iter().map(describe).collect::<Vec<_>>();
+    let triggers = if triggers.is_empty() { vec!["no trigger".to_owned()] } else { triggers };
+    let emits = if function.emits.is_empty() {
+        String::new()
+    } else {
+        format!("emits {}", function.emits.join(", "))
+    };
+    let row = |(at, trigger): (usize, String)| match at {
+        0 => [styled(BOLD, &function.id), trigger, emits.clone(), styled(DIM, &function.source)],
+        _ => [String::new(), trigger, String::new(), String::new()],
+    };
+    triggers.into_iter().enumerate().map(row).collect()
 }
 
 /// The manifests of those binaries that have functions. A package may have other tools beside its service.

@@ -1,9 +1,22 @@
 //! The commands, one file each. A command prints data on stdout and words for people on stderr.
 
+mod app;
+mod check;
+mod completions;
+mod data;
+mod dead_letters;
 mod emit;
+mod events;
+mod functions;
+mod invoke;
 mod logs;
 mod manifest;
+mod new;
+mod queue;
+mod replay;
 mod run;
+mod sample;
+mod show;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -14,10 +27,18 @@ use crate::exit::{Exit, Failure};
 /// Does what the command line asks for.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::New(arguments) => new::run(&arguments),
         Command::Run(arguments) => run::run(arguments).await,
         Command::Emit(arguments) => emit::run(arguments).await,
+        Command::Invoke(arguments) => invoke::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
+        Command::Events(arguments) => events::run(arguments).await,
+        Command::Show(arguments) => show::run(arguments).await,
+        Command::Replay(arguments) => replay::run(arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        Command::Check(arguments) => check::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
+        Command::Completions(arguments) => completions::run(&arguments),
     }
 }
 
@@ -27,7 +48,14 @@ fn current_folder() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find the current directory: {error}")))
 }
 
-/// Prints data. A reader that has seen enough (`| head`) is no failure.
+/// One value as one line of JSON.
+fn json_line<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    let line = serde_json::to_string(value);
+    line.map(|line| line + "\n")
+        .map_err(|error| Failure::because(Exit::Failed, "cannot write JSON".to_owned(), error))
+}
+
+/// Prints data, its colours on terminals only. A reader that has seen enough (`| head`) is no failure.
 fn print(data: &str) -> Result<(), Failure> {
     match write(data.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
@@ -36,7 +64,7 @@ fn print(data: &str) -> Result<(), Failure> {
 }
 
 fn write(data: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     stdout.write_all(data)?;
     stdout.flush()
 }

@@ -6,6 +6,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::log_times::Times;
 
 /// How much of its log a caller gets with `X-Amz-Log-Type: Tail`, in bytes.
 const TAIL: usize = 4 * 1024;
@@ -16,7 +19,7 @@ const LAST_WORDS: usize = 12;
 /// The log file of one function, written by all its processes. Earlier runs' lines are kept.
 #[derive(Debug)]
 pub(super) struct FunctionLog {
-    file: Mutex<File>,
+    file: Mutex<(File, Times)>,
 }
 
 /// One process's way into the log.
@@ -43,12 +46,15 @@ pub(super) enum Stream {
 impl FunctionLog {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Mutex::new(file) })
+        let times = Times::open(path)?;
+        Ok(Self { file: Mutex::new((file, times)) })
     }
 
     /// Appends one line. A full disk loses log lines, never an invocation.
     fn write(&self, line: &[u8]) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, times) = &mut *file;
+        times.note(file, SystemTime::now());
         let _ = file.write_all(line);
     }
 }

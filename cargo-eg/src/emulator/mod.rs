@@ -29,6 +29,7 @@ mod init;
 mod invocation;
 mod invoke_api;
 mod log;
+mod log_times;
 mod output;
 mod pool;
 mod process;
@@ -52,6 +53,7 @@ use tokio::task::JoinHandle;
 
 pub use arn::{ACCOUNT, LATEST, REGION, arn, is_name};
 pub use init::InitFailure;
+pub use log_times::offset_since;
 pub use spec::FunctionSpec;
 
 use function::Function;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -121,14 +122,7 @@ impl App {
     pub(crate) fn run_with(&self, arguments: &[&str]) -> Running {
         let stderr = self.path().join("stderr");
         let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
-        let child = self
-            .command(&[&ports[..], arguments].concat())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&stderr).unwrap())
-            .spawn()
-            .unwrap();
-        Running { child, stderr }
+        Running::start(self.command(&[&ports[..], arguments].concat()), stderr)
     }
 
     /// Starts a command whose output can be read as it comes.
@@ -175,13 +169,29 @@ impl Transcript {
 }
 
 impl Running {
+    /// Starts a command; what it says goes to the file `stderr`.
+    pub(crate) fn start(mut command: Command, stderr: PathBuf) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, stderr }
+    }
+
     pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
     /// Waits until the app is ready, and gives the URL of one of its addresses.
     pub(crate) async fn ready(&mut self) -> impl Fn(&str) -> String + use<> {
-        super::eventually("the app is ready or has ended", || {
+        self.ready_within(super::PATIENCE).await
+    }
+
+    /// As [`ready`](Self::ready), where there is much to build first.
+    pub(crate) async fn ready_within(&mut self, patience: Duration) -> impl Fn(&str) -> String + use<> {
+        super::eventually_within(patience, "the app is ready or has ended", || {
             self.stderr().contains("ready; Ctrl-C stops") || self.child.try_wait().unwrap().is_some()
         })
         .await;
@@ -196,7 +206,7 @@ impl Running {
     /// Waits until the app has printed this text at least so often.
     pub(crate) async fn says(&self, text: &str, times: usize) {
         let what = format!("the app says {text:?} {times} times");
-        super::eventually_within(120, &what, || self.stderr().matches(text).count() >= times).await;
+        super::eventually_within(Duration::from_secs(120), &what, || self.stderr().matches(text).count() >= times).await;
     }
 
     pub(crate) fn signal(&self, kind: Signal) {

@@ -2,6 +2,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod app;
+pub(crate) mod gateway;
+#[path = "../../../eg-gateway/tests/gateway/moto.rs"]
+pub(crate) mod moto;
+pub(crate) mod shell;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,6 +28,11 @@ pub(crate) fn http() -> reqwest::Client {
     // Fails when another test of this process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
+}
+
+/// Connections for AWS's SDKs.
+pub(crate) fn http_of_aws() -> aws_sdk_cloudwatchlogs::config::SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_http()
 }
 
 /// An open emulator and the folder of its logs.
@@ -78,16 +87,18 @@ pub(crate) fn header(response: &Response, name: &str) -> Option<String> {
     response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
 }
 
+/// How long anything may take that is no build.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Waits until `ready` says so.
 pub(crate) async fn eventually(what: &str, ready: impl FnMut() -> bool) {
-    eventually_within(20, what, ready).await;
+    eventually_within(PATIENCE, what, ready).await;
 }
 
-/// The same for what takes longer: builds, minutes of the clock.
-pub(crate) async fn eventually_within(seconds: u64, what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+pub(crate) async fn eventually_within(patience: Duration, what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !ready() {
-        assert!(Instant::now() < deadline, "not within {seconds} seconds: {what}");
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -1,0 +1,190 @@
+//! Which events lead where: those that nobody emits, those that nobody gets, and those that come back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use cargo_eg::manifest::Function;
+
+use super::model::{Service, functions, place, subscriptions};
+use super::{Class, Finding};
+use crate::text::nearest;
+
+/// What the types of the gateway's own events begin with.
+const SYSTEM: &str = "gateway.";
+
+/// Event types with their emitters and their subscribers, in the order of their names.
+struct Flow<'a> {
+    emitters: BTreeMap<&'a str, Vec<&'a Function>>,
+    subscribers: BTreeMap<&'a str, Vec<&'a Function>>,
+}
+
+impl<'a> Flow<'a> {
+    fn of(services: &'a [Service]) -> Self {
+        let mut flow = Self { emitters: BTreeMap::new(), subscribers: BTreeMap::new() };
+        for function in functions(services) {
+            let emits: BTreeSet<&str> = function.emits.iter().map(String::as_str).collect();
+            let takes: BTreeSet<&str> =
+                subscriptions(function).map(|trigger| trigger.event_type.as_str()).collect();
+            for ty in emits {
+                flow.emitters.entry(ty).or_default().push(function);
+            }
+            for ty in takes {
+                flow.subscribers.entry(ty).or_default().push(function);
+            }
+        }
+        flow
+    }
+}
+
+/// Subscriptions to what no service emits.
+pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
+    let flow = Flow::of(services);
+    let missing =
+        flow.subscribers.iter().filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !ty.starts_with(SYSTEM));
+    missing
+        .map(|(ty, subscribers)| {
+            let places = subscribers.iter().map(|function| place(function, format!("on {ty}"))).collect();
+            let help = match nearest(ty, flow.emitters.keys().copied()) {
+                Some(near) => format!("did you mean {near}, which {} emits?", flow.emitters[near][0].id),
+                None => "if another program emits it, say --allow never-emitted".to_owned(),
+            };
+            Finding::new(Class::NeverEmitted, format!("no service emits {ty}"), places).help(help)
+        })
+        .collect()
+}
+
+/// Emitted events that no service gets.
+pub(super) fn never_subscribed(services: &[Service]) -> Vec<Finding> {
+    let flow = Flow::of(services);
+    let unread = flow.emitters.iter().filter(|(ty, _)| !flow.subscribers.contains_key(*ty));
+    unread
+        .map(|(ty, emitters)| {
+            let places = emitters.iter().map(|function| place(function, format!("emits {ty}"))).collect();
+            Finding::new(Class::NeverSubscribed, format!("no service subscribes to {ty}"), places)
+        })
+        .collect()
+}
+
+/// For each group of events that lead to each other: the shortest way from the first of them back to it.
+pub(super) fn loops(services: &[Service]) -> Vec<Finding> {
+    let flow = Flow::of(services);
+    let (mut findings, mut told) = (Vec::new(), BTreeSet::new());
+    for &ty in flow.emitters.keys() {
+        if told.contains(ty) {
+            continue;
+        }
+        let Some(way) = way_back(&flow, ty) else { continue };
+        told.extend(way.iter().map(|(from, _, _)| *from));
+        let steps: Vec<String> = way
+            .iter()
+            .map(|(from, function, to)| format!("{} gets {from} and emits {to}", function.id))
+            .collect();
+        let places =
+            way.iter().map(|(from, function, to)| place(function, format!("{from} → {to}"))).collect();
+        let finding =
+            Finding::new(Class::Loop, format!("{ty} may lead back to itself: {}", steps.join(", ")), places);
+        findings.push(finding.help(
+            "if a condition ends it, say --allow loop; the gateway ends it too, after the hops that it allows",
+        ));
+    }
+    findings
+}
+
+type Step<'a> = (&'a str, &'a Function, &'a str);
+
+/// The shortest way from `ty` over functions back to `ty`.
+fn way_back<'a>(flow: &Flow<'a>, ty: &'a str) -> Option<Vec<Step<'a>>> {
+    let mut came_by: BTreeMap<&str, Step<'a>> = BTreeMap::new();
+    let mut queue = VecDeque::from([ty]);
+    while let Some(from) = queue.pop_front() {
+        for &function in flow.subscribers.get(from).into_iter().flatten() {
+            for to in function.emits.iter().map(String::as_str) {
+                if came_by.contains_key(to) {
+                    continue;
+                }
+                came_by.insert(to, (from, function, to));
+                if to == ty {
+                    return Some(trace(&came_by, ty));
+                }
+                queue.push_back(to);
+            }
+        }
+    }
+    None
+}
+
+fn trace<'a>(came_by: &BTreeMap<&str, Step<'a>>, ty: &str) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    let mut at = ty;
+    while let Some(&step) = came_by.get(at) {
+        steps.push(step);
+        at = step.0;
+        if at == ty {
+            break;
+        }
+    }
+    steps.reverse();
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{services, texts};
+    use super::*;
+
+    #[test]
+    fn what_nobody_emits_and_what_nobody_gets() {
+        let given = services(&[
+            ("users", &[("create", &["POST /users"], &["user.created", "user.counted"])]),
+            (
+                "mail",
+                &[("send", &["user.create", "gateway.event.received"], &[]), ("pay", &["card.charged"], &[])],
+            ),
+        ]);
+        let found = never_emitted(&given);
+        assert_eq!(
+            texts(&found),
+            [
+                "no service emits card.charged @ mail.rs:2 mail-pay on card.charged",
+                "no service emits user.create @ mail.rs:1 mail-send on user.create"
+            ]
+        );
+        assert_eq!(found[0].help.as_deref(), Some("if another program emits it, say --allow never-emitted"));
+        assert_eq!(found[1].help.as_deref(), Some("did you mean user.created, which users-create emits?"));
+        assert_eq!(
+            texts(&never_subscribed(&given)),
+            [
+                "no service subscribes to user.counted @ users.rs:1 users-create emits user.counted",
+                "no service subscribes to user.created @ users.rs:1 users-create emits user.created",
+            ]
+        );
+    }
+
+    #[test]
+    fn loops_are_told_once_with_their_way() {
+        let check = |functions: &[(&str, &[&str], &[&str])], expected: &[&str]| {
+            let found = loops(&services(&[("s", functions)]));
+            let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+            assert_eq!(messages, expected);
+        };
+        check(&[("f", &["a"], &["b"]), ("g", &["b"], &["c"])], &[]);
+        check(&[("f", &["a"], &["a"])], &["a may lead back to itself: s-f gets a and emits a"]);
+        check(
+            &[
+                ("start", &["POST /"], &["a"]),
+                ("f", &["a"], &["x", "b"]),
+                ("g", &["b"], &["c"]),
+                ("h", &["c"], &["a"]),
+            ],
+            &[
+                "a may lead back to itself: s-f gets a and emits b, s-g gets b and emits c, s-h gets c and emits a",
+            ],
+        );
+        check(
+            &[("f", &["a"], &["b"]), ("g", &["b"], &["a"]), ("h", &["c"], &["c"])],
+            &[
+                "a may lead back to itself: s-f gets a and emits b, s-g gets b and emits a",
+                "c may lead back to itself: s-h gets c and emits c",
+            ],
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! What is wrong with services together that each of them cannot see. Compares manifests; reads no file, calls nobody.
+
+mod events;
+mod flow;
+mod model;
+mod names;
+pub(crate) mod render;
+mod routes;
+pub(crate) mod schema;
+
+use serde::Serialize;
+
+pub(crate) use self::model::Service;
+
+/// A kind of finding. The order is that of the exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Class {
+    /// Two functions have the same id.
+    DuplicateId,
+    /// Two functions answer the same requests, or their routes cannot stand side by side at the gateway.
+    RouteConflict,
+    /// What is emitted is not what a subscriber reads.
+    SchemaMismatch,
+    /// AWS refuses the name.
+    BadName,
+    /// Subscribed to, but no service emits it.
+    NeverEmitted,
+    /// An event leads back to itself.
+    Loop,
+    /// Emitted, but no service subscribes to it.
+    NeverSubscribed,
+}
+
+/// All of them.
+pub(crate) const CLASSES: [Class; 7] = [
+    Class::DuplicateId,
+    Class::RouteConflict,
+    Class::SchemaMismatch,
+    Class::BadName,
+    Class::NeverEmitted,
+    Class::Loop,
+    Class::NeverSubscribed,
+];
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    Note,
+    Warning,
+    Error,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) class: Class,
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+    /// The functions that it is about.
+    pub(crate) places: Vec<Place>,
+    /// Facts that belong to it, such as the fields that do not fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) facts: Vec<Fact>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+}
+
+/// A function, and what it has to do with a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Place {
+    /// `file:line`.
+    pub(crate) source: String,
+    pub(crate) function: String,
+    pub(crate) role: String,
+}
+
+/// A field, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fact {
+    /// Where in the event, for example `data.address.city`.
+    pub(crate) path: String,
+    pub(crate) problem: String,
+}
+
+impl Class {
+    /// Its name on the command line and in JSON.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::DuplicateId => "duplicate-id",
+            Self::RouteConflict => "route-conflict",
+            Self::SchemaMismatch => "schema-mismatch",
+            Self::BadName => "bad-name",
+            Self::NeverEmitted => "never-emitted",
+            Self::Loop => "loop",
+            Self::NeverSubscribed => "never-subscribed",
+        }
+    }
+
+    /// How bad it is unless the command line says otherwise.
+    pub(crate) const fn severity(self) -> Severity {
+        match self {
+            Self::DuplicateId | Self::RouteConflict | Self::SchemaMismatch | Self::BadName => Severity::Error,
+            Self::NeverEmitted | Self::Loop => Severity::Warning,
+            Self::NeverSubscribed => Severity::Note,
+        }
+    }
+}
+
+impl Finding {
+    fn new(class: Class, message: String, places: Vec<Place>) -> Self {
+        Self { class, severity: class.severity(), message, places, facts: Vec::new(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Everything that can be said about these services together, by class.
+pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
+    let mut findings = names::duplicates(services);
+    findings.extend(routes::conflicts(services));
+    findings.extend(events::mismatches(services));
+    findings.extend(names::refused(services));
+    findings.extend(flow::never_emitted(services));
+    findings.extend(flow::loops(services));
+    findings.extend(flow::never_subscribed(services));
+    findings
+}

@@ -1,0 +1,101 @@
+//! What is compared: manifests, as far as the checks read them.
+
+use cargo_eg::manifest::{self, EventTrigger, HTTP_REQUEST, Manifest};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Place;
+
+/// A service with its functions, and with the schemas of the events that it knows.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) functions: Vec<manifest::Function>,
+    pub(crate) schemas: Vec<EventSchema>,
+}
+
+/// What events of a type carry.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct EventSchema {
+    /// The event type.
+    #[serde(rename = "type")]
+    pub(crate) ty: String,
+    /// JSON Schema of the payload.
+    pub(crate) schema: Value,
+}
+
+impl Service {
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        #[derive(Deserialize)]
+        struct Schemas {
+            #[serde(default)]
+            events: Vec<EventSchema>,
+        }
+        // The manifest's own words, so that schemas of any version of `eg-runtime` are read alike.
+        let schemas = serde_json::to_value(manifest).and_then(serde_json::from_value);
+        let schemas = schemas.map_or_else(|_| Vec::new(), |Schemas { events }| events);
+        Self { name: manifest.service.clone(), functions: manifest.functions.clone(), schemas }
+    }
+
+    /// The schemas that it has for a type.
+    pub(crate) fn schemas_of<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.schemas.iter().filter(move |event| event.ty == ty).map(|event| &event.schema)
+    }
+}
+
+/// All functions of all services.
+pub(super) fn functions(services: &[Service]) -> impl Iterator<Item = &manifest::Function> {
+    services.iter().flat_map(|service| &service.functions)
+}
+
+/// A function's subscriptions to events, as opposed to routes.
+pub(super) fn subscriptions(function: &manifest::Function) -> impl Iterator<Item = &EventTrigger> {
+    function.events().filter(|trigger| trigger.event_type != HTTP_REQUEST)
+}
+
+/// Where a function stands, and its part in a finding.
+pub(super) fn place(function: &manifest::Function, role: impl Into<String>) -> Place {
+    Place { source: function.source.clone(), function: function.id.clone(), role: role.into() }
+}
+
+/// Services for the tests: `(service, functions as (name, triggers, emits))`. A trigger is `METHOD /path`, an event type, or
+/// `sync TYPE /path`.
+#[cfg(test)]
+pub(super) fn services(given: &[(&str, &[(&str, &[&str], &[&str])])]) -> Vec<Service> {
+    use serde_json::json;
+    let trigger = |text: &&str| match text.split(' ').collect::<Vec<_>>().as_slice() {
+        ["sync", ty, path] => json!({"eventType": ty, "mode": "sync", "method": "POST", "path": path}),
+        ["queue", name] => json!({"queue": name}),
+        [method, path] => json!({"eventType": HTTP_REQUEST, "mode": "sync", "method": method, "path": path}),
+        _ => json!({"eventType": text, "mode": "async", "method": "POST", "path": "/"}),
+    };
+    let service = |(name, functions): &(&str, &[(&str, &[&str], &[&str])])| {
+        let functions: Vec<Value> = functions
+            .iter()
+            .enumerate()
+            .map(|(at, (function, triggers, emits))| {
+                json!({
+                    "name": function, "id": format!("{name}-{function}"), "source": format!("{name}.rs:{}", at + 1),
+                    "triggers": triggers.iter().map(trigger).collect::<Vec<_>>(), "emits": emits,
+                })
+            })
+            .collect();
+        let manifest = json!({"service": name, "version": "1.0.0", "functions": functions});
+        Service::of(&serde_json::from_value(manifest).unwrap())
+    };
+    given.iter().map(service).collect()
+}
+
+/// Findings in short: message, places and help.
+#[cfg(test)]
+pub(super) fn texts(findings: &[super::Finding]) -> Vec<String> {
+    let text = |finding: &super::Finding| {
+        let places: Vec<String> = finding
+            .places
+            .iter()
+            .map(|place| format!("{} {} {}", place.source, place.function, place.role).trim_end().to_owned())
+            .collect();
+        format!("{} @ {}", finding.message, places.join(", "))
+    };
+    findings.iter().map(text).collect()
+}

@@ -1,0 +1,141 @@
+//! Ids that two functions share, and names that AWS would refuse at deployment.
+
+use std::collections::BTreeMap;
+
+use cargo_eg::manifest::{Function, Trigger};
+
+use super::model::{Service, functions, place};
+use super::{Class, Finding};
+
+/// The longest name of a Lambda function.
+const FUNCTION: usize = 64;
+
+/// The longest `detail-type` of an event on EventBridge.
+const EVENT_TYPE: usize = 128;
+
+/// The longest name of a queue, its `.fifo` included.
+const QUEUE: usize = 80;
+
+/// Functions of different services with the same id.
+pub(super) fn duplicates(services: &[Service]) -> Vec<Finding> {
+    let mut by_id: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+    for function in functions(services) {
+        by_id.entry(&function.id).or_default().push(function);
+    }
+    by_id
+        .into_iter()
+        .filter(|(_, functions)| functions.len() > 1)
+        .map(|(id, functions)| {
+            let places = functions.into_iter().map(|function| place(function, "")).collect();
+            Finding::new(Class::DuplicateId, format!("the function id {id} is taken more than once"), places)
+                .help("rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs")
+        })
+        .collect()
+}
+
+/// Names that would stop a deployment.
+pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for function in functions(services) {
+        let mut refuse = |message: String, help: &str| {
+            findings.push(Finding::new(Class::BadName, message, vec![place(function, "")]).help(help));
+        };
+        let id = &function.id;
+        if id.len() > FUNCTION {
+            let message = format!("Lambda's names have at most {FUNCTION} characters, {id} has {}", id.len());
+            refuse(message, "shorten the function's name (`name = \"…\"`) or the service's");
+        }
+        if let Some(bad) = id.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+            let message = format!("Lambda's names have letters, digits, `-` and `_`; {id} has `{bad}`");
+            refuse(message, "name it otherwise (`name = \"…\"`)");
+        }
+        for ty in event_types(function).filter(|ty| ty.len() > EVENT_TYPE) {
+            let message = format!(
+                "EventBridge's detail types have at most {EVENT_TYPE} characters, {ty} has {}",
+                ty.len()
+            );
+            refuse(message, "shorten the event type");
+        }
+        for queue in queues(function).filter(|queue| !is_queue(queue)) {
+            refuse(
+                format!("SQS refuses the queue name `{queue}`"),
+                "a queue's name has at most 80 letters, digits, `-` and `_`, and may end in `.fifo`",
+            );
+        }
+    }
+    findings
+}
+
+fn event_types(function: &Function) -> impl Iterator<Item = &str> {
+    let emitted = function.emits.iter().map(String::as_str);
+    emitted.chain(function.events().map(|trigger| trigger.event_type.as_str()))
+}
+
+fn queues(function: &Function) -> impl Iterator<Item = &str> {
+    function.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Queue { queue, .. } => Some(queue.as_str()),
+        _ => None,
+    })
+}
+
+fn is_queue(name: &str) -> bool {
+    let stem = name.strip_suffix(".fifo").unwrap_or(name);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !stem.is_empty() && name.len() <= QUEUE && stem.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{services, texts};
+    use super::*;
+
+    #[test]
+    fn a_shared_id_names_every_function() {
+        let services =
+            services(&[("shop", &[("list", &[], &[])]), ("shop", &[("list", &[], &[]), ("buy", &[], &[])])]);
+        assert_eq!(
+            texts(&duplicates(&services)),
+            ["the function id shop-list is taken more than once @ shop.rs:1 shop-list, shop.rs:1 shop-list"]
+        );
+    }
+
+    #[test]
+    fn what_aws_refuses() {
+        let long = "x".repeat(60);
+        let wide = format!("a.{}", "b".repeat(127));
+        let given = services(&[
+            (
+                "shop",
+                &[
+                    ("list", &["GET /"], &["order.placed"]),
+                    (&long, &[], &[]),
+                    ("a.b", &[], &[]),
+                    ("c", &[], &[&wide]),
+                ],
+            ),
+            (
+                "q",
+                &[
+                    ("d", &["queue orders.fifo"], &[]),
+                    ("e", &["queue a.b"], &[]),
+                    ("f", &["queue .fifo"], &[]),
+                ],
+            ),
+        ]);
+        assert_eq!(
+            texts(&refused(&given)),
+            [
+                format!(
+                    "Lambda's names have at most 64 characters, shop-{long} has 65 @ shop.rs:2 shop-{long}"
+                ),
+                "Lambda's names have letters, digits, `-` and `_`; shop-a.b has `.` @ shop.rs:3 shop-a.b"
+                    .to_owned(),
+                format!(
+                    "EventBridge's detail types have at most 128 characters, {wide} has 129 @ shop.rs:4 shop-c"
+                ),
+                "SQS refuses the queue name `a.b` @ q.rs:2 q-e".to_owned(),
+                "SQS refuses the queue name `.fifo` @ q.rs:3 q-f".to_owned(),
+            ]
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! Whether everything that one JSON Schema allows is allowed by another: what a producer writes, and what a consumer reads.
+//!
+//! Compares what types of Rust become: objects, arrays, tuples, maps, numbers with ranges, enums in all of serde's forms,
+//! references. What it does not know (patterns, conditions) it takes for fitting: a finding here is a real one.
+
+mod forms;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use self::forms::{
+    accepts_all, alike, alternatives, describe, kind, listed, required, resolved, takes, without_null,
+};
+use super::Fact;
+
+/// Where producer and consumer differ; empty when every value that is produced can be read.
+pub(crate) fn compare(producer: &Value, consumer: &Value) -> Vec<Fact> {
+    let mut comparison = Comparison { producer, consumer, open: Vec::new(), found: Vec::new() };
+    comparison.values(producer, consumer, &Path::root());
+    comparison.found
+}
+
+/// A place in a payload.
+#[derive(Debug, Clone)]
+struct Path(String);
+
+impl Path {
+    fn root() -> Self {
+        Self("data".to_owned())
+    }
+
+    fn member(&self, name: &str) -> Self {
+        Self(format!("{}.{name}", self.0))
+    }
+
+    fn element(&self, what: &str) -> Self {
+        Self(format!("{}[{what}]", self.0))
+    }
+}
+
+struct Comparison<'a> {
+    /// Where the producer's references lead.
+    producer: &'a Value,
+    consumer: &'a Value,
+    /// The pairs that are being compared: a pair within itself adds nothing.
+    open: Vec<(Value, Value)>,
+    found: Vec<Fact>,
+}
+
+impl Comparison<'_> {
+    fn tell(&mut self, path: &Path, problem: impl Into<String>) {
+        let fact = Fact { path: path.0.clone(), problem: problem.into() };
+        if !self.found.contains(&fact) {
+            self.found.push(fact);
+        }
+    }
+
+    fn values(&mut self, producer: &Value, consumer: &Value, path: &Path) {
+        let written = resolved(self.producer, producer);
+        let read = resolved(self.consumer, consumer);
+        if accepts_all(&read) {
+            return;
+        }
+        let pair = (written.into_owned(), read.into_owned());
+        if self.open.contains(&pair) {
+            return;
+        }
+        let alternatives = alternatives(self.consumer, &pair.1);
+        for one in forms::alternatives(self.producer, &pair.0) {
+            self.open.push(pair.clone());
+            self.alternative(&one, &alternatives, path);
+            self.open.pop();
+        }
+    }
+
+    /// What is written in one of its forms, against all forms that are read.
+    fn alternative(&mut self, written: &Value, read: &[Value], path: &Path) {
+        let mut nearest: Option<(usize, Vec<Fact>)> = None;
+        for candidate in read {
+            let before = std::mem::take(&mut self.found);
+            self.single(written, candidate, path);
+            let found = std::mem::replace(&mut self.found, before);
+            if found.is_empty() {
+                return;
+            }
+            // A form of another kind says nothing about what is wrong with this one.
+            let distance =
+                found.len() + if alike(self.producer, written, self.consumer, candidate) { 0 } else { 1000 };
+            if nearest.as_ref().is_none_or(|(known, _)| distance < *known) {
+                nearest = Some((distance, found));
+            }
+        }
+        match nearest {
+            Some((distance, found)) if distance < 1000 || read.len() == 1 => {
+                for fact in found {
+                    self.tell(&Path(fact.path), fact.problem);
+                }
+            }
+            _ => {
+                let forms: BTreeSet<String> = read.iter().map(describe).collect();
+                let forms: Vec<String> = forms.into_iter().collect();
+                self.tell(
+                    path,
+                    format!("may be {}, and is read as {}", describe(written), forms.join(" or ")),
+                );
+            }
+        }
+    }
+
+    /// Two forms without alternatives.
+    fn single(&mut self, written: &Value, read: &Value, path: &Path) {
+        if accepts_all(read) {
+            return;
+        }
+        if let Some(values) = listed(written) {
+            let unread: Vec<String> =
+                values.iter().filter(|value| !takes(read, value)).map(ToString::to_string).collect();
+            if !unread.is_empty() {
+                self.tell(path, format!("may be {}, and is read as {}", unread.join(" or "), describe(read)));
+            }
+            return;
+        }
+        let (from, to) = (kind(written), kind(read));
+        if to.is_some() && from != to && !(from == Some("integer") && to == Some("number")) {
+            self.tell(path, format!("is {}, and is read as {}", describe(written), describe(read)));
+            return;
+        }
+        if listed(read).is_some() {
+            self.tell(
+                path,
+                format!("may be any {}, and is read as {}", from.unwrap_or("value"), describe(read)),
+            );
+            return;
+        }
+        match to {
+            Some("object") => self.objects(written, read, path),
+            Some("array") => self.arrays(written, read, path),
+            Some("integer" | "number") => self.ranges(written, read, path),
+            Some("string") => self.formats(written, read, path),
+            _ => {}
+        }
+    }
+
+    fn objects(&mut self, written: &Value, read: &Value, path: &Path) {
+        let nothing = Map::new();
+        let members = |schema: &Value| {
+            schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_else(|| nothing.clone())
+        };
+        let (writes, reads) = (members(written), members(read));
+        let (always, needed) = (required(written), required(read));
+        for name in needed.iter().filter(|name| !always.contains(*name)) {
+            let problem = if writes.contains_key(name) {
+                "may be left out, and is required"
+            } else {
+                "is never written, and is required"
+            };
+            self.tell(&path.member(name), problem);
+        }
+        for (name, schema) in &writes {
+            let path = path.member(name);
+            match (reads.get(name), read.get("additionalProperties")) {
+                (Some(target), _) => {
+                    let optional = needed.contains(name) && !always.contains(name);
+                    let schema = if optional { without_null(schema) } else { schema.clone() };
+                    self.values(&schema, target, &path);
+                }
+                (None, Some(Value::Bool(false))) => self.tell(&path, "is written, and refused"),
+                (None, Some(target)) => self.values(schema, target, &path),
+                (None, None) => {}
+            }
+        }
+        if let Some(rest) = written.get("additionalProperties").filter(|rest| rest.is_object()) {
+            let path = path.element("*");
+            match read.get("additionalProperties") {
+                Some(Value::Bool(false)) => self.tell(&path, "is written, and refused"),
+                Some(target) => self.values(rest, target, &path),
+                None => {}
+            }
+        }
+    }
+
+    fn arrays(&mut self, written: &Value, read: &Value, path: &Path) {
+        let tuple =
+            |schema: &Value| schema.get("prefixItems").and_then(Value::as_array).cloned().unwrap_or_default();
+        let (writes, reads) = (tuple(written), tuple(read));
+        let bound = |schema: &Value, name: &str| schema.get(name).and_then(Value::as_u64);
+        // A tuple is as long as its elements are many, unless it says otherwise.
+        let least = |schema: &Value, tuple: &[Value]| bound(schema, "minItems").unwrap_or(tuple.len() as u64);
+        let (few, needed) = (least(written, &writes), least(read, &reads));
+        if few < needed {
+            self.tell(path, format!("may have {few} elements, and needs {needed}"));
+        }
+        let most = |schema: &Value| bound(schema, "maxItems");
+        if let Some(limit) = most(read)
+            && most(written).is_none_or(|most| most > limit)
+        {
+            self.tell(path, format!("may have more than {limit} elements, which is the most that is read"));
+        }
+        let element = |tuple: &[Value], schema: &Value, at: usize| {
+            tuple.get(at).or_else(|| schema.get("items")).cloned()
+        };
+        for at in 0..writes.len().max(reads.len()) {
+            if let (Some(one), Some(other)) = (element(&writes, written, at), element(&reads, read, at)) {
+                self.values(&one, &other, &path.element(&at.to_string()));
+            }
+        }
+        if let (Some(items), Some(target)) = (written.get("items"), read.get("items")) {
+            self.values(items, target, &path.element(""));
+        }
+    }
+
+    fn ranges(&mut self, written: &Value, read: &Value, path: &Path) {
+        let bound = |schema: &Value, name: &str| schema.get(name).and_then(Value::as_f64);
+        if let Some(limit) = bound(read, "minimum")
+            && bound(written, "minimum").is_none_or(|least| least < limit)
+        {
+            self.tell(path, format!("may be less than {}, the least that is read", read["minimum"]));
+        }
+        if let Some(limit) = bound(read, "maximum")
+            && bound(written, "maximum").is_none_or(|most| most > limit)
+        {
+            self.tell(path, format!("may be more than {}, the most that is read", read["maximum"]));
+        }
+    }
+
+    fn formats(&mut self, written: &Value, read: &Value, path: &Path) {
+        if let Some(format) = read.get("format").and_then(Value::as_str)
+            && written.get("format").and_then(Value::as_str) != Some(format)
+        {
+            self.tell(path, format!("may be any string, and is read as a {format}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

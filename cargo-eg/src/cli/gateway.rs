@@ -1,0 +1,84 @@
+//! Options that say where the gateway is, and times as people write them.
+
+use clap::Args;
+use eg_sdk::Settings;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// Where the gateway is, and who asks.
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    /// The gateway's Events API.
+    #[arg(long, env = "EVENT_GATEWAY_URL", default_value = "http://localhost:4000")]
+    pub(crate) url: String,
+    /// The gateway's Config API [default: port 4001 of the host in --url]
+    #[arg(long, env = "EVENT_GATEWAY_CONFIG_URL", value_name = "URL")]
+    pub(crate) config_url: Option<String>,
+    /// The space that it is about.
+    #[arg(long, env = "EVENT_GATEWAY_SPACE", default_value = "default")]
+    pub(crate) space: String,
+    /// The key that the gateway asks for.
+    #[arg(long, env = "EVENT_GATEWAY_ACCESS_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) access_key: Option<String>,
+}
+
+impl Gateway {
+    /// As the SDK takes them. An empty variable counts as unset.
+    pub(crate) fn settings(&self) -> Settings {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let mut settings = Settings::default();
+        settings.url = given(&self.url).unwrap_or(settings.url);
+        settings.config_url = self.config_url.as_deref().and_then(given);
+        settings.space = given(&self.space).unwrap_or(settings.space);
+        settings.access_key = self.access_key.as_deref().and_then(given).map(Into::into);
+        settings
+    }
+}
+
+/// A time: `10m` (ago), `2026-01-31T12:00:00Z`, or `2026-01-31`.
+pub(crate) fn moment(text: &str) -> Result<OffsetDateTime, String> {
+    moment_at(text, OffsetDateTime::now_utc())
+}
+
+fn moment_at(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    ago(text, now).or_else(|| time(text)).or_else(|| time(&format!("{text}T00:00:00Z"))).ok_or_else(|| {
+        "write how long ago, such as 30s, 10m, 2h or 1d, or a time such as 2026-01-31T12:00:00Z".to_owned()
+    })
+}
+
+fn ago(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number: u32 = number.parse().ok()?;
+    now.checked_sub(Duration::seconds(i64::from(number) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let now = OffsetDateTime::parse("2026-01-31T12:00:00Z", &Rfc3339).unwrap();
+        let check = |text: &str, expected: Option<&str>| {
+            let found = moment_at(text, now).ok().map(|time| time.format(&Rfc3339).unwrap());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        };
+        check("30s", Some("2026-01-31T11:59:30Z"));
+        check("10m", Some("2026-01-31T11:50:00Z"));
+        check("2h", Some("2026-01-31T10:00:00Z"));
+        check("1d", Some("2026-01-30T12:00:00Z"));
+        check("2026-01-31T12:00:00+01:00", Some("2026-01-31T12:00:00+01:00"));
+        check("2026-01-30", Some("2026-01-30T00:00:00Z"));
+        for wrong in ["", "m", "10", "ten minutes", "-5m", "5ä", "99999999999d", "2026-13-01"] {
+            check(wrong, None);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `cargo eg check`: whether the services fit together.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::app::Loaded;
+use super::print;
+use crate::check::{Class, Finding, Service, Severity, check, render};
+use crate::cli;
+use crate::exit::{Exit, Failure};
+use crate::text::{GREEN, count};
+
+pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
+    let cli::Check { paths, allow, deny, json, release } = arguments;
+    let loaded = Loaded::build(&paths, release).await?;
+    let services: Vec<Service> =
+        loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
+    let findings = judged(check(&services), &allow, &deny);
+    let functions = services.iter().map(|service| service.functions.len()).sum();
+    let worst = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.class)
+        .min();
+    if json {
+        let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+        let report = json!({"services": names, "functions": functions, "findings": findings});
+        print(&format!("{report}\n"))?;
+    } else {
+        for finding in &findings {
+            anstream::eprintln!(
+                "{}",
+                render::finding(finding, |file, line| source_line(&loaded.roots, file, line))
+            );
+        }
+    }
+    let looked_at = format!("{}, {}", count(services.len(), "service"), count(functions, "function"));
+    let Some(worst) = worst else {
+        let found = render::summary(&findings);
+        let found = if found.is_empty() { "nothing to complain about".to_owned() } else { found };
+        anstream::eprintln!("{GREEN}checked{GREEN:#} {looked_at}: {found}");
+        return Ok(());
+    };
+    Err(Failure::new(exit(worst), format!("checked {looked_at}: {}", render::summary(&findings))))
+}
+
+/// The findings without those that are allowed, the denied ones as errors; the worst first.
+fn judged(findings: Vec<Finding>, allow: &[String], deny: &[String]) -> Vec<Finding> {
+    let named = |list: &[String], class: Class| list.iter().any(|name| name == class.name());
+    let mut findings: Vec<Finding> = findings
+        .into_iter()
+        .filter(|finding| !named(allow, finding.class))
+        .map(|mut finding| {
+            let all_warnings = deny.iter().any(|name| name == "warnings");
+            if named(deny, finding.class) || (all_warnings && finding.severity == Severity::Warning) {
+                finding.severity = Severity::Error;
+            }
+            finding
+        })
+        .collect();
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.class));
+    findings
+}
+
+fn exit(class: Class) -> Exit {
+    match class {
+        Class::DuplicateId => Exit::DuplicateId,
+        Class::RouteConflict => Exit::RouteConflict,
+        Class::SchemaMismatch => Exit::SchemaMismatch,
+        Class::BadName => Exit::BadName,
+        Class::NeverEmitted => Exit::NeverEmitted,
+        Class::Loop => Exit::Loop,
+        Class::NeverSubscribed => Exit::NeverSubscribed,
+    }
+}
+
+/// A line of a source file, which the compiler names as seen from the workspace's root.
+fn source_line(roots: &[PathBuf], file: &str, line: usize) -> Option<String> {
+    let read = |root: &PathBuf| std::fs::read_to_string(root.join(Path::new(file))).ok();
+    let text = roots.iter().find_map(read)?;
+    text.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::CLASSES;
+
+    #[test]
+    fn findings_are_allowed_and_denied_by_class() {
+        let finding = |class: Class| Finding {
+            class,
+            severity: class.severity(),
+            message: String::new(),
+            places: Vec::new(),
+            facts: Vec::new(),
+            help: None,
+        };
+        let check = |allow: &[&str], deny: &[&str], expected: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            let found = judged(CLASSES.map(finding).into(), &owned(allow), &owned(deny));
+            let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
+            assert_eq!(errors.map(|finding| finding.class.name()).collect::<Vec<_>>(), expected);
+        };
+        let errors = ["duplicate-id", "route-conflict", "schema-mismatch", "bad-name"];
+        check(&[], &[], &errors);
+        check(&["bad-name", "duplicate-id"], &[], &["route-conflict", "schema-mismatch"]);
+        check(&errors, &["warnings"], &["never-emitted", "loop"]);
+        check(&errors, &["loop", "never-subscribed"], &["loop", "never-subscribed"]);
+        check(&CLASSES.map(Class::name), &["warnings"], &[]);
+    }
+}

@@ -1,0 +1,48 @@
+//! `cargo eg completions`: scripts for shells, for `cargo-eg …` and, where the shell can be told, for `cargo eg …`.
+
+use clap::CommandFactory as _;
+use clap_complete::{generate, shells};
+
+use super::print;
+use crate::cli::{Cli, Completions, Shell};
+use crate::exit::Failure;
+
+const NAME: &str = "cargo-eg";
+
+/// `cargo eg` is completed as `cargo-eg` would be; everything else by what was there before.
+const BASH_CARGO: &str = r#"
+_cargo_eg_before="$(complete -p cargo 2>/dev/null | sed -n 's/.*-F \([^ ]*\).*/\1/p')"
+[[ "$_cargo_eg_before" == _cargo_or_eg ]] && _cargo_eg_before=""
+_cargo_or_eg() {
+    if [[ "$COMP_CWORD" -ge 2 && "${COMP_WORDS[1]}" == eg ]]; then
+        COMP_WORDS=(cargo-eg "${COMP_WORDS[@]:2}")
+        COMP_CWORD=$((COMP_CWORD - 1))
+        _cargo-eg cargo-eg "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    elif [[ -n "$_cargo_eg_before" ]]; then
+        "$_cargo_eg_before" "$@"
+    fi
+}
+complete -o bashdefault -o default -F _cargo_or_eg cargo
+"#;
+
+/// fish hands the command line of `cargo eg` over to the completions of `cargo-eg`.
+const FISH_CARGO: &str = r#"
+complete -c cargo -n '__fish_seen_subcommand_from eg' -x -a '(set -l words (commandline -opc) (commandline -ct); complete -C "cargo-eg "(string join " " -- $words[3..]))'
+"#;
+
+pub(crate) fn run(arguments: &Completions) -> Result<(), Failure> {
+    let mut command = Cli::command().bin_name(NAME);
+    let mut script = Vec::new();
+    match arguments.shell {
+        Shell::Bash => {
+            generate(shells::Bash, &mut command, NAME, &mut script);
+            script.extend_from_slice(BASH_CARGO.as_bytes());
+        }
+        Shell::Zsh => generate(shells::Zsh, &mut command, NAME, &mut script),
+        Shell::Fish => {
+            generate(shells::Fish, &mut command, NAME, &mut script);
+            script.extend_from_slice(FISH_CARGO.as_bytes());
+        }
+    }
+    print(&String::from_utf8_lossy(&script))
+}

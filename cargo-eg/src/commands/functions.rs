@@ -1,0 +1,69 @@
+//! Which function a name means: shared by the commands that take one.
+
+use crate::exit::{Exit, Failure};
+use crate::text::nearest;
+
+/// Why a name means no function, or more than one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Problem<'a> {
+    Unknown(&'a [String]),
+    Ambiguous(Vec<&'a str>),
+}
+
+/// The id that `name` means: the id itself, or the function's name behind the service's.
+pub(super) fn find<'a>(name: &str, known: &'a [String]) -> Result<&'a str, Problem<'a>> {
+    if let Some(id) = known.iter().find(|id| *id == name) {
+        return Ok(id);
+    }
+    let is_named = |id: &&str| id.strip_suffix(name).is_some_and(|rest| rest.ends_with('-'));
+    let matches: Vec<&str> = known.iter().map(String::as_str).filter(is_named).collect();
+    match matches.as_slice() {
+        [id] => Ok(id),
+        [] => Err(Problem::Unknown(known)),
+        _ => Err(Problem::Ambiguous(matches)),
+    }
+}
+
+impl Problem<'_> {
+    /// In words; `what` is what the known functions have or are.
+    pub(super) fn failure(self, name: &str, what: &str) -> Failure {
+        match self {
+            Self::Unknown(known) => {
+                let failure = Failure::new(Exit::NotFound, format!("no function `{name}` {what}"));
+                let names = known.iter().flat_map(|id| {
+                    [id.as_str()].into_iter().chain(id.match_indices('-').map(|(at, _)| &id[at + 1..]))
+                });
+                match nearest(name, names) {
+                    Some(near) => {
+                        failure.hint(format!("did you mean {near}? There are: {}", known.join(", ")))
+                    }
+                    None => failure.hint(format!("there are: {}", known.join(", "))),
+                }
+            }
+            Self::Ambiguous(ids) => {
+                Failure::new(Exit::Usage, format!("several functions are named `{name}`"))
+                    .hint(format!("choose one by its id: {}", ids.join(", ")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_id_and_by_name() {
+        let known: Vec<String> =
+            ["a-list", "my-shop-list", "my-shop-sell", "users-create_user"].map(str::to_owned).to_vec();
+        let check =
+            |name: &str, expected: Result<&str, Problem<'_>>| assert_eq!(find(name, &known), expected);
+        check("users-create_user", Ok("users-create_user"));
+        check("create_user", Ok("users-create_user"));
+        check("sell", Ok("my-shop-sell"));
+        check("a-list", Ok("a-list"));
+        check("list", Err(Problem::Ambiguous(vec!["a-list", "my-shop-list"])));
+        check("user", Err(Problem::Unknown(&known)));
+        check("", Err(Problem::Unknown(&known)));
+    }
+}

@@ -1,0 +1,201 @@
+//! `cargo eg invoke`: one call of one function through the local Invoke API, as AWS's tools would make it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cargo_eg::manifest::{Function, HTTP_REQUEST, Trigger};
+use eg_sdk::{EventGateway, RetryPolicy};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::app::Loaded;
+use super::data::Payload;
+use super::functions::{self, Problem};
+use super::{print, sample};
+use crate::check::Service;
+use crate::cli::{self, SampleKind};
+use crate::exit::{Exit, Failure};
+
+pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
+    let data = arguments.data.as_deref().map(Payload::read).transpose()?;
+    let (id, payload) = match (data, arguments.sample) {
+        (Some(data), None) => (registered(&arguments).await?, data.text),
+        (data, kind) => {
+            let data = data.map(|data| data.text);
+            let (id, payload) = sampled(&arguments, kind, data.as_deref()).await?;
+            (id, payload.to_string())
+        }
+    };
+    if arguments.dry_run {
+        return print(&format!("{payload}\n"));
+    }
+    let answer = call(&arguments, &id, payload).await?;
+    if !arguments.quiet {
+        eprint!("{}", answer.log);
+    }
+    print(&format!("{}\n", answer.result.trim_end()))?;
+    if answer.failed {
+        return Err(Failure::new(
+            Exit::Function,
+            format!("function {id} failed: {}", reason(&answer.result)),
+        ));
+    }
+    Ok(())
+}
+
+/// What came back.
+struct Answer {
+    result: String,
+    log: String,
+    failed: bool,
+}
+
+async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answer, Failure> {
+    let base = arguments.lambda_url.trim_end_matches('/');
+    let unreachable = |error: reqwest::Error| {
+        Failure::because(Exit::Unreachable, format!("no local Lambda answers at {base}"), error.without_url())
+            .hint("`cargo eg run` starts one with your functions; --lambda-url names another")
+    };
+    let response = crate::connections::connections()
+        .post(format!("{base}/2015-03-31/functions/{id}/invocations"))
+        .header("x-amz-log-type", "Tail")
+        .body(payload)
+        .send()
+        .await
+        .map_err(unreachable)?;
+    let status = response.status();
+    let header =
+        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (failed, log) = (header("x-amz-function-error").is_some(), header("x-amz-log-result"));
+    let result = response.text().await.map_err(unreachable)?;
+    match status {
+        StatusCode::NOT_FOUND => {
+            Err(Failure::new(Exit::NotFound, format!("the local Lambda at {base} has no function {id}"))
+                .hint("`cargo eg run` shows the functions that it starts"))
+        }
+        status if !status.is_success() => {
+            let message = format!("the local Lambda refused the call of {id}: {}", reason(&result));
+            Err(Failure::new(Exit::Refused, message))
+        }
+        _ => {
+            let log = STANDARD.decode(log.unwrap_or_default()).unwrap_or_default();
+            Ok(Answer { result, log: String::from_utf8_lossy(&log).into_owned(), failed })
+        }
+    }
+}
+
+/// The id of a function that the local gateway knows. Without a gateway, the name has to be the id.
+async fn registered(arguments: &cli::Invoke) -> Result<String, Failure> {
+    let gateway = EventGateway::with_settings(arguments.gateway.settings())?.with_retry(RetryPolicy::none());
+    let Ok(known) = gateway.functions().list().await else { return Ok(arguments.function.clone()) };
+    let known: Vec<String> = known.into_iter().map(|function| function.function_id).collect();
+    match functions::find(&arguments.function, &known) {
+        Ok(id) => Ok(id.to_owned()),
+        Err(Problem::Unknown([])) => Ok(arguments.function.clone()),
+        Err(problem) => Err(problem.failure(&arguments.function, "is registered")),
+    }
+}
+
+/// A function of the workspace and a payload for it. `data` is what the payload carries.
+async fn sampled(
+    arguments: &cli::Invoke,
+    kind: Option<SampleKind>,
+    data: Option<&str>,
+) -> Result<(String, Value), Failure> {
+    let loaded = Loaded::build(&arguments.paths, false).await?;
+    let services: Vec<Service> =
+        loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
+    let known: Vec<String> =
+        services.iter().flat_map(|service| &service.functions).map(|function| function.id.clone()).collect();
+    let id = functions::find(&arguments.function, &known)
+        .map_err(|problem| problem.failure(&arguments.function, "is in these services"))?;
+    let found = services
+        .iter()
+        .find_map(|service| Some((service, service.functions.iter().find(|function| function.id == id)?)));
+    let Some((service, function)) = found else {
+        return Err(Failure::new(Exit::NotFound, format!("no function {id} is in these services")));
+    };
+    Ok((id.to_owned(), payload(service, function, kind, data)?))
+}
+
+/// By the first trigger of that kind, or by the first at all.
+fn payload(
+    service: &Service,
+    function: &Function,
+    kind: Option<SampleKind>,
+    data: Option<&str>,
+) -> Result<Value, Failure> {
+    let trigger =
+        function.triggers.iter().find(|trigger| kind.is_none_or(|kind| kind_of(trigger) == Some(kind)));
+    let Some(trigger) = trigger else {
+        return Err(match kind {
+            Some(kind) => {
+                Failure::new(Exit::Usage, format!("function {} has no {} trigger", function.id, word(kind)))
+                    .hint("leave --sample out for its first trigger, or write the payload with --data")
+            }
+            None => Failure::new(Exit::Usage, format!("function {} has no trigger", function.id))
+                .hint("write the payload with --data"),
+        });
+    };
+    Ok(match trigger {
+        Trigger::Event(event) if event.is_http() => {
+            let has_body = matches!(event.method.as_str(), "POST" | "PUT" | "PATCH");
+            sample::http(&event.method, &event.path, data.or(has_body.then_some("{}")))
+        }
+        Trigger::Event(event) => {
+            let schema = service.schemas_of(&event.event_type).next();
+            let data = match data {
+                Some(data) => serde_json::from_str(data).unwrap_or_default(),
+                None => schema.map_or_else(|| json!({}), sample::of),
+            };
+            sample::event(&event.event_type, data)?
+        }
+        Trigger::Queue { queue, .. } => sample::sqs(queue, data.unwrap_or("{}")),
+        Trigger::Schedule { .. } => sample::schedule(&function.id),
+        other => {
+            let message = format!("there is no sample for the trigger {other:?}");
+            return Err(Failure::new(Exit::Usage, message).hint("write the payload with --data"));
+        }
+    })
+}
+
+fn kind_of(trigger: &Trigger) -> Option<SampleKind> {
+    match trigger {
+        Trigger::Event(event) if event.event_type == HTTP_REQUEST => Some(SampleKind::Http),
+        Trigger::Event(_) => Some(SampleKind::Event),
+        Trigger::Queue { .. } => Some(SampleKind::Sqs),
+        Trigger::Schedule { .. } => Some(SampleKind::Schedule),
+        _ => None,
+    }
+}
+
+fn word(kind: SampleKind) -> &'static str {
+    match kind {
+        SampleKind::Http => "http",
+        SampleKind::Event => "event",
+        SampleKind::Sqs => "queue",
+        SampleKind::Schedule => "schedule",
+    }
+}
+
+/// What an error object says, in one line.
+fn reason(body: &str) -> String {
+    let value: Value = serde_json::from_str(body).unwrap_or_default();
+    let text = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
+    match (text(&["errorType", "Type", "__type"]), text(&["errorMessage", "message", "Message"])) {
+        (Some(kind), Some(message)) => format!("{kind}: {message}"),
+        (None, Some(message)) => message.to_owned(),
+        _ => body.chars().take(300).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_by_type_and_message() {
+        assert_eq!(reason(r#"{"errorType":"Reject","errorMessage":"no address"}"#), "Reject: no address");
+        assert_eq!(reason(r#"{"message":"too large"}"#), "too large");
+        assert_eq!(reason("broken"), "broken");
+    }
+}

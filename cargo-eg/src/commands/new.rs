@@ -1,0 +1,182 @@
+//! `cargo eg new`: a service, or a workspace of two, from the templates in this binary. Changes nothing that exists, except
+//! that cargo adds a member to its workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cli;
+use crate::exit::{Exit, Failure};
+use crate::workspace::Workspace;
+
+mod dependency;
+mod templates;
+
+use dependency::Dependencies;
+use templates::File;
+
+/// What the template calls the service.
+const PLACEHOLDER: &str = "my-service";
+
+/// The longest name: function ids are NAME-function, and Lambda's names have 64 characters.
+const LONGEST: usize = 40;
+
+pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
+    let current = super::current_folder()?;
+    let folder = current.join(&arguments.path);
+    let name = name(&arguments.path)?;
+    if folder.exists() {
+        return Err(Failure::new(Exit::Usage, format!("{} exists already", arguments.path.display()))
+            .hint("choose another name, or remove it"));
+    }
+    let around = workspace_around(&folder);
+    if let (Some(workspace), true) = (&around, arguments.workspace) {
+        let message =
+            format!("{} would be inside the workspace {}", arguments.path.display(), workspace.display());
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("leave --workspace out to add a service, or make the workspace elsewhere"));
+    }
+    let dependencies = Dependencies::find(arguments.eg_path.as_deref(), around.as_deref())?;
+    let made = if arguments.workspace {
+        workspace(&folder, &dependencies)?
+    } else {
+        service(&folder, name, around.is_some(), &dependencies)?
+    };
+    tell(arguments, name, &made, around.as_deref(), &dependencies);
+    Ok(())
+}
+
+/// The last part of the path, if a service can be called so.
+fn name(path: &Path) -> Result<&str, Failure> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let wrong = |reason: String| {
+        let hint = "a service's name begins with a letter and has letters, digits, `-` and `_`";
+        Err(Failure::new(Exit::Usage, format!("`{name}` cannot be a service's name: {reason}")).hint(hint))
+    };
+    if let Some(bad) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+        return wrong(format!("it has `{bad}`"));
+    }
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return wrong("it does not begin with a letter".to_owned());
+    }
+    if name.len() > LONGEST {
+        return wrong(format!(
+            "it has {} characters, and only {LONGEST} leave room for a function's name in the 64 that Lambda allows",
+            name.len()
+        ));
+    }
+    if ["eg-runtime", "eg-sdk", "serde", "tokio"].contains(&name) {
+        return wrong("it is the name of a crate that the service depends on".to_owned());
+    }
+    Ok(name)
+}
+
+/// The root of the workspace that a new package at `folder` would belong to.
+fn workspace_around(folder: &Path) -> Option<PathBuf> {
+    let existing = folder.ancestors().skip(1).find(|ancestor| ancestor.exists())?;
+    let root = Workspace::of(existing).ok()?.root;
+    // A package that is no workspace has no members.
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).ok()?;
+    let manifest: toml::Table = manifest.parse().ok()?;
+    manifest.contains_key("workspace").then_some(root)
+}
+
+/// Lets cargo make the package, so that it is what `cargo new` makes there, then adds what makes it a service.
+fn service(
+    folder: &Path,
+    name: &str,
+    is_member: bool,
+    dependencies: &Dependencies,
+) -> Result<Vec<File>, Failure> {
+    let parent = folder.parent().unwrap_or(folder);
+    std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["new", "--quiet", "--bin", "--vcs", "none", "--name", name])
+        .arg(folder)
+        .current_dir(parent)
+        .output()
+        .map_err(|error| {
+            Failure::new(Exit::Build, format!("cannot run cargo: {error}"))
+                .hint("install Rust from https://rustup.rs, or set CARGO to the path of cargo")
+        })?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let reason = stderr.trim().strip_prefix("error: ").unwrap_or(stderr.trim());
+        return Err(Failure::new(Exit::Usage, format!("cargo makes no package {name}: {reason}")));
+    }
+    let manifest = folder.join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).map_err(|error| unwritable(&manifest, &error))?;
+    let mut files = vec![
+        File::new("Cargo.toml", templates::manifest(&text, dependencies, is_member)),
+        File::new("src/main.rs", templates::SERVICE.replace(PLACEHOLDER, name)),
+    ];
+    if !is_member {
+        files.push(File::new(".gitignore", "/target\n".to_owned()));
+    }
+    write(folder, &files)?;
+    Ok(files)
+}
+
+fn workspace(folder: &Path, dependencies: &Dependencies) -> Result<Vec<File>, Failure> {
+    let files = templates::workspace(dependencies);
+    write(folder, &files)?;
+    Ok(files)
+}
+
+fn write(folder: &Path, files: &[File]) -> Result<(), Failure> {
+    for file in files {
+        let path = folder.join(&file.path);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
+        std::fs::write(&path, &file.content).map_err(|error| unwritable(&path, &error))?;
+    }
+    Ok(())
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
+}
+
+/// What was made, and what to type next.
+fn tell(arguments: &cli::New, name: &str, made: &[File], around: Option<&Path>, dependencies: &Dependencies) {
+    use crate::text::{BOLD, GREEN};
+    let folder = arguments.path.display();
+    let what = if arguments.workspace { "workspace" } else { "service" };
+    anstream::eprintln!(
+        "{GREEN}made{GREEN:#} {what} {BOLD}{name}{BOLD:#}; eg-runtime {}",
+        dependencies.because
+    );
+    for file in made {
+        eprintln!("  {folder}/{}", file.path);
+    }
+    if let Some(workspace) = around {
+        eprintln!("it is a member of the workspace {}", workspace.display());
+    }
+    let (route, data, function) = if arguments.workspace {
+        ("users".to_owned(), r#"{"id":"10","email":"donald@example.com"}"#, "send_welcome_email")
+    } else {
+        (name.to_owned(), r#"{"id":"1","name":"first"}"#, "announce")
+    };
+    anstream::eprintln!(
+        "{BOLD}next{BOLD:#}\n  cd {folder}\n  cargo test\n  cargo eg run\n{BOLD}then, in another terminal{BOLD:#}\n  \
+         curl -X POST localhost:4000/{route} -H 'content-type: application/json' -d '{data}'\n  \
+         cargo eg logs --function {function}\n  cargo eg events"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_cargo_and_aws() {
+        for good in ["orders", "services/orders", "my-shop", "a_b", "x2"] {
+            assert!(name(Path::new(good)).is_ok(), "{good}");
+        }
+        let long = "x".repeat(41);
+        for bad in
+            ["", "..", "2x", "-x", "_x", "größe", "a.b", "a b", "services/a!", "serde", "eg-runtime", &long]
+        {
+            assert!(name(Path::new(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a new service gets eg-runtime from.
+
+use std::path::{Path, PathBuf};
+
+use crate::exit::{Exit, Failure};
+
+/// The sources that this program was built from.
+const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// How the crates that a service needs are named in its `Cargo.toml`.
+#[derive(Debug)]
+pub(super) struct Dependencies {
+    runtime: String,
+    sdk: String,
+    serde: String,
+    tokio: String,
+    /// In words, where eg-runtime comes from.
+    pub(super) because: String,
+}
+
+impl Dependencies {
+    /// What the workspace at `around` has, what was asked for, what this program was built from, or the registry.
+    pub(super) fn find(asked: Option<&Path>, around: Option<&Path>) -> Result<Self, Failure> {
+        let inherited = around.map(inherited).unwrap_or_default();
+        let or_inherited = |name: &str, features: &str, own: String| {
+            let is_inherited = inherited.iter().any(|known| known == name);
+            if !is_inherited {
+                own
+            } else if features.is_empty() {
+                "{ workspace = true }".to_owned()
+            } else {
+                format!("{{ workspace = true, features = [{features}] }}")
+            }
+        };
+        let inherits = asked.is_none() && inherited.iter().any(|known| known == "eg-runtime");
+        let (source, because) = match asked {
+            _ if inherits => (Source::Version, "as the workspace has it".to_owned()),
+            Some(clone) => {
+                let clone = checked(clone)?;
+                let because = format!("from {}, as --eg-path says", clone.display());
+                (Source::Path(clone), because)
+            }
+            None => match PathBuf::from(CHECKOUT).canonicalize().ok().filter(|clone| has_runtime(clone)) {
+                Some(clone) => {
+                    let because = format!("from {}, which this cargo-eg was built from", clone.display());
+                    (Source::Path(clone), because)
+                }
+                None => (
+                    Source::Version,
+                    format!(
+                        "{} from the registry; --eg-path takes it from a clone",
+                        env!("CARGO_PKG_VERSION")
+                    ),
+                ),
+            },
+        };
+        let runtime = source.of("eg-runtime");
+        Ok(Self {
+            runtime: if inherits { or_inherited("eg-runtime", "", runtime) } else { runtime },
+            sdk: source.of("eg-sdk"),
+            serde: or_inherited(
+                "serde",
+                r#""derive""#,
+                r#"{ version = "1", features = ["derive"] }"#.to_owned(),
+            ),
+            tokio: or_inherited(
+                "tokio",
+                r#""macros", "rt""#,
+                r#"{ version = "1", features = ["macros", "rt"] }"#.to_owned(),
+            ),
+            because,
+        })
+    }
+
+    /// Lines of a service's `[dependencies]`.
+    pub(super) fn of_service(&self) -> String {
+        let Self { runtime, serde, tokio, .. } = self;
+        format!("eg-runtime = {runtime}\nserde = {serde}\ntokio = {tokio}\n")
+    }
+
+    /// Fills the template of a workspace.
+    pub(super) fn fill(&self, template: &str) -> String {
+        template.replace("{{eg-runtime}}", &self.runtime).replace("{{eg-sdk}}", &self.sdk)
+    }
+}
+
+enum Source {
+    /// A clone of this repository.
+    Path(PathBuf),
+    /// The registry.
+    Version,
+}
+
+impl Source {
+    fn of(&self, name: &str) -> String {
+        match self {
+            Self::Path(clone) => {
+                // A path may hold anything that TOML would read otherwise. Strings of JSON are strings of TOML.
+                let path = serde_json::Value::String(clone.join(name).display().to_string());
+                format!("{{ path = {path} }}")
+            }
+            Self::Version => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}
+
+/// A clone that was named on the command line.
+fn checked(clone: &Path) -> Result<PathBuf, Failure> {
+    let wrong = |reason: String| {
+        Failure::new(
+            Exit::NotFound,
+            format!("{} is no clone of Event Gateway for Rust: {reason}", clone.display()),
+        )
+        .hint("name the folder that eg-runtime/ and eg-sdk/ are in")
+    };
+    let found = clone.canonicalize().map_err(|error| wrong(error.to_string()))?;
+    if has_runtime(&found) { Ok(found) } else { Err(wrong("it has no eg-runtime/Cargo.toml".to_owned())) }
+}
+
+fn has_runtime(clone: &Path) -> bool {
+    ["eg-runtime", "eg-sdk"].iter().all(|part| clone.join(part).join("Cargo.toml").is_file())
+}
+
+/// The names in the `[workspace.dependencies]` of the workspace at `root`.
+fn inherited(root: &Path) -> Vec<String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+    let dependencies =
+        manifest.get("workspace").and_then(|workspace| workspace.get("dependencies")?.as_table());
+    dependencies.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}

@@ -1,0 +1,53 @@
+//! The files of new services and workspaces. The Rust sources in them are files that compile, below `templates/`.
+
+use super::dependency::Dependencies;
+
+pub(super) const SERVICE: &str = include_str!("../../../templates/service/src/main.rs");
+const PROFILE: &str = include_str!("../../../templates/profile.toml.in");
+const WORKSPACE: &str = include_str!("../../../templates/workspace/Cargo.toml.in");
+const MEMBER: &str = include_str!("../../../templates/workspace/service.toml.in");
+const EVENTS_MANIFEST: &str = include_str!("../../../templates/workspace/events/Cargo.toml.in");
+const EVENTS: &str = include_str!("../../../templates/workspace/events/src/lib.rs");
+const USERS: &str = include_str!("../../../templates/workspace/users/src/main.rs");
+const EMAILS: &str = include_str!("../../../templates/workspace/emails/src/main.rs");
+
+/// A file to be made.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Below the new folder.
+    pub(super) path: String,
+    pub(super) content: String,
+}
+
+impl File {
+    pub(super) fn new(path: &str, content: String) -> Self {
+        Self { path: path.to_owned(), content }
+    }
+}
+
+/// The `Cargo.toml` that cargo has made, with the dependencies of a service. Profiles count in a workspace's root only.
+pub(super) fn manifest(made: &str, dependencies: &Dependencies, is_member: bool) -> String {
+    const HEADING: &str = "[dependencies]\n";
+    let lines = format!("{HEADING}{}", dependencies.of_service());
+    let text = if made.contains(HEADING) {
+        made.replacen(HEADING, &lines, 1)
+    } else {
+        format!("{}\n\n{lines}", made.trim_end())
+    };
+    if is_member { text } else { format!("{}\n{PROFILE}", text.trim_end()) }
+}
+
+/// Two services and their events.
+pub(super) fn workspace(dependencies: &Dependencies) -> Vec<File> {
+    let member = |name: &str| MEMBER.replace("{{name}}", name);
+    vec![
+        File::new("Cargo.toml", dependencies.fill(WORKSPACE) + PROFILE),
+        File::new(".gitignore", "/target\n".to_owned()),
+        File::new("events/Cargo.toml", EVENTS_MANIFEST.to_owned()),
+        File::new("events/src/lib.rs", EVENTS.to_owned()),
+        File::new("services/users/Cargo.toml", member("users")),
+        File::new("services/users/src/main.rs", USERS.to_owned()),
+        File::new("services/emails/Cargo.toml", member("emails")),
+        File::new("services/emails/src/main.rs", EMAILS.to_owned()),
+    ]
+}

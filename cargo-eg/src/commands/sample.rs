@@ -1,0 +1,239 @@
+//! Sample values: one that a JSON Schema allows, and payloads as they reach a function from each kind of trigger.
+
+use cargo_eg::emulator::{ACCOUNT, REGION};
+use eg_sdk::CloudEvent;
+use serde_json::{Map, Value, json};
+
+use crate::exit::Failure;
+
+/// References within references within …: deeper ones are left out where they can be.
+const DEPTH: usize = 6;
+
+/// A value that the schema allows, made from its names, so that it reads like one.
+pub(super) fn of(schema: &Value) -> Value {
+    value(schema, schema, "value", 0)
+}
+
+fn value(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+        return match target {
+            Some(target) if depth < 2 * DEPTH => value(root, target, name, depth + 1),
+            _ => Value::Null,
+        };
+    }
+    let given = ["const", "default"].iter().find_map(|key| schema.get(*key));
+    let listed = ["examples", "enum"].iter().find_map(|key| schema.get(*key)?.get(0));
+    if let Some(value) = given.or(listed).filter(|value| !value.is_null()) {
+        return value.clone();
+    }
+    let choices = ["oneOf", "anyOf"].iter().find_map(|key| schema.get(*key)?.as_array());
+    if let Some(choices) = choices {
+        let is_null = |choice: &&Value| choice.get("type").and_then(Value::as_str) == Some("null");
+        let first = choices.iter().find(|choice| !is_null(choice) && depth < DEPTH);
+        let chosen = first.map_or(Value::Null, |choice| value(root, choice, name, depth + 1));
+        // Fields may stand beside the alternatives.
+        return match (schema.get("properties").map(|_| object(root, schema, depth)), chosen) {
+            (Some(mut members), Value::Object(more)) => {
+                members.extend(more);
+                Value::Object(members)
+            }
+            (Some(members), _) => Value::Object(members),
+            (None, chosen) => chosen,
+        };
+    }
+    if let Some(parts) = schema.get("allOf").and_then(Value::as_array) {
+        let mut members = object(root, schema, depth);
+        for part in parts {
+            if let Value::Object(more) = value(root, part, name, depth + 1) {
+                members.extend(more);
+            }
+        }
+        return Value::Object(members);
+    }
+    match kind(schema) {
+        "object" => Value::Object(object(root, schema, depth)),
+        "array" => array(root, schema, name, depth),
+        "string" => string(schema, name).into(),
+        "integer" => schema.get("minimum").and_then(Value::as_i64).map_or(1, |least| least.max(1)).into(),
+        "number" => schema.get("minimum").and_then(Value::as_f64).map_or(1.5, |least| least.max(1.5)).into(),
+        "boolean" => true.into(),
+        "null" => Value::Null,
+        _ => json!({}),
+    }
+}
+
+fn kind(schema: &Value) -> &str {
+    match schema.get("type") {
+        Some(Value::String(ty)) => ty,
+        Some(Value::Array(types)) => {
+            let mut types = types.iter().filter_map(Value::as_str);
+            types.find(|ty| *ty != "null").unwrap_or("null")
+        }
+        _ if schema.get("properties").is_some() => "object",
+        _ => "",
+    }
+}
+
+fn object(root: &Value, schema: &Value, depth: usize) -> Map<String, Value> {
+    let required = |name: &String| {
+        schema
+            .get("required")
+            .and_then(Value::as_array)
+            .is_some_and(|names| names.iter().any(|one| one == name))
+    };
+    let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let mut object: Map<String, Value> = members
+        .filter(|(name, _)| depth < DEPTH || required(name))
+        .map(|(name, member)| (name.clone(), value(root, member, name, depth + 1)))
+        .collect();
+    if let Some(rest) = schema.get("additionalProperties").filter(|rest| rest.is_object() && depth < DEPTH) {
+        object.insert("key".to_owned(), value(root, rest, "value", depth + 1));
+    }
+    object
+}
+
+fn array(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
+    if let Some(tuple) = schema.get("prefixItems").and_then(Value::as_array) {
+        return tuple.iter().map(|item| value(root, item, name, depth + 1)).collect();
+    }
+    let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
+    match schema.get("items") {
+        Some(items) if depth < DEPTH || least > 0 => {
+            let one = value(root, items, name.trim_end_matches('s'), depth + 1);
+            Value::Array(vec![one; usize::try_from(least.max(1)).unwrap_or(1)])
+        }
+        _ => json!([]),
+    }
+}
+
+fn string(schema: &Value, name: &str) -> String {
+    let text = match schema.get("format").and_then(Value::as_str) {
+        Some("date-time") => "2026-01-31T12:00:00Z",
+        Some("date") => "2026-01-31",
+        Some("time") => "12:00:00Z",
+        Some("uuid") => "01890a5d-ac96-774b-bcce-b302099a8057",
+        Some("email") => "donald.duck@example.com",
+        Some("uri" | "url") => "https://example.com/",
+        _ if name.to_lowercase().ends_with("email") => "donald.duck@example.com",
+        _ if name == "id" || name.ends_with("_id") || name.ends_with("Id") => "10",
+        _ => name,
+    };
+    let number = |key: &str| schema.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    let mut text = text.to_owned();
+    while number("minLength").is_some_and(|least| text.chars().count() < least) {
+        text.push('x');
+    }
+    number("maxLength").map_or(text.clone(), |most| text.chars().take(most).collect())
+}
+
+/// A request, as an HTTP API of API Gateway sends it.
+pub(super) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
+    let mut parameters = Map::new();
+    let segment = |segment: &str| match segment.strip_prefix([':', '*']) {
+        Some(name) => {
+            parameters.insert(name.to_owned(), "1".into());
+            "1".to_owned()
+        }
+        None => segment.to_owned(),
+    };
+    let path = route.split('/').map(segment).collect::<Vec<_>>().join("/");
+    let route_key = format!("{method} {route}");
+    let mut request = json!({
+        "version": "2.0", "routeKey": route_key, "rawPath": path, "rawQueryString": "",
+        "headers": {"accept": "*/*", "content-type": "application/json", "host": "localhost", "user-agent": "cargo-eg"},
+        "requestContext": {
+            "accountId": ACCOUNT, "apiId": "local", "domainName": "localhost", "domainPrefix": "localhost",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "cargo-eg"},
+            "requestId": "sample", "routeKey": route_key, "stage": "$default",
+            "time": "31/Jan/2026:12:00:00 +0000", "timeEpoch": 1_769_860_800_000_u64,
+        },
+        "isBase64Encoded": false,
+    });
+    if !parameters.is_empty() {
+        request["pathParameters"] = Value::Object(parameters);
+    }
+    if let Some(body) = body {
+        request["body"] = body.into();
+    }
+    request
+}
+
+/// An event, as the gateway sends it.
+pub(super) fn event(ty: &str, data: Value) -> Result<Value, Failure> {
+    let event = CloudEvent::of_type(ty, "/cli/cargo-eg", data).encode().map_err(eg_sdk::Error::from)?;
+    let json = event.to_json().map_err(|source| eg_sdk::Error::Event { ty: ty.to_owned(), source })?;
+    Ok(serde_json::from_slice(&json).unwrap_or_default())
+}
+
+/// A batch of one message, as SQS sends it.
+pub(super) fn sqs(queue: &str, body: &str) -> Value {
+    json!({"Records": [{
+        "messageId": "sample", "receiptHandle": "sample", "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1", "SentTimestamp": "1769860800000", "SenderId": "AIDALOCAL",
+            "ApproximateFirstReceiveTimestamp": "1769860800000",
+        },
+        "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs",
+        "eventSourceARN": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"), "awsRegion": REGION,
+    }]})
+}
+
+/// The clock's event, as EventBridge sends it.
+pub(super) fn schedule(function: &str) -> Value {
+    json!({
+        "version": "0", "id": "01890a5d-ac96-774b-bcce-b302099a8057", "detail-type": "Scheduled Event", "source": "aws.events",
+        "account": ACCOUNT, "time": "2026-01-31T12:00:00Z", "region": REGION,
+        "resources": [format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{function}")], "detail": {},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_what_their_schemas_allow() {
+        let check = |schema: Value, expected: Value| {
+            let sample = of(&schema);
+            assert_eq!(sample, expected, "{schema}");
+        };
+        check(json!({"type": "string"}), json!("value"));
+        check(json!({"type": ["null", "integer"]}), json!(1));
+        check(json!({"type": "integer", "minimum": 7}), json!(7));
+        check(json!({"enum": ["a", "b"]}), json!("a"));
+        check(json!({"anyOf": [{"type": "null"}, {"type": "boolean"}]}), json!(true));
+        check(json!({"type": "array", "items": {"type": "number"}, "minItems": 2}), json!([1.5, 1.5]));
+        check(
+            json!({"type": "array", "prefixItems": [{"type": "string"}, {"const": 5}]}),
+            json!(["value", 5]),
+        );
+        check(json!({"type": "string", "maxLength": 2}), json!("va"));
+        check(
+            json!({"type": "object", "properties": {
+                "id": {"type": "string"}, "email": {"type": "string"}, "firstName": {"type": "string"},
+                "at": {"type": "string", "format": "date-time"}, "tags": {"type": "array", "items": {"type": "string"}},
+            }, "required": ["id"]}),
+            json!({"id": "10", "email": "donald.duck@example.com", "firstName": "firstName", "at": "2026-01-31T12:00:00Z", "tags": ["tag"]}),
+        );
+        check(
+            json!({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"kind": {"const": "a"}}}}}),
+            json!({"kind": "a"}),
+        );
+        check(
+            json!({"properties": {"id": {"type": "string"}}, "oneOf": [{"properties": {"kind": {"const": "a"}}}]}),
+            json!({"id": "10", "kind": "a"}),
+        );
+        // A tree ends.
+        let tree = json!({"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}, "required": ["children"]});
+        assert!(of(&tree)["children"].is_array());
+    }
+
+    #[test]
+    fn routes_become_requests() {
+        let request = http("GET", "/users/:id/files/*rest", None);
+        assert_eq!(request["rawPath"], "/users/1/files/1");
+        assert_eq!(request["pathParameters"], json!({"id": "1", "rest": "1"}));
+        assert_eq!(http("POST", "/", Some("{}"))["body"], "{}");
+    }
+}

@@ -1,0 +1,194 @@
+//! `cargo eg show`: what became of one event at each subscription, in sentences.
+
+use std::fmt::Write as _;
+
+use super::events::payload;
+use super::print;
+use crate::cli;
+use crate::exit::{Exit, Failure};
+use crate::history::client::History;
+use crate::history::find;
+use crate::history::view::{self, Attempt, Delivery, Mismatch};
+use crate::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_line, styled};
+
+pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
+    let cli::Show { event, source, json, gateway } = arguments;
+    let history = History::of(gateway.settings())?;
+    let found = find::event(&history, &event, source.as_deref()).await?;
+    if json {
+        return print(&format!("{found}\n"));
+    }
+    let shown = view::History::read(&found).map_err(|error| {
+        Failure::because(Exit::Refused, "the gateway's answer is no event".to_owned(), error)
+    })?;
+    print(&explain(&shown))
+}
+
+/// The event, then each of its deliveries.
+fn explain(history: &view::History) -> String {
+    let view::History { event, deliveries } = history;
+    let mut text = format!("{BOLD}{}{BOLD:#} {}\n", event.event_type, event.event_id);
+    let place = format!("{} {}", event.method, event.path);
+    let mut rows = vec![["source", event.source.as_str()]];
+    rows.extend(event.subject.as_deref().map(|subject| ["subject", subject]));
+    let accepted = clock(&event.accepted_at);
+    rows.push(["accepted", &accepted]);
+    if place != "POST /" {
+        rows.push(["request", &place]);
+    }
+    let data = payload(&event.event);
+    if !data.is_empty() {
+        rows.push(["data", &data]);
+    }
+    text += &indented(&columns(
+        &rows.iter().map(|[name, value]| [styled(DIM, name), one_line(value)]).collect::<Vec<_>>(),
+    ));
+    if deliveries.is_empty() {
+        text += "\nno subscription got it: when it was accepted, nobody was subscribed to its type there\n";
+    }
+    for delivery in deliveries {
+        let _ = write!(text, "\n{}", one(delivery));
+    }
+    text
+}
+
+fn one(delivery: &Delivery) -> String {
+    let mut text = format!("{BOLD}{}{BOLD:#} {}\n", delivery.function_id, verdict(delivery));
+    let mut notes = Vec::new();
+    notes.extend(delivery.replay.as_ref().map(|replay| format!("replayed by {replay}")));
+    if delivery.edited {
+        notes.push("with another event than was emitted".to_owned());
+    }
+    notes.extend(delivery.discarded_at.as_ref().map(|at| format!("taken off the list at {}", clock(at))));
+    for note in notes {
+        let _ = writeln!(text, "  {note}");
+    }
+    text += &indented(&columns(&delivery.attempts.iter().map(attempt).collect::<Vec<_>>()));
+    if let Some(mismatch) = &delivery.mismatch {
+        text += &indented(&clause(mismatch));
+    }
+    if matches!(delivery.state.as_str(), "dead" | "expired") && delivery.discarded_at.is_none() {
+        let _ = writeln!(text, "  {DIM}cargo eg dead-letters retry {}{DIM:#}", delivery.delivery_id);
+    }
+    text
+}
+
+/// What the state means, with its reason.
+fn verdict(delivery: &Delivery) -> String {
+    let tries = match delivery.attempts.len() {
+        0 | 1 => String::new(),
+        count => format!(" at attempt {count}"),
+    };
+    let because =
+        delivery.reason.as_deref().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
+    match delivery.state.as_str() {
+        "delivered" => format!("{GREEN}delivered{GREEN:#}{tries}"),
+        "filtered" => format!("{YELLOW}not delivered{YELLOW:#}: its filter does not match"),
+        "dead" => format!("{RED}dead letter {}{RED:#}{because}", delivery.delivery_id),
+        "expired" => format!("{RED}expired{RED:#}{because}"),
+        "pending" => match (&delivery.next_attempt_at, delivery.waits_for_earlier) {
+            (_, true) => format!("{YELLOW}waits{YELLOW:#} for an earlier event with the same key"),
+            (Some(at), _) if delivery.attempts.is_empty() => {
+                format!("{YELLOW}due{YELLOW:#} since {}", clock(at))
+            }
+            (Some(at), _) => format!("{YELLOW}waits{YELLOW:#}: next attempt at {}", clock(at)),
+            (None, _) => format!("{YELLOW}under way{YELLOW:#}"),
+        },
+        other => format!("{other}{because}"),
+    }
+}
+
+pub(super) fn attempt(attempt: &Attempt) -> [String; 4] {
+    let Attempt { number, started_at, duration_ms, outcome, error } = attempt;
+    let outcome = match outcome.as_str() {
+        "delivered" => styled(GREEN, outcome),
+        "failed" => styled(YELLOW, outcome),
+        other => other.to_owned(),
+    };
+    let duration = duration_ms.map(|ms| format!("after {ms} ms")).unwrap_or_default();
+    let error = error.as_deref().map(|error| format!(": {}", one_line(error))).unwrap_or_default();
+    [format!("attempt {number}"), styled(DIM, &clock(started_at)), outcome, format!("{duration}{error}")]
+}
+
+fn clause(mismatch: &Mismatch) -> String {
+    let Mismatch { clause, value, expected } = mismatch;
+    let is = match value {
+        _ if clause == "$or" => "none of its alternatives holds".to_owned(),
+        Some(value) => format!("{clause} is {value}"),
+        None => format!("the event has no {clause}"),
+    };
+    format!("{is}\nthe filter wants {expected}\n")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn shown(deliveries: &Value) -> String {
+        let history = json!({
+            "eventId": "0199-f3ee5fc1", "eventType": "user.created", "source": "/users", "subject": "users/10",
+            "method": "POST", "path": "/", "acceptedAt": "2026-01-31T12:00:00.5Z",
+            "event": {"data": {"id":  "10"}}, "deliveries": deliveries,
+        });
+        let history = serde_json::value::to_raw_value(&history).unwrap();
+        let history = view::History::read(&history).unwrap();
+        anstream::adapter::strip_str(&explain(&history)).to_string()
+    }
+
+    #[test]
+    fn every_state_says_why() {
+        let head = "user.created 0199-f3ee5fc1\n  source    /users\n  subject   users/10\n  \
+                    accepted  2026-01-31 12:00:00.500\n  data      {\"id\":\"10\"}\n\n";
+        let check = |members: Value, expected: &str| {
+            let mut delivery = json!({"deliveryId": 7, "subscriptionId": "s", "functionId": "emails-send"});
+            delivery.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            assert_eq!(shown(&json!([delivery])), format!("{head}{expected}"));
+        };
+        let attempt = |number: u32, outcome: &str, error: Option<&str>| json!({"number": number, "startedAt": "2026-01-31T12:00:01Z", "durationMs": 12, "outcome": outcome, "error": error});
+        check(
+            json!({"state": "delivered", "attempts": [attempt(1, "failed", Some("HTTP status 500:\n boom")), attempt(2, "delivered", None)]}),
+            "emails-send delivered at attempt 2\n  \
+             attempt 1  2026-01-31 12:00:01.000  failed     after 12 ms: HTTP status 500: boom\n  \
+             attempt 2  2026-01-31 12:00:01.000  delivered  after 12 ms\n",
+        );
+        check(
+            json!({"state": "pending", "nextAttemptAt": "2026-01-31T12:00:09Z", "attempts": [attempt(1, "failed", Some("boom"))]}),
+            "emails-send waits: next attempt at 2026-01-31 12:00:09.000\n  \
+             attempt 1  2026-01-31 12:00:01.000  failed  after 12 ms: boom\n",
+        );
+        check(
+            json!({"state": "pending", "waitsForEarlier": true}),
+            "emails-send waits for an earlier event with the same key\n",
+        );
+        check(
+            json!({"state": "filtered", "mismatch": {"clause": "data.amount", "value": 5, "expected": [{"numeric": [">", 10]}]}}),
+            "emails-send not delivered: its filter does not match\n  data.amount is 5\n  the filter wants [{\"numeric\":[\">\",10]}]\n",
+        );
+        check(
+            json!({"state": "filtered", "mismatch": {"clause": "subject", "expected": ["a"]}}),
+            "emails-send not delivered: its filter does not match\n  the event has no subject\n  the filter wants [\"a\"]\n",
+        );
+        check(
+            json!({"state": "dead", "reason": "rejected: no address", "attempts": [attempt(1, "failed", Some("no address"))]}),
+            "emails-send dead letter 7: rejected: no address\n  \
+             attempt 1  2026-01-31 12:00:01.000  failed  after 12 ms: no address\n  cargo eg dead-letters retry 7\n",
+        );
+        check(
+            json!({"state": "dead", "reason": "gone", "discardedAt": "2026-01-31T13:00:00Z", "replay": "r-1", "edited": true}),
+            "emails-send dead letter 7: gone\n  replayed by r-1\n  with another event than was emitted\n  \
+             taken off the list at 2026-01-31 13:00:00.000\n",
+        );
+        assert_eq!(
+            shown(&json!([])),
+            format!(
+                "{head}no subscription got it: when it was accepted, nobody was subscribed to its type there\n"
+            )
+        );
+    }
+}

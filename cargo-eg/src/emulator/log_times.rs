@@ -1,0 +1,90 @@
+//! When the lines of a log were written: a small file beside it, with one entry per second in which something was
+//! printed. Lambda's lines themselves have no times.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// How far apart entries are, in milliseconds; also how much too early a search may find.
+const STEP: i64 = 1000;
+
+/// The entries of one log, as they are added.
+#[derive(Debug)]
+pub(super) struct Times {
+    file: File,
+    /// The time of the last entry of this run.
+    last: Option<i64>,
+}
+
+impl Times {
+    pub(super) fn open(log: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path_of(log))?;
+        Ok(Self { file, last: None })
+    }
+
+    /// Notes that something is about to be added to `log`. A full disk loses entries, never an invocation.
+    pub(super) fn note(&mut self, log: &File, now: SystemTime) {
+        let now = millis(now);
+        if self.last.is_some_and(|last| (last..last + STEP).contains(&now)) {
+            return;
+        }
+        if let Ok(metadata) = log.metadata() {
+            let _ = writeln!(self.file, "{now} {}", metadata.len());
+            self.last = Some(now);
+        }
+    }
+}
+
+/// Where in a log that is which was printed since `time` (milliseconds since the epoch), up to a second earlier.
+///
+/// # Errors
+/// When the log or the file of its times cannot be read.
+pub fn offset_since(log: &Path, time: i64) -> io::Result<u64> {
+    let end = log.metadata()?.len();
+    let entries = match std::fs::read_to_string(path_of(log)) {
+        // A log from before there were times: all of it may be as new.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let entry = |line: &str| {
+        let (at, offset) = line.split_once(' ')?;
+        Some((at.parse::<i64>().ok()?, offset.parse::<u64>().ok()?))
+    };
+    let first = entries.lines().filter_map(entry).find(|(at, _)| *at > time.saturating_sub(STEP));
+    Ok(first.map_or(end, |(_, offset)| offset.min(end)))
+}
+
+fn path_of(log: &Path) -> PathBuf {
+    log.with_extension("times")
+}
+
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_log_is_found_by_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.create.log");
+        let mut log = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        assert_eq!(offset_since(&path, 0).unwrap(), 0, "no times yet");
+        let mut times = Times::open(&path).unwrap();
+        for second in [100, 100, 102, 200] {
+            times.note(&log, SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+            log.write_all(b"0123456789").unwrap();
+        }
+        for (since, expected) in
+            [(0, 0), (100_500, 0), (101_500, 20), (103_000, 30), (200_500, 30), (300_000, 40)]
+        {
+            assert_eq!(offset_since(&path, since).unwrap(), expected, "{since}");
+        }
+    }
+}

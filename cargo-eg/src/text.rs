@@ -1,0 +1,143 @@
+//! Text for people: colours, columns, times, ids. Text in, text out; the caller prints.
+
+use anstyle::{AnsiColor, Style};
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
+pub(crate) const BLUE: Style = AnsiColor::Blue.on_default();
+
+/// Text in a style.
+pub(crate) fn styled(style: Style, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
+}
+
+/// Rows in aligned columns, a line each. Cells may be styled.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |cell: &str| anstream::adapter::strip_str(cell).to_string().chars().count();
+    let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(widest).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, &widest) in row.iter().zip(&widths) {
+            // An empty column takes no room.
+            if widest > 0 {
+                line += cell;
+                line += &" ".repeat(widest - width(cell) + 2);
+            }
+        }
+        text += line.trim_end();
+        text += "\n";
+    }
+    text
+}
+
+/// `2 events`, `1 event`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    let plural = match (number, what.strip_suffix('y')) {
+        (1, _) => what.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        _ => format!("{what}s"),
+    };
+    format!("{number} {plural}")
+}
+
+/// The end of an id, which tells ids of one minute apart; `cargo eg show` takes it.
+pub(crate) fn short(id: &str) -> &str {
+    const SHOWN: usize = 8;
+    let begin = id.char_indices().rev().nth(SHOWN - 1).map_or(0, |(begin, _)| begin);
+    &id[begin..]
+}
+
+/// A time as the gateway writes it, without what nobody reads: `2026-01-31 12:00:00.123`.
+pub(crate) fn clock(time: &str) -> String {
+    let text = time.trim_end_matches('Z').replacen('T', " ", 1);
+    match text.split_once('.') {
+        Some((seconds, fraction)) => format!("{seconds}.{:0<3.3}", fraction),
+        None if text.len() == "2026-01-31 12:00:00".len() => format!("{text}.000"),
+        None => text,
+    }
+}
+
+/// Text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Which of `known` the user may have meant by `given`.
+pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = given.chars().count() / 3 + 1;
+    known
+        .into_iter()
+        .map(|name| (distance(given, name), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be added, left out, replaced or swapped.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let styled_cell = styled(BOLD, "b");
+        let text = columns(&[row(["a", "", "é"]), row(["ccc", "", &styled_cell])]);
+        assert_eq!(anstream::adapter::strip_str(&text).to_string(), "a    é\nccc  b\n");
+    }
+
+    #[test]
+    fn times_have_milliseconds() {
+        for (time, expected) in [
+            ("2026-01-31T12:00:00Z", "2026-01-31 12:00:00.000"),
+            ("2026-01-31T12:00:00.5Z", "2026-01-31 12:00:00.500"),
+            ("2026-01-31T12:00:00.123456Z", "2026-01-31 12:00:00.123"),
+        ] {
+            assert_eq!(clock(time), expected);
+        }
+    }
+
+    #[test]
+    fn counts_have_their_plural() {
+        assert_eq!(count(1, "event"), "1 event");
+        assert_eq!(count(0, "event"), "0 events");
+        assert_eq!(count(2, "delivery"), "2 deliveries");
+    }
+
+    #[test]
+    fn a_mistyped_name_has_a_nearest_one() {
+        let known = ["create_user", "get_user", "send_welcome_email"];
+        for (given, expected) in [
+            ("craete_user", Some("create_user")),
+            ("create_users", Some("create_user")),
+            ("send_welcome_mail", Some("send_welcome_email")),
+            ("x", None),
+            ("announce", None),
+        ] {
+            assert_eq!(nearest(given, known), expected, "{given}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The first five minutes: from nothing to a delivered event, and the questions that one asks then.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use support::app::Transcript;
+use support::eventually;
+use support::shell::Shell;
+
+/// The first build of a new service compiles everything that it depends on.
+const FIRST_BUILD: Duration = Duration::from_secs(600);
+
+#[track_caller]
+fn succeeded(transcript: Transcript) -> Transcript {
+    assert_eq!(transcript.code, Some(0), "{transcript:?}");
+    transcript
+}
+
+/// The id that `emit` has printed.
+fn id_of(emitted: &Transcript) -> String {
+    emitted.stdout.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_nothing_to_a_delivered_event() {
+    let mut shell = Shell::new();
+    succeeded(shell.eg("", &["new", "orders"]));
+    shell.lock("orders");
+    let mut run = shell.run("orders");
+    let url = run.ready_within(FIRST_BUILD).await;
+    // Its own ports are taken on this machine, perhaps; a person has the defaults.
+    for (name, address) in [
+        ("EVENT_GATEWAY_URL", "events"),
+        ("EVENT_GATEWAY_CONFIG_URL", "config"),
+        ("AWS_ENDPOINT_URL_LAMBDA", "lambda"),
+    ] {
+        shell.export(name, &url(address));
+    }
+    let eg = |arguments: &[&str]| shell.eg("orders", arguments);
+
+    // curl
+    let curl = Command::new("curl")
+        .args(["-sS", "-X", "POST", &(url("events") + "/orders"), "-H", "content-type: application/json"])
+        .args(["-d", r#"{"id":"1","name":"first"}"#])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(curl.stdout).unwrap(), r#"{"id":"1","name":"first"}"#, "{}", run.stderr());
+    eventually("the event is delivered", || run.stderr().contains("→ orders-announce delivered")).await;
+    let log = succeeded(eg(&["logs", "--function", "announce", "--since", "5m"])).stdout;
+    assert!(log.contains("\nfirst has been created\n"), "{log}");
+    let log = succeeded(eg(&["logs", "--function", "announce", "--since", "2999-01-01"])).stdout;
+    assert_eq!(log, "", "nothing is as new as that");
+
+    // emit, and show
+    let emitted =
+        succeeded(eg(&["emit", "--event", "orders.created", "--data", r#"{"id":"2","name":"second"}"#]));
+    assert_eq!(emitted.stderr, "to orders-announce\n");
+    let id = id_of(&emitted);
+    eventually("show tells of the delivery", || {
+        succeeded(eg(&["show", &id])).stdout.contains("orders-announce delivered\n  attempt 1")
+    })
+    .await;
+    let short = &id[id.len() - 8..];
+    assert_eq!(eg(&["show", short]).stdout, eg(&["show", &id]).stdout, "the end of an id, as run shows it");
+    let events = succeeded(eg(&["events", "--type", "orders.created"])).stdout;
+    assert_eq!(events.lines().count(), 2, "{events}");
+    assert!(events.lines().next().unwrap().contains(&id), "the newest first: {events}");
+
+    // what goes wrong
+    let rejected =
+        id_of(&succeeded(eg(&["emit", "--event", "orders.created", "--data", r#"{"id":"3","name":""}"#])));
+    eventually("a rejection is a dead letter", || {
+        let shown = succeeded(eg(&["show", &rejected])).stdout;
+        shown.contains("dead letter") && shown.contains("there is nothing to announce without a name")
+    })
+    .await;
+    let letters = succeeded(eg(&["dead-letters"])).stdout;
+    let number = letters.split_whitespace().next().unwrap().to_owned();
+    succeeded(eg(&["dead-letters", "retry", &number, "--data", r#"{"id":"3","name":"third"}"#]));
+    eventually("the corrected event is delivered", || {
+        succeeded(eg(&["logs", "--function", "announce"])).stdout.contains("\nthird has been created\n")
+    })
+    .await;
+    assert_eq!(succeeded(eg(&["dead-letters"])).stdout, "");
+
+    // again
+    let replayed = succeeded(eg(&["replay", &id, "--to", "announce"])).stdout;
+    assert!(replayed.starts_with("1 event replayed: 1 delivery\n"), "{replayed}");
+    eventually("the replay is delivered", || {
+        let log = succeeded(eg(&["logs", "--function", "announce"])).stdout;
+        log.matches("second has been created").count() == 2
+    })
+    .await;
+
+    // one function alone
+    let invoked =
+        succeeded(eg(&["invoke", "create", "--sample", "http", "--data", r#"{"id":"4","name":"fourth"}"#]));
+    assert!(invoked.stdout.contains(r#"\"name\":\"fourth\""#), "{invoked:?}");
+    assert!(invoked.stderr.contains("\nREPORT RequestId: "), "{invoked:?}");
+
+    let checked = succeeded(eg(&["check"]));
+    assert_eq!(checked.stderr, "checked 1 service, 2 functions: nothing to complain about\n");
+
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+}

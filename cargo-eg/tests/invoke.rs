@@ -1,0 +1,230 @@
+//! `invoke` against the local Lambda, and `emit` in its other forms: sync, samples, queues.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use eg_sdk::config::{Function, Provider, Subscription};
+use serde_json::{Value, json};
+use support::app::{App, Main, record};
+use support::gateway::Running;
+use support::{Local, spec};
+
+/// A URL where nothing listens: port 1 needs privileges.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_is_invoked_with_its_log() {
+    let local = Local::start(spec("echo")).await;
+    let app = App::new();
+    app.write("event.json", "{\"do\": \"fail\", \"why\": \"no database\"}");
+    let lambda = local.emulator.url().to_owned();
+    let invoke = |arguments: &[&str]| {
+        app.eg(&[&["invoke"], arguments, &["--lambda-url", &lambda, "--config-url", NOWHERE]].concat())
+    };
+    let echo = invoke(&["fixture-echo", "--data", "{\"hello\": 1}"]);
+    assert_eq!(echo.code, Some(0), "{echo:?}");
+    let result: Value = serde_json::from_str(&echo.stdout).unwrap();
+    assert_eq!(result["echo"], json!({"hello": 1}));
+    assert!(
+        echo.stderr.starts_with("START RequestId: ") && echo.stderr.contains("\nREPORT RequestId: "),
+        "{echo:?}"
+    );
+    let printed =
+        invoke(&["fixture-echo", "--data", "{\"do\":\"print\",\"out\":\"hello\",\"err\":\"there\"}"]);
+    assert!(printed.stderr.contains("\nhello\n") && printed.stderr.contains("\nthere\n"), "{printed:?}");
+    let quiet = invoke(&["fixture-echo", "--data", "{}", "--quiet"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""), "{quiet:?}");
+
+    let failed = invoke(&["fixture-echo", "--data", "@event.json", "--quiet"]);
+    assert_eq!(failed.code, Some(9), "{failed:?}");
+    assert!(failed.stderr.starts_with("error: function fixture-echo failed: "), "{failed:?}");
+    assert!(failed.stderr.ends_with(": no database\n"), "{failed:?}");
+    let object: Value = serde_json::from_str(&failed.stdout).unwrap();
+    assert_eq!(object["errorMessage"], "no database");
+
+    let unknown = invoke(&["gone", "--data", "{}"]);
+    unknown.fails(
+        6,
+        &format!("error: the local Lambda at {lambda} has no function gone\nhint: `cargo eg run` shows the functions that it starts\n"),
+    );
+    let nowhere = app.eg(&["invoke", "f", "--data", "{}", "--lambda-url", NOWHERE, "--config-url", NOWHERE]);
+    assert_eq!(nowhere.code, Some(5), "{nowhere:?}");
+    assert!(
+        nowhere.stderr.starts_with(&format!("error: no local Lambda answers at {NOWHERE}")),
+        "{nowhere:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_those_that_the_gateway_knows() {
+    let running = Running::start().await;
+    running.function("users-create_user").await;
+    let app = App::new();
+    let config = running.gateway.config_url();
+    let invoke = |function: &str| {
+        app.eg(&["invoke", function, "--data", "{}", "--lambda-url", NOWHERE, "--config-url", config])
+    };
+    // It goes on to the Lambda, with the id.
+    assert_eq!(invoke("create_user").code, Some(5));
+    invoke("craete_user").fails(
+        6,
+        "error: no function `craete_user` is registered\nhint: did you mean create_user? There are: users-create_user\n",
+    );
+}
+
+#[test]
+fn samples_follow_the_triggers() {
+    let app = App::new();
+    let triggers = json!([{"queue": "orders"}, {"schedule": "rate(5 minutes)"}]);
+    let work = json!({"package": "shop", "version": "0.1.0", "name": "work", "source": "s.rs:1", "triggers": triggers, "emits": []});
+    app.service(
+        "shop",
+        &[
+            record("shop", "get", "GET /orders/:id"),
+            record("shop", "on_paid", "order.paid"),
+            format!("{work}\n"),
+        ],
+        &Main::Serves,
+    );
+    let sample = |arguments: &[&str]| -> Value {
+        let printed = app.eg(&[&["invoke"], arguments, &["--dry-run"]].concat());
+        assert_eq!(printed.code, Some(0), "{printed:?}");
+        serde_json::from_str(&printed.stdout).unwrap()
+    };
+    let request = sample(&["get"]);
+    assert_eq!(
+        (&request["rawPath"], &request["requestContext"]["http"]["method"]),
+        (&json!("/orders/1"), &json!("GET"))
+    );
+    let event = sample(&["shop-on_paid", "--sample", "event", "--data", "{\"n\":1}"]);
+    assert_eq!(
+        (&event["type"], &event["specversion"], &event["data"]),
+        (&json!("order.paid"), &json!("1.0"), &json!({"n": 1}))
+    );
+    assert_eq!(
+        sample(&["work"])["Records"][0]["eventSourceARN"],
+        "arn:aws:sqs:us-east-1:000000000000:orders"
+    );
+    assert_eq!(sample(&["work", "--sample", "schedule"])["detail-type"], "Scheduled Event");
+    app.eg(&["invoke", "get", "--sample", "sqs"]).fails(
+        2,
+        "error: function shop-get has no queue trigger\n\
+         hint: leave --sample out for its first trigger, or write the payload with --data\n",
+    );
+    app.eg(&["invoke", "gte"]).fails(
+        6,
+        "error: no function `gte` is in these services\nhint: did you mean get? There are: shop-get, shop-on_paid, shop-work\n",
+    );
+    app.eg(&["emit", "--event", "order.paid", "--sample"]).fails(
+        6,
+        "error: no service here says what order.paid carries\nhint: write the payload with --data\n",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emitted_event_says_who_gets_it() {
+    let running = Running::start().await;
+    running.event_type("order.placed").await;
+    for function in ["shop-ship", "shop-thank"] {
+        running.function(function).await;
+    }
+    running.subscribe("order.placed", "shop-ship", None).await;
+    running.subscribe("order.placed", "shop-thank", Some(json!({"data": {"gift": [true]}}))).await;
+    let app = App::new();
+    let (url, config) = (running.gateway.events_url(), running.gateway.config_url());
+    let emit =
+        |arguments: &[&str]| app.eg(&[&["emit", "--url", url, "--config-url", config], arguments].concat());
+    let event = ["--event", "order.placed", "--data", "{\"gift\":false}", "--id", "1"];
+    let told = emit(&event);
+    assert_eq!(
+        (told.code, told.stdout.as_str()),
+        (Some(0), "Event emitted: order.placed\nid: 1\n"),
+        "{told:?}"
+    );
+    let mut lines: Vec<&str> = told.stderr.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["not to shop-thank: its filter on data.gift does not match", "to shop-ship"]);
+    let answer: Value = serde_json::from_str(&emit(&[&event[..], &["--json"]].concat()).stdout).unwrap();
+    assert_eq!(answer["deliveries"].as_array().unwrap().len(), 2);
+    let nobody = emit(&["--event", "x.y", "--data", "1"]);
+    assert_eq!(nobody.stderr, "nobody is subscribed to it\n", "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_event_prints_its_answer() {
+    let running = Running::start().await;
+    running.event_type("price.asked").await;
+    // A plain HTTP function: its answer is the emitter's.
+    let router =
+        Router::new().route("/", post(|| async { "{\"statusCode\":200,\"body\":\"{\\\"cents\\\":250}\"}" }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    running.client.functions().create(&Function::new("shop-price", Provider::Http { url })).await.unwrap();
+    let subscription = Subscription {
+        kind: eg_sdk::config::SubscriptionType::Sync,
+        ..Subscription::asynchronous("price.asked", "shop-price")
+    };
+    running.client.subscriptions().create(&subscription).await.unwrap();
+
+    let app = App::new();
+    let url = running.gateway.events_url();
+    let emit =
+        |arguments: &[&str]| app.eg(&[&["emit", "--url", url, "--sync", "--data", "{}"], arguments].concat());
+    let asked = emit(&["--event", "price.asked"]);
+    assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), "answered with status 200\n"), "{asked:?}");
+    assert!(asked.stdout.contains("250"), "{asked:?}");
+    let asked = emit(&["--event", "price.asked", "--id", "7", "--json"]);
+    let answer: Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!((&answer["id"], &answer["status"]), (&json!("7"), &json!(200)), "{asked:?}");
+    let nobody = emit(&["--event", "x.y"]);
+    assert_ne!(nobody.code, Some(0), "{nobody:?}");
+    assert!(nobody.stderr.contains("no sync subscription matches"), "{nobody:?}");
+}
+
+/// What SQS's `SendMessage` looks like on the wire, taken down by a server of the test's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_for_a_queue_is_a_send_message_call() {
+    async fn queues(headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+        assert_eq!(headers["x-amz-target"], "AmazonSQS.SendMessage");
+        assert_eq!(headers["content-type"], "application/x-amz-json-1.0");
+        let call: Value = serde_json::from_slice(&body).unwrap();
+        let url = call["QueueUrl"].as_str().unwrap();
+        if url.ends_with("/000000000000/orders") {
+            assert_eq!(call["MessageBody"], "{\"order\": 1}");
+            (StatusCode::OK, json!({"MessageId": "m-1"}).to_string())
+        } else if url.ends_with("/orders.fifo") {
+            assert_eq!(call["MessageGroupId"], "g");
+            (StatusCode::OK, json!({"MessageId": "m-2"}).to_string())
+        } else {
+            let error =
+                json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "there is no queue gone"});
+            (StatusCode::BAD_REQUEST, error.to_string())
+        }
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(queues))).await.unwrap() });
+    let app = App::new();
+    let emit = |arguments: &[&str]| {
+        app.eg(&[&["emit", "--lambda-url", &url, "--data", "{\"order\": 1}"], arguments].concat())
+    };
+    let sent = emit(&["--queue", "orders"]);
+    assert_eq!((sent.code, sent.stdout.as_str()), (Some(0), "Message sent: orders\nid: m-1\n"), "{sent:?}");
+    let sent = emit(&["--queue", "orders.fifo", "--group", "g", "--json"]);
+    assert_eq!(sent.stdout, "{\"id\":\"m-2\",\"queue\":\"orders.fifo\"}\n", "{sent:?}");
+    emit(&["--queue", "gone"]).fails(
+        6,
+        "error: no queue `gone`: there is no queue gone\n\
+         hint: a queue exists when a function has #[queue(\"NAME\")] and the app runs\n",
+    );
+    let nowhere = app.eg(&["emit", "--queue", "orders", "--data", "{}", "--lambda-url", NOWHERE]);
+    assert_eq!(nowhere.code, Some(5), "{nowhere:?}");
+    let both = app.eg(&["emit", "--queue", "orders", "--event", "a.b", "--data", "{}"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+}

@@ -1,0 +1,128 @@
+//! `cargo eg new`: what it makes builds, passes its tests and is well formatted; what it refuses, it says.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use support::shell::Shell;
+
+/// Checks the package or workspace in a folder as its owner would.
+fn works(shell: &Shell, folder: &str, sources: &[&str], tests: usize) {
+    shell.lock(folder);
+    let test = shell.cargo(folder, &["test", "--workspace"]);
+    assert_eq!(test.code, Some(0), "{test:?}");
+    let results = test.stdout.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
+    let passed: usize = results.map(|line| line.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+    assert_eq!(passed, tests, "{}", test.stdout);
+    for source in sources {
+        let source = shell.path().join(folder).join(source);
+        let format =
+            Command::new("rustfmt").args(["--edition", "2024", "--check"]).arg(source).output().unwrap();
+        assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stdout));
+    }
+}
+
+fn checkout() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap().display().to_string()
+}
+
+#[test]
+fn a_new_service_works_and_says_what_to_type_next() {
+    let shell = Shell::new();
+    let made = shell.eg("", &["new", "my-orders"]);
+    assert_eq!((made.code, made.stdout.as_str()), (Some(0), ""), "{made:?}");
+    let checkout = checkout();
+    assert_eq!(
+        made.stderr,
+        format!(
+            "made service my-orders; eg-runtime from {checkout}, which this cargo-eg was built from\n  \
+             my-orders/Cargo.toml\n  my-orders/src/main.rs\n  my-orders/.gitignore\nnext\n  cd my-orders\n  cargo test\n  \
+             cargo eg run\nthen, in another terminal\n  \
+             curl -X POST localhost:4000/my-orders -H 'content-type: application/json' -d '{{\"id\":\"1\",\"name\":\"first\"}}'\n  \
+             cargo eg logs --function announce\n  cargo eg events\n"
+        )
+    );
+    assert!(shell.read("my-orders/src/main.rs").contains("#[http(POST, \"/my-orders\")]"));
+    works(&shell, "my-orders", &["src/main.rs"], 2);
+    let check = shell.eg("my-orders", &["check"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+    assert_eq!(check.stderr, "checked 1 service, 2 functions: nothing to complain about\n");
+    let manifest = shell.eg("my-orders", &["manifest"]);
+    assert!(manifest.stdout.contains("my-orders-announce  on my-orders.created"), "{manifest:?}");
+}
+
+#[test]
+fn a_new_workspace_works_and_takes_further_services() {
+    let shell = Shell::new();
+    let made = shell.eg("", &["new", "shop", "--workspace", "--eg-path", &checkout()]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(made.stderr.starts_with("made workspace shop; eg-runtime from "), "{made:?}");
+    assert!(made.stderr.contains("as --eg-path says\n"), "{made:?}");
+
+    let made = shell.eg("shop", &["new", "services/orders"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let root = shell.path().join("shop");
+    assert!(made.stderr.starts_with("made service orders; eg-runtime as the workspace has it\n"), "{made:?}");
+    assert!(
+        made.stderr.contains(&format!("it is a member of the workspace {}\n", root.display())),
+        "{made:?}"
+    );
+    let manifest = shell.read("shop/services/orders/Cargo.toml");
+    assert!(manifest.contains("eg-runtime = { workspace = true }"), "{manifest}");
+    assert!(!manifest.contains("[profile"), "profiles count in the root only: {manifest}");
+
+    let sources = ["events/src/lib.rs", "services/users/src/main.rs", "services/emails/src/main.rs"];
+    works(&shell, "shop", &sources, 4);
+    let check = shell.eg("shop", &["check"]);
+    assert_eq!(check.stderr, "checked 3 services, 4 functions: nothing to complain about\n", "{check:?}");
+
+    let nested = shell.eg("shop", &["new", "inner", "--workspace"]);
+    nested.fails(
+        2,
+        &format!(
+            "error: inner would be inside the workspace {}\nhint: leave --workspace out to add a service, or make the workspace elsewhere\n",
+            root.display()
+        ),
+    );
+    let member = shell.eg("shop", &["new", "extra"]);
+    assert_eq!(member.code, Some(0), "{member:?}");
+    assert!(shell.read("shop/Cargo.toml").contains("\"extra\""), "cargo has added the member");
+}
+
+#[test]
+fn what_cannot_be_made_is_refused_and_changes_nothing() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path().join("taken")).unwrap();
+    shell
+        .eg("", &["new", "taken"])
+        .fails(2, "error: taken exists already\nhint: choose another name, or remove it\n");
+    let rule = "hint: a service's name begins with a letter and has letters, digits, `-` and `_`\n";
+    for (name, reason) in [
+        ("a.b", "it has `.`"),
+        ("größe", "it has `ö`"),
+        ("2x", "it does not begin with a letter"),
+        ("serde", "it is the name of a crate that the service depends on"),
+        (
+            "a-name-of-a-service-that-is-much-too-long",
+            "it has 41 characters, and only 40 leave room for a function's name in the 64 that Lambda allows",
+        ),
+    ] {
+        let refused = shell.eg("", &["new", name]);
+        refused.fails(2, &format!("error: `{name}` cannot be a service's name: {reason}\n{rule}"));
+    }
+    let keyword = shell.eg("", &["new", "match"]);
+    assert_eq!(keyword.code, Some(2), "{keyword:?}");
+    assert!(keyword.stderr.starts_with("error: cargo makes no package match: "), "{keyword:?}");
+    let clone = shell.eg("", &["new", "orders", "--eg-path", "taken"]);
+    clone.fails(
+        6,
+        "error: taken is no clone of Event Gateway for Rust: it has no eg-runtime/Cargo.toml\n\
+         hint: name the folder that eg-runtime/ and eg-sdk/ are in\n",
+    );
+    let left: Vec<_> = fs::read_dir(shell.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["taken"]);
+}

@@ -1,0 +1,78 @@
+//! A folder in which commands are typed, as in a terminal: with the real eg-runtime, and nothing around the folder.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::app::{Running, Transcript};
+
+/// A folder, and the variables of its terminal.
+pub(crate) struct Shell {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Shell {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    /// `export NAME=value`.
+    pub(crate) fn export(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Types `cargo eg …` in a folder below.
+    pub(crate) fn eg(&self, folder: &str, arguments: &[&str]) -> Transcript {
+        Transcript::of(self.eg_command(folder, arguments).output().unwrap())
+    }
+
+    /// Types `cargo …`.
+    pub(crate) fn cargo(&self, folder: &str, arguments: &[&str]) -> Transcript {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        Transcript::of(self.command(cargo.as_ref(), folder).args(arguments).output().unwrap())
+    }
+
+    /// Starts `cargo eg run` on free ports.
+    pub(crate) fn run(&self, folder: &str) -> Running {
+        let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
+        Running::start(self.eg_command(folder, &ports), self.path().join("stderr"))
+    }
+
+    /// Lets the new package use the versions of this repository, which are there without a network.
+    pub(crate) fn lock(&self, folder: &str) {
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+        std::fs::copy(ours, self.folder.path().join(folder).join("Cargo.lock")).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(path)).unwrap()
+    }
+
+    fn eg_command(&self, folder: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_cargo-eg")), folder);
+        command.arg("eg").args(arguments);
+        command
+    }
+
+    fn command(&self, program: &Path, folder: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.folder.path().join(folder))
+            .stdin(Stdio::null())
+            // Shared by the tests and kept between their runs: eg-runtime is built once.
+            .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"))
+            .env("CARGO_TERM_QUIET", "true")
+            .env("CARGO_NET_OFFLINE", "true")
+            .env_remove("RUST_LOG")
+            .env_remove("EVENT_GATEWAY_URL")
+            .env_remove("EVENT_GATEWAY_CONFIG_URL")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
