@@ -6,6 +6,7 @@ use std::time::Duration;
 /// A pool of connections.
 pub(crate) fn connections() -> reqwest::Client {
     let tls = rustls::ClientConfig::clone(eg_sdk::__private::tls_config());
-    let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).tls_backend_preconfigured(tls);
+    let builder =
+        reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).tls_backend_preconfigured(tls);
     builder.build().expect("no option above depends on the machine")
 }

@@ -79,12 +79,18 @@ async fn a_thousand_events_during_a_rebuild_are_all_delivered() {
 
     app.write("hold", "");
     app.service("shop", &functions, &Main::Says("holds"));
-    eventually_within(Duration::from_secs(120), "the build has begun", || app.path().join("building").exists()).await;
+    eventually_within(Duration::from_secs(120), "the build has begun", || {
+        app.path().join("building").exists()
+    })
+    .await;
     let mut emitting = tokio::task::JoinSet::new();
     for n in 0..EVENTS {
         if n == EVENTS / 2 {
             let old = || ids(&app.log("shop-ship"), "ship has ").len();
-            eventually_within(Duration::from_secs(120), "the old version works during the build", || old() >= EVENTS / 4).await;
+            eventually_within(Duration::from_secs(120), "the old version works during the build", || {
+                old() >= EVENTS / 4
+            })
+            .await;
             app.write("go", "");
         }
         let (client, events) = (client.clone(), events.clone());

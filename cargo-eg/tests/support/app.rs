@@ -206,7 +206,10 @@ impl Running {
     /// Waits until the app has printed this text at least so often.
     pub(crate) async fn says(&self, text: &str, times: usize) {
         let what = format!("the app says {text:?} {times} times");
-        super::eventually_within(Duration::from_secs(120), &what, || self.stderr().matches(text).count() >= times).await;
+        super::eventually_within(Duration::from_secs(120), &what, || {
+            self.stderr().matches(text).count() >= times
+        })
+        .await;
     }
 
     pub(crate) fn signal(&self, kind: Signal) {
