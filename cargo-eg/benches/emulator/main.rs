@@ -7,6 +7,7 @@
 //!
 //! It needs `python3`, from whose package index `cargo lambda` comes. Prints the table of `README.md`.
 
+#[allow(clippy::unwrap_used, reason = "shared with the tests, where a panic is the failure message")]
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod watch;

@@ -144,8 +144,7 @@ impl Pool {
     }
 
     /// Runs one invocation to its end, in an environment at rest or a new one.
-    pub(super) async fn invoke(self: &Arc<Self>, invocation: &Invocation, permit: Permit) -> Completed {
-        let mut permit = permit;
+    pub(super) async fn invoke(self: &Arc<Self>, invocation: &Invocation, mut permit: Permit) -> Completed {
         // A process that died while it was idle has not seen the event: another one takes it.
         while let Some(environment) = self.take_soon().await {
             match self.run(invocation, environment, permit).await {
