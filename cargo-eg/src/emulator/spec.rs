@@ -9,6 +9,17 @@ use std::time::Duration;
 ///
 /// Its processes get the caller's environment without `AWS_*`, `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
 /// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
+///
+/// ```
+/// use cargo_eg::emulator::FunctionSpec;
+///
+/// // A binary of this project, and a Python function with Lambda's own runtime.
+/// let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
+/// let resize = FunctionSpec::new("images-resize", "app.handler", "python3", "functions/resize")
+///     .arguments(["-m", "awslambdaric", "app.handler"])
+///     .variable("BUCKET", "images");
+/// # assert_eq!((users.arguments.len(), resize.arguments.len()), (0, 3));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FunctionSpec {
