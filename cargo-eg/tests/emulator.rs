@@ -88,6 +88,9 @@ async fn an_invocation_that_takes_too_long_is_killed() {
     let message = payload["errorMessage"].as_str().unwrap();
     assert!(message.ends_with(" Error: Task timed out after 0.25 seconds"), "{message}");
     let log = local.log("fixture-echo");
+    let timed_out = log.lines().find(|line| line.contains("Task timed out after 0.25 seconds")).unwrap();
+    let shape: Vec<usize> = timed_out.split(' ').take(2).map(str::len).collect();
+    assert_eq!(shape, ["2026-11-21T14:14:41.023Z".len(), 36], "{timed_out}");
     assert!(log.contains(" Task timed out after 0.25 seconds\nEND RequestId: "), "{log}");
     assert!(log.trim_end().ends_with("\tStatus: timeout"), "{log}");
     assert!(!is_running(u32::try_from(first.as_u64().unwrap()).unwrap()));
@@ -236,13 +239,20 @@ async fn dropping_the_emulator_kills_its_processes() {
     eventually("the process is gone", || !is_running(pid)).await;
 }
 
-/// The emulator cannot clean up after SIGKILL. Its children must notice by themselves.
+/// The emulator cannot clean up after SIGKILL. Its children must notice by themselves, or the kernel
+/// must: it does not leave a stopped process group behind whose parent has died.
 #[tokio::test]
 async fn processes_end_when_their_emulator_is_killed() {
+    kill_emulator(None).await;
+    kill_emulator(Some("freeze")).await;
+}
+
+async fn kill_emulator(option: Option<&str>) {
     use std::io::{BufRead as _, BufReader};
     let folder = tempfile::tempdir().unwrap();
     let mut host = Command::new(example("host"))
         .args([example("function").as_os_str(), folder.path().as_os_str()])
+        .args(option)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -253,6 +263,9 @@ async fn processes_end_when_their_emulator_is_killed() {
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let child = u32::try_from(answer["pid"].as_u64().unwrap()).unwrap();
     assert!(is_running(child));
+    if option.is_some() {
+        eventually("the function's process is frozen", || support::is_frozen(child)).await;
+    }
 
     host.kill().unwrap();
     host.wait().unwrap();

@@ -21,13 +21,13 @@ fn version(number: &str) -> FunctionSpec {
 
 /// An invocation that ends when `file` exists, and has begun when this returns.
 async fn begun(local: &Local, file: &Path) -> JoinHandle<Value> {
-    let answer = invoke(local, json!({"do": "wait", "file": file}));
+    let answer = invoke(local, &json!({"do": "wait", "file": file}));
     let begun = file.with_extension("begun");
     eventually("the invocation has begun", || begun.exists()).await;
     answer
 }
 
-fn invoke(local: &Local, payload: Value) -> JoinHandle<Value> {
+fn invoke(local: &Local, payload: &Value) -> JoinHandle<Value> {
     let request = http().post(local.invocations("fixture-echo")).body(payload.to_string());
     tokio::spawn(async move {
         let response = request.send().await.unwrap();
@@ -45,7 +45,7 @@ async fn a_new_version_takes_over_and_the_old_one_ends_what_it_has_begun() {
     let file = folder.path().join("go");
     let under_way = begun(&local, &file).await;
     // There is one place, and it is taken: these wait.
-    let waiting = [invoke(&local, json!({})), invoke(&local, json!({}))];
+    let waiting = [invoke(&local, &json!({})), invoke(&local, &json!({}))];
 
     let took = local.emulator.replace(version("two")).unwrap().await.unwrap();
     assert!(took > Duration::ZERO);

@@ -4,7 +4,8 @@
 
 mod support;
 
-use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
+use std::time::Duration;
+
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{InvocationType, LogType};
@@ -12,23 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cargo_eg::emulator::{DeployError, Emulator, Options, StartError};
 use serde_json::{Value, json};
-use support::{Local, eventually, header, http, spec};
-
-fn client(local: &Local) -> aws_sdk_lambda::Client {
-    let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .endpoint_url(local.emulator.url())
-        .build();
-    aws_sdk_lambda::Client::from_conf(config)
-}
+use support::{Local, eventually, header, http, lambda, spec};
 
 #[tokio::test]
 async fn the_aws_sdk_invokes_functions() {
     let local = Local::start(spec("echo")).await;
-    let client = client(&local);
+    let client = lambda(&local);
     let invoke = |name: &str, payload: Value| {
         client.invoke().function_name(name).payload(Blob::new(payload.to_string()))
     };
@@ -71,7 +61,7 @@ async fn the_aws_sdk_invokes_functions() {
 #[tokio::test]
 async fn an_event_is_accepted_before_it_is_worked_on() {
     let local = Local::start(spec("echo")).await;
-    let answer = client(&local)
+    let answer = lambda(&local)
         .invoke()
         .function_name("fixture-echo")
         .invocation_type(InvocationType::Event)
@@ -82,6 +72,101 @@ async fn an_event_is_accepted_before_it_is_worked_on() {
     assert_eq!(answer.status_code(), 202);
     eventually("the event has been worked on", || local.log("fixture-echo").contains("\nREPORT ")).await;
     assert!(local.log("fixture-echo").contains("worked on"));
+    local.emulator.shut_down().await;
+}
+
+#[tokio::test]
+async fn an_event_that_fails_is_tried_again_and_then_given_up() {
+    let mut retried = spec("echo");
+    retried.event_retries = vec![Duration::from_millis(1), Duration::from_millis(2)];
+    let local = Local::start(retried).await;
+    let folder = tempfile::tempdir().unwrap();
+    let post = async |payload: Value| {
+        let url = local.invocations("fixture-echo");
+        let request = http().post(url).header("x-amz-invocation-type", "Event").body(payload.to_string());
+        header(&request.send().await.unwrap(), "x-amzn-requestid").unwrap()
+    };
+    let reports = || local.log("fixture-echo").lines().filter(|line| line.starts_with("REPORT ")).count();
+
+    let file = folder.path().join("calls");
+    let id = post(json!({"do": "flaky", "file": file})).await;
+    eventually("the third attempt has succeeded", || reports() == 3).await;
+    let log = local.log("fixture-echo");
+    assert_eq!(log.matches(&format!("START RequestId: {id}")).count(), 3, "{log}");
+
+    let id = post(json!({"do": "fail", "why": "never"})).await;
+    let given_up = format!("RequestId: {id} Error: the event was given up");
+    eventually("it has been given up", || local.log("fixture-echo").contains(&given_up)).await;
+    assert_eq!(reports(), 6);
+    local.emulator.shut_down().await;
+}
+
+#[tokio::test]
+async fn more_callers_than_the_reserved_concurrency_are_refused() {
+    let mut reserved = spec("echo");
+    reserved.reserved_concurrency = Some(1);
+    let local = Local::start(reserved).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("go");
+    // One after the other there is room, however quickly they follow.
+    for _ in 0..20 {
+        local.echo("fixture-echo").await;
+    }
+    let waiting = {
+        let payload = json!({"do": "wait", "file": file}).to_string();
+        tokio::spawn(http().post(local.invocations("fixture-echo")).body(payload).send())
+    };
+    eventually("it has begun", || file.with_extension("begun").exists()).await;
+
+    let refused = local.invoke("fixture-echo", json!({})).await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(header(&refused, "x-amzn-errortype").as_deref(), Some("TooManyRequestsException"));
+    let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    let expected = json!({
+        "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded."
+    });
+    assert_eq!(body, expected);
+    // Not retried by the client: its answer is what the test is about.
+    let refused = lambda(&local).invoke().function_name("fixture-echo").send();
+    let refused = refused.await.unwrap_err().into_service_error();
+    assert!(refused.is_too_many_requests_exception(), "{refused:?}");
+    // An event waits for its turn.
+    let event = http().post(local.invocations("fixture-echo")).header("x-amz-invocation-type", "Event");
+    assert_eq!(event.send().await.unwrap().status(), 202);
+
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    let ends = || local.log("fixture-echo").lines().filter(|line| line.starts_with("REPORT ")).count();
+    eventually("the event has had its turn", || ends() == 22).await;
+    local.emulator.shut_down().await;
+
+    let mut none = spec("echo");
+    none.reserved_concurrency = Some(0);
+    let local = Local::start(none).await;
+    local.emulator.warm("fixture-echo").await.unwrap();
+    assert_eq!(local.invoke("fixture-echo", json!({})).await.status(), 429);
+    let event = http().post(local.invocations("fixture-echo")).header("x-amz-invocation-type", "Event");
+    assert_eq!(event.send().await.unwrap().status(), 202);
+    local.emulator.shut_down().await;
+}
+
+#[tokio::test]
+async fn the_client_context_reaches_the_function() {
+    let local = Local::start(spec("echo")).await;
+    let send = async |context: &str| {
+        let request = http().post(local.invocations("fixture-echo")).header("x-amz-client-context", context);
+        request.send().await.unwrap()
+    };
+    let context = "{\n \"custom\": {\"a\": \"b\", \"ü\": \"𝄞\"}\n}";
+    let answer = send(&STANDARD.encode(context)).await;
+    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!(answer["client"]["custom"], json!({"a": "b", "ü": "𝄞"}), "{answer}");
+    for bad in ["***".to_owned(), STANDARD.encode("{")] {
+        let answer = send(&bad).await;
+        assert_eq!(answer.status(), 400);
+        let kind = header(&answer, "x-amzn-errortype");
+        assert_eq!(kind.as_deref(), Some("InvalidRequestContentException"));
+    }
     local.emulator.shut_down().await;
 }
 

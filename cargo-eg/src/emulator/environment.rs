@@ -1,29 +1,31 @@
 //! One execution environment: a process, its own Runtime API, and at most one invocation at a time.
 //! Whether it is used again is the function's decision.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::FunctionSpec;
+use super::extensions::{Desk, Extensions, Grace, Reason, Trouble};
 use super::init::InitFailure;
 use super::log::{FunctionLog, ProcessLog};
 use super::process::Process;
 use super::report::init_line;
-use super::runtime_api::{Call, Event, NextReply, router};
+use super::runtime_api::{Call, Event, NextReply};
 use super::status::Refusal;
 use super::variables::variables;
+use super::{FunctionSpec, extensions_api, runtime_api};
 
 /// Calls that may wait while nobody looks: a well-behaved process has one outstanding.
 const CALLS: usize = 8;
@@ -32,10 +34,12 @@ const CALLS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Environment {
     pub(super) process: Process,
+    pub(super) extensions: Extensions,
     pub(super) log: Arc<ProcessLog>,
     pub(super) calls: mpsc::Receiver<Call>,
     /// The process's open question for an event.
     waiting: Option<NextReply>,
+    frozen: bool,
     /// How long the start took, until the first report has said so.
     pub(super) init: Option<Duration>,
     /// Serves the Runtime API; stops when the environment goes.
@@ -44,13 +48,19 @@ pub(super) struct Environment {
 
 /// The process is gone, or does not ask for events: the invocation has not reached it.
 #[derive(Debug)]
-pub(super) struct NotTaken {
-    /// How the process ended, if it did.
-    pub(super) status: Option<ExitStatus>,
+pub(super) enum NotTaken {
+    /// The process has ended.
+    Ended(ExitStatus),
+    /// It did not ask for an event in time.
+    Late,
+    /// One of its extensions cannot go on.
+    Extension(Trouble),
+    /// The emulator was stopped.
+    Stopped,
 }
 
 impl Environment {
-    /// Starts a process of `spec` and waits until it asks for its first event.
+    /// Starts a process of `spec` and waits until it asks for its first event, and until its extensions do.
     pub(super) async fn start(
         spec: &FunctionSpec,
         log: Arc<FunctionLog>,
@@ -58,20 +68,47 @@ impl Environment {
     ) -> Result<Self, InitFailure> {
         let started = Instant::now();
         let log = Arc::new(ProcessLog::new(log));
-        let spawned = |source| InitFailure::Spawn { program: spec.program.clone(), source };
-        let (calls, server, address) = serve_runtime_api().await.map_err(spawned)?;
+        let unserved = |source| InitFailure::Spawn { program: spec.program.clone(), source };
+        let mut extensions = Extensions::new(spec.extensions.iter().map(|one| extension_name(one)).collect());
+        let (calls, server, address) = serve_runtime_api(spec, extensions.desk()).await.map_err(unserved)?;
         let variables = variables(spec, &address, &log_stream(), std::env::vars_os());
-        let process = Process::start(command(spec, variables), log.clone()).map_err(spawned)?;
-        let mut environment = Self { process, log, calls, waiting: None, init: None, _server: server };
-        match environment.first_question(spec.init_timeout, stop).await {
+        let deadline = Deadline::now() + spec.init_timeout;
+        let spawn = |program: &Path, arguments: &[OsString]| {
+            let mut command = Command::new(program);
+            command.args(arguments).current_dir(&spec.root).env_clear().envs(&variables);
+            Process::start(command, log.clone())
+                .map_err(|source| InitFailure::Spawn { program: program.to_owned(), source })
+        };
+        for program in &spec.extensions {
+            extensions.accompany(extension_name(program), spawn(program, &[])?);
+        }
+        // The function can rely on its extensions from its first instruction on.
+        if let Err(failure) = registered(&mut extensions, &log, deadline, spec.init_timeout, stop).await {
+            log.line(&init_line(started.elapsed(), failure.error_type()));
+            extensions.kill().await;
+            return Err(failure);
+        }
+        let process = spawn(&spec.program, &spec.arguments)?;
+        let mut environment = Self {
+            process,
+            extensions,
+            log,
+            calls,
+            waiting: None,
+            frozen: false,
+            init: None,
+            _server: server,
+        };
+        match environment.first_question(deadline, spec.init_timeout, stop).await {
             Ok(next) => {
+                environment.extensions.close();
                 environment.waiting = Some(next);
                 environment.init = Some(started.elapsed());
                 Ok(environment)
             }
             Err(failure) => {
                 environment.log.line(&init_line(started.elapsed(), failure.error_type()));
-                environment.stop().await;
+                environment.stop(Reason::Failure).await;
                 Err(failure)
             }
         }
@@ -79,16 +116,19 @@ impl Environment {
 
     async fn first_question(
         &mut self,
+        deadline: Deadline,
         limit: Duration,
         stop: &CancellationToken,
     ) -> Result<NextReply, InitFailure> {
-        let deadline = tokio::time::sleep(limit);
-        tokio::pin!(deadline);
+        let deadline = tokio::time::sleep_until(deadline);
+        let settled = self.extensions.desk().settled();
+        tokio::pin!(deadline, settled);
+        let mut question = None;
         loop {
             tokio::select! {
                 biased;
                 Some(call) = self.calls.recv() => match call {
-                    Call::Next(reply) => return Ok(reply),
+                    Call::Next(reply) => question = Some(reply),
                     Call::InitError { error, reply } => {
                         self.process.caught_up().await;
                         // The process may have ended already.
@@ -101,11 +141,20 @@ impl Environment {
                     }
                     Call::Response { reply, .. } | Call::Error { reply, .. } => refuse_unknown(reply),
                 },
+                // An extension may register from within the process before it asks, not after.
+                () = &mut settled, if question.is_some() => {
+                    if let Some(question) = question.take() {
+                        return Ok(question);
+                    }
+                }
                 status = self.process.exited() => {
                     // Not even its status can be had: as if it had given no reason.
                     let status = status.unwrap_or_default();
                     self.process.caught_up().await;
                     return Err(InitFailure::Exited { status, last_words: self.log.last_words() });
+                }
+                trouble = self.extensions.trouble() => {
+                    return Err(InitFailure::extension(trouble, self.log.last_words()));
                 }
                 () = &mut deadline => {
                     self.process.kill().await;
@@ -116,45 +165,114 @@ impl Environment {
         }
     }
 
-    /// Returns when the process asks for an event. It has as long as for an invocation.
+    /// Returns when the process asks for an event and its extensions have finished with the last one.
+    /// They have as long as for an invocation.
     pub(super) async fn ready(&mut self, limit: Duration, stop: &CancellationToken) -> Result<(), NotTaken> {
         if let Some(status) = self.process.ended() {
-            return Err(NotTaken { status: Some(status) });
+            return Err(NotTaken::Ended(status));
         }
+        let deadline = Deadline::now() + limit;
         // A question that was given up (the process hung up) counts for nothing.
-        while self.waiting.as_ref().is_none_or(NextReply::is_closed) {
-            self.waiting = Some(self.question(limit, stop).await?);
+        while !self.is_ready() {
+            self.step(deadline, stop).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether it could take an event right now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|next| !next.is_closed()) && self.extensions.are_settled()
+    }
+
+    async fn step(&mut self, deadline: Deadline, stop: &CancellationToken) -> Result<(), NotTaken> {
+        let asks = self.waiting.as_ref().is_some_and(|next| !next.is_closed());
+        let settled = self.extensions.desk().settled();
+        tokio::select! {
+            biased;
+            Some(call) = self.calls.recv() => match call {
+                Call::Next(reply) => self.waiting = Some(reply),
+                Call::InitError { reply, .. } => refuse_late_init(reply),
+                Call::Response { reply, .. } | Call::Error { reply, .. } => refuse_unknown(reply),
+            },
+            () = settled, if asks => {}
+            status = self.process.exited() => return Err(NotTaken::Ended(status.unwrap_or_default())),
+            trouble = self.extensions.trouble() => return Err(NotTaken::Extension(trouble)),
+            () = tokio::time::sleep_until(deadline) => return Err(NotTaken::Late),
+            () = stop.cancelled() => return Err(NotTaken::Stopped),
         }
         Ok(())
     }
 
     /// Answers the process's question. `false`: it hung up, and must ask again.
     pub(super) fn hand_over(&mut self, event: Event) -> bool {
+        self.thaw();
         self.waiting.take().is_some_and(|next| next.send(Ok(event)).is_ok())
     }
 
-    async fn question(&mut self, limit: Duration, stop: &CancellationToken) -> Result<NextReply, NotTaken> {
-        let deadline = tokio::time::sleep(limit);
-        tokio::pin!(deadline);
-        loop {
-            tokio::select! {
-                biased;
-                Some(call) = self.calls.recv() => match call {
-                    Call::Next(reply) => return Ok(reply),
-                    Call::InitError { reply, .. } => refuse_late_init(reply),
-                    Call::Response { reply, .. } | Call::Error { reply, .. } => refuse_unknown(reply),
-                },
-                status = self.process.exited() => return Err(NotTaken { status: status.ok() }),
-                () = &mut deadline => return Err(NotTaken { status: None }),
-                () = stop.cancelled() => return Err(NotTaken { status: None }),
-            }
+    /// Stops all its processes until it is needed again.
+    pub(super) fn freeze(&mut self) {
+        self.frozen = true;
+        self.process.freeze();
+        self.extensions.processes().for_each(Process::freeze);
+    }
+
+    fn thaw(&mut self) {
+        if std::mem::take(&mut self.frozen) {
+            self.process.thaw();
+            self.extensions.processes().for_each(Process::thaw);
         }
     }
 
-    /// Kills the process and waits for its end.
-    pub(super) async fn stop(mut self) {
+    /// Ends the processes and waits for their end. With extensions they get a little time to end on
+    /// their own, as on Lambda.
+    pub(super) async fn stop(mut self, reason: Reason) {
+        self.thaw();
+        if let Some(Grace { runtime, whole }) = self.extensions.grace() {
+            let deadline = Deadline::now() + whole;
+            let deadline_ms = unix_millis(SystemTime::now() + whole);
+            if self.process.ended().is_none() {
+                self.process.terminate();
+                // Ended or not, it is killed.
+                let _ = tokio::time::timeout(runtime, self.process.exited()).await;
+                self.process.kill().await;
+            }
+            let _ = tokio::time::timeout_at(deadline, self.extensions.shut_down(reason, deadline_ms)).await;
+        }
         self.process.kill().await;
+        self.extensions.kill().await;
     }
+}
+
+/// Waits until the external extensions have registered.
+async fn registered(
+    extensions: &mut Extensions,
+    log: &ProcessLog,
+    deadline: Deadline,
+    limit: Duration,
+    stop: &CancellationToken,
+) -> Result<(), InitFailure> {
+    let complete = extensions.desk().complete();
+    tokio::select! {
+        biased;
+        () = complete => Ok(()),
+        trouble = extensions.trouble() => {
+            Err(InitFailure::extension(trouble, log.last_words()))
+        }
+        () = tokio::time::sleep_until(deadline) => {
+            Err(InitFailure::TimedOut { limit, last_words: log.last_words() })
+        }
+        () = stop.cancelled() => Err(InitFailure::Stopped),
+    }
+}
+
+/// Lambda's rule: an external extension registers under the name of its program's file.
+fn extension_name(program: &Path) -> String {
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+}
+
+pub(super) fn unix_millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells the process that it has no such event.
@@ -171,7 +289,7 @@ pub(super) fn refuse_late_init(reply: super::runtime_api::Reply) {
 type RuntimeApi = (mpsc::Receiver<Call>, AbortOnDropHandle<io::Result<()>>, String);
 
 /// Each environment has a listener of its own, so that the address alone says who calls.
-async fn serve_runtime_api() -> io::Result<RuntimeApi> {
+async fn serve_runtime_api(spec: &FunctionSpec, desk: Desk) -> io::Result<RuntimeApi> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let (sender, calls) = mpsc::channel(CALLS);
@@ -179,14 +297,9 @@ async fn serve_runtime_api() -> io::Result<RuntimeApi> {
         // Only speed is lost without it.
         let _ = stream.set_nodelay(true);
     });
-    let server = tokio::spawn(async move { axum::serve(listener, router(sender)).await });
+    let router = runtime_api::router(sender).merge(extensions_api::router(desk, spec));
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
     Ok((calls, AbortOnDropHandle::new(server), address))
-}
-
-fn command(spec: &FunctionSpec, variables: BTreeMap<OsString, OsString>) -> Command {
-    let mut command = Command::new(&spec.program);
-    command.args(&spec.arguments).current_dir(&spec.root).env_clear().envs(variables);
-    command
 }
 
 /// In the spelling of CloudWatch: date, version, environment.

@@ -9,9 +9,11 @@ use tokio::sync::Mutex;
 use super::FunctionSpec;
 use super::init::InitFailure;
 use super::invocation::{Completed, Invocation};
-use super::log::FunctionLog;
-use super::pool::Pool;
+use super::log::{FunctionLog, ProcessLog};
+use super::pool::{NoRoom, Permit, Pool};
 use super::registry::Work;
+use super::report::Failure;
+use super::status::InvokeError;
 
 #[derive(Debug)]
 pub(super) struct Function {
@@ -20,6 +22,13 @@ pub(super) struct Function {
     /// Held while a new version gets ready, so that the one deployed last is the one that stays.
     replacing: Mutex<()>,
     work: Work,
+}
+
+/// Room in one version, for one invocation.
+#[derive(Debug)]
+pub(super) struct Place {
+    pool: Arc<Pool>,
+    permit: Permit,
 }
 
 #[derive(Debug)]
@@ -46,15 +55,46 @@ impl Function {
         self.current().warm().await
     }
 
-    /// Runs one invocation to its end. Waits when all environments are busy and the limit is reached;
-    /// when a new version takes over meanwhile, the invocation goes there.
-    pub(super) async fn invoke(&self, invocation: &Invocation) -> Completed {
+    /// Reserves room for an invocation whose caller must not wait, because its concurrency is reserved.
+    pub(super) async fn reserve(&self) -> Result<Option<Place>, InvokeError> {
         loop {
             let pool = self.current();
-            if let Ok(permit) = pool.enter().await {
-                return pool.invoke(invocation, permit).await;
+            return match pool.reserve().await {
+                Ok(permit) => Ok(permit.map(|permit| Place { pool, permit })),
+                Err(NoRoom::Superseded) => continue,
+                Err(NoRoom::Throttled) => Err(InvokeError::Throttled),
+                Err(NoRoom::Stopped) => Err(InvokeError::Stopping),
+            };
+        }
+    }
+
+    /// Runs one invocation to its end, in the place that is reserved for it. Without one it waits when
+    /// all environments are busy and the limit is reached; when a new version takes over meanwhile, the
+    /// invocation goes there.
+    pub(super) async fn invoke(&self, invocation: &Invocation, place: Option<Place>) -> Completed {
+        if let Some(Place { pool, permit }) = place {
+            return pool.invoke(invocation, permit).await;
+        }
+        loop {
+            let pool = self.current();
+            match pool.enter().await {
+                Ok(permit) => return pool.invoke(invocation, permit).await,
+                Err(NoRoom::Superseded) => {}
+                Err(NoRoom::Throttled | NoRoom::Stopped) => {
+                    return pool.failed(invocation, Failure::Stopped);
+                }
             }
         }
+    }
+
+    /// After which delays an event is tried again.
+    pub(super) fn event_retries(&self) -> Vec<Duration> {
+        self.current().event_retries().to_vec()
+    }
+
+    /// Writes a line of Lambda's own that belongs to no process.
+    pub(super) fn note(&self, line: &str) {
+        ProcessLog::new(self.log.clone()).line(line);
     }
 
     /// Starts a process of the new version and lets it take over once it is ready. Until then, and
@@ -76,11 +116,6 @@ impl Function {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.removed = true;
         current.pool.close();
-    }
-
-    /// Ends the environments at rest. Busy ones end by the stop token.
-    pub(super) async fn stop(&self) {
-        self.current().stop().await;
     }
 
     fn current(&self) -> Arc<Pool> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::extensions::Trouble;
 use super::report::{Failure, describe_exit, error_payload};
 
 /// A process that could not be made ready.
@@ -48,12 +49,26 @@ pub enum InitFailure {
         /// Its last lines on stderr.
         last_words: Vec<String>,
     },
+    /// An extension could not start, or ended at once.
+    #[error("{message}{}", quoted(last_words))]
+    Extension {
+        /// Lambda's name for it.
+        error_type: &'static str,
+        /// What went wrong.
+        message: &'static str,
+        /// The last lines on stderr.
+        last_words: Vec<String>,
+    },
     /// The emulator was stopped first.
     #[error("the emulator was stopped")]
     Stopped,
 }
 
 impl InitFailure {
+    pub(super) fn extension(trouble: Trouble, last_words: Vec<String>) -> Self {
+        Self::Extension { error_type: trouble.error_type(), message: trouble.message(), last_words }
+    }
+
     /// Lambda's name for it.
     pub(super) fn error_type(&self) -> &str {
         match self {
@@ -61,6 +76,7 @@ impl InitFailure {
             Self::Reported { error_type, .. } => error_type,
             Self::Exited { .. } => "Runtime.ExitError",
             Self::TimedOut { .. } => "Sandbox.Timedout",
+            Self::Extension { error_type, .. } => error_type,
             Self::Stopped => Failure::Stopped.error_type(),
         }
     }
@@ -71,6 +87,9 @@ impl InitFailure {
             Self::Reported { payload, .. } => payload.clone(),
             Self::Exited { status, .. } => Failure::Exited(*status).payload(request_id),
             Self::TimedOut { limit, .. } => Failure::TimedOut(*limit).payload(request_id),
+            Self::Extension { error_type, message, .. } => {
+                error_payload(error_type, &format!("RequestId: {request_id} Error: {message}"))
+            }
             Self::Stopped => Failure::Stopped.payload(request_id),
             Self::Spawn { source, .. } => {
                 let message = format!("RequestId: {request_id} Error: {self}: {source}");

@@ -1,19 +1,30 @@
 //! One invocation: what the caller sent, what the process does with it until it is over, and what the
 //! caller gets. The invocation owns its log lines; the function owns the environment.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
 use super::FunctionSpec;
 use super::arn::arn;
-use super::environment::{Environment, NotTaken, refuse_late_init, refuse_unknown};
+use super::environment::{Environment, NotTaken, refuse_late_init, refuse_unknown, unix_millis};
+use super::extensions::{ExtensionEvent, Reason, Tracing};
 use super::report::{Failure, Report, end_line, start_line};
 use super::runtime_api::{Call, Event, Payload, Reply, ReportedError};
 use super::status::Refusal;
+use super::stream::{StreamEnd, read_stream};
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How long the last parts of a streamed answer may take to arrive after the end of their process.
+const LAST_PARTS: Duration = Duration::from_millis(500);
 
 /// What a caller asks of a function.
 #[derive(Debug, Clone)]
@@ -23,6 +34,10 @@ pub(super) struct Invocation {
     pub(super) payload: Bytes,
     /// X-Ray trace header, handed through.
     pub(super) trace_id: HeaderValue,
+    /// What a mobile application says about itself, as JSON.
+    pub(super) client_context: Option<HeaderValue>,
+    /// Where the parts of an answer go, if the caller takes it in parts.
+    pub(super) parts: Option<mpsc::Sender<Bytes>>,
 }
 
 /// How it went.
@@ -55,12 +70,13 @@ impl Invocation {
             arn: arn(name),
             payload,
             trace_id: trace_id.unwrap_or_else(new_trace_id),
+            client_context: None,
+            parts: None,
         }
     }
 
     /// The event as the process gets it, if it gets it now.
-    fn event(&self, limit: Duration) -> Event {
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + limit;
+    fn event(&self, deadline_ms: u64) -> Event {
         let mut headers = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| {
             // Ids and ARNs are made of characters that a header may have.
@@ -69,26 +85,44 @@ impl Invocation {
             }
         };
         set("lambda-runtime-aws-request-id", &self.request_id);
-        set("lambda-runtime-deadline-ms", &deadline.as_millis().to_string());
+        set("lambda-runtime-deadline-ms", &deadline_ms.to_string());
         set("lambda-runtime-invoked-function-arn", &self.arn);
         headers.insert(HeaderName::from_static("lambda-runtime-trace-id"), self.trace_id.clone());
+        if let Some(context) = &self.client_context {
+            headers.insert(HeaderName::from_static("lambda-runtime-client-context"), context.clone());
+        }
         Event { payload: self.payload.clone(), headers }
     }
 
-    /// Lets `environment` work on it. The second part says whether the environment can be used again.
+    /// The same for its extensions.
+    fn news(&self, deadline_ms: u64) -> ExtensionEvent {
+        ExtensionEvent::Invoke {
+            deadline_ms,
+            request_id: self.request_id.clone(),
+            invoked_function_arn: self.arn.clone(),
+            tracing: Tracing {
+                kind: "X-Amzn-Trace-Id",
+                value: String::from_utf8_lossy(self.trace_id.as_bytes()).into_owned(),
+            },
+        }
+    }
+
+    /// Lets `environment` work on it. The second part says why the environment cannot be used again, if so.
     pub(super) async fn run(
         &self,
         environment: &mut Environment,
         spec: &FunctionSpec,
         stop: &CancellationToken,
-    ) -> Result<(Completed, bool), NotTaken> {
+    ) -> Result<(Completed, Option<Reason>), NotTaken> {
         let log = environment.log.clone();
         environment.ready(spec.timeout, stop).await?;
         log.begin();
         log.line(&start_line(&self.request_id));
-        while !environment.hand_over(self.event(spec.timeout)) {
+        let deadline = || unix_millis(SystemTime::now() + spec.timeout);
+        while !environment.hand_over(self.event(deadline())) {
             environment.ready(spec.timeout, stop).await?;
         }
+        environment.extensions.invoke(|| self.news(deadline()));
         let started = Instant::now();
         let ending = self.ending(environment, spec.timeout, stop).await;
         let duration = started.elapsed();
@@ -98,17 +132,16 @@ impl Invocation {
         }
         environment.process.caught_up().await;
 
-        let (outcome, failure, reply, usable) = match ending {
-            Ending::Answered(payload, reply) => (Outcome::Answer(payload), None, Some((reply, Ok(()))), true),
+        let (outcome, failure, reply) = match ending {
+            Ending::Answered(payload, reply) => (Outcome::Answer(payload), None, Some((reply, Ok(())))),
             Ending::Reported(error, reply) => {
-                (Outcome::FunctionError(error.payload), None, Some((reply, Ok(()))), true)
+                (Outcome::FunctionError(error.payload), None, Some((reply, Ok(()))))
             }
             Ending::Failed(failure, reply) => {
-                log.line(&failure.log_line(&self.request_id));
+                log.line(&failure.log_line(&self.request_id, OffsetDateTime::now_utc()));
                 let payload = failure.payload(&self.request_id);
-                let usable = failure == Failure::AnswerTooLarge;
                 let reply = reply.map(|reply| (reply, Err(Refusal::TooLarge)));
-                (Outcome::FunctionError(payload), Some(failure), reply, usable)
+                (Outcome::FunctionError(payload), Some(failure), reply)
             }
         };
         log.line(&end_line(&self.request_id));
@@ -126,7 +159,7 @@ impl Invocation {
             // The process may have ended after its answer.
             let _ = reply.send(answer);
         }
-        Ok((Completed { outcome, log_tail: log.tail() }, usable))
+        Ok((Completed { outcome, log_tail: log.tail() }, failure.and_then(end_of_environment)))
     }
 
     async fn ending(
@@ -136,18 +169,33 @@ impl Invocation {
         stop: &CancellationToken,
     ) -> Ending {
         let deadline = tokio::time::sleep_until(Deadline::now() + limit);
+        let extended = environment.extensions.are_there();
+        // A streamed answer that has begun: how it ends, and who waits for that.
+        let mut streaming: Option<(BoxFuture<'_, StreamEnd>, Reply)> = None;
         tokio::pin!(deadline);
         loop {
             tokio::select! {
                 biased;
+                end = stream_end(&mut streaming), if streaming.is_some() => {
+                    return Ending::of_stream(end, streaming.map(|(_, reply)| reply));
+                }
                 Some(call) = environment.calls.recv() => match call {
-                    Call::Response { request_id, payload, reply } if request_id == self.request_id => {
-                        return match payload {
-                            Payload::Whole(bytes) => Ending::Answered(bytes, reply),
-                            Payload::TooLarge => Ending::Failed(Failure::AnswerTooLarge, Some(reply)),
-                        };
+                    Call::Response { request_id, payload, reply }
+                        if request_id == self.request_id && streaming.is_none() =>
+                    {
+                        match payload {
+                            Payload::Whole(bytes) => return Ending::Answered(bytes, reply),
+                            Payload::TooLarge => {
+                                return Ending::Failed(Failure::AnswerTooLarge, Some(reply));
+                            }
+                            Payload::Stream(body) => {
+                                streaming = Some((Box::pin(read_stream(body, self.parts.as_ref())), reply));
+                            }
+                        }
                     }
-                    Call::Error { request_id, error, reply } if request_id == self.request_id => {
+                    Call::Error { request_id, error, reply }
+                        if request_id == self.request_id && streaming.is_none() =>
+                    {
                         return Ending::Reported(error, reply);
                     }
                     Call::Response { reply, .. } | Call::Error { reply, .. } => refuse_unknown(reply),
@@ -158,14 +206,52 @@ impl Invocation {
                     }
                 },
                 status = environment.process.exited() => {
+                    // Its last words may still be on their way.
+                    if let Some((end, reply)) = streaming.take()
+                        && let Ok(StreamEnd::Complete(payload)) = tokio::time::timeout(LAST_PARTS, end).await
+                    {
+                        return Ending::Answered(payload, reply);
+                    }
                     // Not even its status can be had: as if it had given no reason.
                     let status = status.unwrap_or_default();
                     return Ending::Failed(Failure::Exited(status), None);
+                }
+                trouble = environment.extensions.trouble(), if extended => {
+                    return Ending::Failed(Failure::Extension(trouble), None);
                 }
                 () = &mut deadline => return Ending::Failed(Failure::TimedOut(limit), None),
                 () = stop.cancelled() => return Ending::Failed(Failure::Stopped, None),
             }
         }
+    }
+}
+
+impl Ending {
+    fn of_stream(end: StreamEnd, reply: Option<Reply>) -> Self {
+        match (end, reply) {
+            (StreamEnd::Complete(payload), Some(reply)) => Self::Answered(payload, reply),
+            (StreamEnd::Failed(error), Some(reply)) => Self::Reported(error, reply),
+            (StreamEnd::TooLarge, reply) => Self::Failed(Failure::AnswerTooLarge, reply),
+            (_, reply) => Self::Failed(Failure::Truncated, reply),
+        }
+    }
+}
+
+/// How the stream under way ends; never, if there is none.
+async fn stream_end(streaming: &mut Option<(BoxFuture<'_, StreamEnd>, Reply)>) -> StreamEnd {
+    match streaming {
+        Some((end, _)) => end.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Why no other invocation can go to an environment after this failure; `None` if it can.
+fn end_of_environment(failure: Failure) -> Option<Reason> {
+    match failure {
+        Failure::AnswerTooLarge => None,
+        Failure::TimedOut(_) => Some(Reason::Timeout),
+        Failure::Exited(_) | Failure::Truncated | Failure::Extension(_) => Some(Reason::Failure),
+        Failure::Stopped => Some(Reason::Spindown),
     }
 }
 

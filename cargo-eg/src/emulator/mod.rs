@@ -2,9 +2,29 @@
 //!
 //! Each function runs in *execution environments*: one process with a Runtime API listener of its own,
 //! one invocation at a time. When all are busy the next invocation starts another one, up to the
-//! function's limit; then it waits. A process that crashes or overstays its time fails its own
+//! function's limit; then it waits, or is refused where concurrency is reserved. Environments that
+//! nobody needs for a while are ended. A process that crashes or overstays its time fails its own
 //! invocation only. All processes end with the emulator; when the emulator is killed they notice that
 //! their Runtime API is gone.
+//!
+//! A function is any program that speaks the Runtime API: a binary of this project, or
+//! `python3 -m awslambdaric app.handler`. [`Emulator::replace`] changes a function while it runs.
+//!
+//! # As on Lambda
+//!
+//! * `Invoke` with `RequestResponse`, `Event` and `DryRun`, and `InvokeWithResponseStream`; functions are
+//!   named by name, partial ARN or ARN, and `$LATEST` is the only version. Errors have the status, the
+//!   type and the body that SDKs compare. Requests are not authenticated.
+//! * An `Event` whose function fails is tried again after 1 and 2 minutes
+//!   ([`FunctionSpec::event_retries`]); there is no destination for what is given up, only a line in the log.
+//! * Answers may be streamed, with an error in the trailers; a caller who does not stream gets them whole.
+//! * Extensions register from within the function's process, or are started beside it
+//!   ([`FunctionSpec::extensions`]). Only with extensions do processes get `SIGTERM`, and then 500 ms, or
+//!   300 ms of 2 s with external ones, before `SIGKILL`. There is no Telemetry API.
+//! * `START`, `END` and `REPORT` lines, and the last 4 KB of the log for who asks. `Max Memory Used` is the
+//!   high-water mark of the function's process; it is known on Linux only, and no limit is enforced.
+//! * With [`FunctionSpec::freeze`] a function stands still between invocations.
+//! * The identity of a Cognito user never arrives: Lambda takes it from credentials, which nobody has here.
 //!
 //! ```no_run
 //! use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
@@ -24,6 +44,10 @@
 mod arn;
 mod body;
 mod environment;
+mod event_stream;
+mod events;
+mod extensions;
+mod extensions_api;
 mod function;
 mod init;
 mod invocation;
@@ -38,6 +62,7 @@ mod report;
 mod runtime_api;
 mod spec;
 mod status;
+mod stream;
 mod variables;
 
 use std::future::Future;

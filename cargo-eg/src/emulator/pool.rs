@@ -2,18 +2,23 @@
 //! invocation, and when one is no longer needed. Does not look inside invocations.
 //!
 //! Invariant: an environment is either at rest here or owned by the one task that works with it, and
-//! each such task holds a permit. So there are never more processes than permits.
+//! each such task holds a permit. So there are never more processes than permits, apart from those
+//! that are being ended.
 
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::FunctionSpec;
 use super::environment::{Environment, NotTaken};
+use super::extensions::Reason;
 use super::init::InitFailure;
 use super::invocation::{Completed, Invocation, Outcome};
 use super::log::{FunctionLog, ProcessLog};
@@ -25,7 +30,8 @@ pub(super) struct Pool {
     spec: FunctionSpec,
     log: Arc<FunctionLog>,
     /// One per environment that may exist.
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    settling: Arc<Settling>,
     rest: Mutex<Rest>,
     /// Cancelled when a newer version has taken over: who still waits here goes there.
     superseded: CancellationToken,
@@ -50,65 +56,107 @@ struct Resting {
     since: Instant,
 }
 
-/// Another version has taken over before there was room for an invocation in this one.
+/// Environments that hold a permit though their invocation is over.
+#[derive(Debug, Default)]
+struct Settling {
+    count: AtomicUsize,
+    /// Told of each that has come to rest, or has ended.
+    over: Notify,
+}
+
+/// How long an invocation waits for an environment that has nearly finished, rather than start another.
+const SOON: Duration = Duration::from_millis(50);
+
+/// Room for one busy environment.
+pub(super) type Permit = OwnedSemaphorePermit;
+
+/// Why there is no room for an invocation.
 #[derive(Debug)]
-pub(super) struct Superseded;
+pub(super) enum NoRoom {
+    /// Another version has taken over.
+    Superseded,
+    /// As many run as may, and this one must not wait.
+    Throttled,
+    /// The emulator has stopped.
+    Stopped,
+}
 
 impl Pool {
     pub(super) fn new(spec: FunctionSpec, log: Arc<FunctionLog>, work: Work) -> Self {
-        let permits = Semaphore::new(spec.concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        let closed = work.stop_token().child_token();
+        let most = spec.reserved_concurrency.unwrap_or_else(|| spec.concurrency.max(1));
         Self {
-            spec,
-            log,
-            permits,
+            permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            settling: Arc::default(),
             rest: Mutex::default(),
             superseded: CancellationToken::new(),
-            closed,
+            closed: work.stop_token().child_token(),
+            spec,
+            log,
             work,
         }
     }
 
+    pub(super) fn event_retries(&self) -> &[Duration] {
+        &self.spec.event_retries
+    }
+
     /// Makes sure that one process is ready, and says how long its start took: nothing, if it was.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<Duration, InitFailure> {
-        let _permit = self.permits.acquire().await.map_err(|_| InitFailure::Stopped)?;
+        if self.spec.reserved_concurrency == Some(0) {
+            return Ok(Duration::ZERO);
+        }
+        // A newer version gets ready on its own.
+        let Ok(permit) = self.enter().await else { return Err(InitFailure::Stopped) };
         if let Some(environment) = self.take() {
-            self.give_back(environment);
+            self.rest_again(environment);
             return Ok(Duration::ZERO);
         }
         let environment = Environment::start(&self.spec, self.log.clone(), self.work.stop_token()).await?;
         let took = environment.init.unwrap_or_default();
-        self.give_back(environment);
+        self.give_back(environment, permit);
         Ok(took)
     }
 
     /// Waits until there may be one more busy environment.
-    pub(super) async fn enter(&self) -> Result<SemaphorePermit<'_>, Superseded> {
+    pub(super) async fn enter(&self) -> Result<Permit, NoRoom> {
         tokio::select! {
             biased;
-            () = self.superseded.cancelled() => Err(Superseded),
-            // Nobody closes it.
-            permit = self.permits.acquire() => permit.map_err(|_| Superseded),
+            () = self.superseded.cancelled() => Err(NoRoom::Superseded),
+            // Nobody closes the semaphore.
+            permit = self.permits.clone().acquire_owned() => permit.map_err(|_| NoRoom::Stopped),
+            () = self.work.stop_token().cancelled() => Err(NoRoom::Stopped),
         }
     }
 
+    /// Reserves room for a caller who must not wait. `None`: this one may.
+    pub(super) async fn reserve(&self) -> Result<Option<Permit>, NoRoom> {
+        if self.spec.reserved_concurrency.is_none() {
+            return Ok(None);
+        }
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(Some(permit));
+        }
+        // What is not busy any more will be there in a moment.
+        if self.settling.count.load(Ordering::Relaxed) > 0 {
+            return self.enter().await.map(Some);
+        }
+        self.permits.clone().try_acquire_owned().map(Some).map_err(|_| NoRoom::Throttled)
+    }
+
     /// Runs one invocation to its end, in an environment at rest or a new one.
-    pub(super) async fn invoke(
-        self: &Arc<Self>,
-        invocation: &Invocation,
-        _permit: SemaphorePermit<'_>,
-    ) -> Completed {
+    pub(super) async fn invoke(self: &Arc<Self>, invocation: &Invocation, mut permit: Permit) -> Completed {
         // A process that died while it was idle has not seen the event: another one takes it.
-        while let Some(environment) = self.take() {
-            if let Ok(completed) = self.run(invocation, environment).await {
-                return completed;
+        while let Some(environment) = self.take_soon().await {
+            match self.run(invocation, environment, permit).await {
+                Ok(completed) => return completed,
+                Err((_, again)) => permit = again,
             }
         }
         match Environment::start(&self.spec, self.log.clone(), self.work.stop_token()).await {
-            Ok(environment) => {
-                let ran = self.run(invocation, environment).await;
-                ran.unwrap_or_else(|not_taken| self.lost(invocation, &not_taken))
-            }
+            Ok(environment) => match self.run(invocation, environment, permit).await {
+                Ok(completed) => completed,
+                Err((not_taken, _)) => self.lost(invocation, &not_taken),
+            },
             Err(failure) => self.not_started(invocation, &failure),
         }
     }
@@ -117,21 +165,58 @@ impl Pool {
         self: &Arc<Self>,
         invocation: &Invocation,
         mut environment: Environment,
-    ) -> Result<Completed, NotTaken> {
+        permit: Permit,
+    ) -> Result<Completed, (NotTaken, Permit)> {
         match invocation.run(&mut environment, &self.spec, self.work.stop_token()).await {
-            Ok((completed, true)) => {
-                self.give_back(environment);
+            Ok((completed, None)) => {
+                self.give_back(environment, permit);
                 Ok(completed)
             }
-            Ok((completed, false)) => {
-                environment.stop().await;
+            Ok((completed, Some(reason))) => {
+                self.settle(async move { environment.stop(reason).await }, permit);
                 Ok(completed)
             }
             Err(not_taken) => {
-                environment.stop().await;
-                Err(not_taken)
+                drop(self.work.spawn_anyway(environment.stop(Reason::Failure)));
+                Err((not_taken, permit))
             }
         }
+    }
+
+    /// Takes an environment whose invocation is over. The permit is free again when it is ready for
+    /// the next one.
+    fn give_back(self: &Arc<Self>, mut environment: Environment, permit: Permit) {
+        // Usually the next invocation waits for the last word of this one; who freezes cannot wait.
+        if !self.spec.freeze && !environment.extensions.are_there() {
+            self.rest_again(environment);
+            return;
+        }
+        let pool = self.clone();
+        let settle = async move {
+            match environment.ready(pool.spec.timeout, pool.work.stop_token()).await {
+                Ok(()) => {
+                    if pool.spec.freeze {
+                        environment.freeze();
+                    }
+                    pool.rest_again(environment);
+                }
+                Err(_) => environment.stop(Reason::Failure).await,
+            }
+        };
+        self.settle(settle, permit);
+    }
+
+    /// Does what has to be done after an invocation, without its caller.
+    fn settle(&self, work: impl Future<Output = ()> + Send + 'static, permit: Permit) {
+        let settling = self.settling.clone();
+        settling.count.fetch_add(1, Ordering::Relaxed);
+        let work = async move {
+            work.await;
+            drop(permit);
+            settling.count.fetch_sub(1, Ordering::Relaxed);
+            settling.over.notify_waiters();
+        };
+        drop(self.work.spawn_anyway(work));
     }
 
     /// Sends those who wait for room to the version that has taken over.
@@ -145,14 +230,7 @@ impl Pool {
         self.closed.cancel();
         for resting in self.leave() {
             // Whoever stops the emulator waits for it.
-            drop(self.work.spawn_anyway(resting.environment.stop()));
-        }
-    }
-
-    /// Ends the environments that are at rest, once the emulator has stopped.
-    pub(super) async fn stop(&self) {
-        for resting in self.leave() {
-            resting.environment.stop().await;
+            drop(self.work.spawn_anyway(resting.environment.stop(Reason::Spindown)));
         }
     }
 
@@ -166,10 +244,28 @@ impl Pool {
         self.rest().environments.pop().map(|resting| resting.environment)
     }
 
-    fn give_back(self: &Arc<Self>, environment: Environment) {
+    /// An environment that is at rest, or will be in a moment.
+    async fn take_soon(&self) -> Option<Environment> {
+        let end = Instant::now() + SOON;
+        loop {
+            let over = self.settling.over.notified();
+            tokio::pin!(over);
+            // From here on none is missed.
+            over.as_mut().enable();
+            let environment = self.take();
+            if environment.is_some() || self.settling.count.load(Ordering::Relaxed) == 0 {
+                return environment;
+            }
+            if tokio::time::timeout_at(end, over).await.is_err() {
+                return self.take();
+            }
+        }
+    }
+
+    fn rest_again(self: &Arc<Self>, environment: Environment) {
         let mut rest = self.rest();
         if rest.closed {
-            drop(self.work.spawn_anyway(environment.stop()));
+            drop(self.work.spawn_anyway(environment.stop(Reason::Spindown)));
             return;
         }
         rest.environments.push(Resting { environment, since: Instant::now() });
@@ -188,7 +284,7 @@ impl Pool {
                 () = tokio::time::sleep_until(end) => {}
             }
             for resting in self.rested_too_long() {
-                resting.environment.stop().await;
+                resting.environment.stop(Reason::Spindown).await;
             }
         }
     }
@@ -224,13 +320,20 @@ impl Pool {
 
     /// A fresh process asked for an event, and was gone before it could be handed over.
     fn lost(&self, invocation: &Invocation, not_taken: &NotTaken) -> Completed {
-        let failure = match not_taken.status {
+        let failure = match *not_taken {
             _ if self.work.stop_token().is_cancelled() => Failure::Stopped,
-            Some(status) => Failure::Exited(status),
-            None => Failure::TimedOut(self.spec.timeout),
+            NotTaken::Ended(status) => Failure::Exited(status),
+            NotTaken::Late => Failure::TimedOut(self.spec.timeout),
+            NotTaken::Extension(trouble) => Failure::Extension(trouble),
+            NotTaken::Stopped => Failure::Stopped,
         };
+        self.failed(invocation, failure)
+    }
+
+    pub(super) fn failed(&self, invocation: &Invocation, failure: Failure) -> Completed {
         let request_id = &invocation.request_id;
-        self.without_process(request_id, &failure.log_line(request_id), failure.payload(request_id))
+        let line = failure.log_line(request_id, OffsetDateTime::now_utc());
+        self.without_process(request_id, &line, failure.payload(request_id))
     }
 
     /// An invocation that no process has seen. There is nothing to report but the failure.

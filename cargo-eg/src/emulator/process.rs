@@ -89,10 +89,28 @@ impl Process {
         }
     }
 
+    /// Asks it and everything it started to end.
+    pub(super) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Lets it do nothing until it is thawed.
+    pub(super) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn kill_group(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
-            // Fails only when the group is gone, which is what is wanted.
-            let _ = kill_process_group(group, Signal::KILL);
+            // Fails only when the group is gone; then there is nobody to tell.
+            let _ = kill_process_group(group, signal);
         }
     }
 }

@@ -102,12 +102,12 @@ impl Registry {
     /// Stops every function; returns when no process is left.
     pub(super) async fn shut_down(&self) {
         self.work.stop.cancel();
-        self.work.tasks.close();
-        self.work.tasks.wait().await;
         let functions: Vec<_> =
             self.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for function in functions {
-            function.stop().await;
+            function.close();
         }
+        self.work.tasks.close();
+        self.work.tasks.wait().await;
     }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::arn::LATEST;
+use super::extensions::Trouble;
 
 /// What the `REPORT` line says about one invocation.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub(super) struct Report<'a> {
     pub(super) memory_mb: u32,
     /// High-water mark of the process; unknown when it is gone.
     pub(super) used_mb: Option<u64>,
-    /// Only with the first invocation of a process.
+    /// Only with the first invocation of a process. A custom runtime's start is billed.
     pub(super) init: Option<Duration>,
     /// `None` when the function answered, or reported an error itself.
     pub(super) failure: Option<Failure>,
@@ -33,6 +35,10 @@ pub(super) enum Failure {
     Exited(ExitStatus),
     /// The answer is larger than Lambda allows.
     AnswerTooLarge,
+    /// A streamed answer broke off.
+    Truncated,
+    /// An extension ended, or said that it does.
+    Extension(Trouble),
     /// The emulator was stopped.
     Stopped,
 }
@@ -44,6 +50,8 @@ impl Failure {
             Self::TimedOut(_) => "Sandbox.Timedout",
             Self::Exited(_) => "Runtime.ExitError",
             Self::AnswerTooLarge => "Function.ResponseSizeTooLarge",
+            Self::Truncated => "Runtime.TruncatedResponse",
+            Self::Extension(trouble) => trouble.error_type(),
             Self::Stopped => "Sandbox.Stopped",
         }
     }
@@ -56,14 +64,16 @@ impl Failure {
                 "Response payload size exceeded maximum allowed payload size ({} bytes).",
                 super::status::MAX_PAYLOAD
             ),
+            Self::Truncated => "the streamed response broke off before its end".to_owned(),
+            Self::Extension(trouble) => trouble.message().to_owned(),
             Self::Stopped => "the emulator was stopped".to_owned(),
         }
     }
 
     /// The line in the function's log.
-    pub(super) fn log_line(self, request_id: &str) -> String {
+    pub(super) fn log_line(self, request_id: &str, now: OffsetDateTime) -> String {
         match self {
-            Self::TimedOut(_) => format!("{request_id} {}", self.message()),
+            Self::TimedOut(_) => format!("{} {request_id} {}", timestamp(now), self.message()),
             _ => format!("RequestId: {request_id} Error: {}", self.message()),
         }
     }
@@ -105,7 +115,7 @@ impl Report<'_> {
             "REPORT RequestId: {}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB",
             self.request_id,
             millis(self.duration),
-            self.duration.as_nanos().div_ceil(1_000_000),
+            (self.duration + self.init.unwrap_or_default()).as_nanos().div_ceil(1_000_000),
             self.memory_mb
         );
         if let Some(used) = self.used_mb {
@@ -131,6 +141,13 @@ pub(super) fn describe_exit(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
         (None, None) => "Runtime exited with error".to_owned(),
     }
+}
+
+/// As Lambda writes it: UTC, with milliseconds.
+fn timestamp(now: OffsetDateTime) -> String {
+    let (hour, minute, second, millisecond) = now.to_offset(UtcOffset::UTC).to_hms_milli();
+    let date = now.to_offset(UtcOffset::UTC).date();
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
 fn signal_name(signal: i32) -> String {
@@ -164,7 +181,7 @@ mod tests {
         };
         assert_eq!(
             report.line(),
-            "REPORT RequestId: id-1\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t\
+            "REPORT RequestId: id-1\tDuration: 1.23 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\t\
              Max Memory Used: 7 MB\tInit Duration: 2.50 ms"
         );
         let failed = Report { used_mb: None, init: None, failure: Some(exit(1)), ..report };
@@ -172,6 +189,15 @@ mod tests {
             failed.line(),
             "REPORT RequestId: id-1\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t\
              Status: error\tError Type: Runtime.ExitError"
+        );
+    }
+
+    #[test]
+    fn a_time_limit_is_logged_with_the_time() {
+        let now = OffsetDateTime::from_unix_timestamp_nanos(1_795_270_481_023_000_000).unwrap();
+        assert_eq!(
+            Failure::TimedOut(Duration::from_secs(3)).log_line("id-1", now),
+            "2026-11-21T14:14:41.023Z id-1 Task timed out after 3.00 seconds"
         );
     }
 

@@ -16,7 +16,9 @@ use super::body::{Received, receive};
 use super::report::error_payload;
 use super::status::{INVOKED, MAX_PAYLOAD, Refusal, taken};
 
-const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+pub(super) const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
+pub(super) const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
 /// What the process asks or says.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) enum Payload {
     Whole(Bytes),
     /// Over Lambda's limit; nothing was kept.
     TooLarge,
+    /// On its way, in parts.
+    Stream(Body),
 }
 
 /// An event on its way to the process.
@@ -87,8 +91,13 @@ async fn next(State(calls): Calls) -> Result<Response, Refusal> {
 async fn response(
     State(calls): Calls,
     Path(request_id): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
+    if headers.get(RESPONSE_MODE).is_some_and(|mode| mode == "streaming") {
+        let payload = Payload::Stream(body);
+        return say(&calls, |reply| Call::Response { request_id, payload, reply }).await;
+    }
     let payload = match receive(body, MAX_PAYLOAD).await {
         Received::Whole(bytes) => Payload::Whole(bytes),
         Received::TooLarge => Payload::TooLarge,
@@ -136,7 +145,8 @@ fn header_error_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl ReportedError {
-    fn read(header: Option<&str>, body: Bytes) -> Self {
+    /// Reads what was posted, with the kind of error that the header names.
+    pub(super) fn read(header: Option<&str>, body: Bytes) -> Self {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Posted {

@@ -9,6 +9,17 @@ use std::time::Duration;
 ///
 /// Its processes get the caller's environment without `AWS_*`, `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
 /// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
+///
+/// ```
+/// use cargo_eg::emulator::FunctionSpec;
+///
+/// // A binary of this project, and a Python function with Lambda's own runtime.
+/// let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
+/// let resize = FunctionSpec::new("images-resize", "app.handler", "python3", "functions/resize")
+///     .arguments(["-m", "awslambdaric", "app.handler"])
+///     .variable("BUCKET", "images");
+/// # assert_eq!((users.arguments.len(), resize.arguments.len()), (0, 3));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FunctionSpec {
@@ -31,8 +42,20 @@ pub struct FunctionSpec {
     pub init_timeout: Duration,
     /// What the function is told and the report says, in megabytes; not enforced. Default: 128.
     pub memory_mb: u32,
-    /// The most processes at a time. Default: 10.
+    /// The most processes at a time; invocations beyond them wait. Default: 10.
     pub concurrency: usize,
+    /// Lambda's reserved concurrency: the most invocations at a time, instead of `concurrency`. A caller
+    /// beyond them is refused with `TooManyRequestsException`; events wait. Default: none.
+    pub reserved_concurrency: Option<usize>,
+    /// After which delays an event (an invocation whose caller does not wait) is tried again when the
+    /// function failed; after the last one it is given up. Default: 1 and 2 minutes, as on Lambda.
+    pub event_retries: Vec<Duration>,
+    /// Whether processes are stopped (`SIGSTOP`) between invocations, so that what a function leaves to
+    /// do in the background stands still, as on Lambda. Default: no.
+    pub freeze: bool,
+    /// Programs that are started beside each process of the function, as Lambda starts those in
+    /// `/opt/extensions`: external extensions. Each must register under its file name.
+    pub extensions: Vec<PathBuf>,
     /// How long a process may wait for work until it is ended. Default: 5 minutes.
     pub idle_timeout: Duration,
 }
@@ -57,6 +80,10 @@ impl FunctionSpec {
             init_timeout: Duration::from_secs(10),
             memory_mb: 128,
             concurrency: 10,
+            reserved_concurrency: None,
+            event_retries: vec![Duration::from_secs(60), Duration::from_secs(120)],
+            freeze: false,
+            extensions: Vec::new(),
             idle_timeout: Duration::from_secs(5 * 60),
         }
     }

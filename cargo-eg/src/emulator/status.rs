@@ -4,6 +4,7 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
 use serde_json::json;
 
 use super::arn::FunctionName;
@@ -13,6 +14,9 @@ pub(super) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 
 /// The largest payload of an asynchronous invoke, in bytes (1 MB).
 pub(super) const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
+
+/// The largest streamed answer, in bytes (200 MB).
+pub(super) const MAX_STREAM: usize = 200 * 1024 * 1024;
 
 /// The header in which AWS SDKs look for the kind of an error.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -30,6 +34,10 @@ pub(super) enum InvokeError {
     Unreadable(String),
     #[error("Request must be smaller than {limit} bytes for the InvokeFunction operation")]
     TooLarge { limit: usize },
+    #[error("Could not read the client context: {0}")]
+    BadClientContext(String),
+    #[error("Rate Exceeded.")]
+    Throttled,
     #[error("{header} must be {allowed}, not {value:?}")]
     BadHeader { header: &'static str, allowed: &'static str, value: String },
     #[error("the emulator has no operation {method} {path}")]
@@ -45,7 +53,8 @@ impl InvokeError {
             Self::BadName(_) | Self::BadHeader { .. } => {
                 (StatusCode::BAD_REQUEST, "InvalidParameterValueException")
             }
-            Self::NotJson(_) | Self::Unreadable(_) => {
+            Self::Throttled => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
+            Self::NotJson(_) | Self::Unreadable(_) | Self::BadClientContext(_) => {
                 (StatusCode::BAD_REQUEST, "InvalidRequestContentException")
             }
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
@@ -61,7 +70,11 @@ impl IntoResponse for InvokeError {
         let blame = if status.is_server_error() { "Service" } else { "User" };
         // Lambda spells the key differently from error to error; SDKs take either.
         let key = if matches!(self, Self::FunctionNotFound(_)) { "Message" } else { "message" };
-        let mut response = json_response(status, &json!({"Type": blame, key: self.to_string()}));
+        let mut body = json!({"Type": blame, key: self.to_string()});
+        if matches!(self, Self::Throttled) {
+            body["Reason"] = "ReservedFunctionConcurrentInvocationLimitExceeded".into();
+        }
+        let mut response = json_response(status, &body);
         response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error_type));
         response
     }
@@ -105,9 +118,71 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Why the Extensions API refused a call.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExtensionRefusal {
+    #[error("Empty extension name")]
+    NoName,
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}: unknown event type; there are INVOKE and SHUTDOWN")]
+    UnknownEventType(String),
+    #[error("SHUTDOWN: only external extensions are told")]
+    ShutdownIsForExternal,
+    #[error("Extension registration closed already")]
+    RegistrationClosed,
+    #[error("Extension with this name already registered")]
+    AlreadyRegistered,
+    #[error("Extension limit ({most}) reached")]
+    TooMany { most: usize },
+    #[error("Missing Lambda-Extension-Identifier header")]
+    NoIdentifier,
+    #[error("Invalid Lambda-Extension-Identifier")]
+    BadIdentifier,
+    #[error("Unknown extension {0}")]
+    UnknownIdentifier(String),
+    #[error("{0} not found")]
+    MissingHeader(&'static str),
+    #[error("the execution environment is gone")]
+    Gone,
+}
+
+impl ExtensionRefusal {
+    fn status(&self) -> (StatusCode, &'static str) {
+        let error_type = match self {
+            Self::NoName => "Extension.InvalidExtensionName",
+            Self::BadRequest(_) => "InvalidRequestFormat",
+            Self::UnknownEventType(_) | Self::ShutdownIsForExternal => "Extension.InvalidEventType",
+            Self::RegistrationClosed => "Extension.RegistrationClosed",
+            Self::AlreadyRegistered => "Extension.InvalidExtensionState",
+            Self::TooMany { .. } => "Extension.TooManyExtensions",
+            Self::NoIdentifier => "Extension.MissingExtensionIdentifier",
+            Self::BadIdentifier => "Extension.InvalidExtensionIdentifier",
+            Self::UnknownIdentifier(_) => "Extension.UnknownExtensionIdentifier",
+            Self::MissingHeader(_) => "Extension.MissingHeader",
+            Self::Gone => return (StatusCode::INTERNAL_SERVER_ERROR, "ContainerError"),
+        };
+        (StatusCode::FORBIDDEN, error_type)
+    }
+}
+
+impl IntoResponse for ExtensionRefusal {
+    fn into_response(self) -> Response {
+        let (status, error_type) = self.status();
+        json_response(status, &json!({"errorMessage": self.to_string(), "errorType": error_type}))
+    }
+}
+
 /// The Runtime API's answer to a response or an error that it took.
 pub(super) fn taken() -> Response {
     json_response(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+}
+
+/// What an extension asked for.
+pub(super) fn told(answer: &impl Serialize) -> Response {
+    // It is made of texts and numbers.
+    let body = serde_json::to_value(answer).unwrap_or_default();
+    json_response(StatusCode::OK, &body)
 }
 
 /// An asynchronous invoke was taken.

@@ -10,6 +10,8 @@ pub(crate) mod shell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
 use cargo_eg::emulator::{Emulator, FunctionSpec, Options};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -33,6 +35,19 @@ pub(crate) fn http() -> reqwest::Client {
 /// Connections for AWS's SDKs.
 pub(crate) fn http_of_aws() -> aws_sdk_cloudwatchlogs::config::SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_http()
+}
+
+/// AWS's client for the emulator. It tries nothing again.
+pub(crate) fn lambda(local: &Local) -> aws_sdk_lambda::Client {
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_of_aws())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .endpoint_url(local.emulator.url())
+        .build();
+    aws_sdk_lambda::Client::from_conf(config)
 }
 
 /// An open emulator and the folder of its logs.
@@ -110,6 +125,15 @@ pub(crate) fn pid(answer: &Value) -> u32 {
 
 /// Whether a process exists and has not ended.
 pub(crate) fn is_running(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
-    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+    state(pid).is_some_and(|state| state != 'Z')
+}
+
+/// Whether a process has been stopped and may go on some day.
+pub(crate) fn is_frozen(pid: u32) -> bool {
+    state(pid) == Some('T')
+}
+
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
