@@ -124,7 +124,7 @@ impl Store {
         let claim = move |connection: &Connection| {
             let mut bytes = bytes;
             let lane = |(lane, limit)| claim_lane(connection, lane, limit, now, &mut bytes, &gate);
-            lanes.into_iter().map(lane).collect()
+            lanes.iter().cloned().map(lane).collect()
         };
         self.writer.run(claim).await
     }
