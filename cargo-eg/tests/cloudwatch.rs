@@ -7,8 +7,8 @@ mod support;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use eg_tests::moto::Moto;
 use support::app::Transcript;
-use support::moto::Moto;
 use support::shell::Shell;
 
 const GROUP: &str = "/aws/lambda/shop-users-create_user";

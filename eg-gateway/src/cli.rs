@@ -36,7 +36,7 @@ Flags may be written with one dash or two, and with = or a space before the valu
 #[derive(Debug, Parser)]
 #[command(name = "event-gateway", disable_version_flag = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// Development: logs as text
+    /// Development: logs as text, and functions may be at private addresses
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     dev: bool,
@@ -73,10 +73,10 @@ struct Cli {
     /// Age at which a delivery that did not succeed expires
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     retry_max_age: Duration,
-    /// Time limit of one call of a function that is not on Lambda
+    /// Time limit of one call of a function that is not on Lambda, unless the function has its own
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     http_timeout: Duration,
-    /// Time limit of one call of a Lambda function
+    /// Time limit of one call of a Lambda function, unless it has its own
     #[arg(long, value_name = "DURATION", default_value = "910s", value_parser = duration)]
     lambda_timeout: Duration,
     /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
@@ -108,6 +108,10 @@ struct Cli {
     strict_compat: bool,
     #[command(flatten)]
     access: access::Access,
+    /// OpenTelemetry collector to send spans to over OTLP/HTTP [default: $OTEL_EXPORTER_OTLP_ENDPOINT, or none]
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// Print the version
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
@@ -227,6 +231,7 @@ fn explain(error: &StartError) -> ExitCode {
 impl Cli {
     fn options(self) -> Result<Options, String> {
         let access_keys = self.access.keys()?;
+        let private_targets = self.access.private_targets(self.dev)?;
         let listen = |port| match self.host {
             Some(host) => ListenAddr::Exact(SocketAddr::new(host, port)),
             None => ListenAddr::Loopback(port),
@@ -248,12 +253,18 @@ impl Cli {
         options.config_tls = self.config_tls_cert.zip(self.config_tls_key).map(files);
         options.domain = self.access.domain.clone();
         options.access_keys = access_keys;
+        options.private_targets = private_targets;
         options.retry = RetryPolicy {
             attempts: self.retry_attempts,
             min_backoff: self.retry_min_backoff,
             max_backoff: self.retry_max_backoff,
             max_age: self.retry_max_age,
         };
+        #[cfg(feature = "otlp")]
+        {
+            options.otlp_endpoint =
+                self.otlp_endpoint.or_else(|| endpoint_of_environment("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        }
         self.limits.apply(&mut options);
         Ok(options)
     }

@@ -22,6 +22,7 @@ use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::options::{ListenAddr, Options};
 use crate::reception::Reception;
+use crate::spans::Spans;
 use crate::store::{Store, StoreError};
 use crate::system::SystemEvents;
 use crate::tls::{self, TlsFiles};
@@ -42,6 +43,7 @@ pub struct Gateway {
     store: Store,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    spans: Spans,
 }
 
 /// The two APIs of a gateway.
@@ -111,6 +113,15 @@ pub enum StartError {
         /// The contradiction.
         reason: String,
     },
+    /// The endpoint for spans cannot be used.
+    #[cfg(feature = "otlp")]
+    #[error("cannot send spans to {endpoint}: {reason}")]
+    Spans {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The client for `http` functions cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -137,9 +148,18 @@ impl Gateway {
         let config_tls = acceptor(Api::Config, options.config_tls.as_ref())?;
         let callers = Callers::new(&options)?;
 
+        let spans = spans(&options)?;
         let retention = Retention::new(&options);
         let Options { data_dir, retry, workers, body_limit, access_keys, domain, .. } = options;
-        let Options { strict_compat, max_connections, dedupe_window, max_hops, memory_limit, .. } = options;
+        let Options {
+            strict_compat,
+            max_connections,
+            dedupe_window,
+            max_hops,
+            memory_limit,
+            private_targets,
+            ..
+        } = options;
         let (events_https, config_https) = (events_tls.is_some(), config_tls.is_some());
         let store = {
             let data_dir = data_dir.clone();
@@ -166,7 +186,7 @@ impl Gateway {
             max_hops,
         };
         let system = SystemEvents { configuration: Arc::clone(&configuration), reception: reception.clone() };
-        let invoker = Arc::new(Invoker::new(callers, system));
+        let invoker = Arc::new(Invoker::new(callers, system, spans.clone()));
 
         let delivering = Arc::new(Delivering {
             store: store.clone(),
@@ -183,6 +203,7 @@ impl Gateway {
             store: store.clone(),
             configuration,
             invoker,
+            spans: spans.clone(),
             reception,
             wakeups,
             feed: feed.clone(),
@@ -190,6 +211,7 @@ impl Gateway {
             body_limit,
             budget: Budget::new(memory_limit),
             access_keys,
+            private_targets,
             domain,
             strict: strict_compat,
         });
@@ -214,7 +236,7 @@ impl Gateway {
         }
         let events_url = events_addr.url(events_https);
         let config_url = config_addr.url(config_https);
-        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop })
+        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop, spans })
     }
 
     /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
@@ -251,7 +273,24 @@ impl Gateway {
             self.tasks.shutdown().await;
         }
         self.store.close().await;
+        let spans = self.spans;
+        let _ = tokio::task::spawn_blocking(move || spans.close()).await;
     }
+}
+
+#[cfg(feature = "otlp")]
+fn spans(options: &Options) -> Result<Spans, StartError> {
+    let Some(endpoint) = options.otlp_endpoint.clone() else { return Ok(Spans::default()) };
+    let client = crate::deliver::plain_client()?;
+    match crate::spans::Exporter::new(&endpoint, client) {
+        Ok(exporter) => Ok(Spans::to(exporter)),
+        Err(reason) => Err(StartError::Spans { endpoint, reason }),
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+fn spans(_: &Options) -> Result<Spans, StartError> {
+    Ok(Spans::default())
 }
 
 fn acceptor(api: Api, files: Option<&TlsFiles>) -> Result<Option<TlsAcceptor>, StartError> {

@@ -28,7 +28,14 @@
 //! | `ordered` | `true`: events with the same `partitionkey` one after the other |
 //! | `disabled` | why nothing is delivered; set when a function answers 410, cleared by an update without it |
 //!
-//! A function may have `concurrency`, the number of deliveries that may be under way to it. An emitter that handles an
+//! A function may have `concurrency`, the number of deliveries that may be under way to it, and `timeout`, the seconds that
+//! one call may take. It may be at a private address only where [`Options::private_targets`] allows it.
+//!
+//! Each call carries the `traceparent` of the event's trace ([W3C Trace Context](https://www.w3.org/TR/trace-context/)):
+//! the one in its extensions, else that of the request that brought it (it gets the extension then), else one of its own.
+//! Replays belong to the same trace. Lambda functions find it in their `X-Amzn-Trace-Id`.
+//!
+//! An emitter that handles an
 //! event sets the extension `hops` of those it emits to that event's and one more, so that loops end;
 //! the system events that tell of an event carry its `hops`.
 //!
@@ -68,6 +75,7 @@ mod reception;
 mod server;
 #[cfg(test)]
 mod simulation;
+mod spans;
 mod store;
 mod system;
 mod tls;
@@ -76,6 +84,7 @@ mod upkeep;
 pub use activity::{Activity, DeliveryOutcome};
 pub use decide::access::AccessKeys;
 pub use decide::retry::RetryPolicy;
+pub use decide::targets::PrivateTargets;
 pub use gateway::{Api, Gateway, StartError};
 pub use options::{ListenAddr, Options};
 pub use store::StoreError;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::decide::access::AccessKeys;
 use crate::decide::retry::RetryPolicy;
+use crate::decide::targets::PrivateTargets;
 use crate::tls::TlsFiles;
 
 /// Settings of a [`Gateway`](crate::Gateway). Start from [`Options::new`] and change what differs.
@@ -43,12 +44,15 @@ pub struct Options {
     pub store_limit: u64,
     /// How many deliveries may be under way at once, all functions together. At least 1.
     pub workers: usize,
-    /// Time limit of one call of a function that is not on Lambda.
+    /// Time limit of one call of a function that is not on Lambda, unless the function has a `timeout` of its own.
     pub http_timeout: Duration,
-    /// Time limit of one call of an `awslambda` function.
+    /// Time limit of one call of an `awslambda` function, unless it has a `timeout` of its own.
     pub lambda_timeout: Duration,
     /// Largest accepted request body in bytes.
     pub body_limit: usize,
+    /// At which private addresses functions may be. Without any, a gateway on a server cannot be made to call what else
+    /// runs there. A local gateway wants [`PrivateTargets::all`].
+    pub private_targets: PrivateTargets,
     /// Who may configure and emit.
     pub access_keys: AccessKeys,
     /// Whether to keep two quirks of the original: bodies whose content type has parameters, and JSON that is no object,
@@ -62,6 +66,10 @@ pub struct Options {
     pub config_tls: Option<TlsFiles>,
     /// How many connections each API takes at once. Others wait until one ends. At least 1.
     pub max_connections: usize,
+    /// The OpenTelemetry collector that spans are sent to over OTLP/HTTP, for example `http://localhost:4318`. `None`:
+    /// nobody gets them.
+    #[cfg(feature = "otlp")]
+    pub otlp_endpoint: Option<String>,
     /// Requests to the host `<space>.<domain>` belong to that space. `None`: only the path says which space it is.
     pub domain: Option<String>,
 }
@@ -88,6 +96,7 @@ impl Options {
             lambda_timeout: Duration::from_secs(15 * 60 + 10),
             // Lambda takes payloads of 6 MB; the envelope around a body needs a little room.
             body_limit: 6 * 1024 * 1024 + 64 * 1024,
+            private_targets: PrivateTargets::none(),
             access_keys: AccessKeys::default(),
             domain: None,
             strict_compat: false,
@@ -95,6 +104,8 @@ impl Options {
             events_tls: None,
             config_tls: None,
             max_connections: 4096,
+            #[cfg(feature = "otlp")]
+            otlp_endpoint: None,
         }
     }
 }

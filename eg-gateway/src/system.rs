@@ -8,6 +8,7 @@ use crate::clock;
 use crate::configuration::Configuration;
 use crate::decide::envelope::{self, Envelope, Stamp};
 use crate::decide::system::{self, Call, Happening};
+use crate::decide::trace;
 use crate::reception::{Arrival, Reception};
 use crate::store::{Loss, NewEvent, Teller};
 
@@ -34,7 +35,7 @@ impl SystemEvents {
             };
             let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
             let envelope = Envelope::new(ty, &stamp, "application/json", &data).with_hops(happening.hops());
-            let json = Bytes::from(envelope.to_json());
+            let json = trace::joined(envelope.to_json(), Some(&trace::of_event(happening.event())));
             events.push(Arrival {
                 space: space.to_owned(),
                 id: stamp.id,
@@ -43,7 +44,7 @@ impl SystemEvents {
                 method: "POST".to_owned(),
                 path: "/".to_owned(),
                 accepted_at: clock::millis(stamp.time),
-                json,
+                json: Bytes::from(json),
                 targets,
                 notices: Vec::new(),
             });

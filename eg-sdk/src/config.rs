@@ -65,6 +65,9 @@ pub struct Function {
     /// How many deliveries to it may be under way at once. Absent: as many as the gateway has workers for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// How many seconds one call of it may take, 1 to 900. Absent: the gateway's limit for its type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
 }
 
 impl Function {
@@ -77,6 +80,7 @@ impl Function {
             provider,
             metadata: Metadata::new(),
             concurrency: None,
+            timeout: None,
         }
     }
 }

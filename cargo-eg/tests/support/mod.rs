@@ -3,8 +3,6 @@
 
 pub(crate) mod app;
 pub(crate) mod gateway;
-#[path = "../../../eg-gateway/tests/gateway/moto.rs"]
-pub(crate) mod moto;
 pub(crate) mod shell;
 
 use std::path::{Path, PathBuf};

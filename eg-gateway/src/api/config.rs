@@ -21,6 +21,7 @@ use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::refusal::{Kind, Refusal};
 use crate::decide::rules;
+use crate::decide::targets::PrivateTargets;
 
 /// The service for the port of the Config API.
 pub(crate) fn service(app: Arc<App>) -> Router {
@@ -75,12 +76,14 @@ async fn respond(app: Arc<App>, request: Request) -> Response {
             read(&app.configuration.current(), kind, &space, &id).map_err(ApiError::from)
         }
         (Method::POST, Path::Collection { space, kind }) => {
-            change(app, body, move |catalog, body| create(catalog, kind, &space, body), StatusCode::CREATED)
-                .await
+            let allowed = app.private_targets.clone();
+            let plan = move |catalog: &_, body: &_| create(catalog, kind, &space, body, &allowed);
+            change(app, body, plan, StatusCode::CREATED).await
         }
         (Method::PUT, Path::Item { space, kind, id }) => {
-            change(app, body, move |catalog, body| update(catalog, kind, &space, &id, body), StatusCode::OK)
-                .await
+            let allowed = app.private_targets.clone();
+            let plan = move |catalog: &_, body: &_| update(catalog, kind, &space, &id, body, &allowed);
+            change(app, body, plan, StatusCode::OK).await
         }
         (Method::DELETE, Path::Item { space, kind, id }) => {
             change(app, body, move |catalog, _| delete(catalog, kind, &space, &id), StatusCode::NO_CONTENT)
@@ -91,19 +94,32 @@ async fn respond(app: Arc<App>, request: Request) -> Response {
     result.unwrap_or_else(ApiError::into_response)
 }
 
-fn create(catalog: &Catalog, kind: Kind, space: &str, body: &[u8]) -> Result<Change, Refusal> {
+fn create(
+    catalog: &Catalog,
+    kind: Kind,
+    space: &str,
+    body: &[u8],
+    allowed: &PrivateTargets,
+) -> Result<Change, Refusal> {
     match kind {
         Kind::EventType => catalog.create_event_type(rules::event_type(space, None, body)?),
-        Kind::Function => catalog.create_function(rules::function(space, None, body)?),
+        Kind::Function => catalog.create_function(rules::function(space, None, body, allowed)?),
         Kind::Subscription => catalog.create_subscription(rules::subscription(space, body)?),
         Kind::Cors => catalog.create_cors(rules::cors(space, body)?),
     }
 }
 
-fn update(catalog: &Catalog, kind: Kind, space: &str, id: &str, body: &[u8]) -> Result<Change, Refusal> {
+fn update(
+    catalog: &Catalog,
+    kind: Kind,
+    space: &str,
+    id: &str,
+    body: &[u8],
+    allowed: &PrivateTargets,
+) -> Result<Change, Refusal> {
     match kind {
         Kind::EventType => catalog.update_event_type(rules::event_type(space, Some(id), body)?),
-        Kind::Function => catalog.update_function(rules::function(space, Some(id), body)?),
+        Kind::Function => catalog.update_function(rules::function(space, Some(id), body, allowed)?),
         Kind::Subscription => catalog.update_subscription(id, rules::subscription(space, body)?),
         Kind::Cors => catalog.update_cors(id, rules::cors(space, body)?),
     }

@@ -24,8 +24,10 @@ use crate::decide::place::Place;
 use crate::decide::reply;
 use crate::decide::router::Matched;
 use crate::decide::system::Happening;
+use crate::decide::trace;
 use crate::deliver::CallError;
 use crate::reception::Arrival;
+use crate::store::StoreError;
 
 /// A request to the Events API on its way.
 pub(super) struct Emission {
@@ -51,7 +53,7 @@ impl Emission {
             snapshot.router.route_to(&self.place, &ty, self.parts.method.as_str());
         let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
         let authorization = self.authorize(snapshot, &event).await?;
-        let json = marked(event.into_json(params), authorization.as_ref())?;
+        let json = self.complete(event.into_json(params), authorization.as_ref())?;
 
         let mut notices = self.notices(&json);
         let answer = match sync {
@@ -78,7 +80,9 @@ impl Emission {
                 targets: asynchronous,
                 notices,
             };
-            self.app.reception.accept(vec![arrival]).await?;
+            self.accept(vec![arrival]).await?;
+        } else {
+            self.app.spans.accepted(&json, &ty, self.started.elapsed(), None);
         }
         answer.unwrap_or_else(|| Ok(self::answer(StatusCode::ACCEPTED, Body::empty())))
     }
@@ -90,8 +94,23 @@ impl Emission {
         for event in events {
             accepted.push(self.unanswered(snapshot, event, accepted_at).await?);
         }
-        self.app.reception.accept(accepted).await?;
+        self.accept(accepted).await?;
         Ok(answer(StatusCode::ACCEPTED, Body::empty()))
+    }
+
+    /// Accepts events that belong together.
+    pub(super) async fn accept(&self, events: Vec<Arrival>) -> Result<(), StoreError> {
+        let told: Vec<_> = if self.app.spans.is_wanted() {
+            events.iter().map(|event| (event.ty.clone(), event.json.clone())).collect()
+        } else {
+            Vec::new()
+        };
+        let stored = self.app.reception.accept(events).await;
+        for (ty, json) in told {
+            let error = stored.as_ref().err().map(ToString::to_string);
+            self.app.spans.accepted(&json, &ty, self.started.elapsed(), error);
+        }
+        stored
     }
 
     /// One of several events, ready to be accepted. Nobody can answer several at once, so none of them may ask for an
@@ -108,7 +127,7 @@ impl Emission {
             return Err(ApiError::answered_in_batch(&event.ty));
         }
         let authorization = self.authorize(snapshot, &event).await?;
-        let json = marked(event.to_json(None).into_owned(), authorization.as_ref())?;
+        let json = self.complete(event.to_json(None).into_owned(), authorization.as_ref())?;
         let notices = self.notices(&json);
         Ok(Arrival {
             space: self.place.space.clone(),
@@ -155,16 +174,28 @@ impl Emission {
         let request = without_body(&self.incoming());
         let question = authorize::question(&event.to_json(None), &request).ok_or_else(ApiError::internal)?;
         let verdict = match snapshot.catalog.table::<Function>().get(&self.place.space, id) {
-            Some(function) => match self.app.invoker.ask(function, Bytes::from(question)).await {
-                Ok(reply) => authorize::verdict(&reply),
-                Err(error) => Err(Denied::Malformed(error.to_string())),
-            },
+            Some(function) => {
+                match self.app.invoker.ask(function, Bytes::from(question), &event.to_json(None)).await {
+                    Ok(reply) => authorize::verdict(&reply),
+                    Err(error) => Err(Denied::Malformed(error.to_string())),
+                }
+            }
             None => Err(Denied::Malformed("the function does not exist".to_owned())),
         };
         verdict.map(Some).map_err(|denied| {
             tracing::warn!(event_type = event.ty, authorizer = id, reason = %denied, "event not authorized");
             ApiError::unauthorized(&event.ty, &denied)
         })
+    }
+
+    /// The event with the trace that it came by, and the authorization that it was accepted with.
+    fn complete(&self, json: Vec<u8>, authorization: Option<&Authorization>) -> Result<Bytes, BadEvent> {
+        let json = trace::joined(json, trace::of_request(&self.parts.headers).as_ref());
+        let json = match authorization {
+            Some(authorization) => authorize::mark(&json, authorization)?,
+            None => json,
+        };
+        Ok(Bytes::from(json))
     }
 
     /// Calls the function of a synchronous subscription and makes its reply the answer.
@@ -211,13 +242,4 @@ impl Emission {
         *response.headers_mut() = reply.headers;
         Ok(response)
     }
-}
-
-/// The event with the authorization that it was accepted with.
-fn marked(json: Vec<u8>, authorization: Option<&Authorization>) -> Result<Bytes, BadEvent> {
-    let json = match authorization {
-        Some(authorization) => authorize::mark(&json, authorization)?,
-        None => json,
-    };
-    Ok(Bytes::from(json))
 }

@@ -31,10 +31,12 @@ use self::errors::ApiError;
 use crate::budget::Budget;
 use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
+use crate::decide::targets::PrivateTargets;
 use crate::deliver::{Invoker, Wakeups};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
+use crate::spans::Spans;
 use crate::store::Store;
 
 /// How long the body of a request may take to arrive.
@@ -45,6 +47,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) invoker: Arc<Invoker>,
+    pub(crate) spans: Spans,
     pub(crate) reception: Reception,
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
@@ -54,6 +57,8 @@ pub(crate) struct App {
     /// Room for requests.
     pub(crate) budget: Budget,
     pub(crate) access_keys: AccessKeys,
+    /// At which private addresses functions may be.
+    pub(crate) private_targets: PrivateTargets,
     /// The domain whose subdomains are spaces.
     pub(crate) domain: Option<String>,
     /// Whether the quirks of the original are wanted.

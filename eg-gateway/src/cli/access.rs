@@ -1,8 +1,8 @@
-//! Flags about who may use the gateway, and which space a request belongs to.
+//! Flags about who may use the gateway, which space a request belongs to, and where functions may be.
 
 use std::collections::BTreeMap;
 
-use eg_gateway::AccessKeys;
+use eg_gateway::{AccessKeys, PrivateTargets};
 use eg_sdk::config::Secret;
 
 #[derive(Debug, clap::Args)]
@@ -19,9 +19,21 @@ pub(super) struct Access {
     /// Domain whose subdomains are spaces: requests to SPACE.DOMAIN belong to SPACE
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
+    /// Private network, or address, that functions may be in; may be given several times. With --dev they may be anywhere
+    #[arg(long, value_name = "NETWORK")]
+    allow_target: Vec<String>,
 }
 
 impl Access {
+    pub(super) fn private_targets(&self, dev: bool) -> Result<PrivateTargets, String> {
+        if dev {
+            return Ok(PrivateTargets::all());
+        }
+        let allow = |allowed: PrivateTargets, network: &String| allowed.allow(network);
+        let allowed = self.allow_target.iter().try_fold(PrivateTargets::none(), allow);
+        allowed.map_err(|error| format!("--allow-target: {error}"))
+    }
+
     pub(super) fn keys(&self) -> Result<AccessKeys, String> {
         let all = self.access_key.as_deref().map(read).transpose()?;
         let spaces = self.space_access_key.iter().map(|(space, key)| Ok((space.clone(), read(key)?)));

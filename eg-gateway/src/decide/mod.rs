@@ -30,3 +30,5 @@ pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod share;
 pub(crate) mod system;
+pub(crate) mod targets;
+pub(crate) mod trace;

@@ -11,6 +11,7 @@ use super::ids::{cors_id, subscription_id};
 use super::pattern::Pattern;
 use super::policy;
 use super::refusal::{Kind, Refusal};
+use super::targets::PrivateTargets;
 
 /// What stands in place of a secret when a function is read back.
 pub(crate) const MASK: &str = "*****";
@@ -43,7 +44,13 @@ pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result
 }
 
 /// The function that `body` describes. `id` is the one in the URL, which wins over the body's.
-pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Function, Refusal> {
+/// `allowed` are the private addresses that it may be at.
+pub(crate) fn function(
+    space: &str,
+    id: Option<&str>,
+    body: &[u8],
+    allowed: &PrivateTargets,
+) -> Result<Function, Refusal> {
     let decode = || {
         let mut fields = Fields::parse(body)?;
         let function_id = fields.string("functionId")?;
@@ -52,7 +59,8 @@ pub(crate) fn function(space: &str, id: Option<&str>, body: &[u8]) -> Result<Fun
             function_id: id.map_or(function_id, str::to_owned),
             metadata: fields.metadata()?,
             concurrency: fields.value("concurrency").as_ref().map(concurrency).transpose()?,
-            provider: provider(&mut fields)?,
+            timeout: fields.value("timeout").as_ref().map(timeout).transpose()?,
+            provider: provider(&mut fields, allowed)?,
         })
     };
     let function: Function = decode().map_err(|detail| invalid(Kind::Function, detail))?;
@@ -68,10 +76,21 @@ fn concurrency(value: &Value) -> Result<u32, String> {
     limit.ok_or_else(|| format!("concurrency is {value}: it must be a whole number from 1 to {}", u32::MAX))
 }
 
+/// Lambda's limit: no function has reason to think longer.
+const LONGEST_CALL: u32 = 900;
+
+fn timeout(value: &Value) -> Result<u32, String> {
+    let seconds = value.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
+    let valid = seconds.filter(|seconds| (1..=LONGEST_CALL).contains(seconds));
+    valid.ok_or_else(|| {
+        format!("timeout is {value}: it must be a whole number of seconds from 1 to {LONGEST_CALL}")
+    })
+}
+
 /// Reads the settings of one type of provider; `None` when a required one is missing.
 type ReadProvider = fn(&mut Fields) -> Result<Option<Provider>, String>;
 
-fn provider(fields: &mut Fields) -> Result<Provider, String> {
+fn provider(fields: &mut Fields, allowed: &PrivateTargets) -> Result<Provider, String> {
     let kind = fields.string("type")?;
     let (name, known): (_, ReadProvider) = match kind.as_str() {
         "http" => ("HTTP endpoint", |p| Ok(required(p, "url")?.map(|url| Provider::Http { url }))),
@@ -99,10 +118,11 @@ fn provider(fields: &mut Fields) -> Result<Provider, String> {
         fields.object("provider").map_err(unreadable)?.ok_or("provider configuration not set")?;
     let provider = known(&mut settings).map_err(unreadable)?;
     let provider = provider.ok_or_else(|| format!("missing required fields for {name}"))?;
-    if let Provider::Http { url } = &provider
-        && !is_http_url(url)
-    {
-        return Err(unreadable(format!("url `{url}` is not an absolute http:// or https:// URL")));
+    if let Provider::Http { url } = &provider {
+        let parsed = http_url(url)
+            .ok_or_else(|| unreadable(format!("url `{url}` is not an absolute http:// or https:// URL")))?;
+        let host = parsed.host_str().unwrap_or_default();
+        allowed.check_host(host).map_err(|blocked| unreadable(format!("url `{url}`: {blocked}")))?;
     }
     Ok(provider)
 }
@@ -120,8 +140,8 @@ fn aws(settings: &mut Fields) -> Result<Option<Aws>, String> {
     Ok(required(settings, "region")?.map(aws))
 }
 
-fn is_http_url(url: &str) -> bool {
-    reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+fn http_url(url: &str) -> Option<reqwest::Url> {
+    reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// The subscription that `body` describes, with defaults and id filled in.

@@ -62,14 +62,18 @@ impl Happening<'_> {
     /// How many events led to the one in question. Those that tell of it carry the same number, so that who answers them
     /// with events cannot go round for ever.
     pub(crate) fn hops(&self) -> u64 {
-        let event = match self {
+        Facts::new(self.event()).hops()
+    }
+
+    /// The event in question.
+    pub(crate) fn event(&self) -> &[u8] {
+        match self {
             Self::Received { event, .. } => event,
             Self::Invoking(call)
             | Self::Invoked { call, .. }
             | Self::Failed { call, .. }
             | Self::GivenUp { call, .. } => call.event,
-        };
-        Facts::new(event).hops()
+        }
     }
 
     /// The payload of the events that tell it. `None` when the event in question is not JSON, which none is.

@@ -13,22 +13,45 @@ use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError}
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use eg_sdk::config::Aws;
+use reqwest::Url;
 use tokio::sync::OnceCell;
 
 use super::CallError;
+use super::resolve::{Resolver, blocked};
 use crate::decide::delivery::Failure;
+use crate::decide::targets::PrivateTargets;
 
 /// Connections and credentials, made only when the first call needs them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
+    /// For endpoints that AWS or the operator named.
     http: OnceCell<SharedHttpClient>,
+    /// For those that whoever configured a function named.
+    careful: OnceCell<SharedHttpClient>,
+    allowed: Arc<PrivateTargets>,
     /// The default credential chain; asked for at most once.
     environment: OnceCell<SdkConfig>,
 }
 
+/// Where a client sends its requests.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Endpoint {
+    /// Where AWS has it in the region.
+    Regional,
+    /// Where the operator of the gateway said.
+    Set(String),
+    /// Where whoever configured the function said.
+    Named(String),
+}
+
 impl Shared {
+    pub(super) fn new(allowed: &Arc<PrivateTargets>) -> Self {
+        let allowed = Arc::clone(allowed);
+        Self { http: OnceCell::new(), careful: OnceCell::new(), allowed, environment: OnceCell::new() }
+    }
+
     /// The settings of a client for a region and its keys.
-    pub(super) async fn config(&self, aws: &Aws, endpoint: Option<&str>) -> SdkConfig {
+    async fn config(&self, aws: &Aws, endpoint: &Endpoint) -> SdkConfig {
         let http = self.http().await;
         let mut config = match keys(aws) {
             Some(keys) => SdkConfig::builder()
@@ -40,16 +63,28 @@ impl Shared {
                 self.environment.get_or_init(load).await.to_builder()
             }
         }
-        .http_client(http)
+        .http_client(match endpoint {
+            Endpoint::Named(_) => self.careful().await,
+            Endpoint::Regional | Endpoint::Set(_) => http,
+        })
         .region(Region::new(aws.region.clone()))
         // The engine tries again, by its own schedule and with a record of each attempt.
         .retry_config(RetryConfig::disabled())
         // A function may think for minutes before the first byte of its answer.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(endpoint) = endpoint {
-            config = config.endpoint_url(endpoint);
+        if let Endpoint::Set(url) | Endpoint::Named(url) = endpoint {
+            config = config.endpoint_url(url);
         }
         config.build()
+    }
+
+    async fn careful(&self) -> SharedHttpClient {
+        let build = || async {
+            aws_smithy_http_client::Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build_with_resolver(Resolver::new(&self.allowed))
+        };
+        self.careful.get_or_init(build).await.clone()
     }
 
     async fn http(&self) -> SharedHttpClient {
@@ -67,7 +102,7 @@ impl Shared {
 pub(super) struct Clients<C> {
     shared: Arc<Shared>,
     endpoint: Option<String>,
-    known: Mutex<HashMap<(Aws, Option<String>), C>>,
+    known: Mutex<HashMap<(Aws, Endpoint), C>>,
 }
 
 impl<C: Clone> Clients<C> {
@@ -76,14 +111,33 @@ impl<C: Clone> Clients<C> {
         Self { shared: Arc::clone(shared), endpoint, known: Mutex::default() }
     }
 
-    /// The client for a region and its keys, made by `make` if need be. `own` is the endpoint to use unless another was
-    /// set for all.
-    pub(super) async fn get(&self, aws: &Aws, own: Option<String>, make: fn(&SdkConfig) -> C) -> C {
-        let key = (aws.clone(), self.endpoint.clone().or(own));
+    /// The client for a region and its keys, made by `make` if need be.
+    pub(super) async fn get(&self, aws: &Aws, make: fn(&SdkConfig) -> C) -> C {
+        let endpoint = self.endpoint.clone().map_or(Endpoint::Regional, Endpoint::Set);
+        self.at(aws, endpoint, make).await
+    }
+
+    /// The same for a function that says itself where it is, unless another endpoint was set for all.
+    pub(super) async fn get_at(
+        &self,
+        aws: &Aws,
+        url: Url,
+        make: fn(&SdkConfig) -> C,
+    ) -> Result<C, CallError> {
+        if self.endpoint.is_some() {
+            return Ok(self.get(aws, make).await);
+        }
+        // The client looks up names, not addresses.
+        self.shared.allowed.check_host(url.host_str().unwrap_or_default())?;
+        Ok(self.at(aws, Endpoint::Named(url.origin().ascii_serialization()), make).await)
+    }
+
+    async fn at(&self, aws: &Aws, endpoint: Endpoint, make: fn(&SdkConfig) -> C) -> C {
+        let key = (aws.clone(), endpoint);
         if let Some(client) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned() {
             return client;
         }
-        let client = make(&self.shared.config(aws, key.1.as_deref()).await);
+        let client = make(&self.shared.config(aws, &key.1).await);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, client.clone());
         client
     }
@@ -113,7 +167,8 @@ where
     E: ProvideErrorMetadata + std::error::Error + Debug + 'static,
 {
     let Some(service) = error.as_service_error() else {
-        return CallError::retry(DisplayErrorContext(error).to_string());
+        let unreachable = || CallError::retry(DisplayErrorContext(error).to_string());
+        return blocked(error).map_or_else(unreachable, CallError::from);
     };
     let (code, message) = (service.code().unwrap_or("unknown error"), service.message().unwrap_or_default());
     let text = format!("{code}: {message}");

@@ -100,6 +100,10 @@ impl Engine {
             for lane in self.wakeups.take() {
                 self.due(lane, now);
             }
+            // All that finished while the last claim was written, so that their successors share the next one.
+            while let Some(finished) = self.running.try_join_next_with_id() {
+                self.finished(finished);
+            }
             let wanted = self.wanted(now);
             if wanted.is_empty() {
                 self.rest(now, &stop).await;

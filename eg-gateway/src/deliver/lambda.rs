@@ -5,11 +5,12 @@ use std::sync::Arc;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use bytes::Bytes;
+use eg_sdk::TraceContext;
 use eg_sdk::config::Aws;
 
 use super::CallError;
 use super::aws::{Clients, Shared, refused};
-use crate::decide::delivery;
+use crate::decide::{delivery, trace};
 
 /// The event itself is what Lambda does not take, and it will not change.
 const PERMANENT: [&str; 3] =
@@ -25,9 +26,19 @@ impl LambdaCaller {
         Self { clients: Clients::new(shared, endpoint) }
     }
 
-    pub(super) async fn call(&self, arn: &str, aws: &Aws, event: Bytes) -> Result<Bytes, CallError> {
-        let client = self.clients.get(aws, None, Client::new).await;
+    pub(super) async fn call(
+        &self,
+        arn: &str,
+        aws: &Aws,
+        event: Bytes,
+        span: &TraceContext,
+    ) -> Result<Bytes, CallError> {
+        let client = self.clients.get(aws, Client::new).await;
         let invoke = client.invoke().function_name(arn).payload(Blob::new(event));
+        let x_ray = trace::x_ray(span);
+        let invoke = invoke.customize().mutate_request(move |request| {
+            request.headers_mut().insert("x-amzn-trace-id", x_ray.clone());
+        });
         let output = invoke.send().await.map_err(|e| refused(&e, &PERMANENT))?;
         let payload = output.payload.map(|payload| Bytes::from(payload.into_inner())).unwrap_or_default();
         match output.function_error {

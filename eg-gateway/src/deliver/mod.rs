@@ -5,6 +5,7 @@ pub(crate) mod engine;
 mod http;
 mod invoker;
 mod lambda;
+mod resolve;
 mod streams;
 mod wakeups;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use eg_sdk::TraceContext;
 use eg_sdk::config::{Function, Provider};
 
 use self::aws::Shared;
@@ -19,7 +21,10 @@ use self::http::HttpCaller;
 use self::lambda::LambdaCaller;
 use self::streams::StreamCaller;
 use crate::decide::delivery::Failure;
+use crate::decide::targets::Blocked;
 use crate::options::Options;
+#[cfg(feature = "otlp")]
+pub(crate) use http::plain_client;
 pub(crate) use invoker::Invoker;
 pub(crate) use wakeups::Wakeups;
 
@@ -48,6 +53,17 @@ impl CallError {
     fn retry(text: impl Into<String>) -> Self {
         Self::Failed(Failure::Retry(text.into()))
     }
+
+    /// It never will.
+    fn reject(text: impl Into<String>) -> Self {
+        Self::Failed(Failure::Reject(text.into()))
+    }
+}
+
+impl From<Blocked> for CallError {
+    fn from(blocked: Blocked) -> Self {
+        Self::reject(blocked.to_string())
+    }
 }
 
 impl From<CallError> for Failure {
@@ -62,10 +78,11 @@ impl From<CallError> for Failure {
 
 impl Callers {
     pub(crate) fn new(options: &Options) -> Result<Self, reqwest::Error> {
-        let shared = Arc::new(Shared::default());
+        let allowed = Arc::new(options.private_targets.clone());
+        let shared = Arc::new(Shared::new(&allowed));
         let lambda_endpoint = options.lambda_endpoint.clone().or_else(|| options.aws_endpoint.clone());
         Ok(Self {
-            http: HttpCaller::new(options.body_limit, options.strict_compat)?,
+            http: HttpCaller::new(&allowed, options.body_limit, options.strict_compat)?,
             lambda: LambdaCaller::new(&shared, lambda_endpoint),
             streams: StreamCaller::new(&shared, options.aws_endpoint.as_deref()),
             http_timeout: options.http_timeout,
@@ -73,21 +90,28 @@ impl Callers {
         })
     }
 
-    /// Calls `function` with the JSON of an event, once, and returns what it answered.
-    pub(crate) async fn call(&self, function: &Function, event: Bytes) -> Result<Bytes, CallError> {
+    /// Calls `function` with the JSON of an event, once, and returns what it answered. `trace` is the span of this call.
+    pub(crate) async fn call(
+        &self,
+        function: &Function,
+        event: Bytes,
+        trace: &TraceContext,
+    ) -> Result<Bytes, CallError> {
+        let own = function.timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        let (http, lambda) = (own.unwrap_or(self.http_timeout), own.unwrap_or(self.lambda_timeout));
         match &function.provider {
-            Provider::Http { url } => within(self.http_timeout, self.http.call(url, event)).await,
+            Provider::Http { url } => within(http, self.http.call(url, event, trace)).await,
             Provider::AwsLambda { arn, aws } => {
-                within(self.lambda_timeout, self.lambda.call(arn, aws, event)).await
+                within(lambda, self.lambda.call(arn, aws, event, trace)).await
             }
             Provider::AwsKinesis { stream_name, aws } => {
-                within(self.http_timeout, self.streams.kinesis(stream_name, aws, event)).await
+                within(http, self.streams.kinesis(stream_name, aws, event)).await
             }
             Provider::AwsFirehose { delivery_stream_name, aws } => {
-                within(self.http_timeout, self.streams.firehose(delivery_stream_name, aws, event)).await
+                within(http, self.streams.firehose(delivery_stream_name, aws, event)).await
             }
             Provider::AwsSqs { queue_url, aws } => {
-                within(self.http_timeout, self.streams.sqs(queue_url, aws, &event)).await
+                within(http, self.streams.sqs(queue_url, aws, &event)).await
             }
             _ => {
                 let id = &function.function_id;

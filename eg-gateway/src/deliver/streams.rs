@@ -40,7 +40,7 @@ impl StreamCaller {
     }
 
     pub(super) async fn kinesis(&self, stream: &str, aws: &Aws, event: Bytes) -> Result<Bytes, CallError> {
-        let client = self.kinesis.get(aws, None, aws_sdk_kinesis::Client::new).await;
+        let client = self.kinesis.get(aws, aws_sdk_kinesis::Client::new).await;
         // Spreads events over the shards, as in the original.
         let key = clock::event_id().to_string();
         let put = client.put_record().stream_name(stream).partition_key(key).data(Blob::new(event));
@@ -49,7 +49,7 @@ impl StreamCaller {
     }
 
     pub(super) async fn firehose(&self, stream: &str, aws: &Aws, event: Bytes) -> Result<Bytes, CallError> {
-        let client = self.firehose.get(aws, None, aws_sdk_firehose::Client::new).await;
+        let client = self.firehose.get(aws, aws_sdk_firehose::Client::new).await;
         let record = Record::builder().data(Blob::new(event)).build();
         let record = record.map_err(|e| CallError::retry(e.to_string()))?;
         let put = client.put_record().delivery_stream_name(stream).record(record);
@@ -58,15 +58,40 @@ impl StreamCaller {
     }
 
     pub(super) async fn sqs(&self, queue: &str, aws: &Aws, event: &[u8]) -> Result<Bytes, CallError> {
-        let client = self.sqs.get(aws, origin(queue), aws_sdk_sqs::Client::new).await;
+        let client = match elsewhere(queue, &aws.region) {
+            Some(url) => self.sqs.get_at(aws, url, aws_sdk_sqs::Client::new).await?,
+            None => self.sqs.get(aws, aws_sdk_sqs::Client::new).await,
+        };
         let send = client.send_message().queue_url(queue).message_body(String::from_utf8_lossy(event));
         let output = send.send().await.map_err(|e| refused(&e, &PERMANENT))?;
         Ok(output.message_id.unwrap_or_default().into())
     }
 }
 
-/// Where a queue is: its URL says so, and it need not be in AWS.
-fn origin(queue: &str) -> Option<String> {
-    let origin = Url::parse(queue).ok()?.origin();
-    origin.is_tuple().then(|| origin.ascii_serialization())
+/// Where a queue is that is not where AWS has those of the region: its URL says so, and it need not be in AWS.
+fn elsewhere(queue: &str, region: &str) -> Option<Url> {
+    let url = Url::parse(queue).ok()?;
+    let regional =
+        ["amazonaws.com", "amazonaws.com.cn"].map(|domain| format!("https://sqs.{region}.{domain}"));
+    let origin = url.origin();
+    (origin.is_tuple() && !regional.contains(&origin.ascii_serialization())).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues() {
+        for (queue, expected) in [
+            ("https://sqs.eu-west-1.amazonaws.com/123/q", false),
+            ("https://sqs.us-east-1.amazonaws.com/123/q", true),
+            ("https://sqs.eu-west-1.amazonaws.com.example.com/123/q", true),
+            ("https://ec2-1-2-3-4.eu-west-1.compute.amazonaws.com/q", true),
+            ("http://127.0.0.1:9324/123/q", true),
+            ("q", false),
+        ] {
+            assert_eq!(elsewhere(queue, "eu-west-1").is_some(), expected, "{queue}");
+        }
+    }
 }

@@ -128,7 +128,7 @@ impl Store {
         let claim = move |connection: &Connection| {
             let mut bytes = bytes;
             let lane = |(lane, limit)| claim_lane(connection, lane, limit, now, &mut bytes, &gate);
-            let claims: Vec<Claim> = lanes.into_iter().map(lane).collect::<Result<_, _>>()?;
+            let claims: Vec<Claim> = lanes.iter().cloned().map(lane).collect::<Result<_, _>>()?;
             let told = tell(connection, claims.iter().flat_map(|claim| &claim.ended), &teller)?;
             Ok((claims, told))
         };

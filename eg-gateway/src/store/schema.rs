@@ -69,6 +69,13 @@ CREATE INDEX deliveries_ordered ON deliveries (space, subscription_id, order_key
 CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
+/// Pages of the database that the writer keeps in memory. Ids are random, so an index over them is touched everywhere.
+const CACHE_KIB: i64 = 64 * 1024;
+
+/// How much the write-ahead log grows before it is carried over. A page that many transactions changed is carried over
+/// once; a log of this size is read in a moment at the next start.
+const CHECKPOINT_PAGES: i64 = 4096;
+
 /// Opens the database for writing, and makes its tables when it is new.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
@@ -76,6 +83,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match found {
         FORMAT => {}

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, DropBehavior, TransactionBehavior};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,33 +30,26 @@ enum Message {
 
 /// A write on its way through the thread.
 trait Job: Send {
-    /// Does the write, in a savepoint so that a failing one fails alone.
-    fn run(&mut self, transaction: &mut Transaction<'_>);
+    /// Does the write. Whether it succeeded.
+    fn run(&mut self, transaction: &Connection) -> bool;
     /// Tells the caller what became of it.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Write<F, T> {
-    work: Option<F>,
+    work: F,
     result: Result<T, StoreError>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<F, T> Job for Write<F, T>
 where
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, transaction: &mut Transaction<'_>) {
-        let Some(work) = self.work.take() else { return };
-        let attempt = || {
-            let savepoint = transaction.savepoint()?;
-            // Dropping the savepoint takes back what a failing write did before it failed.
-            let result = work(&savepoint)?;
-            savepoint.commit()?;
-            Ok(result)
-        };
-        self.result = attempt().map_err(|e: rusqlite::Error| e.into());
+    fn run(&mut self, transaction: &Connection) -> bool {
+        self.result = (self.work)(transaction).map_err(StoreError::from);
+        self.result.is_ok()
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -76,9 +69,11 @@ impl Writer {
     }
 
     /// Does `work` in a transaction and returns once it is on disk. Waits when many writes are waiting.
+    ///
+    /// `work` is done once more, after what it did was taken back, when another write of its transaction fails.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (write, answer) = message(work);
         self.messages.send(write).await.map_err(|_| StoreError::Closed)?;
@@ -88,7 +83,7 @@ impl Writer {
     /// The same, but refuses when too many writes are waiting.
     pub(super) async fn run_or_busy<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (write, answer) = message(work);
         self.messages.try_send(write).map_err(|e| match e {
@@ -111,10 +106,10 @@ impl Writer {
 
 /// `work` for the thread, and where its result arrives.
 fn message<T: Send + 'static>(
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
 ) -> (Message, oneshot::Receiver<Result<T, StoreError>>) {
     let (caller, answer) = oneshot::channel();
-    (Message::Write(Box::new(Write { work: Some(work), result: Err(StoreError::Closed), caller })), answer)
+    (Message::Write(Box::new(Write { work, result: Err(StoreError::Closed), caller })), answer)
 }
 
 /// The thread: takes what waits, writes it in one transaction, answers.
@@ -140,15 +135,46 @@ fn write(mut connection: Connection, mut waiting: mpsc::Receiver<Message>) {
 }
 
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Failing writes are rare, so each gets a savepoint of its own only once one of them did fail.
+    if together(connection, group)? { Ok(()) } else { one_by_one(connection, group) }
+}
+
+/// Writes the group. Whether all succeeded; otherwise nothing was written.
+fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
-        job.run(&mut transaction);
-        // A full disk or an I/O error ends the whole transaction. Whatever ran after that would commit on its own.
-        if transaction.is_autocommit() {
-            return Err(StoreError::Sqlite("the disk failed during the transaction".to_owned()));
+        let done = job.run(&transaction);
+        still_open(&transaction)?;
+        if !done {
+            transaction.rollback()?;
+            return Ok(false);
         }
     }
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// Writes those of the group that succeed.
+fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in group {
+        let mut savepoint = transaction.savepoint()?;
+        // A failing write may have done something before it failed.
+        savepoint.set_drop_behavior(DropBehavior::Rollback);
+        if job.run(&savepoint) {
+            savepoint.commit()?;
+        } else {
+            drop(savepoint);
+        }
+        still_open(&transaction)?;
+    }
     Ok(transaction.commit()?)
+}
+
+/// A full disk or an I/O error ends the whole transaction. Whatever ran after that would commit on its own.
+fn still_open(transaction: &Connection) -> Result<(), StoreError> {
+    let over = || StoreError::Sqlite("the disk failed during the transaction".to_owned());
+    if transaction.is_autocommit() { Err(over()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -168,7 +194,7 @@ mod tests {
         writer.run(query).await.unwrap()
     }
 
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static {
+    fn insert(n: i64) -> impl FnMut(&Connection) -> rusqlite::Result<usize> + Send + 'static {
         move |c| c.execute("INSERT INTO t VALUES (?1)", [n])
     }
 

@@ -9,8 +9,8 @@ use eg_gateway::{Activity, DeliveryOutcome};
 use eg_sdk::config::Secret;
 use serde_json::{Value, json};
 
-use crate::moto::{Moto, python};
 use crate::support::{Functions, TestGateway};
+use eg_tests::moto::{Moto, python};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/test","type":"e","data":{"n":1}}"#;
 

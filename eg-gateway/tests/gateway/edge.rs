@@ -70,7 +70,9 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     ] {
-        for (before, answered) in [("", 0), (fine, 1), (chunked, 1), (&format!("{fine}{chunked}{fine}"), 3)] {
+        for (before, answered) in
+            [("", 0), (fine, 1), (chunked, 1), (format!("{fine}{chunked}{fine}").as_str(), 3)]
+        {
             let answer = ask_until_closed(&gateway.api.events, &format!("{before}{wrong}{fine}")).await;
             let statuses: Vec<&str> = answer
                 .lines()
@@ -124,8 +126,8 @@ async fn nothing_is_upgraded() {
     assert!(ask(&mut stream, upgrade).await.contains(" 202 "), "an event like any other");
     assert!(ask(&mut stream, upgrade).await.contains(" 202 "), "the connection speaks HTTP as before");
     let connect = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
-    let answer = ask_until_closed(&gateway.api.events, connect).await;
-    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    let line = ask(&mut self::connect(&gateway.api.events).await, connect).await;
+    assert!(line.contains(" 405 "), "{line}");
 }
 
 #[tokio::test]

@@ -21,11 +21,13 @@ mod flow;
 mod history;
 mod lambda;
 mod metrics;
-mod moto;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod policies;
 mod process;
 mod put_events;
 mod spaces;
 mod support;
 mod system_events;
+mod targets;
 mod tls;

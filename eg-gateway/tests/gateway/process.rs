@@ -39,7 +39,9 @@ impl Program {
     pub(crate) fn command_on(data_dir: &Path, events_port: &str, config_port: &str) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(["-events-port", events_port, "-config-port", config_port]);
-        command.args(["--retry-min-backoff=1ms", "--embed-data-dir"]).arg(data_dir);
+        command
+            .args(["--allow-target=127.0.0.0/8", "--retry-min-backoff=1ms", "--embed-data-dir"])
+            .arg(data_dir);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
@@ -203,6 +205,7 @@ fn command_lines() {
         (&["-events-port=70000"], 2, "", "70000"),
         (&["-events-tls-cert=a"], 2, "", "--events-tls-key <FILE>"),
         (&["-plugin", "a"], 2, "", "--plugin is not supported"),
+        (&["--allow-target", "10.0.0"], 2, "", "--allow-target: `10.0.0` is no address and no network"),
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}");

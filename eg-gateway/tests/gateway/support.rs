@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use eg_gateway::{Activity, Gateway, Options};
+use eg_gateway::{Activity, Gateway, Options, PrivateTargets};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,11 +22,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const CLOUDEVENTS: &str = "application/cloudevents+json";
 
-/// Ports that the system chooses, and retries that follow at once.
+/// Ports that the system chooses, retries that follow at once, and functions on this machine.
 pub(crate) fn options(dir: &TempDir) -> Options {
     let mut options = Options::new(dir.path().join("data"));
     options.events_addr = 0.into();
     options.config_addr = 0.into();
+    options.private_targets = PrivateTargets::all();
     options.retry.min_backoff = Duration::from_millis(1);
     options.retry.max_backoff = Duration::from_millis(5);
     options

@@ -1,0 +1,201 @@
+//! Where functions may be. Whoever may configure functions chooses the addresses that the gateway connects to, and the
+//! gateway may be in a network that they are not in: so private addresses have to be allowed by whoever starts it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// The private addresses that functions may be at. Public ones are always allowed, and so are the endpoints of AWS that
+/// [`Options`](crate::Options) names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrivateTargets {
+    all: bool,
+    networks: Vec<IpNet>,
+}
+
+/// An address is private and was not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} is a private address, and functions may be there only if the gateway was started with \
+     --allow-target {network} (or --dev)", network = alone(.0)
+)]
+pub(crate) struct Blocked(pub(crate) IpAddr);
+
+impl PrivateTargets {
+    /// None: what a gateway in a network with anything else in it should have. The default.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// All of them, for development.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { all: true, networks: Vec::new() }
+    }
+
+    /// Those in a network such as `10.1.0.0/16`, or one such as `10.1.2.3`, beside those that were allowed before.
+    ///
+    /// # Errors
+    /// When `network` is neither.
+    pub fn allow(mut self, network: &str) -> Result<Self, String> {
+        let one = || network.parse::<IpAddr>().ok().map(IpNet::from);
+        let parsed = network.parse().ok().or_else(one);
+        let rule =
+            || format!("`{network}` is no address and no network: write for example 10.1.0.0/16 or ::1");
+        self.networks.push(parsed.ok_or_else(rule)?);
+        Ok(self)
+    }
+
+    /// Whether a function may be at this address.
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Blocked> {
+        let plain = unwrapped(address);
+        let allowed =
+            || self.all || self.networks.iter().any(|net| net.contains(&plain) || net.contains(&address));
+        if !is_private(plain) || allowed() { Ok(()) } else { Err(Blocked(plain)) }
+    }
+
+    /// Whether a function may be at the host of a URL, as far as can be told without asking the network. A name is
+    /// looked up, and the result checked, whenever a connection is made.
+    pub(crate) fn check_host(&self, host: &str) -> Result<(), Blocked> {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        match address {
+            Ok(address) => self.check(address),
+            // These names mean this machine (RFC 6761 §6.3).
+            Err(_) if host == "localhost" || host.ends_with(".localhost") => {
+                let allowed = self.check(IpAddr::V6(Ipv6Addr::LOCALHOST)).is_ok();
+                if allowed { Ok(()) } else { self.check(IpAddr::V4(Ipv4Addr::LOCALHOST)) }
+            }
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// The network of one address.
+fn alone(address: &IpAddr) -> IpNet {
+    IpNet::from(*address)
+}
+
+/// The IPv4 address that packets to this one end up at, if it carries one.
+fn unwrapped(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    };
+    match v6.segments() {
+        // NAT64 (RFC 6052), 6to4 (RFC 3056), and addresses compatible with IPv4 (RFC 4291).
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => v4(high, low),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
+        _ => IpAddr::V6(v6),
+    }
+}
+
+/// Whether an address is not one of the public Internet: this machine, networks of its own, link-local ones (where
+/// clouds keep their metadata), and what is no address of a single host.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || a == 0
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 192 && b == 0 && c == 0)
+                || (a == 198 && matches!(b, 18 | 19))
+                || a >= 224
+        }
+        IpAddr::V6(v6) => {
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
+                || v6.is_multicast()
+                // Site-local (RFC 3879) and local-use NAT64 (RFC 8215), which hides an address of a private network.
+                || v6.segments()[0] & 0xffc0 == 0xfec0
+                || v6.segments()[..3] == [0x64, 0xff9b, 1]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let some = PrivateTargets::none().allow("10.1.0.0/16").unwrap().allow("::1").unwrap();
+        for (address, none_allows, some_allow) in [
+            ("93.184.216.34", true, true),
+            ("2606:2800:220:1::1", true, true),
+            ("100.63.255.255", true, true),
+            ("172.32.0.1", true, true),
+            ("127.0.0.1", false, false),
+            ("127.8.8.8", false, false),
+            ("0.0.0.0", false, false),
+            ("10.1.2.3", false, true),
+            ("10.2.2.3", false, false),
+            ("100.64.0.1", false, false),
+            ("169.254.169.254", false, false),
+            ("172.16.0.1", false, false),
+            ("192.0.0.8", false, false),
+            ("192.168.1.1", false, false),
+            ("198.18.0.1", false, false),
+            ("224.0.0.1", false, false),
+            ("255.255.255.255", false, false),
+            ("::", false, false),
+            ("::1", false, true),
+            ("::ffff:127.0.0.1", false, false),
+            ("::ffff:10.1.2.3", false, true),
+            ("::ffff:93.184.216.34", true, true),
+            ("::127.0.0.1", false, false),
+            ("64:ff9b::7f00:1", false, false),
+            ("64:ff9b::a01:203", false, true),
+            ("64:ff9b:1::1", false, false),
+            ("2002:a9fe:a9fe::1", false, false),
+            ("fd00:ec2::254", false, false),
+            ("fe80::1", false, false),
+            ("fec0::1", false, false),
+            ("ff02::1", false, false),
+        ] {
+            let ip = address.parse().unwrap();
+            assert_eq!(PrivateTargets::none().check(ip).is_ok(), none_allows, "{address}");
+            assert_eq!(some.check(ip).is_ok(), some_allow, "{address} with 10.1.0.0/16 and ::1");
+            assert_eq!(PrivateTargets::all().check(ip), Ok(()), "{address}");
+        }
+        let blocked = PrivateTargets::none().check("::ffff:10.0.0.1".parse().unwrap()).unwrap_err();
+        assert_eq!(
+            blocked.to_string(),
+            "10.0.0.1 is a private address, and functions may be there only if the gateway was started with \
+             --allow-target 10.0.0.1/32 (or --dev)"
+        );
+    }
+
+    #[test]
+    fn hosts() {
+        let v6 = PrivateTargets::none().allow("::1").unwrap();
+        for (host, none_allows, v6_allows) in [
+            ("example.com", true, true),
+            ("93.184.216.34", true, true),
+            ("127.0.0.1", false, false),
+            ("[::1]", false, true),
+            ("[::ffff:7f00:1]", false, false),
+            ("localhost", false, true),
+            ("LOCALHOST.", false, true),
+            ("a.localhost", false, true),
+            ("notlocalhost", true, true),
+        ] {
+            assert_eq!(PrivateTargets::none().check_host(host).is_ok(), none_allows, "{host}");
+            assert_eq!(v6.check_host(host).is_ok(), v6_allows, "{host} with ::1");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        for network in ["", "10.0.0.0/33", "10.0.0", "localhost", "::/129"] {
+            assert!(PrivateTargets::none().allow(network).is_err(), "{network}");
+        }
+    }
+}

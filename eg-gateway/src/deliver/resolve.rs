@@ -1,0 +1,72 @@
+//! Looks up the names of functions' hosts, and hands on only addresses that functions may be at. The client connects to
+//! what comes from here, so an address cannot change between the check and the connection.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::decide::targets::{Blocked, PrivateTargets};
+
+/// Looks names up for clients.
+#[derive(Debug, Clone)]
+pub(super) struct Resolver {
+    allowed: Arc<PrivateTargets>,
+}
+
+impl Resolver {
+    pub(super) fn new(allowed: &Arc<PrivateTargets>) -> Self {
+        Self { allowed: Arc::clone(allowed) }
+    }
+
+    /// The addresses of `name` that are allowed: at least one.
+    async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+        let (mut allowed, mut blocked) = (Vec::new(), None);
+        for address in found {
+            match self.allowed.check(address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(one) => blocked = Some(one),
+            }
+        }
+        match blocked {
+            _ if !allowed.is_empty() => Ok(allowed),
+            Some(blocked) => Err(Box::new(blocked)),
+            None => Err(Box::new(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))),
+        }
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = self.clone();
+        Box::pin(async move {
+            let addresses = resolver.addresses(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl ResolveDns for Resolver {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async move {
+            let addresses = self.addresses(name).await.map_err(ResolveDnsError::new)?;
+            Ok(addresses.into_iter().map(|address| address.ip()).collect())
+        })
+    }
+}
+
+/// Whether a call failed because its target is not allowed.
+pub(super) fn blocked(error: &(dyn Error + 'static)) -> Option<Blocked> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(blocked) = error.downcast_ref::<Blocked>() {
+            return Some(*blocked);
+        }
+        cause = error.source();
+    }
+    None
+}

@@ -1,0 +1,129 @@
+//! The spans that the gateway adds to the traces of events: one for accepting an event, one for each call. Without the
+//! feature `otlp`, or without an endpoint, they go nowhere.
+
+#[cfg(feature = "otlp")]
+mod otlp;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eg_sdk::TraceContext;
+use time::OffsetDateTime;
+
+use crate::clock;
+use crate::decide::trace;
+
+/// Takes spans that are over. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spans(Option<Arc<Exporter>>);
+
+#[cfg(feature = "otlp")]
+pub(crate) use otlp::Exporter;
+
+/// Nothing can export.
+#[cfg(not(feature = "otlp"))]
+#[derive(Debug)]
+pub(crate) enum Exporter {}
+
+/// Something that was done, and where in a trace.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "read by what exports"))]
+pub(crate) struct Span<'a> {
+    pub(crate) context: &'a TraceContext,
+    /// The span below which it is; none for the first of a trace.
+    pub(crate) parent: Option<&'a TraceContext>,
+    pub(crate) kind: Kind,
+    pub(crate) event_type: &'a str,
+    /// The function that was called.
+    pub(crate) function: Option<&'a str>,
+    pub(crate) took: Duration,
+    /// Why it failed.
+    pub(crate) error: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An event was taken in.
+    Accept,
+    /// A function was called with it.
+    Deliver,
+}
+
+#[cfg(not(feature = "otlp"))]
+impl Exporter {
+    fn export(&self, _: &Span<'_>, _: OffsetDateTime) {
+        match *self {}
+    }
+
+    fn close(&self) {
+        match *self {}
+    }
+}
+
+impl Spans {
+    #[cfg(feature = "otlp")]
+    pub(crate) fn to(exporter: Exporter) -> Self {
+        Self(Some(Arc::new(exporter)))
+    }
+
+    /// Whether anybody gets them.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes a call that ended now.
+    pub(crate) fn called(
+        &self,
+        event: &TraceContext,
+        span: &TraceContext,
+        event_type: &str,
+        function: &str,
+        took: Duration,
+        error: Option<&impl ToString>,
+    ) {
+        self.export(|| Span {
+            context: span,
+            parent: Some(event),
+            kind: Kind::Deliver,
+            event_type,
+            function: Some(function),
+            took,
+            error: error.map(ToString::to_string),
+        });
+    }
+
+    /// Notes that an event with this JSON was accepted, or was not, just now.
+    pub(crate) fn accepted(&self, event: &[u8], event_type: &str, took: Duration, error: Option<String>) {
+        if !self.is_wanted() {
+            return;
+        }
+        // Where nobody was before the gateway, this is the first span, and the calls come below it.
+        let parent = trace::named(event);
+        let context = parent.as_ref().map_or_else(|| trace::of_event(event), TraceContext::child);
+        self.export(|| Span {
+            context: &context,
+            parent: parent.as_ref(),
+            kind: Kind::Accept,
+            event_type,
+            function: None,
+            took,
+            error,
+        });
+    }
+
+    fn export<'a>(&self, span: impl FnOnce() -> Span<'a>) {
+        let Some(exporter) = &self.0 else { return };
+        let span = span();
+        if span.context.is_sampled() {
+            exporter.export(&span, clock::now());
+        }
+    }
+
+    /// Sends what is left. Blocks; not for use on an async thread.
+    pub(crate) fn close(&self) {
+        if let Some(exporter) = &self.0 {
+            exporter.close();
+        }
+    }
+}
