@@ -80,12 +80,23 @@ pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
 /// the environment away), the one under way is finished and answered, and none is begun.
 async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result<(), LambdaError> {
     let mut asked_to_end = AskedToEnd::new();
+    let mut broke = false;
     loop {
-        let mut next = tokio::select! {
+        let next = tokio::select! {
             biased;
             () = asked_to_end.wait() => return Ok(()),
-            next = api.next() => next?,
+            next = api.next() => next,
         };
+        let mut next = match next {
+            Ok(next) => next,
+            // Asking for work twice does no harm. When that breaks too, nobody is there any more.
+            Err(ApiError::Broken(_)) if !broke => {
+                broke = true;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        broke = false;
         if alone {
             show_trace(next.x_ray.as_deref());
         }
