@@ -45,13 +45,6 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {plural}")
 }
 
-/// The end of an id, which tells ids of one minute apart; `cargo eg show` takes it.
-pub(crate) fn short(id: &str) -> &str {
-    const SHOWN: usize = 8;
-    let begin = id.char_indices().rev().nth(SHOWN - 1).map_or(0, |(begin, _)| begin);
-    &id[begin..]
-}
-
 /// A time as the gateway writes it, without what nobody reads: `2026-01-31 12:00:00.123`.
 pub(crate) fn clock(time: &str) -> String {
     let text = time.trim_end_matches('Z').replacen('T', " ", 1);

@@ -64,7 +64,7 @@ fn bash_completes_cargo_eg_and_leaves_cargo_alone() {
     assert_eq!(complete("cargo eg emit --sam", "_cargo_or_eg"), "--sample\n");
     assert_eq!(complete("cargo eg dead-letters ret", "_cargo_or_eg"), "retry\n");
     assert_eq!(complete("cargo bu", "_cargo_or_eg"), "build\ntest\n");
-    assert_eq!(complete("cargo-eg check --den", "_cargo-eg"), "--deny\n");
+    assert_eq!(complete("cargo-eg check --den", "_cargo__eg"), "--deny\n");
     for shell in ["zsh", "fish"] {
         let script = app.eg(&["completions", shell]);
         assert_eq!(script.code, Some(0), "{script:?}");

@@ -13,7 +13,7 @@ use support::eventually;
 use support::shell::Shell;
 
 /// The first build of a new service compiles everything that it depends on.
-const FIRST_BUILD: Duration = Duration::from_secs(600);
+const FIRST_BUILD: Duration = Duration::from_secs(30 * 60);
 
 #[track_caller]
 fn succeeded(transcript: Transcript) -> Transcript {

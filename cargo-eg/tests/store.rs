@@ -100,10 +100,10 @@ async fn an_events_story_is_told_per_subscription() {
         timeless(&shown("order-1")),
         format!(
             "order.placed order-1\n  source /shop\n  subject orders/order-1\n  accepted DATE TIME\n  data {{\"amount\":5}}\n\n\
-             shop-ship delivered\n  attempt 1 DATE TIME delivered after N ms\n\n\
              shop-bill dead letter {number}: all 2 attempts failed, the last one with: HTTP status 500: no money\n  \
              attempt 1 DATE TIME failed after N ms: HTTP status 500: no money\n  \
              attempt 2 DATE TIME failed after N ms: HTTP status 500: no money\n  cargo eg dead-letters retry {number}\n\n\
+             shop-ship delivered\n  attempt 1 DATE TIME delivered after N ms\n\n\
              shop-thank not delivered: its filter does not match\n  data.amount is 5\n  the filter wants [{{\"numeric\":[\">\",10]}}]\n"
         )
     );

@@ -43,7 +43,7 @@ struct Comparison<'a> {
     /// Where the producer's references lead.
     producer: &'a Value,
     consumer: &'a Value,
-    /// The pairs that are being compared: a pair within itself adds nothing.
+    /// The pairs of forms that are being compared: a pair within itself adds nothing.
     open: Vec<(Value, Value)>,
     found: Vec<Fact>,
 }
@@ -62,15 +62,9 @@ impl Comparison<'_> {
         if accepts_all(&read) {
             return;
         }
-        let pair = (written.into_owned(), read.into_owned());
-        if self.open.contains(&pair) {
-            return;
-        }
-        let alternatives = alternatives(self.consumer, &pair.1);
-        for one in forms::alternatives(self.producer, &pair.0) {
-            self.open.push(pair.clone());
+        let alternatives = alternatives(self.consumer, &read);
+        for one in forms::alternatives(self.producer, &written) {
             self.alternative(&one, &alternatives, path);
-            self.open.pop();
         }
     }
 
@@ -110,9 +104,16 @@ impl Comparison<'_> {
 
     /// Two forms without alternatives.
     fn single(&mut self, written: &Value, read: &Value, path: &Path) {
-        if accepts_all(read) {
+        let pair = (written.clone(), read.clone());
+        if accepts_all(read) || self.open.contains(&pair) {
             return;
         }
+        self.open.push(pair);
+        self.forms(written, read, path);
+        self.open.pop();
+    }
+
+    fn forms(&mut self, written: &Value, read: &Value, path: &Path) {
         if let Some(values) = listed(written) {
             let unread: Vec<String> =
                 values.iter().filter(|value| !takes(read, value)).map(ToString::to_string).collect();

@@ -12,19 +12,21 @@ use crate::check::{CLASSES, Class};
 
 /// Check all services together: routes, names, events that nobody emits, loops, schemas.
 ///
-/// Reads the manifests of the services, after building them, and compares them with each other. Runs nothing. Which states a
-/// function needs is not in its manifest: a service says at its start when one is missing.
+/// Reads the manifests of the services, after building them, and compares them with each other.
+/// Runs nothing. Which states a function needs is not in its manifest: a service says at its start
+/// when one is missing.
 ///
 /// Classes of findings, with the exit code when one of them is an error:
 ///   duplicate-id      error    20  two functions have the same id
-///   route-conflict    error    21  two functions answer the same requests, or their routes cannot stand side by side
+///   route-conflict    error    21  two functions answer the same, or routes exclude each other
 ///   schema-mismatch   error    22  what is emitted is not what a subscriber reads
 ///   bad-name          error    23  AWS refuses the name
 ///   never-emitted     warning  24  subscribed to, but no service emits it
 ///   loop              warning  25  an event leads back to itself
 ///   never-subscribed  note     26  emitted, but no service subscribes to it
 ///
-/// With errors of several classes, the first of them in this order is the exit code. Warnings and notes alone exit with 0.
+/// With errors of several classes, the first of them in this order is the exit code. Warnings and
+/// notes alone exit with 0.
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Check {

@@ -17,7 +17,7 @@ _cargo_or_eg() {
     if [[ "$COMP_CWORD" -ge 2 && "${COMP_WORDS[1]}" == eg ]]; then
         COMP_WORDS=(cargo-eg "${COMP_WORDS[@]:2}")
         COMP_CWORD=$((COMP_CWORD - 1))
-        _cargo-eg cargo-eg "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        _cargo__eg cargo-eg "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
     elif [[ -n "$_cargo_eg_before" ]]; then
         "$_cargo_eg_before" "$@"
     fi

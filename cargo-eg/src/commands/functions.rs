@@ -29,9 +29,11 @@ impl Problem<'_> {
     pub(super) fn failure(self, name: &str, what: &str) -> Failure {
         match self {
             Self::Unknown(known) => {
+                let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+                known.sort_unstable();
                 let failure = Failure::new(Exit::NotFound, format!("no function `{name}` {what}"));
                 let names = known.iter().flat_map(|id| {
-                    [id.as_str()].into_iter().chain(id.match_indices('-').map(|(at, _)| &id[at + 1..]))
+                    [*id].into_iter().chain(id.match_indices('-').map(|(at, _)| &id[at + 1..]))
                 });
                 match nearest(name, names) {
                     Some(near) => {

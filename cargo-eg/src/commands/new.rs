@@ -100,7 +100,9 @@ fn service(
         })?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let reason = stderr.trim().strip_prefix("error: ").unwrap_or(stderr.trim());
+        // Cargo's further lines are about packages that are no services.
+        let reason = stderr.trim().lines().next().unwrap_or_default();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
         return Err(Failure::new(Exit::Usage, format!("cargo makes no package {name}: {reason}")));
     }
     let manifest = folder.join("Cargo.toml");

@@ -18,9 +18,11 @@ pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
     if json {
         return print(&format!("{found}\n"));
     }
-    let shown = view::History::read(&found).map_err(|error| {
+    let mut shown = view::History::read(&found).map_err(|error| {
         Failure::because(Exit::Refused, "the gateway's answer is no event".to_owned(), error)
     })?;
+    // By function, each with its first delivery before its replays.
+    shown.deliveries.sort_by(|a, b| (&a.function_id, a.delivery_id).cmp(&(&b.function_id, b.delivery_id)));
     print(&explain(&shown))
 }
 

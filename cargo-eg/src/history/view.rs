@@ -51,7 +51,6 @@ impl History {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
     pub(crate) delivery_id: i64,
-    pub(crate) subscription_id: String,
     pub(crate) function_id: String,
     pub(crate) state: String,
     pub(crate) mismatch: Option<Mismatch>,
@@ -59,7 +58,6 @@ pub(crate) struct Delivery {
     pub(crate) next_attempt_at: Option<String>,
     #[serde(default)]
     pub(crate) waits_for_earlier: bool,
-    pub(crate) ended_at: Option<String>,
     pub(crate) discarded_at: Option<String>,
     /// The replay that it belongs to.
     pub(crate) replay: Option<String>,

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+/// How deep choices within choices are followed.
+const DEPTH: usize = 8;
+
 /// A schema without references at its top, and with the parts of `allOf` in one.
 pub(super) fn resolved<'a>(root: &'a Value, schema: &'a Value) -> Cow<'a, Value> {
     let mut schema = Cow::Borrowed(schema);
@@ -39,6 +42,14 @@ fn merge(whole: &mut Map<String, Value>, more: Map<String, Value>) {
 
 /// The forms that a value may have, none of which has alternatives of its own.
 pub(super) fn alternatives(root: &Value, schema: &Value) -> Vec<Value> {
+    within(root, schema, 0)
+}
+
+fn within(root: &Value, schema: &Value, depth: usize) -> Vec<Value> {
+    // Choices that lead back to themselves end here.
+    if depth > DEPTH {
+        return vec![Value::Bool(true)];
+    }
     let choices = ["anyOf", "oneOf"].iter().find_map(|name| schema.get(*name)?.as_array());
     if let Some(choices) = choices {
         let mut common = schema.as_object().cloned().unwrap_or_default();
@@ -52,7 +63,7 @@ pub(super) fn alternatives(root: &Value, schema: &Value) -> Vec<Value> {
             }
             choice => choice,
         };
-        return choices.iter().flat_map(|choice| alternatives(root, &form(choice))).collect();
+        return choices.iter().flat_map(|choice| within(root, &form(choice), depth + 1)).collect();
     }
     match schema.get("type").and_then(Value::as_array) {
         Some(types) => types

@@ -203,6 +203,9 @@ fn references_are_followed_also_in_circles() {
         &["data is anything, and is read as string"],
     );
     check(json!({"$ref": "#"}), json!({"$ref": "#"}), &[]);
+    // Choices that lead to themselves allow nothing; what matters is that the comparison ends.
+    let endless = json!({"anyOf": [{"$ref": "#"}, {"type": "string"}]});
+    compare(&endless, &endless);
 }
 
 #[test]
@@ -218,9 +221,5 @@ fn flattened_parts_count_together() {
         })
     };
     check(beside("a"), beside("a"), &[]);
-    check(
-        beside("a"),
-        beside("b"),
-        &[r#"data may be object with kind "a", and is read as object with kind "b""#],
-    );
+    check(beside("a"), beside("b"), &[r#"data.kind may be "a", and is read as "b""#]);
 }
