@@ -181,7 +181,7 @@ impl Running {
 
     /// Waits until the app is ready, and gives the URL of one of its addresses.
     pub(crate) async fn ready(&mut self) -> impl Fn(&str) -> String + use<> {
-        super::eventually("the app is ready or has ended", || {
+        super::eventually_within(120, "the app is built and ready, or has ended", || {
             self.stderr().contains("ready; Ctrl-C stops") || self.child.try_wait().unwrap().is_some()
         })
         .await;
