@@ -93,14 +93,13 @@ fn limits(mut spec: FunctionSpec, function: &Function) -> FunctionSpec {
 fn put_aside(binary: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     let name = binary.file_name().unwrap_or(binary.as_os_str()).to_string_lossy();
     let place = folder.join(format!("{name}-{:016x}", of_file(binary)));
-    let put = || {
-        std::fs::create_dir_all(folder)?;
-        match std::fs::hard_link(binary, &place) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            // The state directory is on another disk.
-            Err(_) => std::fs::copy(binary, &place).map(drop),
-            Ok(()) => Ok(()),
+    let put = || -> io::Result<()> {
+        if !place.exists() {
+            std::fs::create_dir_all(folder)?;
+            // Fails when the state directory is on another disk.
+            std::fs::hard_link(binary, &place).or_else(|_| std::fs::copy(binary, &place).map(drop))?;
         }
+        Ok(())
     };
     match put() {
         Ok(()) => Ok(place),

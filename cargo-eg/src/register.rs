@@ -37,23 +37,47 @@ pub(crate) async fn register<'a>(
         Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
     })?;
 
-    // What refers to something goes before it, and comes after it. A route has to be free before another function can
-    // have it; but of events, rather two functions get one than none.
+    // What refers to something goes before it, and comes after it. Of events, rather two functions get one than none: what
+    // goes, goes last. Only a route has to be free before another function can have it, so these change one by one.
     let (gone, subscriptions) = split(plan.subscriptions);
-    let is_sync = |change: &Change<Subscription>| matches!(change, Change::Delete(one) if one.kind == SubscriptionType::Sync);
-    let (gone, last): (Vec<_>, Vec<_>) = gone.into_iter().partition(is_sync);
-    apply(&gateway.subscriptions(), gone, route).await?;
-    let (gone, cors) = split(plan.cors);
-    apply(&gateway.cors(), gone, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    let (old_cors, cors) = split(plan.cors);
+    apply(&gateway.cors(), old_cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
     let (old_types, event_types) = split(plan.event_types);
     apply(&gateway.event_types(), event_types, |ty| ty.name.clone()).await?;
     let (old_functions, functions) = split(plan.functions);
     apply(&gateway.functions(), functions, |function| function.function_id.clone()).await?;
+    let (moves, subscriptions, gone) = moves(subscriptions, gone);
+    for route_change in moves {
+        apply(&gateway.subscriptions(), route_change, route).await?;
+    }
     apply(&gateway.subscriptions(), subscriptions, route).await?;
     apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
-    apply(&gateway.subscriptions(), last, route).await?;
+    apply(&gateway.subscriptions(), gone, route).await?;
     apply(&gateway.functions(), old_functions, |function| function.function_id.clone()).await?;
     apply(&gateway.event_types(), old_types, |ty| ty.name.clone()).await
+}
+
+type Subscriptions = Vec<Change<Subscription>>;
+
+/// Routes that one function takes over from another, each as the deletion and the creation; what else is new; and what
+/// else goes.
+fn moves(new: Subscriptions, gone: Subscriptions) -> (Vec<Subscriptions>, Subscriptions, Subscriptions) {
+    let (mut moves, mut rest, mut gone) = (Vec::new(), Vec::new(), gone);
+    for change in new {
+        let same = |old: &Change<Subscription>| match (old, &change) {
+            (Change::Delete(old), Change::Create(new)) => {
+                new.kind == SubscriptionType::Sync
+                    && (old.kind, &old.event_type, &old.method, &old.path)
+                        == (new.kind, &new.event_type, &new.method, &new.path)
+            }
+            _ => false,
+        };
+        match gone.iter().position(same) {
+            Some(index) => moves.push(vec![gone.remove(index), change]),
+            None => rest.push(change),
+        }
+    }
+    (moves, rest, gone)
 }
 
 fn route(subscription: &Subscription) -> String {

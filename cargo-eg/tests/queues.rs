@@ -122,7 +122,7 @@ async fn what_is_in_a_queue_survives_a_crash() {
     run.wait();
 
     let mut run = app.run();
-    run.ready().await;
+    drop(run.ready().await);
     eventually("both come, in their order", || app.log("shop-pack").contains("\"body\":\"second\"")).await;
     let log = app.log("shop-pack");
     let bad: Vec<usize> = log.match_indices("\"body\":\"bad\"").map(|(at, _)| at).collect();
@@ -138,13 +138,13 @@ async fn a_function_is_called_by_the_clock() {
         &Main::Serves,
     );
     let mut run = app.run_with(&["--no-schedules"]);
-    run.ready().await;
+    drop(run.ready().await);
     assert!(run.stderr().contains("  shop-sweep  cron(* * * * ? *)  off\n"), "{}", run.stderr());
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(0));
 
     let mut run = app.run();
-    run.ready().await;
+    drop(run.ready().await);
     assert!(run.stderr().contains("  shop-sweep  cron(* * * * ? *)  next "), "{}", run.stderr());
     eventually_within(Duration::from_secs(90), "the minute is full", || {
         run.stderr().contains("cron(* * * * ? *) → shop-sweep done")

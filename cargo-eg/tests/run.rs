@@ -83,7 +83,7 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     assert_eq!(run.wait(), Some(0), "{}", run.stderr());
 
     let mut run = app.run_with(&["--fresh", "--no-watch"]);
-    run.ready().await;
+    drop(run.ready().await);
     let (root, shown) = (app.path().canonicalize().unwrap().join(".eg"), run.stderr());
     let removed = format!("removed from {}: gateway, logs, data, bin, queues.db\n", root.display());
     assert!(shown.starts_with(&removed), "{shown}");

@@ -186,7 +186,7 @@ impl Running {
 
     /// Waits until the app is ready, and gives the URL of one of its addresses.
     pub(crate) async fn ready(&mut self) -> impl Fn(&str) -> String + use<> {
-        self.ready_within(super::PATIENCE).await
+        self.ready_within(Duration::from_secs(120)).await
     }
 
     /// As [`ready`](Self::ready), where there is much to build first.
