@@ -49,7 +49,7 @@ pub(crate) fn count(number: usize, what: &str) -> String {
 pub(crate) fn clock(time: &str) -> String {
     let text = time.trim_end_matches('Z').replacen('T', " ", 1);
     match text.split_once('.') {
-        Some((seconds, fraction)) => format!("{seconds}.{:0<3.3}", fraction),
+        Some((seconds, fraction)) => format!("{seconds}.{fraction:0<3.3}"),
         None if text.len() == "2026-01-31 12:00:00".len() => format!("{text}.000"),
         None => text,
     }

@@ -128,7 +128,7 @@ fn trace<'a>(came_by: &BTreeMap<&str, Step<'a>>, ty: &str) -> Vec<Step<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{services, texts};
+    use super::super::model::{FunctionRow, services, texts};
     use super::*;
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn loops_are_told_once_with_their_way() {
-        let check = |functions: &[(&str, &[&str], &[&str])], expected: &[&str]| {
+        let check = |functions: &[FunctionRow<'_>], expected: &[&str]| {
             let found = loops(&services(&[("s", functions)]));
             let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
             assert_eq!(messages, expected);

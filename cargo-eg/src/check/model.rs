@@ -58,10 +58,14 @@ pub(super) fn place(function: &manifest::Function, role: impl Into<String>) -> P
     Place { source: function.source.clone(), function: function.id.clone(), role: role.into() }
 }
 
+/// A function of a test: its name, its triggers, and what it emits.
+#[cfg(test)]
+pub(super) type FunctionRow<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
+
 /// Services for the tests: `(service, functions as (name, triggers, emits))`. A trigger is `METHOD /path`, an event type, or
 /// `sync TYPE /path`.
 #[cfg(test)]
-pub(super) fn services(given: &[(&str, &[(&str, &[&str], &[&str])])]) -> Vec<Service> {
+pub(super) fn services(given: &[(&str, &[FunctionRow<'_>])]) -> Vec<Service> {
     use serde_json::json;
     let trigger = |text: &&str| match text.split(' ').collect::<Vec<_>>().as_slice() {
         ["sync", ty, path] => json!({"eventType": ty, "mode": "sync", "method": "POST", "path": path}),
@@ -69,7 +73,7 @@ pub(super) fn services(given: &[(&str, &[(&str, &[&str], &[&str])])]) -> Vec<Ser
         [method, path] => json!({"eventType": HTTP_REQUEST, "mode": "sync", "method": method, "path": path}),
         _ => json!({"eventType": text, "mode": "async", "method": "POST", "path": "/"}),
     };
-    let service = |(name, functions): &(&str, &[(&str, &[&str], &[&str])])| {
+    let service = |(name, functions): &(&str, &[FunctionRow<'_>])| {
         let functions: Vec<Value> = functions
             .iter()
             .enumerate()

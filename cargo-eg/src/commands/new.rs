@@ -1,6 +1,7 @@
 //! `cargo eg new`: a service, or a workspace of two, from the templates in this binary. Changes nothing that exists, except
 //! that cargo adds a member to its workspace.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
 
 /// The last part of the path, if a service can be called so.
 fn name(path: &Path) -> Result<&str, Failure> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let wrong = |reason: String| {
         let hint = "a service's name begins with a letter and has letters, digits, `-` and `_`";
         Err(Failure::new(Exit::Usage, format!("`{name}` cannot be a service's name: {reason}")).hint(hint))

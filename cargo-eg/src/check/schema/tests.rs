@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "cases are easier to read without `&`")]
 fn check(producer: Value, consumer: Value, expected: &[&str]) {
     let found: Vec<String> = compare(&producer, &consumer)
         .into_iter()
@@ -13,6 +14,7 @@ fn check(producer: Value, consumer: Value, expected: &[&str]) {
     assert_eq!(found, expected, "{producer} → {consumer}");
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "cases are easier to read without `&`")]
 fn object(properties: Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, LogGroup};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use time::OffsetDateTime;
@@ -86,7 +86,7 @@ async fn functions_of(client: &Client, stack: &str) -> Result<Vec<String>, Failu
     let mut names = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| refused("list the log groups", &error))?;
-        let groups = page.log_groups().iter().filter_map(|group| group.log_group_name());
+        let groups = page.log_groups().iter().filter_map(LogGroup::log_group_name);
         names.extend(groups.filter_map(|name| name.strip_prefix(GROUPS)).map(str::to_owned));
     }
     Ok(names)
