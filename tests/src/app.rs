@@ -59,10 +59,21 @@ impl App {
 /// `cargo eg` in this workspace. Built once.
 #[must_use]
 pub fn cargo_eg() -> Command {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(BINARY.get_or_init(|| build(&["cargo-eg"])["cargo-eg"].clone()));
+    let mut command = Command::new(binary());
     command.arg("eg").current_dir(workspace());
     command
+}
+
+/// The program of a service that an [`App`] has built. Built by itself, it would have other features, and so would all
+/// that it depends on.
+#[must_use]
+pub fn built(service: &str) -> PathBuf {
+    binary().with_file_name(service)
+}
+
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build(&["cargo-eg"])["cargo-eg"].clone())
 }
 
 fn workspace() -> &'static Path {

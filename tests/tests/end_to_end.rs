@@ -1,4 +1,4 @@
-//! The main job with the real programs: `cargo eg run` builds `users` and `emails`, serves them, and an event that
+//! The main job with the real programs: `cargo eg run` builds the registration application, serves it, and an event that
 //! was accepted is delivered whatever happens to the gateway.
 
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
@@ -12,12 +12,12 @@ use eg_tests::subscriber::Subscriber;
 use eg_tests::{eventually, http};
 use serde_json::{Value, json};
 
-/// The services `users` and `emails`, running.
+/// The registration application, running.
 struct Users(App);
 
 impl Users {
     async fn start(state: &Path) -> Self {
-        Self(App::start(state, &["services/registration/users", "services/registration/emails"]).await)
+        Self(App::start(state, &["services/registration"]).await)
     }
 
     fn gateway(&self) -> EventGateway {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use eg_tests::program::{Program, build};
+use eg_tests::app::built;
+use eg_tests::program::Program;
 use eg_tests::{PATIENCE, eventually};
 use serde_json::{Value, json};
 use thirtyfour::error::WebDriverResult;
@@ -116,7 +117,7 @@ impl Tab {
 
 /// The page on a server of its own, as a web host would serve it: its port.
 async fn host(gateway: &str) -> (Program, String) {
-    let mut command = Command::new(&build(&["web"])["web"]);
+    let mut command = Command::new(built("web"));
     command.env("PORT", "0").env("WEB_GATEWAY_URL", gateway).env_remove("AWS_LAMBDA_RUNTIME_API");
     let program = Program::start("web", command);
     let port = |line: &str| {

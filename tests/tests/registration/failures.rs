@@ -50,7 +50,11 @@ async fn who_fails_and_who_never_answers_delays_nobody() {
     })
     .await;
     let event = &app.events("user.registered").await[0]["id"];
-    let url = format!("{}/v1/spaces/default/events/{}", app.app.config, event.as_str().unwrap());
+    let url = format!(
+        "{}/v1/spaces/default/events/{}?source=/services/users",
+        app.app.config,
+        event.as_str().unwrap()
+    );
     let is_other = |delivery: &&Value| !["silent", CRM].contains(&delivery["functionId"].as_str().unwrap());
     let deliveries = eventually("the others to be done", async || {
         let event: Value = http().get(&url).send().await.unwrap().json().await.unwrap();
