@@ -149,7 +149,7 @@ impl Shop {
         let mut before: Option<i64> = None;
         loop {
             let url = format!("{}/v1/spaces/default/events", self.app.config);
-            let mut query = vec![("limit".to_owned(), "1000".to_owned())];
+            let mut query = vec![("limit".to_owned(), "500".to_owned())];
             query.extend(before.map(|before| ("before".to_owned(), before.to_string())));
             let (status, list) = answer(self.client.get(url).query(&query)).await;
             assert_eq!(status, 200, "{list}");
@@ -232,7 +232,7 @@ impl Shop {
     /// # Panics
     /// When the gateway does not answer.
     pub async fn dead_letters(&self) -> Vec<Value> {
-        let url = format!("{}/v1/spaces/default/dead-letters?limit=1000", self.app.config);
+        let url = format!("{}/v1/spaces/default/dead-letters?limit=500", self.app.config);
         let (status, list) = answer(self.client.get(url)).await;
         assert_eq!(status, 200, "{list}");
         list["deadLetters"].as_array().expect("dead letters").clone()

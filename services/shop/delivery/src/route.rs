@@ -66,10 +66,10 @@ mod tests {
     #[test]
     fn prices_are_the_same_everywhere() {
         for (address, kilometres, price) in [
-            ("London SW1A 1AA, UK", 3.11, Some(559)),
+            ("London SW1A 1AA, UK", 3.11, Some(560)),
             ("Great Russell St, London WC1B 3DG, UK", 1.55, Some(278)),
             ("Trafalgar Square, London WC2N 5DN, UK", 1.87, Some(336)),
-            ("St James's Palace, London SW1A 1BS, UK", 2.65, Some(476)),
+            ("St James's Palace, London SW1A 1BS, UK", 2.65, Some(477)),
             ("London", 0.0, None),
             ("", 0.0, None),
         ] {

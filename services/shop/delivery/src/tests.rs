@@ -44,14 +44,14 @@ fn removed() -> CloudEvent<ItemRemoved> {
         data_source: "table".into(),
         distance: 3.1,
         distance_unit: "Kilometers".into(),
-        duration_seconds: 559.0,
+        duration_seconds: 560.1,
         route_bbox: [0.0; 4],
-        price: Cents(559),
+        price: Cents(560),
     };
     let payment = Payment {
         payment_id: "p-1".into(),
         payment_method: "CREDIT_CARD".into(),
-        amount: Cents(40_558),
+        amount: Cents(40_559),
         status: PaymentStatus::Paid,
     };
     first(ItemRemoved(Paid { order, item, customer, delivery, payment }))
@@ -73,7 +73,7 @@ async fn the_way_to_the_customer_is_estimated() {
     let app = app();
     app.deliver(first(CustomerDescribed(described("London SW1A 1AA, UK")))).await.unwrap();
     app.deliver(first(CustomerDescribed(described("Nowhere")))).await.unwrap();
-    assert_eq!(app.emitted::<DeliveryEstimated>().unwrap()[0].data.0.delivery.price, Cents(559));
+    assert_eq!(app.emitted::<DeliveryEstimated>().unwrap()[0].data.0.delivery.price, Cents(560));
     assert_eq!(app.emitted::<ErrorDeliveryEstimated>().unwrap()[0].data.0, described("Nowhere"));
 }
 

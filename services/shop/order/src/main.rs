@@ -116,24 +116,16 @@ async fn show(orders: &Orders, customer_id: &str, order_id: &str) -> Result<Json
     DeliveryMarkedAsStarted,
     PaymentCanceled
 )]
-async fn track_order(
-    State(orders): State<Orders>,
-    emit: Emit<OrderCreated>,
-    event: CloudEvent<OrderRef>,
-) -> Result<(), Error> {
+async fn track_order(State(orders): State<Orders>, event: CloudEvent<OrderRef>) -> Result<(), Error> {
     let status = status::told_by(event.ty())
         .ok_or_else(|| Error::reject(format!("event `{}` says nothing about orders", event.ty())))?;
-    orders.track(&emit, &event, status).await
+    orders.track(&event, status).await
 }
 
 /// Notes what was paid, or that it could not be.
 #[subscribe(PaymentMade, PaymentFailed)]
-async fn record_payment(
-    State(orders): State<Orders>,
-    emit: Emit<OrderCreated>,
-    event: CloudEvent<Paid>,
-) -> Result<(), Error> {
-    orders.record_payment(&emit, &event).await
+async fn record_payment(State(orders): State<Orders>, event: CloudEvent<Paid>) -> Result<(), Error> {
+    orders.record_payment(&event).await
 }
 
 /// Ends an order that has arrived.

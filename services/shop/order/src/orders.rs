@@ -71,26 +71,17 @@ impl Orders {
     }
 
     /// Notes that the order has got so far.
-    pub(crate) async fn track(
-        &self,
-        emitter: &impl Emitter,
-        event: &CloudEvent<OrderRef>,
-        status: OrderStatus,
-    ) -> Result<(), Error> {
+    pub(crate) async fn track(&self, event: &CloudEvent<OrderRef>, status: OrderStatus) -> Result<(), Error> {
         let decide = || async {
             let place = self.known(&event.data).await?;
-            Ok::<_, Error>(Decision::new(place.advance(status, |_| ())?.into_iter().collect()))
+            Ok::<_, Error>(place.advance(status, |_| ())?.into_iter().collect())
         };
-        self.0.handle(emitter, event, decide).await?;
+        self.0.record(event, decide).await?;
         Ok(())
     }
 
     /// Notes what was paid, for what, and where it goes.
-    pub(crate) async fn record_payment(
-        &self,
-        emitter: &impl Emitter,
-        event: &CloudEvent<Paid>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn record_payment(&self, event: &CloudEvent<Paid>) -> Result<(), Error> {
         let Paid { item, customer, delivery, payment, .. } = &event.data;
         let status = match payment.status {
             PaymentStatus::Paid => OrderStatus::Paid,
@@ -111,9 +102,9 @@ impl Orders {
                 None if place.row.payment_id.is_none() => Some(place.write(place.row.order_status, fill)?),
                 write => write,
             };
-            Ok::<_, Error>(Decision::new(write.into_iter().collect()))
+            Ok::<_, Error>(write.into_iter().collect())
         };
-        self.0.handle(emitter, event, decide).await?;
+        self.0.record(event, decide).await?;
         Ok(())
     }
 
