@@ -181,6 +181,26 @@ async fn one_trace_and_a_span_per_function() {
 }
 
 #[tokio::test]
+async fn what_functions_emit_is_counted_from_what_made_them_run() {
+    let app = TestApp::new(App::new()).unwrap();
+    let gateway_request = json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x",
+        "eventID": "1", "extensions": {"hops": 6},
+        "data": {"method": "POST", "path": "/orders", "headers": {"Content-Type": "application/json"}, "body": 7}});
+    app.post("/orders", &7).await;
+    let request =
+        http::Request::post("/orders").header("content-type", "application/json").header("ce-hops", "2");
+    app.http(request.body("7").unwrap()).await;
+    app.invoke(&gateway_request.to_string()).await.unwrap();
+    for (id, hops) in [("a", json!(4)), ("b", json!("9")), ("c", json!(i32::MAX)), ("d", json!("none"))] {
+        let event = CloudEvent::new("/x", Placed { n: 1 }).with_id(id).with_extension("hops", hops);
+        app.deliver(event).await.unwrap();
+    }
+    let counts: Vec<_> = app.events().iter().map(CloudEvent::hops).collect();
+    assert_eq!(counts, [0, 3, 7, 5, 10, i32::MAX.unsigned_abs(), 1]);
+    assert_eq!(app.events()[0].extension("hops"), None, "a request is where counting begins");
+}
+
+#[tokio::test]
 async fn the_clock_runs_the_function_that_the_rule_is_named_after() {
     let app = TestApp::new(App::new()).unwrap();
     let scheduled = async |source: &str, resource: &str| {

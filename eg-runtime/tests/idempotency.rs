@@ -229,7 +229,7 @@ fn payloads() -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn each_published_payload_twice() {
-    let (mut events, mut messages) = (0, 0);
+    let mut events = 0;
     for (name, payload) in payloads() {
         let Fixture { app, calls, .. } = with(MemoryStore::default());
         let first = app.invoke(&payload).await;
@@ -240,9 +240,7 @@ async fn each_published_payload_twice() {
             continue;
         }
         events += usize::from(after_first.iter().any(|call| call.starts_with("any")));
-        messages += usize::from(after_first.iter().any(|call| call.starts_with("job")));
         assert_eq!(repeated, Vec::<String>::new(), "{name}");
     }
     assert!(events >= 5, "{events} payloads were events");
-    let _ = messages;
 }

@@ -141,7 +141,8 @@ impl<T> CloudEvent<T> {
     /// Says how many events led to this one: the extension `hops`, by which a gateway ends loops.
     #[must_use]
     pub fn with_hops(self, hops: u32) -> Self {
-        self.with_extension(HOPS, hops)
+        // Integers of CloudEvents have 32 bits and a sign.
+        self.with_extension(HOPS, hops.min(i32::MAX.unsigned_abs()))
     }
 
     /// Chooses the version of the specification that the event is written in. Attributes are not touched:

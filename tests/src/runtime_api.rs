@@ -139,13 +139,16 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     let Some(Work { id, payload }) = shared.queue.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let headers = [
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
         ("lambda-runtime-aws-request-id", id.to_string()),
         ("lambda-runtime-invocation-id", format!("attempt-{id}")),
         ("lambda-runtime-deadline-ms", "4102444800000".to_owned()),
         ("lambda-runtime-trace-id", trace_of(id)),
-    ];
-    (headers.into_iter().collect::<Headers>().0, payload).into_response()
+    ] {
+        headers.insert(name, HeaderValue::try_from(value).expect("digits and letters"));
+    }
+    (headers, payload).into_response()
 }
 
 async fn posted(
@@ -175,20 +178,6 @@ async fn init_error(State(shared): State<Arc<Shared>>, headers: HeaderMap, body:
 async fn restore(State(shared): State<Arc<Shared>>) -> StatusCode {
     lock(&shared.calls).push("restore".to_owned());
     StatusCode::OK
-}
-
-struct Headers(HeaderMap);
-
-impl FromIterator<(&'static str, String)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (&'static str, String)>>(pairs: I) -> Self {
-        let value = |text: String| HeaderValue::try_from(text).expect("digits and letters");
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, text)| (header::HeaderName::from_static(name), value(text)))
-                .collect(),
-        )
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, unused_macros, reason = "the targets' programs are built by cargo-fuzz")]
+#[allow(dead_code, unreachable_pub, unused_macros, reason = "the targets' programs are built by cargo-fuzz")]
 mod targets;
 
 use std::collections::BTreeSet;
