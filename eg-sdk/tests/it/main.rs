@@ -27,6 +27,8 @@ mod event_bus;
 mod recording;
 #[cfg(feature = "client")]
 mod retries;
+#[cfg(feature = "derive")]
+mod schema;
 #[cfg(any(feature = "axum", feature = "client"))]
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
 mod server;
