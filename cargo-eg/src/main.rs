@@ -11,6 +11,7 @@ mod register;
 mod services;
 mod signals;
 mod state;
+mod template;
 mod workspace;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ mod emit;
 mod logs;
 mod manifest;
 mod run;
+mod template;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Emit(arguments) => emit::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
+        Command::Template(arguments) => template::run(arguments).await,
     }
 }
 
