@@ -5,6 +5,7 @@ mod invoke;
 mod look;
 mod new;
 mod store;
+mod template;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use self::new::New;
 pub(crate) use self::store::{
     DeadLetters, DiscardLetters, Events, LetterAction, ListLetters, Replay, RetryLetters, Show, ShowLetter,
 };
+pub(crate) use self::template::{Architecture, Template};
 use crate::exit;
 
 const STYLES: Styles = Styles::styled()
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     DeadLetters(DeadLetters),
     Check(Check),
     Manifest(Manifest),
+    Template(Template),
     Completions(Completions),
 }
 

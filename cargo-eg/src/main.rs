@@ -22,6 +22,7 @@ mod schedules;
 mod services;
 mod signals;
 mod state;
+mod template;
 mod text;
 mod watch;
 mod workspace;

@@ -2,7 +2,7 @@ async fn order(order: Json<Order>) {}
 const _: () = {
     use ::eg_runtime::__private as __eg;
     #[allow(unused_imports)]
-    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _};
+    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
         ::std::boxed::Box::pin(async move {
             #[allow(unused_mut)]
@@ -38,5 +38,6 @@ const _: () = {
         needs: &[__eg::Probe::<Json<Order>>::NEEDS],
         call: __eg_call,
     };
-    ::eg_runtime::__register_function!(__EG_FUNCTION);
+    const __EG_EVENTS: &[__eg::Events] = &[__eg::Probe::<Json<Order>>::EVENTS];
+    ::eg_runtime::__register_function!(__EG_FUNCTION, __EG_EVENTS);
 };

@@ -7,7 +7,7 @@ const _: () = {
 const _: () = {
     use eg::__private as __eg;
     #[allow(unused_imports)]
-    use eg::__private::{EmitsNothing as _, NeedsNothing as _};
+    use eg::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
         ::std::boxed::Box::pin(async move {
             #[allow(unused_mut)]
@@ -56,5 +56,6 @@ const _: () = {
         needs: &[__eg::Probe::<Emit<A>>::NEEDS],
         call: __eg_call,
     };
-    eg::__register_function!(__EG_FUNCTION);
+    const __EG_EVENTS: &[__eg::Events] = &[__eg::Probe::<Emit<A>>::EVENTS];
+    eg::__register_function!(__EG_FUNCTION, __EG_EVENTS);
 };

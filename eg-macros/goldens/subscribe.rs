@@ -2,7 +2,7 @@ pub async fn notify(event: CloudEvent<Data>) {}
 const _: () = {
     use ::eg_runtime::__private as __eg;
     #[allow(unused_imports)]
-    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _};
+    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
         ::std::boxed::Box::pin(async move {
             #[allow(unused_mut)]
@@ -51,5 +51,9 @@ const _: () = {
         needs: &[__eg::Probe::<CloudEvent<Data>>::NEEDS],
         call: __eg_call,
     };
-    ::eg_runtime::__register_function!(__EG_FUNCTION);
+    const __EG_EVENTS: &[__eg::Events] = &[
+        __eg::Probe::<CloudEvent<Data>>::EVENTS,
+        __eg::Probe::<__eg::CloudEvent<UserDeleted>>::EVENTS,
+    ];
+    ::eg_runtime::__register_function!(__EG_FUNCTION, __EG_EVENTS);
 };

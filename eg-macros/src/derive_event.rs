@@ -1,16 +1,17 @@
-//! `#[derive(Event)]`: `#[event("user.created", source = "…")]` on a struct or enum.
+//! `#[derive(Event)]`: `#[event("user.created", source = "…")]` on a struct or enum. Its schema is `schema`'s part.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token};
+use syn::{DeriveInput, Error, Ident, LitBool, LitStr, Path, Result, Token};
 
 use crate::errors::Errors;
 use crate::function::check_event_type;
+use crate::schema;
 use crate::suggest::{did_you_mean, list};
 
-const KEYS: [&str; 2] = ["source", "crate"];
+const KEYS: [&str; 3] = ["source", "schema", "crate"];
 const EXAMPLE: &str = "`#[event(\"user.created\")]`";
 
 /// What stands in `#[event(…)]`.
@@ -18,6 +19,7 @@ const EXAMPLE: &str = "`#[event(\"user.created\")]`";
 struct Attribute {
     ty: Option<LitStr>,
     source: Option<LitStr>,
+    schema: Option<LitBool>,
     krate: Option<Path>,
 }
 
@@ -39,6 +41,7 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     }
     if let syn::Data::Union(union) = &input.data {
         errors.at(union.union_token, "the payload of an event is a struct or an enum");
+        return errors.finish(TokenStream::new());
     }
     let ty = match &attribute.ty {
         Some(text) => check_event_type(text, &mut errors),
@@ -53,16 +56,27 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     }
     let krate = attribute.krate.as_ref().unwrap_or(krate);
     let name = &input.ident;
-    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    let has_schema = attribute.schema.as_ref().is_none_or(LitBool::value);
+    let schema = has_schema.then(|| schema::of_event(input, krate)).and_then(|schema| errors.ok(schema));
+    let generics = if has_schema { schema::bounded(&input.generics, krate) } else { input.generics.clone() };
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let source = attribute.source.as_ref().map(|source| {
         quote! { const SOURCE: ::core::option::Option<&'static str> = ::core::option::Option::Some(#source); }
+    });
+    let shape = has_schema.then(|| {
+        quote! {
+            const SCHEMA: ::core::option::Option<&'static #krate::__private::Shape> =
+                ::core::option::Option::Some(<Self as #krate::Schema>::SHAPE);
+        }
     });
     errors.finish(quote! {
         #[automatically_derived]
         impl #impl_generics #krate::Event for #name #ty_generics #where_clause {
             const TYPE: &'static str = #ty;
             #source
+            #shape
         }
+        #schema
     })
 }
 
@@ -83,10 +97,14 @@ impl Attribute {
                 return Err(Error::new(key.span(), message));
             }
             input.parse::<Token![=]>()?;
-            let again = if name == "crate" {
-                self.krate.replace(input.call(Path::parse_mod_style)?).is_some()
-            } else {
-                self.source.replace(input.parse()?).is_some()
+            let again = match name.as_str() {
+                "crate" => self.krate.replace(input.call(Path::parse_mod_style)?).is_some(),
+                "schema" => {
+                    let schema =
+                        input.parse().map_err(|e| Error::new(e.span(), "expected `true` or `false`"))?;
+                    self.schema.replace(schema).is_some()
+                }
+                _ => self.source.replace(input.parse()?).is_some(),
             };
             if again {
                 return Err(Error::new(key.span(), format!("option `{name}` is given twice")));

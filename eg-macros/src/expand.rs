@@ -15,13 +15,14 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     let (timeout, memory) = (option(hints.timeout), option(hints.memory));
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let triggers = triggers.iter().map(trigger);
+    let by_type = triggers_by_type(function);
     let call = call(function);
     // The names are what user code will not have: a handler may well be called `call`.
     quote! {
         const _: () = {
             use #krate::__private as __eg;
             #[allow(unused_imports)]
-            use #krate::__private::{EmitsNothing as _, NeedsNothing as _};
+            use #krate::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
 
             #call
 
@@ -39,7 +40,8 @@ pub(crate) fn register(function: &Function) -> TokenStream {
                 needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
                 call: __eg_call,
             };
-            #krate::__register_function!(__EG_FUNCTION);
+            const __EG_EVENTS: &[__eg::Events] = &[#(__eg::Probe::<#inputs>::EVENTS,)* #(#by_type),*];
+            #krate::__register_function!(__EG_FUNCTION, __EG_EVENTS);
         };
     }
 }
@@ -125,6 +127,17 @@ fn trigger(trigger: &Trigger) -> TokenStream {
             }
         }
     }
+}
+
+/// The events that are subscribed to by type. What an argument says about the same event stands before it.
+fn triggers_by_type(function: &Function) -> impl Iterator<Item = TokenStream> {
+    function.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Subscription(Subscription { event_type: EventType::Type(path), .. }) => {
+            // As if an argument took it. That the type is an event at all is `event_type`'s to demand, once.
+            Some(quote!(__eg::Probe::<__eg::CloudEvent<#path>>::EVENTS))
+        }
+        _ => None,
+    })
 }
 
 fn option(value: Option<u32>) -> TokenStream {

@@ -8,13 +8,14 @@ mod timed;
 mod trigger;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, Meta, ReturnType, Type};
+use syn::{Attribute, Error, Ident, Meta, ReturnType, Type};
 
 use self::hints::Hints;
 pub(crate) use self::queue::Queue;
 pub(crate) use self::retry::Retry;
 pub(crate) use self::trigger::{EventType, Mode, Subscription, Trigger, check_event_type};
 use crate::args::{Args, Kind};
+use crate::doc::doc;
 use crate::errors::Errors;
 use crate::item::Item;
 
@@ -125,20 +126,6 @@ fn name(all: &[Args], ident: &Ident, errors: &mut Errors) -> String {
 fn unraw(ident: &Ident) -> String {
     let text = ident.to_string();
     text.strip_prefix("r#").unwrap_or(&text).to_owned()
-}
-
-fn doc(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    });
-    let lines: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
-    let paragraph: Vec<&str> =
-        lines.iter().map(String::as_str).skip_while(|l| l.is_empty()).take_while(|l| !l.is_empty()).collect();
-    paragraph.join(" ")
 }
 
 /// Where the attribute stands, for mistakes that have no token of their own.

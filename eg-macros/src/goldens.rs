@@ -7,7 +7,7 @@ use std::{env, fs};
 use proc_macro2::TokenStream;
 
 use crate::args::Kind;
-use crate::{derive_event, function_tokens};
+use crate::{derive_event, function_tokens, schema};
 
 /// Compares the expansion of `#[kind(args)]` on `item` with the golden of this name.
 fn check(golden: &str, kind: Kind, args: &str, item: &str) {
@@ -86,9 +86,62 @@ fn mistakes_leave_the_function() {
     check("mistakes", Kind::Http, r#"GTE, "users""#, "fn list() -> u8 { 1 }");
 }
 
+fn check_event(golden: &str, item: &str) {
+    let krate = syn::parse_quote!(::eg_runtime);
+    compare(golden, derive_event::derive(TokenStream::from_str(item).unwrap(), &krate));
+}
+
 #[test]
 fn event() {
-    let item = r#"#[event("page.seen", source = "/web")] struct Seen<T: Default> { what: T }"#;
-    let krate = syn::parse_quote!(::eg_runtime);
-    compare("event", derive_event::derive(TokenStream::from_str(item).unwrap(), &krate));
+    check_event(
+        "event",
+        r#"/// Somebody saw a page.
+        #[event("page.seen", source = "/web")] struct Seen<T: Default> { what: T }"#,
+    );
+}
+
+#[test]
+fn event_without_schema() {
+    check_event(
+        "event_without_schema",
+        r#"#[event("page.seen", schema = false)] struct Seen<T> { what: T }"#,
+    );
+}
+
+fn check_schema(golden: &str, item: &str) {
+    let krate = syn::parse_quote!(::eg_sdk);
+    compare(golden, schema::derive(TokenStream::from_str(item).unwrap(), &krate));
+}
+
+#[test]
+fn schema_of_a_struct() {
+    check_schema(
+        "schema_struct",
+        r#"#[serde(rename_all = "camelCase")]
+        struct User {
+            /// Who.
+            user_id: u32,
+            #[serde(default)]
+            nick_names: Vec<String>,
+            #[serde(flatten)]
+            address: Address,
+            #[serde(with = "time::serde::rfc3339")]
+            #[schema(format = "date-time")]
+            since: OffsetDateTime,
+        }"#,
+    );
+}
+
+#[test]
+fn schema_of_an_enum() {
+    check_schema(
+        "schema_enum",
+        r#"#[serde(tag = "kind", rename_all = "lowercase")]
+        enum Payment {
+            /// Later.
+            Open,
+            Card { number: String },
+            Transfer(Account),
+        }"#,
+    );
 }

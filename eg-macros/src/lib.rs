@@ -1,17 +1,20 @@
 //! The attribute and derive macros of Event Gateway for Rust. Use them through `eg_runtime` (and
 //! `#[derive(Event)]` also through `eg_sdk`), which document them.
 //!
-//! A macro's way: grammar (`args`) → model and rules (`function`, `path`, `schedule`) → tokens (`expand`). All mistakes of
+//! An attribute's way: grammar (`args`) → model and rules (`function`, `path`, `schedule`) → tokens (`expand`); a derive
+//! macro's is the same in its own module (`derive_event`, `schema`). All mistakes of
 //! an item are reported together, and the item itself is always emitted, so that an editor keeps working.
 
 mod args;
 mod derive_event;
+mod doc;
 mod errors;
 mod expand;
 mod function;
 mod item;
 mod path;
 mod schedule;
+mod schema;
 mod suggest;
 
 use proc_macro::TokenStream;
@@ -44,15 +47,27 @@ pub fn queue(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// `#[derive(Event)]` as `eg_sdk` offers it.
-#[proc_macro_derive(SdkEvent, attributes(event))]
+#[proc_macro_derive(SdkEvent, attributes(event, schema))]
 pub fn derive_sdk_event(item: TokenStream) -> TokenStream {
     derive_event::derive(item.into(), &syn::parse_quote!(::eg_sdk)).into()
 }
 
 /// `#[derive(Event)]` as `eg_runtime` offers it.
-#[proc_macro_derive(RuntimeEvent, attributes(event))]
+#[proc_macro_derive(RuntimeEvent, attributes(event, schema))]
 pub fn derive_runtime_event(item: TokenStream) -> TokenStream {
     derive_event::derive(item.into(), &syn::parse_quote!(::eg_runtime)).into()
+}
+
+/// `#[derive(Schema)]` as `eg_sdk` offers it.
+#[proc_macro_derive(SdkSchema, attributes(schema))]
+pub fn derive_sdk_schema(item: TokenStream) -> TokenStream {
+    schema::derive(item.into(), &syn::parse_quote!(::eg_sdk)).into()
+}
+
+/// `#[derive(Schema)]` as `eg_runtime` offers it.
+#[proc_macro_derive(RuntimeSchema, attributes(schema))]
+pub fn derive_runtime_schema(item: TokenStream) -> TokenStream {
+    schema::derive(item.into(), &syn::parse_quote!(::eg_runtime)).into()
 }
 
 fn function(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {

@@ -54,6 +54,12 @@
 //! | `websocket.message` | a message on such a connection; with `mode = "sync"` the result is the answer | the message |
 //! | `com.amazonaws.sns.Notification` | a notification of an SNS topic that is no event by itself | the message |
 //!
+//! # What an event looks like
+//!
+//! The manifest in the binary has the JSON Schema of each event that a signature names, in `Emit<…>` or
+//! `CloudEvent<…>`. It is made from the type and serde's attributes; types in it take part with
+//! `#[derive(Schema)]`, and [`schema`] tells the rest.
+//!
 //! # Around and beneath
 //!
 //! [`App::layer`] puts tower layers around every function. [`Context`] says which invocation this is, in which
@@ -123,8 +129,10 @@ pub use axum::{
 };
 pub use context::Context;
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
-/// the default source, `/services/<service>`.
+/// the default source, `/services/<service>`. The type gets its [`Schema`] too; `schema = false` leaves that out.
 pub use eg_macros::RuntimeEvent as Event;
+/// Makes what a type is as JSON known, for the schemas of the events that it is part of: see [`schema`].
+pub use eg_macros::RuntimeSchema as Schema;
 /// Answers HTTP requests: `#[http(METHOD, "/path/{id}")]`.
 ///
 /// METHOD is one of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS. A segment `{name}` of the path is a
@@ -168,7 +176,10 @@ pub use eg_macros::subscribe;
 /// State and emitted events stored together, each event handled once. [`Emit::stage`] makes its events.
 #[cfg(feature = "outbox")]
 pub use eg_sdk::outbox;
-pub use eg_sdk::{__private::EventTrait as Event, CloudEvent, Data, EventGateway, TraceContext};
+pub use eg_sdk::{
+    __private::{EventTrait as Event, SchemaTrait as Schema},
+    CloudEvent, Data, EventGateway, TraceContext, schema,
+};
 pub use emit::Emit;
 pub use error::{Error, Reject};
 pub use layer::{Function, FunctionFuture};
@@ -178,11 +189,13 @@ pub use state::State;
 #[doc(hidden)]
 pub mod __private {
     pub use axum::extract::Request;
+    pub use eg_sdk::__private::{Field, Part, Presence, Shape};
+    pub use eg_sdk::CloudEvent;
     pub use inventory;
 
     pub use crate::extract::{Call, ResponseFuture, from_parts, from_request, into_response};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
-    pub use crate::probe::{EmitsNothing, NeedsNothing, Probe, event_type};
+    pub use crate::probe::{EmitsNothing, Events, NeedsNothing, NoEvents, Probe, event_type};
     pub use crate::registry::{Cors, FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
     pub use crate::requests::Route;
 }

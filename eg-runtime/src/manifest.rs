@@ -4,8 +4,16 @@
 //! A trigger is `{"eventType", "mode", "method", "path", "cors"?, "retry"?}` for a subscription at the gateway, where
 //! `"retry"` is `{"attempts"?, "maxAge"?, "minBackoff"?, "maxBackoff"?}` (deliveries, seconds),
 //! `{"schedule"}` for a rate or cron expression, or `{"queue", "batchSize"?, "window"?}` (records, seconds).
-//! What a function asks of its machine is beside them: `"timeout"?` (seconds) and `"memory"?` (megabytes).
+//! What a function asks of its machine is beside them: `"timeout"?` (seconds) and `"memory"?` (megabytes); and the
+//! JSON Schemas of its events, `"events"?: [{"type", "direction", "schema"}]`, where the direction is `emitted` or `received`;
+//! and `"sources"?`, those of the emitted event types that fix one.
 
+mod events;
+
+use eg_sdk::schema::Writer;
+
+use self::events::{event_type, write_events, write_sources};
+use crate::probe::Events;
 use crate::registry::{FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
 
 /// Records a function in the manifest and registers it with the runtime. Expanded by the attribute macros; the
@@ -13,8 +21,11 @@ use crate::registry::{FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription,
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __register_function {
-    ($def:ident) => {
-        $crate::__record!($crate::__private::record_len(&$def), $crate::__private::record(&$def));
+    ($def:ident, $events:ident) => {
+        $crate::__record!(
+            $crate::__private::record_len(&$def, $events),
+            $crate::__private::record(&$def, $events)
+        );
         $crate::__private::inventory::submit! { $def }
     };
 }
@@ -49,48 +60,48 @@ macro_rules! __record {
 
 /// Length of [`record`] in bytes.
 #[must_use]
-pub const fn record_len(def: &FunctionDef) -> usize {
-    let mut out = Writer::<0>::new();
-    write_function(&mut out, def);
-    out.len
+pub const fn record_len(def: &FunctionDef, events: &[Events]) -> usize {
+    let mut out = Writer::measure();
+    write_function(&mut out, def, events);
+    out.len()
 }
 
-/// The record of a function, with its line end.
+/// The record of a function and its events, with its line end.
 #[must_use]
-pub const fn record<const N: usize>(def: &FunctionDef) -> [u8; N] {
-    let mut out = Writer::new();
-    write_function(&mut out, def);
-    out.bytes
+pub const fn record<const N: usize>(def: &FunctionDef, events: &[Events]) -> [u8; N] {
+    let mut bytes = [0; N];
+    write_function(&mut Writer::new(&mut bytes), def, events);
+    bytes
 }
 
 /// Length of [`service_record`] in bytes.
 #[must_use]
 pub const fn service_record_len(def: &ServiceDef) -> usize {
-    let mut out = Writer::<0>::new();
+    let mut out = Writer::measure();
     write_service(&mut out, def);
-    out.len
+    out.len()
 }
 
 /// The record of a service's name, with its line end.
 #[must_use]
 pub const fn service_record<const N: usize>(def: &ServiceDef) -> [u8; N] {
-    let mut out = Writer::new();
-    write_service(&mut out, def);
-    out.bytes
+    let mut bytes = [0; N];
+    write_service(&mut Writer::new(&mut bytes), def);
+    bytes
 }
 
-const fn write_service<const N: usize>(out: &mut Writer<N>, def: &ServiceDef) {
+const fn write_service(out: &mut Writer<'_>, def: &ServiceDef) {
     out.raw("{\"service\":").text(def.name).raw(",\"version\":").text(def.version).raw("}\n");
 }
 
-const fn write_function<const N: usize>(out: &mut Writer<N>, def: &FunctionDef) {
+const fn write_function(out: &mut Writer<'_>, def: &FunctionDef, events: &[Events]) {
     out.raw("{\"package\":").text(def.package);
     out.raw(",\"version\":").text(def.version);
     out.raw(",\"name\":").text(def.name);
     if !def.doc.is_empty() {
         out.raw(",\"doc\":").text(def.doc);
     }
-    out.raw(",\"source\":\"").escaped(def.file).raw(":").number(def.line).raw("\"");
+    out.raw(",\"source\":\"").escaped(def.file).raw(":").number(def.line as u64).raw("\"");
     out.raw(",\"triggers\":[");
     let mut i = 0;
     while i < def.triggers.len() {
@@ -104,23 +115,27 @@ const fn write_function<const N: usize>(out: &mut Writer<N>, def: &FunctionDef) 
         let types = def.emits[argument];
         let mut i = 0;
         while i < types.len() {
-            out.comma(written).event_type(types[i]);
+            event_type(out.comma(written), types[i]);
             written += 1;
             i += 1;
         }
         argument += 1;
     }
     out.raw("]");
-    if let Some(seconds) = def.timeout {
-        out.raw(",\"timeout\":").number(seconds);
-    }
-    if let Some(megabytes) = def.memory {
-        out.raw(",\"memory\":").number(megabytes);
-    }
+    write_sources(out, events);
+    write_events(out, events);
+    write_number(out, ",\"timeout\":", def.timeout);
+    write_number(out, ",\"memory\":", def.memory);
     out.raw("}\n");
 }
 
-const fn write_trigger<const N: usize>(out: &mut Writer<N>, trigger: &Trigger) {
+const fn write_number(out: &mut Writer<'_>, key: &str, number: Option<u32>) {
+    if let Some(number) = number {
+        out.raw(key).number(number as u64);
+    }
+}
+
+const fn write_trigger(out: &mut Writer<'_>, trigger: &Trigger) {
     match trigger {
         Trigger::Subscription(subscription) => write_subscription(out, subscription),
         Trigger::Schedule(expression) => {
@@ -130,23 +145,19 @@ const fn write_trigger<const N: usize>(out: &mut Writer<N>, trigger: &Trigger) {
     }
 }
 
-const fn write_queue<const N: usize>(out: &mut Writer<N>, queue: &Queue) {
+const fn write_queue(out: &mut Writer<'_>, queue: &Queue) {
     out.raw("{\"queue\":").text(queue.name);
-    if let Some(size) = queue.batch_size {
-        out.raw(",\"batchSize\":").number(size);
-    }
-    if let Some(seconds) = queue.window {
-        out.raw(",\"window\":").number(seconds);
-    }
+    write_number(out, ",\"batchSize\":", queue.batch_size);
+    write_number(out, ",\"window\":", queue.window);
     out.raw("}");
 }
 
-const fn write_subscription<const N: usize>(out: &mut Writer<N>, subscription: &Subscription) {
+const fn write_subscription(out: &mut Writer<'_>, subscription: &Subscription) {
     let mode = match subscription.mode {
         Mode::Sync => "sync",
         Mode::Async => "async",
     };
-    out.raw("{\"eventType\":").event_type(subscription.event_type);
+    event_type(out.raw("{\"eventType\":"), subscription.event_type);
     out.raw(",\"mode\":").text(mode);
     out.raw(",\"method\":").text(subscription.method).raw(",\"path\":").text(subscription.path);
     if let Some(cors) = &subscription.cors {
@@ -161,7 +172,7 @@ const fn write_subscription<const N: usize>(out: &mut Writer<N>, subscription: &
     out.raw("}");
 }
 
-const fn write_retry<const N: usize>(out: &mut Writer<N>, retry: &Retry) {
+const fn write_retry(out: &mut Writer<'_>, retry: &Retry) {
     let limits = [
         ("\"attempts\":", retry.attempts),
         ("\"maxAge\":", retry.max_age),
@@ -172,7 +183,7 @@ const fn write_retry<const N: usize>(out: &mut Writer<N>, retry: &Retry) {
     let (mut i, mut written) = (0, 0);
     while i < limits.len() {
         if let (key, Some(limit)) = limits[i] {
-            out.comma(written).raw(key).number(limit);
+            out.comma(written).raw(key).number(limit as u64);
             written += 1;
         }
         i += 1;
@@ -180,92 +191,13 @@ const fn write_retry<const N: usize>(out: &mut Writer<N>, retry: &Retry) {
     out.raw("}");
 }
 
-/// Writes JSON in a constant. A walk with no room at all (`N` = 0) measures, the next one writes.
-struct Writer<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Writer<N> {
-    const fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-
-    const fn push(&mut self, byte: u8) -> &mut Self {
-        if N > 0 {
-            self.bytes[self.len] = byte;
-        }
-        self.len += 1;
-        self
-    }
-
-    const fn raw(&mut self, text: &str) -> &mut Self {
-        let bytes = text.as_bytes();
-        let mut i = 0;
-        while i < bytes.len() {
-            self.push(bytes[i]);
-            i += 1;
-        }
-        self
-    }
-
-    const fn text(&mut self, text: &str) -> &mut Self {
-        self.raw("\"").escaped(text).raw("\"")
-    }
-
-    const fn escaped(&mut self, text: &str) -> &mut Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let bytes = text.as_bytes();
-        let mut i = 0;
-        while i < bytes.len() {
-            match bytes[i] {
-                byte @ (b'"' | b'\\') => self.push(b'\\').push(byte),
-                byte @ 0..0x20 => {
-                    self.raw("\\u00").push(HEX[(byte >> 4) as usize]).push(HEX[(byte & 15) as usize])
-                }
-                byte => self.push(byte),
-            };
-            i += 1;
-        }
-        self
-    }
-
-    /// An event type, from a literal that the macro has checked or from an `Event` written by hand.
-    const fn event_type(&mut self, name: &str) -> &mut Self {
-        assert!(eg_sdk::is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
-        self.text(name)
-    }
-
-    const fn number(&mut self, number: u32) -> &mut Self {
-        if number >= 10 {
-            self.number(number / 10);
-        }
-        self.push(b'0' + (number % 10) as u8)
-    }
-
-    const fn list(&mut self, texts: &[&str]) -> &mut Self {
-        self.raw("[");
-        let mut i = 0;
-        while i < texts.len() {
-            self.comma(i).text(texts[i]);
-            i += 1;
-        }
-        self.raw("]")
-    }
-
-    const fn comma(&mut self, index: usize) -> &mut Self {
-        if index > 0 {
-            self.raw(",");
-        }
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use eg_sdk::schema::Shape;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::probe::Direction;
     use crate::registry::Cors;
 
     const DEF: FunctionDef = FunctionDef {
@@ -315,9 +247,36 @@ mod tests {
         call: |_| Box::pin(async { crate::extract::into_response(()) }),
     };
 
+    const EVENTS: &[Events] = &[
+        Events {
+            direction: Direction::Emitted,
+            types: &["order.placed", "order.refused"],
+            sources: &[None, Some("/shop")],
+            schemas: &[Some(&Shape::STRING), None],
+        },
+        Events {
+            direction: Direction::Received,
+            types: &["order.paid"],
+            sources: &[None],
+            schemas: &[Some(&Shape::Null)],
+        },
+        Events {
+            direction: Direction::Received,
+            types: &["order.paid"],
+            sources: &[None],
+            schemas: &[Some(&Shape::Bool)],
+        },
+        Events {
+            direction: Direction::Received,
+            types: &["order.placed"],
+            sources: &[Some("/web")],
+            schemas: &[Some(&Shape::STRING)],
+        },
+    ];
+
     #[test]
     fn a_record_is_one_line_of_json_with_every_trigger_in_its_own_words() {
-        const RECORD: [u8; record_len(&DEF)] = record(&DEF);
+        const RECORD: [u8; record_len(&DEF, EVENTS)] = record(&DEF, EVENTS);
         let line = std::str::from_utf8(&RECORD).unwrap().strip_suffix('\n').unwrap();
         assert!(!line.contains('\n'));
         let cors =
@@ -334,6 +293,12 @@ mod tests {
                 {"queue": "returns.fifo"},
             ],
             "emits": ["order.placed", "order.refused", "order.paid"],
+            "sources": {"order.refused": "/shop"},
+            "events": [
+                {"type": "order.placed", "direction": "emitted", "schema": {"type": "string"}},
+                {"type": "order.paid", "direction": "received", "schema": {"type": "null"}},
+                {"type": "order.placed", "direction": "received", "schema": {"type": "string"}},
+            ],
         });
         assert_eq!(serde_json::from_str::<Value>(line).unwrap(), expected);
     }

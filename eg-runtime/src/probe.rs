@@ -1,4 +1,4 @@
-//! Asks a type, in a constant, what it says about a function: which events it may emit, which state it needs.
+//! Asks a type, in a constant, what it says about a function: which events it receives and may emit, which state it needs.
 //! An inherent constant wins over a trait's, so types that say nothing fall through to the empty answer, and
 //! aliases are seen through.
 
@@ -7,7 +7,8 @@ use std::error::Error as StdError;
 use std::marker::PhantomData;
 
 use eg_sdk::__private::EventTrait as Event;
-use eg_sdk::{EventGateway, EventSet};
+use eg_sdk::schema::Shape;
+use eg_sdk::{CloudEvent, EventGateway, EventSet};
 
 use crate::state::States;
 use crate::{Emit, State};
@@ -25,6 +26,24 @@ pub struct Need {
     pub(crate) make: Option<Make>,
 }
 
+/// Events that a function has to do with. Only constants see it, so that no program contains its schemas as such.
+#[derive(Debug, Clone, Copy)]
+pub struct Events {
+    pub(crate) direction: Direction,
+    pub(crate) types: &'static [&'static str],
+    /// The source that each type fixes.
+    pub(crate) sources: &'static [Option<&'static str>],
+    /// What each is as JSON.
+    pub(crate) schemas: &'static [Option<&'static Shape>],
+}
+
+/// Whether events come or go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Direction {
+    Emitted,
+    Received,
+}
+
 /// Adds a value to the states.
 pub(crate) type Make = fn(&mut States) -> Result<(), Box<dyn StdError + Send + Sync>>;
 
@@ -40,12 +59,22 @@ pub trait NeedsNothing {
     const NEEDS: Option<Need> = None;
 }
 
+/// The answer of types that have no events.
+pub trait NoEvents {
+    /// None.
+    const EVENTS: Events = Events { direction: Direction::Emitted, types: &[], sources: &[], schemas: &[] };
+}
+
 impl<T> EmitsNothing for Probe<T> {}
+impl<T> NoEvents for Probe<T> {}
 impl<T> NeedsNothing for Probe<T> {}
 
 impl<E: EventSet> Probe<Emit<E>> {
     /// The event types of the set.
     pub const EMITS: &'static [&'static str] = E::TYPES;
+    /// The events of the set.
+    pub const EVENTS: Events =
+        Events { direction: Direction::Emitted, types: E::TYPES, sources: E::SOURCES, schemas: E::SCHEMAS };
     /// The gateway's client: the one the environment describes, unless `App::gateway` gave another.
     pub const NEEDS: Option<Need> = Some(Need {
         id: TypeId::of::<EventGateway>,
@@ -57,6 +86,16 @@ impl<E: EventSet> Probe<Emit<E>> {
     });
 }
 
+impl<E: Event> Probe<CloudEvent<E>> {
+    /// The event.
+    pub const EVENTS: Events = Events {
+        direction: Direction::Received,
+        types: &[E::TYPE],
+        sources: &[E::SOURCE],
+        schemas: &[E::SCHEMA],
+    };
+}
+
 impl<T: 'static> Probe<State<T>> {
     /// The state.
     pub const NEEDS: Option<Need> = Some(Need { id: TypeId::of::<T>, name: type_name::<T>, make: None });
@@ -66,4 +105,13 @@ impl<T: 'static> Probe<State<T>> {
 #[must_use]
 pub const fn event_type<E: Event>() -> &'static str {
     E::TYPE
+}
+
+impl Direction {
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Emitted => "emitted",
+            Self::Received => "received",
+        }
+    }
 }

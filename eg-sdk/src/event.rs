@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::schema::Shape;
 use crate::{CloudEvent, Data, DataError, IntoData};
 
 /// A serde type that travels as the payload of one event type.
@@ -17,6 +18,9 @@ pub trait Event {
 
     /// The CloudEvents `source` of events of this type, when it is not that of the emitting service.
     const SOURCE: Option<&'static str> = None;
+
+    /// What the payload is as JSON, where that is known: see [`schema`](crate::schema).
+    const SCHEMA: Option<&'static Shape> = None;
 }
 
 /// Whether `name` may be the type of an event that the gateway routes: letters, digits, `.`, `-` and `_`,

@@ -1,6 +1,7 @@
 //! Sets of event types, for signatures that say what may be emitted: one type, or a tuple of them.
 
 use crate::Event;
+use crate::schema::Shape;
 
 /// One [`Event`] type, or a tuple of up to eight.
 #[diagnostic::on_unimplemented(
@@ -10,6 +11,10 @@ use crate::Event;
 pub trait EventSet {
     /// Their event types.
     const TYPES: &'static [&'static str];
+    /// The source that each type fixes.
+    const SOURCES: &'static [Option<&'static str>];
+    /// What the payload of each is as JSON, where that is known.
+    const SCHEMAS: &'static [Option<&'static Shape>];
 }
 
 /// `E` is one of the events of this set. `At` says where, and is always inferred.
@@ -22,6 +27,8 @@ pub trait Contains<E, At> {}
 
 impl<E: Event> EventSet for E {
     const TYPES: &'static [&'static str] = &[E::TYPE];
+    const SOURCES: &'static [Option<&'static str>] = &[E::SOURCE];
+    const SCHEMAS: &'static [Option<&'static Shape>] = &[E::SCHEMA];
 }
 
 impl<E: Event> Contains<E, Only> for E {}
@@ -40,6 +47,8 @@ macro_rules! tuple {
     ($($n:literal $name:ident),+) => {
         impl<$($name: Event),+> EventSet for ($($name,)+) {
             const TYPES: &'static [&'static str] = &[$($name::TYPE),+];
+            const SOURCES: &'static [Option<&'static str>] = &[$($name::SOURCE),+];
+            const SCHEMAS: &'static [Option<&'static Shape>] = &[$($name::SCHEMA),+];
         }
         tuple!(@members ($($name),+) $($n $name)+);
     };

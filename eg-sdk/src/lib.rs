@@ -4,6 +4,7 @@
 //! | I want to … | use |
 //! |---|---|
 //! | tie a serde type to an event type | [`Event`], `#[derive(Event)]` |
+//! | say what JSON an event is | [`schema`], `#[derive(Schema)]` for the types in it |
 //! | read or build an event | [`CloudEvent`] |
 //! | emit events, ask a sync subscriber, configure a gateway | `EventGateway` (feature `client`) |
 //! | test code that emits | `EventGateway::recording` |
@@ -52,6 +53,7 @@ mod members;
 #[cfg(feature = "outbox")]
 pub mod outbox;
 mod rules;
+pub mod schema;
 #[cfg(feature = "client")]
 mod settings;
 mod structured;
@@ -67,12 +69,17 @@ pub use cloud_event::{CloudEvent, SpecVersion};
 pub use data::{Data, DataError, FromData, IntoData};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
 ///
-/// `source = "…"` overrides the source that events of this type are emitted with.
+/// `source = "…"` overrides the source that events of this type are emitted with. The type gets its [`Schema`] too;
+/// `schema = false` leaves that out.
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkEvent as Event;
+/// Makes what a type is as JSON known, for the schemas of events that it is part of: see [`schema`].
+#[cfg(feature = "derive")]
+pub use eg_macros::SdkSchema as Schema;
 pub use event::{Event, IntoCloudEvent, is_event_type};
 pub use event_set::{Contains, EventSet};
 pub use invalid::InvalidEvent;
+pub use schema::Schema;
 #[cfg(feature = "client")]
 pub use settings::{EventBus, Settings};
 /// Timestamps of events.
@@ -86,13 +93,16 @@ struct Readme;
 /// What the other crates of the project need beyond the public API.
 #[doc(hidden)]
 pub mod __private {
-    // The trait without the derive macro of the same name, which `eg-runtime` exports in its own words.
     #[cfg(feature = "tls")]
     pub use crate::client::tls_config;
     #[cfg(feature = "client")]
     pub use crate::client::{Connection, Unanswered};
+    // The traits without the derive macros of the same names, which `eg-runtime` exports in its own words.
     pub use crate::event::Event as EventTrait;
     pub use crate::members::Members;
+    pub use crate::schema::Schema as SchemaTrait;
+    // What expansions of the derive macros name.
+    pub use crate::schema::{Field, Part, Presence, Shape};
     use crate::{CloudEvent, InvalidEvent};
 
     /// The event with these members, as [`CloudEvent::from_json`] reads it: a payload is read once, also by who has

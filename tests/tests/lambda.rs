@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use eg_tests::app::App;
+use eg_tests::app::{App, cargo_eg};
 use eg_tests::program::{Program, build};
 use eg_tests::{eventually, http};
 use futures_util::future::join_all;
@@ -128,6 +128,36 @@ async fn the_local_lambda_and_an_independent_one_get_the_same_answers() {
         assert_eq!(answer, expected, "{payload}");
     }
     assert_eq!(local.program.interrupt().await, 0);
+}
+
+/// In a binary that is stripped, and not run.
+#[tokio::test]
+async fn a_binary_tells_the_schemas_of_its_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let stripped = folder.path().join("typed-events");
+    let binary = &build(&["typed-events"])["typed-events"];
+    let strip = Command::new("strip").arg("-o").arg(&stripped).arg(binary).status().await;
+    assert!(strip.expect("strip belongs to the C toolchain that rustc links with").success());
+    let output = cargo_eg().arg("manifest").arg(&stripped).output().await.unwrap();
+    let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id =
+        json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "integer", "minimum": 0});
+    let placed = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["id", "euros"],
+        "properties": {
+            "id": {"type": "integer", "minimum": 0},
+            "euros": {"type": "integer", "minimum": 0, "maximum": u32::MAX},
+        },
+    });
+    let (place, review) = (json!(["typed-events-place"]), json!(["typed-events-review"]));
+    assert_eq!(
+        manifest["events"],
+        json!([
+            {"type": "order.approved", "schema": id, "emittedBy": review},
+            {"type": "order.flagged", "schema": id, "emittedBy": review},
+            {"type": "order.placed", "schema": placed, "emittedBy": place, "receivedBy": review},
+        ])
+    );
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod replay;
 mod run;
 mod sample;
 mod show;
+mod template;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
+        Command::Template(arguments) => template::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::{FunctionRecord, Record, ServiceRecord};
-use super::{Contradiction, Function, Manifest};
+use super::record::{Direction, EventRecord, FunctionRecord, Record, ServiceRecord};
+use super::{Contradiction, Event, Function, Manifest};
+
+/// The dialect of JSON Schema that `eg-runtime` writes.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The service that `records` describe, in whatever order they come. `None`: no function.
 pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contradiction> {
@@ -24,8 +27,38 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
     // Linkers keep no order that anyone may rely on.
     functions.sort_by_cached_key(|function| (position(&function.source), function.name.clone()));
     check_names(&functions)?;
+    let mut events = Vec::new();
+    for record in &mut functions {
+        let id = id(&service, &record.name);
+        std::mem::take(&mut record.events).into_iter().for_each(|event| add(&mut events, event, &id));
+    }
+    // Those of one type stay in the order of their functions.
+    events.sort_by(|a, b| a.ty.cmp(&b.ty));
     let functions = functions.into_iter().map(|record| function(&service, record)).collect();
-    Ok(Some(Manifest { service, version, functions }))
+    Ok(Some(Manifest { service, version, functions, events }))
+}
+
+/// Each function says what it knows; here those that know the same come together.
+fn add(events: &mut Vec<Event>, record: EventRecord, function: &str) {
+    let EventRecord { ty, direction, mut schema } = record;
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("$schema".to_owned(), DIALECT.into());
+    }
+    let at = events.iter().position(|event| event.ty == ty && event.schema == schema).unwrap_or_else(|| {
+        events.push(Event { ty, schema, emitted_by: Vec::new(), received_by: Vec::new() });
+        events.len() - 1
+    });
+    let functions = match direction {
+        Direction::Emitted => &mut events[at].emitted_by,
+        Direction::Received => &mut events[at].received_by,
+    };
+    if !functions.iter().any(|known| known == function) {
+        functions.push(function.to_owned());
+    }
+}
+
+fn id(service: &str, name: &str) -> String {
+    format!("{service}-{name}")
 }
 
 /// The explicit name, `None` when the one package's name stands.
@@ -73,12 +106,15 @@ fn check_name(name: &str, place: &str) -> Result<(), Contradiction> {
 
 fn function(service: &str, record: FunctionRecord) -> Function {
     Function {
-        id: format!("{service}-{}", record.name),
+        id: id(service, &record.name),
         name: record.name,
         doc: record.doc,
         source: record.source,
         triggers: record.triggers,
         emits: record.emits,
+        sources: record.sources,
+        timeout: record.timeout,
+        memory: record.memory,
         further: record.further,
     }
 }
@@ -91,6 +127,8 @@ fn position(source: &str) -> (String, u32) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn function(package: &str, name: &str, source: &str) -> Record {
@@ -102,6 +140,10 @@ mod tests {
             source: source.to_owned(),
             triggers: Vec::new(),
             emits: Vec::new(),
+            sources: BTreeMap::new(),
+            events: Vec::new(),
+            timeout: None,
+            memory: None,
             further: serde_json::Map::new(),
         })
     }
@@ -131,6 +173,35 @@ mod tests {
             function("users", "elsewhere", "src/list.rs:300"),
         ];
         assert_eq!(ids(records), ["users-elsewhere", "users-earlier", "users-later"]);
+    }
+
+    #[test]
+    fn functions_that_know_an_event_alike_share_its_schema() {
+        let with = |name: &str, direction: &str, ty: &str, schema: Value| {
+            let Record::Function(mut record) = function("shop", name, &format!("{name}.rs:1")) else {
+                panic!()
+            };
+            let event = json!({"type": ty, "direction": direction, "schema": schema});
+            record.events.push(serde_json::from_value(event).unwrap());
+            Record::Function(record)
+        };
+        let records = vec![
+            with("c", "received", "paid", json!({"type": "number"})),
+            with("b", "received", "paid", json!({"type": "integer"})),
+            with("a", "emitted", "paid", json!({"type": "integer"})),
+            with("d", "received", "canceled", json!({})),
+            with("e", "received", "paid", json!({"type": "integer"})),
+        ];
+        let events = assemble(records).unwrap().unwrap().events;
+        assert_eq!(
+            serde_json::to_value(events).unwrap(),
+            json!([
+                {"type": "canceled", "schema": {"$schema": DIALECT}, "receivedBy": ["shop-d"]},
+                {"type": "paid", "schema": {"$schema": DIALECT, "type": "integer"},
+                 "emittedBy": ["shop-a"], "receivedBy": ["shop-b", "shop-e"]},
+                {"type": "paid", "schema": {"$schema": DIALECT, "type": "number"}, "receivedBy": ["shop-c"]},
+            ])
+        );
     }
 
     #[test]

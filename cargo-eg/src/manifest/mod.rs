@@ -7,6 +7,7 @@ mod assemble;
 mod record;
 mod section;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use eg_sdk::config::SubscriptionType;
@@ -22,6 +23,27 @@ pub struct Manifest {
     pub version: String,
     /// At least one.
     pub functions: Vec<Function>,
+    /// What is known of the events that its functions emit and receive, ordered by type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+}
+
+/// An event type as some functions of a service know it. Where they disagree, there are several of one type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Event {
+    /// The type.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// The JSON Schema of its payload (draft 2020-12).
+    pub schema: serde_json::Value,
+    /// The ids of the functions that may emit it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emitted_by: Vec<String>,
+    /// The ids of the functions that receive it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub received_by: Vec<String>,
 }
 
 /// One function of a service.
@@ -41,6 +63,15 @@ pub struct Function {
     pub triggers: Vec<Trigger>,
     /// The event types that it may emit.
     pub emits: Vec<String>,
+    /// The sources of those that do not come from `/services/<service>`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, String>,
+    /// Seconds that it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+    /// Megabytes of memory that it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u32>,
     /// What newer versions of `eg-runtime` say, handed through.
     #[serde(flatten)]
     pub further: serde_json::Map<String, serde_json::Value>,

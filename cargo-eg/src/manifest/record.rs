@@ -1,5 +1,7 @@
 //! The records of a link section: JSON, one a line, with padding between them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::Trigger;
@@ -25,8 +27,31 @@ pub(super) struct FunctionRecord {
     pub(super) triggers: Vec<Trigger>,
     #[serde(default)]
     pub(super) emits: Vec<String>,
+    #[serde(default)]
+    pub(super) sources: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) events: Vec<EventRecord>,
+    pub(super) timeout: Option<u32>,
+    pub(super) memory: Option<u32>,
     #[serde(flatten)]
     pub(super) further: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a function knows of an event.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct EventRecord {
+    #[serde(rename = "type")]
+    pub(super) ty: String,
+    pub(super) direction: Direction,
+    pub(super) schema: serde_json::Value,
+}
+
+/// Whether an event comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Direction {
+    Emitted,
+    Received,
 }
 
 /// What `eg_runtime::service!` says.

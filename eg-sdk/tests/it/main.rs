@@ -29,6 +29,8 @@ mod outbox;
 mod recording;
 #[cfg(feature = "client")]
 mod retries;
+#[cfg(feature = "derive")]
+mod schema;
 #[cfg(any(feature = "axum", feature = "client"))]
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
 mod server;

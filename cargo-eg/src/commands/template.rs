@@ -1,0 +1,44 @@
+//! `cargo eg template`: what AWS needs to know to run the application.
+
+use cargo_eg::manifest::Manifest;
+
+use super::{current_folder, print};
+use crate::builder::build;
+use crate::cli::{self, Architecture};
+use crate::exit::{Exit, Failure, warn};
+use crate::services;
+use crate::template::template;
+use crate::workspace::select;
+
+pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
+    let cli::Template { paths, output, json, architecture, release } = arguments;
+    let (mut packages, mut built) = (Vec::new(), Vec::new());
+    for selection in select(&current_folder()?, &paths)? {
+        built.extend(build(&selection.root, &selection.packages, release).await?);
+        packages.extend(selection.packages);
+    }
+    let services = services::load(&packages, built)?;
+    services::check(&services)?;
+    let manifests: Vec<Manifest> = services.into_iter().map(|service| service.manifest).collect();
+    let architecture = match architecture {
+        Architecture::Arm64 => "arm64",
+        Architecture::X86_64 => "x86_64",
+    };
+    let template = template(&manifests, architecture).map_err(|clash| Failure::new(Exit::Manifest, clash))?;
+    let unwritable = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, format!("cannot write the template: {error}"))
+    };
+    let text = if json {
+        serde_json::to_string_pretty(&template.tree).map_err(|error| unwritable(&error))? + "\n"
+    } else {
+        serde_saphyr::to_string(&template.tree).map_err(|error| unwritable(&error))?
+    };
+    for note in &template.notes {
+        warn(note);
+    }
+    match output {
+        None => print(&text),
+        Some(file) => std::fs::write(&file, text)
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display()))),
+    }
+}

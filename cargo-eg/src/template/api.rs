@@ -1,0 +1,102 @@
+//! The HTTP API in front of the functions that answer requests.
+
+use std::collections::BTreeSet;
+
+use cargo_eg::manifest::{Cors, EventTrigger};
+
+use super::names::reference;
+use super::{API, Tree, map};
+
+/// The API. Its CORS configuration is one for all routes.
+pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mut Vec<String>) -> Tree {
+    let mut all = Rules::default();
+    let mut without = None;
+    for route in routes {
+        match &route.cors {
+            None | Some(Cors::Enabled(false)) => without = without.or(Some(route)),
+            Some(cors) => all.add(route, cors),
+        }
+    }
+    if let (Some(route), true) = (without, all.wanted) {
+        notes.push(format!(
+            "an HTTP API has one CORS configuration: what some routes allow, {} {} allows too",
+            route.method, route.path
+        ));
+    }
+    let properties = map! { "FailOnWarnings" => true }.with("CorsConfiguration", all.tree(notes));
+    map! { "Type" => "AWS::Serverless::HttpApi", "Properties" => properties }
+}
+
+/// A route of a function.
+pub(super) fn route(trigger: &EventTrigger) -> Tree {
+    map! {
+        "Type" => "HttpApi",
+        "Properties" => map! {
+            "ApiId" => reference(API),
+            "Method" => trigger.method.as_str(),
+            "Path" => path(&trigger.path),
+            "PayloadFormatVersion" => "2.0",
+        },
+    }
+}
+
+/// The gateway's spelling (`:id`, `*rest`) in the API's (`{id}`, `{rest+}`).
+pub(super) fn path(path: &str) -> String {
+    let segment = |segment: &str| match (segment.strip_prefix(':'), segment.strip_prefix('*')) {
+        (Some(name), _) => format!("{{{name}}}"),
+        (_, Some(name)) => format!("{{{name}+}}"),
+        _ => segment.to_owned(),
+    };
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// What any of the routes allows.
+#[derive(Default)]
+struct Rules {
+    wanted: bool,
+    origins: BTreeSet<String>,
+    methods: BTreeSet<String>,
+    headers: BTreeSet<String>,
+    credentials: bool,
+}
+
+impl Rules {
+    fn add(&mut self, route: &EventTrigger, cors: &Cors) {
+        self.wanted = true;
+        let none = Vec::new();
+        let (origins, methods, headers) = match cors {
+            Cors::Enabled(_) => (&none, &none, &none),
+            Cors::Rules { origins, methods, headers, credentials } => {
+                self.credentials |= credentials;
+                (origins, methods, headers)
+            }
+        };
+        let or = |set: &mut BTreeSet<String>, list: &[String], defaults: &[&str]| {
+            if list.is_empty() {
+                set.extend(defaults.iter().map(ToString::to_string));
+            } else {
+                set.extend(list.iter().cloned());
+            }
+        };
+        or(&mut self.origins, origins, &["*"]);
+        or(&mut self.methods, methods, &["HEAD", "GET", "POST", route.method.as_str()]);
+        or(&mut self.headers, headers, &["Origin", "Accept", "Content-Type"]);
+    }
+
+    fn tree(self, notes: &mut Vec<String>) -> Option<Tree> {
+        if !self.wanted {
+            return None;
+        }
+        if self.credentials && self.origins.contains("*") {
+            notes.push("browsers send credentials to named origins only: give `cors` its origins".to_owned());
+        }
+        let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
+        let credentials = self.credentials && !self.origins.contains("*");
+        let rules = map! {
+            "AllowOrigins" => list(self.origins),
+            "AllowMethods" => list(self.methods),
+            "AllowHeaders" => list(self.headers),
+        };
+        Some(rules.with("AllowCredentials", credentials.then_some(true)))
+    }
+}

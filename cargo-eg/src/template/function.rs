@@ -1,0 +1,190 @@
+//! The resources of one function: itself, its role, its log, and the queue for what it failed at.
+
+use std::collections::BTreeMap;
+
+use cargo_eg::manifest::{EventTrigger, Function, Trigger};
+use eg_sdk::config::SubscriptionType;
+
+use super::names::{arn, pascal, reference};
+use super::retry::{Tries, rule_policy};
+use super::role::{Grants, role};
+use super::{BUS, Tree, api, map, queues};
+
+/// Days that a function's log is kept.
+const LOGGED: u32 = 30;
+/// CloudFormation's bound of a description.
+const DESCRIBED: usize = 256;
+
+/// What a function's triggers become.
+#[derive(Default)]
+struct Sources {
+    /// SAM's event sources, by name.
+    events: Vec<(String, Tree)>,
+    /// The logical ids of the rules that SAM makes of them.
+    rules: Vec<String>,
+    /// The logical ids of the queues that it reads.
+    queues: Vec<String>,
+    tries: Tries,
+}
+
+/// Logical ids and resources. What the function fails at asynchronously is kept twice over: what a rule cannot hand over,
+/// and what the function did not manage, both in the same queue.
+pub(super) fn resources(
+    service: &str,
+    function: &Function,
+    known_queues: &BTreeMap<String, String>,
+    notes: &mut Vec<String>,
+) -> Vec<(String, Tree)> {
+    let id = pascal(&function.id);
+    let (log, failures) = (format!("{id}Log"), format!("{id}Failures"));
+    let mut sources = Sources::default();
+    for trigger in &function.triggers {
+        sources.add(&id, function, trigger, &failures, known_queues, notes);
+    }
+    let failures = (!sources.rules.is_empty()).then_some(failures);
+    let grants =
+        Grants { service, function, log: &log, failures: failures.as_deref(), queues: &sources.queues };
+    let role = role(&grants);
+    let variables =
+        (!function.emits.is_empty()).then(|| map! { "Variables" => map! { "EVENT_BUS" => reference(BUS) } });
+    let properties = map! {
+        "CodeUri" => format!("target/lambda/{service}/"),
+        "Handler" => format!("{service}.{}", function.name),
+        "Role" => arn(&format!("{id}Role")),
+        "LoggingConfig" => map! { "LogGroup" => reference(&log) },
+    }
+    .with("Description", function.doc.as_deref().map(described))
+    .with("MemorySize", function.memory)
+    .with("Timeout", function.timeout)
+    .with("Environment", variables)
+    .with("EventInvokeConfig", failures.as_ref().map(|queue| sources.tries.invoke_config(arn(queue))))
+    .with("Events", Tree::Map(sources.events).filled());
+
+    let mut resources = vec![
+        (id.clone(), map! { "Type" => "AWS::Serverless::Function", "Properties" => properties }),
+        (format!("{id}Role"), role),
+        (log, log_group()),
+    ];
+    if let Some(queue) = failures {
+        let policy = queues::policy(&queue, &sources.rules);
+        resources.push((queue.clone(), queues::failures(false)));
+        resources.push((format!("{queue}Policy"), policy));
+    }
+    resources
+}
+
+impl Sources {
+    fn add(
+        &mut self,
+        id: &str,
+        function: &Function,
+        trigger: &Trigger,
+        failures: &str,
+        known_queues: &BTreeMap<String, String>,
+        notes: &mut Vec<String>,
+    ) {
+        match trigger {
+            Trigger::Event(event) if event.is_http() => {
+                if event.mode == SubscriptionType::Async {
+                    let EventTrigger { method, path, .. } = event;
+                    notes.push(format!(
+                        "{}: an HTTP API waits for the answer, also of {method} {path}",
+                        function.id
+                    ));
+                }
+                self.push(&format!("{} {}", event.method.to_lowercase(), event.path), api::route(event));
+            }
+            Trigger::Event(event) => self.subscription(id, function, event, failures, notes),
+            Trigger::Schedule { schedule, .. } => {
+                self.tries.add(&function.id, None, notes);
+                let properties = map! {
+                    "Schedule" => schedule.as_str(),
+                    "DeadLetterConfig" => map! { "Arn" => arn(failures) },
+                    "RetryPolicy" => rule_policy(None),
+                };
+                let event = map! { "Type" => "Schedule", "Properties" => properties };
+                self.rule(id, "schedule", event);
+            }
+            Trigger::Queue { queue, batch_size, window, .. } => {
+                let Some(queue) = known_queues.get(queue) else { return };
+                let properties = map! {
+                    "Queue" => arn(queue),
+                    "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
+                }
+                .with("BatchSize", *batch_size)
+                .with("MaximumBatchingWindowInSeconds", *window);
+                if !self.queues.contains(queue) {
+                    self.queues.push(queue.clone());
+                }
+                self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
+            }
+            _ => {
+                notes.push(format!("{}: this version cannot make a template of a trigger of it", function.id))
+            }
+        }
+    }
+
+    fn subscription(
+        &mut self,
+        id: &str,
+        function: &Function,
+        event: &EventTrigger,
+        failures: &str,
+        notes: &mut Vec<String>,
+    ) {
+        let EventTrigger { event_type, mode, method, path, .. } = event;
+        let name = &function.id;
+        if *mode == SubscriptionType::Sync {
+            notes.push(format!(
+                "{name}: on an event bus nobody waits for an answer, so it does not get {event_type}"
+            ));
+            return;
+        }
+        if event_type.starts_with("websocket.") || event_type.starts_with("com.amazonaws.") {
+            notes.push(format!(
+                "{name}: {event_type} comes from a service of AWS, which the template does not set up"
+            ));
+            return;
+        }
+        if path != "/" || method != "POST" {
+            notes.push(format!(
+                "{name}: an event bus has no paths, so it gets every {event_type}, not only {method} {path}"
+            ));
+        }
+        self.tries.add(name, event.retry.as_ref(), notes);
+        let properties = map! {
+            "EventBusName" => reference(BUS),
+            "Pattern" => map! { "detail-type" => vec![event_type.as_str()] },
+            "DeadLetterConfig" => map! { "Arn" => arn(failures) },
+            "RetryPolicy" => rule_policy(event.retry.as_ref()),
+        };
+        self.rule(
+            id,
+            &format!("on {event_type}"),
+            map! { "Type" => "EventBridgeRule", "Properties" => properties },
+        );
+    }
+
+    fn rule(&mut self, function: &str, name: &str, event: Tree) {
+        let name = self.push(name, event);
+        self.rules.push(format!("{function}{name}"));
+    }
+
+    /// Adds an event source under a name of its own.
+    fn push(&mut self, words: &str, event: Tree) -> String {
+        let name = pascal(words);
+        let taken = |name: &String| self.events.iter().any(|(taken, _)| taken == name);
+        let free = (2..).map(|n| format!("{name}{n}")).find(|name| !taken(name));
+        let name = if taken(&name) { free.unwrap_or_default() } else { name };
+        self.events.push((name.clone(), event));
+        name
+    }
+}
+
+fn log_group() -> Tree {
+    map! { "Type" => "AWS::Logs::LogGroup", "Properties" => map! { "RetentionInDays" => LOGGED } }
+}
+
+fn described(doc: &str) -> String {
+    doc.chars().take(DESCRIBED).collect()
+}

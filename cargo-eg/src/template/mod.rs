@@ -1,0 +1,123 @@
+//! An AWS SAM template from the manifests of services, for EventBridge and Lambda: a bus, a function with a role of its
+//! own per function, a rule per subscription, and a place for everything that fails. Builds and deploys nothing.
+
+mod api;
+mod function;
+mod names;
+mod queues;
+mod retry;
+mod role;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use cargo_eg::manifest::{Function, Manifest, Trigger};
+
+use self::names::{Names, SameName, pascal, reference};
+pub(crate) use self::tree::Tree;
+use self::tree::map;
+
+/// The logical ids of what all functions share.
+const BUS: &str = "EventBus";
+const API: &str = "HttpApi";
+
+/// Seconds and megabytes of functions that ask for nothing.
+const TIMEOUT: u32 = 30;
+const MEMORY: u32 = 256;
+
+/// A template, and what of the manifests has no place in it.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) tree: Tree,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The template for these services, on machines of this architecture.
+pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Template, SameName> {
+    let mut notes = Vec::new();
+    let mut names = Names::default();
+    let functions = || manifests.iter().flat_map(|manifest| &manifest.functions);
+    let routes = || functions().flat_map(Function::events).filter(|trigger| trigger.is_http());
+    let has_bus =
+        functions().any(|function| !function.emits.is_empty() || function.events().any(|on| !on.is_http()));
+    let has_api = routes().next().is_some();
+
+    let mut resources = Vec::new();
+    if has_bus {
+        let properties = map! { "Name" => map! { "Ref" => "AWS::StackName" } };
+        let bus = map! { "Type" => "AWS::Events::EventBus", "Properties" => properties };
+        resources.push((names.take(BUS.to_owned(), "the event bus")?, bus));
+    }
+    if has_api {
+        resources.push((names.take(API.to_owned(), "the HTTP API")?, api::api(routes(), &mut notes)));
+    }
+    let queues = queues(manifests, &mut names, &mut resources)?;
+    for manifest in manifests {
+        for function in &manifest.functions {
+            let parts = function::resources(&manifest.service, function, &queues, &mut notes);
+            for (id, resource) in parts {
+                resources.push((names.take(id, &function.id)?, resource));
+            }
+        }
+    }
+
+    let services: Vec<&str> = manifests.iter().map(|manifest| manifest.service.as_str()).collect();
+    let mut outputs = Vec::new();
+    if has_api {
+        let url = map! { "Fn::Sub" => "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}" };
+        outputs
+            .push(("HttpApiUrl".to_owned(), map! { "Description" => "Where requests go", "Value" => url }));
+    }
+    if has_bus {
+        let value = map! { "Description" => "The bus of the events", "Value" => reference(BUS) };
+        outputs.push(("EventBusName".to_owned(), value));
+    }
+    let tree = map! {
+        "AWSTemplateFormatVersion" => "2010-09-09",
+        "Transform" => "AWS::Serverless-2016-10-31",
+        "Description" => format!("The services {}", services.join(", ")),
+        "Globals" => map! {
+            "Function" => map! {
+                "Runtime" => "provided.al2023",
+                "Architectures" => vec![architecture],
+                "MemorySize" => MEMORY,
+                "Timeout" => TIMEOUT,
+            },
+        },
+        "Resources" => Tree::Map(resources),
+    };
+    Ok(Template { tree: tree.with("Outputs", Tree::Map(outputs).filled()), notes })
+}
+
+/// The queues that functions read, each with one for what failed: name → logical id.
+fn queues(
+    manifests: &[Manifest],
+    names: &mut Names,
+    resources: &mut Vec<(String, Tree)>,
+) -> Result<BTreeMap<String, String>, SameName> {
+    // The longest that a batch takes, its filling included.
+    let mut patience: BTreeMap<&str, u32> = BTreeMap::new();
+    for function in manifests.iter().flat_map(|manifest| &manifest.functions) {
+        for trigger in &function.triggers {
+            if let Trigger::Queue { queue, window, .. } = trigger {
+                let longest = function.timeout.unwrap_or(TIMEOUT) + window.unwrap_or_default();
+                let known = patience.entry(queue).or_default();
+                *known = longest.max(*known);
+            }
+        }
+    }
+    let mut ids = BTreeMap::new();
+    for (queue, patience) in patience {
+        let fifo = queue.ends_with(".fifo");
+        let what = format!("queue {queue}");
+        let id = names.take(format!("{}Queue", pascal(queue)), &what)?;
+        let failures = names.take(format!("{id}Failures"), &what)?;
+        resources.push((id.clone(), queues::source(fifo, patience, &failures)));
+        resources.push((failures, queues::failures(fifo)));
+        ids.insert(queue.to_owned(), id);
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests;

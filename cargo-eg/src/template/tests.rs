@@ -1,0 +1,177 @@
+//! What becomes of each kind of trigger, and what is said of those that have no place on AWS. The whole of a template is
+//! in `goldens/template.yaml`, which `tests/template.rs` also gives to AWS's own tools.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::tests::manifest;
+
+/// The template of one function of service `shop` as JSON, and its notes.
+fn made(triggers: &str, more: &Value) -> (Value, Vec<String>) {
+    let mut functions =
+        serde_json::to_value(manifest("shop", &[("shop-ship_it", "a.rs:1", triggers)])).unwrap();
+    for (key, value) in more.as_object().unwrap() {
+        functions["functions"][0][key] = value.clone();
+    }
+    let made = template(&[serde_json::from_value(functions).unwrap()], "arm64").unwrap();
+    (serde_json::to_value(made.tree).unwrap(), made.notes)
+}
+
+fn on(retry: &str) -> String {
+    format!(r#"[{{"eventType":"order.paid","mode":"async","method":"POST","path":"/"{retry}}}]"#)
+}
+
+#[test]
+fn retries_within_what_lambda_offers() {
+    let check = |retry: &str, attempts: u32, age: u32, rule_age: u32, notes: &[&str]| {
+        let (made, said) = made(&on(retry), &json!({}));
+        let function = &made["Resources"]["ShopShipIt"]["Properties"];
+        let config = &function["EventInvokeConfig"];
+        assert_eq!(config["MaximumRetryAttempts"], attempts, "{retry}");
+        assert_eq!(config["MaximumEventAgeInSeconds"], age, "{retry}");
+        let rule = &function["Events"]["OnOrderPaid"]["Properties"]["RetryPolicy"];
+        assert_eq!(rule["MaximumEventAgeInSeconds"], rule_age, "{retry}");
+        assert_eq!(said, notes, "{retry}");
+    };
+    check("", 2, 21_600, 86_400, &[]);
+    check(r#","retry":{"attempts":1}"#, 0, 21_600, 86_400, &[]);
+    check(r#","retry":{"attempts":3,"maxAge":120}"#, 2, 120, 120, &[]);
+    check(
+        r#","retry":{"attempts":5,"maxAge":30,"minBackoff":1}"#,
+        2,
+        60,
+        60,
+        &[
+            "shop-ship_it: Lambda tries an event 3 times at most, not 5 times",
+            "shop-ship_it: Lambda keeps an event for 60 seconds, not for 30",
+            "shop-ship_it: the pauses between attempts are Lambda's own",
+        ],
+    );
+}
+
+#[test]
+fn what_has_no_place_on_aws_is_said() {
+    let check = |trigger: &str, expected: &str| {
+        let (_, notes) = made(&format!("[{trigger}]"), &json!({}));
+        assert_eq!(notes, [expected]);
+    };
+    check(
+        r#"{"eventType":"ask","mode":"sync","method":"POST","path":"/"}"#,
+        "shop-ship_it: on an event bus nobody waits for an answer, so it does not get ask",
+    );
+    check(
+        r#"{"eventType":"a","mode":"async","method":"PUT","path":"/x"}"#,
+        "shop-ship_it: an event bus has no paths, so it gets every a, not only PUT /x",
+    );
+    check(
+        r#"{"eventType":"websocket.connect","mode":"async","method":"POST","path":"/"}"#,
+        "shop-ship_it: websocket.connect comes from a service of AWS, which the template does not set up",
+    );
+    check(
+        r#"{"eventType":"http.request","mode":"async","method":"POST","path":"/bulk"}"#,
+        "shop-ship_it: an HTTP API waits for the answer, also of POST /bulk",
+    );
+}
+
+#[test]
+fn a_function_may_emit_what_its_signature_says_and_nothing_else() {
+    let statements = |more: &Value| {
+        let (made, _) = made("[]", more);
+        let role = &made["Resources"]["ShopShipItRole"]["Properties"]["Policies"];
+        assert_eq!(role.as_array().unwrap().len(), 1);
+        (
+            role[0]["PolicyDocument"]["Statement"].clone(),
+            made["Resources"]["ShopShipIt"]["Properties"].clone(),
+        )
+    };
+    let log = json!({
+        "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": {"Fn::GetAtt": ["ShopShipItLog", "Arn"]},
+    });
+    let (silent, function) = statements(&json!({"emits": []}));
+    assert_eq!(silent, json!([log]));
+    assert_eq!(function["Environment"], Value::Null);
+    let (emitting, function) = statements(&json!({"emits": ["a", "b", "c"], "sources": {"b": "/web"}}));
+    assert_eq!(
+        emitting,
+        json!([log, {
+            "Effect": "Allow", "Action": ["events:PutEvents"], "Resource": {"Fn::GetAtt": ["EventBus", "Arn"]},
+            "Condition": {"StringEquals": {
+                "events:detail-type": ["a", "b", "c"], "events:source": ["/services/shop", "/web"]}},
+        }])
+    );
+    assert_eq!(function["Environment"]["Variables"]["EVENT_BUS"], json!({"Ref": "EventBus"}));
+}
+
+#[test]
+fn everything_asynchronous_has_a_place_for_what_fails() {
+    for (triggers, rules) in [
+        (on(""), 1),
+        (r#"[{"schedule":"rate(1 day)"},{"schedule":"rate(2 days)"}]"#.to_owned(), 2),
+        (on("").replace(']', r#",{"schedule":"rate(1 day)"}]"#), 2),
+    ] {
+        let (made, _) = made(&triggers, &json!({}));
+        let failures = json!({"Fn::GetAtt": ["ShopShipItFailures", "Arn"]});
+        let function = &made["Resources"]["ShopShipIt"]["Properties"];
+        assert_eq!(function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"], failures);
+        let events = function["Events"].as_object().unwrap();
+        assert_eq!(events.len(), rules);
+        for event in events.values() {
+            assert_eq!(event["Properties"]["DeadLetterConfig"]["Arn"], failures);
+        }
+        let policy =
+            &made["Resources"]["ShopShipItFailuresPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
+        let allowed: Vec<Value> =
+            events.keys().map(|name| json!({"Fn::GetAtt": [format!("ShopShipIt{name}"), "Arn"]})).collect();
+        let named = policy["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
+        assert!(allowed.iter().all(|rule| named.contains(rule)) && named.len() == rules, "{policy}");
+    }
+    let (made, _) =
+        made(r#"[{"eventType":"http.request","mode":"sync","method":"GET","path":"/"}]"#, &json!({}));
+    assert_eq!(made["Resources"]["ShopShipItFailures"], Value::Null, "whoever asks gets the failure");
+}
+
+#[test]
+fn queues_keep_what_cannot_be_handled() {
+    let triggers = r#"[{"queue":"jobs","batchSize":100,"window":5},{"queue":"moves.fifo"}]"#;
+    let (made, _) = made(triggers, &json!({"timeout": 60}));
+    let resources = &made["Resources"];
+    assert_eq!(resources["JobsQueue"]["Properties"]["VisibilityTimeout"], 6 * 65);
+    assert_eq!(
+        resources["JobsQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"],
+        json!({"Fn::GetAtt": ["JobsQueueFailures", "Arn"]})
+    );
+    for queue in ["MovesFifoQueue", "MovesFifoQueueFailures"] {
+        assert_eq!(resources[queue]["Properties"]["FifoQueue"], true);
+    }
+    let events = &resources["ShopShipIt"]["Properties"]["Events"];
+    assert_eq!(
+        events["JobsQueue"]["Properties"],
+        json!({
+            "Queue": {"Fn::GetAtt": ["JobsQueue", "Arn"]}, "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "BatchSize": 100, "MaximumBatchingWindowInSeconds": 5,
+        })
+    );
+}
+
+#[test]
+fn routes_in_the_spelling_of_the_api() {
+    for (ours, theirs) in [
+        ("/", "/"),
+        ("/users/:id", "/users/{id}"),
+        ("/files/:a/*rest", "/files/{a}/{rest+}"),
+        ("/a:b", "/a:b"),
+    ] {
+        assert_eq!(api::path(ours), theirs);
+    }
+}
+
+#[test]
+fn names_that_a_template_cannot_tell_apart_are_refused() {
+    let functions = [("shop-ship_it", "a.rs:1", "[]"), ("shop-ship-it", "a.rs:9", "[]")];
+    let error = template(&[manifest("shop", &functions)], "arm64").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "shop-ship_it and shop-ship-it would both be `ShopShipIt` in the template: rename one"
+    );
+}

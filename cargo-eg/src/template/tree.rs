@@ -1,0 +1,88 @@
+//! The template as data whose keys keep their order, so that it reads from the top. Knows nothing of AWS.
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+/// A value of YAML or JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Tree {
+    Text(String),
+    Number(u32),
+    Flag(bool),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
+}
+
+/// `map! { "key" => value, … }`.
+macro_rules! map {
+    ($($key:expr => $value:expr),* $(,)?) => {
+        $crate::template::tree::Tree::Map(vec![$((($key).to_string(), $crate::template::tree::Tree::from($value))),*])
+    };
+}
+pub(crate) use map;
+
+impl Tree {
+    /// Adds a member to a map, if there is something to add.
+    pub(crate) fn with(mut self, key: &str, value: Option<impl Into<Self>>) -> Self {
+        if let (Self::Map(members), Some(value)) = (&mut self, value) {
+            members.push((key.to_owned(), value.into()));
+        }
+        self
+    }
+
+    /// `None` when it is empty.
+    pub(crate) fn filled(self) -> Option<Self> {
+        match &self {
+            Self::List(items) if items.is_empty() => None,
+            Self::Map(members) if members.is_empty() => None,
+            _ => Some(self),
+        }
+    }
+}
+
+impl From<&str> for Tree {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Tree {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<u32> for Tree {
+    fn from(number: u32) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Tree {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl<T: Into<Self>> From<Vec<T>> for Tree {
+    fn from(items: Vec<T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl Serialize for Tree {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_u32(*number),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::List(items) => items.serialize(serializer),
+            Self::Map(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (key, value) in members {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `cargo eg template` for a shop: the template as a file to read, and what AWS's own tools say about it.
+//! `UPDATE_GOLDENS=1 cargo test -p cargo-eg --test template` writes the file anew.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::app::{App, Main};
+
+/// A function as `eg-runtime` records it.
+fn record(service: &str, name: &str, more: &Value) -> String {
+    let mut record = json!({
+        "package": service, "version": "1.0.0", "name": name, "source": format!("src/main.rs:{}", name.len()),
+        "triggers": [], "emits": [],
+    });
+    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record.to_string() + "\n"
+}
+
+fn http(method: &str, path: &str) -> Value {
+    json!({"eventType": "http.request", "mode": "sync", "method": method, "path": path})
+}
+
+fn on(event: &str) -> Value {
+    json!({"eventType": event, "mode": "async", "method": "POST", "path": "/"})
+}
+
+/// Orders come over HTTP; what follows is events, with a clock and two queues.
+fn shop() -> App {
+    let app = App::new();
+    let cors =
+        json!({"origins": ["https://shop.example"], "methods": [], "headers": [], "credentials": true});
+    let mut place = http("POST", "/orders");
+    place["cors"] = cors.clone();
+    let mut show = http("GET", "/orders/:id");
+    show["cors"] = cors;
+    let mut charge = on("order.placed");
+    charge["retry"] = json!({"attempts": 5, "maxAge": 3600});
+    let order = [
+        record(
+            "order",
+            "place",
+            &json!({
+                "doc": "Takes an order.", "triggers": [place], "emits": ["order.placed", "order.refused"],
+                "sources": {"order.refused": "/shop/order"}, "timeout": 10, "memory": 512,
+            }),
+        ),
+        record("order", "show", &json!({"triggers": [show]})),
+        record("order", "close", &json!({"triggers": [on("payment.made"), on("payment.failed")]})),
+        record(
+            "order",
+            "clean_up",
+            &json!({
+                "doc": "Forgets old carts.", "triggers": [{"schedule": "rate(1 day)"}, {"schedule": "cron(0 12 * * ? *)"}],
+            }),
+        ),
+    ];
+    let payment = [
+        record(
+            "payment",
+            "charge",
+            &json!({
+                "doc": "Charges the customer's card.", "triggers": [charge], "emits": ["payment.made", "payment.failed"],
+            }),
+        ),
+        record(
+            "payment",
+            "book",
+            &json!({
+                "triggers": [{"queue": "bookings", "batchSize": 100, "window": 5}, {"queue": "refunds.fifo", "batchSize": 10}],
+            }),
+        ),
+    ];
+    app.service("order", &order, &Main::Serves).service("payment", &payment, &Main::Serves);
+    app
+}
+
+const NOTES: &str = "warning: payment-charge: Lambda tries an event 3 times at most, not 5 times\n";
+
+#[test]
+fn a_shop() {
+    let app = shop();
+    let yaml = app.eg(&["template"]);
+    assert_eq!((yaml.code, yaml.stderr.ends_with(NOTES)), (Some(0), true), "{}", yaml.stderr);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/template.yaml");
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::create_dir_all(golden.parent().unwrap()).unwrap();
+        std::fs::write(&golden, &yaml.stdout).unwrap();
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert_eq!(yaml.stdout, expected, "{} differs; is that meant?", golden.display());
+
+    let written = app.eg(&["template", "--output", "template.yaml"]);
+    assert_eq!((written.code, written.stdout.as_str()), (Some(0), ""));
+    assert_eq!(std::fs::read_to_string(app.path().join("template.yaml")).unwrap(), yaml.stdout);
+    let json = app.eg(&["template", "--json", "--architecture", "x86_64"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["Globals"]["Function"]["Architectures"], json!(["x86_64"]));
+    let app = app.eg(&["template", "--output", "no/such/folder.yaml"]);
+    assert_eq!(app.code, Some(1));
+    assert!(app.stderr.contains("error: cannot write no/such/folder.yaml: "), "{}", app.stderr);
+}
+
+/// Translates the templates that it is given as SAM does in the cloud, and checks that the YAML is the JSON.
+const TRANSLATE: &str = r#"
+import json, os, sys, yaml
+os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
+from samtranslator.translator.transform import transform
+
+class Policies:
+    def load(self):
+        return {}
+
+written, data, translated = sys.argv[1:]
+template = json.load(open(data))
+assert yaml.safe_load(open(written)) == template, "YAML and JSON differ"
+for resource in template["Resources"].values():
+    if resource["Type"] == "AWS::Serverless::Function":
+        # The packaged code, which `sam package` would have uploaded.
+        resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
+json.dump(transform(template, {}, Policies()), open(translated, "w"), indent=1)
+"#;
+
+/// The checks of the template alone let wrong properties of SAM's resources through, so they come after the translation.
+#[test]
+fn what_aws_says_about_it() {
+    let Some(python) = environment() else { return };
+    let app = shop();
+    let file = |name: &str| app.path().join(name);
+    for arguments in [
+        ["template", "--output", "template.yaml", "--architecture=arm64"],
+        ["template", "--output", "template.json", "--json"],
+    ] {
+        assert_eq!(app.eg(&arguments).code, Some(0));
+    }
+    let translated = file("translated.json");
+    run(Command::new(python.join("bin/python")).args(["-c", TRANSLATE]).args([
+        file("template.yaml"),
+        file("template.json"),
+        translated.clone(),
+    ]));
+    run(Command::new(python.join("bin/cfn-lint"))
+        .args(["--regions", "eu-central-1", "--template"])
+        .arg(&translated));
+
+    // The rules that SAM makes are those that may use the queues for what failed.
+    let translated: Value = serde_json::from_slice(&std::fs::read(translated).unwrap()).unwrap();
+    let resources = translated["Resources"].as_object().unwrap();
+    let mut rules = Vec::new();
+    for (name, resource) in resources {
+        if resource["Type"] == "AWS::Events::Rule" {
+            let failures = &resource["Properties"]["Targets"][0]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0];
+            let policy = format!("{}Policy", failures.as_str().unwrap());
+            let statement = &resources[&policy]["Properties"]["PolicyDocument"]["Statement"][0];
+            let allowed = statement["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
+            assert!(
+                allowed.contains(&json!({"Fn::GetAtt": [name, "Arn"]})),
+                "{name} cannot write to {failures}"
+            );
+            rules.push(name.as_str());
+        }
+    }
+    assert_eq!(rules.len(), 5, "{rules:?}");
+    let roles = resources.values().filter(|resource| resource["Type"] == "AWS::IAM::Role").count();
+    assert_eq!(roles, 6, "one per function, and none that SAM added");
+}
+
+/// A Python environment with AWS's tools, below `target`; `None`, after saying so, when this machine has no Python.
+fn environment() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sam");
+    let complete = folder.join("complete");
+    if complete.exists() {
+        return Some(folder);
+    }
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3 on this machine, and AWS's tools need one");
+        return None;
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+    run(Command::new(folder.join("bin/pip")).args([
+        "install",
+        "--quiet",
+        "aws-sam-translator==1.*",
+        "cfn-lint==1.*",
+    ]));
+    std::fs::write(complete, "").unwrap();
+    Some(folder)
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+}

@@ -1,0 +1,127 @@
+//! `#[derive(Schema)]`: what a type is as JSON, from its definition and serde's attributes on it.
+//!
+//! Attributes (`serde`, `own`) → model (`shape`, made by `structs` and `enums`) → tokens (`expand`).
+
+mod enums;
+mod expand;
+mod own;
+mod rename;
+mod serde;
+mod shape;
+mod structs;
+
+use proc_macro2::TokenStream;
+use syn::{Data, DeriveInput, Path, Result, Type};
+
+use self::own::Own;
+use self::rename::Rule;
+use self::serde::Serde;
+use self::shape::Shape;
+use crate::doc::doc;
+use crate::errors::Errors;
+
+/// `impl Schema`, in the words of the crate that `krate` names.
+pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
+    let implement = |input: DeriveInput| {
+        let mut errors = Errors::default();
+        let own = Own::read(&input.attrs, &[own::KEYS.as_slice(), &["crate"]].concat(), &mut errors);
+        let krate = own.krate.clone().unwrap_or_else(|| krate.clone());
+        let shape = read(&input, &own, &mut errors);
+        errors.finish(expand::implementation(&input, &shape, &krate))
+    };
+    syn::parse2(item).and_then(implement).unwrap_or_else(|error| error.to_compile_error())
+}
+
+/// `impl Schema` for an event, whose own attribute names the crate.
+pub(crate) fn of_event(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
+    let mut errors = Errors::default();
+    let own = Own::read(&input.attrs, &own::KEYS, &mut errors);
+    let shape = read(input, &own, &mut errors);
+    errors.finish(expand::implementation(input, &shape, krate))
+}
+
+pub(crate) use self::expand::bounded;
+
+/// What the container's own attributes say about what is in it.
+struct Container {
+    /// The name that serde knows it by.
+    name: String,
+    /// The type's own name, which in its fields means that it contains itself.
+    ident: syn::Ident,
+    rename_all: Rule,
+    rename_all_fields: Rule,
+    tag: Option<String>,
+    content: Option<String>,
+    untagged: bool,
+    /// No member has to be there.
+    default: bool,
+    /// No other members may be there.
+    closed: bool,
+    transparent: bool,
+}
+
+fn read(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
+    let doc = doc(&input.attrs);
+    if let Some(said) = own.shape() {
+        return said.described(doc);
+    }
+    let serde = Serde::read(&input.attrs, errors);
+    serde.check(
+        &[
+            "rename",
+            "rename_all",
+            "rename_all_fields",
+            "deny_unknown_fields",
+            "tag",
+            "content",
+            "untagged",
+            "default",
+            "transparent",
+            "from",
+            "try_from",
+            "into",
+            "bound",
+            "crate",
+            "expecting",
+        ],
+        errors,
+    );
+    if let Some(shape) = converted(&serde, errors) {
+        return shape.described(doc);
+    }
+    let container = Container {
+        name: serde.text("rename", errors).unwrap_or_else(|| rename::unraw(&input.ident)),
+        ident: input.ident.clone(),
+        rename_all: serde.rule("rename_all", errors),
+        rename_all_fields: serde.rule("rename_all_fields", errors),
+        tag: serde.text("tag", errors),
+        content: serde.text("content", errors),
+        untagged: serde.has("untagged"),
+        default: serde.has("default"),
+        closed: serde.has("deny_unknown_fields"),
+        transparent: serde.has("transparent"),
+    };
+    let shape = match &input.data {
+        Data::Struct(data) => structs::read(&data.fields, &container, errors),
+        Data::Enum(data) => enums::read(data.variants.iter(), &container, errors),
+        Data::Union(union) => {
+            errors.at(union.union_token, "a union has no JSON; a struct or an enum has");
+            Shape::Any
+        }
+    };
+    shape.described(doc)
+}
+
+/// The type that serde reads and writes in this one's place.
+fn converted(serde: &Serde, errors: &mut Errors) -> Option<Shape> {
+    let from = serde.entry("from").or_else(|| serde.entry("try_from"));
+    let into = serde.entry("into");
+    let entry = from.or(into)?;
+    let text = |entry: &serde::Entry| entry.literal().map(|literal| literal.value());
+    if from.and_then(text) != into.and_then(text) {
+        errors.at(&entry.meta, format!("serde reads and writes different types here; {}", own::SAY_ON_TYPE));
+        return Some(Shape::Any);
+    }
+    let ty = entry.literal().map(|literal| literal.parse::<Type>());
+    ty.and_then(|ty| errors.ok(ty)).map(|ty| Shape::Of(Box::new(ty))).or(Some(Shape::Any))
+}

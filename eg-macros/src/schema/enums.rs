@@ -1,0 +1,127 @@
+//! Enums as shapes, in the four ways in which serde writes them.
+
+use syn::{Fields, Variant};
+
+use super::own::{self, Own};
+use super::rename::Rule;
+use super::serde::Serde;
+use super::shape::{Part, Presence, Shape};
+use super::{Container, structs};
+use crate::doc::doc;
+use crate::errors::Errors;
+
+/// A variant with what stands on it.
+struct Read {
+    /// Its name and aliases; none for the one that takes all `other` names.
+    names: Option<Vec<String>>,
+    doc: String,
+    untagged: bool,
+    /// It has nothing but its name.
+    unit: bool,
+    /// What it is without its name.
+    content: Shape,
+    /// Whether serde takes a missing content for `None`.
+    newtype: bool,
+}
+
+pub(super) fn read<'a>(
+    variants: impl Iterator<Item = &'a Variant>,
+    container: &Container,
+    errors: &mut Errors,
+) -> Shape {
+    let variants: Vec<Read> = variants.filter_map(|one| variant(one, container, errors)).collect();
+    // Names alone are one list.
+    let bare =
+        |variant: &Read| variant.unit && !variant.untagged && container.tag.is_none() && !container.untagged;
+    let words: Vec<String> =
+        variants.iter().filter(|one| bare(one)).filter_map(|one| one.names.clone()).flatten().collect();
+    let mut shapes = if words.is_empty() { Vec::new() } else { vec![Shape::Words(words)] };
+    for variant in variants.iter().filter(|one| !bare(one) || one.names.is_none()) {
+        for shape in alternatives(variant, container) {
+            shapes.push(shape.described(variant.doc.clone()));
+        }
+    }
+    Shape::any_of(shapes)
+}
+
+fn variant(variant: &Variant, container: &Container, errors: &mut Errors) -> Option<Read> {
+    let serde = Serde::read(&variant.attrs, errors);
+    if serde.has("skip") {
+        return None;
+    }
+    let own = Own::read(&variant.attrs, &own::KEYS, errors);
+    let known = [
+        "rename",
+        "alias",
+        "rename_all",
+        "other",
+        "untagged",
+        "skip_serializing",
+        "skip_deserializing",
+        "bound",
+        "borrow",
+    ];
+    serde.check(&structs::known(&own, &known), errors);
+    let rule = serde.rule("rename_all", errors).or(container.rename_all_fields);
+    let content = own.shape().unwrap_or_else(|| content(&variant.fields, rule, container, errors));
+    let name = serde.text("rename", errors).unwrap_or_else(|| container.rename_all.variant(&variant.ident));
+    let names: Vec<String> = std::iter::once(name).chain(serde.texts("alias", errors)).collect();
+    let newtype = matches!(&variant.fields, Fields::Unnamed(fields) if fields.unnamed.len() == 1);
+    if let (Some(tag), None, Fields::Unnamed(fields)) = (&container.tag, &container.content, &variant.fields)
+        && !newtype
+        && own.shape().is_none()
+    {
+        errors.at(fields, format!("a variant without field names has no place for the tag `{tag}`: name its fields, or add `content = \"…\"`"));
+    }
+    Some(Read {
+        names: (!serde.has("other")).then_some(names),
+        doc: doc(&variant.attrs),
+        untagged: serde.has("untagged") || container.untagged,
+        unit: matches!(variant.fields, Fields::Unit),
+        content,
+        newtype,
+    })
+}
+
+/// What a variant's fields are without its name. The field of a newtype variant stands for itself.
+fn content(fields: &Fields, rule: Rule, container: &Container, errors: &mut Errors) -> Shape {
+    match structs::fields(fields, rule, container, errors) {
+        Shape::Newtype(inner) => *inner,
+        other => other,
+    }
+}
+
+fn alternatives(variant: &Read, container: &Container) -> Vec<Shape> {
+    let Read { names, unit, content, .. } = variant;
+    if variant.untagged {
+        return vec![content.clone()];
+    }
+    let closed = container.closed;
+    let name = names.clone().map_or(Shape::Text(None), Shape::Words);
+    match (&container.tag, &container.content) {
+        (None, _) if *unit => vec![name],
+        (None, _) => {
+            let object =
+                |name: &String| Shape::Object { parts: vec![Part::tag(name, content.clone())], closed: true };
+            names.iter().flatten().map(object).collect()
+        }
+        (Some(tag), None) => {
+            let mut parts = vec![Part::tag(tag, name)];
+            match content {
+                Shape::Object { parts: own, .. } => parts.extend(own.iter().cloned()),
+                Shape::Null => {}
+                other => parts.push(Part::Flat(other.clone())),
+            }
+            vec![Shape::Object { parts, closed }]
+        }
+        (Some(tag), Some(member)) => {
+            let mut parts = vec![Part::tag(tag, name)];
+            if !unit {
+                let presence = if variant.newtype { Presence::AsShape } else { Presence::Required };
+                let (name, doc, shape) = (member.clone(), String::new(), content.clone());
+                parts.push(Part::Field { name, doc, shape, presence });
+            }
+            vec![Shape::Object { parts, closed }]
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Tokens for a shape. Nothing can go wrong here: a type without a schema is found by the compiler, at that type.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{DeriveInput, GenericParam, Generics, Path};
+
+use super::shape::{Part, Presence, Shape};
+
+/// The implementation of `Schema` for the type.
+pub(super) fn implementation(input: &DeriveInput, of: &Shape, krate: &Path) -> TokenStream {
+    let name = &input.ident;
+    let generics = bounded(&input.generics, krate);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let shape = shape(of, krate);
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Schema for #name #ty_generics #where_clause {
+            const SHAPE: &'static #krate::__private::Shape = #shape;
+        }
+    }
+}
+
+/// The generics, with a schema demanded of each type.
+pub(crate) fn bounded(generics: &Generics, krate: &Path) -> Generics {
+    let mut generics = generics.clone();
+    for parameter in &mut generics.params {
+        if let GenericParam::Type(parameter) = parameter {
+            parameter.bounds.push(syn::parse_quote!(#krate::Schema));
+        }
+    }
+    generics
+}
+
+/// A reference to the shape.
+fn shape(of: &Shape, krate: &Path) -> TokenStream {
+    let recurse = |inner: &Shape| shape(inner, krate);
+    let shape = quote!(#krate::__private::Shape);
+    match of {
+        Shape::Of(ty) => quote_spanned!(ty.span()=> <#ty as #krate::Schema>::SHAPE),
+        Shape::Any => quote!(&#shape::Any),
+        Shape::Never => quote!(&#shape::Never),
+        Shape::Null => quote!(&#shape::Null),
+        Shape::Text(None) => quote!(&#shape::STRING),
+        Shape::Text(Some(format)) => {
+            quote!(&#shape::String { format: ::core::option::Option::Some(#format) })
+        }
+        Shape::Words(words) => quote!(&#shape::Words(&[#(#words),*])),
+        Shape::Tuple(shapes) => {
+            let shapes = shapes.iter().map(recurse);
+            quote!(&#shape::Tuple(&[#(#shapes),*]))
+        }
+        Shape::AnyOf(shapes) => {
+            let shapes = shapes.iter().map(recurse);
+            quote!(&#shape::AnyOf(&[#(#shapes),*]))
+        }
+        Shape::Newtype(inner) => {
+            let inner = recurse(inner);
+            quote!(&#shape::Newtype(#inner))
+        }
+        Shape::Described(text, inner) => {
+            let inner = recurse(inner);
+            quote!(&#shape::Described { text: #text, shape: #inner })
+        }
+        Shape::Object { parts, closed } => {
+            let parts = parts.iter().map(|one| part(one, krate));
+            quote!(&#shape::Object { parts: &[#(#parts),*], closed: #closed })
+        }
+    }
+}
+
+fn part(part: &Part, krate: &Path) -> TokenStream {
+    let private = quote!(#krate::__private);
+    match part {
+        Part::Flat(inner) => {
+            let inner = shape(inner, krate);
+            quote!(#private::Part::Flat(#inner))
+        }
+        Part::Field { name, doc, shape: inner, presence } => {
+            let inner = shape(inner, krate);
+            let presence = match presence {
+                Presence::Required => quote!(Required),
+                Presence::Optional => quote!(Optional),
+                Presence::AsShape => quote!(AsShape),
+            };
+            quote! {
+                #private::Part::Field(#private::Field {
+                    name: #name,
+                    doc: #doc,
+                    shape: #inner,
+                    presence: #private::Presence::#presence,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The model of a shape: what `eg_sdk::schema::Shape` is to be, with types instead of their shapes.
+
+use syn::Type;
+
+/// What a type is as JSON.
+#[derive(Clone)]
+pub(crate) enum Shape {
+    /// What this type is.
+    Of(Box<Type>),
+    Any,
+    Never,
+    Null,
+    /// A string, perhaps of a format.
+    Text(Option<String>),
+    Words(Vec<String>),
+    Tuple(Vec<Self>),
+    Object {
+        parts: Vec<Part>,
+        closed: bool,
+    },
+    AnyOf(Vec<Self>),
+    Newtype(Box<Self>),
+    Described(String, Box<Self>),
+}
+
+/// Members of an object.
+#[derive(Clone)]
+pub(crate) enum Part {
+    Field { name: String, doc: String, shape: Shape, presence: Presence },
+    Flat(Shape),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Required,
+    Optional,
+    AsShape,
+}
+
+impl Shape {
+    pub(super) fn described(self, doc: String) -> Self {
+        if doc.is_empty() { self } else { Self::Described(doc, Box::new(self)) }
+    }
+
+    /// One of `shapes`.
+    pub(super) fn any_of(mut shapes: Vec<Self>) -> Self {
+        match (shapes.pop(), shapes.is_empty()) {
+            (None, _) => Self::Never,
+            (Some(only), true) => only,
+            (Some(last), false) => {
+                shapes.push(last);
+                Self::AnyOf(shapes)
+            }
+        }
+    }
+}
+
+impl Part {
+    /// A member that tells variants apart.
+    pub(super) fn tag(name: &str, shape: Shape) -> Self {
+        Self::Field { name: name.to_owned(), doc: String::new(), shape, presence: Presence::Required }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a function's record says about its events: where they come from, and what they are as JSON.
+
+use eg_sdk::schema::{Writer, write as write_schema};
+
+use crate::probe::{Direction, Events};
+
+/// An event type, from a literal that the macro has checked or from an `Event` written by hand.
+pub(super) const fn event_type(out: &mut Writer<'_>, name: &str) {
+    assert!(eg_sdk::is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
+    out.text(name);
+}
+
+/// The sources of emitted events whose type fixes one.
+pub(super) const fn write_sources(out: &mut Writer<'_>, events: &[Events]) {
+    let mut written = 0;
+    let mut set = 0;
+    while set < events.len() {
+        let Events { direction, types, sources, .. } = &events[set];
+        let mut i = 0;
+        while i < types.len() {
+            if let (Direction::Emitted, Some(source)) = (direction, sources[i]) {
+                out.raw(if written == 0 { ",\"sources\":{" } else { "," })
+                    .text(types[i])
+                    .raw(":")
+                    .text(source);
+                written += 1;
+            }
+            i += 1;
+        }
+        set += 1;
+    }
+    if written > 0 {
+        out.raw("}");
+    }
+}
+
+/// The schemas of a function's events, each once per direction; none for events without.
+pub(super) const fn write_events(out: &mut Writer<'_>, events: &[Events]) {
+    let mut written = 0;
+    let mut source = 0;
+    while source < events.len() {
+        let Events { direction, types, schemas, .. } = &events[source];
+        let mut i = 0;
+        while i < types.len() {
+            if let Some(schema) = schemas[i]
+                && !is_known(events, source, direction, types[i])
+            {
+                out.raw(if written == 0 { ",\"events\":[" } else { "," });
+                event_type(out.raw("{\"type\":"), types[i]);
+                out.raw(",\"direction\":").text(direction.as_str()).raw(",\"schema\":");
+                write_schema(out, schema);
+                out.raw("}");
+                written += 1;
+            }
+            i += 1;
+        }
+        source += 1;
+    }
+    if written > 0 {
+        out.raw("]");
+    }
+}
+
+/// Whether the first `before` of `events` have this one with a schema.
+const fn is_known(events: &[Events], before: usize, direction: &Direction, ty: &str) -> bool {
+    let mut source = 0;
+    while source < before {
+        let earlier = &events[source];
+        let mut i = 0;
+        while i < earlier.types.len() {
+            let same = equal(earlier.types[i], ty) && equal(earlier.direction.as_str(), direction.as_str());
+            if same && earlier.schemas[i].is_some() {
+                return true;
+            }
+            i += 1;
+        }
+        source += 1;
+    }
+    false
+}
+
+/// `a == b`, which constants cannot say yet.
+const fn equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}

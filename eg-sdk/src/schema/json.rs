@@ -1,0 +1,108 @@
+//! Writes JSON text in a constant.
+
+/// JSON text in a buffer of the right size: one walk [measures](Writer::measure), the next one writes.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl Writer<'static> {
+    /// Only counts.
+    #[must_use]
+    pub const fn measure() -> Self {
+        Self { bytes: &mut [], len: 0 }
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// Fills `bytes`, which is as long as an equal walk measured.
+    #[must_use]
+    pub const fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, len: 0 }
+    }
+
+    /// How much was written, in bytes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "what has no JSON in it is of no interest")]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Text as it is.
+    pub const fn raw(&mut self, text: &str) -> &mut Self {
+        self.copy(text.as_bytes())
+    }
+
+    /// A string, in quotes.
+    pub const fn text(&mut self, text: &str) -> &mut Self {
+        self.raw("\"").escaped(text).raw("\"")
+    }
+
+    /// What stands between the quotes of a string.
+    pub const fn escaped(&mut self, text: &str) -> &mut Self {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut rest = text.as_bytes();
+        let mut plain = 0;
+        while plain < rest.len() {
+            let byte = rest[plain];
+            if !matches!(byte, b'"' | b'\\' | 0..0x20) {
+                plain += 1;
+                continue;
+            }
+            let (before, after) = rest.split_at(plain);
+            self.copy(before);
+            match byte {
+                b'"' | b'\\' => self.copy(&[b'\\', byte]),
+                _ => self.raw("\\u00").copy(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]),
+            };
+            (rest, plain) = (after.split_at(1).1, 0);
+        }
+        self.copy(rest)
+    }
+
+    /// A number.
+    pub const fn number(&mut self, number: u64) -> &mut Self {
+        if number >= 10 {
+            self.number(number / 10);
+        }
+        self.copy(&[b'0' + (number % 10) as u8])
+    }
+
+    /// A number that may be negative.
+    pub const fn signed(&mut self, number: i64) -> &mut Self {
+        if number < 0 {
+            self.raw("-");
+        }
+        self.number(number.unsigned_abs())
+    }
+
+    /// An array of strings.
+    pub const fn list(&mut self, texts: &[&str]) -> &mut Self {
+        self.raw("[");
+        let mut i = 0;
+        while i < texts.len() {
+            self.comma(i).text(texts[i]);
+            i += 1;
+        }
+        self.raw("]")
+    }
+
+    /// A comma, unless nothing stands before it.
+    pub const fn comma(&mut self, index: usize) -> &mut Self {
+        if index > 0 {
+            self.raw(",");
+        }
+        self
+    }
+
+    /// In one go, because the compiler counts the steps of constants.
+    const fn copy(&mut self, bytes: &[u8]) -> &mut Self {
+        if !self.bytes.is_empty() {
+            let (_, free) = self.bytes.split_at_mut(self.len);
+            free.split_at_mut(bytes.len()).0.copy_from_slice(bytes);
+        }
+        self.len += bytes.len();
+        self
+    }
+}

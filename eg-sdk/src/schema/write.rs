@@ -1,0 +1,296 @@
+//! Shapes as JSON Schema, written in constants.
+
+use super::Writer;
+use super::shape::{Field, Part, Shape};
+
+/// What a shape's surroundings say about it.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    /// A description that takes the place of its own.
+    doc: &'a str,
+    /// Whether it may also be `null`.
+    nullable: bool,
+    /// Whether other members may stand beside its own.
+    open: bool,
+}
+
+/// What of an object comes from a shape whose members are members of another.
+enum Flat<'a> {
+    Parts(&'a [Part]),
+    Values(&'a Shape),
+    OneOf,
+    Anything,
+    Nothing,
+}
+
+/// Writes `shape` as JSON Schema.
+pub const fn write(out: &mut Writer<'_>, shape: &Shape) {
+    schema(out, shape, Context { doc: "", nullable: false, open: false });
+}
+
+const fn schema(out: &mut Writer<'_>, shape: &Shape, context: Context<'_>) {
+    let Context { doc, nullable, open } = context;
+    match shape {
+        Shape::Described { text, shape } if doc.is_empty() => {
+            schema(out, shape, Context { doc: text, ..context });
+        }
+        Shape::Described { shape, .. } | Shape::Newtype(shape) => schema(out, shape, context),
+        Shape::Optional(shape) => schema(out, shape, Context { nullable: true, ..context }),
+        Shape::Any => {
+            begin(out, doc, false).raw("}");
+        }
+        Shape::Never if !nullable => {
+            begin(out, doc, true).raw("\"not\":{}}");
+        }
+        Shape::Never | Shape::Null => {
+            typed(out, doc, "null", false).raw("}");
+        }
+        Shape::Bool => {
+            typed(out, doc, "boolean", nullable).raw("}");
+        }
+        Shape::Number => {
+            typed(out, doc, "number", nullable).raw("}");
+        }
+        Shape::Char => {
+            typed(out, doc, "string", nullable).raw(",\"minLength\":1,\"maxLength\":1}");
+        }
+        Shape::String { format } => {
+            typed(out, doc, "string", nullable);
+            if let Some(format) = format {
+                out.raw(",\"format\":").text(format);
+            }
+            out.raw("}");
+        }
+        Shape::Integer { min, max } => {
+            typed(out, doc, "integer", nullable);
+            if let Some(min) = min {
+                out.raw(",\"minimum\":").signed(*min);
+            }
+            if let Some(max) = max {
+                out.raw(",\"maximum\":").signed(*max);
+            }
+            out.raw("}");
+        }
+        Shape::Words(words) => self::words(begin(out, doc, true), words, nullable),
+        Shape::List { items, unique, length } => {
+            typed(out, doc, "array", nullable).raw(",\"items\":");
+            write(out, items);
+            if *unique {
+                out.raw(",\"uniqueItems\":true");
+            }
+            if let Some(length) = length {
+                let length = *length as u64;
+                out.raw(",\"minItems\":").number(length).raw(",\"maxItems\":").number(length);
+            }
+            out.raw("}");
+        }
+        Shape::Tuple(shapes) => tuple(typed(out, doc, "array", nullable), shapes),
+        Shape::Map { keys, values } => {
+            names(typed(out, doc, "object", nullable), keys);
+            write(out.raw(",\"additionalProperties\":"), values);
+            out.raw("}");
+        }
+        Shape::Object { parts, closed } => {
+            object(typed(out, doc, "object", nullable), parts, *closed && !open);
+        }
+        Shape::AnyOf(shapes) => {
+            any_of(begin(out, doc, true), shapes, nullable, open);
+        }
+    }
+}
+
+/// A schema's beginning: its description, and a comma behind it if more follows.
+const fn begin<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, more: bool) -> &'w mut Writer<'a> {
+    out.raw("{");
+    if !doc.is_empty() {
+        out.raw("\"description\":").text(doc).raw(if more { "," } else { "" });
+    }
+    out
+}
+
+/// The beginning of the schema of a type of JSON.
+const fn typed<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, ty: &str, nullable: bool) -> &'w mut Writer<'a> {
+    begin(out, doc, true).raw("\"type\":");
+    if nullable { out.list(&[ty, "null"]) } else { out.text(ty) }
+}
+
+const fn words(out: &mut Writer<'_>, words: &[&str], nullable: bool) {
+    if let [word] = words
+        && !nullable
+    {
+        out.raw("\"const\":").text(word).raw("}");
+        return;
+    }
+    out.raw("\"enum\":[");
+    let mut i = 0;
+    while i < words.len() {
+        out.comma(i).text(words[i]);
+        i += 1;
+    }
+    if nullable {
+        out.comma(i).raw("null");
+    }
+    out.raw("]}");
+}
+
+const fn tuple(out: &mut Writer<'_>, shapes: &[&Shape]) {
+    if shapes.is_empty() {
+        out.raw(",\"maxItems\":0}");
+        return;
+    }
+    out.raw(",\"prefixItems\":[");
+    let mut i = 0;
+    while i < shapes.len() {
+        write(out.comma(i), shapes[i]);
+        i += 1;
+    }
+    out.raw("],\"items\":false,\"minItems\":").number(i as u64).raw("}");
+}
+
+const fn any_of(out: &mut Writer<'_>, shapes: &[&Shape], nullable: bool, open: bool) {
+    out.raw("\"anyOf\":[");
+    let mut i = 0;
+    while i < shapes.len() {
+        schema(out.comma(i), shapes[i], Context { doc: "", nullable: false, open });
+        i += 1;
+    }
+    if nullable {
+        out.comma(i).raw("{\"type\":\"null\"}");
+    }
+    out.raw("]}");
+}
+
+/// The keys of a map: JSON has strings there, and `serde_json` makes strings of some other keys.
+const fn names(out: &mut Writer<'_>, keys: &Shape) {
+    match keys {
+        Shape::Described { shape, .. } | Shape::Newtype(shape) => names(out, shape),
+        Shape::Any | Shape::String { format: None } => {}
+        Shape::String { .. } | Shape::Char | Shape::Words(_) | Shape::AnyOf(_) => {
+            write(out.raw(",\"propertyNames\":"), keys);
+        }
+        Shape::Bool => {
+            out.raw(",\"propertyNames\":{\"enum\":[\"true\",\"false\"]}");
+        }
+        Shape::Integer { .. } => {
+            out.raw(",\"propertyNames\":{\"pattern\":\"^-?[0-9]+$\"}");
+        }
+        _ => panic!(
+            "the keys of a map have to be strings, words or whole numbers to be the names of a JSON object"
+        ),
+    }
+}
+
+const fn object(out: &mut Writer<'_>, parts: &[Part], closed: bool) {
+    out.raw(",\"properties\":{");
+    properties(out, parts, 0);
+    out.raw("}");
+    let mut measure = Writer::measure();
+    if required(&mut measure, parts, 0) > 0 {
+        required(out.raw(",\"required\":["), parts, 0);
+        out.raw("]");
+    }
+    let mut alternatives = 0;
+    let mut i = 0;
+    while i < parts.len() {
+        if let Part::Flat(shape) = parts[i]
+            && let (Flat::OneOf, false) = flat(shape, false)
+        {
+            out.raw(if alternatives == 0 { ",\"allOf\":[" } else { "," });
+            schema(out, shape, Context { doc: "", nullable: false, open: true });
+            alternatives += 1;
+        }
+        i += 1;
+    }
+    if alternatives > 0 {
+        out.raw("]");
+    }
+    match others(parts) {
+        Flat::Values(shape) => write(out.raw(",\"additionalProperties\":"), shape),
+        Flat::Nothing if closed => {
+            out.raw(",\"additionalProperties\":false");
+        }
+        _ => {}
+    }
+    out.raw("}");
+}
+
+/// Writes the named members behind `written` others, and says how many there are then.
+const fn properties(out: &mut Writer<'_>, parts: &[Part], mut written: usize) -> usize {
+    let mut i = 0;
+    while i < parts.len() {
+        match &parts[i] {
+            Part::Field(Field { name, doc, shape, .. }) => {
+                out.comma(written).text(name).raw(":");
+                schema(out, shape, Context { doc, nullable: false, open: false });
+                written += 1;
+            }
+            Part::Flat(shape) => {
+                if let (Flat::Parts(parts), _) = flat(shape, false) {
+                    written = properties(out, parts, written);
+                }
+            }
+        }
+        i += 1;
+    }
+    written
+}
+
+/// Writes the names of the members that have to be there, likewise.
+const fn required(out: &mut Writer<'_>, parts: &[Part], mut written: usize) -> usize {
+    let mut i = 0;
+    while i < parts.len() {
+        match &parts[i] {
+            Part::Field(field) => {
+                if field.is_required() {
+                    out.comma(written).text(field.name);
+                    written += 1;
+                }
+            }
+            Part::Flat(shape) => {
+                if let (Flat::Parts(parts), false) = flat(shape, false) {
+                    written = required(out, parts, written);
+                }
+            }
+        }
+        i += 1;
+    }
+    written
+}
+
+/// Which members an object may have beside the named ones: none, those of a map, or ones that cannot be told.
+const fn others(parts: &[Part]) -> Flat<'_> {
+    let mut found = Flat::Nothing;
+    let mut i = 0;
+    while i < parts.len() {
+        if let Part::Flat(shape) = &parts[i] {
+            let (mut inner, _) = flat(shape, false);
+            if let Flat::Parts(parts) = inner {
+                inner = others(parts);
+            }
+            match (inner, &found) {
+                (Flat::Nothing, _) => {}
+                (Flat::Values(values), Flat::Nothing) => found = Flat::Values(values),
+                _ => found = Flat::Anything,
+            }
+        }
+        i += 1;
+    }
+    found
+}
+
+/// The members of `shape`, and whether they may all be missing.
+const fn flat(shape: &Shape, optional: bool) -> (Flat<'_>, bool) {
+    let members = match shape {
+        Shape::Described { shape, .. } | Shape::Newtype(shape) => return flat(shape, optional),
+        Shape::Optional(shape) => return flat(shape, true),
+        Shape::Object { parts, .. } => Flat::Parts(parts),
+        Shape::Map { values, .. } => Flat::Values(values),
+        Shape::AnyOf(_) | Shape::Never => Flat::OneOf,
+        Shape::Any => Flat::Anything,
+        Shape::Null => Flat::Nothing,
+        _ => panic!(
+            "what is flattened, or stands in a variant beside its tag, has to be a struct, a map, or an enum of these"
+        ),
+    };
+    (members, optional)
+}

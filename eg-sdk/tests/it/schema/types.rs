@@ -1,0 +1,61 @@
+//! Types of the standard library, and generic ones.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use eg_sdk::{Event, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::enums::{Untagged, Words};
+use super::{schema, validator};
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event("page")]
+struct Page<'a, T> {
+    items: Vec<T>,
+    #[serde(borrow)]
+    next: Option<Cow<'a, str>>,
+}
+
+#[test]
+fn types_of_the_standard_library() {
+    fn shows<T: Schema>(expected: Value) {
+        assert_eq!(schema::<T>(), expected, "{}", std::any::type_name::<T>());
+        validator::<T>();
+    }
+    let string = json!({"type": "string"});
+    let byte = json!({"type": "integer", "minimum": 0, "maximum": 255});
+    shows::<BTreeMap<String, Vec<bool>>>(
+        json!({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "boolean"}}}),
+    );
+    shows::<HashMap<Words, ()>>(json!({
+        "type": "object", "propertyNames": {"enum": ["NEW-ORDER", "gone", "lost"]}, "additionalProperties": {"type": "null"},
+    }));
+    shows::<BTreeMap<i32, f64>>(json!({
+        "type": "object", "propertyNames": {"pattern": "^-?[0-9]+$"}, "additionalProperties": {"type": "number"},
+    }));
+    shows::<BTreeSet<&str>>(json!({"type": "array", "items": string, "uniqueItems": true}));
+    shows::<[u8; 3]>(json!({"type": "array", "items": byte, "minItems": 3, "maxItems": 3}));
+    shows::<(u8, &str)>(
+        json!({"type": "array", "prefixItems": [byte, string], "items": false, "minItems": 2}),
+    );
+    shows::<Option<Option<Untagged>>>(json!({"anyOf": [
+        {"type": "integer"}, {"type": "object", "properties": {"x": string}, "required": ["x"]}, {"type": "null"},
+        {"type": "null"},
+    ]}));
+    shows::<Option<Value>>(json!({}));
+    shows::<i64>(json!({"type": "integer"}));
+    shows::<Page<'_, u8>>(json!({
+        "type": "object", "required": ["items"],
+        "properties": {"items": {"type": "array", "items": byte}, "next": {"type": ["string", "null"]}},
+    }));
+    let duration = serde_json::to_value(std::time::Duration::from_millis(1500)).unwrap();
+    assert!(validator::<std::time::Duration>().is_valid(&duration), "{duration}");
+}
+
+#[test]
+#[should_panic(expected = "the keys of a map have to be strings")]
+fn maps_with_other_keys_have_no_json() {
+    schema::<BTreeMap<Vec<u8>, u8>>();
+}

@@ -1,0 +1,10 @@
+use eg_runtime::Schema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Schema)]
+enum Tree {
+    Leaf,
+    Node(Box<Self>),
+}
+
+fn main() {}
