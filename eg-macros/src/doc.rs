@@ -12,7 +12,8 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
         _ => None,
     });
     // A block comment is one text of several lines.
-    let lines: Vec<String> = lines.flat_map(|text| text.lines().map(trimmed).collect::<Vec<_>>()).collect();
+    let lines: Vec<String> =
+        lines.flat_map(|text| text.split('\n').map(trimmed).collect::<Vec<_>>()).collect();
     let paragraph: Vec<&str> =
         lines.iter().map(String::as_str).skip_while(|l| l.is_empty()).take_while(|l| !l.is_empty()).collect();
     paragraph.join(" ")

@@ -73,6 +73,7 @@ struct PersonMoved {
     #[serde(alias = "remark")]
     note: String,
     #[serde(skip)]
+    #[expect(dead_code, reason = "what serde skips has no place in the schema")]
     seen: bool,
 }
 

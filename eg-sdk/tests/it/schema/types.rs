@@ -20,6 +20,7 @@ struct Page<'a, T> {
 
 #[test]
 fn types_of_the_standard_library() {
+    #[expect(clippy::needless_pass_by_value, reason = "each is made for its call")]
     fn shows<T: Schema>(expected: Value) {
         assert_eq!(schema::<T>(), expected, "{}", std::any::type_name::<T>());
         validator::<T>();
