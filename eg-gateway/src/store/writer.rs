@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, DropBehavior, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -158,12 +158,11 @@ fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<b
 fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
-        let mut savepoint = transaction.savepoint()?;
-        // A failing write may have done something before it failed.
-        savepoint.set_drop_behavior(DropBehavior::Rollback);
+        let savepoint = transaction.savepoint()?;
         if job.run(&savepoint) {
             savepoint.commit()?;
         } else {
+            // Takes back what the failing write did before it failed.
             drop(savepoint);
         }
         still_open(&transaction)?;
