@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tokio::process::Command;
 
-use crate::program::{Program, build};
+use crate::program::{Program, build, own_variables};
 use crate::{PATIENCE_TO_BUILD, eventually_within};
 
 /// A running `cargo eg run`.
@@ -62,6 +62,9 @@ pub fn cargo_eg() -> Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BINARY.get_or_init(|| build(&["cargo-eg"])["cargo-eg"].clone()));
     command.arg("eg").current_dir(workspace());
+    for name in own_variables() {
+        command.env_remove(name);
+    }
     command
 }
 
