@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tokio::process::Command;
 
-use crate::program::{Program, build};
+use crate::program::{Program, build, own_variables};
 use crate::{PATIENCE_TO_BUILD, eventually_within};
 
 /// A running `cargo eg run`.
@@ -61,6 +61,9 @@ impl App {
 pub fn cargo_eg() -> Command {
     let mut command = Command::new(binary());
     command.arg("eg").current_dir(workspace());
+    for name in own_variables() {
+        command.env_remove(name);
+    }
     command
 }
 

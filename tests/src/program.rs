@@ -1,6 +1,7 @@
 //! Programs of this workspace as processes: built, started, read line by line, and gone when the test ends.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,14 +24,8 @@ pub fn build(packages: &[&str]) -> HashMap<String, PathBuf> {
     for package in packages {
         command.args(["--package", package]);
     }
-    // What cargo tells this test about its own package is not for the build of others: crates that look at it would be
-    // built anew.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_")
-            || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
-        {
-            command.env_remove(name);
-        }
+    for name in own_variables() {
+        command.env_remove(name);
     }
     let output = command.stderr(Stdio::inherit()).output().expect("cargo can be started");
     assert!(output.status.success(), "{packages:?} do not build");
@@ -39,6 +34,16 @@ pub fn build(packages: &[&str]) -> HashMap<String, PathBuf> {
         _ => None,
     });
     executables.collect()
+}
+
+/// What cargo tells this test about its own package. It is not for the builds of others: crates that look at it would be
+/// built anew.
+pub fn own_variables() -> impl Iterator<Item = OsString> {
+    let own = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(own)
 }
 
 /// A running program. It is killed when this is dropped.

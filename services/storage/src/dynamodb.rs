@@ -156,7 +156,7 @@ impl Table {
     }
 
     fn failed(&self, action: &str, error: &(impl StdError + 'static)) -> Error {
-        Error::backend(format!("{action} table `{}`", self.name), DisplayErrorContext(error))
+        Error::backend(format!("{action} table `{}`", self.name), &DisplayErrorContext(error))
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn backend(action: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn backend(action: impl Into<String>, reason: &impl ToString) -> Self {
         Self::Backend { action: action.into(), reason: reason.to_string() }
     }
 

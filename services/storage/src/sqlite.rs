@@ -31,14 +31,14 @@ impl Database {
                 Err(e) if is_busy(&e) && started.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                Err(e) => return Err(Error::backend(format!("open {}", path.display()), e)),
+                Err(e) => return Err(Error::backend(format!("open {}", path.display()), &e)),
             }
         }
     }
 
     pub(crate) fn in_memory() -> Result<Self, Error> {
         let connection = Connection::open_in_memory().and_then(prepare);
-        connection.map(Self::of).map_err(|e| Error::backend("open a store in memory", e))
+        connection.map(Self::of).map_err(|e| Error::backend("open a store in memory", &e))
     }
 
     fn of(connection: Connection) -> Self {
@@ -54,7 +54,7 @@ impl Database {
             )?;
             select.query_row([&key.partition, &key.sort], item).optional()
         };
-        self.run(read).await?.map_err(|e| Error::backend(action, e))
+        self.run(read).await?.map_err(|e| Error::backend(action, &e))
     }
 
     pub(crate) async fn page(
@@ -74,7 +74,7 @@ impl Database {
             )?;
             select.query_map(params![partition, after, limit], item)?.collect::<Result<Vec<_>, _>>()
         };
-        self.run(read).await?.map_err(|e| Error::backend(action, e))
+        self.run(read).await?.map_err(|e| Error::backend(action, &e))
     }
 
     pub(crate) async fn transact(&self, writes: Writes) -> Result<(), Error> {
@@ -82,7 +82,7 @@ impl Database {
         match self.run(write).await? {
             Ok(None) => Ok(()),
             Ok(Some(key)) => Err(Error::Conflict { key }),
-            Err(e) => Err(Error::backend("write to the store", e)),
+            Err(e) => Err(Error::backend("write to the store", &e)),
         }
     }
 
@@ -96,7 +96,7 @@ impl Database {
             // A panic while the lock was held left nothing half done: dropping a transaction rolls it back.
             work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        tokio::task::spawn_blocking(run).await.map_err(|e| Error::backend("use the store", e))
+        tokio::task::spawn_blocking(run).await.map_err(|e| Error::backend("use the store", &e))
     }
 }
 

@@ -36,7 +36,8 @@ impl Partner {
 
     /// Tells the partner of a delivery. What the partner will never take is rejected.
     pub(crate) async fn take(&self, event: CloudEvent<DeliveryMarkedAsStarted>) -> Result<(), Error> {
-        let mut call = self.client.post(&self.url).header("content-type", "application/cloudevents+json");
+        // As plain JSON: a gateway in front of the partner would take a CloudEvent for itself.
+        let mut call = self.client.post(&self.url).header("content-type", "application/json");
         if let Some(key) = &self.api_key {
             call = call.header("ApiKeyName", key);
         }
