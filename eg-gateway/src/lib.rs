@@ -32,6 +32,10 @@
 //! event sets the extension `hops` of those it emits to that event's and one more, so that loops end;
 //! the system events that tell of an event carry its `hops`.
 //!
+//! `eventgateway.delivery.deadLettered` is a system event of its own: whoever subscribes to it is told, once and from the
+//! same transaction, of each delivery that is given up, with `functionId`, `subscriptionId`, `state` (`dead` or
+//! `expired`), `attempts`, `reason` and the `event`. So a dead letter can drive a function.
+//!
 //! The Config API also has:
 //!
 //! | request | answer |

@@ -77,8 +77,15 @@ impl Reception {
         Ok(())
     }
 
+    /// Announces events that are on disk, and wakes who delivers them.
+    pub(crate) fn stored(&self, events: &[NewEvent]) {
+        let mut lanes = Vec::new();
+        events.iter().for_each(|event| self.announce(event, &mut lanes));
+        self.wakeups.wake(lanes);
+    }
+
     /// What is to be stored of an event.
-    fn decide(&self, arrival: Arrival) -> NewEvent {
+    pub(crate) fn decide(&self, arrival: Arrival) -> NewEvent {
         let Arrival { space, id, ty, source, method, path, accepted_at, json, targets, notices } = arrival;
         let (intakes, subject, reliable_id) = {
             let facts = Facts::new(&json);

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use crate::clock;
 use crate::configuration::Configuration;
 use crate::decide::envelope::{self, Envelope, Stamp};
-use crate::decide::system::Happening;
+use crate::decide::system::{self, Call, Happening};
 use crate::reception::{Arrival, Reception};
+use crate::store::{Loss, NewEvent, Teller};
 
-/// Makes system events and hands them in.
+/// Makes system events and hands them in. Clones share it.
+#[derive(Clone)]
 pub(crate) struct SystemEvents {
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) reception: Reception,
@@ -47,6 +49,27 @@ impl SystemEvents {
             });
         }
         events
+    }
+
+    /// What tells of deliveries that are given up, for the transaction in which that happens. That an event of the
+    /// gateway's own is given up is not told.
+    pub(crate) fn teller(&self) -> Teller {
+        let this = self.clone();
+        Arc::new(move |loss: &Loss| {
+            if system::is_system(&loss.event_type) {
+                return Vec::new();
+            }
+            let Loss { space, function, subscription, json, attempts, expired, reason, .. } = loss;
+            let call = Call { space, function, event: json };
+            let happening =
+                Happening::GivenUp { call, subscription, attempts: *attempts, expired: *expired, reason };
+            this.events(space, &happening).into_iter().map(|event| this.reception.decide(event)).collect()
+        })
+    }
+
+    /// Tells the watchers and the engine of events that a [`Teller`] has made and that are on disk.
+    pub(crate) fn told(&self, events: &[NewEvent]) {
+        self.reception.stored(events);
     }
 
     /// Hands in the events that tell `space` what happened. That they cannot be stored stops nothing else; the log says

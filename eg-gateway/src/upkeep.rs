@@ -80,9 +80,11 @@ async fn expire(delivering: &Delivering, snapshot: &Arc<Snapshot>, subscription:
     let gate = gatekeeper(snapshot, &delivering.retry);
     loop {
         let (space, id) = (subscription.space.clone(), subscription.subscription_id.clone());
-        match delivering.store.expire(space, id, since, now, Arc::clone(&gate)).await {
-            Ok(ended) if ended.is_empty() => return,
-            Ok(ended) => {
+        let teller = delivering.invoker.system().teller();
+        match delivering.store.expire(space, id, since, now, Arc::clone(&gate), teller).await {
+            Ok((ended, _)) if ended.is_empty() => return,
+            Ok((ended, told)) => {
+                delivering.invoker.system().told(&told);
                 ended.into_iter().for_each(|ended| tell_ended(delivering, &subscription.space, ended));
             }
             Err(error) => {

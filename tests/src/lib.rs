@@ -14,6 +14,7 @@ pub struct Edition2021;
 pub mod app;
 pub mod moto;
 pub mod program;
+pub mod shop;
 pub mod subscriber;
 
 use std::future::Future;

@@ -64,6 +64,15 @@ impl Program {
         Self { name: name.to_owned(), child, lines }
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name))
+    }
+
     /// What it has printed so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -105,7 +114,7 @@ impl Program {
     }
 
     fn signal(&self, signal: &str) {
-        let id = self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name));
+        let id = self.id();
         let status = std::process::Command::new("kill").args([signal, &id.to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "cannot send {signal} to {}", self.name);
     }

@@ -1,5 +1,5 @@
 //! The events by which the gateway tells what it does: their types and payloads, as in Event Gateway 0.9.1, except that
-//! results and errors are the real ones. Whether anybody subscribed is `router`'s question.
+//! results and errors are the real ones, and that deliveries that are given up are told too. Whether anybody subscribed is `router`'s question.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ pub(crate) enum Happening<'a> {
     Invoked { call: Call<'a>, reply: &'a [u8] },
     /// A call failed.
     Failed { call: Call<'a>, error: &'a str },
+    /// A delivery was given up: it is a dead letter, or it expired.
+    GivenUp { call: Call<'a>, subscription: &'a str, attempts: u32, expired: bool, reason: &'a str },
 }
 
 /// The call of a function with an event.
@@ -53,6 +55,7 @@ impl Happening<'_> {
             Self::Invoking(_) => &["eventgateway.function.invoking"],
             Self::Invoked { .. } => &["eventgateway.function.invoked"],
             Self::Failed { .. } => &["eventgateway.function.invocationFailed", FUNCTION_ERROR],
+            Self::GivenUp { .. } => &["eventgateway.delivery.deadLettered"],
         }
     }
 
@@ -61,7 +64,10 @@ impl Happening<'_> {
     pub(crate) fn hops(&self) -> u64 {
         let event = match self {
             Self::Received { event, .. } => event,
-            Self::Invoking(call) | Self::Invoked { call, .. } | Self::Failed { call, .. } => call.event,
+            Self::Invoking(call)
+            | Self::Invoked { call, .. }
+            | Self::Failed { call, .. }
+            | Self::GivenUp { call, .. } => call.event,
         };
         Facts::new(event).hops()
     }
@@ -82,6 +88,28 @@ impl Happening<'_> {
             Self::Invoking(call) => call.data(None, None),
             Self::Invoked { call, reply } => call.data(Some(Base64(reply)), None),
             Self::Failed { call, error } => call.data(None, Some(Message { message: error })),
+            Self::GivenUp { call, subscription, attempts, expired, reason } => {
+                #[derive(Serialize)]
+                #[serde(rename_all = "camelCase")]
+                struct Data<'a> {
+                    space: &'a str,
+                    function_id: &'a str,
+                    subscription_id: &'a str,
+                    state: &'a str,
+                    attempts: u32,
+                    reason: &'a str,
+                    event: &'a RawValue,
+                }
+                raw(&Data {
+                    space: call.space,
+                    function_id: call.function,
+                    subscription_id: subscription,
+                    state: if *expired { "expired" } else { "dead" },
+                    attempts: *attempts,
+                    reason,
+                    event: serde_json::from_slice(call.event).ok()?,
+                })
+            }
         }
     }
 }
@@ -145,6 +173,10 @@ mod tests {
             (
                 Happening::Failed { call, error: "no \"luck\"" },
                 r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2},"error":{"message":"no \"luck\""}}"#,
+            ),
+            (
+                Happening::GivenUp { call, subscription: "u", attempts: 5, expired: false, reason: "no" },
+                r#"{"space":"s","functionId":"f","subscriptionId":"u","state":"dead","attempts":5,"reason":"no","event":{"z":1.0,"a":2}}"#,
             ),
         ] {
             assert!(happening.types().iter().all(|ty| is_system(ty)));

@@ -108,8 +108,12 @@ impl Engine {
             let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
             let bytes = self.memory.saturating_sub(under_way);
             let gate = upkeep::gatekeeper(&self.delivering.configuration.current(), &self.delivering.retry);
-            match self.delivering.store.claim(wanted.clone(), now, bytes, gate).await {
-                Ok(claims) => claims.into_iter().for_each(|claim| self.start(claim)),
+            let system = self.delivering.invoker.system();
+            match self.delivering.store.claim(wanted.clone(), now, bytes, gate, system.teller()).await {
+                Ok((claims, told)) => {
+                    system.told(&told);
+                    claims.into_iter().for_each(|claim| self.start(claim));
+                }
                 Err(error) => {
                     tracing::error!(%error, "cannot load deliveries");
                     for (lane, _) in wanted {
@@ -299,7 +303,7 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> E
 
 /// Counts a delivery that ended without another attempt, and tells the watchers.
 pub(crate) fn tell_ended(delivering: &Delivering, space: &str, ended: Ended) {
-    let Ended { event_id, event_type, function, expired, reason } = ended;
+    let Ended { event_id, event_type, function, expired, reason, .. } = ended;
     let outcome =
         if expired { DeliveryOutcome::Expired { reason } } else { DeliveryOutcome::Dead { reason } };
     delivering.metrics.ended(space, (&outcome).into(), 1);
@@ -318,7 +322,13 @@ async fn call(delivering: &Delivering, lane: &Lane, event_type: &str, json: Vec<
 
 /// Writes down the end of an attempt, however long the store takes: without it, the delivery would be made again.
 async fn record(delivering: &Delivering, finish: Finish) {
-    while let Err(error) = delivering.store.finish(finish.clone()).await {
+    let system = delivering.invoker.system();
+    let given_up = !matches!(finish.next, Next::Delivered | Next::Retry { .. });
+    loop {
+        let error = match delivering.store.finish(finish.clone(), given_up.then(|| system.teller())).await {
+            Ok(told) => return system.told(&told),
+            Err(error) => error,
+        };
         tracing::error!(%error, "cannot record an attempt; its function may be called again");
         if matches!(error, StoreError::Closed) || delivering.stop.is_cancelled() {
             return;

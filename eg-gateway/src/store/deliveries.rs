@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::events::NewEvent;
+use super::notices::{Teller, tell, tell_one};
 use super::{Store, StoreError};
 use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
 
@@ -52,6 +54,7 @@ pub(crate) struct Claimed {
 /// A delivery that ended without another attempt.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    pub(crate) delivery: i64,
     pub(crate) event_id: String,
     pub(crate) event_type: String,
     pub(crate) function: String,
@@ -120,18 +123,33 @@ impl Store {
         now: i64,
         bytes: usize,
         gate: Gatekeeper,
-    ) -> Result<Vec<Claim>, StoreError> {
+        teller: Teller,
+    ) -> Result<(Vec<Claim>, Vec<NewEvent>), StoreError> {
         let claim = move |connection: &Connection| {
             let mut bytes = bytes;
             let lane = |(lane, limit)| claim_lane(connection, lane, limit, now, &mut bytes, &gate);
-            lanes.into_iter().map(lane).collect()
+            let claims: Vec<Claim> = lanes.into_iter().map(lane).collect::<Result<_, _>>()?;
+            let told = tell(connection, claims.iter().flat_map(|claim| &claim.ended), &teller)?;
+            Ok((claims, told))
         };
         self.writer.run(claim).await
     }
 
-    /// Writes down how an attempt ended and what follows from it.
-    pub(crate) async fn finish(&self, finish: Finish) -> Result<(), StoreError> {
-        self.writer.run(move |connection| finish_attempt(connection, &finish)).await
+    /// Writes down how an attempt ended and what follows from it. With a `teller`, the delivery is given up, and the
+    /// events that tell so are returned.
+    pub(crate) async fn finish(
+        &self,
+        finish: Finish,
+        teller: Option<Teller>,
+    ) -> Result<Vec<NewEvent>, StoreError> {
+        let finish = move |connection: &Connection| {
+            finish_attempt(connection, &finish)?;
+            match &teller {
+                Some(teller) => tell_one(connection, finish.delivery, teller),
+                None => Ok(Vec::new()),
+            }
+        };
+        self.writer.run(finish).await
     }
 }
 
@@ -197,12 +215,12 @@ pub(crate) fn claim_lane(
         };
         let Claimed { event_id, event_type, ordered, .. } = one;
         let function = lane.function.clone();
-        ended.push((delivery, ordered, Ended { event_id, event_type, function, expired, reason }));
+        ended.push((ordered, Ended { delivery, event_id, event_type, function, expired, reason }));
     }
     drop(rows);
     drop(due);
-    for (delivery, ordered, ended) in &ended {
-        end(connection, *delivery, *ordered, ended.expired, &ended.reason, now)?;
+    for (ordered, ended) in &ended {
+        end(connection, ended.delivery, *ordered, ended.expired, &ended.reason, now)?;
     }
     for claimed in &claimed {
         connection

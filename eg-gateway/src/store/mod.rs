@@ -28,6 +28,7 @@ mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod migrate;
+mod notices;
 mod replay;
 mod schema;
 mod search;
@@ -49,6 +50,7 @@ pub(crate) use backlog::Backlog;
 pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
 pub(crate) use deliveries::{Candidate, Claim, Claimed, Ended, Finish, Gatekeeper, Lane};
 pub(crate) use events::{Accepted, NewEvent};
+pub(crate) use notices::{Loss, Teller};
 pub(crate) use replay::Range;
 #[cfg(test)]
 pub(crate) use schema::open as open_database;

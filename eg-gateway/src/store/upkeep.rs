@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, params};
 
 use super::deliveries::{Candidate, Ended, Gatekeeper, end};
-use super::events::count;
+use super::events::{NewEvent, count};
+use super::notices::{Teller, tell};
 use super::{Store, StoreError};
 use crate::decide::delivery::Gate;
 
@@ -45,9 +46,12 @@ impl Store {
         since: i64,
         now: i64,
         gate: Gatekeeper,
-    ) -> Result<Vec<Ended>, StoreError> {
+        teller: Teller,
+    ) -> Result<(Vec<Ended>, Vec<NewEvent>), StoreError> {
         let expire = move |connection: &Connection| {
-            expire_batch(connection, &space, &subscription_id, since, now, &gate)
+            let ended = expire_batch(connection, &space, &subscription_id, since, now, &gate)?;
+            let told = tell(connection, ended.iter(), &teller)?;
+            Ok((ended, told))
         };
         self.writer.run(expire).await
     }
@@ -95,15 +99,16 @@ pub(crate) fn expire_batch(
     )?;
     let row = |row: &rusqlite::Row<'_>| {
         let (event_id, event_type, function) = (row.get(4)?, row.get(5)?, row.get(6)?);
-        let ended = Ended { event_id, event_type, function, expired: true, reason: String::new() };
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, ended))
+        let (delivery, reason) = (row.get(0)?, String::new());
+        let ended = Ended { delivery, event_id, event_type, function, expired: true, reason };
+        Ok((row.get(1)?, row.get(2)?, row.get(3)?, ended))
     };
     let rows = late.query_map(params![space, subscription_id, since, BATCH], row)?;
-    let rows: Vec<(i64, u32, i64, bool, Ended)> = rows.collect::<Result<_, _>>()?;
+    let rows: Vec<(u32, i64, bool, Ended)> = rows.collect::<Result<_, _>>()?;
     let mut ended = Vec::new();
-    for (delivery, failures, since, ordered, one) in rows {
+    for (failures, since, ordered, one) in rows {
         if let Gate::Expired { reason } = gate(&Candidate { space, subscription_id, failures, since, now }) {
-            end(connection, delivery, ordered, true, &reason, now)?;
+            end(connection, one.delivery, ordered, true, &reason, now)?;
             ended.push(Ended { reason, ..one });
         }
     }

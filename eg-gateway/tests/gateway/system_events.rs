@@ -199,3 +199,60 @@ async fn loops_through_system_events_end() {
     assert_eq!(letters[0]["eventType"], ALL[0]);
     assert_eq!(letters[0]["reason"], "a loop: 3 events led to this one, and 2 are allowed");
 }
+
+const DEAD_LETTERED: &str = "eventgateway.delivery.deadLettered";
+
+/// `watcher` is told of dead letters, and refuses to hear of them if it is told to.
+async fn bereaved(functions: &Functions, attempts: u32) -> TestGateway {
+    let gateway = TestGateway::with(|options| {
+        options.retry.attempts = attempts;
+        options.retry.min_backoff = std::time::Duration::from_millis(1);
+    })
+    .await;
+    for function in ["watcher", "bad"] {
+        gateway.api.http_function(function, &functions.url(&format!("/{function}"))).await;
+    }
+    for ty in ["e", DEAD_LETTERED] {
+        gateway.api.event_type(ty).await;
+    }
+    gateway.api.subscribe(DEAD_LETTERED, "watcher").await;
+    gateway.api.subscribe("e", "bad").await;
+    gateway
+}
+
+#[tokio::test]
+async fn a_dead_letter_drives_a_function() {
+    for (status, attempts, reason) in [
+        (400, 1, "rejected: HTTP status 400: not today"),
+        (500, 2, "all 2 attempts failed, the last one with: HTTP status 500: not today"),
+    ] {
+        let mut functions = Functions::start(move |call| match call.path.as_str() {
+            "/bad" => Answer::Http(status, "not today".to_owned()),
+            _ => Answer::Http(200, String::new()),
+        })
+        .await;
+        let gateway = bereaved(&functions, 2).await;
+        gateway.api.emit("e", "1").await;
+        let data = told(&mut functions, 1).await.remove(DEAD_LETTERED).unwrap();
+        assert_eq!((&data["functionId"], &data["space"]), (&json!("bad"), &json!("default")));
+        assert_eq!((&data["state"], &data["attempts"]), (&json!("dead"), &json!(attempts)));
+        assert_eq!((&data["reason"], &data["event"]["id"]), (&json!(reason), &json!("1")));
+        assert!(data["subscriptionId"].as_str().is_some_and(|id| !id.is_empty()));
+        gateway.gateway.shutdown().await;
+        assert!(functions.try_call().is_none(), "told once");
+    }
+}
+
+/// Who is told of dead letters and fails leaves dead letters, which nobody is told of.
+#[tokio::test]
+async fn the_end_of_a_dead_letters_own_event_is_not_told() {
+    let mut functions = Functions::start(|_| Answer::Http(400, String::new())).await;
+    let gateway = bereaved(&functions, 1).await;
+    gateway.api.emit("e", "1").await;
+    assert_eq!(told(&mut functions, 1).await.len(), 1);
+    // The event, and what told of it.
+    gateway.api.wait_for_books("dead", 2).await;
+    gateway.gateway.shutdown().await;
+    assert!(functions.try_call().is_none());
+    assert_eq!(stored(&gateway), 2);
+}

@@ -196,28 +196,54 @@ impl<S: OutboxStore> Outbox<S> {
         &self,
         emitter: &impl Emitter,
         cause: impl Into<Cause>,
-        mut decide: D,
+        decide: D,
     ) -> Result<Handled, E>
     where
         D: FnMut() -> F,
         F: Future<Output = Result<Decision<S::Change>, E>>,
         E: From<OutboxError<S::Error>>,
     {
-        let cause = cause.into();
+        let (handled, unsent) = self.store_once(cause.into(), decide).await?;
+        if let Some(batch) = unsent {
+            self.send(emitter, &batch).await?;
+        }
+        Ok(handled)
+    }
+
+    /// Handles `cause` once, as [`handle`](Self::handle), where no event follows: `decide` says what changes.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
+    pub async fn record<D, F, E>(&self, cause: impl Into<Cause>, mut decide: D) -> Result<Handled, E>
+    where
+        D: FnMut() -> F,
+        F: Future<Output = Result<S::Change, E>>,
+        E: From<OutboxError<S::Error>>,
+    {
+        let decide = || {
+            let change = decide();
+            async move { change.await.map(Decision::new) }
+        };
+        self.store_once(cause.into(), decide).await.map(|(handled, _)| handled)
+    }
+
+    /// Has `cause` handled in the store, and returns what is to be emitted.
+    async fn store_once<D, F, E>(&self, cause: Cause, mut decide: D) -> Result<(Handled, Option<Batch>), E>
+    where
+        D: FnMut() -> F,
+        F: Future<Output = Result<Decision<S::Change>, E>>,
+        E: From<OutboxError<S::Error>>,
+    {
         for attempt in 0..ATTEMPTS {
             match self.0.find(cause.as_str()).await.map_err(OutboxError::Store)? {
                 Found::New => {}
-                Found::Done => return Ok(Handled::Before),
-                Found::Unsent(batch) => {
-                    self.send(emitter, &batch).await?;
-                    return Ok(Handled::Before);
-                }
+                Found::Done => return Ok((Handled::Before, None)),
+                Found::Unsent(batch) => return Ok((Handled::Before, Some(batch))),
             }
             let Decision { change, events } = decide().await?;
             let batch = Batch { cause: cause.as_str().to_owned(), events };
             if self.0.commit(change, &batch).await.map_err(OutboxError::Store)? {
-                self.send(emitter, &batch).await?;
-                return Ok(Handled::Now);
+                return Ok((Handled::Now, Some(batch)));
             }
             tokio::time::sleep(pause(attempt)).await;
         }

@@ -236,10 +236,10 @@ async fn two_functions_may_handle_one_event_and_a_name_is_a_cause_too() {
     let (gateway, recorder) = EventGateway::recording();
     let outbox = Outbox::new(Shelf::default());
     for expected in [Handled::Now, Handled::Before] {
-        let nothing =
-            || async { Ok::<_, OutboxError<Broken>>(Decision::new(Reserve { version: 0, total: 9 })) };
-        assert_eq!(outbox.handle(&gateway, "request 1", nothing).await.unwrap(), expected);
+        let nine = || async { Ok::<_, OutboxError<Broken>>(Reserve { version: 0, total: 9 }) };
+        assert_eq!(outbox.record("request 1", nine).await.unwrap(), expected);
     }
+    assert_eq!(outbox.send_unsent(&gateway).await.unwrap(), 0);
     assert_eq!((recorder.events().len(), outbox.store().0.lock().unwrap().total), (0, 9));
 }
 

@@ -26,7 +26,8 @@ pub fn first<E: Event + OfOrder>(event: E) -> CloudEvent<E> {
 /// the clocks of two machines disagree. So the history of an order can be sorted by time.
 #[must_use]
 pub fn caused_by<C, E: Event + OfOrder>(cause: &CloudEvent<C>, event: E) -> CloudEvent<E> {
-    let hops = cause.extension("hopcount").and_then(|hops| hops.as_i64().or_else(|| hops.as_str()?.parse().ok()));
+    let hops =
+        cause.extension("hopcount").and_then(|hops| hops.as_i64().or_else(|| hops.as_str()?.parse().ok()));
     let now = OffsetDateTime::now_utc();
     let after_cause = cause.time().map(|time| time + Duration::from_micros(1));
     first(event)

@@ -8,8 +8,8 @@ mod money;
 
 pub use document::{
     Customer, DeliveryProgress, DeliveryStarted, DeliveryStatus, Described, Estimate, Estimated, Item, Order,
-    OrderRef, OrderRow, OrderStatus, Paid, Payment, PaymentStatus, Progressed, Refunded, Released, Returned, Shipment,
-    WithItem,
+    OrderRef, OrderRow, OrderStatus, Paid, Payment, PaymentStatus, Progressed, Refunded, Released, Returned,
+    Shipment, WithItem,
 };
 pub use envelope::{OfOrder, caused_by, first};
 pub use money::Cents;

@@ -1,0 +1,98 @@
+//! The customers as this service keeps them.
+
+use eg_runtime::outbox::{Decision, Outbox};
+use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
+use serde::Deserialize;
+use service_storage::{Key, Store, Write};
+use shop_events::{Customer, CustomerDescribed, Described, ErrorCustomerDescribed, ItemDescribed, caused_by};
+
+/// All customers.
+#[derive(Debug, Clone)]
+pub(crate) struct Customers(Outbox<Store>);
+
+/// What can be said of a customer.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Profile {
+    #[serde(default)]
+    pub(crate) description: String,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) address: String,
+}
+
+const CUSTOMERS: &str = "customer";
+
+impl Customers {
+    pub(crate) async fn open() -> Result<Self, Error> {
+        Self::in_store(Store::open("customer", "CUSTOMER_TABLE").await?).await
+    }
+
+    /// The customers in this store; in an empty one, the sample customers.
+    pub(crate) async fn in_store(store: Store) -> Result<Self, Error> {
+        if store.page(CUSTOMERS, None, 1).await?.is_empty() {
+            let sample = [
+                ("customer-1", "Customer One", "Buckingham Palace", "London SW1A 1AA, UK"),
+                ("customer-2", "Customer Two", "British Museum", "Great Russell St, London WC1B 3DG, UK"),
+                ("customer-3", "Customer three", "National Gallery", "Trafalgar Square, London WC2N 5DN, UK"),
+            ];
+            let put = |(id, description, name, address): (&str, &str, &str, &str)| {
+                let customer = Customer {
+                    customer_id: id.to_owned(),
+                    description: description.to_owned(),
+                    name: name.to_owned(),
+                    email: "someone@example.net".to_owned(),
+                    address: address.to_owned(),
+                };
+                Write::put(at(id), &customer).map(Write::if_absent)
+            };
+            let writes = sample.into_iter().map(put).collect::<Result<_, _>>()?;
+            // Another process of this service may be faster: then they are there.
+            store.transact(writes).await.or_else(|e| if e.is_conflict() { Ok(()) } else { Err(e) })?;
+        }
+        Ok(Self(Outbox::new(store)))
+    }
+
+    pub(crate) async fn put(&self, id: &str, profile: Profile) -> Result<Customer, Error> {
+        let Profile { description, name, email, address } = profile;
+        for (field, value) in [("customerId", id), ("name", &name), ("email", &email), ("address", &address)]
+        {
+            if value.is_empty() {
+                return Err(Error::status(StatusCode::BAD_REQUEST, format!("{field} is empty")));
+            }
+        }
+        let customer = Customer { customer_id: id.to_owned(), description, name, email, address };
+        self.0.store().transact(vec![Write::put(at(id), &customer)?]).await?;
+        Ok(customer)
+    }
+
+    pub(crate) async fn describe(
+        &self,
+        emit: &Emit<(CustomerDescribed, ErrorCustomerDescribed)>,
+        event: &CloudEvent<ItemDescribed>,
+    ) -> Result<(), Error> {
+        let document = &event.data.0;
+        let decide = || async {
+            let outgoing = match self.find(&document.order.customer_id).await? {
+                Some(customer) => {
+                    let (order, item) = (document.order.clone(), document.item.clone());
+                    emit.stage_event(caused_by(
+                        event,
+                        CustomerDescribed(Described { order, item, customer }),
+                    ))?
+                }
+                None => emit.stage_event(caused_by(event, ErrorCustomerDescribed(document.clone())))?,
+            };
+            Ok::<_, Error>(Decision::new(Vec::new()).emit(outgoing))
+        };
+        self.0.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Customer>, Error> {
+        Ok(self.0.store().get(&at(id)).await?.map(|item| item.read()).transpose()?)
+    }
+}
+
+fn at(id: &str) -> Key {
+    Key::new(CUSTOMERS, id)
+}

@@ -1,0 +1,35 @@
+//! Knows who orders and where they live.
+
+mod customers;
+
+use customers::{Customers, Profile};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, http, subscribe};
+use shop_events::{Customer, CustomerDescribed, ErrorCustomerDescribed, ItemDescribed};
+
+/// Adds who has ordered, and where they live.
+#[subscribe(ItemDescribed)]
+async fn describe_customer(
+    State(customers): State<Customers>,
+    emit: Emit<(CustomerDescribed, ErrorCustomerDescribed)>,
+    event: CloudEvent<ItemDescribed>,
+) -> Result<(), Error> {
+    customers.describe(&emit, &event).await
+}
+
+/// Registers a customer, or changes what is known of one.
+#[http(PUT, "/customer/{customer_id}")]
+async fn put_customer(
+    State(customers): State<Customers>,
+    Path(id): Path<String>,
+    Json(profile): Json<Profile>,
+) -> Result<Json<Customer>, Error> {
+    Ok(Json(customers.put(&id, profile).await?))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().state(Customers::open().await?).run().await
+}
+
+#[cfg(test)]
+mod tests;

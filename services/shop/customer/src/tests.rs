@@ -1,0 +1,59 @@
+//! The service in a test: events in, events out. No server, no gateway.
+
+use eg_runtime::testing::TestApp;
+use service_storage::Store;
+use shop_events::{Cents, Item, Order, WithItem, first};
+
+use super::*;
+
+async fn app() -> TestApp {
+    let customers = Customers::in_store(Store::in_memory().unwrap()).await.unwrap();
+    TestApp::new(App::new().state(customers)).unwrap()
+}
+
+fn described(customer: &str) -> CloudEvent<ItemDescribed> {
+    let order = Order { customer_id: customer.into(), order_id: "o-1".into(), item_id: "item-1".into() };
+    let item = Item {
+        item_id: "item-1".into(),
+        description: "Big Smartphone".into(),
+        image: String::new(),
+        price: Cents(39_999),
+        available: 9,
+        reserved: 1,
+    };
+    first(ItemDescribed(WithItem { order, item }))
+}
+
+#[tokio::test]
+async fn a_customer_is_described_and_an_unknown_one_is_an_error() {
+    let app = app().await;
+    let event = described("customer-1");
+    for _ in 0..2 {
+        app.deliver(event.clone()).await.unwrap();
+    }
+    app.deliver(described("customer-0")).await.unwrap();
+    let told = app.emitted::<CustomerDescribed>().unwrap();
+    assert_eq!((told.len(), &*told[0].data.0.customer.address), (1, "London SW1A 1AA, UK"));
+    assert_eq!(told[0].data.0.item, event.data.0.item, "the document grows");
+    assert_eq!(app.emitted::<ErrorCustomerDescribed>().unwrap()[0].data.0.order.customer_id, "customer-0");
+}
+
+#[tokio::test]
+async fn customers_can_be_registered() {
+    let customers = Customers::in_store(Store::in_memory().unwrap()).await.unwrap();
+    // A function is an ordinary function: a test calls it.
+    let put = async |name: &str, address: &str| {
+        let profile = Profile {
+            description: String::new(),
+            name: name.into(),
+            email: "o@example.net".into(),
+            address: address.into(),
+        };
+        put_customer(State(customers.clone()), Path("o'brien".into()), Json(profile)).await
+    };
+    let Json(customer) = put("O'Brien", "St James's Palace, London SW1A 1BS, UK").await.unwrap();
+    let app = TestApp::new(App::new().state(customers.clone())).unwrap();
+    app.deliver(described("o'brien")).await.unwrap();
+    assert_eq!(app.emitted::<CustomerDescribed>().unwrap()[0].data.0.customer, customer);
+    assert_eq!(put("O'Brien", "").await.unwrap_err().to_string(), "address is empty");
+}

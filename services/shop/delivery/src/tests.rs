@@ -1,0 +1,133 @@
+//! The service in a test: events in, deliveries and events out. No server, no gateway.
+
+use eg_runtime::testing::{Outcome, TestApp};
+use serde_json::json;
+use service_storage::Store;
+use shop_events::{
+    Cents, Customer, DeliveryStatus, Described, Estimate, Item, OfOrder as _, Order, Paid, Payment,
+    PaymentStatus, first,
+};
+
+use super::*;
+
+fn app() -> TestApp {
+    let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
+    // Nobody is there.
+    let partner = Partner::at("http://127.0.0.1:1/".into(), None).unwrap();
+    TestApp::new(App::new().state(deliveries).state(partner)).unwrap()
+}
+
+fn described(address: &str) -> Described {
+    Described {
+        order: Order { customer_id: "customer-1".into(), order_id: "o-1".into(), item_id: "item-1".into() },
+        item: Item {
+            item_id: "item-1".into(),
+            description: String::new(),
+            image: String::new(),
+            price: Cents(39_999),
+            available: 9,
+            reserved: 1,
+        },
+        customer: Customer {
+            customer_id: "customer-1".into(),
+            description: String::new(),
+            name: String::new(),
+            email: String::new(),
+            address: address.into(),
+        },
+    }
+}
+
+fn removed() -> CloudEvent<ItemRemoved> {
+    let Described { order, item, customer } = described("London SW1A 1AA, UK");
+    let delivery = Estimate {
+        data_source: "table".into(),
+        distance: 3.1,
+        distance_unit: "Kilometers".into(),
+        duration_seconds: 560.1,
+        route_bbox: [0.0; 4],
+        price: Cents(560),
+    };
+    let payment = Payment {
+        payment_id: "p-1".into(),
+        payment_method: "CREDIT_CARD".into(),
+        amount: Cents(40_559),
+        status: PaymentStatus::Paid,
+    };
+    first(ItemRemoved(Paid { order, item, customer, delivery, payment }))
+}
+
+/// A delivery that has begun, and the event that says so.
+async fn started(app: &TestApp) -> CloudEvent<DeliveryMarkedAsStarted> {
+    let event = removed();
+    for _ in 0..2 {
+        app.deliver(event.clone()).await.unwrap();
+    }
+    let mut told = app.emitted::<DeliveryMarkedAsStarted>().unwrap();
+    assert_eq!(told.len(), 1);
+    told.remove(0)
+}
+
+#[tokio::test]
+async fn the_way_to_the_customer_is_estimated() {
+    let app = app();
+    app.deliver(first(CustomerDescribed(described("London SW1A 1AA, UK")))).await.unwrap();
+    app.deliver(first(CustomerDescribed(described("Nowhere")))).await.unwrap();
+    assert_eq!(app.emitted::<DeliveryEstimated>().unwrap()[0].data.0.delivery.price, Cents(560));
+    assert_eq!(app.emitted::<ErrorDeliveryEstimated>().unwrap()[0].data.0, described("Nowhere"));
+}
+
+#[tokio::test]
+async fn a_delivery_begins_once_and_ends_once() {
+    let app = app();
+    let event = started(&app).await;
+    assert_eq!(event.data.0.delivery.delivery_status, DeliveryStatus::Delivering);
+    app.deliver(removed()).await.unwrap();
+    assert_eq!(app.emitted::<ErrorMarkDeliveryAsStarted>().unwrap().len(), 1);
+
+    let order = event.data.order();
+    for _ in 0..2 {
+        app.deliver(first(Delivered(order.clone()))).await.unwrap();
+    }
+    app.deliver(first(DeliveryCanceled(order))).await.unwrap();
+    assert_eq!(app.emitted::<DeliveryWasDelivered>().unwrap().len(), 1);
+    assert!(app.emitted::<ErrorDeliveryWasDelivered>().unwrap().is_empty());
+    assert!(app.emitted::<DeliveryWasCanceled>().unwrap().is_empty());
+    assert_eq!(app.emitted::<ErrorDeliveryWasCanceled>().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_never_under_way_cannot_end() {
+    let app = app();
+    app.deliver(first(Delivered(described("").order.order()))).await.unwrap();
+    assert_eq!(app.emitted::<ErrorDeliveryWasDelivered>().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_partner_who_is_away_is_called_again_and_a_dead_letter_calls_the_delivery_off() {
+    let app = app();
+    let event = started(&app).await;
+    let calls = app.deliver(event.clone()).await.unwrap();
+    assert_eq!(calls[0].function, "call_partner");
+    assert!(matches!(&calls[0].outcome, Outcome::Retry(_)), "{:?}", calls[0].outcome);
+
+    let inner: serde_json::Value =
+        serde_json::from_slice(&event.encode().unwrap().to_json().unwrap()).unwrap();
+    let dead_letter = |function: &str| {
+        let data = json!({
+            "space": "default", "functionId": function, "subscriptionId": "s", "state": "dead", "attempts": 5,
+            "reason": "all 5 attempts failed", "event": inner,
+        });
+        CloudEvent::of_type("eventgateway.delivery.deadLettered", "/gateway", data)
+    };
+    app.deliver(dead_letter("event-store-store_event")).await.unwrap();
+    assert!(app.emitted::<DeliveryWasCanceled>().unwrap().is_empty(), "the dead letter of another function");
+    for _ in 0..2 {
+        let deliveries = app.deliver(dead_letter("delivery-call_partner")).await.unwrap();
+        assert_eq!(deliveries[0].outcome, Outcome::Done);
+    }
+    let canceled = app.emitted::<DeliveryWasCanceled>().unwrap();
+    assert_eq!(canceled.len(), 1);
+    assert_eq!(canceled[0].data.0.delivery.delivery_status, DeliveryStatus::Canceled);
+    assert_eq!(canceled[0].subject(), Some("customer-1/o-1"));
+}

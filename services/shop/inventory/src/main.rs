@@ -1,0 +1,102 @@
+//! Knows what is in the warehouse and for whom it is kept. A piece is available, reserved or sold, never two of them.
+
+mod stock;
+mod warehouse;
+
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, subscribe};
+use serde::Deserialize;
+use shop_events::{
+    ErrorCustomerDescribed, ErrorDeliveryEstimated, ErrorItemDescribed, ErrorItemRemoved, ErrorItemReturned,
+    ErrorItemUnreserved, ItemDescribed, ItemNotAvailable, ItemRemoved, ItemReserved, ItemReturned,
+    ItemUnreserved, OrderCanceled, OrderCreated, PaymentFailed, PaymentMade, Released,
+};
+use stock::Stock;
+use warehouse::Warehouse;
+
+eg_runtime::service!("inventory");
+
+/// Keeps a piece for a new order.
+#[subscribe(OrderCreated)]
+async fn reserve_item(
+    State(warehouse): State<Warehouse>,
+    emit: Emit<(ItemReserved, ItemNotAvailable)>,
+    event: CloudEvent<OrderCreated>,
+) -> Result<(), Error> {
+    warehouse.reserve(&emit, &event).await
+}
+
+/// Adds what the item is and costs.
+#[subscribe(ItemReserved)]
+async fn describe_item(
+    State(warehouse): State<Warehouse>,
+    emit: Emit<(ItemDescribed, ErrorItemDescribed)>,
+    event: CloudEvent<ItemReserved>,
+) -> Result<(), Error> {
+    warehouse.describe(&emit, &event).await
+}
+
+/// Takes the piece of a paid order out of the warehouse.
+#[subscribe(PaymentMade)]
+async fn remove_item(
+    State(warehouse): State<Warehouse>,
+    emit: Emit<(ItemRemoved, ErrorItemRemoved)>,
+    event: CloudEvent<PaymentMade>,
+) -> Result<(), Error> {
+    warehouse.remove(&emit, &event).await
+}
+
+/// Puts the piece of an order that comes to nothing back on sale.
+#[subscribe(PaymentFailed, ErrorItemDescribed, ErrorCustomerDescribed, ErrorDeliveryEstimated)]
+async fn unreserve_item(
+    State(warehouse): State<Warehouse>,
+    emit: Emit<(ItemUnreserved, ErrorItemUnreserved)>,
+    event: CloudEvent<Released>,
+) -> Result<(), Error> {
+    warehouse.unreserve(&emit, &event).await
+}
+
+/// Takes the piece of a canceled order back.
+#[subscribe(OrderCanceled)]
+async fn return_item(
+    State(warehouse): State<Warehouse>,
+    emit: Emit<(ItemReturned, ErrorItemReturned)>,
+    event: CloudEvent<OrderCanceled>,
+) -> Result<(), Error> {
+    warehouse.take_back(&emit, &event).await
+}
+
+/// Shows an item and how many pieces there are.
+#[http(GET, "/inventory/{item_id}")]
+async fn get_item(State(warehouse): State<Warehouse>, Path(id): Path<String>) -> Result<Json<Stock>, Error> {
+    match warehouse.find(&id).await? {
+        Some((_, stock)) => Ok(Json(stock)),
+        None => Err(Error::status(StatusCode::NOT_FOUND, format!("there is no item {id}"))),
+    }
+}
+
+/// A delivery to the warehouse.
+#[derive(Deserialize)]
+struct Restock {
+    pieces: u32,
+}
+
+/// Adds pieces of an item.
+#[http(POST, "/inventory/{item_id}/restock")]
+async fn restock_item(
+    State(warehouse): State<Warehouse>,
+    Path(id): Path<String>,
+    Json(restock): Json<Restock>,
+) -> Result<Json<Stock>, Error> {
+    match warehouse.restock(&id, restock.pieces).await? {
+        Some(stock) => Ok(Json(stock)),
+        None => Err(Error::status(StatusCode::NOT_FOUND, format!("there is no item {id}"))),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().state(Warehouse::open().await?).run().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! How many pieces of an item are where, and how far a reservation is. Plain data and rules, stores nothing.
+
+use serde::{Deserialize, Serialize};
+use shop_events::{Cents, Item};
+
+/// An item and its pieces. Always: `initial = available + reserved + sold`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stock {
+    #[serde(flatten)]
+    pub(crate) item: Item,
+    /// Pieces that were ever in the warehouse.
+    pub(crate) initial: u32,
+    /// Pieces that are with customers, or on their way.
+    pub(crate) sold: u32,
+}
+
+/// How far the one piece of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Reservation {
+    Reserved,
+    Unreserved,
+    Removed,
+    Returned,
+}
+
+/// What can happen to a piece that is kept for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// It leaves the warehouse.
+    Remove,
+    /// It is for sale again.
+    Unreserve,
+    /// It comes back.
+    Return,
+}
+
+impl Move {
+    /// From where to where.
+    fn states(self) -> (Reservation, Reservation) {
+        match self {
+            Self::Remove => (Reservation::Reserved, Reservation::Removed),
+            Self::Unreserve => (Reservation::Reserved, Reservation::Unreserved),
+            Self::Return => (Reservation::Removed, Reservation::Returned),
+        }
+    }
+}
+
+impl Reservation {
+    /// Where the piece is then; `None` where that cannot happen to it.
+    pub(crate) fn after(self, change: Move) -> Option<Self> {
+        let (from, to) = change.states();
+        (self == from).then_some(to)
+    }
+}
+
+impl Stock {
+    pub(crate) fn new(item_id: &str, description: &str, price: Cents, pieces: u32) -> Self {
+        let item = Item {
+            item_id: item_id.to_owned(),
+            description: description.to_owned(),
+            image: "s3://bucket/prefix/file.jpg".to_owned(),
+            price,
+            available: pieces,
+            reserved: 0,
+        };
+        Self { item, initial: pieces, sold: 0 }
+    }
+
+    /// One piece is kept for somebody; `None` if there is none.
+    pub(crate) fn reserve(&self) -> Option<Self> {
+        let item = Item {
+            available: self.item.available.checked_sub(1)?,
+            reserved: self.item.reserved.checked_add(1)?,
+            ..self.item.clone()
+        };
+        Some(Self { item, ..*self })
+    }
+
+    /// One piece more or less in each place; `None` if there is no such piece.
+    pub(crate) fn after(&self, change: Move) -> Option<Self> {
+        let (mut item, mut sold) = (self.item.clone(), self.sold);
+        match change {
+            Move::Remove => {
+                item.reserved = item.reserved.checked_sub(1)?;
+                sold = sold.checked_add(1)?;
+            }
+            Move::Unreserve => {
+                item.reserved = item.reserved.checked_sub(1)?;
+                item.available = item.available.checked_add(1)?;
+            }
+            Move::Return => {
+                sold = sold.checked_sub(1)?;
+                item.available = item.available.checked_add(1)?;
+            }
+        }
+        Some(Self { item, sold, ..*self })
+    }
+
+    /// More pieces; `None` if nobody can count them.
+    pub(crate) fn restock(&self, pieces: u32) -> Option<Self> {
+        let item = Item { available: self.item.available.checked_add(pieces)?, ..self.item.clone() };
+        Some(Self { item, initial: self.initial.checked_add(pieces)?, ..*self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(stock: &Stock) -> (u32, u32, u32, u32) {
+        assert_eq!(stock.initial, stock.item.available + stock.item.reserved + stock.sold);
+        (stock.initial, stock.item.available, stock.item.reserved, stock.sold)
+    }
+
+    #[test]
+    fn pieces_move_and_none_is_lost() {
+        let stock = Stock::new("item-1", "Big Smartphone", Cents(39_999), 1);
+        let reserved = stock.reserve().unwrap();
+        assert_eq!(places(&reserved), (1, 0, 1, 0));
+        assert_eq!(reserved.reserve(), None);
+        let sold = reserved.after(Move::Remove).unwrap();
+        assert_eq!(places(&sold), (1, 0, 0, 1));
+        assert_eq!(places(&sold.after(Move::Return).unwrap()), (1, 1, 0, 0));
+        assert_eq!(places(&reserved.after(Move::Unreserve).unwrap()), (1, 1, 0, 0));
+        assert_eq!(places(&sold.restock(4).unwrap()), (5, 4, 0, 1));
+        assert_eq!(stock.restock(u32::MAX), None);
+        for change in [Move::Remove, Move::Unreserve, Move::Return] {
+            assert_eq!(stock.after(change), None, "{change:?}: nothing is reserved or sold");
+        }
+    }
+
+    #[test]
+    fn a_reservation_ends_once() {
+        use Reservation::{Removed, Reserved, Returned, Unreserved};
+        for (is, change, expected) in [
+            (Reserved, Move::Remove, Some(Removed)),
+            (Reserved, Move::Unreserve, Some(Unreserved)),
+            (Reserved, Move::Return, None),
+            (Removed, Move::Return, Some(Returned)),
+            (Removed, Move::Remove, None),
+            (Removed, Move::Unreserve, None),
+            (Unreserved, Move::Remove, None),
+            (Unreserved, Move::Unreserve, None),
+            (Returned, Move::Return, None),
+            (Returned, Move::Remove, None),
+        ] {
+            assert_eq!(is.after(change), expected, "{is:?} {change:?}");
+        }
+    }
+}

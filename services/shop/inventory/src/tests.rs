@@ -1,0 +1,94 @@
+//! The service in a test: events in, pieces and events out. No server, no gateway.
+
+use eg_runtime::testing::{Outcome, TestApp};
+use service_storage::Store;
+use shop_events::{Order, Released, first};
+
+use super::*;
+
+async fn app() -> TestApp {
+    let warehouse = Warehouse::in_store(Store::in_memory().unwrap()).await.unwrap();
+    TestApp::new(App::new().state(warehouse)).unwrap()
+}
+
+fn order(id: &str, item: &str) -> Order {
+    Order { customer_id: "customer-1".into(), order_id: id.into(), item_id: item.into() }
+}
+
+async fn stock(app: &TestApp, item: &str) -> (u32, u32, u32) {
+    let stock: Stock = app.get(&format!("/inventory/{item}")).await.json().unwrap();
+    assert_eq!(stock.initial, stock.item.available + stock.item.reserved + stock.sold);
+    (stock.item.available, stock.item.reserved, stock.sold)
+}
+
+#[tokio::test]
+async fn a_piece_is_reserved_and_described() {
+    let app = app().await;
+    app.deliver(first(OrderCreated(order("o-1", "item-1")))).await.unwrap();
+    assert_eq!(stock(&app, "item-1").await, (9, 1, 0));
+    assert!(app.settle().await.iter().all(|delivery| delivery.outcome == Outcome::Done));
+    let described = app.emitted::<ItemDescribed>().unwrap();
+    let item = &described[0].data.0.item;
+    assert_eq!((&*item.description, item.price.0, item.available), ("Big Smartphone", 39_999, 9));
+    assert_eq!(described[0].extension("hopcount").and_then(|hops| hops.as_i64()), Some(2));
+}
+
+#[tokio::test]
+async fn nothing_is_reserved_twice_whatever_comes_again() {
+    let app = app().await;
+    let event = first(OrderCreated(order("o-1", "item-1")));
+    app.gateway().refuse_next(503, "draining");
+    assert!(matches!(app.deliver(event.clone()).await.unwrap()[0].outcome, Outcome::Retry(_)));
+    for _ in 0..3 {
+        assert_eq!(app.deliver(event.clone()).await.unwrap()[0].outcome, Outcome::Done);
+    }
+    // Another event for the same order.
+    app.deliver(first(OrderCreated(order("o-1", "item-1")))).await.unwrap();
+    assert_eq!(stock(&app, "item-1").await, (9, 1, 0));
+    assert_eq!(app.emitted::<ItemReserved>().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_available() {
+    let app = app().await;
+    for n in 0..7 {
+        app.deliver(first(OrderCreated(order(&format!("o-{n}"), "item-2")))).await.unwrap();
+    }
+    app.deliver(first(OrderCreated(order("o-8", "item-1' OR '1'='1")))).await.unwrap();
+    assert_eq!(stock(&app, "item-2").await, (0, 5, 0));
+    assert_eq!(app.emitted::<ItemReserved>().unwrap().len(), 5);
+    assert_eq!(app.emitted::<ItemNotAvailable>().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_reserved_piece_comes_back_once() {
+    let app = app().await;
+    let order = order("o-1", "item-3");
+    let released =
+        Released { order: order.clone(), item: None, customer: None, delivery: None, payment: None };
+    // Nothing is reserved yet.
+    app.deliver(first(ErrorItemDescribed(order.clone()))).await.unwrap();
+    assert_eq!(app.emitted::<ErrorItemUnreserved>().unwrap()[0].data.0, released);
+    app.deliver(first(OrderCreated(order.clone()))).await.unwrap();
+    app.deliver(first(ErrorItemDescribed(order.clone()))).await.unwrap();
+    app.deliver(first(ErrorItemDescribed(order))).await.unwrap();
+    assert_eq!(stock(&app, "item-3").await, (100, 0, 0));
+    assert_eq!(app.emitted::<ItemUnreserved>().unwrap()[0].data.0, released);
+    assert_eq!(app.emitted::<ErrorItemUnreserved>().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn pieces_are_shown_and_added() {
+    let app = app().await;
+    #[derive(serde::Serialize)]
+    struct Pieces {
+        pieces: u32,
+    }
+    assert_eq!(app.post("/inventory/item-2/restock", &Pieces { pieces: 7 }).await.status(), 200);
+    assert_eq!(stock(&app, "item-2").await, (12, 0, 0));
+    for (path, pieces, status) in [("item-2", u32::MAX, 400), ("item-9", 1, 404)] {
+        let answer = app.post(&format!("/inventory/{path}/restock"), &Pieces { pieces }).await;
+        assert_eq!(answer.status(), status, "{}", answer.text());
+    }
+    assert_eq!(app.get("/inventory/item-9").await.status(), 404);
+}

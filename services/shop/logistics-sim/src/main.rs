@@ -1,0 +1,71 @@
+//! Plays the partner that carries the goods: takes deliveries, refuses them, keeps callers waiting or dies, as it is told
+//! to, and says what became of the goods.
+
+mod behaviour;
+mod desk;
+
+use behaviour::{Answer, Behaviour};
+use desk::Desk;
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http};
+use shop_events::{Delivered, DeliveryCanceled, DeliveryMarkedAsStarted, OfOrder as _, OrderRef, first};
+
+/// Takes a delivery, or behaves otherwise.
+#[http(POST, "/logistics")]
+async fn take_delivery(
+    State(desk): State<Desk>,
+    emit: Emit<(Delivered, DeliveryCanceled)>,
+    Json(event): Json<serde_json::Value>,
+) -> Result<StatusCode, Error> {
+    let invalid = |e: &dyn std::error::Error| Error::status(StatusCode::BAD_REQUEST, e);
+    let event = CloudEvent::from_json(event.to_string().as_bytes()).map_err(|e| invalid(&e))?;
+    let event: CloudEvent<DeliveryMarkedAsStarted> = event.decode().map_err(|e| invalid(&e))?;
+    let behaviour = desk.behaviour().await?;
+    match behaviour.answer(&event.data.order().order_id) {
+        Answer::Accept => {}
+        Answer::Reject => return Err(Error::status(StatusCode::SERVICE_UNAVAILABLE, "no van is free")),
+        Answer::Refuse => {
+            return Err(Error::status(StatusCode::UNPROCESSABLE_ENTITY, "we do not drive there"));
+        }
+        // Longer than any caller waits.
+        Answer::Hang => tokio::time::sleep(std::time::Duration::from_secs(25)).await,
+        Answer::Drop => std::process::exit(1),
+    }
+    desk.take(&emit, &event, behaviour.outcome(&event.data.order().order_id)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Says how to behave from now on.
+#[http(PUT, "/logistics")]
+async fn put_behaviour(
+    State(desk): State<Desk>,
+    Json(behaviour): Json<Behaviour>,
+) -> Result<Json<Behaviour>, Error> {
+    desk.behave(&behaviour).await?;
+    Ok(Json(behaviour))
+}
+
+/// Says what became of a delivery: `delivered` or `canceled`.
+#[http(POST, "/logistics/{outcome}")]
+async fn publish_outcome(
+    emit: Emit<(Delivered, DeliveryCanceled)>,
+    Path(outcome): Path<String>,
+    Json(order): Json<OrderRef>,
+) -> Result<StatusCode, Error> {
+    match outcome.as_str() {
+        "delivered" => emit.send_event(first(Delivered(order))).await?,
+        "canceled" => emit.send_event(first(DeliveryCanceled(order))).await?,
+        _ => {
+            let message = format!("`{outcome}` is not `delivered` or `canceled`");
+            return Err(Error::status(StatusCode::NOT_FOUND, message));
+        }
+    };
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().state(Desk::open().await?).run().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The partner in a test: calls in, events out. No server, no gateway.
+
+use eg_runtime::testing::TestApp;
+use serde_json::{Value, json};
+use service_storage::Store;
+
+use super::*;
+
+fn app(desk: &Desk) -> TestApp {
+    TestApp::new(App::new().state(desk.clone())).unwrap()
+}
+
+fn call(order: &str) -> Value {
+    let item =
+        json!({"itemId": "i", "description": "", "image": "", "price": 1, "available": 1, "reserved": 1});
+    let customer = json!({"customerId": "c", "description": "", "name": "", "email": "", "address": ""});
+    let delivery =
+        json!({"customerId": "c", "orderId": order, "address": "", "deliveryStatus": "DELIVERING"});
+    let payment = json!({"paymentId": "p", "paymentMethod": "CREDIT_CARD", "amount": 2, "status": "PAID"});
+    json!({
+        "specversion": "1.0", "id": order, "source": "/shop/delivery", "type": "delivery.marked-as-started",
+        "data": {"customerId": "c", "orderId": order, "itemId": "i", "item": item, "customer": customer,
+                 "delivery": delivery, "payment": payment},
+    })
+}
+
+#[tokio::test]
+async fn calls_are_answered_as_the_partner_was_told() {
+    let desk = Desk::in_store(Store::in_memory().unwrap());
+    let app = app(&desk);
+    for (told, status, delivered, canceled) in [
+        (json!({}), 202, 0, 0),
+        (json!({"answer": "reject", "outcome": "delivered"}), 503, 0, 0),
+        (json!({"answer": "refuse", "outcome": "delivered"}), 422, 0, 0),
+        (json!({"outcome": "delivered"}), 202, 1, 0),
+        (json!({"outcome": "delivered", "canceled": 1.0}), 202, 1, 1),
+        (json!({"outcome": "delivered", "dead": 1.0}), 503, 1, 1),
+    ] {
+        desk.behave(&serde_json::from_value(told.clone()).unwrap()).await.unwrap();
+        // A call that comes twice is one delivery.
+        for _ in 0..2 {
+            assert_eq!(app.post("/logistics", &call(&told.to_string())).await.status(), status, "{told}");
+        }
+        assert_eq!(app.emitted::<Delivered>().unwrap().len(), delivered, "{told}");
+        assert_eq!(app.emitted::<DeliveryCanceled>().unwrap().len(), canceled, "{told}");
+    }
+    assert_eq!(app.post("/logistics", &json!({"no": "event"})).await.status(), 400);
+}
+
+#[tokio::test]
+async fn the_partner_says_what_it_is_told_to_say() {
+    let app = app(&Desk::in_store(Store::in_memory().unwrap()));
+    let order = json!({"customerId": "c", "orderId": "o"});
+    for (outcome, status) in [("delivered", 202), ("canceled", 202), ("lost", 404)] {
+        assert_eq!(app.post(&format!("/logistics/{outcome}"), &order).await.status(), status);
+    }
+    let types: Vec<String> = app.events().iter().map(|event| event.ty().to_owned()).collect();
+    assert_eq!(types, ["logistics.delivered", "logistics.delivery-canceled"]);
+}

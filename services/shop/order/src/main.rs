@@ -1,0 +1,171 @@
+//! Takes orders and follows them to their end. Every other service tells it by events how far they are.
+
+mod orders;
+mod status;
+
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule, subscribe};
+use orders::{Orders, Place, parse_id};
+use serde::Deserialize;
+use shop_events::{
+    DeliveryMarkedAsStarted, DeliveryWasCanceled, DeliveryWasDelivered, ErrorCustomerDescribed,
+    ErrorDeliveryEstimated, ErrorItemDescribed, ErrorOrderCanceled, ErrorOrderDelivered, ItemNotAvailable,
+    ItemReserved, Order, OrderCanceled, OrderCreated, OrderDelivered, OrderRef, OrderRow, Paid,
+    PaymentCanceled, PaymentFailed, PaymentMade, Progressed,
+};
+
+/// What `GET /order/…` and `POST /order/…` can do.
+enum Action {
+    Create,
+    Get,
+}
+
+impl Action {
+    fn parse(name: &str) -> Result<Self, Error> {
+        match name {
+            "create" => Ok(Self::Create),
+            "get" => Ok(Self::Get),
+            _ => Err(Error::status(StatusCode::NOT_IMPLEMENTED, format!("Action '{name}' not implemented."))),
+        }
+    }
+}
+
+/// An order as it is asked for, or as it is.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Created(Order),
+    Found(Box<OrderRow>),
+}
+
+/// Creates an order, or shows one: `create/{customerId}/{itemId}`, `get/{customerId}/{orderId}`.
+#[http(GET, "/order/{action}/{customer_id}/{what}")]
+async fn get_order(
+    State(orders): State<Orders>,
+    emit: Emit<OrderCreated>,
+    Path((action, customer_id, what)): Path<(String, String, String)>,
+) -> Result<Json<Answer>, Error> {
+    match Action::parse(&action)? {
+        Action::Create => create(&orders, &emit, &customer_id, &what).await,
+        Action::Get => show(&orders, &customer_id, &what).await,
+    }
+}
+
+/// What is posted.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Posted {
+    customer_id: String,
+    item_id: Option<String>,
+    order_id: Option<String>,
+}
+
+/// Creates an order, or shows one, as `GET` does, with `customerId` and `itemId` or `orderId` in the body.
+#[http(POST, "/order/{action}")]
+async fn post_order(
+    State(orders): State<Orders>,
+    emit: Emit<OrderCreated>,
+    Path(action): Path<String>,
+    Json(posted): Json<Posted>,
+) -> Result<Json<Answer>, Error> {
+    let missing = |name: &str| Error::status(StatusCode::BAD_REQUEST, format!("{name} is missing"));
+    match Action::parse(&action)? {
+        Action::Create => {
+            let item_id = posted.item_id.ok_or_else(|| missing("itemId"))?;
+            create(&orders, &emit, &posted.customer_id, &item_id).await
+        }
+        Action::Get => {
+            let order_id = posted.order_id.ok_or_else(|| missing("orderId"))?;
+            show(&orders, &posted.customer_id, &order_id).await
+        }
+    }
+}
+
+async fn create(
+    orders: &Orders,
+    emit: &Emit<OrderCreated>,
+    customer_id: &str,
+    item_id: &str,
+) -> Result<Json<Answer>, Error> {
+    let order = Order {
+        customer_id: parse_id("customerId", customer_id)?,
+        order_id: uuid::Uuid::now_v7().to_string(),
+        item_id: parse_id("itemId", item_id)?,
+    };
+    orders.create(emit, &order).await?;
+    Ok(Json(Answer::Created(order)))
+}
+
+async fn show(orders: &Orders, customer_id: &str, order_id: &str) -> Result<Json<Answer>, Error> {
+    let key = OrderRef {
+        customer_id: parse_id("customerId", customer_id)?,
+        order_id: parse_id("orderId", order_id)?,
+    };
+    match orders.find(&key).await? {
+        Some(Place { row, .. }) => Ok(Json(Answer::Found(Box::new(row)))),
+        None => Err(Error::status(StatusCode::NOT_FOUND, "Not Found")),
+    }
+}
+
+/// Notes how far an order is.
+#[subscribe(
+    ItemReserved,
+    ItemNotAvailable,
+    ErrorItemDescribed,
+    ErrorCustomerDescribed,
+    ErrorDeliveryEstimated,
+    DeliveryMarkedAsStarted,
+    PaymentCanceled
+)]
+async fn track_order(State(orders): State<Orders>, event: CloudEvent<OrderRef>) -> Result<(), Error> {
+    let status = status::told_by(event.ty())
+        .ok_or_else(|| Error::reject(format!("event `{}` says nothing about orders", event.ty())))?;
+    orders.track(&event, status).await
+}
+
+/// Notes what was paid, or that it could not be.
+#[subscribe(PaymentMade, PaymentFailed)]
+async fn record_payment(State(orders): State<Orders>, event: CloudEvent<Paid>) -> Result<(), Error> {
+    orders.record_payment(&event).await
+}
+
+/// Ends an order that has arrived.
+#[subscribe(DeliveryWasDelivered)]
+async fn complete_order(
+    State(orders): State<Orders>,
+    emit: Emit<(OrderDelivered, ErrorOrderDelivered)>,
+    event: CloudEvent<Progressed>,
+) -> Result<(), Error> {
+    orders.complete(&emit, &event).await
+}
+
+/// Calls off an order that could not be delivered.
+#[subscribe(DeliveryWasCanceled)]
+async fn cancel_order(
+    State(orders): State<Orders>,
+    emit: Emit<(OrderCanceled, ErrorOrderCanceled)>,
+    event: CloudEvent<Progressed>,
+) -> Result<(), Error> {
+    orders.cancel(&emit, &event).await
+}
+
+/// Emits what a crash has left unsent. Orders begin with an HTTP request: no event comes again for them.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(
+    State(orders): State<Orders>,
+    emit: Emit<(OrderCreated, OrderDelivered, ErrorOrderDelivered, OrderCanceled, ErrorOrderCanceled)>,
+) -> Result<(), Error> {
+    orders.send_unsent(&emit).await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let orders = Orders::open().await?;
+    // A process that starts may follow one that was killed. A gateway that is away is no reason not to start.
+    if let Err(error) = orders.send_unsent(&eg_runtime::EventGateway::from_env()?).await {
+        println!("what is unsent has to wait: {error}");
+    }
+    App::new().state(orders).run().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The orders as this service keeps them: one item per order, changed together with the events that tell of it.
+
+use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError};
+use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
+use service_storage::{Item, Key, Store, Write};
+use shop_events::{
+    ErrorOrderCanceled, ErrorOrderDelivered, Order, OrderCanceled, OrderCreated, OrderDelivered, OrderRef,
+    OrderRow, OrderStatus, Paid, PaymentStatus, Progressed, Returned, caused_by, first,
+};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::status::{Step, step};
+
+/// All orders.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders(Outbox<Store>);
+
+/// An order, and where it is kept.
+#[derive(Debug)]
+pub(crate) struct Place {
+    item: Item,
+    pub(crate) row: OrderRow,
+}
+
+impl Orders {
+    pub(crate) async fn open() -> Result<Self, Error> {
+        Ok(Self::in_store(Store::open("order", "ORDER_TABLE").await?))
+    }
+
+    pub(crate) fn in_store(store: Store) -> Self {
+        Self(Outbox::new(store))
+    }
+
+    pub(crate) async fn find(&self, order: &OrderRef) -> Result<Option<Place>, Error> {
+        let Some(item) = self.0.store().get(&key(order)).await? else { return Ok(None) };
+        Ok(Some(Place { row: item.read()?, item }))
+    }
+
+    /// Stores a new order and tells everybody. Once it is stored it is an order: where the gateway is away, everybody
+    /// hears of it later.
+    pub(crate) async fn create(&self, emit: &Emit<OrderCreated>, order: &Order) -> Result<(), Error> {
+        let OrderRef { customer_id, order_id } = shop_events::OfOrder::order(order);
+        let decide = || async {
+            let row = OrderRow {
+                customer_id: customer_id.clone(),
+                order_id: order_id.clone(),
+                item_id: order.item_id.clone(),
+                order_status: OrderStatus::Created,
+                item_price: None,
+                delivery_price: None,
+                total_price: None,
+                payment_id: None,
+                delivery_address: None,
+                order_date: now(),
+                update_date: now(),
+            };
+            let at = key(&shop_events::OfOrder::order(order));
+            let write = Write::put(at, &row).map_err(OutboxError::Store)?.if_absent();
+            let created = emit.stage_event(first(OrderCreated(order.clone()))).map_err(OutboxError::Event)?;
+            Ok::<_, OutboxError<_>>(Decision::new(vec![write]).emit(created))
+        };
+        match self.0.handle(emit, format!("order {order_id}"), decide).await {
+            Ok(_) => Ok(()),
+            Err(OutboxError::Unsent(error)) => {
+                println!("order {order_id} is stored, and told later: {error}");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes that the order has got so far.
+    pub(crate) async fn track(&self, event: &CloudEvent<OrderRef>, status: OrderStatus) -> Result<(), Error> {
+        let decide = || async {
+            let place = self.known(&event.data).await?;
+            Ok::<_, Error>(place.advance(status, |_| ())?.into_iter().collect())
+        };
+        self.0.record(event, decide).await?;
+        Ok(())
+    }
+
+    /// Notes what was paid, for what, and where it goes.
+    pub(crate) async fn record_payment(&self, event: &CloudEvent<Paid>) -> Result<(), Error> {
+        let Paid { item, customer, delivery, payment, .. } = &event.data;
+        let status = match payment.status {
+            PaymentStatus::Paid => OrderStatus::Paid,
+            PaymentStatus::Failed => OrderStatus::PaymentFailed,
+            PaymentStatus::Canceled => return Err(Error::reject("a new payment cannot be canceled already")),
+        };
+        let decide = || async {
+            let place = self.known(&shop_events::OfOrder::order(&event.data)).await?;
+            let fill = |row: &mut OrderRow| {
+                row.item_price = Some(item.price);
+                row.delivery_price = Some(delivery.price);
+                row.total_price = Some(payment.amount);
+                row.payment_id = Some(payment.payment_id.clone());
+                row.delivery_address = Some(customer.address.clone());
+            };
+            // Told late, after the delivery has begun: the status stays, but what was paid is still news.
+            let write = match place.advance(status, fill)? {
+                None if place.row.payment_id.is_none() => Some(place.write(place.row.order_status, fill)?),
+                write => write,
+            };
+            Ok::<_, Error>(write.into_iter().collect())
+        };
+        self.0.record(event, decide).await?;
+        Ok(())
+    }
+
+    /// The order has arrived.
+    pub(crate) async fn complete(
+        &self,
+        emit: &Emit<(OrderDelivered, ErrorOrderDelivered)>,
+        event: &CloudEvent<Progressed>,
+    ) -> Result<(), Error> {
+        let decide = || async {
+            let told = event.data.clone();
+            let place = self.find(&told.order).await?;
+            let error = || emit.stage_event(caused_by(event, ErrorOrderDelivered(told.clone())));
+            let Some(place) = place else { return Ok(Decision::new(Vec::new()).emit(error()?)) };
+            Ok::<_, Error>(match step(place.row.order_status, OrderStatus::Delivered) {
+                Step::Behind => Decision::new(Vec::new()),
+                Step::Impossible => Decision::new(Vec::new()).emit(error()?),
+                Step::Forward => Decision::new(vec![place.write(OrderStatus::Delivered, |_| ())?])
+                    .emit(emit.stage_event(caused_by(event, OrderDelivered(told)))?),
+            })
+        };
+        self.0.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    /// The order does not arrive.
+    pub(crate) async fn cancel(
+        &self,
+        emit: &Emit<(OrderCanceled, ErrorOrderCanceled)>,
+        event: &CloudEvent<Progressed>,
+    ) -> Result<(), Error> {
+        let decide = || async {
+            let told = event.data.clone();
+            let place = self.find(&told.order).await?;
+            let error = || emit.stage_event(caused_by(event, ErrorOrderCanceled(told.clone())));
+            let Some(place) = place else { return Ok(Decision::new(Vec::new()).emit(error()?)) };
+            Ok::<_, Error>(match step(place.row.order_status, OrderStatus::DeliveryCanceled) {
+                Step::Behind => Decision::new(Vec::new()),
+                Step::Impossible => Decision::new(Vec::new()).emit(error()?),
+                // Whoever gives the money back must be told which payment it was.
+                Step::Forward if place.row.payment_id.is_none() => {
+                    return Err(Error::retry("what was paid for this order is not known yet"));
+                }
+                Step::Forward => {
+                    let order = place.changed(OrderStatus::DeliveryCanceled, |_| ());
+                    let write = place.item.update(&order)?;
+                    let canceled = Returned { key: told.order, delivery: told.delivery, order };
+                    Decision::new(vec![write])
+                        .emit(emit.stage_event(caused_by(event, OrderCanceled(canceled)))?)
+                }
+            })
+        };
+        self.0.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        let sent = self.0.send_unsent(emitter).await?;
+        if sent > 0 {
+            println!("emitted {sent} events that were left unsent");
+        }
+        Ok(())
+    }
+
+    async fn known(&self, order: &OrderRef) -> Result<Place, Error> {
+        let unknown = || Error::reject(format!("there is no order {}", order.order_id));
+        self.find(order).await?.ok_or_else(unknown)
+    }
+}
+
+impl Place {
+    /// The write that brings the order to `status`; `None` if it has been there.
+    fn advance(&self, status: OrderStatus, fill: impl FnOnce(&mut OrderRow)) -> Result<Option<Write>, Error> {
+        let is = self.row.order_status;
+        match step(is, status) {
+            Step::Forward => self.write(status, fill).map(Some),
+            Step::Behind => Ok(None),
+            Step::Impossible => {
+                Err(Error::reject(format!("order {} is {is} and cannot become {status}", self.row.order_id)))
+            }
+        }
+    }
+
+    fn write(&self, status: OrderStatus, fill: impl FnOnce(&mut OrderRow)) -> Result<Write, Error> {
+        Ok(self.item.update(&self.changed(status, fill))?)
+    }
+
+    fn changed(&self, status: OrderStatus, fill: impl FnOnce(&mut OrderRow)) -> OrderRow {
+        let mut row = OrderRow { order_status: status, update_date: now(), ..self.row.clone() };
+        fill(&mut row);
+        row
+    }
+}
+
+fn key(order: &OrderRef) -> Key {
+    Key::new(format!("C#{}", order.customer_id), &order.order_id)
+}
+
+fn now() -> String {
+    // The year has four digits until the next ten millennia.
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}
+
+/// An id as it may come from outside: it becomes part of keys and of the subject of events.
+pub(crate) fn parse_id(name: &str, id: &str) -> Result<String, Error> {
+    const LONGEST: usize = 128;
+    let invalid = |why: String| Error::status(StatusCode::BAD_REQUEST, format!("{name} {why}"));
+    if id.is_empty() {
+        return Err(invalid("is empty".to_owned()));
+    }
+    if id.len() > LONGEST {
+        return Err(invalid(format!("is longer than {LONGEST} bytes")));
+    }
+    if id.contains(|c: char| c.is_control() || c == '/') {
+        return Err(invalid("contains a slash or a control character".to_owned()));
+    }
+    Ok(id.to_owned())
+}

@@ -1,0 +1,108 @@
+//! How far an order can be, and what may follow. Stores nothing.
+
+use eg_runtime::Event as _;
+use shop_events::{
+    DeliveryMarkedAsStarted, ErrorCustomerDescribed, ErrorDeliveryEstimated, ErrorItemDescribed,
+    ItemNotAvailable, ItemReserved, OrderStatus, PaymentCanceled,
+};
+
+use OrderStatus as S;
+
+/// What may follow directly. A status that nothing follows is an end.
+const fn next(status: OrderStatus) -> &'static [OrderStatus] {
+    match status {
+        S::Created => &[S::Reserved, S::NotAvailable],
+        S::Reserved => &[S::Paid, S::PaymentFailed, S::Canceled],
+        S::Paid => &[S::Delivering],
+        S::Delivering => &[S::Delivered, S::DeliveryCanceled],
+        S::DeliveryCanceled => &[S::PaymentCanceled],
+        S::NotAvailable | S::Canceled | S::PaymentFailed | S::Delivered | S::PaymentCanceled => &[],
+    }
+}
+
+/// What a status that an event tells of means for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The order gets there. Events of different services may overtake each other, so it may be more than one step.
+    Forward,
+    /// The order has been there already: the event comes late, or is told twice.
+    Behind,
+    /// The order can never get there.
+    Impossible,
+}
+
+/// From `is` to `told`.
+pub(crate) fn step(is: OrderStatus, told: OrderStatus) -> Step {
+    if is == told || leads(told, is) {
+        Step::Behind
+    } else if leads(is, told) {
+        Step::Forward
+    } else {
+        Step::Impossible
+    }
+}
+
+fn leads(from: OrderStatus, to: OrderStatus) -> bool {
+    next(from).iter().any(|&status| status == to || leads(status, to))
+}
+
+/// The status that events of this type tell of, for those that tell nothing else.
+pub(crate) fn told_by(event_type: &str) -> Option<OrderStatus> {
+    match event_type {
+        ItemReserved::TYPE => Some(S::Reserved),
+        ItemNotAvailable::TYPE => Some(S::NotAvailable),
+        ErrorItemDescribed::TYPE | ErrorCustomerDescribed::TYPE | ErrorDeliveryEstimated::TYPE => {
+            Some(S::Canceled)
+        }
+        DeliveryMarkedAsStarted::TYPE => Some(S::Delivering),
+        PaymentCanceled::TYPE => Some(S::PaymentCanceled),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_go_forward_only() {
+        for (is, told, expected) in [
+            (S::Created, S::Reserved, Step::Forward),
+            (S::Created, S::NotAvailable, Step::Forward),
+            (S::Reserved, S::Paid, Step::Forward),
+            (S::Reserved, S::PaymentFailed, Step::Forward),
+            (S::Reserved, S::Canceled, Step::Forward),
+            (S::Paid, S::Delivering, Step::Forward),
+            (S::Delivering, S::Delivered, Step::Forward),
+            (S::Delivering, S::DeliveryCanceled, Step::Forward),
+            (S::DeliveryCanceled, S::PaymentCanceled, Step::Forward),
+            // An event has overtaken another one.
+            (S::Created, S::Paid, Step::Forward),
+            (S::Paid, S::Delivered, Step::Forward),
+            (S::Paid, S::Reserved, Step::Behind),
+            (S::Delivered, S::Delivering, Step::Behind),
+            (S::Delivered, S::Delivered, Step::Behind),
+            // What is over stays over.
+            (S::Delivered, S::DeliveryCanceled, Step::Impossible),
+            (S::DeliveryCanceled, S::Delivered, Step::Impossible),
+            (S::PaymentCanceled, S::Delivered, Step::Impossible),
+            (S::PaymentFailed, S::Paid, Step::Impossible),
+            (S::NotAvailable, S::Reserved, Step::Impossible),
+            (S::Canceled, S::Paid, Step::Impossible),
+        ] {
+            assert_eq!(step(is, told), expected, "{is} → {told}");
+        }
+    }
+
+    #[test]
+    fn each_status_can_be_reached_and_no_step_can_be_taken_back() {
+        for &status in OrderStatus::ALL {
+            assert_ne!(step(S::Created, status), Step::Impossible, "{status}");
+            for &other in OrderStatus::ALL {
+                if step(status, other) == Step::Forward {
+                    assert_eq!(step(other, status), Step::Behind, "{status} → {other}");
+                }
+            }
+        }
+    }
+}

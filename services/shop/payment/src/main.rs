@@ -1,0 +1,51 @@
+//! Takes the money, and gives it back. One payment per order, however often it is asked for.
+
+mod payments;
+mod refusals;
+
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, subscribe};
+use payments::Payments;
+use shop_events::{
+    DeliveryEstimated, ErrorPaymentCanceled, ItemReturned, Payment, PaymentCanceled, PaymentFailed,
+    PaymentMade,
+};
+
+/// Takes the price of item and delivery.
+#[subscribe(DeliveryEstimated)]
+async fn make_payment(
+    State(payments): State<Payments>,
+    emit: Emit<(PaymentMade, PaymentFailed)>,
+    event: CloudEvent<DeliveryEstimated>,
+) -> Result<(), Error> {
+    payments.make(&emit, &event).await
+}
+
+/// Gives the money of a canceled order back.
+#[subscribe(ItemReturned)]
+async fn cancel_payment(
+    State(payments): State<Payments>,
+    emit: Emit<(PaymentCanceled, ErrorPaymentCanceled)>,
+    event: CloudEvent<ItemReturned>,
+) -> Result<(), Error> {
+    payments.cancel(&emit, &event).await
+}
+
+/// Shows the payment of an order.
+#[http(GET, "/payment/{order_id}")]
+async fn get_payment(
+    State(payments): State<Payments>,
+    Path(order_id): Path<String>,
+) -> Result<Json<Payment>, Error> {
+    match payments.find(&order_id).await? {
+        Some((_, payment)) => Ok(Json(payment)),
+        None => Err(Error::status(StatusCode::NOT_FOUND, format!("order {order_id} has no payment"))),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().state(Payments::open().await?).run().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Which payments fail: a share of them, but for one order always the same answer.
+
+use std::env;
+
+use eg_runtime::Error;
+use sha2::{Digest as _, Sha256};
+
+const VARIABLE: &str = "PAYMENT_FAIL_PROBABILITY";
+
+/// The share of payments that fail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusals(f64);
+
+impl Refusals {
+    /// `PAYMENT_FAIL_PROBABILITY`: from 0 (none, the default) to 1 (all).
+    pub(crate) fn from_env() -> Result<Self, Error> {
+        match env::var(VARIABLE) {
+            Ok(text) if !text.is_empty() => Self::parse(&text),
+            _ => Ok(Self(0.0)),
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        match text.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
+            _ => Err(Error::retry(format!("{VARIABLE} is `{text}`; it is a number from 0 to 1"))),
+        }
+    }
+
+    /// Whether the payment of this order fails.
+    pub(crate) fn hits(self, order_id: &str) -> bool {
+        let hash = Sha256::digest(order_id);
+        let head = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+        f64::from(head) < self.0 * (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_is_kept_and_an_order_gets_one_answer() {
+        for (text, expected) in [("0", 0..=0), ("0.2", 170..=230), ("1", 1000..=1000), ("0.0", 0..=0)] {
+            let refusals = Refusals::parse(text).unwrap();
+            let hit = (0..1000).filter(|n| refusals.hits(&format!("order-{n}"))).count();
+            assert!(expected.contains(&hit), "{text}: {hit}");
+            assert_eq!(refusals.hits("order-1"), refusals.hits("order-1"));
+        }
+        for text in ["often", "-0.1", "1.1", "NaN", "inf"] {
+            let message = Refusals::parse(text).unwrap_err().to_string();
+            assert_eq!(message, format!("PAYMENT_FAIL_PROBABILITY is `{text}`; it is a number from 0 to 1"));
+        }
+    }
+}

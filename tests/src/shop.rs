@@ -1,0 +1,270 @@
+//! The shop of `services/shop`, running, and what a customer, the partner and an auditor can do with it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::{PATIENCE, eventually, eventually_within, http};
+
+/// How long many orders may take.
+const PATIENCE_FOR_MANY: std::time::Duration = std::time::Duration::from_secs(1800);
+
+/// A running shop.
+#[derive(Debug)]
+pub struct Shop {
+    /// The programs.
+    pub app: App,
+    /// The types of events, and the functions that take them.
+    functions: BTreeMap<String, Vec<String>>,
+    client: reqwest::Client,
+}
+
+/// An event as the shop's event store keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its place in the history of its customer.
+    pub time_what: String,
+    /// The event's id.
+    pub id: String,
+    /// The event's type.
+    pub ty: String,
+    /// The event's payload.
+    pub detail: Value,
+}
+
+impl Shop {
+    /// Runs the shop with these environment variables, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn start(state: &Path, variables: &[(&str, &str)]) -> Self {
+        let app = App::start_with(state, &["services/shop"], variables).await;
+        let client = http();
+        let list: Value =
+            answer(client.get(format!("{}/v1/spaces/default/subscriptions", app.config))).await.1;
+        let mut functions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for subscription in list["subscriptions"].as_array().expect("subscriptions") {
+            let of = |name: &str| subscription[name].as_str().unwrap_or_default().to_owned();
+            functions.entry(of("eventType")).or_default().push(of("functionId"));
+        }
+        Self { app, functions, client }
+    }
+
+    /// Sends a request to the shop: the status, and the JSON of the answer.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    /// The same, with a body.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// The same, with a body.
+    pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// Orders an item, and returns the id of the order.
+    ///
+    /// # Panics
+    /// When the shop takes no order.
+    pub async fn create(&self, customer: &str, item: &str) -> String {
+        let (status, order) = self.get(&format!("/order/create/{customer}/{item}")).await;
+        assert_eq!(status, 200, "{order}");
+        order["orderId"].as_str().expect("an id").to_owned()
+    }
+
+    /// What happened to an order so far, in order.
+    pub async fn history(&self, customer: &str, order: &str) -> Vec<Record> {
+        let of_order = |record: &Record| record.detail["orderId"] == order;
+        self.history_of(customer).await.into_iter().filter(of_order).collect()
+    }
+
+    /// What happened to all orders of a customer so far, in order.
+    ///
+    /// # Panics
+    /// When the event store does not answer.
+    pub async fn history_of(&self, customer: &str) -> Vec<Record> {
+        let mut records: Vec<Record> = Vec::new();
+        loop {
+            let url = format!("{}/event-store/{customer}", self.app.events);
+            let after = records.last().map(|record| ("after", record.time_what.clone()));
+            let (status, page) = answer(self.client.get(url).query(&Vec::from_iter(after))).await;
+            assert_eq!(status, 200, "{page}");
+            let page = page.as_array().expect("a page of records");
+            if page.is_empty() {
+                return records;
+            }
+            records.extend(page.iter().map(|record| {
+                let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+                let (time_what, id, ty) = (text("timeWhat"), text("eventId"), text("eventType"));
+                Record { time_what, id, ty, detail: record["eventDetail"].clone() }
+            }));
+        }
+    }
+
+    /// What happened to an order, once an event of type `ty` is part of it.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub async fn history_until(&self, customer: &str, order: &str, ty: &str) -> Vec<Record> {
+        let what = format!("{ty} of order {order} of {customer}");
+        let told = async || {
+            let history = self.history(customer, order).await;
+            history.iter().any(|record| record.ty == ty).then_some(history)
+        };
+        let history = eventually(&what, told).await;
+        // What was told before may be stored after it.
+        let complete = async || {
+            let history = self.history(customer, order).await;
+            (history.len() == self.accepted(customer, order).await.len()).then_some(history)
+        };
+        eventually_within(PATIENCE, &format!("all events before {ty}: {history:#?}"), complete).await
+    }
+
+    /// The events of an order as the gateway has accepted them, the newest first.
+    ///
+    /// # Panics
+    /// When the gateway does not answer.
+    pub async fn accepted(&self, customer: &str, order: &str) -> Vec<Value> {
+        let subject = format!("{customer}/{order}");
+        let url = format!("{}/v1/spaces/default/events", self.app.config);
+        let (status, list) =
+            answer(self.client.get(url).query(&[("subject", &*subject), ("limit", "100")])).await;
+        assert_eq!(status, 200, "{list}");
+        let events = list["events"].as_array().expect("events").iter();
+        events.map(|event| event["event"].clone()).collect()
+    }
+
+    /// All events that the gateway has accepted and that some part of the shop takes: type, id, and order.
+    ///
+    /// # Panics
+    /// When the gateway does not answer.
+    pub async fn all_accepted(&self) -> Vec<(String, String, String)> {
+        let mut events = Vec::new();
+        let mut before: Option<i64> = None;
+        loop {
+            let url = format!("{}/v1/spaces/default/events", self.app.config);
+            let mut query = vec![("limit".to_owned(), "500".to_owned())];
+            query.extend(before.map(|before| ("before".to_owned(), before.to_string())));
+            let (status, list) = answer(self.client.get(url).query(&query)).await;
+            assert_eq!(status, 200, "{list}");
+            for event in list["events"].as_array().expect("events") {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                if !text(&event["eventType"]).starts_with("eventgateway.") {
+                    let order = text(&event["event"]["data"]["orderId"]);
+                    events.push((text(&event["eventType"]), text(&event["eventId"]), order));
+                }
+            }
+            before = list["next"].as_i64();
+            if before.is_none() {
+                return events;
+            }
+        }
+    }
+
+    /// Delivers an event once more to each function that it is for, past the gateway. Says to how many.
+    ///
+    /// # Panics
+    /// When a function fails.
+    pub async fn deliver_again(&self, event: &Value) -> usize {
+        let functions = self.functions.get(event["type"].as_str().unwrap_or_default());
+        let functions = functions.map_or(&[][..], Vec::as_slice);
+        for function in functions {
+            let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
+            let answer = self.client.post(url).json(event).send().await.expect("the local Lambda answers");
+            let failed = answer.headers().get("x-amz-function-error").cloned();
+            let body = answer.text().await.unwrap_or_default();
+            assert!(failed.is_none(), "{function} failed with {event}: {body}");
+        }
+        functions.len()
+    }
+
+    /// The same, where functions may be killed in the middle of it.
+    pub async fn deliver_again_whatever_comes(&self, event: &Value) {
+        let functions = self.functions.get(event["type"].as_str().unwrap_or_default());
+        for function in functions.into_iter().flatten() {
+            let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
+            let _ = self.client.post(url).json(event).send().await;
+        }
+    }
+
+    /// Runs, as its schedule does, the function that emits what a crash has left in the outbox of the orders.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn send_unsent_orders(&self) {
+        let schedule = serde_json::json!({
+            "version": "0", "id": "7c4e9b1a-0000-4000-8000-000000000000", "detail-type": "Scheduled Event",
+            "source": "aws.events", "account": "000000000000", "time": "2026-01-01T00:00:00Z",
+            "region": "local", "resources": [], "detail": {},
+        });
+        let url = format!("{}/2015-03-31/functions/order-send_unsent/invocations", self.app.lambda);
+        let answer = self.client.post(url).json(&schedule).send().await.expect("the local Lambda answers");
+        assert!(answer.headers().get("x-amz-function-error").is_none(), "{:?}", answer.text().await);
+    }
+
+    /// Tells the partner how to behave.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub async fn behave(&self, behaviour: &Value) {
+        let (status, answer) = self.put("/logistics", behaviour).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Has the partner say what became of a delivery: `delivered` or `canceled`.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn outcome(&self, outcome: &str, customer: &str, order: &str) {
+        let body = serde_json::json!({"customerId": customer, "orderId": order});
+        let (status, answer) = self.post(&format!("/logistics/{outcome}"), &body).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+
+    /// What the gateway has given up.
+    ///
+    /// # Panics
+    /// When the gateway does not answer.
+    pub async fn dead_letters(&self) -> Vec<Value> {
+        let url = format!("{}/v1/spaces/default/dead-letters?limit=500", self.app.config);
+        let (status, list) = answer(self.client.get(url)).await;
+        assert_eq!(status, 200, "{list}");
+        list["deadLetters"].as_array().expect("dead letters").clone()
+    }
+
+    /// How many deliveries wait or are under way; `None` while the gateway does not answer.
+    pub async fn pending(&self) -> Option<u64> {
+        let books = self.client.get(format!("{}/v1/accounting", self.app.config)).send().await.ok()?;
+        books.json::<Value>().await.ok()?["pending"].as_u64()
+    }
+
+    /// Waits until nothing is under way any more.
+    ///
+    /// # Panics
+    /// When that never happens.
+    pub async fn settle(&self) {
+        eventually_within(PATIENCE_FOR_MANY, "all events to be delivered", async || {
+            (self.pending().await == Some(0)).then_some(())
+        })
+        .await;
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        // Ids of the tests may hold what has to be escaped; the URL type does that.
+        self.client.request(method, format!("{}{path}", self.app.events))
+    }
+}
+
+/// The status and the JSON of an answer; status 0 when there is none.
+async fn answer(request: RequestBuilder) -> (u16, Value) {
+    match request.send().await {
+        Ok(response) => (response.status().as_u16(), response.json().await.unwrap_or_default()),
+        Err(error) => (0, Value::String(error.to_string())),
+    }
+}

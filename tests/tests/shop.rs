@@ -1,0 +1,302 @@
+//! The shop with the real programs: `cargo eg run` builds its services and serves them, and each scenario leads to the
+//! documented sequence of events, in the event store of the shop itself.
+
+#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
+
+use eg_tests::eventually;
+use eg_tests::shop::Shop;
+use serde_json::{Value, json};
+
+/// From the order to the payment.
+const UNTIL_ESTIMATED: [&str; 5] =
+    ["order.created", "item.reserved", "item.described", "customer.described", "delivery.estimated"];
+const PAID: [&str; 3] = ["payment.made", "item.removed", "delivery.marked-as-started"];
+const CANCELED: [&str; 4] = ["delivery.was-canceled", "order.canceled", "item.returned", "payment.canceled"];
+
+fn sequence<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
+    parts.concat()
+}
+
+async fn pieces(shop: &Shop, item: &str) -> (u64, u64, u64) {
+    let (status, stock) = shop.get(&format!("/inventory/{item}")).await;
+    assert_eq!(status, 200, "{stock}");
+    let count = |name: &str| stock[name].as_u64().unwrap();
+    assert_eq!(count("initial"), count("available") + count("reserved") + count("sold"));
+    (count("available"), count("reserved"), count("sold"))
+}
+
+async fn status(shop: &Shop, customer: &str, order: &str) -> String {
+    let (_, row) = shop.get(&format!("/order/get/{customer}/{order}")).await;
+    row["orderStatus"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Orders until the payment of one is made, or fails, as wanted.
+async fn order_whose_payment(shop: &Shop, event: &str, customer: &str, item: &str) -> String {
+    loop {
+        let order = shop.create(customer, item).await;
+        let told = eventually("the payment of an order", async || {
+            let history = shop.history(customer, &order).await;
+            history.into_iter().find(|record| record.ty.starts_with("payment."))
+        })
+        .await;
+        if told.ty == event {
+            return order;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_leads_to_its_documented_sequence() {
+    let state = tempfile::tempdir().unwrap();
+    let shop = Shop::start(state.path(), &[("PAYMENT_FAIL_PROBABILITY", "0.4")]).await;
+    let sample = shop.get("/inventory/item-1").await.1;
+    assert_eq!(
+        (&sample["description"], &sample["price"], &sample["available"]),
+        (&json!("Big Smartphone"), &json!(39_999), &json!(10))
+    );
+    happy_and_delivered(&shop).await;
+    payment_failed(&shop).await;
+    canceled_by_the_partner(&shop).await;
+    dead_partner(&shop).await;
+    nothing_left(&shop).await;
+    unknown_customer_and_address(&shop).await;
+    two_orders_in_one_second(&shop).await;
+    apostrophes_and_statements_in_names(&shop).await;
+    requests_that_are_refused(&shop).await;
+    events_that_come_twice(&shop).await;
+    shop.settle().await;
+    assert_eq!(shop.app.program.interrupt().await, 0);
+}
+
+async fn happy_and_delivered(shop: &Shop) {
+    let order = order_whose_payment(shop, "payment.made", "customer-1", "item-1").await;
+    let started = sequence(&[&UNTIL_ESTIMATED, &PAID]);
+    let history = shop.history_until("customer-1", &order, "delivery.marked-as-started").await;
+    assert_eq!(types(&history), started);
+    let last = &history[7].detail;
+    assert_eq!(last["payment"]["amount"], 39_999 + 560);
+    assert_eq!(
+        (&last["payment"]["status"], &last["payment"]["paymentMethod"]),
+        (&json!("PAID"), &json!("CREDIT_CARD"))
+    );
+    assert_eq!(
+        last["delivery"],
+        json!({"customerId": "customer-1", "orderId": order, "address": "London SW1A 1AA, UK", "deliveryStatus": "DELIVERING"})
+    );
+    assert_eq!(last["customer"]["name"], "Buckingham Palace");
+    assert!(last.get("").is_none(), "no part of the document is without a name");
+    eventually("the order to be on its way", async || {
+        (status(shop, "customer-1", &order).await == "DELIVERING").then_some(())
+    })
+    .await;
+
+    shop.outcome("delivered", "customer-1", &order).await;
+    let history = shop.history_until("customer-1", &order, "order.delivered").await;
+    let end = ["logistics.delivered", "delivery.was-delivered", "order.delivered"];
+    assert_eq!(types(&history), sequence(&[&started, &end]));
+    assert_eq!(history[10].detail["delivery"], json!({"deliveryStatus": "DELIVERED"}));
+    let (_, row) = shop.get(&format!("/order/get/customer-1/{order}")).await;
+    assert_eq!((&row["orderStatus"], &row["totalPrice"]), (&json!("DELIVERED"), &json!(40_559)));
+    assert_eq!((&row["itemPrice"], &row["deliveryPrice"]), (&json!(39_999), &json!(560)));
+
+    // What is over stays over: the partner may say what it likes.
+    shop.outcome("canceled", "customer-1", &order).await;
+    let history = shop.history_until("customer-1", &order, "delivery.error-was-canceled").await;
+    assert_eq!(history.len(), 13);
+    assert_eq!(status(shop, "customer-1", &order).await, "DELIVERED");
+}
+
+async fn payment_failed(shop: &Shop) {
+    shop.settle().await;
+    let before = pieces(shop, "item-3").await;
+    let order = order_whose_payment(shop, "payment.failed", "customer-2", "item-3").await;
+    let history = shop.history_until("customer-2", &order, "item.unreserved").await;
+    assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &["payment.failed", "item.unreserved"]]));
+    assert_eq!(history[6].detail["payment"]["status"], "FAILED");
+    shop.settle().await;
+    assert_eq!(status(shop, "customer-2", &order).await, "PAYMENT_FAILED");
+    let after = pieces(shop, "item-3").await;
+    assert_eq!(after.1, 0);
+    // Orders whose payment was made, on the way to the one wanted, are sold.
+    assert_eq!(before.0 - after.0, after.2 - before.2);
+}
+
+async fn canceled_by_the_partner(shop: &Shop) {
+    let order = order_whose_payment(shop, "payment.made", "customer-3", "item-3").await;
+    shop.history_until("customer-3", &order, "delivery.marked-as-started").await;
+    shop.settle().await;
+    let before = pieces(shop, "item-3").await;
+    shop.outcome("canceled", "customer-3", &order).await;
+    let history = shop.history_until("customer-3", &order, "payment.canceled").await;
+    assert_eq!(
+        types(&history),
+        sequence(&[&UNTIL_ESTIMATED, &PAID, &["logistics.delivery-canceled"], &CANCELED])
+    );
+    assert_eq!(history[12].detail["order"]["orderStatus"], "DELIVERY_CANCELED");
+    assert_eq!(history[12].detail["payment"]["status"], "CANCELED");
+    shop.settle().await;
+    assert_eq!(status(shop, "customer-3", &order).await, "PAYMENT_CANCELED");
+    let after = pieces(shop, "item-3").await;
+    assert_eq!(after, (before.0 + 1, before.1, before.2 - 1));
+    let (_, payment) = shop.get(&format!("/payment/{order}")).await;
+    assert_eq!(payment["status"], "CANCELED");
+}
+
+/// Four more attempts, then the dead letter drives the function that calls the delivery off.
+async fn dead_partner(shop: &Shop) {
+    shop.behave(&json!({"answer": "reject"})).await;
+    let order = order_whose_payment(shop, "payment.made", "customer-1", "item-3").await;
+    let history = shop.history_until("customer-1", &order, "payment.canceled").await;
+    assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &PAID, &CANCELED]));
+    shop.settle().await;
+    assert_eq!(status(shop, "customer-1", &order).await, "PAYMENT_CANCELED");
+    let letters = shop.dead_letters().await;
+    let letter = letters.iter().find(|letter| letter["event"]["data"]["orderId"] == order.as_str()).unwrap();
+    assert_eq!(letter["functionId"], "delivery-call_partner");
+    assert_eq!(letter["attempts"].as_array().unwrap().len(), 5, "{letter}");
+
+    // Refused for good, there is nothing to wait for.
+    shop.behave(&json!({"answer": "refuse"})).await;
+    let order = order_whose_payment(shop, "payment.made", "customer-1", "item-3").await;
+    let history = shop.history_until("customer-1", &order, "payment.canceled").await;
+    assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &PAID, &CANCELED]));
+
+    // It dies in the middle of the call, once; the next call finds it well.
+    shop.behave(&json!({"answer": "drop"})).await;
+    let order = order_whose_payment(shop, "payment.made", "customer-2", "item-3").await;
+    shop.history_until("customer-2", &order, "delivery.marked-as-started").await;
+    shop.app
+        .program
+        .line("the partner to die", |line| {
+            let died = line.contains("POST /logistics") && line.contains(" 50") && !line.contains(" 503 ");
+            died.then_some(())
+        })
+        .await;
+    shop.behave(&json!({"outcome": "delivered"})).await;
+    shop.history_until("customer-2", &order, "order.delivered").await;
+    shop.behave(&json!({})).await;
+}
+
+async fn nothing_left(shop: &Shop) {
+    // Pieces whose payment fails come back, so it takes more orders than there are pieces.
+    while pieces(shop, "item-2").await.0 > 0 {
+        order_whose_payment(shop, "payment.made", "customer-1", "item-2").await;
+        shop.settle().await;
+    }
+    for item in ["item-0", "item-2"] {
+        let order = shop.create("customer-1", item).await;
+        let history = shop.history_until("customer-1", &order, "item.not-available").await;
+        assert_eq!(types(&history), ["order.created", "item.not-available"], "{item}");
+        eventually("the order to be over", async || {
+            (status(shop, "customer-1", &order).await == "NOT_AVAILABLE").then_some(())
+        })
+        .await;
+    }
+}
+
+async fn unknown_customer_and_address(shop: &Shop) {
+    shop.settle().await;
+    let before = pieces(shop, "item-3").await;
+    let order = shop.create("customer-0", "item-3").await;
+    let history = shop.history_until("customer-0", &order, "item.unreserved").await;
+    assert_eq!(
+        types(&history),
+        ["order.created", "item.reserved", "item.described", "customer.error-described", "item.unreserved"]
+    );
+    let nowhere = json!({"name": "Nobody", "email": "nobody@example.net", "address": "Nowhere"});
+    assert_eq!(shop.put("/customer/customer-9", &nowhere).await.0, 200);
+    let order_to_nowhere = shop.create("customer-9", "item-3").await;
+    let history = shop.history_until("customer-9", &order_to_nowhere, "item.unreserved").await;
+    let expected = sequence(&[&UNTIL_ESTIMATED[..4], &["delivery.error-estimated", "item.unreserved"]]);
+    assert_eq!(types(&history), expected);
+    shop.settle().await;
+    assert_eq!(status(shop, "customer-0", &order).await, "CANCELED");
+    assert_eq!(status(shop, "customer-9", &order_to_nowhere).await, "CANCELED");
+    assert_eq!(pieces(shop, "item-3").await, before, "nothing stays reserved");
+}
+
+async fn two_orders_in_one_second(shop: &Shop) {
+    let orders = tokio::join!(shop.create("customer-2", "item-3"), shop.create("customer-2", "item-3"));
+    for order in [&orders.0, &orders.1] {
+        eventually("the order to be paid or not", async || {
+            let history = shop.history("customer-2", order).await;
+            let ends = ["delivery.marked-as-started", "item.unreserved"];
+            history.iter().any(|record| ends.contains(&&*record.ty)).then_some(())
+        })
+        .await;
+        let history = shop.history("customer-2", order).await;
+        let paid = sequence(&[&UNTIL_ESTIMATED, &PAID]);
+        let failed = sequence(&[&UNTIL_ESTIMATED, &["payment.failed", "item.unreserved"]]);
+        assert!(types(&history) == paid || types(&history) == failed, "{:?}", types(&history));
+    }
+}
+
+async fn apostrophes_and_statements_in_names(shop: &Shop) {
+    let palace = json!({"name": "O'Brien", "email": "o@example.net", "address": "St James's Palace, London SW1A 1BS, UK"});
+    assert_eq!(shop.put("/customer/o'brien", &palace).await.0, 200);
+    shop.behave(&json!({"outcome": "delivered"})).await;
+    let order = order_whose_payment(shop, "payment.made", "o'brien", "item-3").await;
+    let history = shop.history_until("o'brien", &order, "order.delivered").await;
+    assert_eq!(history.len(), 11, "nothing is missing: {:?}", types(&history));
+    assert_eq!(history[7].detail["delivery"]["address"], "St James's Palace, London SW1A 1BS, UK");
+    shop.behave(&json!({})).await;
+
+    let item = "item-1' OR '1'='1";
+    let order = shop.create("customer-1", item).await;
+    let history = shop.history_until("customer-1", &order, "item.not-available").await;
+    assert_eq!(types(&history), ["order.created", "item.not-available"]);
+    assert_eq!(history[0].detail["itemId"], item);
+}
+
+async fn requests_that_are_refused(shop: &Shop) {
+    let (status, answer) = shop.get("/order/dance/customer-1/item-1").await;
+    assert_eq!((status, &answer["errors"][0]), (501, &json!("Action 'dance' not implemented.")));
+    let (status, answer) = shop.get("/order/get/customer-1/none").await;
+    assert_eq!((status, &answer["errors"][0]), (404, &json!("Not Found")));
+    let (status, created) =
+        shop.post("/order/create", &json!({"customerId": "customer-1", "itemId": "item-0"})).await;
+    assert_eq!((status, &created["itemId"]), (200, &json!("item-0")));
+    let order = created["orderId"].as_str().unwrap();
+    let (status, row) = shop.post("/order/get", &json!({"customerId": "customer-1", "orderId": order})).await;
+    assert_eq!((status, &row["orderId"]), (200, &created["orderId"]));
+    let (status, answer) = shop.post("/order/create", &json!({"customerId": "customer-1"})).await;
+    assert_eq!((status, &answer["errors"][0]), (400, &json!("itemId is missing")));
+    let (status, answer) = shop.get("/event-store/customer-1?limit=0").await;
+    assert_eq!((status, &answer["errors"][0]), (400, &json!("limit is 0; it is a number from 1 to 1000")));
+}
+
+/// Each event of an order goes once more to each function that it is for: nothing follows from that.
+async fn events_that_come_twice(shop: &Shop) {
+    shop.behave(&json!({"outcome": "delivered"})).await;
+    let order = order_whose_payment(shop, "payment.made", "customer-3", "item-3").await;
+    let history = shop.history_until("customer-3", &order, "order.delivered").await;
+    shop.settle().await;
+    let before = (pieces(shop, "item-3").await, shop.get(&format!("/payment/{order}")).await);
+    let events = shop.accepted("customer-3", &order).await;
+    assert_eq!(events.len(), history.len());
+    for event in &events {
+        let calls = shop.deliver_again(event).await;
+        assert!(calls > 0, "nobody takes {event}");
+    }
+    shop.settle().await;
+    assert_eq!((pieces(shop, "item-3").await, shop.get(&format!("/payment/{order}")).await), before);
+    assert_eq!(shop.history("customer-3", &order).await, history);
+    assert_eq!(shop.accepted("customer-3", &order).await.len(), events.len(), "nothing new was emitted");
+    assert_eq!(status(shop, "customer-3", &order).await, "DELIVERED");
+    let ids: std::collections::BTreeSet<&str> = history.iter().map(|record| &*record.id).collect();
+    assert_eq!(ids.len(), history.len());
+}
+
+fn types(history: &[eg_tests::shop::Record]) -> Vec<&str> {
+    history.iter().map(|record| &*record.ty).collect()
+}
+
+/// What the commands in the application's README say they print.
+#[test]
+fn the_events_have_the_names_of_the_documented_table() {
+    let readme: Value = json!(include_str!("../../services/shop/README.md"));
+    let readme = readme.as_str().unwrap();
+    for (name, ty) in shop_events::NAMES {
+        assert!(readme.contains(&format!("`{name}` | `{ty}`")), "{name} is {ty}");
+    }
+}
