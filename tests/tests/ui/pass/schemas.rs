@@ -62,5 +62,5 @@ async fn check(emit: Emit<OrderRefused>, order: Placed) -> Result<(), Error> {
 }
 
 fn main() {
-    drop(check);
+    let _ = check;
 }
