@@ -32,11 +32,11 @@ async fn read_events(
 
 /// When it happened, in whole seconds since 1970; an event that does not say so happened just now.
 fn seconds(event: &CloudEvent<Data>) -> i64 {
-    let now = || {
-        let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
-    };
-    event.time().map_or_else(now, |time| time.unix_timestamp())
+    if let Some(time) = event.time() {
+        return time.unix_timestamp();
+    }
+    let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[tokio::main(flavor = "current_thread")]
