@@ -50,8 +50,22 @@ impl Project {
         sources
     }
 
-    /// Builds them and reads what they say about themselves.
+    /// The folders that the sources which manifests name are below.
+    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+        let roots = self.selections.iter().map(|selection| &selection.root);
+        let declared = self.declared.iter().filter_map(|file| file.parent()).map(Path::to_path_buf);
+        roots.cloned().chain(declared).collect()
+    }
+
+    /// Builds them and reads what they say about themselves. They can run together.
     pub(crate) async fn services(&self, release: bool) -> Result<Vec<Service>, Failure> {
+        let services = self.load(release).await?;
+        services::check(&services)?;
+        Ok(services)
+    }
+
+    /// The same, whether they can run together or not.
+    pub(crate) async fn load(&self, release: bool) -> Result<Vec<Service>, Failure> {
         // First what is quickly said.
         let declared =
             self.declared.iter().map(|file| declared::read(file)).collect::<Result<Vec<_>, _>>()?;
@@ -64,7 +78,6 @@ impl Project {
         let mut services = services::load(&packages, built)?;
         services.extend(declared.into_iter().map(Service::from));
         services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
-        services::check(&services)?;
         Ok(services)
     }
 }

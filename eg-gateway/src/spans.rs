@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eg_sdk::TraceContext;
-use time::OffsetDateTime;
 
 use crate::clock;
 use crate::decide::trace;

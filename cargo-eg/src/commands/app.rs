@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use super::current_folder;
-use crate::builder::build;
 use crate::exit::Failure;
-use crate::services::{self, Service};
-use crate::workspace::select;
+use crate::project::Project;
+use crate::services::Service;
 
-/// Services, and the roots of the workspaces that they are in.
+/// Services, and the folders that their sources are below.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) roots: Vec<PathBuf>,
@@ -18,13 +17,7 @@ pub(super) struct Loaded {
 impl Loaded {
     /// The services at `paths`, or, if there are none, those of the current directory.
     pub(super) async fn build(paths: &[PathBuf], release: bool) -> Result<Self, Failure> {
-        let selections = select(&current_folder()?, paths)?;
-        let (mut roots, mut packages, mut built) = (Vec::new(), Vec::new(), Vec::new());
-        for selection in selections {
-            built.extend(build(&selection.root, &selection.packages, release).await?);
-            packages.extend(selection.packages);
-            roots.push(selection.root);
-        }
-        Ok(Self { roots, services: services::load(&packages, built)? })
+        let project = Project::find(&current_folder()?, paths)?;
+        Ok(Self { roots: project.roots(), services: project.load(release).await? })
     }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
     let history = History::of(settings.clone())?;
     let mut request = Map::new();
     let mut set = |name: &str, value: Option<String>| {
-        request.extend(value.map(|value| (name.to_owned(), Value::from(value))))
+        request.extend(value.map(|value| (name.to_owned(), Value::from(value))));
     };
     let mut only = ty.clone();
     if let Some(event) = &event {

@@ -3,22 +3,14 @@
 use cargo_eg::manifest::Manifest;
 
 use super::{current_folder, print};
-use crate::builder::build;
 use crate::cli::{self, Architecture};
 use crate::exit::{Exit, Failure, warn};
-use crate::services;
+use crate::project::Project;
 use crate::template::template;
-use crate::workspace::select;
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let cli::Template { paths, output, json, architecture, release } = arguments;
-    let (mut packages, mut built) = (Vec::new(), Vec::new());
-    for selection in select(&current_folder()?, &paths)? {
-        built.extend(build(&selection.root, &selection.packages, release).await?);
-        packages.extend(selection.packages);
-    }
-    let services = services::load(&packages, built)?;
-    services::check(&services)?;
+    let services = Project::find(&current_folder()?, &paths)?.services(release).await?;
     let manifests: Vec<Manifest> = services.into_iter().map(|service| service.manifest).collect();
     let architecture = match architecture {
         Architecture::Arm64 => "arm64",

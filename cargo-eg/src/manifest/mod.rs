@@ -78,6 +78,7 @@ pub struct Function {
 }
 
 /// What calls a function, told apart by the key that each kind has.
+#[allow(clippy::large_enum_variant, reason = "most triggers are of the large kind")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]

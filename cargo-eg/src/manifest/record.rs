@@ -11,6 +11,7 @@ const QUOTED: usize = 80;
 
 /// One line of the section.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one per function, and gone once the manifest is assembled")]
 pub(super) enum Record {
     Function(FunctionRecord),
     Service(ServiceRecord),

@@ -48,7 +48,7 @@ impl Pattern {
     }
 
     /// Checks an event, given as one object of its attributes and `data`.
-    pub(crate) fn check(&self, event: &Value) -> Result<(), Mismatch> {
+    pub(crate) fn check(&self, event: &Value) -> Result<(), Box<Mismatch>> {
         self.0.iter().try_for_each(|clause| clause.check(event))
     }
 }
@@ -113,7 +113,7 @@ fn read_or(value: &Value, path: &mut Vec<String>, depth: usize) -> Result<Clause
 }
 
 impl Clause {
-    fn check(&self, event: &Value) -> Result<(), Mismatch> {
+    fn check(&self, event: &Value) -> Result<(), Box<Mismatch>> {
         match self {
             Self::Field { path, conditions, rule } => {
                 let found = values(event, path);
@@ -127,13 +127,14 @@ impl Clause {
                     },
                     expected: rule.clone(),
                 };
-                if holds { Ok(()) } else { Err(mismatch()) }
+                if holds { Ok(()) } else { Err(Box::new(mismatch())) }
             }
             Self::Or { patterns, rule } => {
                 if patterns.iter().any(|pattern| pattern.check(event).is_ok()) {
                     return Ok(());
                 }
-                Err(Mismatch { clause: "$or".to_owned(), value: None, expected: rule.clone() })
+                let clause = "$or".to_owned();
+                Err(Box::new(Mismatch { clause, value: None, expected: rule.clone() }))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The events by which the gateway tells what it does.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use reqwest::Method;
 use rusqlite::Connection;
@@ -55,8 +56,8 @@ async fn told(functions: &mut Functions, count: usize) -> BTreeMap<String, Value
     told
 }
 
-fn stored(gateway: &TestGateway) -> u32 {
-    let store = Connection::open(gateway.dir.path().join("data/event-gateway.db")).unwrap();
+fn stored(dir: &Path) -> u32 {
+    let store = Connection::open(dir.join("data/event-gateway.db")).unwrap();
     store.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap()
 }
 
@@ -108,7 +109,7 @@ async fn synchronous_calls_are_told() {
         assert_eq!(told["eventgateway.event.received"]["path"], path);
         assert_eq!(told["eventgateway.function.invoking"]["event"]["data"]["path"], path);
     }
-    assert_eq!(stored(&gateway), 7, "the requests themselves were answered, not stored");
+    assert_eq!(stored(gateway.dir.path()), 7, "the requests themselves were answered, not stored");
 }
 
 /// A watcher that fails would be told of its own failure, and fail again.
@@ -137,7 +138,7 @@ async fn spaces_are_told_only_of_themselves() {
     let request =
         gateway.api.client.post(format!("{}/spaces/acme/", gateway.api.events)).header("event", "e");
     assert_eq!(request.send().await.unwrap().status(), 202);
-    assert_eq!(stored(&gateway), 1);
+    assert_eq!(stored(gateway.dir.path()), 1);
     gateway.api.emit("e", "mine").await;
     let told = told(&mut functions, 1).await;
     assert_eq!(told["eventgateway.event.received"]["event"]["id"], "mine");
@@ -169,7 +170,7 @@ async fn subscriptions_to_system_events_have_filters_too() {
     let [accepted, filtered, duplicates] = ["accepted", "filtered", "duplicates"].map(|name| &books[name]);
     assert_eq!((accepted, filtered, duplicates), (&json!(3), &json!(1), &json!(1)));
     assert_eq!((&books["pending"], &books["balanced"]), (&json!(0), &json!(true)));
-    assert_eq!(stored(&gateway), 4, "of the duplicate nobody is told");
+    assert_eq!(stored(gateway.dir.path()), 4, "of the duplicate nobody is told");
 
     // Stored system events find their subscribers again, although they came from no request.
     let (status, body) = gateway.api.config(Method::POST, "default/replays", r#"{"from":"0"}"#).await;
@@ -254,5 +255,5 @@ async fn the_end_of_a_dead_letters_own_event_is_not_told() {
     gateway.api.wait_for_books("dead", 2).await;
     gateway.gateway.shutdown().await;
     assert!(functions.try_call().is_none());
-    assert_eq!(stored(&gateway), 2);
+    assert_eq!(stored(gateway.dir.path()), 2);
 }

@@ -156,7 +156,7 @@ impl AskedToEnd {
             signal.recv().await;
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -19,11 +19,14 @@ use super::tls::Stream;
 #[cfg(not(feature = "tls"))]
 type Stream = TcpStream;
 
+/// Moves the bytes of an open connection while it is polled.
+type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>;
+
 /// An open connection, used for one exchange after the other.
 pub struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Gone when the connection is.
-    driver: Option<Pin<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>>,
+    driver: Option<Driver>,
 }
 
 /// Why there is no response.

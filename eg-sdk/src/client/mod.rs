@@ -23,8 +23,6 @@ pub use self::collection::{Collection, Resource};
 pub use self::connection::{Connection, Unanswered};
 pub use self::error::Error;
 use self::http::Http;
-#[doc(hidden)]
-pub use self::http::connections;
 pub use self::recorder::Recorder;
 pub use self::retry::RetryPolicy;
 #[cfg(feature = "tls")]

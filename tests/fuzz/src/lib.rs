@@ -7,8 +7,11 @@ use eg_runtime::testing::TestApp;
 use eg_runtime::{App, CloudEvent, Data, Request, http, queue, subscribe};
 use serde_json::{Map, Value, json};
 
+/// What a target does with an input.
+pub type Target = fn(&[u8]);
+
 /// All targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 14] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("event", event),
     ("eventbridge", eventbridge),
     ("http_message", http_message),

@@ -42,11 +42,11 @@ impl Form {
     pub(crate) fn read(self) -> Result<Posted, Refusal> {
         let Self { id, first_name, last_name, email, name } = self;
         if id.is_none() && first_name.is_none() && last_name.is_none() {
-            let email = email.and_then(text).and_then(|email| normalised(&email));
+            let email = email.as_ref().and_then(text).and_then(|email| normalised(&email));
             let email = email.ok_or(Refusal::EmailRequired)?;
-            return Ok(Posted::Registration(Registrant { email, name: name.and_then(text) }));
+            return Ok(Posted::Registration(Registrant { email, name: name.as_ref().and_then(text) }));
         }
-        let field = |value: Option<Value>| value.and_then(text).ok_or(Refusal::MissingField);
+        let field = |value: Option<Value>| value.as_ref().and_then(text).ok_or(Refusal::MissingField);
         Ok(Posted::Profile(Profile {
             id: field(id)?,
             first_name: field(first_name)?,
@@ -57,7 +57,7 @@ impl Form {
 }
 
 /// Text that is not blank, without the space around it.
-fn text(value: Value) -> Option<String> {
+fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }

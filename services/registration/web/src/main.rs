@@ -53,7 +53,7 @@ mod tests {
         ] {
             let answer = get("", path).await;
             assert_eq!(
-                (answer.status().as_u16(), &answer.headers()["content-type"] == media_type),
+                (answer.status().as_u16(), answer.headers()["content-type"] == media_type),
                 (200, true)
             );
             assert!(answer.text().contains(piece), "{path}");

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use eg_sdk::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Cents, OfOrder};
 
 /// Which order of which customer, for those who need no more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRef {
     /// The customer.
@@ -17,7 +18,7 @@ pub struct OrderRef {
 }
 
 /// An order: who wants what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// The customer.
@@ -29,7 +30,7 @@ pub struct Order {
 }
 
 /// An order, with its item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct WithItem {
     /// The order.
     #[serde(flatten)]
@@ -39,7 +40,7 @@ pub struct WithItem {
 }
 
 /// An order, with its item and customer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Described {
     /// The order.
     #[serde(flatten)]
@@ -51,7 +52,7 @@ pub struct Described {
 }
 
 /// An order, with its item, customer and the estimate of its delivery.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Estimated {
     /// The order.
     #[serde(flatten)]
@@ -65,7 +66,7 @@ pub struct Estimated {
 }
 
 /// An order with all that is known when it was paid, or could not be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Paid {
     /// The order.
     #[serde(flatten)]
@@ -81,7 +82,7 @@ pub struct Paid {
 }
 
 /// An order whose piece is for sale again, with all that was known by then.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Released {
     /// The order.
     #[serde(flatten)]
@@ -101,7 +102,7 @@ pub struct Released {
 }
 
 /// A paid order whose delivery begins: the delivery takes the place of its estimate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct DeliveryStarted {
     /// The order.
     #[serde(flatten)]
@@ -117,7 +118,7 @@ pub struct DeliveryStarted {
 }
 
 /// An order whose delivery has come to an end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Progressed {
     /// Which order.
     #[serde(flatten)]
@@ -127,7 +128,7 @@ pub struct Progressed {
 }
 
 /// A canceled order, with all that has to be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Returned {
     /// Which order.
     #[serde(flatten)]
@@ -139,7 +140,7 @@ pub struct Returned {
 }
 
 /// A canceled order, with its payment that went back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Refunded {
     /// Which order.
     #[serde(flatten)]
@@ -153,7 +154,7 @@ pub struct Refunded {
 }
 
 /// Something that is sold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its id.
@@ -171,7 +172,7 @@ pub struct Item {
 }
 
 /// Somebody who orders.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
     /// Their id.
@@ -187,7 +188,7 @@ pub struct Customer {
 }
 
 /// The way to a customer, and what it costs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Estimate {
     /// Who has calculated it.
@@ -207,7 +208,7 @@ pub struct Estimate {
 }
 
 /// A payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// Its id.
@@ -221,7 +222,7 @@ pub struct Payment {
 }
 
 /// A delivery that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shipment {
     /// The customer.
@@ -235,7 +236,7 @@ pub struct Shipment {
 }
 
 /// How far a delivery is, and no more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryProgress {
     /// How far it is.
@@ -243,7 +244,7 @@ pub struct DeliveryProgress {
 }
 
 /// An order as the order service keeps it. Amounts and address are known when it is paid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow {
     /// The customer.
@@ -279,7 +280,7 @@ macro_rules! statuses {
     ($(#[doc = $doc:literal] $name:ident { $(#[doc = $value_doc:literal] $value:ident = $text:literal,)+ })+) => {
         $(
             #[doc = $doc]
-            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Schema)]
             pub enum $name {
                 $(
                     #[doc = $value_doc]

@@ -4,10 +4,11 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
+use eg_sdk::Schema;
 use serde::{Deserialize, Serialize};
 
 /// An amount of money in integer cents; a plain number in JSON.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Schema)]
 #[serde(transparent)]
 pub struct Cents(pub i64);
 
