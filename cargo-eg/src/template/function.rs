@@ -119,7 +119,8 @@ impl Sources {
                 self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
             }
             _ => {
-                notes.push(format!("{}: this version cannot make a template of a trigger of it", function.id));
+                notes
+                    .push(format!("{}: this version cannot make a template of a trigger of it", function.id));
             }
         }
     }
