@@ -137,8 +137,8 @@ fn declaration(text: &str, folder: &Path) -> Result<Declaration, String> {
             return Err(inside("name: there is another one with this name".to_owned()));
         }
         let source = format!("{FILE}:{}", line_of(text, &name));
-        let function = entry.manifest(&service, &source).map_err(&inside)?;
-        if let Some(program) = entry.program().map_err(&inside)? {
+        let function = entry.manifest(&service, &source).map_err(inside)?;
+        if let Some(program) = entry.program().map_err(inside)? {
             programs.insert(format!("{service}-{name}"), program);
         }
         functions.push(function);

@@ -113,7 +113,7 @@ fn put_aside(binary: &Path, folder: &Path) -> Result<PathBuf, Failure> {
 /// Removes the binaries that are not in `used`. One that is running is not harmed.
 pub(crate) fn tidy(folder: &Path, used: &BTreeSet<PathBuf>) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    for path in entries.map(|entry| entry.path()).filter(|path| !used.contains(path)) {
+    for path in entries.map(|entry| folder.join(entry.file_name())).filter(|path| !used.contains(path)) {
         // What cannot be removed takes up room, and nothing else.
         let _ = std::fs::remove_file(path);
     }

@@ -53,7 +53,7 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
     for Built { package, binary } in built {
         match Manifest::read(&binary) {
             Ok(manifest) => {
-                services.push(Service { manifest, code: Code::Binary(binary), folder: package.folder })
+                services.push(Service { manifest, code: Code::Binary(binary), folder: package.folder });
             }
             Err(ManifestError::NoFunctions { path }) => drop(empty.insert(package.name, path)),
             Err(error) => return Err(error.into()),

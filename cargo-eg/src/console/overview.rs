@@ -168,7 +168,7 @@ fn rows(function: &Function) -> Vec<[String; 3]> {
 /// Commands that do something with this application.
 fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
     let functions = || services.iter().flat_map(|service| &service.manifest.functions);
-    let triggers = || functions().flat_map(|function| function.events());
+    let triggers = || functions().flat_map(Function::events);
     let mut lines = Vec::new();
     if let Some(route) = triggers().find(|trigger| trigger.is_http()) {
         lines.push(curl(route, addresses.events));

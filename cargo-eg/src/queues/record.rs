@@ -176,7 +176,7 @@ mod tests {
             match expected {
                 Ok(ids) => assert_eq!(found, Ok(ids.iter().map(|id| (*id).to_owned()).collect()), "{answer}"),
                 Err(part) => {
-                    assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}")
+                    assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}");
                 }
             }
         };
