@@ -36,7 +36,10 @@ pub(crate) fn run(arguments: &Completions) -> Result<(), Failure> {
     match arguments.shell {
         Shell::Bash => {
             generate(shells::Bash, &mut command, NAME, &mut script);
-            script.extend_from_slice(BASH_CARGO.as_bytes());
+            // Subcommands still bear the name that their parent has in usage texts, `cargo eg`; the script looks for
+            // the one that it completes.
+            let named = String::from_utf8_lossy(&script).replace("cargo__subcmd__eg__", "cargo__eg__");
+            script = [named.as_bytes(), BASH_CARGO.as_bytes()].concat();
         }
         Shell::Zsh => generate(shells::Zsh, &mut command, NAME, &mut script),
         Shell::Fish => {

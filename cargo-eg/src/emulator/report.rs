@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn failures_have_lambdas_words() {
         let check = |failure: Failure, expected: &str| {
-            assert_eq!(failure.payload("id-1"), expected);
+            let payload: serde_json::Value = serde_json::from_slice(&failure.payload("id-1")).unwrap();
+            assert_eq!(payload, serde_json::from_str::<serde_json::Value>(expected).unwrap());
         };
         check(
             Failure::TimedOut(Duration::from_secs(30)),

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use eg_gateway::{Gateway, Options};
+use eg_gateway::{Gateway, Options, PrivateTargets};
 use eg_sdk::config::{EventType, Function, Provider, Retry, RetryLimits, Subscription};
 use eg_sdk::{EventGateway, Settings};
 use tempfile::TempDir;
@@ -33,6 +33,7 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::new(folder.path());
         (options.events_addr, options.config_addr) = (0.into(), 0.into());
+        options.private_targets = PrivateTargets::all();
         change(&mut options);
         let gateway = Gateway::start(options).await.unwrap();
         let mut settings = Settings::default();

@@ -42,18 +42,27 @@ mod tests {
     #[tokio::test]
     async fn what_is_created_is_announced() -> Result<(), Error> {
         let app = TestApp::new(App::new())?;
-        let first = Created { id: "1".into(), name: "first".into() };
+        let first = Created {
+            id: "1".into(),
+            name: "first".into(),
+        };
         let answer = app.post("/my-service", &first).await;
         assert_eq!(answer.json::<Created>()?, first);
         assert_eq!(app.emitted::<Created>()?[0].data, first);
         let deliveries = app.settle().await;
-        assert_eq!((deliveries[0].function, &deliveries[0].outcome), ("announce", &Outcome::Done));
+        assert_eq!(
+            (deliveries[0].function, &deliveries[0].outcome),
+            ("announce", &Outcome::Done)
+        );
         Ok(())
     }
 
     #[tokio::test]
     async fn what_has_no_name_becomes_a_dead_letter() -> Result<(), Error> {
-        let nameless = Created { id: "1".into(), name: String::new() };
+        let nameless = Created {
+            id: "1".into(),
+            name: String::new(),
+        };
         let deliveries = TestApp::new(App::new())?.deliver(nameless).await?;
         assert!(matches!(deliveries[0].outcome, Outcome::Rejected(_)));
         Ok(())

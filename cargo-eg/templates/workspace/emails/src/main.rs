@@ -6,8 +6,11 @@ use events::UserCreated;
 /// Welcomes a new user. A failure (`?`) is tried again; a rejection is kept as a dead letter.
 #[subscribe(UserCreated)]
 async fn send_welcome_email(event: CloudEvent<UserCreated>) -> Result<(), Error> {
-    let (name, _) =
-        event.data.email.split_once('@').ok_or_else(|| Error::reject("this is no address"))?;
+    let (name, _) = event
+        .data
+        .email
+        .split_once('@')
+        .ok_or_else(|| Error::reject("this is no address"))?;
     println!("To: {}\nWelcome, {name}!", event.data.email);
     Ok(())
 }
@@ -30,8 +33,12 @@ mod tests {
             ("donald@example.com", Outcome::Done),
             ("donald", Outcome::Rejected("this is no address".into())),
         ] {
-            let deliveries =
-                app.deliver(UserCreated { id: "10".into(), email: email.into() }).await?;
+            let deliveries = app
+                .deliver(UserCreated {
+                    id: "10".into(),
+                    email: email.into(),
+                })
+                .await?;
             assert_eq!(deliveries[0].outcome, expected);
         }
         Ok(())

@@ -27,7 +27,10 @@ mod tests {
     #[tokio::test]
     async fn new_users_are_announced() -> Result<(), Error> {
         let app = TestApp::new(App::new())?;
-        let donald = UserCreated { id: "10".into(), email: "donald@example.com".into() };
+        let donald = UserCreated {
+            id: "10".into(),
+            email: "donald@example.com".into(),
+        };
         assert_eq!(app.post("/users", &donald).await.status(), 200);
         assert_eq!(app.emitted::<UserCreated>()?[0].data, donald);
         Ok(())
