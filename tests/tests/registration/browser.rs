@@ -2,16 +2,17 @@
 //! doing is part of what is tested.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use eg_tests::app::built;
 use eg_tests::program::Program;
 use eg_tests::{PATIENCE, eventually};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use thirtyfour::error::WebDriverResult;
-use thirtyfour::{By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
 use tokio::process::Command;
 
 use crate::support::Registration;
+use crate::webdriver::Session;
 
 /// Nothing that reaches beyond this machine, and no sandbox, which needs a user of its own.
 const FLAGS: [&str; 9] = [
@@ -28,7 +29,7 @@ const FLAGS: [&str; 9] = [
 
 /// A browser with a profile of its own, and what drives it.
 struct Browser {
-    driver: WebDriver,
+    session: Session,
     /// Goes after the session that it serves.
     _chromedriver: Program,
     _profile: tempfile::TempDir,
@@ -57,61 +58,58 @@ impl Browser {
         let port = chromedriver.line("its port", port).await;
 
         let profile = tempfile::tempdir().unwrap();
-        let mut chromium = DesiredCapabilities::chrome();
-        for flag in FLAGS {
-            chromium.add_arg(flag).unwrap();
-        }
-        chromium.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
-        // The driver's client can do TLS, since the gateway's in the same build can.
-        drop(eg_tests::http());
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chromium).await.unwrap();
-        Some(Self { driver, _chromedriver: chromedriver, _profile: profile })
+        let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        let session = Session::open(&format!("http://127.0.0.1:{port}"), &flags).await;
+        Some(Self { session, _chromedriver: chromedriver, _profile: profile })
     }
 
     /// Does something in the browser, and closes it however that ends.
-    async fn run<Story: Future<Output = WebDriverResult<()>>>(self, story: impl FnOnce(Tab) -> Story) {
-        self.driver.run_and_quit(|driver| story(Tab(driver))).await.unwrap();
+    async fn run(self, story: impl AsyncFnOnce(&Tab)) {
+        let tab = Tab(self.session);
+        let told = AssertUnwindSafe(story(&tab)).catch_unwind().await;
+        tab.0.close().await;
+        told.unwrap_or_else(|panic| resume_unwind(panic));
     }
 }
 
 /// The page, as somebody sees and uses it.
-struct Tab(WebDriver);
+struct Tab(Session);
 
 impl Tab {
-    async fn visible(&self, id: &str) -> WebDriverResult<bool> {
-        self.0.find(By::Id(id)).await?.is_displayed().await
+    async fn visible(&self, id: &str) -> bool {
+        self.0.find(&format!("#{id}")).await.is_displayed().await
     }
 
-    async fn fill(&self, id: &str, text: &str) -> WebDriverResult<()> {
-        let field = self.0.find(By::Id(id)).await?;
-        field.clear().await?;
-        field.send_keys(text).await
+    async fn fill(&self, id: &str, text: &str) {
+        let field = self.0.find(&format!("#{id}")).await;
+        field.clear().await;
+        field.send_keys(text).await;
     }
 
-    async fn press(&self, css: &str) -> WebDriverResult<()> {
-        self.0.find(By::Css(css)).await?.click().await
+    async fn press(&self, css: &str) {
+        self.0.find(css).await.click().await;
     }
 
     /// Waits until the page says something that begins so.
     async fn says(&self, beginning: &str) {
         eventually(&format!("the page to say `{beginning}…`"), async || {
-            let message = self.0.find(By::Id("message")).await.ok()?.text().await.ok()?;
+            let message = self.0.find("#message").await.text().await;
             message.starts_with(beginning).then_some(())
         })
         .await;
     }
 
-    async fn session(&self) -> WebDriverResult<Value> {
-        let script = "return sessionStorage.getItem('session')";
-        Ok(self.0.execute(script, Vec::new()).await?.json().clone())
+    async fn session(&self) -> Value {
+        self.0.execute("return sessionStorage.getItem('session')", &[]).await
     }
 
     /// What a script of this page gets when it emits an event: the status, or the name of the error.
-    async fn emit(&self, url: &str, event: &Value) -> WebDriverResult<Value> {
+    async fn emit(&self, url: &str, event: &Value) -> Value {
         let script = "return fetch(arguments[0], {
             method: 'POST', headers: {'content-type': 'application/cloudevents+json'},
             body: JSON.stringify(arguments[1]) }).then((r) => r.status, (e) => e.name)";
-        Ok(self.0.execute(script, vec![json!(url), event.clone()]).await?.json().clone())
+        self.0.execute(script, &[json!(url), event.clone()]).await
     }
 }
 
@@ -137,7 +135,7 @@ async fn somebody_registers_clicks_and_logs_out() {
     let Some(browser) = Browser::start().await else { return };
     let app = Registration::start(&[]).await;
     let (_host, port) = host(&app.app.events).await;
-    browser.run(async |tab| story(&tab, &app, &port).await).await;
+    browser.run(async |tab| story(tab, &app, &port).await).await;
     app.settle(PATIENCE).await;
     let rows = app.get("/analytics/user.clicked").await;
     let clicked: BTreeSet<String> = rows
@@ -153,42 +151,41 @@ async fn somebody_registers_clicks_and_logs_out() {
     app.stop().await;
 }
 
-async fn story(tab: &Tab, app: &Registration, port: &str) -> WebDriverResult<()> {
+async fn story(tab: &Tab, app: &Registration, port: &str) {
     let gateway = app.app.events.trim_end_matches('/');
-    tab.0.goto(format!("http://localhost:{port}/")).await?;
-    assert!(tab.visible("register").await? && !tab.visible("home").await?);
-    tab.fill("email", "donald").await?;
-    tab.press("#register button").await?;
+    tab.0.goto(&format!("http://localhost:{port}/")).await;
+    assert!(tab.visible("register").await && !tab.visible("home").await);
+    tab.fill("email", "donald").await;
+    tab.press("#register button").await;
     tab.says("Email is required").await;
-    assert_eq!(tab.session().await?, Value::Null);
+    assert_eq!(tab.session().await, Value::Null);
 
-    tab.fill("email", "Donald@Disney.com").await?;
-    tab.fill("name", "Donald").await?;
-    tab.press("#register button").await?;
+    tab.fill("email", "Donald@Disney.com").await;
+    tab.fill("name", "Donald").await;
+    tab.press("#register button").await;
     tab.says("Welcome, Donald!").await;
-    assert!(!tab.visible("register").await? && tab.visible("home").await?);
+    assert!(!tab.visible("register").await && tab.visible("home").await);
     let user = app.events("user.registered").await.remove(0)["data"].clone();
-    assert_eq!(tab.session().await?, user["session"]);
+    assert_eq!(tab.session().await, user["session"]);
 
     for button in ["build-value", "minimize-overhead", "event-driven"] {
         let target = format!("homepage.button.{button}");
-        tab.press(&format!("[data-target='{target}']")).await?;
+        tab.press(&format!("[data-target='{target}']")).await;
         tab.says(&format!("Noted: {target}")).await;
     }
 
     // A script may emit clicks, and those with a session only; what else it emits is kept from it, or reaches nobody.
     let click = json!({"target": "x", "session": "guess"});
-    assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.clicked", &click)).await?, 403);
-    assert_eq!(tab.emit(&format!("{gateway}/"), &event("user.registered", &user)).await?, "TypeError");
-    assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.registered", &user)).await?, 202);
+    assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.clicked", &click)).await, 403);
+    assert_eq!(tab.emit(&format!("{gateway}/"), &event("user.registered", &user)).await, "TypeError");
+    assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.registered", &user)).await, 202);
 
-    tab.0.refresh().await?;
-    assert!(tab.visible("home").await?, "the session lasts as long as the tab");
-    tab.press("#logout").await?;
+    tab.0.refresh().await;
+    assert!(tab.visible("home").await, "the session lasts as long as the tab");
+    tab.press("#logout").await;
     tab.says("Good-bye!").await;
-    assert!(tab.visible("register").await?);
-    assert_eq!(tab.session().await?, Value::Null);
-    Ok(())
+    assert!(tab.visible("register").await);
+    assert_eq!(tab.session().await, Value::Null);
 }
 
 /// The page comes from the gateway itself here, as `cargo eg run` serves it.
@@ -200,18 +197,17 @@ async fn pages_from_elsewhere_cannot_register_and_the_gateways_own_can() {
     browser
         .run(async |tab| {
             // Browsers know that every name below `localhost` is this machine; to them, it is another origin.
-            tab.0.goto(format!("http://elsewhere.localhost:{port}/")).await?;
-            tab.fill("email", "mallory@example.org").await?;
-            tab.press("#register button").await?;
+            tab.0.goto(&format!("http://elsewhere.localhost:{port}/")).await;
+            tab.fill("email", "mallory@example.org").await;
+            tab.press("#register button").await;
             tab.says("The gateway cannot be reached: ").await;
 
-            tab.0.goto(format!("{}/", app.app.events.trim_end_matches('/'))).await?;
-            tab.fill("email", "donald@disney.com").await?;
-            tab.press("#register button").await?;
+            tab.0.goto(&format!("{}/", app.app.events.trim_end_matches('/'))).await;
+            tab.fill("email", "donald@disney.com").await;
+            tab.press("#register button").await;
             tab.says("Welcome, donald@disney.com!").await;
-            tab.press("[data-target='homepage.button.event-driven']").await?;
+            tab.press("[data-target='homepage.button.event-driven']").await;
             tab.says("Noted: ").await;
-            Ok(())
         })
         .await;
     app.settle(PATIENCE).await;

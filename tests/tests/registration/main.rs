@@ -7,3 +7,4 @@ mod clicks;
 mod failures;
 mod flow;
 mod support;
+mod webdriver;
