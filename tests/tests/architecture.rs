@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
 
 /// Part → the parts it may build upon.
 const ARROWS: [(&str, &[&str]); 6] = [
@@ -65,6 +65,26 @@ fn every_member_is_a_part_a_service_or_an_example() {
         assert!(
             part || folder.starts_with("services") || folder.starts_with("examples"),
             "what is {folder}?"
+        );
+    }
+}
+
+/// Features are united over all that is built together: one test's library that turned these on would have every part
+/// tested with JSON that its users do not get.
+#[test]
+fn no_library_changes_how_json_is_read_and_written() {
+    let metadata = MetadataCommand::new()
+        .features(CargoOpt::AllFeatures)
+        .exec()
+        .expect("cargo metadata of this workspace");
+    let nodes = &metadata.resolve.as_ref().expect("dependencies are resolved unless asked otherwise").nodes;
+    let serde_json = nodes.iter().filter(|node| metadata[&node.id].name == "serde_json");
+    for feature in serde_json.flat_map(|node| &node.features).map(ToString::to_string) {
+        let changes =
+            ["arbitrary_precision", "preserve_order"].contains(&feature.as_str());
+        assert!(
+            !changes,
+            "serde_json is built with `{feature}`: `cargo tree -e features -i serde_json` says by whom"
         );
     }
 }
