@@ -80,8 +80,7 @@ fn no_library_changes_how_json_is_read_and_written() {
     let nodes = &metadata.resolve.as_ref().expect("dependencies are resolved unless asked otherwise").nodes;
     let serde_json = nodes.iter().filter(|node| metadata[&node.id].name == "serde_json");
     for feature in serde_json.flat_map(|node| &node.features).map(ToString::to_string) {
-        let changes =
-            ["arbitrary_precision", "preserve_order"].contains(&feature.as_str());
+        let changes = ["arbitrary_precision", "preserve_order"].contains(&feature.as_str());
         assert!(
             !changes,
             "serde_json is built with `{feature}`: `cargo tree -e features -i serde_json` says by whom"
