@@ -1,11 +1,13 @@
 //! The external extension that the tests start beside functions: keeps a diary of what it is told.
 //!
-//! `EXTENSION_DIARY` names its file; with `EXTENSION_FAILS=init` or `crash` it fails at its first event.
+//! `EXTENSION_DIARY` names its file; with `EXTENSION_FAILS=init` or `crash` it fails at its first event, and
+//! `EXTENSION_WORK_MS` is how long it works on each.
 
 mod runtime_api;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::time::Duration;
 
 use runtime_api::{Failure, call};
 
@@ -27,6 +29,7 @@ fn main() -> Result<(), Failure> {
         call("POST", "/2020-01-01/extension/init/error", &headers, "{}")?;
         std::process::exit(1);
     }
+    let work = std::env::var("EXTENSION_WORK_MS").map_or(Ok(0), |work| work.parse())?;
     loop {
         let headers = [("lambda-extension-identifier", id.as_str())];
         let event = call("GET", "/2020-01-01/extension/event/next", &headers, "")?;
@@ -38,6 +41,7 @@ fn main() -> Result<(), Failure> {
             note("goodbye")?;
             return Ok(());
         }
+        std::thread::sleep(Duration::from_millis(work));
     }
 }
 

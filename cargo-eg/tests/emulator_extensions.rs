@@ -68,6 +68,18 @@ async fn an_external_extension_lives_as_long_as_its_function() {
 }
 
 #[tokio::test]
+async fn an_extension_at_work_when_the_emulator_stops_has_not_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let diary = folder.path().join("diary");
+    let local = Local::start(extended(&diary).variable("EXTENSION_WORK_MS", "300")).await;
+    local.echo("fixture-echo").await;
+    local.emulator.shut_down().await;
+    let entries = entries(&diary);
+    assert_eq!(entries.len(), 4, "{entries:?}");
+    assert_eq!((&entries[2]["shutdownReason"], &entries[3]), (&json!("SPINDOWN"), &json!("goodbye")));
+}
+
+#[tokio::test]
 async fn extensions_learn_why_their_environment_ends() {
     let folder = tempfile::tempdir().unwrap();
     let diary = folder.path().join("diary");

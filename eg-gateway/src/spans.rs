@@ -51,7 +51,7 @@ pub(crate) enum Kind {
 
 #[cfg(not(feature = "otlp"))]
 impl Exporter {
-    fn export(&self, _: &Span<'_>, _: OffsetDateTime) {
+    fn export(&self, _: &Span<'_>, _: time::OffsetDateTime) {
         match *self {}
     }
 

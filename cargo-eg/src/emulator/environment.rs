@@ -59,6 +59,16 @@ pub(super) enum NotTaken {
     Stopped,
 }
 
+impl NotTaken {
+    /// Why the environment ends that could not take it.
+    pub(super) fn end_of_environment(&self) -> Reason {
+        match self {
+            Self::Ended(_) | Self::Late | Self::Extension(_) => Reason::Failure,
+            Self::Stopped => Reason::Spindown,
+        }
+    }
+}
+
 impl Environment {
     /// Starts a process of `spec` and waits until it asks for its first event, and until its extensions do.
     pub(super) async fn start(

@@ -177,7 +177,7 @@ impl Pool {
                 Ok(completed)
             }
             Err(not_taken) => {
-                drop(self.work.spawn_anyway(environment.stop(Reason::Failure)));
+                drop(self.work.spawn_anyway(environment.stop(not_taken.end_of_environment())));
                 Err((not_taken, permit))
             }
         }
@@ -200,7 +200,7 @@ impl Pool {
                     }
                     pool.rest_again(environment);
                 }
-                Err(_) => environment.stop(Reason::Failure).await,
+                Err(not_taken) => environment.stop(not_taken.end_of_environment()).await,
             }
         };
         self.settle(settle, permit);
