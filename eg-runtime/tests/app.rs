@@ -1,14 +1,15 @@
 //! What holds for a whole app: layers, traces, schedules, and events that cause events.
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_runtime::{
-    App, CloudEvent, Context, Data, Emit, Error, Event, Json, Request, Response, StatusCode, http, schedule,
-    subscribe,
+    App, CloudEvent, Context, Data, Emit, Error, Event, Json, Request, Response, StatusCode, TraceContext,
+    http, schedule, subscribe,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,9 +42,17 @@ async fn ship(emit: Emit<Shipped>, event: CloudEvent<Placed>) -> Result<(), Erro
     Ok(())
 }
 
+#[derive(Serialize, Deserialize, Event)]
+#[event("customer.told")]
+struct Told;
+
 #[subscribe(Shipped)]
-async fn tell(event: CloudEvent<Shipped>) -> Result<(), Error> {
-    if event.data.n > 100 { Err(Error::retry("the mail server is down")) } else { Ok(()) }
+async fn tell(emit: Emit<Told>, event: CloudEvent<Shipped>) -> Result<(), Error> {
+    if event.data.n > 100 {
+        return Err(Error::retry("the mail server is down"));
+    }
+    emit.send(Told).await?;
+    Ok(())
 }
 
 #[subscribe("slow")]
@@ -165,13 +174,16 @@ async fn one_trace_and_a_span_per_function() {
     assert_eq!(app.http(request.body("7").unwrap()).await.status(), 202);
     app.settle().await;
     let traces: Vec<_> = app.events().iter().map(|event| event.trace_context().unwrap()).collect();
-    let [placed, shipped] = traces.as_slice() else { panic!("{traces:?}") };
-    for trace in [placed, shipped] {
+    assert_eq!(
+        app.events().iter().map(CloudEvent::ty).collect::<Vec<_>>(),
+        ["order.placed", "order.shipped", "customer.told"]
+    );
+    for trace in &traces {
         assert_eq!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(trace.tracestate(), Some("vendor=1"));
     }
-    assert_ne!(placed.span_id(), "b7ad6b7169203331");
-    assert_ne!(placed.span_id(), shipped.span_id());
+    let spans: HashSet<_> = traces.iter().map(TraceContext::span_id).chain(["b7ad6b7169203331"]).collect();
+    assert_eq!(spans.len(), 4, "the caller's, and one for each of three functions");
 
     let event =
         json!({"specversion": "1.0", "id": "1", "source": "/x", "type": "trace", "traceparent": TRACEPARENT});

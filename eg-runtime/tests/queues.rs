@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use eg_runtime::testing::TestApp;
 use eg_runtime::{App, CloudEvent, Error, Json, State, queue, subscribe};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// What the functions were called with, in order.
@@ -80,6 +81,39 @@ async fn each_message_is_a_call_and_only_failed_ones_come_again() {
     assert!(failed(&app, vec![message("orders", "m", None, "\"fine\"")]).await.is_empty());
 }
 
+/// Ten messages, of which those fail for which `bad` has a body.
+fn ten(queue: &str, group: Option<&str>, bad: impl Fn(usize) -> Option<&'static str>) -> Vec<Value> {
+    let body = |n| bad(n).map_or_else(|| json!(format!("fine {n}")), |body| json!(body));
+    (0..10).map(|n| message(queue, &format!("m{n}"), group, &body(n).to_string())).collect()
+}
+
+fn ids(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    numbers.into_iter().map(|n| format!("m{n}")).collect()
+}
+
+#[tokio::test]
+async fn every_subset_of_a_batch_can_fail() {
+    let (app, calls) = app();
+    for subset in 0..1_u32 << 10 {
+        let fails = |n: usize| subset & (1 << n) != 0;
+        let batch = ten("orders", None, |n| fails(n).then_some("retry"));
+        assert_eq!(failed(&app, batch).await, ids((0..10).filter(|n| fails(*n))), "{subset:b}");
+        assert_eq!(calls.take().len(), 10);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_at_any_place_takes_nobody_along() {
+    let (app, calls) = app();
+    for place in 0..10 {
+        let panics = |n| (n == place).then_some("panic");
+        assert_eq!(failed(&app, ten("orders", None, panics)).await, ids([place]));
+        assert_eq!(calls.take().len(), 10, "every message was a call");
+        assert_eq!(failed(&app, ten("orders.fifo", Some("g"), panics)).await, ids(place..10));
+        assert_eq!(calls.take().len(), place + 1, "what comes after it in its group waits");
+    }
+}
+
 #[tokio::test]
 async fn groups_of_fifo_queues_keep_their_order() {
     let (app, calls) = app();
@@ -94,6 +128,35 @@ async fn groups_of_fifo_queues_keep_their_order() {
     assert_eq!(failed(&app, batch("orders.fifo")).await, ["m1", "m3", "m4", "m6"]);
     assert_eq!(calls.take(), ["a", "retry b", "c", "panic e", "f"]);
     assert_eq!(failed(&app, batch("orders")).await, ["m1", "m4"], "a standard queue's groups are no order");
+}
+
+proptest! {
+    /// However groups and failures are mixed: what was not reported was done, and after a failure nothing of its group.
+    #[test]
+    fn no_message_of_a_group_overtakes_a_failed_one(messages in prop::collection::vec((0..3_usize, prop::bool::weighted(0.2)), 1..20)) {
+        let (app, calls) = app();
+        let body = |n: usize, bad: bool| json!(format!("{} {n}", if bad { "retry" } else { "fine" })).to_string();
+        let record = |(n, (group, bad)): (usize, &(usize, bool))| {
+            message("orders.fifo", &format!("m{n}"), Some(&format!("g{group}")), &body(n, *bad))
+        };
+        let batch = messages.iter().enumerate().map(record).collect();
+        let failed = block_on(failed(&app, batch));
+        let mut stopped = [false; 3];
+        let (mut expected, mut called) = (Vec::new(), 0);
+        for (n, (group, bad)) in messages.iter().enumerate() {
+            called += usize::from(!stopped[*group]);
+            stopped[*group] |= bad;
+            if stopped[*group] {
+                expected.push(n);
+            }
+        }
+        prop_assert_eq!(failed, ids(expected));
+        prop_assert_eq!(calls.take().len(), called);
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ fn events_of_others_are_read_too() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(crate::cases(1_000))]
 
     #[test]
     fn any_object_with_any_attributes_survives(

@@ -34,3 +34,9 @@ mod schema;
 #[cfg(any(feature = "axum", feature = "client"))]
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
 mod server;
+
+/// So many generated cases, or as many as `PROPTEST_CASES` says.
+fn cases(few: u32) -> proptest::test_runner::Config {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    proptest::test_runner::Config::with_cases(asked.map_or(few, |cases| cases.parse().unwrap()))
+}

@@ -100,7 +100,7 @@ fn in_binary(event: &CloudEvent) -> CloudEvent {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(crate::cases(1_000))]
 
     #[test]
     fn structured_events_come_back_as_they_were(event in event()) {
