@@ -1,6 +1,6 @@
 use eg_runtime::queue;
 
-#[queue("orders", window = "1h")]
+#[queue("orders", window = "5x")]
 async fn handler() {}
 
 fn main() {}
