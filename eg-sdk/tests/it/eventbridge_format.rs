@@ -171,12 +171,17 @@ fn events_of_others_are_read_too() {
     }
 }
 
+/// Any name but the one under which the attributes travel; payloads that use it are refused, see above.
+fn member_name() -> impl Strategy<Value = String> {
+    "[a-z]{3,5}|\\PC{0,3}".prop_filter("taken", |name| name != "ce")
+}
+
 proptest! {
     #![proptest_config(crate::cases(1_000))]
 
     #[test]
     fn any_object_with_any_attributes_survives(
-        members in prop::collection::vec(("[a-z]{3,5}|\\PC{0,3}", any::<i64>()), 0..5),
+        members in prop::collection::vec((member_name(), any::<i64>()), 0..5),
         id in "[!-~]{1,10}",
         subject in prop::option::of("[ -~]{1,10}"),
         nanos in prop::option::of(0_i64..4_000_000_000_000_000_000),
