@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use eg_tests::eventually;
-use eg_tests::moto::Moto;
+use eg_tests::moto::{self, Moto};
 use eg_tests::shop::Shop;
 use serde_json::{Value, json};
 
@@ -18,6 +18,19 @@ const TABLES: [&str; 7] = [
     "STORE_TABLE",
     "LOGISTICS_TABLE",
 ];
+
+/// As the README of `service-storage` says, in the region of the local Lambda.
+const MAKE_TABLES: &str = r#"
+import boto3, sys
+client = boto3.client("dynamodb", endpoint_url=sys.argv[1], region_name="us-east-1",
+                      aws_access_key_id="local", aws_secret_access_key="local")
+for table in sys.argv[2:]:
+    client.create_table(
+        TableName=table, BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("partition", "sort")],
+        KeySchema=[{"AttributeName": "partition", "KeyType": "HASH"}, {"AttributeName": "sort", "KeyType": "RANGE"}])
+    client.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+"#;
 const REFUSALS: (&str, &str) = ("PAYMENT_FAIL_PROBABILITY", "0.4");
 
 /// From the order to the payment.
@@ -70,11 +83,10 @@ async fn every_scenario_leads_to_its_documented_sequence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_does_so_on_dynamodb() {
     let Some(moto) = Moto::start_serial() else { return };
+    let made = moto::python(MAKE_TABLES, &[&[moto.url.as_str()], &TABLES[..]].concat()).unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let mut variables = vec![REFUSALS, ("AWS_ENDPOINT_URL_DYNAMODB", moto.url.as_str())];
-    for table in TABLES {
-        service_storage::testing::table(&moto.url, table).await;
-        variables.push((table, table));
-    }
+    variables.extend(TABLES.map(|table| (table, table)));
     let state = tempfile::tempdir().unwrap();
     let shop = Shop::start(state.path(), &variables).await;
     every_scenario(&shop).await;
