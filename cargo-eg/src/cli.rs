@@ -75,8 +75,8 @@ pub(crate) enum Command {
 /// have a binary; in the workspace's root only those in services/, if there is such a folder, else all
 /// but those in examples/. With PATH: those packages there, or in the folders below.
 ///
-/// Functions see your environment, without AWS_*, CARGO*, EVENT_GATEWAY_*, PORT and EVENT_BUS, and with
-/// Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS and EG_DATA_DIR, a folder
+/// Functions see your environment, without AWS_* but with AWS_ENDPOINT_URL_* (for what plays a service of AWS here),
+/// without CARGO*, EVENT_GATEWAY_*, PORT and EVENT_BUS, and with Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS and EG_DATA_DIR, a folder
 /// that survives restarts. They run in their package's folder.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]

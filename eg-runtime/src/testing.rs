@@ -215,6 +215,19 @@ impl TestApp {
         })
     }
 
+    /// Calls the `#[schedule]` function of this name, as the clock would.
+    ///
+    /// # Errors
+    /// What Lambda would be told.
+    pub async fn tick(&self, function: &str) -> Result<(), InvocationError> {
+        let event = serde_json::json!({
+            "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
+            "account": "000000000000", "time": "2026-01-01T00:00:00Z", "region": "local",
+            "resources": [format!("arn:aws:events:local:000000000000:rule/{function}")], "detail": {},
+        });
+        self.invoke(&event.to_string()).await.map(drop)
+    }
+
     async fn deliver_one(&self, event: CloudEvent<Data>) -> Vec<Delivery> {
         let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
         let invocation = Arc::new(invocation);

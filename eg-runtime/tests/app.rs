@@ -224,6 +224,7 @@ async fn the_clock_runs_the_function_that_the_rule_is_named_after() {
     assert_eq!(scheduled("aws.events", rule).await, "reported");
     let schedule = "arn:aws:scheduler:eu-central-1:1:schedule/default/clean_up";
     assert_eq!(scheduled("aws.scheduler", schedule).await, "cleaned up on Scheduled Event");
+    assert_eq!(app.tick("report").await.unwrap_err().error_message, "reported");
     let nobody = scheduled("aws.events", "arn:aws:events:eu-central-1:1:rule/other").await;
     assert!(nobody.contains("`report` takes the schedule cron(0 12 ? * MON-FRI *)"), "{nobody}");
 }

@@ -3,7 +3,7 @@
 use crate::Event;
 use crate::schema::Shape;
 
-/// One [`Event`] type, or a tuple of up to eight.
+/// One [`Event`] type, or a tuple of up to twelve.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an event nor a tuple of events",
     note = "add `#[derive(Event)]` and `#[event(\"some.type\")]` to the types that are emitted"
@@ -68,3 +68,7 @@ tuple!(0 A, 1 B, 2 C, 3 D, 4 E);
 tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F);
 tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G);
 tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H);
+tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H, 8 I);
+tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H, 8 I, 9 J);
+tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H, 8 I, 9 J, 10 K);
+tuple!(0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H, 8 I, 9 J, 10 K, 11 L);

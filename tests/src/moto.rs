@@ -5,6 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+/// Without threads, a connection that stays open would keep all others out.
+const SERIAL: &str = r#"
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, run_simple
+WSGIRequestHandler.protocol_version = "HTTP/1.0"
+run_simple("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
+"#;
+
 /// A running moto. Killed when the test ends in any way.
 #[derive(Debug)]
 pub struct Moto {
@@ -20,12 +28,26 @@ impl Moto {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Option<Self> {
-        let mut child = Command::new(environment()?.join("bin/moto_server"))
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("moto can be started");
+        let mut command = Command::new(environment()?.join("bin/moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", "0"]);
+        Some(Self::run(command))
+    }
+
+    /// The same, answering one request after the other. So two transactions that meet exclude each other, as DynamoDB's
+    /// do; otherwise moto checks the conditions of both and then writes both.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_serial() -> Option<Self> {
+        let mut command = Command::new(environment()?.join("bin/python"));
+        command.args(["-c", SERIAL]);
+        Some(Self::run(command))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("moto can be started");
         let mut log = BufReader::new(child.stderr.take().expect("piped"));
         let mut line = String::new();
         let url = loop {
@@ -37,7 +59,7 @@ impl Moto {
         };
         // The rest is read so that moto never waits for room in the pipe.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Some(Self { child, url })
+        Self { child, url }
     }
 }
 

@@ -1,16 +1,19 @@
 //! The shop of `services/shop`, running, and what a customer, the partner and an auditor can do with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::app::App;
-use crate::{PATIENCE, eventually, eventually_within, http};
+use crate::{PATIENCE, eventually_within, http};
 
 /// How long many orders may take.
 const PATIENCE_FOR_MANY: std::time::Duration = std::time::Duration::from_secs(1800);
+
+/// How many events are listed at a time.
+const PAGE: usize = 100;
 
 /// A running shop.
 #[derive(Debug)]
@@ -117,7 +120,8 @@ impl Shop {
             let history = self.history(customer, order).await;
             history.iter().any(|record| record.ty == ty).then_some(history)
         };
-        let history = eventually(&what, told).await;
+        // A partner that hangs makes an order last.
+        let history = eventually_within(2 * PATIENCE, &what, told).await;
         // What was told before may be stored after it.
         let complete = async || {
             let history = self.history(customer, order).await;
@@ -140,31 +144,37 @@ impl Shop {
         events.map(|event| event["event"].clone()).collect()
     }
 
-    /// All events that the gateway has accepted and that some part of the shop takes: type, id, and order.
+    /// The events that the gateway has accepted since the last call with the same `seen`, the oldest first: those of the
+    /// shop, and what the gateway tells of its own.
     ///
     /// # Panics
     /// When the gateway does not answer.
-    pub async fn all_accepted(&self) -> Vec<(String, String, String)> {
+    pub async fn newly_accepted(&self, seen: &mut BTreeSet<String>) -> Vec<Value> {
+        let url = format!("{}/v1/spaces/default/events", self.app.config);
         let mut events = Vec::new();
         let mut before: Option<i64> = None;
         loop {
-            let url = format!("{}/v1/spaces/default/events", self.app.config);
-            let mut query = vec![("limit".to_owned(), "500".to_owned())];
-            query.extend(before.map(|before| ("before".to_owned(), before.to_string())));
-            let (status, list) = answer(self.client.get(url).query(&query)).await;
+            let mut query = vec![("limit", PAGE.to_string())];
+            query.extend(before.map(|before| ("before", before.to_string())));
+            let (status, mut list) = answer(self.client.get(&url).query(&query)).await;
             assert_eq!(status, 200, "{list}");
-            for event in list["events"].as_array().expect("events") {
-                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                if !text(&event["eventType"]).starts_with("eventgateway.") {
-                    let order = text(&event["event"]["data"]["orderId"]);
-                    events.push((text(&event["eventType"]), text(&event["eventId"]), order));
-                }
-            }
             before = list["next"].as_i64();
+            // They are listed newest first, in the order in which they were accepted: what is behind one that was seen
+            // was seen too.
+            for view in list["events"].as_array_mut().expect("events") {
+                let id = format!("{} {}", view["eventId"], view["source"]);
+                if seen.contains(&id) {
+                    before = None;
+                    break;
+                }
+                events.push((id, view["event"].take()));
+            }
             if before.is_none() {
-                return events;
+                break;
             }
         }
+        seen.extend(events.iter().map(|(id, _)| id.clone()));
+        events.into_iter().rev().map(|(_, event)| event).collect()
     }
 
     /// Delivers an event once more to each function that it is for, past the gateway. Says to how many.
@@ -172,7 +182,7 @@ impl Shop {
     /// # Panics
     /// When a function fails.
     pub async fn deliver_again(&self, event: &Value) -> usize {
-        let functions = self.functions.get(event["type"].as_str().unwrap_or_default());
+        let functions = self.functions.get(type_of(event));
         let functions = functions.map_or(&[][..], Vec::as_slice);
         for function in functions {
             let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
@@ -184,28 +194,43 @@ impl Shop {
         functions.len()
     }
 
-    /// The same, where functions may be killed in the middle of it.
+    /// The same, where functions may fail: their processes may be killed in the middle of it.
+    ///
+    /// # Panics
+    /// When the local Lambda does not answer.
     pub async fn deliver_again_whatever_comes(&self, event: &Value) {
-        let functions = self.functions.get(event["type"].as_str().unwrap_or_default());
+        let functions = self.functions.get(type_of(event));
         for function in functions.into_iter().flatten() {
             let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
-            let _ = self.client.post(url).json(event).send().await;
+            self.client.post(url).json(event).send().await.expect("the local Lambda answers");
         }
     }
 
-    /// Runs, as its schedule does, the function that emits what a crash has left in the outbox of the orders.
+    /// Runs, as their schedules do, the functions that emit what a crash has left in the outboxes.
     ///
     /// # Panics
-    /// When it fails.
-    pub async fn send_unsent_orders(&self) {
+    /// When one fails.
+    pub async fn send_unsent(&self) {
+        let (_, list) =
+            answer(self.client.get(format!("{}/v1/spaces/default/functions", self.app.config))).await;
+        let functions = list["functions"].as_array().expect("functions").iter();
+        let sweeps: Vec<&str> = functions
+            .filter_map(|function| function["functionId"].as_str())
+            .filter(|id| id.ends_with("-send_unsent"))
+            .collect();
+        assert!(!sweeps.is_empty(), "{list}");
         let schedule = serde_json::json!({
             "version": "0", "id": "7c4e9b1a-0000-4000-8000-000000000000", "detail-type": "Scheduled Event",
             "source": "aws.events", "account": "000000000000", "time": "2026-01-01T00:00:00Z",
             "region": "local", "resources": [], "detail": {},
         });
-        let url = format!("{}/2015-03-31/functions/order-send_unsent/invocations", self.app.lambda);
-        let answer = self.client.post(url).json(&schedule).send().await.expect("the local Lambda answers");
-        assert!(answer.headers().get("x-amz-function-error").is_none(), "{:?}", answer.text().await);
+        for function in sweeps {
+            let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
+            let answer =
+                self.client.post(url).json(&schedule).send().await.expect("the local Lambda answers");
+            let failed = answer.headers().contains_key("x-amz-function-error");
+            assert!(!failed, "{function}: {:?}", answer.text().await);
+        }
     }
 
     /// Tells the partner how to behave.
@@ -259,6 +284,12 @@ impl Shop {
         // Ids of the tests may hold what has to be escaped; the URL type does that.
         self.client.request(method, format!("{}{path}", self.app.events))
     }
+}
+
+/// The type of an event: those of the gateway have the version of CloudEvents that it once had.
+#[must_use]
+pub fn type_of(event: &Value) -> &str {
+    event["type"].as_str().or(event["eventType"].as_str()).unwrap_or_default()
 }
 
 /// The status and the JSON of an answer; status 0 when there is none.

@@ -4,8 +4,34 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use eg_tests::eventually;
+use eg_tests::moto::{self, Moto};
 use eg_tests::shop::Shop;
 use serde_json::{Value, json};
+
+/// Each of the services, by the variable that names its table.
+const TABLES: [&str; 7] = [
+    "ORDER_TABLE",
+    "INVENTORY_TABLE",
+    "CUSTOMER_TABLE",
+    "DELIVERY_TABLE",
+    "PAYMENT_TABLE",
+    "STORE_TABLE",
+    "LOGISTICS_TABLE",
+];
+
+/// As the README of `service-storage` says, in the region of the local Lambda.
+const MAKE_TABLES: &str = r#"
+import boto3, sys
+client = boto3.client("dynamodb", endpoint_url=sys.argv[1], region_name="us-east-1",
+                      aws_access_key_id="local", aws_secret_access_key="local")
+for table in sys.argv[2:]:
+    client.create_table(
+        TableName=table, BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("partition", "sort")],
+        KeySchema=[{"AttributeName": "partition", "KeyType": "HASH"}, {"AttributeName": "sort", "KeyType": "RANGE"}])
+    client.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+"#;
+const REFUSALS: (&str, &str) = ("PAYMENT_FAIL_PROBABILITY", "0.4");
 
 /// From the order to the payment.
 const UNTIL_ESTIMATED: [&str; 5] =
@@ -48,24 +74,47 @@ async fn order_whose_payment(shop: &Shop, event: &str, customer: &str, item: &st
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_leads_to_its_documented_sequence() {
     let state = tempfile::tempdir().unwrap();
-    let shop = Shop::start(state.path(), &[("PAYMENT_FAIL_PROBABILITY", "0.4")]).await;
+    let shop = Shop::start(state.path(), &[REFUSALS]).await;
+    every_scenario(&shop).await;
+    assert_eq!(shop.app.program.interrupt().await, 0);
+}
+
+/// The same, with each service in a table of its own instead of a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_does_so_on_dynamodb() {
+    let Some(moto) = Moto::start_serial() else { return };
+    let made = moto::python(MAKE_TABLES, &[&[moto.url.as_str()], &TABLES[..]].concat()).unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut variables = vec![REFUSALS, ("AWS_ENDPOINT_URL_DYNAMODB", moto.url.as_str())];
+    variables.extend(TABLES.map(|table| (table, table)));
+    let state = tempfile::tempdir().unwrap();
+    let shop = Shop::start(state.path(), &variables).await;
+    every_scenario(&shop).await;
+    assert_eq!(shop.app.program.interrupt().await, 0);
+    for service in std::fs::read_dir(state.path().join("data")).unwrap() {
+        let files: Vec<_> = std::fs::read_dir(service.unwrap().path()).unwrap().collect();
+        assert!(files.is_empty(), "nothing is kept in files: {files:?}");
+    }
+}
+
+async fn every_scenario(shop: &Shop) {
     let sample = shop.get("/inventory/item-1").await.1;
     assert_eq!(
         (&sample["description"], &sample["price"], &sample["available"]),
         (&json!("Big Smartphone"), &json!(39_999), &json!(10))
     );
-    happy_and_delivered(&shop).await;
-    payment_failed(&shop).await;
-    canceled_by_the_partner(&shop).await;
-    dead_partner(&shop).await;
-    nothing_left(&shop).await;
-    unknown_customer_and_address(&shop).await;
-    two_orders_in_one_second(&shop).await;
-    apostrophes_and_statements_in_names(&shop).await;
-    requests_that_are_refused(&shop).await;
-    events_that_come_twice(&shop).await;
+    happy_and_delivered(shop).await;
+    payment_failed(shop).await;
+    canceled_by_the_partner(shop).await;
+    dead_partner(shop).await;
+    partner_that_dies_in_the_middle(shop).await;
+    nothing_left(shop).await;
+    unknown_customer_and_address(shop).await;
+    two_orders_in_one_second(shop).await;
+    apostrophes_and_statements_in_names(shop).await;
+    requests_that_are_refused(shop).await;
+    events_that_come_twice(shop).await;
     shop.settle().await;
-    assert_eq!(shop.app.program.interrupt().await, 0);
 }
 
 async fn happy_and_delivered(shop: &Shop) {
@@ -142,26 +191,36 @@ async fn canceled_by_the_partner(shop: &Shop) {
     assert_eq!(payment["status"], "CANCELED");
 }
 
-/// Four more attempts, then the dead letter drives the function that calls the delivery off.
+/// Four more attempts, if they make sense, then the dead letter drives the function that calls the delivery off.
 async fn dead_partner(shop: &Shop) {
-    shop.behave(&json!({"answer": "reject"})).await;
-    let order = order_whose_payment(shop, "payment.made", "customer-1", "item-3").await;
-    let history = shop.history_until("customer-1", &order, "payment.canceled").await;
-    assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &PAID, &CANCELED]));
-    shop.settle().await;
-    assert_eq!(status(shop, "customer-1", &order).await, "PAYMENT_CANCELED");
-    let letters = shop.dead_letters().await;
-    let letter = letters.iter().find(|letter| letter["event"]["data"]["orderId"] == order.as_str()).unwrap();
-    assert_eq!(letter["functionId"], "delivery-call_partner");
-    assert_eq!(letter["attempts"].as_array().unwrap().len(), 5, "{letter}");
+    for (answer, attempts, error) in [
+        ("reject", 5, "the partner answered 503"),
+        // It takes the call, and never says anything.
+        ("hang", 5, "the partner does not answer"),
+        // Refused for good, there is nothing to wait for.
+        ("refuse", 1, "the partner answered 422"),
+    ] {
+        shop.behave(&json!({ "answer": answer })).await;
+        let order = order_whose_payment(shop, "payment.made", "customer-1", "item-3").await;
+        let history = shop.history_until("customer-1", &order, "payment.canceled").await;
+        assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &PAID, &CANCELED]), "{answer}");
+        shop.settle().await;
+        assert_eq!(status(shop, "customer-1", &order).await, "PAYMENT_CANCELED");
+        let letters = shop.dead_letters().await;
+        let of_order = |letter: &&Value| letter["event"]["data"]["orderId"] == order.as_str();
+        let letter = letters.iter().find(of_order).unwrap();
+        assert_eq!(letter["functionId"], "delivery-call_partner");
+        let made = letter["attempts"].as_array().unwrap();
+        assert_eq!(made.len(), attempts, "{letter}");
+        for attempt in made {
+            assert!(attempt["error"].as_str().unwrap().contains(error), "{attempt}");
+        }
+    }
+    shop.behave(&json!({})).await;
+}
 
-    // Refused for good, there is nothing to wait for.
-    shop.behave(&json!({"answer": "refuse"})).await;
-    let order = order_whose_payment(shop, "payment.made", "customer-1", "item-3").await;
-    let history = shop.history_until("customer-1", &order, "payment.canceled").await;
-    assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &PAID, &CANCELED]));
-
-    // It dies in the middle of the call, once; the next call finds it well.
+/// The next call finds it well.
+async fn partner_that_dies_in_the_middle(shop: &Shop) {
     shop.behave(&json!({"answer": "drop"})).await;
     let order = order_whose_payment(shop, "payment.made", "customer-2", "item-3").await;
     shop.history_until("customer-2", &order, "delivery.marked-as-started").await;
@@ -291,11 +350,9 @@ fn types(history: &[eg_tests::shop::Record]) -> Vec<&str> {
     history.iter().map(|record| &*record.ty).collect()
 }
 
-/// What the commands in the application's README say they print.
 #[test]
 fn the_events_have_the_names_of_the_documented_table() {
-    let readme: Value = json!(include_str!("../../services/shop/README.md"));
-    let readme = readme.as_str().unwrap();
+    let readme = include_str!("../../services/shop/README.md");
     for (name, ty) in shop_events::NAMES {
         assert!(readme.contains(&format!("`{name}` | `{ty}`")), "{name} is {ty}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A function and its limits.
 ///
-/// Its processes get the caller's environment without `AWS_*`, `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
+/// Its processes get the caller's environment without `AWS_*` (but with `AWS_ENDPOINT_URL_*`), `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
 /// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
 ///
 /// ```

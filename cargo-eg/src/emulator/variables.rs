@@ -13,6 +13,10 @@ const WITHHELD: [&str; 3] = ["PORT", "EVENT_BUS", "EG_DATA_DIR"];
 /// Prefixes of variables that belong to AWS, to cargo or to the project's own settings.
 const WITHHELD_PREFIXES: [&str; 6] = ["AWS_", "_", "LAMBDA_", "CARGO", "EVENT_GATEWAY_", "RUSTUP_"];
 
+/// What is not withheld all the same: where something plays a service of AWS on this machine. Functions have no
+/// credentials that are good for the real one.
+const ENDPOINTS: &str = "AWS_ENDPOINT_URL_";
+
 /// What a process of `spec` gets. A function sees the caller's environment (so `RUST_LOG` and
 /// settings of its own reach it), apart from AWS credentials and settings, cargo's variables and
 /// the project's own; then Lambda's variables, then those of the spec.
@@ -49,7 +53,8 @@ pub(super) fn variables(
 
 fn is_withheld(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        WITHHELD.contains(&name) || WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        let prefixed = WITHHELD_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        WITHHELD.contains(&name) || prefixed && !name.starts_with(ENDPOINTS)
     })
 }
 
@@ -78,6 +83,8 @@ mod tests {
         check("DATABASE_URL", Some("caller's"));
         check("AWS_SECRET_ACCESS_KEY", None);
         check("AWS_PROFILE", None);
+        check("AWS_ENDPOINT_URL_DYNAMODB", Some("caller's"));
+        check("AWS_ENDPOINT_URL", None);
         check("CARGO_MANIFEST_DIR", None);
         check("CARGO", None);
         check("PORT", None);

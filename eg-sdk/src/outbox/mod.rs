@@ -14,8 +14,12 @@
 //! | the events are emitted | the event comes again, is known, and its events are emitted |
 //! | [`OutboxStore::sent`] | the same; they are emitted twice with the same ids |
 //!
-//! What no event brings back, because it began with an HTTP request, [`Outbox::send_unsent`] emits: call it by a
-//! schedule, or at the start of the program.
+//! What no event brings back, because it began with an HTTP request, or because the event was given up meanwhile,
+//! [`Outbox::send_unsent`] emits: call it by a schedule.
+//!
+//! That an event was handled is remembered for [`MEMORY`], or as long as [`Outbox::with_memory`] says, and forgotten
+//! some time after that. Let it be longer than an event can take to come again: as long as the gateway tries, or as it
+//! keeps its history, where somebody may replay it.
 //!
 //! # Example
 //! A store in memory stands for the database here; `commit` is one transaction of it.
@@ -24,6 +28,7 @@
 //! use std::collections::BTreeMap;
 //! use std::convert::Infallible;
 //! use std::sync::Mutex;
+//! use std::time::Duration;
 //!
 //! use eg_sdk::outbox::{Batch, Decision, Found, Handled, Outbox, OutboxError, OutboxStore};
 //! use eg_sdk::{CloudEvent, Event, EventGateway};
@@ -56,7 +61,8 @@
 //!         })
 //!     }
 //!
-//!     async fn commit(&self, more: u32, batch: &Batch) -> Result<bool, Infallible> {
+//!     // This one never forgets.
+//!     async fn commit(&self, more: u32, batch: &Batch, _memory: Duration) -> Result<bool, Infallible> {
 //!         let mut tables = self.0.lock().unwrap();
 //!         if tables.handled.contains_key(batch.cause()) {
 //!             return Ok(false);
@@ -127,9 +133,16 @@ const LONGEST_PAUSE: u64 = 64;
 /// How many batches are loaded at a time when all that is unsent is emitted.
 const PAGE: usize = 100;
 
+/// How long an [`Outbox`] remembers what it has handled, unless it is told otherwise: 30 days. The gateway tries for one
+/// day and keeps its history for seven, unless it is told otherwise.
+pub const MEMORY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Handles events once, and emits what follows from them at least once. See the [module](self).
 #[derive(Debug, Clone)]
-pub struct Outbox<S>(S);
+pub struct Outbox<S> {
+    store: S,
+    memory: Duration,
+}
 
 /// Whether an event was handled by this call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,13 +188,19 @@ impl<S: OutboxStore> Outbox<S> {
     /// An outbox in `store`.
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self(store)
+        Self { store, memory: MEMORY }
+    }
+
+    /// The same, which remembers `memory` long at least what it has handled.
+    #[must_use]
+    pub fn with_memory(self, memory: Duration) -> Self {
+        Self { memory, ..self }
     }
 
     /// The store.
     #[must_use]
     pub fn store(&self) -> &S {
-        &self.0
+        &self.store
     }
 
     /// Handles `cause`, an event or the name of a request, once.
@@ -235,14 +254,14 @@ impl<S: OutboxStore> Outbox<S> {
         E: From<OutboxError<S::Error>>,
     {
         for attempt in 0..ATTEMPTS {
-            match self.0.find(cause.as_str()).await.map_err(OutboxError::Store)? {
+            match self.store.find(cause.as_str()).await.map_err(OutboxError::Store)? {
                 Found::New => {}
                 Found::Done => return Ok((Handled::Before, None)),
                 Found::Unsent(batch) => return Ok((Handled::Before, Some(batch))),
             }
             let Decision { change, events } = decide().await?;
             let batch = Batch { cause: cause.as_str().to_owned(), events };
-            if self.0.commit(change, &batch).await.map_err(OutboxError::Store)? {
+            if self.store.commit(change, &batch, self.memory).await.map_err(OutboxError::Store)? {
                 return Ok((Handled::Now, Some(batch)));
             }
             tokio::time::sleep(pause(attempt)).await;
@@ -261,7 +280,7 @@ impl<S: OutboxStore> Outbox<S> {
         let mut sent = 0;
         let mut failed = None;
         loop {
-            let batches = self.0.unsent(PAGE).await.map_err(OutboxError::Store)?;
+            let batches = self.store.unsent(PAGE).await.map_err(OutboxError::Store)?;
             let last = batches.len() < PAGE;
             for batch in batches {
                 match self.send(emitter, &batch).await {
@@ -285,7 +304,7 @@ impl<S: OutboxStore> Outbox<S> {
         if batch.events.is_empty() {
             return Ok(());
         }
-        self.0.sent(&batch.cause).await.map_err(OutboxError::Store)
+        self.store.sent(&batch.cause).await.map_err(OutboxError::Store)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `OutboxStore`: what an outbox needs of your database.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::Batch;
 
@@ -28,10 +29,14 @@ pub trait OutboxStore: Sync {
     /// In **one transaction**: makes the change, remembers that the batch's cause is handled, and keeps its events, if
     /// it has any, as unsent. `false`: nothing was stored, because the cause was handled by somebody else, or the state
     /// is no longer what the change was decided upon.
+    ///
+    /// The cause is remembered `memory` long at least. That it is forgotten some time later is the store's business;
+    /// events that are unsent are kept until they are [`sent`](Self::sent), however long that takes.
     fn commit(
         &self,
         change: Self::Change,
         batch: &Batch,
+        memory: Duration,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Forgets the unsent events of `cause`, but not that it was handled.

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
-use eg_sdk::outbox::{Batch, Cause, Decision, Found, Handled, Outbox, OutboxError, OutboxStore, Outgoing};
+use eg_sdk::outbox::{
+    Batch, Cause, Decision, Found, Handled, MEMORY, Outbox, OutboxError, OutboxStore, Outgoing,
+};
 use eg_sdk::{CloudEvent, Event, EventGateway, Recorder};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +28,8 @@ struct Tables {
     /// Counts the changes of `total`.
     version: u32,
     handled: BTreeSet<String>,
+    /// How long the last cause is to be remembered.
+    memory: Duration,
     unsent: BTreeMap<String, Batch>,
     /// Where to fail next.
     failing: Option<Step>,
@@ -79,7 +84,7 @@ impl OutboxStore for Shelf {
         })
     }
 
-    async fn commit(&self, change: Reserve, batch: &Batch) -> Result<bool, Broken> {
+    async fn commit(&self, change: Reserve, batch: &Batch, memory: Duration) -> Result<bool, Broken> {
         self.fail(Step::BeforeCommit)?;
         {
             let mut tables = self.0.lock().unwrap();
@@ -93,6 +98,7 @@ impl OutboxStore for Shelf {
             }
             tables.version += 1;
             tables.total = change.total;
+            tables.memory = memory;
             if !batch.events().is_empty() {
                 // As in a real database, what is stored is text.
                 let stored = serde_json::from_str(&serde_json::to_string(batch).unwrap()).unwrap();
@@ -241,6 +247,19 @@ async fn two_functions_may_handle_one_event_and_a_name_is_a_cause_too() {
     }
     assert_eq!(outbox.send_unsent(&gateway).await.unwrap(), 0);
     assert_eq!((recorder.events().len(), outbox.store().0.lock().unwrap().total), (0, 9));
+}
+
+#[tokio::test]
+async fn what_was_handled_is_remembered_as_long_as_was_said() {
+    let (gateway, _) = EventGateway::recording();
+    let outbox = Outbox::new(Shelf::default());
+    reserve(&outbox, &gateway, &order(1)).await.unwrap();
+    assert_eq!(outbox.store().0.lock().unwrap().memory, MEMORY);
+
+    let hour = Duration::from_secs(3600);
+    let outbox = outbox.with_memory(hour);
+    reserve(&outbox, &gateway, &order(1)).await.unwrap();
+    assert_eq!(outbox.store().0.lock().unwrap().memory, hour);
 }
 
 #[test]

@@ -20,6 +20,11 @@ const PARTITION: &str = "partition";
 const SORT: &str = "sort";
 const VERSION: &str = "version";
 const DOCUMENT: &str = "document";
+/// The attribute for the table's time to live.
+pub(crate) const EXPIRES: &str = "expires";
+
+/// The beginning of an update.
+const SET: &str = "SET #document = :document, #version = if_not_exists(#version, :none) + :one";
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -114,18 +119,21 @@ impl Table {
         let item = TransactWriteItem::builder();
         let item = match &write.change {
             // An update rather than a put, because only an update can count.
-            Change::Put(document) => {
+            Change::Put { document, expires } => {
                 names.insert("#version".to_owned(), VERSION.to_owned());
                 names.insert("#document".to_owned(), DOCUMENT.to_owned());
                 values.insert(":document".to_owned(), text(document));
                 values.insert(":none".to_owned(), AttributeValue::N("0".to_owned()));
                 values.insert(":one".to_owned(), AttributeValue::N("1".to_owned()));
+                names.insert("#expires".to_owned(), EXPIRES.to_owned());
+                let end = expires.map_or("REMOVE #expires", |expires| {
+                    values.insert(":expires".to_owned(), AttributeValue::N(expires.to_string()));
+                    ", #expires = :expires"
+                });
                 let update = Update::builder()
                     .table_name(&self.name)
                     .set_key(Some(attributes(&write.key)))
-                    .update_expression(
-                        "SET #document = :document, #version = if_not_exists(#version, :none) + :one",
-                    )
+                    .update_expression(format!("{SET} {end}"))
                     .set_condition_expression(condition)
                     .set_expression_attribute_names(Some(names))
                     .set_expression_attribute_values(Some(values));

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +39,11 @@ pub struct Write {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
-    Put(String),
+    Put {
+        document: String,
+        /// From when on nobody needs it, in seconds since 1970.
+        expires: Option<u64>,
+    },
     Delete,
 }
 
@@ -93,7 +98,9 @@ impl Write {
     /// [`Error::Document`] when it cannot be written as JSON.
     pub fn put<T: Serialize + ?Sized>(key: Key, document: &T) -> Result<Self, Error> {
         match serde_json::to_string(document) {
-            Ok(json) => Ok(Self { key, change: Change::Put(json), condition: Condition::Any }),
+            Ok(document) => {
+                Ok(Self { key, change: Change::Put { document, expires: None }, condition: Condition::Any })
+            }
             Err(source) => Err(Error::Document { key, source }),
         }
     }
@@ -102,6 +109,15 @@ impl Write {
     #[must_use]
     pub fn delete(key: Key) -> Self {
         Self { key, change: Change::Delete, condition: Condition::Any }
+    }
+
+    /// The same, and nobody needs the item from `time` on: it is there until then, and some time later it is gone.
+    #[must_use]
+    pub fn until(mut self, time: SystemTime) -> Self {
+        if let Change::Put { expires, .. } = &mut self.change {
+            *expires = Some(seconds(time));
+        }
+        self
     }
 
     /// The same, if there is no such item.
@@ -121,6 +137,12 @@ impl Write {
     pub fn key(&self) -> &Key {
         &self.key
     }
+}
+
+/// The whole seconds from 1970 to `time`, and the one that it is in.
+fn seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().saturating_add(u64::from(since.subsec_nanos() > 0))
 }
 
 /// Writes that can be one transaction in every backend.

@@ -52,7 +52,7 @@ pub use self::error::Error;
 use self::item::Writes;
 pub use self::item::{Condition, Item, Key, Write};
 use self::place::Place;
-use self::sqlite::Database;
+use self::sqlite::{Database, Safe};
 
 /// How many writes one transaction may have: DynamoDB's limit, kept everywhere so that what works locally works there.
 pub const MAX_WRITES: usize = 100;
@@ -161,10 +161,14 @@ impl Store {
     /// decide again. [`Error::Writes`] when two writes are for one key or there are more than [`MAX_WRITES`].
     /// [`Error::Backend`] when the store cannot be written; then nothing is known about the writes.
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
+        self.write(writes, Safe::Now).await
+    }
+
+    async fn write(&self, writes: Vec<Write>, safe: Safe) -> Result<(), Error> {
         let writes = Writes::check(writes)?;
         match &self.0 {
             _ if writes.is_empty() => Ok(()),
-            Backend::Sqlite(database) => database.transact(writes).await,
+            Backend::Sqlite(database) => database.transact(writes, safe).await,
             #[cfg(feature = "dynamodb")]
             Backend::DynamoDb(table) => table.transact(writes).await,
         }

@@ -1,7 +1,11 @@
-//! The outbox of a service, in its own store: a marker for each cause that was handled, and the events that are unsent.
+//! The outbox of a service, in its own store: a marker for each cause that was handled, which expires, and the events that
+//! are unsent, which do not.
+
+use std::time::{Duration, SystemTime};
 
 use eg_sdk::outbox::{Batch, Found, OutboxStore};
 
+use crate::sqlite::Safe;
 use crate::{Error, Key, Store, Write};
 
 /// The partition of what is unsent; small, so that it can be listed.
@@ -22,8 +26,13 @@ impl OutboxStore for Store {
         }
     }
 
-    async fn commit(&self, mut writes: Vec<Write>, batch: &Batch) -> Result<bool, Error> {
-        writes.push(Write::put(handled(batch.cause()), &())?.if_absent());
+    async fn commit(&self, mut writes: Vec<Write>, batch: &Batch, memory: Duration) -> Result<bool, Error> {
+        let marker = Write::put(handled(batch.cause()), &())?.if_absent();
+        // Where time ends before, it is remembered for ever.
+        writes.push(match SystemTime::now().checked_add(memory) {
+            Some(end) => marker.until(end),
+            None => marker,
+        });
         if !batch.events().is_empty() {
             writes.push(Write::put(unsent(batch.cause()), batch)?.if_absent());
         }
@@ -35,7 +44,8 @@ impl OutboxStore for Store {
     }
 
     async fn sent(&self, cause: &str) -> Result<(), Error> {
-        self.transact(vec![Write::delete(unsent(cause))]).await
+        // Undone by a power cut, it is emitted once more; so nothing waits for the disk.
+        self.write(vec![Write::delete(unsent(cause))], Safe::Soon).await
     }
 
     async fn unsent(&self, limit: usize) -> Result<Vec<Batch>, Error> {

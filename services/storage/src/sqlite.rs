@@ -1,8 +1,9 @@
-//! Items in an SQLite file, which the processes of a service share. What `transact` has answered is on disk.
+//! Items in an SQLite file, which the processes of a service share. What `transact` has answered is on disk, unless it was
+//! told that this can wait.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
 
@@ -15,8 +16,35 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SCHEMA: &str = r#"
     CREATE TABLE IF NOT EXISTS items (
         "partition" TEXT NOT NULL, sort TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL,
+        expires INTEGER,
         PRIMARY KEY ("partition", sort)
-    ) STRICT, WITHOUT ROWID"#;
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS items_by_end ON items (expires) WHERE expires IS NOT NULL"#;
+
+/// Who writes an item that expires takes away so many that have: there is no other clock here, and more than one, so
+/// that they cannot pile up.
+const PURGE: &str = r#"
+    DELETE FROM items WHERE ("partition", sort) IN
+        (SELECT "partition", sort FROM items WHERE expires <= ?1 ORDER BY expires LIMIT 4)"#;
+
+/// When a transaction is to survive a power cut. It always survives the end of the process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Safe {
+    /// As soon as it is answered.
+    Now,
+    /// Together with the next one that is safe.
+    Soon,
+}
+
+impl Safe {
+    /// SQLite's word for it, in WAL mode.
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::Now => "FULL",
+            Self::Soon => "NORMAL",
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Database(Arc<Mutex<Connection>>);
@@ -77,8 +105,12 @@ impl Database {
         self.run(read).await?.map_err(|e| Error::backend(action, &e))
     }
 
-    pub(crate) async fn transact(&self, writes: Writes) -> Result<(), Error> {
-        let write = move |connection: &mut Connection| transact(connection, &writes);
+    pub(crate) async fn transact(&self, writes: Writes, safe: Safe) -> Result<(), Error> {
+        let write = move |connection: &mut Connection| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            connection.pragma_update(None, "synchronous", safe.synchronous())?;
+            transact(connection, &writes, signed(now.as_secs()))
+        };
         match self.run(write).await? {
             Ok(None) => Ok(()),
             Ok(Some(key)) => Err(Error::Conflict { key }),
@@ -103,21 +135,20 @@ impl Database {
 fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch(SCHEMA)?;
     Ok(connection)
 }
 
 /// The key of the first write whose condition does not hold; then nothing was written.
-fn transact(connection: &mut Connection, writes: &Writes) -> rusqlite::Result<Option<Key>> {
+fn transact(connection: &mut Connection, writes: &Writes, now: i64) -> rusqlite::Result<Option<Key>> {
     // Takes the lock before it reads: what the conditions are checked against is what is written over.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut version = transaction
             .prepare_cached(r#"SELECT version FROM items WHERE "partition" = ?1 AND sort = ?2"#)?;
         let mut put = transaction.prepare_cached(
-            r#"INSERT INTO items ("partition", sort, version, document) VALUES (?1, ?2, 1, ?3)
-               ON CONFLICT DO UPDATE SET version = version + 1, document = ?3"#,
+            r#"INSERT INTO items ("partition", sort, version, document, expires) VALUES (?1, ?2, 1, ?3, ?4)
+               ON CONFLICT DO UPDATE SET version = version + 1, document = ?3, expires = ?4"#,
         )?;
         let mut delete =
             transaction.prepare_cached(r#"DELETE FROM items WHERE "partition" = ?1 AND sort = ?2"#)?;
@@ -133,9 +164,14 @@ fn transact(connection: &mut Connection, writes: &Writes) -> rusqlite::Result<Op
                 return Ok(Some(write.key.clone()));
             }
             match &write.change {
-                Change::Put(document) => put.execute([partition, sort, document])?,
+                Change::Put { document, expires } => {
+                    put.execute(params![partition, sort, document, expires.map(signed)])?
+                }
                 Change::Delete => delete.execute([partition, sort])?,
             };
+        }
+        if writes.iter().any(|write| matches!(write.change, Change::Put { expires: Some(_), .. })) {
+            transaction.prepare_cached(PURGE)?.execute([now])?;
         }
     }
     transaction.commit()?;
@@ -150,6 +186,11 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
 /// Versions count writes from 1 on; SQLite's integers are signed.
 fn version_in(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::unsigned_abs)
+}
+
+/// Seconds as SQLite counts them.
+fn signed(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

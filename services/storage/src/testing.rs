@@ -3,23 +3,18 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
 use crate::Store;
+use crate::dynamodb::EXPIRES;
 
 /// A store in a new table of that name, in the DynamoDB at `url`.
 ///
 /// # Panics
 /// When the table cannot be made.
 pub async fn table(url: &str, name: &str) -> Store {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .region(Region::new("eu-central-1"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(url);
-    let client = Client::from_conf(config.build());
+    let client = client(url);
     let mut table = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (name, role) in [("partition", KeyType::Hash), ("sort", KeyType::Range)] {
         let attribute =
@@ -30,5 +25,23 @@ pub async fn table(url: &str, name: &str) -> Store {
             .key_schema(key.build().expect("name and role are set"));
     }
     table.send().await.unwrap_or_else(|error| panic!("cannot make table {name} at {url}: {error:?}"));
+    let end = TimeToLiveSpecification::builder().enabled(true).attribute_name(EXPIRES).build();
+    let end = client
+        .update_time_to_live()
+        .table_name(name)
+        .time_to_live_specification(end.expect("both fields are set"));
+    end.send().await.unwrap_or_else(|error| panic!("cannot let items of {name} expire: {error:?}"));
     Store::dynamodb(client, name)
+}
+
+/// A client of the DynamoDB at `url`, in the region of the local Lambda.
+#[must_use]
+pub fn client(url: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .region(Region::new("us-east-1"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url);
+    Client::from_conf(config.build())
 }

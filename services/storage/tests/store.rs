@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
+use std::time::{Duration, SystemTime};
+
 use eg_sdk::outbox::{Decision, Handled, Outbox, OutboxError};
 use eg_sdk::{CloudEvent, EventGateway};
 use serde::{Deserialize, Serialize};
@@ -163,6 +165,84 @@ async fn an_outbox_is_kept_beside_the_state(store: Store) {
     assert_eq!(recorder.events().len(), 3);
 }
 
+/// What expires is there until then. When it goes is the backend's business, see below.
+async fn what_expires_is_there_until_then(store: Store) {
+    let hour = SystemTime::now() + Duration::from_secs(3600);
+    store.transact(vec![put("e", "1", "a").until(hour), put("e", "2", "a")]).await.unwrap();
+    store.transact(vec![put("e", "1", "b").until(hour).if_version(1)]).await.unwrap();
+    assert_eq!(read(&store, "e", "1").await, Some((2, "b".into())));
+    assert_eq!(store.query("e").await.unwrap().len(), 2);
+}
+
+/// SQLite has no clock of its own: who writes what expires takes away what has.
+#[tokio::test]
+async fn what_has_expired_is_taken_away_by_who_writes_next() {
+    let store = Store::in_memory().unwrap();
+    let (past, future) = (SystemTime::UNIX_EPOCH, SystemTime::now() + Duration::from_secs(3600));
+    let old = (0..6).map(|n| put("old", &n.to_string(), "a").until(past)).collect();
+    store.transact(old).await.unwrap();
+    // Written again without an end, it stays.
+    store.transact(vec![put("old", "5", "b")]).await.unwrap();
+    for n in 0..2 {
+        store.transact(vec![put("new", &n.to_string(), "a").until(future)]).await.unwrap();
+    }
+    assert_eq!(sorts(&store.query("old").await.unwrap()), ["5"]);
+    assert_eq!(store.query("new").await.unwrap().len(), 2);
+}
+
+/// DynamoDB goes by the attribute that the table names as its time to live, which moto keeps and does not act upon.
+#[cfg(feature = "dynamodb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_told_when_an_item_expires() {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    let Some(moto) = eg_tests::moto::Moto::start() else { return };
+    let store = service_storage::testing::table(&moto.url, "items").await;
+    let client = service_storage::testing::client(&moto.url);
+    let expires = async |sort: &str| {
+        let key = |name: &str| AttributeValue::S(name.to_owned());
+        let item = client.get_item().table_name("items").key("partition", key("e")).key("sort", key(sort));
+        let item = item.send().await.unwrap().item.unwrap();
+        item.get("expires").map(|expires| expires.as_n().unwrap().clone())
+    };
+    let end = SystemTime::UNIX_EPOCH + Duration::from_millis(1_900_000_000_500);
+    store.transact(vec![put("e", "1", "a").until(end), put("e", "2", "a")]).await.unwrap();
+    assert_eq!((expires("1").await.as_deref(), expires("2").await), (Some("1900000001"), None));
+    store.transact(vec![put("e", "1", "b")]).await.unwrap();
+    assert_eq!(expires("1").await, None, "written again without an end, it stays");
+
+    let table = client.describe_time_to_live().table_name("items").send().await.unwrap();
+    let table = table.time_to_live_description.unwrap();
+    assert_eq!(table.attribute_name.as_deref(), Some("expires"));
+}
+
+/// An outbox forgets what it has handled, after a while, and never what it has not sent.
+#[tokio::test]
+async fn an_outbox_forgets_only_what_is_over() {
+    let (gateway, recorder) = EventGateway::recording();
+    let outbox = Outbox::new(Store::in_memory().unwrap()).with_memory(Duration::ZERO);
+    let handle = async |cause: &str| {
+        let event = CloudEvent::of_type("note.written", "/notes", serde_json::json!({"text": "a"}));
+        let staged = gateway.stage(event).unwrap();
+        let decide = || async { Ok::<_, OutboxError<Error>>(Decision::new(Vec::new()).emit(staged.clone())) };
+        outbox.handle(&gateway, cause, decide).await
+    };
+    recorder.refuse_next(503, "away");
+    assert!(matches!(handle("1").await, Err(OutboxError::Unsent(_))));
+    assert_eq!(handle("2").await.unwrap(), Handled::Now);
+    // The clock of the store counts whole seconds.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(handle("3").await.unwrap(), Handled::Now);
+    assert_eq!(handle("2").await.unwrap(), Handled::Now, "forgotten");
+    assert_eq!(outbox.send_unsent(&gateway).await.unwrap(), 1);
+
+    let outbox = outbox.with_memory(Duration::from_secs(60));
+    let decide = || async { Ok::<_, OutboxError<Error>>(Vec::new()) };
+    for expected in [Handled::Now, Handled::Before, Handled::Before] {
+        assert_eq!(outbox.record("4", decide).await.unwrap(), expected);
+    }
+}
+
 /// Read, decide, write, and again when somebody was faster: nothing is lost between writers. Not for moto, which checks
 /// the conditions of two transactions at once and then writes both.
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +299,7 @@ suite! {
     partitions_are_listed_in_order_and_page_by_page
     large_partitions_are_complete
     an_outbox_is_kept_beside_the_state
+    what_expires_is_there_until_then
 }
 
 /// Each function of a service is a process of its own, and all begin at once with a file that does not exist.

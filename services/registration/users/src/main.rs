@@ -75,15 +75,11 @@ async fn accept_click(
 
 /// Emits what could not be emitted when it was stored.
 #[schedule("rate(1 minute)")]
-async fn emit_unsent(
+async fn send_unsent(
     State(users): State<Users>,
     emit: Emit<(UserCreated, UserRegistered)>,
 ) -> Result<(), Error> {
-    let count = users.emit_unsent(&emit).await?;
-    if count > 0 {
-        println!("{count} events emitted late");
-    }
-    Ok(())
+    users.send_unsent(&emit).await
 }
 
 fn created(profile: &Profile) -> UserCreated {

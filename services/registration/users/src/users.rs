@@ -94,9 +94,10 @@ impl Users {
         }
     }
 
-    /// Emits what could not be emitted when it was stored, and says how many events that were.
-    pub(crate) async fn emit_unsent(&self, emitter: &impl Emitter) -> Result<usize, Error> {
-        Ok(self.0.send_unsent(emitter).await?)
+    /// Emits what could not be emitted when it was stored.
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        self.0.send_unsent(emitter).await?;
+        Ok(())
     }
 
     /// The user with this id.

@@ -1,6 +1,6 @@
 //! The customers as this service keeps them.
 
-use eg_runtime::outbox::{Decision, Outbox};
+use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
 use serde::Deserialize;
 use service_storage::{Key, Store, Write};
@@ -85,6 +85,12 @@ impl Customers {
             Ok::<_, Error>(Decision::new(Vec::new()).emit(outgoing))
         };
         self.0.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    /// Emits what is stored and was not emitted.
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        self.0.send_unsent(emitter).await?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 mod customers;
 
 use customers::{Customers, Profile};
-use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, http, subscribe};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, http, schedule, subscribe};
 use shop_events::{Customer, CustomerDescribed, ErrorCustomerDescribed, ItemDescribed};
 
 /// Adds who has ordered, and where they live.
@@ -24,6 +24,15 @@ async fn put_customer(
     Json(profile): Json<Profile>,
 ) -> Result<Json<Customer>, Error> {
     Ok(Json(customers.put(&id, profile).await?))
+}
+
+/// Emits what a crash has left unsent.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(
+    State(customers): State<Customers>,
+    emit: Emit<(CustomerDescribed, ErrorCustomerDescribed)>,
+) -> Result<(), Error> {
+    customers.send_unsent(&emit).await
 }
 
 #[tokio::main(flavor = "current_thread")]

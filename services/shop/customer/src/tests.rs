@@ -57,3 +57,15 @@ async fn customers_can_be_registered() {
     assert_eq!(app.emitted::<CustomerDescribed>().unwrap()[0].data.0.customer, customer);
     assert_eq!(put("O'Brien", "").await.unwrap_err().to_string(), "address is empty");
 }
+
+#[tokio::test]
+async fn what_a_crash_has_left_unsent_is_emitted_by_the_clock() {
+    let app = app().await;
+    app.gateway().refuse_next(503, "away");
+    app.deliver(described("customer-1")).await.unwrap();
+    assert!(app.events().is_empty());
+    for _ in 0..2 {
+        app.tick("send_unsent").await.unwrap();
+        assert_eq!(app.emitted::<CustomerDescribed>().unwrap().len(), 1);
+    }
+}

@@ -1,13 +1,13 @@
 //! The deliveries as this service keeps them, and how they begin and end.
 
-use eg_runtime::outbox::{Decision, Outbox};
+use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, Event};
 use serde::{Deserialize, Serialize};
 use service_storage::{Key, Store, Write};
 use shop_events::{
     Cents, CustomerDescribed, DeliveryEstimated, DeliveryMarkedAsStarted, DeliveryProgress, DeliveryStarted,
-    DeliveryStatus, ErrorDeliveryEstimated, ErrorMarkDeliveryAsStarted, Estimated, ItemRemoved, OfOrder,
-    OrderRef, Progressed, Shipment, caused_by,
+    DeliveryStatus, Described, ErrorDeliveryEstimated, ErrorMarkDeliveryAsStarted, Estimated, ItemRemoved,
+    OfOrder, OrderRef, Paid, Progressed, Shipment, caused_by,
 };
 
 use crate::route;
@@ -66,7 +66,7 @@ impl Deliveries {
         let decide = || async {
             let outgoing = match route::to(&described.customer.address) {
                 Some(delivery) => {
-                    let shop_events::Described { order, item, customer } = described.clone();
+                    let Described { order, item, customer } = described.clone();
                     let estimated = Estimated { order, item, customer, delivery };
                     emit.stage_event(caused_by(event, DeliveryEstimated(estimated)))?
                 }
@@ -91,7 +91,7 @@ impl Deliveries {
                     emit.stage_event(caused_by(event, ErrorMarkDeliveryAsStarted(paid.clone())))?;
                 return Ok(Decision::new(Vec::new()).emit(outgoing));
             }
-            let shop_events::Paid { order, item, customer, delivery, payment } = paid.clone();
+            let Paid { order, item, customer, delivery, payment } = paid.clone();
             let shipment = Shipment {
                 customer_id: order.customer_id.clone(),
                 order_id: order.order_id.clone(),
@@ -142,6 +142,12 @@ impl Deliveries {
             })
         };
         self.0.handle(emit, cause, decide).await?;
+        Ok(())
+    }
+
+    /// Emits what is stored and was not emitted.
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        self.0.send_unsent(emitter).await?;
         Ok(())
     }
 }

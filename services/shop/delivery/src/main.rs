@@ -6,13 +6,13 @@ mod partner;
 mod route;
 
 use deliveries::{Deliveries, End};
-use eg_runtime::{App, CloudEvent, Emit, Error, State, subscribe};
+use eg_runtime::{App, CloudEvent, Data, Emit, Error, State, schedule, subscribe};
 use given_up::GivenUp;
 use partner::Partner;
 use shop_events::{
     CustomerDescribed, Delivered, DeliveryCanceled, DeliveryEstimated, DeliveryMarkedAsStarted,
-    DeliveryWasCanceled, DeliveryWasDelivered, ErrorDeliveryEstimated, ErrorDeliveryWasCanceled,
-    ErrorDeliveryWasDelivered, ErrorMarkDeliveryAsStarted, ItemRemoved, OrderRef,
+    DeliveryStatus, DeliveryWasCanceled, DeliveryWasDelivered, ErrorDeliveryEstimated,
+    ErrorDeliveryWasCanceled, ErrorDeliveryWasDelivered, ErrorMarkDeliveryAsStarted, ItemRemoved, OrderRef,
 };
 
 /// Adds how far it is to the customer, and what that costs.
@@ -52,7 +52,7 @@ async fn finish_delivery(
     event: CloudEvent<Delivered>,
 ) -> Result<(), Error> {
     let ends = End { good: DeliveryWasDelivered, bad: ErrorDeliveryWasDelivered };
-    deliveries.end(&emit, &event, &event.data.0, shop_events::DeliveryStatus::Delivered, ends).await
+    deliveries.end(&emit, &event, &event.data.0, DeliveryStatus::Delivered, ends).await
 }
 
 /// Notes that the partner cannot hand the goods over.
@@ -63,7 +63,7 @@ async fn cancel_delivery(
     event: CloudEvent<DeliveryCanceled>,
 ) -> Result<(), Error> {
     let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled };
-    deliveries.end(&emit, &event, &event.data.0, shop_events::DeliveryStatus::Canceled, ends).await
+    deliveries.end(&emit, &event, &event.data.0, DeliveryStatus::Canceled, ends).await
 }
 
 /// Calls off what the partner never took: driven by the dead letters of `call_partner`.
@@ -77,8 +77,26 @@ async fn cancel_undeliverable(
     println!("order {} is called off: {}", order.order_id, event.data.reason);
     let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled };
     // What follows from a dead letter follows from the event in it: one hop further in the same order.
-    let cause = event.data.event()?.map(|_: eg_runtime::Data| OrderRef::clone(&order));
-    deliveries.end(&emit, &cause, &order, shop_events::DeliveryStatus::Canceled, ends).await
+    let cause = event.data.event()?.map(|_: Data| OrderRef::clone(&order));
+    deliveries.end(&emit, &cause, &order, DeliveryStatus::Canceled, ends).await
+}
+
+/// All that this service tells.
+type Told = (
+    DeliveryEstimated,
+    ErrorDeliveryEstimated,
+    DeliveryMarkedAsStarted,
+    ErrorMarkDeliveryAsStarted,
+    DeliveryWasDelivered,
+    ErrorDeliveryWasDelivered,
+    DeliveryWasCanceled,
+    ErrorDeliveryWasCanceled,
+);
+
+/// Emits what a crash has left unsent.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(State(deliveries): State<Deliveries>, emit: Emit<Told>) -> Result<(), Error> {
+    deliveries.send_unsent(&emit).await
 }
 
 #[tokio::main(flavor = "current_thread")]

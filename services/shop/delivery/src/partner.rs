@@ -41,7 +41,8 @@ impl Partner {
         if let Some(key) = &self.api_key {
             call = call.header("ApiKeyName", key);
         }
-        let answer = call.body(event.encode()?.to_json()?).send().await?;
+        let answer = call.body(event.encode()?.to_json()?).send().await;
+        let answer = answer.map_err(|e| Error::retry(format!("the partner does not answer: {e}")))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());

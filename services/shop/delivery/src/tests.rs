@@ -131,3 +131,45 @@ async fn a_partner_who_is_away_is_called_again_and_a_dead_letter_calls_the_deliv
     assert_eq!(canceled[0].data.0.delivery.delivery_status, DeliveryStatus::Canceled);
     assert_eq!(canceled[0].subject(), Some("customer-1/o-1"));
 }
+
+/// What each answer of the partner means for the delivery, and what the partner gets to see.
+#[tokio::test]
+async fn the_partner_is_called_with_the_event_and_its_key() {
+    for (status, expected) in [
+        (202, Outcome::Done),
+        (503, Outcome::Retry("the partner answered 503 Service Unavailable".into())),
+        (429, Outcome::Retry("the partner answered 429 Too Many Requests".into())),
+        (422, Outcome::Rejected("the partner answered 422 Unprocessable Entity".into())),
+    ] {
+        let (calls, mut called) = tokio::sync::mpsc::unbounded_channel();
+        let route = axum::routing::post(async move |headers: axum::http::HeaderMap, body: String| {
+            calls.send((headers["ApiKeyName"].to_str().unwrap().to_owned(), body)).unwrap();
+            axum::http::StatusCode::from_u16(status).unwrap()
+        });
+        let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/deliveries", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/deliveries", route)).await });
+
+        let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
+        let partner = Partner::at(url, Some("secret".into())).unwrap();
+        let app = TestApp::new(App::new().state(deliveries).state(partner)).unwrap();
+        let event = started(&app).await;
+        assert_eq!(app.deliver(event.clone()).await.unwrap()[0].outcome, expected);
+        let (key, body) = called.recv().await.unwrap();
+        let told: CloudEvent<DeliveryMarkedAsStarted> =
+            CloudEvent::from_json(body.as_bytes()).unwrap().decode().unwrap();
+        assert_eq!((&*key, told), ("secret", event));
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_has_left_unsent_is_emitted_by_the_clock() {
+    let app = app();
+    app.gateway().refuse_next(503, "away");
+    app.deliver(removed()).await.unwrap();
+    assert!(app.events().is_empty());
+    for _ in 0..2 {
+        app.tick("send_unsent").await.unwrap();
+        assert_eq!(app.emitted::<DeliveryMarkedAsStarted>().unwrap().len(), 1);
+    }
+}

@@ -3,7 +3,7 @@
 mod stock;
 mod warehouse;
 
-use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, subscribe};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule, subscribe};
 use serde::Deserialize;
 use shop_events::{
     ErrorCustomerDescribed, ErrorDeliveryEstimated, ErrorItemDescribed, ErrorItemRemoved, ErrorItemReturned,
@@ -91,6 +91,26 @@ async fn restock_item(
         Some(stock) => Ok(Json(stock)),
         None => Err(Error::status(StatusCode::NOT_FOUND, format!("there is no item {id}"))),
     }
+}
+
+/// All that this service tells.
+type Told = (
+    ItemReserved,
+    ItemNotAvailable,
+    ItemDescribed,
+    ErrorItemDescribed,
+    ItemRemoved,
+    ErrorItemRemoved,
+    ItemUnreserved,
+    ErrorItemUnreserved,
+    ItemReturned,
+    ErrorItemReturned,
+);
+
+/// Emits what a crash has left unsent.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(State(warehouse): State<Warehouse>, emit: Emit<Told>) -> Result<(), Error> {
+    warehouse.send_unsent(&emit).await
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -92,3 +92,15 @@ async fn pieces_are_shown_and_added() {
     }
     assert_eq!(app.get("/inventory/item-9").await.status(), 404);
 }
+
+#[tokio::test]
+async fn what_a_crash_has_left_unsent_is_emitted_by_the_clock() {
+    let app = app().await;
+    app.gateway().refuse_next(503, "away");
+    app.deliver(first(OrderCreated(order("o-1", "item-1")))).await.unwrap();
+    assert!(app.events().is_empty());
+    for _ in 0..2 {
+        app.tick("send_unsent").await.unwrap();
+        assert_eq!(app.emitted::<ItemReserved>().unwrap().len(), 1);
+    }
+}

@@ -1,6 +1,6 @@
 //! The warehouse as this service keeps it: one item per thing on sale, one per order that has a piece of it.
 
-use eg_runtime::outbox::{Decision, Outbox};
+use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
 use service_storage::{Item, Key, Store, Write};
 use shop_events::{
@@ -158,6 +158,12 @@ impl Warehouse {
             Ok::<_, Error>(Decision::new(writes.unwrap_or_default()).emit(outgoing))
         };
         self.0.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    /// Emits what is stored and was not emitted.
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        self.0.send_unsent(emitter).await?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The partner's desk: how to behave, and which deliveries were taken.
 
-use eg_runtime::outbox::{Decision, Outbox};
+use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error};
 use service_storage::{Key, Store, Write};
 use shop_events::{Delivered, DeliveryCanceled, DeliveryMarkedAsStarted, OfOrder as _, caused_by};
@@ -53,6 +53,12 @@ impl Desk {
             })
         };
         self.0.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    /// Emits what is stored and was not emitted.
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        self.0.send_unsent(emitter).await?;
         Ok(())
     }
 }

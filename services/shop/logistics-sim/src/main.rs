@@ -4,9 +4,11 @@
 mod behaviour;
 mod desk;
 
+use std::time::Duration;
+
 use behaviour::{Answer, Behaviour};
 use desk::Desk;
-use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule};
 use shop_events::{Delivered, DeliveryCanceled, DeliveryMarkedAsStarted, OfOrder as _, OrderRef, first};
 
 /// Takes a delivery, or behaves otherwise.
@@ -26,8 +28,11 @@ async fn take_delivery(
         Answer::Refuse => {
             return Err(Error::status(StatusCode::UNPROCESSABLE_ENTITY, "we do not drive there"));
         }
-        // Longer than any caller waits.
-        Answer::Hang => tokio::time::sleep(std::time::Duration::from_secs(25)).await,
+        Answer::Hang => {
+            // Longer than any caller waits.
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            return Err(Error::status(StatusCode::GATEWAY_TIMEOUT, "nobody picks up"));
+        }
         Answer::Drop => std::process::exit(1),
     }
     desk.take(&emit, &event, behaviour.outcome(&event.data.order().order_id)).await?;
@@ -60,6 +65,15 @@ async fn publish_outcome(
         }
     };
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Emits what a crash has left unsent.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(
+    State(desk): State<Desk>,
+    emit: Emit<(Delivered, DeliveryCanceled)>,
+) -> Result<(), Error> {
+    desk.send_unsent(&emit).await
 }
 
 #[tokio::main(flavor = "current_thread")]

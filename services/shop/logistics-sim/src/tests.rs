@@ -48,6 +48,20 @@ async fn calls_are_answered_as_the_partner_was_told() {
 }
 
 #[tokio::test]
+async fn who_calls_a_partner_that_hangs_waits_in_vain() {
+    let desk = Desk::in_store(Store::in_memory().unwrap());
+    desk.behave(&serde_json::from_value(json!({"answer": "hang", "outcome": "delivered"})).unwrap())
+        .await
+        .unwrap();
+    let app = app(&desk);
+    let answer = tokio::time::timeout(Duration::from_millis(200), async {
+        app.post("/logistics", &call("o")).await.status()
+    });
+    assert!(answer.await.is_err(), "there is an answer");
+    assert!(app.events().is_empty());
+}
+
+#[tokio::test]
 async fn the_partner_says_what_it_is_told_to_say() {
     let app = app(&Desk::in_store(Store::in_memory().unwrap()));
     let order = json!({"customerId": "c", "orderId": "o"});
@@ -56,4 +70,18 @@ async fn the_partner_says_what_it_is_told_to_say() {
     }
     let types: Vec<String> = app.events().iter().map(|event| event.ty().to_owned()).collect();
     assert_eq!(types, ["logistics.delivered", "logistics.delivery-canceled"]);
+}
+
+#[tokio::test]
+async fn what_a_crash_has_left_unsent_is_emitted_by_the_clock() {
+    let desk = Desk::in_store(Store::in_memory().unwrap());
+    desk.behave(&serde_json::from_value(json!({"outcome": "delivered"})).unwrap()).await.unwrap();
+    let app = app(&desk);
+    app.gateway().refuse_next(503, "away");
+    assert_eq!(app.post("/logistics", &call("o")).await.status(), 500);
+    assert!(app.events().is_empty());
+    for _ in 0..2 {
+        app.tick("send_unsent").await.unwrap();
+        assert_eq!(app.emitted::<Delivered>().unwrap().len(), 1);
+    }
 }

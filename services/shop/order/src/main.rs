@@ -148,7 +148,7 @@ async fn cancel_order(
     orders.cancel(&emit, &event).await
 }
 
-/// Emits what a crash has left unsent. Orders begin with an HTTP request: no event comes again for them.
+/// Emits what a crash has left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(
     State(orders): State<Orders>,
@@ -159,12 +159,7 @@ async fn send_unsent(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let orders = Orders::open().await?;
-    // A process that starts may follow one that was killed. A gateway that is away is no reason not to start.
-    if let Err(error) = orders.send_unsent(&eg_runtime::EventGateway::from_env()?).await {
-        println!("what is unsent has to wait: {error}");
-    }
-    App::new().state(orders).run().await
+    App::new().state(Orders::open().await?).run().await
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
 use service_storage::{Item, Key, Store, Write};
 use shop_events::{
-    ErrorOrderCanceled, ErrorOrderDelivered, Order, OrderCanceled, OrderCreated, OrderDelivered, OrderRef,
-    OrderRow, OrderStatus, Paid, PaymentStatus, Progressed, Returned, caused_by, first,
+    ErrorOrderCanceled, ErrorOrderDelivered, OfOrder as _, Order, OrderCanceled, OrderCreated,
+    OrderDelivered, OrderRef, OrderRow, OrderStatus, Paid, PaymentStatus, Progressed, Returned, caused_by,
+    first,
 };
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -40,12 +41,12 @@ impl Orders {
     /// Stores a new order and tells everybody. Once it is stored it is an order: where the gateway is away, everybody
     /// hears of it later.
     pub(crate) async fn create(&self, emit: &Emit<OrderCreated>, order: &Order) -> Result<(), Error> {
-        let OrderRef { customer_id, order_id } = shop_events::OfOrder::order(order);
+        let Order { customer_id, order_id, item_id } = order;
         let decide = || async {
             let row = OrderRow {
                 customer_id: customer_id.clone(),
                 order_id: order_id.clone(),
-                item_id: order.item_id.clone(),
+                item_id: item_id.clone(),
                 order_status: OrderStatus::Created,
                 item_price: None,
                 delivery_price: None,
@@ -55,8 +56,7 @@ impl Orders {
                 order_date: now(),
                 update_date: now(),
             };
-            let at = key(&shop_events::OfOrder::order(order));
-            let write = Write::put(at, &row).map_err(OutboxError::Store)?.if_absent();
+            let write = Write::put(key(&order.order()), &row).map_err(OutboxError::Store)?.if_absent();
             let created = emit.stage_event(first(OrderCreated(order.clone()))).map_err(OutboxError::Event)?;
             Ok::<_, OutboxError<_>>(Decision::new(vec![write]).emit(created))
         };
@@ -89,7 +89,7 @@ impl Orders {
             PaymentStatus::Canceled => return Err(Error::reject("a new payment cannot be canceled already")),
         };
         let decide = || async {
-            let place = self.known(&shop_events::OfOrder::order(&event.data)).await?;
+            let place = self.known(&event.data.order()).await?;
             let fill = |row: &mut OrderRow| {
                 row.item_price = Some(item.price);
                 row.delivery_price = Some(delivery.price);
@@ -161,11 +161,9 @@ impl Orders {
         Ok(())
     }
 
+    /// Emits what is stored and was not emitted.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
-        let sent = self.0.send_unsent(emitter).await?;
-        if sent > 0 {
-            println!("emitted {sent} events that were left unsent");
-        }
+        self.0.send_unsent(emitter).await?;
         Ok(())
     }
 

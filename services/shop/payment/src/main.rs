@@ -3,7 +3,7 @@
 mod payments;
 mod refusals;
 
-use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, subscribe};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule, subscribe};
 use payments::Payments;
 use shop_events::{
     DeliveryEstimated, ErrorPaymentCanceled, ItemReturned, Payment, PaymentCanceled, PaymentFailed,
@@ -40,6 +40,15 @@ async fn get_payment(
         Some((_, payment)) => Ok(Json(payment)),
         None => Err(Error::status(StatusCode::NOT_FOUND, format!("order {order_id} has no payment"))),
     }
+}
+
+/// Emits what a crash has left unsent.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(
+    State(payments): State<Payments>,
+    emit: Emit<(PaymentMade, PaymentFailed, PaymentCanceled, ErrorPaymentCanceled)>,
+) -> Result<(), Error> {
+    payments.send_unsent(&emit).await
 }
 
 #[tokio::main(flavor = "current_thread")]

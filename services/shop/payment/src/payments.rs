@@ -1,6 +1,6 @@
 //! The payments as this service keeps them: one per order, under the order's id.
 
-use eg_runtime::outbox::{Decision, Outbox};
+use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error};
 use service_storage::{Item, Key, Store, Write};
 use shop_events::{
@@ -91,6 +91,12 @@ impl Payments {
             Ok::<_, Error>(Decision::new(vec![write]).emit(emit.stage_event(caused_by(event, refunded))?))
         };
         self.outbox.handle(emit, event, decide).await?;
+        Ok(())
+    }
+
+    /// Emits what is stored and was not emitted.
+    pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
+        self.outbox.send_unsent(emitter).await?;
         Ok(())
     }
 }

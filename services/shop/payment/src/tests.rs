@@ -111,3 +111,15 @@ async fn money_goes_back_once_and_only_for_its_own_order() {
     assert_eq!(app.emitted::<ErrorPaymentCanceled>().unwrap().len(), 2, "the second request came too late");
     assert_eq!(app.get("/payment/o-1").await.json::<Payment>().unwrap().status, PaymentStatus::Canceled);
 }
+
+#[tokio::test]
+async fn what_a_crash_has_left_unsent_is_emitted_by_the_clock() {
+    let app = app("0");
+    app.gateway().refuse_next(503, "away");
+    app.deliver(estimated()).await.unwrap();
+    assert!(app.events().is_empty());
+    for _ in 0..2 {
+        app.tick("send_unsent").await.unwrap();
+        assert_eq!(app.emitted::<PaymentMade>().unwrap().len(), 1);
+    }
+}
