@@ -54,6 +54,17 @@ impl Shell {
         std::fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
 
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        std::fs::write(self.folder.path().join(path), content).unwrap();
+    }
+
+    /// Replaces a text in a file, as one does in an editor.
+    pub(crate) fn edit(&self, path: &str, old: &str, new: &str) {
+        let text = self.read(path);
+        assert!(text.contains(old), "{old} in {text}");
+        self.write(path, &text.replace(old, new));
+    }
+
     fn eg_command(&self, folder: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_cargo-eg")), folder);
         command.arg("eg").args(arguments);
