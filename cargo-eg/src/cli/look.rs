@@ -133,4 +133,4 @@ const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   cargo eg completions bash >> ~/.bashrc
   cargo eg completions zsh > ~/.zfunc/_cargo-eg
-  cargo eg completions fish > ~/.config/fish/completions/cargo-eg.fish";
+  cargo eg completions fish > ~/.config/fish/conf.d/cargo-eg.fish";
