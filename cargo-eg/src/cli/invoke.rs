@@ -59,8 +59,8 @@ pub(crate) struct Emit {
 }
 
 /// The variable that AWS's own tools read.
-const LAMBDA_URL: &str = "AWS_ENDPOINT_URL_LAMBDA";
-const LAMBDA_DEFAULT: &str = "http://localhost:9001";
+pub(super) const LAMBDA_URL: &str = "AWS_ENDPOINT_URL_LAMBDA";
+pub(super) const LAMBDA_DEFAULT: &str = "http://localhost:9001";
 
 const EMIT_EXAMPLES: &str = "\
 Examples:

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::current_folder;
 use crate::app::{App, Options, Ports};
 use crate::cli;
-use crate::console::{self, Addresses};
+use crate::console::{self, Addresses, Live};
 use crate::exit::{Exit, Failure};
 use crate::happenings::{Happening, Happenings};
 use crate::progress::Progress;
@@ -170,14 +170,20 @@ async fn show(
     mut activities: broadcast::Receiver<eg_gateway::Activity>,
     mut told: mpsc::UnboundedReceiver<Happening>,
 ) {
+    let mut live = Live::default();
     loop {
-        tokio::select! {
+        let line = tokio::select! {
+            // What calls functions is told before they emit.
+            biased;
+            Some(happening) = told.recv() => live.happening(&happening),
             activity = activities.recv() => match activity {
-                Ok(activity) => anstream::eprintln!("{}", console::line(&activity)),
-                Err(RecvError::Lagged(count)) => eprintln!("… {count} lines left out: too much at once"),
+                Ok(activity) => live.activity(&activity),
+                Err(RecvError::Lagged(count)) => Some(format!("… {count} lines left out: too much at once")),
                 Err(RecvError::Closed) => return,
             },
-            Some(happening) = told.recv() => anstream::eprintln!("{}", console::happening(&happening)),
+        };
+        if let Some(line) = line {
+            anstream::eprintln!("{line}");
         }
     }
 }
