@@ -30,20 +30,12 @@ fn id_of(emitted: &Transcript) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_nothing_to_a_delivered_event() {
-    let (mut shell, build) = (Shell::new(), SlowBuild::new());
+    let (shell, build) = (Shell::new(), SlowBuild::new());
     succeeded(shell.eg("", &["new", "orders"]));
     shell.lock("orders");
     shell.write("orders/build.rs", &build.script());
     let mut run = shell.run("orders");
     let url = run.ready_within(FIRST_BUILD).await;
-    // Its own ports are taken on this machine, perhaps; a person has the defaults.
-    for (name, address) in [
-        ("EVENT_GATEWAY_URL", "events"),
-        ("EVENT_GATEWAY_CONFIG_URL", "config"),
-        ("AWS_ENDPOINT_URL_LAMBDA", "lambda"),
-    ] {
-        shell.export(name, &url(address));
-    }
     let eg = |arguments: &[&str]| shell.eg("orders", arguments);
 
     // curl

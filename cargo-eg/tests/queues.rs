@@ -106,7 +106,7 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
     let none = letters(&["list"]);
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "no dead letters of queue orders\n"));
     assert_eq!(letters(&["discard"]).stdout, "0 messages discarded\n");
-    let unknown = app.eg(&["dead-letters", "--queue", "order", "--lambda-url", &url("lambda")]);
+    let unknown = app.eg(&["dead-letters", "--queue", "order"]);
     unknown.fails(
         6,
         "error: no queue `order-dead-letters`: there is no queue order-dead-letters; the queues are orders\n\

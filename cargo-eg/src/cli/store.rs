@@ -3,8 +3,7 @@
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
-use super::gateway::{Gateway, moment};
-use super::invoke::{LAMBDA_DEFAULT, LAMBDA_URL};
+use super::gateway::{Gateway, LocalLambda, moment};
 
 /// List the events that the gateway has accepted, the newest first.
 ///
@@ -164,17 +163,9 @@ pub(crate) struct ListLetters {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["function", "ty", "expired"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
-    pub(crate) local: LocalQueues,
+    pub(crate) lambda: LocalLambda,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
-}
-
-/// Where the local queues are.
-#[derive(Debug, Args)]
-pub(crate) struct LocalQueues {
-    /// The local Lambda, for --queue.
-    #[arg(long, env = LAMBDA_URL, default_value = LAMBDA_DEFAULT, value_name = "URL")]
-    pub(crate) lambda_url: String,
 }
 
 /// Show one with its event and every attempt.
@@ -206,7 +197,7 @@ pub(crate) struct RetryLetters {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all", "data"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
-    pub(crate) local: LocalQueues,
+    pub(crate) lambda: LocalLambda,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -227,7 +218,7 @@ pub(crate) struct DiscardLetters {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
-    pub(crate) local: LocalQueues,
+    pub(crate) lambda: LocalLambda,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

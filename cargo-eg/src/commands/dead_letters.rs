@@ -36,9 +36,9 @@ pub(crate) async fn run(arguments: cli::DeadLetters) -> Result<(), Failure> {
 }
 
 async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
-    let cli::ListLetters { function, ty, expired, limit, json, queue, local, gateway } = arguments;
+    let cli::ListLetters { function, ty, expired, limit, json, queue, lambda, gateway } = arguments;
     if let Some(name) = &queue {
-        return queue::list_dead_letters(&local.lambda_url, name, limit, json).await;
+        return queue::list_dead_letters(&lambda.url(), name, limit, json).await;
     }
     let history = History::of(gateway.settings())?;
     let wanted = |letter: &DeadLetter| {
@@ -130,9 +130,9 @@ async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
 }
 
 async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
-    let cli::RetryLetters { id, all: _, data, queue, local, json, gateway } = arguments;
+    let cli::RetryLetters { id, all: _, data, queue, lambda, json, gateway } = arguments;
     if let Some(name) = &queue {
-        return queue::retry_dead_letters(&local.lambda_url, name, json).await;
+        return queue::retry_dead_letters(&lambda.url(), name, json).await;
     }
     let history = History::of(gateway.settings())?;
     let number = id.map(|id| id.to_string());
@@ -158,9 +158,9 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
 }
 
 async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
-    let cli::DiscardLetters { id, all: _, queue, local, json, gateway } = arguments;
+    let cli::DiscardLetters { id, all: _, queue, lambda, json, gateway } = arguments;
     if let Some(name) = &queue {
-        return queue::discard_dead_letters(&local.lambda_url, name, json).await;
+        return queue::discard_dead_letters(&lambda.url(), name, json).await;
     }
     let history = History::of(gateway.settings())?;
     let number = id.map(|id| id.to_string());

@@ -45,7 +45,8 @@ struct Attributes {
 }
 
 pub(super) async fn send(arguments: &cli::Emit, name: &str, message: &str) -> Result<(), Failure> {
-    let queue = Queue::at(&arguments.lambda_url, name.to_owned());
+    let url = arguments.lambda.url();
+    let queue = Queue::at(&url, name.to_owned());
     let mut request = json!({ "MessageBody": message });
     if let Some(group) = &arguments.group {
         request["MessageGroupId"] = group.as_str().into();
@@ -141,7 +142,7 @@ fn sent_at(message: &Message) -> String {
 
 impl<'a> Queue<'a> {
     fn at(url: &'a str, name: String) -> Self {
-        Self { base: url.trim_end_matches('/'), name }
+        Self { base: url, name }
     }
 
     /// How many messages it has.

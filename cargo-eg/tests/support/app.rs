@@ -154,7 +154,9 @@ impl App {
             .env("CARGO_TERM_QUIET", "true")
             .env("CARGO_NET_OFFLINE", "true")
             .env_remove("RUST_LOG")
-            .env_remove("EVENT_GATEWAY_URL");
+            .env_remove("EVENT_GATEWAY_URL")
+            .env_remove("EVENT_GATEWAY_CONFIG_URL")
+            .env_remove("AWS_ENDPOINT_URL_LAMBDA");
         command
     }
 }
