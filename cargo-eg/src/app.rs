@@ -18,6 +18,7 @@ use crate::happenings::Happenings;
 use crate::invoke::Lambda;
 use crate::queues::{self, Mapping, Mappings, Queues};
 use crate::register::register;
+use crate::running::Running;
 use crate::schedules::{Schedule, Schedules, Timed};
 use crate::services::Service;
 use crate::state::{Lock, State};
@@ -199,16 +200,14 @@ impl App {
         Ok(EventGateway::with_settings(settings)?.with_timeout(Duration::from_secs(10)))
     }
 
-    pub(crate) fn events_url(&self) -> &str {
-        self.gateway.events_url()
-    }
-
-    pub(crate) fn config_url(&self) -> &str {
-        self.gateway.config_url()
-    }
-
-    pub(crate) fn lambda_url(&self) -> &str {
-        self.emulator.url()
+    /// Where it is, for other commands.
+    pub(crate) fn running(&self) -> Running {
+        Running {
+            pid: rustix::process::getpid().as_raw_pid(),
+            events: self.gateway.events_url().to_owned(),
+            config: self.gateway.config_url().to_owned(),
+            lambda: self.emulator.url().to_owned(),
+        }
     }
 
     /// What happens from now on.

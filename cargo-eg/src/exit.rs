@@ -42,6 +42,8 @@ pub(crate) enum Exit {
     Loop = 25,
     /// `check` found an event that nobody gets, and was told that this is an error.
     NeverSubscribed = 26,
+    /// `check --start` found a function that cannot start.
+    CannotStart = 27,
     /// Ctrl-C ended the program before the app was ready, or for the second time.
     Interrupted = 130,
 }
@@ -66,6 +68,7 @@ Exit codes:
    24  check: no service emits an event, with --deny never-emitted
    25  check: an event leads back to itself, with --deny loop
    26  check: no service subscribes to an event, with --deny never-subscribed
+   27  check: a function cannot start, with --start
   130  interrupted before the app was ready, or by a second Ctrl-C";
 
 /// Why a command did not do what it was asked for.
@@ -184,6 +187,7 @@ mod tests {
             Exit::NeverEmitted,
             Exit::Loop,
             Exit::NeverSubscribed,
+            Exit::CannotStart,
             Exit::Interrupted,
         ];
         for code in codes {

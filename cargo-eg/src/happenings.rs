@@ -8,6 +8,13 @@ use tokio::sync::mpsc;
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Happening {
+    /// A function is about to be called. What it emits until it has answered names one of these events as its cause.
+    Calling {
+        /// The events' ids; of messages, the messages'.
+        events: Vec<String>,
+        /// Why, for example `queue orders`.
+        by: String,
+    },
     /// A function was called with messages of a queue.
     Batch {
         queue: String,
@@ -22,7 +29,7 @@ pub(crate) enum Happening {
         duration: Duration,
     },
     /// A message was received too often.
-    Buried { queue: String, message: String, receives: u32, dead_letters: String },
+    Buried { queue: String, message: String, receives: u32 },
     /// A queue cannot be read.
     QueueFailed { queue: String, error: String },
     /// A function was called by the clock.

@@ -18,6 +18,7 @@ mod progress;
 mod project;
 mod queues;
 mod register;
+mod running;
 mod schedules;
 mod services;
 mod signals;

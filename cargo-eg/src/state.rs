@@ -8,7 +8,7 @@ use crate::cli;
 use crate::exit::{Exit, Failure};
 
 /// Its name in the workspace's root.
-const NAME: &str = ".eg";
+pub(crate) const NAME: &str = ".eg";
 
 /// The state directory of one application.
 #[derive(Debug, Clone)]

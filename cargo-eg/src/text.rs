@@ -55,6 +55,13 @@ pub(crate) fn clock(time: &str) -> String {
     }
 }
 
+/// The end of an id: ids of one minute begin alike.
+pub(crate) fn short(id: &str) -> &str {
+    const SHOWN: usize = 8;
+    let begin = id.char_indices().rev().nth(SHOWN - 1).map_or(0, |(begin, _)| begin);
+    &id[begin..]
+}
+
 /// Text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

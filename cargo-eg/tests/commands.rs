@@ -45,35 +45,6 @@ fn every_command_has_help_with_examples() {
 }
 
 #[test]
-fn bash_completes_cargo_eg_and_leaves_cargo_alone() {
-    let app = App::new();
-    let script = app.eg(&["completions", "bash"]);
-    assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""), "{script:?}");
-    let complete = |words: &str, function: &str| {
-        let program = format!(
-            "_before() {{ COMPREPLY=(build test); }}\ncomplete -F _before cargo\nsource /dev/stdin <<'END'\n{}\nEND\n\
-             COMP_WORDS=({words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n{function} \"${{COMP_WORDS[0]}}\" \"${{COMP_WORDS[COMP_CWORD]}}\"\n\
-             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            script.stdout
-        );
-        let output = std::process::Command::new("bash").args(["--norc", "-c", &program]).output().unwrap();
-        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(complete("cargo eg dead-l", "_cargo_or_eg"), "dead-letters\n");
-    assert_eq!(complete("cargo eg emit --sam", "_cargo_or_eg"), "--sample\n");
-    assert_eq!(complete("cargo eg dead-letters ret", "_cargo_or_eg"), "retry\n");
-    assert_eq!(complete("cargo bu", "_cargo_or_eg"), "build\ntest\n");
-    assert_eq!(complete("cargo-eg check --den", "_cargo__eg"), "--deny\n");
-    for shell in ["zsh", "fish"] {
-        let script = app.eg(&["completions", shell]);
-        assert_eq!(script.code, Some(0), "{script:?}");
-        assert!(script.stdout.contains("dead-letters"), "{}", script.stdout);
-    }
-    assert_eq!(app.eg(&["completions", "tcsh"]).code, Some(2));
-}
-
-#[test]
 fn output_has_colours_on_terminals_only() {
     let app = App::new();
     app.service("users", &[record("users", "create", "GET /users")], &Main::Serves);
@@ -114,6 +85,13 @@ async fn an_emitted_event_is_acknowledged_with_its_id() {
     let text = emit(&["--data", "[1, 2]", "--id", "order-2", "--source", "/tests", "--json"]).await;
     let answer: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&answer["event"], &answer["id"]), (&json!("user.created"), &json!("order-2")));
+
+    let piped = app
+        .command(&["emit", "--url", &url, "--event", "user.created", "--data", "-", "--json"])
+        .stdin(fs::File::open(app.path().join("user.json")).unwrap())
+        .output()
+        .unwrap();
+    assert!(piped.status.success(), "{piped:?}");
 
     let invalid = app.eg(&["emit", "--url", &url, "--event", "user.created", "--data", "{}", "--id", ""]);
     assert_eq!(invalid.code, Some(2), "{invalid:?}");

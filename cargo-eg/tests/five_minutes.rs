@@ -1,4 +1,5 @@
-//! The first five minutes: from nothing to a delivered event, and the questions that one asks then.
+//! The first five minutes: from nothing to a delivered event, a change of the code while a thousand more come in, and the
+//! questions that one asks then.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
 
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use support::app::Transcript;
-use support::eventually;
+use support::load::{Load, SlowBuild};
 use support::shell::Shell;
+use support::{eventually, http};
 
 /// The first build of a new service compiles everything that it depends on.
 const FIRST_BUILD: Duration = Duration::from_secs(30 * 60);
@@ -28,19 +30,12 @@ fn id_of(emitted: &Transcript) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_nothing_to_a_delivered_event() {
-    let mut shell = Shell::new();
+    let (shell, build) = (Shell::new(), SlowBuild::new());
     succeeded(shell.eg("", &["new", "orders"]));
     shell.lock("orders");
+    shell.write("orders/build.rs", &build.script());
     let mut run = shell.run("orders");
     let url = run.ready_within(FIRST_BUILD).await;
-    // Its own ports are taken on this machine, perhaps; a person has the defaults.
-    for (name, address) in [
-        ("EVENT_GATEWAY_URL", "events"),
-        ("EVENT_GATEWAY_CONFIG_URL", "config"),
-        ("AWS_ENDPOINT_URL_LAMBDA", "lambda"),
-    ] {
-        shell.export(name, &url(address));
-    }
     let eg = |arguments: &[&str]| shell.eg("orders", arguments);
 
     // curl
@@ -56,6 +51,13 @@ async fn from_nothing_to_a_delivered_event() {
     let log = succeeded(eg(&["logs", "--function", "announce", "--since", "2999-01-01"])).stdout;
     assert_eq!(log, "", "nothing is as new as that");
 
+    // edit, while events keep coming
+    build.hold();
+    shell.edit("orders/src/main.rs", "{} has been created", "{} is new");
+    let load = Load { client: &http(), url: &url("events"), ty: "orders.created" };
+    let log = || shell.read("orders/.eg/logs/orders-announce.log");
+    load.during(&build, log, " has been created", " is new", run.says("reloaded", 1)).await;
+
     // emit, and show
     let emitted =
         succeeded(eg(&["emit", "--event", "orders.created", "--data", r#"{"id":"2","name":"second"}"#]));
@@ -67,7 +69,7 @@ async fn from_nothing_to_a_delivered_event() {
     .await;
     let short = &id[id.len() - 8..];
     assert_eq!(eg(&["show", short]).stdout, eg(&["show", &id]).stdout, "the end of an id, as run shows it");
-    let events = succeeded(eg(&["events", "--type", "orders.created"])).stdout;
+    let events = succeeded(eg(&["events", "--type", "orders.created", "--limit", "2"])).stdout;
     assert_eq!(events.lines().count(), 2, "{events}");
     assert!(events.lines().next().unwrap().contains(&id), "the newest first: {events}");
 
@@ -79,11 +81,12 @@ async fn from_nothing_to_a_delivered_event() {
         shown.contains("dead letter") && shown.contains("there is nothing to announce without a name")
     })
     .await;
+    run.says("→ orders-announce dead letter: there is nothing to announce without a name\n", 1).await;
     let letters = succeeded(eg(&["dead-letters"])).stdout;
     let number = letters.split_whitespace().next().unwrap().to_owned();
     succeeded(eg(&["dead-letters", "retry", &number, "--data", r#"{"id":"3","name":"third"}"#]));
     eventually("the corrected event is delivered", || {
-        succeeded(eg(&["logs", "--function", "announce"])).stdout.contains("\nthird has been created\n")
+        succeeded(eg(&["logs", "--function", "announce"])).stdout.contains("\nthird is new\n")
     })
     .await;
     assert_eq!(succeeded(eg(&["dead-letters"])).stdout, "");
@@ -93,7 +96,7 @@ async fn from_nothing_to_a_delivered_event() {
     assert!(replayed.starts_with("1 event replayed: 1 delivery\n"), "{replayed}");
     eventually("the replay is delivered", || {
         let log = succeeded(eg(&["logs", "--function", "announce"])).stdout;
-        log.matches("second has been created").count() == 2
+        log.matches("second is new").count() == 2
     })
     .await;
 

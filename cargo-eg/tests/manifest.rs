@@ -9,6 +9,7 @@ use std::process::Command;
 
 use cargo_eg::manifest::{Manifest, ManifestError};
 use serde_json::json;
+use support::app::{App, Main, record};
 use support::example;
 
 #[test]
@@ -65,6 +66,31 @@ fn programs_for_other_machines_are_read_as_well() {
         std::fs::write(&path, program.write().unwrap()).unwrap();
         let manifest = Manifest::read(&path).unwrap();
         assert_eq!(manifest.functions[0].id, "far-f", "{format:?} {machine:?}");
+    }
+}
+
+/// Where rustup has added such a target; the formats above are always read.
+#[test]
+fn a_cross_compiled_stripped_program_is_read() {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap().stdout;
+    let targets = Path::new(std::str::from_utf8(&sysroot).unwrap().trim()).join("lib/rustlib");
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    for target in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
+        if !targets.join(target).exists() {
+            continue;
+        }
+        let program = app.path().join(target);
+        let status = Command::new("rustc")
+            .args(["--edition", "2024", "--target", target, "-O", "-C", "strip=symbols", "-C", "lto=fat"])
+            .args(["-C", "linker=rust-lld", "-C", "link-self-contained=yes", "-o"])
+            .args([&program, &app.path().join("services/shop/src/main.rs")])
+            .status()
+            .unwrap();
+        assert!(status.success(), "{target}");
+        let manifest = app.eg(&["manifest", target, "--json"]);
+        let manifest: Manifest = serde_json::from_str(&manifest.stdout).unwrap();
+        assert_eq!(manifest.functions[0].id, "shop-list", "{target}");
     }
 }
 

@@ -62,12 +62,31 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
         .unwrap();
     assert_eq!((batch.successful.len(), batch.failed.len()), (2, 0));
 
-    run.says("dead letter: received 5 times; it is in orders-dead-letters now\n", 1).await;
+    run.says("dead letter: received 5 times; `cargo eg dead-letters --queue orders` lists it\n", 1).await;
     assert!(run.stderr().contains("queue orders → shop-pack"), "{}", run.stderr());
     let log = app.log("shop-pack");
     assert_eq!(log.matches("\"body\":\"bad\"").count(), 5, "{log}");
     assert_eq!(log.matches("\"body\":\"good\"").count(), 1, "what was handled does not come again: {log}");
     assert!(log.contains("\"colour\":{\"binaryListValues\":[],\"dataType\":\"String\""), "{log}");
+
+    let letters = |arguments: &[&str]| {
+        app.eg(
+            &[&["dead-letters"], arguments, &["--queue", "orders", "--lambda-url", &url("lambda")]].concat()
+        )
+    };
+    let listed = letters(&[]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(listed.stdout.lines().count() == 1 && listed.stdout.ends_with("  bad\n"), "{listed:?}");
+    assert_eq!(
+        listed.stderr,
+        "`cargo eg dead-letters retry --queue orders` puts them back, `discard --queue orders` removes them\n"
+    );
+    let line: serde_json::Value = serde_json::from_str(&letters(&["list", "--json"]).stdout).unwrap();
+    assert_eq!(line["body"], "bad");
+    let retried = letters(&["retry"]);
+    assert_eq!((retried.code, &*retried.stdout), (Some(0), "1 message back in orders\n"), "{retried:?}");
+    run.says("dead letter: received 5 times", 2).await;
+    assert_eq!(app.log("shop-pack").matches("\"body\":\"bad\"").count(), 10);
 
     let dead = queue.clone() + "-dead-letters";
     let counts = client
@@ -84,6 +103,15 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
     let receipt = received[0].receipt_handle().unwrap();
     client.delete_message().queue_url(&dead).receipt_handle(receipt).send().await.unwrap();
 
+    let none = letters(&["list"]);
+    assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "no dead letters of queue orders\n"));
+    assert_eq!(letters(&["discard"]).stdout, "0 messages discarded\n");
+    let unknown = app.eg(&["dead-letters", "--queue", "order"]);
+    unknown.fails(
+        6,
+        "error: no queue `order-dead-letters`: there is no queue order-dead-letters; the queues are orders\n\
+         hint: a queue exists when a function has #[queue(\"NAME\")] and the app runs\n",
+    );
     let unknown = client.get_queue_url().queue_name("order").send().await.unwrap_err().into_service_error();
     assert!(unknown.is_queue_does_not_exist(), "{unknown:?}");
     assert_eq!(unknown.meta().message(), Some("there is no queue order; the queues are orders"));

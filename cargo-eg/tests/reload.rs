@@ -4,60 +4,21 @@
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use serde_json::json;
 use support::app::{App, Main, record};
-use support::{eventually_within, http};
-
-/// Holds a build up between the files `hold` and `go`, in the workspace's root.
-const SLOW_BUILD: &str = r#"
-fn main() {
-    let root = std::path::Path::new("../..");
-    if root.join("hold").exists() {
-        std::fs::write(root.join("building"), "").unwrap();
-        while !root.join("go").exists() {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-    }
-}
-"#;
-
-const EVENTS: usize = 1_000;
-
-async fn emit(client: &reqwest::Client, url: &str, id: &str) {
-    let event = json!({"specversion": "1.0", "type": "order.paid", "source": "/test", "id": id, "data": {}});
-    let sent = client
-        .post(url)
-        .header("content-type", "application/cloudevents+json")
-        .body(event.to_string())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), StatusCode::ACCEPTED, "{id}");
-}
-
-/// The ids of the test's events that stand in a log behind a word.
-fn ids(log: &str, word: &str) -> BTreeSet<String> {
-    let lines = log.lines().filter(|line| line.contains(word));
-    lines
-        .filter_map(|line| {
-            let id = &line[line.find("\"event-")? + 1..];
-            Some(id.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect())
-        })
-        .collect()
-}
+use support::http;
+use support::load::{Load, SlowBuild};
 
 #[tokio::test]
 async fn a_thousand_events_during_a_rebuild_are_all_delivered() {
-    let app = App::new();
+    let (app, build) = (App::new(), SlowBuild::new());
     let functions = [record("shop", "list", "GET /list"), record("shop", "ship", "order.paid")];
     app.service("shop", &functions, &Main::Says("has"));
-    app.write("services/shop/build.rs", SLOW_BUILD);
+    app.write("services/shop/build.rs", &build.script());
     let mut run = app.run();
     let url = run.ready().await;
     let (events, client) = (url("events"), http());
@@ -77,47 +38,10 @@ async fn a_thousand_events_during_a_rebuild_are_all_delivered() {
         }
     });
 
-    app.write("hold", "");
+    build.hold();
     app.service("shop", &functions, &Main::Says("holds"));
-    eventually_within(Duration::from_secs(120), "the build has begun", || {
-        app.path().join("building").exists()
-    })
-    .await;
-    let mut emitting = tokio::task::JoinSet::new();
-    for n in 0..EVENTS {
-        if n == EVENTS / 2 {
-            let old = || ids(&app.log("shop-ship"), "ship has ").len();
-            eventually_within(Duration::from_secs(120), "the old version works during the build", || {
-                old() >= EVENTS / 4
-            })
-            .await;
-            app.write("go", "");
-        }
-        let (client, events) = (client.clone(), events.clone());
-        emitting.spawn(async move { emit(&client, &events, &format!("event-{n}")).await });
-        if emitting.len() == 16 {
-            emitting.join_next().await.unwrap().unwrap();
-        }
-    }
-    while let Some(emitted) = emitting.join_next().await {
-        emitted.unwrap();
-    }
-    run.says("reloaded", 1).await;
-    emit(&client, &events, "event-last").await;
-
-    let all: BTreeSet<String> =
-        (0..EVENTS).map(|n| n.to_string()).chain(["last".to_owned()]).map(|n| format!("event-{n}")).collect();
-    let got = || {
-        let log = app.log("shop-ship");
-        (ids(&log, "ship has "), ids(&log, "ship holds "))
-    };
-    eventually_within(Duration::from_secs(120), "all events are delivered", || {
-        let (old, new) = got();
-        &old | &new == all
-    })
-    .await;
-    let (_, new) = got();
-    assert!(new.contains("event-last"), "the new version has taken over");
+    let load = Load { client: &client, url: &events, ty: "order.paid" };
+    load.during(&build, || app.log("shop-ship"), "ship has ", "ship holds ", run.says("reloaded", 1)).await;
     over.store(true, Ordering::Relaxed);
     assert!(asking.await.unwrap() > 0);
 }

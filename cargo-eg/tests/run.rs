@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use eg_sdk::{EventGateway, Settings};
 use rustix::process::Signal;
 use support::app::{App, Main, Transcript, record};
+use support::load::SlowBuild;
 use support::{eventually, http};
 
 fn client(url: &impl Fn(&str) -> String) -> EventGateway {
@@ -253,6 +254,37 @@ fn a_port_in_use_is_named_with_its_option() {
             transcript.stderr
         );
     }
+}
+
+#[tokio::test]
+async fn an_interrupted_start_has_a_code_of_its_own() {
+    let (app, build) = (App::new(), SlowBuild::new());
+    app.service("shop", &[record("shop", "list", "GET /")], &Main::Serves);
+    app.write("services/shop/build.rs", &build.script());
+    build.hold();
+    let mut run = app.run();
+    build.begun().await;
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(130), "{}", run.stderr());
+    assert!(run.stderr().ends_with("error: interrupted before the app was ready\n"), "{}", run.stderr());
+    build.go();
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_does_not_wait_for_what_is_under_way() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Slow { start: 0, event: 60 });
+    let mut run = app.run();
+    let url = run.ready().await;
+    let asking = tokio::spawn(http().get(url("events") + "/list").send());
+    eventually("the function is called", || app.log("shop-list").contains("list got ")).await;
+    run.signal(Signal::INT);
+    run.says("stopping: waiting for what is under way; Ctrl-C again stops at once\n", 1).await;
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(130), "{}", run.stderr());
+    let last = "error: interrupted; what was not delivered is delivered after the next start\n";
+    assert!(run.stderr().ends_with(last), "{}", run.stderr());
+    asking.abort();
 }
 
 #[test]

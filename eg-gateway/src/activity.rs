@@ -20,9 +20,26 @@ pub enum Activity {
         path: String,
         /// How many asynchronous subscriptions it goes to.
         subscribers: usize,
+        /// The id of the event that led to it, where it names one.
+        cause: Option<String>,
+    },
+    /// A function is about to answer an event. What it emits until it has names that event as its cause.
+    Asked {
+        /// The event's id.
+        id: String,
+        /// Its type, usually `http.request`.
+        event_type: String,
+        /// Method of the request that brought it.
+        method: String,
+        /// Path of that request, as sent.
+        path: String,
+        /// The id of the event that led to it, where it names one.
+        cause: Option<String>,
     },
     /// The emitter of an event with a synchronous subscription got its answer.
     Answered {
+        /// The event's id.
+        id: String,
         /// Method of the request.
         method: String,
         /// Path of the request, as sent.
@@ -160,8 +177,11 @@ impl Activity {
     /// Bytes of the texts that it holds.
     pub(crate) fn text_len(&self) -> usize {
         let texts: &[&str] = match self {
-            Self::Received { id, event_type, source, method, path, .. } => {
-                &[id, event_type, source, method, path]
+            Self::Received { id, event_type, source, method, path, cause, .. } => {
+                &[id, event_type, source, method, path, cause.as_deref().unwrap_or_default()]
+            }
+            Self::Asked { id, event_type, method, path, cause } => {
+                &[id, event_type, method, path, cause.as_deref().unwrap_or_default()]
             }
             Self::Duplicate { id, event_type, source } => &[id, event_type, source],
             Self::Filtered { event_id, event_type, function, reason } => {
@@ -173,8 +193,8 @@ impl Activity {
             Self::CircuitOpened { space, function } | Self::CircuitClosed { space, function } => {
                 &[space, function]
             }
-            Self::Answered { method, path, event_type, function, .. } => {
-                &[method, path, event_type, function.as_deref().unwrap_or_default()]
+            Self::Answered { id, method, path, event_type, function, .. } => {
+                &[id, method, path, event_type, function.as_deref().unwrap_or_default()]
             }
             Self::Delivery { event_id, event_type, function, outcome, .. } => {
                 let text = match outcome {

@@ -37,7 +37,8 @@
 //!
 //! An emitter that handles an
 //! event sets the extension `hops` of those it emits to that event's and one more, so that loops end;
-//! the system events that tell of an event carry its `hops`.
+//! the system events that tell of an event carry its `hops`. It may name the event by its id, as `causationid`: the live
+//! feed tells it on.
 //!
 //! `eventgateway.delivery.deadLettered` is a system event of its own: whoever subscribes to it is told, once and from the
 //! same transaction, of each delivery that is given up, with `functionId`, `subscriptionId`, `state` (`dead` or

@@ -120,6 +120,7 @@ impl Reception {
             method: event.method.clone(),
             path: event.path.clone(),
             subscribers: event.intakes.iter().filter(delivered).count(),
+            cause: Facts::new(&event.json).cause().map(str::to_owned),
         });
         for Intake { subscription, fate } in &event.intakes {
             let (event_id, event_type) = (event.id.clone(), event.ty.clone());

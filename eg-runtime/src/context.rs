@@ -18,6 +18,8 @@ pub struct Context {
     pub(crate) function: &'static str,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) hops: Option<u32>,
+    /// The id of the event that the function runs for.
+    pub(crate) cause: Option<Arc<str>>,
 }
 
 impl Context {

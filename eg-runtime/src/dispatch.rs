@@ -86,7 +86,9 @@ impl Service {
         mut request: Request,
         invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
-        let scope = self.scope(invocation, trace_of(request.headers()), hops_of(request.headers()));
+        let cause = request.extensions_mut().remove();
+        let (trace, hops) = (trace_of(request.headers()), hops_of(request.headers()));
+        let scope = self.scope(invocation, trace, hops, cause);
         request.extensions_mut().insert(scope);
         let response = match &self.router {
             Some(router) => router.answer(request).await,
@@ -120,10 +122,27 @@ impl Service {
         routes.filter(|(to, _)| to.method == method.as_str()).map(|(_, route)| route).collect()
     }
 
-    fn scope(&self, invocation: &Arc<Invocation>, trace: Option<TraceContext>, hops: Option<u32>) -> Scope {
+    fn scope(
+        &self,
+        invocation: &Arc<Invocation>,
+        trace: Option<TraceContext>,
+        hops: Option<u32>,
+        cause: Option<Cause>,
+    ) -> Scope {
+        let cause = cause.map(|Cause(id)| id);
         // Which function it is for is known where it is called.
-        let context = Context { invocation: invocation.clone(), function: "", trace, hops };
+        let context = Context { invocation: invocation.clone(), function: "", trace, hops, cause };
         Scope { shared: self.shared.clone(), context }
+    }
+}
+
+/// The event that something happens for, by its id. A request that was one has it among its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(Arc<str>);
+
+impl Cause {
+    pub(crate) fn of<T>(event: &CloudEvent<T>) -> Self {
+        Self(event.id().into())
     }
 }
 

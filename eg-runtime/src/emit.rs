@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use eg_sdk::__private::EventTrait as Event;
@@ -132,6 +133,10 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
             None => gateway,
         };
         let gateway = gateway.with_hops(context.hops());
+        let gateway = match &context.cause {
+            Some(cause) => gateway.with_cause(Arc::clone(cause)),
+            None => gateway,
+        };
         Ok(Self { gateway, source: Some(shared.source.clone()), events: PhantomData })
     }
 }

@@ -70,7 +70,7 @@
 //!
 //! Delivery is at least once. Behind [`idempotency::Idempotency`], a function handles an event once: duplicates get the
 //! answer that the first one got. And what a function emits is counted: each event's extension `hops` says how many
-//! events led to it, so that the gateway ends loops, with a reason on record.
+//! events led to it, so that the gateway ends loops, with a reason on record; and its `causationid` which one did.
 //!
 //! # Where it runs
 //!

@@ -210,6 +210,11 @@ async fn what_functions_emit_is_counted_from_what_made_them_run() {
     let counts: Vec<_> = app.events().iter().map(CloudEvent::hops).collect();
     assert_eq!(counts, [0, 3, 7, 5, 10, i32::MAX.unsigned_abs(), 1]);
     assert_eq!(app.events()[0].extension("hops"), None, "a request is where counting begins");
+    let causes: Vec<_> = app.events().iter().map(|event| event.cause().map(str::to_owned)).collect();
+    assert_eq!(
+        causes,
+        [None, None, Some("1"), Some("a"), Some("b"), Some("c"), Some("d")].map(|id| id.map(str::to_owned))
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ use crate::{Data, DataError, Event, FromData, IntoData, TraceContext, media};
 /// The extension that counts how many events led to one.
 const HOPS: &str = "hops";
 
+/// Of the CloudEvents extension "Correlation".
+const CAUSE: &str = "causationid";
+
 /// A CloudEvent, version 1.0 or 0.1, with a payload of type `T`.
 ///
 /// `CloudEvent` without a parameter has its payload undecoded ([`Data`]); [`CloudEvent::decode`] types it.
@@ -145,6 +148,12 @@ impl<T> CloudEvent<T> {
         self.with_extension(HOPS, hops.min(i32::MAX.unsigned_abs()))
     }
 
+    /// Says which event led to this one, by its id: the extension `causationid`.
+    #[must_use]
+    pub fn with_cause(self, id: impl Into<String>) -> Self {
+        self.with_extension(CAUSE, id.into())
+    }
+
     /// Chooses the version of the specification that the event is written in. Attributes are not touched:
     /// [`into_v1`](CloudEvent::into_v1) and [`into_v0_1`](CloudEvent::into_v0_1) convert.
     #[must_use]
@@ -230,6 +239,12 @@ impl<T> CloudEvent<T> {
             Some(Value::String(hops)) => hops.parse().unwrap_or_default(),
             _ => 0,
         }
+    }
+
+    /// The id of the event that led to this one, as its extension `causationid` says.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.extension(CAUSE).and_then(Value::as_str)
     }
 
     /// The same event around another payload.

@@ -76,7 +76,7 @@ fn check_extension(name: &str, value: &Value) -> Result<(), InvalidEvent> {
 }
 
 /// Strings hold no control characters and no noncharacters (CloudEvents 1.0.2, "Type System").
-fn check_string(name: &str, value: &str) -> Result<(), InvalidEvent> {
+pub(crate) fn check_string(name: &str, value: &str) -> Result<(), InvalidEvent> {
     let forbidden = |c: &char| {
         let code = u32::from(*c);
         c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE

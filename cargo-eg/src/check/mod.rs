@@ -7,10 +7,12 @@ mod names;
 pub(crate) mod render;
 mod routes;
 pub(crate) mod schema;
+mod start;
 
 use serde::Serialize;
 
 pub(crate) use self::model::Service;
+pub(crate) use self::start::unstartable;
 
 /// A kind of finding. The order is that of the exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,10 +32,12 @@ pub(crate) enum Class {
     Loop,
     /// Emitted, but no service subscribes to it.
     NeverSubscribed,
+    /// A function was started to see whether it can, and it cannot.
+    CannotStart,
 }
 
 /// All of them.
-pub(crate) const CLASSES: [Class; 7] = [
+pub(crate) const CLASSES: [Class; 8] = [
     Class::DuplicateId,
     Class::RouteConflict,
     Class::SchemaMismatch,
@@ -41,6 +45,7 @@ pub(crate) const CLASSES: [Class; 7] = [
     Class::NeverEmitted,
     Class::Loop,
     Class::NeverSubscribed,
+    Class::CannotStart,
 ];
 
 /// How bad a finding is.
@@ -96,13 +101,18 @@ impl Class {
             Self::NeverEmitted => "never-emitted",
             Self::Loop => "loop",
             Self::NeverSubscribed => "never-subscribed",
+            Self::CannotStart => "cannot-start",
         }
     }
 
     /// How bad it is unless the command line says otherwise.
     pub(crate) const fn severity(self) -> Severity {
         match self {
-            Self::DuplicateId | Self::RouteConflict | Self::SchemaMismatch | Self::BadName => Severity::Error,
+            Self::DuplicateId
+            | Self::RouteConflict
+            | Self::SchemaMismatch
+            | Self::BadName
+            | Self::CannotStart => Severity::Error,
             Self::NeverEmitted | Self::Loop => Severity::Warning,
             Self::NeverSubscribed => Severity::Note,
         }

@@ -1,17 +1,19 @@
-//! Options that say where the gateway is, and times as people write them.
+//! Options that say where the gateway and the local Lambda are, and times as people write them.
 
 use clap::Args;
 use eg_sdk::Settings;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use crate::running::Running;
+
 /// Where the gateway is, and who asks.
 #[derive(Debug, Args)]
 pub(crate) struct Gateway {
-    /// The gateway's Events API.
-    #[arg(long, env = "EVENT_GATEWAY_URL", default_value = "http://localhost:4000")]
-    pub(crate) url: String,
-    /// The gateway's Config API [default: port 4001 of the host in --url]
+    /// The gateway's Events API [default: of the app that runs here, else http://localhost:4000]
+    #[arg(long, env = "EVENT_GATEWAY_URL")]
+    pub(crate) url: Option<String>,
+    /// The gateway's Config API [default: of the app that runs here, or port 4001 of the host in --url]
     #[arg(long, env = "EVENT_GATEWAY_CONFIG_URL", value_name = "URL")]
     pub(crate) config_url: Option<String>,
     /// The space that it is about.
@@ -22,13 +24,37 @@ pub(crate) struct Gateway {
     pub(crate) access_key: Option<String>,
 }
 
+/// Where functions are invoked, and queues are.
+#[derive(Debug, Args)]
+pub(crate) struct LocalLambda {
+    /// The local Lambda [default: of the app that runs here, else http://localhost:9001]
+    #[arg(long = "lambda-url", env = "AWS_ENDPOINT_URL_LAMBDA", value_name = "URL")]
+    url: Option<String>,
+}
+
+impl LocalLambda {
+    /// Without a slash at its end.
+    pub(crate) fn url(&self) -> String {
+        let url = self.url.clone().filter(|url| !url.is_empty());
+        let url = url.or_else(|| Some(Running::here()?.lambda));
+        url.as_deref().unwrap_or("http://localhost:9001").trim_end_matches('/').to_owned()
+    }
+}
+
 impl Gateway {
     /// As the SDK takes them. An empty variable counts as unset.
     pub(crate) fn settings(&self) -> Settings {
+        self.settings_beside(Running::here())
+    }
+
+    fn settings_beside(&self, running: Option<Running>) -> Settings {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let mut settings = Settings::default();
-        settings.url = given(&self.url).unwrap_or(settings.url);
-        settings.config_url = self.config_url.as_deref().and_then(given);
+        let (url, config) = (self.url.as_deref().and_then(given), self.config_url.as_deref().and_then(given));
+        // Whoever names another gateway does not mean this one's Config API.
+        let running = running.filter(|running| url.as_ref().is_none_or(|url| *url == running.events));
+        settings.config_url = config.or_else(|| running.as_ref().map(|running| running.config.clone()));
+        settings.url = url.or(running.map(|running| running.events)).unwrap_or(settings.url);
         settings.space = given(&self.space).unwrap_or(settings.space);
         settings.access_key = self.access_key.as_deref().and_then(given).map(Into::into);
         settings
@@ -63,6 +89,32 @@ fn ago(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_named_counts_more_than_what_runs() {
+        let running = Running {
+            pid: 1,
+            events: "http://localhost:8080".to_owned(),
+            config: "http://localhost:8081".to_owned(),
+            lambda: "http://127.0.0.1:8082".to_owned(),
+        };
+        let check = |url: &str, config: &str, running: Option<&Running>, expected: (&str, Option<&str>)| {
+            let [url, config] = [url, config].map(|url| (url != "unset").then(|| url.to_owned()));
+            let gateway = Gateway { url, config_url: config, space: String::new(), access_key: None };
+            let settings = gateway.settings_beside(running.cloned());
+            assert_eq!((settings.url.as_str(), settings.config_url.as_deref()), expected);
+        };
+        check("unset", "", None, ("http://localhost:4000", None));
+        check("", "unset", Some(&running), ("http://localhost:8080", Some("http://localhost:8081")));
+        check(
+            "http://localhost:8080",
+            "unset",
+            Some(&running),
+            ("http://localhost:8080", Some("http://localhost:8081")),
+        );
+        check("http://other:4000", "unset", Some(&running), ("http://other:4000", None));
+        check("unset", "http://other:1", Some(&running), ("http://localhost:8080", Some("http://other:1")));
+    }
 
     #[test]
     fn times_are_read_as_people_write_them() {

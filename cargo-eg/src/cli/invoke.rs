@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::gateway::Gateway;
+use super::gateway::{Gateway, LocalLambda};
 
 /// Emit an event, ask the function that answers it, or put messages into a local queue.
 ///
@@ -48,19 +48,14 @@ pub(crate) struct Emit {
     /// The message group, which every message of a FIFO queue has.
     #[arg(long, value_name = "NAME", requires = "queue")]
     pub(crate) group: Option<String>,
-    /// The local Lambda, for --queue.
-    #[arg(long, env = LAMBDA_URL, default_value = LAMBDA_DEFAULT, value_name = "URL")]
-    pub(crate) lambda_url: String,
+    #[command(flatten)]
+    pub(crate) lambda: LocalLambda,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }
-
-/// The variable that AWS's own tools read.
-const LAMBDA_URL: &str = "AWS_ENDPOINT_URL_LAMBDA";
-const LAMBDA_DEFAULT: &str = "http://localhost:9001";
 
 const EMIT_EXAMPLES: &str = "\
 Examples:
@@ -93,9 +88,8 @@ pub(crate) struct Invoke {
     /// Do not show the function's log.
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// The local Lambda.
-    #[arg(long, env = LAMBDA_URL, default_value = LAMBDA_DEFAULT, value_name = "URL")]
-    pub(crate) lambda_url: String,
+    #[command(flatten)]
+    pub(crate) lambda: LocalLambda,
     /// Packages or folders with packages that have the function; they are built for their manifests.
     #[arg(long = "in", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,

@@ -13,8 +13,8 @@ use crate::check::{CLASSES, Class};
 /// Check all services together: routes, names, events that nobody emits, loops, schemas.
 ///
 /// Reads the manifests of the services, after building them, and compares them with each other.
-/// Runs nothing. Which states a function needs is not in its manifest: a service says at its start
-/// when one is missing.
+/// Runs nothing, except with --start: which states a function needs is not in its manifest, and a
+/// service says at its start when one is missing.
 ///
 /// Classes of findings, with the exit code when one of them is an error:
 ///   duplicate-id      error    20  two functions have the same id
@@ -24,6 +24,7 @@ use crate::check::{CLASSES, Class};
 ///   never-emitted     warning  24  subscribed to, but no service emits it
 ///   loop              warning  25  an event leads back to itself
 ///   never-subscribed  note     26  emitted, but no service subscribes to it
+///   cannot-start      error    27  a state is missing, or the service ends at its start (with --start)
 ///
 /// With errors of several classes, the first of them in this order is the exit code. Warnings and
 /// notes alone exit with 0.
@@ -33,6 +34,9 @@ pub(crate) struct Check {
     /// Packages or folders with packages to check, as for `cargo eg run`.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Start every function once, with a data folder that is gone afterwards, and call none.
+    #[arg(long)]
+    pub(crate) start: bool,
     /// Say nothing about findings of this class.
     #[arg(long, value_name = "CLASS", value_parser = PossibleValuesParser::new(CLASSES.map(Class::name)))]
     pub(crate) allow: Vec<String>,
@@ -51,6 +55,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   cargo eg check
   cargo eg check services/users services/emails --deny warnings
+  cargo eg check --start
   cargo eg check --allow never-emitted --json | jq '.findings[].message'";
 
 /// Show what a function printed, with Lambda's START, END and REPORT lines.
@@ -133,4 +138,4 @@ const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   cargo eg completions bash >> ~/.bashrc
   cargo eg completions zsh > ~/.zfunc/_cargo-eg
-  cargo eg completions fish > ~/.config/fish/completions/cargo-eg.fish";
+  cargo eg completions fish > ~/.config/fish/conf.d/cargo-eg.fish";

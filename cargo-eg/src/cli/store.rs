@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
-use super::gateway::{Gateway, moment};
+use super::gateway::{Gateway, LocalLambda, moment};
 
 /// List the events that the gateway has accepted, the newest first.
 ///
@@ -111,6 +111,9 @@ Examples:
   cargo eg replay --type user.created --since 1h";
 
 /// List what could not be delivered; show, retry or discard it.
+///
+/// Those are the gateway's deliveries, which were rejected or failed too often. With --queue NAME: the messages that a
+/// #[queue] function of the local app did not handle; they wait in the queue NAME-dead-letters.
 #[derive(Debug, Args)]
 #[command(after_help = LETTERS_EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DeadLetters {
@@ -126,7 +129,9 @@ Examples:
   cargo eg dead-letters show 17
   cargo eg dead-letters retry 17 --data @fixed.json
   cargo eg dead-letters retry --all
-  cargo eg dead-letters discard 17";
+  cargo eg dead-letters discard 17
+  cargo eg dead-letters --queue orders
+  cargo eg dead-letters retry --queue orders";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LetterAction {
@@ -154,6 +159,11 @@ pub(crate) struct ListLetters {
     /// Print one JSON object per dead letter and line.
     #[arg(long)]
     pub(crate) json: bool,
+    /// List those of this queue of the local app instead.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["function", "ty", "expired"])]
+    pub(crate) queue: Option<String>,
+    #[command(flatten)]
+    pub(crate) lambda: LocalLambda,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
 }
@@ -175,7 +185,7 @@ pub(crate) struct ShowLetter {
 #[derive(Debug, Args)]
 pub(crate) struct RetryLetters {
     /// Its number, as the list shows it.
-    #[arg(value_name = "NUMBER", required_unless_present = "all")]
+    #[arg(value_name = "NUMBER", required_unless_present_any = ["all", "queue"])]
     pub(crate) id: Option<i64>,
     /// All dead letters of the space.
     #[arg(long, conflicts_with = "id")]
@@ -183,6 +193,11 @@ pub(crate) struct RetryLetters {
     /// Another payload in place of the event's: JSON, @FILE, or - for standard input.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true, conflicts_with = "all")]
     pub(crate) data: Option<String>,
+    /// All of this queue of the local app instead: they go back into it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all", "data"])]
+    pub(crate) queue: Option<String>,
+    #[command(flatten)]
+    pub(crate) lambda: LocalLambda,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -194,11 +209,16 @@ pub(crate) struct RetryLetters {
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
     /// Its number, as the list shows it.
-    #[arg(value_name = "NUMBER", required_unless_present = "all")]
+    #[arg(value_name = "NUMBER", required_unless_present_any = ["all", "queue"])]
     pub(crate) id: Option<i64>,
     /// All dead letters of the space.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
+    /// All of this queue of the local app instead: they are gone then.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all"])]
+    pub(crate) queue: Option<String>,
+    #[command(flatten)]
+    pub(crate) lambda: LocalLambda,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

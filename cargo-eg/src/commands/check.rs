@@ -1,22 +1,28 @@
 //! `cargo eg check`: whether the services fit together.
 
+mod start;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::app::Loaded;
 use super::print;
-use crate::check::{Class, Finding, Service, Severity, check, render};
+use crate::check::{Class, Finding, Service, Severity, check, render, unstartable};
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::text::{GREEN, count};
 
 pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
-    let cli::Check { paths, allow, deny, json, release } = arguments;
+    let cli::Check { paths, start, allow, deny, json, release } = arguments;
     let loaded = Loaded::build(&paths, release).await?;
     let services: Vec<Service> =
         loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
-    let findings = judged(check(&services), &allow, &deny);
+    let mut findings = check(&services);
+    if start {
+        findings.extend(unstartable(&services, &start::failures(&loaded.services).await?));
+    }
+    let findings = judged(findings, &allow, &deny);
     let functions = services.iter().map(|service| service.functions.len()).sum();
     let worst = findings
         .iter()
@@ -72,6 +78,7 @@ fn exit(class: Class) -> Exit {
         Class::NeverEmitted => Exit::NeverEmitted,
         Class::Loop => Exit::Loop,
         Class::NeverSubscribed => Exit::NeverSubscribed,
+        Class::CannotStart => Exit::CannotStart,
     }
 }
 
@@ -103,9 +110,9 @@ mod tests {
             let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
             assert_eq!(errors.map(|finding| finding.class.name()).collect::<Vec<_>>(), expected);
         };
-        let errors = ["duplicate-id", "route-conflict", "schema-mismatch", "bad-name"];
+        let errors = ["duplicate-id", "route-conflict", "schema-mismatch", "bad-name", "cannot-start"];
         check(&[], &[], &errors);
-        check(&["bad-name", "duplicate-id"], &[], &["route-conflict", "schema-mismatch"]);
+        check(&["bad-name", "duplicate-id"], &[], &["route-conflict", "schema-mismatch", "cannot-start"]);
         check(&errors, &["warnings"], &["never-emitted", "loop"]);
         check(&errors, &["loop", "never-subscribed"], &["loop", "never-subscribed"]);
         check(&CLASSES.map(Class::name), &["warnings"], &[]);

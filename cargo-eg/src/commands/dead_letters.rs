@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::data::Payload;
 use super::events::payload;
-use super::print;
+use super::{print, queue};
 use crate::cli::{self, LetterAction};
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
@@ -36,7 +36,10 @@ pub(crate) async fn run(arguments: cli::DeadLetters) -> Result<(), Failure> {
 }
 
 async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
-    let cli::ListLetters { function, ty, expired, limit, json, gateway } = arguments;
+    let cli::ListLetters { function, ty, expired, limit, json, queue, lambda, gateway } = arguments;
+    if let Some(name) = &queue {
+        return queue::list_dead_letters(&lambda.url(), name, limit, json).await;
+    }
     let history = History::of(gateway.settings())?;
     let wanted = |letter: &DeadLetter| {
         let named = |name: &str| {
@@ -127,7 +130,10 @@ async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
 }
 
 async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
-    let cli::RetryLetters { id, all: _, data, json, gateway } = arguments;
+    let cli::RetryLetters { id, all: _, data, queue, lambda, json, gateway } = arguments;
+    if let Some(name) = &queue {
+        return queue::retry_dead_letters(&lambda.url(), name, json).await;
+    }
     let history = History::of(gateway.settings())?;
     let number = id.map(|id| id.to_string());
     let mut path = vec!["dead-letters"];
@@ -152,7 +158,10 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
 }
 
 async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
-    let cli::DiscardLetters { id, all: _, json, gateway } = arguments;
+    let cli::DiscardLetters { id, all: _, queue, lambda, json, gateway } = arguments;
+    if let Some(name) = &queue {
+        return queue::discard_dead_letters(&lambda.url(), name, json).await;
+    }
     let history = History::of(gateway.settings())?;
     let number = id.map(|id| id.to_string());
     let mut path = vec!["dead-letters"];

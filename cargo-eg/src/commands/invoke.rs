@@ -50,7 +50,7 @@ struct Answer {
 }
 
 async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answer, Failure> {
-    let base = arguments.lambda_url.trim_end_matches('/');
+    let base = arguments.lambda.url();
     let unreachable = |error: reqwest::Error| {
         Failure::because(Exit::Unreachable, format!("no local Lambda answers at {base}"), error.without_url())
             .hint("`cargo eg run` starts one with your functions; --lambda-url names another")

@@ -1,44 +1,58 @@
-//! `cargo eg emit --queue`: a message for a queue of the local app, through the part of SQS's API that it serves.
+//! The local app's queues from the terminal, through the part of SQS's API that it serves: `emit --queue`, and
+//! `dead-letters` with `--queue`.
 
 use reqwest::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::print;
 use crate::cli;
 use crate::exit::{Exit, Failure};
+use crate::queues::{arn, dead_letters_of};
+use crate::text::{DIM, clock, columns, count, one_line, styled};
 
 /// The account that the local queues belong to.
 const ACCOUNT: &str = cargo_eg::emulator::ACCOUNT;
 
+/// The most messages that one call gives.
+const PAGE: usize = 10;
+
+/// For how long messages are out of sight while they are listed, in seconds. Nobody else looks at dead letters.
+const LISTING: u32 = 10;
+
+/// One queue of the app at an address.
+struct Queue<'a> {
+    base: &'a str,
+    name: String,
+}
+
+/// A message that was received.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Message {
+    message_id: String,
+    receipt_handle: String,
+    body: String,
+    attributes: Attributes,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    sent_timestamp: String,
+}
+
 pub(super) async fn send(arguments: &cli::Emit, name: &str, message: &str) -> Result<(), Failure> {
-    let base = arguments.lambda_url.trim_end_matches('/');
-    let mut body = json!({"QueueUrl": format!("{base}/{ACCOUNT}/{name}"), "MessageBody": message});
+    let url = arguments.lambda.url();
+    let queue = Queue::at(&url, name.to_owned());
+    let mut request = json!({ "MessageBody": message });
     if let Some(group) = &arguments.group {
-        body["MessageGroupId"] = group.as_str().into();
+        request["MessageGroupId"] = group.as_str().into();
     }
-    let request = crate::connections::connections()
-        .post(format!("{base}/"))
-        .header("x-amz-target", "AmazonSQS.SendMessage")
-        .header("content-type", "application/x-amz-json-1.0")
-        .body(body.to_string());
-    let unreachable = |error: reqwest::Error| {
-        Failure::because(Exit::Unreachable, format!("no local queues answer at {base}"), error.without_url())
-            .hint("`cargo eg run` starts the app and its queues; --lambda-url names another address")
-    };
-    let response = request.send().await.map_err(unreachable)?;
-    let status = response.status();
-    let answer = response.bytes().await.map_err(unreachable)?;
-    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    let text = |key: &str| answer.get(key).and_then(Value::as_str);
-    if !status.is_success() {
-        return Err(refused(
-            name,
-            status,
-            text("message").or(text("Message")),
-            text("__type").unwrap_or_default(),
-        ));
-    }
-    let id = text("MessageId").unwrap_or_default();
+    let answer = queue.call("SendMessage", request).await?;
+    let id = answer["MessageId"].as_str().unwrap_or_default();
     print(&if arguments.json {
         format!("{}\n", json!({"queue": name, "id": id}))
     } else {
@@ -46,11 +60,133 @@ pub(super) async fn send(arguments: &cli::Emit, name: &str, message: &str) -> Re
     })
 }
 
-fn refused(name: &str, status: StatusCode, message: Option<&str>, kind: &str) -> Failure {
-    let message = message.map_or_else(|| format!("status {status}"), str::to_owned);
-    if kind.ends_with("QueueDoesNotExist") {
-        return Failure::new(Exit::NotFound, format!("no queue `{name}`: {message}"))
-            .hint("a queue exists when a function has #[queue(\"NAME\")] and the app runs");
+/// Lists the dead letters of a queue, the oldest first.
+pub(super) async fn list_dead_letters(
+    url: &str,
+    name: &str,
+    limit: usize,
+    json: bool,
+) -> Result<(), Failure> {
+    let queue = Queue::at(url, dead_letters_of(name));
+    let total = queue.len().await?;
+    let mut messages: Vec<Message> = Vec::new();
+    while messages.len() < limit {
+        let most = PAGE.min(limit - messages.len());
+        let request = json!({ "MaxNumberOfMessages": most, "VisibilityTimeout": LISTING });
+        let page = queue.call("ReceiveMessage", request).await?;
+        let page: Vec<Message> = serde_json::from_value(page["Messages"].clone()).map_err(|error| {
+            Failure::because(Exit::Refused, "the local queues' answer has no messages".to_owned(), error)
+        })?;
+        if page.is_empty() {
+            break;
+        }
+        messages.extend(page);
     }
-    Failure::new(Exit::Refused, format!("queue `{name}` takes no message: {message}"))
+    for message in &messages {
+        let request = json!({ "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": 0 });
+        // Refused when somebody else has received it since; it comes back into sight by itself then.
+        let _ = queue.call("ChangeMessageVisibility", request).await;
+    }
+    if json {
+        let line = |one: &Message| {
+            format!("{}\n", json!({"id": one.message_id, "sentAt": sent_at(one), "body": one.body}))
+        };
+        return print(&messages.iter().map(line).collect::<String>());
+    }
+    match (messages.len(), total) {
+        (0, 0) => eprintln!("no dead letters of queue {name}"),
+        (shown, total) => {
+            if shown < total {
+                eprintln!("{shown} of {total} are shown");
+            }
+            eprintln!(
+                "`cargo eg dead-letters retry --queue {name}` puts them back, `discard --queue {name}` removes them"
+            );
+        }
+    }
+    let row =
+        |one: &Message| [one.message_id.clone(), styled(DIM, &clock(&sent_at(one))), one_line(&one.body)];
+    print(&columns(&messages.iter().map(row).collect::<Vec<_>>()))
+}
+
+/// Puts the dead letters of a queue back into it.
+pub(super) async fn retry_dead_letters(url: &str, name: &str, json: bool) -> Result<(), Failure> {
+    let queue = Queue::at(url, dead_letters_of(name));
+    let total = queue.len().await?;
+    queue.call("StartMessageMoveTask", json!({ "SourceArn": arn(&queue.name) })).await?;
+    print(&if json {
+        format!("{}\n", json!({"queue": name, "moved": total}))
+    } else {
+        format!("{} back in {name}\n", count(total, "message"))
+    })
+}
+
+/// Removes the dead letters of a queue.
+pub(super) async fn discard_dead_letters(url: &str, name: &str, json: bool) -> Result<(), Failure> {
+    let queue = Queue::at(url, dead_letters_of(name));
+    let total = queue.len().await?;
+    queue.call("PurgeQueue", json!({})).await?;
+    print(&if json {
+        format!("{}\n", json!({"queue": name, "discarded": total}))
+    } else {
+        format!("{} discarded\n", count(total, "message"))
+    })
+}
+
+/// When a message was sent, as the gateway writes times.
+fn sent_at(message: &Message) -> String {
+    let millis: i128 = message.attributes.sent_timestamp.parse().unwrap_or_default();
+    let time = OffsetDateTime::from_unix_timestamp_nanos(millis * 1_000_000);
+    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+impl<'a> Queue<'a> {
+    fn at(url: &'a str, name: String) -> Self {
+        Self { base: url, name }
+    }
+
+    /// How many messages it has.
+    async fn len(&self) -> Result<usize, Failure> {
+        let answer = self.call("GetQueueAttributes", json!({ "AttributeNames": ["All"] })).await?;
+        let number = |name: &str| answer["Attributes"][name].as_str().and_then(|n| n.parse::<usize>().ok());
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        Ok(names.into_iter().filter_map(number).sum())
+    }
+
+    async fn call(&self, operation: &str, mut request: Value) -> Result<Value, Failure> {
+        let Self { base, name } = self;
+        request["QueueUrl"] = format!("{base}/{ACCOUNT}/{name}").into();
+        let unreachable = |error: reqwest::Error| {
+            Failure::because(
+                Exit::Unreachable,
+                format!("no local queues answer at {base}"),
+                error.without_url(),
+            )
+            .hint("`cargo eg run` starts the app and its queues; --lambda-url names another address")
+        };
+        let response = crate::connections::connections()
+            .post(format!("{base}/"))
+            .header("x-amz-target", format!("AmazonSQS.{operation}"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .body(request.to_string())
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status();
+        let answer = response.bytes().await.map_err(unreachable)?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
+    }
+
+    fn refused(&self, status: StatusCode, answer: &Value) -> Failure {
+        let name = &self.name;
+        let text = |key: &str| answer[key].as_str();
+        let message = text("message").or(text("Message"));
+        let message = message.map_or_else(|| format!("status {status}"), str::to_owned);
+        if text("__type").is_some_and(|kind| kind.ends_with("QueueDoesNotExist")) {
+            return Failure::new(Exit::NotFound, format!("no queue `{name}`: {message}"))
+                .hint("a queue exists when a function has #[queue(\"NAME\")] and the app runs");
+        }
+        Failure::new(Exit::Refused, format!("queue `{name}` refuses: {message}"))
+    }
 }

@@ -12,12 +12,13 @@ use tracing_subscriber::EnvFilter;
 use super::current_folder;
 use crate::app::{App, Options, Ports};
 use crate::cli;
-use crate::console::{self, Addresses};
+use crate::console::{self, Addresses, Live};
 use crate::exit::{Exit, Failure};
 use crate::happenings::{Happening, Happenings};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::queues;
+use crate::running::Note;
 use crate::services::Service;
 use crate::signals::Signals;
 use crate::state::{Lock, State};
@@ -31,6 +32,8 @@ struct Session {
     /// None with `--no-watch`.
     watcher: Option<Watcher>,
     services: Vec<Service>,
+    /// Stays as long as the application.
+    note: Option<Note>,
 }
 
 pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
@@ -76,13 +79,13 @@ impl Session {
         }
         // From here on no change is missed, also not one during the first build.
         let watcher = if arguments.no_watch { None } else { Some(Watcher::new(sources(&project, &state))?) };
-        let mut session = Self { arguments, current, state, watcher, services: Vec::new() };
+        let mut session = Self { arguments, current, state, watcher, services: Vec::new(), note: None };
         session.services = session.build(&project).await?;
         let app = session.open(lock).await?;
         Ok((session, app))
     }
 
-    async fn open(&self, lock: Option<Lock>) -> Result<App, Failure> {
+    async fn open(&mut self, lock: Option<Lock>) -> Result<App, Failure> {
         let arguments = &self.arguments;
         let options = Options {
             ports: Ports {
@@ -100,10 +103,13 @@ impl Session {
         let progress = Progress::begin("starting the functions");
         let mut app = App::start(&self.services, &self.state, lock, options, &happenings).await?;
         drop(progress);
+        let running = app.running();
+        // Before anybody reads that the app is ready.
+        self.note = Some(running.note(&self.state)?);
         let addresses = Addresses {
-            events: app.events_url(),
-            config: app.config_url(),
-            lambda: app.lambda_url(),
+            events: &running.events,
+            config: &running.config,
+            lambda: &running.lambda,
             state: self.state.root(),
             schedules: options.schedules,
             watching: self.watcher.is_some(),
@@ -170,14 +176,20 @@ async fn show(
     mut activities: broadcast::Receiver<eg_gateway::Activity>,
     mut told: mpsc::UnboundedReceiver<Happening>,
 ) {
+    let mut live = Live::default();
     loop {
-        tokio::select! {
+        let line = tokio::select! {
+            // What calls functions is told before they emit.
+            biased;
+            Some(happening) = told.recv() => live.happening(&happening),
             activity = activities.recv() => match activity {
-                Ok(activity) => anstream::eprintln!("{}", console::line(&activity)),
-                Err(RecvError::Lagged(count)) => eprintln!("… {count} lines left out: too much at once"),
+                Ok(activity) => live.activity(&activity),
+                Err(RecvError::Lagged(count)) => Some(format!("… {count} lines left out: too much at once")),
                 Err(RecvError::Closed) => return,
             },
-            Some(happening) = told.recv() => anstream::eprintln!("{}", console::happening(&happening)),
+        };
+        if let Some(line) = line {
+            anstream::eprintln!("{line}");
         }
     }
 }

@@ -1,15 +1,40 @@
-//! One thing that happens, in one line.
+//! One thing that happens, in one line, with what led to it.
 
 use std::time::Duration;
 
 use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::{Activity, DeliveryOutcome};
 
-use super::{BOLD, DIM, GREEN, RED, YELLOW};
+use super::causes::Causes;
 use crate::happenings::Happening;
+use crate::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line, short};
 
-/// One thing that happened, in one line.
-pub(crate) fn line(activity: &Activity) -> String {
+/// Lines of what happens, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    causes: Causes,
+}
+
+impl Live {
+    /// The line of an activity; what is only begun has none.
+    pub(crate) fn activity(&mut self, activity: &Activity) -> Option<String> {
+        self.causes.learn(activity);
+        if matches!(activity, Activity::Asked { .. }) {
+            return None;
+        }
+        let cause = self.causes.of(activity).map(|cause| format!(" {DIM}← {cause}{DIM:#}"));
+        Some(line(activity, &cause.unwrap_or_default()))
+    }
+
+    /// The same for what happens outside the gateway.
+    pub(crate) fn happening(&mut self, one: &Happening) -> Option<String> {
+        self.causes.learn_call(one);
+        happening(one)
+    }
+}
+
+/// One thing that happened, in one line that names its `cause`.
+fn line(activity: &Activity, cause: &str) -> String {
     match activity {
         Activity::Received { event_type, method, path, subscribers: 0, .. } if event_type == HTTP_REQUEST => {
             format!("{BOLD}{method} {path}{BOLD:#}: nobody answers it")
@@ -20,9 +45,9 @@ pub(crate) fn line(activity: &Activity) -> String {
                 1 => "1 subscription".to_owned(),
                 count => format!("{count} subscriptions"),
             };
-            format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#} from {source}: {to}", short(id))
+            format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#} from {source}{cause}: {to}", short(id))
         }
-        Activity::Answered { method, path, event_type, function, status, duration } => {
+        Activity::Answered { method, path, event_type, function, status, duration, .. } => {
             let style = match status {
                 0..400 => GREEN,
                 400..500 => YELLOW,
@@ -31,12 +56,13 @@ pub(crate) fn line(activity: &Activity) -> String {
             let event = if event_type == HTTP_REQUEST { String::new() } else { format!(" {event_type}") };
             let function = function.as_deref().unwrap_or("no function");
             format!(
-                "{BOLD}{method} {path}{BOLD:#}{event} → {function} {style}{status}{style:#} {DIM}{}{DIM:#}",
+                "{BOLD}{method} {path}{BOLD:#}{event} → {function} {style}{status}{style:#} {DIM}{}{DIM:#}{cause}",
                 span(*duration)
             )
         }
         Activity::Delivery { event_id, event_type, function, attempt, duration, outcome } => {
-            let begin = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#} → {function}", short(event_id));
+            let begin =
+                format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}{cause} → {function}", short(event_id));
             let nth = if *attempt > 1 { format!(" at attempt {attempt}") } else { String::new() };
             let duration = span(*duration);
             match outcome {
@@ -62,16 +88,16 @@ pub(crate) fn line(activity: &Activity) -> String {
             format!("{event} from {source}: accepted before, not delivered again")
         }
         Activity::Filtered { event_id, event_type, function, reason } => {
-            let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}", short(event_id));
+            let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}{cause}", short(event_id));
             format!("{event} → {function} filtered out: {}", one_line(reason))
         }
         other => format!("{other:?}"),
     }
 }
 
-/// The same for what happens outside the gateway.
-pub(crate) fn happening(happening: &Happening) -> String {
-    match happening {
+fn happening(happening: &Happening) -> Option<String> {
+    let line = match happening {
+        Happening::Calling { .. } => return None,
         Happening::Batch { queue, function, messages, failed, error, again, duration } => {
             let begin = format!("{BOLD}queue {queue}{BOLD:#} → {function} {}", count(*messages, "message"));
             let time = format!("{DIM}{}{DIM:#}", span(*duration));
@@ -84,8 +110,8 @@ pub(crate) fn happening(happening: &Happening) -> String {
                 (None, failed) => format!("{begin} {YELLOW}{failed} failed{YELLOW:#} {time}; again {again}"),
             }
         }
-        Happening::Buried { queue, message, receives, dead_letters } => format!(
-            "{BOLD}queue {queue}{BOLD:#} {DIM}{}{DIM:#} {RED}dead letter{RED:#}: received {receives} times; it is in {dead_letters} now",
+        Happening::Buried { queue, message, receives } => format!(
+            "{BOLD}queue {queue}{BOLD:#} {DIM}{}{DIM:#} {RED}dead letter{RED:#}: received {receives} times; `cargo eg dead-letters --queue {queue}` lists it",
             short(message)
         ),
         Happening::QueueFailed { queue, error } => {
@@ -106,14 +132,8 @@ pub(crate) fn happening(happening: &Happening) -> String {
                 }
             }
         }
-    }
-}
-
-/// The end of an id: ids of one minute begin alike.
-fn short(id: &str) -> &str {
-    const SHOWN: usize = 8;
-    let begin = id.char_indices().rev().nth(SHOWN - 1).map_or(0, |(begin, _)| begin);
-    &id[begin..]
+    };
+    Some(line)
 }
 
 pub(super) fn span(duration: Duration) -> String {
@@ -124,22 +144,19 @@ pub(super) fn span(duration: Duration) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// `1 message`, `2 messages`.
-pub(super) fn count(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn check(activity: &Activity, expected: &str) {
-        assert_eq!(anstream::adapter::strip_str(&line(activity)).to_string(), expected);
+        check_next(&mut Live::default(), activity, expected);
+    }
+
+    #[track_caller]
+    fn check_next(live: &mut Live, activity: &Activity, expected: &str) {
+        let line = live.activity(activity).unwrap();
+        assert_eq!(anstream::adapter::strip_str(&line).to_string(), expected);
     }
 
     fn delivery(attempt: u32, outcome: DeliveryOutcome) -> Activity {
@@ -162,6 +179,7 @@ mod tests {
             method: "POST".to_owned(),
             path: "/".to_owned(),
             subscribers,
+            cause: None,
         };
         check(&received("order-1", 0), "user.created order-1 from /services/users: nobody subscribes to it");
         check(
@@ -175,9 +193,11 @@ mod tests {
             method: "GET".to_owned(),
             path: "/nowhere".to_owned(),
             subscribers: 0,
+            cause: None,
         };
         check(&unanswered, "GET /nowhere: nobody answers it");
         let answered = |event_type: &str| Activity::Answered {
+            id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
             method: "POST".to_owned(),
             path: "/users".to_owned(),
             event_type: event_type.to_owned(),
@@ -201,9 +221,47 @@ mod tests {
     }
 
     #[test]
+    fn what_a_function_emits_names_what_it_was_called_for() {
+        let mut live = Live::default();
+        let asked = Activity::Asked {
+            id: "request-1".to_owned(),
+            event_type: HTTP_REQUEST.to_owned(),
+            method: "POST".to_owned(),
+            path: "/users".to_owned(),
+            cause: None,
+        };
+        assert_eq!(live.activity(&asked), None, "its line comes with its answer");
+        let received = Activity::Received {
+            id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
+            event_type: "user.created".to_owned(),
+            source: "/services/users".to_owned(),
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            subscribers: 1,
+            cause: Some("request-1".to_owned()),
+        };
+        check_next(
+            &mut live,
+            &received,
+            "user.created 0abcdef1 from /services/users ← POST /users: 1 subscription",
+        );
+        let retry = DeliveryOutcome::Retry { error: "no mail".to_owned(), after: Duration::from_secs(2) };
+        check_next(
+            &mut live,
+            &delivery(1, retry),
+            "user.created 0abcdef1 ← POST /users → emails-send failed 4.2 ms: no mail; again in 2.0 s",
+        );
+        check_next(
+            &mut live,
+            &delivery(2, DeliveryOutcome::Delivered),
+            "user.created 0abcdef1 ← POST /users → emails-send delivered at attempt 2 4.2 ms",
+        );
+    }
+
+    #[test]
     fn so_is_every_happening() {
         let check = |one: &Happening, expected: &str| {
-            assert_eq!(anstream::adapter::strip_str(&happening(one)).to_string(), expected);
+            assert_eq!(anstream::adapter::strip_str(&happening(one).unwrap()).to_string(), expected);
         };
         let batch = |failed, error: Option<&str>| Happening::Batch {
             queue: "orders".to_owned(),
@@ -224,11 +282,10 @@ mod tests {
             queue: "orders".to_owned(),
             message: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
             receives: 5,
-            dead_letters: "orders-dead-letters".to_owned(),
         };
         check(
             &buried,
-            "queue orders 0abcdef1 dead letter: received 5 times; it is in orders-dead-letters now",
+            "queue orders 0abcdef1 dead letter: received 5 times; `cargo eg dead-letters --queue orders` lists it",
         );
         let scheduled = |failure: Option<(&str, Option<u64>)>| Happening::Scheduled {
             schedule: "rate(1 minute)".to_owned(),

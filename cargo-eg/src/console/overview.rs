@@ -7,12 +7,12 @@ use std::time::Duration;
 use cargo_eg::manifest::{EventTrigger, Function, Trigger};
 use time::OffsetDateTime;
 
-use super::lines::{count, span};
-use super::{BOLD, DIM, GREEN};
+use super::lines::span;
 use crate::app::Update;
 use crate::queues::dead_letters_of;
 use crate::schedules::Schedule;
 use crate::services::{Service, describe};
+use crate::text::{BOLD, DIM, GREEN, columns, count};
 
 /// How many functions are named one by one.
 const SHOWN: usize = 4;
@@ -233,14 +233,10 @@ fn section<const N: usize>(text: &mut String, heading: &str, rows: impl Iterator
     if rows.is_empty() {
         return;
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{BOLD}{heading}{BOLD:#}");
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
-        let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
+    for line in columns(&rows).lines() {
+        let _ = writeln!(text, "  {line}");
     }
 }
 

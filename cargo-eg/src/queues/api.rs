@@ -1,5 +1,6 @@
 //! SQS's API: CreateQueue, ListQueues, GetQueueUrl, GetQueueAttributes, PurgeQueue, SendMessage, SendMessageBatch,
-//! ReceiveMessage, DeleteMessage, DeleteMessageBatch and ChangeMessageVisibility. Reads requests and writes answers; what a queue
+//! ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility and StartMessageMoveTask, which is done with
+//! its work at once. Reads requests and writes answers; what a queue
 //! does is the store's business. Source: the API reference of Amazon SQS.
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ async fn call(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -> 
         "ListQueues" => queues.list(&body, url).await?,
         "GetQueueUrl" => json!({ "QueueUrl": url(&queues.existing(named(&body)?).await?) }),
         "CreateQueue" => json!({ "QueueUrl": url(&queues.create(named(&body)?).await?) }),
+        "StartMessageMoveTask" => queues.move_back(read(&body)?).await?,
         _ => {
             let OfQueue { queue_url } = read(&body)?;
             let queue_url = queue_url.ok_or(Refusal::Missing("QueueUrl"))?;
@@ -95,6 +97,14 @@ struct ReceiveRequest {
     max_number_of_messages: Option<usize>,
     visibility_timeout: Option<u64>,
     wait_time_seconds: Option<u64>,
+}
+
+/// Without a destination, messages go where they came from. Others are not offered here.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MoveRequest {
+    source_arn: Option<String>,
+    destination_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +269,21 @@ impl Queues {
         self.waiting.wake(&name);
         let successful: Vec<Value> = request.entries.iter().map(|entry| json!({ "Id": entry.id })).collect();
         Ok(json!({ "Successful": successful, "Failed": [] }))
+    }
+
+    async fn move_back(&self, request: MoveRequest) -> Result<Value, Refusal> {
+        if request.destination_arn.is_some() {
+            let rule =
+                "DestinationArn is not known to the local queues: dead letters go back where they came from";
+            return Err(Refusal::Invalid(rule.to_owned()));
+        }
+        let source = request.source_arn.ok_or(Refusal::Missing("SourceArn"))?;
+        let name = self.existing(source.rsplit(':').next().unwrap_or_default().to_owned()).await?;
+        let at = now();
+        for queue in self.with(move |store| store.move_back(&name, at)).await? {
+            self.waiting.wake(&queue);
+        }
+        Ok(json!({ "TaskHandle": uuid::Uuid::new_v4().simple().to_string() }))
     }
 
     async fn change_visibility(&self, name: String, receipt: Receipt) -> Result<Value, Refusal> {

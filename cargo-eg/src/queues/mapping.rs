@@ -167,17 +167,15 @@ impl Poller {
         let Mapping { queue, batch_size, timeout, .. } = &*self.mapping;
         let settings = self.queues.settings;
         let at = now();
-        let dead_letters = dead_letters_of(queue);
         let receive = Receive {
             queue: queue.clone(),
             most: usize::try_from(*batch_size).unwrap_or(usize::MAX),
             until: at.saturating_add(millis(settings.visibility.max(*timeout))),
-            limit: Some((settings.max_receives, dead_letters.clone())),
+            limit: Some((settings.max_receives, dead_letters_of(queue))),
         };
         let received = self.queues.with(move |store| store.receive(&receive, at)).await?;
         for (message, receives) in received.dead {
-            let (queue, dead_letters) = (queue.clone(), dead_letters.clone());
-            self.happenings.tell(Happening::Buried { queue, message, receives, dead_letters });
+            self.happenings.tell(Happening::Buried { queue: queue.clone(), message, receives });
         }
         Ok(received.messages)
     }
@@ -199,6 +197,10 @@ impl Poller {
 
     async fn call(&self, batch: &[Message], received: i64) -> Result<(), StoreError> {
         let Mapping { queue, function, .. } = &*self.mapping;
+        self.happenings.tell(Happening::Calling {
+            events: batch.iter().map(|message| message.id.clone()).collect(),
+            by: format!("queue {queue}"),
+        });
         let started = Instant::now();
         let answer = self.lambda.invoke(function, record::payload(queue, batch)).await;
         let outcome = answer.map_err(|failure| failure.0).and_then(|answer| record::failures(&answer, batch));

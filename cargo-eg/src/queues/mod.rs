@@ -120,7 +120,8 @@ fn is_fifo(name: &str) -> bool {
     name.ends_with(FIFO)
 }
 
-fn arn(name: &str) -> String {
+/// The name of a queue as other services of AWS write it.
+pub(crate) fn arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }
 

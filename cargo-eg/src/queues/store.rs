@@ -7,6 +7,7 @@
 //! 2. A message's `receipt` is that of its last receive; an older one deletes nothing.
 //! 3. `sequence` grows with each message that is sent, and never changes: messages are received in its order.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -262,6 +263,17 @@ impl Store {
         }
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// Puts dead letters back into the queues that they came from, and names those.
+    pub(super) fn move_back(&self, queue: &str, now: i64) -> Result<BTreeSet<String>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "UPDATE messages SET queue = came_from, came_from = NULL, receipt = NULL, visible = ?2, receives = 0,
+             first_received = NULL WHERE queue = ?1 AND came_from IS NOT NULL RETURNING queue",
+        )?;
+        let moved = statement.query_map(params![queue, now], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(moved)
     }
 
     pub(super) fn purge(&self, queue: &str) -> Result<(), StoreError> {

@@ -65,6 +65,12 @@ fn a_message_received_too_often_is_a_dead_letter() {
     let dead = receive(&store, "dead", 200);
     assert_eq!(dead.messages[0].id, id);
     assert_eq!(dead.messages[0].came_from.as_deref(), Some(QUEUE));
+
+    send(&store, "dead", "sent to it by hand", None, 0);
+    assert_eq!(store.move_back("dead", 300).unwrap(), BTreeSet::from([QUEUE.to_owned()]));
+    let back = receive(&store, QUEUE, 300);
+    assert_eq!((back.messages[0].receives, back.messages[0].came_from.as_deref()), (1, None));
+    assert_eq!(bodies(&receive(&store, "dead", 300)), ["sent to it by hand"], "that came from nowhere");
 }
 
 #[test]

@@ -124,7 +124,9 @@ impl Clockwork {
 
     async fn call(self, time: OffsetDateTime) {
         let Timed { function, expression } = &*self.timed;
-        let payload = event(function, time);
+        let id = uuid::Uuid::new_v4().to_string();
+        let payload = event(&id, function, time);
+        self.happenings.tell(Happening::Calling { events: vec![id], by: expression.clone() });
         let mut retries = RETRIES.into_iter();
         loop {
             let started = Instant::now();
@@ -146,11 +148,11 @@ impl Clockwork {
 }
 
 /// What EventBridge sends to the target of a scheduled rule.
-fn event(function: &str, time: OffsetDateTime) -> Vec<u8> {
+fn event(id: &str, function: &str, time: OffsetDateTime) -> Vec<u8> {
     let whole = time.replace_nanosecond(0).unwrap_or(time);
     json!({
         "version": "0",
-        "id": uuid::Uuid::new_v4().to_string(),
+        "id": id,
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": ACCOUNT,
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn the_event_is_eventbridges() {
         let time = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
-        let event: serde_json::Value = serde_json::from_slice(&event("shop-sweep", time)).unwrap();
+        let event: serde_json::Value = serde_json::from_slice(&event("1", "shop-sweep", time)).unwrap();
         assert_eq!(event["time"], "2027-01-15T08:00:00Z");
         assert_eq!(event["detail-type"], "Scheduled Event");
         assert_eq!(event["resources"][0], "arn:aws:events:us-east-1:000000000000:rule/shop-sweep");

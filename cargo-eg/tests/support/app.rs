@@ -16,6 +16,11 @@ pub(crate) enum Main {
     Serves,
     /// Serves, and prints this word instead of `got`.
     Says(&'static str),
+    /// Serves, and takes so many seconds to start, and for each event after it has printed it.
+    Slow {
+        start: u64,
+        event: u64,
+    },
     Other(&'static str),
 }
 
@@ -91,6 +96,14 @@ impl App {
         let main = match main {
             Main::Serves => SERVES.to_owned(),
             Main::Says(word) => SERVES.replace("} got {", &format!("}} {word} {{")),
+            Main::Slow { start, event } => {
+                let sleep =
+                    |seconds| format!("std::thread::sleep(std::time::Duration::from_secs({seconds}));");
+                let begin = "fn main() {";
+                let starts = SERVES.replace(begin, &format!("{begin} {}", sleep(start)));
+                let print = r#"println!("{handler} got {event}");"#;
+                starts.replace(print, &format!("{print} {}", sleep(event)))
+            }
             Main::Other(source) => (*source).to_owned(),
         };
         let section = if records.is_empty() { "" } else { SECTION };
@@ -141,7 +154,9 @@ impl App {
             .env("CARGO_TERM_QUIET", "true")
             .env("CARGO_NET_OFFLINE", "true")
             .env_remove("RUST_LOG")
-            .env_remove("EVENT_GATEWAY_URL");
+            .env_remove("EVENT_GATEWAY_URL")
+            .env_remove("EVENT_GATEWAY_CONFIG_URL")
+            .env_remove("AWS_ENDPOINT_URL_LAMBDA");
         command
     }
 }
@@ -177,6 +192,11 @@ impl Running {
             .stderr(std::fs::File::create(&stderr).unwrap())
             .spawn()
             .unwrap();
+        Self::of(child, stderr)
+    }
+
+    /// A command that has been started, and the file that gets what it says.
+    pub(crate) fn of(child: Child, stderr: PathBuf) -> Self {
         Self { child, stderr }
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod app;
 pub(crate) mod gateway;
+pub(crate) mod load;
 pub(crate) mod shell;
 
 use std::path::{Path, PathBuf};

@@ -7,24 +7,18 @@ use tempfile::TempDir;
 
 use super::app::{Running, Transcript};
 
-/// A folder, and the variables of its terminal.
+/// A folder that is nobody else's.
 pub(crate) struct Shell {
     folder: TempDir,
-    variables: Vec<(String, String)>,
 }
 
 impl Shell {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap()
-    }
-
-    /// `export NAME=value`.
-    pub(crate) fn export(&mut self, name: &str, value: &str) {
-        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Types `cargo eg …` in a folder below.
@@ -54,6 +48,17 @@ impl Shell {
         std::fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
 
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        std::fs::write(self.folder.path().join(path), content).unwrap();
+    }
+
+    /// Replaces a text in a file, as one does in an editor.
+    pub(crate) fn edit(&self, path: &str, old: &str, new: &str) {
+        let text = self.read(path);
+        assert!(text.contains(old), "{old} in {text}");
+        self.write(path, &text.replace(old, new));
+    }
+
     fn eg_command(&self, folder: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_cargo-eg")), folder);
         command.arg("eg").args(arguments);
@@ -72,7 +77,7 @@ impl Shell {
             .env_remove("RUST_LOG")
             .env_remove("EVENT_GATEWAY_URL")
             .env_remove("EVENT_GATEWAY_CONFIG_URL")
-            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+            .env_remove("AWS_ENDPOINT_URL_LAMBDA");
         command
     }
 }

@@ -20,6 +20,7 @@ use crate::decide::authorize::{self, Authorization, Denied};
 use crate::decide::classify::{BadEvent, Classified, Event, Incoming, classify, without_body};
 use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
+use crate::decide::facts::Facts;
 use crate::decide::place::Place;
 use crate::decide::reply;
 use crate::decide::router::Matched;
@@ -60,7 +61,7 @@ impl Emission {
             Some((subscription, _)) => {
                 // Watchers do not decide about the answer; the reception has logged what went wrong.
                 let _ = self.app.reception.accept(std::mem::take(&mut notices)).await;
-                Some(self.ask(snapshot, &subscription, json.clone()).await)
+                Some(self.ask(snapshot, &subscription, &id, json.clone()).await)
             }
             None => None,
         };
@@ -203,16 +204,26 @@ impl Emission {
         &self,
         snapshot: &Snapshot,
         subscription: &Subscription,
+        id: &str,
         json: Bytes,
     ) -> Result<Response, ApiError> {
         let (space, ty) = (&subscription.space, &subscription.event_type);
         self.app.metrics.sync_received(space, ty);
+        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
+        self.app.feed.tell(|| Activity::Asked {
+            id: id.to_owned(),
+            event_type: ty.clone(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            cause: Facts::new(&json).cause().map(str::to_owned),
+        });
         let answer = self.call(snapshot, subscription, json).await;
         self.app.metrics.sync_processed(space, ty);
         let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
         self.app.feed.tell(|| Activity::Answered {
-            method: self.parts.method.as_str().to_owned(),
-            path: self.parts.uri.path().to_owned(),
+            id: id.to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
             event_type: subscription.event_type.clone(),
             function: Some(subscription.function_id.clone()),
             status: status.as_u16(),

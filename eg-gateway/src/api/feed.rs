@@ -31,6 +31,16 @@ enum View<'a> {
         method: &'a str,
         path: &'a str,
         subscribers: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<&'a str>,
+    },
+    Asked {
+        event_id: &'a str,
+        event_type: &'a str,
+        method: &'a str,
+        path: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<&'a str>,
     },
     Duplicate {
         event_id: &'a str,
@@ -44,6 +54,7 @@ enum View<'a> {
         mismatch: &'a str,
     },
     Answered {
+        event_id: &'a str,
         method: &'a str,
         path: &'a str,
         event_type: &'a str,
@@ -136,8 +147,12 @@ fn event(feed: &Feed, entry: &Entry) -> String {
 
 fn view(activity: &Activity) -> View<'_> {
     match activity {
-        Activity::Received { id, event_type, source, method, path, subscribers } => {
-            View::Received { event_id: id, event_type, source, method, path, subscribers: *subscribers }
+        Activity::Received { id, event_type, source, method, path, subscribers, cause } => {
+            let (subscribers, cause) = (*subscribers, cause.as_deref());
+            View::Received { event_id: id, event_type, source, method, path, subscribers, cause }
+        }
+        Activity::Asked { id, event_type, method, path, cause } => {
+            View::Asked { event_id: id, event_type, method, path, cause: cause.as_deref() }
         }
         Activity::Duplicate { id, event_type, source } => {
             View::Duplicate { event_id: id, event_type, source }
@@ -145,7 +160,8 @@ fn view(activity: &Activity) -> View<'_> {
         Activity::Filtered { event_id, event_type, function, reason } => {
             View::Filtered { event_id, event_type, function_id: function, mismatch: reason }
         }
-        Activity::Answered { method, path, event_type, function, status, duration } => View::Answered {
+        Activity::Answered { id, method, path, event_type, function, status, duration } => View::Answered {
+            event_id: id,
             method,
             path,
             event_type,

@@ -11,6 +11,9 @@ use time::format_description::well_known::Rfc3339;
 /// that one's count and one more.
 pub(crate) const HOPS: &str = "hops";
 
+/// The attribute of the CloudEvents correlation extension that names the event which led to this one.
+const CAUSE: &str = "causationid";
+
 /// The extension of the CloudEvents partitioning extension.
 const PARTITION_KEY: &str = "partitionkey";
 
@@ -34,9 +37,7 @@ impl<'a> Facts<'a> {
 
     /// How many events led to this one.
     pub(crate) fn hops(&self) -> u64 {
-        // Nearly no event has the extension, and looking for its name is much cheaper than reading.
-        let name = b"\"hops\"";
-        if !self.json.windows(name.len()).any(|window| window == name) {
+        if !self.may_have(HOPS) {
             return 0;
         }
         match self.value().get(HOPS) {
@@ -44,6 +45,19 @@ impl<'a> Facts<'a> {
             Some(Value::String(text)) => text.parse().unwrap_or_default(),
             _ => 0,
         }
+    }
+
+    /// The id of the event that led to this one.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        if self.may_have(CAUSE) { self.value().get(CAUSE)?.as_str() } else { None }
+    }
+
+    /// Whether an extension's name stands somewhere. Many events have none, and to look is much cheaper than to read.
+    fn may_have(&self, name: &str) -> bool {
+        let quoted = |window: &[u8]| {
+            window[0] == b'"' && window[window.len() - 1] == b'"' && window[1..].starts_with(name.as_bytes())
+        };
+        self.json.windows(name.len() + 2).any(quoted)
     }
 
     /// Events with the same key are delivered in order to who asks for it.

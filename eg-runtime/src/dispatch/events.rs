@@ -9,7 +9,7 @@ use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
 use super::served::Served;
-use super::{Invocation, Service};
+use super::{Cause, Invocation, Service};
 use crate::outcome::{Failure, FailureKind};
 use crate::registry::{Mode, Trigger};
 
@@ -70,7 +70,8 @@ impl Service {
 
     /// An event as a request, with what the runtime knows besides.
     pub(super) fn request(&self, event: CloudEvent<Data>, invocation: &Arc<Invocation>) -> Request {
-        let scope = self.scope(invocation, event.trace_context(), Some(event.hops()));
+        let scope =
+            self.scope(invocation, event.trace_context(), Some(event.hops()), Some(Cause::of(&event)));
         let mut request = request_of(event);
         request.extensions_mut().insert(scope);
         request

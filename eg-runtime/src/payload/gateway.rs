@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::PayloadError;
 use super::request::{append, build, decode, query};
-use crate::dispatch::HOPS;
+use crate::dispatch::{Cause, HOPS};
 
 /// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
 const PATH: &AsciiSet = &CONTROLS
@@ -53,7 +53,7 @@ pub(crate) fn read(
     routes: &dyn Fn(&Method) -> Vec<&'static str>,
 ) -> Result<Request, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "`http.request` event", reason };
-    let hops = event.hops();
+    let (hops, cause) = (event.hops(), Cause::of(&event));
     let data = HttpRequest::from_data(event.data).map_err(|e| invalid(e.to_string()))?;
     let mut headers = HeaderMap::with_capacity(data.headers.len());
     for (name, value) in &data.headers {
@@ -76,7 +76,9 @@ pub(crate) fn read(
     let pairs = data.query.iter().flatten();
     let query = query(pairs.flat_map(|(name, values)| values.iter().map(|v| (name.as_str(), v.as_str()))));
     let target = if query.is_empty() { path } else { format!("{path}?{query}") };
-    build(&data.method, &target, headers, body).map_err(invalid)
+    let mut request = build(&data.method, &target, headers, body).map_err(invalid)?;
+    request.extensions_mut().insert(cause);
+    Ok(request)
 }
 
 /// The route with its parameters filled in; `None` when one is not given.

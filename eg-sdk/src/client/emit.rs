@@ -153,7 +153,8 @@ impl EventGateway {
         })
     }
 
-    /// The event as it will travel: with a source, with the trace unless the producer has set one, and counted.
+    /// The event as it will travel: with a source, with the trace and the cause unless the producer has set them, and
+    /// counted.
     pub(crate) fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
         let mut event = event.into_cloud_event(&self.inner.source)?;
         if let Some(trace) = &self.trace
@@ -163,6 +164,15 @@ impl EventGateway {
         }
         if event.hops() < self.hops {
             event = event.with_hops(self.hops);
+        }
+        if let Some(cause) = &self.cause
+            && event.cause().is_none()
+            // What is only passed on keeps its id, and is not its own cause.
+            && event.id() != &**cause
+            // Ids of CloudEvents 0.1 may be what no attribute of 1.0 can hold.
+            && crate::rules::check_string("causationid", cause).is_ok()
+        {
+            event = event.with_cause(&**cause);
         }
         crate::rules::check(&event.attributes)
             .map_err(|source| Error::Event { ty: event.ty().to_owned(), source })?;

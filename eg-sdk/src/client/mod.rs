@@ -52,6 +52,7 @@ pub struct EventGateway {
     // Apart from the rest because it differs from one piece of work to the next.
     trace: Option<Arc<TraceContext>>,
     hops: u32,
+    cause: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -226,6 +227,26 @@ impl EventGateway {
         Self { hops, ..self }
     }
 
+    /// Names the event that is being handled, by its id. What this clone emits names it as its cause (the extension
+    /// `causationid`), unless it names another. Other clones keep theirs.
+    ///
+    /// ```
+    /// # use eg_sdk::{CloudEvent, EventGateway};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (gateway, recorder) = EventGateway::recording();
+    /// # let received = CloudEvent::of_type("a", "/s", ());
+    /// let gateway = gateway.with_cause(received.id());
+    /// gateway.emit(CloudEvent::of_type("b", "/s", ())).await?;
+    /// # assert_eq!(recorder.events()[0].cause(), Some(received.id()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_cause(self, id: impl Into<Arc<str>>) -> Self {
+        Self { cause: Some(id.into()), ..self }
+    }
+
     /// The functions that the gateway knows.
     #[must_use]
     pub fn functions(&self) -> Collection<'_, Function> {
@@ -251,7 +272,7 @@ impl EventGateway {
     }
 
     fn assemble(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner), trace: None, hops: 0 }
+        Self { inner: Arc::new(inner), trace: None, hops: 0, cause: None }
     }
 
     /// A client with one thing changed. Other clones keep what they had.

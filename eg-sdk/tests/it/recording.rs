@@ -72,3 +72,20 @@ async fn there_is_no_config_api() {
     );
     assert!(matches!(gateway.functions().list().await, Err(Error::Unsupported { .. })));
 }
+
+#[tokio::test]
+async fn an_emitted_event_names_the_one_that_it_was_emitted_for() {
+    let (gateway, recorder) = EventGateway::recording();
+    let event = || CloudEvent::of_type("t", "/s", ());
+    for (handled, emitted) in [
+        ("a", event()),
+        ("a", event().with_cause("another")),
+        // Passed on.
+        ("a", event().with_id("a")),
+        ("an id of version 0.1\n", event()),
+    ] {
+        gateway.clone().with_cause(handled).emit(emitted).await.unwrap();
+    }
+    let causes: Vec<_> = recorder.events().iter().map(|event| event.cause().map(str::to_owned)).collect();
+    assert_eq!(causes, [Some("a".to_owned()), Some("another".to_owned()), None, None]);
+}

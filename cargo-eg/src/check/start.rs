@@ -1,0 +1,51 @@
+//! Functions that were tried and cannot be started, as findings. Starts nothing.
+
+use std::collections::BTreeMap;
+
+use cargo_eg::manifest::Function;
+
+use super::model::{Service, place};
+use super::{Class, Finding};
+
+/// What keeps functions from starting, by their ids: one finding for all of a service that say the same.
+pub(crate) fn unstartable(services: &[Service], reasons: &BTreeMap<String, String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for service in services {
+        let mut by_reason: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+        for function in &service.functions {
+            if let Some(reason) = reasons.get(&function.id) {
+                by_reason.entry(reason).or_default().push(function);
+            }
+        }
+        findings.extend(by_reason.into_iter().map(|(reason, functions)| {
+            let ids: Vec<&str> = functions.iter().map(|function| function.id.as_str()).collect();
+            let message = format!("{} cannot start: {reason}", ids.join(" and "));
+            let places = functions.into_iter().map(|function| place(function, "")).collect();
+            Finding::new(Class::CannotStart, message, places)
+        }));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{services, texts};
+    use super::*;
+
+    #[test]
+    fn what_fails_alike_is_told_once() {
+        let given = services(&[
+            ("users", &[("create", &["POST /users"], &[]), ("get", &["GET /users"], &[])]),
+            ("mail", &[("send", &["user.created"], &[]), ("log", &["user.created"], &[])]),
+        ]);
+        let reason = |id: &str| (id.to_owned(), "no state".to_owned());
+        let reasons = ["users-create", "users-get", "mail-log"].map(reason).into();
+        assert_eq!(
+            texts(&unstartable(&given, &reasons)),
+            [
+                "users-create and users-get cannot start: no state @ users.rs:1 users-create , users.rs:2 users-get ",
+                "mail-log cannot start: no state @ mail.rs:2 mail-log ",
+            ]
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether functions can be started: starts each once, as `cargo eg run` would, and calls none.
+
+use std::collections::BTreeMap;
+
+use cargo_eg::emulator::{Emulator, Options};
+
+use crate::cli::StateDir;
+use crate::deploy::deployments;
+use crate::exit::{Exit, Failure, chain};
+use crate::progress::Progress;
+use crate::services::Service;
+use crate::state::State;
+
+/// What Lambda gives every function; good for nothing here.
+const VARIABLES: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "local"), ("AWS_SECRET_ACCESS_KEY", "local")];
+
+/// Why functions cannot start, by their ids. What they write goes to a folder that is gone afterwards.
+pub(super) async fn failures(services: &[Service]) -> Result<BTreeMap<String, String>, Failure> {
+    let folder = tempfile::tempdir().map_err(|error| {
+        Failure::because(Exit::Failed, "cannot make a folder to start functions in".to_owned(), error)
+    })?;
+    let state = State::locate(&StateDir { state_dir: Some(folder.path().to_owned()) }, || {
+        Ok(folder.path().to_owned())
+    })?;
+    let emulator = Emulator::bind(Options::new(state.logs()))
+        .await
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    let _progress = Progress::begin("starting the functions");
+    let (mut starting, mut failures) = (Vec::new(), BTreeMap::new());
+    for deployment in deployments(services, &state, &VARIABLES)? {
+        let id = deployment.spec.id.clone();
+        match emulator.replace(deployment.spec) {
+            Ok(ready) => starting.push((id, ready)),
+            Err(error) => drop(failures.insert(id, chain(&error))),
+        }
+    }
+    for (id, ready) in starting {
+        if let Err(failure) = ready.await {
+            failures.insert(id, chain(&failure));
+        }
+    }
+    emulator.shut_down().await;
+    Ok(failures)
+}

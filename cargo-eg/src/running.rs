@@ -1,0 +1,92 @@
+//! Which application runs here: `cargo eg run` notes its addresses in the state directory, and the other commands find
+//! them in the folder that they are typed in, or above. Decides nothing about addresses that somebody named.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, Failure};
+use crate::state::{NAME, State};
+
+/// The file in the state directory.
+const FILE: &str = "running.json";
+
+/// An application that runs, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Its process: whether it still runs.
+    pub(crate) pid: i32,
+    pub(crate) events: String,
+    pub(crate) config: String,
+    pub(crate) lambda: String,
+}
+
+/// The note that an application runs. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Note(PathBuf);
+
+impl Running {
+    /// Lets other commands find this application.
+    pub(crate) fn note(&self, state: &State) -> Result<Note, Failure> {
+        let path = state.root().join(FILE);
+        let text = serde_json::to_string(self).unwrap_or_default();
+        fs::write(&path, text + "\n").map_err(|error| {
+            Failure::because(Exit::Failed, format!("cannot write {}", path.display()), error)
+        })?;
+        Ok(Note(path))
+    }
+
+    /// The application that runs in `folder`, or in the nearest one above that has any.
+    pub(crate) fn around(folder: &Path) -> Option<Self> {
+        folder.ancestors().find_map(|folder| {
+            let text = fs::read_to_string(folder.join(NAME).join(FILE)).ok()?;
+            let running: Self = serde_json::from_str(&text).ok()?;
+            // A killed one has left its note.
+            let alive = Pid::from_raw(running.pid).is_some_and(|pid| test_kill_process(pid).is_ok());
+            alive.then_some(running)
+        })
+    }
+
+    /// The same for the current folder.
+    pub(crate) fn here() -> Option<Self> {
+        Self::around(&std::env::current_dir().ok()?)
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        // A note that stays is not believed without the process.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::StateDir;
+
+    #[test]
+    fn an_application_is_found_from_its_workspace_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::locate(&StateDir { state_dir: None }, || Ok(folder.path().to_owned())).unwrap();
+        state.create().unwrap();
+        let inner = folder.path().join("services/users/src");
+        fs::create_dir_all(&inner).unwrap();
+        let running = |pid| Running {
+            pid,
+            events: "http://localhost:8080".to_owned(),
+            config: "http://localhost:8081".to_owned(),
+            lambda: "http://127.0.0.1:8082".to_owned(),
+        };
+        let this = running(i32::try_from(std::process::id()).unwrap());
+        let note = this.note(&state).unwrap();
+        assert_eq!(Running::around(&inner), Some(this));
+        drop(note);
+        assert_eq!(Running::around(&inner), None, "it has ended");
+        // No process has the highest number there can be.
+        std::mem::forget(running(i32::MAX).note(&state).unwrap());
+        assert_eq!(Running::around(&inner), None, "it was killed");
+    }
+}

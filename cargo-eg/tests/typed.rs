@@ -1,0 +1,169 @@
+//! What the types of real services lead to: `check` compares them, samples are made from them, and what their functions
+//! emit is told with its cause.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod support;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use support::shell::Shell;
+use support::{eventually, http};
+
+/// Has a `UserCreated` of its own, which is not the one that users emits.
+const EMAILS: &str = r#"//! Writes to users.
+
+use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, queue, subscribe};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, Event)]
+#[event("user.created")]
+struct UserCreated {
+    id: u64,
+    email: Address,
+}
+
+#[derive(Deserialize, eg_runtime::Schema)]
+struct Address {
+    user: String,
+}
+
+#[derive(Serialize, Event)]
+#[event("letter.sent")]
+struct LetterSent {
+    number: u32,
+}
+
+#[derive(Deserialize)]
+struct Letter {
+    number: u32,
+}
+
+#[subscribe(UserCreated)]
+async fn welcome(event: CloudEvent<UserCreated>) -> Result<(), Error> {
+    println!("hello {} of {}", event.data.email.user, event.data.id);
+    Ok(())
+}
+
+#[queue("letters", batch_size = 3, window = "60s")]
+async fn send(emit: Emit<LetterSent>, Json(letter): Json<Letter>) -> Result<(), Error> {
+    if letter.number == 2 {
+        return Err(Error::reject("the second is never sent"));
+    }
+    emit.send(LetterSent { number: letter.number }).await?;
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    App::new().run().await
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_are_compared_sampled_and_told_by_their_types() {
+    let shell = Shell::new();
+    assert_eq!(shell.eg("", &["new", "shop", "--workspace"]).code, Some(0));
+    shell.lock("shop");
+    shell.write("shop/services/emails/src/main.rs", EMAILS);
+    shell.edit("shop/services/emails/Cargo.toml", "tokio.work", "serde.workspace = true\ntokio.work");
+
+    let check = shell.eg("shop", &["check"]);
+    assert_eq!((check.code, check.stdout.as_str()), (Some(22), ""), "{check:?}");
+    assert_eq!(
+        check.stderr,
+        "\
+error[schema-mismatch]: users emits user.created that emails-welcome cannot read
+  --> services/users/src/main.rs:8 users-create_user: emits user.created
+   |
+ 8 | async fn create_user(
+   |
+  --> services/emails/src/main.rs:30 emails-welcome: on user.created
+   |
+30 | async fn welcome(event: CloudEvent<UserCreated>) -> Result<(), Error> {
+   |
+   = data.email is string, and is read as object with user
+   = data.id is string, and is read as integer
+   = help: let both use one type, in a crate of shared events, or make what is not always there an Option
+
+note[never-subscribed]: no service subscribes to letter.sent
+  --> services/emails/src/main.rs:36 emails-send: emits letter.sent
+   |
+36 | async fn send(emit: Emit<LetterSent>, Json(letter): Json<Letter>) -> Result<(), Error> {
+   |
+
+error: checked 2 services, 3 functions: 1 error, 1 note
+"
+    );
+
+    // As users writes it.
+    shell.edit(
+        "shop/services/emails/src/main.rs",
+        "id: u64,\n    email: Address,",
+        "id: String,\n    email: String,",
+    );
+    shell.edit("shop/services/emails/src/main.rs", "event.data.email.user", "event.data.email");
+    shell.edit(
+        "shop/services/emails/src/main.rs",
+        "#[derive(Deserialize, eg_runtime::Schema)]\nstruct Address {\n    user: String,\n}\n\n",
+        "",
+    );
+    let check = shell.eg("shop", &["check"]);
+    assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{check:?}");
+
+    // A state that main does not provide is seen at the start, and only there.
+    let main = shell.read("shop/services/emails/src/main.rs");
+    shell.edit(
+        "shop/services/emails/src/main.rs",
+        "async fn welcome(",
+        "async fn welcome(_: eg_runtime::State<u8>, ",
+    );
+    assert_eq!(shell.eg("shop", &["check"]).code, Some(0));
+    let check = shell.eg("shop", &["check", "--start"]);
+    assert_eq!(check.code, Some(27), "{check:?}");
+    assert!(
+        check.stderr.starts_with("error[cannot-start]: emails-welcome cannot start: Runtime exited")
+            && check
+                .stderr
+                .contains("`welcome` needs `State<u8>`: provide it with `App::new().state(…)` in main.rs")
+            && check.stderr.contains("--> services/emails/src/main.rs:"),
+        "{}",
+        check.stderr
+    );
+    shell.write("shop/services/emails/src/main.rs", &main);
+    assert_eq!(shell.eg("shop", &["check", "--start"]).code, Some(0));
+
+    let mut run = shell.run("shop");
+    let url = run.ready_within(Duration::from_secs(30 * 60)).await;
+    let eg = |arguments: &[&str]| {
+        let done = shell.eg("shop", arguments);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        done
+    };
+
+    let user = r#"{"id":"10","email":"donald@example.com"}"#;
+    let request = http().post(url("events") + "/users").header("content-type", "application/json").body(user);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    run.says(" from /services/users ← POST /users: 1 subscription\n", 1).await;
+    run.says(" ← POST /users → emails-welcome delivered ", 1).await;
+
+    let sample = eg(&["emit", "--event", "user.created", "--sample"]);
+    assert!(sample.stdout.starts_with("Event emitted: user.created\nid: "), "{sample:?}");
+    assert_eq!(sample.stderr, "to emails-welcome\n");
+    eventually("both users are welcome", || {
+        eg(&["logs", "--function", "welcome"]).stdout.matches("\nhello ").count() == 2
+    })
+    .await;
+
+    for number in ["1", "2", "3"] {
+        let letter = format!("{{\"number\":{number}}}");
+        let sent = eg(&["emit", "--queue", "letters", "--data", &letter]);
+        assert!(sent.stdout.starts_with("Message sent: letters\nid: "), "{sent:?}");
+    }
+    run.says("queue letters → emails-send 3 messages 1 failed ", 1).await;
+    run.says(" from /services/emails ← queue letters: nobody subscribes to it\n", 2).await;
+
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+}
