@@ -38,7 +38,7 @@ pub(crate) async fn register<'a>(
     })?;
 
     // What refers to something goes before it, and comes after it. Of events, rather two functions get one than none: what
-    // goes, goes last. Only a route has to be free before another function can have it, so these change one by one.
+    // goes, goes last. A route has one function at a time, so routes change at once: no request comes between.
     let (gone, subscriptions) = split(plan.subscriptions);
     let (old_cors, cors) = split(plan.cors);
     apply(&gateway.cors(), old_cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
@@ -46,10 +46,7 @@ pub(crate) async fn register<'a>(
     apply(&gateway.event_types(), event_types, |ty| ty.name.clone()).await?;
     let (old_functions, functions) = split(plan.functions);
     apply(&gateway.functions(), functions, |function| function.function_id.clone()).await?;
-    let (moves, subscriptions, gone) = moves(subscriptions, gone);
-    for route_change in moves {
-        apply(&gateway.subscriptions(), route_change, route).await?;
-    }
+    let (gone, subscriptions) = change_routes(gateway, gone, subscriptions).await?;
     apply(&gateway.subscriptions(), subscriptions, route).await?;
     apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
     apply(&gateway.subscriptions(), gone, route).await?;
@@ -59,25 +56,35 @@ pub(crate) async fn register<'a>(
 
 type Subscriptions = Vec<Change<Subscription>>;
 
-/// Routes that one function takes over from another, each as the deletion and the creation; what else is new; and what
-/// else goes.
-fn moves(new: Subscriptions, gone: Subscriptions) -> (Vec<Subscriptions>, Subscriptions, Subscriptions) {
-    let (mut moves, mut rest, mut gone) = (Vec::new(), Vec::new(), gone);
-    for change in new {
-        let same = |old: &Change<Subscription>| match (old, &change) {
-            (Change::Delete(old), Change::Create(new)) => {
-                new.kind == SubscriptionType::Sync
-                    && (old.kind, &old.event_type, &old.method, &old.path)
-                        == (new.kind, &new.event_type, &new.method, &new.path)
+/// Lets functions take over routes from others. Returns the changes that are left.
+async fn change_routes(
+    gateway: &EventGateway,
+    gone: Subscriptions,
+    new: Subscriptions,
+) -> Result<(Subscriptions, Subscriptions), Failure> {
+    let (mut deleted, mut created, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rest = |changes: Subscriptions| -> Subscriptions {
+        let mut rest = Vec::new();
+        for change in changes {
+            match change {
+                Change::Delete(old) if old.kind == SubscriptionType::Sync => deleted.push(old),
+                Change::Create(new) if new.kind == SubscriptionType::Sync => {
+                    names.push(route(&new));
+                    created.push(new);
+                }
+                other => rest.push(other),
             }
-            _ => false,
-        };
-        match gone.iter().position(same) {
-            Some(index) => moves.push(vec![gone.remove(index), change]),
-            None => rest.push(change),
         }
+        rest
+    };
+    let (gone, new) = (rest(gone), rest(new));
+    if !deleted.is_empty() || !created.is_empty() {
+        let deleted: Vec<&str> = deleted.iter().map(Resource::id).collect();
+        gateway.subscriptions().replace(&deleted, &created).await.map_err(|error| {
+            Failure::new(Exit::Refused, format!("subscriptions {}: {error}", names.join(", ")))
+        })?;
     }
-    (moves, rest, gone)
+    Ok((gone, new))
 }
 
 fn route(subscription: &Subscription) -> String {

@@ -85,9 +85,22 @@ async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
     run.says("function shop-list cannot start: Runtime exited", 1).await;
     assert_eq!(get("/list").await, (200, "from list".to_owned()));
 
+    // While another function takes over the route, each request is for one of the two.
+    let over = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn({
+        let (client, url, over) = (http(), url("events") + "/list", Arc::clone(&over));
+        async move {
+            while !over.load(Ordering::Relaxed) {
+                let answer = client.get(&url).send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::OK);
+            }
+        }
+    });
     let more = [record("shop", "index", "GET /list"), record("shop", "show", "GET /show")];
     app.service("shop", &more, &Main::Serves);
     becomes("/list", 200, "from index").await;
+    over.store(true, Ordering::Relaxed);
+    asking.await.unwrap();
     becomes("/show", 200, "from show").await;
     run.says("  new   shop-show   GET /show\n", 1).await;
     run.says("  gone  shop-list\n", 1).await;
@@ -101,6 +114,12 @@ async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
     // Nobody answers there any more; what comes is an event that nobody gets.
     becomes("/show", 202, "").await;
     run.says("  gone  shop-show\n", 1).await;
+
+    // Two names of one parameter cannot stand side by side, but one can take the place of the other.
+    for (name, route) in [("by_id", "GET /items/:id"), ("by_name", "GET /items/:name")] {
+        app.service("shop", &[more[0].clone(), record("shop", name, route)], &Main::Serves);
+        becomes("/items/1", 200, &format!("from {name}")).await;
+    }
 }
 
 #[tokio::test]

@@ -47,20 +47,20 @@ impl Configuration {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Carries out the change that `plan` finds admissible. Must run to its end: a caller that may be cancelled
-    /// spawns it.
-    pub(crate) async fn change(
+    /// Carries out the changes that `plan` finds admissible, all at once. Must run to its end: a caller that may be
+    /// cancelled spawns it.
+    pub(crate) async fn change<C: AsRef<[Change]>>(
         &self,
-        plan: impl FnOnce(&Catalog) -> Result<Change, Refusal>,
-    ) -> Result<Change, ChangeError> {
+        plan: impl FnOnce(&Catalog) -> Result<C, Refusal>,
+    ) -> Result<C, ChangeError> {
         let store = self.store.lock().await;
-        let change = plan(&self.current().catalog)?;
         let mut catalog = self.current().catalog.clone();
-        catalog.apply(&change);
+        let changes = plan(&catalog)?;
+        changes.as_ref().iter().for_each(|change| catalog.apply(change));
         let router = Router::new(&catalog).map_err(Refusal::from)?;
-        store.change(change.clone(), clock::now_millis()).await?;
+        store.change(changes.as_ref().to_vec(), clock::now_millis()).await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Snapshot { catalog, router });
-        Ok(change)
+        Ok(changes)
     }
 }

@@ -54,6 +54,7 @@
 //! | `GET`, `DELETE …/dead-letters/<id>` | shows, discards one; `DELETE …/dead-letters` discards all |
 //! | `POST …/dead-letters/<id>/redrive` | tries one again, with another event if the body is `{"event": {…}}`; `…/dead-letters/redrive` all |
 //! | `POST /v1/spaces/<space>/replays` | delivers stored events again, marked by the extension `replay`: `{"eventId"}` or `{"from", "to"}`, and `type`, `source`, `subscriptionId` |
+//! | `POST /v1/spaces/<space>/subscriptions/replace` | `{"delete": [<id>, …], "create": [<subscription>, …]}`: all at once or not at all, so that no request comes between when a function takes over from another |
 //! | `GET /v1/accounting` | `accepted = delivered + pending + dead + expired + filtered` |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
 //!

@@ -100,7 +100,7 @@ pub(crate) async fn disable(delivering: &Delivering, space: &str, subscription_i
     let plan = |catalog: &crate::decide::catalog::Catalog| {
         let mut subscription = (**catalog.table::<Subscription>().find(space, subscription_id)?).clone();
         subscription.disabled = Some(reason.to_owned());
-        Ok(Change::Put(Resource::Subscription(Arc::new(subscription))))
+        Ok([Change::Put(Resource::Subscription(Arc::new(subscription)))])
     };
     match delivering.configuration.change(plan).await {
         Ok(_) => delivering.feed.tell(|| Activity::Disabled {

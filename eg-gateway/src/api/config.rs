@@ -14,7 +14,8 @@ use serde::Serialize;
 use super::errors::{self, ApiError};
 use super::paths::{self, Path};
 use super::{
-    App, accounting, answer, dead_letters, feed, guard, history, json, metrics, read_body, replays, with_type,
+    App, accounting, answer, dead_letters, feed, guard, history, json, metrics, read_body, replacement,
+    replays, with_type,
 };
 use crate::clock;
 use crate::configuration::Snapshot;
@@ -67,6 +68,7 @@ async fn respond(app: Arc<App>, request: Request) -> Response {
         (Method::GET, Path::Events { space }) => history::list(&app, space, query).await,
         (Method::GET, Path::Event { space, id }) => history::show(&app, space, id, query).await,
         (Method::POST, Path::Replays { space }) => replays::create(app, space, body).await,
+        (Method::POST, Path::Replacement { space }) => replacement::carry_out(app, space, body).await,
         (Method::GET, Path::Accounting) => accounting::show(&app).await,
         (Method::GET, Path::Feed) => feed::watch(&app, &parts.headers, query),
         (Method::GET, Path::Collection { space, kind }) => {
@@ -143,8 +145,9 @@ async fn change(
 ) -> Result<Response, ApiError> {
     let body: Bytes = read_body(body, app.body_limit).await?;
     // A client that hangs up in the middle must not leave memory and disk with different configurations.
-    let change = tokio::spawn(async move { app.configuration.change(|catalog| plan(catalog, &body)).await });
-    Ok(match change.await.map_err(|_| ApiError::internal())?? {
+    let change = async move { app.configuration.change(|catalog| Ok([plan(catalog, &body)?])).await };
+    let [change] = tokio::spawn(change).await.map_err(|_| ApiError::internal())??;
+    Ok(match change {
         Change::Put(Resource::EventType(entry)) => json(status, &*entry),
         Change::Put(Resource::Function(entry)) => json(status, &rules::masked(&entry)),
         Change::Put(Resource::Subscription(entry)) => json(status, &*entry),

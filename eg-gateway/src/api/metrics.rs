@@ -27,6 +27,7 @@ pub(super) fn count(metrics: &Metrics, method: &Method, path: &Path) {
         ("GET", Path::Item { space, kind, .. }) => (space, kind, "get"),
         ("PUT", Path::Item { space, kind, .. }) => (space, kind, "update"),
         ("DELETE", Path::Item { space, kind, .. }) => (space, kind, "delete"),
+        ("POST", Path::Replacement { space }) => (space, &Kind::Subscription, "replace"),
         _ => return,
     };
     let resource = match kind {

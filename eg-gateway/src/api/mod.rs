@@ -14,6 +14,7 @@ mod metrics;
 mod paths;
 mod put_events;
 mod query;
+mod replacement;
 mod replays;
 
 use std::sync::Arc;

@@ -43,6 +43,10 @@ pub(super) enum Path {
     Replays {
         space: String,
     },
+    /// Subscriptions that take the place of others.
+    Replacement {
+        space: String,
+    },
     Accounting,
     Feed,
     /// The path exists in this spelling.
@@ -61,7 +65,8 @@ impl Path {
             | Self::Redrive { space, .. }
             | Self::Events { space }
             | Self::Event { space, .. }
-            | Self::Replays { space } => Some(space),
+            | Self::Replays { space }
+            | Self::Replacement { space } => Some(space),
             Self::Status | Self::Metrics | Self::Accounting | Self::Feed | Self::Moved(_) | Self::Unknown => {
                 None
             }
@@ -107,6 +112,7 @@ fn resolve(segments: &[&str]) -> Path {
         ["v1", "spaces", space, "events"] => Path::Events { space: decode(space) },
         ["v1", "spaces", space, "events", id] => Path::Event { space: decode(space), id: decode(id) },
         ["v1", "spaces", space, "replays"] => Path::Replays { space: decode(space) },
+        ["v1", "spaces", space, "subscriptions", "replace"] => Path::Replacement { space: decode(space) },
         ["v1", "spaces", space, resources] => match kind(resources) {
             Some(kind) => Path::Collection { space: decode(space), kind },
             None => Path::Unknown,
@@ -168,6 +174,7 @@ mod tests {
             ("/v1/spaces/default/events", Path::Events { space: space() }),
             ("/v1/spaces/default/events/a%2FB", Path::Event { space: space(), id: "a/B".to_owned() }),
             ("/v1/spaces/default/replays", Path::Replays { space: space() }),
+            ("/v1/spaces/default/subscriptions/replace", Path::Replacement { space: space() }),
             ("/v1/accounting", Path::Accounting),
             ("/v1/feed", Path::Feed),
             ("/v1/metrics", Path::Metrics),

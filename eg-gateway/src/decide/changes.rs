@@ -102,6 +102,32 @@ impl Catalog {
         Ok(put(new, Resource::Subscription))
     }
 
+    /// Deletes and creates subscriptions as one change.
+    pub(crate) fn replace_subscriptions(
+        &self,
+        space: &str,
+        deleted: &[String],
+        created: Vec<Subscription>,
+    ) -> Result<Vec<Change>, Refusal> {
+        let (mut catalog, mut changes) = (self.clone(), Vec::new());
+        for id in deleted {
+            let deletion = catalog.delete_subscription(space, id)?;
+            catalog.apply(&deletion);
+            changes.push(deletion);
+        }
+        for subscription in created {
+            let creation = catalog.create_subscription(subscription)?;
+            catalog.apply(&creation);
+            changes.push(creation);
+        }
+        // One that is there again has only changed: what waits for it stays.
+        changes.retain(|change| match change {
+            Change::Delete { id, .. } => catalog.subscriptions.get(space, id).is_none(),
+            Change::Put(_) => true,
+        });
+        Ok(changes)
+    }
+
     pub(crate) fn delete_subscription(&self, space: &str, id: &str) -> Result<Change, Refusal> {
         self.subscriptions.deletion(space, id)
     }

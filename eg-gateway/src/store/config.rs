@@ -1,4 +1,4 @@
-//! The configuration: loaded whole at start, changed one resource at a time.
+//! The configuration: loaded whole at start, changed by resources.
 
 use std::sync::Arc;
 
@@ -22,9 +22,13 @@ impl Store {
         self.read(load).await
     }
 
-    /// Keeps a change. The pending deliveries of a deleted or disabled subscription become dead letters with it.
-    pub(crate) async fn change(&self, change: Change, now: i64) -> Result<(), StoreError> {
-        self.writer.run(move |connection| apply(connection, &change, now)).await
+    /// Keeps changes, all or none. The pending deliveries of a deleted or disabled subscription become dead letters with
+    /// it.
+    pub(crate) async fn change(&self, changes: Vec<Change>, now: i64) -> Result<(), StoreError> {
+        let apply = move |connection: &Connection| {
+            changes.iter().try_for_each(|change| apply(connection, change, now))
+        };
+        self.writer.run(apply).await
     }
 }
 

@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::process::{Program, Running};
-use crate::support::{Api, PATIENCE};
+use crate::support::{Answer, Api, Functions, PATIENCE};
 
 /// Set for the processes that this test starts from its own program.
 const ROLE: &str = "EG_CRASH_ROLE";
@@ -198,4 +198,32 @@ async fn nothing_that_was_acknowledged_is_lost() {
         acked.len(),
         arrived.len()
     );
+}
+
+/// The time that a start takes must not grow with what waits. How short it is on a quiet machine is measured by
+/// `tests/throughput`; here it is only no multiple of that.
+#[tokio::test]
+async fn a_long_line_does_not_hold_up_the_start() {
+    const REQUESTS: usize = 100;
+    const BATCH: usize = 1_000;
+    let dir = tempfile::tempdir().unwrap();
+    let functions = Functions::start(|_| Answer::Never).await;
+    let mut program = Program::start(dir.path());
+    program.api.event_type("e").await;
+    program.api.http_function("f", &functions.url("/")).await;
+    program.api.subscribe("e", "f").await;
+    for request in 0..REQUESTS {
+        let event = |n: usize| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": format!("{request}-{n}") });
+        let batch: Vec<Value> = (0..BATCH).map(event).collect();
+        let emit = program.api.client.post(&program.api.events);
+        let emit = emit.header("content-type", "application/cloudevents-batch+json").json(&batch);
+        assert_eq!(emit.send().await.unwrap().status(), 202);
+    }
+    program.kill();
+    let started = Instant::now();
+    let program = Program::start(dir.path());
+    let took = started.elapsed();
+    assert!(took < PATIENCE / 3, "ready after {took:?}");
+    let books = program.api.accounting().await;
+    assert_eq!((&books["pending"], &books["balanced"]), (&json!(REQUESTS * BATCH), &json!(true)), "{books}");
 }

@@ -300,3 +300,46 @@ async fn the_books_balance_across_restarts_and_retention() {
     assert_eq!(books["spaces"]["default"]["accepted"], 9);
     assert_eq!(gateway.api.dead_letters().await.len(), 2);
 }
+
+/// By age nothing would go; by size the oldest events that are over do, and what was accepted stays on the books.
+#[tokio::test]
+async fn a_store_that_is_too_large_forgets_the_oldest() {
+    const EVENTS: usize = 20;
+    let functions = Functions::accepting().await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("e").await;
+    gateway.api.http_function("f", &functions.url("/f")).await;
+    gateway.api.subscribe("e", "f").await;
+    for id in 0..EVENTS {
+        let data = "x".repeat(50_000);
+        let event = json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id.to_string(), "data": data });
+        assert_eq!(gateway.api.emit_json(&event).await.status(), 202);
+    }
+    wait_for_books(&gateway.api, &[("delivered", 20)]).await;
+    let gateway = gateway
+        .restart_with(|options| {
+            options.store_limit = 600_000;
+            options.dedupe_window = Duration::ZERO;
+        })
+        .await;
+    let ids = || async {
+        let list = get(&gateway.api, "default/events").await;
+        let events = list["events"].as_array().unwrap().clone();
+        events.iter().map(|event| event["eventId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let left = loop {
+        let left = ids().await;
+        if left.len() < EVENTS {
+            break left;
+        }
+        assert!(Instant::now() < deadline, "nothing is forgotten");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let newest: Vec<String> = (0..EVENTS).rev().take(left.len()).map(|id| id.to_string()).collect();
+    assert_eq!(left, newest);
+    let books = wait_for_books(&gateway.api, &[("accepted", 20), ("delivered", 20)]).await;
+    assert_eq!(books["balanced"], true);
+    gateway.api.emit("e", "another").await;
+    wait_for_books(&gateway.api, &[("delivered", 21)]).await;
+}

@@ -29,5 +29,6 @@ mod put_events;
 mod spaces;
 mod support;
 mod system_events;
+mod takeover;
 mod targets;
 mod tls;

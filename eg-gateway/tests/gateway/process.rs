@@ -160,6 +160,25 @@ async fn sigterm_lets_requests_finish() {
     assert_eq!(program.wait().code(), Some(0));
 }
 
+/// A function that never answers keeps nobody waiting: its delivery is made again after the next start.
+#[tokio::test]
+async fn sigterm_ends_the_gateway_in_time_whatever_hangs() {
+    let mut functions = Functions::start(|_| Answer::Never).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::start(dir.path());
+    program.api.event_type("e").await;
+    program.api.http_function("f", &functions.url("/")).await;
+    program.api.subscribe("e", "f").await;
+    program.api.emit("e", "1").await;
+    functions.next_call().await;
+    let asked = Instant::now();
+    program.terminate();
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    let _program = Program::start(dir.path());
+    assert_eq!(functions.next_call().await.json()["id"], "1");
+}
+
 #[tokio::test]
 async fn one_error_names_port_and_flag() {
     let dir = tempfile::tempdir().unwrap();

@@ -139,6 +139,11 @@ impl<'a, R: Resource> Collection<'a, R> {
             let pairs = filter.iter().map(|(key, value)| (format!("metadata.{key}"), value.as_str()));
             call.url = call.url.with_query(pairs);
         }
+        self.list_of(call).await
+    }
+
+    /// The resources in the answer.
+    async fn list_of(&self, call: Call<'_>) -> Result<Vec<R>, Error> {
         let (action, url) = (call.action.clone(), call.url.to_string());
         let reply = self.send(call).await?;
         let answer = |reason: String| Error::Answer { action: action.clone(), url: url.clone(), reason };
@@ -194,5 +199,31 @@ impl<'a, R: Resource> Collection<'a, R> {
         let url = inner.config.join(&format!("/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
         let trace = self.gateway.trace.as_deref();
         Call { action, method, url, content_type: "application/json", body: None, trace, repeat }
+    }
+}
+
+/// What goes and what comes.
+#[derive(Serialize)]
+struct Replacement<'a> {
+    delete: &'a [&'a str],
+    create: &'a [Subscription],
+}
+
+impl Collection<'_, Subscription> {
+    /// Deletes the subscriptions with these ids and creates others, all at once or not at all: no request comes between
+    /// when a function takes over a route from another. Returns what was created. The original gateway cannot do this.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404 when one of the first does not exist, with 409 or 400 when one of the others exists or
+    /// breaks a rule beside those that stay; then nothing has changed.
+    pub async fn replace(
+        &self,
+        delete: &[&str],
+        create: &[Subscription],
+    ) -> Result<Vec<Subscription>, Error> {
+        let mut call = self.call(Method::POST, Some("replace"), "replace subscriptions".to_owned());
+        let body = serde_json::to_vec(&Replacement { delete, create });
+        call.body = Some(body.expect("config types have string keys only").into());
+        self.list_of(call).await
     }
 }

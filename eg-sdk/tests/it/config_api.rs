@@ -112,6 +112,19 @@ async fn ids_that_the_gateway_derives_need_not_be_known() {
     assert_eq!(seen[1].line(), format!("PUT /v1/spaces/default/subscriptions/{id}"));
 }
 
+#[tokio::test]
+async fn subscriptions_take_the_place_of_others_in_one_request() {
+    let server = Server::start(|_, seen| json(200, &json!({"subscriptions": seen.json()["create"]}))).await;
+    let mut settings = Settings::default();
+    settings.config_url = Some(server.url.clone());
+    let gateway = EventGateway::with_settings(settings).unwrap();
+    let new = [Subscription::asynchronous("user.created", "func")];
+    assert_eq!(gateway.subscriptions().replace(&["a", "b"], &new).await.unwrap(), new);
+    let seen = &server.seen()[0];
+    assert_eq!(seen.line(), "POST /v1/spaces/default/subscriptions/replace");
+    assert_eq!(seen.json(), json!({"delete": ["a", "b"], "create": new}));
+}
+
 #[test]
 fn derived_ids_are_those_of_the_original() {
     let asynchronous = |event, function, path: &str, method: &str| {
