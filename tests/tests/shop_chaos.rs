@@ -79,7 +79,8 @@ async fn chaos(size: Size) {
     while orders.len() < size.orders {
         let room = BUSY.saturating_sub(told.under_way(&orders)).min(size.orders - orders.len()).min(AT_ONCE);
         if orders.len() * (size.kills + 1) < size.orders * (kills + 1) {
-            orders.extend(place(&shop, room, &mut random).await);
+            let (placed, ()) = join(place(&shop, room, &mut random), told.listen(&shop)).await;
+            orders.extend(placed);
         } else {
             // One kill in five hits the gateway, and with it everything else.
             kills += 1;
@@ -92,7 +93,6 @@ async fn chaos(size: Size) {
                 shop = Shop::start(state.path(), &VARIABLES).await;
             }
         }
-        told.listen(&shop).await;
     }
     assert_eq!(kills, size.kills);
     told.end(&shop, &orders).await;
@@ -128,6 +128,7 @@ impl Told {
         if events.is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let mut again = Vec::new();
         for event in events {
             self.events += 1;
             let (ty, order) = (type_of(&event), &event["data"]["orderId"]);
@@ -143,10 +144,12 @@ impl Told {
                 }
             }
             if self.events.is_multiple_of(TWICE) {
-                shop.deliver_again_whatever_comes(&event).await;
                 *self.twice.entry(ty.to_owned()).or_default() += 1;
+                again.push(event);
             }
         }
+        let deliver = async |event| shop.deliver_again_whatever_comes(&event).await;
+        stream::iter(again).for_each_concurrent(AT_ONCE, deliver).await;
     }
 
     /// How many orders are on their way, the unanswered ones among them.
