@@ -66,7 +66,7 @@ pub(crate) enum Command {
 ///
 /// #[schedule] functions are called on time, in UTC. #[queue] functions get what is sent to their queues
 /// (`cargo eg emit --queue NAME`, or any AWS SDK with AWS_ENDPOINT_URL_SQS set to the lambda address), in batches
-/// as on Lambda; what fails five times is in the queue NAME-dead-letters.
+/// as on Lambda; what fails five times is in the queue NAME-dead-letters: see `cargo eg dead-letters --queue NAME`.
 ///
 /// Functions in other languages stand in an eg.toml in a PATH, or below it, and run in its folder. Without PATH, the
 /// one in the current directory counts, and those below services/.

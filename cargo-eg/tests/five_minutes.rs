@@ -81,7 +81,8 @@ async fn from_nothing_to_a_delivered_event() {
         shown.contains("dead letter") && shown.contains("there is nothing to announce without a name")
     })
     .await;
-    run.says("→ orders-announce dead letter: there is nothing to announce without a name\n", 1).await;
+    run.says("→ orders-announce dead letter: rejected: there is nothing to announce without a name\n", 1)
+        .await;
     let letters = succeeded(eg(&["dead-letters"])).stdout;
     let number = letters.split_whitespace().next().unwrap().to_owned();
     succeeded(eg(&["dead-letters", "retry", &number, "--data", r#"{"id":"3","name":"third"}"#]));

@@ -153,6 +153,8 @@ async fn an_emitted_event_says_who_gets_it() {
     assert_eq!(answer["deliveries"].as_array().unwrap().len(), 2);
     let nobody = emit(&["--event", "x.y", "--data", "1"]);
     assert_eq!(nobody.stderr, "nobody is subscribed to it\n", "{nobody:?}");
+    let mistyped = emit(&["--event", "orders.placed", "--data", "1"]);
+    assert_eq!(mistyped.stderr, "nobody is subscribed to it; did you mean order.placed?\n", "{mistyped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

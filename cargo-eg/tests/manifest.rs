@@ -82,7 +82,7 @@ fn a_cross_compiled_stripped_program_is_read() {
         }
         let program = app.path().join(target);
         let status = Command::new("rustc")
-            .args(["--edition", "2024", "--target", target, "-O", "-C", "strip=symbols", "-C", "lto=fat"])
+            .args(["--edition", "2024", "--target", target, "-C", "strip=symbols"])
             .args(["-C", "linker=rust-lld", "-C", "link-self-contained=yes", "-o"])
             .args([&program, &app.path().join("services/shop/src/main.rs")])
             .status()

@@ -50,7 +50,7 @@ async fn a_terminal_sees_that_the_start_takes_long() {
     let screen = app.path().join("screen.log");
     std::fs::write(&screen, "").unwrap();
     let mut command = terminal(&app, "run --port 0 --config-port 0 --lambda-port 0", &screen);
-    let child = command.env("NO_COLOR", "1").stdout(Stdio::null()).spawn().unwrap();
+    let child = command.env("NO_COLOR", "1").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut run = Running::of(child, screen);
     drop(run.ready().await);
     let shown = run.stderr();

@@ -43,8 +43,8 @@ mod tests {
         assert_eq!(
             texts(&unstartable(&given, &reasons)),
             [
-                "users-create and users-get cannot start: no state @ users.rs:1 users-create , users.rs:2 users-get ",
-                "mail-log cannot start: no state @ mail.rs:2 mail-log ",
+                "users-create and users-get cannot start: no state @ users.rs:1 users-create, users.rs:2 users-get",
+                "mail-log cannot start: no state @ mail.rs:2 mail-log",
             ]
         );
     }

@@ -28,14 +28,14 @@ pub(crate) struct Gateway {
 #[derive(Debug, Args)]
 pub(crate) struct LocalLambda {
     /// The local Lambda [default: of the app that runs here, else http://localhost:9001]
-    #[arg(long = "lambda-url", env = "AWS_ENDPOINT_URL_LAMBDA", value_name = "URL")]
-    url: Option<String>,
+    #[arg(long, env = "AWS_ENDPOINT_URL_LAMBDA", value_name = "URL")]
+    lambda_url: Option<String>,
 }
 
 impl LocalLambda {
     /// Without a slash at its end.
     pub(crate) fn url(&self) -> String {
-        let url = self.url.clone().filter(|url| !url.is_empty());
+        let url = self.lambda_url.clone().filter(|url| !url.is_empty());
         let url = url.or_else(|| Some(Running::here()?.lambda));
         url.as_deref().unwrap_or("http://localhost:9001").trim_end_matches('/').to_owned()
     }

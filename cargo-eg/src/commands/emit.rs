@@ -57,10 +57,19 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
         return print(&format!("{answer}\n"));
     }
     print(&format!("Event emitted: {ty}\nid: {}\n", receipt.id))?;
-    for line in deliveries.iter().flat_map(|deliveries| recipients(deliveries)) {
-        eprintln!("{line}");
+    match deliveries.as_deref() {
+        None => {}
+        Some([]) => eprintln!("nobody is subscribed to it{}", meant(&gateway, ty).await),
+        Some(deliveries) => deliveries.iter().for_each(|delivery| eprintln!("{}", recipient(delivery))),
     }
     Ok(())
+}
+
+/// The type that the user may have meant by one that nobody asks for.
+async fn meant(gateway: &EventGateway, ty: &str) -> String {
+    let known = gateway.event_types().list().await.unwrap_or_default();
+    let near = nearest(ty, known.iter().map(|known| known.name.as_str()).filter(|name| *name != ty));
+    near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }
 
 /// Waits for the function that answers.
@@ -100,17 +109,13 @@ fn is_local(url: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn recipients(deliveries: &[Delivery]) -> Vec<String> {
-    if deliveries.is_empty() {
-        return vec!["nobody is subscribed to it".to_owned()];
-    }
-    let line = |delivery: &Delivery| match (delivery.state.as_str(), &delivery.mismatch) {
+fn recipient(delivery: &Delivery) -> String {
+    match (delivery.state.as_str(), &delivery.mismatch) {
         ("filtered", Some(mismatch)) => {
             format!("not to {}: its filter on {} does not match", delivery.function_id, mismatch.clause)
         }
         _ => format!("to {}", delivery.function_id),
-    };
-    deliveries.iter().map(line).collect()
+    }
 }
 
 /// A payload by the schema that the workspace's services have for this type.

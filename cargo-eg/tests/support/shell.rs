@@ -7,18 +7,24 @@ use tempfile::TempDir;
 
 use super::app::{Running, Transcript};
 
-/// A folder that is nobody else's.
+/// A folder, and the variables of its terminal.
 pub(crate) struct Shell {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Shell {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap()
+    }
+
+    /// `export NAME=value`.
+    pub(crate) fn export(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Types `cargo eg …` in a folder below.
@@ -77,7 +83,8 @@ impl Shell {
             .env_remove("RUST_LOG")
             .env_remove("EVENT_GATEWAY_URL")
             .env_remove("EVENT_GATEWAY_CONFIG_URL")
-            .env_remove("AWS_ENDPOINT_URL_LAMBDA");
+            .env_remove("AWS_ENDPOINT_URL_LAMBDA")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -32,7 +32,7 @@ async fn every_subscriber_gets_the_event_as_it_was_sent() {
     gateway.api.subscribe("e", "g").await;
     let mut watcher = gateway.activity();
 
-    let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"e","ext":"x","causationid":"0","data":{"z":12345678901234567890,"a":[2.50]}}"#;
+    let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"e","causationid":"0","ext":"x","data":{"z":12345678901234567890,"a":[2.50]}}"#;
     let request =
         gateway.api.client.post(&gateway.api.events).header("content-type", CLOUDEVENTS).body(event);
     assert_eq!(request.send().await.unwrap().status(), 202);
