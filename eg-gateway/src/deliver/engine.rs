@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eg_sdk::config::{Function, Subscription};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Invoker, Wakeups};
@@ -50,8 +50,11 @@ pub(crate) struct Engine {
     /// Bytes of payloads that may be under way.
     memory: usize,
     lanes: HashMap<Lane, LaneState>,
-    running: JoinSet<End>,
+    running: JoinSet<Called>,
     running_lanes: HashMap<Id, (Lane, usize)>,
+    /// Calls that ended, and whose end is being written down. They keep no worker busy: what is written together with the
+    /// next claims needs no sync of its own.
+    recording: JoinSet<Recorded>,
 }
 
 #[derive(Debug, Default)]
@@ -62,13 +65,23 @@ struct LaneState {
     breaker: Breaker,
 }
 
-/// What an attempt came to, as far as the loop is concerned.
-#[derive(Debug, Clone, Copy)]
-struct End {
-    /// When the delivery, or the one that waited for it, is due.
-    due: Option<Millis>,
+/// A call that ended, and what is to be written down about it.
+struct Called {
     /// Whether the function did its work or said that it never will.
     answered: bool,
+    finish: Finish,
+    subscription_id: String,
+    event_id: String,
+    event_type: String,
+    /// How old the delivery is.
+    age: Duration,
+}
+
+/// The end of a call that is on disk.
+struct Recorded {
+    lane: Lane,
+    /// When the delivery, or the one that waited for it, is due.
+    due: Option<Millis>,
 }
 
 impl Engine {
@@ -89,6 +102,7 @@ impl Engine {
             memory: memory.max(1),
             running: JoinSet::new(),
             running_lanes: HashMap::new(),
+            recording: JoinSet::new(),
         })
     }
 
@@ -103,6 +117,9 @@ impl Engine {
             // All that finished while the last claim was written, so that their successors share the next one.
             while let Some(finished) = self.running.try_join_next_with_id() {
                 self.finished(finished);
+            }
+            while let Some(recorded) = self.recording.try_join_next() {
+                self.recorded(recorded);
             }
             let wanted = self.wanted(now);
             if wanted.is_empty() {
@@ -129,6 +146,7 @@ impl Engine {
         while let Some(finished) = self.running.join_next_with_id().await {
             self.finished(finished);
         }
+        while self.recording.join_next().await.is_some() {}
     }
 
     /// How many deliveries of which lanes to start now.
@@ -179,6 +197,7 @@ impl Engine {
             () = stop.cancelled() => {}
             () = self.wakeups.wait() => {}
             Some(finished) = self.running.join_next_with_id() => self.finished(finished),
+            Some(recorded) = self.recording.join_next() => self.recorded(recorded),
             () = tokio::time::sleep(sleep) => {}
         }
     }
@@ -202,16 +221,16 @@ impl Engine {
         self.forget_if_idle(&lane);
     }
 
-    fn finished(&mut self, finished: Result<(Id, End), tokio::task::JoinError>) {
-        let (id, end) = finished.unwrap_or_else(|error| {
-            tracing::error!(%error, "an attempt broke off; it is repeated after the next start");
-            (error.id(), End { due: None, answered: false })
-        });
+    fn finished(&mut self, finished: Result<(Id, Called), JoinError>) {
+        let (id, called) = match finished {
+            Ok((id, called)) => (id, Some(called)),
+            Err(error) => (broken_off(&error), None),
+        };
         let Some((lane, _)) = self.running_lanes.remove(&id) else { return };
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.in_flight -= 1;
             let was_open = state.breaker.is_open();
-            if end.answered {
+            if called.as_ref().is_some_and(|called| called.answered) {
                 state.breaker.answered();
             } else {
                 state.breaker.failed(clock::now_millis());
@@ -227,9 +246,19 @@ impl Engine {
                 _ => {}
             }
         }
-        match end.due {
-            Some(due) => self.due(lane, due),
-            None => self.forget_if_idle(&lane),
+        self.forget_if_idle(&lane);
+        if let Some(called) = called {
+            self.recording.spawn(conclude(Arc::clone(&self.delivering), lane, called));
+        }
+    }
+
+    fn recorded(&mut self, recorded: Result<Recorded, JoinError>) {
+        match recorded {
+            Ok(Recorded { lane, due: Some(due) }) => self.due(lane, due),
+            Ok(Recorded { due: None, .. }) => {}
+            Err(error) => {
+                broken_off(&error);
+            }
         }
     }
 
@@ -248,8 +277,14 @@ impl Engine {
     }
 }
 
-/// Makes one attempt and writes down its end.
-async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> End {
+/// The task that broke off.
+fn broken_off(error: &JoinError) -> Id {
+    tracing::error!(%error, "an attempt broke off; it is repeated after the next start");
+    error.id()
+}
+
+/// Makes one attempt and decides what follows from it.
+async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> Called {
     let Claimed {
         delivery,
         attempt,
@@ -275,10 +310,18 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> E
     };
     let age = self::duration(now.saturating_sub(since));
     let next = delivery::after_attempt(&policy, failures, age, outcome, clock::random());
-    if let Next::Disable { reason, .. } = &next {
+    let finish = Finish { delivery, attempt, duration, next, ordered, now };
+    Called { answered, finish, subscription_id, event_id, event_type, age }
+}
+
+/// Writes down the end of an attempt, and tells the watchers.
+async fn conclude(delivering: Arc<Delivering>, lane: Lane, called: Called) -> Recorded {
+    let Called { finish, subscription_id, event_id, event_type, age, .. } = called;
+    let Finish { attempt, duration, ordered, now, .. } = finish;
+    if let Next::Disable { reason, .. } = &finish.next {
         upkeep::disable(&delivering, &lane.space, &subscription_id, reason).await;
     }
-    let (outcome, due) = match &next {
+    let (outcome, due) = match &finish.next {
         Next::Delivered => (DeliveryOutcome::Delivered, None),
         Next::Retry { after, error } => {
             let pause = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
@@ -291,8 +334,8 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> E
     };
     delivering.metrics.attempted(&lane.space, (&outcome).into(), duration, age);
     tracing::debug!(event = event_id, function = lane.function, attempt, ?outcome, "delivery");
-    record(&delivering, Finish { delivery, attempt, duration, next, ordered, now }).await;
-    let function = lane.function;
+    record(&delivering, finish).await;
+    let function = lane.function.clone();
     delivering.feed.tell(|| Activity::Delivery {
         event_id,
         event_type,
@@ -302,7 +345,7 @@ async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> E
         outcome,
     });
     // The one that waited for this one is due at once.
-    End { due: due.or(ordered.then_some(now)), answered }
+    Recorded { lane, due: due.or(ordered.then_some(now)) }
 }
 
 /// Counts a delivery that ended without another attempt, and tells the watchers.

@@ -99,19 +99,21 @@ impl Callers {
     ) -> Result<Bytes, CallError> {
         let own = function.timeout.map(|seconds| Duration::from_secs(seconds.into()));
         let (http, lambda) = (own.unwrap_or(self.http_timeout), own.unwrap_or(self.lambda_timeout));
+        // Calls of AWS's clients are large futures. On the heap, they cost only those who make them: whoever might make
+        // one would have to make room for it in every task.
         match &function.provider {
             Provider::Http { url } => within(http, self.http.call(url, event, trace)).await,
             Provider::AwsLambda { arn, aws } => {
-                within(lambda, self.lambda.call(arn, aws, event, trace)).await
+                within(lambda, Box::pin(self.lambda.call(arn, aws, event, trace))).await
             }
             Provider::AwsKinesis { stream_name, aws } => {
-                within(http, self.streams.kinesis(stream_name, aws, event)).await
+                within(http, Box::pin(self.streams.kinesis(stream_name, aws, event))).await
             }
             Provider::AwsFirehose { delivery_stream_name, aws } => {
-                within(http, self.streams.firehose(delivery_stream_name, aws, event)).await
+                within(http, Box::pin(self.streams.firehose(delivery_stream_name, aws, event))).await
             }
             Provider::AwsSqs { queue_url, aws } => {
-                within(http, self.streams.sqs(queue_url, aws, &event)).await
+                within(http, Box::pin(self.streams.sqs(queue_url, aws, &event))).await
             }
             _ => {
                 let id = &function.function_id;

@@ -234,6 +234,22 @@ fn command_lines() {
     }
 }
 
+#[test]
+fn logs_are_json_unless_people_read_them() {
+    for (flags, json) in [
+        (&[][..], true),
+        (&["-dev"], false),
+        (&["-dev", "-log-format=json"], true),
+        (&["-log-format", "text"], false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Running(Program::command(dir.path()).args(flags).spawn().unwrap());
+        let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let ready = lines.find(|line| line.contains("http://localhost:")).expect("a line that says where");
+        assert_eq!(serde_json::from_str::<Value>(&ready).is_ok(), json, "{flags:?}: {ready}");
+    }
+}
+
 /// The store holds payloads and AWS keys.
 #[cfg(unix)]
 #[tokio::test]

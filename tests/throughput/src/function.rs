@@ -1,0 +1,112 @@
+//! The functions that the gateway calls, and the plain axum server that it is compared with: the same one. Costs as
+//! little as it can, because it shares the machine with what is measured.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// No function has this number.
+const NONE: usize = usize::MAX;
+
+/// What the functions saw, and how they behave.
+pub struct Functions {
+    pub url: String,
+    /// Whether the event with this number arrived at `/collect`.
+    collected: Mutex<Vec<bool>>,
+    /// How long the events were on their way to `/timed/<n>`.
+    latencies: Mutex<Vec<Duration>>,
+    /// Which of those does not answer, until `released`.
+    hung: AtomicUsize,
+    released: Notify,
+}
+
+impl Functions {
+    pub async fn start() -> std::io::Result<Arc<Self>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let functions = Arc::new(Self {
+            url: format!("http://{}", listener.local_addr()?),
+            collected: Mutex::default(),
+            latencies: Mutex::default(),
+            hung: AtomicUsize::new(NONE),
+            released: Notify::new(),
+        });
+        let app = Router::new()
+            .route("/answer", get(answer).post(answer))
+            .route("/echo", post(|body: Bytes| async { body }))
+            .route("/collect", post(collect))
+            .route("/timed/{number}", post(timed))
+            .with_state(Arc::clone(&functions));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(functions)
+    }
+
+    pub fn hang(&self, number: usize) {
+        self.hung.store(number, Ordering::SeqCst);
+    }
+
+    /// Lets what hangs answer.
+    pub fn release(&self) {
+        self.hung.store(NONE, Ordering::SeqCst);
+        self.released.notify_waiters();
+    }
+
+    /// Which events arrived since the last time, by their numbers.
+    pub fn take_collected(&self) -> Vec<bool> {
+        std::mem::take(&mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn take_latencies(&self) -> Vec<Duration> {
+        std::mem::take(&mut *self.latencies.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Microseconds since the epoch, as events carry them.
+pub fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or_default()
+}
+
+async fn answer() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], REPLY)
+}
+
+const REPLY: &str = r#"{"statusCode":200,"body":"hi"}"#;
+
+async fn collect(State(functions): State<Arc<Functions>>, event: Bytes) {
+    let Some(number) = number(&event) else { return };
+    let mut collected = functions.collected.lock().unwrap_or_else(PoisonError::into_inner);
+    if collected.len() <= number {
+        collected.resize(number + 1, false);
+    }
+    collected[number] = true;
+}
+
+/// The number of an event, read without a parser: see `post.lua`.
+fn number(event: &[u8]) -> Option<usize> {
+    let start = event.windows(4).rposition(|bytes| bytes == br#""n":"#)? + 4;
+    let digits = event[start..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits.map(|byte| usize::from(byte - b'0')).reduce(|number, digit| number * 10 + digit)
+}
+
+async fn timed(State(functions): State<Arc<Functions>>, Path(number): Path<usize>, event: Bytes) {
+    let released = functions.released.notified();
+    if functions.hung.load(Ordering::SeqCst) == number {
+        released.await;
+        return;
+    }
+    let event: Value = serde_json::from_slice(&event).unwrap_or_default();
+    let sent = event["data"]["at"].as_u64().unwrap_or_default();
+    let latency = Duration::from_micros(now().saturating_sub(sent));
+    functions.latencies.lock().unwrap_or_else(PoisonError::into_inner).push(latency);
+}

@@ -1,0 +1,74 @@
+//! Load by `wrk`, and what it says of it.
+
+use tokio::process::Command;
+
+use crate::Result;
+
+/// What wrk says of one run.
+#[derive(Debug, Default)]
+pub struct Load {
+    pub requests: u64,
+    pub per_second: f64,
+    /// In milliseconds.
+    pub p50: f64,
+    pub p99: f64,
+    /// Answers that were no success, and requests that had no answer.
+    pub failed: u64,
+}
+
+/// What a run of wrk sends.
+#[derive(Clone, Copy)]
+pub enum Requests<'a> {
+    Get,
+    /// So many events per request, with ids that begin like this.
+    Events(&'a str, u32),
+}
+
+/// Sends requests as fast as they are answered, on 64 connections.
+pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load> {
+    let dir = tempfile::tempdir()?;
+    let script = dir.path().join("post.lua");
+    std::fs::write(&script, include_str!("post.lua"))?;
+    let mut command = Command::new("wrk");
+    command.kill_on_drop(true).args(["-t1", "-c64", "--latency", &format!("-d{seconds}s")]);
+    match requests {
+        Requests::Get => command.arg(url),
+        Requests::Events(prefix, batch) => {
+            command.arg("-s").arg(&script).args([url, "--", prefix, &batch.to_string()])
+        }
+    };
+    let output = command.output().await.map_err(|e| format!("wrk: {e}; apt-get install wrk"))?;
+    read(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn read(text: &str) -> Result<Load> {
+    let mut load = Load::default();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["50%", latency] => load.p50 = milliseconds(latency)?,
+            ["99%", latency] => load.p99 = milliseconds(latency)?,
+            [requests, "requests", "in", ..] => load.requests = requests.parse()?,
+            ["Requests/sec:", rate] => load.per_second = rate.parse()?,
+            ["Non-2xx", .., refused] => load.failed += refused.parse::<u64>()?,
+            ["Socket", "errors:", errors @ ..] => {
+                let counts = errors.iter().filter_map(|word| word.trim_end_matches(',').parse::<u64>().ok());
+                load.failed += counts.sum::<u64>();
+            }
+            _ => {}
+        }
+    }
+    if load.requests == 0 { Err(format!("wrk did nothing: {text}").into()) } else { Ok(load) }
+}
+
+fn milliseconds(text: &str) -> Result<f64> {
+    let digits = text.find(|c: char| c.is_ascii_alphabetic()).ok_or("no unit")?;
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "us" => 0.001,
+        "ms" => 1.0,
+        "s" => 1000.0,
+        _ => return Err(format!("{text} is no latency known here").into()),
+    };
+    Ok(number.parse::<f64>()? * factor)
+}

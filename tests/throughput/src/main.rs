@@ -1,0 +1,208 @@
+//! Measures the gateway under load and prints what README.md holds: rates beside plain axum and nginx in the same rounds,
+//! what one hung subscriber does to the others, memory, and how soon a gateway is ready that was killed.
+//!
+//! `EVENTS` is how many events are stored for the row about memory; `EVENT_GATEWAY` a gateway to measure instead of the
+//! one that this repository builds.
+
+mod function;
+mod load;
+mod programs;
+mod table;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use function::{Functions, now};
+use load::{Load, Requests, wrk};
+use programs::{Gateway, Nginx, build_gateway};
+use table::{Goal, Table, median};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// How often everything is measured, one after the other, and for how long each.
+const ROUNDS: usize = 3;
+const SECONDS: u64 = 4;
+
+/// Subscribers of one event, of which one may hang, and how many events each round sends them, and how fast.
+const SUBSCRIBERS: usize = 50;
+const TIMED_EVENTS: usize = 200;
+const PAUSE: Duration = Duration::from_millis(20);
+
+const PENDING: u64 = 100_000;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let stored: u64 = std::env::var("EVENTS").map_or(Ok(1_000_000), |events| events.parse())?;
+    let program = build_gateway()?;
+    let dir = tempfile::tempdir()?;
+    let functions = Functions::start().await?;
+    let nginx = Nginx::start(&functions.url).await?;
+    let gateway = Gateway::start(&program, &dir.path().join("data"))?;
+    for name in ["http.request", "e", "timed"] {
+        gateway.create("eventtypes", &json!({ "name": name })).await?;
+    }
+    gateway.subscribe("answer", &format!("{}/answer", functions.url), "http.request", "/answer").await?;
+    gateway.subscribe("collect", &format!("{}/collect", functions.url), "e", "/collect").await?;
+
+    let mut table = Table::default();
+    rates(&mut table, &functions, &nginx, &gateway).await?;
+    hung_subscriber(&mut table, &functions, &gateway).await?;
+    memory(&mut table, &gateway, stored).await?;
+    drop(gateway);
+    readiness(&mut table, &program).await?;
+    table.print();
+    Ok(())
+}
+
+async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway: &Gateway) -> Result<()> {
+    let [mut gets, mut proxied_gets, mut answered] = [const { Vec::new() }; 3];
+    let [mut posts, mut proxied_posts, mut accepted] = [const { Vec::new() }; 3];
+    let mut delivered = Vec::new();
+    for round in 0..ROUNDS {
+        gets.push(wrk(&format!("{}/answer", functions.url), Requests::Get, SECONDS).await?);
+        proxied_gets.push(wrk(&format!("{}/answer", nginx.url), Requests::Get, SECONDS).await?);
+        answered.push(wrk(&format!("{}/answer", gateway.events), Requests::Get, SECONDS).await?);
+        let ids = format!("accepted-{round}-");
+        let events = Requests::Events(&ids, 1);
+        posts.push(wrk(&format!("{}/echo", functions.url), events, SECONDS).await?);
+        proxied_posts.push(wrk(&format!("{}/echo", nginx.url), events, SECONDS).await?);
+        accepted.push(wrk(&gateway.events, events, SECONDS).await?);
+        delivered.push(deliver(functions, gateway, &format!("delivered-{round}-")).await?);
+    }
+    let rate = |loads: &[Load]| median(loads.iter().map(|load| load.per_second));
+    let axum = rate(&gets);
+    table.load("`GET` answered by axum", &gets, axum, None);
+    table.load("`GET` through nginx", &proxied_gets, axum, None);
+    table.load(
+        "`GET` through the gateway (sync `http.request`)",
+        &answered,
+        axum,
+        Some(Goal::AtLeast(7_000.0)),
+    );
+    let axum = rate(&posts);
+    table.load("event echoed by axum", &posts, axum, None);
+    table.load("event echoed through nginx", &proxied_posts, axum, None);
+    table.load("event on disk (202)", &accepted, axum, Some(Goal::AtLeast(15_000.0)));
+    let (loads, delivered): (Vec<Load>, Vec<Delivered>) = delivered.into_iter().unzip();
+    let of = |f: fn(&Delivered) -> f64| median(delivered.iter().map(f));
+    table.load("event on disk (202), with a subscriber", &loads, axum, None);
+    table.rate("… delivered meanwhile", of(|d| d.meanwhile), axum, None);
+    table.rate("… delivered after that", of(|d| d.after), axum, Some(Goal::AtLeast(10_000.0)));
+    table.rate("… accepted and delivered, all in all", of(|d| d.all), axum, None);
+    Ok(())
+}
+
+/// Rates per second.
+struct Delivered {
+    meanwhile: f64,
+    after: f64,
+    all: f64,
+}
+
+/// Emits events with a subscriber as fast as they are accepted, waits until all are delivered, and checks that they are.
+async fn deliver(functions: &Functions, gateway: &Gateway, ids: &str) -> Result<(Load, Delivered)> {
+    let before = gateway.delivered().await?;
+    functions.take_collected();
+    let began = Instant::now();
+    let load = wrk(&format!("{}/collect", gateway.events), Requests::Events(ids, 1), SECONDS).await?;
+    let accepting = began.elapsed().as_secs_f64();
+    let meanwhile = gateway.delivered().await? - before;
+    let stopped = Instant::now();
+    gateway.idle().await?;
+    let (after, all) = (stopped.elapsed().as_secs_f64(), began.elapsed().as_secs_f64());
+    let delivered = gateway.delivered().await? - before;
+    let arrived = u64::try_from(functions.take_collected().iter().filter(|arrived| **arrived).count())?;
+    // What was under way when wrk stopped is accepted without being counted by it.
+    let acknowledged = load.requests - load.failed;
+    if arrived < acknowledged || arrived != delivered {
+        return Err(format!("{acknowledged} acknowledged, {delivered} delivered, {arrived} arrived").into());
+    }
+    let per_second = |events: u64, seconds: f64| events as f64 / seconds;
+    let rates = Delivered {
+        meanwhile: per_second(meanwhile, accepting),
+        after: per_second(delivered - meanwhile, after),
+        all: per_second(delivered, all),
+    };
+    Ok((load, rates))
+}
+
+/// How long events are on their way to the subscribers that answer, when all do and when one does not.
+async fn hung_subscriber(table: &mut Table, functions: &Functions, gateway: &Gateway) -> Result<()> {
+    for number in 0..SUBSCRIBERS {
+        let url = format!("{}/timed/{number}", functions.url);
+        gateway.subscribe(&format!("timed-{number}"), &url, "timed", "/timed").await?;
+    }
+    let (mut healthy, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        healthy.push(timed(functions, gateway, SUBSCRIBERS).await?);
+        functions.hang(7);
+        others.push(timed(functions, gateway, SUBSCRIBERS - 1).await?);
+        functions.release();
+        gateway.idle().await?;
+    }
+    let (healthy, others) = (median(healthy.into_iter()), median(others.into_iter()));
+    table.latency(&format!("until {SUBSCRIBERS} subscribers have an event"), healthy, None, None);
+    let name = format!("until {} of them have it, one hangs", SUBSCRIBERS - 1);
+    table.latency(&name, others, Some(healthy), Some(Goal::AtMost(1.1)));
+    Ok(())
+}
+
+/// The 99th percentile of the time that events take to so many subscribers, in milliseconds.
+async fn timed(functions: &Functions, gateway: &Gateway, answering: usize) -> Result<f64> {
+    functions.take_latencies();
+    for _ in 0..TIMED_EVENTS {
+        let at = now();
+        let event = json!({ "specversion": "1.0", "id": at.to_string(), "source": "/throughput", "type": "timed",
+                            "data": { "at": at } });
+        gateway.emit("/timed", &event).await?;
+        tokio::time::sleep(PAUSE).await;
+    }
+    let mut latencies = functions.take_latencies();
+    while latencies.len() < answering * TIMED_EVENTS {
+        tokio::time::sleep(PAUSE).await;
+        latencies.extend(functions.take_latencies());
+    }
+    latencies.sort_unstable();
+    Ok(latencies[latencies.len() * 99 / 100].as_secs_f64() * 1000.0)
+}
+
+async fn memory(table: &mut Table, gateway: &Gateway, events: u64) -> Result<()> {
+    let mut stored = 0;
+    for round in 0.. {
+        if stored >= events {
+            break;
+        }
+        let load = wrk(&gateway.events, Requests::Events(&format!("stored-{round}-"), 100), SECONDS).await?;
+        stored += (load.requests - load.failed) * 100;
+    }
+    let name = format!("memory (RSS) with {stored} events stored");
+    table.figure(&name, gateway.memory()?, "MiB", Goal::AtMost(256.0));
+    Ok(())
+}
+
+/// How soon a gateway is ready that was killed while many deliveries were pending.
+async fn readiness(table: &mut Table, program: &Path) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let mut gateway = Gateway::start(program, &data)?;
+    gateway.create("eventtypes", &json!({ "name": "e" })).await?;
+    // Nobody listens there.
+    gateway.subscribe("nobody", "http://127.0.0.1:9/", "e", "/").await?;
+    let mut round = 0;
+    while gateway.backlog().await? < PENDING {
+        wrk(&gateway.events, Requests::Events(&format!("pending-{round}-"), 100), 1).await?;
+        round += 1;
+    }
+    let pending = gateway.backlog().await?;
+    let mut starts = Vec::new();
+    for _ in 0..ROUNDS {
+        drop(gateway);
+        gateway = Gateway::start(program, &data)?;
+        starts.push(gateway.started.as_secs_f64() * 1000.0);
+    }
+    let name = format!("ready after SIGKILL with {pending} deliveries pending");
+    table.figure(&name, median(starts.into_iter()), "ms", Goal::AtMost(1000.0));
+    Ok(())
+}

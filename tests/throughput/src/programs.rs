@@ -1,0 +1,182 @@
+//! The programs that are measured: the gateway and nginx. Each ends with the value that holds it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::Result;
+
+/// The gateway as it is shipped. Its path.
+pub fn build_gateway() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os("EVENT_GATEWAY") {
+        return Ok(built.into());
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let build = ["build", "--release", "--package", "eg-gateway", "--bin", "event-gateway"];
+    let status = Command::new("cargo").args(build).current_dir(&root).status()?;
+    let built = root.join("target/release/event-gateway");
+    if status.success() { Ok(built) } else { Err("the gateway does not build".into()) }
+}
+
+/// A running gateway. Dropped, it is killed as no program can prepare for.
+pub struct Gateway {
+    process: Child,
+    pub events: String,
+    config: String,
+    /// How long it took until it was ready.
+    pub started: Duration,
+    client: reqwest::Client,
+}
+
+impl Gateway {
+    pub fn start(program: &Path, data: &Path) -> Result<Self> {
+        let began = Instant::now();
+        let mut process = Command::new(program)
+            .args(["--dev", "--log-format=json", "--events-port=0", "--config-port=0", "--embed-data-dir"])
+            .arg(data)
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = process.stderr.take().ok_or("no log")?;
+        let mut gateway = Self {
+            process,
+            events: String::new(),
+            config: String::new(),
+            started: Duration::ZERO,
+            client: reqwest::Client::new(),
+        };
+        let mut log = BufReader::new(log);
+        while gateway.events.is_empty() {
+            let mut line = String::new();
+            if log.read_line(&mut line)? == 0 {
+                return Err("the gateway does not start".into());
+            }
+            let entry: Value = serde_json::from_str(&line)?;
+            if let (Some(events), Some(config)) = (entry["events"].as_str(), entry["config"].as_str()) {
+                (gateway.events, gateway.config) = (events.to_owned(), config.to_owned());
+            }
+        }
+        gateway.started = began.elapsed();
+        // The rest is read so that the program never waits for room in the pipe.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Ok(gateway)
+    }
+
+    /// Creates a resource.
+    pub async fn create(&self, kind: &str, resource: &Value) -> Result<()> {
+        let url = format!("{}/v1/spaces/default/{kind}", self.config);
+        let response = self.client.post(url).json(resource).send().await?;
+        let status = response.status();
+        if status.is_success() { Ok(()) } else { Err(format!("{resource}: {status}").into()) }
+    }
+
+    /// A function at this URL, subscribed to events of a type that are sent to a path.
+    pub async fn subscribe(&self, function: &str, url: &str, event_type: &str, path: &str) -> Result<()> {
+        let provider = json!({ "functionId": function, "type": "http", "provider": { "url": url } });
+        self.create("functions", &provider).await?;
+        let sync = event_type == "http.request";
+        let (kind, method) = if sync { ("sync", "GET") } else { ("async", "POST") };
+        let subscription = json!({ "type": kind, "eventType": event_type, "functionId": function, "path": path,
+                                   "method": method });
+        self.create("subscriptions", &subscription).await
+    }
+
+    pub async fn emit(&self, path: &str, event: &Value) -> Result<()> {
+        let request = self.client.post(format!("{}{path}", self.events));
+        let request = request.header("content-type", "application/cloudevents+json").body(event.to_string());
+        let status = request.send().await?.status();
+        if status == 202 { Ok(()) } else { Err(format!("not accepted: {status}").into()) }
+    }
+
+    /// How many deliveries wait or are under way.
+    pub async fn backlog(&self) -> Result<u64> {
+        let text = self.client.get(format!("{}/v1/metrics", self.config)).send().await?.text().await?;
+        let value = text.lines().find_map(|line| line.strip_prefix("eventgateway_events_backlog "));
+        Ok(value.ok_or("no backlog")?.trim().parse()?)
+    }
+
+    /// Returns once nothing waits or is under way.
+    pub async fn idle(&self) -> Result<()> {
+        while self.backlog().await? > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// How many deliveries succeeded since the gateway exists.
+    pub async fn delivered(&self) -> Result<u64> {
+        let url = format!("{}/v1/accounting", self.config);
+        let books: Value = self.client.get(url).send().await?.json().await?;
+        if books["balanced"] != true {
+            return Err(format!("the books do not balance: {books}").into());
+        }
+        books["delivered"].as_u64().ok_or_else(|| format!("nothing delivered in {books}").into())
+    }
+
+    /// Memory in use, in MiB.
+    pub fn memory(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
+        Ok(kib / 1024.0)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// nginx as a reverse proxy that keeps its connections, as a gateway does.
+pub struct Nginx {
+    process: Child,
+    _dir: TempDir,
+    pub url: String,
+}
+
+impl Nginx {
+    pub async fn start(upstream: &str) -> Result<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let dir = tempfile::tempdir()?;
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let upstream = upstream.trim_start_matches("http://");
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|name| format!("{name}_temp_path {};", path(name)))
+            .collect();
+        let configuration = format!(
+            "worker_processes auto; daemon off; pid {}; error_log {} error; events {{ worker_connections 4096; }}
+             http {{ access_log off; keepalive_requests 100000000; {temporary}
+                 upstream functions {{ server {upstream}; keepalive 64; keepalive_requests 100000000; }}
+                 server {{ listen 127.0.0.1:{port}; location / {{
+                     proxy_pass http://functions; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }} }}",
+            path("pid"),
+            path("log")
+        );
+        std::fs::write(path("conf"), configuration)?;
+        let process = Command::new("nginx").args(["-e", &path("log"), "-c", &path("conf")]).spawn();
+        let process = process.map_err(|e| format!("nginx: {e}; apt-get install nginx-light"))?;
+        let nginx = Self { process, _dir: dir, url: format!("http://127.0.0.1:{port}") };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while reqwest::get(format!("{}/answer", nginx.url)).await.is_err() {
+            if Instant::now() > deadline {
+                return Err("nginx does not answer".into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(nginx)
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Asked to, it ends its workers; killed, it would leave them behind.
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
