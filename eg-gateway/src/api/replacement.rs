@@ -37,8 +37,8 @@ pub(super) async fn carry_out(app: Arc<App>, space: String, body: Body) -> Resul
     let body = read_body(body, app.body_limit).await?;
     let Request { delete, create } =
         serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(format!("no replacement: {e}")))?;
-    let subscription = |one: &Box<RawValue>| rules::subscription(&space, one.get().as_bytes());
-    let created = create.iter().map(subscription).collect::<Result<Vec<_>, Refusal>>()?;
+    let subscription = |one: Box<RawValue>| rules::subscription(&space, one.get().as_bytes());
+    let created = create.into_iter().map(subscription).collect::<Result<Vec<_>, Refusal>>()?;
     // A client that hangs up in the middle must not leave memory and disk with different configurations.
     let change = async move {
         app.configuration.change(|catalog| catalog.replace_subscriptions(&space, &delete, created)).await
