@@ -79,9 +79,9 @@ fn api_gateway(method: &str, path: &str, body: &str) -> Value {
 #[tokio::test]
 async fn users_are_registered_and_read_whoever_carries_the_request() {
     let users = build(&["users"])["users"].display().to_string();
-    let directory = tempfile::tempdir().unwrap();
-    let database = directory.path().join("users.db").display().to_string();
-    let reader = Lambda::start(&users, "users.get_user", &[("USERS_DB", &database)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().display().to_string();
+    let reader = Lambda::start(&users, "users.get_user", &[("EG_DATA_DIR", &directory)]).await;
     let missing = |answer: Value| (answer["statusCode"].clone(), answer["body"].clone());
     let expected = (json!(404), json!(r#"{"errors":["Could not retrieve user with ID a/b"]}"#));
 
@@ -90,7 +90,7 @@ async fn users_are_registered_and_read_whoever_carries_the_request() {
     let request = api_gateway("GET", "/users/a%2Fb", "");
     assert_eq!(missing(reader.invoke(request).await.unwrap()), expected);
 
-    let writer = Lambda::start(&users, "*", &[("USERS_DB", &database)]).await;
+    let writer = Lambda::start(&users, "*", &[("EG_DATA_DIR", &directory)]).await;
     let incomplete = http_request("POST", "/users", &json!({}), &json!({"id": "10"}));
     let answer = writer.invoke(incomplete).await.unwrap();
     assert_eq!(answer["statusCode"], 400);
@@ -138,7 +138,7 @@ async fn a_binary_tells_the_schemas_of_its_events() {
     let binary = &build(&["typed-events"])["typed-events"];
     let strip = Command::new("strip").arg("-o").arg(&stripped).arg(binary).status().await;
     assert!(strip.expect("strip belongs to the C toolchain that rustc links with").success());
-    let output = cargo_eg().arg("manifest").arg(&stripped).output().await.unwrap();
+    let output = cargo_eg().args(["manifest", "--json"]).arg(&stripped).output().await.unwrap();
     let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
     let id =
         json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "integer", "minimum": 0});

@@ -57,7 +57,7 @@ async fn an_application_that_answers_itself_on_lambda_is_stopped_at_the_limit() 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_is_one_that_is_an_http_server() {
     let state = tempfile::tempdir().unwrap();
-    let app = App::start(state.path(), &["services/users"]).await;
+    let app = App::start(state.path(), &["services/registration/users"]).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_misbehaving"));
     command.env("PORT", "0").env("EVENT_GATEWAY_URL", &app.events).env_remove("AWS_LAMBDA_RUNTIME_API");
     let server = Program::start("misbehaving", command);
