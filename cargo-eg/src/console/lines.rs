@@ -91,8 +91,24 @@ fn line(activity: &Activity, cause: &str) -> String {
             let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}{cause}", short(event_id));
             format!("{event} → {function} filtered out: {}", one_line(reason))
         }
+        Activity::Disabled { subscription, reason, .. } => {
+            format!("{RED}subscription disabled{RED:#} {subscription}: {}", one_line(reason))
+        }
+        Activity::Redriven { deliveries, .. } => format!("{} delivered again", dead_letters(*deliveries)),
+        Activity::Discarded { deliveries, .. } => format!("{} discarded", dead_letters(*deliveries)),
+        Activity::Replayed { replay, events, deliveries, .. } => {
+            format!("replay {replay}: {events} events, {deliveries} deliveries")
+        }
+        Activity::CircuitOpened { function, .. } => {
+            format!("{function} {RED}keeps failing{RED:#}: it is tried once a second until it succeeds")
+        }
+        Activity::CircuitClosed { function, .. } => format!("{function} {GREEN}works again{GREEN:#}"),
         other => format!("{other:?}"),
     }
+}
+
+fn dead_letters(count: usize) -> String {
+    if count == 1 { "1 dead letter".to_owned() } else { format!("{count} dead letters") }
 }
 
 fn happening(happening: &Happening) -> Option<String> {
@@ -218,6 +234,25 @@ mod tests {
         );
         let dead = DeliveryOutcome::Dead { reason: "rejected".to_owned() };
         check(&delivery(1, dead), "user.created 0abcdef1 → emails-send dead letter: rejected");
+    }
+
+    #[test]
+    fn so_is_what_is_changed_and_what_keeps_failing() {
+        let (space, function) = ("default".to_owned(), "crm-add".to_owned());
+        check(
+            &Activity::CircuitOpened { space: space.clone(), function: function.clone() },
+            "crm-add keeps failing: it is tried once a second until it succeeds",
+        );
+        check(&Activity::CircuitClosed { space: space.clone(), function }, "crm-add works again");
+        check(&Activity::Redriven { space: space.clone(), deliveries: 1 }, "1 dead letter delivered again");
+        check(&Activity::Discarded { space: space.clone(), deliveries: 2 }, "2 dead letters discarded");
+        let (replay, reason) = ("r-1".to_owned(), "gone\n(410)".to_owned());
+        check(
+            &Activity::Replayed { space: space.clone(), replay, events: 3, deliveries: 6 },
+            "replay r-1: 3 events, 6 deliveries",
+        );
+        let subscription = "s-1".to_owned();
+        check(&Activity::Disabled { space, subscription, reason }, "subscription disabled s-1: gone (410)");
     }
 
     #[test]
