@@ -8,8 +8,8 @@ use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};
 use crate::text::nearest;
 
-/// What the types of the gateway's own events begin with.
-const SYSTEM: &str = "gateway.";
+/// What the types of the gateway's own events begin with: the original's, and those that are new.
+const SYSTEM: [&str; 2] = ["gateway.", "eventgateway."];
 
 /// Event types with their emitters and their subscribers, in the order of their names.
 struct Flow<'a> {
@@ -38,8 +38,9 @@ impl<'a> Flow<'a> {
 /// Subscriptions to what no service emits.
 pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
     let flow = Flow::of(services);
+    let of_gateway = |ty: &str| SYSTEM.iter().any(|prefix| ty.starts_with(prefix));
     let missing =
-        flow.subscribers.iter().filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !ty.starts_with(SYSTEM));
+        flow.subscribers.iter().filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !of_gateway(ty));
     missing
         .map(|(ty, subscribers)| {
             let places = subscribers.iter().map(|function| place(function, format!("on {ty}"))).collect();
@@ -137,7 +138,11 @@ mod tests {
             ("users", &[("create", &["POST /users"], &["user.created", "user.counted"])]),
             (
                 "mail",
-                &[("send", &["user.create", "gateway.event.received"], &[]), ("pay", &["card.charged"], &[])],
+                &[
+                    ("send", &["user.create", "gateway.event.received"], &[]),
+                    ("pay", &["card.charged"], &[]),
+                    ("alert", &["eventgateway.delivery.deadLettered"], &[]),
+                ],
             ),
         ]);
         let found = never_emitted(&given);
