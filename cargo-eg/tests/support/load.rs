@@ -29,14 +29,14 @@ impl SlowBuild {
         Self { flags: tempfile::tempdir().unwrap() }
     }
 
-    /// The `build.rs` of the package.
+    /// The `build.rs` of the package. It ends with the test at the latest: whoever started it may be gone by then.
     pub(crate) fn script(&self) -> String {
         format!(
             r#"fn main() {{
     let flags = std::path::Path::new({:?});
     if flags.join("hold").exists() {{
         std::fs::write(flags.join("building"), "").unwrap();
-        while !flags.join("go").exists() {{
+        while flags.join("hold").exists() && !flags.join("go").exists() {{
             std::thread::sleep(std::time::Duration::from_millis(10));
         }}
     }}
