@@ -11,6 +11,7 @@ use cargo_eg::manifest::{Function, Trigger};
 use eg_gateway::{Activity, Gateway};
 use eg_sdk::{EventGateway, Settings};
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{Deployment, deployments, tidy};
 use crate::exit::{Exit, Failure, chain};
@@ -215,17 +216,26 @@ impl App {
         self.gateway.activity()
     }
 
-    /// Lets the gateway, the queues and the clock finish what is under way, then stops the functions.
-    pub(crate) async fn stop(mut self) {
-        let queues = tokio::time::timeout(GRACE, self.mappings.stop());
-        let schedules = tokio::time::timeout(GRACE, async {
-            if let Some(schedules) = &mut self.schedules {
-                schedules.stop().await;
-            }
-        });
-        // What is not finished in time comes again after the next start.
-        let ((), _, _) = tokio::join!(self.gateway.shutdown(), queues, schedules);
-        self.emulator.shut_down().await;
+    /// Lets the gateway, the queues and the clock finish what is under way, then stops the functions; waits for nothing
+    /// any more once `at_once` is cancelled.
+    pub(crate) async fn stop(mut self, at_once: &CancellationToken) {
+        let others = async {
+            // What is not finished in time comes again after the next start.
+            let _ = tokio::time::timeout(GRACE, async {
+                let schedules = async {
+                    if let Some(schedules) = &mut self.schedules {
+                        schedules.stop().await;
+                    }
+                };
+                tokio::join!(self.mappings.stop(), schedules)
+            })
+            .await;
+        };
+        let others = at_once.run_until_cancelled(others);
+        // Functions that are killed are no failures to a gateway that has stopped.
+        tokio::join!(self.gateway.shutdown_or_abort(at_once.cancelled()), others);
+        // What is dropped ends at once.
+        at_once.run_until_cancelled(self.emulator.shut_down()).await;
     }
 }
 

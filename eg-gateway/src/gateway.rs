@@ -16,7 +16,8 @@ use crate::activity::Activity;
 use crate::api::{self, App};
 use crate::budget::Budget;
 use crate::configuration::{ChangeError, Configuration};
-use crate::deliver::engine::{Delivering, Engine};
+use crate::deliver::attempt::Delivering;
+use crate::deliver::engine::Engine;
 use crate::deliver::{Callers, Invoker, Wakeups};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
@@ -265,13 +266,21 @@ impl Gateway {
 
     /// Stops accepting, lets requests and deliveries under way finish for up to 9 seconds, and closes the store. What
     /// is unfinished then is delivered after the next start.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
+        self.shutdown_or_abort(std::future::pending()).await;
+    }
+
+    /// The same, but waits for nothing any more once `at_once` is ready.
+    pub async fn shutdown_or_abort(mut self, at_once: impl Future<Output = ()>) {
         self.stop.cancel();
-        let finished = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, finished).await.is_err() {
-            tracing::warn!("not everything finished in time; the rest is delivered after the next start");
-            self.tasks.shutdown().await;
+        tokio::select! {
+            () = async { while self.tasks.join_next().await.is_some() {} } => {}
+            () = tokio::time::sleep(GRACE) => {
+                tracing::warn!("not everything finished in time; the rest is delivered after the next start");
+            }
+            () = at_once => {}
         }
+        self.tasks.shutdown().await;
         self.store.close().await;
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;

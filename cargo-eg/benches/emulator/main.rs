@@ -51,6 +51,8 @@ struct Contestant {
 enum Process {
     Ours(Running),
     Theirs(Child),
+    /// A thread of this one.
+    Axum,
 }
 
 impl Drop for Process {
@@ -58,6 +60,7 @@ impl Drop for Process {
         let child = match self {
             Self::Ours(running) => &mut running.child,
             Self::Theirs(child) => child,
+            Self::Axum => return,
         };
         // As Ctrl-C does, so that it takes its functions along.
         signal(child, Signal::INT);
@@ -65,7 +68,8 @@ impl Drop for Process {
     }
 }
 
-#[tokio::main]
+/// On one thread, so that the caller does not wait for threads of its own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let (function, cargo_lambda) = (watch::function()?, watch::install()?);
     let (mut our_starts, mut their_starts) = (Vec::new(), Vec::new());
@@ -74,14 +78,18 @@ async fn main() -> Outcome<()> {
         their_starts.push(theirs(&cargo_lambda, &function).await?.start);
     }
     let (mut ours, mut theirs) = (ours(&function).await?, theirs(&cargo_lambda, &function).await?);
+    let mut exchange = Contestant::meet(Process::Axum, &axum_server()?, "echo", Instant::now()).await?;
     for _ in 0..TURNS {
         ours.turn().await?;
         theirs.turn().await?;
+        exchange.turn().await?;
     }
     println!("| | `cargo eg run` | `cargo lambda watch` | ratio |\n|---|---|---|---|");
     for (title, share) in [("median", 0.5), ("99th percentile", 0.99)] {
         let [a, b] = [&mut ours, &mut theirs].map(|one| micros(at(&mut one.one_by_one, share)));
         println!("| invocation, {title} | {a:.0} µs | {b:.0} µs | {:.2} |", a / b);
+        let two = 2.0 * micros(at(&mut exchange.one_by_one, share));
+        println!("| … of it two exchanges, as with axum | {two:.0} µs | {two:.0} µs | |");
     }
     let [a, b] = [&mut ours, &mut theirs].map(|one| at(&mut one.together, 0.5));
     println!("| {CALLERS} callers, invocations a second | {a:.0} | {b:.0} | {:.2} |", a / b);
@@ -140,6 +148,19 @@ async fn theirs(cargo_lambda: &Path, function: &Path) -> Outcome<Contestant> {
     let started = Instant::now();
     let (process, url) = watch::start(cargo_lambda, function, CALLERS)?;
     Contestant::meet(Process::Theirs(process), &url, "echo", started).await
+}
+
+/// A server that gives back what it gets: what an exchange costs over which nobody has any say.
+fn axum_server() -> Outcome<String> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    std::thread::spawn(move || {
+        let echo = axum::Router::new().fallback(|body: String| async { body });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { axum::serve(tokio::net::TcpListener::from_std(listener)?, echo).await })
+    });
+    Ok(url)
 }
 
 impl Contestant {

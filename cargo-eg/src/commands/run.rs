@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::current_folder;
@@ -56,10 +57,15 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
         }
     }
     eprintln!("stopping: waiting for what is under way; Ctrl-C again stops at once");
+    let at_once = CancellationToken::new();
+    let stop = app.stop(&at_once);
+    tokio::pin!(stop);
     tokio::select! {
-        () = app.stop() => Ok(()),
-        () = signals.next() => Err(interrupted("interrupted; what was not delivered is delivered after the next start")),
+        () = &mut stop => return Ok(()),
+        () = signals.next() => at_once.cancel(),
     }
+    stop.await;
+    Err(interrupted("interrupted; what was not delivered is delivered after the next start"))
 }
 
 impl Session {

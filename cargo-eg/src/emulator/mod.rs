@@ -63,6 +63,7 @@ mod runtime_api;
 mod spec;
 mod status;
 mod stream;
+mod thread;
 mod variables;
 
 use std::future::Future;
@@ -84,6 +85,7 @@ pub use spec::FunctionSpec;
 use function::Function;
 use log::FunctionLog;
 use registry::Registry;
+use thread::Thread;
 
 /// How long callers have to take their answers when the emulator stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -108,6 +110,8 @@ pub struct Emulator {
     routes: axum::Router,
     registry: Registry,
     door: Door,
+    // The last one: its end is the end of all tasks.
+    thread: Thread,
 }
 
 /// Whether callers are let in.
@@ -129,6 +133,9 @@ pub enum StartError {
         /// The address.
         addr: SocketAddr,
     },
+    /// The operating system gives it no thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// The address cannot be listened at.
     #[error("cannot listen on {addr}")]
     Listen {
@@ -194,9 +201,12 @@ impl Emulator {
             io::ErrorKind::AddrInUse => StartError::PortInUse { addr },
             _ => StartError::Listen { addr, source },
         };
-        let listener = TcpListener::bind(addr).await.map_err(failed)?;
+        let thread = Thread::start().map_err(StartError::Thread)?;
+        let bind = thread.handle().spawn(TcpListener::bind(addr));
+        let listener = bind.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        Ok(Self { url, log_dir, routes, registry: Registry::default(), door: Door::Closed(listener) })
+        let registry = Registry::new(thread.handle().clone());
+        Ok(Self { url, log_dir, routes, registry, door: Door::Closed(listener), thread })
     }
 
     /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -290,7 +300,8 @@ impl Emulator {
             // Only speed is lost without it.
             let _ = stream.set_nodelay(true);
         });
-        tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stop).await })
+        let serve = async move { axum::serve(listener, router).with_graceful_shutdown(stop).await };
+        self.thread.handle().spawn(serve)
     }
 }
 

@@ -1,7 +1,9 @@
 //! One function process: started in a process group of its own, its output read line by line, killed
 //! for certain. Knows nothing of invocations.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +20,17 @@ use super::output::{Output, read_output};
 /// could hold them for ever.
 const PIPES_CLOSE: Duration = Duration::from_millis(500);
 
+/// More than the status of a process is long, in bytes, so that it is read at once.
+const STATUS: usize = 8 * 1024;
+
 /// A running process. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     /// The leader of the group. `None` once it has been waited for: the number may be reused then.
     group: Option<Pid>,
+    /// What the operating system says of it, where there is such a file.
+    status: Option<File>,
     catch_up: mpsc::Sender<oneshot::Sender<()>>,
     reader: JoinHandle<()>,
 }
@@ -42,9 +49,10 @@ impl Process {
             .spawn()?;
         let output = Output::of(&mut child)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let status = child.id().and_then(|id| File::open(format!("/proc/{id}/status")).ok());
         let (catch_up, requests) = mpsc::channel(1);
         let reader = tokio::spawn(read_output(output, log, requests));
-        Ok(Self { child, group, catch_up, reader })
+        Ok(Self { child, group, status, catch_up, reader })
     }
 
     /// Waits until the process ends on its own. Can be dropped and called again.
@@ -72,7 +80,9 @@ impl Process {
 
     /// The most memory it has used at once, in megabytes. Only Linux tells.
     pub(super) fn peak_memory_mb(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let mut status = [0; STATUS];
+        let length = self.status.as_ref()?.read_at(&mut status, 0).ok()?;
+        let status = str::from_utf8(&status[..length]).ok()?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kilobytes: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kilobytes.div_ceil(1024))

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,15 +16,16 @@ use super::init::InitFailure;
 use super::status::InvokeError;
 
 /// Shared by all parts of an emulator; cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Registry {
     functions: Arc<RwLock<BTreeMap<String, Arc<Function>>>>,
     work: Work,
 }
 
 /// The tasks of an emulator, and the word to stop them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Work {
+    thread: Handle,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -50,11 +52,17 @@ impl Work {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.tasks.spawn(work)
+        self.tasks.spawn_on(work, &self.thread)
     }
 }
 
 impl Registry {
+    /// Without functions; tasks run on `thread`.
+    pub(super) fn new(thread: Handle) -> Self {
+        let work = Work { thread, tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        Self { functions: Arc::default(), work }
+    }
+
     pub(super) fn work(&self) -> &Work {
         &self.work
     }
