@@ -1,6 +1,6 @@
 //! The only place that asks the machine for time and randomness. Everything else gets both as values.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -23,6 +23,11 @@ pub(crate) fn now_millis() -> Millis {
 pub(crate) fn millis(at: OffsetDateTime) -> Millis {
     // Milliseconds of the years ±9999 fit easily.
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// `millis` as a duration; none when it is negative.
+pub(crate) fn duration(millis: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
 /// The steady clock, for durations.

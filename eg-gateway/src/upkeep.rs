@@ -13,7 +13,7 @@ use crate::decide::catalog::{Change, Resource};
 use crate::decide::delivery;
 use crate::decide::policy;
 use crate::decide::retry::RetryPolicy;
-use crate::deliver::engine::{Delivering, tell_ended};
+use crate::deliver::attempt::{Delivering, tell_ended};
 use crate::options::Options;
 use crate::store::{Candidate, Gatekeeper, Limits};
 

@@ -88,6 +88,16 @@ pub(crate) enum Next {
     Expired { error: String, reason: String },
 }
 
+impl Next {
+    /// Whether the delivery has ended without success.
+    pub(crate) fn gives_up(&self) -> bool {
+        match self {
+            Self::Delivered | Self::Retry { .. } => false,
+            Self::Dead { .. } | Self::Disable { .. } | Self::Expired { .. } => true,
+        }
+    }
+}
+
 /// Decides what follows after the attempt that ended with `outcome`.
 ///
 /// `failures` counts the failed attempts before it, `age` is the time since the event was accepted, `chance` is a

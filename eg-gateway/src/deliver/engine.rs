@@ -1,46 +1,28 @@
-//! Makes the deliveries that the store holds: loads what is due, calls the functions, writes down what came of it.
-//! Keeps in memory only what is under way, and one number per function.
+//! Decides when which deliveries are attempted: loads what is due, keeps the workers busy, has written down what came of
+//! it. Keeps in memory only what is under way, and one number per function. What an attempt is, is `attempt`'s part.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use eg_sdk::config::{Function, Subscription};
+use eg_sdk::config::Function;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Invoker, Wakeups};
-use crate::activity::{Activity, DeliveryOutcome};
+use super::Wakeups;
+use super::attempt::{Called, Delivering, Recorded, attempt, conclude, tell_ended};
+use crate::activity::Activity;
 use crate::clock::{self, Millis};
-use crate::configuration::Configuration;
 use crate::decide::breaker::{Admission, Breaker};
-use crate::decide::delivery::{self, Failure, Next};
-use crate::decide::policy;
-use crate::decide::replay;
-use crate::decide::retry::RetryPolicy;
 use crate::decide::share::{Demand, allot};
-use crate::feed::Feed;
-use crate::metrics::Metrics;
-use crate::store::{Claim, Claimed, Ended, Finish, Lane, Store, StoreError};
+use crate::store::{Claim, Lane, StoreError};
 use crate::upkeep;
-
-/// How long to wait before asking a store again that failed.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest sleep: bounds what a jump of the wall clock can do.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// What an attempt needs.
-pub(crate) struct Delivering {
-    pub(crate) store: Store,
-    pub(crate) configuration: Arc<Configuration>,
-    pub(crate) invoker: Arc<Invoker>,
-    pub(crate) feed: Feed,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) stop: CancellationToken,
-}
+/// How long a busy function's next deliveries wait for more of its calls to end, so that more of them share a transaction.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// The loop that keeps the workers busy.
 pub(crate) struct Engine {
@@ -52,9 +34,11 @@ pub(crate) struct Engine {
     lanes: HashMap<Lane, LaneState>,
     running: JoinSet<Called>,
     running_lanes: HashMap<Id, (Lane, usize)>,
-    /// Calls that ended, and whose end is being written down. They keep no worker busy: what is written together with the
-    /// next claims needs no sync of its own.
-    recording: JoinSet<Recorded>,
+    /// Calls that ended, and whose end is not yet being written down: together it costs less.
+    ended: Vec<Called>,
+    /// Calls whose end is being written down. They keep no worker busy: what is written together with the next claims needs
+    /// no sync of its own.
+    recording: JoinSet<Vec<Recorded>>,
 }
 
 #[derive(Debug, Default)]
@@ -63,25 +47,6 @@ struct LaneState {
     /// When its next delivery is due, as far as is known.
     due: Option<Millis>,
     breaker: Breaker,
-}
-
-/// A call that ended, and what is to be written down about it.
-struct Called {
-    /// Whether the function did its work or said that it never will.
-    answered: bool,
-    finish: Finish,
-    subscription_id: String,
-    event_id: String,
-    event_type: String,
-    /// How old the delivery is.
-    age: Duration,
-}
-
-/// The end of a call that is on disk.
-struct Recorded {
-    lane: Lane,
-    /// When the delivery, or the one that waited for it, is due.
-    due: Option<Millis>,
 }
 
 impl Engine {
@@ -102,6 +67,7 @@ impl Engine {
             memory: memory.max(1),
             running: JoinSet::new(),
             running_lanes: HashMap::new(),
+            ended: Vec::new(),
             recording: JoinSet::new(),
         })
     }
@@ -109,6 +75,7 @@ impl Engine {
     /// Delivers until `stop`, then lets what is under way finish.
     pub(crate) async fn run(mut self) {
         let stop = self.delivering.stop.clone();
+        let mut gathered = false;
         while !stop.is_cancelled() {
             let now = clock::now_millis();
             for lane in self.wakeups.take() {
@@ -121,11 +88,17 @@ impl Engine {
             while let Some(recorded) = self.recording.try_join_next() {
                 self.recorded(recorded);
             }
+            self.record();
             let wanted = self.wanted(now);
             if wanted.is_empty() {
                 self.rest(now, &stop).await;
                 continue;
             }
+            if !std::mem::replace(&mut gathered, true) && self.is_worth_waiting(&wanted) {
+                tokio::time::sleep(GATHERING).await;
+                continue;
+            }
+            gathered = false;
             let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
             let bytes = self.memory.saturating_sub(under_way);
             let gate = upkeep::gatekeeper(&self.delivering.configuration.current(), &self.delivering.retry);
@@ -145,6 +118,7 @@ impl Engine {
         }
         while let Some(finished) = self.running.join_next_with_id().await {
             self.finished(finished);
+            self.record();
         }
         while self.recording.join_next().await.is_some() {}
     }
@@ -188,11 +162,19 @@ impl Engine {
         wanted
     }
 
+    /// Whether all of it is for functions that have more than that under way: some of it will end in a moment. A probe is
+    /// not among them, so `wanted` can be asked again.
+    fn is_worth_waiting(&self, wanted: &[(Lane, usize)]) -> bool {
+        wanted
+            .iter()
+            .all(|(lane, grant)| self.lanes.get(lane).is_some_and(|state| 2 * grant < state.in_flight))
+    }
+
     /// Waits until something may have changed.
     async fn rest(&mut self, now: Millis, stop: &CancellationToken) {
         // What is due already waits for a worker, not for the clock.
         let next = self.lanes.values().filter_map(|state| state.due).filter(|due| *due > now).min();
-        let sleep = next.map_or(LONGEST_SLEEP, |due| duration(due - now).min(LONGEST_SLEEP));
+        let sleep = next.map_or(LONGEST_SLEEP, |due| clock::duration(due - now).min(LONGEST_SLEEP));
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.wakeups.wait() => {}
@@ -209,7 +191,7 @@ impl Engine {
         }
         for claimed in claimed {
             if claimed.attempt == 1 {
-                self.delivering.metrics.waited(duration(clock::now_millis() - claimed.since));
+                self.delivering.metrics.waited(clock::duration(clock::now_millis() - claimed.since));
             }
             let bytes = claimed.json.len();
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
@@ -247,15 +229,26 @@ impl Engine {
             }
         }
         self.forget_if_idle(&lane);
-        if let Some(called) = called {
-            self.recording.spawn(conclude(Arc::clone(&self.delivering), lane, called));
+        self.ended.extend(called);
+    }
+
+    /// Has written down what ended since the last time.
+    fn record(&mut self) {
+        if !self.ended.is_empty() {
+            let ended = std::mem::take(&mut self.ended);
+            self.recording.spawn(conclude(Arc::clone(&self.delivering), ended));
         }
     }
 
-    fn recorded(&mut self, recorded: Result<Recorded, JoinError>) {
+    fn recorded(&mut self, recorded: Result<Vec<Recorded>, JoinError>) {
         match recorded {
-            Ok(Recorded { lane, due: Some(due) }) => self.due(lane, due),
-            Ok(Recorded { due: None, .. }) => {}
+            Ok(recorded) => {
+                for Recorded { lane, due } in recorded {
+                    if let Some(due) = due {
+                        self.due(lane, due);
+                    }
+                }
+            }
             Err(error) => {
                 broken_off(&error);
             }
@@ -281,109 +274,4 @@ impl Engine {
 fn broken_off(error: &JoinError) -> Id {
     tracing::error!(%error, "an attempt broke off; it is repeated after the next start");
     error.id()
-}
-
-/// Makes one attempt and decides what follows from it.
-async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Claimed) -> Called {
-    let Claimed {
-        delivery,
-        attempt,
-        failures,
-        subscription_id,
-        event_id,
-        event_type,
-        since,
-        ordered,
-        replay,
-        json,
-    } = claimed;
-    let started = clock::instant();
-    let json = replay::marked(json, replay.as_deref());
-    let outcome = call(&delivering, &lane, &event_type, json).await;
-    let duration = started.elapsed();
-    let now = clock::now_millis();
-    let answered = !matches!(outcome, Err(Failure::Retry(_) | Failure::Later(..)));
-    let policy = {
-        let configuration = delivering.configuration.current();
-        let subscription = configuration.catalog.table::<Subscription>().get(&lane.space, &subscription_id);
-        policy::effective(subscription.and_then(|s| s.retry.as_ref()), &delivering.retry)
-    };
-    let age = self::duration(now.saturating_sub(since));
-    let next = delivery::after_attempt(&policy, failures, age, outcome, clock::random());
-    let finish = Finish { delivery, attempt, duration, next, ordered, now };
-    Called { answered, finish, subscription_id, event_id, event_type, age }
-}
-
-/// Writes down the end of an attempt, and tells the watchers.
-async fn conclude(delivering: Arc<Delivering>, lane: Lane, called: Called) -> Recorded {
-    let Called { finish, subscription_id, event_id, event_type, age, .. } = called;
-    let Finish { attempt, duration, ordered, now, .. } = finish;
-    if let Next::Disable { reason, .. } = &finish.next {
-        upkeep::disable(&delivering, &lane.space, &subscription_id, reason).await;
-    }
-    let (outcome, due) = match &finish.next {
-        Next::Delivered => (DeliveryOutcome::Delivered, None),
-        Next::Retry { after, error } => {
-            let pause = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
-            (DeliveryOutcome::Retry { error: error.clone(), after: *after }, Some(now.saturating_add(pause)))
-        }
-        Next::Dead { reason, .. } | Next::Disable { reason, .. } => {
-            (DeliveryOutcome::Dead { reason: reason.clone() }, None)
-        }
-        Next::Expired { reason, .. } => (DeliveryOutcome::Expired { reason: reason.clone() }, None),
-    };
-    delivering.metrics.attempted(&lane.space, (&outcome).into(), duration, age);
-    tracing::debug!(event = event_id, function = lane.function, attempt, ?outcome, "delivery");
-    record(&delivering, finish).await;
-    let function = lane.function.clone();
-    delivering.feed.tell(|| Activity::Delivery {
-        event_id,
-        event_type,
-        function,
-        attempt,
-        duration,
-        outcome,
-    });
-    // The one that waited for this one is due at once.
-    Recorded { lane, due: due.or(ordered.then_some(now)) }
-}
-
-/// Counts a delivery that ended without another attempt, and tells the watchers.
-pub(crate) fn tell_ended(delivering: &Delivering, space: &str, ended: Ended) {
-    let Ended { event_id, event_type, function, expired, reason, .. } = ended;
-    let outcome =
-        if expired { DeliveryOutcome::Expired { reason } } else { DeliveryOutcome::Dead { reason } };
-    delivering.metrics.ended(space, (&outcome).into(), 1);
-    delivering.feed.tell(|| Activity::unattempted(event_id, event_type, function, outcome));
-}
-
-async fn call(delivering: &Delivering, lane: &Lane, event_type: &str, json: Vec<u8>) -> Result<(), Failure> {
-    let configuration = delivering.configuration.current();
-    let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
-        // Its subscription went with it; the next claim finds that out and keeps the reason.
-        return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
-    };
-    delivering.invoker.invoke(function, event_type, Bytes::from(json)).await?;
-    Ok(())
-}
-
-/// Writes down the end of an attempt, however long the store takes: without it, the delivery would be made again.
-async fn record(delivering: &Delivering, finish: Finish) {
-    let system = delivering.invoker.system();
-    let given_up = !matches!(finish.next, Next::Delivered | Next::Retry { .. });
-    loop {
-        let error = match delivering.store.finish(finish.clone(), given_up.then(|| system.teller())).await {
-            Ok(told) => return system.told(&told),
-            Err(error) => error,
-        };
-        tracing::error!(%error, "cannot record an attempt; its function may be called again");
-        if matches!(error, StoreError::Closed) || delivering.stop.is_cancelled() {
-            return;
-        }
-        tokio::time::sleep(STORE_PAUSE).await;
-    }
-}
-
-fn duration(millis: Millis) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }

@@ -1,5 +1,7 @@
-//! Calling functions: which provider, how, and what an answer means. When and how often is `engine`'s part.
+//! Calling functions: which provider, how, and what an answer means. When and how often is `engine`'s part, what follows
+//! from an answer `attempt`'s.
 
+pub(crate) mod attempt;
 mod aws;
 pub(crate) mod engine;
 mod http;

@@ -135,19 +135,22 @@ impl Store {
         self.writer.run(claim).await
     }
 
-    /// Writes down how an attempt ended and what follows from it. With a `teller`, the delivery is given up, and the
-    /// events that tell so are returned.
+    /// Writes down how attempts ended and what follows from that. What comes back are the events that tell of deliveries
+    /// that are given up.
     pub(crate) async fn finish(
         &self,
-        finish: Finish,
-        teller: Option<Teller>,
+        finishes: Vec<Finish>,
+        teller: Teller,
     ) -> Result<Vec<NewEvent>, StoreError> {
         let finish = move |connection: &Connection| {
-            finish_attempt(connection, &finish)?;
-            match &teller {
-                Some(teller) => tell_one(connection, finish.delivery, teller),
-                None => Ok(Vec::new()),
+            let mut told = Vec::new();
+            for finish in &finishes {
+                finish_attempt(connection, finish)?;
+                if finish.next.gives_up() {
+                    told.extend(tell_one(connection, finish.delivery, &teller)?);
+                }
             }
+            Ok(told)
         };
         self.writer.run(finish).await
     }

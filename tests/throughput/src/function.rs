@@ -2,7 +2,7 @@
 //! little as it can, because it shares the machine with what is measured.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +24,8 @@ pub struct Functions {
     pub url: String,
     /// Whether the event with this number arrived at `/collect`.
     collected: Mutex<Vec<bool>>,
+    /// How many have.
+    arrived: AtomicU64,
     /// How long the events were on their way to `/timed/<n>`.
     latencies: Mutex<Vec<Duration>>,
     /// Which of those does not answer, until `released`.
@@ -37,6 +39,7 @@ impl Functions {
         let functions = Arc::new(Self {
             url: format!("http://{}", listener.local_addr()?),
             collected: Mutex::default(),
+            arrived: AtomicU64::new(0),
             latencies: Mutex::default(),
             hung: AtomicUsize::new(NONE),
             released: Notify::new(),
@@ -61,9 +64,14 @@ impl Functions {
         self.released.notify_waiters();
     }
 
-    /// Which events arrived since the last time, by their numbers.
-    pub fn take_collected(&self) -> Vec<bool> {
-        std::mem::take(&mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner))
+    /// How many different events have arrived since the last [`forget`](Self::forget).
+    pub fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::SeqCst)
+    }
+
+    pub fn forget(&self) {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.arrived.store(0, Ordering::SeqCst);
     }
 
     pub fn take_latencies(&self) -> Vec<Duration> {
@@ -89,7 +97,9 @@ async fn collect(State(functions): State<Arc<Functions>>, event: Bytes) {
     if collected.len() <= number {
         collected.resize(number + 1, false);
     }
-    collected[number] = true;
+    if !std::mem::replace(&mut collected[number], true) {
+        functions.arrived.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// The number of an event, read without a parser: see `post.lua`.
