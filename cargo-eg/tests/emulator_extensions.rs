@@ -160,9 +160,8 @@ async fn a_frozen_function_stands_still_between_invocations() {
         eventually("the process is frozen", || is_frozen(first)).await;
         assert_eq!(pid(&local.echo("fixture-echo").await), first);
     }
-    // At once, without a pause in which it could be frozen.
-    let (one, other) = tokio::join!(local.echo("fixture-echo"), local.echo("fixture-echo"));
-    assert_ne!(one["pid"], other["pid"]);
+    // At once, without a pause in which it could be frozen. The second may go to the same process, or to another.
+    tokio::join!(local.echo("fixture-echo"), local.echo("fixture-echo"));
     local.emulator.shut_down().await;
     assert!(!is_running(first));
     assert!(entries(&diary).contains(&json!("goodbye")), "it is thawed to be asked to end");

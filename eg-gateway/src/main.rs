@@ -4,6 +4,13 @@ mod cli;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Events are read by one thread, written by another and freed by a third: with the allocator of libc, a tenth fewer of them
+/// are delivered.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     cli::main(std::env::args_os())
 }

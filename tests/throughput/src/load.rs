@@ -24,6 +24,16 @@ pub enum Requests<'a> {
     Events(&'a str, u32),
 }
 
+impl Requests<'_> {
+    /// How many events a request has.
+    pub fn per_request(self) -> u64 {
+        match self {
+            Self::Get => 0,
+            Self::Events(_, batch) => batch.into(),
+        }
+    }
+}
+
 /// Sends requests as fast as they are answered, on 64 connections.
 pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load> {
     let dir = tempfile::tempdir()?;

@@ -32,6 +32,9 @@ const TIMED_ROUNDS: usize = 7;
 const TIMED_EVENTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// For how long events are sent in batches, faster than they are delivered.
+const BACKLOG_SECONDS: u64 = 2;
+
 const PENDING: u64 = 100_000;
 
 /// How long acknowledged events may take to arrive once no more are sent.
@@ -64,7 +67,7 @@ async fn main() -> Result<()> {
 async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway: &Gateway) -> Result<()> {
     let [mut gets, mut proxied_gets, mut answered] = [const { Vec::new() }; 3];
     let [mut posts, mut proxied_posts, mut accepted] = [const { Vec::new() }; 3];
-    let mut delivered = Vec::new();
+    let [mut delivered, mut backlogs] = [const { Vec::new() }; 2];
     for round in 0..ROUNDS {
         gets.push(wrk(&format!("{}/answer", functions.url), Requests::Get, SECONDS).await?);
         proxied_gets.push(wrk(&format!("{}/answer", nginx.url), Requests::Get, SECONDS).await?);
@@ -74,7 +77,10 @@ async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway:
         posts.push(wrk(&format!("{}/echo", functions.url), events, SECONDS).await?);
         proxied_posts.push(wrk(&format!("{}/echo", nginx.url), events, SECONDS).await?);
         accepted.push(wrk(&gateway.events, events, SECONDS).await?);
-        delivered.push(deliver(functions, gateway, &format!("delivered-{round}-")).await?);
+        let ids = format!("delivered-{round}-");
+        delivered.push(deliver(functions, gateway, Requests::Events(&ids, 1), SECONDS).await?);
+        let ids = format!("backlog-{round}-");
+        backlogs.push(deliver(functions, gateway, Requests::Events(&ids, 100), BACKLOG_SECONDS).await?);
     }
     let rate = |loads: &[Load]| median(loads.iter().map(|load| load.per_second));
     let axum = rate(&gets);
@@ -91,33 +97,40 @@ async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway:
     table.load("event echoed through nginx", &proxied_posts, axum, None);
     table.load("event on disk (202)", &accepted, axum, Some(Goal::AtLeast(15_000.0)));
     let (loads, delivered): (Vec<Load>, Vec<Delivered>) = delivered.into_iter().unzip();
-    let of = |f: fn(&Delivered) -> f64| median(delivered.iter().map(f));
+    let all = median(delivered.iter().map(|delivered| delivered.all));
     table.load("event on disk (202), with a subscriber", &loads, axum, None);
-    table.rate("… delivered meanwhile", of(|d| d.meanwhile), axum, None);
-    table.rate("… delivered after that", of(|d| d.after), axum, Some(Goal::AtLeast(10_000.0)));
-    table.rate("… accepted and delivered, all in all", of(|d| d.all), axum, None);
+    table.rate("… accepted and delivered, all in all", all, axum, None);
+    let of = |f: fn(&Delivered) -> f64| median(backlogs.iter().map(|(_, delivered)| f(delivered)));
+    let name = format!("delivered from a backlog of {:.0}", of(|delivered| delivered.backlog));
+    table.rate(&name, of(|delivered| delivered.after), axum, Some(Goal::AtLeast(10_000.0)));
     Ok(())
 }
 
-/// Rates per second.
+/// What became of events with a subscriber.
 struct Delivered {
-    meanwhile: f64,
+    /// How many had not arrived when no more were sent.
+    backlog: f64,
+    /// How many of those were delivered per second.
     after: f64,
+    /// How many were accepted and delivered per second.
     all: f64,
 }
 
 /// Emits events with a subscriber as fast as they are accepted, waits until all are delivered, and checks that they are.
 ///
 /// While events are under way, the function is asked how many have arrived: a gateway that is asked has to count.
-async fn deliver(functions: &Functions, gateway: &Gateway, ids: &str) -> Result<(Load, Delivered)> {
+async fn deliver(
+    functions: &Functions,
+    gateway: &Gateway,
+    events: Requests<'_>,
+    seconds: u64,
+) -> Result<(Load, Delivered)> {
     let before = gateway.delivered().await?;
     functions.forget();
     let began = Instant::now();
-    let load = wrk(&format!("{}/collect", gateway.events), Requests::Events(ids, 1), SECONDS).await?;
-    let accepting = began.elapsed().as_secs_f64();
-    let meanwhile = functions.arrived();
-    let stopped = Instant::now();
-    let acknowledged = load.requests - load.failed;
+    let load = wrk(&format!("{}/collect", gateway.events), events, seconds).await?;
+    let (meanwhile, stopped) = (functions.arrived(), Instant::now());
+    let acknowledged = (load.requests - load.failed) * events.per_request();
     while functions.arrived() < acknowledged && stopped.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -128,13 +141,8 @@ async fn deliver(functions: &Functions, gateway: &Gateway, ids: &str) -> Result<
     if arrived < acknowledged || arrived != delivered {
         return Err(format!("{acknowledged} acknowledged, {delivered} delivered, {arrived} arrived").into());
     }
-    let per_second = |events: u64, seconds: f64| events as f64 / seconds;
-    let rates = Delivered {
-        meanwhile: per_second(meanwhile, accepting),
-        after: per_second(delivered - meanwhile, after),
-        all: per_second(delivered, all),
-    };
-    Ok((load, rates))
+    let backlog = (delivered - meanwhile) as f64;
+    Ok((load, Delivered { backlog, after: backlog / after, all: delivered as f64 / all }))
 }
 
 /// How long events are on their way to the subscribers that answer, when all do and when one does not.
