@@ -270,7 +270,7 @@ impl Gateway {
         self.shutdown_or_abort(std::future::pending()).await;
     }
 
-    /// The same, but waits for nothing any more once `at_once` is ready.
+    /// The same, but waits for no request and no delivery any more once `at_once` is ready.
     pub async fn shutdown_or_abort(mut self, at_once: impl Future<Output = ()>) {
         self.stop.cancel();
         tokio::select! {

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Events are read by one thread, written by another and freed by a third: with the allocator of libc, a tenth fewer of them
-/// are delivered.
+/// Events are read by one thread, written by another and freed by a third, which the allocator of libc is slow at.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -42,8 +42,8 @@ pub(crate) fn gatekeeper(snapshot: &Arc<Snapshot>, default: &RetryPolicy) -> Gat
         let subscription = subscriptions.get(candidate.space, candidate.subscription_id);
         let policy = policy::effective(subscription.and_then(|s| s.retry.as_ref()), &default);
         let disabled = subscription.and_then(|s| s.disabled.as_deref());
-        let age = u64::try_from(candidate.now.saturating_sub(candidate.since)).unwrap_or_default();
-        delivery::before_attempt(&policy, disabled, candidate.failures, Duration::from_millis(age))
+        let age = clock::duration(candidate.now.saturating_sub(candidate.since));
+        delivery::before_attempt(&policy, disabled, candidate.failures, age)
     })
 }
 

@@ -144,6 +144,7 @@ impl Invocation {
                 (Outcome::FunctionError(payload), Some(failure), reply)
             }
         };
+        log.line(&end_line(&self.request_id));
         let report = Report {
             request_id: &self.request_id,
             duration,
@@ -152,7 +153,7 @@ impl Invocation {
             init: environment.init.take(),
             failure,
         };
-        log.line(&format!("{}\n{}", end_line(&self.request_id), report.line()));
+        log.line(&report.line());
         // Only now, so that what the process prints from here on comes after the END line.
         if let Some((reply, answer)) = reply {
             // The process may have ended after its answer.

@@ -64,7 +64,7 @@ impl ProcessLog {
         Self { function, recent: Mutex::default() }
     }
 
-    /// Lambda's own words: a line without its end, or some with line ends between them.
+    /// A line of Lambda's own, without line end.
     pub(super) fn line(&self, text: &str) {
         self.append(text.as_bytes());
     }

@@ -102,7 +102,8 @@ pub struct Options {
     pub routes: axum::Router,
 }
 
-/// A running emulator. Dropping it kills its processes; [`shut_down`](Self::shut_down) also waits.
+/// A running emulator. Dropping it kills its processes, and blocks until its thread has ended;
+/// [`shut_down`](Self::shut_down) also tells callers what became of their invocations.
 #[derive(Debug)]
 pub struct Emulator {
     url: String,

@@ -48,6 +48,13 @@ pub(super) struct Called {
     age: Duration,
 }
 
+impl Called {
+    /// Whether the delivery has ended without success.
+    pub(super) fn gives_up(&self) -> bool {
+        self.finish.next.gives_up()
+    }
+}
+
 /// The end of a call that is on disk.
 pub(super) struct Recorded {
     pub(super) lane: Lane,
@@ -97,7 +104,7 @@ pub(super) async fn conclude(delivering: Arc<Delivering>, ended: Vec<Called>) ->
     ended.into_iter().map(|called| tell(&delivering, called)).collect()
 }
 
-/// Counts an attempt whose end is on disk, and tells the watchers.
+/// Counts an attempt that has been recorded, and tells the watchers.
 fn tell(delivering: &Delivering, called: Called) -> Recorded {
     let Called { lane, finish, event_id, event_type, age, .. } = called;
     let Finish { attempt, duration, next, ordered, now, .. } = finish;

@@ -232,11 +232,14 @@ impl Engine {
         self.ended.extend(called);
     }
 
-    /// Has written down what ended since the last time.
+    /// Has written down what ended since the last time: together, but for what is given up. That also writes events, and
+    /// perhaps the configuration, and no other delivery depends on how that goes.
     fn record(&mut self) {
-        if !self.ended.is_empty() {
-            let ended = std::mem::take(&mut self.ended);
-            self.recording.spawn(conclude(Arc::clone(&self.delivering), ended));
+        let (given_up, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.ended).into_iter().partition(Called::gives_up);
+        let groups = given_up.into_iter().map(|called| vec![called]).chain([rest]);
+        for group in groups.filter(|group| !group.is_empty()) {
+            self.recording.spawn(conclude(Arc::clone(&self.delivering), group));
         }
     }
 

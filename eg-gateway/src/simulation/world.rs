@@ -14,6 +14,7 @@ use super::disk::{Commit, Disk};
 use super::oracle::Oracle;
 use super::planted::bury_in_two_steps;
 use super::target::{Call, answer};
+use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::delivery::{Failure, Next, after_attempt};
@@ -307,7 +308,7 @@ impl World {
         let retry =
             subscriptions().into_iter().find(|s| s.subscription_id == claimed.subscription_id).unwrap().retry;
         let policy = policy::effective(retry.as_ref(), &default_policy());
-        let age = Duration::from_millis(u64::try_from(self.now - claimed.since).unwrap_or_default());
+        let age = clock::duration(self.now - claimed.since);
         let asked = match &outcome {
             Err(Failure::Later(_, pause)) => Some((self.now, *pause)),
             _ => None,

@@ -95,8 +95,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
         found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
     }
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    // To SQLite, the list of a `CHECK (… IN (…))` is a table that each statement makes anew, and that costs a fourth of a
-    // delivery's writes. The checks look for mistakes of this program, as assertions do, so they run where those run.
+    // To SQLite, the list of a `CHECK (… IN (…))` is a table that each statement makes anew, four times per delivery. The
+    // checks look for mistakes of this program, as assertions do, so they run where those run.
     connection.pragma_update(None, "ignore_check_constraints", !cfg!(debug_assertions))?;
     Ok(connection)
 }
