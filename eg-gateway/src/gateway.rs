@@ -123,9 +123,6 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The client for `http` functions cannot be set up.
-    #[error("cannot set up the HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
 }
 
 impl Gateway {
@@ -147,7 +144,7 @@ impl Gateway {
         };
         let events_tls = acceptor(Api::Events, options.events_tls.as_ref())?;
         let config_tls = acceptor(Api::Config, options.config_tls.as_ref())?;
-        let callers = Callers::new(&options)?;
+        let callers = Callers::new(&options);
 
         let spans = spans(&options)?;
         let retention = Retention::new(&options);
@@ -290,7 +287,7 @@ impl Gateway {
 #[cfg(feature = "otlp")]
 fn spans(options: &Options) -> Result<Spans, StartError> {
     let Some(endpoint) = options.otlp_endpoint.clone() else { return Ok(Spans::default()) };
-    let client = crate::deliver::plain_client()?;
+    let client = crate::deliver::plain_client();
     match crate::spans::Exporter::new(&endpoint, client) {
         Ok(exporter) => Ok(Spans::to(exporter)),
         Err(reason) => Err(StartError::Spans { endpoint, reason }),

@@ -90,7 +90,7 @@ impl Options {
             memory_limit: 64 * 1024 * 1024,
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             store_limit: 10 * 1024 * 1024 * 1024,
-            workers: 200,
+            workers: 400,
             http_timeout: Duration::from_secs(30),
             // A function may run for 15 minutes (Lambda quota); its answer needs a moment to travel.
             lambda_timeout: Duration::from_secs(15 * 60 + 10),

@@ -79,7 +79,10 @@ impl SystemEvents {
         if let [ty, ..] = happening.types() {
             self.reception.metrics.happened(space, ty);
         }
-        // The reception has logged why.
-        let _ = self.reception.accept(self.events(space, happening)).await;
+        let events = self.events(space, happening);
+        if !events.is_empty() {
+            // The reception has logged why.
+            let _ = self.reception.accept(events).await;
+        }
     }
 }

@@ -140,8 +140,8 @@ fn aws(settings: &mut Fields) -> Result<Option<Aws>, String> {
     Ok(required(settings, "region")?.map(aws))
 }
 
-fn http_url(url: &str) -> Option<reqwest::Url> {
-    reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+fn http_url(url: &str) -> Option<url::Url> {
+    url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// The subscription that `body` describes, with defaults and id filled in.

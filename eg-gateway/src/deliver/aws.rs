@@ -13,8 +13,8 @@ use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError}
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use eg_sdk::config::Aws;
-use reqwest::Url;
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::CallError;
 use super::resolve::{Resolver, blocked};

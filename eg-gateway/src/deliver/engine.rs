@@ -21,9 +21,6 @@ use crate::upkeep;
 /// The longest sleep: bounds what a jump of the wall clock can do.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// How long a busy function's next deliveries wait for more of its calls to end, so that more of them share a transaction.
-const GATHERING: Duration = Duration::from_millis(1);
-
 /// The loop that keeps the workers busy.
 pub(crate) struct Engine {
     delivering: Arc<Delivering>,
@@ -75,7 +72,6 @@ impl Engine {
     /// Delivers until `stop`, then lets what is under way finish.
     pub(crate) async fn run(mut self) {
         let stop = self.delivering.stop.clone();
-        let mut gathered = false;
         while !stop.is_cancelled() {
             let now = clock::now_millis();
             for lane in self.wakeups.take() {
@@ -94,11 +90,6 @@ impl Engine {
                 self.rest(now, &stop).await;
                 continue;
             }
-            if !std::mem::replace(&mut gathered, true) && self.is_worth_waiting(&wanted) {
-                tokio::time::sleep(GATHERING).await;
-                continue;
-            }
-            gathered = false;
             let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
             let bytes = self.memory.saturating_sub(under_way);
             let gate = upkeep::gatekeeper(&self.delivering.configuration.current(), &self.delivering.retry);
@@ -160,14 +151,6 @@ impl Engine {
             }
         }
         wanted
-    }
-
-    /// Whether all of it is for functions that have more than that under way: some of it will end in a moment. A probe is
-    /// not among them, so `wanted` can be asked again.
-    fn is_worth_waiting(&self, wanted: &[(Lane, usize)]) -> bool {
-        wanted
-            .iter()
-            .all(|(lane, grant)| self.lanes.get(lane).is_some_and(|state| 2 * grant < state.in_flight))
     }
 
     /// Waits until something may have changed.

@@ -1,22 +1,32 @@
 //! Calls functions of the `http` provider: one POST with the event in structured JSON.
 
+use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use eg_sdk::TraceContext;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, Url, redirect};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+use url::Url;
 
+use super::connect::{HyperClient, client};
 use super::resolve::{Resolver, blocked};
 use super::{CallError, chain};
 use crate::clock;
 use crate::decide::delivery;
 use crate::decide::targets::PrivateTargets;
 
+/// How many redirects of one call are followed.
+const REDIRECTS: usize = 5;
+
 /// Calls URLs. Keeps connections for later calls.
 pub(super) struct HttpCaller {
-    client: Client,
+    client: HyperClient<Resolver>,
     allowed: Arc<PrivateTargets>,
     reply_limit: usize,
     strict: bool,
@@ -24,20 +34,8 @@ pub(super) struct HttpCaller {
 
 impl HttpCaller {
     /// `reply_limit` is the largest reply taken, in bytes; `strict` takes for a failure only what the original did.
-    pub(super) fn new(
-        allowed: &Arc<PrivateTargets>,
-        reply_limit: usize,
-        strict: bool,
-    ) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls())
-            .redirect(redirect::Policy::custom(same_place))
-            .dns_resolver(Arc::new(Resolver::new(allowed)))
-            .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .user_agent(concat!("event-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, allowed: Arc::clone(allowed), reply_limit, strict })
+    pub(super) fn new(allowed: &Arc<PrivateTargets>, reply_limit: usize, strict: bool) -> Self {
+        Self { client: client(allowed), allowed: Arc::clone(allowed), reply_limit, strict }
     }
 
     pub(super) async fn call(
@@ -46,29 +44,48 @@ impl HttpCaller {
         event: Bytes,
         trace: &TraceContext,
     ) -> Result<Bytes, CallError> {
-        let url = Url::parse(url).map_err(|e| CallError::reject(format!("its URL is not valid: {e}")))?;
+        let mut url = Url::parse(url).map_err(|error| invalid(&error))?;
         // The client looks up names, not addresses.
         self.allowed.check_host(url.host_str().unwrap_or_default())?;
-        let request = self.client.post(url).body(event);
-        let mut request = request
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"))
-            .header("traceparent", trace.traceparent());
-        if let Some(state) = trace.tracestate() {
-            request = request.header("tracestate", state);
+        let mut response = self.send(&url, &event, trace).await?;
+        for _ in 0..REDIRECTS {
+            let Some(next) = same_place(&url, &response) else { break };
+            url = next;
+            response = self.send(&url, &event, trace).await?;
         }
-        let response = request.send().await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
         let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let pause = pause.and_then(|value| delivery::retry_after(value, clock::now().into()));
-        let body = self.read(response).await?;
+        let body = self.read(response.into_body()).await?;
         let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
         outcome(status, &body).map_err(|failure| CallError::Failed(failure.asking_for(pause)))?;
         Ok(body)
     }
 
-    async fn read(&self, mut response: Response) -> Result<Bytes, CallError> {
+    async fn send(
+        &self,
+        url: &Url,
+        event: &Bytes,
+        trace: &TraceContext,
+    ) -> Result<Response<Incoming>, CallError> {
+        let mut request = Request::post(url.as_str())
+            .header(CONTENT_TYPE, "application/cloudevents+json")
+            .header(USER_AGENT, concat!("event-gateway/", env!("CARGO_PKG_VERSION")))
+            .header("traceparent", trace.traceparent());
+        if let Some(state) = trace.tracestate() {
+            request = request.header("tracestate", state);
+        }
+        if let Some(credentials) = credentials(url) {
+            request = request.header(AUTHORIZATION, credentials);
+        }
+        let request = request.body(Full::new(event.clone())).map_err(|error| invalid(&error))?;
+        self.client.request(request).await.map_err(|error| failed(&error))
+    }
+
+    async fn read(&self, mut reply: Incoming) -> Result<Bytes, CallError> {
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| failed(&e))? {
+        while let Some(frame) = reply.frame().await {
+            let Ok(chunk) = frame.map_err(|error| failed(&error))?.into_data() else { continue };
             if body.len() + chunk.len() > self.reply_limit {
                 return Err(CallError::retry(format!("the reply is larger than {} bytes", self.reply_limit)));
             }
@@ -78,32 +95,31 @@ impl HttpCaller {
     }
 }
 
-fn failed(error: &reqwest::Error) -> CallError {
+fn invalid(error: &dyn Error) -> CallError {
+    CallError::reject(format!("its URL is not valid: {error}"))
+}
+
+fn failed(error: &(dyn Error + 'static)) -> CallError {
     blocked(error).map_or_else(|| CallError::retry(chain(error)), CallError::from)
 }
 
-/// Follows redirects that keep the request whole and stay on the host: an event goes only where its owner said.
-fn same_place(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let whole = matches!(attempt.status().as_u16(), 307 | 308);
-    let first = attempt.previous().first();
-    let same = first.is_some_and(|first| first.origin() == attempt.url().origin());
-    if whole && same && attempt.previous().len() <= 5 { attempt.follow() } else { attempt.stop() }
+/// The user and the password in a URL, as Basic credentials.
+fn credentials(url: &Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
+    pair.push(b':');
+    pair.extend(percent_decode_str(url.password().unwrap_or_default()));
+    Some(format!("Basic {}", STANDARD.encode(pair)))
 }
 
-/// A client for what the operator of the gateway named.
-#[cfg(feature = "otlp")]
-pub(crate) fn plain_client() -> Result<Client, reqwest::Error> {
-    Client::builder().tls_backend_preconfigured(tls()).build()
-}
-
-/// Mozilla's roots and ring: no dependence on files of the machine.
-fn tls() -> rustls::ClientConfig {
-    let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default protocol versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+/// Where a redirect leads that keeps the request whole and stays on the host: an event goes only where its owner said.
+fn same_place(url: &Url, response: &Response<Incoming>) -> Option<Url> {
+    let whole = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+    let location = response.headers().get(LOCATION).filter(|_| whole)?;
+    let next = url.join(location.to_str().ok()?).ok()?;
+    (next.origin() == url.origin()).then_some(next)
 }
 
 #[cfg(test)]
@@ -116,12 +132,11 @@ mod tests {
     async fn names_that_lead_to_private_addresses_are_not_connected_to() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
-        let client = |allowed| HttpCaller::new(&Arc::new(allowed), 1024, false).unwrap().client;
-        let error = client(PrivateTargets::none()).get(&url).send().await.unwrap_err();
+        let get = |allowed| client(&Arc::new(allowed)).get(url.parse().unwrap());
+        let error = get(PrivateTargets::none()).await.unwrap_err();
         assert!(blocked(&error).is_some(), "{error:?}");
 
-        let allowed = PrivateTargets::none().allow("127.0.0.0/8").unwrap();
-        let request = tokio::spawn(client(allowed).get(&url).send());
+        let request = tokio::spawn(get(PrivateTargets::none().allow("127.0.0.0/8").unwrap()));
         listener.accept().await.unwrap();
         request.abort();
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod attempt;
 mod aws;
+mod connect;
 pub(crate) mod engine;
 mod http;
 mod invoker;
@@ -26,7 +27,7 @@ use crate::decide::delivery::Failure;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
 #[cfg(feature = "otlp")]
-pub(crate) use http::plain_client;
+pub(crate) use connect::{HyperClient, plain_client};
 pub(crate) use invoker::Invoker;
 pub(crate) use wakeups::Wakeups;
 
@@ -79,17 +80,17 @@ impl From<CallError> for Failure {
 }
 
 impl Callers {
-    pub(crate) fn new(options: &Options) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(options: &Options) -> Self {
         let allowed = Arc::new(options.private_targets.clone());
         let shared = Arc::new(Shared::new(&allowed));
         let lambda_endpoint = options.lambda_endpoint.clone().or_else(|| options.aws_endpoint.clone());
-        Ok(Self {
-            http: HttpCaller::new(&allowed, options.body_limit, options.strict_compat)?,
+        Self {
+            http: HttpCaller::new(&allowed, options.body_limit, options.strict_compat),
             lambda: LambdaCaller::new(&shared, lambda_endpoint),
             streams: StreamCaller::new(&shared, options.aws_endpoint.as_deref()),
             http_timeout: options.http_timeout,
             lambda_timeout: options.lambda_timeout,
-        })
+        }
     }
 
     /// Calls `function` with the JSON of an event, once, and returns what it answered. `trace` is the span of this call.

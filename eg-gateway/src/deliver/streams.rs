@@ -7,7 +7,7 @@ use aws_sdk_firehose::types::Record;
 use aws_sdk_kinesis::primitives::Blob;
 use bytes::Bytes;
 use eg_sdk::config::Aws;
-use reqwest::Url;
+use url::Url;
 
 use super::CallError;
 use super::aws::{Clients, Shared, refused};

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use eg_sdk::TraceContext;
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{HttpClient, HttpError};
@@ -19,6 +21,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::{Kind, Span};
+use crate::deliver::HyperClient;
 
 /// How long sending one batch may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +38,7 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Sends to the collector at this URL, for example `http://localhost:4318`.
-    pub(crate) fn new(endpoint: &str, client: reqwest::Client) -> Result<Self, String> {
+    pub(crate) fn new(endpoint: &str, client: HyperClient<GaiResolver>) -> Result<Self, String> {
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
         let exporter = SpanExporter::builder()
             .with_http()
@@ -95,23 +98,18 @@ fn ids(context: &TraceContext) -> Option<SpanContext> {
 /// The gateway's own HTTP client, on its own runtime: batches come from a thread without one.
 #[derive(Debug)]
 struct Client {
-    client: reqwest::Client,
+    client: HyperClient<GaiResolver>,
     runtime: Handle,
 }
 
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let request = reqwest::Request::try_from(request)?;
-        let client = self.client.clone();
+        let sending = self.client.request(request.map(Full::new));
         let send = async move {
-            let response = client.execute(request).await?;
-            let status = response.status();
-            Ok::<_, reqwest::Error>((status, response.bytes().await?))
+            let (head, body) = sending.await?.into_parts();
+            Ok::<_, HttpError>(Response::from_parts(head, body.collect().await?.to_bytes()))
         };
-        let (status, body) = self.runtime.spawn(send).await??;
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        Ok(response)
+        self.runtime.spawn(send).await?
     }
 }

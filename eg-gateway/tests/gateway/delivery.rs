@@ -255,20 +255,24 @@ async fn a_corrected_function_gets_what_waited() {
 }
 
 #[tokio::test]
-async fn events_go_only_where_their_function_is() {
-    let mut elsewhere = Functions::accepting().await;
-    let target = elsewhere.url("/stolen");
-    let functions = Functions::start(move |_| {
-        let redirect = axum::http::Response::builder().status(307).header("location", &target);
-        Answer::Full(redirect.body(axum::body::Body::empty()).unwrap())
-    })
-    .await;
-    let gateway = TestGateway::with(|options| options.retry.attempts = 1).await;
-    let (gateway, _) = subscribed(gateway, &functions).await;
-    gateway.api.emit("e", "1").await;
-    let letters = gateway.api.wait_for_dead_letters(1).await;
-    assert_eq!(letters[0]["attempts"][0]["error"], "HTTP status 307");
-    assert!(elsewhere.try_call().is_none());
+async fn a_user_and_a_password_in_a_url_are_sent_as_credentials() {
+    let mut functions = Functions::accepting().await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("e").await;
+    for (id, user, expected) in [
+        ("both", "us%40er:p%3Aw@", Some("Basic dXNAZXI6cDp3")),
+        ("user", "user@", Some("Basic dXNlcjo=")),
+        ("none", "", None),
+    ] {
+        let url = functions.url("/path").replace("http://", &format!("http://{user}"));
+        gateway.api.http_function(id, &url).await;
+        let subscription = gateway.api.subscribe("e", id).await;
+        gateway.api.emit("e", id).await;
+        let call = functions.next_call().await;
+        assert_eq!(call.headers.get("authorization").map(|value| value.to_str().unwrap()), expected);
+        assert!(!call.headers["host"].to_str().unwrap().contains('@'));
+        gateway.api.config(Method::DELETE, &format!("default/subscriptions/{subscription}"), "").await;
+    }
 }
 
 #[tokio::test]

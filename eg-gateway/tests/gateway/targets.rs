@@ -93,20 +93,34 @@ async fn redirects_stay_on_their_host() {
             let response = Response::builder().status(308).header("location", "/here");
             Answer::Full(response.body(Body::empty()).unwrap())
         }
+        "/round" => {
+            let response = Response::builder().status(307).header("location", "round");
+            Answer::Full(response.body(Body::empty()).unwrap())
+        }
         _ => Answer::Http(200, String::new()),
     };
-    let functions = Functions::start(redirect).await;
+    let mut functions = Functions::start(redirect).await;
     let gateway = guarded(PrivateTargets::all()).await;
-    for (name, path) in [("away", "/away"), ("near", "/near")] {
+    for (name, path) in [("away", "/away"), ("near", "/near"), ("round", "/round")] {
         gateway.api.event_type(name).await;
         gateway.api.http_function(name, &functions.url(path)).await;
         gateway.api.subscribe(name, name).await;
         gateway.api.emit(name, "1").await;
     }
-    let letters = gateway.api.wait_for_dead_letters(1).await;
-    assert_eq!(letters[0]["functionId"], "away");
+    let mut letters: Vec<_> = gateway.api.wait_for_dead_letters(2).await;
+    letters.sort_by_key(|letter| letter["functionId"].to_string());
+    assert_eq!((&letters[0]["functionId"], &letters[1]["functionId"]), (&json!("away"), &json!("round")));
+    assert_eq!(letters[1]["attempts"][0]["error"], "HTTP status 307");
     gateway.api.wait_for_books("delivered", 1).await;
     assert!(elsewhere.try_call().is_none(), "the event left its host");
+    let mut paths = Vec::new();
+    while let Some(call) = functions.try_call() {
+        assert_eq!(call.json()["id"], "1", "a redirect keeps the event");
+        paths.push(call.path);
+    }
+    paths.sort();
+    // Two attempts each; one that is sent in a circle follows five redirects.
+    assert_eq!(paths, [&["/away", "/away", "/here", "/near"][..], &["/round"; 12]].concat());
 }
 
 /// Queues may be anywhere too.
