@@ -59,7 +59,7 @@ struct Cli {
     #[arg(long, value_enum)]
     log_format: Option<Format>,
     /// How many deliveries may be under way at once
-    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "400", value_parser = clap::value_parser!(u32).range(1..))]
     workers: u32,
     /// How often a delivery is attempted before it becomes a dead letter
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]

@@ -15,6 +15,12 @@ fn definition_is_sound() {
 }
 
 #[test]
+fn defaults_are_those_of_the_library() {
+    let options = parse(&[]).unwrap().options().unwrap();
+    assert_eq!(format!("{options:?}"), format!("{:?}", Options::new("default.eg")));
+}
+
+#[test]
 fn flags_are_spelled_as_in_go_or_with_two_dashes() {
     for args in [
         &["-dev", "-events-port=5", "-workers", "7"][..],

@@ -22,7 +22,7 @@ use table::{Goal, Table, median};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How often everything is measured, one after the other, and for how long each.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const SECONDS: u64 = 4;
 
 /// Subscribers of one event, of which one may hang, how often that is measured, and how many events each round sends them,
@@ -55,13 +55,35 @@ async fn main() -> Result<()> {
     gateway.subscribe("collect", &format!("{}/collect", functions.url), "e", "/collect").await?;
 
     let mut table = Table::default();
+    let began = ticks()?;
     rates(&mut table, &functions, &nginx, &gateway).await?;
     hung_subscriber(&mut table, &functions, &gateway).await?;
     memory(&mut table, &gateway, stored).await?;
     drop(gateway);
     readiness(&mut table, &program).await?;
     table.print();
+    let ended = ticks()?;
+    let share = (ended.stolen - began.stolen) as f64 / (ended.all - began.all) as f64;
+    println!("\nMeanwhile, other guests of the host took {:.0} % of the processors' time.", 100.0 * share);
     Ok(())
+}
+
+/// Processors' time, in ticks since the start of the machine.
+struct Ticks {
+    all: u64,
+    /// What other virtual machines on the same host took.
+    stolen: u64,
+}
+
+/// Read from `/proc/stat` (proc_stat(5)).
+fn ticks() -> Result<Ticks> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default();
+    // user nice system idle iowait irq softirq steal; what follows is contained in user and nice.
+    let columns: Vec<u64> =
+        line.split_whitespace().skip(1).take(8).map_while(|column| column.parse().ok()).collect();
+    let stolen = *columns.get(7).ok_or("/proc/stat has no column for stolen time")?;
+    Ok(Ticks { all: columns.iter().sum(), stolen })
 }
 
 async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway: &Gateway) -> Result<()> {
