@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::activity::Activity;
 use crate::api::{self, App};
@@ -44,6 +44,8 @@ pub struct Gateway {
     store: Store,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    /// Ends what requests began and what goes on without them.
+    ended: DropGuard,
     spans: Spans,
 }
 
@@ -171,7 +173,8 @@ impl Gateway {
             }
         })?;
         let configuration = Arc::new(configuration);
-        let (stop, wakeups) = (CancellationToken::new(), Arc::new(Wakeups::default()));
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let wakeups = Arc::new(Wakeups::default());
         let feed = Feed::new(stop.clone());
 
         let metrics = Arc::new(Metrics::new());
@@ -212,6 +215,7 @@ impl Gateway {
             private_targets,
             domain,
             strict: strict_compat,
+            ended: ended.clone(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
@@ -234,7 +238,17 @@ impl Gateway {
         }
         let events_url = events_addr.url(events_https);
         let config_url = config_addr.url(config_https);
-        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop, spans })
+        Ok(Self {
+            events_url,
+            config_url,
+            connector_url,
+            feed,
+            store,
+            tasks,
+            stop,
+            ended: ended.drop_guard(),
+            spans,
+        })
     }
 
     /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
@@ -278,6 +292,7 @@ impl Gateway {
             () = at_once => {}
         }
         self.tasks.shutdown().await;
+        drop(self.ended);
         self.store.close().await;
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;

@@ -74,8 +74,16 @@ async fn emit(app: Arc<App>, place: Place, request: Request, started: Instant) -
         Err(error) => return refuse(error),
     };
     // An emitter that hangs up must not end the work half-way, between a function's answer and the stored copies.
+    let ended = app.ended.clone();
     let emission = Emission { app, place, parts, body, started };
     let work =
         async move { if put_events { Ok(emission.put_events().await) } else { emission.process().await } };
+    let work = async move {
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => Err(ApiError::internal()),
+            response = work => response,
+        }
+    };
     tokio::spawn(work).await.unwrap_or_else(|_| Err(ApiError::internal())).unwrap_or_else(refuse)
 }

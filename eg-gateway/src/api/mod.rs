@@ -27,6 +27,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use self::errors::ApiError;
 use crate::budget::Budget;
@@ -64,6 +65,8 @@ pub(crate) struct App {
     pub(crate) domain: Option<String>,
     /// Whether the quirks of the original are wanted.
     pub(crate) strict: bool,
+    /// Cancelled when the gateway has ended. Nothing that requests began goes on then.
+    pub(crate) ended: CancellationToken,
 }
 
 /// Reads a body of at most `limit` bytes.
