@@ -8,8 +8,9 @@ use cargo_metadata::{Message, TargetKind};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
+use crate::cargo;
 use crate::exit::{Exit, Failure};
-use crate::workspace::{Package, no_cargo};
+use crate::workspace::Package;
 
 /// A binary of a package, fresh from the compiler.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct Built {
 
 /// Builds the binaries of `packages`, members of the workspace at `root`, in one go.
 pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> Result<Vec<Built>, Failure> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::from(cargo::command());
     command
         .current_dir(root)
         // Goes on after a failure, so that what is missing at the end is what does not build.
@@ -30,10 +31,10 @@ pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> R
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
-    let failed = |error: std::io::Error| no_cargo(&error);
-    let mut cargo = command.spawn().map_err(failed)?;
+    let failed = |error: std::io::Error| cargo::missing(&error);
+    let mut build = command.spawn().map_err(failed)?;
     let mut built = Vec::new();
-    if let Some(messages) = cargo.stdout.take() {
+    if let Some(messages) = build.stdout.take() {
         let mut lines = BufReader::new(messages).lines();
         while let Some(line) = lines.next_line().await.map_err(failed)? {
             // Lines of other kinds (a newer cargo, a compiler wrapper) do not matter.
@@ -42,7 +43,7 @@ pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> R
             }
         }
     }
-    let status = cargo.wait().await.map_err(failed)?;
+    let status = build.wait().await.map_err(failed)?;
     if status.success() {
         return Ok(built);
     }

@@ -2,6 +2,7 @@
 
 mod app;
 mod builder;
+mod cargo;
 mod check;
 mod cli;
 mod commands;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 
-use crate::declared;
 use crate::exit::{Exit, Failure};
 use crate::watch::{Sources, find};
+use crate::{cargo, declared};
 
 /// The crate that a service depends on.
 const RUNTIME: &str = "eg-runtime";
@@ -64,7 +64,7 @@ impl Workspace {
     pub(crate) fn of(folder: &Path) -> Result<Self, Failure> {
         let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec().map_err(|error| {
             if let cargo_metadata::Error::Io(error) = &error {
-                return no_cargo(error);
+                return cargo::missing(error);
             }
             let reason = match &error {
                 cargo_metadata::Error::CargoMetadata { stderr } => stderr.trim().to_owned(),
@@ -234,12 +234,6 @@ fn choose(packages: &[Package], root: &Path, folder: &Path, choice: Choice) -> V
         .filter(|package| package.is_service() && package.folder.starts_with(folder) && wanted(package))
         .cloned()
         .collect()
-}
-
-/// cargo cannot be started.
-pub(crate) fn no_cargo(error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Build, format!("cannot run cargo: {error}"))
-        .hint("install Rust from https://rustup.rs, or set CARGO to the path of cargo")
 }
 
 fn with_binary(package: &Package) -> Result<&Package, Failure> {

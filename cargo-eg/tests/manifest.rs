@@ -94,6 +94,36 @@ fn a_cross_compiled_stripped_program_is_read() {
     }
 }
 
+/// What `cargo run` says of the package that it runs is no news to the build scripts of others.
+#[test]
+fn nothing_is_built_again_because_cargo_started_the_program() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    let builds = app.path().join("builds");
+    let script = format!(
+        r#"fn main() {{
+    println!("cargo::rerun-if-env-changed=CARGO_MANIFEST_DIR");
+    println!("cargo::rerun-if-env-changed=CARGO_PKG_NAME");
+    let builds = std::fs::OpenOptions::new().create(true).append(true).open({builds:?});
+    std::io::Write::write_all(&mut builds.unwrap(), b"once ").unwrap();
+}}
+"#
+    );
+    app.write("services/shop/build.rs", &script);
+    for started_by_cargo in [true, false] {
+        let mut command = app.command(&["manifest", "services/shop"]);
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
+            if started_by_cargo {
+                command.env(name, "cargo-eg");
+            } else {
+                command.env_remove(name);
+            }
+        }
+        assert!(command.status().unwrap().success());
+    }
+    assert_eq!(std::fs::read_to_string(builds).unwrap(), "once ");
+}
+
 #[test]
 fn a_program_without_functions_is_told_how_to_get_some() {
     // This test is a program without functions.

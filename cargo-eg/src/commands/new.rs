@@ -3,11 +3,10 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::workspace::Workspace;
+use crate::{cargo, cli};
 
 mod dependency;
 mod templates;
@@ -90,15 +89,12 @@ fn service(
 ) -> Result<Vec<File>, Failure> {
     let parent = folder.parent().unwrap_or(folder);
     std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output = cargo::command()
         .args(["new", "--quiet", "--bin", "--vcs", "none", "--name", name])
         .arg(folder)
         .current_dir(parent)
         .output()
-        .map_err(|error| {
-            Failure::new(Exit::Build, format!("cannot run cargo: {error}"))
-                .hint("install Rust from https://rustup.rs, or set CARGO to the path of cargo")
-        })?;
+        .map_err(|error| cargo::missing(&error))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         // Cargo's further lines are about packages that are no services.
