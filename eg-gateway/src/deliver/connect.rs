@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -30,7 +30,7 @@ pub(crate) fn plain_client() -> HyperClient<hyper_util::client::legacy::connect:
 
 fn over<R>(mut tcp: HttpConnector<R>) -> HyperClient<R>
 where
-    HttpsConnector<HttpConnector<R>>: hyper_util::client::legacy::connect::Connect + Clone,
+    HttpsConnector<HttpConnector<R>>: Connect + Clone,
 {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
