@@ -30,8 +30,9 @@ use crate::tls::{self, TlsFiles};
 use crate::upkeep::{self, Retention};
 use crate::{clock, server};
 
-/// How long a shutdown lets requests and deliveries finish.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long a shutdown lets requests and deliveries finish. The last spans may take two seconds more, and all of it at most
+/// ten.
+const GRACE: Duration = Duration::from_secs(7);
 
 /// A running gateway. Dropping it stops everything at once, as a crash would; what was accepted is delivered after the
 /// next start.
@@ -275,7 +276,7 @@ impl Gateway {
         self.feed.subscribe()
     }
 
-    /// Stops accepting, lets requests and deliveries under way finish for up to 8 seconds, and closes the store. What
+    /// Stops accepting, lets requests and deliveries under way finish for up to 7 seconds, and closes the store. What
     /// is unfinished then is delivered after the next start.
     pub async fn shutdown(self) {
         self.shutdown_or_abort(std::future::pending()).await;
