@@ -131,7 +131,10 @@ async fn what_a_function_prints_stands_between_its_log_lines() {
     for round in ["one", "two"] {
         let print = json!({"do": "print", "out": format!("out {round}"), "err": format!("err {round}")});
         assert_eq!(local.outcome("fixture-echo", print).await, (None, Value::Null));
+        assert!(local.log("fixture-echo").contains(&format!("err {round}")), "printed before the answer");
     }
+    eventually("the last line is written", || local.log("fixture-echo").matches("\nREPORT ").count() == 2)
+        .await;
     let log = local.log("fixture-echo");
     let shape: Vec<&str> = log
         .lines()

@@ -1,5 +1,6 @@
 //! What an invocation costs through `cargo eg run` and through `cargo lambda watch`, with the same function and the same
-//! caller, in turns, so that both meet the same machine; and how long `cargo eg run` takes until it serves:
+//! caller, in turns, so that both meet the same machine, and through an emulator that does nothing, the least that can be
+//! had; and how long `cargo eg run` takes until it serves:
 //!
 //! ```sh
 //! cargo bench -p cargo-eg --bench emulator
@@ -7,6 +8,7 @@
 //!
 //! It needs `python3`, from whose package index `cargo lambda` comes. Prints the tables of `README.md`.
 
+mod nothing;
 #[allow(clippy::unwrap_used, reason = "shared with the tests, where a panic is the failure message")]
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -21,8 +23,9 @@ use reqwest::Client;
 use rustix::process::Signal;
 use support::app::{App, Main, Running, record, signal};
 
-/// Turns; in each, both emulators answer [`CALLS`] calls one by one, then [`CALLS`] from [`CALLERS`] callers.
-const TURNS: usize = 10;
+/// Turns; in each, every emulator answers [`CALLS`] calls one by one, then ours and the other [`CALLS`] from [`CALLERS`]
+/// callers.
+const TURNS: usize = 30;
 const CALLS: usize = 200;
 const CALLERS: usize = 4;
 
@@ -34,7 +37,7 @@ const EVENT: &str = r#"{"email":"donald.duck@disney.com","firstName":"Donald","i
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// A running emulator, ours or the other.
+/// A running emulator.
 struct Contestant {
     process: Process,
     /// Where it is invoked.
@@ -50,17 +53,15 @@ struct Contestant {
 /// Ends with the value.
 enum Process {
     Ours(Running),
-    Theirs(Child),
-    /// A thread of this one.
-    Axum,
+    /// Another emulator, or the function of one that is a thread of this process.
+    Another(Child),
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         let child = match self {
             Self::Ours(running) => &mut running.child,
-            Self::Theirs(child) => child,
-            Self::Axum => return,
+            Self::Another(child) => child,
         };
         // As Ctrl-C does, so that it takes its functions along.
         signal(child, Signal::INT);
@@ -78,19 +79,25 @@ async fn main() -> Outcome<()> {
         their_starts.push(theirs(&cargo_lambda, &function).await?.start);
     }
     let (mut ours, mut theirs) = (ours(&function).await?, theirs(&cargo_lambda, &function).await?);
-    let mut exchange = Contestant::meet(Process::Axum, &axum_server()?, "echo", Instant::now()).await?;
+    let mut nothing = nothing(&function).await?;
     for _ in 0..TURNS {
-        ours.turn().await?;
-        theirs.turn().await?;
-        exchange.turn().await?;
+        for emulator in [&mut ours, &mut theirs, &mut nothing] {
+            emulator.one_by_one().await?;
+        }
+        for emulator in [&mut ours, &mut theirs] {
+            emulator.together().await?;
+        }
     }
     println!("| | `cargo eg run` | `cargo lambda watch` | ratio |\n|---|---|---|---|");
     for (title, share) in [("median", 0.5), ("99th percentile", 0.99)] {
         let [a, b] = [&mut ours, &mut theirs].map(|one| micros(at(&mut one.one_by_one, share)));
         println!("| invocation, {title} | {a:.0} µs | {b:.0} µs | {:.2} |", a / b);
     }
-    let two = 2.0 * micros(at(&mut exchange.one_by_one, 0.5));
-    println!("| two exchanges with axum, median | {two:.0} µs | {two:.0} µs | |");
+    let [a, b] = [&mut nothing, &mut theirs].map(|one| micros(at(&mut one.one_by_one, 0.5)));
+    println!(
+        "| the same with an emulator that does nothing, median | {a:.0} µs | {b:.0} µs | {:.2} |",
+        a / b
+    );
     let [a, b] = [&mut ours, &mut theirs].map(|one| at(&mut one.together, 0.5));
     println!("| {CALLERS} callers, invocations a second | {a:.0} | {b:.0} | {:.2} |", a / b);
     let [a, b] = [our_starts, their_starts].map(|mut times| micros(at(&mut times, 0.5)) / 1000.0);
@@ -147,20 +154,13 @@ async fn ours(function: &Path) -> Outcome<Contestant> {
 async fn theirs(cargo_lambda: &Path, function: &Path) -> Outcome<Contestant> {
     let started = Instant::now();
     let (process, url) = watch::start(cargo_lambda, function, CALLERS)?;
-    Contestant::meet(Process::Theirs(process), &url, "echo", started).await
+    Contestant::meet(Process::Another(process), &url, "echo", started).await
 }
 
-/// A server that gives back what it gets: what an exchange costs over which nobody has any say.
-fn axum_server() -> Outcome<String> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    listener.set_nonblocking(true)?;
-    let url = format!("http://{}", listener.local_addr()?);
-    std::thread::spawn(move || {
-        let echo = axum::Router::new().fallback(|body: String| async { body });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async { axum::serve(tokio::net::TcpListener::from_std(listener)?, echo).await })
-    });
-    Ok(url)
+async fn nothing(function: &Path) -> Outcome<Contestant> {
+    let started = Instant::now();
+    let (process, url) = nothing::start(&watch::program(function))?;
+    Contestant::meet(Process::Another(process), &url, "echo", started).await
 }
 
 impl Contestant {
@@ -175,7 +175,7 @@ impl Contestant {
             together: Vec::new(),
         };
         while contestant.call().await.is_err() {
-            if let Process::Theirs(child) = &mut contestant.process
+            if let Process::Another(child) = &mut contestant.process
                 && let Some(status) = child.try_wait()?
             {
                 return Err(format!("the emulator has ended: {status}").into());
@@ -189,7 +189,7 @@ impl Contestant {
         Ok(contestant)
     }
 
-    async fn turn(&mut self) -> Outcome<()> {
+    async fn one_by_one(&mut self) -> Outcome<()> {
         // The connection is not what is measured.
         self.call().await?;
         for _ in 0..CALLS {
@@ -197,6 +197,10 @@ impl Contestant {
             self.call().await?;
             self.one_by_one.push(started.elapsed());
         }
+        Ok(())
+    }
+
+    async fn together(&mut self) -> Outcome<()> {
         // Once without looking: it may start processes.
         self.callers().await?;
         let started = Instant::now();

@@ -1,5 +1,5 @@
 //! One invocation: what the caller sent, what the process does with it until it is over, and what the
-//! caller gets. The invocation owns its log lines; the function owns the environment.
+//! caller gets. The function owns the environment.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::FunctionSpec;
 use super::arn::arn;
+use super::closing::Closing;
 use super::environment::{Environment, NotTaken, refuse_late_init, refuse_unknown, unix_millis};
 use super::extensions::{ExtensionEvent, Reason, Tracing};
-use super::report::{Failure, Report, end_line, start_line};
+use super::report::{Failure, start_line};
 use super::runtime_api::{Call, Event, Payload, Reply, ReportedError};
 use super::status::Refusal;
 use super::stream::{StreamEnd, read_stream};
@@ -36,6 +37,9 @@ pub(super) struct Invocation {
     pub(super) trace_id: HeaderValue,
     /// What a mobile application says about itself, as JSON.
     pub(super) client_context: Option<HeaderValue>,
+    /// Whether its last lines are written before its outcome is told, which then has the end of its log: callers can ask
+    /// for that, and an event's log goes on.
+    pub(super) log_first: bool,
     /// Where the parts of an answer go, if the caller takes it in parts.
     pub(super) parts: Option<mpsc::Sender<Bytes>>,
 }
@@ -44,8 +48,8 @@ pub(super) struct Invocation {
 #[derive(Debug)]
 pub(super) struct Completed {
     pub(super) outcome: Outcome,
-    /// The last 4 KB of its log.
-    pub(super) log_tail: Vec<u8>,
+    /// The last 4 KB of its log, if they are written.
+    pub(super) log_tail: Option<Vec<u8>>,
 }
 
 /// What the caller gets.
@@ -56,7 +60,17 @@ pub(super) enum Outcome {
     FunctionError(Bytes),
 }
 
-/// How an invocation ended, before its last lines are written.
+/// What [`Invocation::run`] leaves.
+#[derive(Debug)]
+pub(super) struct Over {
+    pub(super) completed: Completed,
+    /// What can be done after the caller has got its answer.
+    pub(super) closing: Option<Closing>,
+    /// Why the environment cannot be used again, if so.
+    pub(super) end: Option<Reason>,
+}
+
+/// How an invocation ended.
 enum Ending {
     Answered(Bytes, Reply),
     Reported(ReportedError, Reply),
@@ -71,6 +85,7 @@ impl Invocation {
             payload,
             trace_id: trace_id.unwrap_or_else(new_trace_id),
             client_context: None,
+            log_first: false,
             parts: None,
         }
     }
@@ -107,26 +122,29 @@ impl Invocation {
         }
     }
 
-    /// Lets `environment` work on it. The second part says why the environment cannot be used again, if so.
+    /// Lets `environment` work on it. When this returns, what the process has printed is in the log.
     pub(super) async fn run(
         &self,
         environment: &mut Environment,
         spec: &FunctionSpec,
         stop: &CancellationToken,
-    ) -> Result<(Completed, Option<Reason>), NotTaken> {
+    ) -> Result<Over, NotTaken> {
         let log = environment.log.clone();
         environment.ready(spec.timeout, stop).await?;
-        log.begin();
-        log.line(&start_line(&self.request_id));
+        log.begin(&start_line(&self.request_id));
         let deadline = || unix_millis(SystemTime::now() + spec.timeout);
         while !environment.hand_over(self.event(deadline())) {
             environment.ready(spec.timeout, stop).await?;
         }
         environment.extensions.invoke(|| self.news(deadline()));
         let started = Instant::now();
+        // The process gets the event before anything else is done.
+        tokio::task::yield_now().await;
+        log.write_begun();
         let ending = self.ending(environment, spec.timeout, stop).await;
         let duration = started.elapsed();
-        let used_mb = environment.process.peak_memory_mb();
+        let failed = matches!(ending, Ending::Failed(..));
+        let used_mb = if failed { environment.process.peak_memory_mb() } else { None };
         if matches!(ending, Ending::Failed(Failure::TimedOut(_) | Failure::Stopped, _)) {
             environment.process.kill().await;
         }
@@ -144,22 +162,17 @@ impl Invocation {
                 (Outcome::FunctionError(payload), Some(failure), reply)
             }
         };
-        log.line(&end_line(&self.request_id));
-        let report = Report {
-            request_id: &self.request_id,
-            duration,
-            memory_mb: spec.memory_mb,
-            used_mb,
-            init: environment.init.take(),
-            failure,
+        let request_id = self.request_id.clone();
+        let closing = Closing { request_id, duration, memory_mb: spec.memory_mb, used_mb, failure, reply };
+        let closing = if failed || self.log_first {
+            closing.write(environment);
+            None
+        } else {
+            Some(closing)
         };
-        log.line(&report.line());
-        // Only now, so that what the process prints from here on comes after the END line.
-        if let Some((reply, answer)) = reply {
-            // The process may have ended after its answer.
-            let _ = reply.send(answer);
-        }
-        Ok((Completed { outcome, log_tail: log.tail() }, failure.and_then(end_of_environment)))
+        let log_tail = self.log_first.then(|| log.tail());
+        let end = failure.and_then(end_of_environment);
+        Ok(Over { completed: Completed { outcome, log_tail }, closing, end })
     }
 
     async fn ending(

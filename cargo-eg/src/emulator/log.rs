@@ -31,6 +31,8 @@ pub(super) struct ProcessLog {
 
 #[derive(Debug, Default)]
 struct Recent {
+    /// The first line of an invocation, until it is written.
+    begun: Vec<u8>,
     /// The last bytes since the invocation began, never longer than [`TAIL`].
     tail: Vec<u8>,
     last_words: VecDeque<String>,
@@ -66,7 +68,12 @@ impl ProcessLog {
 
     /// A line of Lambda's own, without line end.
     pub(super) fn line(&self, text: &str) {
-        self.append(text.as_bytes());
+        self.lines(&[text]);
+    }
+
+    /// Some that belong together, without line ends.
+    pub(super) fn lines(&self, lines: &[&str]) {
+        self.append(lines.join("\n").as_bytes());
     }
 
     /// A line that the process printed, without line end.
@@ -81,9 +88,19 @@ impl ProcessLog {
         }
     }
 
-    /// Forgets the tail: an invocation begins.
-    pub(super) fn begin(&self) {
-        self.recent().tail.clear();
+    /// Forgets the tail: an invocation begins. Its first line is written before any other, at the latest by
+    /// [`write_begun`](Self::write_begun).
+    pub(super) fn begin(&self, first: &str) {
+        let mut recent = self.recent();
+        recent.tail.clear();
+        recent.begun = with_end(first.as_bytes());
+    }
+
+    pub(super) fn write_begun(&self) {
+        let begun = std::mem::take(&mut self.recent().begun);
+        if !begun.is_empty() {
+            self.write(&begun);
+        }
     }
 
     /// The last lines since [`begin`](Self::begin), at most 4 KB.
@@ -96,13 +113,15 @@ impl ProcessLog {
         self.recent().last_words.iter().cloned().collect()
     }
 
-    fn append(&self, line: &[u8]) {
-        let mut whole = Vec::with_capacity(line.len() + 1);
-        whole.extend_from_slice(line);
-        whole.push(b'\n');
-        self.function.write(&whole);
+    fn append(&self, lines: &[u8]) {
+        self.write_begun();
+        self.write(&with_end(lines));
+    }
+
+    fn write(&self, lines: &[u8]) {
+        self.function.write(lines);
         let mut recent = self.recent();
-        recent.tail.extend_from_slice(&whole);
+        recent.tail.extend_from_slice(lines);
         let surplus = recent.tail.len().saturating_sub(TAIL);
         recent.tail.drain(..surplus);
     }
@@ -110,6 +129,13 @@ impl ProcessLog {
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn with_end(lines: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(lines.len() + 1);
+    whole.extend_from_slice(lines);
+    whole.push(b'\n');
+    whole
 }
 
 #[cfg(test)]
@@ -124,7 +150,7 @@ mod tests {
         let log = ProcessLog::new(Arc::new(FunctionLog::open(&path).unwrap()));
 
         log.line("before");
-        log.begin();
+        log.begin("the start");
         log.printed(Stream::Stdout, &[b'x'; 5000]);
         log.printed(Stream::Stderr, b"the end");
 
@@ -133,6 +159,6 @@ mod tests {
         assert!(tail.ends_with(b"x\nthe end\n"));
         assert_eq!(log.last_words(), ["the end"]);
         let file = std::fs::read_to_string(&path).unwrap();
-        assert!(file.starts_with("from an earlier run\nbefore\nxxx"));
+        assert!(file.starts_with("from an earlier run\nbefore\nthe start\nxxx"));
     }
 }

@@ -21,7 +21,8 @@
 //! * Extensions register from within the function's process, or are started beside it
 //!   ([`FunctionSpec::extensions`]). Only with extensions do processes get `SIGTERM`, and then 500 ms, or
 //!   300 ms of 2 s with external ones, before `SIGKILL`. There is no Telemetry API.
-//! * `START`, `END` and `REPORT` lines, and the last 4 KB of the log for who asks. `Max Memory Used` is the
+//! * `START`, `END` and `REPORT` lines, and the last 4 KB of the log for who asks. Who does not ask gets the answer
+//!   when the function's own lines are in the log, a moment before `END` and `REPORT`. `Max Memory Used` is the
 //!   high-water mark of the function's process; it is known on Linux only, and no limit is enforced.
 //! * With [`FunctionSpec::freeze`] a function stands still between invocations.
 //! * The identity of a Cognito user never arrives: Lambda takes it from credentials, which nobody has here.
@@ -43,6 +44,7 @@
 
 mod arn;
 mod body;
+mod closing;
 mod environment;
 mod event_stream;
 mod events;
@@ -206,7 +208,7 @@ impl Emulator {
         let bind = thread.handle().spawn(TcpListener::bind(addr));
         let listener = bind.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        let registry = Registry::new(thread.handle().clone());
+        let registry = Registry::new(&thread);
         Ok(Self { url, log_dir, routes, registry, door: Door::Closed(listener), thread })
     }
 

@@ -17,10 +17,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::FunctionSpec;
+use super::closing::Closing;
 use super::environment::{Environment, NotTaken};
 use super::extensions::Reason;
 use super::init::InitFailure;
-use super::invocation::{Completed, Invocation, Outcome};
+use super::invocation::{Completed, Invocation, Outcome, Over};
 use super::log::{FunctionLog, ProcessLog};
 use super::registry::Work;
 use super::report::{Failure, end_line, start_line};
@@ -113,7 +114,7 @@ impl Pool {
         }
         let environment = Environment::start(&self.spec, self.log.clone(), self.work.stop_token()).await?;
         let took = environment.init.unwrap_or_default();
-        self.give_back(environment, permit);
+        self.give_back(environment, None, permit);
         Ok(took)
     }
 
@@ -167,12 +168,17 @@ impl Pool {
         mut environment: Environment,
         permit: Permit,
     ) -> Result<Completed, (NotTaken, Permit)> {
-        match invocation.run(&mut environment, &self.spec, self.work.stop_token()).await {
-            Ok((completed, None)) => {
-                self.give_back(environment, permit);
+        // The answer may come in a moment,
+        self.work.expect_more();
+        let run = invocation.run(&mut environment, &self.spec, self.work.stop_token()).await;
+        // and then the caller's next invocation.
+        self.work.expect_more();
+        match run {
+            Ok(Over { completed, closing, end: None }) => {
+                self.give_back(environment, closing, permit);
                 Ok(completed)
             }
-            Ok((completed, Some(reason))) => {
+            Ok(Over { completed, end: Some(reason), .. }) => {
                 self.settle(async move { environment.stop(reason).await }, permit);
                 Ok(completed)
             }
@@ -185,14 +191,19 @@ impl Pool {
 
     /// Takes an environment whose invocation is over. The permit is free again when it is ready for
     /// the next one.
-    fn give_back(self: &Arc<Self>, mut environment: Environment, permit: Permit) {
-        // Usually the next invocation waits for the last word of this one; who freezes cannot wait.
-        if !self.spec.freeze && !environment.extensions.are_there() {
-            self.rest_again(environment);
-            return;
-        }
+    fn give_back(self: &Arc<Self>, mut environment: Environment, closing: Option<Closing>, permit: Permit) {
         let pool = self.clone();
         let settle = async move {
+            if let Some(closing) = closing {
+                // The caller has been waiting for longer.
+                tokio::task::yield_now().await;
+                closing.write(&mut environment);
+            }
+            // Usually the next invocation waits for the last word of this one; who freezes cannot wait.
+            if !pool.spec.freeze && !environment.extensions.are_there() {
+                pool.rest_again(environment);
+                return;
+            }
             match environment.ready(pool.spec.timeout, pool.work.stop_token()).await {
                 Ok(()) => {
                     if pool.spec.freeze {
@@ -311,11 +322,8 @@ impl Pool {
     /// The start failed. The process's own words are in the log already.
     fn not_started(&self, invocation: &Invocation, failure: &InitFailure) -> Completed {
         let request_id = &invocation.request_id;
-        self.without_process(
-            request_id,
-            &format!("RequestId: {request_id} Error: {failure}"),
-            failure.payload(request_id),
-        )
+        let line = format!("RequestId: {request_id} Error: {failure}");
+        self.without_process(invocation, &line, failure.payload(request_id))
     }
 
     /// A fresh process asked for an event, and was gone before it could be handed over.
@@ -333,15 +341,15 @@ impl Pool {
     pub(super) fn failed(&self, invocation: &Invocation, failure: Failure) -> Completed {
         let request_id = &invocation.request_id;
         let line = failure.log_line(request_id, OffsetDateTime::now_utc());
-        self.without_process(request_id, &line, failure.payload(request_id))
+        self.without_process(invocation, &line, failure.payload(request_id))
     }
 
     /// An invocation that no process has seen. There is nothing to report but the failure.
-    fn without_process(&self, request_id: &str, line: &str, payload: Bytes) -> Completed {
+    fn without_process(&self, invocation: &Invocation, line: &str, payload: Bytes) -> Completed {
+        let Invocation { request_id, log_first, .. } = invocation;
         let log = ProcessLog::new(self.log.clone());
-        log.line(&start_line(request_id));
-        log.line(line);
-        log.line(&end_line(request_id));
-        Completed { outcome: Outcome::FunctionError(payload), log_tail: log.tail() }
+        log.lines(&[&start_line(request_id), line, &end_line(request_id)]);
+        let log_tail = log_first.then(|| log.tail());
+        Completed { outcome: Outcome::FunctionError(payload), log_tail }
     }
 }

@@ -14,6 +14,7 @@ use super::FunctionSpec;
 use super::function::Function;
 use super::init::InitFailure;
 use super::status::InvokeError;
+use super::thread::{Lookout, Thread};
 
 /// Shared by all parts of an emulator; cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(super) struct Registry {
 #[derive(Debug, Clone)]
 pub(super) struct Work {
     thread: Handle,
+    lookout: Lookout,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -34,6 +36,11 @@ impl Work {
     /// Cancelled when the emulator stops.
     pub(super) fn stop_token(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    /// The next step of an invocation may be near: the thread stays awake for a moment.
+    pub(super) fn expect_more(&self) {
+        self.lookout.expect_more();
     }
 
     /// Runs `work` to its end, whoever waits for it, unless the emulator is stopping.
@@ -58,8 +65,13 @@ impl Work {
 
 impl Registry {
     /// Without functions; tasks run on `thread`.
-    pub(super) fn new(thread: Handle) -> Self {
-        let work = Work { thread, tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    pub(super) fn new(thread: &Thread) -> Self {
+        let work = Work {
+            thread: thread.handle().clone(),
+            lookout: thread.lookout().clone(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
         Self { functions: Arc::default(), work }
     }
 
