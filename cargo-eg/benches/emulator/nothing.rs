@@ -1,11 +1,13 @@
 //! An emulator that only passes on: what its HTTP server, the function, the caller and the sockets between them take,
-//! over which no emulator has any say. One process; no log, no limits, no memory, no failures.
+//! over which no emulator has any say. One process; no log, no limits, no memory, no failures. It stays awake for the next
+//! step as long as the emulator does.
 
 use std::error::Error;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -14,14 +16,18 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use bytes::Bytes;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 /// An event, and where its answer goes.
 type Invocation = (Bytes, oneshot::Sender<Bytes>);
 
+/// As long as the emulator stays awake.
+const MOMENT: Duration = Duration::from_micros(300);
+
 /// What the function's process has to do.
 struct Work {
     invocations: mpsc::Receiver<Invocation>,
+    step: Arc<Notify>,
     /// Of the event that it works on.
     answer: Option<oneshot::Sender<Bytes>>,
 }
@@ -44,7 +50,9 @@ pub(crate) fn start(program: &Path) -> Result<(Child, String), Box<dyn Error>> {
         let threads = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         threads.block_on(async {
             let (sender, invocations) = mpsc::channel(1);
-            let work = Arc::new(Mutex::new(Work { invocations, answer: None }));
+            let step = Arc::new(Notify::new());
+            tokio::spawn(stay_awake(step.clone()));
+            let work = Arc::new(Mutex::new(Work { invocations, step, answer: None }));
             let (callers, process) =
                 tokio::join!(serve(invoke, callers(sender)), serve(runtime, process(work)));
             callers.and(process)
@@ -77,6 +85,7 @@ async fn next(State(work): State<Arc<Mutex<Work>>>) -> Result<impl IntoResponse,
     let mut work = work.lock().await;
     let (event, answer) = work.invocations.recv().await.ok_or(StatusCode::GONE)?;
     work.answer = Some(answer);
+    work.step.notify_one();
     let headers = [
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
         ("lambda-runtime-deadline-ms", "4102444800000"),
@@ -91,11 +100,24 @@ async fn next(State(work): State<Arc<Mutex<Work>>>) -> Result<impl IntoResponse,
 }
 
 async fn response(State(work): State<Arc<Mutex<Work>>>, answer: Bytes) -> StatusCode {
-    if let Some(caller) = work.lock().await.answer.take() {
+    let mut work = work.lock().await;
+    work.step.notify_one();
+    if let Some(caller) = work.answer.take() {
         // Callers here wait for their answers.
         let _ = caller.send(answer);
     }
     StatusCode::ACCEPTED
+}
+
+async fn stay_awake(step: Arc<Notify>) {
+    loop {
+        step.notified().await;
+        let begun = Instant::now();
+        while begun.elapsed() < MOMENT {
+            std::thread::yield_now();
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 fn listen() -> std::io::Result<TcpListener> {

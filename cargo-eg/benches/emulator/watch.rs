@@ -54,7 +54,8 @@ pub(crate) fn start(
     Ok((child, format!("http://127.0.0.1:{port}")))
 }
 
-fn folder(name: &str) -> PathBuf {
+/// A folder of its own for one of the contestants.
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 

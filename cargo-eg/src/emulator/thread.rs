@@ -3,7 +3,7 @@
 //! does the thread fall asleep when the next step may be near.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -55,35 +55,24 @@ impl Thread {
 /// Keeps the thread awake for a moment, because the next step of an invocation may be near: the answer of a quick function,
 /// the next call of a caller who has just got its answer. To fall asleep and be woken takes longer than such a step.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lookout(Arc<Expected>);
-
-#[derive(Debug, Default)]
-struct Expected {
-    since: Mutex<Option<Instant>>,
-    begun: Notify,
-}
+pub(super) struct Lookout(Arc<Notify>);
 
 impl Lookout {
     /// The next step may be near.
     pub(super) fn expect_more(&self) {
-        *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.0.begun.notify_one();
+        self.0.notify_one();
     }
 
     async fn look(self) {
         loop {
-            self.0.begun.notified().await;
-            while self.expects_more() {
+            self.0.notified().await;
+            let begun = Instant::now();
+            while begun.elapsed() < MOMENT {
                 // Who needs the processor more is let through, and the sockets are looked at.
                 thread::yield_now();
                 tokio::task::yield_now().await;
             }
         }
-    }
-
-    fn expects_more(&self) -> bool {
-        let since = *self.0.since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() < MOMENT)
     }
 }
 
