@@ -20,6 +20,7 @@ mod project;
 mod queues;
 mod register;
 mod running;
+mod sample;
 mod schedules;
 mod services;
 mod signals;

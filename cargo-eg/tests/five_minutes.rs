@@ -45,6 +45,11 @@ async fn from_nothing_to_a_delivered_event() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(curl.stdout).unwrap(), r#"{"id":"1","name":"first"}"#, "{}", run.stderr());
+    // what `run` says to try
+    let said = run.stderr();
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("curl ")).unwrap();
+    let tried = Command::new("sh").args(["-c", &format!("{line} -sS")]).output().unwrap();
+    assert_eq!(String::from_utf8(tried.stdout).unwrap(), r#"{"id":"10","name":"name"}"#, "{line}");
     eventually("the event is delivered", || run.stderr().contains("→ orders-announce delivered")).await;
     let log = succeeded(eg(&["logs", "--function", "announce", "--since", "5m"])).stdout;
     assert!(log.contains("\nfirst has been created\n"), "{log}");
@@ -101,7 +106,9 @@ async fn from_nothing_to_a_delivered_event() {
     })
     .await;
 
-    // one function alone
+    // one function alone, with what it may take and with what is given
+    let invoked = succeeded(eg(&["invoke", "create"]));
+    assert!(invoked.stdout.contains(r#"\"name\":\"name\""#), "{invoked:?}");
     let invoked =
         succeeded(eg(&["invoke", "create", "--sample", "http", "--data", r#"{"id":"4","name":"fourth"}"#]));
     assert!(invoked.stdout.contains(r#"\"name\":\"fourth\""#), "{invoked:?}");

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::app::Loaded;
 use super::data::Payload;
-use super::{print, queue, sample};
+use super::{print, queue};
 use crate::check::Service;
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::view::{self, Delivery};
+use crate::sample;
 use crate::text::nearest;
 
 pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::functions::{self, Problem};
-use super::{print, sample};
+use super::print;
 use crate::check::Service;
 use crate::cli::{self, SampleKind};
 use crate::exit::{Exit, Failure};
+use crate::sample;
 
 pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     let data = arguments.data.as_deref().map(Payload::read).transpose()?;
@@ -138,8 +139,9 @@ fn payload(
     };
     Ok(match trigger {
         Trigger::Event(event) if event.is_http() => {
-            let has_body = matches!(event.method.as_str(), "POST" | "PUT" | "PATCH");
-            sample::http(&event.method, &event.path, data.or(has_body.then_some("{}")))
+            let emitted = function.emits.iter().flat_map(|ty| service.schemas_of(ty));
+            let body = sample::has_body(&event.method).then(|| sample::body(emitted));
+            sample::http(&event.method, &event.path, data.or(body.as_deref()))
         }
         Trigger::Event(event) => {
             let schema = service.schemas_of(&event.event_type).next();

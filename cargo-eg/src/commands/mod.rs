@@ -15,7 +15,6 @@ mod new;
 mod queue;
 mod replay;
 mod run;
-mod sample;
 mod show;
 mod template;
 

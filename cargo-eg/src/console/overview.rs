@@ -5,17 +5,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use cargo_eg::manifest::{EventTrigger, Function, Trigger};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::lines::span;
 use crate::app::Update;
 use crate::queues::dead_letters_of;
+use crate::sample;
 use crate::schedules::Schedule;
 use crate::services::{Service, describe};
 use crate::text::{BOLD, DIM, GREEN, columns, count};
 
 /// How many functions are named one by one.
 const SHOWN: usize = 4;
+
+/// A longer body is nothing to type.
+const LONG: usize = 200;
 
 /// Where `cargo eg emit` looks for the gateway and the queues.
 const EVENTS_URL: &str = "http://localhost:4000";
@@ -168,14 +173,18 @@ fn rows(function: &Function) -> Vec<[String; 3]> {
 /// Commands that do something with this application.
 fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
     let functions = || services.iter().flat_map(|service| &service.manifest.functions);
-    let triggers = || functions().flat_map(Function::events);
+    let triggers =
+        || functions().flat_map(|function| function.events().map(move |trigger| (function, trigger)));
     let mut lines = Vec::new();
-    if let Some(route) = triggers().find(|trigger| trigger.is_http()) {
-        lines.push(curl(route, addresses.events));
+    if let Some((function, route)) = triggers().find(|(_, trigger)| trigger.is_http()) {
+        let emitted = function.emits.iter().flat_map(|ty| schemas_of(services, ty));
+        let body = Some(sample::body(emitted)).filter(|body| body.len() < LONG);
+        lines.push(curl(route, body.as_deref().unwrap_or("{}"), addresses.events));
     }
-    if let Some(trigger) = triggers().find(|trigger| !trigger.is_http()) {
+    if let Some((_, trigger)) = triggers().find(|(_, trigger)| !trigger.is_http()) {
         // A payload that fits can be made where the service says what fits.
-        let data = if has_schema(services, &trigger.event_type) { "--sample" } else { "--data '{}'" };
+        let known = schemas_of(services, &trigger.event_type).next().is_some();
+        let data = if known { "--sample" } else { "--data '{}'" };
         let url = unless(EVENTS_URL, "--url", addresses.events);
         lines.push(format!("cargo eg emit --event {} {data}{url}", trigger.event_type));
     }
@@ -199,18 +208,13 @@ fn unless(default: &str, option: &str, value: &str) -> String {
     if value == default { String::new() } else { format!(" {option} {value}") }
 }
 
-/// Whether a manifest says what events of that type look like.
-fn has_schema(services: &[Service], event_type: &str) -> bool {
-    services.iter().any(|service| {
-        let manifest = serde_json::to_value(&service.manifest).unwrap_or_default();
-        let events = manifest["events"].as_array();
-        events.is_some_and(|events| {
-            events.iter().any(|event| event["type"] == event_type && !event["schema"].is_null())
-        })
-    })
+/// What the manifests say of what events of that type carry.
+fn schemas_of<'a>(services: &'a [Service], event_type: &'a str) -> impl Iterator<Item = &'a Value> {
+    let events = services.iter().flat_map(|service| &service.manifest.events);
+    events.filter(move |event| event.ty == event_type).map(|event| &event.schema)
 }
 
-fn curl(route: &EventTrigger, events_url: &str) -> String {
+fn curl(route: &EventTrigger, body: &str, events_url: &str) -> String {
     let segment = |segment: &str| match segment.as_bytes().first() {
         Some(b':' | b'*') => "1".to_owned(),
         _ => segment.to_owned(),
@@ -220,8 +224,9 @@ fn curl(route: &EventTrigger, events_url: &str) -> String {
     match route.method.as_str() {
         "GET" => format!("curl {url}"),
         "HEAD" => format!("curl --head {url}"),
-        method @ ("POST" | "PUT" | "PATCH") => {
-            format!("curl -X {method} {url} -H 'content-type: application/json' -d '{{}}'")
+        method if sample::has_body(method) => {
+            let body = body.replace('\'', r"'\''");
+            format!("curl -X {method} {url} -H 'content-type: application/json' -d '{body}'")
         }
         method => format!("curl -X {method} {url}"),
     }
@@ -251,13 +256,13 @@ mod tests {
                 {"eventType": "http.request", "mode": "sync", "method": method, "path": path}
             );
             let route: EventTrigger = serde_json::from_value(route).unwrap();
-            assert_eq!(curl(&route, "http://localhost:4000"), expected);
+            assert_eq!(curl(&route, r#"{"name":"it's"}"#, "http://localhost:4000"), expected);
         };
         check("GET", "/users/:id/files/*rest", "curl http://localhost:4000/users/1/files/1");
         check(
             "POST",
             "/users",
-            "curl -X POST http://localhost:4000/users -H 'content-type: application/json' -d '{}'",
+            r#"curl -X POST http://localhost:4000/users -H 'content-type: application/json' -d '{"name":"it'\''s"}'"#,
         );
         check("DELETE", "/", "curl -X DELETE http://localhost:4000/");
     }

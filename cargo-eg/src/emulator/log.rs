@@ -52,12 +52,12 @@ impl FunctionLog {
         Ok(Self { file: Mutex::new((file, times)) })
     }
 
-    /// Appends one line. A full disk loses log lines, never an invocation.
-    fn write(&self, line: &[u8]) {
+    /// Appends lines. A full disk loses log lines, never an invocation.
+    fn write(&self, lines: &[u8]) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, times) = &mut *file;
         times.note(file, SystemTime::now());
-        let _ = file.write_all(line);
+        let _ = file.write_all(lines);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 const DEPTH: usize = 6;
 
 /// A value that the schema allows, made from its names, so that it reads like one.
-pub(super) fn of(schema: &Value) -> Value {
+pub(crate) fn of(schema: &Value) -> Value {
     value(schema, schema, "value", 0)
 }
 
@@ -127,8 +127,19 @@ fn string(schema: &Value, name: &str) -> String {
     number("maxLength").map_or(text.clone(), |most| text.chars().take(most).collect())
 }
 
+/// A body for a route, as JSON. Nobody says what a route takes; mostly it is what its function's events are made of, whose
+/// schemas these are.
+pub(crate) fn body<'a>(emitted: impl IntoIterator<Item = &'a Value>) -> String {
+    emitted.into_iter().next().map_or_else(|| "{}".to_owned(), |schema| of(schema).to_string())
+}
+
+/// Whether requests with that method have a body.
+pub(crate) fn has_body(method: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH")
+}
+
 /// A request, as an HTTP API of API Gateway sends it.
-pub(super) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
+pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
     let mut parameters = Map::new();
     let segment = |segment: &str| match segment.strip_prefix([':', '*']) {
         Some(name) => {
@@ -160,14 +171,14 @@ pub(super) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
 }
 
 /// An event, as the gateway sends it.
-pub(super) fn event(ty: &str, data: Value) -> Result<Value, Failure> {
+pub(crate) fn event(ty: &str, data: Value) -> Result<Value, Failure> {
     let event = CloudEvent::of_type(ty, "/cli/cargo-eg", data).encode().map_err(eg_sdk::Error::from)?;
     let json = event.to_json().map_err(|source| eg_sdk::Error::Event { ty: ty.to_owned(), source })?;
     Ok(serde_json::from_slice(&json).unwrap_or_default())
 }
 
 /// A batch of one message, as SQS sends it.
-pub(super) fn sqs(queue: &str, body: &str) -> Value {
+pub(crate) fn sqs(queue: &str, body: &str) -> Value {
     json!({"Records": [{
         "messageId": "sample", "receiptHandle": "sample", "body": body,
         "attributes": {
@@ -180,7 +191,7 @@ pub(super) fn sqs(queue: &str, body: &str) -> Value {
 }
 
 /// The clock's event, as EventBridge sends it.
-pub(super) fn schedule(function: &str) -> Value {
+pub(crate) fn schedule(function: &str) -> Value {
     json!({
         "version": "0", "id": "01890a5d-ac96-774b-bcce-b302099a8057", "detail-type": "Scheduled Event", "source": "aws.events",
         "account": ACCOUNT, "time": "2026-01-31T12:00:00Z", "region": REGION,
@@ -227,6 +238,13 @@ mod tests {
         // A tree ends.
         let tree = json!({"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}, "required": ["children"]});
         assert!(of(&tree)["children"].is_array());
+    }
+
+    #[test]
+    fn a_route_takes_what_its_function_emits() {
+        let schema = json!({"type": "object", "properties": {"id": {"type": "string"}}});
+        assert_eq!(body([&schema, &json!({"type": "string"})]), r#"{"id":"10"}"#);
+        assert_eq!(body([]), "{}");
     }
 
     #[test]
