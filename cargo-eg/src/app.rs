@@ -19,7 +19,7 @@ use crate::happenings::Happenings;
 use crate::invoke::Lambda;
 use crate::queues::{self, Mapping, Mappings, Queues};
 use crate::register::register;
-use crate::running::Running;
+use crate::running::{Named, Running};
 use crate::schedules::{Schedule, Schedules, Timed};
 use crate::services::Service;
 use crate::state::{Lock, State};
@@ -201,13 +201,14 @@ impl App {
         Ok(EventGateway::with_settings(settings)?.with_timeout(Duration::from_secs(10)))
     }
 
-    /// Where it is, for other commands.
-    pub(crate) fn running(&self) -> Running {
+    /// Where it is and what it is made of, for other commands.
+    pub(crate) fn running(&self, named: Named) -> Running {
         Running {
             pid: rustix::process::getpid().as_raw_pid(),
             events: self.gateway.events_url().to_owned(),
             config: self.gateway.config_url().to_owned(),
             lambda: self.emulator.url().to_owned(),
+            named,
         }
     }
 

@@ -1,5 +1,5 @@
-//! Which application runs here: `cargo eg run` notes its addresses in the state directory, and the other commands find
-//! them in the folder that they are typed in, or above. Decides nothing about addresses that somebody named.
+//! Which application runs here: `cargo eg run` notes its addresses and services in the state directory, and the other
+//! commands find them in the folder that they are typed in, or above. Decides nothing about addresses that somebody named.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,18 @@ pub(crate) struct Running {
     pub(crate) events: String,
     pub(crate) config: String,
     pub(crate) lambda: String,
+    #[serde(default)]
+    pub(crate) named: Named,
+}
+
+/// What was named to `cargo eg run`: which services these are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Named {
+    /// Where it was typed.
+    pub(crate) folder: PathBuf,
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whether they are optimised.
+    pub(crate) release: bool,
 }
 
 /// The note that an application runs. Dropping it removes it.
@@ -79,6 +91,7 @@ mod tests {
             events: "http://localhost:8080".to_owned(),
             config: "http://localhost:8081".to_owned(),
             lambda: "http://127.0.0.1:8082".to_owned(),
+            named: Named { folder: folder.path().to_owned(), paths: vec!["services".into()], release: true },
         };
         let this = running(i32::try_from(std::process::id()).unwrap());
         let note = this.note(&state).unwrap();

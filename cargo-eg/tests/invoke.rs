@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use eg_sdk::config::{Function, Provider, Subscription};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::app::{App, Main, record};
 use support::gateway::Running;
@@ -124,6 +125,21 @@ fn samples_follow_the_triggers() {
         6,
         "error: no service here says what order.paid carries\nhint: write the payload with --data\n",
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_services_that_run_are_needed() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "get", "GET /orders")], &Main::Serves);
+    app.service("bank", &[record("bank", "pay", "POST /pay")], &Main::Other("fn main() { unfinished() }"));
+    let mut run = app.run_with(&["services/shop"]);
+    let lambda = run.ready().await("lambda");
+    let invoked = app.eg(&["invoke", "get", "--quiet", "--lambda-url", &lambda]);
+    assert_eq!(invoked.code, Some(0), "{invoked:?}");
+    run.signal(Signal::INT);
+    run.wait();
+    let invoked = app.eg(&["invoke", "get", "--dry-run"]);
+    assert!(invoked.stderr.contains("unfinished"), "without an app it may be any of them: {invoked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

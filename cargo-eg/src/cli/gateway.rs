@@ -97,6 +97,7 @@ mod tests {
             events: "http://localhost:8080".to_owned(),
             config: "http://localhost:8081".to_owned(),
             lambda: "http://127.0.0.1:8082".to_owned(),
+            named: crate::running::Named::default(),
         };
         let check = |url: &str, config: &str, running: Option<&Running>, expected: (&str, Option<&str>)| {
             let [url, config] = [url, config].map(|url| (url != "unset").then(|| url.to_owned()));

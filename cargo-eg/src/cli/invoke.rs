@@ -24,7 +24,7 @@ pub(crate) struct Emit {
         conflicts_with = "sample"
     )]
     pub(crate) data: Option<String>,
-    /// Make the payload from the event's schema in the services of the workspace.
+    /// Make the payload from the event's schema in the services of the app that runs here, else of the workspace.
     #[arg(long)]
     pub(crate) sample: bool,
     /// Who emits: a URI or an absolute path.
@@ -90,7 +90,8 @@ pub(crate) struct Invoke {
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
-    /// Packages or folders with packages that have the function; they are built for their manifests.
+    /// Packages or folders with packages that have the function; they are built for their manifests [default: those of the
+    /// app that runs here, else the current directory]
     #[arg(long = "in", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::current_folder;
 use crate::exit::Failure;
 use crate::project::Project;
+use crate::running::Running;
 use crate::services::Service;
 
 /// Services, and the folders that their sources are below.
@@ -17,7 +18,17 @@ pub(super) struct Loaded {
 impl Loaded {
     /// The services at `paths`, or, if there are none, those of the current directory.
     pub(super) async fn build(paths: &[PathBuf], release: bool) -> Result<Self, Failure> {
-        let project = Project::find(&current_folder()?, paths)?;
+        Self::of(&Project::find(&current_folder()?, paths)?, release).await
+    }
+
+    /// The services of the application that runs here, which are built, or, if there is none, those of the current
+    /// directory.
+    pub(super) async fn running() -> Result<Self, Failure> {
+        let Some(Running { named, .. }) = Running::here() else { return Self::build(&[], false).await };
+        Self::of(&Project::find(&named.folder, &named.paths)?, named.release).await
+    }
+
+    async fn of(project: &Project, release: bool) -> Result<Self, Failure> {
         Ok(Self { roots: project.roots(), services: project.load(release).await? })
     }
 }

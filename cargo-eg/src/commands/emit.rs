@@ -119,9 +119,9 @@ fn recipient(delivery: &Delivery) -> String {
     }
 }
 
-/// A payload by the schema that the workspace's services have for this type.
+/// A payload by the schema that the services here have for this type.
 async fn sampled(ty: &str) -> Result<Value, Failure> {
-    let loaded = Loaded::build(&[], false).await?;
+    let loaded = Loaded::running().await?;
     let services: Vec<Service> =
         loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
     if let Some(schema) = services.iter().flat_map(|service| service.schemas_of(ty)).next() {

@@ -96,13 +96,16 @@ async fn registered(arguments: &cli::Invoke) -> Result<String, Failure> {
     }
 }
 
-/// A function of the workspace and a payload for it. `data` is what the payload carries.
+/// A function of the services here and a payload for it. `data` is what the payload carries.
 async fn sampled(
     arguments: &cli::Invoke,
     kind: Option<SampleKind>,
     data: Option<&str>,
 ) -> Result<(String, Value), Failure> {
-    let loaded = Loaded::build(&arguments.paths, false).await?;
+    let loaded = match arguments.paths.as_slice() {
+        [] => Loaded::running().await?,
+        paths => Loaded::build(paths, false).await?,
+    };
     let services: Vec<Service> =
         loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
     let known: Vec<String> =

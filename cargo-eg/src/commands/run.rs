@@ -19,7 +19,7 @@ use crate::happenings::{Happening, Happenings};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::queues;
-use crate::running::Note;
+use crate::running::{Named, Note};
 use crate::services::Service;
 use crate::signals::Signals;
 use crate::state::{Lock, State};
@@ -109,7 +109,11 @@ impl Session {
         let progress = Progress::begin("starting the functions");
         let mut app = App::start(&self.services, &self.state, lock, options, &happenings).await?;
         drop(progress);
-        let running = app.running();
+        let running = app.running(Named {
+            folder: self.current.clone(),
+            paths: arguments.paths.clone(),
+            release: arguments.release,
+        });
         // Before anybody reads that the app is ready.
         self.note = Some(running.note(&self.state)?);
         let addresses = Addresses {
