@@ -45,16 +45,18 @@ async fn from_nothing_to_a_delivered_event() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(curl.stdout).unwrap(), r#"{"id":"1","name":"first"}"#, "{}", run.stderr());
-    // what `run` says to try
-    let said = run.stderr();
-    let line = said.lines().map(str::trim).find(|line| line.starts_with("curl ")).unwrap();
-    let tried = Command::new("sh").args(["-c", &format!("{line} -sS")]).output().unwrap();
-    assert_eq!(String::from_utf8(tried.stdout).unwrap(), r#"{"id":"10","name":"name"}"#, "{line}");
     eventually("the event is delivered", || run.stderr().contains("→ orders-announce delivered")).await;
     let log = succeeded(eg(&["logs", "--function", "announce", "--since", "5m"])).stdout;
     assert!(log.contains("\nfirst has been created\n"), "{log}");
     let log = succeeded(eg(&["logs", "--function", "announce", "--since", "2999-01-01"])).stdout;
     assert_eq!(log, "", "nothing is as new as that");
+
+    // what `run` says to try
+    let said = run.stderr();
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("curl ")).unwrap();
+    let tried = Command::new("sh").args(["-c", &format!("{line} -sS")]).output().unwrap();
+    assert_eq!(String::from_utf8(tried.stdout).unwrap(), r#"{"id":"10","name":"name"}"#, "{line}");
+    run.says("→ orders-announce delivered", 2).await;
 
     // edit, while events keep coming
     build.hold();

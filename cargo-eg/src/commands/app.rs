@@ -21,11 +21,16 @@ impl Loaded {
         Self::of(&Project::find(&current_folder()?, paths)?, release).await
     }
 
-    /// The services of the application that runs here, which are built, or, if there is none, those of the current
-    /// directory.
-    pub(super) async fn running() -> Result<Self, Failure> {
-        let Some(Running { named, .. }) = Running::here() else { return Self::build(&[], false).await };
-        Self::of(&Project::find(&named.folder, &named.paths)?, named.release).await
+    /// The services of the application that runs here, which are built, or, where `fits` finds nothing among them, those
+    /// of the current directory.
+    pub(super) async fn running(fits: impl Fn(&[Service]) -> bool) -> Result<Self, Failure> {
+        if let Some(Running { named, .. }) = Running::here() {
+            let running = Self::of(&Project::find(&named.folder, &named.paths)?, named.release).await?;
+            if fits(&running.services) {
+                return Ok(running);
+            }
+        }
+        Self::build(&[], false).await
     }
 
     async fn of(project: &Project, release: bool) -> Result<Self, Failure> {

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::{print, queue};
-use crate::check::Service;
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::view::{self, Delivery};
 use crate::sample;
+use crate::services::Service;
 use crate::text::nearest;
 
 pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
@@ -121,15 +121,17 @@ fn recipient(delivery: &Delivery) -> String {
 
 /// A payload by the schema that the services here have for this type.
 async fn sampled(ty: &str) -> Result<Value, Failure> {
-    let loaded = Loaded::running().await?;
-    let services: Vec<Service> =
-        loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
-    if let Some(schema) = services.iter().flat_map(|service| service.schemas_of(ty)).next() {
-        return Ok(sample::of(schema));
+    let schema_in = |services: &[Service]| {
+        services.iter().find_map(|service| service.manifest.schemas_of(ty).next().cloned())
+    };
+    let loaded = Loaded::running(|services| schema_in(services).is_some()).await?;
+    if let Some(schema) = schema_in(&loaded.services) {
+        return Ok(sample::of(&schema));
     }
-    let mut known: Vec<&str> = services
+    let mut known: Vec<&str> = loaded
+        .services
         .iter()
-        .flat_map(|service| &service.schemas)
+        .flat_map(|service| &service.manifest.events)
         .map(|event| event.ty.as_str())
         .filter(|ty| *ty != HTTP_REQUEST)
         .collect();

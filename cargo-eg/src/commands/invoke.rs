@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cargo_eg::manifest::{Function, HTTP_REQUEST, Trigger};
+use cargo_eg::manifest::{Function, HTTP_REQUEST, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -11,10 +11,10 @@ use super::app::Loaded;
 use super::data::Payload;
 use super::functions::{self, Problem};
 use super::print;
-use crate::check::Service;
 use crate::cli::{self, SampleKind};
 use crate::exit::{Exit, Failure};
 use crate::sample;
+use crate::services::Service;
 
 pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     let data = arguments.data.as_deref().map(Payload::read).transpose()?;
@@ -102,28 +102,31 @@ async fn sampled(
     kind: Option<SampleKind>,
     data: Option<&str>,
 ) -> Result<(String, Value), Failure> {
+    let ids = |services: &[Service]| -> Vec<String> {
+        let functions = services.iter().flat_map(|service| &service.manifest.functions);
+        functions.map(|function| function.id.clone()).collect()
+    };
     let loaded = match arguments.paths.as_slice() {
-        [] => Loaded::running().await?,
+        [] => {
+            Loaded::running(|services| functions::find(&arguments.function, &ids(services)).is_ok()).await?
+        }
         paths => Loaded::build(paths, false).await?,
     };
-    let services: Vec<Service> =
-        loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
-    let known: Vec<String> =
-        services.iter().flat_map(|service| &service.functions).map(|function| function.id.clone()).collect();
+    let known = ids(&loaded.services);
     let id = functions::find(&arguments.function, &known)
         .map_err(|problem| problem.failure(&arguments.function, "is in these services"))?;
-    let found = services
-        .iter()
-        .find_map(|service| Some((service, service.functions.iter().find(|function| function.id == id)?)));
-    let Some((service, function)) = found else {
+    let mut manifests = loaded.services.iter().map(|service| &service.manifest);
+    let found = manifests
+        .find_map(|manifest| Some((manifest, manifest.functions.iter().find(|function| function.id == id)?)));
+    let Some((manifest, function)) = found else {
         return Err(Failure::new(Exit::NotFound, format!("no function {id} is in these services")));
     };
-    Ok((id.to_owned(), payload(service, function, kind, data)?))
+    Ok((id.to_owned(), payload(manifest, function, kind, data)?))
 }
 
 /// By the first trigger of that kind, or by the first at all.
 fn payload(
-    service: &Service,
+    manifest: &Manifest,
     function: &Function,
     kind: Option<SampleKind>,
     data: Option<&str>,
@@ -142,12 +145,12 @@ fn payload(
     };
     Ok(match trigger {
         Trigger::Event(event) if event.is_http() => {
-            let emitted = function.emits.iter().flat_map(|ty| service.schemas_of(ty));
+            let emitted = function.emits.iter().flat_map(|ty| manifest.schemas_of(ty));
             let body = sample::has_body(&event.method).then(|| sample::body(emitted));
             sample::http(&event.method, &event.path, data.or(body.as_deref()))
         }
         Trigger::Event(event) => {
-            let schema = service.schemas_of(&event.event_type).next();
+            let schema = manifest.schemas_of(&event.event_type).next();
             let data = match data {
                 Some(data) => serde_json::from_str(data).unwrap_or_default(),
                 None => schema.map_or_else(|| json!({}), sample::of),

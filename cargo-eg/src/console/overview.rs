@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use cargo_eg::manifest::{EventTrigger, Function, Trigger};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::lines::span;
@@ -175,15 +174,16 @@ fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
     let functions = || services.iter().flat_map(|service| &service.manifest.functions);
     let triggers =
         || functions().flat_map(|function| function.events().map(move |trigger| (function, trigger)));
+    let schemas_of = |ty| services.iter().flat_map(move |service| service.manifest.schemas_of(ty));
     let mut lines = Vec::new();
     if let Some((function, route)) = triggers().find(|(_, trigger)| trigger.is_http()) {
-        let emitted = function.emits.iter().flat_map(|ty| schemas_of(services, ty));
+        let emitted = function.emits.iter().flat_map(|ty| schemas_of(ty));
         let body = Some(sample::body(emitted)).filter(|body| body.len() < LONG);
         lines.push(curl(route, body.as_deref().unwrap_or("{}"), addresses.events));
     }
     if let Some((_, trigger)) = triggers().find(|(_, trigger)| !trigger.is_http()) {
         // A payload that fits can be made where the service says what fits.
-        let known = schemas_of(services, &trigger.event_type).next().is_some();
+        let known = schemas_of(&trigger.event_type).next().is_some();
         let data = if known { "--sample" } else { "--data '{}'" };
         let url = unless(EVENTS_URL, "--url", addresses.events);
         lines.push(format!("cargo eg emit --event {} {data}{url}", trigger.event_type));
@@ -206,12 +206,6 @@ fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
 /// An option, unless its value is the default.
 fn unless(default: &str, option: &str, value: &str) -> String {
     if value == default { String::new() } else { format!(" {option} {value}") }
-}
-
-/// What the manifests say of what events of that type carry.
-fn schemas_of<'a>(services: &'a [Service], event_type: &'a str) -> impl Iterator<Item = &'a Value> {
-    let events = services.iter().flat_map(|service| &service.manifest.events);
-    events.filter(move |event| event.ty == event_type).map(|event| &event.schema)
 }
 
 fn curl(route: &EventTrigger, body: &str, events_url: &str) -> String {

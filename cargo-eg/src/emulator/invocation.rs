@@ -64,7 +64,7 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Over {
     pub(super) completed: Completed,
-    /// What can be done after the caller has got its answer.
+    /// What can be done after the caller has got its answer; nothing, if the environment ends.
     pub(super) closing: Option<Closing>,
     /// Why the environment cannot be used again, if so.
     pub(super) end: Option<Reason>,

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 
-/// How long it stays awake: longer than a quick function or its caller takes for a step.
+/// How long it stays awake after a step at least, and at most twice as long: longer than a quick function or its caller
+/// takes for the next one.
 const MOMENT: Duration = Duration::from_micros(300);
 
 /// Ends with the value, and with it the tasks that still run there.
@@ -33,7 +34,9 @@ impl Thread {
         let looks = (!alone).then(|| lookout.clone());
         let thread = thread::Builder::new().name("emulator".to_owned()).spawn(move || {
             runtime.block_on(async {
-                drop(looks.map(|looks| tokio::spawn(looks.look())));
+                if let Some(looks) = looks {
+                    tokio::spawn(looks.look());
+                }
                 // Nothing is ever sent.
                 let _ = ended.await;
             });

@@ -276,6 +276,11 @@ pub enum Contradiction {
 }
 
 impl Manifest {
+    /// The JSON Schemas that the service has for the payload of an event type: several, where its functions disagree.
+    pub fn schemas_of<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a serde_json::Value> {
+        self.events.iter().filter(move |event| event.ty == event_type).map(|event| &event.schema)
+    }
+
     /// Reads the manifest of the program at `path`, which may be stripped and made for another machine.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let section = section::read(path)?.unwrap_or_default();
