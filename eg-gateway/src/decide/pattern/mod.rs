@@ -167,5 +167,4 @@ fn values<'v>(value: &'v Value, path: &[String]) -> Vec<&'v Value> {
 }
 
 #[cfg(test)]
-#[path = "pattern_tests.rs"]
 mod tests;

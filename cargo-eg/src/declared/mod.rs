@@ -390,5 +390,4 @@ fn gateway_path(path: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
-#[path = "declared_tests.rs"]
 mod tests;

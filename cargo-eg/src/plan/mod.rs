@@ -271,5 +271,4 @@ fn without_keys(function: &Function) -> Function {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 pub(crate) mod tests;

@@ -291,5 +291,4 @@ pub(super) fn canonical(name: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "classify_tests.rs"]
 mod tests;

@@ -373,5 +373,4 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
 mod tests;

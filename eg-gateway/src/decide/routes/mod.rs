@@ -159,5 +159,4 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-#[path = "routes_tests.rs"]
 mod tests;
