@@ -1,4 +1,4 @@
-//! A web application that emits events. It has no functions, so it depends on eg-sdk alone.
+//! A web application that emits events. It contains no functions, so it depends on eg-sdk alone.
 //!
 //! ```text
 //! $ cargo eg run examples/hello-event
@@ -28,7 +28,7 @@ struct VisitorArrived {
     name: String,
 }
 
-/// Announces a visitor. Once the gateway has accepted the event, it is on disk there.
+/// Announces a visitor. The gateway accepts an event only once it is on disk.
 async fn arrive(State(gateway): State<EventGateway>, Path(name): Path<String>) -> (StatusCode, String) {
     match gateway.emit(VisitorArrived { name }).await {
         Ok(_) => (StatusCode::ACCEPTED, "the doorman knows\n".to_owned()),
@@ -38,7 +38,7 @@ async fn arrive(State(gateway): State<EventGateway>, Path(name): Path<String>) -
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Configured by EVENT_GATEWAY_URL; a clone shares the connections.
+    // Configured by EVENT_GATEWAY_URL. Clones share connections.
     let gateway = EventGateway::from_env()?;
     let app = Router::new().route("/visitors/{name}", post(arrive)).with_state(gateway);
     let port = std::env::var("PORT").unwrap_or("3000".to_owned());

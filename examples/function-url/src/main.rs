@@ -1,4 +1,4 @@
-//! One binary behind a function URL or API Gateway, or as a plain HTTP server: nothing here knows which.
+//! One binary that runs behind a function URL, behind API Gateway, or as a plain HTTP server, without knowing which.
 //!
 //! As a server, on `PORT` (default 3000):
 //!
@@ -8,7 +8,7 @@
 //! {"degrees":212.0}
 //! ```
 //!
-//! On Lambda, here with the payload of a function URL (API Gateway's HTTP APIs send the same):
+//! On Lambda, here with the payload of a function URL (the same as that of API Gateway's HTTP APIs):
 //!
 //! ```text
 //! $ cargo eg run examples/function-url

@@ -14,7 +14,7 @@
 
 use eg_runtime::{App, CloudEvent, Error, subscribe};
 
-/// Greets whoever arrives.
+/// Greets a visitor.
 #[subscribe("visitor.arrived")]
 async fn greet(event: CloudEvent<String>) {
     println!("Hello, {}!", event.data);

@@ -8,7 +8,7 @@
 
 use eg_runtime::{App, Error, Path, http};
 
-/// Greets whoever the path names.
+/// Greets the person in the path.
 #[http(GET, "/hello/{name}")]
 async fn hello(Path(name): Path<String>) -> String {
     format!("Hello, {name}!\n")

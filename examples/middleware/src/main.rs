@@ -1,4 +1,4 @@
-//! tower and axum middleware around every function: a time limit, and a line in the log.
+//! tower and axum middleware around every function: a time limit and a log line.
 //!
 //! ```text
 //! $ cargo eg run examples/middleware
@@ -27,7 +27,7 @@ async fn nap(Path(milliseconds): Path<u64>) -> String {
     format!("slept {milliseconds} ms\n")
 }
 
-/// Prints each request with its outcome. Events are requests here, too.
+/// Prints each request with its outcome. Layers see events as requests, too.
 async fn log(request: Request, next: Next) -> Response {
     let call = format!("{} {}", request.method(), request.uri().path());
     let response = next.run(request).await;
@@ -37,6 +37,6 @@ async fn log(request: Request, next: Next) -> Response {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // The layer added last sees requests first, so the log has the requests that ran out of time as well.
+    // The layer added last sees requests first, so the log also has the requests that timed out.
     App::new().layer(TimeoutLayer::new(Duration::from_secs(1))).layer(from_fn(log)).run().await
 }

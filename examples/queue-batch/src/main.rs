@@ -1,6 +1,7 @@
-//! A function for the messages of an SQS queue: each is one call, and only those that failed come again.
+//! A function for the messages of an SQS queue. Each message is one call, and only failed messages are delivered again.
 //!
-//! On AWS, Lambda reads the queue. Locally you hand over a batch, in the form in which Lambda does:
+//! Lambda polls the queue and invokes the function with a batch. `cargo eg run` does the same for messages sent to its
+//! SQS endpoint. You can also hand over a batch yourself:
 //!
 //! ```text
 //! $ cargo eg run examples/queue-batch

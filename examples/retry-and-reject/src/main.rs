@@ -1,4 +1,4 @@
-//! The two ways to fail: try again later, or never again.
+//! The two ways to fail: retry later, or reject.
 //!
 //! ```text
 //! $ cargo eg run examples/retry-and-reject
@@ -10,13 +10,15 @@
 //! id: …
 //! ```
 //!
-//! The first terminal tells what became of them, and the rejected one is kept:
+//! The first terminal shows their deliveries:
 //!
 //! ```text
 //! parcel.packed … → retry-and-reject-ship failed …: Retry: timed out; again in …
 //! parcel.packed … → retry-and-reject-ship delivered at attempt …
 //! parcel.packed … → retry-and-reject-ship dead letter: …no van carries that much
 //! ```
+//!
+//! The gateway stores the rejected event as a dead letter:
 //!
 //! ```text
 //! $ curl localhost:4001/v1/spaces/default/dead-letters
@@ -34,7 +36,7 @@ struct Parcel {
     kilograms: u32,
 }
 
-/// A carrier that does not answer when it is called for the first time.
+/// A carrier that times out on the first call.
 #[derive(Clone, Default)]
 struct Carrier(Arc<AtomicBool>);
 
@@ -45,7 +47,7 @@ impl Carrier {
     }
 }
 
-/// Ships a parcel. An error through `?` brings the event back later; a rejected one is kept as a dead letter.
+/// Ships a parcel. An error through `?` is retried later; a rejected event becomes a dead letter.
 #[subscribe("parcel.packed")]
 async fn ship(State(carrier): State<Carrier>, event: CloudEvent<Parcel>) -> Result<(), Error> {
     if event.data.kilograms > 1000 {

@@ -1,6 +1,6 @@
-//! A function that runs by the clock.
+//! A function that runs on a schedule.
 //!
-//! On AWS, EventBridge calls it. Locally you are the clock, with the payload that EventBridge sends:
+//! On AWS, EventBridge calls it; locally, `cargo eg run` does. To run it now, send the payload of EventBridge yourself:
 //!
 //! ```text
 //! $ cargo eg run examples/schedule
@@ -15,10 +15,10 @@
 
 use eg_runtime::{App, CloudEvent, Data, Error, schedule};
 
-/// Reports the sales of the days before, on weekdays at 8:00 UTC.
+/// Reports past sales, on weekdays at 8:00 UTC.
 #[schedule("cron(0 8 ? * MON-FRI *)")]
 async fn report(event: CloudEvent<Data>) -> Result<(), Error> {
-    // When it was due, not when it runs: the same again if the call is repeated tomorrow.
+    // The due time rather than the current time, so that a retry tomorrow reports the same.
     let due = event.time().ok_or_else(|| Error::reject("the event does not say when it was due"))?;
     println!("sales before {}", due.date());
     Ok(())

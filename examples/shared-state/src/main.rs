@@ -1,4 +1,4 @@
-//! What is set up once and used by every invocation: clients, pools, caches, and here a counter.
+//! State that is created once and used by every invocation: clients, pools, caches, and here a counter.
 //!
 //! ```text
 //! $ cargo eg run examples/shared-state
@@ -8,15 +8,15 @@
 //! visit 2 to the pond
 //! ```
 //!
-//! Lambda runs several processes of a function when it is busy, and each has a state of its own: what has to be
-//! right belongs into a database. A state that is missing here is an error at start, not at the first request.
+//! Each function runs in its own processes, several when it is busy, and each process has its own state: keep data that
+//! must be shared or correct in a database. A missing state is an error at start, not at the first request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eg_runtime::{App, Error, Path, State, http};
 
-/// Cloned for each invocation, hence the `Arc`: all clones count on the same counter.
+/// Cloned for each invocation; the `Arc` makes all clones share one counter.
 #[derive(Clone, Default)]
 struct Visits(Arc<AtomicU64>);
 

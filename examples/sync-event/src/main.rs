@@ -1,4 +1,4 @@
-//! An event whose emitter waits for the answer.
+//! A synchronous event: the emitter waits for the function's answer.
 //!
 //! ```text
 //! $ cargo eg run examples/sync-event
@@ -10,7 +10,7 @@
 //! {"errors":["we do not sell any moon"]}
 //! ```
 //!
-//! A Rust program asks with `EventGateway::request`.
+//! Rust programs use `EventGateway::request`.
 
 use eg_runtime::{App, Error, Json, StatusCode, subscribe};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ struct Price {
     cents: u32,
 }
 
-/// Says what some items cost together.
+/// Returns the price of some items.
 #[subscribe("price.asked", mode = "sync")]
 async fn quote(Json(question): Json<Question>) -> Result<Json<Price>, Error> {
     let Question { item, count } = question;

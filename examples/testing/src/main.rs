@@ -1,4 +1,4 @@
-//! A service and its tests: requests and events go through the whole app, without any server or gateway.
+//! A service and its tests: requests and events go through the whole app in memory, without a server or gateway.
 //!
 //! ```text
 //! $ cargo test -p testing

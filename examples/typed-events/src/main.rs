@@ -1,4 +1,4 @@
-//! Events as Rust types, and functions whose signatures say what they emit.
+//! Events as Rust types, and functions whose signatures declare what they emit.
 //!
 //! ```text
 //! $ cargo eg run examples/typed-events
@@ -6,7 +6,7 @@
 //! order 7 is under review
 //! ```
 //!
-//! The first terminal follows the events:
+//! The first terminal shows the events:
 //!
 //! ```text
 //! order.placed … from /services/typed-events ← POST /orders: 1 subscription
@@ -31,7 +31,7 @@ struct OrderApproved(u64);
 #[event("order.flagged")]
 struct OrderFlagged(u64);
 
-/// Takes an order. It may emit `order.placed` and nothing else: another type does not compile.
+/// Places an order. It can emit `order.placed` only: emitting another type does not compile.
 #[http(POST, "/orders")]
 async fn place(emit: Emit<OrderPlaced>, Json(order): Json<OrderPlaced>) -> Result<String, Error> {
     let answer = format!("order {} is under review\n", order.id);

@@ -1,4 +1,4 @@
-//! Items in a DynamoDB table. Values travel beside the expressions, never inside them; reads are strongly consistent.
+//! The DynamoDB backend. Expressions use bound values only; reads are strongly consistent.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -15,15 +15,15 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use crate::item::{Change, Writes};
 use crate::{Condition, Error, Item, Key, Write};
 
-// Attributes of the table. In expressions each goes by `#` and its name, because `partition` is a reserved word.
+// Attributes of the table. Expressions refer to each by `#` and its name, because `partition` is a reserved word.
 const PARTITION: &str = "partition";
 const SORT: &str = "sort";
 const VERSION: &str = "version";
 const DOCUMENT: &str = "document";
-/// The attribute for the table's time to live.
+/// The attribute for the table's time to live, in seconds since 1970.
 pub(crate) const EXPIRES: &str = "expires";
 
-/// The beginning of an update.
+/// The common part of all updates.
 const SET: &str = "SET #document = :document, #version = if_not_exists(#version, :none) + :one";
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -39,7 +39,7 @@ impl Table {
         Self { client, name }
     }
 
-    /// Region, credentials and endpoint come from where all AWS SDKs take them.
+    /// Region, credentials and endpoint come from the usual sources of the AWS SDKs.
     pub(crate) async fn from_env(name: String) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -63,7 +63,7 @@ impl Table {
     ) -> Result<Vec<Item>, Error> {
         let mut items = Vec::new();
         let mut start = None;
-        // DynamoDB ends a page where it has read a megabyte, and says where it stopped.
+        // DynamoDB ends a page after one megabyte and returns the key to continue from.
         while items.len() < limit {
             let wanted = i32::try_from(limit - items.len()).unwrap_or(i32::MAX);
             let mut call = self.client.query().table_name(&self.name).consistent_read(true).limit(wanted);
@@ -92,7 +92,7 @@ impl Table {
 
     pub(crate) async fn transact(&self, writes: Writes) -> Result<(), Error> {
         let items = writes.iter().map(|write| self.write(write)).collect::<Result<Vec<_>, _>>()?;
-        // Sent again by the SDK it carries the same request token, so it cannot happen twice.
+        // If the SDK sends the request again, it has the same request token, so it takes effect once.
         let result = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         result.map(drop).map_err(|error| match conflict(&error, &writes) {
             Some(key) => Error::Conflict { key },
@@ -118,7 +118,7 @@ impl Table {
         let invalid = |e| self.failed("write to", &e);
         let item = TransactWriteItem::builder();
         let item = match &write.change {
-            // An update rather than a put, because only an update can count.
+            // An update rather than a put, because only an update can increment the version.
             Change::Put { document, expires } => {
                 names.insert("#version".to_owned(), VERSION.to_owned());
                 names.insert("#document".to_owned(), DOCUMENT.to_owned());
@@ -168,25 +168,25 @@ impl Table {
     }
 }
 
-/// An item that this crate has not written.
+/// The error for an item that this crate did not write.
 #[derive(Debug)]
 struct Foreign(String);
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not what is kept here", self.0)
+        write!(f, "attribute `{}` was not written by this store", self.0)
     }
 }
 
 impl StdError for Foreign {}
 
-/// The item because of which the transaction did not happen, if it can succeed once it is read again.
+/// Returns the item that made the transaction fail, if a retry after reading it again can succeed.
 fn conflict(error: &SdkError<TransactWriteItemsError>, writes: &[Write]) -> Option<Key> {
     let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
     else {
         return None;
     };
-    // One reason per write, in the order of the writes.
+    // DynamoDB returns one reason per write, in the order of the writes.
     let at = canceled
         .cancellation_reasons()
         .iter()

@@ -1,37 +1,37 @@
-//! `Error`: what can go wrong with a store.
+//! `Error`: the failures of a store.
 
 use crate::Key;
 
-/// Why a store could not do what it was asked.
+/// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An item is not what a write expects it to be, because somebody else has changed it. Nothing was written.
+    /// An item does not meet the condition of a write, because another writer changed it. Nothing was written.
     #[error("item {key} was changed by somebody else; read it again")]
     Conflict {
-        /// The first such item.
+        /// The key of the first such item.
         key: Key,
     },
-    /// These writes cannot be one transaction, whatever is stored.
+    /// The writes can never form one transaction.
     #[error("{0}")]
     Writes(String),
-    /// A document cannot be written as JSON, or what is stored is not what the program expects.
+    /// A document cannot be serialized as JSON, or a stored document cannot be deserialized.
     #[error("the document of item {key} does not fit: {source}")]
     Document {
-        /// Where it is.
+        /// The key of the item.
         key: Key,
-        /// What does not fit.
+        /// The serialization error.
         source: serde_json::Error,
     },
-    /// The environment does not say where data is kept.
+    /// The environment names no place for data.
     #[error("{0}")]
     Setting(String),
-    /// The file or the table failed.
+    /// The file or the table returned an error.
     #[error("cannot {action}: {reason}")]
     Backend {
-        /// What was tried.
+        /// The operation that failed.
         action: String,
-        /// What came of it.
+        /// The error of the backend.
         reason: String,
     },
 }
@@ -41,7 +41,7 @@ impl Error {
         Self::Backend { action: action.into(), reason: reason.to_string() }
     }
 
-    /// Whether somebody else was faster.
+    /// Returns whether another writer caused the failure.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })

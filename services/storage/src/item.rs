@@ -1,4 +1,4 @@
-//! What is kept and how it is changed: keys, items, and writes with their conditions. Stores nothing.
+//! Keys, items, and writes with their conditions. Stores nothing.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,27 +9,29 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, MAX_WRITES};
 
-/// Where an item is. Items of one partition can be listed, ordered by their sort key; neither part may be empty.
+/// The key of an item. Items of one partition can be listed in the order of their sort keys. Neither part may be
+/// empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// What belongs together.
+    /// The partition: items that can be listed together.
     pub partition: String,
-    /// Which one, and in which order.
+    /// The sort key: identifies and orders the items of a partition.
     pub sort: String,
 }
 
 /// A stored document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where it is.
+    /// The key of the item.
     pub key: Key,
-    /// How often it was written: 1 at first. After a delete it starts again.
+    /// The number of writes, starting at 1. It starts again after a delete.
     pub version: u64,
-    /// Its JSON text. A text rather than the backend's own types, so that every JSON number comes back as it went in.
+    /// The JSON text. Stored as text rather than in the backend's types, so that every JSON number survives
+    /// unchanged.
     pub(crate) document: String,
 }
 
-/// A change of one item, and what must be true before.
+/// A change of one item, with its condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     pub(crate) key: Key,
@@ -41,25 +43,25 @@ pub struct Write {
 pub(crate) enum Change {
     Put {
         document: String,
-        /// From when on nobody needs it, in seconds since 1970.
+        /// When the item expires, in seconds since 1970.
         expires: Option<u64>,
     },
     Delete,
 }
 
-/// What must be true of an item before it is written.
+/// The condition of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// Nothing.
     Any,
-    /// There is no such item.
+    /// The item does not exist.
     Absent,
-    /// It is the one that was read.
+    /// The item has this version.
     Version(u64),
 }
 
 impl Key {
-    /// The key of these two parts.
+    /// Creates a key from its two parts.
     #[must_use]
     pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
         Self { partition: partition.into(), sort: sort.into() }
@@ -73,16 +75,16 @@ impl fmt::Display for Key {
 }
 
 impl Item {
-    /// The document as a value of your type.
+    /// Deserializes the document.
     ///
     /// # Errors
-    /// [`Error::Document`] says what does not fit.
+    /// [`Error::Document`] if the document does not match the type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.document)
             .map_err(|source| Error::Document { key: self.key.clone(), source })
     }
 
-    /// A write of the same item that holds only if nobody has written it since it was read.
+    /// Creates a write of this item that succeeds only if the item has not been written since it was read.
     ///
     /// # Errors
     /// As [`Write::put`].
@@ -92,10 +94,10 @@ impl Item {
 }
 
 impl Write {
-    /// Stores `document` under `key`, whatever is there.
+    /// Stores `document` under `key`. Replaces an existing item.
     ///
     /// # Errors
-    /// [`Error::Document`] when it cannot be written as JSON.
+    /// [`Error::Document`] if `document` cannot be serialized as JSON.
     pub fn put<T: Serialize + ?Sized>(key: Key, document: &T) -> Result<Self, Error> {
         match serde_json::to_string(document) {
             Ok(document) => {
@@ -105,13 +107,13 @@ impl Write {
         }
     }
 
-    /// Deletes the item under `key`, if there is one.
+    /// Deletes the item under `key`, if it exists.
     #[must_use]
     pub fn delete(key: Key) -> Self {
         Self { key, change: Change::Delete, condition: Condition::Any }
     }
 
-    /// The same, and nobody needs the item from `time` on: it is there until then, and some time later it is gone.
+    /// Sets when the item expires. It exists until `time` and is deleted some time later.
     #[must_use]
     pub fn until(mut self, time: SystemTime) -> Self {
         if let Change::Put { expires, .. } = &mut self.change {
@@ -120,32 +122,32 @@ impl Write {
         self
     }
 
-    /// The same, if there is no such item.
+    /// Makes the write conditional: the item must not exist.
     #[must_use]
     pub fn if_absent(self) -> Self {
         Self { condition: Condition::Absent, ..self }
     }
 
-    /// The same, if the item is at `version`.
+    /// Makes the write conditional: the item must have this `version`.
     #[must_use]
     pub fn if_version(self, version: u64) -> Self {
         Self { condition: Condition::Version(version), ..self }
     }
 
-    /// Where it writes.
+    /// Returns the key of the written item.
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
     }
 }
 
-/// The whole seconds from 1970 to `time`, and the one that it is in.
+/// Returns `time` in seconds since 1970, rounded up.
 fn seconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs().saturating_add(u64::from(since.subsec_nanos() > 0))
 }
 
-/// Writes that can be one transaction in every backend.
+/// Checks that the writes can form one transaction in every backend.
 #[derive(Debug, Clone)]
 pub(crate) struct Writes(Vec<Write>);
 

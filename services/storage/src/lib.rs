@@ -1,5 +1,5 @@
-//! A small item store for services: JSON documents under a key of two parts, each with a version, changed together or
-//! not at all. Two backends behind one API: SQLite in a file, and a DynamoDB table. Knows no service's types.
+//! A small item store for services: versioned JSON documents under two-part keys, changed in transactions. Two
+//! backends behind one API: an SQLite file, and a DynamoDB table. Knows no service's types.
 //!
 //! A [`Store`] is also an [`OutboxStore`](eg_sdk::outbox::OutboxStore): the writes of a transaction and the events that
 //! follow from them are stored together.
@@ -54,13 +54,14 @@ pub use self::item::{Condition, Item, Key, Write};
 use self::place::Place;
 use self::sqlite::{Database, Safe};
 
-/// How many writes one transaction may have: DynamoDB's limit, kept everywhere so that what works locally works there.
+/// The maximum number of writes in a transaction: DynamoDB's limit, enforced for every backend so that what works
+/// locally works on AWS.
 pub const MAX_WRITES: usize = 100;
 
-/// How many items [`Store::query`] asks for at a time.
+/// The page size of [`Store::query`].
 const PAGE: usize = 1_000;
 
-/// All items of one service. Clones share it.
+/// The store of one service. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store(Backend);
 
@@ -72,11 +73,11 @@ enum Backend {
 }
 
 impl Store {
-    /// The store of `service`: the DynamoDB table that the environment variable `table_variable` names, or else the
-    /// SQLite file `<service>.db` in `EG_DATA_DIR` (which `cargo eg run` sets), or else in the temporary directory.
+    /// Opens the store of `service`: the DynamoDB table that the environment variable `table_variable` names, else the
+    /// SQLite file `<service>.db` in `EG_DATA_DIR` (which `cargo eg run` sets), else one in the temporary directory.
     ///
     /// # Errors
-    /// [`Error::Setting`] when there is no place for data that should last: on Lambda, without a table.
+    /// [`Error::Setting`] on Lambda without a table, because local files do not last there.
     pub async fn open(service: &str, table_variable: &str) -> Result<Self, Error> {
         match Place::from_env(service, table_variable)? {
             Place::File(path) => Self::sqlite(&path),
@@ -90,18 +91,18 @@ impl Store {
         }
     }
 
-    /// The SQLite file at `path`, made if it is missing. Several processes may share it.
+    /// Opens the SQLite file at `path` and creates it if it is missing. Several processes may share it.
     ///
     /// # Errors
-    /// [`Error::Backend`] when the file cannot be opened.
+    /// [`Error::Backend`] if the file cannot be opened.
     pub fn sqlite(path: &Path) -> Result<Self, Error> {
         Ok(Self(Backend::Sqlite(Database::open(path)?)))
     }
 
-    /// A store that is gone with its last clone: for tests.
+    /// Opens a store in memory that ends with its last clone, for tests.
     ///
     /// # Errors
-    /// [`Error::Backend`] when there is no memory for it.
+    /// [`Error::Backend`] if there is not enough memory.
     pub fn in_memory() -> Result<Self, Error> {
         Ok(Self(Backend::Sqlite(Database::in_memory()?)))
     }
@@ -113,7 +114,7 @@ impl Store {
         Self(Backend::DynamoDb(Table::new(client, table.into())))
     }
 
-    /// The item under `key`, as the last transaction left it.
+    /// Returns the item under `key`, as of the last transaction.
     ///
     /// # Errors
     /// [`Error::Backend`] when the store cannot be read.
@@ -125,7 +126,7 @@ impl Store {
         }
     }
 
-    /// All items of a partition, ordered by the bytes of their sort key.
+    /// Returns all items of a partition, ordered by the bytes of their sort keys.
     ///
     /// # Errors
     /// [`Error::Backend`] when the store cannot be read.
@@ -142,7 +143,7 @@ impl Store {
         }
     }
 
-    /// The first `limit` items of a partition, or the first ones behind the sort key `after`.
+    /// Returns up to `limit` items of a partition, starting after the sort key `after` if given.
     ///
     /// # Errors
     /// [`Error::Backend`] when the store cannot be read.
@@ -154,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Makes all `writes`, or none.
+    /// Performs all `writes`, or none.
     ///
     /// # Errors
     /// [`Error::Conflict`] when a condition does not hold, or another transaction was at the same items: read again,

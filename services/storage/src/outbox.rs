@@ -1,5 +1,5 @@
-//! The outbox of a service, in its own store: a marker for each cause that was handled, which expires, and the events that
-//! are unsent, which do not.
+//! The outbox in a service's own store: one marker per handled cause, which expires, and the unsent events, which do
+//! not.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use eg_sdk::outbox::{Batch, Found, OutboxStore};
 use crate::sqlite::Safe;
 use crate::{Error, Key, Store, Write};
 
-/// The partition of what is unsent; small, so that it can be listed.
+/// The partition of unsent events. It stays small, so it can be listed.
 const UNSENT: &str = "outbox";
 
 impl OutboxStore for Store {
@@ -16,7 +16,7 @@ impl OutboxStore for Store {
     type Error = Error;
 
     async fn find(&self, cause: &str) -> Result<Found, Error> {
-        // In this order: the marker is written with the events and stays, the events go.
+        // The order matters: the marker is written with the events and stays; the events are deleted once sent.
         if self.get(&handled(cause)).await?.is_none() {
             return Ok(Found::New);
         }
@@ -28,7 +28,7 @@ impl OutboxStore for Store {
 
     async fn commit(&self, mut writes: Vec<Write>, batch: &Batch, memory: Duration) -> Result<bool, Error> {
         let marker = Write::put(handled(batch.cause()), &())?.if_absent();
-        // Where time ends before, it is remembered for ever.
+        // If the expiry overflows, the marker never expires.
         writes.push(match SystemTime::now().checked_add(memory) {
             Some(end) => marker.until(end),
             None => marker,
@@ -44,7 +44,7 @@ impl OutboxStore for Store {
     }
 
     async fn sent(&self, cause: &str) -> Result<(), Error> {
-        // Undone by a power cut, it is emitted once more; so nothing waits for the disk.
+        // Does not wait for the disk: if a power cut undoes the deletion, the event is emitted once more.
         self.write(vec![Write::delete(unsent(cause))], Safe::Soon).await
     }
 
@@ -53,7 +53,7 @@ impl OutboxStore for Store {
     }
 }
 
-/// Each marker is a partition of its own: DynamoDB slows down a partition that everything is written to.
+/// Each marker has its own partition, because DynamoDB throttles a partition that receives every write.
 fn handled(cause: &str) -> Key {
     Key::new(format!("handled#{cause}"), "handled")
 }

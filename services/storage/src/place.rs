@@ -1,4 +1,4 @@
-//! Where a service keeps its data, by its environment. Opens nothing.
+//! Chooses the place of a service's data from the environment. Opens nothing.
 
 use std::env;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Place {
         match (table.filter(|name| !name.is_empty()), directory) {
             (Some(table), _) => Ok(Self::Table(table)),
             (None, Some(directory)) => Ok(Self::File(directory.join(format!("{service}.db")))),
-            // A function's own disk is gone with the function, without anybody noticing.
+            // The disk of a Lambda function is lost with its environment.
             (None, None) if on_lambda => Err(Error::Setting(format!(
                 "{service} has nowhere to keep its data; set {table_variable} to the name of its DynamoDB table"
             ))),

@@ -1,5 +1,5 @@
-//! Items in an SQLite file, which the processes of a service share. What `transact` has answered is on disk, unless it was
-//! told that this can wait.
+//! The SQLite backend: a file that the processes of a service share. When `transact` returns, its writes are on disk,
+//! unless the caller allowed them to wait.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBe
 use crate::item::{Change, Writes};
 use crate::{Condition, Error, Item, Key};
 
-/// How long a process waits for the others that write to the file.
+/// How long a process waits for other writers of the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const SCHEMA: &str = r#"
@@ -21,23 +21,23 @@ const SCHEMA: &str = r#"
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS items_by_end ON items (expires) WHERE expires IS NOT NULL"#;
 
-/// Who writes an item that expires takes away so many that have: there is no other clock here, and more than one, so
-/// that they cannot pile up.
+/// Each write of an expiring item deletes this many expired ones. There is no background task; more than one per
+/// write, so that they cannot pile up.
 const PURGE: &str = r#"
     DELETE FROM items WHERE ("partition", sort) IN
         (SELECT "partition", sort FROM items WHERE expires <= ?1 ORDER BY expires LIMIT 4)"#;
 
-/// When a transaction is to survive a power cut. It always survives the end of the process.
+/// When a transaction survives a power cut. It always survives the end of the process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Safe {
-    /// As soon as it is answered.
+    /// Once the call returns.
     Now,
-    /// Together with the next one that is safe.
+    /// Together with the next synced transaction.
     Soon,
 }
 
 impl Safe {
-    /// SQLite's word for it, in WAL mode.
+    /// The value of SQLite's `synchronous` in WAL mode.
     fn synchronous(self) -> &'static str {
         match self {
             Self::Now => "FULL",
@@ -55,7 +55,7 @@ impl Database {
         loop {
             match Connection::open(path).and_then(prepare) {
                 Ok(connection) => return Ok(Self::of(connection)),
-                // While another process turns the new file to WAL, SQLite refuses at once instead of waiting.
+                // While another process switches the new file to WAL, SQLite fails at once instead of waiting.
                 Err(e) if is_busy(&e) && started.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -92,7 +92,7 @@ impl Database {
         limit: usize,
     ) -> Result<Vec<Item>, Error> {
         let action = format!("read partition `{partition}`");
-        // No sort key is empty, so all are behind the empty one.
+        // No sort key is empty, so all of them sort after the empty string.
         let (partition, after) = (partition.to_owned(), after.unwrap_or_default().to_owned());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = move |connection: &mut Connection| {
@@ -118,14 +118,14 @@ impl Database {
         }
     }
 
-    /// Runs `work` on a thread that may wait: for the disk, and for other processes.
+    /// Runs `work` on a thread that may block on the disk and on other processes.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let connection = Arc::clone(&self.0);
         let run = move || {
-            // A panic while the lock was held left nothing half done: dropping a transaction rolls it back.
+            // A panic while the lock was held left no partial change: dropping a transaction rolls it back.
             work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
         };
         tokio::task::spawn_blocking(run).await.map_err(|e| Error::backend("use the store", &e))
@@ -139,9 +139,9 @@ fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The key of the first write whose condition does not hold; then nothing was written.
+/// Performs the writes. Returns the key of the first write whose condition fails; then nothing was written.
 fn transact(connection: &mut Connection, writes: &Writes, now: i64) -> rusqlite::Result<Option<Key>> {
-    // Takes the lock before it reads: what the conditions are checked against is what is written over.
+    // Takes the write lock before reading, so the checked state is the state that is overwritten.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut version = transaction
@@ -183,12 +183,12 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     Ok(Item { key, version: version_in(row, 2)?, document: row.get(3)? })
 }
 
-/// Versions count writes from 1 on; SQLite's integers are signed.
+/// Converts a version from SQLite's signed integers.
 fn version_in(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::unsigned_abs)
 }
 
-/// Seconds as SQLite counts them.
+/// Converts seconds to SQLite's signed integers.
 fn signed(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }

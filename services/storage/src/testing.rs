@@ -1,4 +1,4 @@
-//! Tables for tests of repositories, which have to work with both backends. Starts nothing that plays DynamoDB.
+//! Creates tables for tests of repositories against both backends. Does not start a DynamoDB server.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::{
 use crate::Store;
 use crate::dynamodb::EXPIRES;
 
-/// A store in a new table of that name, in the DynamoDB at `url`.
+/// Creates the table `name` in the DynamoDB at `url` and opens it as a store.
 ///
 /// # Panics
-/// When the table cannot be made.
+/// If the table cannot be created.
 pub async fn table(url: &str, name: &str) -> Store {
     let client = client(url);
     let mut table = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
@@ -34,7 +34,7 @@ pub async fn table(url: &str, name: &str) -> Store {
     Store::dynamodb(client, name)
 }
 
-/// A client of the DynamoDB at `url`, in the region of the local Lambda.
+/// Creates a client of the DynamoDB at `url`, in the region of the local Lambda.
 #[must_use]
 pub fn client(url: &str) -> Client {
     let config = Config::builder()

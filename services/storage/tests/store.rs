@@ -1,4 +1,4 @@
-//! One suite for both backends: each test runs against SQLite and, where there is Python for moto, against DynamoDB.
+//! One suite for both backends: each test runs against SQLite and, if Python is available for moto, against DynamoDB.
 
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
@@ -123,7 +123,7 @@ async fn partitions_are_listed_in_order_and_page_by_page(store: Store) {
     assert!(store.query("q' OR '1'='1").await.unwrap().is_empty());
 }
 
-/// Twelve megabyte-filling documents: DynamoDB ends its own page after each few of them.
+/// Twelve large documents: DynamoDB ends a page after a few of them.
 async fn large_partitions_are_complete(store: Store) {
     let large = "x".repeat(300_000);
     for n in 0..12 {
@@ -133,7 +133,7 @@ async fn large_partitions_are_complete(store: Store) {
     assert_eq!(store.page("large", Some("02"), 6).await.unwrap().len(), 6);
 }
 
-/// The store as the place of an outbox: state, marker and events are one transaction.
+/// The store as an outbox store: state, marker and events share one transaction.
 async fn an_outbox_is_kept_beside_the_state(store: Store) {
     let (gateway, recorder) = EventGateway::recording();
     let outbox = Outbox::new(store);
@@ -158,14 +158,14 @@ async fn an_outbox_is_kept_beside_the_state(store: Store) {
     assert_eq!(outbox.send_unsent(&gateway).await.unwrap(), 1);
     assert_eq!(write("2", put("o", "2", "b")).await.unwrap(), Handled::Before);
 
-    // A decision upon a state that never comes true changes nothing, its marker included.
+    // A decision whose condition never holds changes nothing, including its marker.
     let impossible = write("3", put("o", "3", "a").if_version(7)).await;
     assert!(matches!(impossible, Err(OutboxError::Contended(_))));
     assert_eq!(write("3", put("o", "3", "a")).await.unwrap(), Handled::Now);
     assert_eq!(recorder.events().len(), 3);
 }
 
-/// What expires is there until then. When it goes is the backend's business, see below.
+/// An expiring item exists until its time. The backend decides when to delete it; see below.
 async fn what_expires_is_there_until_then(store: Store) {
     let hour = SystemTime::now() + Duration::from_secs(3600);
     store.transact(vec![put("e", "1", "a").until(hour), put("e", "2", "a")]).await.unwrap();
@@ -174,14 +174,14 @@ async fn what_expires_is_there_until_then(store: Store) {
     assert_eq!(store.query("e").await.unwrap().len(), 2);
 }
 
-/// SQLite has no clock of its own: who writes what expires takes away what has.
+/// In SQLite, each write of an expiring item deletes expired ones.
 #[tokio::test]
 async fn what_has_expired_is_taken_away_by_who_writes_next() {
     let store = Store::in_memory().unwrap();
     let (past, future) = (SystemTime::UNIX_EPOCH, SystemTime::now() + Duration::from_secs(3600));
     let old = (0..6).map(|n| put("old", &n.to_string(), "a").until(past)).collect();
     store.transact(old).await.unwrap();
-    // Written again without an end, it stays.
+    // Written again without an expiry, the item stays.
     store.transact(vec![put("old", "5", "b")]).await.unwrap();
     for n in 0..2 {
         store.transact(vec![put("new", &n.to_string(), "a").until(future)]).await.unwrap();
@@ -190,7 +190,7 @@ async fn what_has_expired_is_taken_away_by_who_writes_next() {
     assert_eq!(store.query("new").await.unwrap().len(), 2);
 }
 
-/// DynamoDB goes by the attribute that the table names as its time to live, which moto keeps and does not act upon.
+/// DynamoDB expires items by the table's time-to-live attribute. moto stores the attribute but does not act on it.
 #[cfg(feature = "dynamodb")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_told_when_an_item_expires() {
@@ -216,7 +216,7 @@ async fn a_table_is_told_when_an_item_expires() {
     assert_eq!(table.attribute_name.as_deref(), Some("expires"));
 }
 
-/// An outbox forgets what it has handled, after a while, and never what it has not sent.
+/// An outbox forgets handled causes after a while, but never unsent events.
 #[tokio::test]
 async fn an_outbox_forgets_only_what_is_over() {
     let (gateway, recorder) = EventGateway::recording();
@@ -230,7 +230,7 @@ async fn an_outbox_forgets_only_what_is_over() {
     recorder.refuse_next(503, "away");
     assert!(matches!(handle("1").await, Err(OutboxError::Unsent(_))));
     assert_eq!(handle("2").await.unwrap(), Handled::Now);
-    // The clock of the store counts whole seconds.
+    // The store counts whole seconds.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(handle("3").await.unwrap(), Handled::Now);
     assert_eq!(handle("2").await.unwrap(), Handled::Now, "forgotten");
@@ -243,8 +243,8 @@ async fn an_outbox_forgets_only_what_is_over() {
     }
 }
 
-/// Read, decide, write, and again when somebody was faster: nothing is lost between writers. Not for moto, which checks
-/// the conditions of two transactions at once and then writes both.
+/// Concurrent writers that read, decide, write and retry lose no update. Not for moto, which checks the conditions of
+/// two transactions at once and then writes both.
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_meet_lose_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -302,7 +302,7 @@ suite! {
     what_expires_is_there_until_then
 }
 
-/// Each function of a service is a process of its own, and all begin at once with a file that does not exist.
+/// Each function of a service is its own process, and all of them start at once without the file.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_file_can_be_opened_by_many_at_once() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Records what users do. Events of any type can be recorded; what they mean is not known here.
+//! Records the events of the application, whatever their type, and lists them. Does not interpret them.
 
 mod records;
 
@@ -9,7 +9,7 @@ use records::{Record, Records};
 use registration_events::{UserClicked, UserRegistered};
 use service_storage::Store;
 
-/// Writes down an event before it counts as delivered.
+/// Stores an event. The delivery succeeds only once the row is stored.
 #[subscribe(UserRegistered, UserClicked)]
 async fn record_events(State(records): State<Records>, event: CloudEvent<Data>) -> Result<(), Error> {
     let record = Record {
@@ -21,7 +21,7 @@ async fn record_events(State(records): State<Records>, event: CloudEvent<Data>) 
     records.keep(event.source(), &record).await
 }
 
-/// What was recorded of one type of event.
+/// Lists the recorded events of one type.
 #[http(GET, "/analytics/{event}")]
 async fn read_events(
     State(records): State<Records>,
@@ -30,7 +30,7 @@ async fn read_events(
     Ok(Json(records.of(&event).await?))
 }
 
-/// When it happened, in whole seconds since 1970; an event that does not say so happened just now.
+/// Returns when the event happened, in whole seconds since 1970; the current time if the event has no `time`.
 fn seconds(event: &CloudEvent<Data>) -> i64 {
     if let Some(time) = event.time() {
         return time.unix_timestamp();

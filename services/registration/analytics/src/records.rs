@@ -1,10 +1,11 @@
-//! The table of what happened, with the columns that the original filled in BigQuery. A row is written once.
+//! The table of recorded events, with the columns that the original application filled in BigQuery. Rows never
+//! change.
 
 use eg_runtime::Error;
 use serde::{Deserialize, Serialize};
 use service_storage::{Item, Key, Store, Write};
 
-/// One row.
+/// A recorded event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// The event's type.
@@ -15,7 +16,7 @@ pub(crate) struct Record {
     pub(crate) data: String,
 }
 
-/// All rows, cheap to clone.
+/// The table. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Records(Store);
 
@@ -24,9 +25,10 @@ impl Records {
         Self(store)
     }
 
-    /// Writes a row; returns when it is stored. The same event from the same `source` again leaves the row as it is.
+    /// Stores a row and returns once it is stored. If the same event from the same `source` comes again, the row
+    /// stays as it is.
     pub(crate) async fn keep(&self, source: &str, record: &Record) -> Result<(), Error> {
-        // An id is unique for its source only.
+        // An id is unique within its source only.
         let key = Key::new(&record.event, format!("{} {source}", record.id));
         match self.0.transact(vec![Write::put(key, record)?.if_absent()]).await {
             Err(conflict) if conflict.is_conflict() => Ok(()),
@@ -34,7 +36,7 @@ impl Records {
         }
     }
 
-    /// The rows of one type of event, the oldest first.
+    /// Returns the rows of one event type, oldest first.
     pub(crate) async fn of(&self, event: &str) -> Result<Vec<Record>, Error> {
         let items = self.0.query(event).await?;
         let mut records = items.iter().map(Item::read).collect::<Result<Vec<Record>, _>>()?;

@@ -1,4 +1,4 @@
-//! The service in a test: events go in, rows come out.
+//! Tests of the whole service in memory: events in, rows out.
 
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_tests::moto::Moto;
@@ -35,7 +35,7 @@ async fn rows_say_what_happened_when() {
     assert_eq!(rows(&app, "user.registered").await, json!([]));
 }
 
-/// Deliveries are at least once; an id counts for its source alone.
+/// Deliveries are at least once, and ids are unique within their source only.
 #[tokio::test]
 async fn an_event_is_one_row_however_often_it_comes() {
     let app = analytics();
@@ -47,7 +47,7 @@ async fn an_event_is_one_row_however_often_it_comes() {
     assert_eq!(rows(&app, "user.clicked").await.as_array().unwrap().len(), 2);
 }
 
-/// The original acknowledged first and lost what it then could not write.
+/// The original application acknowledged an event before writing it, and lost it if the write failed.
 #[tokio::test]
 async fn what_cannot_be_written_is_not_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ async fn what_cannot_be_written_is_not_acknowledged() {
     assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
 }
 
-/// What holds for either backend.
+/// Runs against both backends.
 async fn check_repository(store: Store) {
     let records = Records::new(store);
     let record = |id: &str, received_at_s: i64, data: &str| Record {

@@ -1,10 +1,10 @@
-//! The sales department's contacts. Knows no events.
+//! Stores the sales department's contacts. Knows no events.
 
 use eg_runtime::Error;
 use serde::{Deserialize, Serialize};
 use service_storage::{Key, Store, Write};
 
-/// Somebody to call.
+/// A person to call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) id: String,
@@ -13,7 +13,7 @@ pub(crate) struct Contact {
     pub(crate) name: Option<String>,
 }
 
-/// All contacts, cheap to clone.
+/// The contacts. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Contacts(Store);
 
@@ -22,13 +22,13 @@ impl Contacts {
         Self(store)
     }
 
-    /// Keeps a contact. The same one again changes nothing, so that an event may come twice.
+    /// Stores a contact. Storing the same contact again changes nothing, so an event may arrive twice.
     pub(crate) async fn put(&self, contact: &Contact) -> Result<(), Error> {
         let key = Key::new("contact", &contact.id);
         Ok(self.0.transact(vec![Write::put(key, contact)?]).await?)
     }
 
-    /// The contact with this id.
+    /// Returns the contact with this id.
     #[cfg(test)]
     pub(crate) async fn get(&self, id: &str) -> Result<Option<Contact>, Error> {
         let item = self.0.get(&Key::new("contact", id)).await?;

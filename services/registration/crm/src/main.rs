@@ -1,6 +1,6 @@
-//! Keeps the sales department's list of contacts. The one service that fails on demand, to show that nobody else has
-//! to wait for it: `CRM_FAILURE` is `always`, `never` (the default), or `first:N` for the first N attempts per event. Its data is
-//! in the table that `CRM_TABLE` names, or in a file of its own.
+//! Maintains the sales department's list of contacts. This service can fail on demand, to show that other services
+//! are not affected: set `CRM_FAILURE` to `always`, `never` (the default), or `first:N` for the first N attempts per
+//! event. Its data is in the table that `CRM_TABLE` names, or in a file.
 
 mod contacts;
 
@@ -10,7 +10,7 @@ use registration_events::UserRegistered;
 use registration_faults::Faults;
 use service_storage::Store;
 
-/// Adds a new user to the customer relationship management.
+/// Adds a new user to the customer relationship management system.
 #[subscribe(UserRegistered, retry(attempts = 3, max_age = "1h"))]
 async fn add_user_to_crm(
     State(contacts): State<Contacts>,

@@ -1,4 +1,4 @@
-//! The service in a test: events go in, contacts come out.
+//! Tests of the whole service in memory: events in, contacts out.
 
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_tests::moto::Moto;
@@ -24,7 +24,7 @@ fn donald() -> CloudEvent<UserRegistered> {
 }
 
 impl Crm {
-    /// What becomes of `attempts` attempts to deliver the same event.
+    /// Returns the outcomes of `attempts` attempts to deliver the same event.
     async fn attempts(&self, attempts: usize) -> Vec<Outcome> {
         let (event, mut outcomes) = (donald(), Vec::new());
         for _ in 0..attempts {
@@ -54,7 +54,7 @@ async fn it_fails_on_demand_and_for_now_only() {
     assert!(shaky.contacts.get("10").await.unwrap().is_some());
 }
 
-/// What holds for either backend.
+/// Runs against both backends.
 async fn check_repository(store: Store) {
     let contacts = Contacts::new(store.clone());
     let contact = |email: &str| Contact { id: "10".to_owned(), email: email.to_owned(), name: None };

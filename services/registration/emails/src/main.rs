@@ -1,4 +1,4 @@
-//! Writes to new users, whichever way they came. Sends by printing: the log of the function is the mailbox.
+//! Sends a welcome letter to new users of both forms. "Sending" prints the letter to the function's log.
 
 use eg_runtime::{App, CloudEvent, Emit, Error, subscribe};
 use registration_events::{EmailSent, UserCreated, UserRegistered};
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 const SOURCE: &str = "/services/emails";
 
-/// What a letter needs of the two events: who it goes to, and by which name if there is one.
+/// The part of both events that a letter needs: the address, and the name if there is one.
 #[derive(Deserialize)]
 struct Addressee {
     id: String,
@@ -22,7 +22,8 @@ async fn send_welcome_email(emit: Emit<EmailSent>, event: CloudEvent<Addressee>)
     let Addressee { id, email, name } = event.data;
     let subject = name.as_ref().map_or_else(|| "Welcome!".to_owned(), |name| format!("Welcome, {name}!"));
     println!("To: {email}\nSubject: {subject}");
-    // The letter has the id of what it answers: when the event comes again, the gateway knows the second letter.
+    // The letter's event has the id of the event that it answers. If that event comes again, the gateway drops the
+    // second letter as a duplicate.
     let sent = CloudEvent::new(SOURCE, EmailSent { id, email, name, subject }).with_id(cause);
     emit.send_event(sent).await?;
     Ok(())
@@ -72,7 +73,7 @@ mod tests {
         Ok(())
     }
 
-    /// Deliveries are at least once, and nobody wants two letters on record for one.
+    /// Deliveries are at least once, and an event must not lead to two recorded letters.
     #[tokio::test]
     async fn a_redelivery_sends_the_same_letter() -> Result<(), Error> {
         let app = TestApp::new(App::new())?;

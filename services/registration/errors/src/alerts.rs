@@ -1,4 +1,4 @@
-//! The alerts that were raised, each once. Tells nobody.
+//! Stores alerts, each once. Sends nothing.
 
 use eg_runtime::Error;
 use serde::{Deserialize, Serialize};
@@ -6,18 +6,18 @@ use service_storage::{Item, Key, Store, Write};
 
 const PARTITION: &str = "alert";
 
-/// A function could not handle an event.
+/// An alert: a function could not handle an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Alert {
     pub(crate) function: String,
     pub(crate) event_type: String,
     pub(crate) event_id: String,
-    /// What the first failed attempt said.
+    /// The error of the first failed attempt.
     pub(crate) message: String,
 }
 
-/// All alerts, cheap to clone.
+/// The alerts. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Alerts(Store);
 
@@ -26,7 +26,8 @@ impl Alerts {
         Self(store)
     }
 
-    /// Keeps an alert about an event from `source`. Whether it is news: of one event at one function, it is only once.
+    /// Stores an alert about an event from `source`. Returns whether it is new: each pair of event and function gets
+    /// one alert.
     pub(crate) async fn raise(&self, source: &str, alert: &Alert) -> Result<bool, Error> {
         let Alert { function, event_id, .. } = alert;
         let key = Key::new(PARTITION, format!("{function} {event_id} {source}"));
@@ -37,7 +38,7 @@ impl Alerts {
         }
     }
 
-    /// All alerts, by function.
+    /// Returns all alerts, grouped by function.
     pub(crate) async fn all(&self) -> Result<Vec<Alert>, Error> {
         let items = self.0.query(PARTITION).await?;
         Ok(items.iter().map(Item::read).collect::<Result<_, _>>()?)

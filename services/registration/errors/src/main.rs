@@ -1,6 +1,6 @@
-//! Alerts the administrator when a function fails: once for each event that it could not handle, with the first failed
-//! attempt, however many follow. An alert that cannot be given is tried again like any delivery; the gateway tells
-//! nobody of such failures, so alerts are not about alerts. `ALERT_FAILURE` is as `CRM_FAILURE`, for tests of that.
+//! Alerts the administrator when a function fails: one alert per event and function, at the first failed attempt. A
+//! failed alert is retried like any delivery. The gateway emits no failure events for functions that handle failure
+//! events, so alerts cannot loop. `ALERT_FAILURE` takes the values of `CRM_FAILURE`, for tests.
 
 mod alerts;
 
@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use service_storage::Store;
 
-/// What the gateway tells of a failed call.
+/// The payload of the gateway's event about a failed call.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InvocationFailed {
     function_id: String,
-    /// The event that the function was called with, in whichever version of CloudEvents it has.
+    /// The event that the function was called with, in CloudEvents 1.0 or 0.1.
     event: Box<RawValue>,
     error: Problem,
 }
@@ -26,7 +26,7 @@ struct Problem {
     message: String,
 }
 
-/// Alerts the administrator of a delivery that failed.
+/// Alerts the administrator about a failed delivery.
 #[subscribe("eventgateway.function.invocationFailed")]
 async fn alert_admin(
     State(alerts): State<Alerts>,
@@ -54,7 +54,7 @@ async fn alert_admin(
     Ok(())
 }
 
-/// The alerts so far.
+/// Lists the alerts.
 #[http(GET, "/alerts")]
 async fn read_alerts(State(alerts): State<Alerts>) -> Result<Json<Vec<Alert>>, Error> {
     Ok(Json(alerts.all().await?))

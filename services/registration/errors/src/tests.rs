@@ -1,4 +1,4 @@
-//! The service in a test: reports of failures go in, alerts come out.
+//! Tests of the whole service in memory: failure events in, alerts out.
 
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_tests::moto::Moto;
@@ -15,7 +15,7 @@ fn errors(mode: Mode) -> TestApp {
     TestApp::new(app).unwrap()
 }
 
-/// What the gateway tells when `function` fails to handle `event`.
+/// The gateway's event about `function` failing to handle `event`.
 fn report(function: &str, event: &Value) -> CloudEvent<Value> {
     let message = "Can't add user to the CRM";
     let report =
@@ -46,7 +46,7 @@ async fn the_admin_is_alerted_once_for_each_event_that_a_function_cannot_handle(
     assert_eq!(alerts(&app).await, json!(expected));
 }
 
-/// HTTP requests travel as events of the version that Event Gateway once had.
+/// HTTP requests travel as CloudEvents 0.1, the version of the original gateway.
 #[tokio::test]
 async fn failed_requests_are_events_of_the_older_version() {
     let app = errors(Mode::Never);
@@ -73,7 +73,7 @@ async fn a_report_about_no_event_is_rejected() {
     assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
 }
 
-/// What holds for either backend.
+/// Runs against both backends.
 async fn check_repository(store: Store) {
     let alerts = Alerts::new(store);
     let alert = |message: &str| {

@@ -1,19 +1,19 @@
-//! The events that the services of this application exchange. Types only: no service depends on another.
+//! The event types that the services share. Contains types only, so that no service depends on another.
 
 use eg_sdk::Event;
 use serde::{Deserialize, Serialize};
 
-/// Somebody has registered with an e-mail address.
+/// A user registered with an email address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("user.registered")]
 pub struct UserRegistered {
     /// The user's id.
     pub id: String,
-    /// What the user's clicks carry, so that they can be told from those of others.
+    /// The session that identifies the user's clicks.
     pub session: String,
-    /// The address, in lower case.
+    /// The email address, in lower case.
     pub email: String,
-    /// How to address the user, where that was said.
+    /// The user's name, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -29,42 +29,42 @@ pub struct UserCreated {
     pub first_name: String,
     /// Last name.
     pub last_name: String,
-    /// Where to write to.
+    /// The email address.
     pub email: String,
 }
 
-/// A user clicked on something.
+/// A user clicked an element of the page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("user.clicked")]
 pub struct UserClicked {
-    /// On what, for example `homepage.button.event-driven`.
+    /// The clicked element, for example `homepage.button.event-driven`.
     pub target: String,
-    /// The session that the user got on registering.
+    /// The session from the user's registration.
     pub session: String,
 }
 
-/// It was found out what can be seen in a user's picture.
+/// A user's picture was analyzed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("user.annotated")]
 pub struct UserAnnotated {
-    /// The user's address.
+    /// The user's email address.
     pub email: String,
-    /// What the picture shows, the best guess first. Nothing where there is no picture.
+    /// What the picture shows, best guess first; empty if there is no picture.
     pub entities: Vec<String>,
 }
 
-/// An e-mail has left.
+/// An email was sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("email.sent")]
 pub struct EmailSent {
-    /// The id of the user it went to.
+    /// The recipient's user id.
     pub id: String,
-    /// The address it went to.
+    /// The recipient's email address.
     pub email: String,
-    /// The name it is addressed to, where one is known.
+    /// The recipient's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its subject line.
+    /// The subject line.
     pub subject: String,
 }
 
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// Other programs read these payloads; a changed key is a broken subscriber.
+    /// Other programs read these payloads: changing a key breaks subscribers.
     #[track_caller]
     fn check<E: Event + Serialize>(event: &E, ty: &str, payload: &Value) {
         assert_eq!((E::TYPE, &serde_json::to_value(event).unwrap()), (ty, payload));

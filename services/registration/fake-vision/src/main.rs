@@ -1,7 +1,8 @@
-//! Stands in for Cloud Vision: takes the same requests and answers in the same form, without looking at any picture.
+//! Replaces Cloud Vision locally: accepts the same requests and answers in the same format, without analyzing any
+//! picture.
 //!
-//! `FAKE_VISION` says what it finds: `entities` (the default: the same ones for the same picture), `nothing`, `error`
-//! (an answer that says that the picture cannot be had), or `down` (no answer but a status).
+//! `FAKE_VISION` selects the answer: `entities` (the default; the same entities for the same picture), `nothing`,
+//! `error` (an answer that reports an inaccessible picture), or `down` (an error status without an answer).
 
 use std::env;
 
@@ -9,7 +10,7 @@ use eg_runtime::{App, Error, Json, State, StatusCode, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What pictures show, as far as this server is concerned.
+/// The entities that this server can report.
 const SIGHTS: [&str; 8] =
     ["Portrait", "Duck", "Mouse", "Sailor suit", "Bow tie", "Comics", "Landscape", "Robot"];
 
@@ -84,7 +85,7 @@ impl Finding {
     }
 }
 
-/// Says what can be seen in pictures.
+/// Returns the entities for a batch of pictures.
 #[http(POST, "/fake-vision/v1/images:annotate")]
 async fn annotate_images(
     State(finding): State<Finding>,

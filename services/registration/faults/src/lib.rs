@@ -1,15 +1,15 @@
-//! Failures on purpose, so that one can watch what becomes of events then. Attempts are counted in the service's own
-//! store, because each may be made by another process.
+//! Injects failures, to show how events are retried. Counts attempts in the service's own store, because another
+//! process may make the next attempt.
 
 use std::env;
 use std::str::FromStr;
 
 use service_storage::{Key, Store, Write};
 
-/// Where attempts are counted.
+/// The partition of the attempt counters.
 const PARTITION: &str = "attempts";
 
-/// Which attempts of a function fail.
+/// Injects the failures of one function.
 #[derive(Debug, Clone)]
 pub struct Faults {
     mode: Mode,
@@ -19,15 +19,15 @@ pub struct Faults {
 /// Which attempts fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// None: the function works.
+    /// No attempt.
     Never,
-    /// The first so many attempts for each event.
+    /// The first attempts for each event, up to this number.
     First(u32),
-    /// Every one.
+    /// Every attempt.
     Always,
 }
 
-/// The setting is none of the three.
+/// The setting is not one of the three forms.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{name} is `{value}`: set it to `always`, `never`, or `first:N` (the first N attempts for each event)"
@@ -38,10 +38,10 @@ pub struct UnknownMode {
 }
 
 impl Faults {
-    /// Reads the environment variable `name`; unset means never.
+    /// Reads the environment variable `name`; unset means `never`.
     ///
     /// # Errors
-    /// When it is set to something else than `always`, `never` or `first:N`.
+    /// If the value is not `always`, `never` or `first:N`.
     pub fn from_env(name: &str, store: Store) -> Result<Self, UnknownMode> {
         let value = env::var_os(name).unwrap_or_default();
         let value = value.to_string_lossy();
@@ -49,16 +49,16 @@ impl Faults {
         Ok(Self::new(value.parse().map_err(unknown)?, store))
     }
 
-    /// Fails as `mode` says, counting in `store`.
+    /// Fails according to `mode`, counting attempts in `store`.
     #[must_use]
     pub fn new(mode: Mode, store: Store) -> Self {
         Self { mode, store }
     }
 
-    /// Whether this attempt for `event` is to fail. Asking counts as an attempt.
+    /// Returns whether this attempt for `event` must fail. Each call counts as an attempt.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn strike(&self, event: &str) -> Result<bool, service_storage::Error> {
         match self.mode {
             Mode::Never => Ok(false),
@@ -67,7 +67,7 @@ impl Faults {
         }
     }
 
-    /// Which attempt this is, from 1.
+    /// Counts an attempt and returns its number, starting at 1.
     async fn attempt(&self, event: &str) -> Result<u32, service_storage::Error> {
         let key = Key::new(PARTITION, event);
         loop {
@@ -79,7 +79,7 @@ impl Faults {
                 }
             };
             match self.store.transact(vec![write]).await {
-                // Another attempt was counted meanwhile.
+                // Another attempt was counted in the meantime.
                 Err(conflict) if conflict.is_conflict() => {}
                 result => return result.map(|()| count),
             }

@@ -1,14 +1,15 @@
-//! What can be posted to `/users`, told apart by its fields: a profile, or a registration. Stores nothing.
+//! Reads the body of `POST /users`: a profile or a registration, distinguished by its fields. Stores nothing.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::users::{Profile, Registrant};
 
-/// The longest address that mail can be sent to (RFC 5321, 4.5.3.1.3, without the angle brackets).
+/// The maximum length of an email address in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
 const LONGEST_EMAIL: usize = 254;
 
-/// A posted user. The values are checked here rather than by serde, whose messages are not the ones that callers know.
+/// A posted user. The values are checked here rather than by serde, because clients of the original expect other
+/// messages.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Form {
@@ -19,26 +20,26 @@ pub(crate) struct Form {
     name: Option<Value>,
 }
 
-/// What was meant.
+/// The two forms.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Posted {
-    /// A user who is known by id and full name.
+    /// A user with an id and a full name.
     Profile(Profile),
-    /// Somebody who gives an address.
+    /// A user who registers with an email address.
     Registration(Registrant),
 }
 
-/// Why a form cannot be taken.
+/// Why a form is refused.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refusal {
-    /// A profile needs all its fields.
+    /// A profile lacks a field.
     MissingField,
-    /// A registration needs an address that mail can be sent to.
+    /// A registration has no valid email address.
     EmailRequired,
 }
 
 impl Form {
-    /// What the form means: one with an id or with half a full name is meant to be a profile.
+    /// Decides which form this is. A form with an id, a first name or a last name is a profile.
     pub(crate) fn read(self) -> Result<Posted, Refusal> {
         let Self { id, first_name, last_name, email, name } = self;
         if id.is_none() && first_name.is_none() && last_name.is_none() {
@@ -56,14 +57,14 @@ impl Form {
     }
 }
 
-/// Text that is not blank, without the space around it.
+/// Returns the trimmed text, or `None` if it is blank.
 fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The address in lower case, if mail may reach it: exactly one `@` with something on both sides, and no space.
-/// Whether somebody reads it is for the welcome letter to find out.
+/// Returns the address in lower case if it is plausible: exactly one `@` with text on both sides, and no space. Does
+/// not check that the mailbox exists.
 fn normalised(email: &str) -> Option<String> {
     let (local, domain) = email.split_once('@')?;
     let sound = !local.is_empty()

@@ -1,4 +1,4 @@
-//! Registers users and reads them back, and lets in the one event that their browsers may emit.
+//! Registers and returns users, and accepts the one event that browsers may emit.
 
 mod form;
 mod users;
@@ -14,10 +14,10 @@ use service_storage::Store;
 use users::{Profile, Registered, Registrant, User, Users};
 use uuid::Uuid;
 
-/// What clicks come from; the browser has no say in it.
+/// The source of click events. The service sets it, not the browser.
 const BROWSER: &str = "/web";
 
-/// Registers a user, by profile or by e-mail address.
+/// Registers a user, by profile or by email address.
 #[http(POST, "/users", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"]))]
 async fn create_user(
     State(users): State<Users>,
@@ -34,14 +34,14 @@ async fn create_user(
             let session = Uuid::new_v4().simple().to_string();
             let registered = registered(&user, &session);
             users.register(&user, &session, &emit, emit.stage(registered.clone())?).await?;
-            // What is told is also the answer.
+            // The answer is the event's payload.
             Ok(Json(registered).into_response())
         }
         Err(refusal) => Ok(refusal.into_response()),
     }
 }
 
-/// Reads a user.
+/// Returns a user.
 #[http(GET, "/users/{id}")]
 async fn get_user(State(users): State<Users>, Path(id): Path<String>) -> Result<Json<User>, Error> {
     match users.get(&id).await? {
@@ -50,10 +50,10 @@ async fn get_user(State(users): State<Users>, Path(id): Path<String>) -> Result<
     }
 }
 
-/// Takes clicks from browsers, and passes on those of users.
+/// Accepts clicks from browsers and emits those with a known session.
 ///
-/// What other pages may send here is decided by CORS, which goes by path. So browsers have a path of their own, where
-/// nothing but clicks has a subscriber, and clicks only come in with a session.
+/// CORS applies per path, so browsers get a separate path whose only subscription is this one. Clicks without a known
+/// session are refused.
 #[http(POST, "/clicks", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"], headers = ["Content-Type", "Event"]))]
 #[subscribe(UserClicked, mode = "sync", path = "/clicks")]
 async fn accept_click(
@@ -73,7 +73,7 @@ async fn accept_click(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Emits what could not be emitted when it was stored.
+/// Emits the stored events that could not be emitted earlier.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(
     State(users): State<Users>,

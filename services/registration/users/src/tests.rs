@@ -1,4 +1,4 @@
-//! The service in a test: requests go in, answers and events come out.
+//! Tests of the whole service in memory: requests in, answers and events out.
 
 use eg_runtime::EventGateway;
 use eg_runtime::testing::{Answer, TestApp};
@@ -70,7 +70,7 @@ async fn what_is_refused_is_told_to_nobody() {
     assert!(app.events().is_empty());
 }
 
-/// Nobody who registers waits for a gateway that is away, and nobody is forgotten.
+/// An unavailable gateway neither delays a registration nor loses its event.
 #[tokio::test]
 async fn what_cannot_be_told_at_once_is_told_later() {
     let app = users();
@@ -85,7 +85,7 @@ async fn what_cannot_be_told_at_once_is_told_later() {
     }
 }
 
-/// What holds for either backend.
+/// Runs against both backends.
 async fn check_repository(store: Store) {
     let (gateway, recorder) = EventGateway::recording();
     let users = Users::new(store);
@@ -142,7 +142,7 @@ fn click(session: &str) -> CloudEvent<UserClicked> {
     CloudEvent::new("/anybody", UserClicked { target, session: session.to_owned() })
 }
 
-/// An event as browsers send it.
+/// Builds an event as browsers send it.
 async fn send<T: serde::Serialize>(app: &TestApp, event: CloudEvent<T>) -> Answer {
     let body = event.encode().unwrap().to_json().unwrap();
     let request = http::Request::post("/clicks").header("content-type", "application/cloudevents+json");

@@ -1,11 +1,11 @@
-//! Users and their sessions. Knows no HTTP, and of events only that they are stored with what they tell of.
+//! Stores users and sessions, each change together with its event. Knows no HTTP.
 
 use eg_runtime::Error;
 use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError, Outgoing};
 use serde::{Deserialize, Serialize};
 use service_storage::{Key, Store, Write};
 
-/// A user who is known by id and full name.
+/// A user with an id and a full name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Profile {
@@ -15,7 +15,7 @@ pub(crate) struct Profile {
     pub(crate) email: String,
 }
 
-/// Somebody who gives an address, and maybe a name.
+/// A new registration: an email address and an optional name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Registrant {
     pub(crate) email: String,
@@ -23,7 +23,7 @@ pub(crate) struct Registrant {
     pub(crate) name: Option<String>,
 }
 
-/// Somebody who has registered.
+/// A registered user with a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Registered {
     pub(crate) id: String,
@@ -31,7 +31,7 @@ pub(crate) struct Registered {
     pub(crate) registrant: Registrant,
 }
 
-/// A user as stored, whichever way they came. Without the session: who may read a user need not be that user.
+/// A stored user of either form. It omits the session, because the reader may be someone else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum User {
@@ -39,13 +39,13 @@ pub(crate) enum User {
     Registered(Registered),
 }
 
-/// A session: the answer to a registration, and nobody else can guess it.
+/// A session: returned by a registration, and impossible to guess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Session {
     user: String,
 }
 
-/// All users, cheap to clone. What is stored here is stored together with the event that tells of it.
+/// The users. Clones share them. Each change is stored together with its event.
 #[derive(Debug, Clone)]
 pub(crate) struct Users(Outbox<Store>);
 
@@ -54,7 +54,7 @@ impl Users {
         Self(Outbox::new(store))
     }
 
-    /// Stores a profile; one with the same id is replaced.
+    /// Stores a profile. Replaces a profile with the same id.
     pub(crate) async fn put(
         &self,
         profile: &Profile,
@@ -80,9 +80,9 @@ impl Users {
         self.store(writes, emitter, event).await
     }
 
-    /// Once this is stored, it is done, even if nobody can be told yet.
+    /// Stores the change and its event. Succeeds once both are stored, even if the event cannot be emitted yet.
     async fn store(&self, writes: Vec<Write>, emitter: &impl Emitter, event: Outgoing) -> Result<(), Error> {
-        // A request has no name by which it could be known again; its event has.
+        // A request has no id to detect duplicates by; its event has one.
         let cause = event.event().id().to_owned();
         let decide = || async { Ok::<_, OutboxError<_>>(Decision::new(writes.clone()).emit(event.clone())) };
         match self.0.handle(emitter, cause, decide).await {
@@ -94,13 +94,13 @@ impl Users {
         }
     }
 
-    /// Emits what could not be emitted when it was stored.
+    /// Emits the stored events that could not be emitted earlier.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())
     }
 
-    /// The user with this id.
+    /// Returns the user with this id.
     pub(crate) async fn get(&self, id: &str) -> Result<Option<User>, Error> {
         if id.is_empty() {
             return Ok(None);
@@ -108,13 +108,13 @@ impl Users {
         Ok(self.0.store().get(&user(id)).await?.map(|item| item.read()).transpose()?)
     }
 
-    /// Whether a registration was answered with this session.
+    /// Returns whether the session is known.
     pub(crate) async fn has_session(&self, token: &str) -> Result<bool, Error> {
         Ok(!token.is_empty() && self.0.store().get(&session(token)).await?.is_some())
     }
 }
 
-/// Nobody needs to list users, so each has a partition of its own: none of them gets hot.
+/// Users are never listed, so each has its own partition, and no partition becomes hot.
 fn user(id: &str) -> Key {
     Key::new(format!("user#{id}"), "user")
 }

@@ -1,10 +1,10 @@
-//! Where the picture of somebody is, given the e-mail address. Source: <https://docs.gravatar.com/general/hash/>.
+//! Derives the URL of a user's Gravatar from the email address. Source: <https://docs.gravatar.com/general/hash/>.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// The URL of the picture. Case and surrounding space of the address make no difference.
+/// Returns the URL of the picture. Ignores case and surrounding space of the address.
 pub(crate) fn url(email: &str) -> String {
     let mut url = "https://www.gravatar.com/avatar/".to_owned();
     for byte in Sha256::digest(email.trim().to_lowercase()) {

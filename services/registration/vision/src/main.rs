@@ -1,4 +1,4 @@
-//! Has the pictures of new users looked at, and tells what was seen.
+//! Analyzes the pictures of new users and emits the result.
 
 mod gravatar;
 mod vision;
@@ -9,7 +9,7 @@ use vision::Vision;
 
 const SOURCE: &str = "/services/vision";
 
-/// Finds out what a new user's picture shows.
+/// Analyzes a new user's picture.
 #[subscribe(UserRegistered)]
 async fn annotate_user(
     State(vision): State<Vision>,
@@ -20,7 +20,7 @@ async fn annotate_user(
     let email = event.data.email;
     let entities = vision.web_entities(&gravatar::url(&email)).await?;
     println!("{email}: {}", if entities.is_empty() { "nothing".to_owned() } else { entities.join(", ") });
-    // With the id of what it answers, a second answer to the same event is known as such.
+    // The result has the id of the event that it answers, so the gateway drops a second result as a duplicate.
     let annotated = CloudEvent::new(SOURCE, UserAnnotated { email, entities }).with_id(cause);
     emit.send_event(annotated).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The service with a vision server that answers what a test tells it to.
+//! Tests of the service with a vision server whose answers the test sets.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use super::*;
 
 type Questions = Arc<Mutex<Vec<(Value, Option<String>)>>>;
 
-/// A server that gives the same answer to everything, and what it was asked.
+/// A server that gives the same answer to every request and records the requests.
 async fn server(status: StatusCode, answer: Value) -> (String, Questions) {
     let questions = Questions::default();
     let route = post(
@@ -45,7 +45,7 @@ async fn annotate(vision: Vision) -> (Outcome, Vec<CloudEvent<UserAnnotated>>) {
     (outcome, app.emitted::<UserAnnotated>().unwrap())
 }
 
-/// What the function does with an answer.
+/// Runs the function against a server with this answer.
 async fn check(status: StatusCode, answer: Value, expected: Result<&[&str], &str>) {
     let (url, _) = server(status, answer.clone()).await;
     let (outcome, emitted) = annotate(Vision::new(&url, None).unwrap()).await;
@@ -96,7 +96,7 @@ async fn what_fails_comes_again() {
     )
     .await;
 
-    // Nobody listens on the port of a listener that is gone.
+    // No server listens on the port of a dropped listener.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

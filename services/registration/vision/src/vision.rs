@@ -1,4 +1,4 @@
-//! A client of Cloud Vision, as far as it is needed here: web detection for one picture. Knows no users.
+//! A minimal client of Cloud Vision: web detection for one picture. Knows no users.
 
 use std::env;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 const CLOUD_VISION: &str = "https://vision.googleapis.com";
 
-/// How many things are asked for.
+/// The maximum number of entities in an answer.
 const MAX_RESULTS: u32 = 5;
 
-/// A vision server. Clones share connections.
+/// A client of one vision server. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Vision {
     endpoint: String,
@@ -56,7 +56,7 @@ struct Answers {
     responses: Vec<Answer>,
 }
 
-/// Google leaves out what is empty, at every level.
+/// Google omits empty members at every level.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Answer {
@@ -81,8 +81,8 @@ struct Problem {
 }
 
 impl Vision {
-    /// The server that `VISION_URL` names, asked with the key in `API_KEY`. Without a URL: Cloud Vision if there is a
-    /// key for it, else the stand-in that is part of this application.
+    /// Connects to the server in `VISION_URL`, with the key in `API_KEY`. Without a URL, uses Cloud Vision if there
+    /// is a key, else this application's `fake-vision`.
     pub(crate) fn from_env() -> Result<Self, Error> {
         let variable = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
         let key = variable("API_KEY");
@@ -107,8 +107,8 @@ impl Vision {
         Ok(Self { endpoint, key, client: client.build()? })
     }
 
-    /// What the picture at `image` shows, the best guess first; nothing where there is none. Every failure is one
-    /// that may be over later.
+    /// Returns what the picture at `image` shows, best guess first; empty if there is no picture. Every failure is
+    /// temporary and worth a retry.
     pub(crate) async fn web_entities(&self, image: &str) -> Result<Vec<String>, Error> {
         let question = Question {
             image: Image { source: Source { image_uri: image } },
@@ -116,7 +116,7 @@ impl Vision {
         };
         let mut request = self.client.post(&self.endpoint).json(&Batch { requests: [question] });
         if let Some(key) = &self.key {
-            // Not in the URL, which ends up in messages.
+            // Not in the URL, because error messages contain it.
             request = request.header("x-goog-api-key", key);
         }
         let response = request.send().await?;

@@ -1,5 +1,4 @@
-//! The page with which people register: HTML, script and style as they stand in this folder, nothing generated but the
-//! address of the gateway.
+//! Serves the registration page: HTML, script and style from this folder. Only the gateway's address is filled in.
 
 mod page;
 
@@ -11,13 +10,13 @@ use page::Page;
 const SCRIPT: &str = include_str!("app.js");
 const STYLE: &str = include_str!("app.css");
 
-/// The page.
+/// Serves the page.
 #[http(GET, "/")]
 async fn page(State(page): State<Page>) -> Page {
     page
 }
 
-/// Its script and its style.
+/// Serves the page's script and style.
 #[http(GET, "/app.js")]
 #[http(GET, "/app.css")]
 async fn asset(uri: Uri) -> impl IntoResponse {

@@ -1,13 +1,13 @@
-//! The page as it is sent: with the gateway's address in it, and the headers that tell browsers what it may do.
+//! Builds the page's response: the HTML with the gateway's address, and the security headers.
 
 use eg_runtime::{Error, IntoResponse, Response, Uri};
 
 const HTML: &str = include_str!("page.html");
 
-/// What stands in the page for the gateway's address.
+/// The placeholder for the gateway's address.
 const PLACE: &str = "{gateway}";
 
-/// The page. Clones share nothing, and are few.
+/// The page and its content security policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     html: String,
@@ -15,7 +15,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The page for the gateway at `url`, as browsers reach it; empty where the page itself comes from it.
+    /// Creates the page for the gateway at `url`, as browsers reach it; empty if the gateway itself serves the page.
     pub(crate) fn new(url: &str) -> Result<Self, Error> {
         let origin = origin(url).ok_or_else(|| {
             Error::reject(format!(
@@ -32,7 +32,8 @@ impl Page {
     }
 }
 
-/// The origin of a URL without path; of nothing, nothing. Its characters mean nothing in HTML or in a policy.
+/// Returns the origin of a URL without a path; empty for an empty URL. Refuses characters with a meaning in HTML or
+/// in a policy.
 fn origin(url: &str) -> Option<String> {
     if url.is_empty() {
         return Some(String::new());

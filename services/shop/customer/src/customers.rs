@@ -1,4 +1,4 @@
-//! The customers as this service keeps them.
+//! Stores the customers of this service.
 
 use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
@@ -6,11 +6,11 @@ use serde::Deserialize;
 use service_storage::{Key, Store, Write};
 use shop_events::{Customer, CustomerDescribed, Described, ErrorCustomerDescribed, ItemDescribed, caused_by};
 
-/// All customers.
+/// The customers.
 #[derive(Debug, Clone)]
 pub(crate) struct Customers(Outbox<Store>);
 
-/// What can be said of a customer.
+/// The registered data of a customer.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Profile {
     #[serde(default)]
@@ -27,7 +27,7 @@ impl Customers {
         Self::in_store(Store::open("customer", "CUSTOMER_TABLE").await?).await
     }
 
-    /// The customers in this store; in an empty one, the sample customers.
+    /// Opens the customers in this store. Fills an empty store with the sample customers.
     pub(crate) async fn in_store(store: Store) -> Result<Self, Error> {
         if store.page(CUSTOMERS, None, 1).await?.is_empty() {
             let sample = [
@@ -46,7 +46,7 @@ impl Customers {
                 Write::put(at(id), &customer).map(Write::if_absent)
             };
             let writes = sample.into_iter().map(put).collect::<Result<_, _>>()?;
-            // Another process of this service may be faster: then they are there.
+            // If another process of this service was faster, the samples are there already.
             store.transact(writes).await.or_else(|e| if e.is_conflict() { Ok(()) } else { Err(e) })?;
         }
         Ok(Self(Outbox::new(store)))
@@ -88,7 +88,7 @@ impl Customers {
         Ok(())
     }
 
-    /// Emits what is stored and was not emitted.
+    /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Knows who orders and where they live.
+//! Stores customers, and adds them to orders.
 
 mod customers;
 
@@ -6,7 +6,7 @@ use customers::{Customers, Profile};
 use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, http, schedule, subscribe};
 use shop_events::{Customer, CustomerDescribed, ErrorCustomerDescribed, ItemDescribed};
 
-/// Adds who has ordered, and where they live.
+/// Adds the customer's name and address to an order.
 #[subscribe(ItemDescribed)]
 async fn describe_customer(
     State(customers): State<Customers>,
@@ -16,7 +16,7 @@ async fn describe_customer(
     customers.describe(&emit, &event).await
 }
 
-/// Registers a customer, or changes what is known of one.
+/// Registers a customer, or updates one.
 #[http(PUT, "/customer/{customer_id}")]
 async fn put_customer(
     State(customers): State<Customers>,
@@ -26,7 +26,7 @@ async fn put_customer(
     Ok(Json(customers.put(&id, profile).await?))
 }
 
-/// Emits what a crash has left unsent.
+/// Emits the stored events that a crash left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(
     State(customers): State<Customers>,

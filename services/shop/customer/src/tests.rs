@@ -1,4 +1,4 @@
-//! The service in a test: events in, events out. No server, no gateway.
+//! Tests of the whole service in memory: events in, events out.
 
 use eg_runtime::testing::TestApp;
 use service_storage::Store;
@@ -41,7 +41,7 @@ async fn a_customer_is_described_and_an_unknown_one_is_an_error() {
 #[tokio::test]
 async fn customers_can_be_registered() {
     let customers = Customers::in_store(Store::in_memory().unwrap()).await.unwrap();
-    // A function is an ordinary function: a test calls it.
+    // A decorated function stays an ordinary function, so a test can call it.
     let put = async |name: &str, address: &str| {
         let profile = Profile {
             description: String::new(),

@@ -1,4 +1,4 @@
-//! The deliveries as this service keeps them, and how they begin and end.
+//! Stores the deliveries of this service, and decides how they start and end.
 
 use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, Event};
@@ -12,11 +12,11 @@ use shop_events::{
 
 use crate::route;
 
-/// All deliveries.
+/// The deliveries.
 #[derive(Debug, Clone)]
 pub(crate) struct Deliveries(Outbox<Store>);
 
-/// A delivery, at the price that was charged for it.
+/// A delivery with its price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Row {
     #[serde(flatten)]
@@ -24,18 +24,18 @@ struct Row {
     price: Cents,
 }
 
-/// What is told when a delivery ends, and when it cannot.
+/// The events to emit when a delivery ends, or when it cannot end that way.
 #[derive(Debug)]
 pub(crate) struct End<G, B> {
     pub(crate) good: fn(Progressed) -> G,
     pub(crate) bad: fn(OrderRef) -> B,
 }
 
-/// What an end that is told means for a delivery.
+/// What a reported end means for a delivery.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Ends,
-    /// It has ended like that before.
+    /// The delivery has already ended this way.
     Again,
     Impossible,
 }
@@ -109,7 +109,7 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Ends the delivery of `order` because of `cause`.
+    /// Ends the delivery of `order`. `cause` is the event that reports the end.
     pub(crate) async fn end<C: Sync, G, B>(
         &self,
         emit: &Emit<(G, B)>,
@@ -145,7 +145,7 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Emits what is stored and was not emitted.
+    /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! What the gateway tells of a delivery of an event that it gave up. Decides nothing.
+//! The payload of the gateway's event about a dead letter. Decides nothing.
 
 use eg_runtime::{CloudEvent, Error, Reject as _};
 use serde::Deserialize;
@@ -21,7 +21,7 @@ impl GivenUp {
         CloudEvent::from_json(self.event.to_string().as_bytes()).reject()
     }
 
-    /// The order that the function was to be told of; `None` if another function was.
+    /// The order of the undelivered event; `None` if the dead letter belongs to another function.
     pub(crate) fn order_of(&self, function_id: &str) -> Result<Option<OrderRef>, Error> {
         if self.function_id != function_id {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Brings the goods to the customer, with the help of a partner. What the partner never takes is called off.
+//! Has a partner deliver the goods to the customer. Cancels deliveries that the partner does not accept.
 
 mod deliveries;
 mod given_up;
@@ -15,7 +15,7 @@ use shop_events::{
     ErrorDeliveryWasCanceled, ErrorDeliveryWasDelivered, ErrorMarkDeliveryAsStarted, ItemRemoved, OrderRef,
 };
 
-/// Adds how far it is to the customer, and what that costs.
+/// Adds distance and price of the delivery to an order.
 #[subscribe(CustomerDescribed)]
 async fn estimate_delivery(
     State(deliveries): State<Deliveries>,
@@ -25,7 +25,7 @@ async fn estimate_delivery(
     deliveries.estimate(&emit, &event).await
 }
 
-/// Begins the delivery of what has left the warehouse.
+/// Starts the delivery of goods that left the warehouse.
 #[subscribe(ItemRemoved)]
 async fn start_delivery(
     State(deliveries): State<Deliveries>,
@@ -35,7 +35,7 @@ async fn start_delivery(
     deliveries.start(&emit, &event).await
 }
 
-/// Hands a delivery to the partner: four more attempts within a minute, then it is a dead letter.
+/// Hands a delivery to the partner. After five attempts or one minute, the event becomes a dead letter.
 #[subscribe(DeliveryMarkedAsStarted, retry(attempts = 5, max_age = 60))]
 async fn call_partner(
     State(partner): State<Partner>,
@@ -44,7 +44,7 @@ async fn call_partner(
     partner.take(event).await
 }
 
-/// Notes that the partner has handed the goods over.
+/// Records that the partner delivered the goods.
 #[subscribe(Delivered)]
 async fn finish_delivery(
     State(deliveries): State<Deliveries>,
@@ -55,7 +55,7 @@ async fn finish_delivery(
     deliveries.end(&emit, &event, &event.data.0, DeliveryStatus::Delivered, ends).await
 }
 
-/// Notes that the partner cannot hand the goods over.
+/// Records that the partner cannot deliver the goods.
 #[subscribe(DeliveryCanceled)]
 async fn cancel_delivery(
     State(deliveries): State<Deliveries>,
@@ -66,7 +66,7 @@ async fn cancel_delivery(
     deliveries.end(&emit, &event, &event.data.0, DeliveryStatus::Canceled, ends).await
 }
 
-/// Calls off what the partner never took: driven by the dead letters of `call_partner`.
+/// Cancels a delivery that the partner did not accept. Triggered by the dead letters of `call_partner`.
 #[subscribe("eventgateway.delivery.deadLettered")]
 async fn cancel_undeliverable(
     State(deliveries): State<Deliveries>,
@@ -76,12 +76,12 @@ async fn cancel_undeliverable(
     let Some(order) = event.data.order_of("delivery-call_partner")? else { return Ok(()) };
     println!("order {} is called off: {}", order.order_id, event.data.reason);
     let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled };
-    // What follows from a dead letter follows from the event in it: one hop further in the same order.
+    // The cause of the next event is the event in the dead letter: one hop further, for the same order.
     let cause = event.data.event()?.map(|_: Data| OrderRef::clone(&order));
     deliveries.end(&emit, &cause, &order, DeliveryStatus::Canceled, ends).await
 }
 
-/// All that this service tells.
+/// The events that this service may emit.
 type Told = (
     DeliveryEstimated,
     ErrorDeliveryEstimated,
@@ -93,7 +93,7 @@ type Told = (
     ErrorDeliveryWasCanceled,
 );
 
-/// Emits what a crash has left unsent.
+/// Emits the stored events that a crash left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(State(deliveries): State<Deliveries>, emit: Emit<Told>) -> Result<(), Error> {
     deliveries.send_unsent(&emit).await

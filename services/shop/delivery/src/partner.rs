@@ -1,4 +1,4 @@
-//! The partner that carries the goods: told of each delivery by HTTP.
+//! Calls the partner's HTTP API for each delivery.
 
 use std::env;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use eg_runtime::{CloudEvent, Error, Reject as _};
 use shop_events::DeliveryMarkedAsStarted;
 
-/// How long the partner may think.
+/// The time limit of one call.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where the partner is, and how to be let in.
+/// The partner's address and API key.
 #[derive(Debug, Clone)]
 pub(crate) struct Partner {
     url: String,
@@ -19,7 +19,7 @@ pub(crate) struct Partner {
 }
 
 impl Partner {
-    /// `DeliveryServiceURL`, by default the simulator behind the gateway, and `DELIVERY_SERVICE_API_KEY`.
+    /// Reads `DeliveryServiceURL` (default: the simulator, through the gateway) and `DELIVERY_SERVICE_API_KEY`.
     pub(crate) fn from_env() -> Result<Self, Error> {
         let given = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let gateway = || given("EVENT_GATEWAY_URL").unwrap_or_else(|| "http://localhost:4000".to_owned());
@@ -34,9 +34,9 @@ impl Partner {
         Ok(Self { url, api_key, client })
     }
 
-    /// Tells the partner of a delivery. What the partner will never take is rejected.
+    /// Hands a delivery to the partner. Returns a rejection if the partner refuses it for good.
     pub(crate) async fn take(&self, event: CloudEvent<DeliveryMarkedAsStarted>) -> Result<(), Error> {
-        // As plain JSON: a gateway in front of the partner would take a CloudEvent for itself.
+        // Plain JSON, because a gateway in front of the partner would route a CloudEvent instead of the request.
         let mut call = self.client.post(&self.url).header("content-type", "application/json");
         if let Some(key) = &self.api_key {
             call = call.header("ApiKeyName", key);
@@ -53,7 +53,7 @@ impl Partner {
     }
 }
 
-/// TLS with ring and the webpki roots, as for the gateway.
+/// TLS with ring and the webpki roots, as in the SDK.
 fn tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

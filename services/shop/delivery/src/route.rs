@@ -1,16 +1,16 @@
-//! How far it is to an address, and what the way costs. A table takes the place of a map, so that prices are the same
+//! Computes distance and price for an address. Uses a table instead of a map service, so prices are the same
 //! everywhere.
 
 use shop_events::{Cents, Estimate};
 
-/// A place on Earth, in degrees.
+/// Latitude and longitude in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Place {
     latitude: f64,
     longitude: f64,
 }
 
-/// 60 Holborn Viaduct, London EC1A 2FD, UK: where everything starts.
+/// The warehouse: 60 Holborn Viaduct, London EC1A 2FD, UK.
 const START: Place = Place { latitude: 51.5173, longitude: -0.1049 };
 
 const PLACES: [(&str, Place); 4] = [
@@ -22,7 +22,7 @@ const PLACES: [(&str, Place); 4] = [
 
 const SECONDS_PER_KILOMETRE: f64 = 180.0;
 
-/// The way to `address`; `None` where the table does not know it.
+/// Returns the route to `address`; `None` if the table does not have it.
 pub(crate) fn to(address: &str) -> Option<Estimate> {
     let (_, goal) = PLACES.iter().find(|(known, _)| *known == address)?;
     let distance = kilometres(START, *goal);
@@ -42,13 +42,13 @@ pub(crate) fn to(address: &str) -> Option<Estimate> {
     })
 }
 
-/// A cent per second.
+/// One cent per second of travel time.
 fn price(seconds: f64) -> Cents {
     #[allow(clippy::cast_possible_truncation, reason = "no way on Earth takes that long")]
     Cents(seconds.round() as i64)
 }
 
-/// Along the surface of a ball (the haversine formula).
+/// The great-circle distance (haversine formula).
 fn kilometres(from: Place, to: Place) -> f64 {
     const RADIUS: f64 = 6371.0;
     let half = |a: f64, b: f64| ((b - a).to_radians() / 2.0).sin().powi(2);

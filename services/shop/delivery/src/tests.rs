@@ -1,4 +1,4 @@
-//! The service in a test: events in, deliveries and events out. No server, no gateway.
+//! Tests of the whole service in memory: events in, deliveries and events out.
 
 use eg_runtime::testing::{Outcome, TestApp};
 use serde_json::json;
@@ -12,7 +12,7 @@ use super::*;
 
 fn app() -> TestApp {
     let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
-    // Nobody is there.
+    // No server listens here.
     let partner = Partner::at("http://127.0.0.1:1/".into(), None).unwrap();
     TestApp::new(App::new().state(deliveries).state(partner)).unwrap()
 }
@@ -57,7 +57,7 @@ fn removed() -> CloudEvent<ItemRemoved> {
     first(ItemRemoved(Paid { order, item, customer, delivery, payment }))
 }
 
-/// A delivery that has begun, and the event that says so.
+/// A started delivery, and the event that reports it.
 async fn started(app: &TestApp) -> CloudEvent<DeliveryMarkedAsStarted> {
     let event = removed();
     for _ in 0..2 {
@@ -132,7 +132,7 @@ async fn a_partner_who_is_away_is_called_again_and_a_dead_letter_calls_the_deliv
     assert_eq!(canceled[0].subject(), Some("customer-1/o-1"));
 }
 
-/// What each answer of the partner means for the delivery, and what the partner gets to see.
+/// Checks the effect of each answer of the partner, and the request that the partner receives.
 #[tokio::test]
 async fn the_partner_is_called_with_the_event_and_its_key() {
     for (status, expected) in [

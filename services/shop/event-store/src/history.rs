@@ -1,23 +1,23 @@
-//! The history as this service keeps it. The key of an event says whose it is and when it happened, so a customer's
-//! events can be listed in order; the event's id is part of it, so no two events have the same key, and an event that
-//! comes twice has the same key both times.
+//! Stores the event history. An event's key consists of its owner, time, type and id. So a customer's events are
+//! listed in order, different events have different keys, and an event that arrives twice has the same key both
+//! times.
 
 use eg_runtime::{CloudEvent, Data, Error, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service_storage::{Item, Key, Store, Write};
 
-/// All events.
+/// The event history.
 #[derive(Debug, Clone)]
 pub(crate) struct History(Store);
 
-/// An event as it is kept.
+/// A stored event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
-    /// `C#` and the customer, `P#` and the item, or `?#` and the source.
+    /// The owner: `C#` and the customer, `P#` and the item, or `?#` and the source.
     pub(crate) who: String,
-    /// Microseconds since 1970, the type and the id.
+    /// Microseconds since 1970, event type and id.
     pub(crate) time_what: String,
     pub(crate) event_id: String,
     pub(crate) event_type: String,
@@ -25,14 +25,14 @@ pub(crate) struct Record {
     pub(crate) event_detail: Value,
 }
 
-/// Which part of a history.
+/// Selects a page of the history.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Page {
     after: Option<String>,
     limit: Option<usize>,
 }
 
-/// What a page may have, so that the answer is one that Lambda can give.
+/// The maximum size of a page, which keeps the answer below Lambda's limit.
 const LONGEST: usize = 1_000;
 
 impl History {
@@ -49,7 +49,7 @@ impl History {
         let record = Record::new(event);
         let key = Key::new(&record.who, &record.time_what);
         match self.0.transact(vec![Write::put(key, &record)?.if_absent()]).await {
-            // It came twice.
+            // The event arrived twice.
             Err(e) if e.is_conflict() => Ok(()),
             result => Ok(result?),
         }
@@ -68,7 +68,7 @@ impl History {
 
 impl Record {
     pub(crate) fn new(event: &CloudEvent<Data>) -> Self {
-        // What is not JSON is kept as text.
+        // A payload that is not JSON is stored as text.
         let payload = event.payload();
         let detail = serde_json::from_slice(&payload)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&payload).into_owned()));
@@ -78,7 +78,7 @@ impl Record {
             (None, Some(item)) => format!("P#{item}"),
             (None, None) => format!("?#{}", event.source()),
         };
-        // An event that does not say when it happened has to have the same key each time it comes.
+        // An event without a `time` must get the same key each time it arrives.
         let micros = event.time().map_or(0, |time| (time.unix_timestamp_nanos() / 1_000).max(0));
         Self {
             who,

@@ -1,4 +1,4 @@
-//! Keeps the history of every order: each event of the shop, once, where its customer is found.
+//! Stores each event of the shop once, and lists the events of a customer.
 
 mod history;
 
@@ -14,7 +14,7 @@ use shop_events::{
     PaymentFailed, PaymentMade,
 };
 
-/// Stores an event, whatever it says.
+/// Stores an event of any type.
 #[subscribe(
     OrderCreated,
     OrderDelivered,
@@ -52,8 +52,7 @@ async fn store_event(State(history): State<History>, event: CloudEvent<Data>) ->
     history.add(&event).await
 }
 
-/// Shows what happened to the orders of a customer, in the order in which it happened, page by page: `limit` at most,
-/// those behind the `timeWhat` of `after`.
+/// Lists the events of a customer's orders, oldest first: up to `limit` events after the `timeWhat` in `after`.
 #[http(GET, "/event-store/{customer_id}")]
 async fn get_history(
     State(history): State<History>,

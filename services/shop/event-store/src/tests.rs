@@ -1,4 +1,4 @@
-//! The service in a test: events in, a history out. No server, no gateway.
+//! Tests of the whole service in memory: events in, history out.
 
 use eg_runtime::testing::{Outcome, TestApp};
 use serde_json::json;
@@ -62,7 +62,7 @@ async fn whose_an_event_is() {
         let event = CloudEvent::of_type("t", "/s", detail).encode().unwrap();
         assert_eq!(Record::new(&event).who, who);
     }
-    // One that does not say when it happened has one place too.
+    // An event without a `time` also has exactly one key.
     let event = || CloudEvent::of_type("t", "/s", json!({})).with_id("7").with_time(None).encode().unwrap();
     assert_eq!(Record::new(&event()).time_what, "0000000000000000#t#7");
 }

@@ -1,4 +1,4 @@
-//! What travels in the events: the order's document as it grows, step by step.
+//! The payloads of the events: the order's document at each step.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cents, OfOrder};
 
-/// Which order of which customer, for those who need no more.
+/// Identifies an order and its customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRef {
@@ -17,7 +17,7 @@ pub struct OrderRef {
     pub order_id: String,
 }
 
-/// An order: who wants what.
+/// A new order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
@@ -61,11 +61,11 @@ pub struct Estimated {
     pub item: Item,
     /// Its customer.
     pub customer: Customer,
-    /// The way to the customer, and its price.
+    /// The estimated delivery.
     pub delivery: Estimate,
 }
 
-/// An order with all that is known when it was paid, or could not be.
+/// An order with all its parts, after the attempt to pay it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Paid {
     /// The order.
@@ -75,13 +75,13 @@ pub struct Paid {
     pub item: Item,
     /// Its customer.
     pub customer: Customer,
-    /// The way to the customer, and its price.
+    /// The estimated delivery.
     pub delivery: Estimate,
     /// The payment.
     pub payment: Payment,
 }
 
-/// An order whose piece is for sale again, with all that was known by then.
+/// An order that ended before payment, with the parts known by then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Released {
     /// The order.
@@ -93,7 +93,7 @@ pub struct Released {
     /// Its customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Customer>,
-    /// The way to the customer, and its price.
+    /// The estimated delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Estimate>,
     /// The payment that failed.
@@ -101,7 +101,7 @@ pub struct Released {
     pub payment: Option<Payment>,
 }
 
-/// A paid order whose delivery begins: the delivery takes the place of its estimate.
+/// A paid order whose delivery starts. The delivery replaces the estimate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct DeliveryStarted {
     /// The order.
@@ -117,92 +117,92 @@ pub struct DeliveryStarted {
     pub payment: Payment,
 }
 
-/// An order whose delivery has come to an end.
+/// An order whose delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Progressed {
-    /// Which order.
+    /// The order.
     #[serde(flatten)]
     pub order: OrderRef,
-    /// To which end.
+    /// The delivery's final status.
     pub delivery: DeliveryProgress,
 }
 
-/// A canceled order, with all that has to be undone.
+/// A canceled order with everything that must be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Returned {
-    /// Which order.
+    /// The order.
     #[serde(flatten)]
     pub key: OrderRef,
-    /// The end of its delivery.
+    /// The delivery's final status.
     pub delivery: DeliveryProgress,
-    /// The order as it was kept.
+    /// The stored order.
     pub order: OrderRow,
 }
 
-/// A canceled order, with its payment that went back.
+/// A canceled order with its refunded payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Refunded {
-    /// Which order.
+    /// The order.
     #[serde(flatten)]
     pub key: OrderRef,
-    /// The end of its delivery.
+    /// The delivery's final status.
     pub delivery: DeliveryProgress,
-    /// The order as it was kept.
+    /// The stored order.
     pub order: OrderRow,
     /// The payment.
     pub payment: Payment,
 }
 
-/// Something that is sold.
+/// An item for sale.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its id.
     pub item_id: String,
-    /// What it is.
+    /// The description.
     pub description: String,
-    /// What it looks like.
+    /// The URL of the picture.
     pub image: String,
-    /// What one piece costs.
+    /// The price of one piece.
     pub price: Cents,
-    /// How many pieces can be ordered.
+    /// The number of available pieces.
     pub available: u32,
-    /// How many pieces are kept for orders that are not paid.
+    /// The number of pieces reserved for unpaid orders.
     pub reserved: u32,
 }
 
-/// Somebody who orders.
+/// A customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
-    /// Their id.
+    /// The customer's id.
     pub customer_id: String,
-    /// Who they are.
+    /// The kind of customer.
     pub description: String,
-    /// Their name.
+    /// The name.
     pub name: String,
-    /// Where to write to.
+    /// The email address.
     pub email: String,
-    /// Where to deliver to.
+    /// The delivery address.
     pub address: String,
 }
 
-/// The way to a customer, and what it costs.
+/// The route to a customer, and its price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Estimate {
-    /// Who has calculated it.
+    /// The provider of the estimate.
     pub data_source: String,
-    /// How far it is.
+    /// The distance.
     pub distance: f64,
-    /// In which unit.
+    /// The unit of the distance.
     pub distance_unit: String,
-    /// How long it takes.
+    /// The travel time.
     pub duration_seconds: f64,
-    /// The rectangle around it: west, south, east, north.
+    /// The bounding box: west, south, east, north.
     #[serde(rename = "RouteBBox")]
     pub route_bbox: [f64; 4],
-    /// What it costs.
+    /// The price.
     #[serde(rename = "price")]
     pub price: Cents,
 }
@@ -213,15 +213,15 @@ pub struct Estimate {
 pub struct Payment {
     /// Its id.
     pub payment_id: String,
-    /// How it is made.
+    /// The payment method.
     pub payment_method: String,
-    /// How much.
+    /// The amount.
     pub amount: Cents,
-    /// What became of it.
+    /// The status.
     pub status: PaymentStatus,
 }
 
-/// A delivery that is under way.
+/// A started delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shipment {
@@ -229,21 +229,21 @@ pub struct Shipment {
     pub customer_id: String,
     /// The order.
     pub order_id: String,
-    /// Where it goes.
+    /// The destination.
     pub address: String,
-    /// How far it is.
+    /// The distance.
     pub delivery_status: DeliveryStatus,
 }
 
-/// How far a delivery is, and no more.
+/// The status of a delivery alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryProgress {
-    /// How far it is.
+    /// The distance.
     pub delivery_status: DeliveryStatus,
 }
 
-/// An order as the order service keeps it. Amounts and address are known when it is paid.
+/// An order as stored by the order service. Amounts and address are known once it is paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow {
@@ -253,26 +253,26 @@ pub struct OrderRow {
     pub order_id: String,
     /// The item.
     pub item_id: String,
-    /// How far it is.
+    /// The distance.
     pub order_status: OrderStatus,
-    /// What the item costs.
+    /// The item's price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item_price: Option<Cents>,
-    /// What the delivery costs.
+    /// The delivery's price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_price: Option<Cents>,
-    /// What both cost.
+    /// The total price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_price: Option<Cents>,
     /// The payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<String>,
-    /// Where it goes.
+    /// The destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_address: Option<String>,
-    /// When it was ordered (RFC 3339, UTC).
+    /// When the order was placed (RFC 3339, UTC).
     pub order_date: String,
-    /// When its status changed last.
+    /// When the status changed last (RFC 3339, UTC).
     pub update_date: String,
 }
 
@@ -290,10 +290,10 @@ macro_rules! statuses {
             }
 
             impl $name {
-                /// All of them.
+                /// All values.
                 pub const ALL: &[Self] = &[$(Self::$value),+];
 
-                /// Its name in documents.
+                /// The name in documents.
                 #[must_use]
                 pub const fn as_str(self) -> &'static str {
                     match self {
@@ -312,50 +312,50 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// How far an order is.
+    /// The status of an order.
     OrderStatus {
-        /// Ordered.
+        /// Placed.
         Created = "CREATED",
-        /// A piece is kept for it.
+        /// A piece is reserved.
         Reserved = "RESERVED",
-        /// There is no piece for it. The end.
+        /// No piece is available. Final.
         NotAvailable = "NOT_AVAILABLE",
-        /// Customer or way to the customer are not known. The end.
+        /// The customer or the route is unknown. Final.
         Canceled = "CANCELED",
         /// Paid.
         Paid = "PAID",
-        /// It could not be paid. The end.
+        /// The payment failed. Final.
         PaymentFailed = "PAYMENT_FAILED",
         /// Under way.
         Delivering = "DELIVERING",
-        /// Arrived. The end.
+        /// Delivered. Final.
         Delivered = "DELIVERED",
-        /// Called off on its way; the money is still to go back.
+        /// Canceled during delivery; the refund is pending.
         DeliveryCanceled = "DELIVERY_CANCELED",
-        /// Called off, and the money went back. The end.
+        /// Canceled and refunded. Final.
         PaymentCanceled = "PAYMENT_CANCELED",
     }
-    /// What became of a payment.
+    /// The status of a payment.
     PaymentStatus {
         /// Made.
         Paid = "PAID",
         /// Refused.
         Failed = "FAILED",
-        /// Made, and gone back.
+        /// Refunded.
         Canceled = "CANCELED",
     }
-    /// How far a delivery is.
+    /// The status of a delivery.
     DeliveryStatus {
         /// Under way.
         Delivering = "DELIVERING",
-        /// Arrived.
+        /// Delivered.
         Delivered = "DELIVERED",
-        /// Called off.
+        /// Canceled.
         Canceled = "CANCELED",
     }
 }
 
-/// Documents begin with the order they are about; in which of their fields differs.
+/// Every document identifies its order, but in different fields.
 macro_rules! of_order {
     ($($document:ty => $($field:ident).*;)+) => {
         $(impl OfOrder for $document {

@@ -1,4 +1,4 @@
-//! The envelope of the shop's events: whose order it is about, in which order, and how far from the first one.
+//! The attributes of the shop's events: subject, partition key, hop count and time.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use eg_sdk::{CloudEvent, Event, OffsetDateTime};
 
 use crate::OrderRef;
 
-/// What is about an order.
+/// A payload that belongs to an order.
 pub trait OfOrder {
-    /// Which order.
+    /// The order.
     fn order(&self) -> OrderRef;
 }
 
-/// An event without a cause inside the shop.
+/// Creates an event without a cause inside the shop.
 #[must_use]
 pub fn first<E: Event + OfOrder>(event: E) -> CloudEvent<E> {
     let OrderRef { customer_id, order_id } = event.order();
@@ -22,8 +22,8 @@ pub fn first<E: Event + OfOrder>(event: E) -> CloudEvent<E> {
         .with_extension("hopcount", 0)
 }
 
-/// An event that happens because of another one: one hop further, in the same order, and later by its `time` even where
-/// the clocks of two machines disagree. So the history of an order can be sorted by time.
+/// Creates an event caused by another one: one hop further, for the same order, and with a later `time` even if the
+/// clocks of two machines disagree. So the history of an order can be sorted by time.
 #[must_use]
 pub fn caused_by<C, E: Event + OfOrder>(cause: &CloudEvent<C>, event: E) -> CloudEvent<E> {
     let hops =

@@ -1,6 +1,6 @@
 //! The events of the shop and the documents in them. Types only: no service depends on another.
 //!
-//! An order is one document that grows: each service adds its own part and passes the whole on with its own event.
+//! An order is one document that grows: each service adds its part and emits the whole document with its own event.
 
 mod document;
 mod envelope;
@@ -39,71 +39,71 @@ macro_rules! events {
 }
 
 events! {
-    /// A customer has ordered.
+    /// A customer placed an order.
     OrderCreated(Order) = "order.created" from "/shop/order";
-    /// The order has arrived, and is over.
+    /// The order has arrived and is complete.
     OrderDelivered(Progressed) = "order.delivered" from "/shop/order";
-    /// An arrived delivery does not fit its order.
+    /// A delivery arrived, but its order has another status.
     ErrorOrderDelivered(Progressed) = "order.error-delivered" from "/shop/order";
-    /// The order is called off: its goods and its money go back.
+    /// The order is canceled: goods are returned and the payment is refunded.
     OrderCanceled(Returned) = "order.canceled" from "/shop/order";
-    /// A canceled delivery does not fit its order.
+    /// A delivery was canceled, but its order has another status.
     ErrorOrderCanceled(Progressed) = "order.error-canceled" from "/shop/order";
 
-    /// One piece is kept for the order.
+    /// One piece is reserved for the order.
     ItemReserved(Order) = "item.reserved" from "/shop/inventory";
-    /// There is no piece left, or no such item. The order is over.
+    /// The item is sold out or unknown. The order ends.
     ItemNotAvailable(Order) = "item.not-available" from "/shop/inventory";
-    /// What the item is and costs.
+    /// Description and price of the item were added.
     ItemDescribed(WithItem) = "item.described" from "/shop/inventory";
-    /// The reserved item is not known any more.
+    /// The reserved item no longer exists.
     ErrorItemDescribed(Order) = "item.error-described" from "/shop/inventory";
     /// The piece has left the warehouse.
     ItemRemoved(Paid) = "item.removed" from "/shop/inventory";
-    /// A paid order has no piece reserved.
+    /// The paid order has no reserved piece.
     ErrorItemRemoved(Paid) = "item.error-removed" from "/shop/inventory";
-    /// The piece is for sale again. The order is over.
+    /// The piece is for sale again. The order ends.
     ItemUnreserved(Released) = "item.unreserved" from "/shop/inventory";
-    /// A failed order has no piece reserved.
+    /// The failed order has no reserved piece.
     ErrorItemUnreserved(Released) = "item.error-unreserved" from "/shop/inventory";
-    /// The piece of a canceled order is back.
+    /// The piece of the canceled order was returned.
     ItemReturned(Returned) = "item.returned" from "/shop/inventory";
-    /// A canceled order has no piece that could come back.
+    /// The canceled order has no piece to return.
     ErrorItemReturned(Returned) = "item.error-returned" from "/shop/inventory";
 
-    /// Who the customer is.
+    /// Name and address of the customer were added.
     CustomerDescribed(Described) = "customer.described" from "/shop/customer";
-    /// Nobody knows this customer.
+    /// The customer is unknown.
     ErrorCustomerDescribed(WithItem) = "customer.error-described" from "/shop/customer";
 
-    /// What the delivery would cost.
+    /// The price of the delivery was added.
     DeliveryEstimated(Estimated) = "delivery.estimated" from "/shop/delivery";
-    /// There is no way to the customer's address.
+    /// The customer's address cannot be reached.
     ErrorDeliveryEstimated(Described) = "delivery.error-estimated" from "/shop/delivery";
-    /// The delivery begins: the partner is told.
+    /// The delivery starts: the partner is called.
     DeliveryMarkedAsStarted(DeliveryStarted) = "delivery.marked-as-started" from "/shop/delivery";
-    /// The delivery cannot begin.
+    /// The delivery cannot start.
     ErrorMarkDeliveryAsStarted(Paid) = "delivery.error-marked-as-started" from "/shop/delivery";
-    /// The customer has the goods.
+    /// The customer has received the goods.
     DeliveryWasDelivered(Progressed) = "delivery.was-delivered" from "/shop/delivery";
-    /// The partner says that something has arrived that was not under way.
+    /// The partner reports the arrival of a delivery that was not under way.
     ErrorDeliveryWasDelivered(OrderRef) = "delivery.error-was-delivered" from "/shop/delivery";
-    /// The delivery is called off.
+    /// The delivery is canceled.
     DeliveryWasCanceled(Progressed) = "delivery.was-canceled" from "/shop/delivery";
-    /// The partner calls off what is not under way.
+    /// The partner cancels a delivery that is not under way.
     ErrorDeliveryWasCanceled(OrderRef) = "delivery.error-was-canceled" from "/shop/delivery";
 
-    /// The money is there.
+    /// The payment succeeded.
     PaymentMade(Paid) = "payment.made" from "/shop/payment";
-    /// The money is not there.
+    /// The payment failed.
     PaymentFailed(Paid) = "payment.failed" from "/shop/payment";
-    /// The money went back.
+    /// The payment was refunded.
     PaymentCanceled(Refunded) = "payment.canceled" from "/shop/payment";
-    /// There is no payment that could go back.
+    /// There is no payment to refund.
     ErrorPaymentCanceled(Returned) = "payment.error-canceled" from "/shop/payment";
 
-    /// The partner has handed the goods over.
+    /// The partner has delivered the goods.
     Delivered(OrderRef) = "logistics.delivered" from "/shop/logistics";
-    /// The partner cannot hand the goods over.
+    /// The partner cannot deliver the goods.
     DeliveryCanceled(OrderRef) = "logistics.delivery-canceled" from "/shop/logistics";
 }

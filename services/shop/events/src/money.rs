@@ -1,4 +1,4 @@
-//! `Cents`: money that adds up.
+//! `Cents`: amounts of money without rounding errors.
 
 use std::fmt;
 use std::iter::Sum;
@@ -26,7 +26,7 @@ impl Sum for Cents {
     }
 }
 
-/// As on a bill: `407.53`.
+/// Formats the amount as `407.53`.
 impl fmt::Display for Cents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

@@ -1,4 +1,4 @@
-//! Knows what is in the warehouse and for whom it is kept. A piece is available, reserved or sold, never two of them.
+//! Manages the stock and its reservations. A piece is either available, reserved or sold.
 
 mod stock;
 mod warehouse;
@@ -15,7 +15,7 @@ use warehouse::Warehouse;
 
 eg_runtime::service!("inventory");
 
-/// Keeps a piece for a new order.
+/// Reserves a piece for a new order.
 #[subscribe(OrderCreated)]
 async fn reserve_item(
     State(warehouse): State<Warehouse>,
@@ -25,7 +25,7 @@ async fn reserve_item(
     warehouse.reserve(&emit, &event).await
 }
 
-/// Adds what the item is and costs.
+/// Adds the item's description and price to an order.
 #[subscribe(ItemReserved)]
 async fn describe_item(
     State(warehouse): State<Warehouse>,
@@ -35,7 +35,7 @@ async fn describe_item(
     warehouse.describe(&emit, &event).await
 }
 
-/// Takes the piece of a paid order out of the warehouse.
+/// Removes the piece of a paid order from the warehouse.
 #[subscribe(PaymentMade)]
 async fn remove_item(
     State(warehouse): State<Warehouse>,
@@ -45,7 +45,7 @@ async fn remove_item(
     warehouse.remove(&emit, &event).await
 }
 
-/// Puts the piece of an order that comes to nothing back on sale.
+/// Releases the piece of a failed order.
 #[subscribe(PaymentFailed, ErrorItemDescribed, ErrorCustomerDescribed, ErrorDeliveryEstimated)]
 async fn unreserve_item(
     State(warehouse): State<Warehouse>,
@@ -55,7 +55,7 @@ async fn unreserve_item(
     warehouse.unreserve(&emit, &event).await
 }
 
-/// Takes the piece of a canceled order back.
+/// Takes back the piece of a canceled order.
 #[subscribe(OrderCanceled)]
 async fn return_item(
     State(warehouse): State<Warehouse>,
@@ -65,7 +65,7 @@ async fn return_item(
     warehouse.take_back(&emit, &event).await
 }
 
-/// Shows an item and how many pieces there are.
+/// Returns an item and its stock.
 #[http(GET, "/inventory/{item_id}")]
 async fn get_item(State(warehouse): State<Warehouse>, Path(id): Path<String>) -> Result<Json<Stock>, Error> {
     match warehouse.find(&id).await? {
@@ -93,7 +93,7 @@ async fn restock_item(
     }
 }
 
-/// All that this service tells.
+/// The events that this service may emit.
 type Told = (
     ItemReserved,
     ItemNotAvailable,
@@ -107,7 +107,7 @@ type Told = (
     ErrorItemReturned,
 );
 
-/// Emits what a crash has left unsent.
+/// Emits the stored events that a crash left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(State(warehouse): State<Warehouse>, emit: Emit<Told>) -> Result<(), Error> {
     warehouse.send_unsent(&emit).await

@@ -1,21 +1,21 @@
-//! How many pieces of an item are where, and how far a reservation is. Plain data and rules, stores nothing.
+//! The rules of stock and reservations as plain functions. Stores nothing.
 
 use serde::{Deserialize, Serialize};
 use shop_events::{Cents, Item};
 
-/// An item and its pieces. Always: `initial = available + reserved + sold`.
+/// An item and its stock. Invariant: `initial = available + reserved + sold`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stock {
     #[serde(flatten)]
     pub(crate) item: Item,
-    /// Pieces that were ever in the warehouse.
+    /// Pieces that were ever added to the warehouse.
     pub(crate) initial: u32,
-    /// Pieces that are with customers, or on their way.
+    /// Pieces that are delivered or under way.
     pub(crate) sold: u32,
 }
 
-/// How far the one piece of an order is.
+/// The status of an order's piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Reservation {
@@ -25,19 +25,19 @@ pub(crate) enum Reservation {
     Returned,
 }
 
-/// What can happen to a piece that is kept for an order.
+/// A change of an order's piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Move {
-    /// It leaves the warehouse.
+    /// The piece leaves the warehouse.
     Remove,
-    /// It is for sale again.
+    /// The piece is for sale again.
     Unreserve,
-    /// It comes back.
+    /// The piece is returned.
     Return,
 }
 
 impl Move {
-    /// From where to where.
+    /// The place before and after the change.
     fn states(self) -> (Reservation, Reservation) {
         match self {
             Self::Remove => (Reservation::Reserved, Reservation::Removed),
@@ -48,7 +48,7 @@ impl Move {
 }
 
 impl Reservation {
-    /// Where the piece is then; `None` where that cannot happen to it.
+    /// Returns the status after the change; `None` if the change is not possible.
     pub(crate) fn after(self, change: Move) -> Option<Self> {
         let (from, to) = change.states();
         (self == from).then_some(to)
@@ -68,7 +68,7 @@ impl Stock {
         Self { item, initial: pieces, sold: 0 }
     }
 
-    /// One piece is kept for somebody; `None` if there is none.
+    /// Reserves one piece; `None` if none is available.
     pub(crate) fn reserve(&self) -> Option<Self> {
         let item = Item {
             available: self.item.available.checked_sub(1)?,
@@ -78,7 +78,7 @@ impl Stock {
         Some(Self { item, ..*self })
     }
 
-    /// One piece more or less in each place; `None` if there is no such piece.
+    /// Moves one piece between two places; `None` if the first has none.
     pub(crate) fn after(&self, change: Move) -> Option<Self> {
         let (mut item, mut sold) = (self.item.clone(), self.sold);
         match change {
@@ -98,7 +98,7 @@ impl Stock {
         Some(Self { item, sold, ..*self })
     }
 
-    /// More pieces; `None` if nobody can count them.
+    /// Adds pieces; `None` if the sum overflows.
     pub(crate) fn restock(&self, pieces: u32) -> Option<Self> {
         let item = Item { available: self.item.available.checked_add(pieces)?, ..self.item.clone() };
         Some(Self { item, initial: self.initial.checked_add(pieces)?, ..*self })

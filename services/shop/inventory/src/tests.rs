@@ -1,4 +1,4 @@
-//! The service in a test: events in, pieces and events out. No server, no gateway.
+//! Tests of the whole service in memory: events in, stock and events out.
 
 use eg_runtime::testing::{Outcome, TestApp};
 use service_storage::Store;

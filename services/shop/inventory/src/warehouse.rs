@@ -1,4 +1,4 @@
-//! The warehouse as this service keeps it: one item per thing on sale, one per order that has a piece of it.
+//! Stores the warehouse: one entry per item, and one per order with a piece.
 
 use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
@@ -11,7 +11,7 @@ use shop_events::{
 
 use crate::stock::{Move, Reservation, Stock};
 
-/// All items and reservations.
+/// The items and reservations.
 #[derive(Debug, Clone)]
 pub(crate) struct Warehouse(Outbox<Store>);
 
@@ -22,7 +22,7 @@ impl Warehouse {
         Self::in_store(Store::open("inventory", "INVENTORY_TABLE").await?).await
     }
 
-    /// The warehouse in this store; in an empty one, with the sample items.
+    /// Opens the warehouse in this store. Fills an empty store with the sample items.
     pub(crate) async fn in_store(store: Store) -> Result<Self, Error> {
         if store.page(ITEMS, None, 1).await?.is_empty() {
             let sample = [
@@ -32,7 +32,7 @@ impl Warehouse {
             ];
             let put = |stock: &Stock| Write::put(at(&stock.item.item_id), stock).map(Write::if_absent);
             let writes = sample.iter().map(put).collect::<Result<_, _>>()?;
-            // Another process of this service may be faster: then they are there.
+            // If another process of this service was faster, the samples are there already.
             store.transact(writes).await.or_else(|e| if e.is_conflict() { Ok(()) } else { Err(e) })?;
         }
         Ok(Self(Outbox::new(store)))
@@ -161,13 +161,13 @@ impl Warehouse {
         Ok(())
     }
 
-    /// Emits what is stored and was not emitted.
+    /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())
     }
 
-    /// The writes that move the piece of an order; `None` if it is not where it would be moved from.
+    /// Returns the writes that move the piece of an order; `None` if the piece has another status.
     async fn moved(&self, order_id: &str, item_id: &str, change: Move) -> Result<Option<Vec<Write>>, Error> {
         let Some((reservation, is)) = self.reservation(order_id).await? else { return Ok(None) };
         let Some((item, stock)) = self.find(item_id).await? else { return Ok(None) };

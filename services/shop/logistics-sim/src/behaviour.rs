@@ -1,49 +1,49 @@
-//! How the partner behaves: as it was told, and for a share of the orders differently. Plain data and rules.
+//! Decides how the simulated partner behaves: the configured answer, and other answers for a share of the orders.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// What the partner was told.
+/// The configured behavior.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct Behaviour {
-    /// What callers get.
+    /// The answer to callers.
     answer: Answer,
-    /// What becomes of what was taken.
+    /// The outcome of accepted deliveries.
     outcome: Outcome,
-    /// The share of orders whose callers get `reject`, from 0 to 1.
+    /// The share of orders that get `reject`, from 0 to 1.
     dead: f64,
-    /// The share of orders that are taken and then canceled, from 0 to 1.
+    /// The share of orders that are accepted and then canceled, from 0 to 1.
     canceled: f64,
 }
 
-/// What a caller gets.
+/// The answer to a caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answer {
-    /// The delivery is taken.
+    /// The delivery is accepted.
     #[default]
     Accept,
-    /// Not now: 503.
+    /// 503: the caller retries.
     Reject,
-    /// Never: 422.
+    /// 422: the caller gives up.
     Refuse,
-    /// No answer for a long time.
+    /// No answer before the caller's time limit.
     Hang,
-    /// The partner dies in the middle of the call.
+    /// The process dies during the call.
     Drop,
 }
 
-/// What becomes of a delivery that was taken.
+/// The outcome of an accepted delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
-    /// Nothing, until it is told.
+    /// Nothing, until `POST /logistics/…` reports an outcome.
     #[default]
     None,
-    /// It arrives.
+    /// The goods arrive.
     Delivered,
-    /// It comes back.
+    /// The delivery is canceled.
     Canceled,
 }
 
@@ -57,7 +57,7 @@ impl Behaviour {
     }
 }
 
-/// A number from 0 to 1 for an order, always the same one, and another one for each purpose.
+/// Returns a number from 0 to 1 for an order and a purpose, always the same for both.
 fn share(purpose: &str, order_id: &str) -> f64 {
     let hash = Sha256::digest(format!("{purpose}#{order_id}"));
     let head = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);

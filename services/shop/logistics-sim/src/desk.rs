@@ -1,4 +1,4 @@
-//! The partner's desk: how to behave, and which deliveries were taken.
+//! Stores the simulated partner's behavior and its accepted deliveries.
 
 use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error};
@@ -7,7 +7,7 @@ use shop_events::{Delivered, DeliveryCanceled, DeliveryMarkedAsStarted, OfOrder 
 
 use crate::behaviour::{Behaviour, Outcome};
 
-/// What is on the desk; all processes of this service share it.
+/// The stored state, shared by all processes of this service.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk(Outbox<Store>);
 
@@ -30,7 +30,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Takes a delivery, once, and says what becomes of it.
+    /// Accepts a delivery, once, and returns its outcome.
     pub(crate) async fn take(
         &self,
         emit: &Emit<(Delivered, DeliveryCanceled)>,
@@ -56,7 +56,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Emits what is stored and was not emitted.
+    /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())

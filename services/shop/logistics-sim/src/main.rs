@@ -1,5 +1,5 @@
-//! Plays the partner that carries the goods: takes deliveries, refuses them, keeps callers waiting or dies, as it is told
-//! to, and says what became of the goods.
+//! Simulates the delivery partner: accepts deliveries, refuses them, hangs or dies as configured, and reports
+//! outcomes.
 
 mod behaviour;
 mod desk;
@@ -11,7 +11,7 @@ use desk::Desk;
 use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule};
 use shop_events::{Delivered, DeliveryCanceled, DeliveryMarkedAsStarted, OfOrder as _, OrderRef, first};
 
-/// Takes a delivery, or behaves otherwise.
+/// Accepts a delivery, or misbehaves as configured.
 #[http(POST, "/logistics")]
 async fn take_delivery(
     State(desk): State<Desk>,
@@ -29,7 +29,7 @@ async fn take_delivery(
             return Err(Error::status(StatusCode::UNPROCESSABLE_ENTITY, "we do not drive there"));
         }
         Answer::Hang => {
-            // Longer than any caller waits.
+            // Longer than the time limit of any caller.
             tokio::time::sleep(Duration::from_secs(25)).await;
             return Err(Error::status(StatusCode::GATEWAY_TIMEOUT, "nobody picks up"));
         }
@@ -39,7 +39,7 @@ async fn take_delivery(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Says how to behave from now on.
+/// Sets the behavior.
 #[http(PUT, "/logistics")]
 async fn put_behaviour(
     State(desk): State<Desk>,
@@ -49,7 +49,7 @@ async fn put_behaviour(
     Ok(Json(behaviour))
 }
 
-/// Says what became of a delivery: `delivered` or `canceled`.
+/// Reports the outcome of a delivery: `delivered` or `canceled`.
 #[http(POST, "/logistics/{outcome}")]
 async fn publish_outcome(
     emit: Emit<(Delivered, DeliveryCanceled)>,
@@ -67,7 +67,7 @@ async fn publish_outcome(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Emits what a crash has left unsent.
+/// Emits the stored events that a crash left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(
     State(desk): State<Desk>,

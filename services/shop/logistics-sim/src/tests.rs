@@ -1,4 +1,4 @@
-//! The partner in a test: calls in, events out. No server, no gateway.
+//! Tests of the whole service in memory: calls in, events out.
 
 use eg_runtime::testing::TestApp;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn calls_are_answered_as_the_partner_was_told() {
         (json!({"outcome": "delivered", "dead": 1.0}), 503, 1, 1),
     ] {
         desk.behave(&serde_json::from_value(told.clone()).unwrap()).await.unwrap();
-        // A call that comes twice is one delivery.
+        // A repeated call is the same delivery.
         for _ in 0..2 {
             assert_eq!(app.post("/logistics", &call(&told.to_string())).await.status(), status, "{told}");
         }

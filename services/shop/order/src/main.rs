@@ -1,4 +1,4 @@
-//! Takes orders and follows them to their end. Every other service tells it by events how far they are.
+//! Places orders and tracks their status, which it learns from the events of the other services.
 
 mod orders;
 mod status;
@@ -13,7 +13,7 @@ use shop_events::{
     PaymentCanceled, PaymentFailed, PaymentMade, Progressed,
 };
 
-/// What `GET /order/…` and `POST /order/…` can do.
+/// The operations of `GET /order/…` and `POST /order/…`.
 enum Action {
     Create,
     Get,
@@ -29,7 +29,7 @@ impl Action {
     }
 }
 
-/// An order as it is asked for, or as it is.
+/// The answer: a new order or a stored one.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
 enum Answer {
@@ -37,7 +37,7 @@ enum Answer {
     Found(Box<OrderRow>),
 }
 
-/// Creates an order, or shows one: `create/{customerId}/{itemId}`, `get/{customerId}/{orderId}`.
+/// Creates or returns an order: `create/{customerId}/{itemId}`, `get/{customerId}/{orderId}`.
 #[http(GET, "/order/{action}/{customer_id}/{what}")]
 async fn get_order(
     State(orders): State<Orders>,
@@ -50,7 +50,7 @@ async fn get_order(
     }
 }
 
-/// What is posted.
+/// The body of `POST`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Posted {
@@ -59,7 +59,7 @@ struct Posted {
     order_id: Option<String>,
 }
 
-/// Creates an order, or shows one, as `GET` does, with `customerId` and `itemId` or `orderId` in the body.
+/// Creates or returns an order like `GET`, with `customerId` and `itemId` or `orderId` in the body.
 #[http(POST, "/order/{action}")]
 async fn post_order(
     State(orders): State<Orders>,
@@ -106,7 +106,7 @@ async fn show(orders: &Orders, customer_id: &str, order_id: &str) -> Result<Json
     }
 }
 
-/// Notes how far an order is.
+/// Records the status of an order.
 #[subscribe(
     ItemReserved,
     ItemNotAvailable,
@@ -122,13 +122,13 @@ async fn track_order(State(orders): State<Orders>, event: CloudEvent<OrderRef>) 
     orders.track(&event, status).await
 }
 
-/// Notes what was paid, or that it could not be.
+/// Records a payment or its failure.
 #[subscribe(PaymentMade, PaymentFailed)]
 async fn record_payment(State(orders): State<Orders>, event: CloudEvent<Paid>) -> Result<(), Error> {
     orders.record_payment(&event).await
 }
 
-/// Ends an order that has arrived.
+/// Completes an order that has arrived.
 #[subscribe(DeliveryWasDelivered)]
 async fn complete_order(
     State(orders): State<Orders>,
@@ -138,7 +138,7 @@ async fn complete_order(
     orders.complete(&emit, &event).await
 }
 
-/// Calls off an order that could not be delivered.
+/// Cancels an order that could not be delivered.
 #[subscribe(DeliveryWasCanceled)]
 async fn cancel_order(
     State(orders): State<Orders>,
@@ -148,7 +148,7 @@ async fn cancel_order(
     orders.cancel(&emit, &event).await
 }
 
-/// Emits what a crash has left unsent.
+/// Emits the stored events that a crash left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(
     State(orders): State<Orders>,

@@ -1,4 +1,4 @@
-//! The orders as this service keeps them: one item per order, changed together with the events that tell of it.
+//! Stores the orders, each change together with its events.
 
 use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
@@ -13,11 +13,11 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::status::{Step, step};
 
-/// All orders.
+/// The orders.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders(Outbox<Store>);
 
-/// An order, and where it is kept.
+/// An order and its stored version.
 #[derive(Debug)]
 pub(crate) struct Place {
     item: Item,
@@ -38,8 +38,8 @@ impl Orders {
         Ok(Some(Place { row: item.read()?, item }))
     }
 
-    /// Stores a new order and tells everybody. Once it is stored it is an order: where the gateway is away, everybody
-    /// hears of it later.
+    /// Stores a new order and emits its event. If the gateway is unavailable, the order is placed all the same, and
+    /// the event is emitted later.
     pub(crate) async fn create(&self, emit: &Emit<OrderCreated>, order: &Order) -> Result<(), Error> {
         let Order { customer_id, order_id, item_id } = order;
         let decide = || async {
@@ -70,7 +70,7 @@ impl Orders {
         }
     }
 
-    /// Notes that the order has got so far.
+    /// Records a new status of an order.
     pub(crate) async fn track(&self, event: &CloudEvent<OrderRef>, status: OrderStatus) -> Result<(), Error> {
         let decide = || async {
             let place = self.known(&event.data).await?;
@@ -80,7 +80,7 @@ impl Orders {
         Ok(())
     }
 
-    /// Notes what was paid, for what, and where it goes.
+    /// Records the payment, the prices and the address of an order.
     pub(crate) async fn record_payment(&self, event: &CloudEvent<Paid>) -> Result<(), Error> {
         let Paid { item, customer, delivery, payment, .. } = &event.data;
         let status = match payment.status {
@@ -97,7 +97,7 @@ impl Orders {
                 row.payment_id = Some(payment.payment_id.clone());
                 row.delivery_address = Some(customer.address.clone());
             };
-            // Told late, after the delivery has begun: the status stays, but what was paid is still news.
+            // The event is late and the delivery has started: keep the status, but record the payment.
             let write = match place.advance(status, fill)? {
                 None if place.row.payment_id.is_none() => Some(place.write(place.row.order_status, fill)?),
                 write => write,
@@ -108,7 +108,7 @@ impl Orders {
         Ok(())
     }
 
-    /// The order has arrived.
+    /// Completes an order that has arrived.
     pub(crate) async fn complete(
         &self,
         emit: &Emit<(OrderDelivered, ErrorOrderDelivered)>,
@@ -130,7 +130,7 @@ impl Orders {
         Ok(())
     }
 
-    /// The order does not arrive.
+    /// Cancels an order that will not arrive.
     pub(crate) async fn cancel(
         &self,
         emit: &Emit<(OrderCanceled, ErrorOrderCanceled)>,
@@ -144,7 +144,7 @@ impl Orders {
             Ok::<_, Error>(match step(place.row.order_status, OrderStatus::DeliveryCanceled) {
                 Step::Behind => Decision::new(Vec::new()),
                 Step::Impossible => Decision::new(Vec::new()).emit(error()?),
-                // Whoever gives the money back must be told which payment it was.
+                // The refund needs to know the payment.
                 Step::Forward if place.row.payment_id.is_none() => {
                     return Err(Error::retry("what was paid for this order is not known yet"));
                 }
@@ -161,7 +161,7 @@ impl Orders {
         Ok(())
     }
 
-    /// Emits what is stored and was not emitted.
+    /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())
@@ -174,7 +174,7 @@ impl Orders {
 }
 
 impl Place {
-    /// The write that brings the order to `status`; `None` if it has been there.
+    /// Returns the write that moves the order to `status`; `None` if the order has passed it.
     fn advance(&self, status: OrderStatus, fill: impl FnOnce(&mut OrderRow)) -> Result<Option<Write>, Error> {
         let is = self.row.order_status;
         match step(is, status) {
@@ -202,11 +202,11 @@ fn key(order: &OrderRef) -> Key {
 }
 
 fn now() -> String {
-    // The year has four digits until the next ten millennia.
+    // The year has four digits until the year 9999.
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 
-/// An id as it may come from outside: it becomes part of keys and of the subject of events.
+/// Checks an id from outside, because it becomes part of keys and of event subjects.
 pub(crate) fn parse_id(name: &str, id: &str) -> Result<String, Error> {
     const LONGEST: usize = 128;
     let invalid = |why: String| Error::status(StatusCode::BAD_REQUEST, format!("{name} {why}"));

@@ -1,4 +1,4 @@
-//! How far an order can be, and what may follow. Stores nothing.
+//! The states of an order and the transitions between them. Stores nothing.
 
 use eg_runtime::Event as _;
 use shop_events::{
@@ -8,7 +8,7 @@ use shop_events::{
 
 use OrderStatus as S;
 
-/// What may follow directly. A status that nothing follows is an end.
+/// The statuses that may follow directly. A status without any is final.
 const fn next(status: OrderStatus) -> &'static [OrderStatus] {
     match status {
         S::Created => &[S::Reserved, S::NotAvailable],
@@ -20,18 +20,18 @@ const fn next(status: OrderStatus) -> &'static [OrderStatus] {
     }
 }
 
-/// What a status that an event tells of means for an order.
+/// What a reported status means for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The order gets there. Events of different services may overtake each other, so it may be more than one step.
+    /// The order moves to the status. Events of different services may overtake each other, so this may skip steps.
     Forward,
-    /// The order has been there already: the event comes late, or is told twice.
+    /// The order has passed the status: the event is late or a repetition.
     Behind,
-    /// The order can never get there.
+    /// The order can never reach the status.
     Impossible,
 }
 
-/// From `is` to `told`.
+/// Decides what a report of `told` means for an order in status `is`.
 pub(crate) fn step(is: OrderStatus, told: OrderStatus) -> Step {
     if is == told || leads(told, is) {
         Step::Behind
@@ -46,7 +46,7 @@ fn leads(from: OrderStatus, to: OrderStatus) -> bool {
     next(from).iter().any(|&status| status == to || leads(status, to))
 }
 
-/// The status that events of this type tell of, for those that tell nothing else.
+/// Returns the status that events of this type report, for types that only report a status.
 pub(crate) fn told_by(event_type: &str) -> Option<OrderStatus> {
     match event_type {
         ItemReserved::TYPE => Some(S::Reserved),
@@ -76,13 +76,13 @@ mod tests {
             (S::Delivering, S::Delivered, Step::Forward),
             (S::Delivering, S::DeliveryCanceled, Step::Forward),
             (S::DeliveryCanceled, S::PaymentCanceled, Step::Forward),
-            // An event has overtaken another one.
+            // One event has overtaken another.
             (S::Created, S::Paid, Step::Forward),
             (S::Paid, S::Delivered, Step::Forward),
             (S::Paid, S::Reserved, Step::Behind),
             (S::Delivered, S::Delivering, Step::Behind),
             (S::Delivered, S::Delivered, Step::Behind),
-            // What is over stays over.
+            // A final status stays.
             (S::Delivered, S::DeliveryCanceled, Step::Impossible),
             (S::DeliveryCanceled, S::Delivered, Step::Impossible),
             (S::PaymentCanceled, S::Delivered, Step::Impossible),

@@ -1,4 +1,4 @@
-//! The service in a test: requests and events in, rows and events out. No server, no gateway.
+//! Tests of the whole service in memory: requests and events in, rows and events out.
 
 use eg_runtime::Event;
 use eg_runtime::testing::{Outcome, TestApp};
@@ -26,7 +26,7 @@ async fn row(app: &TestApp, order: &Order) -> OrderRow {
     app.get(&format!("/order/get/{}/{}", order.customer_id, order.order_id)).await.json().unwrap()
 }
 
-/// Delivers an event of the order to the function that it is for.
+/// Delivers an event of the order to its function.
 async fn tell<E: Event + OfOrder + Serialize>(app: &TestApp, event: E) -> Outcome {
     let mut deliveries = app.deliver(first(event)).await.unwrap();
     assert_eq!(deliveries.len(), 1);
@@ -115,7 +115,7 @@ async fn an_order_goes_from_its_creation_to_its_delivery() {
     assert_eq!(row(&app, &order).await.order_status, OrderStatus::Delivered);
     assert_eq!(app.emitted::<OrderDelivered>().unwrap().len(), 1);
 
-    // Told again by another event, nothing follows; what contradicts is told.
+    // A repeated report has no effect; a contradicting one emits an error event.
     assert_eq!(tell(&app, delivered).await, Outcome::Done);
     assert_eq!(app.emitted::<OrderDelivered>().unwrap().len(), 1);
     let canceled = DeliveryWasCanceled(ended(&order, DeliveryStatus::Canceled));
@@ -129,7 +129,7 @@ async fn a_canceled_order_says_what_has_to_be_undone() {
     let app = app();
     let order = create(&app).await;
     let canceled = || DeliveryWasCanceled(ended(&order, DeliveryStatus::Canceled));
-    // It has overtaken the payment, without which nobody knows what to give back.
+    // The event has overtaken the payment, so the refund is not known yet.
     assert!(matches!(tell(&app, canceled()).await, Outcome::Retry(_)));
     tell(&app, PaymentMade(paid(&order, PaymentStatus::Paid))).await;
     assert_eq!(tell(&app, canceled()).await, Outcome::Done);
@@ -159,7 +159,7 @@ async fn the_same_event_twice_is_one_event() {
     let order = create(&app).await;
     tell(&app, PaymentMade(paid(&order, PaymentStatus::Paid))).await;
     let event = first(DeliveryWasDelivered(ended(&order, DeliveryStatus::Delivered)));
-    // The gateway is away when the effect is to be emitted, so the event comes again.
+    // The gateway is unavailable when the service emits, so the event is delivered again.
     app.gateway().refuse_next(503, "draining");
     assert!(matches!(app.deliver(event.clone()).await.unwrap()[0].outcome, Outcome::Retry(_)));
     assert_eq!(row(&app, &order).await.order_status, OrderStatus::Delivered, "stored all the same");

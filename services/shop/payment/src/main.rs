@@ -1,4 +1,4 @@
-//! Takes the money, and gives it back. One payment per order, however often it is asked for.
+//! Charges and refunds orders. Each order has one payment, however often it is requested.
 
 mod payments;
 mod refusals;
@@ -10,7 +10,7 @@ use shop_events::{
     PaymentMade,
 };
 
-/// Takes the price of item and delivery.
+/// Charges the price of item and delivery.
 #[subscribe(DeliveryEstimated)]
 async fn make_payment(
     State(payments): State<Payments>,
@@ -20,7 +20,7 @@ async fn make_payment(
     payments.make(&emit, &event).await
 }
 
-/// Gives the money of a canceled order back.
+/// Refunds a canceled order.
 #[subscribe(ItemReturned)]
 async fn cancel_payment(
     State(payments): State<Payments>,
@@ -30,7 +30,7 @@ async fn cancel_payment(
     payments.cancel(&emit, &event).await
 }
 
-/// Shows the payment of an order.
+/// Returns the payment of an order.
 #[http(GET, "/payment/{order_id}")]
 async fn get_payment(
     State(payments): State<Payments>,
@@ -42,7 +42,7 @@ async fn get_payment(
     }
 }
 
-/// Emits what a crash has left unsent.
+/// Emits the stored events that a crash left unsent.
 #[schedule("rate(1 minute)")]
 async fn send_unsent(
     State(payments): State<Payments>,

@@ -1,4 +1,4 @@
-//! The payments as this service keeps them: one per order, under the order's id.
+//! Stores the payments: one per order, under the order's id.
 
 use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error};
@@ -10,14 +10,14 @@ use shop_events::{
 
 use crate::refusals::Refusals;
 
-/// All payments.
+/// The payments.
 #[derive(Debug, Clone)]
 pub(crate) struct Payments {
     outbox: Outbox<Store>,
     refusals: Refusals,
 }
 
-/// The same payment, gone back; `None` if there is nothing to give back.
+/// Returns the refunded payment; `None` if there is nothing to refund.
 fn canceled(payment: &Payment) -> Option<Payment> {
     let status = PaymentStatus::Canceled;
     (payment.status == PaymentStatus::Paid).then(|| Payment { status, ..payment.clone() })
@@ -46,7 +46,7 @@ impl Payments {
         let estimated = &event.data.0;
         let decide = || async {
             let order_id = &estimated.order.order_id;
-            // Whoever asks again has been told already.
+            // The result was emitted for the first request.
             if self.find(order_id).await?.is_some() {
                 return Ok(Decision::new(Vec::new()));
             }
@@ -79,7 +79,7 @@ impl Payments {
         let returned = &event.data.0;
         let decide = || async {
             let found = self.find(&returned.key.order_id).await?;
-            // Only the payment that the order knows of.
+            // Refund only the payment that the order refers to.
             let found = found.filter(|(_, is)| returned.order.payment_id.as_ref() == Some(&is.payment_id));
             let Some((item, payment)) = found.and_then(|(item, is)| Some((item, canceled(&is)?))) else {
                 let error = emit.stage_event(caused_by(event, ErrorPaymentCanceled(returned.clone())))?;
@@ -94,7 +94,7 @@ impl Payments {
         Ok(())
     }
 
-    /// Emits what is stored and was not emitted.
+    /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.outbox.send_unsent(emitter).await?;
         Ok(())

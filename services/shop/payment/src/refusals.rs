@@ -1,4 +1,4 @@
-//! Which payments fail: a share of them, but for one order always the same answer.
+//! Decides which payments fail: a configured share, and always the same answer for the same order.
 
 use std::env;
 
@@ -27,7 +27,7 @@ impl Refusals {
         }
     }
 
-    /// Whether the payment of this order fails.
+    /// Returns whether the payment of this order fails.
     pub(crate) fn hits(self, order_id: &str) -> bool {
         let hash = Sha256::digest(order_id);
         let head = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);

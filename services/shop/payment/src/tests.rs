@@ -1,4 +1,4 @@
-//! The service in a test: events in, payments and events out. No server, no gateway.
+//! Tests of the whole service in memory: events in, payments and events out.
 
 use eg_runtime::testing::TestApp;
 use refusals::Refusals;
@@ -91,7 +91,7 @@ async fn a_refused_payment_is_told_as_such() {
     assert!(app.emitted::<PaymentMade>().unwrap().is_empty());
     let failed = app.emitted::<PaymentFailed>().unwrap();
     assert_eq!(failed[0].data.0.payment.status, PaymentStatus::Failed);
-    // There is nothing to give back.
+    // There is nothing to refund.
     app.deliver(returned(&failed[0].data.0.payment.payment_id)).await.unwrap();
     assert_eq!(app.emitted::<ErrorPaymentCanceled>().unwrap().len(), 1);
 }
