@@ -1,20 +1,17 @@
-//! The way of events into the store: what becomes of each for its subscriptions, on disk first, then the watchers and
-//! the engine hear of it.
+//! Accepts events: decides what becomes of each for its subscriptions, stores that, and then informs watchers and the
+//! engine. How events are read and routed is left to the callers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::activity::{Activity, DeliveryOutcome};
-use crate::clock::Millis;
-use crate::decide::facts::Facts;
+use crate::decide::event::Event;
 use crate::decide::intake::{Fate, Intake, intake};
 use crate::decide::router::Target;
 use crate::deliver::Wakeups;
 use crate::feed::Feed;
 use crate::metrics::{Metrics, Outcome};
-use crate::store::{Accepted, Lane, NewEvent, Store, StoreError};
+use crate::store::{Accepted, Lane, NewEvent, Origin, Store, StoreError};
 
 /// Accepts events. Clones share it.
 #[derive(Clone)]
@@ -29,47 +26,43 @@ pub(crate) struct Reception {
     pub(crate) max_hops: u64,
 }
 
-/// An event that came in.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) space: String,
-    pub(crate) id: String,
-    pub(crate) ty: String,
-    pub(crate) source: String,
-    pub(crate) method: String,
-    /// Within the space.
-    pub(crate) path: String,
-    pub(crate) accepted_at: Millis,
-    /// The JSON that functions get.
-    pub(crate) json: Bytes,
-    /// Where it was routed.
-    pub(crate) targets: Vec<Arc<Target>>,
-    /// The events that tell of this one. When it is a duplicate, they are not accepted either.
-    pub(crate) notices: Vec<Arrival>,
-}
-
 impl Reception {
+    /// What is to be stored of an event that was routed to `targets`. `notices` are the system events about it.
+    pub(crate) fn admit(
+        &self,
+        event: Event,
+        origin: Origin,
+        targets: &[Arc<Target>],
+        notices: Vec<NewEvent>,
+    ) -> NewEvent {
+        let intakes = intake(targets, &event, self.max_hops);
+        let window = i64::try_from(self.dedupe_window.as_millis()).unwrap_or(i64::MAX);
+        let unique = event.has_reliable_id() && window > 0;
+        let unique_since = unique.then(|| origin.accepted_at.saturating_sub(window));
+        NewEvent { event, origin, intakes, unique_since, notices }
+    }
+
     /// Returns once all the events are on disk; when it fails, none is.
-    pub(crate) async fn accept(&self, arrivals: Vec<Arrival>) -> Result<(), StoreError> {
-        if arrivals.is_empty() {
+    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
+        if events.is_empty() {
             return Ok(());
         }
-        let events: Arc<[NewEvent]> = arrivals.into_iter().map(|arrival| self.decide(arrival)).collect();
+        let events: Arc<[NewEvent]> = events.into();
         let accepted = self.store.accept(Arc::clone(&events)).await.inspect_err(|error| {
             tracing::error!(%error, "events not accepted");
             events
                 .iter()
                 .flat_map(NewEvent::with_notices)
-                .for_each(|event| self.metrics.dropped(&event.space));
+                .for_each(|event| self.metrics.dropped(&event.origin.space));
         })?;
         let mut lanes = Vec::new();
         for (event, accepted) in events.iter().zip(accepted) {
             match accepted {
                 Accepted::New => event.with_notices().for_each(|event| self.announce(event, &mut lanes)),
                 Accepted::Duplicate => self.feed.tell(|| Activity::Duplicate {
-                    id: event.id.clone(),
-                    event_type: event.ty.clone(),
-                    source: event.source.clone(),
+                    id: event.event.id().to_owned(),
+                    event_type: event.event.ty().to_owned(),
+                    source: event.event.source().to_owned(),
                 }),
             }
         }
@@ -84,58 +77,39 @@ impl Reception {
         self.wakeups.wake(lanes);
     }
 
-    /// What is to be stored of an event.
-    pub(crate) fn decide(&self, arrival: Arrival) -> NewEvent {
-        let Arrival { space, id, ty, source, method, path, accepted_at, json, targets, notices } = arrival;
-        let (intakes, subject, reliable_id) = {
-            let facts = Facts::new(&json);
-            let subject = facts.subject().map(str::to_owned);
-            (intake(&targets, &facts, self.max_hops), subject, facts.has_reliable_id())
-        };
-        let window = i64::try_from(self.dedupe_window.as_millis()).unwrap_or(i64::MAX);
-        NewEvent {
-            space,
-            id,
-            ty,
-            source,
-            subject,
-            method,
-            path,
-            accepted_at,
-            json,
-            intakes,
-            unique_since: (reliable_id && window > 0).then(|| accepted_at.saturating_sub(window)),
-            notices: notices.into_iter().map(|notice| self.decide(notice)).collect(),
-        }
-    }
-
     /// Counts an event that is on disk, tells the watchers, and notes where its deliveries wait.
-    fn announce(&self, event: &NewEvent, lanes: &mut Vec<Lane>) {
+    fn announce(&self, new: &NewEvent, lanes: &mut Vec<Lane>) {
+        let NewEvent { event, origin: Origin { space, method, path, .. }, intakes, .. } = new;
         let delivered = |intake: &&Intake| matches!(intake.fate, Fate::Deliver { .. });
-        self.metrics.began(&event.space, event.intakes.len());
+        self.metrics.began(space, intakes.len());
         self.feed.tell(|| Activity::Received {
-            id: event.id.clone(),
-            event_type: event.ty.clone(),
-            source: event.source.clone(),
-            method: event.method.clone(),
-            path: event.path.clone(),
-            subscribers: event.intakes.iter().filter(delivered).count(),
-            cause: Facts::new(&event.json).cause().map(str::to_owned),
+            id: event.id().to_owned(),
+            event_type: event.ty().to_owned(),
+            source: event.source().to_owned(),
+            method: method.clone(),
+            path: path.clone(),
+            subscribers: intakes.iter().filter(delivered).count(),
+            cause: event.cause().map(str::to_owned),
         });
-        for Intake { subscription, fate } in &event.intakes {
-            let (event_id, event_type) = (event.id.clone(), event.ty.clone());
+        let names = || (event.id().to_owned(), event.ty().to_owned());
+        for Intake { subscription, fate } in intakes {
             let function = subscription.function_id.clone();
             match fate {
-                Fate::Deliver { .. } => lanes.push(Lane { space: event.space.clone(), function }),
+                Fate::Deliver { .. } => lanes.push(Lane { space: space.clone(), function }),
                 Fate::Filtered { reason } => {
-                    self.metrics.ended(&event.space, Outcome::Filtered, 1);
-                    let reason = reason.clone();
-                    self.feed.tell(|| Activity::Filtered { event_id, event_type, function, reason });
+                    self.metrics.ended(space, Outcome::Filtered, 1);
+                    self.feed.tell(|| {
+                        let (event_id, event_type) = names();
+                        Activity::Filtered { event_id, event_type, function, reason: reason.clone() }
+                    });
                 }
                 Fate::Dead { reason } => {
-                    self.metrics.ended(&event.space, Outcome::Dead, 1);
-                    let outcome = DeliveryOutcome::Dead { reason: reason.clone() };
-                    self.feed.tell(|| Activity::unattempted(event_id, event_type, function, outcome));
+                    self.metrics.ended(space, Outcome::Dead, 1);
+                    self.feed.tell(|| {
+                        let (event_id, event_type) = names();
+                        let outcome = DeliveryOutcome::Dead { reason: reason.clone() };
+                        Activity::unattempted(event_id, event_type, function, outcome)
+                    });
                 }
             }
         }

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::configuration::Configuration;
-use crate::decide::envelope::{self, Envelope, Stamp};
+use crate::decide::envelope::{self, Stamp};
+use crate::decide::event::{Event, Outgoing};
 use crate::decide::system::{self, Call, Happening};
 use crate::decide::trace;
-use crate::reception::{Arrival, Reception};
-use crate::store::{Loss, NewEvent, Teller};
+use crate::reception::Reception;
+use crate::store::{Loss, NewEvent, Origin, Teller};
 
 /// Makes system events and hands them in. Clones share it.
 #[derive(Clone)]
@@ -21,7 +20,7 @@ pub(crate) struct SystemEvents {
 
 impl SystemEvents {
     /// The events that tell `space` what happened: none unless somebody subscribed to them.
-    pub(crate) fn events(&self, space: &str, happening: &Happening<'_>) -> Vec<Arrival> {
+    pub(crate) fn events(&self, space: &str, happening: &Happening<'_>) -> Vec<NewEvent> {
         let snapshot = self.configuration.current();
         let mut events = Vec::new();
         for &ty in happening.types() {
@@ -29,25 +28,14 @@ impl SystemEvents {
             if targets.is_empty() {
                 continue;
             }
-            let Some(data) = happening.data() else {
-                tracing::error!(event_type = ty, "no system event was made of an event that is not JSON");
-                continue;
-            };
-            let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
-            let envelope = Envelope::new(ty, &stamp, "application/json", &data).with_hops(happening.hops());
-            let json = trace::joined(envelope.to_json(), Some(&trace::of_event(happening.event())));
-            events.push(Arrival {
-                space: space.to_owned(),
-                id: stamp.id,
-                ty: ty.to_owned(),
-                source: envelope::SOURCE.to_owned(),
-                method: "POST".to_owned(),
-                path: "/".to_owned(),
-                accepted_at: clock::millis(stamp.time),
-                json: Bytes::from(json),
-                targets,
-                notices: Vec::new(),
-            });
+            match event(ty, happening) {
+                Some((event, accepted_at)) => {
+                    let (space, method, path) = (space.to_owned(), "POST".to_owned(), "/".to_owned());
+                    let origin = Origin { space, method, path, accepted_at };
+                    events.push(self.reception.admit(event, origin, &targets, Vec::new()));
+                }
+                None => tracing::error!(event_type = ty, "an event that is not JSON causes no system event"),
+            }
         }
         events
     }
@@ -61,10 +49,11 @@ impl SystemEvents {
                 return Vec::new();
             }
             let Loss { space, function, subscription, json, attempts, expired, reason, .. } = loss;
-            let call = Call { space, function, event: json };
+            let event = Outgoing::stored(loss.event_type.clone(), json.clone(), None);
+            let call = Call { space, function, event: &event };
             let happening =
                 Happening::GivenUp { call, subscription, attempts: *attempts, expired: *expired, reason };
-            this.events(space, &happening).into_iter().map(|event| this.reception.decide(event)).collect()
+            this.events(space, &happening)
         })
     }
 
@@ -85,4 +74,16 @@ impl SystemEvents {
             let _ = self.reception.accept(events).await;
         }
     }
+}
+
+/// A system event of type `ty`, and when it was made.
+fn event(ty: &str, happening: &Happening<'_>) -> Option<(Event, Millis)> {
+    let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
+    let made_at = clock::millis(stamp.time);
+    let mut event = envelope::made(ty, stamp, "application/json", happening.data()?);
+    if happening.hops() > 0 {
+        event = event.with_hops(happening.hops());
+    }
+    let event = Event::new(trace::joined(event, Some(&happening.trace()))).ok()?;
+    Some((event, made_at))
 }

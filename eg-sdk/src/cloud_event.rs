@@ -74,14 +74,28 @@ impl<T> CloudEvent<T> {
     /// A new event of type `ty`, for payloads that have no [`Event`] type of their own.
     #[must_use]
     pub fn of_type(ty: impl Into<String>, source: impl Into<String>, data: T) -> Self {
+        Self::identified(Uuid::now_v7().to_string(), source, ty, data)
+            .with_time(OffsetDateTime::now_utc())
+            .with_datacontenttype("application/json")
+    }
+
+    /// An event that is known by this `id` and `source`, without a time and a media type. Unlike
+    /// [`of_type`](Self::of_type), it asks neither the clock nor the random number generator.
+    #[must_use]
+    pub fn identified(
+        id: impl Into<String>,
+        source: impl Into<String>,
+        ty: impl Into<String>,
+        data: T,
+    ) -> Self {
         let attributes = Attributes {
             specversion: SpecVersion::V1_0,
-            id: Uuid::now_v7().to_string(),
+            id: id.into(),
             source: source.into(),
             ty: ty.into(),
             subject: None,
-            time: Some(OffsetDateTime::now_utc()),
-            datacontenttype: Some("application/json".to_owned()),
+            time: None,
+            datacontenttype: None,
             dataschema: None,
             extensions: BTreeMap::new(),
         };
@@ -236,7 +250,9 @@ impl<T> CloudEvent<T> {
                 hops.as_u64().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
             }
             // Over HTTP, attributes are text.
-            Some(Value::String(hops)) => hops.parse().unwrap_or_default(),
+            Some(Value::String(hops)) => {
+                hops.parse::<u64>().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
+            }
             _ => 0,
         }
     }

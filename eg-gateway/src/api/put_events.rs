@@ -14,7 +14,7 @@ use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::envelope::Stamp;
 use crate::decide::put_events::{self, BadCall, Entry, EntryError};
-use crate::reception::Arrival;
+use crate::store::NewEvent;
 
 const TARGET: &str = "AWSEvents.PutEvents";
 
@@ -83,9 +83,9 @@ impl Emission {
     }
 
     /// The event of an entry, ready to be accepted.
-    async fn entry(&self, snapshot: &Snapshot, entry: &Entry, stamp: &Stamp) -> Result<Arrival, EntryError> {
+    async fn entry(&self, snapshot: &Snapshot, entry: &Entry, stamp: &Stamp) -> Result<NewEvent, EntryError> {
         let event = put_events::event(entry, stamp)?;
-        self.unanswered(snapshot, event, clock::millis(stamp.time)).await.map_err(|error| {
+        self.unanswered(snapshot, event).await.map_err(|error| {
             let code = match error.status() {
                 StatusCode::FORBIDDEN => "NotAuthorizedForDetailTypeException",
                 status if status.is_client_error() => "InvalidArgument",

@@ -14,8 +14,7 @@ use super::query::read_time;
 use super::{App, json, read_body};
 use crate::activity::Activity;
 use crate::clock;
-use crate::decide::facts::Facts;
-use crate::decide::intake::{Intake, intake};
+use crate::decide::intake::{Intake, intake_stored};
 use crate::decide::place::Place;
 use crate::decide::router::Target;
 use crate::metrics::Outcome;
@@ -78,16 +77,18 @@ pub(super) async fn create(app: Arc<App>, space: String, body: Body) -> Result<R
     let run = {
         let (app, space, name) = (Arc::clone(&app), space.clone(), name.clone());
         let (max_hops, by_host) = (app.reception.max_hops, app.domain.is_some());
-        let intakes = move |event: &StoredEvent| -> Vec<Intake> {
-            let facts = Facts::new(&event.json);
-            match &only {
-                Some(target) if target.subscription.event_type != event.ty => Vec::new(),
-                Some(target) => intake(std::slice::from_ref(target), &facts, max_hops),
+        let intakes = move |stored: &StoredEvent| -> Vec<Intake> {
+            let routed;
+            let targets = match &only {
+                Some(target) if target.subscription.event_type != stored.ty => return Vec::new(),
+                Some(target) => std::slice::from_ref(target),
                 None => {
-                    let place = Place { space: space.clone(), path: event.path.clone(), by_host };
-                    intake(&snapshot.router.replayed(&place, &event.ty, &event.method), &facts, max_hops)
+                    let place = Place { space: space.clone(), path: stored.path.clone(), by_host };
+                    routed = snapshot.router.replayed(&place, &stored.ty, &stored.method);
+                    routed.as_slice()
                 }
-            }
+            };
+            intake_stored(targets, stored.json.clone(), max_hops)
         };
         tokio::spawn(async move { app.store.replay(range, name, clock::now_millis(), intakes).await })
     };

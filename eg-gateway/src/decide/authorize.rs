@@ -71,12 +71,11 @@ pub(crate) fn verdict(reply: &[u8]) -> Result<Authorization, Denied> {
     Ok(Authorization { principal_id, context })
 }
 
-/// The event's JSON with the authorization among its extensions. The others stay.
-pub(crate) fn mark(event: &[u8], authorization: &Authorization) -> Result<Vec<u8>, BadEvent> {
-    let event = CloudEvent::from_json(event)?;
+/// The event with the authorization among its extensions. The others stay.
+pub(crate) fn mark(event: CloudEvent, authorization: &Authorization) -> Result<CloudEvent, BadEvent> {
     let authorization = json!(authorization);
-    let event = match event.specversion() {
-        SpecVersion::V1_0 => event.with_extension(EXTENSION_1_0, authorization.to_string()),
+    match event.specversion() {
+        SpecVersion::V1_0 => Ok(event.with_extension(EXTENSION_1_0, authorization.to_string())),
         SpecVersion::V0_1 => {
             let mut ours = match event.extension(EXTENSION) {
                 None => serde_json::Map::new(),
@@ -87,10 +86,9 @@ pub(crate) fn mark(event: &[u8], authorization: &Authorization) -> Result<Vec<u8
                 }
             };
             ours.insert("authorization".to_owned(), authorization);
-            event.with_extension(EXTENSION, ours)
+            Ok(event.with_extension(EXTENSION, ours))
         }
-    };
-    Ok(event.to_json()?)
+    }
 }
 
 #[cfg(test)]
@@ -157,10 +155,10 @@ mod tests {
                 v1(r#""a":1,"egauthorization":"{\"context\":null,\"principalId\":\"u\"}","#),
             ),
         ] {
-            let marked = mark(event.as_bytes(), &authorization).unwrap();
-            assert_eq!(String::from_utf8(marked).unwrap(), expected);
+            let marked = mark(CloudEvent::from_json(event.as_bytes()).unwrap(), &authorization).unwrap();
+            assert_eq!(String::from_utf8(marked.to_json().unwrap()).unwrap(), expected);
         }
         let taken = v0(r#""extensions":{"eventgateway":"mine"},"#);
-        assert!(mark(taken.as_bytes(), &authorization).is_err());
+        assert!(mark(CloudEvent::from_json(taken.as_bytes()).unwrap(), &authorization).is_err());
     }
 }

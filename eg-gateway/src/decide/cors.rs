@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eg_sdk::config::Cors;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::classify::canonical;
+use super::headers::canonical;
 
 /// What follows from a configuration for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! What becomes of an accepted event for each subscription that it was routed to.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use eg_sdk::config::Subscription;
+use serde_json::Value;
 
-use super::facts::Facts;
+use super::event::Event;
 use super::router::Target;
 
 /// The decision for one subscription.
@@ -26,31 +28,52 @@ pub(crate) enum Fate {
 }
 
 /// Decides for every target. `max_hops` is how many events may lead to one another.
-pub(crate) fn intake(targets: &[Arc<Target>], facts: &Facts<'_>, max_hops: u64) -> Vec<Intake> {
+pub(crate) fn intake(targets: &[Arc<Target>], event: &Event, max_hops: u64) -> Vec<Intake> {
+    let filterable = LazyCell::new(|| event.filterable());
     let decide = |target: &Arc<Target>| Intake {
         subscription: Arc::clone(&target.subscription),
-        fate: fate(target, facts, max_hops),
+        fate: fate(target, event, &filterable, max_hops),
     };
     targets.iter().map(decide).collect()
 }
 
-fn fate(target: &Target, facts: &Facts<'_>, max_hops: u64) -> Fate {
+/// Decides for an event that the store held as JSON. Where that cannot be read any more, all targets get a dead letter.
+pub(crate) fn intake_stored(targets: &[Arc<Target>], json: Vec<u8>, max_hops: u64) -> Vec<Intake> {
+    match Event::read(json.into()) {
+        Ok(event) => intake(targets, &event, max_hops),
+        Err(error) => {
+            let reason = format!("the stored event cannot be read: {error}");
+            let dead = |target: &Arc<Target>| Intake {
+                subscription: Arc::clone(&target.subscription),
+                fate: Fate::Dead { reason: reason.clone() },
+            };
+            targets.iter().map(dead).collect()
+        }
+    }
+}
+
+fn fate(
+    target: &Target,
+    event: &Event,
+    filterable: &LazyCell<Value, impl FnOnce() -> Value>,
+    max_hops: u64,
+) -> Fate {
     if let Some(filter) = &target.filter
-        && let Err(mismatch) = filter.check(facts.value())
+        && let Err(mismatch) = filter.check(filterable)
     {
         let reason =
             serde_json::to_string(&mismatch).expect("strings and JSON are always representable in JSON");
         return Fate::Filtered { reason };
     }
-    let hops = facts.hops();
-    if hops > max_hops {
+    let hops = event.hops();
+    if u64::from(hops) > max_hops {
         let reason = format!("a loop: {hops} events led to this one, and {max_hops} are allowed");
         return Fate::Dead { reason };
     }
     if let Some(why) = &target.subscription.disabled {
         return Fate::Dead { reason: super::delivery::disabled(why) };
     }
-    let order = if target.subscription.ordered { facts.partition_key().map(str::to_owned) } else { None };
+    let order = if target.subscription.ordered { event.partition_key().map(str::to_owned) } else { None };
     Fate::Deliver { order }
 }
 
@@ -89,11 +112,21 @@ mod tests {
         ] {
             let mut json = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "t" });
             json.as_object_mut().unwrap().append(event.clone().as_object_mut().unwrap());
-            let json = json.to_string();
+            let read = Event::read(json.to_string().into()).unwrap();
             let filter = filter.map(|filter| Pattern::read(filter).unwrap());
             let target = Arc::new(Target { subscription: Arc::new(subscription.clone()), filter });
-            let decided = intake(&[target], &Facts::new(json.as_bytes()), 16);
+            let decided = intake(&[target], &read, 16);
             assert_eq!(decided[0].fate, expected, "{event}");
         }
+    }
+
+    #[test]
+    fn a_stored_event_that_cannot_be_read_is_a_dead_letter() {
+        let subscription = Arc::new(Subscription::asynchronous("t", "f"));
+        let decided = intake_stored(&[Arc::new(Target::new(&subscription))], b"{}".to_vec(), 16);
+        assert!(
+            matches!(&decided[0].fate, Fate::Dead { reason } if reason.starts_with("the stored event cannot be read: ")),
+            "{decided:?}"
+        );
     }
 }

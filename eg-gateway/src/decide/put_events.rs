@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::classify::Event;
+use super::classify::Draft;
 use super::depth;
 use super::envelope::Stamp;
 
@@ -71,7 +71,7 @@ pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry>, BadCall> {
 
 /// The event that an entry stands for: the CloudEvent that it was made from if it was made from one, else one of version
 /// 1.0 with the entry's fields. `stamp` is used for what the entry does not say.
-pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Event, EntryError> {
+pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
     #[derive(Serialize)]
     struct Envelope<'a> {
         id: &'a str,
@@ -115,7 +115,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Event, EntryError> {
     let invalid = |e: &dyn std::fmt::Display| EntryError::new("InvalidArgument", e.to_string());
     let json = serde_json::to_vec(&envelope).map_err(|e| invalid(&e))?;
     let event = CloudEvent::from_eventbridge(&json).map_err(|e| invalid(&e))?;
-    let event = Event::of(&event).map_err(|e| invalid(&e))?;
+    let event = Draft::Complete(event);
     let not_yours = |e| EntryError::new("NotAuthorizedForDetailTypeException", format!("{e}"));
     event.check_type().map_err(not_yours)?;
     Ok(event)
@@ -137,7 +137,8 @@ mod tests {
     fn check(entry: &Value, expected: Result<&str, (&'static str, &str)>) {
         let stamp = Stamp { id: "id-1".to_owned(), time: datetime!(2026-01-02 03:04:05 UTC) };
         let entries = entries(json!({ "Entries": [entry] }).to_string().as_bytes()).unwrap();
-        let found = event(&entries[0], &stamp).map(|event| String::from_utf8(event.into_json(None)).unwrap());
+        let json = |event: Draft| String::from_utf8(event.into_event(None).to_json().unwrap()).unwrap();
+        let found = event(&entries[0], &stamp).map(json);
         let expected = expected.map(str::to_owned).map_err(|(code, text)| EntryError::new(code, text));
         assert_eq!(found, expected, "{entry}");
     }

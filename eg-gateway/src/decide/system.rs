@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eg_sdk::TraceContext;
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::classify::canonical_headers;
-use super::facts::Facts;
+use super::event::{Event, Outgoing};
+use super::headers::canonical_headers;
 
 /// What the types of all these events begin with; nobody else may emit such.
 pub(crate) const PREFIX: &str = "eventgateway.";
@@ -22,7 +23,7 @@ const FUNCTION_ERROR: &str = "gateway.info.functionError";
 #[derive(Debug)]
 pub(crate) enum Happening<'a> {
     /// An event was accepted.
-    Received { path: &'a str, event: &'a [u8], headers: &'a HeaderMap },
+    Received { path: &'a str, event: &'a Event, headers: &'a HeaderMap },
     /// A function is about to be called.
     Invoking(Call<'a>),
     /// A function answered.
@@ -38,8 +39,7 @@ pub(crate) enum Happening<'a> {
 pub(crate) struct Call<'a> {
     pub(crate) space: &'a str,
     pub(crate) function: &'a str,
-    /// The JSON that the function gets.
-    pub(crate) event: &'a [u8],
+    pub(crate) event: &'a Outgoing,
 }
 
 /// Whether events of this type are made by the gateway. What happens to those is not told again: it would never end.
@@ -59,20 +59,26 @@ impl Happening<'_> {
         }
     }
 
-    /// How many events led to the one in question. Those that tell of it carry the same number, so that who answers them
-    /// with events cannot go round for ever.
-    pub(crate) fn hops(&self) -> u64 {
-        Facts::new(self.event()).hops()
-    }
-
-    /// The event in question.
-    pub(crate) fn event(&self) -> &[u8] {
+    /// How many events led to the one in question. The events about it carry the same number, so that functions which
+    /// answer them with events cannot go round for ever.
+    pub(crate) fn hops(&self) -> u32 {
         match self {
-            Self::Received { event, .. } => event,
+            Self::Received { event, .. } => event.hops(),
             Self::Invoking(call)
             | Self::Invoked { call, .. }
             | Self::Failed { call, .. }
-            | Self::GivenUp { call, .. } => call.event,
+            | Self::GivenUp { call, .. } => call.event.hops,
+        }
+    }
+
+    /// The trace that the event in question belongs to.
+    pub(crate) fn trace(&self) -> TraceContext {
+        match self {
+            Self::Received { event, .. } => event.trace(),
+            Self::Invoking(call)
+            | Self::Invoked { call, .. }
+            | Self::Failed { call, .. }
+            | Self::GivenUp { call, .. } => call.event.trace.clone(),
         }
     }
 
@@ -87,7 +93,7 @@ impl Happening<'_> {
                     headers: BTreeMap<String, String>,
                 }
                 let headers = canonical_headers(headers);
-                raw(&Data { path, event: serde_json::from_slice(event).ok()?, headers })
+                raw(&Data { path, event: serde_json::from_slice(event.json()).ok()?, headers })
             }
             Self::Invoking(call) => call.data(None, None),
             Self::Invoked { call, reply } => call.data(Some(Base64(reply)), None),
@@ -111,7 +117,7 @@ impl Happening<'_> {
                     state: if *expired { "expired" } else { "dead" },
                     attempts: *attempts,
                     reason,
-                    event: serde_json::from_slice(call.event).ok()?,
+                    event: serde_json::from_slice(&call.event.json).ok()?,
                 })
             }
         }
@@ -131,7 +137,7 @@ impl Call<'_> {
             #[serde(skip_serializing_if = "Option::is_none")]
             error: Option<Message<'a>>,
         }
-        let event = serde_json::from_slice(self.event).ok()?;
+        let event = serde_json::from_slice(&self.event.json).ok()?;
         raw(&Data { space: self.space, function_id: self.function, event, result, error })
     }
 }
@@ -162,12 +168,15 @@ mod tests {
 
     #[test]
     fn payloads() {
-        let call = Call { space: "s", function: "f", event: br#"{"z":1.0,"a":2}"# };
+        let json = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#;
+        let event = Event::read(json.into()).unwrap();
+        let outgoing = Outgoing::stored("t".to_owned(), br#"{"z":1.0,"a":2}"#.to_vec(), None);
+        let call = Call { space: "s", function: "f", event: &outgoing };
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-a"), "b".parse().unwrap())]);
         for (happening, expected) in [
             (
-                Happening::Received { path: "/p", event: b"{}", headers: &headers },
-                r#"{"path":"/p","event":{},"headers":{"X-A":"b"}}"#,
+                Happening::Received { path: "/p", event: &event, headers: &headers },
+                r#"{"path":"/p","event":{"specversion":"1.0","id":"1","source":"/s","type":"t"},"headers":{"X-A":"b"}}"#,
             ),
             (Happening::Invoking(call), r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2}}"#),
             (

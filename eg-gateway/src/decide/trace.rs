@@ -2,11 +2,8 @@
 //! of the request that brought it, else one of its own. All that follows from an event, also a replay much later, is
 //! part of its trace.
 
-use std::borrow::Cow;
-
 use eg_sdk::{CloudEvent, TraceContext};
 use http::HeaderMap;
-use serde::Deserialize;
 
 /// The trace that a request belongs to.
 pub(crate) fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
@@ -14,70 +11,24 @@ pub(crate) fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(header("traceparent")?, header("tracestate"))
 }
 
-/// The trace of an event with this JSON.
+/// The trace of an event.
 ///
-/// One that names none gets one that follows from what makes it unique, so nothing has to be remembered: every call and
-/// every attempt, in this process or a later one, belongs to the same.
-pub(crate) fn of_event(json: &[u8]) -> TraceContext {
-    let read = Attributes::read(json);
-    read.named().unwrap_or_else(|| own(read.id.as_deref().unwrap_or_default(), &read.source))
+/// An event that names none gets a trace that follows from its source and id, so nothing has to be remembered: every
+/// call and every attempt, in this process or a later one, belongs to the same trace.
+pub(crate) fn of_event(event: &CloudEvent) -> TraceContext {
+    event.trace_context().unwrap_or_else(|| of_identity(event.id(), event.source()))
 }
 
-/// The trace that an event with this JSON names.
-pub(crate) fn named(json: &[u8]) -> Option<TraceContext> {
-    Attributes::read(json).named()
-}
-
-/// The event with the trace of the request that brought it, unless it has one already.
-pub(crate) fn joined(json: Vec<u8>, request: Option<&TraceContext>) -> Vec<u8> {
-    let Some(request) = request else { return json };
-    let Ok(event) = CloudEvent::from_json(&json) else { return json };
-    if event.trace_context().is_some() {
-        return json;
-    }
-    event.with_trace_context(request).to_json().unwrap_or(json)
-}
-
-/// What is read of an event: CloudEvents 1.0 has extensions beside the attributes, 0.1 in a member of their own.
-#[derive(Default, Deserialize)]
-struct Attributes<'a> {
-    #[serde(borrow, alias = "eventID")]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    source: Cow<'a, str>,
-    #[serde(borrow)]
-    traceparent: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    tracestate: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    extensions: Option<Extensions<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Extensions<'a> {
-    #[serde(borrow)]
-    traceparent: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    tracestate: Option<Cow<'a, str>>,
-}
-
-impl<'a> Attributes<'a> {
-    fn read(json: &'a [u8]) -> Self {
-        serde_json::from_slice(json).unwrap_or_default()
-    }
-
-    fn named(&self) -> Option<TraceContext> {
-        let named = |traceparent: &Option<Cow<'_, str>>, tracestate: &Option<Cow<'_, str>>| {
-            TraceContext::parse(traceparent.as_deref()?, tracestate.as_deref())
-        };
-        let inner = self.extensions.as_ref();
-        named(&self.traceparent, &self.tracestate)
-            .or_else(|| inner.and_then(|inner| named(&inner.traceparent, &inner.tracestate)))
+/// The event with the trace of the request that brought it, unless the event names a trace already.
+pub(crate) fn joined(event: CloudEvent, request: Option<&TraceContext>) -> CloudEvent {
+    match request {
+        Some(request) if event.trace_context().is_none() => event.with_trace_context(request),
+        _ => event,
     }
 }
 
 /// The trace of the event with this id and source.
-fn own(id: &str, source: &str) -> TraceContext {
+pub(super) fn of_identity(id: &str, source: &str) -> TraceContext {
     // FNV-1a, 128 bits: the same in every version of this program, and spread evenly.
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -105,29 +56,39 @@ mod tests {
 
     const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
+    fn event(json: &str) -> CloudEvent {
+        CloudEvent::from_json(json.as_bytes()).unwrap()
+    }
+
     #[test]
     fn traces_of_events() {
         for json in [
             format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t","traceparent":"{GIVEN}"}}"#),
             format!(
-                r#"{{"eventType":"t","eventID":"1","source":"/s","extensions":{{"traceparent":"{GIVEN}"}}}}"#
+                r#"{{"eventType":"t","cloudEventsVersion":"0.1","eventID":"1","source":"/s","extensions":{{"traceparent":"{GIVEN}"}}}}"#
             ),
         ] {
-            assert_eq!(of_event(json.as_bytes()).traceparent(), GIVEN, "{json}");
+            assert_eq!(of_event(&event(&json)).traceparent(), GIVEN, "{json}");
         }
-        let own = |json: &str| of_event(json.as_bytes()).traceparent().to_owned();
+        let own = |json: &str| of_event(&event(json)).traceparent().to_owned();
         let first = own(r#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#);
         for (json, same) in [
             (
                 r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"traceparent":"x"},"replay":"r"}"#,
                 true,
             ),
-            (r#"{"specversion":"1.0","id":"1","source":"/s","traceparent":"broken"}"#, true),
-            (r#"{"eventID":"1","source":"/s","extensions":{"traceparent":"00-0-0-00"}}"#, true),
-            (r#"{"id":"2","source":"/s"}"#, false),
-            (r#"{"id":"1","source":"/t"}"#, false),
-            (r#"{"id":"\u0031","source":"\/s"}"#, true),
-            ("no event", false),
+            (r#"{"specversion":"1.0","id":"1","source":"/s","type":"u","traceparent":"broken"}"#, true),
+            (
+                r#"{"cloudEventsVersion":"0.1","eventType":"t","eventID":"1","source":"/s","extensions":{"traceparent":"00-0-0-00"}}"#,
+                true,
+            ),
+            (
+                r#"{"cloudEventsVersion":"0.1","eventType":"t","eventID":"1","source":"/s","extensions":{"traceparent":7}}"#,
+                true,
+            ),
+            (r#"{"specversion":"1.0","id":"2","source":"/s","type":"t"}"#, false),
+            (r#"{"specversion":"1.0","id":"1","source":"/t","type":"t"}"#, false),
+            (r#"{"specversion":"1.0","id":"1","source":"\/s","type":"t"}"#, true),
         ] {
             assert_eq!(own(json) == first, same, "{json}");
         }
@@ -136,16 +97,12 @@ mod tests {
     #[test]
     fn events_join_the_trace_of_their_request() {
         let request = TraceContext::parse(GIVEN, Some("a=b")).unwrap();
-        let plain = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"z":1.50}}"#;
-        let joined_plain = String::from_utf8(joined(plain.into(), Some(&request))).unwrap();
-        assert!(
-            joined_plain.contains(GIVEN) && joined_plain.contains(r#""tracestate":"a=b""#),
-            "{joined_plain}"
-        );
-        assert!(joined_plain.contains("1.50"), "{joined_plain}");
-        assert_eq!(of_event(joined_plain.as_bytes()), request);
-        for (json, request) in [(plain, None), (joined_plain.as_str(), Some(&TraceContext::root()))] {
-            assert_eq!(joined(json.into(), request), json.as_bytes());
+        let plain = event(r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"z":1.50}}"#);
+        let in_trace = joined(plain.clone(), Some(&request));
+        assert_eq!(of_event(&in_trace), request);
+        assert_eq!(in_trace.extension("tracestate").unwrap(), "a=b");
+        for (event, request) in [(plain, None), (in_trace, Some(&TraceContext::root()))] {
+            assert_eq!(joined(event.clone(), request), event);
         }
     }
 

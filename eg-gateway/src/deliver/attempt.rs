@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use eg_sdk::config::{Function, Subscription};
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +12,8 @@ use crate::activity::{Activity, DeliveryOutcome};
 use crate::clock::{self, Millis};
 use crate::configuration::Configuration;
 use crate::decide::delivery::{self, Failure, Next};
+use crate::decide::event::Outgoing;
 use crate::decide::policy;
-use crate::decide::replay;
 use crate::decide::retry::RetryPolicy;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
@@ -77,8 +76,9 @@ pub(super) async fn attempt(delivering: Arc<Delivering>, lane: Lane, claimed: Cl
         json,
     } = claimed;
     let started = clock::instant();
-    let json = replay::marked(json, replay.as_deref());
-    let outcome = call(&delivering, &lane, &event_type, json).await;
+    let event = Outgoing::stored(event_type, json, replay.as_deref());
+    let outcome = call(&delivering, &lane, &event).await;
+    let event_type = event.ty;
     let duration = started.elapsed();
     let now = clock::now_millis();
     let answered = !matches!(outcome, Err(Failure::Retry(_) | Failure::Later(..)));
@@ -141,13 +141,13 @@ pub(crate) fn tell_ended(delivering: &Delivering, space: &str, ended: Ended) {
     delivering.feed.tell(|| Activity::unattempted(event_id, event_type, function, outcome));
 }
 
-async fn call(delivering: &Delivering, lane: &Lane, event_type: &str, json: Vec<u8>) -> Result<(), Failure> {
+async fn call(delivering: &Delivering, lane: &Lane, event: &Outgoing) -> Result<(), Failure> {
     let configuration = delivering.configuration.current();
     let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
         // Its subscription went with it; the next claim finds that out and keeps the reason.
         return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
     };
-    delivering.invoker.invoke(function, event_type, Bytes::from(json)).await?;
+    delivering.invoker.invoke(function, event).await?;
     Ok(())
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use eg_sdk::config::{Retry, RetryLimits, Subscription};
 use fastrand::Rng;
 use serde_json::json;
@@ -18,7 +17,7 @@ use crate::clock;
 use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::delivery::{Failure, Next, after_attempt};
-use crate::decide::facts::Facts;
+use crate::decide::event::Event;
 use crate::decide::intake::{Fate, intake};
 use crate::decide::place::Place;
 use crate::decide::policy;
@@ -27,7 +26,7 @@ use crate::decide::router::{DEFAULT_SPACE, Router};
 use crate::store::deliveries::{claim_lane, finish_attempt, lanes};
 use crate::store::events::{Accepted, insert};
 use crate::store::upkeep::expire_batch;
-use crate::store::{Claimed, Finish, Gatekeeper, Lane, NewEvent, config};
+use crate::store::{Claimed, Finish, Gatekeeper, Lane, NewEvent, Origin, config};
 use crate::upkeep::gatekeeper;
 
 /// For how long an event is a duplicate.
@@ -179,10 +178,10 @@ impl World {
         let (id, number) = (self.rng.u32(..40).to_string(), self.rng.u32(..10));
         let key = format!("k{}", self.rng.u32(..2));
         let event = json!({ "specversion": "1.0", "id": id, "source": "/sim", "type": "e", "partitionkey": key, "offer": self.oracle.next_offer(), "data": number });
-        let json = Bytes::from(event.to_string());
+        let event = Event::read(event.to_string().into()).expect("an event of CloudEvents 1.0");
         let place = Place { space: DEFAULT_SPACE.to_owned(), path: "/".to_owned(), by_host: false };
         let matched = self.snapshot.router.route_to(&place, "e", "POST");
-        let mut intakes = intake(&matched.asynchronous, &Facts::new(&json), 16);
+        let mut intakes = intake(&matched.asynchronous, &event, 16);
         if self.bug == Bug::OrderIgnored {
             for intake in &mut intakes {
                 if let Fate::Deliver { order } = &mut intake.fate {
@@ -200,20 +199,9 @@ impl World {
         let fates =
             intakes.iter().map(|one| (one.subscription.subscription_id.clone(), one.fate.clone())).collect();
         let offered = self.oracle.offered(id.clone(), self.now, key, fates);
-        let event = NewEvent {
-            space: place.space,
-            id: id.clone(),
-            ty: "e".to_owned(),
-            source: "/sim".to_owned(),
-            subject: None,
-            method: "POST".to_owned(),
-            path: place.path,
-            accepted_at: self.now,
-            json,
-            intakes,
-            unique_since,
-            notices: Vec::new(),
-        };
+        let Place { space, path, .. } = place;
+        let origin = Origin { space, method: "POST".to_owned(), path, accepted_at: self.now };
+        let event = NewEvent { event, origin, intakes, unique_since, notices: Vec::new() };
         if self.bug == Bug::AckBeforeFsync {
             self.oracle.acknowledged(offered);
         }

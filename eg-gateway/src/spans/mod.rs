@@ -10,7 +10,7 @@ use std::time::Duration;
 use eg_sdk::TraceContext;
 
 use crate::clock;
-use crate::decide::trace;
+use crate::decide::event::Event;
 
 /// Takes spans that are over. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,14 @@ pub(crate) struct Span<'a> {
     pub(crate) error: Option<String>,
 }
 
+/// The place in a trace of an event that is being accepted.
+#[derive(Debug)]
+pub(crate) struct Accepting {
+    event_type: String,
+    parent: Option<TraceContext>,
+    context: TraceContext,
+}
+
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -66,11 +74,6 @@ impl Spans {
         Self(Some(Arc::new(exporter)))
     }
 
-    /// Whether anybody gets them.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Notes a call that ended now.
     pub(crate) fn called(
         &self,
@@ -92,23 +95,26 @@ impl Spans {
         });
     }
 
-    /// Notes that an event with this JSON was accepted, or was not, just now.
-    pub(crate) fn accepted(&self, event: &[u8], event_type: &str, took: Duration, error: Option<String>) {
-        if !self.is_wanted() {
-            return;
-        }
-        // Where nobody was before the gateway, this is the first span, and the calls come below it.
-        let parent = trace::named(event);
-        let context = parent.as_ref().map_or_else(|| trace::of_event(event), TraceContext::child);
+    /// Notes that an event was accepted just now, or was not. Where nobody was before the gateway, this is the first
+    /// span of the trace, and the calls come below it.
+    pub(crate) fn accepted(&self, accepting: &Accepting, took: Duration, error: Option<String>) {
         self.export(|| Span {
-            context: &context,
-            parent: parent.as_ref(),
+            context: &accepting.context,
+            parent: accepting.parent.as_ref(),
             kind: Kind::Accept,
-            event_type,
+            event_type: &accepting.event_type,
             function: None,
             took,
             error,
         });
+    }
+
+    /// What is needed to note that `event` was accepted. `None` when nobody gets spans.
+    pub(crate) fn accepting(&self, event: &Event) -> Option<Accepting> {
+        self.0.as_ref()?;
+        let parent = event.named_trace();
+        let context = parent.as_ref().map_or_else(|| event.trace(), TraceContext::child);
+        Some(Accepting { event_type: event.ty().to_owned(), parent, context })
     }
 
     fn export<'a>(&self, span: impl FnOnce() -> Span<'a>) {

@@ -2,32 +2,34 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
+use crate::decide::event::Event;
 use crate::decide::intake::{Fate, Intake};
+
+/// Where and when an event came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) space: String,
+    pub(crate) method: String,
+    /// Within the space.
+    pub(crate) path: String,
+    /// Milliseconds since the epoch.
+    pub(crate) accepted_at: i64,
+}
 
 /// An event to accept.
 #[derive(Debug)]
 pub(crate) struct NewEvent {
-    pub(crate) space: String,
-    pub(crate) id: String,
-    pub(crate) ty: String,
-    pub(crate) source: String,
-    pub(crate) subject: Option<String>,
-    pub(crate) method: String,
-    pub(crate) path: String,
-    /// Milliseconds since the epoch.
-    pub(crate) accepted_at: i64,
-    /// The JSON that functions get.
-    pub(crate) json: Bytes,
+    pub(crate) event: Event,
+    pub(crate) origin: Origin,
     /// One delivery is made for each.
     pub(crate) intakes: Vec<Intake>,
-    /// The event is a duplicate of one accepted after this time that has the same source and id, and was sent to the
-    /// same place as the same type. `None`: it is taken in any case.
+    /// The event is a duplicate of an event accepted after this time that has the same source and id, and was sent to
+    /// the same place as the same type. `None`: the event is accepted in any case.
     pub(crate) unique_since: Option<i64>,
-    /// System events that tell of this one: stored before it, and not when it is a duplicate.
+    /// System events about this event: stored before it, and not when it is a duplicate.
     pub(crate) notices: Vec<NewEvent>,
 }
 
@@ -80,10 +82,10 @@ impl Store {
 
 /// Writes an event and its deliveries, and what tells of it, unless it is a duplicate.
 pub(crate) fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Accepted> {
-    let NewEvent { space, id, ty, source, method, path, .. } = event;
     if let Some(since) = event.unique_since {
+        let NewEvent { event, origin: Origin { space, method, path, .. }, .. } = event;
         let mut duplicate = connection.prepare_cached(DUPLICATE)?;
-        let key = params![space, id, source, ty, method, path, since];
+        let key = params![space, event.id(), event.source(), event.ty(), method, path, since];
         if duplicate.query_row(key, |row| row.get(0))? {
             count(connection, space, "duplicates", 1)?;
             return Ok(Accepted::Duplicate);
@@ -93,14 +95,24 @@ pub(crate) fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Res
     Ok(Accepted::New)
 }
 
-fn store(connection: &Connection, event: &NewEvent) -> rusqlite::Result<()> {
-    let NewEvent { space, id, ty, source, subject, method, path, accepted_at, json, intakes, .. } = event;
+fn store(connection: &Connection, new: &NewEvent) -> rusqlite::Result<()> {
+    let NewEvent { event, origin: Origin { space, method, path, accepted_at }, intakes, .. } = new;
     connection
         .prepare_cached(
             "INSERT INTO events (space, id, type, source, subject, method, path, accepted_at, event)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
-        .execute(params![space, id, ty, source, subject, method, path, accepted_at, &**json])?;
+        .execute(params![
+            space,
+            event.id(),
+            event.ty(),
+            event.source(),
+            event.subject(),
+            method,
+            path,
+            accepted_at,
+            &**event.json()
+        ])?;
     let event = connection.last_insert_rowid();
     add_deliveries(connection, event, space, intakes, *accepted_at, None)
 }

@@ -49,7 +49,7 @@ pub(crate) use accounting::Books;
 pub(crate) use backlog::Backlog;
 pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
 pub(crate) use deliveries::{Candidate, Claim, Claimed, Ended, Finish, Gatekeeper, Lane};
-pub(crate) use events::{Accepted, NewEvent};
+pub(crate) use events::{Accepted, NewEvent, Origin};
 pub(crate) use notices::{Loss, Teller};
 pub(crate) use replay::Range;
 #[cfg(test)]

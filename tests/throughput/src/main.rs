@@ -5,11 +5,13 @@
 //! one that this repository builds.
 
 mod function;
+mod instructions;
 mod load;
 mod programs;
 mod table;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -44,15 +46,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn main() -> Result<()> {
     let stored: u64 = std::env::var("EVENTS").map_or(Ok(1_000_000), |events| events.parse())?;
     let program = build_gateway()?;
+    if std::env::args().nth(1).as_deref() == Some("instructions") {
+        return instructions::print(&program).await;
+    }
     let dir = tempfile::tempdir()?;
     let functions = Functions::start().await?;
     let nginx = Nginx::start(&functions.url).await?;
-    let gateway = Gateway::start(&program, &dir.path().join("data"))?;
-    for name in ["http.request", "e", "timed"] {
-        gateway.create("eventtypes", &json!({ "name": name })).await?;
-    }
-    gateway.subscribe("answer", &format!("{}/answer", functions.url), "http.request", "/answer").await?;
-    gateway.subscribe("collect", &format!("{}/collect", functions.url), "e", "/collect").await?;
+    let gateway = Gateway::start(Command::new(&program), &dir.path().join("data"))?;
+    gateway.serve(&functions).await?;
+    gateway.create("eventtypes", &json!({ "name": "timed" })).await?;
 
     let mut table = Table::default();
     let began = ticks()?;
@@ -225,7 +227,7 @@ async fn memory(table: &mut Table, gateway: &Gateway, events: u64) -> Result<()>
 async fn readiness(table: &mut Table, program: &Path) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");
-    let mut gateway = Gateway::start(program, &data)?;
+    let mut gateway = Gateway::start(Command::new(program), &data)?;
     gateway.create("eventtypes", &json!({ "name": "e" })).await?;
     // Nobody listens there.
     gateway.subscribe("nobody", "http://127.0.0.1:9/", "e", "/").await?;
@@ -238,7 +240,7 @@ async fn readiness(table: &mut Table, program: &Path) -> Result<()> {
     let mut starts = Vec::new();
     for _ in 0..ROUNDS {
         drop(gateway);
-        gateway = Gateway::start(program, &data)?;
+        gateway = Gateway::start(Command::new(program), &data)?;
         starts.push(gateway.started.as_secs_f64() * 1000.0);
     }
     let name = format!("ready after SIGKILL with {pending} deliveries pending");

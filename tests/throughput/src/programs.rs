@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::function::Functions;
 
 /// The gateway as it is shipped. Its path.
 pub fn build_gateway() -> Result<PathBuf> {
@@ -33,9 +34,10 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn start(program: &Path, data: &Path) -> Result<Self> {
+    /// `command` is the program, or what runs it.
+    pub fn start(mut command: Command, data: &Path) -> Result<Self> {
         let began = Instant::now();
-        let mut process = Command::new(program)
+        let mut process = command
             .args(["--dev", "--log-format=json", "--events-port=0", "--config-port=0", "--embed-data-dir"])
             .arg(data)
             .stderr(Stdio::piped())
@@ -71,6 +73,22 @@ impl Gateway {
         let response = self.client.post(url).json(resource).send().await?;
         let status = response.status();
         if status.is_success() { Ok(()) } else { Err(format!("{resource}: {status}").into()) }
+    }
+
+    /// Registers the functions that answer requests and collect events.
+    pub async fn serve(&self, functions: &Functions) -> Result<()> {
+        for name in ["http.request", "e"] {
+            self.create("eventtypes", &json!({ "name": name })).await?;
+        }
+        self.subscribe("answer", &format!("{}/answer", functions.url), "http.request", "/answer").await?;
+        self.subscribe("collect", &format!("{}/collect", functions.url), "e", "/collect").await
+    }
+
+    /// Ends the gateway as an operator does, and waits until it has ended.
+    pub fn end(mut self) -> Result<()> {
+        Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status()?;
+        self.process.wait()?;
+        Ok(())
     }
 
     /// A function at this URL, subscribed to events of a type that are sent to a path.

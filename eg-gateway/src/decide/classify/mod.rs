@@ -1,20 +1,20 @@
-//! What kind of event a request to the Events API is: batch, structured, binary, legacy or `http.request`
-//! (in the order of Event Gateway 0.9.1). Decides nothing about where it goes.
+//! Decides what kind of event a request to the Events API is: batch, structured, binary, legacy or `http.request`, in
+//! the order of Event Gateway 0.9.1. Where the event goes is decided by `router`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::body;
 use super::depth;
-use super::envelope::{self, Envelope, HTTP_REQUEST, HttpRequest, Stamp};
+use super::envelope::{HTTP_REQUEST, HttpRequest, Stamp, made};
+use super::headers::{canonical, canonical_headers, joined, text};
 use super::routes::Params;
 use super::system;
 
@@ -48,25 +48,17 @@ impl Incoming<'_> {
 #[derive(Debug)]
 pub(crate) enum Classified {
     /// One event, which a function may answer.
-    One(Event),
+    One(Draft),
     /// Events that belong together: all are accepted, or none is.
-    Batch(Vec<Event>),
+    Batch(Vec<Draft>),
 }
 
-/// The event that a request is.
+/// The event that a request is, as far as it is known before the event is routed.
 #[derive(Debug)]
-pub(crate) struct Event {
-    pub(crate) id: String,
-    pub(crate) ty: String,
-    pub(crate) source: String,
-    form: Form,
-}
-
-#[derive(Debug)]
-enum Form {
-    /// The JSON as it will be delivered.
-    Complete(Vec<u8>),
-    /// Complete but for the parameters of the route.
+pub(crate) enum Draft {
+    /// The request holds the whole event.
+    Complete(CloudEvent),
+    /// The gateway makes the event. The parameters of the route are missing.
     Request(Box<HttpRequest>, Stamp),
 }
 
@@ -83,40 +75,34 @@ pub(crate) enum BadEvent {
     Reserved(String),
 }
 
-impl Event {
-    /// The JSON that functions get. `params` are those of the synchronous route, if the event took one.
-    pub(crate) fn to_json(&self, params: Option<&Params>) -> Cow<'_, [u8]> {
-        match &self.form {
-            Form::Complete(json) => Cow::Borrowed(json),
-            Form::Request(request, stamp) => Cow::Owned(request.to_event(stamp, params)),
+impl Draft {
+    pub(crate) fn ty(&self) -> &str {
+        match self {
+            Self::Complete(event) => event.ty(),
+            Self::Request(..) => HTTP_REQUEST,
         }
     }
 
-    /// The same, for the last time.
-    pub(crate) fn into_json(self, params: Option<&Params>) -> Vec<u8> {
-        match self.form {
-            Form::Complete(json) => json,
-            Form::Request(request, stamp) => request.to_event(&stamp, params),
+    /// The event without parameters of a route.
+    pub(crate) fn to_event(&self) -> CloudEvent {
+        match self {
+            Self::Complete(event) => event.clone(),
+            Self::Request(request, stamp) => request.to_event(stamp.clone(), None),
         }
     }
 
-    fn structured(json: &[u8]) -> Result<Self, InvalidEvent> {
-        Self::of(&CloudEvent::from_json(json)?)
+    /// The event. `params` are those of the synchronous route, if the event took one.
+    pub(crate) fn into_event(self, params: Option<&Params>) -> CloudEvent {
+        match self {
+            Self::Complete(event) => event,
+            Self::Request(request, stamp) => request.to_event(stamp, params),
+        }
     }
 
-    /// In the version of the specification that it came in.
-    pub(crate) fn of(event: &CloudEvent) -> Result<Self, InvalidEvent> {
-        Ok(Self {
-            id: event.id().to_owned(),
-            ty: event.ty().to_owned(),
-            source: event.source().to_owned(),
-            form: Form::Complete(event.to_json()?),
-        })
-    }
-
-    /// Clients do not speak for the gateway.
+    /// Refuses types that only the gateway may emit.
     pub(crate) fn check_type(&self) -> Result<(), BadEvent> {
-        if self.ty.starts_with(system::PREFIX) { Err(BadEvent::Reserved(self.ty.clone())) } else { Ok(()) }
+        let ty = self.ty();
+        if ty.starts_with(system::PREFIX) { Err(BadEvent::Reserved(ty.to_owned())) } else { Ok(()) }
     }
 }
 
@@ -135,17 +121,17 @@ pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Classifie
     let mode = Mode::of(request.headers);
     if mode == Some(Mode::Batch) {
         let events = eg_sdk::http::events_from_http(request.headers, request.body.clone())?;
-        let events: Vec<Event> = events.iter().map(Event::of).collect::<Result<_, _>>()?;
-        events.iter().try_for_each(Event::check_type)?;
+        let events: Vec<Draft> = events.into_iter().map(Draft::Complete).collect();
+        events.iter().try_for_each(Draft::check_type)?;
         return Ok(Classified::Batch(events));
     }
     let binary_1_0 = mode == Some(Mode::Binary) && request.headers.contains_key("ce-specversion");
     let event = if mode == Some(Mode::Structured) || binary_1_0 {
-        Event::of(&CloudEvent::from_http(request.headers, request.body.clone())?)?
+        Draft::Complete(CloudEvent::from_http(request.headers, request.body.clone())?)
     } else if let Some(event) = binary(request)? {
-        event
+        Draft::Complete(event)
     } else if let Some(ty) = text(request.headers, "event") {
-        legacy(request, &media_type, ty, &stamp)
+        Draft::Complete(legacy(request, &media_type, &ty, stamp))
     } else {
         http_request(request, stamp)
     };
@@ -179,71 +165,80 @@ fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
 }
 
 /// A CloudEvent 0.1 with its attributes in headers.
-fn binary(request: &Incoming<'_>) -> Result<Option<Event>, BadEvent> {
+fn binary(request: &Incoming<'_>) -> Result<Option<CloudEvent>, BadEvent> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Structured<'a> {
+        event_type: String,
+        event_type_version: Option<String>,
+        cloud_events_version: String,
+        source: String,
+        #[serde(rename = "eventID")]
+        event_id: String,
+        event_time: Option<String>,
+        #[serde(rename = "schemaURL")]
+        schema_url: Option<String>,
+        extensions: BTreeMap<String, String>,
+        content_type: Option<&'a str>,
+        data: &'a RawValue,
+    }
     let get = |name| text(request.headers, name);
-    let required = (get("ce-eventtype"), get("ce-cloudeventsversion"), get("ce-source"), get("ce-eventid"));
-    let (Some(event_type), Some(cloud_events_version), Some(source), Some(event_id)) = required else {
-        return Ok(None);
-    };
+    let Some(event_type) = get("ce-eventtype") else { return Ok(None) };
+    let required = (get("ce-cloudeventsversion"), get("ce-source"), get("ce-eventid"));
+    let (Some(cloud_events_version), Some(source), Some(event_id)) = required else { return Ok(None) };
     let content_type = get("content-type");
-    let envelope = Envelope {
-        event_type: &event_type,
+    let event = Structured {
+        event_type,
         event_type_version: get("ce-eventtypeversion"),
-        cloud_events_version: &cloud_events_version,
-        source: &source,
-        event_id: &event_id,
+        cloud_events_version,
+        source,
+        event_id,
         event_time: get("ce-eventtime"),
         schema_url: get("ce-schemaurl"),
         extensions: extensions(request.headers),
         content_type: content_type.as_deref(),
         data: &request.payload(content_type.as_deref()),
     };
-    // Its rules are those of a structured event, so it is read like one.
-    Ok(Some(Event::structured(&envelope.to_json())?))
+    // The rules are those of a structured event, so the same code reads it.
+    let json = serde_json::to_vec(&event).expect("strings and JSON are always representable in JSON");
+    Ok(Some(CloudEvent::from_json(&json)?))
 }
 
 /// Each header `CE-X-Some-Name` is the extension `some-Name`.
-fn extensions(headers: &HeaderMap) -> BTreeMap<String, Value> {
+fn extensions(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut extensions = BTreeMap::new();
-    for name in headers.keys() {
-        let Some(rest) = name.as_str().strip_prefix("ce-x-").filter(|rest| !rest.is_empty()) else {
+    for header in headers.keys() {
+        let Some(rest) = header.as_str().strip_prefix("ce-x-").filter(|rest| !rest.is_empty()) else {
             continue;
         };
         let mut name = canonical(rest);
         name[..1].make_ascii_lowercase();
-        extensions.insert(name, Value::String(joined(headers, &format!("ce-x-{rest}"))));
+        extensions.insert(name, joined(&headers.get_all(header)));
     }
     extensions
 }
 
 /// The dialect of the first SDKs: a header names the type, the body is the payload.
-fn legacy(request: &Incoming<'_>, media_type: &str, ty: String, stamp: &Stamp) -> Event {
+fn legacy(request: &Incoming<'_>, media_type: &str, ty: &str, stamp: Stamp) -> CloudEvent {
     if media_type == "application/json"
-        && let Ok(event) = Event::structured(request.body)
+        && let Ok(event) = CloudEvent::from_json(request.body)
     {
         return event;
     }
-    let data = request.payload(Some(media_type));
-    let json = Envelope::new(&ty, stamp, media_type, &data).to_json();
-    Event { id: stamp.id.clone(), source: envelope::SOURCE.to_owned(), form: Form::Complete(json), ty }
+    made(ty, stamp, media_type, request.payload(Some(media_type)))
 }
 
-fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Event {
+fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Draft {
     let content_type = text(request.headers, "content-type");
     let data = HttpRequest {
         body: request.payload(content_type.as_deref()),
         opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
         ..without_body(request)
     };
-    Event {
-        id: stamp.id.clone(),
-        ty: HTTP_REQUEST.to_owned(),
-        source: envelope::SOURCE.to_owned(),
-        form: Form::Request(Box::new(data), stamp),
-    }
+    Draft::Request(Box::new(data), stamp)
 }
 
-/// A request as events tell it, with `null` for its body.
+/// A request as its event describes it, with `null` for the body.
 pub(crate) fn without_body(request: &Incoming<'_>) -> HttpRequest {
     let mut query = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
@@ -258,36 +253,6 @@ pub(crate) fn without_body(request: &Incoming<'_>) -> HttpRequest {
         path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
         method: request.method.to_owned(),
     }
-}
-
-/// The headers of a request as events carry them.
-pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let carried = |name: &&HeaderName| **name != header::HOST && **name != header::TRANSFER_ENCODING;
-    let header = |name: &HeaderName| (canonical(name.as_str()), joined(headers, name.as_str()));
-    headers.keys().filter(carried).map(header).collect()
-}
-
-/// The first value of a header, unless it is empty.
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
-    Some(value.into_owned()).filter(|value| !value.is_empty())
-}
-
-/// All values of a header.
-fn joined(headers: &HeaderMap, name: &str) -> String {
-    let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-    values.collect::<Vec<_>>().join(", ")
-}
-
-/// A header's name as Go spells it: each word between dashes capitalised.
-pub(super) fn canonical(name: &str) -> String {
-    let mut start = true;
-    let capitalise = |c: char| {
-        let c = if start { c.to_ascii_uppercase() } else { c };
-        start = c == '-';
-        c
-    };
-    name.chars().map(capitalise).collect()
 }
 
 #[cfg(test)]

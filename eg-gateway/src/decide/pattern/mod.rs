@@ -1,5 +1,5 @@
 //! The `filter` of a subscription: a JSON pattern in the manner of EventBridge, and why an event does not match it.
-//! Which parts of an event a pattern sees is `facts`'s part.
+//! `event` decides which parts of an event a pattern sees.
 
 use serde_json::{Map, Value};
 

@@ -1,0 +1,222 @@
+//! An event as it was read on arrival: its attributes beside the JSON that functions receive. Where it goes is
+//! decided by `router` and `intake`.
+
+use bytes::Bytes;
+use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion, TraceContext};
+use serde_json::{Map, Value};
+use time::format_description::well_known::Rfc3339;
+
+use super::trace;
+
+/// The attribute of the CloudEvents partitioning extension.
+const PARTITION_KEY: &str = "partitionkey";
+
+/// The extension that names the replay which delivers the event once more.
+const REPLAY: &str = "replay";
+
+/// An event, read and written once.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    read: CloudEvent,
+    json: Bytes,
+}
+
+/// An event on its way to a function, with the little that a call needs beside the JSON.
+#[derive(Debug, Clone)]
+pub(crate) struct Outgoing {
+    pub(crate) ty: String,
+    /// The trace that the event belongs to.
+    pub(crate) trace: TraceContext,
+    /// How many events led to this one.
+    pub(crate) hops: u32,
+    /// The JSON that the function receives.
+    pub(crate) json: Bytes,
+}
+
+impl Event {
+    /// An event that is complete: writes its JSON, in the version of CloudEvents that the event came in.
+    pub(crate) fn new(event: CloudEvent) -> Result<Self, InvalidEvent> {
+        let json = Bytes::from(event.to_json()?);
+        Ok(Self { read: event, json })
+    }
+
+    /// An event that the store held as JSON.
+    pub(crate) fn read(json: Bytes) -> Result<Self, InvalidEvent> {
+        Ok(Self { read: CloudEvent::from_json(&json)?, json })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.read.id()
+    }
+
+    pub(crate) fn ty(&self) -> &str {
+        self.read.ty()
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        self.read.source()
+    }
+
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.read.subject()
+    }
+
+    /// The JSON that functions receive.
+    pub(crate) fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// How many events led to this one.
+    pub(crate) fn hops(&self) -> u32 {
+        self.read.hops()
+    }
+
+    /// The id of the event that led to this one.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.read.cause()
+    }
+
+    /// Events with the same key are delivered in order to subscriptions that ask for it.
+    pub(crate) fn partition_key(&self) -> Option<&str> {
+        self.read.extension(PARTITION_KEY)?.as_str()
+    }
+
+    /// Whether the id names one event only. Some clients of CloudEvents 0.1 send the same id with every event.
+    pub(crate) fn has_reliable_id(&self) -> bool {
+        self.read.specversion() == SpecVersion::V1_0
+    }
+
+    /// The trace that the event names.
+    pub(crate) fn named_trace(&self) -> Option<TraceContext> {
+        self.read.trace_context()
+    }
+
+    /// The trace that the event belongs to.
+    pub(crate) fn trace(&self) -> TraceContext {
+        trace::of_event(&self.read)
+    }
+
+    /// The event as it goes to a function.
+    pub(crate) fn outgoing(&self) -> Outgoing {
+        Outgoing { ty: self.ty().to_owned(), trace: self.trace(), hops: self.hops(), json: self.json.clone() }
+    }
+
+    /// What filters see: attributes under their CloudEvents 1.0 names, extensions beside them, and `data`, which is
+    /// absent when it is not JSON.
+    pub(crate) fn filterable(&self) -> Value {
+        let event = &self.read;
+        let mut members = Map::new();
+        for (name, value) in event.extensions() {
+            members.insert(name.to_owned(), value.clone());
+        }
+        let time = event.time().and_then(|time| time.format(&Rfc3339).ok());
+        let attributes = [
+            ("specversion", Some(event.specversion().as_str())),
+            ("id", Some(event.id())),
+            ("source", Some(event.source())),
+            ("type", Some(event.ty())),
+            ("subject", event.subject()),
+            ("time", time.as_deref()),
+            ("datacontenttype", event.datacontenttype()),
+            ("dataschema", event.dataschema()),
+        ];
+        for (name, value) in attributes {
+            if let Some(value) = value {
+                members.insert(name.to_owned(), Value::from(value));
+            }
+        }
+        if let Data::Json(raw) = &event.data
+            && let Ok(data) = serde_json::from_str(raw.get())
+        {
+            members.insert("data".to_owned(), data);
+        }
+        Value::Object(members)
+    }
+}
+
+impl Outgoing {
+    /// An event of type `ty` that the store held as JSON, and that `replay` repeats, if any. Text that is not an event
+    /// goes out as it is.
+    pub(crate) fn stored(ty: String, json: Vec<u8>, replay: Option<&str>) -> Self {
+        let event = CloudEvent::from_json(&json).ok();
+        let trace = event.as_ref().map_or_else(|| trace::of_identity("", ""), trace::of_event);
+        let hops = event.as_ref().map_or(0, CloudEvent::hops);
+        let marked =
+            event.zip(replay).and_then(|(event, replay)| event.with_extension(REPLAY, replay).to_json().ok());
+        Self { ty, trace, hops, json: Bytes::from(marked.unwrap_or(json)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(json: &Value) -> Event {
+        Event::read(Bytes::from(json.to_string())).unwrap()
+    }
+
+    #[test]
+    fn attributes_of_both_versions() {
+        let new = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subject": "x", "hops": 3,
+                          "partitionkey": "k", "causationid": "c", "data": { "a": [1] } });
+        let old = json!({ "cloudEventsVersion": "0.1", "eventID": "1", "source": "/s", "eventType": "t",
+                          "extensions": { "hops": "2", "partitionkey": "k" }, "data": "text" });
+        for (json, hops, subject, cause, data, reliable) in [
+            (&new, 3, Some("x"), Some("c"), json!({ "a": [1] }), true),
+            (&old, 2, None, None, json!("text"), false),
+        ] {
+            let event = read(json);
+            assert_eq!((event.id(), event.source(), event.ty()), ("1", "/s", "t"), "{json}");
+            assert_eq!(event.hops(), hops, "{json}");
+            assert_eq!(event.subject(), subject, "{json}");
+            assert_eq!(event.cause(), cause, "{json}");
+            assert_eq!(event.partition_key(), Some("k"), "{json}");
+            assert_eq!(event.has_reliable_id(), reliable, "{json}");
+            assert_eq!(event.filterable()["type"], "t", "{json}");
+            assert_eq!(event.filterable()["data"], data, "{json}");
+        }
+    }
+
+    /// Dedupe once looked at the member that our serializer writes first.
+    #[test]
+    fn the_version_decides_about_the_id_and_not_the_order_of_members() {
+        for (json, reliable) in [
+            (r#"{"id":"1","source":"/s","type":"t","specversion":"1.0"}"#, true),
+            (
+                r#"{"eventID":"1","source":"/s","eventType":"t","cloudEventsVersion":"0.1","extensions":{"specversion":"1.0"}}"#,
+                false,
+            ),
+        ] {
+            assert_eq!(Event::read(Bytes::from(json)).unwrap().has_reliable_id(), reliable, "{json}");
+        }
+    }
+
+    #[test]
+    fn replays_are_marked() {
+        for (json, replay, expected) in [
+            (
+                r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"b":1.50,"a":2}}"#,
+                Some("r1"),
+                true,
+            ),
+            (r#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#, None, false),
+            ("no event", Some("r1"), false),
+        ] {
+            let outgoing = Outgoing::stored("t".to_owned(), json.as_bytes().to_vec(), replay);
+            let sent = str::from_utf8(&outgoing.json).unwrap();
+            assert_eq!(sent != json, expected, "{sent}");
+            assert_eq!(sent.contains(r#""replay":"r1""#), expected, "{sent}");
+            assert_eq!(sent.contains(r#"{"b":1.50,"a":2}"#), json.contains("1.50"), "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_store_is_as_it_went_in() {
+        let event = read(&json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "t", "hops": 3 }));
+        let (sent, stored) =
+            (event.outgoing(), Outgoing::stored("t".to_owned(), event.json().to_vec(), None));
+        assert_eq!((sent.trace, sent.hops, sent.json), (stored.trace, stored.hops, stored.json));
+    }
+}

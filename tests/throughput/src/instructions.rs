@@ -1,0 +1,70 @@
+//! Counts the instructions that the gateway executes per event, under callgrind. A count hardly depends on who else uses
+//! the machine, so two versions of the gateway can be compared by it. The kernel's share is not in it.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::Result;
+use crate::function::Functions;
+use crate::programs::Gateway;
+
+/// Each load is measured with so many events and with twice as many: start, configuration and end cost the same in both.
+const EVENTS: u64 = 2_000;
+
+/// How many requests are under way at a time. All are answered before the next ones are sent, so that every run has the
+/// same groups.
+const TOGETHER: u64 = 16;
+
+/// The loads, and the path that each goes to.
+const LOADS: [(&str, &str); 3] =
+    [("sync `http.request`", "/answer"), ("durable accept", "/"), ("accept and deliver", "/collect")];
+
+/// Prints the table.
+pub async fn print(program: &Path) -> Result<()> {
+    println!("| | instructions per event |\n|---|--:|");
+    for (name, path) in LOADS {
+        let once = count(program, path, EVENTS).await?;
+        let twice = count(program, path, 2 * EVENTS).await?;
+        println!("| {name} | {} |", (twice - once) / EVENTS);
+    }
+    Ok(())
+}
+
+/// The instructions of a gateway's whole life, in which it gets so many events.
+async fn count(program: &Path, path: &str, events: u64) -> Result<u64> {
+    let dir = tempfile::tempdir()?;
+    let counts = dir.path().join("counts");
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--quiet"]).arg(format!("--callgrind-out-file={}", counts.display()));
+    command.arg(program);
+    let functions = Functions::start().await?;
+    let gateway = Gateway::start(command, &dir.path().join("data"))?;
+    gateway.serve(&functions).await?;
+    let client = reqwest::Client::new();
+    for first in (0..events).step_by(usize::try_from(TOGETHER)?) {
+        let mut requests = JoinSet::new();
+        for number in first..first + TOGETHER {
+            let url = format!("{}{path}", gateway.events);
+            requests.spawn(if path == "/answer" { client.get(url) } else { event(&client, url, number) }.send());
+        }
+        while let Some(response) = requests.join_next().await {
+            response??.error_for_status()?.bytes().await?;
+        }
+    }
+    gateway.idle().await?;
+    gateway.end()?;
+    let counts = std::fs::read_to_string(counts)?;
+    let total = counts.lines().find_map(|line| line.strip_prefix("totals:")).ok_or("callgrind counted nothing")?;
+    Ok(total.trim().parse()?)
+}
+
+/// The event that `post.lua` sends.
+fn event(client: &reqwest::Client, url: String, number: u64) -> reqwest::RequestBuilder {
+    let event = json!({ "specversion": "1.0", "id": format!("counted-{number}"), "source": "/throughput", "type": "e",
+                        "datacontenttype": "application/json",
+                        "data": { "name": "Donald Duck", "email": "donald@example.com", "n": number } });
+    client.post(url).header("content-type", "application/cloudevents+json").body(event.to_string())
+}
