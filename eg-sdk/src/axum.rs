@@ -9,10 +9,10 @@ use http::StatusCode;
 use crate::cloud_event::Attributes;
 use crate::{CloudEvent, Data, FromData};
 
-/// Why a request holds no event of the wanted type.
+/// Why a request contains no event of the wanted type.
 ///
-/// Answers 400, since sending it again changes nothing; or what axum answers to a body that cannot be read,
-/// 413 for one over its `DefaultBodyLimit`.
+/// The response is 400, because a retry cannot help, or axum's own for a body that cannot be read (413 above its
+/// `DefaultBodyLimit`).
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct EventRejection {

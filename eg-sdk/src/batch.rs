@@ -1,4 +1,4 @@
-//! The JSON batch format of CloudEvents: an array of events. How a batch travels over HTTP is in `http`.
+//! Reads and writes the JSON batch format of CloudEvents: an array of events. Leaves HTTP to `http`.
 
 use serde_json::value::RawValue;
 
@@ -6,10 +6,10 @@ use crate::structured::Wire;
 use crate::{CloudEvent, Data, InvalidEvent};
 
 impl CloudEvent<Data> {
-    /// Reads a JSON array of events; an empty one is a batch too.
+    /// Reads a JSON array of events. The array may be empty.
     ///
     /// # Errors
-    /// When one event is invalid, [`InvalidEvent::InBatch`] says which.
+    /// [`InvalidEvent::InBatch`] names the invalid event.
     ///
     /// ```
     /// # use eg_sdk::CloudEvent;
@@ -30,7 +30,7 @@ impl CloudEvent<Data> {
     /// Writes a JSON array of events, each in its own version of the specification.
     ///
     /// # Errors
-    /// When one event is invalid, [`InvalidEvent::InBatch`] says which.
+    /// [`InvalidEvent::InBatch`] names the invalid event.
     pub fn batch_to_json(events: &[Self]) -> Result<Vec<u8>, InvalidEvent> {
         for (at, event) in events.iter().enumerate() {
             crate::rules::check(&event.attributes)

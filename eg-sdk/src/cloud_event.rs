@@ -1,4 +1,4 @@
-//! `CloudEvent`: attributes and payload of one event. Its wire form is in `structured`.
+//! `CloudEvent`: attributes and payload of one event. Leaves the wire formats to `structured` and `http`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,15 +9,15 @@ use uuid::Uuid;
 
 use crate::{Data, DataError, Event, FromData, IntoData, TraceContext, media};
 
-/// The extension that counts how many events led to one.
+/// The extension that counts how many events led to this one.
 const HOPS: &str = "hops";
 
-/// Of the CloudEvents extension "Correlation".
+/// From the CloudEvents extension "Correlation".
 const CAUSE: &str = "causationid";
 
 /// A CloudEvent, version 1.0 or 0.1, with a payload of type `T`.
 ///
-/// `CloudEvent` without a parameter has its payload undecoded ([`Data`]); [`CloudEvent::decode`] types it.
+/// Without a type parameter, the payload is undecoded ([`Data`]); [`CloudEvent::decode`] decodes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CloudEvent<T = Data> {
     /// The payload.
@@ -45,12 +45,12 @@ pub(crate) struct Attributes {
 pub enum SpecVersion {
     /// CloudEvents 1.0.
     V1_0,
-    /// CloudEvents 0.1, spoken by the original Serverless Event Gateway.
+    /// CloudEvents 0.1, the version of the original Serverless Event Gateway.
     V0_1,
 }
 
 impl SpecVersion {
-    /// `1.0` or `0.1`.
+    /// Returns `1.0` or `0.1`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,9 +61,9 @@ impl SpecVersion {
 }
 
 impl<E: Event> CloudEvent<E> {
-    /// A new event of `E`'s type, now, with a fresh UUIDv7 as `id`.
+    /// Creates an event of `E`'s type with the current time and a new UUIDv7 as `id`.
     ///
-    /// `source` says who emits (for example `/services/users`); a source that the type itself fixes wins.
+    /// `source` names the emitter (for example `/services/users`). A source fixed by the type takes precedence.
     #[must_use]
     pub fn new(source: &str, data: E) -> Self {
         Self::of_type(E::TYPE, E::SOURCE.unwrap_or(source), data)
@@ -71,7 +71,7 @@ impl<E: Event> CloudEvent<E> {
 }
 
 impl<T> CloudEvent<T> {
-    /// A new event of type `ty`, for payloads that have no [`Event`] type of their own.
+    /// Creates an event of type `ty`, for payloads without an [`Event`] type.
     #[must_use]
     pub fn of_type(ty: impl Into<String>, source: impl Into<String>, data: T) -> Self {
         Self::identified(Uuid::now_v7().to_string(), source, ty, data)
@@ -79,8 +79,8 @@ impl<T> CloudEvent<T> {
             .with_datacontenttype("application/json")
     }
 
-    /// An event that is known by this `id` and `source`, without a time and a media type. Unlike
-    /// [`of_type`](Self::of_type), it asks neither the clock nor the random number generator.
+    /// Creates an event with this `id` and `source`, without a time and a media type. Unlike
+    /// [`of_type`](Self::of_type), it uses neither the clock nor the random number generator.
     #[must_use]
     pub fn identified(
         id: impl Into<String>,
@@ -109,7 +109,7 @@ impl<T> CloudEvent<T> {
         self
     }
 
-    /// Sets the `subject`: what in the source the event is about.
+    /// Sets the `subject`: the thing within the source that the event is about.
     #[must_use]
     pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
         self.attributes.subject = Some(subject.into());
@@ -145,7 +145,7 @@ impl<T> CloudEvent<T> {
         self
     }
 
-    /// Puts the event into a trace: sets the extensions `traceparent` and `tracestate`.
+    /// Sets the trace: the extensions `traceparent` and `tracestate`.
     #[must_use]
     pub fn with_trace_context(mut self, trace: &TraceContext) -> Self {
         self.attributes.extensions.remove("tracestate");
@@ -155,101 +155,101 @@ impl<T> CloudEvent<T> {
         self.with_extension("traceparent", trace.traceparent())
     }
 
-    /// Says how many events led to this one: the extension `hops`, by which a gateway ends loops.
+    /// Sets how many events led to this one: the extension `hops`, which the gateway uses to break loops.
     #[must_use]
     pub fn with_hops(self, hops: u32) -> Self {
-        // Integers of CloudEvents have 32 bits and a sign.
+        // CloudEvents integers are signed 32-bit values.
         self.with_extension(HOPS, hops.min(i32::MAX.unsigned_abs()))
     }
 
-    /// Says which event led to this one, by its id: the extension `causationid`.
+    /// Sets the id of the event that led to this one: the extension `causationid`.
     #[must_use]
     pub fn with_cause(self, id: impl Into<String>) -> Self {
         self.with_extension(CAUSE, id.into())
     }
 
-    /// Chooses the version of the specification that the event is written in. Attributes are not touched:
-    /// [`into_v1`](CloudEvent::into_v1) and [`into_v0_1`](CloudEvent::into_v0_1) convert.
+    /// Sets the version of the specification in which the event is written. Does not convert attributes; use
+    /// [`into_v1`](CloudEvent::into_v1) or [`into_v0_1`](CloudEvent::into_v0_1) for that.
     #[must_use]
     pub fn with_specversion(mut self, version: SpecVersion) -> Self {
         self.attributes.specversion = version;
         self
     }
 
-    /// The version of the specification this event came in, or will be written in.
+    /// Returns the version of the specification in which the event was read or will be written.
     #[must_use]
     pub fn specversion(&self) -> SpecVersion {
         self.attributes.specversion
     }
 
-    /// `id`: with [`source`](Self::source), identifies the event. A redelivery has the same.
+    /// Returns `id`. Together with [`source`](Self::source) it identifies the event. A redelivery has the same id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.attributes.id
     }
 
-    /// `source`: who emitted the event.
+    /// Returns `source`: the emitter.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.attributes.source
     }
 
-    /// `type`: what happened, for example `user.created`.
+    /// Returns `type`: what happened, for example `user.created`.
     #[must_use]
     pub fn ty(&self) -> &str {
         &self.attributes.ty
     }
 
-    /// `subject`: what in the source the event is about.
+    /// Returns `subject`: the thing within the source that the event is about.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.attributes.subject.as_deref()
     }
 
-    /// `time`: when it happened.
+    /// Returns `time`: when it happened.
     #[must_use]
     pub fn time(&self) -> Option<OffsetDateTime> {
         self.attributes.time
     }
 
-    /// `datacontenttype`: the media type of the payload.
+    /// Returns `datacontenttype`: the media type of the payload.
     #[must_use]
     pub fn datacontenttype(&self) -> Option<&str> {
         self.attributes.datacontenttype.as_deref()
     }
 
-    /// `dataschema`: the URI of the schema that the payload follows.
+    /// Returns `dataschema`: the URI of the payload's schema.
     #[must_use]
     pub fn dataschema(&self) -> Option<&str> {
         self.attributes.dataschema.as_deref()
     }
 
-    /// The value of an extension attribute.
+    /// Returns the value of an extension attribute.
     #[must_use]
     pub fn extension(&self, name: &str) -> Option<&Value> {
         self.attributes.extensions.get(name)
     }
 
-    /// All extension attributes, ordered by name.
+    /// Returns all extension attributes, ordered by name.
     pub fn extensions(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.attributes.extensions.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The trace that the event belongs to, when it says so and says it well.
+    /// Returns the event's trace, if it has a valid one.
     #[must_use]
     pub fn trace_context(&self) -> Option<TraceContext> {
         let text = |name| self.extension(name).and_then(Value::as_str);
         TraceContext::parse(text("traceparent")?, text("tracestate"))
     }
 
-    /// How many events led to this one, as its extension `hops` says; 0 where it has none.
+    /// Returns the extension `hops`: how many events led to this one; 0 if absent.
     #[must_use]
     pub fn hops(&self) -> u32 {
         match self.extension(HOPS) {
             Some(Value::Number(hops)) => {
                 hops.as_u64().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
             }
-            // Over HTTP, attributes are text.
+            // In HTTP binary mode, attributes are text.
             Some(Value::String(hops)) => {
                 hops.parse::<u64>().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
             }
@@ -257,21 +257,21 @@ impl<T> CloudEvent<T> {
         }
     }
 
-    /// The id of the event that led to this one, as its extension `causationid` says.
+    /// Returns the extension `causationid`: the id of the event that led to this one.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.extension(CAUSE).and_then(Value::as_str)
     }
 
-    /// The same event around another payload.
+    /// Replaces the payload.
     pub fn map<U>(self, payload: impl FnOnce(T) -> U) -> CloudEvent<U> {
         CloudEvent { data: payload(self.data), attributes: self.attributes }
     }
 }
 
 impl CloudEvent<Data> {
-    /// The payload as it would be in a body of its own: JSON text, or the bytes of a payload of another type
-    /// ([`datacontenttype`](Self::datacontenttype)), which the JSON format holds as a string or in base64.
+    /// Returns the payload as a body of its own: JSON text, or the bytes of a payload of another type
+    /// ([`datacontenttype`](Self::datacontenttype)), which the JSON format stores as a string or in base64.
     ///
     /// ```
     /// # use eg_sdk::CloudEvent;
@@ -294,17 +294,17 @@ impl CloudEvent<Data> {
     /// Decodes the payload.
     ///
     /// # Errors
-    /// Says where the payload does not fit `T`.
+    /// Names the place where the payload does not match `T`.
     pub fn decode<T: FromData>(self) -> Result<CloudEvent<T>, DataError> {
         Ok(CloudEvent { data: T::from_data(self.data)?, attributes: self.attributes })
     }
 }
 
 impl<T: IntoData> CloudEvent<T> {
-    /// Writes the payload as JSON. A payload that is [`Data`] keeps its bytes.
+    /// Serializes the payload as JSON. A [`Data`] payload keeps its bytes.
     ///
     /// # Errors
-    /// When the payload cannot be written as JSON.
+    /// If the payload cannot be serialized as JSON.
     pub fn encode(self) -> Result<CloudEvent<Data>, DataError> {
         let data = self.data.into_data()?;
         Ok(CloudEvent { data, attributes: self.attributes })

@@ -1,4 +1,4 @@
-//! Conversion of events between versions 1.0 and 0.1 of the specification. The wire forms are in `structured`.
+//! Converts events between versions 1.0 and 0.1 of the specification. Leaves the wire formats to `structured`.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::rules::check;
 use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
 
-/// Says that the payload of a 0.1 event is base64 of its bytes, which 0.1 itself cannot say. The name is that
-/// of an attribute of CloudEvents 0.3.
+/// The extension that marks the payload of a 0.1 event as base64, for which 0.1 has no attribute. The name comes from
+/// CloudEvents 0.3.
 const ENCODING: &str = "datacontentencoding";
 
 impl CloudEvent<Data> {
-    /// The same event as CloudEvents 1.0; an event that is 1.0 already stays as it is.
+    /// Converts the event to CloudEvents 1.0. An event that is already 1.0 stays unchanged.
     ///
     /// | 0.1 | 1.0 |
     /// |---|---|
@@ -26,7 +26,7 @@ impl CloudEvent<Data> {
     /// | string `data` with extension `datacontentencoding: base64` | `data_base64` |
     ///
     /// # Errors
-    /// When two extensions would get the same name, or an attribute breaks a rule that only 1.0 has.
+    /// If two extensions would get the same name, or an attribute violates a rule that only 1.0 has.
     ///
     /// ```
     /// # use eg_sdk::CloudEvent;
@@ -58,10 +58,11 @@ impl CloudEvent<Data> {
         Ok(self)
     }
 
-    /// The same event as CloudEvents 0.1, for gateways that know no other; [`into_v1`](Self::into_v1) has the names.
+    /// Converts the event to CloudEvents 0.1, for gateways that support no other version; see
+    /// [`into_v1`](Self::into_v1) for the names.
     ///
     /// # Errors
-    /// When an attribute breaks a rule that only 0.1 has: its `source` is an absolute URI or path.
+    /// If an attribute violates a rule that only 0.1 has: `source` must be an absolute URI or path.
     pub fn into_v0_1(mut self) -> Result<Self, InvalidEvent> {
         if self.attributes.specversion == SpecVersion::V0_1 {
             return Ok(self);
@@ -93,7 +94,7 @@ impl CloudEvent<Data> {
     }
 }
 
-/// The value that stands for `value` in 1.0.
+/// Converts an extension value to one that 1.0 allows.
 fn scalar(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,

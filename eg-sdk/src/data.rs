@@ -1,4 +1,4 @@
-//! The payload of an event as it travelled: bytes are kept, decoding is asked for.
+//! The undecoded payload of an event. Keeps the exact bytes; callers decode on request.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl Data {
         }
     }
 
-    /// Whether there is no payload at all.
+    /// Returns whether there is no payload.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
@@ -58,13 +58,13 @@ impl PartialEq for Data {
     }
 }
 
-/// A payload does not fit the type it was to be read into, or cannot be written as JSON.
+/// A payload does not match the requested type, or cannot be serialized as JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{reason}", if path.is_empty() { String::new() } else { format!("data.{path}: ") })]
 pub struct DataError {
-    /// Where in the payload, for example `address.city`; empty for the payload as a whole.
+    /// The place in the payload, for example `address.city`; empty for the payload as a whole.
     pub path: String,
-    /// What is wrong there.
+    /// The error at that place.
     pub reason: String,
 }
 
@@ -86,7 +86,7 @@ impl FromData for Data {
 impl<T: DeserializeOwned> FromData for T {
     fn from_data(data: Data) -> Result<Self, DataError> {
         let bytes: &[u8] = if data.is_empty() { b"null" } else { data.as_bytes() };
-        // The path of a mistake costs time on every field, so it is looked for only once there is one.
+        // Tracking the path costs time per field, so it is determined only after a failure.
         serde_json::from_slice(bytes).map_err(|first| {
             let mut json = serde_json::Deserializer::from_slice(bytes);
             match serde_path_to_error::deserialize::<_, T>(&mut json) {
@@ -102,10 +102,10 @@ impl<T: DeserializeOwned> FromData for T {
 
 /// Types that can become a payload: everything that serde serializes, and [`Data`] itself, whose bytes are kept.
 pub trait IntoData {
-    /// The payload that stands for `self`.
+    /// Serializes `self` as a payload.
     ///
     /// # Errors
-    /// When `self` cannot be written as JSON, for example a map whose keys are not strings.
+    /// If `self` cannot be serialized as JSON, for example a map whose keys are not strings.
     fn into_data(self) -> Result<Data, DataError>;
 }
 

@@ -1,4 +1,4 @@
-//! Which Rust type is which event type. Knows nothing about transport.
+//! Ties Rust types to event types. Knows nothing about transport.
 
 use serde::Serialize;
 
@@ -16,10 +16,10 @@ pub trait Event {
     /// The CloudEvents `type`, for example `user.created`.
     const TYPE: &'static str;
 
-    /// The CloudEvents `source` of events of this type, when it is not that of the emitting service.
+    /// The CloudEvents `source` of events of this type, if it differs from that of the emitting service.
     const SOURCE: Option<&'static str> = None;
 
-    /// What the payload is as JSON, where that is known: see [`schema`](crate::schema).
+    /// The JSON shape of the payload, if known; see [`schema`](crate::schema).
     const SCHEMA: Option<&'static Shape> = None;
 }
 
@@ -45,7 +45,7 @@ pub trait IntoCloudEvent {
     /// `default_source` becomes the `source` when neither the event nor its type names one.
     ///
     /// # Errors
-    /// When the payload cannot be written as JSON.
+    /// If the payload cannot be serialized as JSON.
     fn into_cloud_event(self, default_source: &str) -> Result<CloudEvent<Data>, DataError>;
 }
 

@@ -1,5 +1,5 @@
-//! CloudEvents, typed events, and the Event Gateway client: what every program that emits or
-//! receives events needs. Runs no functions (that is `eg-runtime`) and routes nothing (`eg-gateway`).
+//! CloudEvents, typed events, and the Event Gateway client, for every program that emits or receives events. Leaves
+//! running functions to `eg-runtime` and routing to `eg-gateway`.
 //!
 //! | I want to … | use |
 //! |---|---|
@@ -73,7 +73,7 @@ pub use data::{Data, DataError, FromData, IntoData};
 /// `schema = false` leaves that out.
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkEvent as Event;
-/// Makes what a type is as JSON known, for the schemas of events that it is part of: see [`schema`].
+/// Describes the JSON of a type, for the schemas of the events that contain it; see [`schema`].
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkSchema as Schema;
 pub use event::{Event, IntoCloudEvent, is_event_type};
@@ -90,26 +90,26 @@ pub use trace::TraceContext;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What the other crates of the project need beyond the public API.
+/// Items for the other crates of the project and for macro expansions. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "tls")]
     pub use crate::client::tls_config;
     #[cfg(feature = "client")]
     pub use crate::client::{Connection, Unanswered};
-    // The traits without the derive macros of the same names, which `eg-runtime` exports in its own words.
+    // The traits without the derive macros of the same names, which `eg-runtime` exports itself.
     pub use crate::event::Event as EventTrait;
     pub use crate::members::Members;
     pub use crate::schema::Schema as SchemaTrait;
-    // What expansions of the derive macros name.
+    // The items that expansions of the derive macros name.
     pub use crate::schema::{Field, Part, Presence, Shape};
     use crate::{CloudEvent, InvalidEvent};
 
-    /// The event with these members, as [`CloudEvent::from_json`] reads it: a payload is read once, also by who has
-    /// to see first whether it is an event.
+    /// Reads an event from parsed members, like [`CloudEvent::from_json`], for callers that have already looked at
+    /// the members.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`CloudEvent::from_json`].
     pub fn event(members: Members<'_>) -> Result<CloudEvent, InvalidEvent> {
         CloudEvent::from_members(members)
     }

@@ -1,18 +1,18 @@
-//! Media types: their grammar, and what they say about a payload. Knows no events.
+//! Parses media types and tells how to treat their payloads. Knows no events.
 
 /// `type/subtype` without parameters.
 pub(crate) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or_default().trim()
 }
 
-/// Whether payloads of this type are JSON text: the subtype is `json` or ends in `+json` (HTTP binding §3.1).
+/// Returns whether payloads of this type are JSON: the subtype is `json` or ends in `+json` (HTTP binding §3.1).
 pub(crate) fn is_json(media_type: &str) -> bool {
     let subtype = essence(media_type).split_once('/').map_or("", |(_, subtype)| subtype);
     let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
     suffix.eq_ignore_ascii_case("json")
 }
 
-/// Whether payloads of this type are text in UTF-8.
+/// Returns whether payloads of this type are UTF-8 text.
 #[cfg(feature = "http")]
 pub(crate) fn is_utf8_text(media_type: &str) -> bool {
     let text = essence(media_type).get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"));
@@ -38,7 +38,7 @@ pub(crate) fn is_media_type(value: &str) -> bool {
         && parts.all(parameter)
 }
 
-/// The pieces between those `;` that stand outside quotes.
+/// Splits at each `;` outside quotes.
 fn split_parameters(value: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |c: char| {

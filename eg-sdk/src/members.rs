@@ -1,4 +1,4 @@
-//! The members of a JSON object as they stand in its text: in order, undecoded, repeated ones kept.
+//! The members of a JSON object, undecoded and in order, including repeated ones.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,32 +8,33 @@ use serde_json::value::RawValue;
 
 use crate::InvalidEvent;
 
-/// The members of the event's JSON object, undecoded, in their order.
+/// The undecoded members of an event's JSON object, in order.
 #[derive(Debug)]
 pub struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// The members of the object that `json` is.
+    /// Parses the members of the object `json`.
     ///
     /// # Errors
-    /// When it is none.
+    /// If `json` is not an object.
     pub fn read(json: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(json)
     }
 
-    /// The first member called `name`; one that is `null` counts as absent.
+    /// Returns the first member named `name`; `null` counts as absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         let raw = self.0.iter().find(|(n, _)| n == name).map(|(_, raw)| *raw);
         raw.filter(|raw| raw.get() != "null")
     }
 
-    /// The names of the members.
+    /// Returns the names of the members.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_ref())
     }
 
-    /// Removes the member `name`. That it is there twice is an error: which one counts would be a guess.
+    /// Removes and returns the member `name`. A repeated member is an error, because readers disagree on which one
+    /// counts.
     pub(crate) fn take(&mut self, name: &str) -> Result<Option<&'a RawValue>, InvalidEvent> {
         let Some(at) = self.0.iter().position(|(n, _)| n == name) else { return Ok(None) };
         let (_, raw) = self.0.swap_remove(at);
@@ -66,6 +67,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A member's name, borrowed unless it holds escapes.
+/// A member's name, borrowed unless it contains escapes.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

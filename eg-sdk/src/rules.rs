@@ -1,5 +1,5 @@
-//! What the attributes of an event may hold: the rules of CloudEvents 1.0.2, and those that the original
-//! gateway had for 0.1. Reads and writes nothing; every reader and writer asks here.
+//! The rules for attribute values: those of CloudEvents 1.0.2, and those of the original gateway for 0.1. Every
+//! reader and writer of events uses them.
 
 use fluent_uri::UriRef;
 use serde_json::Value;
@@ -9,11 +9,11 @@ use crate::media::is_media_type;
 use crate::structured::SUBJECT;
 use crate::{InvalidEvent, SpecVersion};
 
-/// The names that are no extensions in 1.0.
+/// The names that cannot be extensions in 1.0.
 const RESERVED: [&str; 9] =
     ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"];
 
-/// The rules that hold for every event that is read or written.
+/// Checks the rules for every event that is read or written.
 pub(crate) fn check(attributes: &Attributes) -> Result<(), InvalidEvent> {
     let v1 = attributes.specversion == SpecVersion::V1_0;
     let names = if v1 { ["id", "source", "type"] } else { ["eventID", "source", "eventType"] };
@@ -52,7 +52,7 @@ fn check_1_0(attributes: &Attributes) -> Result<(), InvalidEvent> {
     attributes.extensions.iter().try_for_each(|(name, value)| check_extension(name, value))
 }
 
-/// 0.1 leaves extensions free, but the subject would stand among them.
+/// 0.1 allows any extension name, but the subject travels as an extension, too.
 fn check_0_1(attributes: &Attributes) -> Result<(), InvalidEvent> {
     if attributes.subject.is_some() && attributes.extensions.contains_key(SUBJECT) {
         return Err(InvalidEvent::attribute(SUBJECT, "given twice: as the subject, and as an extension"));
@@ -75,7 +75,7 @@ fn check_extension(name: &str, value: &Value) -> Result<(), InvalidEvent> {
     }
 }
 
-/// Strings hold no control characters and no noncharacters (CloudEvents 1.0.2, "Type System").
+/// Strings must not contain control characters and noncharacters (CloudEvents 1.0.2, "Type System").
 pub(crate) fn check_string(name: &str, value: &str) -> Result<(), InvalidEvent> {
     let forbidden = |c: &char| {
         let code = u32::from(*c);
@@ -85,12 +85,12 @@ pub(crate) fn check_string(name: &str, value: &str) -> Result<(), InvalidEvent> 
         None => Ok(()),
         Some(c) => Err(InvalidEvent::attribute(
             name,
-            format!("holds U+{:04X}; control characters and noncharacters are not allowed", u32::from(c)),
+            format!("contains U+{:04X}; control characters and noncharacters are not allowed", u32::from(c)),
         )),
     }
 }
 
-/// 1.0 wants a URI reference; the original wanted an absolute URI or path, not counting the fragment.
+/// 1.0 requires a URI reference; the original required an absolute URI or path, ignoring the fragment.
 fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
     let uri = UriRef::parse(source)
         .map_err(|e| InvalidEvent::attribute("source", format!("`{source}` is not a URI reference: {e}")))?;
@@ -104,12 +104,12 @@ fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
     }
 }
 
-/// RFC 3339 has years of four digits and offsets of whole minutes.
+/// RFC 3339 allows years of four digits and offsets of whole minutes.
 fn check_time(attributes: &Attributes) -> Result<(), InvalidEvent> {
     let Some(time) = attributes.time else { return Ok(()) };
     if (0..=9999).contains(&time.year()) && time.offset().seconds_past_minute() == 0 {
         return Ok(());
     }
     let name = if attributes.specversion == SpecVersion::V1_0 { "time" } else { "eventTime" };
-    Err(InvalidEvent::attribute(name, format!("`{time}` cannot be written as in RFC 3339")))
+    Err(InvalidEvent::attribute(name, format!("`{time}` cannot be formatted as RFC 3339")))
 }

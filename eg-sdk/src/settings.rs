@@ -1,11 +1,11 @@
-//! What the environment says about where events go. Reads variables; connects to nothing.
+//! Reads the client's settings from environment variables. Connects to nothing.
 
 use std::env;
 
 use crate::config::{Aws, Secret};
 use crate::eventbridge::{DetailFormat, MAX_EVENT_BYTES};
 
-/// Where the gateway is and who asks.
+/// The address of the gateway and the credentials of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
@@ -17,31 +17,31 @@ pub struct Settings {
     pub space: String,
     /// `EVENT_GATEWAY_ACCESS_KEY`, sent as a bearer token.
     pub access_key: Option<Secret>,
-    /// `EVENT_BUS`: where emitted events go instead of to the gateway (feature `eventbridge`). Requests and the
-    /// Config API stay with the gateway.
+    /// `EVENT_BUS`: the bus that receives emitted events instead of the gateway (feature `eventbridge`). Requests and
+    /// the Config API still use the gateway.
     pub event_bus: Option<EventBus>,
 }
 
-/// An event bus of EventBridge, and how to reach it.
+/// An event bus of EventBridge and the access to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventBus {
     /// `EVENT_BUS`: its name, or its ARN for a bus of another account or region.
     pub name: String,
     /// `AWS_REGION` (else `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-    /// `AWS_SESSION_TOKEN`, as Lambda sets them. The region of an ARN wins.
+    /// `AWS_SESSION_TOKEN`, as set by Lambda. The region of an ARN takes precedence.
     pub aws: Aws,
     /// `AWS_ENDPOINT_URL_EVENTBRIDGE`, else `AWS_ENDPOINT_URL`. Default: the region's public endpoint.
     pub endpoint: Option<String>,
-    /// What an event may count, and the events of one call together. Default: 1 MiB, the limit since January
-    /// 2026; set 262 144 for partitions that still have the one before.
+    /// The maximum size in bytes of an event, and of all events of a call together. Default: 1 MiB, the limit since
+    /// January 2026. Set 262,144 for partitions with the previous limit.
     pub max_event_bytes: usize,
-    /// What an event's `detail` is. Default: the payload.
+    /// The content of an event's `detail`. Default: the payload.
     pub detail: DetailFormat,
 }
 
 impl EventBus {
-    /// A bus with nothing known but its name or ARN.
+    /// Creates the settings of a bus from its name or ARN.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings of this process's environment; an empty variable counts as unset.
+    /// Reads the settings from this process's environment. An empty variable counts as unset.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_lookup(|name| env::var(name).ok())

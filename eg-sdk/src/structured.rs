@@ -1,5 +1,5 @@
-//! The JSON format of CloudEvents ("structured mode"), versions 1.0 and 0.1, both ways. Sources: CloudEvents
-//! 1.0.2 JSON format; 0.1 as the original gateway spoke it. What attributes may hold is in `rules`.
+//! Reads and writes the JSON format of CloudEvents ("structured mode"), versions 1.0 and 0.1. Sources: CloudEvents
+//! 1.0.2 JSON format; for 0.1 the original gateway. Leaves the rules of attribute values to `rules`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,23 +18,23 @@ use crate::members::Members;
 use crate::rules::check;
 use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
 
-/// 0.1 has an attribute for the version of the event type; here it travels as this extension.
+/// 0.1 has an attribute for the version of the event type; in memory it is this extension.
 pub(crate) const EVENT_TYPE_VERSION: &str = "eventtypeversion";
-/// 0.1 has no attribute for the subject; there it travels as this extension.
+/// 0.1 has no attribute for the subject; on the wire it is this extension.
 pub(crate) const SUBJECT: &str = "subject";
 
 impl CloudEvent<Data> {
-    /// Reads an event in the JSON format: 1.0 where it has `specversion`, 0.1 where it has `cloudEventsVersion`.
+    /// Reads an event in the JSON format: 1.0 if it has `specversion`, 0.1 if it has `cloudEventsVersion`.
     ///
-    /// The payload's bytes are kept as they are.
+    /// The payload's bytes stay unchanged.
     ///
     /// # Errors
-    /// Names the attribute that is missing or breaks its rule.
+    /// Names the attribute that is missing or invalid.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidEvent> {
         Self::from_members(serde_json::from_slice(json)?)
     }
 
-    /// The same, for who has looked at the members already.
+    /// Reads an event from its parsed members.
     pub(crate) fn from_members(mut members: Members<'_>) -> Result<Self, InvalidEvent> {
         let event = if let Some(version) = members.take("specversion")? {
             let version: String = text("specversion", version)?.unwrap_or_default();
@@ -49,10 +49,10 @@ impl CloudEvent<Data> {
         Ok(event)
     }
 
-    /// Writes the event in the JSON format, in its own version of the specification.
+    /// Writes the event in the JSON format of its version of the specification.
     ///
     /// # Errors
-    /// When an attribute breaks its rule.
+    /// If an attribute is invalid.
     pub fn to_json(&self) -> Result<Vec<u8>, InvalidEvent> {
         check(&self.attributes)?;
         Ok(serde_json::to_vec(&Wire(self))?)
@@ -103,7 +103,7 @@ fn read_1_0(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
 }
 
 fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> {
-    // The original decoded names without regard to case, and its clients send `eventId` as well as `eventID`.
+    // The original ignored the case of names, and its clients send both `eventId` and `eventID`.
     for (name, _) in &mut members.0 {
         if name.bytes().any(|b| b.is_ascii_uppercase()) {
             *name = Cow::Owned(name.to_ascii_lowercase());
@@ -136,13 +136,13 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         }
     }
     lift_subject(&mut attributes);
-    // The original always wrote `data`, and `null` where there was none.
+    // The original always wrote `data`, with `null` for a missing payload.
     let data = members.take("data")?.filter(|raw| raw.get() != "null");
     let data = data.map_or(Data::Empty, |raw| Data::Json(raw.to_owned()));
     Ok(CloudEvent { data, attributes })
 }
 
-/// Makes the extension that carries the subject in 0.1 the attribute it is in 1.0.
+/// Turns the extension that carries the subject in 0.1 into the attribute of 1.0.
 pub(crate) fn lift_subject(attributes: &mut Attributes) {
     if let Some(Value::String(subject)) = attributes.extensions.get(SUBJECT)
         && !subject.is_empty()
@@ -152,14 +152,14 @@ pub(crate) fn lift_subject(attributes: &mut Attributes) {
     }
 }
 
-/// The version of the event type as the attribute that it is in 0.1, if it can be one.
+/// Returns the version of the event type as the attribute of 0.1, if it is a valid one.
 pub(crate) fn type_version(attributes: &Attributes) -> Option<&str> {
     attributes.extensions.get(EVENT_TYPE_VERSION)?.as_str().filter(|version| !version.is_empty())
 }
 
 pub(crate) fn time_of(name: &str, value: &str) -> Result<OffsetDateTime, InvalidEvent> {
     OffsetDateTime::parse(value, &Rfc3339)
-        .map_err(|_| InvalidEvent::attribute(name, format!("`{value}` is not a time as in RFC 3339")))
+        .map_err(|_| InvalidEvent::attribute(name, format!("`{value}` is not an RFC 3339 time")))
 }
 
 /// Reads one member; `null` counts as absent (JSON format §2.2).
@@ -167,7 +167,7 @@ pub(crate) fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Op
     serde_json::from_str(raw.get()).map_err(|e| InvalidEvent::attribute(name, e.to_string()))
 }
 
-/// How an event is written.
+/// The serializer of an event.
 pub(crate) struct Wire<'a>(pub(crate) &'a CloudEvent<Data>);
 
 impl Serialize for Wire<'_> {
@@ -201,7 +201,7 @@ fn write_1_0<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     }
 }
 
-/// Names and order as the original gateway delivered them; `data` is always there.
+/// Uses the names and order of the original gateway. `data` is always present.
 fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
     let a = &event.attributes;
     map.serialize_entry("eventType", &a.ty)?;

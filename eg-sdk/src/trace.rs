@@ -1,11 +1,11 @@
-//! W3C Trace Context as values: parsing, and the next span. Reads no headers and no environment.
+//! W3C Trace Context as values: parses contexts and derives child spans. Reads no headers and no environment.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// Where in a distributed trace something happens: the `traceparent` and `tracestate` of W3C Trace Context,
-/// which events carry as the extensions of the same names (CloudEvents distributed tracing extension).
+/// A position in a distributed trace: the `traceparent` and `tracestate` of W3C Trace Context, which events carry as
+/// extensions of the same names (CloudEvents distributed tracing extension).
 ///
 /// ```
 /// # use eg_sdk::TraceContext;
@@ -23,9 +23,8 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The context that these two values describe; `None` when `traceparent` breaks its grammar, which means to
-    /// go on as if nothing had come (W3C Trace Context §3.2.2). A `tracestate` that is empty, or that cannot
-    /// stand in a header, is dropped.
+    /// Parses a context. Returns `None` if `traceparent` is invalid; treat it as absent then (W3C Trace Context
+    /// §3.2.2). Drops a `tracestate` that is empty or not a valid header value.
     #[must_use]
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
         let traceparent = traceparent.trim();
@@ -37,14 +36,14 @@ impl TraceContext {
         Some(Self { traceparent: traceparent.to_owned(), tracestate: tracestate.map(str::to_owned) })
     }
 
-    /// The start of a new, sampled trace.
+    /// Starts a new, sampled trace.
     #[must_use]
     pub fn root() -> Self {
         let trace = Uuid::now_v7().simple();
         Self { traceparent: format!("00-{trace}-{}-01", new_span()), tracestate: None }
     }
 
-    /// A new span below this one: the same trace, a span id of its own.
+    /// Creates a child span: the same trace with a new span id.
     #[must_use]
     pub fn child(&self) -> Self {
         let flags = u8::from(self.is_sampled());
@@ -54,31 +53,31 @@ impl TraceContext {
         }
     }
 
-    /// The value of `traceparent`.
+    /// Returns the value of `traceparent`.
     #[must_use]
     pub fn traceparent(&self) -> &str {
         &self.traceparent
     }
 
-    /// The value of `tracestate`: what the tracing systems on the way have noted.
+    /// Returns the value of `tracestate`: data of the tracing systems on the way.
     #[must_use]
     pub fn tracestate(&self) -> Option<&str> {
         self.tracestate.as_deref()
     }
 
-    /// The trace: 32 hexadecimal digits.
+    /// Returns the trace id: 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> &str {
         &self.traceparent[3..35]
     }
 
-    /// The span: 16 hexadecimal digits.
+    /// Returns the span id: 16 hexadecimal digits.
     #[must_use]
     pub fn span_id(&self) -> &str {
         &self.traceparent[36..52]
     }
 
-    /// Whether the caller may have recorded its span.
+    /// Returns whether the caller may have recorded its span.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         u8::from_str_radix(&self.traceparent[53..55], 16).is_ok_and(|flags| flags & 1 == 1)
@@ -91,7 +90,7 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// `version-trace-span-flags`; versions after 00 may have more behind that (W3C Trace Context §3.2).
+/// Parses `version-trace-span-flags`. Versions after 00 may have more fields (W3C Trace Context §3.2).
 fn is_traceparent(value: &str) -> bool {
     let hex = |s: &str, digits| {
         s.len() == digits && s.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -108,7 +107,7 @@ fn is_traceparent(value: &str) -> bool {
         && (version != "00" || fields.next().is_none())
 }
 
-/// The random half of a UUIDv7; its variant bits keep it from being zero.
+/// Returns the random half of a UUIDv7. Its variant bits keep it from being zero.
 fn new_span() -> String {
     format!("{:016x}", Uuid::now_v7().as_u64_pair().1)
 }

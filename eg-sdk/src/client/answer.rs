@@ -1,11 +1,11 @@
-//! What comes back: a receipt for an event, the answer to a request. Sends nothing.
+//! What calls return: a receipt for an event, the answer to a request. Sends nothing.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::Error;
 
-/// The event has been accepted: it will be delivered.
+/// Proof that the gateway accepted an event and will deliver it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
@@ -13,7 +13,7 @@ pub struct Receipt {
     pub id: String,
 }
 
-/// What a sync subscriber answered.
+/// The answer of a synchronous subscriber.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Answer {
@@ -28,10 +28,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body, read as JSON.
+    /// Deserializes the body from JSON.
     ///
     /// # Errors
-    /// [`Error::Answer`] when it is no such JSON.
+    /// [`Error::Answer`] if the body does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|e| Error::Answer {
             action: self.action.clone(),

@@ -1,4 +1,4 @@
-//! The Config API: one set of operations for every kind of resource.
+//! The client of the Config API's resources: one set of operations for every kind.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,17 +17,17 @@ use crate::config::{Cors, EventType, Function, Metadata, Subscription};
 
 /// A kind of resource of the Config API.
 pub trait Resource: Serialize + DeserializeOwned + sealed::Sealed {
-    /// Its collection in URLs, for example `eventtypes`.
+    /// The collection's name in URLs, for example `eventtypes`.
     const COLLECTION: &'static str;
-    /// The member of a list answer that holds the resources, for example `eventTypes`.
+    /// The member of a list answer that contains the resources, for example `eventTypes`.
     const LIST: &'static str;
-    /// What it is called in messages, for example `event type`.
+    /// The name in messages, for example `event type`.
     const KIND: &'static str;
 
-    /// What identifies it in its collection, and in messages before the gateway has given it an id.
+    /// Identifies the resource in its collection, and in messages before the gateway assigns an id.
     fn id(&self) -> &str;
 
-    /// What identifies it in URLs: its id, or the one that the gateway derives from its other fields.
+    /// Identifies the resource in URLs: its id, or the id that the gateway derives from its other fields.
     fn key(&self) -> Cow<'_, str>;
 }
 
@@ -96,19 +96,18 @@ impl<'a, R: Resource> Collection<'a, R> {
         Self { gateway, kind: PhantomData }
     }
 
-    /// Creates `resource` and returns it with what the gateway filled in.
+    /// Creates `resource`. Returns it with the fields that the gateway sets.
     ///
     /// # Errors
-    /// [`Error::Refused`] with 409 when it exists, with 400 when it breaks a rule.
+    /// [`Error::Refused`] with 409 if it exists, with 400 if it breaks a rule.
     pub async fn create(&self, resource: &R) -> Result<R, Error> {
         self.resource(Method::POST, None, "create", resource.id(), Some(resource)).await
     }
 
-    /// Replaces the resource that has the id of `resource`, which subscriptions and CORS configurations may
-    /// leave empty.
+    /// Replaces the resource with the id of `resource`. Subscriptions and CORS configurations may leave the id empty.
     ///
     /// # Errors
-    /// [`Error::Refused`] with 404 when there is none, with 400 when the change breaks a rule.
+    /// [`Error::Refused`] with 404 if it does not exist, with 400 if the change breaks a rule.
     pub async fn update(&self, resource: &R) -> Result<R, Error> {
         self.resource(Method::PUT, Some(&resource.key()), "update", &resource.key(), Some(resource)).await
     }
@@ -116,7 +115,7 @@ impl<'a, R: Resource> Collection<'a, R> {
     /// Reads one resource.
     ///
     /// # Errors
-    /// [`Error::Refused`] with 404 when there is none.
+    /// [`Error::Refused`] with 404 if it does not exist.
     pub async fn get(&self, id: &str) -> Result<R, Error> {
         self.resource(Method::GET, Some(id), "read", id, None).await
     }
@@ -124,15 +123,15 @@ impl<'a, R: Resource> Collection<'a, R> {
     /// Lists all resources of the space.
     ///
     /// # Errors
-    /// When the gateway cannot be reached or fails.
+    /// If the gateway cannot be reached or fails.
     pub async fn list(&self) -> Result<Vec<R>, Error> {
         self.list_where(&Metadata::new()).await
     }
 
-    /// Lists the resources whose metadata has all of `filter`.
+    /// Lists the resources whose metadata contains all entries of `filter`.
     ///
     /// # Errors
-    /// When the gateway cannot be reached or fails.
+    /// If the gateway cannot be reached or fails.
     pub async fn list_where(&self, filter: &Metadata) -> Result<Vec<R>, Error> {
         let mut call = self.call(Method::GET, None, format!("list the {}s", R::KIND));
         if !filter.is_empty() {
@@ -142,12 +141,12 @@ impl<'a, R: Resource> Collection<'a, R> {
         self.list_of(call).await
     }
 
-    /// The resources in the answer.
+    /// Reads the resources from an answer.
     async fn list_of(&self, call: Call<'_>) -> Result<Vec<R>, Error> {
         let (action, url) = (call.action.clone(), call.url.to_string());
         let reply = self.send(call).await?;
         let answer = |reason: String| Error::Answer { action: action.clone(), url: url.clone(), reason };
-        // Other members may stand beside the list.
+        // The answer may have other members beside the list.
         let lists: BTreeMap<String, &RawValue> =
             serde_json::from_slice(&reply.body).map_err(|e| answer(e.to_string()))?;
         let Some(list) = lists.get(R::LIST) else {
@@ -159,7 +158,7 @@ impl<'a, R: Resource> Collection<'a, R> {
     /// Deletes one resource.
     ///
     /// # Errors
-    /// [`Error::Refused`] with 404 when there is none, with 400 when it is in use.
+    /// [`Error::Refused`] with 404 if it does not exist, with 400 if it is in use.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let call = self.call(Method::DELETE, Some(id), format!("delete {} `{id}`", R::KIND));
         self.send(call).await.map(drop)
@@ -194,7 +193,7 @@ impl<'a, R: Resource> Collection<'a, R> {
     fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'a> {
         let inner = &self.gateway.inner;
         let repeat = if method == Method::GET { Repeat::Harmless } else { Repeat::Twice };
-        // Ids go into the path as they are: those of CORS configurations are escaped already.
+        // Ids are inserted into the path unchanged, because those of CORS configurations are already escaped.
         let id = id.map(|id| format!("/{id}")).unwrap_or_default();
         let url = inner.config.join(&format!("/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
         let trace = self.gateway.trace.as_deref();
@@ -202,7 +201,7 @@ impl<'a, R: Resource> Collection<'a, R> {
     }
 }
 
-/// What goes and what comes.
+/// The subscriptions to delete and to create.
 #[derive(Serialize)]
 struct Replacement<'a> {
     delete: &'a [&'a str],
@@ -210,12 +209,12 @@ struct Replacement<'a> {
 }
 
 impl Collection<'_, Subscription> {
-    /// Deletes the subscriptions with these ids and creates others, all at once or not at all: no request comes between
-    /// when a function takes over a route from another. Returns what was created. The original gateway cannot do this.
+    /// Deletes the subscriptions with these ids and creates others in one step, so that a function can take over a
+    /// route without a gap. Returns the created subscriptions. The original gateway does not support this.
     ///
     /// # Errors
-    /// [`Error::Refused`] with 404 when one of the first does not exist, with 409 or 400 when one of the others exists or
-    /// breaks a rule beside those that stay; then nothing has changed.
+    /// [`Error::Refused`] with 404 if a subscription to delete does not exist, with 409 or 400 if one to create
+    /// exists or conflicts with the remaining ones. Then nothing has changed.
     pub async fn replace(
         &self,
         delete: &[&str],

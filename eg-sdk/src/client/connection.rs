@@ -1,6 +1,6 @@
-//! HTTP/1.1 over one connection, which is driven by who waits for an answer and rests otherwise: a task for it would
-//! only be woken in between, and a function that is frozen between two invocations has nobody to run it. Knows no
-//! gateway and no retries.
+//! HTTP/1.1 over one connection, driven by the caller that waits for an answer rather than by a task. A task would
+//! cost wake-ups, and could not run while Lambda freezes the process between invocations. Knows no gateway and no
+//! retries.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -19,30 +19,30 @@ use super::tls::Stream;
 #[cfg(not(feature = "tls"))]
 type Stream = TcpStream;
 
-/// Moves the bytes of an open connection while it is polled.
+/// Drives an open connection while it is polled.
 type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>;
 
-/// An open connection, used for one exchange after the other.
+/// An open connection for one exchange at a time.
 pub struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// Gone when the connection is.
+    /// `None` once the connection has ended.
     driver: Option<Driver>,
 }
 
-/// Why there is no response.
+/// Why an exchange returned no response.
 #[derive(Debug)]
 pub enum Unanswered {
-    /// The connection was closed before, and nothing was sent: another one may serve.
+    /// The connection was already closed and nothing was sent. Another connection may work.
     Unsent(Box<Request<Full<Bytes>>>),
-    /// It broke.
+    /// The connection failed during the exchange.
     Broken(hyper::Error),
 }
 
 impl Connection {
-    /// Connects to `address`, a host and a port.
+    /// Connects to `address` (host and port).
     ///
     /// # Errors
-    /// When nobody is there.
+    /// If the connection fails.
     pub async fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -51,7 +51,7 @@ impl Connection {
         Self::over(stream).await
     }
 
-    /// Connects to `address` with TLS, where `host` has to show who it is.
+    /// Connects to `address` with TLS and verifies the certificate for `host`.
     #[cfg(feature = "tls")]
     pub(super) async fn open_tls(address: &str, host: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
@@ -64,16 +64,16 @@ impl Connection {
         Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }
 
-    /// Whether it may serve for another exchange. That it does is known only then.
+    /// Returns whether the connection may be usable. Only the next exchange proves it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.driver.is_some() && !self.sender.is_closed()
     }
 
-    /// Sends a request, in origin form and with its `Host`, and reads the whole response.
+    /// Sends a request, which must be in origin form with a `Host`, and reads the whole response.
     ///
     /// # Errors
-    /// When there is none; the connection then is of no more use.
+    /// If there is no response. The connection is unusable afterwards.
     pub async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Unanswered> {
         let Self { sender, driver } = self;
         let exchange = async {
@@ -91,7 +91,7 @@ impl Connection {
         };
         let mut exchange = pin!(exchange);
         poll_fn(|context| {
-            // How it ended, the driver tells whoever waits for an answer.
+            // The driver passes its error on to the waiting exchange.
             if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
                 *driver = None;
             }

@@ -1,4 +1,4 @@
-//! Events on their way out: one, many, or one that is answered. How bytes travel is elsewhere.
+//! Emits events: one, many, or one that is answered. Leaves the transport to `http`.
 
 use std::time::Instant;
 
@@ -13,17 +13,17 @@ use crate::{CloudEvent, Data, IntoCloudEvent};
 
 const CLOUD_EVENT: &str = "application/cloudevents+json";
 
-/// How many events of a batch are under way at once.
+/// The maximum number of concurrent calls for a batch.
 const CONCURRENCY: usize = 16;
 
 impl EventGateway {
-    /// Hands an event to the gateway and returns once it has been accepted.
+    /// Emits an event. Returns once the gateway has accepted it.
     ///
     /// `event` is a value of an [`Event`](crate::Event) type, or a [`CloudEvent`].
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when it is unknown whether the event was accepted; emitting the same
-    /// [`CloudEvent`] again keeps its id. [`Error::Refused`] when it was not.
+    /// [`Error::Unreachable`] if it is unknown whether the event was accepted; emitting the same [`CloudEvent`] again
+    /// keeps its id. [`Error::Refused`] if it was not accepted.
     pub async fn emit<E: IntoCloudEvent>(&self, event: E) -> Result<Receipt, Error> {
         let event = self.prepare(event)?;
         match &self.inner.sink {
@@ -38,15 +38,14 @@ impl EventGateway {
         }
     }
 
-    /// Hands many events over and says of each, in the order given, whether it was accepted. One that fails
-    /// does not keep the others back.
+    /// Emits many events. Returns one result per event, in order. A failed event does not affect the others.
     ///
-    /// Events to a gateway are posted one by one, several at a time, so they may be accepted in another order:
-    /// a gateway answers a whole batch with one status, and the original takes one for an ordinary HTTP request
-    /// and loses it. EventBridge gets up to ten in one call, in order.
+    /// A gateway gets one call per event, several at a time, so it may accept them in another order. (It would answer
+    /// a batch with a single status, and the original gateway takes a batch for an ordinary HTTP request and loses
+    /// it.) EventBridge gets up to ten events per call, in order.
     ///
     /// # Errors
-    /// For each event as [`emit`](Self::emit).
+    /// Per event, as for [`emit`](Self::emit).
     ///
     /// ```
     /// # use eg_sdk::{Event, EventGateway};
@@ -98,13 +97,14 @@ impl EventGateway {
         }
     }
 
-    /// Hands an event to the function that answers its type at path `/`, and returns that answer.
+    /// Sends an event to the function with a synchronous subscription for its type at path `/`. Returns the
+    /// function's answer.
     ///
-    /// Goes to the gateway also where emits go to EventBridge, which has no answers.
+    /// Always goes to the gateway, even if emitted events go to EventBridge, because EventBridge returns no answers.
     ///
     /// # Errors
-    /// [`Error::NoSubscriber`] when no sync subscription matches; [`Error::Refused`] when the function
-    /// failed or answered with an error status.
+    /// [`Error::NoSubscriber`] if no synchronous subscription matches; [`Error::Refused`] if the function failed or
+    /// answered with an error status.
     ///
     /// ```
     /// # use eg_sdk::{Event, EventGateway};
@@ -128,7 +128,7 @@ impl EventGateway {
         self.request_at("/", event).await
     }
 
-    /// As [`request`](Self::request), for a sync subscription at another path.
+    /// Like [`request`](Self::request), for a synchronous subscription at another path.
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -153,8 +153,7 @@ impl EventGateway {
         })
     }
 
-    /// The event as it will travel: with a source, with the trace and the cause unless the producer has set them, and
-    /// counted.
+    /// Completes an event: sets source, trace and cause unless the producer set them, and counts its hops.
     pub(crate) fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
         let mut event = event.into_cloud_event(&self.inner.source)?;
         if let Some(trace) = &self.trace
@@ -167,9 +166,9 @@ impl EventGateway {
         }
         if let Some(cause) = &self.cause
             && event.cause().is_none()
-            // What is only passed on keeps its id, and is not its own cause.
+            // A forwarded event keeps its id and does not become its own cause.
             && event.id() != &**cause
-            // Ids of CloudEvents 0.1 may be what no attribute of 1.0 can hold.
+            // An id of CloudEvents 0.1 may not be a valid attribute value in 1.0.
             && crate::rules::check_string("causationid", cause).is_ok()
         {
             event = event.with_cause(&**cause);
@@ -209,7 +208,7 @@ impl EventGateway {
         self.inner.http.send(&call, started).await
     }
 
-    /// Events of the default space are posted to their path, those of others below `/spaces/<space>`.
+    /// Returns the URL for an event: its path in the default space, a path below `/spaces/<space>` in others.
     fn events_url(&self, path: &str) -> Url {
         let slash = if path.starts_with('/') { "" } else { "/" };
         match self.inner.space.as_str() {

@@ -1,4 +1,4 @@
-//! What can go wrong between a program and its gateway, in sentences that name the thing and the way out.
+//! The errors of the client. Each message names the thing that failed and says what to do.
 
 #[cfg(feature = "eventbridge")]
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use crate::{DataError, InvalidEvent};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The gateway's address cannot be used.
+    /// The gateway's URL is invalid.
     #[error("`{url}` is not the URL of an event gateway: {reason}")]
     Url {
-        /// As given.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the event.
         reason: String,
     },
-    /// The environment asks for something that this client cannot do.
+    /// An environment variable asks for something that this client does not support.
     #[error("{variable} is set to `{value}`, but {reason}")]
     Setting {
         /// The environment variable.
         variable: &'static str,
-        /// Its value.
+        /// The value.
         value: String,
-        /// Why it cannot be honoured, and what to do.
+        /// Why it is not supported, and what to do.
         reason: &'static str,
     },
-    /// The event breaks a rule of CloudEvents; nothing was sent.
+    /// The event violates CloudEvents. Nothing was sent.
     #[error("event `{ty}` is invalid")]
     Event {
         /// The event's type.
@@ -38,17 +38,17 @@ pub enum Error {
         /// The rule.
         source: InvalidEvent,
     },
-    /// The payload cannot be written as JSON; nothing was sent.
-    #[error("the payload of an event cannot be written as JSON")]
+    /// The payload cannot be serialized as JSON. Nothing was sent.
+    #[error("the payload of an event cannot be serialized as JSON")]
     Payload(#[from] DataError),
-    /// No answer from the gateway. For an emit this means: it may or may not have been accepted.
+    /// The gateway did not answer. An emitted event may or may not have been accepted.
     #[error("cannot {action}: no answer from {url} (is the gateway running? `cargo eg run` starts one)")]
     Unreachable {
         /// What was attempted, for example ``emit event `user.created` ``.
         action: String,
         /// The URL that was called.
         url: String,
-        /// The transport's reason.
+        /// The transport's error.
         source: TransportError,
     },
     /// The gateway answered with an error.
@@ -63,25 +63,25 @@ pub enum Error {
         /// The gateway's message, or the start of the body.
         message: String,
     },
-    /// A request was accepted as an event, but no function has a sync subscription that would answer it.
-    #[error("nobody answers event `{ty}` at path `{path}`: no sync subscription matches")]
+    /// No function has a synchronous subscription for the request; the gateway accepted it as an event.
+    #[error("no function answers event `{ty}` at path `{path}`: no sync subscription matches")]
     NoSubscriber {
         /// The event's type.
         ty: String,
-        /// The path it was posted to.
+        /// The path of the request.
         path: String,
     },
-    /// The answer is not what the API promises, or not the type that was asked for.
+    /// The answer violates the API or does not match the requested type.
     #[error("cannot {action}: unexpected answer from {url}: {reason}")]
     Answer {
         /// What was attempted.
         action: String,
         /// The URL that was called.
         url: String,
-        /// Where the answer does not fit.
+        /// Where the answer is wrong.
         reason: String,
     },
-    /// This client cannot do that, because of where its events go.
+    /// The operation is not supported for this destination of events.
     #[error("cannot {action}: {reason}")]
     Unsupported {
         /// What was attempted.
@@ -89,7 +89,7 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
-    /// The event cannot go to EventBridge as it is; nothing was sent.
+    /// EventBridge does not accept such an event. Nothing was sent.
     #[cfg(feature = "eventbridge")]
     #[error("event `{ty}` (id {id}) cannot go to EventBridge")]
     Entry {
@@ -100,7 +100,7 @@ pub enum Error {
         /// The limit or rule of EventBridge.
         source: EntryError,
     },
-    /// No answer from EventBridge. The event may or may not be on the bus.
+    /// EventBridge did not answer. The event may or may not be on the bus.
     #[cfg(feature = "eventbridge")]
     #[error("cannot {action}: no answer from {url}")]
     NoAnswer {
@@ -108,25 +108,25 @@ pub enum Error {
         action: String,
         /// The endpoint that was called.
         url: String,
-        /// The transport's reason.
+        /// The transport's error.
         source: TransportError,
     },
-    /// The call to EventBridge that held this event, among others, failed as a whole.
+    /// The call to EventBridge that contained this event failed as a whole.
     #[cfg(feature = "eventbridge")]
     #[error("cannot {action}: the call that held it failed")]
     Call {
         /// What was attempted.
         action: String,
-        /// Why, for all events of the call.
+        /// The reason, the same for all events of the call.
         source: Arc<Error>,
     },
-    /// EventBridge has taken the call, but not this event.
+    /// EventBridge accepted the call but not this event.
     #[cfg(feature = "eventbridge")]
     #[error("cannot {action}: event bus `{bus}` refused it: {code}: {message}")]
     Bus {
         /// What was attempted.
         action: String,
-        /// The bus, as it was set.
+        /// The bus, as configured.
         bus: String,
         /// The `ErrorCode`, for example `ThrottlingException`.
         code: String,
@@ -136,7 +136,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The HTTP status that the gateway refused with.
+    /// Returns the HTTP status of the gateway's refusal.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {

@@ -1,4 +1,4 @@
-//! HTTP exchanges with the gateway, repeated as the policy says. Knows neither events nor resources.
+//! HTTP exchanges with the gateway, repeated according to the retry policy. Knows neither events nor resources.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +18,7 @@ use crate::config::Secret;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-sdk/", env!("CARGO_PKG_VERSION")));
 
-/// Sends requests. Connections are made by the first ones, so that a function that emits nothing pays nothing at its
-/// cold start.
+/// Sends requests. Connects lazily, so that a cold start does not pay for connections.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
     transport: Arc<Transport>,
@@ -28,7 +27,7 @@ pub(super) struct Http {
     pub(super) access_key: Option<Secret>,
 }
 
-/// One exchange as it went.
+/// A completed exchange.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -36,7 +35,7 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
-/// What is sent.
+/// A request to send.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     /// For error messages: ``emit event `user.created` ``.
@@ -49,7 +48,7 @@ pub(super) struct Call<'a> {
     pub(super) repeat: Repeat,
 }
 
-/// An attempt that failed: for the caller, and for the decision to try again.
+/// A failed attempt: the error for the caller, and the facts for the retry decision.
 pub(super) struct Failed {
     pub(super) error: Error,
     pub(super) failure: Failure,
@@ -65,7 +64,7 @@ impl Http {
         }
     }
 
-    /// Sends `call` until it succeeds or the policy, whose time runs since `started`, gives up.
+    /// Sends `call` until it succeeds or the policy gives up. The policy's time limit counts from `started`.
     pub(super) async fn send(&self, call: &Call<'_>, started: Instant) -> Result<Reply, Error> {
         let mut attempt = 1;
         loop {
@@ -82,7 +81,7 @@ impl Http {
         }
     }
 
-    /// How long attempt number `attempt` may take.
+    /// Returns the time limit of attempt number `attempt`.
     pub(super) fn time_left(&self, attempt: u32, started: Instant) -> Duration {
         match attempt {
             1 => self.timeout,
@@ -90,7 +89,7 @@ impl Http {
         }
     }
 
-    /// How long to wait after an attempt that failed in a transient way.
+    /// Returns how long to wait after a transient failure.
     pub(super) fn wait(
         &self,
         attempt: u32,
@@ -104,7 +103,7 @@ impl Http {
         let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
         *request.method_mut() = call.method.clone();
         let mut set = |name: HeaderName, value: &str| {
-            // A value that cannot stand in a header is one that no gateway can have given out.
+            // A key that is not a valid header value cannot be a gateway's key.
             if let Ok(value) = HeaderValue::from_str(value) {
                 request.headers_mut().insert(name, value);
             }
@@ -164,7 +163,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The gateway's `{"errors":[{"message":…}]}`, AWS's `{"__type":…,"message":…}`, else the start of the body.
+/// Extracts the message from the gateway's `{"errors":[{"message":…}]}` or AWS's `{"__type":…,"message":…}`, else
+/// returns the start of the body.
 fn message(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Errors {

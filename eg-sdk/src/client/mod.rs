@@ -1,4 +1,4 @@
-//! `EventGateway`, the client: where events go, and how. What is done with it is in `emit` and `collection`.
+//! `EventGateway`, the client: its settings and destinations. Leaves the operations to `emit` and `collection`.
 
 mod answer;
 #[cfg(feature = "eventbridge")]
@@ -32,7 +32,7 @@ use self::url::{Url, config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};
 use crate::{Settings, TraceContext};
 
-/// A client of one event gateway, cheap to clone. Clones share their connections.
+/// A client of one event gateway. Clones are cheap and share connections.
 ///
 /// ```no_run
 /// # use eg_sdk::{Event, EventGateway};
@@ -49,7 +49,7 @@ use crate::{Settings, TraceContext};
 #[derive(Debug, Clone)]
 pub struct EventGateway {
     inner: Arc<Inner>,
-    // Apart from the rest because it differs from one piece of work to the next.
+    // Separate from the rest because it differs per handled event.
     trace: Option<Arc<TraceContext>>,
     hops: u32,
     cause: Option<Arc<str>>,
@@ -75,15 +75,15 @@ enum Sink {
 }
 
 impl EventGateway {
-    /// A client of the gateway whose Events API is at `url`, for example `http://localhost:4000`.
+    /// Creates a client of the gateway whose Events API is at `url`, for example `http://localhost:4000`.
     ///
     /// # Errors
-    /// [`Error::Url`] when `url` is not an absolute `http://` URL (`https://` with feature `tls`).
+    /// [`Error::Url`] if `url` is not an absolute `http://` URL (or `https://` with feature `tls`).
     pub fn new(url: &str) -> Result<Self, Error> {
         Self::with_settings(Settings { url: url.to_owned(), ..Settings::default() })
     }
 
-    /// A client as the environment describes it (see [`Settings`]).
+    /// Creates a client from environment variables (see [`Settings`]).
     ///
     /// # Errors
     /// As [`EventGateway::with_settings`].
@@ -91,11 +91,11 @@ impl EventGateway {
         Self::with_settings(Settings::from_env())
     }
 
-    /// A client with these settings.
+    /// Creates a client with these settings.
     ///
     /// # Errors
-    /// [`Error::Url`] when one of the URLs cannot be used; [`Error::Setting`] when events are to go to EventBridge
-    /// and this program cannot do that (feature `eventbridge`), or lacks the region or credentials for it.
+    /// [`Error::Url`] if a URL is invalid; [`Error::Setting`] if events are to go to EventBridge, but the program
+    /// lacks the feature `eventbridge`, a region or credentials.
     ///
     /// ```
     /// # use eg_sdk::{EventGateway, Settings};
@@ -128,10 +128,10 @@ impl EventGateway {
         Ok(Self::assemble(Inner { events, config, space: settings.space, source: url::source(), http, sink }))
     }
 
-    /// A client without a gateway, and what holds the events that are emitted with it: for unit tests.
+    /// Creates a client without a gateway, and a recorder of the events that it emits, for unit tests.
     ///
-    /// Events are checked as they always are. Requests are answered as the recorder is told; operations of the
-    /// Config API fail with [`Error::Unsupported`].
+    /// Events are validated as usual. The recorder sets the answers to requests. Operations of the Config API fail
+    /// with [`Error::Unsupported`].
     ///
     /// ```
     /// # use eg_sdk::{Event, EventGateway};
@@ -166,7 +166,7 @@ impl EventGateway {
         (Self::assemble(inner), recorder)
     }
 
-    /// Sets the `source` of emitted events whose type names none. Default: `/services/<name of the program>`.
+    /// Sets the `source` of emitted events whose type does not fix one. Default: `/services/<name of the program>`.
     #[must_use]
     pub fn with_source(self, source: impl Into<String>) -> Self {
         self.rebuild(|inner| inner.source = source.into())
@@ -178,20 +178,20 @@ impl EventGateway {
         self.rebuild(|inner| inner.http.timeout = timeout)
     }
 
-    /// Sets how calls that fail are repeated; [`RetryPolicy::none`] turns that off.
+    /// Sets how failed calls are retried. [`RetryPolicy::none`] turns retries off.
     #[must_use]
     pub fn with_retry(self, policy: RetryPolicy) -> Self {
         self.rebuild(|inner| inner.http.retry = policy)
     }
 
-    /// Sets the key that is sent as a bearer token.
+    /// Sets the access key, which is sent as a bearer token.
     #[must_use]
     pub fn with_access_key(self, key: impl Into<Secret>) -> Self {
         self.rebuild(|inner| inner.http.access_key = Some(key.into()))
     }
 
-    /// Sets the trace that calls of this clone belong to: sent as headers, and put into emitted events as
-    /// extensions unless they have a `traceparent` already. Other clones keep theirs.
+    /// Sets the trace of this clone's calls. It is sent in headers, and added to emitted events as extensions unless
+    /// they have a `traceparent`. Other clones are not affected.
     ///
     /// ```
     /// # use eg_sdk::{EventGateway, TraceContext};
@@ -206,9 +206,8 @@ impl EventGateway {
         Self { trace: Some(Arc::new(trace)), ..self }
     }
 
-    /// Sets how many events led to what this clone emits: one more than to the event that is being handled. Emitted
-    /// events carry it as their extension `hops`, and one with a smaller count, such as an event that is passed on,
-    /// gets this one; so the gateway sees loops, and ends them. Other clones keep theirs.
+    /// Sets the `hops` extension of emitted events: the handled event's `hops` + 1. Events with a smaller count, such
+    /// as forwarded ones, get this count. The gateway uses it to break loops. Other clones are not affected.
     ///
     /// ```
     /// # use eg_sdk::{CloudEvent, EventGateway};
@@ -227,8 +226,8 @@ impl EventGateway {
         Self { hops, ..self }
     }
 
-    /// Names the event that is being handled, by its id. What this clone emits names it as its cause (the extension
-    /// `causationid`), unless it names another. Other clones keep theirs.
+    /// Sets the id of the handled event. Emitted events carry it as `causationid`, unless they have one. Other clones
+    /// are not affected.
     ///
     /// ```
     /// # use eg_sdk::{CloudEvent, EventGateway};
@@ -247,25 +246,25 @@ impl EventGateway {
         Self { cause: Some(id.into()), ..self }
     }
 
-    /// The functions that the gateway knows.
+    /// The functions of the space.
     #[must_use]
     pub fn functions(&self) -> Collection<'_, Function> {
         Collection::new(self)
     }
 
-    /// The event types that the gateway knows.
+    /// The event types of the space.
     #[must_use]
     pub fn event_types(&self) -> Collection<'_, EventType> {
         Collection::new(self)
     }
 
-    /// The subscriptions of the gateway.
+    /// The subscriptions of the space.
     #[must_use]
     pub fn subscriptions(&self) -> Collection<'_, Subscription> {
         Collection::new(self)
     }
 
-    /// The CORS configurations of the gateway.
+    /// The CORS configurations of the space.
     #[must_use]
     pub fn cors(&self) -> Collection<'_, Cors> {
         Collection::new(self)
@@ -275,7 +274,7 @@ impl EventGateway {
         Self { inner: Arc::new(inner), trace: None, hops: 0, cause: None }
     }
 
-    /// A client with one thing changed. Other clones keep what they had.
+    /// Returns a client with one changed setting. Other clones are not affected.
     fn rebuild(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.inner));
         self

@@ -1,4 +1,4 @@
-//! A gateway in memory for the unit tests of programs that emit: keeps events, answers as it is told.
+//! A gateway in memory for unit tests of programs that emit: records events and returns configured answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,11 +10,11 @@ use super::{Answer, Error};
 use crate::__private::EventTrait as Event;
 use crate::{CloudEvent, Data, DataError, FromData, IntoData};
 
-/// Where errors and answers of a recording client say they come from.
+/// The URL in errors and answers of a recording client.
 const URL: &str = "the recorder";
 
-/// Holds what a recording client was asked to emit, see [`EventGateway::recording`](crate::EventGateway::recording).
-/// Clones share what they hold.
+/// Records the events of a recording client; see [`EventGateway::recording`](crate::EventGateway::recording). Clones
+/// share the recording.
 ///
 /// ```
 /// # use eg_sdk::{CloudEvent, EventGateway};
@@ -41,39 +41,39 @@ struct State {
 }
 
 impl Recorder {
-    /// The events so far, in the order in which they were emitted; requests are among them.
+    /// Returns the recorded events, including requests, in order.
     #[must_use]
     pub fn events(&self) -> Vec<CloudEvent> {
         self.state().events.clone()
     }
 
-    /// The events so far, which are thereby forgotten.
+    /// Returns the recorded events and clears the recording.
     #[must_use]
     pub fn take(&self) -> Vec<CloudEvent> {
         std::mem::take(&mut self.state().events)
     }
 
-    /// The events of `E`'s type so far, decoded.
+    /// Returns the recorded events of `E`'s type, decoded.
     ///
     /// # Errors
-    /// When an event of that type has another payload.
+    /// If the payload of such an event does not match.
     pub fn events_of<E: Event + FromData>(&self) -> Result<Vec<CloudEvent<E>>, DataError> {
         let of_type = |event: &CloudEvent| event.ty() == E::TYPE;
         self.events().into_iter().filter(of_type).map(CloudEvent::decode).collect()
     }
 
-    /// Makes requests with events of type `ty` be answered with status 200 and `answer` as JSON; without this,
-    /// they fail with [`Error::NoSubscriber`].
+    /// Sets the answer to requests of type `ty`: status 200 with `answer` as JSON. Requests without an answer fail
+    /// with [`Error::NoSubscriber`].
     ///
     /// # Errors
-    /// When `answer` cannot be written as JSON.
+    /// If `answer` cannot be serialized as JSON.
     pub fn answer(&self, ty: impl Into<String>, answer: impl Serialize) -> Result<(), DataError> {
         let body = Bytes::copy_from_slice(answer.into_data()?.as_bytes());
         self.state().answers.insert(ty.into(), (200, body));
         Ok(())
     }
 
-    /// Makes the next event, emitted or requested, be refused with this status and message. Calls add up.
+    /// Refuses the next event, emitted or requested, with this status and message. Each call refuses one more event.
     pub fn refuse_next(&self, status: u16, message: impl Into<String>) {
         self.state().refusals.push_back((status, message.into()));
     }

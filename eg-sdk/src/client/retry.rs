@@ -1,15 +1,15 @@
-//! Which failures are worth another attempt, and when. Decides only: time and randomness come in.
+//! Decides which failures to retry, and when. Time and randomness are parameters.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// How often and how long a call is tried. The event keeps its id through all attempts.
+/// How often and how long a call is attempted. The event keeps its id through all attempts.
 ///
-/// An emit is tried again when the connection fails or breaks, and on 408, 429 and 5xx. A request to a sync
-/// subscriber and a change of the configuration are not repeated once they may have had an effect: only when no
-/// connection came about, or when a 429 or 503 says when to come again (`Retry-After`).
+/// An emit is retried if the connection fails, and on 408, 429 and 5xx. A request to a synchronous subscriber and a
+/// change of the configuration are not retried if they may have had an effect: only if no connection was made, or on
+/// a 429 or 503 with `Retry-After`.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -23,15 +23,15 @@ use time::format_description::well_known::Rfc2822;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// Attempts at most, the first included. Default: 4.
+    /// The maximum number of attempts, including the first. Default: 4.
     pub attempts: u32,
-    /// The longest wait after the first attempt; doubles with each further one. Default: 100 ms. The wait
-    /// itself is random between zero and that ("full jitter").
+    /// The maximum wait after the first attempt; it doubles with each further one. Default: 100 ms. The actual wait
+    /// is random between zero and the maximum ("full jitter").
     pub base: Duration,
-    /// What the longest wait does not grow beyond. Default: 5 s.
+    /// The upper bound of the maximum wait. Default: 5 s.
     pub cap: Duration,
-    /// No attempt begins, or goes on, later than this after the first began. Default: 30 s. The first attempt
-    /// itself is limited by the client's timeout alone. A batch has this time as a whole.
+    /// The total time, from the start of the first attempt. Default: 30 s. No retry starts or continues after it. The
+    /// first attempt is limited only by the client's timeout. A batch has this time as a whole.
     pub total: Duration,
 }
 
@@ -47,14 +47,14 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt, no more.
+    /// A single attempt.
     #[must_use]
     pub fn none() -> Self {
         Self { attempts: 1, ..Self::default() }
     }
 
-    /// How long to wait after attempt number `attempt` (from 1) has failed, `elapsed` after the first began;
-    /// `None` to give up. `retry_after` is what the other side asked for; `random` is in `0.0..1.0`.
+    /// Returns how long to wait after attempt number `attempt` (from 1) failed; `None` to give up. `elapsed` counts
+    /// from the start of the first attempt, `retry_after` is what the server asked for, `random` is in `0.0..1.0`.
     pub(super) fn wait(
         &self,
         attempt: u32,
@@ -72,23 +72,23 @@ impl RetryPolicy {
     }
 }
 
-/// What repeating a call can do.
+/// What a repeated call can cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Nothing worse than an event with an id that has been seen already.
+    /// At worst, an event with an id that was already used.
     Harmless,
-    /// Something a second time; so only what certainly did not happen is repeated.
+    /// The call may take effect twice, so it is retried only if it certainly failed.
     Twice,
 }
 
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No connection came about: nothing was sent.
+    /// No connection was made. Nothing was sent.
     NotConnected,
-    /// Something was sent, and no answer came.
+    /// The request was sent, but no answer arrived.
     NoAnswer,
-    /// An answer with an error status.
+    /// The server answered with an error status.
     Status { status: u16, retry_after: Option<Duration> },
 }
 

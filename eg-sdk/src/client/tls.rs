@@ -1,5 +1,5 @@
-//! TLS for `https://` gateways: rustls with ring and the webpki roots. The machine's own certificate store
-//! is not read: that costs several milliseconds at the first connection of a cold start.
+//! TLS for `https://` gateways: rustls with ring and the webpki roots. Does not read the machine's certificate store,
+//! because that costs several milliseconds at a cold start.
 
 use std::io;
 use std::pin::Pin;
@@ -12,22 +12,22 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What a connection runs over: one type, so that HTTP is compiled once.
+/// The stream of a connection: one type, so that HTTP is compiled once.
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Says hello to `host`, and has it show its certificate.
+/// Performs the TLS handshake and verifies the certificate of `host`.
 pub(super) async fn connect(stream: TcpStream, host: &str) -> io::Result<Stream> {
-    // Addresses of IPv6 stand in brackets in a URL only.
+    // Only URLs have brackets around IPv6 addresses.
     let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(name).map_err(io::Error::other)?;
     let stream = TlsConnector::from(config().clone()).connect(name, stream).await?;
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-/// Made at the first connection, and shared from then on.
+/// Created at the first connection and shared.
 #[must_use]
 pub fn config() -> &'static Arc<rustls::ClientConfig> {
     static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();

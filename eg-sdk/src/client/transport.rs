@@ -1,4 +1,4 @@
-//! Connections to gateways: kept while they are idle, opened when there is none, and given up in time.
+//! The connection pool: opens connections, reuses idle ones, and enforces time limits.
 
 use std::fmt;
 use std::io;
@@ -12,16 +12,16 @@ use http_body_util::Full;
 use super::connection::{Connection, Unanswered};
 use super::url::Url;
 
-/// How long it may take until somebody says hello.
+/// The time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that rested for longer is not trusted: what lies between may have forgotten it without a word.
+/// The maximum idle time of a connection. Middleboxes may silently drop connections that are idle for longer.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// Of how many connections it is worth knowing that they are idle.
+/// The maximum number of idle connections.
 const MAX_IDLE_CONNECTIONS: usize = 32;
 
-/// Open connections that nobody uses at the moment.
+/// The idle connections.
 #[derive(Debug, Default)]
 pub(super) struct Transport(Mutex<Vec<Idle>>);
 
@@ -33,7 +33,7 @@ struct Idle {
     connection: Connection,
 }
 
-/// Why no answer came.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct TransportError(#[from] Kind);
@@ -42,22 +42,22 @@ pub struct TransportError(#[from] Kind);
 enum Kind {
     #[error("cannot connect to {0}: {1}")]
     Connect(String, io::Error),
-    #[error("no connection to {0} came about in time")]
+    #[error("connecting to {0} timed out")]
     ConnectTimeout(String),
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),
-    #[error("it took longer than {}", Seconds(*.0))]
+    #[error("timed out after {}", Seconds(*.0))]
     Timeout(Duration),
 }
 
 impl TransportError {
-    /// Whether no connection came about, so that nothing can have been sent.
+    /// Returns whether no connection was made, so that nothing was sent.
     #[must_use]
     pub fn is_connect(&self) -> bool {
         matches!(self.0, Kind::Connect(..) | Kind::ConnectTimeout(_))
     }
 
-    /// Whether the time was up.
+    /// Returns whether the time limit was reached.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0, Kind::Timeout(_) | Kind::ConnectTimeout(_))
@@ -65,7 +65,7 @@ impl TransportError {
 }
 
 impl Transport {
-    /// Sends `request`, which has everything but its address, to `url`.
+    /// Sends `request` to `url` and sets its `Host` and path.
     pub(super) async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
@@ -88,7 +88,7 @@ impl Transport {
                     self.give_back(connection, url);
                     return Ok(response);
                 }
-                // It was closed while it was idle.
+                // The server closed the idle connection.
                 Err(Unanswered::Unsent(unsent)) => request = *unsent,
                 Err(Unanswered::Broken(error)) => return Err(error.into()),
             }
@@ -106,7 +106,7 @@ impl Transport {
         }
     }
 
-    /// The connection to where `url` leads that was used last.
+    /// Returns the most recently used idle connection for `url`.
     fn take(&self, url: &Url) -> Option<Connection> {
         let mut idle = self.idle();
         idle.retain(|idle| idle.since.elapsed() < MAX_IDLE);
@@ -127,7 +127,7 @@ impl Transport {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        // Nothing is half done in there at any point.
+        // The lock guards no partial state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,7 +147,7 @@ async fn open(url: &Url) -> Result<Connection, Kind> {
     }
 }
 
-/// A duration as people say it.
+/// Formats a duration for messages.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {

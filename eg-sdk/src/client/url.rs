@@ -1,4 +1,4 @@
-//! Addresses of gateways, and the name of this program as the source of events. Connects to nothing.
+//! URLs of gateways, and the default source of events. Connects to nothing.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 
 use super::Error;
 
-/// What is escaped in a path that is otherwise taken as it is, escapes included.
+/// The characters to escape in a path that may already contain escapes.
 const PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
 
-/// What is escaped in a query: all but RFC 3986's unreserved characters.
+/// The characters to escape in a query: all but RFC 3986's unreserved characters.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// An `http://` or `https://` URL. `url` would know all schemes and all alphabets, and is larger than the rest of the
-/// client.
+/// An `http://` or `https://` URL. The `url` crate supports all schemes and alphabets, and is larger than the rest of
+/// the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Url {
     tls: bool,
-    /// Host, and port if one is given.
+    /// The host, with the port if given.
     authority: Authority,
-    /// Begins with a slash, and holds the query too.
+    /// The path and query, starting with a slash.
     target: String,
 }
 
@@ -31,7 +31,7 @@ impl Url {
         self.tls
     }
 
-    /// Host and port as the `Host` header has them.
+    /// Returns host and port in the form of the `Host` header.
     pub(super) fn authority(&self) -> &str {
         self.authority.as_str()
     }
@@ -41,24 +41,24 @@ impl Url {
         self.authority.host()
     }
 
-    /// Host and port to connect to.
+    /// Returns the host and port to connect to.
     pub(super) fn address(&self) -> String {
         let port = self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 });
         format!("{}:{port}", self.authority.host())
     }
 
-    /// Path and query.
+    /// Returns the path and query.
     pub(super) fn target(&self) -> &str {
         &self.target
     }
 
-    /// The same with `path` behind its own path. What cannot stand in a path is escaped.
+    /// Appends `path` and escapes its invalid characters.
     pub(super) fn join(&self, path: &str) -> Self {
         let base = self.target.trim_end_matches('/');
         Self { target: format!("{base}{}", utf8_percent_encode(path, PATH)), ..self.clone() }
     }
 
-    /// The same with a query.
+    /// Sets the query.
     pub(super) fn with_query<'a>(mut self, pairs: impl Iterator<Item = (String, &'a str)>) -> Self {
         let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
         for (at, (name, value)) in pairs.enumerate() {
@@ -105,7 +105,7 @@ pub(super) fn parse_url(url: &str) -> Result<Url, Error> {
     if authority.host().is_empty() || (has_port && authority.port_u16().is_none()) {
         return Err(like("host and port"));
     }
-    // A base address has no query; what stands there is not part of any call's.
+    // A base URL has no query.
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let path = utf8_percent_encode(path, PATH).to_string();
     let target = if path.is_empty() { "/".to_owned() } else { path };
@@ -115,17 +115,17 @@ pub(super) fn parse_url(url: &str) -> Result<Url, Error> {
     Ok(Url { tls, authority, target })
 }
 
-/// Where the Config API is when nothing says so: on port 4001 of the same host.
+/// Returns the default URL of the Config API: port 4001 of the same host.
 pub(super) fn config_url(url: &str, events: &Url) -> Result<Url, Error> {
     let authority = format!("{}:4001", events.authority.host()).parse();
     let authority = authority.map_err(|_| bad_url(url, "it names no host".to_owned()))?;
     Ok(Url { authority, ..events.clone() })
 }
 
-/// `/services/<name of the program>`.
+/// Returns `/services/<name of the program>`.
 pub(super) fn source() -> String {
     let name = std::env::current_exe().ok().and_then(|path| path.file_stem()?.to_str().map(str::to_owned));
-    // A file may be called anything; a source is a URI reference.
+    // A file name may contain any character, but a source must be a URI reference.
     let in_uri = |c: char| if c.is_ascii_alphanumeric() || "-._~".contains(c) { c } else { '-' };
     let name: String = name.as_deref().unwrap_or("unknown").chars().map(in_uri).collect();
     format!("/services/{name}")

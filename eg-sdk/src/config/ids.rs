@@ -1,5 +1,5 @@
-//! The ids that the gateway derives from the fields of a resource. Source: the original event-gateway, whose ids
-//! appear in URLs that clients keep.
+//! Derives resource ids in the same way as the gateway. Source: the original event-gateway, whose ids appear in URLs
+//! that clients store.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Cors, Subscription, SubscriptionType};
 
 impl Subscription {
-    /// The id that a gateway gives to this subscription, whether `subscription_id` is set or not.
+    /// Returns the id that a gateway assigns to this subscription, whether or not `subscription_id` is set.
     ///
     /// ```
     /// # use eg_sdk::config::Subscription;
@@ -28,7 +28,7 @@ impl Subscription {
 }
 
 impl Cors {
-    /// The id that a gateway gives to this configuration, whether `cors_id` is set or not.
+    /// Returns the id that a gateway assigns to this configuration, whether or not `cors_id` is set.
     ///
     /// ```
     /// # use eg_sdk::config::Cors;

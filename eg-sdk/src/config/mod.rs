@@ -1,4 +1,4 @@
-//! The resources of the gateway's Config API, exactly as they travel. Their rules are the gateway's.
+//! The resources of the gateway's Config API in their wire format. Leaves their validation to the gateway.
 //!
 //! ```
 //! use eg_sdk::config::{Function, Provider, Subscription};
@@ -22,16 +22,16 @@ use serde::{Deserialize, Serialize};
 /// Free-form labels on a resource; lists can be filtered by them.
 pub type Metadata = BTreeMap<String, String>;
 
-/// A type of event that subscriptions may name.
+/// An event type that subscriptions may name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventType {
-    /// The space it belongs to; set by the gateway.
+    /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub space: String,
     /// The CloudEvents `type`, for example `user.created`.
     pub name: String,
-    /// The function that must agree to each event of this type.
+    /// The function that authorizes each event of this type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorizer_id: Option<String>,
     /// Labels.
@@ -40,38 +40,38 @@ pub struct EventType {
 }
 
 impl EventType {
-    /// An event type without authorizer and labels.
+    /// Creates an event type without authorizer and labels.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 }
 
-/// Something that the gateway can call.
+/// A function that the gateway can call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Function {
-    /// The space it belongs to; set by the gateway.
+    /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub space: String,
-    /// Its name in the space: letters, digits, `.`, `-` and `_`.
+    /// The id within the space: letters, digits, `.`, `-` and `_`.
     pub function_id: String,
-    /// Where it runs.
+    /// Where the function runs.
     #[serde(flatten)]
     pub provider: Provider,
     /// Labels.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
-    /// How many deliveries to it may be under way at once. Absent: as many as the gateway has workers for.
+    /// The maximum number of concurrent deliveries. Absent: limited by the gateway's workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// How many seconds one call of it may take, 1 to 900. Absent: the gateway's limit for its type.
+    /// The time limit of one call in seconds, 1 to 900. Absent: the gateway's limit for the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
 }
 
 impl Function {
-    /// A function without labels.
+    /// Creates a function without labels.
     #[must_use]
     pub fn new(function_id: impl Into<String>, provider: Provider) -> Self {
         Self {
@@ -85,12 +85,12 @@ impl Function {
     }
 }
 
-/// Where a function runs, and what is needed to call it.
+/// Where a function runs and how to call it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "provider", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Provider {
-    /// An HTTP endpoint that takes a `POST` with the event.
+    /// An HTTP endpoint that accepts a `POST` with the event.
     Http {
         /// Absolute URL.
         url: String,
@@ -132,7 +132,7 @@ pub enum Provider {
     },
 }
 
-/// How to reach AWS. Without both keys the AWS default credential chain is used.
+/// Access to AWS. Without both keys, the gateway uses the AWS default credential chain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Aws {
@@ -155,7 +155,7 @@ pub struct Aws {
 pub struct Secret(String);
 
 impl Secret {
-    /// The value itself.
+    /// Returns the value.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -184,9 +184,9 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubscriptionType {
-    /// The event is stored, then delivered until it succeeds or is dead-lettered.
+    /// The event is stored, then delivered until it succeeds or becomes a dead letter.
     Async,
-    /// The emitter gets the function's answer.
+    /// The emitter receives the function's answer.
     Sync,
 }
 
@@ -194,82 +194,82 @@ pub enum SubscriptionType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
-    /// The space it belongs to; set by the gateway.
+    /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub space: String,
-    /// Derived from the other fields by the gateway.
+    /// The id, derived by the gateway from the other fields.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subscription_id: String,
-    /// Whether the emitter waits.
+    /// Whether the emitter waits for the function.
     #[serde(rename = "type")]
     pub kind: SubscriptionType,
     /// The event type; `http.request` for plain HTTP requests.
     pub event_type: String,
     /// The function to call.
     pub function_id: String,
-    /// The path that events must be posted to; sync ones take `:name` and `*rest`.
+    /// The path to which events must be posted. Synchronous subscriptions may contain `:name` and `*rest`.
     #[serde(default = "root")]
     pub path: String,
-    /// The HTTP method that events must be posted with.
+    /// The HTTP method with which events must be posted.
     #[serde(default = "post")]
     pub method: String,
     /// Labels.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
-    /// When failed deliveries are tried again. Absent: as the gateway's default says.
+    /// When failed deliveries are retried. Absent: the gateway's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Which events it wants: a JSON pattern on attributes and `data`, in the manner of EventBridge. Absent: all.
+    /// A JSON pattern on attributes and `data`, like EventBridge's, that selects events. Absent: all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<serde_json::Value>,
-    /// Whether events of the same `partitionkey` are delivered one after the other, in the order of their acceptance.
+    /// Whether events with the same `partitionkey` are delivered one after the other, in the order of acceptance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
-    /// Why nothing is delivered at present, for example because the function answered 410. Absent: it is.
+    /// Why the subscription is disabled, for example because the function answered 410. Absent: it is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<String>,
 }
 
-/// When failed deliveries of a subscription are tried again.
+/// When failed deliveries of a subscription are retried.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Retry {
-    /// A set of limits with a name.
+    /// A named set of limits.
     Profile(RetryProfile),
-    /// Limits one by one.
+    /// Individual limits.
     Limits(RetryLimits),
 }
 
-/// Sets of limits that have a name.
+/// The named sets of limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RetryProfile {
-    /// What Amazon EventBridge does unless told otherwise: 185 attempts within 24 hours.
+    /// The default of Amazon EventBridge: 185 attempts within 24 hours.
     EventBridge,
 }
 
-/// Limits of the attempts to deliver. Those that are absent are the gateway's default.
+/// Limits of delivery attempts. Absent limits default to the gateway's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryLimits {
-    /// Attempts in all, the first one included.
+    /// The maximum number of attempts, including the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// Bound of the pause after the first failure, in milliseconds; it doubles with each further one.
+    /// The maximum backoff after the first failure, in milliseconds; it doubles with each further one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_backoff_ms: Option<u64>,
-    /// Bound that the pause never exceeds, in milliseconds.
+    /// The upper bound of the backoff, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_backoff_ms: Option<u64>,
-    /// Milliseconds after acceptance at which a delivery that did not succeed expires.
+    /// The time after acceptance at which an unfinished delivery expires, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_ms: Option<u64>,
 }
 
 impl Subscription {
-    /// `function_id` gets every event of `event_type` that is posted to `/`.
+    /// Creates an asynchronous subscription: `function_id` gets every event of `event_type` that is posted to `/`.
     #[must_use]
     pub fn asynchronous(event_type: impl Into<String>, function_id: impl Into<String>) -> Self {
         Self {
@@ -288,7 +288,7 @@ impl Subscription {
         }
     }
 
-    /// `function_id` answers HTTP requests with `method` to `path`.
+    /// Creates an HTTP subscription: `function_id` answers requests with `method` to `path`.
     #[must_use]
     pub fn http(method: impl Into<String>, path: impl Into<String>, function_id: impl Into<String>) -> Self {
         Self {
@@ -300,30 +300,30 @@ impl Subscription {
     }
 }
 
-/// Which browsers' pages may call a path.
+/// Which web pages may call a path.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cors {
-    /// The space it belongs to; set by the gateway.
+    /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub space: String,
-    /// Derived from method and path by the gateway.
+    /// The id, derived by the gateway from method and path.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cors_id: String,
-    /// The HTTP method it is about.
+    /// The HTTP method.
     pub method: String,
-    /// The path it is about.
+    /// The path.
     pub path: String,
-    /// Origins, `*` for all. Empty: all.
+    /// The allowed origins; `*` for all. Empty: all.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
-    /// Methods. Empty: `HEAD`, `GET`, `POST`.
+    /// The allowed methods. Empty: `HEAD`, `GET`, `POST`.
     #[serde(default)]
     pub allowed_methods: Vec<String>,
-    /// Request headers. Empty: `Origin`, `Accept`, `Content-Type`.
+    /// The allowed request headers. Empty: `Origin`, `Accept`, `Content-Type`.
     #[serde(default)]
     pub allowed_headers: Vec<String>,
-    /// Whether cookies may be sent along.
+    /// Whether requests may include cookies.
     #[serde(default)]
     pub allow_credentials: bool,
     /// Labels.
@@ -332,7 +332,7 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// What the gateway allows by default to pages that call `path` with `method`.
+    /// Creates a configuration with the gateway's defaults for requests with `method` to `path`.
     #[must_use]
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
         Self { method: method.into(), path: path.into(), ..Self::default() }

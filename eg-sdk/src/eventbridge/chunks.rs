@@ -1,11 +1,11 @@
-//! How many events go into one call. Pure arithmetic.
+//! Splits events into calls. Pure arithmetic.
 
 use std::ops::Range;
 
 use super::MAX_ENTRIES;
 
-/// Splits entries of these sizes, in order, into calls of at most ten entries and `max_bytes` bytes. An entry
-/// that is larger by itself gets a call of its own.
+/// Splits entries of these sizes, in order, into calls of at most ten entries and `max_bytes` bytes. A larger entry
+/// gets a call of its own.
 pub(crate) fn chunks(sizes: &[usize], max_bytes: usize) -> Vec<Range<usize>> {
     let mut chunks = Vec::new();
     let (mut start, mut bytes) = (0, 0_usize);
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn calls_are_filled_up_to_count_and_bytes() {
-        // Expected are the lengths of the calls.
+        // The expected values are the lengths of the calls.
         let check = |sizes: &[usize], expected: &[usize]| {
             let lengths: Vec<_> = chunks(sizes, 100).iter().map(ExactSizeIterator::len).collect();
             assert_eq!(lengths, expected, "{sizes:?}");

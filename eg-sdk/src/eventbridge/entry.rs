@@ -1,4 +1,4 @@
-//! A CloudEvent as one entry of `PutEvents`. Knows no transport.
+//! Converts a CloudEvent to an entry of `PutEvents`. Knows no transport.
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
@@ -9,7 +9,7 @@ use crate::rules::check;
 use crate::structured::{optional, rfc3339};
 use crate::{CloudEvent, Data, TraceContext};
 
-/// What the `detail` of an event on a bus is.
+/// The content of `detail` of an event on a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum DetailFormat {
@@ -32,15 +32,16 @@ pub struct Entry {
     pub detail_type: String,
     /// A JSON object.
     pub detail: String,
-    /// The trace, as X-Ray writes it.
+    /// The trace in X-Ray's format.
     pub trace_header: Option<String>,
 }
 
 impl Entry {
-    /// The entry that stands for `event`; one of version 0.1 is converted to 1.0 first.
+    /// Converts `event` to an entry. An event of version 0.1 is converted to 1.0 first.
     ///
     /// # Errors
-    /// When EventBridge would refuse the event, whatever its size; [`check_size`](Self::check_size) looks at that.
+    /// If EventBridge would refuse the event for a reason other than its size, which [`check_size`](Self::check_size)
+    /// checks.
     pub fn new(event: CloudEvent<Data>, format: DetailFormat) -> Result<Self, EntryError> {
         let event = event.into_v1()?;
         check(&event.attributes)?;
@@ -61,25 +62,25 @@ impl Entry {
         })
     }
 
-    /// What EventBridge counts for this entry: 14 bytes for the time, and the UTF-8 lengths of source, detail
-    /// type and detail.
+    /// Returns the size of the entry as EventBridge counts it, in bytes: 14 for the time, plus the UTF-8 lengths of
+    /// source, detail type and detail.
     #[must_use]
     pub fn size(&self) -> usize {
         let time = if self.time.is_some() { 14 } else { 0 };
         time + self.source.len() + self.detail_type.len() + self.detail.len()
     }
 
-    /// Whether the entry is small enough for the bus.
+    /// Checks the size of the entry against the bus's limit.
     ///
     /// # Errors
-    /// When it counts more than `limit` bytes.
+    /// If the entry is larger than `limit` bytes.
     pub fn check_size(&self, limit: usize) -> Result<(), EntryError> {
         let bytes = self.size();
         if bytes > limit { Err(EntryError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 }
 
-/// The payload's own text with one member more, so that rules see it as the application wrote it.
+/// Adds a member to the payload's text, which otherwise stays as the application wrote it.
 fn payload_detail(event: &CloudEvent<Data>) -> Result<String, EntryError> {
     let object = match &event.data {
         Data::Json(raw) => raw.get(),
@@ -97,7 +98,7 @@ fn payload_detail(event: &CloudEvent<Data>) -> Result<String, EntryError> {
     Ok(format!("{open}{comma}\"{CE}\":{attributes}}}"))
 }
 
-/// The attributes that EventBridge has no field for.
+/// Collects the attributes for which EventBridge has no field.
 struct Rest<'a> {
     event: &'a CloudEvent<Data>,
     empty: bool,
@@ -117,14 +118,14 @@ impl Serialize for Rest<'_> {
             map.serialize_entry(name, value)?;
         }
         if self.empty {
-            // An event without payload is another one than an event whose payload is `{}`.
+            // Distinguishes an event without a payload from one whose payload is `{}`.
             map.serialize_entry("data", &())?;
         }
         map.end()
     }
 }
 
-/// X-Ray takes the ids of W3C Trace Context, written in its own way.
+/// Formats the ids of W3C Trace Context in X-Ray's format.
 fn x_ray(trace: &TraceContext) -> String {
     let (epoch, unique) = trace.trace_id().split_at(8);
     let sampled = u8::from(trace.is_sampled());

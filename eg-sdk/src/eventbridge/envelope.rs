@@ -1,5 +1,5 @@
-//! Events as EventBridge delivers them, back to CloudEvents. Source: the envelope that it sends to targets
-//! (`version`, `id`, `detail-type`, `source`, `account`, `time`, `region`, `resources`, `detail`).
+//! Converts events from EventBridge's envelope back to CloudEvents. Source: the envelope that EventBridge sends to
+//! targets (`version`, `id`, `detail-type`, `source`, `account`, `time`, `region`, `resources`, `detail`).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ impl CloudEvent<Data> {
     /// extensions `awsaccount`, `awsregion` and `awsresources`.
     ///
     /// # Errors
-    /// When a field of the envelope is missing, or the CloudEvent inside breaks a rule.
+    /// If a field of the envelope is missing, or the CloudEvent inside is invalid.
     ///
     /// ```
     /// # use eg_sdk::CloudEvent;
@@ -65,7 +65,7 @@ impl CloudEvent<Data> {
     }
 }
 
-/// The members of `ce`, if they are attributes: somebody else's `ce` is part of the payload.
+/// Returns the members of `ce` if they are attributes. Any other `ce` is part of the payload.
 fn ours(raw: &RawValue) -> Option<Members<'_>> {
     let members: Members<'_> = serde_json::from_str(raw.get()).ok()?;
     let has = |name: &str| members.0.iter().any(|(n, _)| n == name);
@@ -123,7 +123,8 @@ fn plain(envelope: Envelope<'_>) -> Result<CloudEvent, InvalidEvent> {
     Ok(event)
 }
 
-/// Sources on a bus are free text; what no URI reference can hold is percent-encoded.
+/// Percent-encodes the characters of a source that a URI reference cannot contain, because sources on a bus are free
+/// text.
 fn uri_reference(source: &str) -> Cow<'_, str> {
     if UriRef::parse(source).is_ok() {
         return Cow::Borrowed(source);

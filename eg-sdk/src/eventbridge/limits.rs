@@ -1,45 +1,47 @@
-//! What EventBridge refuses, checked before it is asked.
+//! EventBridge's limits, checked before a call.
 
 use crate::{CloudEvent, Data, InvalidEvent};
 
-/// How deep the JSON of an event may be nested.
+/// The maximum nesting depth of an event's JSON.
 const MAX_DEPTH: usize = 1_100;
-/// How long a `DetailType` may be, in characters.
+/// The maximum length of a `DetailType`, in characters.
 const MAX_DETAIL_TYPE: usize = 128;
 
-/// Why an event cannot go to EventBridge.
+/// Why EventBridge would refuse an event.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// The event breaks a rule of CloudEvents.
-    #[error("it is no valid CloudEvent")]
+    /// The event violates CloudEvents.
+    #[error("it is not a valid CloudEvent")]
     Invalid(#[from] InvalidEvent),
     /// Sources that begin with `aws.` belong to AWS.
     #[error("source `{0}` begins with `aws.`, which is reserved; choose another source")]
     ReservedSource(String),
-    /// The event type is longer than a `DetailType` may be.
+    /// The event type is too long for a `DetailType`.
     #[error("its type has {0} characters; EventBridge takes {MAX_DETAIL_TYPE}")]
     LongType(usize),
     /// `detail` must be a JSON object.
     #[error("its payload is not a JSON object; wrap it in one, or use `DetailFormat::CloudEvent`")]
     NotAnObject,
-    /// The member that attributes travel in is there already.
-    #[error("its payload has a member `ce`, where the attributes go; use `DetailFormat::CloudEvent`")]
+    /// The payload already has the member that carries the attributes.
+    #[error(
+        "its payload already has a member `ce`, which carries the attributes; use `DetailFormat::CloudEvent`"
+    )]
     Taken,
-    /// An integer does not fit.
-    #[error("its payload holds {0}, which is not within 64 bits with sign; send it as a string")]
+    /// An integer is out of range.
+    #[error("its payload contains {0}, which does not fit a signed 64-bit integer; send it as a string")]
     Integer(String),
     /// The payload is nested too deeply.
     #[error("its payload is nested more than {MAX_DEPTH} levels deep")]
     Deep,
-    /// The event is larger than the bus takes.
+    /// The event is too large for the bus.
     #[error(
-        "it counts {bytes} bytes; the limit is {limit}. Put the payload elsewhere and emit a reference to it"
+        "its size is {bytes} bytes; the limit is {limit}. Store the payload elsewhere and emit a reference to it"
     )]
     TooLarge {
-        /// What it counts.
+        /// The size of the event, in bytes.
         bytes: usize,
-        /// What the bus takes.
+        /// The limit of the bus, in bytes.
         limit: usize,
     },
 }
@@ -54,7 +56,7 @@ pub(super) fn check_names(event: &CloudEvent<Data>) -> Result<(), EntryError> {
     }
 }
 
-/// Looks at every number and bracket of `json`, which is known to be JSON.
+/// Checks every number and bracket of `json`, which must be valid JSON.
 pub(super) fn check_detail(json: &str) -> Result<(), EntryError> {
     let bytes = json.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);
@@ -86,7 +88,7 @@ pub(super) fn check_detail(json: &str) -> Result<(), EntryError> {
     Ok(())
 }
 
-/// The position behind the string that begins at `at`.
+/// Returns the position after the string that starts at `at`.
 fn end_of_string(json: &[u8], mut at: usize) -> usize {
     at += 1;
     while at < json.len() && json[at] != b'"' {

@@ -1,6 +1,6 @@
-//! CloudEvents as events of Amazon EventBridge, both ways. Decides and converts; calls no service.
+//! Converts CloudEvents to events of Amazon EventBridge and back. Calls no service.
 //!
-//! By default ([`DetailFormat::Payload`]) rules match on what the application knows:
+//! By default ([`DetailFormat::Payload`]) rules match on the application's own payload:
 //!
 //! | CloudEvent | EventBridge |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | all else: `id`, exact `time`, `subject`, `datacontenttype`, `dataschema`, extensions | member `ce` of `Detail` |
 //! | extension `traceparent` | also `TraceHeader` |
 //!
-//! EventBridge gives every event an id of its own and may deliver it more than once; `ce.id` stays the same.
-//! [`CloudEvent::from_eventbridge`](crate::CloudEvent::from_eventbridge) puts the event together again.
+//! EventBridge assigns its own id to every event and may deliver it more than once; `ce.id` stays the same.
+//! [`CloudEvent::from_eventbridge`](crate::CloudEvent::from_eventbridge) restores the event.
 //!
 //! ```
 //! use eg_sdk::{CloudEvent, eventbridge::{DetailFormat, Entry}};
@@ -36,11 +36,11 @@ pub(crate) use chunks::chunks;
 pub use entry::{DetailFormat, Entry};
 pub use limits::EntryError;
 
-/// What an event may count at most by default, in bytes (see [`Entry::size`]): 1 MiB, the limit of EventBridge
-/// since January 2026.
+/// The default maximum size of an event in bytes (see [`Entry::size`]): 1 MiB, EventBridge's limit since January
+/// 2026.
 pub const MAX_EVENT_BYTES: usize = 1_048_576;
-/// How many events one `PutEvents` call takes.
+/// The maximum number of events in a `PutEvents` call.
 pub const MAX_ENTRIES: usize = 10;
 
-/// The member of `detail` that holds the attributes which EventBridge has no field for.
+/// The member of `detail` with the attributes for which EventBridge has no field.
 const CE: &str = "ce";

@@ -1,4 +1,5 @@
-//! Binary mode: attributes in headers, the payload as the body. The rules of the attributes are elsewhere.
+//! Reads and writes binary mode: attributes in headers, the payload as the body. Leaves the rules of attributes to
+//! `rules`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ fn read_1_0(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), Inva
     Ok(())
 }
 
-/// Headers as in event-gateway 0.9; unlike there, the names of extensions arrive whole.
+/// Uses the headers of event-gateway 0.9, except that extension names are not truncated.
 fn read_0_1(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), InvalidEvent> {
     let text = |name: &str| header::joined(headers, name);
     attributes.specversion = SpecVersion::V0_1;
@@ -95,7 +96,7 @@ pub(super) fn write(event: &CloudEvent<Data>) -> Result<(HeaderMap, Bytes), Inva
         SpecVersion::V1_0 => write_1_0(&event.attributes, &mut headers)?,
         SpecVersion::V0_1 => write_0_1(&event.attributes, &mut headers)?,
     }
-    // Without a stated type a JSON payload is JSON in structured mode, but unknown bytes in binary mode.
+    // Without a content type, a payload is JSON in structured mode but unknown bytes in binary mode.
     let implied = matches!(event.data, Data::Json(_)).then_some("application/json");
     if let Some(media_type) = event.attributes.datacontenttype.as_deref().or(implied) {
         headers.insert(CONTENT_TYPE, header::raw("datacontenttype", media_type)?);
@@ -162,7 +163,7 @@ fn write_0_1(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
         .try_for_each(|(name, value)| extension(name, &text_of(value)))
 }
 
-/// What an extension is in a header: a string as it is, anything else as its JSON text.
+/// Formats an extension for a header: strings unchanged, other values as JSON text.
 fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),

@@ -1,4 +1,4 @@
-//! Names of the headers of binary mode, and how values travel in them. Knows no events.
+//! The header names of binary mode, and the encoding of their values. Knows no events.
 
 use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
@@ -7,14 +7,14 @@ use crate::InvalidEvent;
 
 /// The header that makes a message a binary event of 1.0.
 pub(super) const SPECVERSION: &str = "ce-specversion";
-/// What the header of an attribute of 1.0 begins with.
+/// The prefix of attribute headers in 1.0.
 pub(super) const PREFIX: &str = "ce-";
 /// The header that makes a message a binary event of 0.1.
 pub(super) const V0_1_VERSION: &str = "ce-cloudeventsversion";
-/// What the header of an extension of 0.1 begins with.
+/// The prefix of extension headers in 0.1.
 pub(super) const V0_1_EXTENSION: &str = "ce-x-";
 
-/// What HTTP binding 1.0.2 §3.1.3.2 has percent-encoded, besides everything that is not ASCII.
+/// The ASCII characters to percent-encode (HTTP binding 1.0.2 §3.1.3.2). All non-ASCII characters are encoded, too.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 pub(super) fn encode(value: &str) -> HeaderValue {
@@ -22,7 +22,7 @@ pub(super) fn encode(value: &str) -> HeaderValue {
     HeaderValue::try_from(encoded).expect("what is left are printable characters of ASCII")
 }
 
-/// Undoes quoting, then percent-encoding (also of characters that need none).
+/// Decodes quoting, then percent-encoding.
 pub(super) fn decode(name: &str, value: &HeaderValue) -> Result<String, InvalidEvent> {
     let unquoted = unquote(value.as_bytes().trim_ascii());
     match percent_decode(&unquoted).decode_utf8() {
@@ -31,10 +31,10 @@ pub(super) fn decode(name: &str, value: &HeaderValue) -> Result<String, InvalidE
     }
 }
 
-/// The value as 0.1 has it: no escapes, UTF-8 as it is.
+/// Writes a value for 0.1: plain UTF-8 without escapes.
 pub(super) fn raw(name: &str, value: &str) -> Result<HeaderValue, InvalidEvent> {
     HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|_| InvalidEvent::attribute(name, format!("`{value:?}` cannot stand in an HTTP header")))
+        .map_err(|_| InvalidEvent::attribute(name, format!("`{value:?}` is not a valid HTTP header value")))
 }
 
 pub(super) fn name(attribute: &str, prefix: &str) -> Result<HeaderName, InvalidEvent> {
@@ -42,7 +42,7 @@ pub(super) fn name(attribute: &str, prefix: &str) -> Result<HeaderName, InvalidE
         .map_err(|_| InvalidEvent::attribute(attribute, "cannot stand in the name of an HTTP header"))
 }
 
-/// The one value of a header of 1.0.
+/// Returns the single value of a 1.0 header.
 pub(super) fn single<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -54,7 +54,7 @@ pub(super) fn single<'a>(
     }
 }
 
-/// All values of a header of 0.1, as the original gateway joined them.
+/// Returns all values of a 0.1 header, joined like the original gateway did.
 pub(super) fn joined(headers: &HeaderMap, name: &str) -> Result<Option<String>, InvalidEvent> {
     let mut values = headers.get_all(name).iter().map(|value| str::from_utf8(value.as_bytes())).peekable();
     if values.peek().is_none() {
@@ -66,7 +66,7 @@ pub(super) fn joined(headers: &HeaderMap, name: &str) -> Result<Option<String>, 
     }
 }
 
-/// The content of a quoted string (RFC 9110 §5.6.4), else the value itself.
+/// Returns the content of a quoted string (RFC 9110 §5.6.4), else the value itself.
 fn unquote(value: &[u8]) -> Vec<u8> {
     let Some(inner) = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")) else {
         return value.to_vec();

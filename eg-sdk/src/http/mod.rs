@@ -1,5 +1,5 @@
-//! CloudEvents as HTTP messages: structured, binary and batch mode, both ways (HTTP binding 1.0.2; for 0.1 the
-//! headers that the original gateway knew). Works on headers and bodies of the `http` crate; sends nothing.
+//! Reads and writes CloudEvents as HTTP messages in structured, binary and batch mode (HTTP binding 1.0.2; for 0.1
+//! the headers of the original gateway). Works on the types of the `http` crate; sends nothing.
 //!
 //! ```
 //! use eg_sdk::{CloudEvent, Data, http::Mode};
@@ -30,7 +30,7 @@ pub const CLOUD_EVENT: &str = "application/cloudevents+json";
 /// The media type of a batch of events in the JSON format.
 pub const CLOUD_EVENT_BATCH: &str = "application/cloudevents-batch+json";
 
-/// How an HTTP message holds events.
+/// How an HTTP message carries events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// The body is one event; the content type begins with `application/cloudevents`.
@@ -42,7 +42,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode that the headers announce; `None` when they announce no event.
+    /// Returns the mode that the headers announce; `None` if they announce no event.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let content_type = content_type(headers).unwrap_or_default();
@@ -66,15 +66,15 @@ impl Mode {
 }
 
 impl CloudEvent<Data> {
-    /// Reads the event that an HTTP message holds, in structured or binary mode. Without any sign of an event in
-    /// the headers, a body of type `application/json`, or of no stated type, is read as a structured event.
+    /// Reads the event of an HTTP message in structured or binary mode. If the headers announce no event, a body
+    /// without a content type or of type `application/json` is read as a structured event.
     ///
-    /// In binary mode a JSON payload keeps its bytes, `text/*` in UTF-8 becomes a JSON string as it would be in
-    /// structured mode, and any other payload is [`Data::Binary`]. Extensions are strings there: headers have no
-    /// other type.
+    /// In binary mode, a JSON payload keeps its bytes, `text/*` in UTF-8 becomes a JSON string like in structured
+    /// mode, and any other payload becomes [`Data::Binary`]. Extensions are strings, because headers have no other
+    /// type.
     ///
     /// # Errors
-    /// When the message holds no event, several, or one that breaks a rule.
+    /// If the message carries no event, several, or an invalid one.
     pub fn from_http(headers: &HeaderMap, body: Bytes) -> Result<Self, InvalidEvent> {
         match Mode::of(headers) {
             Some(Mode::Structured) => {
@@ -88,25 +88,25 @@ impl CloudEvent<Data> {
         }
     }
 
-    /// Writes the event in structured mode: everything is in the body.
+    /// Writes the event in structured mode: everything in the body.
     ///
     /// # Errors
-    /// When an attribute breaks its rule.
+    /// If an attribute is invalid.
     pub fn to_http_structured(&self) -> Result<(HeaderMap, Bytes), InvalidEvent> {
         Ok((typed(CLOUD_EVENT), self.to_json()?.into()))
     }
 
-    /// Writes the event in binary mode: attributes as headers, the payload as it is.
+    /// Writes the event in binary mode: attributes as headers, the payload as the body.
     ///
     /// # Errors
-    /// When an attribute breaks its rule, or cannot stand in a header (only in 0.1, which has no escapes).
+    /// If an attribute is invalid, or cannot be a header value (only in 0.1, which has no escapes).
     pub fn to_http_binary(&self) -> Result<(HeaderMap, Bytes), InvalidEvent> {
         crate::rules::check(&self.attributes)?;
         binary::write(self)
     }
 }
 
-/// Reads all events that an HTTP message holds, in any mode.
+/// Reads all events of an HTTP message, in any mode.
 ///
 /// # Errors
 /// As [`CloudEvent::from_http`]; of a batch, all events must be valid.
@@ -123,7 +123,7 @@ pub fn events_from_http(headers: &HeaderMap, body: Bytes) -> Result<Vec<CloudEve
 /// Writes events in batch mode.
 ///
 /// # Errors
-/// When an event breaks a rule.
+/// If an event is invalid.
 pub fn batch_to_http(events: &[CloudEvent]) -> Result<(HeaderMap, Bytes), InvalidEvent> {
     Ok((typed(CLOUD_EVENT_BATCH), CloudEvent::batch_to_json(events)?.into()))
 }
@@ -136,7 +136,7 @@ fn typed(media_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))])
 }
 
-/// The binding has more formats than JSON, and a format that is not named is no format.
+/// Refuses structured formats other than JSON.
 fn only_json(headers: &HeaderMap) -> Result<(), InvalidEvent> {
     let content_type = content_type(headers).unwrap_or_default();
     if media::is_json(content_type) { Ok(()) } else { Err(InvalidEvent::Format(content_type.to_owned())) }

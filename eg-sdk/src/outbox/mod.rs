@@ -1,11 +1,11 @@
-//! A transactional outbox: what a service stores and what it emits because of it happen both, once, or not at all.
-//! Knows no database; yours comes in as an [`OutboxStore`].
+//! A transactional outbox: a service's change of state and the events that follow from it happen together, once, or
+//! not at all. Knows no database; you implement [`OutboxStore`] for yours.
 //!
-//! A function that stores and then emits can be killed in between: the state has changed, and nobody hears of it. And
-//! because events are delivered at least once, it can be called again with an event that it has handled. Both are solved
-//! by storing three things in **one** transaction: the state, that the event was handled, and the events to emit because
-//! of it, with ids that are fixed now. Then they are emitted and taken out of the outbox. Whatever a crash leaves there
-//! is emitted later, with the same ids, so whoever gets one of them twice can tell.
+//! A function that stores and then emits can be killed in between: the state has changed, but the event is lost. And
+//! because events are delivered at least once, a function can be called again with an event that it has handled. An
+//! outbox solves both by storing three things in **one** transaction: the state, a marker that the event was handled,
+//! and the events to emit, with fixed ids. Then it emits the events and removes them from the outbox. Events that a
+//! crash leaves there are emitted later with the same ids, so receivers can detect duplicates.
 //!
 //! | step | a crash before it means |
 //! |---|---|
@@ -14,15 +14,15 @@
 //! | the events are emitted | the event comes again, is known, and its events are emitted |
 //! | [`OutboxStore::sent`] | the same; they are emitted twice with the same ids |
 //!
-//! What no event brings back, because it began with an HTTP request, or because the event was given up meanwhile,
-//! [`Outbox::send_unsent`] emits: call it by a schedule.
+//! If no event comes again, because the work started with an HTTP request or the delivery was given up,
+//! [`Outbox::send_unsent`] emits what is left. Call it on a schedule.
 //!
-//! That an event was handled is remembered for [`MEMORY`], or as long as [`Outbox::with_memory`] says, and forgotten
-//! some time after that. Let it be longer than an event can take to come again: as long as the gateway tries, or as it
-//! keeps its history, where somebody may replay it.
+//! An outbox remembers handled events for at least [`MEMORY`], or the time set with [`Outbox::with_memory`]. Choose a
+//! time longer than an event can take to come again: as long as the gateway retries, or as long as it keeps the
+//! history from which someone may replay it.
 //!
 //! # Example
-//! A store in memory stands for the database here; `commit` is one transaction of it.
+//! This example uses a store in memory as its database; `commit` is one transaction.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -49,7 +49,7 @@
 //! struct Tables { reserved: u32, handled: BTreeMap<String, Option<Batch>> }
 //!
 //! impl OutboxStore for Stock {
-//!     /// How many pieces more are reserved.
+//!     /// The number of newly reserved pieces.
 //!     type Change = u32;
 //!     type Error = Infallible;
 //!
@@ -82,7 +82,7 @@
 //!     }
 //! }
 //!
-//! /// Reserves the item, once per order, and says so.
+//! /// Reserves the item, once per order, and emits an event.
 //! async fn reserve(
 //!     outbox: &Outbox<Stock>,
 //!     gateway: &EventGateway,
@@ -102,12 +102,12 @@
 //! let outbox = Outbox::new(Stock::default());
 //! let event = CloudEvent::new("/orders", OrderCreated { item: "item-1".into() });
 //!
-//! // The gateway is away when the event is to be emitted: the caller tries again, later.
+//! // The gateway is unavailable when the event is emitted: the caller retries later.
 //! recorder.refuse_next(503, "away");
 //! assert!(matches!(reserve(&outbox, &gateway, &event).await, Err(OutboxError::Unsent(_))));
 //! assert_eq!(reserve(&outbox, &gateway, &event).await?, Handled::Before);
 //!
-//! // Reserved once, told once.
+//! // Reserved once, emitted once.
 //! assert_eq!(outbox.store().0.lock().unwrap().reserved, 1);
 //! assert_eq!(recorder.events_of::<ItemReserved>()?.len(), 1);
 //! # Ok(())
@@ -124,57 +124,57 @@ pub use self::outgoing::{Batch, Cause, Decision, Outgoing};
 pub use self::store::{Found, OutboxStore};
 use crate::{Error, EventGateway};
 
-/// How often a decision is made anew because the state had changed meanwhile, before the caller has to try again.
+/// How often a decision is repeated because the state changed in the meantime, before the caller must retry.
 const ATTEMPTS: u32 = 32;
 
-/// The longest pause between two of them.
+/// The longest pause between two of these repetitions.
 const LONGEST_PAUSE: u64 = 64;
 
-/// How many batches are loaded at a time when all that is unsent is emitted.
+/// How many unsent batches are loaded at a time.
 const PAGE: usize = 100;
 
-/// How long an [`Outbox`] remembers what it has handled, unless it is told otherwise: 30 days. The gateway tries for one
-/// day and keeps its history for seven, unless it is told otherwise.
+/// How long an [`Outbox`] remembers handled causes by default: 30 days. By default, the gateway retries for one day
+/// and keeps its history for seven.
 pub const MEMORY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Handles events once, and emits what follows from them at least once. See the [module](self).
+/// Handles each cause once, and emits the resulting events at least once. See the [module](self).
 #[derive(Debug, Clone)]
 pub struct Outbox<S> {
     store: S,
     memory: Duration,
 }
 
-/// Whether an event was handled by this call.
+/// Whether this call handled the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
-    /// Yes: state and events are stored.
+    /// This call handled it: state and events are stored.
     Now,
-    /// No: it had been handled before; if its events were not known to be emitted, they are now.
+    /// An earlier call handled it. Events that were not known to be emitted are now emitted.
     Before,
 }
 
-/// Why an event was not handled, or not to the end.
+/// Why an event was not handled, or not completely.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutboxError<E: std::error::Error + 'static> {
-    /// The store failed. It may or may not have stored what it was given; the same event again finds out.
+    /// The store failed. It may or may not have stored the change; handling the same event again is safe.
     #[error(transparent)]
     Store(E),
-    /// An event that should follow is invalid; nothing was stored.
+    /// An event to emit is invalid. Nothing was stored.
     #[error(transparent)]
     Event(Error),
-    /// Everything is stored, but the gateway has not taken the events yet. They are emitted when the same event comes
-    /// again, or by [`Outbox::send_unsent`].
-    #[error("what follows is stored, but not emitted yet")]
+    /// State and events are stored, but the gateway has not accepted the events yet. They are emitted when the same
+    /// event comes again, or by [`Outbox::send_unsent`].
+    #[error("the resulting events are stored but not emitted yet")]
     Unsent(#[source] Error),
-    /// Others kept changing the same state; nothing was stored.
-    #[error("too many others change what {0} is about; try again")]
+    /// Other writers kept changing the same state. Nothing was stored.
+    #[error("other writers keep changing the state that {0} affects; try again")]
     Contended(Cause),
 }
 
-/// What can emit an event that was staged: an [`EventGateway`], and `Emit` of `eg-runtime`.
+/// Emits staged events: implemented by [`EventGateway`], and by `Emit` of `eg-runtime`.
 pub trait Emitter: Sync {
-    /// Emits it as it is, and returns when it has been accepted.
+    /// Emits the event unchanged. Returns once it has been accepted.
     fn emit_outgoing(&self, event: &Outgoing) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
@@ -185,32 +185,32 @@ impl Emitter for EventGateway {
 }
 
 impl<S: OutboxStore> Outbox<S> {
-    /// An outbox in `store`.
+    /// Creates an outbox in `store`.
     #[must_use]
     pub fn new(store: S) -> Self {
         Self { store, memory: MEMORY }
     }
 
-    /// The same, which remembers `memory` long at least what it has handled.
+    /// Sets how long the outbox remembers handled causes, at least.
     #[must_use]
     pub fn with_memory(self, memory: Duration) -> Self {
         Self { memory, ..self }
     }
 
-    /// The store.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// Handles `cause`, an event or the name of a request, once.
+    /// Handles `cause`, an event or a named request, once.
     ///
-    /// `decide` reads the state and says what changes and which events follow. It is called again when the state had
-    /// changed before its decision was stored, so it must do nothing else. It is not called when `cause` was handled
-    /// before; then what is still unsent is emitted.
+    /// `decide` reads the state and returns the change and the events to emit. It is called again if the state
+    /// changed before its decision was stored, so it must have no other effects. It is not called if `cause` was
+    /// handled before; in that case, unsent events are emitted.
     ///
     /// # Errors
-    /// Those of `decide`, and any [`OutboxError`]; handling the same cause again is right after each of them.
+    /// Errors of `decide`, and any [`OutboxError`]. After each of them, handle the same cause again.
     pub async fn handle<D, F, E>(
         &self,
         emitter: &impl Emitter,
@@ -229,7 +229,7 @@ impl<S: OutboxStore> Outbox<S> {
         Ok(handled)
     }
 
-    /// Handles `cause` once, as [`handle`](Self::handle), where no event follows: `decide` says what changes.
+    /// Handles `cause` once like [`handle`](Self::handle), without events: `decide` returns only the change.
     ///
     /// # Errors
     /// As [`handle`](Self::handle).
@@ -246,7 +246,7 @@ impl<S: OutboxStore> Outbox<S> {
         self.store_once(cause.into(), decide).await.map(|(handled, _)| handled)
     }
 
-    /// Has `cause` handled in the store, and returns what is to be emitted.
+    /// Stores the handling of `cause`. Returns the events to emit.
     async fn store_once<D, F, E>(&self, cause: Cause, mut decide: D) -> Result<(Handled, Option<Batch>), E>
     where
         D: FnMut() -> F,
@@ -269,13 +269,13 @@ impl<S: OutboxStore> Outbox<S> {
         Err(OutboxError::Contended(cause).into())
     }
 
-    /// Emits everything that is stored and not known to be emitted, and says how many events that were. Those of
-    /// functions that are just about to emit them are emitted twice.
+    /// Emits all stored events that are not known to be emitted, and returns their number. Events that a function is
+    /// about to emit are emitted twice.
     ///
-    /// One that the gateway refuses does not keep back the others.
+    /// An event that the gateway refuses does not hold up the others.
     ///
     /// # Errors
-    /// The first error, when all has been tried.
+    /// The first error, after all events were tried.
     pub async fn send_unsent(&self, emitter: &impl Emitter) -> Result<usize, OutboxError<S::Error>> {
         let mut sent = 0;
         let mut failed = None;
@@ -297,7 +297,7 @@ impl<S: OutboxStore> Outbox<S> {
     }
 
     async fn send(&self, emitter: &impl Emitter, batch: &Batch) -> Result<(), OutboxError<S::Error>> {
-        // One after the other: who gets them all gets them in the order in which they were decided.
+        // One after the other, so that a subscriber of all of them gets them in order.
         for event in &batch.events {
             emitter.emit_outgoing(event).await.map_err(OutboxError::Unsent)?;
         }
@@ -308,7 +308,7 @@ impl<S: OutboxStore> Outbox<S> {
     }
 }
 
-/// Longer each time, and never the same for two who have just met.
+/// The pause grows with each repetition and is random, so that two writers do not collide again.
 fn pause(attempt: u32) -> Duration {
     let longest = (2_u64 << attempt.min(10)).min(LONGEST_PAUSE);
     Duration::from_millis(fastrand::u64(0..=longest))

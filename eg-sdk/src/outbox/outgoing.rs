@@ -1,4 +1,4 @@
-//! What goes through an outbox: events whose ids are fixed, and what they follow from. Stores and emits nothing.
+//! The contents of an outbox: events with fixed ids, and their causes. Stores and emits nothing.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use crate::{CloudEvent, Data, Error, EventGateway, IntoCloudEvent};
 
-/// An event that is complete and valid: emitted twice, it is the same event. Made by [`EventGateway::stage`]; written
-/// and read with serde, as the JSON of a CloudEvent.
+/// A complete and valid event. Emitted twice, it is the same event. Created by [`EventGateway::stage`]. Its serde
+/// format is the JSON of a CloudEvent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing(CloudEvent<Data>);
 
 impl Outgoing {
-    /// The event.
+    /// Returns the event.
     #[must_use]
     pub fn event(&self) -> &CloudEvent {
         &self.0
@@ -23,11 +23,11 @@ impl Outgoing {
 }
 
 impl EventGateway {
-    /// Fixes an event as [`emit`](Self::emit) would emit it now, with its id, time, source and trace, for an
+    /// Completes an event as [`emit`](Self::emit) would, with id, time, source and trace, for an
     /// [outbox](crate::outbox). Emits nothing.
     ///
     /// # Errors
-    /// [`Error::Event`] and [`Error::Payload`], as [`emit`](Self::emit).
+    /// [`Error::Event`] and [`Error::Payload`], as for [`emit`](Self::emit).
     pub fn stage<E: IntoCloudEvent>(&self, event: E) -> Result<Outgoing, Error> {
         self.prepare(event).map(Outgoing)
     }
@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Outgoing {
     }
 }
 
-/// The events that follow from one cause, in order. Written and read with serde.
+/// The events that follow from one cause, in order. Serializable with serde.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     pub(super) cause: String,
@@ -56,7 +56,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// What they follow from: the key of the batch.
+    /// Returns the cause, which is the key of the batch.
     #[must_use]
     pub fn cause(&self) -> &str {
         &self.cause
@@ -69,7 +69,7 @@ impl Batch {
     }
 }
 
-/// What changes in the state, and which events follow.
+/// A change of state, and the events that follow from it.
 #[derive(Debug, Clone)]
 pub struct Decision<C> {
     pub(super) change: C,
@@ -77,13 +77,13 @@ pub struct Decision<C> {
 }
 
 impl<C> Decision<C> {
-    /// A change that nobody hears of.
+    /// Creates a decision without events.
     #[must_use]
     pub fn new(change: C) -> Self {
         Self { change, events: Vec::new() }
     }
 
-    /// One more event that follows.
+    /// Adds an event.
     #[must_use]
     pub fn emit(mut self, event: Outgoing) -> Self {
         self.events.push(event);
@@ -91,18 +91,18 @@ impl<C> Decision<C> {
     }
 }
 
-/// What is handled once: an event, known by its source and id, or anything else that has a name of its own.
+/// What an outbox handles once: an event, identified by source and id, or anything else with a unique name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cause(String);
 
 impl Cause {
-    /// For one of several functions that share an outbox and handle the same event: each of them handles it.
+    /// Names one of several functions that share an outbox and each handle the same event.
     #[must_use]
     pub fn by(self, function: &str) -> Self {
         Self(format!("{} by {function}", self.0))
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

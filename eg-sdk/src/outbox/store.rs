@@ -1,37 +1,37 @@
-//! `OutboxStore`: what an outbox needs of your database.
+//! `OutboxStore`: the operations that an outbox needs from your database.
 
 use std::future::Future;
 use std::time::Duration;
 
 use super::Batch;
 
-/// What is known of a cause.
+/// The stored state of a cause.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
-    /// It was never handled.
+    /// The cause was never handled.
     New,
-    /// It was handled, and these events may not have been emitted.
+    /// The cause was handled, and these events may not have been emitted.
     Unsent(Batch),
-    /// It was handled, and there is nothing left to emit.
+    /// The cause was handled, and no event is left to emit.
     Done,
 }
 
-/// A database that can keep an outbox beside the state of the service.
+/// A database that stores an outbox beside the state of a service.
 pub trait OutboxStore: Sync {
-    /// What a function changes in the state.
+    /// A change of the service's state.
     type Change: Send;
-    /// How the database fails.
+    /// The database's error type.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// What is known of `cause`.
+    /// Returns the stored state of `cause`.
     fn find(&self, cause: &str) -> impl Future<Output = Result<Found, Self::Error>> + Send;
 
-    /// In **one transaction**: makes the change, remembers that the batch's cause is handled, and keeps its events, if
-    /// it has any, as unsent. `false`: nothing was stored, because the cause was handled by somebody else, or the state
-    /// is no longer what the change was decided upon.
+    /// In **one transaction**: applies the change, marks the batch's cause as handled, and stores the batch's events,
+    /// if any, as unsent. Returns `false` if nothing was stored, because the cause was handled in the meantime, or
+    /// the state is no longer the one that the change was based on.
     ///
-    /// The cause is remembered `memory` long at least. That it is forgotten some time later is the store's business;
-    /// events that are unsent are kept until they are [`sent`](Self::sent), however long that takes.
+    /// The store must remember the cause for at least `memory`, and may forget it afterwards. It must keep unsent
+    /// events until [`sent`](Self::sent), however long that takes.
     fn commit(
         &self,
         change: Self::Change,
@@ -39,9 +39,9 @@ pub trait OutboxStore: Sync {
         memory: Duration,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Forgets the unsent events of `cause`, but not that it was handled.
+    /// Deletes the unsent events of `cause`, but keeps the marker that it was handled.
     fn sent(&self, cause: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// The first `limit` batches that are unsent.
+    /// Returns the first `limit` unsent batches.
     fn unsent(&self, limit: usize) -> impl Future<Output = Result<Vec<Batch>, Self::Error>> + Send;
 }

@@ -1,4 +1,4 @@
-//! What the types of the standard library are as JSON, and those that events have most often.
+//! The shapes of types of the standard library and of other types that events often contain.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
@@ -54,7 +54,7 @@ const fn field(name: &'static str, shape: &'static Shape) -> Part {
     Part::Field(Field { name, doc: "", shape, presence: Presence::Required })
 }
 
-/// What looks in JSON like that which it points to.
+/// Types whose JSON is that of their target.
 macro_rules! pointers {
     ($($ty:ty),+) => {
         $(impl<T: Schema + ?Sized> Schema for $ty {

@@ -1,6 +1,6 @@
 //! Writes JSON text in a constant.
 
-/// JSON text in a buffer of the right size: one walk [measures](Writer::measure), the next one writes.
+/// Writes JSON text into a buffer of the exact size: a first pass [measures](Writer::measure), a second one writes.
 #[derive(Debug)]
 pub struct Writer<'a> {
     bytes: &'a mut [u8],
@@ -8,7 +8,7 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'static> {
-    /// Only counts.
+    /// Creates a writer that only counts.
     #[must_use]
     pub const fn measure() -> Self {
         Self { bytes: &mut [], len: 0 }
@@ -16,30 +16,30 @@ impl Writer<'static> {
 }
 
 impl<'a> Writer<'a> {
-    /// Fills `bytes`, which is as long as an equal walk measured.
+    /// Creates a writer that fills `bytes`, whose length an identical pass has measured.
     #[must_use]
     pub const fn new(bytes: &'a mut [u8]) -> Self {
         Self { bytes, len: 0 }
     }
 
-    /// How much was written, in bytes.
+    /// Returns the number of written bytes.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "what has no JSON in it is of no interest")]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Text as it is.
+    /// Writes text unchanged.
     pub const fn raw(&mut self, text: &str) -> &mut Self {
         self.copy(text.as_bytes())
     }
 
-    /// A string, in quotes.
+    /// Writes a string in quotes.
     pub const fn text(&mut self, text: &str) -> &mut Self {
         self.raw("\"").escaped(text).raw("\"")
     }
 
-    /// What stands between the quotes of a string.
+    /// Writes the escaped content of a string, without quotes.
     pub const fn escaped(&mut self, text: &str) -> &mut Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut rest = text.as_bytes();
@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
         self.copy(rest)
     }
 
-    /// A number.
+    /// Writes a number in decimal.
     pub const fn number(&mut self, number: u64) -> &mut Self {
         if number >= 10 {
             self.number(number / 10);
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         self.copy(&[b'0' + (number % 10) as u8])
     }
 
-    /// A number that may be negative.
+    /// Writes a signed number.
     pub const fn signed(&mut self, number: i64) -> &mut Self {
         if number < 0 {
             self.raw("-");
@@ -77,7 +77,7 @@ impl<'a> Writer<'a> {
         self.number(number.unsigned_abs())
     }
 
-    /// An array of strings.
+    /// Writes an array of strings.
     pub const fn list(&mut self, texts: &[&str]) -> &mut Self {
         self.raw("[");
         let mut i = 0;
@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
         self.raw("]")
     }
 
-    /// A comma, unless nothing stands before it.
+    /// Writes a comma, unless it would be the first item.
     pub const fn comma(&mut self, index: usize) -> &mut Self {
         if index > 0 {
             self.raw(",");
@@ -96,7 +96,7 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// In one go, because the compiler counts the steps of constants.
+    /// Copies in one call, because the compiler limits the steps of constant evaluation.
     const fn copy(&mut self, bytes: &[u8]) -> &mut Self {
         if !self.bytes.is_empty() {
             let (_, free) = self.bytes.split_at_mut(self.len);

@@ -1,14 +1,15 @@
-//! What JSON a Rust type is: its shape, known to the compiler, and printed as JSON Schema (draft 2020-12).
+//! Describes the JSON of Rust types: shapes that the compiler knows, printed as JSON Schema (draft 2020-12).
 //!
-//! `#[derive(Event)]` gives an event type its shape, `#[derive(Schema)]` the types in it. Both read serde's
-//! attributes, so that the schema says what travels: what changes the JSON is honoured, or refused at the attribute.
+//! `#[derive(Event)]` derives the shape of an event type, `#[derive(Schema)]` those of the types in it. Both read
+//! serde's attributes, so the schema describes the actual JSON: each attribute that changes the JSON is either
+//! supported or refused with an error.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
 //! use eg_sdk::{Event, Schema};
 //! use serde::Serialize;
 //!
-//! /// Somebody ordered something.
+//! /// An order was placed.
 //! #[derive(Serialize, Event)]
 //! #[event("order.placed")]
 //! #[serde(rename_all = "camelCase")]
@@ -24,26 +25,25 @@
 //!
 //! assert_eq!(
 //!     OrderPlaced::SHAPE.to_string(),
-//!     r#"{"description":"Somebody ordered something.","type":"object","properties":{"#.to_owned()
+//!     r#"{"description":"An order was placed.","type":"object","properties":{"#.to_owned()
 //!         + r#""orderId":{"type":"integer","minimum":0,"maximum":4294967295},"#
 //!         + r#""paidBy":{"enum":["card","invoice",null]}},"required":["orderId"]}"#
 //! );
 //! # }
 //! ```
 //!
-//! One schema speaks for both directions: what is always written, but need not be there to be read (`default`,
-//! `Option`), is not required. Where serde is told to do something else (`with = "…"`), or a type comes from elsewhere,
-//! the field says what it is as JSON:
+//! One schema covers both directions: a member that is always written but may be absent when read (`default`,
+//! `Option`) is not required. For custom serialization (`with = "…"`) or foreign types, state the JSON of the field:
 //!
-//! | attribute | it is |
+//! | attribute | the JSON is |
 //! |---|---|
-//! | `#[schema(as = String)]` | what this type is |
+//! | `#[schema(as = String)]` | that of this type |
 //! | `#[schema(format = "date-time")]` | a string of this format |
-//! | `#[schema(any)]` | any JSON; also where a type contains itself |
-//! | `#[event("order.placed", schema = false)]` | not said: the event has no schema, and its fields need none |
+//! | `#[schema(any)]` | any JSON; also for recursive types |
+//! | `#[event("order.placed", schema = false)]` | not described: the event has no schema, and its fields need none |
 //!
-//! Schemas are constants. A program that does not print them contains none; `eg-runtime` puts those of a function's
-//! events into the manifest of its binary.
+//! Schemas are constants. A program that does not print them does not contain them. `eg-runtime` puts the schemas of
+//! a function's events into the manifest of its binary.
 
 mod impls;
 mod json;
@@ -54,7 +54,7 @@ pub use json::Writer;
 pub use shape::{Field, Part, Presence, Shape};
 pub use write::write;
 
-/// A type whose JSON is known to the compiler. Usually derived.
+/// A type with a known JSON shape. Usually derived.
 #[diagnostic::on_unimplemented(
     message = "what `{Self}` is as JSON is not known",
     label = "has no schema",
@@ -62,6 +62,6 @@ pub use write::write;
     note = "an event can do without: `#[event(\"some.type\", schema = false)]`"
 )]
 pub trait Schema {
-    /// What it is as JSON.
+    /// The shape of its JSON.
     const SHAPE: &'static Shape;
 }

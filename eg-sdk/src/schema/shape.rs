@@ -1,52 +1,52 @@
-//! Shapes: what JSON can be, as far as serde makes it. Constants that refer to each other.
+//! Shapes: constants that describe the JSON that serde produces.
 
 use std::fmt;
 
 use super::{Writer, write};
 
-/// What JSON a value is. Displays as JSON Schema.
+/// The shape of a JSON value. Displays as JSON Schema.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// Any JSON.
     Any,
-    /// None: there is no such value.
+    /// No value.
     Never,
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool,
-    /// A whole number.
+    /// An integer.
     Integer {
-        /// The lowest.
+        /// The minimum.
         min: Option<i64>,
-        /// The highest.
+        /// The maximum.
         max: Option<i64>,
     },
     /// A number.
     Number,
     /// A string.
     String {
-        /// Its format in the sense of JSON Schema, for example `date-time`.
+        /// The format in the sense of JSON Schema, for example `date-time`.
         format: Option<&'static str>,
     },
     /// A string of one character.
     Char,
     /// One of these strings.
     Words(&'static [&'static str]),
-    /// This or `null`.
+    /// This shape or `null`.
     Optional(&'static Shape),
-    /// An array of items of one shape.
+    /// An array whose items have one shape.
     List {
-        /// The shape of each.
+        /// The shape of each item.
         items: &'static Shape,
-        /// Whether no two are equal.
+        /// Whether all items are different.
         unique: bool,
-        /// How many there are, where that is fixed.
+        /// The number of items, if it is fixed.
         length: Option<usize>,
     },
-    /// An array with a shape for each place.
+    /// An array with one shape per position.
     Tuple(&'static [&'static Shape]),
-    /// An object with any names.
+    /// An object with arbitrary names.
     Map {
         /// The shape of the names, which are strings.
         keys: &'static Shape,
@@ -57,52 +57,52 @@ pub enum Shape {
     Object {
         /// Its members.
         parts: &'static [Part],
-        /// Whether it has no others.
+        /// Whether other members are forbidden.
         closed: bool,
     },
-    /// One of several.
+    /// One of several shapes.
     AnyOf(&'static [&'static Shape]),
-    /// Another shape, in words.
+    /// Another shape with a description.
     Described {
-        /// The words.
+        /// The description.
         text: &'static str,
         /// The shape.
         shape: &'static Shape,
     },
-    /// Another shape. But serde wants it to be there even where it may be `null`.
+    /// Another shape that serde requires to be present even if it may be `null`.
     Newtype(&'static Shape),
 }
 
-/// Members of an object.
+/// A part of an object.
 #[derive(Debug, Clone, Copy)]
 pub enum Part {
-    /// One.
+    /// One member.
     Field(Field),
-    /// All members of this shape, which must be an object.
+    /// All members of this shape, which must be an object (serde's `flatten`).
     Flat(&'static Shape),
 }
 
 /// One member of an object.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Its name.
+    /// Returns its name.
     pub name: &'static str,
-    /// What it means; empty where nobody said.
+    /// The description; empty if there is none.
     pub doc: &'static str,
     /// Its shape.
     pub shape: &'static Shape,
-    /// Whether it has to be there.
+    /// Whether it is required.
     pub presence: Presence,
 }
 
-/// Whether a member has to be there.
+/// Whether a member is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It has to.
+    /// The member is required.
     Required,
-    /// It may be missing.
+    /// The member may be absent.
     Optional,
-    /// It may be missing if its shape is [`Shape::Optional`].
+    /// The member may be absent if its shape is [`Shape::Optional`].
     AsShape,
 }
 
@@ -110,7 +110,7 @@ impl Shape {
     /// A string.
     pub const STRING: Self = Self::String { format: None };
 
-    /// Whether serde reads it where nothing is.
+    /// Returns whether serde accepts an absent value.
     pub(super) const fn may_be_missing(&self) -> bool {
         match self {
             Self::Optional(_) => true,

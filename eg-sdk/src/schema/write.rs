@@ -1,20 +1,20 @@
-//! Shapes as JSON Schema, written in constants.
+//! Writes shapes as JSON Schema in constants.
 
 use super::Writer;
 use super::shape::{Field, Part, Shape};
 
-/// What a shape's surroundings say about it.
+/// What the context of a shape adds to it.
 #[derive(Clone, Copy)]
 struct Context<'a> {
-    /// A description that takes the place of its own.
+    /// A description that replaces its own.
     doc: &'a str,
-    /// Whether it may also be `null`.
+    /// Whether `null` is allowed, too.
     nullable: bool,
-    /// Whether other members may stand beside its own.
+    /// Whether other members are allowed beside its own.
     open: bool,
 }
 
-/// What of an object comes from a shape whose members are members of another.
+/// The members that an object takes over from a flattened shape.
 enum Flat<'a> {
     Parts(&'a [Part]),
     Values(&'a Shape),
@@ -99,7 +99,7 @@ const fn schema(out: &mut Writer<'_>, shape: &Shape, context: Context<'_>) {
     }
 }
 
-/// A schema's beginning: its description, and a comma behind it if more follows.
+/// Writes the description of a schema, and a comma if more follows.
 const fn begin<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, more: bool) -> &'w mut Writer<'a> {
     out.raw("{");
     if !doc.is_empty() {
@@ -108,7 +108,7 @@ const fn begin<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, more: bool) -> &'w mu
     out
 }
 
-/// The beginning of the schema of a type of JSON.
+/// Writes the start of the schema of a JSON type.
 const fn typed<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, ty: &str, nullable: bool) -> &'w mut Writer<'a> {
     begin(out, doc, true).raw("\"type\":");
     if nullable { out.list(&[ty, "null"]) } else { out.text(ty) }
@@ -160,7 +160,7 @@ const fn any_of(out: &mut Writer<'_>, shapes: &[&Shape], nullable: bool, open: b
     out.raw("]}");
 }
 
-/// The keys of a map: JSON has strings there, and `serde_json` makes strings of some other keys.
+/// Writes the schema of a map's keys. JSON keys are strings, and `serde_json` turns some other types into strings.
 const fn names(out: &mut Writer<'_>, keys: &Shape) {
     match keys {
         Shape::Described { shape, .. } | Shape::Newtype(shape) => names(out, shape),
@@ -214,7 +214,7 @@ const fn object(out: &mut Writer<'_>, parts: &[Part], closed: bool) {
     out.raw("}");
 }
 
-/// Writes the named members behind `written` others, and says how many there are then.
+/// Writes the named members after `written` others, and returns the total.
 const fn properties(out: &mut Writer<'_>, parts: &[Part], mut written: usize) -> usize {
     let mut i = 0;
     while i < parts.len() {
@@ -235,7 +235,7 @@ const fn properties(out: &mut Writer<'_>, parts: &[Part], mut written: usize) ->
     written
 }
 
-/// Writes the names of the members that have to be there, likewise.
+/// Writes the names of the required members after `written` others, and returns the total.
 const fn required(out: &mut Writer<'_>, parts: &[Part], mut written: usize) -> usize {
     let mut i = 0;
     while i < parts.len() {
@@ -257,7 +257,7 @@ const fn required(out: &mut Writer<'_>, parts: &[Part], mut written: usize) -> u
     written
 }
 
-/// Which members an object may have beside the named ones: none, those of a map, or ones that cannot be told.
+/// The members that an object may have beside the named ones: none, those of a map, or unknown ones.
 const fn others(parts: &[Part]) -> Flat<'_> {
     let mut found = Flat::Nothing;
     let mut i = 0;
@@ -278,7 +278,7 @@ const fn others(parts: &[Part]) -> Flat<'_> {
     found
 }
 
-/// The members of `shape`, and whether they may all be missing.
+/// Returns the members of `shape`, and whether all of them may be absent.
 const fn flat(shape: &Shape, optional: bool) -> (Flat<'_>, bool) {
     let members = match shape {
         Shape::Described { shape, .. } | Shape::Newtype(shape) => return flat(shape, optional),

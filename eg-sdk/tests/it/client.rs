@@ -135,7 +135,7 @@ async fn invalid_events_and_payloads_are_not_sent() {
     assert_eq!(e.source().unwrap().to_string(), "required attribute `id` is missing or empty");
     let keys: std::collections::HashMap<[u8; 2], u8> = [([1, 2], 3)].into();
     let e = gateway.emit(CloudEvent::of_type("t", "/s", keys)).await.unwrap_err();
-    assert_eq!(e.to_string(), "the payload of an event cannot be written as JSON");
+    assert_eq!(e.to_string(), "the payload of an event cannot be serialized as JSON");
     let e = gateway.with_source("not a source").emit(UserCreated { id: 1 }).await.unwrap_err();
     assert!(e.source().unwrap().to_string().contains("`source`"), "{e}");
     assert!(server.seen().is_empty());
@@ -171,7 +171,7 @@ async fn a_request_that_nobody_answers_says_so() {
     let e = gateway.request_at("/price", UserCreated { id: 1 }).await.unwrap_err();
     assert_eq!(
         e.to_string(),
-        "nobody answers event `user.created` at path `/price`: no sync subscription matches"
+        "no function answers event `user.created` at path `/price`: no sync subscription matches"
     );
     assert_eq!(gateway.request(UserCreated { id: 1 }).await.unwrap_err().status(), Some(500));
 }

@@ -210,7 +210,7 @@ fn version_0_1_has_the_headers_of_the_original() {
     }
     for (event, expected) in [
         (event.clone().with_extension("my ext", "x"), "attribute `my ext`: cannot stand in the name"),
-        (event.with_extension("e", "a\nb"), "attribute `e`: `\"a\\nb\"` cannot stand in an HTTP header"),
+        (event.with_extension("e", "a\nb"), "attribute `e`: `\"a\\nb\"` is not a valid HTTP header value"),
     ] {
         let e = event.to_http_binary().unwrap_err().to_string();
         assert!(e.contains(expected), "{e}");

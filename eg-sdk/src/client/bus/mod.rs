@@ -1,5 +1,5 @@
-//! Emitting to EventBridge: batches of `PutEvents` calls in which only what failed is sent again. Conversion and
-//! limits are in `eventbridge`, the bytes of a call in `wire` and `sign`.
+//! Emits to EventBridge in batches of `PutEvents` calls, and repeats only failed entries. Leaves conversion and
+//! limits to `eventbridge`, and the bytes of a call to `wire` and `sign`.
 
 mod sign;
 mod wire;
@@ -26,14 +26,14 @@ pub(super) struct Bus {
     detail: DetailFormat,
 }
 
-/// An event that is ready to go, and what is known about it.
+/// An event to send, and the state of its delivery to the bus.
 struct Pending<'a> {
     event: &'a CloudEvent<Data>,
     entry: Entry,
     at: usize,
 }
 
-/// What a call leaves to do.
+/// What remains to be done after a call.
 struct Round<'a> {
     again: Vec<(Pending<'a>, Error)>,
     permanent: Vec<(Pending<'a>, Error)>,
@@ -57,8 +57,8 @@ impl Bus {
         Ok(Self { name: bus.name, url, signer, max_event_bytes: bus.max_event_bytes, detail: bus.detail })
     }
 
-    /// Puts events on the bus; each has its own result, in order. What no answer came for may be on the bus all
-    /// the same, and so twice once it is sent again; it has the same `ce.id` then.
+    /// Puts events on the bus. Returns one result per event, in order. An entry without an answer may be on the bus
+    /// already; if it is repeated, the bus has it twice, with the same `ce.id`.
     pub(super) async fn put(&self, http: &Http, events: &[CloudEvent<Data>]) -> Vec<Result<(), Error>> {
         let started = Instant::now();
         let mut results: Vec<Result<(), Error>> = events.iter().map(|_| Ok(())).collect();
@@ -86,8 +86,8 @@ impl Bus {
             .map_err(|source| Error::Entry { ty: event.ty().to_owned(), id: event.id().to_owned(), source })
     }
 
-    /// Sends what fits into one call, then what failed of it, until nothing is left or the policy gives up.
-    /// Returns the positions of the events that are not on the bus.
+    /// Sends one call, then repeats its failed entries, until none is left or the policy gives up. Returns the
+    /// positions of the events that are not on the bus.
     async fn put_chunk<'a>(
         &self,
         http: &Http,
@@ -110,7 +110,7 @@ impl Bus {
         }
     }
 
-    /// One call, and what it leaves to do.
+    /// Sends one call. Returns what remains to be done.
     async fn round<'a>(
         &self,
         http: &Http,
@@ -167,7 +167,7 @@ impl Bus {
     }
 }
 
-/// The error of a call as the error of each of its events.
+/// Turns the error of a call into the error of each of its events.
 fn share<'a>(error: Error, pending: Vec<Pending<'a>>) -> Vec<(Pending<'a>, Error)> {
     if pending.len() == 1 {
         return pending.into_iter().zip([error]).collect();
@@ -180,7 +180,7 @@ fn share<'a>(error: Error, pending: Vec<Pending<'a>>) -> Vec<(Pending<'a>, Error
     pending.into_iter().map(with_error).collect()
 }
 
-/// What is true of a gateway that does not answer is not so of AWS.
+/// Rewords the errors that describe a gateway for EventBridge.
 fn no_gateway(failed: Failed) -> Failed {
     match failed.error {
         Error::Unreachable { action, url, source } => {
@@ -190,7 +190,7 @@ fn no_gateway(failed: Failed) -> Failed {
     }
 }
 
-/// The region in `arn:partition:events:region:account:event-bus/name`.
+/// Returns the region in `arn:partition:events:region:account:event-bus/name`.
 fn region_of(bus: &str) -> Option<&str> {
     bus.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }

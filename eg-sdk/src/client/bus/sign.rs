@@ -24,7 +24,7 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// `None` when the credentials are incomplete.
+    /// Returns `None` if the credentials are incomplete.
     pub(super) fn new(aws: &Aws, region: String) -> Option<Self> {
         let text = |secret: &Secret| secret.expose().to_owned();
         let id = aws.aws_access_key_id.as_ref().map(text)?;
@@ -33,7 +33,7 @@ impl Signer {
         Some(Self { credentials: Credentials::new(id, key, token, None, "environment"), region })
     }
 
-    /// A signed `PutEvents` request; the reason when the URL or the credentials cannot be signed with.
+    /// Creates a signed `PutEvents` request. Returns the reason if the URL or the credentials cannot be used.
     pub(super) fn sign(&self, url: &Url, body: &Bytes) -> Result<Request<Full<Bytes>>, String> {
         let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
         let identity = self.credentials.clone().into();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Error;
 use crate::eventbridge::Entry;
 
-/// The body of a call.
+/// Writes the body of a call.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct PutEvents<'a> {
@@ -44,14 +44,14 @@ impl<'a> PutEvents<'a> {
     }
 }
 
-/// What became of one entry.
+/// The outcome of one entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Accepted,
     Failed { code: String, message: String },
 }
 
-/// The outcomes of `entries` entries, in their order; the reason when the answer is not what the API promises.
+/// Reads the outcomes of `entries` entries, in order. Returns the reason if the answer violates the API.
 pub(super) fn outcomes(answer: &[u8], entries: usize) -> Result<Vec<Outcome>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -75,14 +75,14 @@ pub(super) fn outcomes(answer: &[u8], entries: usize) -> Result<Vec<Outcome>, St
     Ok(answer.entries.into_iter().map(outcome).collect())
 }
 
-/// Whether an entry, or a call, that failed with `code` may succeed later.
+/// Returns whether an entry or a call that failed with `code` may succeed later.
 pub(super) fn is_transient(code: &str) -> bool {
     ["Throttling", "Internal", "ServiceUnavailable", "RequestTimeout", "TooManyRequests"]
         .into_iter()
         .any(|transient| code.starts_with(transient))
 }
 
-/// Whether a whole call was refused for being one too many, which AWS says with status 400.
+/// Returns whether AWS throttled the whole call, which it reports with status 400.
 pub(super) fn is_throttled(error: &Error) -> bool {
     match error {
         Error::Refused { message, .. } => is_transient(message),
