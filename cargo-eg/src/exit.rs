@@ -1,4 +1,4 @@
-//! Exit codes, and how a failure is told: the only place that knows either.
+//! Exit codes, and the report of failures. No other module knows either.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use cargo_eg::manifest::ManifestError;
 
-/// How the program ends. The numbers are part of the interface: scripts compare them.
+/// The exit codes. The numbers are part of the interface: scripts compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// The app did not start or broke, or something on this machine failed.
+    /// The app did not start or failed, or an operation on this machine failed.
     Failed = 1,
-    /// The command line or the data it names cannot be used.
+    /// The command line or its data is invalid.
     Usage = 2,
     /// A service does not build.
     Build = 3,
@@ -24,9 +24,9 @@ pub(crate) enum Exit {
     NotFound = 6,
     /// A binary's manifest is missing, unreadable or contradicts another.
     Manifest = 7,
-    /// The gateway refused what was sent.
+    /// The gateway or AWS refused the request.
     Refused = 8,
-    /// The function that was invoked failed.
+    /// The invoked function failed.
     Function = 9,
     /// `check` found functions with the same id.
     DuplicateId = 20,
@@ -34,13 +34,13 @@ pub(crate) enum Exit {
     RouteConflict = 21,
     /// `check` found an event that a subscriber cannot read.
     SchemaMismatch = 22,
-    /// `check` found a name that AWS refuses.
+    /// `check` found a name that AWS does not allow.
     BadName = 23,
-    /// `check` found an event that nobody emits, and was told that this is an error.
+    /// `check` found an event without an emitter, with `--deny`.
     NeverEmitted = 24,
-    /// `check` found a loop, and was told that this is an error.
+    /// `check` found a loop, with `--deny`.
     Loop = 25,
-    /// `check` found an event that nobody gets, and was told that this is an error.
+    /// `check` found an event without a subscriber, with `--deny`.
     NeverSubscribed = 26,
     /// `check --start` found a function that cannot start.
     CannotStart = 27,
@@ -48,30 +48,30 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// As shown by `--help`.
+/// The list in `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
     0  done
     1  the app did not start, or something on this machine failed
-    2  the command line, or the data it names, cannot be used
+    2  the command line or its data is invalid
     3  a service does not build
     4  a port is in use
     5  no gateway answers
     6  no such function, package or file
     7  a binary's manifest is missing, unreadable or contradictory
-    8  the gateway, or AWS, refused what was sent
-    9  the function that was invoked failed
+    8  the gateway or AWS refused the request
+    9  the invoked function failed
    20  check: two functions have the same id
    21  check: routes conflict
-   22  check: what is emitted is not what a subscriber reads
-   23  check: AWS refuses a name
+   22  check: an emitted event does not match what a subscriber reads
+   23  check: AWS does not allow a name
    24  check: no service emits an event, with --deny never-emitted
    25  check: an event leads back to itself, with --deny loop
    26  check: no service subscribes to an event, with --deny never-subscribed
    27  check: a function cannot start, with --start
   130  interrupted before the app was ready, or by a second Ctrl-C";
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -79,7 +79,7 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
-/// An error that explains another.
+/// An error with our message and its cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct Because {
@@ -96,18 +96,18 @@ impl Failure {
         Self { exit, error: error.into(), hint: None }
     }
 
-    /// A failure in words of ours, with its cause.
+    /// Creates a failure with our message and its cause.
     pub(crate) fn because(exit: Exit, message: String, source: impl Error + Send + Sync + 'static) -> Self {
         Self::new(exit, Because { message, source: Box::new(source) })
     }
 
-    /// Adds what the user can do about it.
+    /// Adds a hint on what the user can do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Prints the error with its causes, and gives the exit code.
+    /// Prints the error with its causes. Returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         anstream::eprintln!("{RED}error{RED:#}: {}", chain(self.error.as_ref()));
         if let Some(hint) = &self.hint {

@@ -1,4 +1,4 @@
-//! Options that say where the gateway and the local Lambda are, and times as people write them.
+//! Options for the addresses of the gateway and the local Lambda, and the parser of times.
 
 use clap::Args;
 use eg_sdk::Settings;
@@ -7,33 +7,33 @@ use time::{Duration, OffsetDateTime};
 
 use crate::running::Running;
 
-/// Where the gateway is, and who asks.
+/// The address of the gateway and the credentials for it.
 #[derive(Debug, Args)]
 pub(crate) struct Gateway {
-    /// The gateway's Events API [default: of the app that runs here, else http://localhost:4000]
+    /// URL of the gateway's Events API [default: that of the app running here, else http://localhost:4000]
     #[arg(long, env = "EVENT_GATEWAY_URL")]
     pub(crate) url: Option<String>,
-    /// The gateway's Config API [default: of the app that runs here, or port 4001 of the host in --url]
+    /// URL of the gateway's Config API [default: that of the app running here, else port 4001 of the host in --url]
     #[arg(long, env = "EVENT_GATEWAY_CONFIG_URL", value_name = "URL")]
     pub(crate) config_url: Option<String>,
-    /// The space that it is about.
+    /// The gateway's space.
     #[arg(long, env = "EVENT_GATEWAY_SPACE", default_value = "default")]
     pub(crate) space: String,
-    /// The key that the gateway asks for.
+    /// The gateway's access key.
     #[arg(long, env = "EVENT_GATEWAY_ACCESS_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) access_key: Option<String>,
 }
 
-/// Where functions are invoked, and queues are.
+/// The address of the local Lambda, which also serves queues.
 #[derive(Debug, Args)]
 pub(crate) struct LocalLambda {
-    /// The local Lambda [default: of the app that runs here, else http://localhost:9001]
+    /// URL of the local Lambda [default: that of the app running here, else http://localhost:9001]
     #[arg(long, env = "AWS_ENDPOINT_URL_LAMBDA", value_name = "URL")]
     lambda_url: Option<String>,
 }
 
 impl LocalLambda {
-    /// Without a slash at its end.
+    /// Returns the URL without a trailing slash.
     pub(crate) fn url(&self) -> String {
         let url = self.lambda_url.clone().filter(|url| !url.is_empty());
         let url = url.or_else(|| Some(Running::here()?.lambda));
@@ -42,7 +42,7 @@ impl LocalLambda {
 }
 
 impl Gateway {
-    /// As the SDK takes them. An empty variable counts as unset.
+    /// Returns the settings for the SDK. An empty variable counts as unset.
     pub(crate) fn settings(&self) -> Settings {
         self.settings_beside(Running::here())
     }
@@ -51,7 +51,7 @@ impl Gateway {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let mut settings = Settings::default();
         let (url, config) = (self.url.as_deref().and_then(given), self.config_url.as_deref().and_then(given));
-        // Whoever names another gateway does not mean this one's Config API.
+        // A URL of another gateway must not be combined with this app's Config API.
         let running = running.filter(|running| url.as_ref().is_none_or(|url| *url == running.events));
         settings.config_url = config.or_else(|| running.as_ref().map(|running| running.config.clone()));
         settings.url = url.or(running.map(|running| running.events)).unwrap_or(settings.url);
@@ -61,7 +61,7 @@ impl Gateway {
     }
 }
 
-/// A time: `10m` (ago), `2026-01-31T12:00:00Z`, or `2026-01-31`.
+/// Parses a time: `10m` (ago), `2026-01-31T12:00:00Z`, or `2026-01-31`.
 pub(crate) fn moment(text: &str) -> Result<OffsetDateTime, String> {
     moment_at(text, OffsetDateTime::now_utc())
 }

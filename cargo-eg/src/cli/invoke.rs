@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum};
 
 use super::gateway::{Gateway, LocalLambda};
 
-/// Emit an event, ask the function that answers it, or put messages into a local queue.
+/// Emit an event, call a synchronous subscriber, or send a message to a local queue.
 ///
-/// Prints what was emitted and the event's id. The gateway has it on disk then. A local gateway also says who got it.
+/// Prints the event's type and id once the gateway has stored the event on disk. A local gateway also lists its subscribers.
 #[derive(Debug, Args)]
 #[command(after_help = EMIT_EXAMPLES)]
 pub(crate) struct Emit {
-    /// Type of the event, for example user.created.
+    /// Event type, for example user.created.
     #[arg(long, value_name = "TYPE", required_unless_present = "queue")]
     pub(crate) event: Option<String>,
     /// Payload: JSON, @FILE, or - for standard input.
@@ -24,28 +24,28 @@ pub(crate) struct Emit {
         conflicts_with = "sample"
     )]
     pub(crate) data: Option<String>,
-    /// Make the payload from the event's schema in the services of the app that runs here, else of the workspace.
+    /// Generate the payload from the event's schema in the services of the app running here, else of the workspace.
     #[arg(long)]
     pub(crate) sample: bool,
-    /// Who emits: a URI or an absolute path.
+    /// Source of the event: a URI or an absolute path.
     #[arg(long, value_name = "URI", default_value = "/cli/cargo-eg")]
     pub(crate) source: String,
-    /// What the event is about.
+    /// Subject of the event.
     #[arg(long)]
     pub(crate) subject: Option<String>,
-    /// Id of the event; without it, a new one.
+    /// Id of the event [default: a new UUID]
     #[arg(long)]
     pub(crate) id: Option<String>,
-    /// Wait for the function with a sync subscription, and print its answer.
+    /// Wait for the function with a synchronous subscription, and print its answer.
     #[arg(long)]
     pub(crate) sync: bool,
-    /// The path that the event is posted to.
+    /// Path to which the event is posted.
     #[arg(long, default_value = "/", requires = "sync")]
     pub(crate) path: String,
-    /// Put the payload into this queue of the local app, in place of emitting an event.
+    /// Send the payload to this queue of the local app instead of emitting an event.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "sample", "subject", "id", "sync"])]
     pub(crate) queue: Option<String>,
-    /// The message group, which every message of a FIFO queue has.
+    /// Message group; required for FIFO queues.
     #[arg(long, value_name = "NAME", requires = "queue")]
     pub(crate) group: Option<String>,
     #[command(flatten)]
@@ -66,10 +66,11 @@ Examples:
   cargo eg emit --event price.asked --data '{\"product\":7}' --sync
   cargo eg emit --queue orders --data '{\"order\":1}'";
 
-/// Invoke one function of the local app, as AWS's tools would.
+/// Invoke one function of the local app through Lambda's Invoke API.
 ///
-/// Prints the function's result on stdout and its log on stderr. The payload goes to the function as it is: an event, a
-/// request as the gateway or AWS sends it, or messages of a queue. Without one, a sample for its first trigger is sent.
+/// Prints the function's result on stdout and its log on stderr. The function receives the payload unchanged: an event, a
+/// request as sent by the gateway or AWS, or messages of a queue. Without a payload, it receives a sample for its first
+/// trigger.
 #[derive(Debug, Args)]
 #[command(after_help = INVOKE_EXAMPLES)]
 pub(crate) struct Invoke {
@@ -79,10 +80,10 @@ pub(crate) struct Invoke {
     /// Payload: JSON, @FILE, or - for standard input.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
-    /// Make the payload from the function's triggers and schemas; with --data, that is its body, data or message.
+    /// Generate the payload from the function's triggers and schemas; --data sets its body, data or message.
     #[arg(long, value_name = "KIND")]
     pub(crate) sample: Option<SampleKind>,
-    /// Print the payload in place of sending it.
+    /// Print the payload instead of sending it.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Do not show the function's log.
@@ -90,15 +91,15 @@ pub(crate) struct Invoke {
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
-    /// Packages or folders with packages that have the function; they are built for their manifests [default: those of the
-    /// app that runs here, else the current directory]
+    /// Packages or folders with packages that contain the function; built to read their manifests [default: those of the
+    /// app running here, else the current directory]
     #[arg(long = "in", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
 }
 
-/// What a sample payload is.
+/// The kind of a sample payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SampleKind {
     /// A request through API Gateway.
@@ -107,7 +108,7 @@ pub(crate) enum SampleKind {
     Event,
     /// A batch of one message.
     Sqs,
-    /// The clock's event.
+    /// An event of EventBridge Scheduler.
     Schedule,
 }
 

@@ -1,4 +1,4 @@
-//! Options of the commands that look at code and logs: `check`, `manifest`, `logs`, `completions`.
+//! Options of `check`, `manifest`, `logs` and `completions`.
 
 use std::path::PathBuf;
 
@@ -10,43 +10,42 @@ use super::StateDir;
 use super::gateway::moment;
 use crate::check::{CLASSES, Class};
 
-/// Check all services together: routes, names, events that nobody emits, loops, schemas.
+/// Check all services together: ids, routes, names, schemas, missing emitters, loops.
 ///
-/// Reads the manifests of the services, after building them, and compares them with each other.
-/// Runs nothing, except with --start: which states a function needs is not in its manifest, and a
-/// service says at its start when one is missing.
+/// Builds the services, reads their manifests, and compares them. Runs no code, except with --start,
+/// which starts every function once to find missing states.
 ///
 /// Classes of findings, with the exit code when one of them is an error:
 ///   duplicate-id      error    20  two functions have the same id
-///   route-conflict    error    21  two functions answer the same, or routes exclude each other
-///   schema-mismatch   error    22  what is emitted is not what a subscriber reads
-///   bad-name          error    23  AWS refuses the name
-///   never-emitted     warning  24  subscribed to, but no service emits it
+///   route-conflict    error    21  two functions have the same route, or routes conflict
+///   schema-mismatch   error    22  an emitted event does not match what a subscriber reads
+///   bad-name          error    23  AWS does not allow the name
+///   never-emitted     warning  24  no service emits an event that has subscribers
 ///   loop              warning  25  an event leads back to itself
-///   never-subscribed  note     26  emitted, but no service subscribes to it
-///   cannot-start      error    27  a state is missing, or the service ends at its start (with --start)
+///   never-subscribed  note     26  no service subscribes to an emitted event
+///   cannot-start      error    27  a state is missing, or the service exits at start (with --start)
 ///
-/// With errors of several classes, the first of them in this order is the exit code. Warnings and
-/// notes alone exit with 0.
+/// The exit code is that of the first class in this list with an error. Warnings and notes alone
+/// exit with 0.
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Check {
     /// Packages or folders with packages to check, as for `cargo eg run`.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Start every function once, with a data folder that is gone afterwards, and call none.
+    /// Start every function once, with a temporary data folder, without calling it.
     #[arg(long)]
     pub(crate) start: bool,
-    /// Say nothing about findings of this class.
+    /// Ignore findings of this class.
     #[arg(long, value_name = "CLASS", value_parser = PossibleValuesParser::new(CLASSES.map(Class::name)))]
     pub(crate) allow: Vec<String>,
-    /// Make findings of this class errors; `warnings` stands for all that are warnings.
+    /// Treat findings of this class as errors; `warnings` selects all warnings.
     #[arg(long, value_name = "CLASS", value_parser = PossibleValuesParser::new(CLASSES.map(Class::name).into_iter().chain(["warnings"])))]
     pub(crate) deny: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Build with optimisations.
+    /// Build with the release profile.
     #[arg(long)]
     pub(crate) release: bool,
 }
@@ -58,25 +57,25 @@ Examples:
   cargo eg check --start
   cargo eg check --allow never-emitted --json | jq '.findings[].message'";
 
-/// Show what a function printed, with Lambda's START, END and REPORT lines.
+/// Show a function's log, with Lambda's START, END and REPORT lines.
 ///
-/// Reads the log of this and earlier local runs, whether the app is running or not; with --stack, CloudWatch's.
+/// Reads the log of current and earlier local runs, even if the app is not running. With --stack, reads CloudWatch.
 #[derive(Debug, Args)]
 #[command(after_help = LOGS_EXAMPLES)]
 pub(crate) struct Logs {
     /// Name or id of the function, for example create_user or users-create_user.
     #[arg(long, value_name = "NAME")]
     pub(crate) function: String,
-    /// Go on with what is added, until Ctrl-C.
+    /// Follow the log until Ctrl-C.
     #[arg(long)]
     pub(crate) tail: bool,
-    /// Only what was printed since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
+    /// Only lines printed since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<OffsetDateTime>,
-    /// Read from CloudWatch what a function of this deployed stack printed.
+    /// Read the log of a function in this deployed stack from CloudWatch.
     #[arg(long, value_name = "NAME", conflicts_with = "state_dir")]
     pub(crate) stack: Option<String>,
-    /// Region of the stack [default: as your AWS configuration says]
+    /// Region of the stack [default: from your AWS configuration]
     #[arg(long, requires = "stack")]
     pub(crate) region: Option<String>,
     /// CloudWatch's endpoint, for tests and private networks.
@@ -92,19 +91,19 @@ Examples:
   cargo eg logs --function create_user --since 10m --tail
   cargo eg logs --function create_user --stack shop-production --since 1h";
 
-/// Print the manifest of a service: its functions, what triggers them and what they emit.
+/// Print the manifest of a service: its functions, their triggers and the events that they emit.
 ///
-/// Reads it from the binary without running it, also if it was stripped or made for another machine.
+/// Reads the manifest from the binary without running it, even if the binary is stripped or cross-compiled.
 #[derive(Debug, Args)]
 #[command(after_help = MANIFEST_EXAMPLES)]
 pub(crate) struct Manifest {
-    /// A package (or its folder), which is built first, or a binary; else the current directory's package.
+    /// A package or its folder, which is built first, or a binary [default: the package in the current directory]
     #[arg(value_name = "PACKAGE|BINARY")]
     pub(crate) of: Option<String>,
     /// Print the manifest as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Build with optimisations.
+    /// Build with the release profile.
     #[arg(long)]
     pub(crate) release: bool,
 }
@@ -115,7 +114,7 @@ Examples:
   cargo eg manifest target/aarch64-unknown-linux-gnu/release/users
   cargo eg manifest users --json | jq -r '.functions[].id'";
 
-/// Print the script that completes `cargo eg` in a shell.
+/// Print a shell completion script for `cargo eg`.
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(crate) struct Completions {
@@ -123,7 +122,7 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// Shells that can be told how to complete.
+/// Shells with a completion script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
     /// GNU Bash.

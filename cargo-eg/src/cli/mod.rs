@@ -1,4 +1,4 @@
-//! The command line: commands, options and their help. Checks what can be checked without looking around.
+//! The command line: commands, options and their help. Validates arguments; leaves everything else to `commands`.
 
 mod gateway;
 mod invoke;
@@ -29,7 +29,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Event-driven applications in Rust: make services, run them locally, see what becomes of every event.
+/// Build event-driven applications in Rust: create services, run them locally, and trace every event.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-eg", bin_name = "cargo eg", version, styles = STYLES, after_help = exit::CODES)]
 pub(crate) struct Cli {
@@ -56,56 +56,57 @@ pub(crate) enum Command {
 
 /// Build the services and run them with a local event gateway and a local Lambda.
 ///
-/// Builds each service, reads the manifest in its binary, starts its functions as Lambda would, and
-/// registers functions, event types and subscriptions at the gateway. What has disappeared from the code
-/// disappears from the gateway; what others registered stays. Runs until Ctrl-C.
+/// Builds each service, reads the manifest in its binary, starts its functions as Lambda would, and registers functions,
+/// event types and subscriptions at the gateway. When something disappears from the code, it disappears from the gateway.
+/// Registrations by other programs stay. Runs until Ctrl-C.
 ///
-/// Follows the sources: after a change it builds, starts the new versions, and ends the old ones when they have
-/// finished what they are doing; no event and no request is lost. What does not build or start leaves the last
-/// version running.
+/// Watches the sources. After a change it builds, starts the new versions, and ends the old ones once they have finished
+/// their work, so no event or request is lost. If a service does not build or start, its last version keeps running.
 ///
-/// #[schedule] functions are called on time, in UTC. #[queue] functions get what is sent to their queues
-/// (`cargo eg emit --queue NAME`, or any AWS SDK with AWS_ENDPOINT_URL_SQS set to the lambda address), in batches
-/// as on Lambda; what fails five times is in the queue NAME-dead-letters: see `cargo eg dead-letters --queue NAME`.
+/// Calls #[schedule] functions on schedule, in UTC. Delivers messages to #[queue] functions in batches, as Lambda does.
+/// Send messages with `cargo eg emit --queue NAME`, or with any AWS SDK and AWS_ENDPOINT_URL_SQS set to the lambda
+/// address. A message that fails five times moves to the queue NAME-dead-letters; list those with
+/// `cargo eg dead-letters --queue NAME`.
 ///
-/// Functions in other languages stand in an eg.toml in a PATH, or below it, and run in its folder. Without PATH, the
-/// one in the current directory counts, and those below services/.
+/// Declare functions in other languages in an eg.toml. They run in its folder. `run` reads the eg.toml files in and below
+/// each PATH; without PATH, the one in the current directory and those below services/.
 ///
-/// Without PATH: the packages of the workspace below the current directory that depend on eg-runtime and
-/// have a binary; in the workspace's root only those in services/, if there is such a folder, else all
-/// but those in examples/. With PATH: those packages there, or in the folders below.
+/// Without PATH, `run` takes the packages below the current directory that depend on eg-runtime and have a binary. In the
+/// root of a workspace it takes only those in services/, or all except examples/ if there is no services/. With PATH, it
+/// takes the packages there, or in the folders below.
 ///
-/// Functions see your environment, without AWS_* but with AWS_ENDPOINT_URL_* (for what plays a service of AWS here),
-/// without CARGO*, EVENT_GATEWAY_*, PORT and EVENT_BUS, and with Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS and EG_DATA_DIR, a folder
-/// that survives restarts. They run in their package's folder.
+/// Functions run in the folder of their package. They get your environment without the variables CARGO*,
+/// EVENT_GATEWAY_*, AWS_*, PORT and EVENT_BUS, except AWS_ENDPOINT_URL_*, which names local replacements for AWS services.
+/// `run` adds Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS, and EG_DATA_DIR, a
+/// folder that survives restarts.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
     /// Packages or folders with packages to run.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Port of the gateway's Events API: HTTP requests and events. 0 takes a free one.
+    /// Port of the gateway's Events API, for HTTP requests and events. 0 chooses a free port.
     #[arg(long, default_value_t = 4000)]
     pub(crate) port: u16,
-    /// Port of the gateway's Config API. 0 takes a free one.
+    /// Port of the gateway's Config API. 0 chooses a free port.
     #[arg(long, default_value_t = 4001)]
     pub(crate) config_port: u16,
-    /// Port of the local Lambda's Invoke API. 0 takes a free one.
+    /// Port of the local Lambda's Invoke API. 0 chooses a free port.
     #[arg(long, default_value_t = 9001)]
     pub(crate) lambda_port: u16,
-    /// Build with optimisations.
+    /// Build with the release profile.
     #[arg(long)]
     pub(crate) release: bool,
-    /// Do not follow changes of the sources.
+    /// Do not watch the sources.
     #[arg(long)]
     pub(crate) no_watch: bool,
-    /// Do not call functions by the clock.
+    /// Do not call functions on schedule.
     #[arg(long)]
     pub(crate) no_schedules: bool,
-    /// Seconds until a message of a queue that was not handled comes again.
+    /// Visibility timeout of queues: seconds until an unhandled message is delivered again.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) queue_visibility: u32,
-    /// First remove what earlier runs left: events, dead letters, messages, logs and the services' data.
+    /// Start with empty state: delete events, dead letters, messages, logs and the services' data of earlier runs.
     #[arg(long)]
     pub(crate) fresh: bool,
     #[command(flatten)]
@@ -120,7 +121,7 @@ Examples:
   cargo eg run --port 8080 --config-port 8081 --lambda-port 8082
 
 An eg.toml:
-  service = \"pictures\"            # else the name of its folder
+  service = \"pictures\"            # default: the name of its folder
 
   [[function]]
   name = \"resize\"
@@ -135,7 +136,7 @@ An eg.toml:
 
   [[function]]
   name = \"archive\"
-  url = \"http://localhost:8080/archive\"  # runs already; gets events and http requests
+  url = \"http://localhost:8080/archive\"  # runs elsewhere; gets events and http requests
   triggers = [{ event = \"picture.resized\" }]";
 
 #[derive(Debug, Args)]
@@ -145,12 +146,12 @@ pub(crate) struct StateDir {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// The command line of this process. Ends it when there is nothing to run.
+/// Parses the command line of this process. Exits after --help, --version or a usage error.
 pub(crate) fn parse() -> Cli {
     Cli::parse_from(arguments(std::env::args_os().collect()))
 }
 
-/// Cargo calls `cargo-eg eg run` for `cargo eg run`; both spellings mean the same.
+/// Drops the `eg` that cargo adds: it calls `cargo-eg eg run` for `cargo eg run`.
 fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.get(1).is_some_and(|first| first == "eg") {
         arguments.remove(1);

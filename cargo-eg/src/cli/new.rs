@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Make a new service, with functions and tests that work.
+/// Create a service with working functions and tests.
 ///
-/// The service has one HTTP route, one event that it emits, one function that is subscribed to it, and tests that need
-/// no server. In a workspace it becomes a member. Nothing that exists is overwritten.
+/// The service has an HTTP route, an event, a function that subscribes to the event, and tests that need no server. Inside
+/// a workspace it becomes a member. Existing files are never overwritten.
 ///
-/// eg-runtime is taken from: the workspace's dependencies, if they name it; --eg-path; the sources that this cargo-eg
-/// was built from, if they are still there; else the registry.
+/// The service depends on eg-runtime from the first of these: the workspace's dependencies; --eg-path; the sources from
+/// which this cargo-eg was built, if they still exist; the registry.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct New {
-    /// The service's name, or the folder to make; then its last part is the name.
+    /// Name of the service, or the folder to create, whose last part is the name.
     #[arg(value_name = "NAME")]
     pub(crate) path: PathBuf,
-    /// Make a workspace: two services in services/, and a crate of the events that they exchange.
+    /// Create a workspace: two services in services/, and a crate for the events that they share.
     #[arg(long)]
     pub(crate) workspace: bool,
-    /// A clone of Event Gateway for Rust; its eg-runtime is depended on by path.
+    /// A clone of Event Gateway for Rust whose eg-runtime the service uses by path.
     #[arg(long, value_name = "DIR")]
     pub(crate) eg_path: Option<PathBuf>,
 }

@@ -1,13 +1,13 @@
-//! Options of the commands that ask the gateway's store: `events`, `show`, `replay`, `dead-letters`.
+//! Options of the commands on the gateway's history: `events`, `show`, `replay`, `dead-letters`.
 
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
 use super::gateway::{Gateway, LocalLambda, moment};
 
-/// List the events that the gateway has accepted, the newest first.
+/// List the events that the gateway accepted, newest first.
 ///
-/// What became of one of them says `cargo eg show`.
+/// Use `cargo eg show` to see how an event was delivered.
 #[derive(Debug, Args)]
 #[command(after_help = EVENTS_EXAMPLES)]
 pub(crate) struct Events {
@@ -26,13 +26,13 @@ pub(crate) struct Events {
     /// Only events accepted since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<OffsetDateTime>,
-    /// Only events accepted until then.
+    /// Only events accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) until: Option<OffsetDateTime>,
-    /// The most events to list.
+    /// Maximum number of events.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) limit: usize,
-    /// Print one JSON object per event and line, payload included.
+    /// Print one JSON object per line and event, including the payload.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -46,17 +46,17 @@ Examples:
   cargo eg events --text donald.duck@disney.com --limit 5
   cargo eg events --json | jq .event.data";
 
-/// Show what became of an event at each subscription, and why.
+/// Show how an event was delivered to each subscription, and why.
 ///
-/// For every subscription: whether its filter let the event through and which clause did not, each attempt with its
-/// duration and error, when the next one is due, or why there is none.
+/// For each subscription: whether its filter matched, or which clause did not; each attempt with its duration and error;
+/// when the next attempt is due, or why there is none.
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
 pub(crate) struct Show {
-    /// Id of the event, or enough of its beginning or end to be the only one.
+    /// Id of the event, or a unique prefix or suffix of it.
     #[arg(value_name = "EVENT")]
     pub(crate) event: String,
-    /// The source of the event, to tell equal ids apart.
+    /// Source of the event, to distinguish equal ids.
     #[arg(long)]
     pub(crate) source: Option<String>,
     /// Print one JSON object.
@@ -69,17 +69,17 @@ pub(crate) struct Show {
 const SHOW_EXAMPLES: &str = "\
 Examples:
   cargo eg show 0199a5c3
-  cargo eg show f3ee5fc1          the end of an id, as `cargo eg run` shows it
+  cargo eg show f3ee5fc1          the end of an id, as shown by `cargo eg run`
   cargo eg show order-1 --source /services/shop --json";
 
-/// Deliver stored events once more.
+/// Deliver stored events again.
 ///
-/// Goes to the subscriptions that would get the events today, or to those of one function. Functions can tell a replay by the
-/// extension `replay`. Needs an EVENT or --since, so that it is not everything.
+/// Delivers to the subscriptions that match the events today, or to those of one function. Replayed events carry the
+/// extension `replay`. Requires EVENT or --since, to avoid replaying the whole history by accident.
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
 pub(crate) struct Replay {
-    /// Id of an event, or enough of its beginning or end to be the only one.
+    /// Id of an event, or a unique prefix or suffix of it.
     #[arg(value_name = "EVENT", required_unless_present = "since")]
     pub(crate) event: Option<String>,
     /// Only events of this type.
@@ -88,13 +88,13 @@ pub(crate) struct Replay {
     /// Only events from this source.
     #[arg(long)]
     pub(crate) source: Option<String>,
-    /// Events accepted since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
+    /// Only events accepted since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "event")]
     pub(crate) since: Option<OffsetDateTime>,
-    /// Events accepted until then.
+    /// Only events accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "event")]
     pub(crate) until: Option<OffsetDateTime>,
-    /// Only to this function, by name or id.
+    /// Only to this function (name or id).
     #[arg(long, value_name = "FUNCTION")]
     pub(crate) to: Option<String>,
     /// Print one JSON object.
@@ -110,10 +110,10 @@ Examples:
   cargo eg replay f3ee5fc1 --to send_welcome_email
   cargo eg replay --type user.created --since 1h";
 
-/// List what could not be delivered; show, retry or discard it.
+/// List, show, retry or discard failed deliveries.
 ///
-/// Those are the gateway's deliveries, which were rejected or failed too often. With --queue NAME: the messages that a
-/// #[queue] function of the local app did not handle; they wait in the queue NAME-dead-letters.
+/// Dead letters are deliveries that a function rejected, or that failed too often. With --queue NAME: the messages that a
+/// #[queue] function of the local app failed to handle, which are in the queue NAME-dead-letters.
 #[derive(Debug, Args)]
 #[command(after_help = LETTERS_EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DeadLetters {
@@ -141,25 +141,25 @@ pub(crate) enum LetterAction {
     Discard(DiscardLetters),
 }
 
-/// List dead letters, the newest first.
+/// List dead letters, newest first.
 #[derive(Debug, Args)]
 pub(crate) struct ListLetters {
-    /// Only those for this function, by name or id.
+    /// Only dead letters of this function (name or id).
     #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<String>,
     /// Only events of this type.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) ty: Option<String>,
-    /// List deliveries that reached the limit of their age instead.
+    /// List expired deliveries, which reached their age limit, instead.
     #[arg(long)]
     pub(crate) expired: bool,
-    /// The most dead letters to list.
+    /// Maximum number of dead letters.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) limit: usize,
-    /// Print one JSON object per dead letter and line.
+    /// Print one JSON object per line and dead letter.
     #[arg(long)]
     pub(crate) json: bool,
-    /// List those of this queue of the local app instead.
+    /// List the failed messages of this queue of the local app instead.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["function", "ty", "expired"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
@@ -168,10 +168,10 @@ pub(crate) struct ListLetters {
     pub(crate) gateway: Gateway,
 }
 
-/// Show one with its event and every attempt.
+/// Show a dead letter with its event and all attempts.
 #[derive(Debug, Args)]
 pub(crate) struct ShowLetter {
-    /// Its number, as the list shows it.
+    /// Number of the dead letter, as listed.
     #[arg(value_name = "NUMBER")]
     pub(crate) id: i64,
     /// Print one JSON object.
@@ -181,19 +181,19 @@ pub(crate) struct ShowLetter {
     pub(crate) gateway: Gateway,
 }
 
-/// Deliver one again, or all of them.
+/// Deliver one dead letter again, or all of them.
 #[derive(Debug, Args)]
 pub(crate) struct RetryLetters {
-    /// Its number, as the list shows it.
+    /// Number of the dead letter, as listed.
     #[arg(value_name = "NUMBER", required_unless_present_any = ["all", "queue"])]
     pub(crate) id: Option<i64>,
-    /// All dead letters of the space.
+    /// Select all dead letters of the space.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
-    /// Another payload in place of the event's: JSON, @FILE, or - for standard input.
+    /// Replace the event's payload: JSON, @FILE, or - for standard input.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true, conflicts_with = "all")]
     pub(crate) data: Option<String>,
-    /// All of this queue of the local app instead: they go back into it.
+    /// Move all failed messages of this queue of the local app back into the queue instead.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all", "data"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
@@ -205,16 +205,16 @@ pub(crate) struct RetryLetters {
     pub(crate) gateway: Gateway,
 }
 
-/// Take one off the list, or all of them. They stay in the history of their events.
+/// Discard one dead letter, or all of them. The history of their events keeps them.
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
-    /// Its number, as the list shows it.
+    /// Number of the dead letter, as listed.
     #[arg(value_name = "NUMBER", required_unless_present_any = ["all", "queue"])]
     pub(crate) id: Option<i64>,
-    /// All dead letters of the space.
+    /// Select all dead letters of the space.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
-    /// All of this queue of the local app instead: they are gone then.
+    /// Delete all failed messages of this queue of the local app instead.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]

@@ -6,34 +6,34 @@ use clap::{Args, ValueEnum};
 
 /// Print an AWS SAM template of the services: EventBridge, Lambda, an HTTP API, queues.
 ///
-/// Made from the manifests in the binaries. Each function gets a role that allows what its signature and its triggers
-/// say (to emit these event types under its own source, to read these queues) and nothing else; each that is called
-/// asynchronously has a queue for what failed, as its on-failure destination and as its rules' dead-letter queue. What
-/// the manifests ask for and AWS does not have is told on standard error.
+/// The template is derived from the manifests in the binaries. Each function gets a role that allows what its signature
+/// and triggers declare (emitting these event types under its own source, reading these queues) and nothing else. Each
+/// asynchronous function gets a queue for failed events: its on-failure destination and the dead-letter queue of its
+/// rules. Settings in the manifests that AWS does not support are reported on stderr.
 ///
-/// PATH as in `run`. The code of a service is expected in target/lambda/SERVICE/bootstrap, where `cargo lambda build`
-/// puts it. Functions that emit need the feature `eventbridge` of eg-runtime.
+/// PATH works as in `run`. The template expects the binary of a service at target/lambda/SERVICE/bootstrap, where
+/// `cargo lambda build` puts it. Functions that emit need the feature `eventbridge` of eg-runtime.
 #[derive(Debug, Args)]
 #[command(after_help = TEMPLATE_EXAMPLES)]
 pub(crate) struct Template {
     /// Packages or folders with packages.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// File to write to, instead of standard output.
+    /// Write to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// JSON instead of YAML.
+    /// Print JSON instead of YAML.
     #[arg(long)]
     pub(crate) json: bool,
-    /// What the functions' machines are.
+    /// Architecture of the functions.
     #[arg(long, value_enum, default_value_t = Architecture::Arm64)]
     pub(crate) architecture: Architecture,
-    /// Build with optimisations.
+    /// Build with the release profile.
     #[arg(long)]
     pub(crate) release: bool,
 }
 
-/// What Lambda runs on.
+/// Architectures of Lambda.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Architecture {
     #[value(name = "arm64")]

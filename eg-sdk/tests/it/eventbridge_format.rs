@@ -126,7 +126,7 @@ fn size_and_depth_are_limited_to_the_byte_and_level() {
     let e = of_size(MAX_EVENT_BYTES + 1).check_size(MAX_EVENT_BYTES).unwrap_err();
     assert_eq!(
         e.to_string(),
-        "it counts 1048577 bytes; the limit is 1048576. Put the payload elsewhere and emit a reference to it"
+        "its size is 1048577 bytes; the limit is 1048576. Store the payload elsewhere and emit a reference to it"
     );
     let of_depth = |levels: usize| format!(r#"{{"d":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
     assert!(Entry::new(event(&of_depth(1_100)), DetailFormat::Payload).is_ok());

@@ -116,10 +116,10 @@ fn every_rule_of_1_0_has_its_message() {
         (r#""id":"2""#, "attribute `id`: given twice"),
         (r#""subject":"""#, "attribute `subject`: is empty"),
         (r#""subject":5"#, "attribute `subject`: invalid type"),
-        (r#""subject":"a\u0007b""#, "attribute `subject`: holds U+0007"),
-        (r#""subject":"a\u0085b""#, "holds U+0085"),
-        (r#""subject":"\ufdd0""#, "holds U+FDD0"),
-        (r#""subject":"\ud83f\udfff""#, "holds U+1FFFF"),
+        (r#""subject":"a\u0007b""#, "attribute `subject`: contains U+0007"),
+        (r#""subject":"a\u0085b""#, "contains U+0085"),
+        (r#""subject":"\ufdd0""#, "contains U+FDD0"),
+        (r#""subject":"\ud83f\udfff""#, "contains U+1FFFF"),
         (r#""subject":"\ud800""#, "attribute `subject`"),
         (r#""time":"yesterday""#, "attribute `time`: `yesterday`"),
         (r#""time":"""#, "attribute `time`"),
@@ -150,7 +150,7 @@ fn every_rule_of_1_0_has_its_message() {
         (r#""ext":1.0"#, "extensions are"),
         (r#""ext":2147483648"#, "32-bit integers"),
         (r#""ext":-2147483649"#, "32-bit integers"),
-        (r#""ext":"a\nb""#, "attribute `ext`: holds U+000A"),
+        (r#""ext":"a\nb""#, "attribute `ext`: contains U+000A"),
         (r#""ext":"a","ext":"b""#, "attribute `ext`: given twice"),
         (r#""ext":null,"ext":"b""#, "attribute `ext`: given twice"),
         (r#""data":1,"data":2"#, "attribute `data`: given twice"),
@@ -179,7 +179,7 @@ fn required_attributes_of_1_0_are_required_and_not_empty() {
     }
     invalid(&v1("").replace("/s", "a b"), "attribute `source`: `a b` is not a URI reference");
     invalid(&v1("").replace("/s", "/%zz"), "is not a URI reference");
-    invalid(&v1("").replace(r#""t""#, r#""\t""#), "attribute `type`: holds U+0009");
+    invalid(&v1("").replace(r#""t""#, r#""\t""#), "attribute `type`: contains U+0009");
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn what_is_no_event_at_all_is_told_apart() {
         ("{", "not a CloudEvent in JSON"),
         ("[]", "an event, which is a JSON object"),
         ("null", "an event, which is a JSON object"),
-        ("{}", "neither `specversion`"),
+        ("{}", "the event has neither `specversion`"),
         (r#"{"specversion":null}"#, "`specversion` is ``"),
         (r#"{"specversion":"0.3","id":"1","source":"/s","type":"t"}"#, "`specversion` is `0.3`"),
         (r#"{"specversion":1.0}"#, "attribute `specversion`"),
-        (r#"{"cloudEventsVersion":""}"#, "neither `specversion`"),
+        (r#"{"cloudEventsVersion":""}"#, "the event has neither `specversion`"),
     ] {
         invalid(json, expected);
     }

@@ -53,7 +53,7 @@ async fn what_is_no_event_of_the_type_is_answered_with_400() {
     let (headers, payload) = event(json!({"id": "x"})).to_http_binary().unwrap();
     for (headers, body, status, expected) in [
         (headers, payload, 400, "payload of event `user.created` (id 1): data.id: invalid type"),
-        (structured.clone(), "{}".into(), 400, "neither `specversion`"),
+        (structured.clone(), "{}".into(), 400, "the event has neither `specversion`"),
         (batch, body, 400, "is a batch of events"),
         (structured, vec![b' '; 1_001].into(), 413, "length limit exceeded"),
     ] {

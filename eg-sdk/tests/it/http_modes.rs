@@ -80,7 +80,7 @@ fn headers_of_others_are_read_leniently_but_not_wrongly() {
     }
     for (pairs, expected) in [
         (vec![("ce-subject", "%ff")], "attribute `subject`: its header is not UTF-8"),
-        (vec![("ce-subject", "%0a")], "attribute `subject`: holds U+000A"),
+        (vec![("ce-subject", "%0a")], "attribute `subject`: contains U+000A"),
         (vec![("ce-subject", "")], "attribute `subject`: is empty"),
         (vec![("ce-subject", "a"), ("ce-subject", "b")], "attribute `ce-subject`: header given twice"),
         (vec![("ce-time", "now")], "attribute `time`"),
@@ -234,7 +234,7 @@ fn messages_of_any_mode_are_read_and_others_are_not() {
         ("application/cloudevents+avro", "`application/cloudevents+avro` is not a format"),
         ("application/cloudevents", "`application/cloudevents` is not a format"),
         ("application/cloudevents-batch+json", "is a batch of events; one event is wanted"),
-        ("text/plain", "neither `specversion`"),
+        ("text/plain", "the event has neither `specversion`"),
     ] {
         let headers = headers(&[("content-type", content_type)]);
         let e = CloudEvent::from_http(&headers, structured.1.clone()).unwrap_err().to_string();

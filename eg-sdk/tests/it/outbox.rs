@@ -228,7 +228,10 @@ async fn a_state_that_changed_meanwhile_is_decided_upon_anew() {
     let event = order(1);
     let error = reserve(&outbox, &gateway, &event).await.unwrap_err();
     let id = event.id();
-    assert_eq!(error.to_string(), format!("too many others change what {id} of /orders is about; try again"));
+    assert_eq!(
+        error.to_string(),
+        format!("other writers keep changing the state that {id} of /orders affects; try again")
+    );
 }
 
 #[tokio::test]
