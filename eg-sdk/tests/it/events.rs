@@ -338,7 +338,7 @@ fn batches_say_which_event_is_invalid() {
         let e = CloudEvent::batch_from_json(json.as_bytes()).unwrap_err().to_string();
         assert!(e.contains(expected), "{e}");
     };
-    check(format!("[{},{{}}]", v1("")), "event 2 of the batch: neither");
+    check(format!("[{},{{}}]", v1("")), "event 2 of the batch: the event has neither");
     check(v1(""), "not a CloudEvent in JSON");
     let broken = [events[0].clone(), events[0].clone().with_id("")];
     let e = CloudEvent::batch_to_json(&broken).unwrap_err().to_string();

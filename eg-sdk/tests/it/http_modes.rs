@@ -231,9 +231,12 @@ fn messages_of_any_mode_are_read_and_others_are_not() {
         assert_eq!(CloudEvent::from_http(&lenient, structured.1.clone()).unwrap(), event());
     }
     for (content_type, expected) in [
-        ("application/cloudevents+avro", "`application/cloudevents+avro` is not a format"),
-        ("application/cloudevents", "`application/cloudevents` is not a format"),
-        ("application/cloudevents-batch+json", "is a batch of events; one event is wanted"),
+        (
+            "application/cloudevents+avro",
+            "`application/cloudevents+avro` is not a supported CloudEvents format",
+        ),
+        ("application/cloudevents", "`application/cloudevents` is not a supported CloudEvents format"),
+        ("application/cloudevents-batch+json", "is a batch of events; a single event is expected"),
         ("text/plain", "the event has neither `specversion`"),
     ] {
         let headers = headers(&[("content-type", content_type)]);
