@@ -6,21 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cargo_eg::emulator::{self, Emulator};
 use cargo_eg::manifest::{Function, Trigger};
 use eg_gateway::{Activity, Gateway};
+use eg_local::Observer;
+use eg_local::emulator::{self, Emulator};
+use eg_local::queues::{self, Mapping, Mappings, Queues};
+use eg_local::schedules::{Schedule, Schedules, Timed};
 use eg_sdk::{EventGateway, Settings};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{Deployment, deployments, tidy};
 use crate::exit::{Exit, Failure, chain};
-use crate::happenings::Happenings;
-use crate::invoke::Lambda;
-use crate::queues::{self, Mapping, Mappings, Queues};
 use crate::register::register;
 use crate::running::{Named, Running};
-use crate::schedules::{Schedule, Schedules, Timed};
 use crate::services::Service;
 use crate::state::{Lock, State};
 
@@ -86,7 +85,7 @@ impl App {
         state: &State,
         lock: Option<Lock>,
         options: Options,
-        happenings: &Happenings,
+        observer: &Observer,
     ) -> Result<Self, Failure> {
         let lock = lock.map_or_else(|| state.lock(), Ok)?;
         tidy(&state.binaries(), &BTreeSet::new());
@@ -96,9 +95,8 @@ impl App {
         // an earlier run and starts at once with them. They wait until the functions are there.
         let emulator = bind(state, options.ports.lambda, &queues).await?;
         let gateway = start_gateway(state, options.ports, emulator.url()).await?;
-        let lambda = Lambda::new(emulator.url());
-        let mappings = Mappings::new(queues.clone(), lambda.clone(), happenings.clone());
-        let schedules = options.schedules.then(|| Schedules::new(lambda, happenings.clone()));
+        let mappings = Mappings::new(queues.clone(), emulator.invoker(), observer.clone());
+        let schedules = options.schedules.then(|| Schedules::new(emulator.invoker(), observer.clone()));
         let state = state.clone();
         let (running, binaries) = (BTreeMap::new(), Default::default());
         let mut app =

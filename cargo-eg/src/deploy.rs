@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cargo_eg::emulator::FunctionSpec;
+use eg_local::emulator::FunctionSpec;
 use cargo_eg::manifest::Function;
 
 use crate::declared::Program;

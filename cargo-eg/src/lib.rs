@@ -1,5 +1,3 @@
-//! The parts of `cargo eg` that other programs can use: the local Lambda and the manifest reader.
-//! The command line itself is the binary's.
+//! The part of `cargo eg` that other programs can use: the manifest reader. The command line itself is the binary's.
 
-pub mod emulator;
 pub mod manifest;

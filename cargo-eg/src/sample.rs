@@ -1,6 +1,6 @@
 //! Sample values: one that a JSON Schema allows, and payloads as they reach a function from each kind of trigger.
 
-use cargo_eg::emulator::{ACCOUNT, REGION};
+use eg_local::emulator::{ACCOUNT, REGION};
 use eg_sdk::CloudEvent;
 use serde_json::{Map, Value, json};
 

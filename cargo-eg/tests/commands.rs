@@ -182,7 +182,7 @@ fn a_manifest_is_printed_for_packages_and_binaries() {
     let app = App::new();
     app.service("users", &[record("users", "create", "GET /users")], &Main::Serves);
     app.service("empty", &[], &Main::Other("fn main() {}"));
-    let program = example("function");
+    let program = example("fixture");
     let of_binary = app.eg(&["manifest", program.to_str().unwrap(), "--json"]);
     let printed: Manifest = serde_json::from_str(&of_binary.stdout).unwrap();
     assert_eq!(printed, Manifest::read(&program).unwrap());

@@ -8,22 +8,25 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use eg_local::emulator::{Emulator, FunctionSpec, Options};
 use eg_sdk::config::{Function, Provider, Subscription};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::app::{App, Main, record};
 use support::gateway::Running;
-use support::{Local, spec};
+use support::example;
 
 /// A URL where nothing listens: port 1 needs privileges.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_is_invoked_with_its_log() {
-    let local = Local::start(spec("echo")).await;
     let app = App::new();
+    let mut emulator = Emulator::bind(Options::new(app.path().join("logs"))).await.unwrap();
+    emulator.deploy(FunctionSpec::new("fixture-echo", "echo", example("fixture"), app.path())).unwrap();
+    emulator.open();
     app.write("event.json", "{\"do\": \"fail\", \"why\": \"no database\"}");
-    let lambda = local.emulator.url().to_owned();
+    let lambda = emulator.url().to_owned();
     let invoke = |arguments: &[&str]| {
         app.eg(&[&["invoke"], arguments, &["--lambda-url", &lambda, "--config-url", NOWHERE]].concat())
     };

@@ -14,7 +14,7 @@ use support::example;
 
 #[test]
 fn a_programs_manifest_is_read_without_running_it() {
-    let manifest = Manifest::read(&example("function")).unwrap();
+    let manifest = Manifest::read(&example("fixture")).unwrap();
     let expected = json!({
         "service": "fixture",
         "version": "0.3.0",
@@ -41,7 +41,7 @@ fn a_programs_manifest_is_read_without_running_it() {
 fn a_stripped_program_still_has_its_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let stripped = folder.path().join("function");
-    let status = Command::new("strip").arg("-o").arg(&stripped).arg(example("function")).status();
+    let status = Command::new("strip").arg("-o").arg(&stripped).arg(example("fixture")).status();
     assert!(status.expect("strip belongs to the C toolchain that rustc links with").success());
     assert_eq!(Manifest::read(&stripped).unwrap().functions.len(), 2);
 }
@@ -151,7 +151,7 @@ fn files_that_are_no_programs_are_refused() {
     let unreadable = |error: &ManifestError| matches!(error, ManifestError::Unreadable { .. });
     check(&file("empty", b""), not_a_program);
     check(&file("script", b"#!/bin/sh\necho {}\n"), not_a_program);
-    let program = std::fs::read(example("function")).unwrap();
+    let program = std::fs::read(example("fixture")).unwrap();
     check(&file("beginning", &program[..100]), not_a_program);
     check(&folder.path().join("missing"), unreadable);
     check(folder.path(), unreadable);
@@ -161,7 +161,7 @@ fn files_that_are_no_programs_are_refused() {
 fn a_damaged_record_is_quoted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("function");
-    let mut program = std::fs::read(example("function")).unwrap();
+    let mut program = std::fs::read(example("fixture")).unwrap();
     let record = b"{\"package\":\"fixture\"";
     let place = program.windows(record.len()).position(|window| window == record).unwrap();
     program[place + 1] = b'!';

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
 
 /// Part → the parts it may build upon.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("eg-macros", &[]),
     ("eg-sdk", &["eg-macros"]),
     ("eg-runtime", &["eg-macros", "eg-sdk"]),
     ("eg-gateway", &["eg-sdk"]),
-    ("cargo-eg", &["eg-gateway", "eg-sdk"]),
+    ("eg-local", &[]),
+    ("cargo-eg", &["eg-gateway", "eg-local", "eg-sdk"]),
     ("eg-tests", &["eg-runtime", "eg-sdk"]),
 ];
 
@@ -49,7 +50,7 @@ fn services_and_examples_use_what_users_use() {
         if !(folder.starts_with("services") || folder.starts_with("examples")) {
             continue;
         }
-        for part in ["eg-gateway", "cargo-eg", "eg-macros", "eg-tests"] {
+        for part in ["eg-gateway", "eg-local", "cargo-eg", "eg-macros", "eg-tests"] {
             assert!(!arrows[package.name.as_str()].contains(part), "{} depends on {part}", package.name);
         }
     }

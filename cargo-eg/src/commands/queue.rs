@@ -10,11 +10,11 @@ use time::format_description::well_known::Rfc3339;
 use super::print;
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::queues::{arn, dead_letters_of};
+use eg_local::queues::{arn, dead_letters_of};
 use crate::text::{DIM, clock, columns, count, one_line, styled};
 
 /// The account that the local queues belong to.
-const ACCOUNT: &str = cargo_eg::emulator::ACCOUNT;
+const ACCOUNT: &str = eg_local::emulator::ACCOUNT;
 
 /// The most messages that one call gives.
 const PAGE: usize = 10;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use eg_local::{Observer, TriggerActivity, queues};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,8 @@ use crate::app::{App, Options, Ports};
 use crate::cli;
 use crate::console::{self, Addresses, Live};
 use crate::exit::{Exit, Failure};
-use crate::happenings::{Happening, Happenings};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::queues;
 use crate::running::{Named, Note};
 use crate::services::Service;
 use crate::signals::Signals;
@@ -105,9 +104,13 @@ impl Session {
                 ..queues::Settings::default()
             },
         };
-        let (happenings, told) = Happenings::channel();
+        let (sender, triggers) = mpsc::unbounded_channel();
+        let observer = Observer::new(move |activity| {
+            // Nobody watches any more while the application stops.
+            let _ = sender.send(activity);
+        });
         let progress = Progress::begin("starting the functions");
-        let mut app = App::start(&self.services, &self.state, lock, options, &happenings).await?;
+        let mut app = App::start(&self.services, &self.state, lock, options, &observer).await?;
         drop(progress);
         let running = app.running(Named {
             folder: self.current.clone(),
@@ -126,7 +129,7 @@ impl Session {
         };
         anstream::eprintln!("{}", console::overview(&self.services, &addresses, &self.current));
         // Before the first delivery, so that nothing happens unseen.
-        tokio::spawn(show(app.activity(), told));
+        tokio::spawn(show(app.activity(), triggers));
         app.open(&self.services);
         Ok(app)
     }
@@ -184,14 +187,14 @@ fn sources(project: &Project, state: &State) -> Sources {
 
 async fn show(
     mut activities: broadcast::Receiver<eg_gateway::Activity>,
-    mut told: mpsc::UnboundedReceiver<Happening>,
+    mut triggers: mpsc::UnboundedReceiver<TriggerActivity>,
 ) {
     let mut live = Live::default();
     loop {
         let line = tokio::select! {
-            // What calls functions is told before they emit.
+            // A call is shown before what the function emits.
             biased;
-            Some(happening) = told.recv() => live.happening(&happening),
+            Some(activity) = triggers.recv() => live.trigger(&activity),
             activity = activities.recv() => match activity {
                 Ok(activity) => live.activity(&activity),
                 Err(RecvError::Lagged(count)) => Some(format!("… {count} lines left out: too much at once")),

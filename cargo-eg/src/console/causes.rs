@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::Activity;
+use eg_local::TriggerActivity;
 
-use crate::happenings::Happening;
 use crate::text::short;
 
 /// How many events are remembered.
@@ -48,10 +48,10 @@ impl Causes {
     }
 
     /// The same for what happens outside the gateway.
-    pub(super) fn learn_call(&mut self, happening: &Happening) {
-        if let Happening::Calling { events, by } = happening {
+    pub(super) fn learn_call(&mut self, activity: &TriggerActivity) {
+        if let TriggerActivity::Calling { events, trigger } = activity {
             for id in events {
-                self.remember(id, Known { name: by.clone(), cause: None });
+                self.remember(id, Known { name: trigger.clone(), cause: None });
             }
         }
     }
@@ -108,7 +108,7 @@ mod tests {
         };
         causes.learn(&request);
         causes
-            .learn_call(&Happening::Calling { events: vec!["message".to_owned()], by: "queue q".to_owned() });
+            .learn_call(&TriggerActivity::Calling { events: vec!["message".to_owned()], trigger: "queue q".to_owned() });
         for (id, cause, expected) in [
             ("first", None, None),
             ("0199aa00-00000abcdef1", Some("request"), Some("POST /users")),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::{Activity, DeliveryOutcome};
+use eg_local::TriggerActivity;
 
 use super::causes::Causes;
-use crate::happenings::Happening;
 use crate::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line, short};
 
 /// Lines of what happens, one after the other.
@@ -26,10 +26,10 @@ impl Live {
         Some(line(activity, &cause.unwrap_or_default()))
     }
 
-    /// The same for what happens outside the gateway.
-    pub(crate) fn happening(&mut self, one: &Happening) -> Option<String> {
-        self.causes.learn_call(one);
-        happening(one)
+    /// The line of what a queue or a schedule did; a call that has only begun has none.
+    pub(crate) fn trigger(&mut self, activity: &TriggerActivity) -> Option<String> {
+        self.causes.learn_call(activity);
+        trigger_line(activity)
     }
 }
 
@@ -111,10 +111,10 @@ fn dead_letters(count: usize) -> String {
     if count == 1 { "1 dead letter".to_owned() } else { format!("{count} dead letters") }
 }
 
-fn happening(happening: &Happening) -> Option<String> {
-    let line = match happening {
-        Happening::Calling { .. } => return None,
-        Happening::Batch { queue, function, messages, failed, error, again, duration } => {
+fn trigger_line(activity: &TriggerActivity) -> Option<String> {
+    let line = match activity {
+        TriggerActivity::Calling { .. } => return None,
+        TriggerActivity::Batch { queue, function, messages, failed, error, again, duration } => {
             let begin = format!("{BOLD}queue {queue}{BOLD:#} → {function} {}", count(*messages, "message"));
             let time = format!("{DIM}{}{DIM:#}", span(*duration));
             let again = if again.is_zero() { "now".to_owned() } else { format!("in {}", span(*again)) };
@@ -126,14 +126,14 @@ fn happening(happening: &Happening) -> Option<String> {
                 (None, failed) => format!("{begin} {YELLOW}{failed} failed{YELLOW:#} {time}; again {again}"),
             }
         }
-        Happening::Buried { queue, message, receives } => format!(
+        TriggerActivity::DeadLettered { queue, message, receives } => format!(
             "{BOLD}queue {queue}{BOLD:#} {DIM}{}{DIM:#} {RED}dead letter{RED:#}: received {receives} times; `cargo eg dead-letters --queue {queue}` lists it",
             short(message)
         ),
-        Happening::QueueFailed { queue, error } => {
+        TriggerActivity::QueueFailed { queue, error } => {
             format!("{BOLD}queue {queue}{BOLD:#} {RED}failed{RED:#}: {}", one_line(error))
         }
-        Happening::Scheduled { schedule, function, failure, duration } => {
+        TriggerActivity::Scheduled { schedule, function, failure, duration } => {
             let begin = format!("{BOLD}{schedule}{BOLD:#} → {function}");
             let time = format!("{DIM}{}{DIM:#}", span(*duration));
             match failure {
@@ -294,11 +294,11 @@ mod tests {
     }
 
     #[test]
-    fn so_is_every_happening() {
-        let check = |one: &Happening, expected: &str| {
-            assert_eq!(anstream::adapter::strip_str(&happening(one).unwrap()).to_string(), expected);
+    fn so_is_every_trigger_activity() {
+        let check = |one: &TriggerActivity, expected: &str| {
+            assert_eq!(anstream::adapter::strip_str(&trigger_line(one).unwrap()).to_string(), expected);
         };
-        let batch = |failed, error: Option<&str>| Happening::Batch {
+        let batch = |failed, error: Option<&str>| TriggerActivity::Batch {
             queue: "orders".to_owned(),
             function: "shop-ship".to_owned(),
             messages: 3,
@@ -313,7 +313,7 @@ mod tests {
             &batch(3, Some("no\n stock")),
             "queue orders → shop-ship 3 messages failed 4.0 ms: no stock; again in 30.0 s",
         );
-        let buried = Happening::Buried {
+        let buried = TriggerActivity::DeadLettered {
             queue: "orders".to_owned(),
             message: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
             receives: 5,
@@ -322,7 +322,7 @@ mod tests {
             &buried,
             "queue orders 0abcdef1 dead letter: received 5 times; `cargo eg dead-letters --queue orders` lists it",
         );
-        let scheduled = |failure: Option<(&str, Option<u64>)>| Happening::Scheduled {
+        let scheduled = |failure: Option<(&str, Option<u64>)>| TriggerActivity::Scheduled {
             schedule: "rate(1 minute)".to_owned(),
             function: "shop-sweep".to_owned(),
             failure: failure.map(|(error, again)| (error.to_owned(), again.map(Duration::from_secs))),

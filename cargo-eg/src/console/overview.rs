@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use super::lines::span;
 use crate::app::Update;
-use crate::queues::dead_letters_of;
+use eg_local::queues::dead_letters_of;
 use crate::sample;
-use crate::schedules::Schedule;
+use eg_local::schedules::Schedule;
 use crate::services::{Service, describe};
 use crate::text::{BOLD, DIM, GREEN, columns, count};
 

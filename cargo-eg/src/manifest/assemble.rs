@@ -97,7 +97,7 @@ fn check_names(functions: &[FunctionRecord]) -> Result<(), Contradiction> {
 
 /// Ids name functions at the gateway, and log files.
 fn check_name(name: &str, place: &str) -> Result<(), Contradiction> {
-    if crate::emulator::is_name(name) {
+    if eg_local::emulator::is_name(name) {
         Ok(())
     } else {
         Err(Contradiction::BadName { name: name.to_owned(), place: place.to_owned() })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cargo_eg::emulator::{Emulator, Options};
+use eg_local::emulator::{Emulator, Options};
 
 use crate::cli::StateDir;
 use crate::deploy::deployments;

@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use cargo_eg::emulator::offset_since;
+use eg_local::emulator::offset_since;
 use time::OffsetDateTime;
 
 use super::functions::{self, Problem};

@@ -1,0 +1,89 @@
+//! Reports what queues and schedules do to whoever observes them. Reports decide nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something that a queue or a schedule did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TriggerActivity {
+    /// A function is about to be called. Events that it emits until it answers name one of `events` as their cause.
+    Calling {
+        /// Ids of the events; for a queue, ids of its messages.
+        events: Vec<String>,
+        /// The trigger, for example `queue orders` or `rate(5 minutes)`.
+        trigger: String,
+    },
+    /// A function was called with a batch of messages.
+    Batch {
+        /// Name of the queue.
+        queue: String,
+        /// Id of the function.
+        function: String,
+        /// Number of messages in the batch.
+        messages: usize,
+        /// Number of messages that failed and become visible again.
+        failed: usize,
+        /// The error, if the whole batch failed.
+        error: Option<String>,
+        /// Time until the failed messages become visible again.
+        again: Duration,
+        /// Duration of the call.
+        duration: Duration,
+    },
+    /// A message was received too often and moved to the dead-letter queue.
+    DeadLettered {
+        /// Name of the queue that the message came from.
+        queue: String,
+        /// Id of the message.
+        message: String,
+        /// How often it was received.
+        receives: u32,
+    },
+    /// A queue could not be read or written.
+    QueueFailed {
+        /// Name of the queue.
+        queue: String,
+        /// The error.
+        error: String,
+    },
+    /// A function was called by a schedule.
+    Scheduled {
+        /// The schedule's expression.
+        schedule: String,
+        /// Id of the function.
+        function: String,
+        /// The error if the call failed, and the delay before the next attempt if there is one.
+        failure: Option<(String, Option<Duration>)>,
+        /// Duration of the call.
+        duration: Duration,
+    },
+}
+
+/// Receives every [`TriggerActivity`]; cheap to clone. The default observer ignores them.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(TriggerActivity) + Send + Sync>);
+
+impl Observer {
+    /// Calls `observe` for each activity, on the task that caused it: it must return quickly.
+    pub fn new(observe: impl Fn(TriggerActivity) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    pub(crate) fn report(&self, activity: TriggerActivity) {
+        (self.0)(activity);
+    }
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::new(drop)
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,323 @@
+//! A local AWS Lambda: the Invoke API for callers, the Runtime API for function processes.
+//!
+//! Each function runs in *execution environments*: one process with a Runtime API listener of its own,
+//! one invocation at a time. When all are busy the next invocation starts another one, up to the
+//! function's limit; then it waits, or is refused where concurrency is reserved. Environments that
+//! nobody needs for a while are ended. A process that crashes or overstays its time fails its own
+//! invocation only. All processes end with the emulator; when the emulator is killed they notice that
+//! their Runtime API is gone.
+//!
+//! A function is any program that speaks the Runtime API: a binary of this project, or
+//! `python3 -m awslambdaric app.handler`. [`Emulator::replace`] changes a function while it runs.
+//!
+//! # As on Lambda
+//!
+//! * `Invoke` with `RequestResponse`, `Event` and `DryRun`, and `InvokeWithResponseStream`; functions are
+//!   named by name, partial ARN or ARN, and `$LATEST` is the only version. Errors have the status, the
+//!   type and the body that SDKs compare. Requests are not authenticated.
+//! * An `Event` whose function fails is tried again after 1 and 2 minutes
+//!   ([`FunctionSpec::event_retries`]); there is no destination for what is given up, only a line in the log.
+//! * Answers may be streamed, with an error in the trailers; a caller who does not stream gets them whole.
+//! * Extensions register from within the function's process, or are started beside it
+//!   ([`FunctionSpec::extensions`]). Only with extensions do processes get `SIGTERM`, and then 500 ms, or
+//!   300 ms of 2 s with external ones, before `SIGKILL`. There is no Telemetry API.
+//! * `START`, `END` and `REPORT` lines, and the last 4 KB of the log for who asks. Who does not ask gets the answer
+//!   when the function's own lines are in the log, a moment before `END` and `REPORT`. `Max Memory Used` is the
+//!   high-water mark of the function's process; it is known on Linux only, and no limit is enforced.
+//! * With [`FunctionSpec::freeze`] a function stands still between invocations.
+//! * The identity of a Cognito user never arrives: Lambda takes it from credentials, which nobody has here.
+//!
+//! ```no_run
+//! use eg_local::emulator::{Emulator, FunctionSpec, Options};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut emulator = Emulator::bind(Options::new("target/lambda-logs")).await?;
+//! let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
+//! emulator.deploy(users)?;
+//! emulator.open();
+//! emulator.warm("users-create_user").await?;
+//! println!("AWS_ENDPOINT_URL_LAMBDA={}", emulator.url());
+//! emulator.shut_down().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod arn;
+mod body;
+mod closing;
+mod environment;
+mod event_stream;
+mod events;
+mod extensions;
+mod extensions_api;
+mod function;
+mod init;
+mod invocation;
+mod invoke_api;
+mod invoker;
+mod log;
+mod log_times;
+mod output;
+mod pool;
+mod process;
+mod registry;
+mod report;
+mod runtime_api;
+mod spec;
+mod status;
+mod stream;
+mod thread;
+mod variables;
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use arn::{ACCOUNT, LATEST, REGION, arn, is_name};
+pub use init::InitFailure;
+pub use invoker::{CallError, Invoker};
+pub use log_times::offset_since;
+pub use spec::FunctionSpec;
+
+use function::Function;
+use log::FunctionLog;
+use registry::Registry;
+use thread::Thread;
+
+/// How long callers have to take their answers when the emulator stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where an emulator listens and writes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where the Invoke API listens. Default: a free port of 127.0.0.1.
+    pub addr: SocketAddr,
+    /// The folder of the functions' log files (`<function id>.log`); made if it is missing.
+    pub log_dir: PathBuf,
+    /// What else is served on the same port, for example another API of AWS. Default: nothing.
+    pub routes: axum::Router,
+}
+
+/// A running emulator. Dropping it kills its processes, and blocks until its thread has ended;
+/// [`shut_down`](Self::shut_down) also tells callers what became of their invocations.
+#[derive(Debug)]
+pub struct Emulator {
+    url: String,
+    log_dir: PathBuf,
+    routes: axum::Router,
+    registry: Registry,
+    door: Door,
+    // The last one: its end is the end of all tasks.
+    thread: Thread,
+}
+
+/// Whether callers are let in.
+#[derive(Debug)]
+enum Door {
+    Closed(TcpListener),
+    Open(JoinHandle<io::Result<()>>),
+    /// Only while it is being opened.
+    Moving,
+}
+
+/// Why an emulator did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Something else listens there.
+    #[error("port {} is in use", addr.port())]
+    PortInUse {
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// The operating system gives it no thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// The address cannot be listened at.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder for logs cannot be made.
+    #[error("cannot make the log folder {}", path.display())]
+    LogDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why a function was not deployed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// There is a function with that id.
+    #[error("there are two functions with the id {id}")]
+    Exists {
+        /// The id.
+        id: String,
+    },
+    /// The id cannot stand in URLs and file names.
+    #[error("{id:?} cannot be a function's id: only letters, digits, `-`, `_` and `.` can be in it")]
+    BadId {
+        /// The id.
+        id: String,
+    },
+    /// The log file cannot be opened.
+    #[error("cannot open the log {} of function {id}", path.display())]
+    Log {
+        /// The function's id.
+        id: String,
+        /// The log file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Options {
+    /// Logs in `log_dir`, Invoke API on a free port.
+    #[must_use]
+    pub fn new(log_dir: impl Into<PathBuf>) -> Self {
+        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into(), routes: axum::Router::new() }
+    }
+}
+
+impl Emulator {
+    /// Takes the port. Until [`open`](Self::open), callers wait in the listener's queue instead of
+    /// being told that functions do not exist which are about to be deployed.
+    pub async fn bind(options: Options) -> Result<Self, StartError> {
+        let Options { addr, log_dir, routes } = options;
+        std::fs::create_dir_all(&log_dir)
+            .map_err(|source| StartError::LogDir { path: log_dir.clone(), source })?;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortInUse { addr },
+            _ => StartError::Listen { addr, source },
+        };
+        let thread = Thread::start().map_err(StartError::Thread)?;
+        let bind = thread.handle().spawn(TcpListener::bind(addr));
+        let listener = bind.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
+        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let registry = Registry::new(&thread);
+        Ok(Self { url, log_dir, routes, registry, door: Door::Closed(listener), thread })
+    }
+
+    /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Calls functions without going through the port, also before callers are let in.
+    #[must_use]
+    pub fn invoker(&self) -> Invoker {
+        Invoker::new(self.registry.clone())
+    }
+
+    /// Adds a function. Its first process starts with [`warm`](Self::warm) or its first invocation.
+    pub fn deploy(&self, spec: FunctionSpec) -> Result<(), DeployError> {
+        let id = spec.id.clone();
+        let function = Arc::new(self.function(spec)?);
+        if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
+    }
+
+    /// Adds a function, or lets a new version of it take over from the one that is there. The future
+    /// waits until a process of the new version is ready for its first event, and says how long its
+    /// start took; the work goes on when the future is dropped.
+    ///
+    /// Until the new version is ready, the old one takes all invocations; when it does not get ready,
+    /// nothing changes. From then on, the new version takes them, those that wait for a free process
+    /// included. What the old version has begun it ends; then its processes are ended too.
+    pub fn replace(
+        &self,
+        spec: FunctionSpec,
+    ) -> Result<impl Future<Output = Result<Duration, InitFailure>> + use<>, DeployError> {
+        let function = self.function(spec.clone())?;
+        let registry = self.registry.clone();
+        let task = self.registry.work().spawn(async move { registry.replace(spec, function).await });
+        Ok(async move {
+            let task = task.map_err(|_| InitFailure::Stopped)?;
+            task.await.unwrap_or(Err(InitFailure::Stopped))
+        })
+    }
+
+    /// Takes a function out. Invocations that have been accepted are carried out; then its processes
+    /// are ended. `false`: there was no such function.
+    pub fn remove(&self, id: &str) -> bool {
+        self.registry.remove(id).is_some_and(|function| {
+            function.close();
+            true
+        })
+    }
+
+    fn function(&self, spec: FunctionSpec) -> Result<Function, DeployError> {
+        let id = spec.id.clone();
+        if !is_name(&id) {
+            return Err(DeployError::BadId { id });
+        }
+        let path = self.log_dir.join(format!("{id}.log"));
+        let log = FunctionLog::open(&path).map_err(|source| DeployError::Log { id, path, source })?;
+        Ok(Function::new(spec, log, self.registry.work().clone()))
+    }
+
+    /// Starts to answer callers.
+    pub fn open(&mut self) {
+        self.door = match std::mem::replace(&mut self.door, Door::Moving) {
+            Door::Closed(listener) => Door::Open(self.serve(listener)),
+            open => open,
+        };
+    }
+
+    /// Starts a process of function `id` unless one is there. The future only waits until it is ready for its
+    /// first event, and says how long the start took: zero when it was ready, or when there is no such function.
+    pub fn warm(&self, id: &str) -> impl Future<Output = Result<Duration, InitFailure>> + use<> {
+        let task = self.registry.get(id).map(|function| {
+            self.registry.work().spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
+        });
+        async move {
+            match task {
+                Some(task) => task?.await.unwrap_or(Err(InitFailure::Stopped)),
+                None => Ok(Duration::ZERO),
+            }
+        }
+    }
+
+    /// Ends every invocation, kills every process and returns when none is left.
+    pub async fn shut_down(mut self) {
+        self.registry.shut_down().await;
+        if let Door::Open(server) = &mut self.door
+            && tokio::time::timeout(FAREWELL, &mut *server).await.is_err()
+        {
+            server.abort();
+        }
+    }
+
+    fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
+        let router = invoke_api::router(self.registry.clone()).merge(self.routes.clone());
+        let stop = self.registry.work().stop_token().clone().cancelled_owned();
+        let listener = listener.tap_io(|stream| {
+            // Only speed is lost without it.
+            let _ = stream.set_nodelay(true);
+        });
+        let serve = async move { axum::serve(listener, router).with_graceful_shutdown(stop).await };
+        self.thread.handle().spawn(serve)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.registry.work().stop_token().cancel();
+    }
+}

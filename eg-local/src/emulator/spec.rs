@@ -1,0 +1,104 @@
+//! What the emulator must know to run a function.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A function and its limits.
+///
+/// Its processes get the caller's environment without `AWS_*` (but with `AWS_ENDPOINT_URL_*`), `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
+/// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
+///
+/// ```
+/// use eg_local::emulator::FunctionSpec;
+///
+/// // A binary of this project, and a Python function with Lambda's own runtime.
+/// let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
+/// let resize = FunctionSpec::new("images-resize", "app.handler", "python3", "functions/resize")
+///     .arguments(["-m", "awslambdaric", "app.handler"])
+///     .variable("BUCKET", "images");
+/// # assert_eq!((users.arguments.len(), resize.arguments.len()), (0, 3));
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FunctionSpec {
+    /// The name that callers use; also the name of its log file.
+    pub id: String,
+    /// `_HANDLER`: which of the program's functions it is.
+    pub handler: String,
+    /// The program: a path (relative to `root` if it is not absolute), or a name to be found in `PATH`.
+    /// It finds its Runtime API in `AWS_LAMBDA_RUNTIME_API`.
+    pub program: PathBuf,
+    /// Its arguments. Default: none.
+    pub arguments: Vec<OsString>,
+    /// The working directory and `LAMBDA_TASK_ROOT`.
+    pub root: PathBuf,
+    /// Further environment variables. They win over all others.
+    pub variables: BTreeMap<String, OsString>,
+    /// How long one invocation may take. Default: 30 s.
+    pub timeout: Duration,
+    /// How long a process may take until it asks for its first event. Default: 10 s, as on Lambda.
+    pub init_timeout: Duration,
+    /// What the function is told and the report says, in megabytes; not enforced. Default: 128.
+    pub memory_mb: u32,
+    /// The most processes at a time; invocations beyond them wait. Default: 10.
+    pub concurrency: usize,
+    /// Lambda's reserved concurrency: the most invocations at a time, instead of `concurrency`. A caller
+    /// beyond them is refused with `TooManyRequestsException`; events wait. Default: none.
+    pub reserved_concurrency: Option<usize>,
+    /// After which delays an event (an invocation whose caller does not wait) is tried again when the
+    /// function failed; after the last one it is given up. Default: 1 and 2 minutes, as on Lambda.
+    pub event_retries: Vec<Duration>,
+    /// Whether processes are stopped (`SIGSTOP`) between invocations, so that what a function leaves to
+    /// do in the background stands still, as on Lambda. Default: no.
+    pub freeze: bool,
+    /// Programs that are started beside each process of the function, as Lambda starts those in
+    /// `/opt/extensions`: external extensions. Each must register under its file name.
+    pub extensions: Vec<PathBuf>,
+    /// How long a process may wait for work until it is ended. Default: 5 minutes.
+    pub idle_timeout: Duration,
+}
+
+impl FunctionSpec {
+    /// A function with the default limits.
+    #[must_use]
+    pub fn new(
+        id: impl Into<String>,
+        handler: impl Into<String>,
+        program: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            handler: handler.into(),
+            program: program.into(),
+            root: root.into(),
+            arguments: Vec::new(),
+            variables: BTreeMap::new(),
+            timeout: Duration::from_secs(30),
+            init_timeout: Duration::from_secs(10),
+            memory_mb: 128,
+            concurrency: 10,
+            reserved_concurrency: None,
+            event_retries: vec![Duration::from_secs(60), Duration::from_secs(120)],
+            freeze: false,
+            extensions: Vec::new(),
+            idle_timeout: Duration::from_secs(5 * 60),
+        }
+    }
+
+    /// Adds arguments of the program.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets one environment variable.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+}

@@ -1,0 +1,240 @@
+//! Lambda's event source mapping: collects batches of messages, calls the function, and settles each message. Source:
+//! Lambda's developer guide, "how Lambda polls and batches".
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::store::{Message, Receive, StoreError};
+use super::{Queues, dead_letters_of, millis, now, record};
+use crate::activity::{Observer, TriggerActivity};
+use crate::emulator::Invoker;
+
+/// How many batches of one mapping are under way at most.
+const CONCURRENCY: usize = 5;
+
+/// How long a mapping waits after the disk has failed.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// A function that handles a queue's messages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mapping {
+    /// Name of the queue.
+    pub queue: String,
+    /// Id of the function.
+    pub function: String,
+    /// The most messages of one call.
+    pub batch_size: u32,
+    /// How long a batch is filled.
+    pub window: Duration,
+    /// How long a call may take: until then nobody else gets its messages.
+    pub timeout: Duration,
+}
+
+/// The mappings of an application.
+#[derive(Debug)]
+pub struct Mappings {
+    queues: Queues,
+    invoker: Invoker,
+    observer: Observer,
+    running: BTreeMap<Mapping, CancellationToken>,
+    tasks: TaskTracker,
+}
+
+/// One mapping at work.
+#[derive(Debug, Clone)]
+struct Poller {
+    mapping: Arc<Mapping>,
+    queues: Queues,
+    invoker: Invoker,
+    observer: Observer,
+    stop: CancellationToken,
+}
+
+impl Mappings {
+    /// Without mappings. Functions are called through `invoker`.
+    #[must_use]
+    pub fn new(queues: Queues, invoker: Invoker, observer: Observer) -> Self {
+        Self { queues, invoker, observer, running: BTreeMap::new(), tasks: TaskTracker::new() }
+    }
+
+    /// From now on, exactly these mappings are at work. One that goes finishes the batches it has begun.
+    pub fn set(&mut self, wanted: Vec<Mapping>) {
+        self.running.retain(|mapping, stop| {
+            let stays = wanted.contains(mapping);
+            if !stays {
+                stop.cancel();
+            }
+            stays
+        });
+        for mapping in wanted {
+            if self.running.contains_key(&mapping) {
+                continue;
+            }
+            let stop = CancellationToken::new();
+            let poller = Poller {
+                mapping: Arc::new(mapping.clone()),
+                queues: self.queues.clone(),
+                invoker: self.invoker.clone(),
+                observer: self.observer.clone(),
+                stop: stop.clone(),
+            };
+            self.tasks.spawn(poller.run(self.tasks.clone()));
+            self.running.insert(mapping, stop);
+        }
+    }
+
+    /// Returns when no batch is under way any more.
+    pub async fn stop(&mut self) {
+        self.set(Vec::new());
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Mappings {
+    fn drop(&mut self) {
+        self.set(Vec::new());
+    }
+}
+
+impl Poller {
+    async fn run(self, tasks: TaskTracker) {
+        let places = Arc::new(Semaphore::new(CONCURRENCY));
+        let mut changes = self.queues.waiting.subscribe(&self.mapping.queue);
+        loop {
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                () = self.stop.cancelled() => return,
+            };
+            // The semaphore is never closed.
+            let Ok(place) = place else { return };
+            match self.batch(&mut changes).await {
+                Ok(Some(messages)) => drop(tasks.spawn(self.clone().handle(messages, place))),
+                Ok(None) => return,
+                Err(error) => {
+                    let (queue, error) = (self.mapping.queue.clone(), error.to_string());
+                    self.observer.report(TriggerActivity::QueueFailed { queue, error });
+                    tokio::select! {
+                        () = tokio::time::sleep(RECOVERY) => {}
+                        () = self.stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until a batch is full, or old enough. `None`: the mapping is to stop.
+    async fn batch(&self, changes: &mut watch::Receiver<u64>) -> Result<Option<Vec<Message>>, StoreError> {
+        let Mapping { queue, batch_size, window, .. } = &*self.mapping;
+        let mut since: Option<Instant> = None;
+        loop {
+            changes.borrow_and_update();
+            let (name, at) = (queue.clone(), now());
+            let (counts, next_visible) = self
+                .queues
+                .with(move |store| Ok((store.counts(&name, at)?, store.next_visible(&name, at)?)))
+                .await?;
+            let mut next = next_visible.map(|next| Duration::from_millis((next - at).max(1).unsigned_abs()));
+            if counts.visible == 0 {
+                since = None;
+            } else {
+                let waited = since.get_or_insert_with(Instant::now).elapsed();
+                match window.checked_sub(waited).filter(|left| !left.is_zero()) {
+                    Some(left) if counts.visible < u64::from(*batch_size) => {
+                        next = Some(next.map_or(left, |next| next.min(left)));
+                    }
+                    _ => {
+                        let messages = self.receive().await?;
+                        if !messages.is_empty() {
+                            return Ok(Some(messages));
+                        }
+                        // Their groups are being worked on, or they were received too often: something has to change.
+                        since = None;
+                    }
+                }
+            }
+            tokio::select! {
+                // Fails only when the queues are gone, and then nothing wakes this task but the stop.
+                Ok(()) = changes.changed() => {}
+                () = tokio::time::sleep(next.unwrap_or(Duration::MAX)), if next.is_some() => {}
+                () = self.stop.cancelled() => return Ok(None),
+            }
+        }
+    }
+
+    async fn receive(&self) -> Result<Vec<Message>, StoreError> {
+        let Mapping { queue, batch_size, timeout, .. } = &*self.mapping;
+        let settings = self.queues.settings;
+        let at = now();
+        let receive = Receive {
+            queue: queue.clone(),
+            most: usize::try_from(*batch_size).unwrap_or(usize::MAX),
+            until: at.saturating_add(millis(settings.visibility.max(*timeout))),
+            limit: Some((settings.max_receives, dead_letters_of(queue))),
+        };
+        let received = self.queues.with(move |store| store.receive(&receive, at)).await?;
+        for (message, receives) in received.dead {
+            self.observer.report(TriggerActivity::DeadLettered { queue: queue.clone(), message, receives });
+        }
+        Ok(received.messages)
+    }
+
+    /// Calls the function, and settles the messages by what it says. Larger batches than Lambda takes are split.
+    async fn handle(self, messages: Vec<Message>, _place: OwnedSemaphorePermit) {
+        let mut rest = messages.as_slice();
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(record::fitting(&self.mapping.queue, rest));
+            rest = later;
+            let received = now();
+            if let Err(error) = self.call(batch, received).await {
+                let (queue, error) = (self.mapping.queue.clone(), error.to_string());
+                self.observer.report(TriggerActivity::QueueFailed { queue, error });
+            }
+        }
+        self.queues.waiting.wake(&self.mapping.queue);
+    }
+
+    async fn call(&self, batch: &[Message], received: i64) -> Result<(), StoreError> {
+        let Mapping { queue, function, .. } = &*self.mapping;
+        self.observer.report(TriggerActivity::Calling {
+            events: batch.iter().map(|message| message.id.clone()).collect(),
+            trigger: format!("queue {queue}"),
+        });
+        let started = Instant::now();
+        let answer = self.invoker.invoke(function, record::payload(queue, batch)).await;
+        let outcome = answer.map_err(|error| error.to_string()).and_then(|answer| record::failures(&answer, batch));
+        let fails = |message: &&Message| match &outcome {
+            Ok(failed) => failed.contains(&message.id),
+            Err(_) => true,
+        };
+        let (failed, handled): (Vec<&Message>, Vec<&Message>) = batch.iter().partition(fails);
+        let receipts = |messages: &[&Message]| -> Vec<String> {
+            messages.iter().map(|message| message.receipt.clone()).collect()
+        };
+        let (again, done, name) = (receipts(&failed), receipts(&handled), queue.clone());
+        let visibility = self.queues.settings.visibility;
+        let visible = received.saturating_add(millis(visibility));
+        self.queues
+            .with(move |store| {
+                store.delete(&name, &done)?;
+                store.release(&name, &again, visible).map(drop)
+            })
+            .await?;
+        let duration = started.elapsed();
+        self.observer.report(TriggerActivity::Batch {
+            queue: queue.clone(),
+            function: function.clone(),
+            messages: batch.len(),
+            failed: failed.len(),
+            error: outcome.err(),
+            again: visibility.saturating_sub(duration),
+            duration,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Messages as a function gets them, and what it says about them. Source: Lambda's developer guide, "using Lambda with
+//! Amazon SQS" and its partial batch responses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::emulator::REGION;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::digest::{Attributes, of_body};
+use super::store::Message;
+use super::{arn, is_fifo};
+
+/// What Lambda takes, in bytes, with room for the brackets.
+const LARGEST: usize = 6 * 1024 * 1024 - 1024;
+
+/// The id that SQS gives for who sent a message.
+const SENDER: &str = "AIDALOCAL";
+
+/// A batch as the payload of an invocation.
+pub(super) fn payload(queue: &str, messages: &[Message]) -> Vec<u8> {
+    let records: Vec<Value> = messages.iter().map(|message| record(queue, message)).collect();
+    json!({ "Records": records }).to_string().into_bytes()
+}
+
+/// How many of `messages`, from the first on, make a payload that Lambda takes.
+pub(super) fn fitting(queue: &str, messages: &[Message]) -> usize {
+    let mut size = 0;
+    let fits = messages.iter().take_while(|message| {
+        size += record(queue, message).to_string().len() + 1;
+        size <= LARGEST
+    });
+    fits.count().max(1)
+}
+
+fn record(queue: &str, message: &Message) -> Value {
+    let attributes: Attributes = serde_json::from_str(&message.attributes).unwrap_or_default();
+    let message_attributes: BTreeMap<&String, Value> = attributes
+        .iter()
+        .map(|(name, attribute)| {
+            let mut value =
+                json!({"dataType": attribute.data_type, "stringListValues": [], "binaryListValues": []});
+            if let Some(text) = &attribute.string_value {
+                value["stringValue"] = json!(text);
+            }
+            if let Some(binary) = &attribute.binary_value {
+                value["binaryValue"] = json!(binary);
+            }
+            (name, value)
+        })
+        .collect();
+    json!({
+        "messageId": message.id,
+        "receiptHandle": message.receipt,
+        "body": message.body,
+        "attributes": system_attributes(queue, message),
+        "messageAttributes": message_attributes,
+        "md5OfBody": of_body(&message.body),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn(queue),
+        "awsRegion": REGION,
+    })
+}
+
+/// What the queue itself knows of a message.
+pub(super) fn system_attributes(queue: &str, message: &Message) -> Map<String, Value> {
+    let mut attributes = Map::new();
+    let mut set = |name: &str, value: String| attributes.insert(name.to_owned(), Value::String(value));
+    set("ApproximateReceiveCount", message.receives.to_string());
+    set("SentTimestamp", message.sent.to_string());
+    set("SenderId", SENDER.to_owned());
+    set("ApproximateFirstReceiveTimestamp", message.first_received.to_string());
+    if is_fifo(queue) {
+        set("SequenceNumber", sequence_number(message.sequence));
+    }
+    if let Some(group) = &message.group {
+        set("MessageGroupId", group.clone());
+    }
+    if let Some(deduplication) = &message.deduplication {
+        set("MessageDeduplicationId", deduplication.clone());
+    }
+    if let Some(queue) = &message.came_from {
+        set("DeadLetterQueueSourceArn", arn(queue));
+    }
+    attributes
+}
+
+/// A sequence number in SQS's twenty digits.
+pub(super) fn sequence_number(sequence: i64) -> String {
+    format!("{sequence:020}")
+}
+
+/// Ids of the messages that the function has not handled. As on Lambda, an answer that names a message nobody sent, or
+/// none, fails the batch; one that is no batch response is success.
+pub(super) fn failures(answer: &[u8], messages: &[Message]) -> Result<BTreeSet<String>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Response {
+        batch_item_failures: Option<Vec<Item>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Item {
+        item_identifier: Option<String>,
+    }
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    if !answer["batchItemFailures"].is_array() {
+        return Ok(BTreeSet::new());
+    }
+    let response: Response = serde_json::from_value(answer)
+        .map_err(|error| format!("its `batchItemFailures` cannot be read: {error}"))?;
+    let mut failed = BTreeSet::new();
+    for item in response.batch_item_failures.unwrap_or_default() {
+        match item.item_identifier {
+            Some(id) if messages.iter().any(|message| message.id == id) => drop(failed.insert(id)),
+            Some(id) => {
+                return Err(format!("its `batchItemFailures` name {id:?}, which is not in the batch"));
+            }
+            None => return Err("its `batchItemFailures` have an entry without `itemIdentifier`".to_owned()),
+        }
+    }
+    Ok(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: &str, body: &str) -> Message {
+        Message {
+            sequence: 7,
+            id: id.to_owned(),
+            body: body.to_owned(),
+            attributes: "{}".to_owned(),
+            group: None,
+            deduplication: None,
+            sent: 1_000,
+            first_received: 2_000,
+            receives: 1,
+            receipt: "receipt".to_owned(),
+            came_from: None,
+        }
+    }
+
+    #[test]
+    fn a_record_is_lambdas() {
+        let payload: Value = serde_json::from_slice(&payload("orders", &[message("m1", "hello")])).unwrap();
+        assert_eq!(
+            payload,
+            json!({"Records": [{
+                "messageId": "m1", "receiptHandle": "receipt", "body": "hello",
+                "attributes": {
+                    "ApproximateReceiveCount": "1", "SentTimestamp": "1000", "SenderId": SENDER,
+                    "ApproximateFirstReceiveTimestamp": "2000",
+                },
+                "messageAttributes": {}, "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
+                "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:orders",
+                "awsRegion": "us-east-1",
+            }]})
+        );
+    }
+
+    #[test]
+    fn a_batch_is_no_larger_than_lambda_takes() {
+        let large = "\"".repeat(1024 * 1024);
+        let messages: Vec<Message> = (0..5).map(|n| message(&n.to_string(), &large)).collect();
+        assert_eq!(fitting("orders", &messages), 2, "each takes two megabytes once it is JSON");
+        assert_eq!(fitting("orders", &[message("huge", &"\"".repeat(4 * 1024 * 1024))]), 1);
+    }
+
+    #[test]
+    fn what_an_answer_says_about_its_batch() {
+        let batch = [message("a", ""), message("b", "")];
+        let check = |answer: &str, expected: Result<&[&str], &str>| {
+            let found = failures(answer.as_bytes(), &batch);
+            match expected {
+                Ok(ids) => assert_eq!(found, Ok(ids.iter().map(|id| (*id).to_owned()).collect()), "{answer}"),
+                Err(part) => {
+                    assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}");
+                }
+            }
+        };
+        check("null", Ok(&[]));
+        check("no JSON", Ok(&[]));
+        check(r#""done""#, Ok(&[]));
+        check(r#"{"batchItemFailures":[]}"#, Ok(&[]));
+        check(r#"{"batchItemFailures":null}"#, Ok(&[]));
+        check(r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#, Ok(&["b"]));
+        check(r#"{"batchItemFailures":[{"itemIdentifier":"c"}]}"#, Err("\"c\", which is not in the batch"));
+        check(r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#, Err("without `itemIdentifier`"));
+        check(r#"{"batchItemFailures":[{}]}"#, Err("without `itemIdentifier`"));
+        check(r#"{"batchItemFailures":["b"]}"#, Err("cannot be read"));
+    }
+}

@@ -1,0 +1,376 @@
+//! Messages on disk: one SQLite file for all queues. Decides who may see which message; knows no clock, the time is
+//! handed in.
+//!
+//! # What always holds
+//! 1. `visible` is the time from which a message may be received. Whoever receives it moves that into the future, in the
+//!    transaction that counts the receipt.
+//! 2. A message's `receipt` is that of its last receive; an older one deletes nothing.
+//! 3. `sequence` grows with each message that is sent, and never changes: messages are received in its order.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+
+use super::is_fifo;
+
+/// For how long a FIFO queue takes a message with a known deduplication id for the same message, in milliseconds.
+const DEDUPLICATION: i64 = 5 * 60 * 1000;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS messages (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    message_group TEXT,
+    deduplication TEXT,
+    sent INTEGER NOT NULL,
+    visible INTEGER NOT NULL,
+    first_received INTEGER,
+    receives INTEGER NOT NULL DEFAULT 0,
+    receipt TEXT,
+    came_from TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS due ON messages (queue, visible);
+CREATE UNIQUE INDEX IF NOT EXISTS receipts ON messages (receipt);
+CREATE TABLE IF NOT EXISTS deduplication (
+    queue TEXT NOT NULL,
+    deduplication TEXT NOT NULL,
+    id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    PRIMARY KEY (queue, deduplication)
+) STRICT;
+";
+
+const COLUMNS: &str = "sequence, id, body, attributes, message_group, deduplication, sent, first_received, receives, receipt, came_from";
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: Mutex<Connection>,
+}
+
+/// Why the store did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be used.
+    #[error("cannot open the queues in {}: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Reading or writing failed.
+    #[error("the store of the queues failed: {0}")]
+    Disk(#[from] rusqlite::Error),
+    /// The program is ending.
+    #[error("the queues are being stopped")]
+    Stopped,
+}
+
+/// A message to be stored.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NewMessage {
+    pub(super) body: String,
+    /// A JSON object.
+    pub(super) attributes: String,
+    pub(super) group: Option<String>,
+    pub(super) deduplication: Option<String>,
+    /// From when it may be received.
+    pub(super) visible: i64,
+}
+
+/// What a sender gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) id: String,
+    pub(super) sequence: i64,
+}
+
+/// A message that was received.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) sequence: i64,
+    pub(super) id: String,
+    pub(super) body: String,
+    pub(super) attributes: String,
+    pub(super) group: Option<String>,
+    pub(super) deduplication: Option<String>,
+    pub(super) sent: i64,
+    pub(super) first_received: i64,
+    pub(super) receives: u32,
+    pub(super) receipt: String,
+    /// The queue whose dead letter it is.
+    pub(super) came_from: Option<String>,
+}
+
+/// How messages are to be received.
+#[derive(Debug, Clone)]
+pub(super) struct Receive {
+    pub(super) queue: String,
+    pub(super) most: usize,
+    /// Until when nobody else sees them.
+    pub(super) until: i64,
+    /// How often at most, and where they go after that.
+    pub(super) limit: Option<(u32, String)>,
+}
+
+/// What a receive led to.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) messages: Vec<Message>,
+    /// Ids of the messages that had been received too often, with how often.
+    pub(super) dead: Vec<(String, u32)>,
+}
+
+/// How many messages a queue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counts {
+    pub(super) visible: u64,
+    /// Received, and neither deleted nor visible again.
+    pub(super) in_flight: u64,
+    /// Sent with a delay that is not over.
+    pub(super) delayed: u64,
+}
+
+impl Store {
+    pub(super) fn open(path: &Path, now: i64) -> Result<Self, StoreError> {
+        let open = || {
+            let connection = Connection::open(path)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.execute_batch(SCHEMA)?;
+            // Whoever was handling a message ended with the process that had this file open.
+            connection.execute(
+                "UPDATE messages SET visible = ?1 WHERE visible > ?1 AND receipt IS NOT NULL",
+                [now],
+            )?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    pub(super) fn create(&self, queue: &str) -> Result<(), StoreError> {
+        self.connection().execute("INSERT OR IGNORE INTO queues VALUES (?1)", [queue])?;
+        Ok(())
+    }
+
+    pub(super) fn exists(&self, queue: &str) -> Result<bool, StoreError> {
+        let connection = self.connection();
+        let found = connection.query_row("SELECT 1 FROM queues WHERE name = ?1", [queue], |_| Ok(()));
+        Ok(found.optional()?.is_some())
+    }
+
+    pub(super) fn queues(&self) -> Result<Vec<String>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT name FROM queues ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(names)
+    }
+
+    /// Stores messages, all or none. A FIFO queue stores one that it has seen lately only once.
+    pub(super) fn send(
+        &self,
+        queue: &str,
+        messages: &[NewMessage],
+        now: i64,
+    ) -> Result<Vec<Sent>, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM deduplication WHERE sent <= ?1", [now - DEDUPLICATION])?;
+        let mut sent = Vec::with_capacity(messages.len());
+        for message in messages {
+            sent.push(store(&transaction, queue, message, now)?);
+        }
+        transaction.commit()?;
+        Ok(sent)
+    }
+
+    /// Takes the oldest messages that may be seen. Of a group of a FIFO queue none, while one is being handled.
+    pub(super) fn receive(&self, receive: &Receive, now: i64) -> Result<Received, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut received = Received::default();
+        if let Some((limit, dead_letters)) = &receive.limit {
+            received.dead = bury(&transaction, &receive.queue, *limit, dead_letters, now)?;
+        }
+        let query = format!(
+            "SELECT {COLUMNS} FROM messages AS one WHERE queue = ?1 AND visible <= ?2 AND (NOT ?3 OR NOT EXISTS (
+                SELECT 1 FROM messages AS other
+                WHERE other.queue = ?1 AND other.message_group = one.message_group AND other.visible > ?2
+             )) ORDER BY sequence LIMIT ?4"
+        );
+        let most = i64::try_from(receive.most).unwrap_or(i64::MAX);
+        let found: Vec<Message> = transaction
+            .prepare_cached(&query)?
+            .query_map(params![receive.queue, now, is_fifo(&receive.queue), most], message)?
+            .collect::<Result<_, _>>()?;
+        for mut message in found {
+            message.receipt = uuid::Uuid::new_v4().simple().to_string();
+            message.receives += 1;
+            if message.first_received == 0 {
+                message.first_received = now;
+            }
+            transaction.execute(
+                "UPDATE messages SET visible = ?2, receipt = ?3, receives = ?4, first_received = ?5 WHERE sequence = ?1",
+                params![message.sequence, receive.until, message.receipt, message.receives, message.first_received],
+            )?;
+            received.messages.push(message);
+        }
+        transaction.commit()?;
+        Ok(received)
+    }
+
+    /// Removes messages that were handled. `false` for a receipt that is not the message's last one.
+    pub(super) fn delete(&self, queue: &str, receipts: &[String]) -> Result<Vec<bool>, StoreError> {
+        self.each(receipts, "DELETE FROM messages WHERE queue = ?1 AND receipt = ?2", queue, None)
+    }
+
+    /// Lets messages be seen again from `visible` on.
+    pub(super) fn release(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visible: i64,
+    ) -> Result<Vec<bool>, StoreError> {
+        let update = "UPDATE messages SET visible = ?3 WHERE queue = ?1 AND receipt = ?2";
+        self.each(receipts, update, queue, Some(visible))
+    }
+
+    fn each(
+        &self,
+        receipts: &[String],
+        statement: &str,
+        queue: &str,
+        visible: Option<i64>,
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut done = Vec::with_capacity(receipts.len());
+        for receipt in receipts {
+            let rows = match visible {
+                Some(visible) => transaction.execute(statement, params![queue, receipt, visible])?,
+                None => transaction.execute(statement, params![queue, receipt])?,
+            };
+            done.push(rows > 0);
+        }
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    /// Puts dead letters back into the queues that they came from, and names those.
+    pub(super) fn move_back(&self, queue: &str, now: i64) -> Result<BTreeSet<String>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "UPDATE messages SET queue = came_from, came_from = NULL, receipt = NULL, visible = ?2, receives = 0,
+             first_received = NULL WHERE queue = ?1 AND came_from IS NOT NULL RETURNING queue",
+        )?;
+        let moved = statement.query_map(params![queue, now], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(moved)
+    }
+
+    pub(super) fn purge(&self, queue: &str) -> Result<(), StoreError> {
+        self.connection().execute("DELETE FROM messages WHERE queue = ?1", [queue])?;
+        Ok(())
+    }
+
+    pub(super) fn counts(&self, queue: &str, now: i64) -> Result<Counts, StoreError> {
+        let connection = self.connection();
+        let count = |filter: &str| {
+            let query = format!("SELECT count(*) FROM messages WHERE queue = ?1 AND {filter}");
+            connection.query_row(&query, params![queue, now], |row| row.get(0).map(i64::unsigned_abs))
+        };
+        Ok(Counts {
+            visible: count("visible <= ?2")?,
+            in_flight: count("visible > ?2 AND receipt IS NOT NULL")?,
+            delayed: count("visible > ?2 AND receipt IS NULL")?,
+        })
+    }
+
+    /// When the next message that nobody may see yet can be seen.
+    pub(super) fn next_visible(&self, queue: &str, now: i64) -> Result<Option<i64>, StoreError> {
+        let query = "SELECT min(visible) FROM messages WHERE queue = ?1 AND visible > ?2";
+        Ok(self.connection().query_row(query, params![queue, now], |row| row.get(0))?)
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A transaction that a panic cut off has been rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn store(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    message: &NewMessage,
+    now: i64,
+) -> rusqlite::Result<Sent> {
+    if let Some(deduplication) = &message.deduplication {
+        let known = transaction.query_row(
+            "SELECT id, sequence FROM deduplication WHERE queue = ?1 AND deduplication = ?2",
+            params![queue, deduplication],
+            |row| Ok(Sent { id: row.get(0)?, sequence: row.get(1)? }),
+        );
+        if let Some(known) = known.optional()? {
+            return Ok(known);
+        }
+    }
+    let id = uuid::Uuid::new_v4().to_string();
+    let NewMessage { body, attributes, group, deduplication, visible } = message;
+    transaction.execute(
+        "INSERT INTO messages (queue, id, body, attributes, message_group, deduplication, sent, visible)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![queue, id, body, attributes, group, deduplication, now, visible],
+    )?;
+    let sequence = transaction.last_insert_rowid();
+    if let Some(deduplication) = deduplication {
+        transaction.execute(
+            "INSERT INTO deduplication VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![queue, deduplication, id, sequence, now],
+        )?;
+    }
+    Ok(Sent { id, sequence })
+}
+
+/// Moves what was received too often to the dead letters.
+fn bury(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    limit: u32,
+    dead_letters: &str,
+    now: i64,
+) -> rusqlite::Result<Vec<(String, u32)>> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET queue = ?3, came_from = ?1, receipt = NULL, visible = ?4, receives = 0, first_received = NULL
+             WHERE queue = ?1 AND visible <= ?4 AND receives >= ?2 RETURNING id",
+        )?
+        .query_map(params![queue, limit, dead_letters, now], |row| Ok((row.get(0)?, limit)))?
+        .collect()
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        sequence: row.get(0)?,
+        id: row.get(1)?,
+        body: row.get(2)?,
+        attributes: row.get(3)?,
+        group: row.get(4)?,
+        deduplication: row.get(5)?,
+        sent: row.get(6)?,
+        first_received: row.get::<_, Option<i64>>(7)?.unwrap_or_default(),
+        receives: row.get(8)?,
+        receipt: row.get::<_, Option<String>>(9)?.unwrap_or_default(),
+        came_from: row.get(10)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Calls `#[schedule]` functions on time, with the event that EventBridge sends. When that is, [`expression`] says.
+
+mod cron;
+mod expression;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::emulator::{ACCOUNT, REGION};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use expression::Schedule;
+
+use crate::activity::{Observer, TriggerActivity};
+use crate::emulator::Invoker;
+
+/// After how long Lambda tries a failed asynchronous invocation again. Source: Lambda's developer guide, "error
+/// handling for asynchronous invocation".
+const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+
+/// How long to sleep at most before the clock is read again: the machine may sleep, or the clock be set.
+const GLANCE: Duration = Duration::from_secs(15);
+
+/// A function and the expression that says when it runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timed {
+    /// Id of the function.
+    pub function: String,
+    /// The expression, for example `rate(5 minutes)`.
+    pub expression: String,
+}
+
+/// The schedules of an application.
+#[derive(Debug)]
+pub struct Schedules {
+    invoker: Invoker,
+    observer: Observer,
+    running: BTreeMap<Timed, CancellationToken>,
+    tasks: TaskTracker,
+}
+
+impl Schedules {
+    /// Without schedules. Functions are called through `invoker`.
+    #[must_use]
+    pub fn new(invoker: Invoker, observer: Observer) -> Self {
+        Self { invoker, observer, running: BTreeMap::new(), tasks: TaskTracker::new() }
+    }
+
+    /// From now on, exactly these run by the clock. Those that did before keep their rhythm.
+    pub fn set(&mut self, wanted: Vec<(Timed, Schedule)>) {
+        self.running.retain(|timed, stop| {
+            let stays = wanted.iter().any(|(wanted, _)| wanted == timed);
+            if !stays {
+                stop.cancel();
+            }
+            stays
+        });
+        for (timed, schedule) in wanted {
+            if self.running.contains_key(&timed) {
+                continue;
+            }
+            let stop = CancellationToken::new();
+            let clockwork = Clockwork {
+                timed: Arc::new(timed.clone()),
+                invoker: self.invoker.clone(),
+                observer: self.observer.clone(),
+                stop: stop.clone(),
+            };
+            self.tasks.spawn(clockwork.run(schedule, self.tasks.clone()));
+            self.running.insert(timed, stop);
+        }
+    }
+
+    /// Returns when no call is under way any more.
+    pub async fn stop(&mut self) {
+        self.set(Vec::new());
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Schedules {
+    fn drop(&mut self) {
+        self.set(Vec::new());
+    }
+}
+
+/// One schedule at work.
+#[derive(Debug, Clone)]
+struct Clockwork {
+    timed: Arc<Timed>,
+    invoker: Invoker,
+    observer: Observer,
+    stop: CancellationToken,
+}
+
+impl Clockwork {
+    async fn run(self, schedule: Schedule, tasks: TaskTracker) {
+        let mut last = OffsetDateTime::now_utc();
+        while let Some(next) = schedule.next(last) {
+            if !self.sleep_until(next).await {
+                return;
+            }
+            tasks.spawn(self.clone().call(next));
+            // What the machine slept through is made up for by one call.
+            last = schedule.latest(next, OffsetDateTime::now_utc());
+        }
+    }
+
+    /// `false`: it is to stop before.
+    async fn sleep_until(&self, time: OffsetDateTime) -> bool {
+        loop {
+            let left: Duration = (time - OffsetDateTime::now_utc()).try_into().unwrap_or_default();
+            if left.is_zero() {
+                return true;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left.min(GLANCE)) => {}
+                () = self.stop.cancelled() => return false,
+            }
+        }
+    }
+
+    async fn call(self, time: OffsetDateTime) {
+        let Timed { function, expression } = &*self.timed;
+        let id = uuid::Uuid::new_v4().to_string();
+        let payload = event(&id, function, time);
+        self.observer.report(TriggerActivity::Calling { events: vec![id], trigger: expression.clone() });
+        let mut retries = RETRIES.into_iter();
+        loop {
+            let started = Instant::now();
+            let failure = self.invoker.invoke(function, payload.clone()).await.err();
+            let again = failure.is_some().then(|| retries.next()).flatten();
+            self.observer.report(TriggerActivity::Scheduled {
+                schedule: expression.clone(),
+                function: function.clone(),
+                failure: failure.map(|error| (error.to_string(), again)),
+                duration: started.elapsed(),
+            });
+            let Some(again) = again else { return };
+            tokio::select! {
+                () = tokio::time::sleep(again) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+}
+
+/// What EventBridge sends to the target of a scheduled rule.
+fn event(id: &str, function: &str, time: OffsetDateTime) -> Vec<u8> {
+    let whole = time.replace_nanosecond(0).unwrap_or(time);
+    json!({
+        "version": "0",
+        "id": id,
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        // A year that has more than four digits is beyond what a schedule can say.
+        "time": whole.format(&Rfc3339).unwrap_or_default(),
+        "region": REGION,
+        "resources": [format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{function}")],
+        "detail": {},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_is_eventbridges() {
+        let time = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        let event: serde_json::Value = serde_json::from_slice(&event("1", "shop-sweep", time)).unwrap();
+        assert_eq!(event["time"], "2027-01-15T08:00:00Z");
+        assert_eq!(event["detail-type"], "Scheduled Event");
+        assert_eq!(event["resources"][0], "arn:aws:events:us-east-1:000000000000:rule/shop-sweep");
+    }
+}

@@ -1,0 +1,11 @@
+//! The local cloud as its callers and functions see it. One binary, because its dependencies take long to link.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod emulator;
+mod extensions;
+mod invoke_api;
+mod python;
+mod streaming;
+mod support;
+mod versions;
