@@ -13,8 +13,8 @@ use eg_sdk::config::{Function, Provider, Subscription};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::app::{App, Main, record};
-use support::gateway::Running;
 use support::example;
+use support::gateway::Running;
 
 /// A URL where nothing listens: port 1 needs privileges.
 const NOWHERE: &str = "http://127.0.0.1:1";

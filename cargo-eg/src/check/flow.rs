@@ -6,7 +6,7 @@ use cargo_eg::manifest::Function;
 
 use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};
-use crate::text::nearest;
+use crate::console::text::nearest;
 
 /// What the types of the gateway's own events begin with: the original's, and those that are new.
 const SYSTEM: [&str; 2] = ["gateway.", "eventgateway."];

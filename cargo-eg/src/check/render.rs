@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use super::{Finding, Place, Severity};
-use crate::text::{BLUE, BOLD, GREEN, RED, YELLOW, count};
+use crate::console::text::{BLUE, BOLD, GREEN, RED, YELLOW, count};
 
 /// One finding. `line` reads a line of a source file, if there is one.
 pub(crate) fn finding(finding: &Finding, line: impl Fn(&str, usize) -> Option<String>) -> String {

@@ -5,7 +5,7 @@ use eg_sdk::Settings;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use crate::running::Running;
+use crate::state::running::Running;
 
 /// The address of the gateway and the credentials for it.
 #[derive(Debug, Args)]
@@ -97,7 +97,7 @@ mod tests {
             events: "http://localhost:8080".to_owned(),
             config: "http://localhost:8081".to_owned(),
             lambda: "http://127.0.0.1:8082".to_owned(),
-            named: crate::running::Named::default(),
+            named: crate::state::running::Named::default(),
         };
         let check = |url: &str, config: &str, running: Option<&Running>, expected: (&str, Option<&str>)| {
             let [url, config] = [url, config].map(|url| (url != "unset").then(|| url.to_owned()));

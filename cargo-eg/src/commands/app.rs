@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::current_folder;
 use crate::exit::Failure;
 use crate::project::Project;
-use crate::running::Running;
-use crate::services::Service;
+use crate::project::services::Service;
+use crate::state::running::Running;
 
 /// Services, and the folders that their sources are below.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use super::data::Payload;
 use super::events::payload;
 use super::{print, queue};
 use crate::cli::{self, LetterAction};
+use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::view::DeadLetter;
-use crate::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 
 /// A page of dead letters, each as it came.
 #[derive(Debug, Deserialize)]

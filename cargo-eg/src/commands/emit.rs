@@ -11,12 +11,12 @@ use super::app::Loaded;
 use super::data::Payload;
 use super::{print, queue};
 use crate::cli;
+use crate::console::text::nearest;
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::view::{self, Delivery};
-use crate::sample;
-use crate::services::Service;
-use crate::text::nearest;
+use crate::project::sample;
+use crate::project::services::Service;
 
 pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
     let data = match (&arguments.data, &arguments.event) {

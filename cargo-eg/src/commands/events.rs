@@ -6,10 +6,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{json_line, print};
 use crate::cli;
+use crate::console::text::{DIM, clock, columns, one_line, styled};
 use crate::exit::Failure;
 use crate::history::client::History;
 use crate::history::view::Event;
-use crate::text::{DIM, clock, columns, one_line, styled};
 
 /// How much of a payload a line shows, in characters.
 const SHOWN: usize = 60;

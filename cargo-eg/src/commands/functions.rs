@@ -1,7 +1,7 @@
 //! Which function a name means: shared by the commands that take one.
 
+use crate::console::text::nearest;
 use crate::exit::{Exit, Failure};
-use crate::text::nearest;
 
 /// Why a name means no function, or more than one.
 #[derive(Debug, PartialEq, Eq)]

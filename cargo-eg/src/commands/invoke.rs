@@ -13,8 +13,8 @@ use super::functions::{self, Problem};
 use super::print;
 use crate::cli::{self, SampleKind};
 use crate::exit::{Exit, Failure};
-use crate::sample;
-use crate::services::Service;
+use crate::project::sample;
+use crate::project::services::Service;
 
 pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     let data = arguments.data.as_deref().map(Payload::read).transpose()?;

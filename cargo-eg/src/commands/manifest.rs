@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use cargo_eg::manifest::{Function, Manifest, ManifestError};
 
 use super::{current_folder, print};
-use crate::builder::build;
 use crate::cli;
+use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure};
-use crate::services::describe;
-use crate::text::{BOLD, DIM, columns, count, styled};
-use crate::workspace::{Package, Workspace, canonical};
+use crate::project::builder::build;
+use crate::project::services::describe;
+use crate::project::workspace::{Package, Workspace, canonical};
 
 pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
     let cli::Manifest { of, json, release } = arguments;

@@ -1,6 +1,7 @@
 //! The local app's queues from the terminal, through the part of SQS's API that it serves: `emit --queue`, and
 //! `dead-letters` with `--queue`.
 
+use eg_local::queues::{arn, dead_letters_of};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,9 +10,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::print;
 use crate::cli;
+use crate::console::text::{DIM, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
-use eg_local::queues::{arn, dead_letters_of};
-use crate::text::{DIM, clock, columns, count, one_line, styled};
 
 /// The account that the local queues belong to.
 const ACCOUNT: &str = eg_local::emulator::ACCOUNT;

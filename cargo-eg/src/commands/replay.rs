@@ -9,10 +9,10 @@ use super::events::timestamp;
 use super::functions::{self, Problem};
 use super::print;
 use crate::cli;
+use crate::console::text::count;
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::{find, view};
-use crate::text::count;
 
 /// What a replay came to.
 #[derive(Debug, Default, Deserialize)]

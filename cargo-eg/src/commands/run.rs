@@ -12,15 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::current_folder;
-use crate::app::{App, Options, Ports};
 use crate::cli;
+use crate::console::progress::Progress;
+use crate::console::signals::Signals;
 use crate::console::{self, Addresses, Live};
 use crate::exit::{Exit, Failure};
-use crate::progress::Progress;
 use crate::project::Project;
-use crate::running::{Named, Note};
-use crate::services::Service;
-use crate::signals::Signals;
+use crate::project::services::Service;
+use crate::run::{App, Options, Ports};
+use crate::state::running::{Named, Note};
 use crate::state::{Lock, State};
 use crate::watch::{self, Sources, Watcher};
 
@@ -71,7 +71,7 @@ impl Session {
     async fn start(arguments: cli::Run) -> Result<(Self, App), Failure> {
         let current = current_folder()?;
         let project = Project::find(&current, &arguments.paths)?;
-        let state = State::locate(&arguments.state, || Ok(project.home(&current)))?;
+        let state = State::locate(arguments.state.state_dir.as_deref(), || Ok(project.home(&current)))?;
         let mut lock = None;
         if arguments.fresh {
             if state.root().exists() {

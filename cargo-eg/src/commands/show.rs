@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use super::events::payload;
 use super::print;
 use crate::cli;
+use crate::console::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_line, styled};
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::find;
 use crate::history::view::{self, Attempt, Delivery, Mismatch};
-use crate::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_line, styled};
 
 pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
     let cli::Show { event, source, json, gateway } = arguments;

@@ -6,7 +6,7 @@ use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::Activity;
 use eg_local::TriggerActivity;
 
-use crate::text::short;
+use super::text::short;
 
 /// How many events are remembered.
 const KEPT: usize = 10_000;
@@ -107,8 +107,10 @@ mod tests {
             cause: None,
         };
         causes.learn(&request);
-        causes
-            .learn_call(&TriggerActivity::Calling { events: vec!["message".to_owned()], trigger: "queue q".to_owned() });
+        causes.learn_call(&TriggerActivity::Calling {
+            events: vec!["message".to_owned()],
+            trigger: "queue q".to_owned(),
+        });
         for (id, cause, expected) in [
             ("first", None, None),
             ("0199aa00-00000abcdef1", Some("request"), Some("POST /users")),

@@ -7,7 +7,7 @@ use eg_gateway::{Activity, DeliveryOutcome};
 use eg_local::TriggerActivity;
 
 use super::causes::Causes;
-use crate::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line, short};
+use super::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line, short};
 
 /// Lines of what happens, one after the other.
 #[derive(Debug, Default)]

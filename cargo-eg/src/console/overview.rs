@@ -5,15 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use cargo_eg::manifest::{EventTrigger, Function, Trigger};
+use eg_local::queues::dead_letters_of;
+use eg_local::schedules::Schedule;
 use time::OffsetDateTime;
 
 use super::lines::span;
-use crate::app::Update;
-use eg_local::queues::dead_letters_of;
-use crate::sample;
-use eg_local::schedules::Schedule;
-use crate::services::{Service, describe};
-use crate::text::{BOLD, DIM, GREEN, columns, count};
+use super::text::{BOLD, DIM, GREEN, columns, count};
+use crate::project::sample;
+use crate::project::services::{Service, describe};
+use crate::run::Update;
 
 /// How many functions are named one by one.
 const SHOWN: usize = 4;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::tests::manifest;
+use crate::run::plan::tests::manifest;
 
 /// The template of one function of service `shop` as JSON, and its notes.
 fn made(triggers: &str, more: &Value) -> (Value, Vec<String>) {

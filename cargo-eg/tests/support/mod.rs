@@ -9,7 +9,6 @@ pub(crate) mod shell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-
 /// An example of this package. Examples are built with the tests and lie beside them.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();

@@ -207,7 +207,8 @@ impl Poller {
         });
         let started = Instant::now();
         let answer = self.invoker.invoke(function, record::payload(queue, batch)).await;
-        let outcome = answer.map_err(|error| error.to_string()).and_then(|answer| record::failures(&answer, batch));
+        let outcome =
+            answer.map_err(|error| error.to_string()).and_then(|answer| record::failures(&answer, batch));
         let fails = |message: &&Message| match &outcome {
             Ok(failed) => failed.contains(&message.id),
             Err(_) => true,

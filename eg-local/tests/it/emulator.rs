@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::{Local, eventually, example, http, is_running, spec};
 use eg_local::emulator::InitFailure;
 use serde_json::{Value, json};
-use crate::support::{Local, eventually, example, http, is_running, spec};
 
 #[tokio::test]
 async fn a_function_gets_its_event_and_answers() {

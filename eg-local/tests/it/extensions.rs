@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::support::{Local, eventually, example, is_frozen, is_running, pid, spec};
 use eg_local::emulator::{FunctionSpec, InitFailure};
 use serde_json::{Value, json};
-use crate::support::{Local, eventually, example, is_frozen, is_running, pid, spec};
 
 /// A function with the external extension, which writes `diary`.
 fn extended(diary: &Path) -> FunctionSpec {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::{Local, eventually, header, http, lambda, spec};
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{InvocationType, LogType};
@@ -9,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eg_local::emulator::{DeployError, Emulator, Options, StartError};
 use serde_json::{Value, json};
-use crate::support::{Local, eventually, header, http, lambda, spec};
 
 #[tokio::test]
 async fn the_aws_sdk_invokes_functions() {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::{Local, eventually};
 use eg_local::emulator::FunctionSpec;
 use serde_json::{Value, json};
-use crate::support::{Local, eventually};
 
 /// As it would be deployed: nothing in it knows of the emulator.
 const HANDLER: &str = r#"

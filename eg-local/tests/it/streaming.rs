@@ -1,5 +1,6 @@
 //! Answers in parts: from runtimes that stream, to callers that do and to callers that do not.
 
+use crate::support::{Local, header, http, lambda, spec};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvokeWithResponseStreamResponseEvent::{InvokeComplete, PayloadChunk};
 use aws_sdk_lambda::types::{
@@ -8,7 +9,6 @@ use aws_sdk_lambda::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use crate::support::{Local, header, http, lambda, spec};
 
 /// A streamed answer, as AWS's client sees it.
 async fn streamed(

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{Local, eventually, example, http, is_running, pid, spec};
 use eg_local::emulator::{DeployError, FunctionSpec};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use crate::support::{Local, eventually, example, http, is_running, pid, spec};
 use tokio::task::JoinHandle;
 
 fn version(number: &str) -> FunctionSpec {

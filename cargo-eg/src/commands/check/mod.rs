@@ -10,8 +10,8 @@ use super::app::Loaded;
 use super::print;
 use crate::check::{Class, Finding, Service, Severity, check, render, unstartable};
 use crate::cli;
+use crate::console::text::{GREEN, count};
 use crate::exit::{Exit, Failure};
-use crate::text::{GREEN, count};
 
 pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
     let cli::Check { paths, start, allow, deny, json, release } = arguments;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use eg_local::emulator::{Emulator, Options};
 
-use crate::cli::StateDir;
-use crate::deploy::deployments;
+use crate::console::progress::Progress;
 use crate::exit::{Exit, Failure, chain};
-use crate::progress::Progress;
-use crate::services::Service;
+use crate::project::services::Service;
+use crate::run::deployments;
 use crate::state::State;
 
 /// What Lambda gives every function; good for nothing here.
@@ -19,9 +18,7 @@ pub(super) async fn failures(services: &[Service]) -> Result<BTreeMap<String, St
     let folder = tempfile::tempdir().map_err(|error| {
         Failure::because(Exit::Failed, "cannot make a folder to start functions in".to_owned(), error)
     })?;
-    let state = State::locate(&StateDir { state_dir: Some(folder.path().to_owned()) }, || {
-        Ok(folder.path().to_owned())
-    })?;
+    let state = State::locate(Some(folder.path()), || Ok(folder.path().to_owned()))?;
     let emulator = Emulator::bind(Options::new(state.logs()))
         .await
         .map_err(|error| Failure::new(Exit::Failed, error))?;

@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 use super::{Reader, millis, show};
 use crate::cli;
 use crate::commands::functions;
+use crate::console::signals::Signals;
 use crate::exit::{Exit, Failure};
-use crate::signals::Signals;
 
 /// What the names of Lambda's log groups begin with.
 const GROUPS: &str = "/aws/lambda/";

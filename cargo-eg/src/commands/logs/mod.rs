@@ -13,10 +13,10 @@ use time::OffsetDateTime;
 use super::functions::{self, Problem};
 use super::{cannot_write, current_folder, write};
 use crate::cli;
+use crate::console::signals::Signals;
 use crate::exit::{Exit, Failure};
-use crate::signals::Signals;
+use crate::project::workspace::Workspace;
 use crate::state::State;
-use crate::workspace::Workspace;
 
 /// How often `--tail` looks for new lines.
 const LOOK: Duration = Duration::from_millis(200);
@@ -29,7 +29,8 @@ pub(crate) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
 }
 
 async fn local(arguments: cli::Logs) -> Result<(), Failure> {
-    let state = State::locate(&arguments.state, || Ok(Workspace::of(&current_folder()?)?.root))?;
+    let state =
+        State::locate(arguments.state.state_dir.as_deref(), || Ok(Workspace::of(&current_folder()?)?.root))?;
     let known = state.logged_functions().map_err(|error| unreadable(&state.logs(), &error))?;
     let id = functions::find(&arguments.function, &known).map_err(|problem| match problem {
         Problem::Unknown([]) => {

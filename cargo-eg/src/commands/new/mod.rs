@@ -4,9 +4,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::workspace::Workspace;
-use crate::{cargo, cli};
+use crate::project::cargo;
+use crate::project::workspace::Workspace;
 
 mod dependency;
 mod templates;
@@ -137,7 +138,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 
 /// What was made, and what to type next.
 fn tell(arguments: &cli::New, name: &str, made: &[File], around: Option<&Path>, dependencies: &Dependencies) {
-    use crate::text::{BOLD, GREEN};
+    use crate::console::text::{BOLD, GREEN};
     let folder = arguments.path.display();
     let what = if arguments.workspace { "workspace" } else { "service" };
     anstream::eprintln!(

@@ -18,13 +18,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use eg_local::emulator::is_name;
 use cargo_eg::manifest::Manifest;
+use eg_local::emulator::is_name;
+use eg_local::schedules::Schedule;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::exit::{Exit, Failure};
-use eg_local::schedules::Schedule;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "eg.toml";

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use cargo_eg::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
 use eg_sdk::config::SubscriptionType;
 
-use crate::builder::Built;
-use crate::declared::{Declaration, Program};
 use crate::exit::{Exit, Failure};
-use crate::workspace::Package;
+
+use super::builder::Built;
+use super::declared::{Declaration, Program};
+use super::workspace::Package;
 
 /// Functions that belong together.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ mod tests {
     }
 
     fn function(id: &str, source: &str, triggers: &str) -> Function {
-        let functions = crate::plan::tests::manifest("s", &[(id, source, triggers)]).functions;
+        let functions = crate::run::plan::tests::manifest("s", &[(id, source, triggers)]).functions;
         functions.into_iter().next().unwrap()
     }
 

@@ -1,10 +1,11 @@
 //! The state directory: where everything lies that survives a run. Knows paths, not contents.
 
+pub(crate) mod running;
+
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli;
 use crate::exit::{Exit, Failure};
 
 /// Its name in the workspace's root.
@@ -25,10 +26,10 @@ pub(crate) struct Lock {
 impl State {
     /// The directory that was asked for, else the one of the workspace at `workspace_root`.
     pub(crate) fn locate(
-        asked: &cli::StateDir,
+        asked: Option<&Path>,
         workspace_root: impl FnOnce() -> Result<PathBuf, Failure>,
     ) -> Result<Self, Failure> {
-        let root = match &asked.state_dir {
+        let root = match asked {
             Some(root) => std::path::absolute(root).map_err(|error| Failure::new(Exit::Usage, error))?,
             None => workspace_root()?.join(NAME),
         };

@@ -8,9 +8,10 @@ use cargo_metadata::{Message, TargetKind};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::cargo;
 use crate::exit::{Exit, Failure};
-use crate::workspace::Package;
+
+use super::cargo;
+use super::workspace::Package;
 
 /// A binary of a package, fresh from the compiler.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ use eg_sdk::config::{Cors, Subscription, SubscriptionType};
 use eg_sdk::{Collection, EventGateway, Resource};
 
 use crate::exit::{Exit, Failure, warn};
-use crate::plan::{Change, Resources, desired, plan};
+
+use super::plan::{Change, Resources, desired, plan};
 
 /// Registers the services, and removes what an earlier run registered and the code no longer has.
 pub(crate) async fn register<'a>(

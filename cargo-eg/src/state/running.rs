@@ -77,12 +77,11 @@ impl Drop for Note {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::StateDir;
 
     #[test]
     fn an_application_is_found_from_its_workspace_while_it_runs() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::locate(&StateDir { state_dir: None }, || Ok(folder.path().to_owned())).unwrap();
+        let state = State::locate(None, || Ok(folder.path().to_owned())).unwrap();
         state.create().unwrap();
         let inner = folder.path().join("services/users/src");
         fs::create_dir_all(&inner).unwrap();

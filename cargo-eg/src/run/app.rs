@@ -16,12 +16,13 @@ use eg_sdk::{EventGateway, Settings};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{Deployment, deployments, tidy};
 use crate::exit::{Exit, Failure, chain};
-use crate::register::register;
-use crate::running::{Named, Running};
-use crate::services::Service;
+use crate::project::services::Service;
+use crate::state::running::{Named, Running};
 use crate::state::{Lock, State};
+
+use super::deploy::{Deployment, deployments, tidy};
+use super::register::register;
 
 /// How long batches and scheduled calls under way may take when the application stops, as long as deliveries.
 const GRACE: Duration = Duration::from_secs(9);

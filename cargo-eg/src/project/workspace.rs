@@ -7,7 +7,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 
 use crate::exit::{Exit, Failure};
 use crate::watch::{Sources, find};
-use crate::{cargo, declared};
+
+use super::{cargo, declared};
 
 /// The crate that a service depends on.
 const RUNTIME: &str = "eg-runtime";

@@ -7,12 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use eg_local::emulator::FunctionSpec;
 use cargo_eg::manifest::Function;
+use eg_local::emulator::FunctionSpec;
 
-use crate::declared::Program;
 use crate::exit::{Exit, Failure};
-use crate::services::{Code, Service};
+use crate::project::declared::Program;
+use crate::project::services::{Code, Service};
 use crate::state::State;
 use crate::watch::{fingerprint, of_file};
 

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eg_local::emulator::{REGION, arn};
 use cargo_eg::manifest::{self, EventTrigger, Manifest};
+use eg_local::emulator::{REGION, arn};
 use eg_sdk::config::{
     Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
 };

@@ -1,14 +1,21 @@
-//! What `cargo eg run` runs: services in Rust, which cargo builds, and those that an `eg.toml` declares. Finds, builds and
-//! checks; starts nothing.
+//! The services of a folder: crates that cargo builds, and functions that an `eg.toml` declares. Finds, builds and checks
+//! them; starts nothing.
+
+pub(crate) mod builder;
+pub(crate) mod cargo;
+pub(crate) mod declared;
+pub(crate) mod sample;
+pub(crate) mod services;
+pub(crate) mod workspace;
 
 use std::path::{Path, PathBuf};
 
-use crate::builder::{Built, build};
-use crate::declared;
 use crate::exit::{Exit, Failure};
-use crate::services::{self, Service};
 use crate::watch::Sources;
-use crate::workspace::{Selection, places, selections};
+
+use builder::{Built, build};
+use services::Service;
+use workspace::{Selection, places, selections};
 
 /// The services at the places that the user named, before they are built.
 #[derive(Debug)]
