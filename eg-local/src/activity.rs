@@ -6,7 +6,6 @@ use std::time::Duration;
 
 /// Something that a queue or a schedule did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TriggerActivity {
     /// A function is about to be called. Events that it emits until it answers name one of `events` as their cause.
     Calling {
