@@ -18,8 +18,10 @@ pub(crate) fn example(name: &str) -> PathBuf {
     path
 }
 
-/// An HTTP client.
+/// An HTTP client. reqwest wants a provider of cryptography as soon as any crate turns on its TLS.
 pub(crate) fn http() -> reqwest::Client {
+    // Fails when another test of this process was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
