@@ -20,10 +20,15 @@ pub struct Options {
     pub config_addr: ListenAddr,
     /// Directory of the store; created (mode 0700) when it does not exist.
     pub data_dir: PathBuf,
-    /// Endpoint of the Lambda Invoke API, for example a local emulator. `None`: AWS, by region.
+    /// URL of a Lambda on this machine, such as `cargo eg`'s: all `awslambda` functions are called there, over plain HTTP
+    /// and without a signature, whatever `lambda_endpoint` and `aws_endpoint` say. `None`: they are in AWS.
+    pub local_lambda: Option<String>,
+    /// Endpoint of the Lambda Invoke API. `None`: AWS, by region.
+    #[cfg(feature = "aws")]
     pub lambda_endpoint: Option<String>,
-    /// Endpoint of all AWS APIs, for example a local emulator; for Lambda, `lambda_endpoint` wins. `None`: AWS, by region,
-    /// and for queues the place that their URL names.
+    /// Endpoint of all AWS APIs, for example moto's; for Lambda, `lambda_endpoint` wins. `None`: AWS, by region, and for
+    /// queues the place that their URL names.
+    #[cfg(feature = "aws")]
     pub aws_endpoint: Option<String>,
     /// When failed deliveries are tried again, for subscriptions that say nothing else.
     pub retry: RetryPolicy,
@@ -82,7 +87,10 @@ impl Options {
             events_addr: ListenAddr::Loopback(4000),
             config_addr: ListenAddr::Loopback(4001),
             data_dir: data_dir.into(),
+            local_lambda: None,
+            #[cfg(feature = "aws")]
             lambda_endpoint: None,
+            #[cfg(feature = "aws")]
             aws_endpoint: None,
             retry: RetryPolicy::default(),
             dedupe_window: Duration::from_secs(5 * 60),

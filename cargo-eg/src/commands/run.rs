@@ -9,7 +9,8 @@ use eg_local::{Observer, TriggerActivity, queues};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use super::current_folder;
 use crate::cli;
@@ -38,9 +39,12 @@ struct Session {
 
 pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let wanted = std::env::var("RUST_LOG").ok().filter(|targets| !targets.is_empty());
+    let filter = wanted.and_then(|targets| targets.parse::<Targets>().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // The gateway's and the libraries' own words; fails only when there is a subscriber already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     let (mut session, mut app) = tokio::select! {
         started = Session::start(arguments) => started?,
         // Whatever was started ends as it is dropped.

@@ -293,7 +293,7 @@ async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gate
     let mut options = eg_gateway::Options::new(state.gateway());
     options.events_addr = ports.events.into();
     options.config_addr = ports.config.into();
-    options.lambda_endpoint = Some(lambda.to_owned());
+    options.local_lambda = Some(lambda.to_owned());
     options.private_targets = eg_gateway::PrivateTargets::all();
     Gateway::start(options).await.map_err(|error| match error {
         eg_gateway::StartError::PortInUse { api, .. } => {

@@ -14,7 +14,8 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// The gateway could not start.
 const FAILED: u8 = 1;
@@ -80,9 +81,11 @@ struct Cli {
     #[arg(long, value_name = "DURATION", default_value = "910s", value_parser = duration)]
     lambda_timeout: Duration,
     /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
+    #[cfg(feature = "aws")]
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
     /// Endpoint of all AWS APIs [default: $AWS_ENDPOINT_URL, or AWS by region]
+    #[cfg(feature = "aws")]
     #[arg(long, value_name = "URL")]
     aws_endpoint: Option<String>,
     /// Port on which to answer, as the original's connector did, that there are no connections
@@ -242,9 +245,12 @@ impl Cli {
         options.workers = usize::try_from(self.workers).unwrap_or(usize::MAX);
         options.http_timeout = self.http_timeout;
         options.lambda_timeout = self.lambda_timeout;
-        options.lambda_endpoint =
-            self.lambda_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL_LAMBDA"));
-        options.aws_endpoint = self.aws_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL"));
+        #[cfg(feature = "aws")]
+        {
+            options.lambda_endpoint =
+                self.lambda_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL_LAMBDA"));
+            options.aws_endpoint = self.aws_endpoint.or_else(|| endpoint_of_environment("AWS_ENDPOINT_URL"));
+        }
         options.connector_addr = self.connector_port.map(listen);
         options.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
         options.strict_compat = self.strict_compat;
@@ -270,7 +276,8 @@ impl Cli {
     }
 }
 
-/// A variable that AWS's own tools read.
+/// A variable that AWS's and OpenTelemetry's own tools read.
+#[cfg(any(feature = "aws", feature = "otlp"))]
 fn endpoint_of_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|url| !url.is_empty())
 }
@@ -295,18 +302,20 @@ impl Original {
 
 fn start_logs(cli: &Cli) {
     let level = match cli.log_level {
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Info => LevelFilter::INFO,
+        Level::Warn => LevelFilter::WARN,
+        Level::Error => LevelFilter::ERROR,
     };
     // Libraries speak up only when something is wrong.
-    let filter = EnvFilter::new(format!("error,eg_gateway={level},event_gateway={level}"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match cli.log_format.unwrap_or(if cli.dev { Format::Text } else { Format::Json }) {
-        Format::Text => logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
-        Format::Json => logs.json().flatten_event(true).with_target(false).init(),
-    }
+    let filter = Targets::new().with_default(LevelFilter::ERROR);
+    let filter = filter.with_target("eg_gateway", level).with_target("event_gateway", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = match cli.log_format.unwrap_or(if cli.dev { Format::Text } else { Format::Json }) {
+        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 
 /// `-events-port=1` as Go writes it becomes `--events-port=1`.

@@ -39,13 +39,19 @@ fn flags_are_spelled_as_in_go_or_with_two_dashes() {
 
 #[test]
 fn flags_become_options() {
-    let args =
-        ["--host=0.0.0.0", "-retry-attempts=3", "-retry-min-backoff=10ms", "-lambda-endpoint=http://l"];
+    let args = ["--host=0.0.0.0", "-retry-attempts=3", "-retry-min-backoff=10ms"];
     let options = parse(&args).unwrap().options().unwrap();
     assert_eq!(options.events_addr, ListenAddr::Exact("0.0.0.0:4000".parse().unwrap()));
     assert_eq!((options.retry.attempts, options.retry.min_backoff), (3, Duration::from_millis(10)));
-    assert_eq!(options.lambda_endpoint.as_deref(), Some("http://l"));
     assert_eq!(parse(&[]).unwrap().options().unwrap().config_addr, ListenAddr::Loopback(4001));
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn endpoints_of_aws_become_options() {
+    let options = parse(&["-lambda-endpoint=http://l", "-aws-endpoint=http://a"]).unwrap().options().unwrap();
+    assert_eq!(options.lambda_endpoint.as_deref(), Some("http://l"));
+    assert_eq!(options.aws_endpoint.as_deref(), Some("http://a"));
 }
 
 #[test]

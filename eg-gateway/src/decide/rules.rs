@@ -87,6 +87,10 @@ fn timeout(value: &Value) -> Result<u32, String> {
     })
 }
 
+/// What a gateway says that was built without the feature `aws`.
+pub(crate) const NEEDS_AWS: &str =
+    "needs AWS's clients, which this gateway was built without: build it with the Cargo feature `aws`";
+
 /// Reads the settings of one type of provider; `None` when a required one is missing.
 type ReadProvider = fn(&mut Fields) -> Result<Option<Provider>, String>;
 
@@ -97,6 +101,9 @@ fn provider(fields: &mut Fields, allowed: &PrivateTargets) -> Result<Provider, S
         "awslambda" => ("AWS Lambda function", |p| {
             Ok(required(p, "arn")?.zip(aws(p)?).map(|(arn, aws)| Provider::AwsLambda { arn, aws }))
         }),
+        "awskinesis" | "awsfirehose" | "awssqs" if !cfg!(feature = "aws") => {
+            return Err(format!("provider {kind} {NEEDS_AWS}"));
+        }
         "awskinesis" => ("AWS Kinesis function", |p| {
             let stream = required(p, "streamName")?.zip(aws(p)?);
             Ok(stream.map(|(stream_name, aws)| Provider::AwsKinesis { stream_name, aws }))

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
@@ -15,7 +16,10 @@ use super::resolve::Resolver;
 use crate::decide::targets::PrivateTargets;
 
 /// A client that keeps connections for later requests.
-pub(crate) type HyperClient<R> = Client<HttpsConnector<HttpConnector<R>>, Full<Bytes>>;
+pub(super) type HyperClient<R> = Client<HttpsConnector<HttpConnector<R>>, Full<Bytes>>;
+
+/// A client that connects to every address.
+pub(crate) type PlainClient = HyperClient<GaiResolver>;
 
 /// A client for functions. Names that lead only to addresses which are not allowed are not connected to.
 pub(super) fn client(allowed: &Arc<PrivateTargets>) -> HyperClient<Resolver> {
@@ -23,8 +27,7 @@ pub(super) fn client(allowed: &Arc<PrivateTargets>) -> HyperClient<Resolver> {
 }
 
 /// A client for what the operator of the gateway named.
-#[cfg(feature = "otlp")]
-pub(crate) fn plain_client() -> HyperClient<hyper_util::client::legacy::connect::dns::GaiResolver> {
+pub(crate) fn plain_client() -> PlainClient {
     over(HttpConnector::new())
 }
 

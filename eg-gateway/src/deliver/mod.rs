@@ -2,14 +2,14 @@
 //! from an answer `attempt`'s.
 
 pub(crate) mod attempt;
+#[cfg(feature = "aws")]
 mod aws;
 mod connect;
 pub(crate) mod engine;
 mod http;
 mod invoker;
-mod lambda;
+mod local_lambda;
 mod resolve;
-mod streams;
 mod wakeups;
 
 use std::sync::Arc;
@@ -19,23 +19,41 @@ use bytes::Bytes;
 use eg_sdk::TraceContext;
 use eg_sdk::config::{Function, Provider};
 
-use self::aws::Shared;
+#[cfg(feature = "aws")]
+use self::aws::AwsCaller;
 use self::http::HttpCaller;
-use self::lambda::LambdaCaller;
-use self::streams::StreamCaller;
+use self::local_lambda::LocalLambda;
 use crate::decide::delivery::Failure;
+use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
 #[cfg(feature = "otlp")]
-pub(crate) use connect::{HyperClient, plain_client};
+pub(crate) use connect::{PlainClient, plain_client};
 pub(crate) use invoker::Invoker;
 pub(crate) use wakeups::Wakeups;
+
+/// Codes by which AWS refuses the caller, not the call.
+const DENIED: [&str; 7] = [
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "ExpiredTokenException",
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+];
+
+/// Codes by which Lambda says that it does not take the event itself, which will not change.
+const PERMANENT_OF_LAMBDA: [&str; 3] =
+    ["RequestTooLargeException", "InvalidRequestContentException", "UnsupportedMediaTypeException"];
 
 /// Calls functions of every provider that this gateway delivers to.
 pub(crate) struct Callers {
     http: HttpCaller,
-    lambda: LambdaCaller,
-    streams: StreamCaller,
+    /// Takes all calls of `awslambda` functions, if there is one.
+    local_lambda: Option<LocalLambda>,
+    #[cfg(feature = "aws")]
+    aws: AwsCaller,
     http_timeout: Duration,
     lambda_timeout: Duration,
 }
@@ -61,6 +79,18 @@ impl CallError {
     fn reject(text: impl Into<String>) -> Self {
         Self::Failed(Failure::Reject(text.into()))
     }
+
+    /// A service of AWS refused the call. `permanent` are the codes by which it says that it will never take this event.
+    fn of_aws(code: &str, message: &str, permanent: &[&str]) -> Self {
+        let text = format!("{code}: {message}");
+        if DENIED.contains(&code) {
+            Self::AccessDenied { code: code.to_owned(), message: message.to_owned() }
+        } else if permanent.contains(&code) {
+            Self::reject(text)
+        } else {
+            Self::retry(text)
+        }
+    }
 }
 
 impl From<Blocked> for CallError {
@@ -82,12 +112,11 @@ impl From<CallError> for Failure {
 impl Callers {
     pub(crate) fn new(options: &Options) -> Self {
         let allowed = Arc::new(options.private_targets.clone());
-        let shared = Arc::new(Shared::new(&allowed));
-        let lambda_endpoint = options.lambda_endpoint.clone().or_else(|| options.aws_endpoint.clone());
         Self {
             http: HttpCaller::new(&allowed, options.body_limit, options.strict_compat),
-            lambda: LambdaCaller::new(&shared, lambda_endpoint),
-            streams: StreamCaller::new(&shared, options.aws_endpoint.as_deref()),
+            local_lambda: options.local_lambda.as_deref().map(LocalLambda::new),
+            #[cfg(feature = "aws")]
+            aws: AwsCaller::new(options, &allowed),
             http_timeout: options.http_timeout,
             lambda_timeout: options.lambda_timeout,
         }
@@ -102,27 +131,33 @@ impl Callers {
     ) -> Result<Bytes, CallError> {
         let own = function.timeout.map(|seconds| Duration::from_secs(seconds.into()));
         let (http, lambda) = (own.unwrap_or(self.http_timeout), own.unwrap_or(self.lambda_timeout));
-        // Calls of AWS's clients are large futures. On the heap, they cost only those who make them: whoever might make
-        // one would have to make room for it in every task.
-        match &function.provider {
-            Provider::Http { url } => within(http, self.http.call(url, event, trace)).await,
-            Provider::AwsLambda { arn, aws } => {
-                within(lambda, Box::pin(self.lambda.call(arn, aws, event, trace))).await
+        match (&function.provider, &self.local_lambda) {
+            (Provider::Http { url }, _) => within(http, self.http.call(url, event, trace)).await,
+            (Provider::AwsLambda { arn, .. }, Some(local)) => {
+                within(lambda, local.call(arn, event, trace)).await
             }
-            Provider::AwsKinesis { stream_name, aws } => {
-                within(http, Box::pin(self.streams.kinesis(stream_name, aws, event))).await
+            // Calls of AWS's clients are large futures. On the heap, they cost only those who make them: whoever might
+            // make one would have to make room for it in every task.
+            #[cfg(feature = "aws")]
+            (Provider::AwsLambda { arn, aws }, None) => {
+                within(lambda, Box::pin(self.aws.lambda(arn, aws, event, trace))).await
             }
-            Provider::AwsFirehose { delivery_stream_name, aws } => {
-                within(http, Box::pin(self.streams.firehose(delivery_stream_name, aws, event))).await
+            #[cfg(feature = "aws")]
+            (Provider::AwsKinesis { stream_name, aws }, _) => {
+                within(http, Box::pin(self.aws.kinesis(stream_name, aws, event))).await
             }
-            Provider::AwsSqs { queue_url, aws } => {
-                within(http, Box::pin(self.streams.sqs(queue_url, aws, &event))).await
+            #[cfg(feature = "aws")]
+            (Provider::AwsFirehose { delivery_stream_name, aws }, _) => {
+                within(http, Box::pin(self.aws.firehose(delivery_stream_name, aws, event))).await
+            }
+            #[cfg(feature = "aws")]
+            (Provider::AwsSqs { queue_url, aws }, _) => {
+                within(http, Box::pin(self.aws.sqs(queue_url, aws, &event))).await
             }
             _ => {
                 let id = &function.function_id;
-                Err(CallError::retry(format!(
-                    "function \"{id}\" has a type this gateway does not deliver to"
-                )))
+                // Kept for a gateway that can call it: it is not the event's fault.
+                Err(CallError::retry(format!("function \"{id}\" cannot be called: its provider {NEEDS_AWS}")))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec;
 
+#[cfg(feature = "aws")]
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -59,6 +60,7 @@ impl Service<Name> for Resolver {
     }
 }
 
+#[cfg(feature = "aws")]
 impl ResolveDns for Resolver {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {

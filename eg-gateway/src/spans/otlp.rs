@@ -8,7 +8,6 @@ use bytes::Bytes;
 use eg_sdk::TraceContext;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::connect::dns::GaiResolver;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{HttpClient, HttpError};
@@ -21,7 +20,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::{Kind, Span};
-use crate::deliver::HyperClient;
+use crate::deliver::PlainClient;
 
 /// How long sending one batch may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +37,7 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Sends to the collector at this URL, for example `http://localhost:4318`.
-    pub(crate) fn new(endpoint: &str, client: HyperClient<GaiResolver>) -> Result<Self, String> {
+    pub(crate) fn new(endpoint: &str, client: PlainClient) -> Result<Self, String> {
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
         let exporter = SpanExporter::builder()
             .with_http()
@@ -98,7 +97,7 @@ fn ids(context: &TraceContext) -> Option<SpanContext> {
 /// The gateway's own HTTP client, on its own runtime: batches come from a thread without one.
 #[derive(Debug)]
 struct Client {
-    client: HyperClient<GaiResolver>,
+    client: PlainClient,
     runtime: Handle,
 }
 

@@ -283,6 +283,7 @@ async fn deletions_answer_with_a_content_type() {
 
 /// Secrets are written, never read. Clients read a function, change a field, and write it back: the mask must then
 /// stand for the stored secret.
+#[cfg(feature = "aws")]
 #[tokio::test]
 async fn secrets_are_masked_and_kept() {
     let mut lambda = Functions::accepting().await;

@@ -1,7 +1,8 @@
-//! Functions on AWS Lambda, called through AWS's client against a server that speaks the Invoke API.
+//! Functions on Lambda, in AWS or on this machine: the gateway calls a server that speaks the Invoke API.
 
 use axum::body::Body;
 use axum::response::Response;
+use eg_gateway::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -46,10 +47,20 @@ async fn lambda() -> Functions {
     .await
 }
 
-async fn gateway(lambda: &Functions) -> TestGateway {
-    let endpoint = lambda.url("");
+/// Sets where Lambda is.
+type Place = fn(&mut Options, String);
+
+/// The two ways to call Lambda: the gateway's own client, and AWS's.
+const PLACES: &[(&str, Place)] = &[
+    ("local", |options, url| options.local_lambda = Some(url)),
+    #[cfg(feature = "aws")]
+    ("aws", |options, url| options.lambda_endpoint = Some(url)),
+];
+
+async fn gateway(lambda: &Functions, place: Place) -> TestGateway {
+    let url = lambda.url("");
     let gateway = TestGateway::with(|options| {
-        options.lambda_endpoint = Some(endpoint);
+        place(options, url);
         options.retry.attempts = 2;
     })
     .await;
@@ -65,8 +76,14 @@ async fn gateway(lambda: &Functions) -> TestGateway {
 
 #[tokio::test]
 async fn answers() {
+    for (via, place) in PLACES {
+        answers_via(via, *place).await;
+    }
+}
+
+async fn answers_via(via: &str, place: Place) {
     let mut lambda = lambda().await;
-    let gateway = gateway(&lambda).await;
+    let gateway = gateway(&lambda, place).await;
     gateway.api.event_type("http.request").await;
     let failed = r#"{"errors":[{"message":"Function call failed. Please check logs."}]}"#.to_owned() + "\n";
     for (name, status, body) in [
@@ -80,20 +97,26 @@ async fn answers() {
                                    "path": format!("/{name}"), "method": "GET" });
         gateway.api.create("subscriptions", subscription).await;
         let response = gateway.api.client.get(format!("{}/{name}", gateway.api.events)).send().await.unwrap();
-        assert_eq!(response.status(), status, "{name}");
+        assert_eq!(response.status(), status, "{name} via {via}");
         let text = response.text().await.unwrap();
-        assert!(text.contains(body), "{name}: {text}");
+        assert!(text.contains(body), "{name} via {via}: {text}");
         let call = lambda.next_call().await;
         assert_eq!(call.path, format!("/2015-03-31/functions/{name}/invocations"));
         assert_eq!(call.json()["data"]["path"], format!("/{name}"));
-        assert!(lambda.try_call().is_none(), "{name} was called more than once");
+        assert!(lambda.try_call().is_none(), "{name} was called more than once via {via}");
     }
 }
 
 #[tokio::test]
 async fn outcomes() {
+    for (via, place) in PLACES {
+        outcomes_via(via, *place).await;
+    }
+}
+
+async fn outcomes_via(via: &str, place: Place) {
     let lambda = lambda().await;
-    let gateway = gateway(&lambda).await;
+    let gateway = gateway(&lambda, place).await;
     for (name, attempts, reason) in [
         ("rejects", 1, "rejected: no such user"),
         ("large", 1, "rejected: RequestTooLargeException: too large"),
@@ -110,9 +133,50 @@ async fn outcomes() {
         gateway.api.subscribe(name, name).await;
         gateway.api.emit(name, "1").await;
         let letter = &gateway.api.wait_for_dead_letters(before + 1).await[0];
-        assert_eq!(letter["reason"], reason, "{name}");
-        assert_eq!(letter["attempts"].as_array().unwrap().len(), attempts, "{name}");
+        assert_eq!(letter["reason"], reason, "{name} via {via}");
+        assert_eq!(letter["attempts"].as_array().unwrap().len(), attempts, "{name} via {via}");
     }
     let (status, _) = gateway.api.config(Method::GET, "default/dead-letters", "").await;
     assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn functions_find_the_trace_in_their_context() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    for (via, place) in PLACES {
+        let mut lambda = Functions::accepting().await;
+        let gateway = gateway(&lambda, *place).await;
+        gateway.api.event_type("e").await;
+        gateway.api.subscribe("e", "hello").await;
+        let traceparent = format!("00-{TRACE}-b7ad6b7169203331-01");
+        let event = json!({ "specversion": "1.0", "type": "e", "source": "/s", "id": "1", "traceparent": traceparent });
+        assert_eq!(gateway.api.emit_json(&event).await.status(), 202);
+        let call = lambda.next_call().await;
+        let x_ray = call.headers["x-amzn-trace-id"].to_str().unwrap();
+        assert!(x_ray.starts_with("Root=1-0af76519-16cd43dd8448eb211c80319c;Parent="), "{via}: {x_ray}");
+        assert!(x_ray.ends_with(";Sampled=1") && !x_ray.contains("b7ad6b7169203331"), "{via}: {x_ray}");
+    }
+}
+
+/// A build without AWS's clients refuses what it could never deliver, and keeps events for functions that another build
+/// has registered.
+#[cfg(not(feature = "aws"))]
+#[tokio::test]
+async fn what_needs_a_missing_feature_names_it() {
+    let gateway = TestGateway::with(|options| options.retry.attempts = 1).await;
+    let provider = json!({ "streamName": "s", "region": "eu-central-1" });
+    let function = json!({ "functionId": "stream", "type": "awskinesis", "provider": provider });
+    let (status, body) = gateway.api.config(Method::POST, "default/functions", function.to_string()).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("build it with the Cargo feature `aws`"), "{body}");
+
+    let provider = json!({ "arn": "f", "region": "eu-central-1" });
+    let function = json!({ "functionId": "f", "type": "awslambda", "provider": provider });
+    gateway.api.create("functions", function).await;
+    gateway.api.event_type("e").await;
+    gateway.api.subscribe("e", "f").await;
+    gateway.api.emit("e", "1").await;
+    let letter = &gateway.api.wait_for_dead_letters(1).await[0];
+    let reason = letter["reason"].as_str().unwrap();
+    assert!(reason.contains("build it with the Cargo feature `aws`"), "{reason}");
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests watch the real clock for their deadlines")]
 
 mod authorizers;
+#[cfg(feature = "aws")]
 mod aws;
 mod cloud_events;
 mod config_api;

@@ -241,26 +241,3 @@ async fn every_call_belongs_to_the_trace_of_its_event() {
         assert!(call.json()["replay"].is_string(), "{:?}", call.json());
     }
 }
-
-#[tokio::test]
-async fn lambda_functions_find_the_trace_in_their_context() {
-    let mut lambda = Functions::accepting().await;
-    let endpoint = lambda.url("");
-    let gateway = TestGateway::with(|options| options.lambda_endpoint = Some(endpoint)).await;
-    let provider =
-        json!({ "arn": "f", "region": "eu-west-1", "awsAccessKeyId": "k", "awsSecretAccessKey": "s" });
-    gateway
-        .api
-        .create("functions", json!({ "functionId": "f", "type": "awslambda", "provider": provider }))
-        .await;
-    gateway.api.event_type("e").await;
-    gateway.api.subscribe("e", "f").await;
-    let traceparent = format!("00-{TRACE}-b7ad6b7169203331-01");
-    let event =
-        json!({ "specversion": "1.0", "type": "e", "source": "/s", "id": "1", "traceparent": traceparent });
-    assert_eq!(gateway.api.emit_json(&event).await.status(), 202);
-    let call = lambda.next_call().await;
-    let x_ray = call.headers["x-amzn-trace-id"].to_str().unwrap();
-    assert!(x_ray.starts_with("Root=1-0af76519-16cd43dd8448eb211c80319c;Parent="), "{x_ray}");
-    assert!(x_ray.ends_with(";Sampled=1") && !x_ray.contains("b7ad6b7169203331"), "{x_ray}");
-}

@@ -1,5 +1,6 @@
 //! `cargo eg logs`: the log of one function, from the state directory or from CloudWatch.
 
+#[cfg(feature = "aws")]
 mod cloudwatch;
 
 use std::fs::File;
@@ -23,7 +24,14 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
     match &arguments.stack {
+        #[cfg(feature = "aws")]
         Some(stack) => cloudwatch::run(&arguments, stack).await,
+        #[cfg(not(feature = "aws"))]
+        Some(_) => Err(Failure::new(
+            Exit::Usage,
+            "this `cargo eg` was built without AWS's clients, so it cannot read CloudWatch",
+        )
+        .hint("install one that was built with them: cargo install --path cargo-eg")),
         None => local(arguments).await,
     }
 }

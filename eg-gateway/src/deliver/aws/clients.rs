@@ -16,10 +16,9 @@ use eg_sdk::config::Aws;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::CallError;
-use super::resolve::{Resolver, blocked};
-use crate::decide::delivery::Failure;
 use crate::decide::targets::PrivateTargets;
+use crate::deliver::CallError;
+use crate::deliver::resolve::{Resolver, blocked};
 
 /// Connections and credentials, made only when the first call needs them.
 #[derive(Debug)]
@@ -150,17 +149,6 @@ fn keys(aws: &Aws) -> Option<Credentials> {
     Some(Credentials::new(id.expose(), secret.expose(), token, None, "function provider"))
 }
 
-/// Codes by which AWS refuses the caller, not the call.
-const DENIED: [&str; 7] = [
-    "AccessDeniedException",
-    "UnrecognizedClientException",
-    "ExpiredTokenException",
-    "AccessDenied",
-    "ExpiredToken",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-];
-
 /// What a failed call means. `permanent` are the codes by which the service says that it will never take this event.
 pub(super) fn refused<E>(error: &SdkError<E>, permanent: &[&str]) -> CallError
 where
@@ -171,12 +159,5 @@ where
         return blocked(error).map_or_else(unreachable, CallError::from);
     };
     let (code, message) = (service.code().unwrap_or("unknown error"), service.message().unwrap_or_default());
-    let text = format!("{code}: {message}");
-    if DENIED.contains(&code) {
-        CallError::AccessDenied { code: code.to_owned(), message: message.to_owned() }
-    } else if permanent.contains(&code) {
-        CallError::Failed(Failure::Reject(text))
-    } else {
-        CallError::retry(text)
-    }
+    CallError::of_aws(code, message, permanent)
 }

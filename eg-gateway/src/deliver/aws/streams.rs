@@ -9,9 +9,9 @@ use bytes::Bytes;
 use eg_sdk::config::Aws;
 use url::Url;
 
-use super::CallError;
-use super::aws::{Clients, Shared, refused};
+use super::clients::{Clients, Shared, refused};
 use crate::clock;
+use crate::deliver::CallError;
 
 /// Records that are too large or not allowed stay so.
 const PERMANENT: [&str; 5] = [

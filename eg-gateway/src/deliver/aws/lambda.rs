@@ -8,13 +8,9 @@ use bytes::Bytes;
 use eg_sdk::TraceContext;
 use eg_sdk::config::Aws;
 
-use super::CallError;
-use super::aws::{Clients, Shared, refused};
+use super::clients::{Clients, Shared, refused};
 use crate::decide::{delivery, trace};
-
-/// The event itself is what Lambda does not take, and it will not change.
-const PERMANENT: [&str; 3] =
-    ["RequestTooLargeException", "InvalidRequestContentException", "UnsupportedMediaTypeException"];
+use crate::deliver::{CallError, PERMANENT_OF_LAMBDA};
 
 /// Calls Lambda functions.
 pub(super) struct LambdaCaller {
@@ -39,7 +35,7 @@ impl LambdaCaller {
         let invoke = invoke.customize().mutate_request(move |request| {
             request.headers_mut().insert("x-amzn-trace-id", x_ray.clone());
         });
-        let output = invoke.send().await.map_err(|e| refused(&e, &PERMANENT))?;
+        let output = invoke.send().await.map_err(|e| refused(&e, &PERMANENT_OF_LAMBDA))?;
         let payload = output.payload.map(|payload| Bytes::from(payload.into_inner())).unwrap_or_default();
         match output.function_error {
             None => Ok(payload),
