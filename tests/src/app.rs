@@ -1,11 +1,10 @@
 //! Applications as users run them: `cargo eg run`, on free ports and with a state of their own.
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::program::{Program, build, own_variables};
+use crate::program::{Program, built, cargo, own_variables, workspace};
 use crate::{PATIENCE_TO_BUILD, eventually_within};
 
 /// A running `cargo eg run`.
@@ -56,30 +55,13 @@ impl App {
     }
 }
 
-/// `cargo eg` in this workspace. Built once.
+/// `cargo eg` in this workspace.
 #[must_use]
 pub fn cargo_eg() -> Command {
-    let mut command = Command::new(binary());
-    command.arg("eg").current_dir(workspace());
+    let mut command = Command::new(built("cargo-eg"));
+    command.arg("eg").current_dir(workspace()).env("CARGO", cargo());
     for name in own_variables() {
         command.env_remove(name);
     }
     command
-}
-
-/// The program of a service that an [`App`] has built. Built by itself, it would have other features, and so would all
-/// that it depends on.
-#[must_use]
-pub fn built(service: &str) -> PathBuf {
-    binary().with_file_name(service)
-}
-
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build(&["cargo-eg"])["cargo-eg"].clone())
-}
-
-fn workspace() -> &'static Path {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests)
 }

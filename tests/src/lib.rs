@@ -5,12 +5,6 @@
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-/// Crates of the edition before: what compiles in this one compiles there too.
-#[cfg(doctest)]
-#[doc = concat!("```edition2021,no_run\n", include_str!("../tests/ui/pass/every_form.rs"), "\n```")]
-#[doc = concat!("```edition2021,no_run\n", include_str!("../tests/ui/pass/schedules_and_queues.rs"), "\n```")]
-pub struct Edition2021;
-
 pub mod app;
 pub mod moto;
 pub mod program;

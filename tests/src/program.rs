@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cargo_metadata::Message;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -12,28 +12,40 @@ use tokio::process::{Child, Command};
 
 use crate::eventually;
 
-/// Builds the binaries of `packages` and says where they are.
+/// The binary `name` of this workspace. The first call builds all binaries, with the features that the tests of the
+/// workspace are built with.
 ///
 /// # Panics
-/// When they do not build; cargo's messages are on stderr.
+/// When they do not build, in which case cargo's messages are on stderr, or when there is no such binary.
 #[must_use]
-pub fn build(packages: &[&str]) -> HashMap<String, PathBuf> {
-    let cargo = std::env::var("CARGO").unwrap_or("cargo".to_owned());
-    let mut command = std::process::Command::new(cargo);
-    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]);
-    for package in packages {
-        command.args(["--package", package]);
-    }
+pub fn built(name: &str) -> &'static Path {
+    static BINARIES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    BINARIES.get_or_init(build).get(name).unwrap_or_else(|| panic!("the workspace has no binary {name}"))
+}
+
+fn build() -> HashMap<String, PathBuf> {
+    let mut command = std::process::Command::new(cargo());
+    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]).current_dir(workspace());
     for name in own_variables() {
         command.env_remove(name);
     }
     let output = command.stderr(Stdio::inherit()).output().expect("cargo can be started");
-    assert!(output.status.success(), "{packages:?} do not build");
+    assert!(output.status.success(), "the binaries do not build");
     let executables = Message::parse_stream(&*output.stdout).filter_map(|message| match message {
         Ok(Message::CompilerArtifact(artifact)) => Some((artifact.target.name, artifact.executable?.into())),
         _ => None,
     });
     executables.collect()
+}
+
+/// The program that takes cargo's place, also for programs under test.
+pub(crate) fn cargo() -> PathBuf {
+    workspace().join("tests/cargo.sh")
+}
+
+pub(crate) fn workspace() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
 }
 
 /// What cargo tells this test about its own package. It is not for the builds of others: crates that look at it would be

@@ -13,6 +13,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("eg-local", &[]),
     ("cargo-eg", &["eg-gateway", "eg-local", "eg-sdk"]),
     ("eg-tests", &["eg-runtime", "eg-sdk"]),
+    ("eg-ui", &[]),
 ];
 
 fn metadata() -> Metadata {

@@ -7,12 +7,12 @@
 
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use eg_tests::app::{App, cargo_eg};
 use eg_tests::eventually;
-use eg_tests::program::{Program, build};
+use eg_tests::program::{Program, built};
 use tokio::process::Command;
 
 /// In the order in which they are run: `emit-from-an-app` adds to the log of `hello-event`.
@@ -86,7 +86,6 @@ fn fulfils(text: &str, pattern: &str) -> bool {
 struct Stage {
     app: App,
     state: PathBuf,
-    binaries: HashMap<String, PathBuf>,
 }
 
 impl Stage {
@@ -114,7 +113,7 @@ impl Stage {
 
     /// The server that an example is, and its address.
     async fn serve(&self, package: &str) -> (Program, String) {
-        let mut command = Command::new(&self.binaries[package]);
+        let mut command = Command::new(built(package));
         command.env("PORT", "0").env("EVENT_GATEWAY_URL", &self.app.events);
         command.env_remove("AWS_LAMBDA_RUNTIME_API");
         let program = Program::start(package, command);
@@ -158,8 +157,8 @@ impl Stage {
             line.push_str(&format!(" --state-dir '{}'", self.state.display()));
         }
         if let Some(package) = command.strip_prefix("cargo test -p ") {
-            // Together with the others, as `build` was called, so that nothing is compiled twice.
-            line = format!("cargo test --bin {package} -p {}", EXAMPLES.join(" -p "));
+            // With the features of this test, so that nothing is compiled twice.
+            line = format!("cargo test --workspace --all-features --bin {package}");
         }
         let mut shell = Command::new("sh");
         shell.args(["-c", &line]).current_dir(workspace()).kill_on_drop(true);
@@ -188,11 +187,9 @@ async fn examples_do_what_their_comments_promise() {
             Promise::Activity(_) => None,
         })
         .collect();
-    let binaries = build(&EXAMPLES);
     let state = tempfile::tempdir().unwrap();
     let services: Vec<&str> = services.iter().map(String::as_str).collect();
-    let stage =
-        Stage { app: App::start(state.path(), &services).await, state: state.path().to_owned(), binaries };
+    let stage = Stage { app: App::start(state.path(), &services).await, state: state.path().to_owned() };
     for example in EXAMPLES {
         stage.perform(example).await;
     }

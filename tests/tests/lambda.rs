@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use eg_tests::app::{App, cargo_eg};
-use eg_tests::program::{Program, build};
+use eg_tests::program::{Program, built};
 use eg_tests::{eventually, http};
 use futures_util::future::join_all;
 use lambda_simulator::{InvocationStatus, Simulator};
@@ -78,7 +78,7 @@ fn api_gateway(method: &str, path: &str, body: &str) -> Value {
 
 #[tokio::test]
 async fn users_are_registered_and_read_whoever_carries_the_request() {
-    let users = build(&["users"])["users"].display().to_string();
+    let users = built("users").display().to_string();
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().display().to_string();
     let reader = Lambda::start(&users, "users.get_user", &[("EG_DATA_DIR", &directory)]).await;
@@ -135,7 +135,7 @@ async fn the_local_lambda_and_an_independent_one_get_the_same_answers() {
 async fn a_binary_tells_the_schemas_of_its_events() {
     let folder = tempfile::tempdir().unwrap();
     let stripped = folder.path().join("typed-events");
-    let binary = &build(&["typed-events"])["typed-events"];
+    let binary = built("typed-events");
     let strip = Command::new("strip").arg("-o").arg(&stripped).arg(binary).status().await;
     assert!(strip.expect("strip belongs to the C toolchain that rustc links with").success());
     let output = cargo_eg().args(["manifest", "--json"]).arg(&stripped).output().await.unwrap();

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
-use eg_tests::app::built;
-use eg_tests::program::Program;
+use eg_tests::program::{Program, built};
 use eg_tests::{PATIENCE, eventually};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
