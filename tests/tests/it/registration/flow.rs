@@ -5,7 +5,7 @@ use std::time::Duration;
 use eg_tests::{PATIENCE, http};
 use serde_json::{Value, json};
 
-use crate::support::{ATTEMPTS, CRM, FAILED, Registration, failures, ids};
+use super::support::{ATTEMPTS, CRM, FAILED, Registration, failures, ids};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_registers_is_written_to_recorded_annotated_and_added_to_the_crm() {

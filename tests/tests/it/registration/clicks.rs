@@ -6,7 +6,7 @@ use eg_tests::{PATIENCE, http};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::support::Registration;
+use super::support::Registration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clicks_are_recorded_and_nothing_else_comes_in_where_browsers_emit() {

@@ -4,13 +4,11 @@
 //! A small run is part of the test suite. The full one, 10,000 orders and 20 kills:
 //!
 //! ```sh
-//! cargo test --workspace --all-features --test shop_chaos -- --ignored --nocapture
+//! cargo test --workspace --all-features --test it -- --ignored shop_chaos --nocapture
 //! ```
 //!
 //! `SHOP_CHAOS_SEED` repeats the choices of a run; its seed is printed. `SHOP_CHAOS_ORDERS` and `SHOP_CHAOS_KILLS` give
 //! the full run another size.
-
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

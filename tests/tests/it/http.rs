@@ -1,5 +1,4 @@
 //! The same binary where there is no Lambda: an HTTP server, as `http` functions of the gateway are.
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use eg_tests::http;
 use eg_tests::program::Program;

@@ -1,8 +1,7 @@
 //! The fuzz targets of `tests/fuzz`, over the published payloads of all senders and the seeds: that they compile, run, and
 //! find nothing there. Fuzzing itself is done by hand, as `tests/fuzz/Cargo.toml` says.
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
-#[path = "../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 #[allow(dead_code, unreachable_pub, unused_macros, reason = "the targets' programs are built by cargo-fuzz")]
 mod targets;
 

@@ -1,8 +1,6 @@
 //! The shop with the real programs: `cargo eg run` builds its services and serves them, and each scenario leads to the
 //! documented sequence of events, in the event store of the shop itself.
 
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
-
 use eg_tests::eventually;
 use eg_tests::moto::{self, Moto};
 use eg_tests::shop::Shop;
@@ -352,7 +350,7 @@ fn types(history: &[eg_tests::shop::Record]) -> Vec<&str> {
 
 #[test]
 fn the_events_have_the_names_of_the_documented_table() {
-    let readme = include_str!("../../services/shop/README.md");
+    let readme = include_str!("../../../services/shop/README.md");
     for (name, ty) in shop_events::NAMES {
         assert!(readme.contains(&format!("`{name}` | `{ty}`")), "{name} is {ty}");
     }

@@ -1,6 +1,5 @@
 //! Functions under an independent implementation of Lambda's Runtime API: what they answer, how they fail, and
 //! what they say when they cannot start.
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use eg_tests::{PATIENCE, eventually, http};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{ATTEMPTS, CRM, FAILED, Registration, failures};
+use super::support::{ATTEMPTS, CRM, FAILED, Registration, failures};
 
 /// The CRM fails twice for each event and works then: nobody loses anything, and the admin hears of it once.
 #[tokio::test(flavor = "multi_thread")]

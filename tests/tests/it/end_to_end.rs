@@ -1,8 +1,6 @@
 //! The main job with the real programs: `cargo eg run` builds the registration application, serves it, and an event that
 //! was accepted is delivered whatever happens to the gateway.
 
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
-
 use std::path::Path;
 
 use eg_sdk::config::{EventType, Function, Provider, Subscription};

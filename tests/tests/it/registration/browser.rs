@@ -10,8 +10,8 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::Registration;
-use crate::webdriver::Session;
+use super::support::Registration;
+use super::webdriver::Session;
 
 /// Nothing that reaches beyond this machine, and no sandbox, which needs a user of its own.
 const FLAGS: [&str; 9] = [

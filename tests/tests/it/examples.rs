@@ -5,8 +5,6 @@
 //! block without commands is what `cargo eg run` prints in the meantime. `…` stands for anything, and alone in a line
 //! for any number of lines.
 
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,5 @@
 //! Functions and Lambda's Runtime API on the wire: how errors are reported, what a process needs of its environment,
 //! how it uses its connection, and that it can go on for ever.
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use eg_tests::eventually;
 use eg_tests::program::Program;

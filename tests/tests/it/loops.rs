@@ -1,5 +1,4 @@
 //! Applications that answer their own events: the functions count, and the gateway ends it.
-#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
 use eg_sdk::{CloudEvent, EventGateway, Settings};

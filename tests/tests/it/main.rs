@@ -1,0 +1,14 @@
+//! End-to-end tests with the real programs. One binary, so that they are linked once and run side by side.
+
+#![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
+
+mod end_to_end;
+mod examples;
+mod fuzz;
+mod http;
+mod lambda;
+mod loops;
+mod registration;
+mod runtime_api;
+mod shop;
+mod shop_chaos;
