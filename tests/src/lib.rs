@@ -8,6 +8,7 @@ pub struct Readme;
 pub mod app;
 pub mod moto;
 pub mod program;
+pub mod python;
 pub mod runtime_api;
 pub mod shop;
 pub mod subscriber;

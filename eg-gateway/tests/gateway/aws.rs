@@ -10,7 +10,8 @@ use eg_sdk::config::Secret;
 use serde_json::{Value, json};
 
 use crate::support::{Functions, TestGateway};
-use eg_tests::moto::{Moto, python};
+use eg_tests::moto::Moto;
+use eg_tests::python::python;
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/test","type":"e","data":{"n":1}}"#;
 

@@ -2,7 +2,8 @@
 //! documented sequence of events, in the event store of the shop itself.
 
 use eg_tests::eventually;
-use eg_tests::moto::{self, Moto};
+use eg_tests::moto::Moto;
+use eg_tests::python::python;
 use eg_tests::shop::Shop;
 use serde_json::{Value, json};
 
@@ -81,7 +82,7 @@ async fn every_scenario_leads_to_its_documented_sequence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_does_so_on_dynamodb() {
     let Some(moto) = Moto::start_serial() else { return };
-    let made = moto::python(MAKE_TABLES, &[&[moto.url.as_str()], &TABLES[..]].concat()).unwrap();
+    let made = python(MAKE_TABLES, &[&[moto.url.as_str()], &TABLES[..]].concat()).unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let mut variables = vec![REFUSALS, ("AWS_ENDPOINT_URL_DYNAMODB", moto.url.as_str())];
     variables.extend(TABLES.map(|table| (table, table)));

@@ -1,0 +1,58 @@
+//! The Python programs that tests run against, from PyPI: moto, boto3, Lambda's own runtime, and AWS's tools for
+//! templates. One environment below `target` has them all.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// What is installed. moto brings boto3, cfn-lint and aws-sam-translator.
+const PACKAGES: [&str; 5] =
+    ["moto[server]==5.2.*", "awslambdaric==4.2.*", "boto3==1.*", "cfn-lint==1.*", "aws-sam-translator==1.*"];
+
+/// Runs a program in Python; `None` when this machine has no Python.
+///
+/// # Panics
+/// When Python cannot be started.
+#[must_use]
+pub fn python(program: &str, args: &[&str]) -> Option<Output> {
+    let python = environment()?.join("bin/python");
+    Some(Command::new(python).arg("-c").arg(program).args(args).output().expect("python can be started"))
+}
+
+/// The folder of the environment: `bin/python` and the programs of the packages. The first call makes it. `None`, after
+/// saying so, when this machine has no Python.
+///
+/// # Panics
+/// When the packages cannot be installed.
+#[must_use]
+pub fn environment() -> Option<PathBuf> {
+    let dir = target().join("tmp/python");
+    let complete = dir.join("complete");
+    std::fs::create_dir_all(target().join("tmp")).expect("a place for test files");
+    // Made once, which takes a while: other tests wait, those in other processes too.
+    let making = File::create(target().join("tmp/python.lock")).expect("a lock file");
+    making.lock().expect("a lock");
+    if complete.exists() {
+        return Some(dir);
+    }
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3 on this machine");
+        return None;
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
+    let pip = ["install", "--quiet", "--no-compile", "--disable-pip-version-check"];
+    run(Command::new(dir.join("bin/pip")).args(pip).args(PACKAGES));
+    std::fs::write(complete, "").expect("room for a file");
+    Some(dir)
+}
+
+/// The directory that this test was built into: it is `target/<profile>/deps/<test>`.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    test.ancestors().nth(3).expect("tests are three levels below").to_owned()
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
