@@ -77,7 +77,8 @@ impl Store {
     /// SQLite file `<service>.db` in `EG_DATA_DIR` (which `cargo eg run` sets), else one in the temporary directory.
     ///
     /// # Errors
-    /// [`Error::Setting`] on Lambda without a table, because local files do not last there.
+    /// [`Error::Setting`] on Lambda without a table, because local files do not last there, and for a table when the
+    /// feature `dynamodb` is off.
     pub async fn open(service: &str, table_variable: &str) -> Result<Self, Error> {
         match Place::from_env(service, table_variable)? {
             Place::File(path) => Self::sqlite(&path),
@@ -85,8 +86,8 @@ impl Store {
             Place::Table(name) => Ok(Self(Backend::DynamoDb(Table::from_env(name).await))),
             #[cfg(not(feature = "dynamodb"))]
             Place::Table(name) => Err(Error::Setting(format!(
-                "{table_variable} names the table `{name}`, but this program was built without DynamoDB; \
-                 turn on feature `dynamodb` of service-storage"
+                "{table_variable} names the table `{name}`, but {service} was built without DynamoDB; \
+                 build it with `--features aws`"
             ))),
         }
     }
