@@ -1,6 +1,7 @@
 //! Every form of the attributes, in a crate that forbids unsafe code and denies all warnings.
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
+#![allow(clippy::unused_async, reason = "what matters is the attribute, not what the function does")]
 
 use eg_runtime::{
     App, CloudEvent, Context, Data, Emit, Error, Event, HeaderMap, Json, Path, Query, Reject, State,
