@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::program::{Program, built, cargo, own_variables, workspace};
+use crate::program::{Program, built, cargo, workspace};
 use crate::{PATIENCE_TO_BUILD, eventually_within};
 
 /// A running `cargo eg run`.
@@ -60,8 +60,5 @@ impl App {
 pub fn cargo_eg() -> Command {
     let mut command = Command::new(built("cargo-eg"));
     command.arg("eg").current_dir(workspace()).env("CARGO", cargo());
-    for name in own_variables() {
-        command.env_remove(name);
-    }
     command
 }

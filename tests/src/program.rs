@@ -1,7 +1,6 @@
 //! Programs of this workspace as processes: built, started, read line by line, and gone when the test ends.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,9 +25,6 @@ pub fn built(name: &str) -> &'static Path {
 fn build() -> HashMap<String, PathBuf> {
     let mut command = std::process::Command::new(cargo());
     command.args(["build", "--bins", "--message-format=json-render-diagnostics"]).current_dir(workspace());
-    for name in own_variables() {
-        command.env_remove(name);
-    }
     let output = command.stderr(Stdio::inherit()).output().expect("cargo can be started");
     assert!(output.status.success(), "the binaries do not build");
     let executables = Message::parse_stream(&*output.stdout).filter_map(|message| match message {
@@ -38,24 +34,15 @@ fn build() -> HashMap<String, PathBuf> {
     executables.collect()
 }
 
-/// The program that takes cargo's place, also for programs under test.
-pub(crate) fn cargo() -> PathBuf {
+/// The program that takes cargo's place in tests, and for programs under test.
+#[must_use]
+pub fn cargo() -> PathBuf {
     workspace().join("tests/cargo.sh")
 }
 
 pub(crate) fn workspace() -> &'static Path {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests)
-}
-
-/// What cargo tells this test about its own package. It is not for the builds of others: crates that look at it would be
-/// built anew.
-pub fn own_variables() -> impl Iterator<Item = OsString> {
-    let own = |name: &OsString| {
-        let name = name.to_string_lossy();
-        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-    };
-    std::env::vars_os().map(|(name, _)| name).filter(own)
 }
 
 /// A running program. It is killed when this is dropped.

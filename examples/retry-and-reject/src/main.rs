@@ -10,15 +10,13 @@
 //! id: …
 //! ```
 //!
-//! The first terminal shows their deliveries:
+//! The first terminal shows their deliveries, and the gateway stores the rejected event as a dead letter:
 //!
 //! ```text
 //! parcel.packed … → retry-and-reject-ship failed …: Retry: timed out; again in …
 //! parcel.packed … → retry-and-reject-ship delivered at attempt …
 //! parcel.packed … → retry-and-reject-ship dead letter: …no van carries that much
 //! ```
-//!
-//! The gateway stores the rejected event as a dead letter:
 //!
 //! ```text
 //! $ curl localhost:4001/v1/spaces/default/dead-letters

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use eg_tests::app::{App, cargo_eg};
 use eg_tests::eventually;
-use eg_tests::program::{Program, built};
+use eg_tests::program::{Program, built, cargo};
 use tokio::process::Command;
 
 /// In the order in which they are run: `emit-from-an-app` adds to the log of `hello-event`.
@@ -156,7 +156,7 @@ impl Stage {
         }
         if let Some(package) = command.strip_prefix("cargo test -p ") {
             // With the features of this test, so that nothing is compiled twice.
-            line = format!("cargo test --workspace --all-features --bin {package}");
+            line = format!("'{}' test --workspace --all-features --bin {package}", cargo().display());
         }
         let mut shell = Command::new("sh");
         shell.args(["-c", &line]).current_dir(workspace()).kill_on_drop(true);
