@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::Result;
@@ -38,8 +37,8 @@ async fn count(program: &Path, path: &str, events: u64) -> Result<u64> {
     let dir = tempfile::tempdir()?;
     let counts = dir.path().join("counts");
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--quiet"]).arg(format!("--callgrind-out-file={}", counts.display()));
-    command.arg(program);
+    command.args(["--tool=callgrind", "--log-file=/dev/null"]);
+    command.arg(format!("--callgrind-out-file={}", counts.display())).arg(program);
     let functions = Functions::start().await?;
     let gateway = Gateway::start(command, &dir.path().join("data"))?;
     gateway.serve(&functions).await?;
@@ -48,7 +47,8 @@ async fn count(program: &Path, path: &str, events: u64) -> Result<u64> {
         let mut requests = JoinSet::new();
         for number in first..first + TOGETHER {
             let url = format!("{}{path}", gateway.events);
-            requests.spawn(if path == "/answer" { client.get(url) } else { event(&client, url, number) }.send());
+            requests
+                .spawn(if path == "/answer" { client.get(url) } else { event(&client, url, number) }.send());
         }
         while let Some(response) = requests.join_next().await {
             response??.error_for_status()?.bytes().await?;
@@ -57,14 +57,15 @@ async fn count(program: &Path, path: &str, events: u64) -> Result<u64> {
     gateway.idle().await?;
     gateway.end()?;
     let counts = std::fs::read_to_string(counts)?;
-    let total = counts.lines().find_map(|line| line.strip_prefix("totals:")).ok_or("callgrind counted nothing")?;
+    let total =
+        counts.lines().find_map(|line| line.strip_prefix("totals:")).ok_or("callgrind counted nothing")?;
     Ok(total.trim().parse()?)
 }
 
 /// The event that `post.lua` sends.
 fn event(client: &reqwest::Client, url: String, number: u64) -> reqwest::RequestBuilder {
-    let event = json!({ "specversion": "1.0", "id": format!("counted-{number}"), "source": "/throughput", "type": "e",
-                        "datacontenttype": "application/json",
-                        "data": { "name": "Donald Duck", "email": "donald@example.com", "n": number } });
-    client.post(url).header("content-type", "application/cloudevents+json").body(event.to_string())
+    let event = format!(
+        r#"{{"specversion":"1.0","id":"counted-{number}","source":"/throughput","type":"e","datacontenttype":"application/json","data":{{"name":"Donald Duck","email":"donald@example.com","n":{number}}}}}"#
+    );
+    client.post(url).header("content-type", "application/cloudevents+json").body(event)
 }

@@ -12,6 +12,8 @@ pub struct Load {
     /// In milliseconds.
     pub p50: f64,
     pub p99: f64,
+    /// Processor time of the program under load for each request, in microseconds.
+    pub cpu: f64,
     /// Answers that were no success, and requests that had no answer.
     pub failed: u64,
 }
@@ -49,6 +51,19 @@ pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load
     };
     let output = command.output().await.map_err(|e| format!("wrk: {e}; apt-get install wrk"))?;
     read(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The same, and what it costs the program whose processor time `cpu` returns.
+pub async fn costly(
+    cpu: impl Fn() -> Result<f64>,
+    url: &str,
+    requests: Requests<'_>,
+    seconds: u64,
+) -> Result<Load> {
+    let before = cpu()?;
+    let mut load = wrk(url, requests, seconds).await?;
+    load.cpu = (cpu()? - before) / load.requests as f64;
+    Ok(load)
 }
 
 fn read(text: &str) -> Result<Load> {

@@ -1,6 +1,8 @@
 //! Measures the gateway under load and prints what README.md holds: rates beside plain axum and nginx in the same rounds,
 //! what one hung subscriber does to the others, memory, and how soon a gateway is ready that was killed.
 //!
+//! With the argument `instructions` it counts the gateway's instructions per event instead.
+//!
 //! `EVENTS` is how many events are stored for the row about memory; `EVENT_GATEWAY` a gateway to measure instead of the
 //! one that this repository builds.
 
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use function::{Functions, now};
-use load::{Load, Requests, wrk};
+use load::{Load, Requests, costly, wrk};
 use programs::{Gateway, Nginx, build_gateway};
 use table::{Goal, Table, median};
 
@@ -94,13 +96,15 @@ async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway:
     let [mut delivered, mut backlogs] = [const { Vec::new() }; 2];
     for round in 0..ROUNDS {
         gets.push(wrk(&format!("{}/answer", functions.url), Requests::Get, SECONDS).await?);
-        proxied_gets.push(wrk(&format!("{}/answer", nginx.url), Requests::Get, SECONDS).await?);
-        answered.push(wrk(&format!("{}/answer", gateway.events), Requests::Get, SECONDS).await?);
+        let url = format!("{}/answer", nginx.url);
+        proxied_gets.push(costly(|| nginx.cpu(), &url, Requests::Get, SECONDS).await?);
+        let url = format!("{}/answer", gateway.events);
+        answered.push(costly(|| gateway.cpu(), &url, Requests::Get, SECONDS).await?);
         let ids = format!("accepted-{round}-");
         let events = Requests::Events(&ids, 1);
         posts.push(wrk(&format!("{}/echo", functions.url), events, SECONDS).await?);
         proxied_posts.push(wrk(&format!("{}/echo", nginx.url), events, SECONDS).await?);
-        accepted.push(wrk(&gateway.events, events, SECONDS).await?);
+        accepted.push(costly(|| gateway.cpu(), &gateway.events, events, SECONDS).await?);
         let ids = format!("delivered-{round}-");
         delivered.push(deliver(functions, gateway, Requests::Events(&ids, 1), SECONDS).await?);
         let ids = format!("backlog-{round}-");
@@ -116,14 +120,20 @@ async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway:
         axum,
         Some(Goal::AtLeast(7_000.0)),
     );
+    let cpu = |loads: &[Load]| median(loads.iter().map(|load| load.cpu));
+    table.figure("… processor time of nginx", cpu(&proxied_gets), "µs", None);
+    table.figure("… processor time of the gateway", cpu(&answered), "µs", Some(Goal::AtMost(30.0)));
     let axum = rate(&posts);
     table.load("event echoed by axum", &posts, axum, None);
     table.load("event echoed through nginx", &proxied_posts, axum, None);
     table.load("event on disk (202)", &accepted, axum, Some(Goal::AtLeast(15_000.0)));
+    table.figure("… processor time of the gateway", cpu(&accepted), "µs", Some(Goal::AtMost(28.0)));
     let (loads, delivered): (Vec<Load>, Vec<Delivered>) = delivered.into_iter().unzip();
     let all = median(delivered.iter().map(|delivered| delivered.all));
     table.load("event on disk (202), with a subscriber", &loads, axum, None);
     table.rate("… accepted and delivered, all in all", all, axum, None);
+    let cost = median(delivered.iter().map(|delivered| delivered.cpu));
+    table.figure("… processor time of the gateway", cost, "µs", Some(Goal::AtMost(60.0)));
     let of = |f: fn(&Delivered) -> f64| median(backlogs.iter().map(|(_, delivered)| f(delivered)));
     let name = format!("delivered from a backlog of {:.0}", of(|delivered| delivered.backlog));
     table.rate(&name, of(|delivered| delivered.after), axum, Some(Goal::AtLeast(10_000.0)));
@@ -138,6 +148,8 @@ struct Delivered {
     after: f64,
     /// How many were accepted and delivered per second.
     all: f64,
+    /// Processor time of the gateway for each, in microseconds.
+    cpu: f64,
 }
 
 /// Emits events with a subscriber as fast as they are accepted, waits until all are delivered, and checks that they are.
@@ -151,7 +163,7 @@ async fn deliver(
 ) -> Result<(Load, Delivered)> {
     let before = gateway.delivered().await?;
     functions.forget();
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), gateway.cpu()?);
     let load = wrk(&format!("{}/collect", gateway.events), events, seconds).await?;
     let (meanwhile, stopped) = (functions.arrived(), Instant::now());
     let acknowledged = (load.requests - load.failed) * events.per_request();
@@ -159,6 +171,7 @@ async fn deliver(
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     gateway.idle().await?;
+    let cpu = gateway.cpu()? - cpu;
     let (after, all) = (stopped.elapsed().as_secs_f64(), began.elapsed().as_secs_f64());
     let (delivered, arrived) = (gateway.delivered().await? - before, functions.arrived());
     // What was under way when wrk stopped is accepted without being counted by it.
@@ -166,7 +179,15 @@ async fn deliver(
         return Err(format!("{acknowledged} acknowledged, {delivered} delivered, {arrived} arrived").into());
     }
     let backlog = (delivered - meanwhile) as f64;
-    Ok((load, Delivered { backlog, after: backlog / after, all: delivered as f64 / all }))
+    Ok((
+        load,
+        Delivered {
+            backlog,
+            after: backlog / after,
+            all: delivered as f64 / all,
+            cpu: cpu / delivered as f64,
+        },
+    ))
 }
 
 /// How long events are on their way to the subscribers that answer, when all do and when one does not.
@@ -219,7 +240,7 @@ async fn memory(table: &mut Table, gateway: &Gateway, events: u64) -> Result<()>
         stored += (load.requests - load.failed) * 100;
     }
     let name = format!("memory (RSS) with {stored} events stored");
-    table.figure(&name, gateway.memory()?, "MiB", Goal::AtMost(256.0));
+    table.figure(&name, gateway.memory()?, "MiB", Some(Goal::AtMost(256.0)));
     Ok(())
 }
 
@@ -244,6 +265,6 @@ async fn readiness(table: &mut Table, program: &Path) -> Result<()> {
         starts.push(gateway.started.as_secs_f64() * 1000.0);
     }
     let name = format!("ready after SIGKILL with {pending} deliveries pending");
-    table.figure(&name, median(starts.into_iter()), "ms", Goal::AtMost(1000.0));
+    table.figure(&name, median(starts.into_iter()), "ms", Some(Goal::AtMost(1000.0)));
     Ok(())
 }

@@ -134,6 +134,11 @@ impl Gateway {
         books["delivered"].as_u64().ok_or_else(|| format!("nothing delivered in {books}").into())
     }
 
+    /// Processor time used so far, in microseconds.
+    pub fn cpu(&self) -> Result<f64> {
+        cpu(self.process.id())
+    }
+
     /// Memory in use, in MiB.
     pub fn memory(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
@@ -191,10 +196,32 @@ impl Nginx {
     }
 }
 
+impl Nginx {
+    /// Processor time that its processes used so far, in microseconds.
+    pub fn cpu(&self) -> Result<f64> {
+        let id = self.process.id();
+        let workers = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let workers = workers.split_whitespace().map(|worker| cpu(worker.parse()?));
+        Ok(cpu(id)? + workers.sum::<Result<f64>>()?)
+    }
+}
+
 impl Drop for Nginx {
     fn drop(&mut self) {
         // Asked to, it ends its workers; killed, it would leave them behind.
         let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         let _ = self.process.wait();
     }
+}
+
+/// Processor time that a process used so far, in microseconds (proc_pid_stat(5)).
+fn cpu(process: u32) -> Result<f64> {
+    /// Linux counts in hundredths of a second, whatever the kernel's own clock does.
+    const TICK: f64 = 10_000.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it.
+    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/…/stat has no name")?;
+    let ticks: Vec<u64> =
+        fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<std::result::Result<_, _>>()?;
+    Ok(ticks.iter().sum::<u64>() as f64 * TICK)
 }

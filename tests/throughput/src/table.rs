@@ -44,9 +44,9 @@ impl Table {
     }
 
     /// Anything else.
-    pub fn figure(&mut self, name: &str, value: f64, unit: &str, goal: Goal) {
+    pub fn figure(&mut self, name: &str, value: f64, unit: &str, goal: Option<Goal>) {
         let measured = format!("{value:.0} {unit}");
-        self.row(name.to_owned(), measured, Default::default(), String::new(), Some(goal), value);
+        self.row(name.to_owned(), measured, Default::default(), String::new(), goal, value);
     }
 
     fn row(
