@@ -86,7 +86,7 @@ pub(crate) struct Finish {
     pub(crate) now: i64,
 }
 
-const DUE: &str = "
+pub(super) const DUE: &str = "
     SELECT d.seq, d.attempts, d.failures, d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
            coalesce(d.payload, e.event),
            EXISTS (SELECT 1 FROM config c

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, migrate};
@@ -81,6 +82,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(Duration::from_secs(5))?;
+    // Otherwise SQLite compiles some statements anew whenever another value is bound: the values might allow a better plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -106,4 +109,36 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{StatementStatus, params};
+
+    use super::super::deliveries::DUE;
+    use super::*;
+
+    /// SQLite once compiled the query that loads due deliveries anew for almost every claim, because another limit might
+    /// allow another plan. That was a tenth of the instructions of a delivery.
+    #[test]
+    fn statements_are_compiled_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open(&dir.path().join("db")).unwrap();
+        let compiled_again = |connection: &Connection| {
+            let mut due = connection.prepare(DUE).unwrap();
+            for limit in [400, 1, 7] {
+                assert!(
+                    due.query(params!["default", "f", 1_000 + limit, limit])
+                        .unwrap()
+                        .next()
+                        .unwrap()
+                        .is_none()
+                );
+            }
+            due.get_status(StatementStatus::RePrepare)
+        };
+        assert_eq!(compiled_again(&connection), 0);
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, false).unwrap();
+        assert_ne!(compiled_again(&connection), 0, "the setting has no effect");
+    }
 }
