@@ -114,9 +114,10 @@ impl Router {
     /// The subscriptions in `space` to a type of system events. Whatever the path of the request that caused them, they
     /// are posted to `/`; clients of the hosted original put the name of the space before every path.
     pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Target>> {
-        let mut found = self.route(space, event_type, "POST", "/").asynchronous;
-        found.extend(self.route(space, event_type, "POST", &format!("/{space}/")).asynchronous);
-        found
+        let types = self.spaces.get(space).and_then(|space| space.types.get(event_type));
+        let Some(routes) = types.and_then(|methods| methods.get("POST")) else { return Vec::new() };
+        let at = |path: &str| routes.asynchronous.get(path).into_iter().flatten().cloned();
+        at("/").chain(at(&format!("/{space}/"))).collect()
     }
 
     /// The subscriptions that get an event later which was accepted before, and is now sent again to `place`.
