@@ -15,7 +15,7 @@ use super::errors::ApiError;
 use super::query::Query;
 use super::{App, answer, with_type};
 use crate::activity::{Activity, DeliveryOutcome};
-use crate::feed::{Entry, Feed, Update};
+use crate::feed::{Entry, Update, Watcher};
 
 /// Pause after which a comment is sent, so that nobody in between takes the connection for dead.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -109,30 +109,27 @@ pub(super) fn watch(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<
     // Browsers cannot set the header on the first connection.
     let id = id.filter(|id| !id.is_empty()).or_else(|| Query::parse(query).text("lastEventId"));
     let rule = "the id of an event of this feed";
-    let position = match id {
-        Some(id) => Feed::after(&id).ok_or_else(|| ApiError::bad_query("lastEventId", rule))?,
-        None => app.feed.now(),
-    };
-    let next = async |(feed, mut position): (Feed, _)| {
-        let update = tokio::time::timeout(SILENCE, feed.next(&mut position)).await;
+    let watcher = app.feed.watch(id.as_deref()).ok_or_else(|| ApiError::bad_query("lastEventId", rule))?;
+    let next = async |mut watcher: Watcher| {
+        let update = tokio::time::timeout(SILENCE, watcher.next()).await;
         let text = match update {
             Err(_) => ":\n\n".to_owned(),
-            Ok(Update::Entries(entries)) => entries.iter().map(|entry| event(&feed, entry)).collect(),
+            Ok(Update::Entries(entries)) => entries.iter().map(|entry| event(&watcher, entry)).collect(),
             Ok(Update::Gap) => "event: gap\ndata: {}\n\n".to_owned(),
             Ok(Update::End) => return None,
         };
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (feed, position)))
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), watcher))
     };
     // Something at once, so that the client knows that it is connected.
     let first = stream::iter([Ok(Bytes::from_static(b":\n\n"))]);
-    let updates = stream::unfold((app.feed.clone(), position), next);
+    let updates = stream::unfold(watcher, next);
     let body = Body::from_stream(futures_util::StreamExt::chain(first, updates));
     let mut response = with_type(answer(StatusCode::OK, body), "text/event-stream");
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-fn event(feed: &Feed, entry: &Entry) -> String {
+fn event(watcher: &Watcher, entry: &Entry) -> String {
     #[derive(Serialize)]
     struct Stamped<'a> {
         at: String,
@@ -142,7 +139,7 @@ fn event(feed: &Feed, entry: &Entry) -> String {
     let at = entry.at.format(&Rfc3339).unwrap_or_default();
     let view = Stamped { at, view: view(&entry.activity) };
     let data = serde_json::to_string(&view).unwrap_or_default();
-    format!("id: {}\ndata: {data}\n\n", feed.id(entry.number))
+    format!("id: {}\ndata: {data}\n\n", watcher.id(entry.number))
 }
 
 fn view(activity: &Activity) -> View<'_> {
