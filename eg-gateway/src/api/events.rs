@@ -1,7 +1,10 @@
-//! The Events API: who may send what, and what browsers may see of the answer. What happens to the events is in
+//! The Events API: who may send what, and what browsers may see of the answer. What happens to the events is left to
 //! `emission`.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::Router;
@@ -9,6 +12,8 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 
 use super::emission::Emission;
 use super::errors::{self, ApiError};
@@ -73,17 +78,50 @@ async fn emit(app: Arc<App>, place: Place, request: Request, started: Instant) -
         Ok(body) => body,
         Err(error) => return refuse(error),
     };
-    // An emitter that hangs up must not end the work half-way, between a function's answer and the stored copies.
     let ended = app.ended.clone();
     let emission = Emission { app, place, parts, body, started };
-    let work =
-        async move { if put_events { Ok(emission.put_events().await) } else { emission.process().await } };
-    let work = async move {
-        tokio::select! {
-            biased;
-            () = ended.cancelled() => Err(ApiError::internal()),
-            response = work => response,
+    // A large future, so it is moved once only.
+    let work = Box::pin(async move {
+        if put_events { Ok(emission.put_events().await) } else { emission.process().await }
+    });
+    let work = ended.run_until_cancelled_owned(AssertUnwindSafe(work).catch_unwind());
+    // An emitter that hangs up must not end the work half-way, between a function's answer and the stored copies.
+    match ToTheEnd(Some(Box::pin(work))).await {
+        Some(Ok(response)) => response.unwrap_or_else(refuse),
+        // The gateway ended, or the work panicked.
+        None | Some(Err(_)) => refuse(ApiError::internal()),
+    }
+}
+
+/// Work that goes on in a task of its own when nobody waits for it any more.
+struct ToTheEnd<F>(Option<Pin<Box<F>>>)
+where
+    F: Future<Output: Send> + Send + 'static;
+
+impl<F> Future for ToTheEnd<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let work = self.0.as_mut().expect("a future is not polled after it was ready");
+        let output = ready!(work.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F> Drop for ToTheEnd<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn drop(&mut self) {
+        // There is no runtime when the whole process ends.
+        if let Some(work) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(work);
         }
-    };
-    tokio::spawn(work).await.unwrap_or_else(|_| Err(ApiError::internal())).unwrap_or_else(refuse)
+    }
 }
