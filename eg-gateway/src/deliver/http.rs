@@ -1,21 +1,21 @@
-//! Calls functions of the `http` provider: one POST with the event in structured JSON.
+//! Calls functions of the `http` provider: one POST with the event in structured JSON. Connections are `connect`'s part.
 
+use std::collections::HashMap;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use eg_sdk::TraceContext;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{Full, LengthLimitError};
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Position, Url};
 
-use super::connect::{HyperClient, client};
-use super::resolve::{Resolver, blocked};
+use super::connect::{Connector, Pool, SendError, connector};
+use super::resolve::blocked;
 use super::{CallError, chain};
 use crate::clock;
 use crate::decide::delivery;
@@ -24,18 +24,41 @@ use crate::decide::targets::PrivateTargets;
 /// How many redirects of one call are followed.
 const REDIRECTS: usize = 5;
 
+/// How many endpoints are remembered. Redirects can lead to any number of them.
+const ENDPOINTS: usize = 10_000;
+
 /// Calls URLs. Keeps connections for later calls.
 pub(super) struct HttpCaller {
-    client: HyperClient<Resolver>,
+    connector: Connector,
+    known: Mutex<Known>,
     allowed: Arc<PrivateTargets>,
     reply_limit: usize,
     strict: bool,
 }
 
+#[derive(Default)]
+struct Known {
+    /// By URL.
+    endpoints: HashMap<String, Arc<Endpoint>>,
+    /// By origin.
+    pools: HashMap<String, Arc<Pool>>,
+}
+
+/// What follows from the URL of a function.
+struct Endpoint {
+    url: Url,
+    /// Path and query.
+    target: Uri,
+    /// The headers that are the same in each call.
+    headers: HeaderMap,
+    pool: Arc<Pool>,
+}
+
 impl HttpCaller {
-    /// `reply_limit` is the largest reply taken, in bytes; `strict` takes for a failure only what the original did.
+    /// `reply_limit` is the largest reply taken, in bytes; `strict` counts as a failure only what the original did.
     pub(super) fn new(allowed: &Arc<PrivateTargets>, reply_limit: usize, strict: bool) -> Self {
-        Self { client: client(allowed), allowed: Arc::clone(allowed), reply_limit, strict }
+        let (connector, allowed) = (connector(allowed), Arc::clone(allowed));
+        Self { connector, known: Mutex::default(), allowed, reply_limit, strict }
     }
 
     pub(super) async fn call(
@@ -44,63 +67,99 @@ impl HttpCaller {
         event: Bytes,
         trace: &TraceContext,
     ) -> Result<Bytes, CallError> {
-        let mut url = Url::parse(url).map_err(|error| invalid(&error))?;
-        // The client looks up names, not addresses.
-        self.allowed.check_host(url.host_str().unwrap_or_default())?;
-        let mut response = self.send(&url, &event, trace).await?;
+        let mut endpoint = self.endpoint(url)?;
+        let mut response = self.send(&endpoint, &event, trace).await?;
         for _ in 0..REDIRECTS {
-            let Some(next) = same_place(&url, &response) else { break };
-            url = next;
-            response = self.send(&url, &event, trace).await?;
+            let Some(next) = same_place(&endpoint.url, &response) else { break };
+            endpoint = self.endpoint(next.as_str())?;
+            response = self.send(&endpoint, &event, trace).await?;
         }
         let status = response.status().as_u16();
         let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let pause = pause.and_then(|value| delivery::retry_after(value, clock::now().into()));
-        let body = self.read(response.into_body()).await?;
+        let body = response.into_body();
         let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
         outcome(status, &body).map_err(|failure| CallError::Failed(failure.asking_for(pause)))?;
         Ok(body)
     }
 
-    async fn send(
-        &self,
-        url: &Url,
-        event: &Bytes,
-        trace: &TraceContext,
-    ) -> Result<Response<Incoming>, CallError> {
-        let mut request = Request::post(url.as_str())
-            .header(CONTENT_TYPE, "application/cloudevents+json")
-            .header(USER_AGENT, concat!("event-gateway/", env!("CARGO_PKG_VERSION")))
-            .header("traceparent", trace.traceparent());
-        if let Some(state) = trace.tracestate() {
-            request = request.header("tracestate", state);
+    /// The endpoint at `url`, which is read once.
+    fn endpoint(&self, url: &str) -> Result<Arc<Endpoint>, CallError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = known.endpoints.get(url) {
+            return Ok(Arc::clone(endpoint));
         }
-        if let Some(credentials) = credentials(url) {
-            request = request.header(AUTHORIZATION, credentials);
+        let read = Url::parse(url).map_err(|error| invalid(&error))?;
+        // The connector looks up names, not addresses.
+        self.allowed.check_host(read.host_str().unwrap_or_default())?;
+        if known.endpoints.len() >= ENDPOINTS {
+            *known = Known::default();
         }
-        let request = request.body(Full::new(event.clone())).map_err(|error| invalid(&error))?;
-        self.client.request(request).await.map_err(|error| failed(&error))
+        let origin = read.origin().ascii_serialization();
+        let pool = match known.pools.get(&origin) {
+            Some(pool) => Arc::clone(pool),
+            None => {
+                let uri = origin.parse().map_err(|error| invalid(&error))?;
+                let pool = Pool::new(self.connector.clone(), uri);
+                known.pools.insert(origin, Arc::clone(&pool));
+                pool
+            }
+        };
+        let endpoint = Arc::new(Endpoint::new(read, pool)?);
+        known.endpoints.insert(url.to_owned(), Arc::clone(&endpoint));
+        Ok(endpoint)
     }
 
-    async fn read(&self, mut reply: Incoming) -> Result<Bytes, CallError> {
-        let mut body = BytesMut::new();
-        while let Some(frame) = reply.frame().await {
-            let Ok(chunk) = frame.map_err(|error| failed(&error))?.into_data() else { continue };
-            if body.len() + chunk.len() > self.reply_limit {
-                return Err(CallError::retry(format!("the reply is larger than {} bytes", self.reply_limit)));
-            }
-            body.extend_from_slice(&chunk);
+    async fn send(
+        &self,
+        endpoint: &Endpoint,
+        event: &Bytes,
+        trace: &TraceContext,
+    ) -> Result<Response<Bytes>, CallError> {
+        let mut request = Request::new(Full::new(event.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = endpoint.target.clone();
+        let headers = request.headers_mut();
+        headers.clone_from(&endpoint.headers);
+        headers.insert("traceparent", header(trace.traceparent())?);
+        if let Some(state) = trace.tracestate() {
+            headers.insert("tracestate", header(state)?);
         }
-        Ok(body.freeze())
+        endpoint.pool.send(request, self.reply_limit).await.map_err(|error| self.failed(&error))
     }
+
+    fn failed(&self, error: &SendError) -> CallError {
+        if error.is::<LengthLimitError>() {
+            return CallError::retry(format!("the reply is larger than {} bytes", self.reply_limit));
+        }
+        blocked(&**error).map_or_else(|| CallError::retry(chain(&**error)), CallError::from)
+    }
+}
+
+impl Endpoint {
+    fn new(url: Url, pool: Arc<Pool>) -> Result<Self, CallError> {
+        let target =
+            url[Position::BeforePath..Position::AfterQuery].parse().map_err(|error| invalid(&error))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, header(&url[Position::BeforeHost..Position::AfterPort])?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("event-gateway/", env!("CARGO_PKG_VERSION"))),
+        );
+        if let Some(credentials) = credentials(&url) {
+            headers.insert(AUTHORIZATION, header(&credentials)?);
+        }
+        Ok(Self { url, target, headers, pool })
+    }
+}
+
+fn header(value: &str) -> Result<HeaderValue, CallError> {
+    HeaderValue::from_str(value).map_err(|error| invalid(&error))
 }
 
 fn invalid(error: &dyn Error) -> CallError {
     CallError::reject(format!("its URL is not valid: {error}"))
-}
-
-fn failed(error: &(dyn Error + 'static)) -> CallError {
-    blocked(error).map_or_else(|| CallError::retry(chain(error)), CallError::from)
 }
 
 /// The user and the password in a URL, as Basic credentials.
@@ -115,7 +174,7 @@ fn credentials(url: &Url) -> Option<String> {
 }
 
 /// Where a redirect leads that keeps the request whole and stays on the host: an event goes only where its owner said.
-fn same_place(url: &Url, response: &Response<Incoming>) -> Option<Url> {
+fn same_place(url: &Url, response: &Response<Bytes>) -> Option<Url> {
     let whole = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
     let location = response.headers().get(LOCATION).filter(|_| whole)?;
     let next = url.join(location.to_str().ok()?).ok()?;
@@ -126,18 +185,24 @@ fn same_place(url: &Url, response: &Response<Incoming>) -> Option<Url> {
 mod tests {
     use super::*;
 
-    /// The name says nothing, what it is looked up to does, and that is what the client would have connected to. (This
-    /// one is in every hosts file. It goes to the client itself, as the caller would not let it get there.)
-    #[tokio::test]
-    async fn names_that_lead_to_private_addresses_are_not_connected_to() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
-        let get = |allowed| client(&Arc::new(allowed)).get(url.parse().unwrap());
-        let error = get(PrivateTargets::none()).await.unwrap_err();
-        assert!(blocked(&error).is_some(), "{error:?}");
-
-        let request = tokio::spawn(get(PrivateTargets::none().allow("127.0.0.0/8").unwrap()));
-        listener.accept().await.unwrap();
-        request.abort();
+    #[test]
+    fn what_follows_from_a_url() {
+        let caller = HttpCaller::new(&Arc::new(PrivateTargets::all()), 1, false);
+        for (url, target, host, authorization) in [
+            ("http://a.example", "/", "a.example", None),
+            ("http://a.example:80/x?y=%20#z", "/x?y=%20", "a.example", None),
+            ("https://A.example:8443/ü", "/%C3%BC", "a.example:8443", None),
+            ("http://u:p%40@[::1]:9/", "/", "[::1]:9", Some("Basic dTpwQA==")),
+        ] {
+            let endpoint = caller.endpoint(url).unwrap();
+            assert_eq!(endpoint.target, target, "{url}");
+            assert_eq!(endpoint.headers[HOST], host, "{url}");
+            let found = endpoint.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap());
+            assert_eq!(found, authorization, "{url}");
+            assert!(Arc::ptr_eq(&endpoint, &caller.endpoint(url).unwrap()), "{url}");
+        }
+        let [one, other] =
+            ["http://b.example/1", "http://b.example/2"].map(|url| caller.endpoint(url).unwrap());
+        assert!(Arc::ptr_eq(&one.pool, &other.pool), "one origin, one pool");
     }
 }

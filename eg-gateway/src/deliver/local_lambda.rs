@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::connect::{PlainClient, plain_client};
+use super::plain::{PlainClient, plain_client};
 use super::{CallError, PERMANENT_OF_LAMBDA, chain};
 use crate::decide::{delivery, trace};
 

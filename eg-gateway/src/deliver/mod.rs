@@ -9,6 +9,7 @@ pub(crate) mod engine;
 mod http;
 mod invoker;
 mod local_lambda;
+mod plain;
 mod resolve;
 mod wakeups;
 
@@ -27,9 +28,9 @@ use crate::decide::delivery::Failure;
 use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
-#[cfg(feature = "otlp")]
-pub(crate) use connect::{PlainClient, plain_client};
 pub(crate) use invoker::Invoker;
+#[cfg(feature = "otlp")]
+pub(crate) use plain::{PlainClient, plain_client};
 pub(crate) use wakeups::Wakeups;
 
 /// Codes by which AWS refuses the caller, not the call.
