@@ -1,6 +1,6 @@
 //! Which subscriptions an event goes to. Built anew from the catalog with each change; never changed in place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
@@ -17,15 +17,15 @@ pub(crate) const DEFAULT_SPACE: &str = "default";
 /// The routes of all spaces. Spaces do not see each other's.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
-    spaces: HashMap<String, Space>,
+    spaces: BTreeMap<String, Space>,
 }
 
 #[derive(Debug, Default)]
 struct Space {
     /// By event type and method.
-    types: HashMap<String, HashMap<String, Routes>>,
+    types: BTreeMap<String, BTreeMap<String, Routes>>,
     /// By method.
-    cors: HashMap<String, RouteTree<Arc<Cors>>>,
+    cors: BTreeMap<String, RouteTree<Arc<Cors>>>,
 }
 
 /// The routes of one space, event type and method.
