@@ -39,18 +39,18 @@ impl TraceContext {
     /// Starts a new, sampled trace.
     #[must_use]
     pub fn root() -> Self {
-        let trace = Uuid::now_v7().simple();
-        Self { traceparent: format!("00-{trace}-{}-01", new_span()), tracestate: None }
+        let mut digits = [0; 32];
+        Self {
+            traceparent: new_span(Uuid::now_v7().simple().encode_lower(&mut digits), "01"),
+            tracestate: None,
+        }
     }
 
     /// Creates a child span: the same trace with a new span id.
     #[must_use]
     pub fn child(&self) -> Self {
-        let flags = u8::from(self.is_sampled());
-        Self {
-            traceparent: format!("00-{}-{}-{flags:02x}", self.trace_id(), new_span()),
-            tracestate: self.tracestate.clone(),
-        }
+        let flags = if self.is_sampled() { "01" } else { "00" };
+        Self { traceparent: new_span(self.trace_id(), flags), tracestate: self.tracestate.clone() }
     }
 
     /// Returns the value of `traceparent`.
@@ -107,7 +107,10 @@ fn is_traceparent(value: &str) -> bool {
         && (version != "00" || fields.next().is_none())
 }
 
-/// Returns the random half of a UUIDv7. Its variant bits keep it from being zero.
-fn new_span() -> String {
-    format!("{:016x}", Uuid::now_v7().as_u64_pair().1)
+/// Returns the `traceparent` of a new span of a trace.
+fn new_span(trace_id: &str, flags: &str) -> String {
+    let mut digits = [0; 32];
+    // The random half of a UUIDv7; its variant bits keep it from being zero.
+    let span_id = &Uuid::now_v7().simple().encode_lower(&mut digits)[16..];
+    ["00", trace_id, span_id, flags].join("-")
 }
