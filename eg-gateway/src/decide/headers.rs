@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::header::GetAll;
+use http::header::{AsHeaderName, GetAll};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The headers of a request as events carry them.
@@ -13,7 +13,7 @@ pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String>
 }
 
 /// The first value of a header, unless it is empty.
-pub(crate) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
     Some(value.into_owned()).filter(|value| !value.is_empty())
 }

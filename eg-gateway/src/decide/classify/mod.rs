@@ -182,11 +182,11 @@ fn binary(request: &Incoming<'_>) -> Result<Option<CloudEvent>, BadEvent> {
         content_type: Option<&'a str>,
         data: &'a RawValue,
     }
-    let get = |name| text(request.headers, name);
+    let get = |name: &str| text(request.headers, name);
     let Some(event_type) = get("ce-eventtype") else { return Ok(None) };
     let required = (get("ce-cloudeventsversion"), get("ce-source"), get("ce-eventid"));
     let (Some(cloud_events_version), Some(source), Some(event_id)) = required else { return Ok(None) };
-    let content_type = get("content-type");
+    let content_type = text(request.headers, header::CONTENT_TYPE);
     let event = Structured {
         event_type,
         event_type_version: get("ce-eventtypeversion"),
@@ -229,7 +229,7 @@ fn legacy(request: &Incoming<'_>, media_type: &str, ty: &str, stamp: Stamp) -> C
 }
 
 fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Draft {
-    let content_type = text(request.headers, "content-type");
+    let content_type = text(request.headers, header::CONTENT_TYPE);
     let data = HttpRequest {
         body: request.payload(content_type.as_deref()),
         opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
