@@ -51,7 +51,7 @@ impl Emission {
     async fn emit(self, snapshot: &Snapshot, draft: Draft) -> Result<Response, ApiError> {
         let Matched { sync, asynchronous } =
             snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
-        let authorization = self.authorize(snapshot, &draft).await?;
+        let authorization = self.authorized(snapshot, &draft).await?;
         let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
         let event = self.complete(draft.into_event(params), authorization.as_ref())?;
         let notices = self.notices(&event);
@@ -62,7 +62,7 @@ impl Emission {
         };
         // Watchers do not decide about the answer; the reception has logged what went wrong.
         let _ = self.app.reception.accept(notices).await;
-        let answer = self.ask(snapshot, &subscription, &event).await;
+        let answer = Box::pin(self.ask(snapshot, &subscription, &event)).await;
         if asynchronous.is_empty() {
             if let Some(accepting) = self.app.spans.accepting(&event) {
                 self.app.spans.accepted(&accepting, self.started.elapsed(), None);
@@ -103,7 +103,7 @@ impl Emission {
         if sync.is_some() {
             return Err(ApiError::answered_in_batch(draft.ty()));
         }
-        let authorization = self.authorize(snapshot, &draft).await?;
+        let authorization = self.authorized(snapshot, &draft).await?;
         let event = self.complete(draft.into_event(None), authorization.as_ref())?;
         let notices = self.notices(&event);
         Ok(self.routed(event, &asynchronous, notices))
@@ -145,9 +145,24 @@ impl Emission {
 
     /// Asks the authorizer of the event's type, where it has one. Without its consent nothing happens to the event,
     /// whoever is subscribed.
-    async fn authorize(&self, snapshot: &Snapshot, draft: &Draft) -> Result<Option<Authorization>, ApiError> {
+    async fn authorized(
+        &self,
+        snapshot: &Snapshot,
+        draft: &Draft,
+    ) -> Result<Option<Authorization>, ApiError> {
         let ty = snapshot.catalog.table::<EventType>().get(&self.place.space, draft.ty());
         let Some(id) = ty.and_then(|ty| ty.authorizer_id.as_deref()) else { return Ok(None) };
+        // The futures of calls are large. On the heap, they cost only the events that need them.
+        Box::pin(self.authorize(snapshot, draft, id)).await.map(Some)
+    }
+
+    /// Asks the authorizer with this id.
+    async fn authorize(
+        &self,
+        snapshot: &Snapshot,
+        draft: &Draft,
+        id: &str,
+    ) -> Result<Authorization, ApiError> {
         let event = Event::new(draft.to_event()).map_err(BadEvent::from)?;
         let request = without_body(&self.incoming());
         let question = authorize::question(event.json(), &request).ok_or_else(ApiError::internal)?;
@@ -160,7 +175,7 @@ impl Emission {
             }
             None => Err(Denied::Malformed("the function does not exist".to_owned())),
         };
-        verdict.map(Some).map_err(|denied| {
+        verdict.map_err(|denied| {
             tracing::warn!(event_type = event.ty(), authorizer = id, reason = %denied, "event not authorized");
             ApiError::unauthorized(event.ty(), &denied)
         })

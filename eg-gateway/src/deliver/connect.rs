@@ -105,7 +105,8 @@ impl Pool {
             let kept = self.idle().connections.pop();
             let (is_new, mut connection) = match kept {
                 Some((_, connection)) => (false, connection),
-                None => (true, self.open().await?),
+                // A large future. On the heap, it costs only the calls that need it.
+                None => (true, Box::pin(self.open()).await?),
             };
             match connection.exchange(request, limit).await {
                 Ok(response) => {
