@@ -224,7 +224,12 @@ fn batches() {
         assert!(refused.contains(problem), "{body}: {refused}");
     }
     let xml = [("content-type", "application/cloudevents-batch+xml")];
-    assert!(classified("/", &xml, "<a/>").unwrap_err().to_string().contains("is not a format"));
+    assert!(
+        classified("/", &xml, "<a/>")
+            .unwrap_err()
+            .to_string()
+            .contains("is not a supported CloudEvents format")
+    );
 }
 
 #[test]
