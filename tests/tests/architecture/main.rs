@@ -1,8 +1,13 @@
-//! The parts and their arrows, as ARCHITECTURE.md draws them.
+//! The parts and their arrows, as ARCHITECTURE.md draws them, and the knots of modules inside them.
+
+mod knots;
+mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
-use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Target};
 
 /// Part → the parts it may build upon.
 const ARROWS: [(&str, &[&str]); 7] = [
@@ -15,6 +20,12 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("eg-tests", &["eg-runtime", "eg-sdk"]),
     ("eg-ui", &[]),
 ];
+
+/// Siblings that need each other in a circle: at most so many, see `knots`.
+const LARGEST_KNOT: usize = 3;
+
+/// Parts whose largest knot is not undone yet.
+const LARGER_KNOTS: [(&str, usize); 3] = [("eg-runtime", 3), ("eg-gateway", 3), ("cargo-eg", 3)];
 
 fn metadata() -> Metadata {
     MetadataCommand::new().no_deps().exec().expect("cargo metadata of this workspace")
@@ -88,4 +99,25 @@ fn no_library_changes_how_json_is_read_and_written() {
             "serde_json is built with `{feature}`: `cargo tree -e features -i serde_json` says by whom"
         );
     }
+}
+
+#[test]
+fn modules_are_not_knotted() {
+    let metadata = metadata();
+    let mut too_large = Vec::new();
+    for (part, _) in ARROWS {
+        let package =
+            metadata.packages.iter().find(|package| package.name == part).expect("a part of the workspace");
+        let limit =
+            LARGER_KNOTS.iter().find(|(name, _)| *name == part).map_or(LARGEST_KNOT, |(_, size)| *size);
+        let programs = |target: &&Target| target.is_lib() || target.is_proc_macro() || target.is_bin();
+        for target in package.targets.iter().filter(programs) {
+            let modules = modules::of_crate(target.src_path.as_std_path(), &|file: &Path| {
+                fs::read_to_string(file).ok()
+            });
+            let knots = knots::of(&modules).into_iter().filter(|knot| knot.members.len() > limit);
+            too_large.extend(knots.map(|knot| format!("in {part}, where {limit} may:\n{knot}")));
+        }
+    }
+    assert!(too_large.is_empty(), "modules need each other in a circle {}", too_large.join("\n"));
 }
