@@ -13,7 +13,7 @@ use crate::dispatch::Service;
 use crate::lambda::{self, RUNTIME_API};
 use crate::layer::{Function, Layers};
 use crate::registry::{self, FunctionDef, RegistryError};
-use crate::state::{Shared, States};
+use crate::shared::{Shared, States};
 use crate::{Error, panics};
 
 /// The functions of this binary, with what they share.

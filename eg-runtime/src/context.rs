@@ -1,15 +1,18 @@
-//! What a function may know about the invocation it serves.
+//! The facts about one invocation, and `Context`, the argument that hands them to a function. `dispatch` fills them in.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::extract::FromRequestParts;
-use eg_sdk::TraceContext;
+use eg_sdk::{CloudEvent, TraceContext};
 use http::request::Parts;
 
-use crate::dispatch::Invocation;
-use crate::state::Shared;
+use crate::deadline::Deadline;
+use crate::shared::Shared;
+
+/// The extension `hops` of an event as a header.
+pub(crate) const HOPS: &str = "ce-hops";
 
 /// The current invocation: an argument of a function.
 #[derive(Debug, Clone)]
@@ -18,8 +21,26 @@ pub struct Context {
     pub(crate) function: &'static str,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) hops: Option<u32>,
-    /// The id of the event that the function runs for.
-    pub(crate) cause: Option<Arc<str>>,
+    pub(crate) cause: Option<Cause>,
+}
+
+/// Facts about one invocation that the adapters know.
+#[derive(Debug, Default)]
+pub(crate) struct Invocation {
+    pub(crate) request_id: String,
+    pub(crate) deadline: Option<Deadline>,
+    /// X-Ray's header.
+    pub(crate) x_ray: Option<String>,
+}
+
+/// The id of the event that a function runs for. A request that was an event has it among its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(pub(crate) Arc<str>);
+
+impl Cause {
+    pub(crate) fn of<T>(event: &CloudEvent<T>) -> Self {
+        Self(event.id().into())
+    }
 }
 
 impl Context {

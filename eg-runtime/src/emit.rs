@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use eg_sdk::__private::EventTrait as Event;
@@ -134,7 +133,7 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
         };
         let gateway = gateway.with_hops(context.hops());
         let gateway = match &context.cause {
-            Some(cause) => gateway.with_cause(Arc::clone(cause)),
+            Some(cause) => gateway.with_cause(cause.0.clone()),
             None => gateway,
         };
         Ok(Self { gateway, source: Some(shared.source.clone()), events: PhantomData })

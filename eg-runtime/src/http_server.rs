@@ -17,9 +17,11 @@ use http::{StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::dispatch::{Invocation, RequestOrEvent, Service};
+use crate::context::Invocation;
+use crate::dispatch::{RequestOrEvent, Service};
 use crate::outcome::{Failure, FailureKind};
-use crate::reply::{self, Shape};
+use crate::payload::Shape;
+use crate::reply;
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]

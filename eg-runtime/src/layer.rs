@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt as _};
 
-use crate::Error;
+use crate::error::Error;
 use crate::extract::{Call, ResponseFuture};
 
 /// A function as a tower service: what a layer given to [`App::layer`](crate::App::layer) wraps.

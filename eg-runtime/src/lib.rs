@@ -115,6 +115,8 @@ mod probe;
 mod registry;
 mod reply;
 mod requests;
+mod served;
+mod shared;
 mod state;
 pub mod testing;
 

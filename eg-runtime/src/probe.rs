@@ -1,30 +1,21 @@
-//! Asks a type, in a constant, what it says about a function: which events it receives and may emit, which state it needs.
-//! An inherent constant wins over a trait's, so types that say nothing fall through to the empty answer, and
-//! aliases are seen through.
+//! Reads off an argument's type, in a constant, which events a function receives and may emit, and which state it needs.
+//! Inherent constants of `Probe` win over those of its traits, which are the empty answers for all other types; so
+//! aliases work too.
 
 use std::any::{TypeId, type_name};
-use std::error::Error as StdError;
 use std::marker::PhantomData;
 
 use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::schema::Shape;
 use eg_sdk::{CloudEvent, EventGateway, EventSet};
 
-use crate::state::States;
-use crate::{Emit, State};
+use crate::emit::Emit;
+use crate::shared::Need;
+use crate::state::State;
 
 /// Stands for the argument type `T`.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<T>);
-
-/// A value that has to be there before the function is called.
-#[derive(Debug, Clone, Copy)]
-pub struct Need {
-    pub(crate) id: fn() -> TypeId,
-    pub(crate) name: fn() -> &'static str,
-    /// Makes it where nobody has given it.
-    pub(crate) make: Option<Make>,
-}
 
 /// Events that a function has to do with. Only constants see it, so that no program contains its schemas as such.
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +34,6 @@ pub(crate) enum Direction {
     Emitted,
     Received,
 }
-
-/// Adds a value to the states.
-pub(crate) type Make = fn(&mut States) -> Result<(), Box<dyn StdError + Send + Sync>>;
 
 /// The answer of types that emit nothing.
 pub trait EmitsNothing {

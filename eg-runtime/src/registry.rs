@@ -1,11 +1,11 @@
-//! What the macros record about each function, and the functions of this binary. Data only: what is done
-//! with it stands in `dispatch` (calling) and `manifest` (writing it down).
+//! What the macros record about each function, and the functions of this binary. Data only: `dispatch` calls the
+//! functions, `manifest` writes the records.
 
 use std::error::Error as StdError;
 
 use crate::extract::Call;
-use crate::probe::Need;
 use crate::requests::Route;
+use crate::shared::Need;
 
 /// One annotated function.
 #[derive(Debug)]

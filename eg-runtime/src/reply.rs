@@ -1,5 +1,5 @@
-//! Responses as Lambda answers them: `{statusCode, headers, body, isBase64Encoded}`, in the shape that whoever
-//! sent the request understands. Sources: AWS's descriptions of each sender's Lambda responses.
+//! Writes responses as Lambda answers them: `{statusCode, headers, body, isBase64Encoded}`, in the shape that the sender
+//! of the request understands. Sources: AWS's descriptions of each sender's Lambda responses.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,8 @@ use http_body_util::BodyExt as _;
 use serde::Serialize;
 
 use crate::deadline::Deadline;
-use crate::dispatch::BatchReply;
 use crate::outcome::{Failure, FailureKind};
-
-/// How a sender wants several values of one header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// Joined, with cookies apart: the gateway, HTTP APIs, function URLs, WebSocket APIs.
-    JoinedWithCookies,
-    /// In `multiValueHeaders`: REST APIs.
-    MultiValue,
-    /// In `multiValueHeaders`, and the status in words: load balancers with multi-value headers.
-    BalancerMultiValue,
-    /// Joined, cookies only one, and the status in words: load balancers without multi-value headers.
-    BalancerSingleValue,
-    /// The same for VPC Lattice.
-    SingleValue,
-}
+use crate::payload::Shape;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +31,18 @@ struct Reply {
     cookies: Vec<String>,
     body: String,
     is_base64_encoded: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchReply<'a> {
+    batch_item_failures: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    item_identifier: &'a str,
 }
 
 /// What Lambda takes for an answer: 6 MB. Source: Lambda's quotas.
@@ -85,12 +82,14 @@ pub(crate) async fn write(
     Ok(reply)
 }
 
-/// The reply to a batch of messages.
+/// The reply to a batch of messages: the ids of those that are to come again. Source: Lambda's description of partial
+/// batch responses.
 ///
 /// # Errors
 /// Never in practice: ids are text.
-pub(crate) fn batch(reply: &BatchReply) -> Result<String, Failure> {
-    serde_json::to_string(reply).map_err(|e| broken(&e))
+pub(crate) fn batch(failed: &[String]) -> Result<String, Failure> {
+    let items = failed.iter().map(|item_identifier| Item { item_identifier }).collect();
+    serde_json::to_string(&BatchReply { batch_item_failures: items }).map_err(|e| broken(&e))
 }
 
 impl Reply {

@@ -1,18 +1,18 @@
-//! The part of the runtime that answers HTTP requests. It is reached through the routes of `#[http]` functions only, so
-//! that a binary without any does not contain it: neither axum's router nor the payloads that API Gateway and load
-//! balancers send.
+//! The part of the runtime that answers HTTP requests: axum's router, and the payloads that API Gateway and load balancers
+//! send. Only the routes of `#[http]` functions point to it, so a binary without such functions does not contain it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::Request;
+use axum::routing::{MethodFilter, on};
 use eg_sdk::{CloudEvent, Data};
 use http::Method;
 use tower::ServiceExt as _;
 
-use crate::dispatch::{Served, router};
 use crate::extract::ResponseFuture;
-use crate::payload::{self, Family, Payload, PayloadError};
+use crate::payload::{self, PayloadError, ReadRequest};
+use crate::served::Served;
 
 /// The route of an `#[http]` function.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +30,23 @@ impl Route {
     }
 }
 
-/// What it takes to answer HTTP requests. Pointers, because that is what linkers can follow.
+/// A function behind one of its routes.
+pub(crate) struct Routed {
+    /// One of the methods that the macros accept.
+    pub(crate) method: &'static str,
+    /// The path in axum's spelling.
+    pub(crate) path: &'static str,
+    pub(crate) function: Served,
+}
+
+/// What it takes to answer HTTP requests. These are function pointers, because linkers can follow those.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// Finds the function of a request.
-    pub(crate) router: fn(&[Served]) -> Router,
+    /// Makes the router of all routes. axum panics if two of them conflict.
+    pub(crate) router: fn(Vec<Routed>) -> Router,
     /// Reads a payload of one of the families that are HTTP requests.
-    pub(crate) read: fn(Family, &str) -> Result<Payload, PayloadError>,
-    /// Reads the event gateway's `http.request`. The second argument has the routes for a method.
+    pub(crate) read: ReadRequest,
+    /// Reads the event gateway's `http.request`. The second argument returns the routes for a method.
     pub(crate) read_gateway: ReadGateway,
 }
 
@@ -45,7 +54,7 @@ type ReadGateway =
     fn(CloudEvent<Data>, &dyn Fn(&Method) -> Vec<&'static str>) -> Result<Request, PayloadError>;
 
 pub(crate) const HTTP: Http =
-    Http { router: of, read: payload::read_http, read_gateway: payload::read_gateway_request };
+    Http { router, read: payload::read_http, read_gateway: payload::read_gateway_request };
 
 /// Answers requests by their method and path.
 #[derive(Clone)]
@@ -63,8 +72,11 @@ impl fmt::Debug for Router {
     }
 }
 
-fn of(functions: &[Served]) -> Router {
-    let router = router(functions);
+fn router(routes: Vec<Routed>) -> Router {
+    let router = routes.into_iter().fold(axum::Router::new(), |router, Routed { method, path, function }| {
+        let handler = move |request: Request| async move { function.answer(request).await };
+        router.route(path, on(method_filter(method), handler))
+    });
     Router(Arc::new(move |request| {
         let answer = router.clone().oneshot(request);
         Box::pin(async move {
@@ -74,4 +86,11 @@ fn of(functions: &[Served]) -> Router {
             }
         })
     }))
+}
+
+fn method_filter(method: &'static str) -> MethodFilter {
+    let method = Method::from_bytes(method.as_bytes()).ok();
+    method
+        .and_then(|method| MethodFilter::try_from(method).ok())
+        .expect("the macros accept only methods that axum knows")
 }

@@ -49,7 +49,8 @@ use http_body_util::{BodyExt as _, Collected};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::dispatch::{Invocation, Service};
+use crate::context::Invocation;
+use crate::dispatch::Service;
 use crate::outcome::{Failure, FailureKind};
 use crate::{App, Error, lambda};
 

@@ -1,4 +1,4 @@
-//! Events for functions: who gets which, and what their answers mean.
+//! Delivers events to functions: which function gets which event, and what its answer means.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use axum::response::Response;
 use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
-use super::served::Served;
-use super::{Cause, Invocation, Service};
+use super::{Entry, Service};
+use crate::context::{Cause, Invocation};
 use crate::outcome::{Failure, FailureKind};
 use crate::registry::{Mode, Trigger};
 
@@ -57,11 +57,11 @@ impl Service {
                 .any(|subscription| subscription.event_type == event.ty() && subscription.mode == Mode::Sync);
             let request = self.request(event, invocation);
             let answer = if waits {
-                let response = function.answer(request).await;
+                let response = function.served.answer(request).await;
                 let failure = Failure::of(&response).filter(|failure| failure.kind.is_breakdown());
                 failure.map_or(Ok(response), Err)
             } else {
-                function.settle(request).await
+                function.served.settle(request).await
             };
             answers.push((function.def.name, answer));
         }
@@ -78,7 +78,7 @@ impl Service {
     }
 
     /// The functions that an event is for.
-    pub(super) fn functions_for(&self, event: &CloudEvent<Data>) -> Vec<&Served> {
+    pub(super) fn functions_for(&self, event: &CloudEvent<Data>) -> Vec<&Entry> {
         let subscribed: Vec<_> = self
             .functions
             .iter()
@@ -101,7 +101,7 @@ impl Service {
     }
 
     /// The function that the clock means: the only one with a schedule, or the one that the rule is named after.
-    fn scheduled(&self, event: &CloudEvent<Data>) -> Vec<&Served> {
+    fn scheduled(&self, event: &CloudEvent<Data>) -> Vec<&Entry> {
         let mut scheduled: Vec<_> = self
             .functions
             .iter()
@@ -127,7 +127,7 @@ impl Service {
     }
 }
 
-fn describe(function: &Served) -> String {
+fn describe(function: &Entry) -> String {
     let triggers = function.def.triggers.iter().map(|trigger| match trigger {
         Trigger::Subscription(subscription) => subscription.event_type.to_owned(),
         Trigger::Schedule(expression) => format!("the schedule {expression}"),

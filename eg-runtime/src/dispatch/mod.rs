@@ -1,11 +1,10 @@
-//! Finds the functions that a request, an event or a message is for, calls them, and says what came of it.
-//! Knows no Lambda and no sockets.
+//! Finds the functions that a request, an event or a message is for, calls them, and returns their answers. Knows
+//! neither Lambda nor sockets.
 
 mod batch;
 mod events;
 mod queue;
 mod routes;
-mod served;
 
 use std::sync::Arc;
 
@@ -14,39 +13,29 @@ use axum::response::{IntoResponse as _, Response};
 use eg_sdk::{CloudEvent, Data, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
-pub(crate) use self::queue::BatchReply;
-pub(crate) use self::routes::router;
-pub(crate) use self::served::Served;
-use crate::context::{Context, Scope};
-use crate::deadline::Deadline;
+use crate::context::{Cause, Context, HOPS, Invocation, Scope};
 use crate::layer::Layers;
 use crate::outcome::Failure;
-use crate::payload::PayloadError;
+use crate::payload::{PayloadError, ReadRequest};
 use crate::registry::{FunctionDef, RegistryError};
 use crate::requests::{Http, Router};
-use crate::state::{Shared, States, Unmet};
-
-/// The extension `hops` of an event as a header.
-pub(crate) const HOPS: &str = "ce-hops";
+use crate::served::Served;
+use crate::shared::{Shared, States, Unmet};
 
 /// Functions of the binary, ready to be called: all of them, or the one that `_HANDLER` names.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
-    functions: Vec<Served>,
-    /// There is one when one of the functions has a route.
-    router: Option<Router>,
-    /// The same.
-    http: Option<&'static Http>,
+    functions: Vec<Entry>,
+    /// What answers HTTP requests, if one of the functions has a route.
+    http: Option<(&'static Http, Router)>,
     shared: Arc<Shared>,
 }
 
-/// Facts about one invocation that the adapters know.
-#[derive(Debug, Default)]
-pub(crate) struct Invocation {
-    pub(crate) request_id: String,
-    pub(crate) deadline: Option<Deadline>,
-    /// X-Ray's header.
-    pub(crate) x_ray: Option<String>,
+/// A function of the service, and what calls it.
+#[derive(Debug, Clone)]
+struct Entry {
+    def: &'static FunctionDef,
+    served: Served,
 }
 
 impl Service {
@@ -58,14 +47,14 @@ impl Service {
     ) -> Result<Self, RegistryError> {
         provide(functions, &mut shared.states)?;
         routes::check(functions)?;
-        let functions: Vec<_> = functions.iter().map(|function| Served::new(function, layers)).collect();
-        Ok(Self::of(functions, Arc::new(shared)))
+        let ready =
+            |&def: &&'static FunctionDef| Entry { def, served: Served::new(def.name, def.call, layers) };
+        Ok(Self::of(functions.iter().map(ready).collect(), Arc::new(shared)))
     }
 
-    fn of(functions: Vec<Served>, shared: Arc<Shared>) -> Self {
-        let http = routes::http(&functions);
-        let router = http.map(|http| (http.router)(&functions));
-        Self { functions, router, http, shared }
+    fn of(functions: Vec<Entry>, shared: Arc<Shared>) -> Self {
+        let http = routes::http(&functions).map(|(http, routes)| (http, (http.router)(routes)));
+        Self { functions, http, shared }
     }
 
     /// The same service with each of its functions alone.
@@ -90,8 +79,8 @@ impl Service {
         let (trace, hops) = (trace_of(request.headers()), hops_of(request.headers()));
         let scope = self.scope(invocation, trace, hops, cause);
         request.extensions_mut().insert(scope);
-        let response = match &self.router {
-            Some(router) => router.answer(request).await,
+        let response = match &self.http {
+            Some((_, router)) => router.answer(request).await,
             None => StatusCode::NOT_FOUND.into_response(),
         };
         match Failure::of(&response) {
@@ -100,16 +89,16 @@ impl Service {
         }
     }
 
-    /// What reads HTTP requests, when one of the functions answers them.
-    pub(crate) fn reads_requests(&self) -> Option<&'static Http> {
-        self.http
+    /// Reads payloads that are HTTP requests, if one of the functions answers them.
+    pub(crate) fn reads_requests(&self) -> Option<ReadRequest> {
+        self.http.as_ref().map(|(http, _)| http.read)
     }
 
     /// The HTTP request that an event is, for an `#[http]` function; one that subscribes to `http.request` by name
     /// gets the event itself.
     pub(crate) fn request_in(&self, event: CloudEvent<Data>) -> Result<RequestOrEvent, PayloadError> {
-        match self.http {
-            Some(http) if event.ty() == "http.request" => {
+        match &self.http {
+            Some((http, _)) if event.ty() == "http.request" => {
                 (http.read_gateway)(event, &|method| self.routes(method)).map(RequestOrEvent::Request)
             }
             _ => Ok(RequestOrEvent::Event(event)),
@@ -129,20 +118,9 @@ impl Service {
         hops: Option<u32>,
         cause: Option<Cause>,
     ) -> Scope {
-        let cause = cause.map(|Cause(id)| id);
         // Which function it is for is known where it is called.
         let context = Context { invocation: invocation.clone(), function: "", trace, hops, cause };
         Scope { shared: self.shared.clone(), context }
-    }
-}
-
-/// The event that something happens for, by its id. A request that was one has it among its extensions.
-#[derive(Debug, Clone)]
-pub(crate) struct Cause(Arc<str>);
-
-impl Cause {
-    pub(crate) fn of<T>(event: &CloudEvent<T>) -> Self {
-        Self(event.id().into())
     }
 }
 
@@ -163,7 +141,7 @@ fn hops_of(headers: &HeaderMap) -> Option<u32> {
     headers.get(HOPS)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Sees to it that everything the functions need is there.
+/// Makes sure that every value that the functions need is there.
 fn provide(functions: &[&'static FunctionDef], states: &mut States) -> Result<(), RegistryError> {
     for function in functions {
         for need in function.needs.iter().flatten() {

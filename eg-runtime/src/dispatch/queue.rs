@@ -1,36 +1,21 @@
-//! Messages of a queue for functions, one call each. What comes again is decided in `batch`.
+//! Delivers the messages of a queue to functions, one call for each. `batch` decides which messages come again.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use eg_sdk::{CloudEvent, Data};
-use serde::Serialize;
 
 use super::batch::Batch;
-use super::served::Served;
-use super::{Invocation, Service};
+use super::{Entry, Service};
+use crate::context::Invocation;
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Record;
 use crate::registry::Trigger;
 
-/// What Lambda wants to know of a batch: which messages come again. Source: Lambda's description of partial
-/// batch responses.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BatchReply {
-    batch_item_failures: Vec<Item>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Item {
-    item_identifier: String,
-}
-
 impl Service {
-    /// Hands each message to the function of its queue, in order. A rejected message is reported like one that
-    /// failed: only the queue can move it to its dead letters.
-    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> BatchReply {
+    /// Hands each message to the function of its queue, in order, and returns the ids of those that are to come again.
+    /// A rejected message is one of them: only the queue can move it to its dead letters.
+    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> Vec<String> {
         let mut batch = Batch::default();
         for record in records {
             let Record { id, queue, group, event } = record;
@@ -50,8 +35,7 @@ impl Service {
                 batch.failed(&id, group.as_deref());
             }
         }
-        let items = batch.into_failed().into_iter().map(|item_identifier| Item { item_identifier });
-        BatchReply { batch_item_failures: items.collect() }
+        batch.into_failed()
     }
 
     /// Hands one message to its functions, and says whether all are done with it.
@@ -72,15 +56,15 @@ impl Service {
         let mut done = true;
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
-            done &= function.settle(self.request(event, invocation)).await.is_ok();
+            done &= function.served.settle(self.request(event, invocation)).await.is_ok();
         }
         done
     }
 
     /// The functions of a queue. A process with one function gets what it is connected to, however the queue is
     /// called where it was deployed.
-    fn functions_of(&self, queue: &str) -> Vec<&Served> {
-        let of = |function: &&Served, name: Option<&str>| {
+    fn functions_of(&self, queue: &str) -> Vec<&Entry> {
+        let of = |function: &&Entry, name: Option<&str>| {
             function.def.triggers.iter().any(|trigger| match trigger {
                 Trigger::Queue(queue) => name.is_none_or(|name| name == queue.name),
                 _ => false,

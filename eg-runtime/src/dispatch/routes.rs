@@ -1,24 +1,8 @@
-//! The routes of `#[http]` functions: which can stand side by side, and axum's router for them.
+//! The routes of `#[http]` functions: which can be served side by side. `requests` makes axum's router of them.
 
-use axum::Router;
-use axum::extract::Request;
-use axum::routing::{MethodFilter, on};
-use http::Method;
-
-use super::served::Served;
+use super::Entry;
 use crate::registry::{FunctionDef, RegistryError, Subscription};
-use crate::requests::Http;
-
-/// The routes of `functions`, which `check` has seen: axum panics on conflicts.
-pub(crate) fn router(functions: &[Served]) -> Router {
-    functions.iter().fold(Router::new(), |router, function| {
-        of(function.def).fold(router, |router, (subscription, route)| {
-            let function = function.clone();
-            let handler = move |request: Request| async move { function.answer(request).await };
-            router.route(route, on(method_filter(subscription.method), handler))
-        })
-    })
-}
+use crate::requests::{Http, Routed};
 
 /// The `#[http]` subscriptions of a function with their routes.
 pub(super) fn of(
@@ -27,21 +11,21 @@ pub(super) fn of(
     function.subscriptions().filter_map(|subscription| Some((subscription, subscription.route?.path)))
 }
 
-fn method_filter(method: &'static str) -> MethodFilter {
-    let method = Method::from_bytes(method.as_bytes()).ok();
-    method
-        .and_then(|m| MethodFilter::try_from(m).ok())
-        .expect("the macros accept methods that axum knows only")
+/// What answers requests, and all routes for it, if there are any.
+pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> {
+    let http =
+        functions.iter().flat_map(|function| function.def.subscriptions()).find_map(|to| to.route)?.http;
+    let routed = functions.iter().flat_map(|function| {
+        of(function.def).map(|(subscription, path)| Routed {
+            method: subscription.method,
+            path,
+            function: function.served.clone(),
+        })
+    });
+    Some((http, routed.collect()))
 }
 
-/// What answers requests, when one of the functions does.
-pub(super) fn http(functions: &[Served]) -> Option<&'static Http> {
-    let mut routes =
-        functions.iter().flat_map(|function| function.def.subscriptions()).filter_map(|to| to.route);
-    routes.next().map(|route| route.http)
-}
-
-/// Two functions must not answer the same request. axum would panic on these, and the gateway refuse them.
+/// Checks that no two functions answer the same request: axum would panic, and the gateway would refuse them.
 pub(super) fn check(functions: &[&'static FunctionDef]) -> Result<(), RegistryError> {
     let mut seen: Vec<(&'static FunctionDef, &'static Subscription, &'static str)> = Vec::new();
     for function in functions {

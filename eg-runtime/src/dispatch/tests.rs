@@ -4,7 +4,7 @@ use super::Service;
 use crate::layer::Layers;
 use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
 use crate::requests::Route;
-use crate::state::{Shared, States};
+use crate::shared::{Shared, States};
 
 fn function(name: &'static str, routes: &'static [(&'static str, &'static str)]) -> &'static FunctionDef {
     let triggers: Vec<Trigger> = routes

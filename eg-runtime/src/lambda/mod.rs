@@ -16,12 +16,13 @@ use tokio::task::JoinSet;
 
 use self::api::{ApiError, Next, RuntimeApi};
 pub(crate) use self::environment::{Environment, EnvironmentError};
+use crate::context::Invocation;
 use crate::deadline::Deadline;
-use crate::dispatch::{Invocation, RequestOrEvent, Service};
-use crate::outcome::{Failure, FailureKind};
-use crate::payload::{self, BadRequest, Payload, PayloadError};
-use crate::reply::{self, Shape};
-use crate::{Error, panics};
+use crate::dispatch::{RequestOrEvent, Service};
+use crate::error::Error;
+use crate::outcome::Failure;
+use crate::payload::{self, BadRequest, Payload, PayloadError, Shape};
+use crate::{panics, reply};
 
 /// The Runtime API's address, when this process runs on Lambda.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -192,12 +193,5 @@ pub(crate) async fn invoke(
             reply::write(answer?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::Queue(records) => reply::batch(&service.batch(records, invocation).await),
-    }
-}
-
-impl From<PayloadError> for Failure {
-    fn from(error: PayloadError) -> Self {
-        // The same bytes will not become readable by trying again.
-        Self::new(FailureKind::Reject, error.to_string())
     }
 }

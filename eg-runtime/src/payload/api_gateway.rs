@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use axum::extract::Request;
-use http::{HeaderMap, header};
+use http::header;
 use serde::Deserialize;
 
-use super::request::{Pieces, append};
+use super::request::{Pieces, Single, append, header_map, pairs};
 use super::routed::{matched, without_stage};
 use super::{BadRequest, PayloadError};
 
@@ -17,10 +17,10 @@ use super::{BadRequest, PayloadError};
 struct Event {
     raw_path: String,
     raw_query_string: Option<String>,
-    headers: Option<BTreeMap<String, Option<String>>>,
+    headers: Single,
     cookies: Option<Vec<String>>,
     route_key: Option<String>,
-    path_parameters: Option<BTreeMap<String, Option<String>>>,
+    path_parameters: Single,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
     request_context: Context,
@@ -45,10 +45,7 @@ pub(super) fn read(json: &str) -> Result<Result<Request, BadRequest>, PayloadErr
         reason: e.to_string(),
     };
     let event: Event = serde_json::from_str(json).map_err(invalid)?;
-    let mut headers = HeaderMap::new();
-    for (name, value) in event.headers.iter().flatten() {
-        append(&mut headers, name, value.as_deref().unwrap_or_default());
-    }
+    let mut headers = header_map(pairs(&event.headers, &None));
     if let Some(cookies) = event.cookies.as_ref().filter(|cookies| !cookies.is_empty()) {
         headers.remove(header::COOKIE);
         append(&mut headers, header::COOKIE.as_str(), &cookies.join("; "));

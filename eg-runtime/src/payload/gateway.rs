@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::PayloadError;
 use super::request::{append, build, decode, query};
-use crate::dispatch::{Cause, HOPS};
+use crate::context::{Cause, HOPS};
 
 /// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
 const PATH: &AsciiSet = &CONTROLS

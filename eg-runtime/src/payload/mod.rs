@@ -1,5 +1,5 @@
-//! What a Lambda payload is, told by the fields that define each family and never by trying. Reads payloads;
-//! calls nothing.
+//! Reads Lambda payloads: identifies the family by the fields that define it, never by trying, and makes an event or an
+//! HTTP request of the payload. Calls nothing.
 
 mod api_gateway;
 mod family;
@@ -20,8 +20,7 @@ use eg_sdk::{CloudEvent, Data, InvalidEvent};
 pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
-use crate::reply::Shape;
-use crate::requests::Http;
+use crate::outcome::{Failure, FailureKind};
 
 /// A payload, understood.
 #[derive(Debug)]
@@ -35,6 +34,21 @@ pub(crate) enum Payload {
     Http(Result<Request, BadRequest>, Shape),
     /// Messages of a queue, in their order.
     Queue(Vec<Record>),
+}
+
+/// How a sender wants several values of one header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Joined, with cookies apart: the gateway, HTTP APIs, function URLs, WebSocket APIs.
+    JoinedWithCookies,
+    /// In `multiValueHeaders`: REST APIs.
+    MultiValue,
+    /// In `multiValueHeaders`, and the status in words: load balancers with multi-value headers.
+    BalancerMultiValue,
+    /// Joined, cookies only one, and the status in words: load balancers without multi-value headers.
+    BalancerSingleValue,
+    /// The same for VPC Lattice.
+    SingleValue,
 }
 
 /// What is wrong with a request that its sender has put together.
@@ -68,8 +82,18 @@ pub(crate) enum PayloadError {
     Unknown(String),
 }
 
-/// Reads a payload. Requests can be read where there is somebody to answer them.
-pub(crate) fn read(json: &str, http: Option<&Http>) -> Result<Payload, PayloadError> {
+impl From<PayloadError> for Failure {
+    fn from(error: PayloadError) -> Self {
+        // The same bytes will not become readable by trying again.
+        Self::new(FailureKind::Reject, error.to_string())
+    }
+}
+
+/// Reads a payload of one of the families that are HTTP requests: [`read_http`].
+pub(crate) type ReadRequest = fn(Family, &str) -> Result<Payload, PayloadError>;
+
+/// Reads a payload. `read_request` reads those that are HTTP requests; a binary without routes has none.
+pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payload, PayloadError> {
     let members = Members::read(json).map_err(PayloadError::NotAnObject)?;
     match family::of(&members)? {
         Family::CloudEvent => Ok(Payload::Event(__private::event(members)?)),
@@ -77,7 +101,7 @@ pub(crate) fn read(json: &str, http: Option<&Http>) -> Result<Payload, PayloadEr
         Family::Sqs => sqs::read(json).map(Payload::Queue),
         Family::Sns => sns::read(json).map(Payload::Events),
         Family::WebSocket => websocket::read(json).map(Payload::Event),
-        family => (http.ok_or(PayloadError::NoRoutes)?.read)(family, json),
+        family => (read_request.ok_or(PayloadError::NoRoutes)?)(family, json),
     }
 }
 

@@ -5,15 +5,11 @@
 use std::collections::BTreeMap;
 
 use axum::extract::Request;
-use http::HeaderMap;
 use serde::Deserialize;
 
-use super::request::{Pieces, append, query, raw_query};
+use super::request::{Multi, Pieces, Single, header_map, pairs, query, raw_query};
 use super::routed::{matched, without_stage};
 use super::{BadRequest, PayloadError};
-
-type Single = Option<BTreeMap<String, Option<String>>>;
-type Multi = Option<BTreeMap<String, Option<Vec<String>>>>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +21,7 @@ struct Event {
     query_string_parameters: Single,
     multi_value_query_string_parameters: Multi,
     resource: Option<String>,
-    path_parameters: Option<BTreeMap<String, Option<String>>>,
+    path_parameters: Single,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
     request_context: Context,
@@ -65,10 +61,7 @@ fn read(json: &str, family: &'static str) -> Result<Event, PayloadError> {
 
 impl Event {
     fn build(&self, path: &str, query: &str) -> Result<Request, BadRequest> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs(&self.headers, &self.multi_value_headers) {
-            append(&mut headers, name, value);
-        }
+        let headers = header_map(pairs(&self.headers, &self.multi_value_headers));
         let method = &self.http_method;
         let base64 = self.is_base64_encoded.unwrap_or_default();
         Pieces { method, path, query, headers, body: self.body.clone(), base64 }.build()
@@ -77,14 +70,4 @@ impl Event {
     fn query(&self) -> impl Iterator<Item = (&str, &str)> {
         pairs(&self.query_string_parameters, &self.multi_value_query_string_parameters)
     }
-}
-
-/// All values where they are given, else the last one of each name, which is what the single form holds.
-fn pairs<'a>(single: &'a Single, multi: &'a Multi) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let all = multi
-        .iter()
-        .flatten()
-        .flat_map(|(name, values)| values.iter().flatten().map(move |value| (name.as_str(), value.as_str())));
-    let last = single.iter().filter(|_| multi.is_none()).flatten();
-    all.chain(last.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())))
 }

@@ -1,5 +1,6 @@
 //! Builds an HTTP request from the pieces that a payload has of it. Hostile pieces are errors, never panics.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::body::Body;
@@ -69,6 +70,29 @@ pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) {
         // More than HTTP's 32,768 headers are not kept; no sender has them.
         let _ = headers.try_append(name, value);
     }
+}
+
+/// The headers with these names and values.
+pub(super) fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    pairs.for_each(|(name, value)| append(&mut headers, name, value));
+    headers
+}
+
+/// Headers or parameters with one value for each name. Senders write `null` for an empty one.
+pub(super) type Single = Option<BTreeMap<String, Option<String>>>;
+
+/// Headers or parameters with all values of each name.
+pub(super) type Multi = Option<BTreeMap<String, Option<Vec<String>>>>;
+
+/// All values if the sender gives them, else the one of each name, which is the last.
+pub(super) fn pairs<'a>(single: &'a Single, multi: &'a Multi) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let all = multi
+        .iter()
+        .flatten()
+        .flat_map(|(name, values)| values.iter().flatten().map(move |value| (name.as_str(), value.as_str())));
+    let last = single.iter().filter(|_| multi.is_none()).flatten();
+    all.chain(last.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())))
 }
 
 /// Decodes standard base64.

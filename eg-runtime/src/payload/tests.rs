@@ -5,8 +5,7 @@ use eg_sdk::CloudEvent;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use super::{Payload, read, read_gateway_request};
-use crate::requests::HTTP;
+use super::{Payload, read, read_gateway_request, read_http};
 
 /// Method, path and query, body: what a handler sees of a request.
 async fn seen(request: Request) -> (String, String, Vec<u8>) {
@@ -16,14 +15,14 @@ async fn seen(request: Request) -> (String, String, Vec<u8>) {
 }
 
 fn http(payload: &Value) -> Request {
-    match read(&payload.to_string(), Some(&HTTP)).unwrap() {
+    match read(&payload.to_string(), Some(read_http)).unwrap() {
         Payload::Http(request, _) => request.unwrap(),
         other => panic!("no request: {other:?}"),
     }
 }
 
 fn event(payload: &Value) -> CloudEvent {
-    match read(&payload.to_string(), Some(&HTTP)).unwrap() {
+    match read(&payload.to_string(), Some(read_http)).unwrap() {
         Payload::Event(event) => event,
         other => panic!("no event: {other:?}"),
     }

@@ -4,53 +4,54 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use crate::context::Scope;
+use crate::extract::Call;
 use crate::layer::{Function, Layers};
 use crate::outcome::{Failure, FailureKind};
 use crate::panics;
-use crate::registry::FunctionDef;
 
 /// A function of this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
-    pub(crate) def: &'static FunctionDef,
+    name: &'static str,
+    call: Call,
     // Without layers, the function is called as it is: a box and a lock less per invocation.
     layered: Option<Function>,
 }
 
 impl Served {
-    pub(crate) fn new(def: &'static FunctionDef, layers: &Layers) -> Self {
-        Self { def, layered: layers.around(def.call) }
+    pub(crate) fn new(name: &'static str, call: Call, layers: &Layers) -> Self {
+        Self { name, call, layered: layers.around(call) }
     }
 
-    /// Calls the function. What it did not survive is a response with that failure.
-    pub(crate) async fn call(&self, mut request: Request) -> Response {
+    /// Calls the function. A panic or a missed deadline becomes a response that carries the failure.
+    async fn call(&self, mut request: Request) -> Response {
         let deadline = request.extensions_mut().get_mut::<Scope>().and_then(|scope| {
-            scope.context.function = self.def.name;
+            scope.context.function = self.name;
             scope.context.invocation.deadline
         });
         let call = async {
             match &self.layered {
                 Some(function) => panics::catch(function.clone().answer(request)).await,
-                None => panics::catch((self.def.call)(request)).await,
+                None => panics::catch((self.call)(request)).await,
             }
         };
         let Some(deadline) = deadline else { return call.await };
         tokio::time::timeout_at(deadline.cancels_at().into(), call).await.unwrap_or_else(|_| {
-            let name = self.def.name;
+            let name = self.name;
             let message =
                 format!("`{name}` was cancelled because its time is up: give it more, or do less at once");
             Failure::new(FailureKind::Timeout, message).into_response()
         })
     }
 
-    /// Calls the function for someone who waits. A 4xx is an answer to them, a 5xx a fault of the function,
-    /// which is on record where its own output goes.
+    /// Calls the function for a caller who waits. A 4xx is an answer to the caller. A 5xx is a fault of the function and
+    /// is logged where its own output goes.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let response = self.call(request).await;
         if response.status().is_server_error()
             && let Some(failure) = Failure::of(&response)
         {
-            failure.log(self.def.name);
+            failure.log(self.name);
         }
         response
     }
@@ -58,9 +59,9 @@ impl Served {
     /// Calls the function for an event that nobody waits for.
     ///
     /// # Errors
-    /// Any failure status, with what the function says of it; it is on record too.
+    /// Any failure status, with the function's own message. The failure is logged too.
     pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
         let response = self.call(request).await;
-        Failure::explained(response).await.inspect_err(|failure| failure.log(self.def.name))
+        Failure::explained(response).await.inspect_err(|failure| failure.log(self.name))
     }
 }
