@@ -11,6 +11,7 @@
 //! | name functions and subscriptions in code | [`config`] |
 //! | take events as HTTP messages, or batches of them | `http` (feature `http`), [`CloudEvent`] as an axum extractor (feature `axum`) |
 //! | store and emit in one go, and handle each event once | `outbox` (feature `outbox`) |
+//! | read what a service's binary says about its functions | `manifest` (feature `manifest`) |
 //! | carry a trace along | [`TraceContext`] |
 //! | put events on an event bus of AWS, or read them there | [`eventbridge`]; set `EVENT_BUS` (feature `eventbridge`) |
 //!
@@ -48,6 +49,8 @@ pub mod eventbridge;
 #[cfg(feature = "http")]
 pub mod http;
 mod invalid;
+#[cfg(feature = "manifest")]
+pub mod manifest;
 mod media;
 mod members;
 #[cfg(feature = "outbox")]

@@ -1,0 +1,110 @@
+//! Why a program's manifest cannot be read, or its records do not describe one service, and what the developer can do
+//! about it.
+
+use std::path::PathBuf;
+
+/// Why a binary gave no manifest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no program of a kind that we can read.
+    #[error("{} is not an ELF or Mach-O program", path.display())]
+    NotAProgram {
+        /// The file.
+        path: PathBuf,
+        /// What stands against it.
+        source: object::read::Error,
+    },
+    /// No annotated function is linked into the program.
+    #[error("no functions in {}", path.display())]
+    NoFunctions {
+        /// The program.
+        path: PathBuf,
+    },
+    /// A record is not what `eg-runtime` writes.
+    #[error("{} has a manifest record that cannot be read: {record}", path.display())]
+    BadRecord {
+        /// The program.
+        path: PathBuf,
+        /// The record, shortened.
+        record: String,
+        /// Where it goes wrong.
+        source: serde_json::Error,
+    },
+    /// The records do not make one service.
+    #[error("{}: {reason}", path.display())]
+    Invalid {
+        /// The program.
+        path: PathBuf,
+        /// What contradicts what.
+        reason: Contradiction,
+    },
+}
+
+/// Why records do not make one service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// Functions of several packages and no name for the whole.
+    #[error("its functions come from several packages: {}", packages.join(", "))]
+    SeveralPackages {
+        /// Their names.
+        packages: Vec<String>,
+    },
+    /// `eg_runtime::service!` was used more than once.
+    #[error("it names its service more than once: {}", names.join(", "))]
+    SeveralServices {
+        /// The names.
+        names: Vec<String>,
+    },
+    /// Two functions with one name.
+    #[error("two functions are named `{name}`: {} and {}", sources[0], sources[1])]
+    SameName {
+        /// The name.
+        name: String,
+        /// Where both are.
+        sources: [String; 2],
+    },
+    /// A name that cannot be part of a function id.
+    #[error(
+        "`{name}` ({place}) cannot be part of a function's id: only letters, digits, `-`, `_` and `.` can"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+        /// The function's source, or `service`.
+        place: String,
+    },
+}
+
+impl ManifestError {
+    /// What the developer can do about it, if there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoFunctions { .. } => Some(
+                "annotate functions with #[http] or #[subscribe]; if they live in a library crate, name that \
+                 crate in main.rs (`use my_functions as _;`)",
+            ),
+            Self::BadRecord { .. } => Some("was it built with a newer eg-runtime than this program knows?"),
+            Self::Invalid { reason: Contradiction::SeveralPackages { .. }, .. } => {
+                Some("name the service in main.rs: `eg_runtime::service!(\"name\");`")
+            }
+            Self::Invalid { reason: Contradiction::SeveralServices { .. }, .. } => {
+                Some("keep one `eg_runtime::service!`, the one in main.rs")
+            }
+            Self::Invalid { reason: Contradiction::SameName { .. }, .. } => {
+                Some("rename one, or give it another name: `#[http(GET, \"/\", name = \"other\")]`")
+            }
+            _ => None,
+        }
+    }
+}
