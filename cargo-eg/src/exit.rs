@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use cargo_eg::manifest::ManifestError;
+use eg_sdk::manifest::ManifestError;
 
 /// The exit codes. The numbers are part of the interface: scripts compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 impl From<ManifestError> for Failure {
     fn from(error: ManifestError) -> Self {
-        let hint = error.hint();
+        let hint = error.hint().map(str::to_owned);
         let exit = match &error {
             ManifestError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Exit::NotFound

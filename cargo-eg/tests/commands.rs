@@ -6,8 +6,8 @@ mod support;
 
 use std::fs;
 
-use cargo_eg::manifest::Manifest;
 use eg_gateway::{Activity, Gateway, Options};
+use eg_sdk::manifest::Manifest;
 use serde_json::{Value, json};
 use support::app::{App, Main, record};
 use support::example;

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cargo_eg::manifest::{Manifest, ManifestError};
+use eg_sdk::manifest::{Manifest, ManifestError};
 use serde_json::json;
 use support::app::{App, Main, record};
 use support::example;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cargo_eg::manifest::Function;
+use eg_sdk::manifest::Function;
 use serde_json::Value;
 
 use super::model::{Service, place, subscriptions};

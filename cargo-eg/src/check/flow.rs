@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cargo_eg::manifest::Function;
+use eg_sdk::manifest::Function;
 
 use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};

@@ -1,6 +1,6 @@
 //! What is compared: manifests, as far as the checks read them.
 
-use cargo_eg::manifest::{self, EventTrigger, HTTP_REQUEST, Manifest};
+use eg_sdk::manifest::{self, EventTrigger, HTTP_REQUEST, Manifest};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cargo_eg::manifest::{Function, Trigger};
+use eg_sdk::manifest::{Function, Trigger};
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};

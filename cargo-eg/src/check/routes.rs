@@ -1,8 +1,8 @@
 //! Which routes cannot stand side by side at the gateway. Its rule: under one prefix there are fixed segments, or one parameter,
 //! or one wildcard.
 
-use cargo_eg::manifest::{EventTrigger, Function};
 use eg_sdk::config::SubscriptionType;
+use eg_sdk::manifest::{EventTrigger, Function};
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};

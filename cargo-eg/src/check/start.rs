@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cargo_eg::manifest::Function;
+use eg_sdk::manifest::Function;
 
 use super::model::{Service, place};
 use super::{Class, Finding};

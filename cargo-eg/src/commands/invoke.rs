@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cargo_eg::manifest::{Function, HTTP_REQUEST, Manifest, Trigger};
+use eg_sdk::manifest::{Function, HTTP_REQUEST, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cargo_eg::manifest::{Function, Manifest, ManifestError};
+use eg_sdk::manifest::{Function, Manifest, ManifestError};
 
 use super::{current_folder, print};
 use crate::cli;

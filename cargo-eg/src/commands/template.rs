@@ -1,6 +1,6 @@
 //! `cargo eg template`: what AWS needs to know to run the application.
 
-use cargo_eg::manifest::Manifest;
+use eg_sdk::manifest::Manifest;
 
 use super::{current_folder, print};
 use crate::cli::{self, Architecture};

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::Activity;
 use eg_local::TriggerActivity;
+use eg_sdk::manifest::HTTP_REQUEST;
 
 use super::text::short;
 

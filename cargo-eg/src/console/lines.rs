@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cargo_eg::manifest::HTTP_REQUEST;
 use eg_gateway::{Activity, DeliveryOutcome};
 use eg_local::TriggerActivity;
+use eg_sdk::manifest::HTTP_REQUEST;
 
 use super::causes::Causes;
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line, short};

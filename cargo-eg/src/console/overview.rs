@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use cargo_eg::manifest::{EventTrigger, Function, Trigger};
 use eg_local::queues::dead_letters_of;
 use eg_local::schedules::Schedule;
+use eg_sdk::manifest::{EventTrigger, Function, Trigger};
 use time::OffsetDateTime;
 
 use super::lines::span;

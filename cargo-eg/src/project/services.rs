@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cargo_eg::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
 use eg_sdk::config::SubscriptionType;
+use eg_sdk::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
 
 use crate::exit::{Exit, Failure};
 

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cargo_eg::manifest::{Function, Trigger};
 use eg_gateway::{Activity, Gateway};
 use eg_local::Observer;
-use eg_local::emulator::{self, Emulator};
+use eg_local::emulator::{self, Emulator, FunctionSpec};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedule, Schedules, Timed};
+use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,6 @@ const GRACE: Duration = Duration::from_secs(9);
 
 /// SQS's own number of messages of a batch.
 const BATCH: u32 = 10;
-
-/// Lambda's own limit of a call in this emulator, in seconds.
-const TIMEOUT: u64 = 30;
 
 /// How an application is run.
 #[derive(Debug, Clone, Copy)]
@@ -251,14 +248,15 @@ fn queue_names(function: &Function) -> impl Iterator<Item = String> {
 }
 
 fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
-    let timeout = function.further.get("timeout").and_then(serde_json::Value::as_u64).unwrap_or(TIMEOUT);
+    let timeout =
+        function.timeout.map_or(FunctionSpec::TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
     function.triggers.iter().filter_map(move |trigger| match trigger {
         Trigger::Queue { queue, batch_size, window, .. } => Some(Mapping {
             queue: queue.clone(),
             function: function.id.clone(),
             batch_size: batch_size.unwrap_or(BATCH),
             window: Duration::from_secs(window.unwrap_or_default().into()),
-            timeout: Duration::from_secs(timeout),
+            timeout,
         }),
         _ => None,
     })
@@ -306,4 +304,22 @@ async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gate
         }
         error => Failure::new(Exit::Failed, error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages are invisible for at least as long as a call of the function may take.
+    #[test]
+    fn a_queues_mapping_has_the_timeout_of_its_function() {
+        let mut function = Function::new("shop", "pack", "src/main.rs:1");
+        function.triggers.push(Trigger::Queue { queue: "orders".to_owned(), batch_size: None, window: None });
+        let timeout = |function: &Function| {
+            mappings(function).map(|mapping| mapping.timeout.as_secs()).collect::<Vec<_>>()
+        };
+        assert_eq!(timeout(&function), [30]);
+        function.timeout = Some(90);
+        assert_eq!(timeout(&function), [90]);
+    }
 }

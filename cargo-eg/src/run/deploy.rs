@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cargo_eg::manifest::Function;
 use eg_local::emulator::FunctionSpec;
+use eg_sdk::manifest::Function;
 
 use crate::exit::{Exit, Failure};
 use crate::project::declared::Program;
@@ -77,14 +77,13 @@ fn spec_of(function: &Function, program: &Program, folder: &Path) -> FunctionSpe
     spec
 }
 
-/// The limits that the function asks for, in seconds and megabytes.
+/// Applies the limits that the function asks for. The others stay the emulator's defaults.
 fn limits(mut spec: FunctionSpec, function: &Function) -> FunctionSpec {
-    let number = |key: &str| function.further.get(key).and_then(serde_json::Value::as_u64);
-    if let Some(seconds) = number("timeout") {
-        spec.timeout = Duration::from_secs(seconds);
+    if let Some(seconds) = function.timeout {
+        spec.timeout = Duration::from_secs(seconds.into());
     }
-    if let Some(memory) = number("memory").and_then(|memory| u32::try_from(memory).ok()) {
-        spec.memory_mb = memory;
+    if let Some(megabytes) = function.memory {
+        spec.memory_mb = megabytes;
     }
     spec
 }
@@ -116,5 +115,24 @@ pub(crate) fn tidy(folder: &Path, used: &BTreeSet<PathBuf>) {
     for path in entries.map(|entry| folder.join(entry.file_name())).filter(|path| !used.contains(path)) {
         // What cannot be removed takes up room, and nothing else.
         let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The emulator once ran every function with 30 s and 128 MB: the limits were looked up in a map of unknown keys, which
+    /// no longer had them.
+    #[test]
+    fn the_emulator_gets_the_limits_that_a_function_asks_for() {
+        let spec = |function: &Function| {
+            let spec = limits(FunctionSpec::new("shop-list", "list", "shop", "."), function);
+            (spec.timeout.as_secs(), spec.memory_mb)
+        };
+        let mut function = Function::new("shop", "list", "src/main.rs:1");
+        assert_eq!(spec(&function), (30, 128));
+        (function.timeout, function.memory) = (Some(60), Some(512));
+        assert_eq!(spec(&function), (60, 512));
     }
 }

@@ -1,7 +1,7 @@
 //! Makes a gateway match the manifests, through its Config API. What must change is decided in [`plan`].
 
-use cargo_eg::manifest::Manifest;
 use eg_sdk::config::{Cors, Subscription, SubscriptionType};
+use eg_sdk::manifest::Manifest;
 use eg_sdk::{Collection, EventGateway, Resource};
 
 use crate::exit::{Exit, Failure, warn};

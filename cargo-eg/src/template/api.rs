@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cargo_eg::manifest::{Cors, EventTrigger};
+use eg_sdk::manifest::{Cors, EventTrigger};
 
 use super::names::reference;
 use super::{API, Tree, map};

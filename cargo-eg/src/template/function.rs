@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cargo_eg::manifest::{EventTrigger, Function, Trigger};
 use eg_sdk::config::SubscriptionType;
+use eg_sdk::manifest::{EventTrigger, Function, Trigger};
 
 use super::names::{arn, pascal, reference};
 use super::retry::{Tries, rule_policy};

@@ -11,7 +11,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 
-use cargo_eg::manifest::{Function, Manifest, Trigger};
+use eg_sdk::manifest::{Function, Manifest, Trigger};
 
 use self::names::{Names, SameName, pascal, reference};
 pub(crate) use self::tree::Tree;

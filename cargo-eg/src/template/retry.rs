@@ -2,7 +2,7 @@
 //! Bounds: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html> and
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 
-use cargo_eg::manifest::Retry;
+use eg_sdk::manifest::Retry;
 
 use super::{Tree, map};
 

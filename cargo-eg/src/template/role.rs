@@ -1,6 +1,6 @@
 //! What a function may do: its log, and what its signature and triggers say. Nothing else.
 
-use cargo_eg::manifest::Function;
+use eg_sdk::manifest::Function;
 
 use super::names::arn;
 use super::{BUS, Tree, map};

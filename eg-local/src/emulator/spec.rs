@@ -61,6 +61,9 @@ pub struct FunctionSpec {
 }
 
 impl FunctionSpec {
+    /// How long one invocation may take by default.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+
     /// A function with the default limits.
     #[must_use]
     pub fn new(
@@ -76,7 +79,7 @@ impl FunctionSpec {
             root: root.into(),
             arguments: Vec::new(),
             variables: BTreeMap::new(),
-            timeout: Duration::from_secs(30),
+            timeout: Self::TIMEOUT,
             init_timeout: Duration::from_secs(10),
             memory_mb: 128,
             concurrency: 10,

@@ -18,9 +18,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use cargo_eg::manifest::Manifest;
 use eg_local::emulator::is_name;
 use eg_local::schedules::Schedule;
+use eg_sdk::manifest::Manifest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_eg::manifest::{self, EventTrigger, Manifest};
 use eg_local::emulator::{REGION, arn};
 use eg_sdk::config::{
     Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
 };
+use eg_sdk::manifest::{self, EventTrigger, Manifest};
 
 /// The label that says that we may change and delete a resource.
 const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
@@ -195,9 +195,9 @@ fn registration(service: &str, function: &manifest::Function) -> Function {
         aws_secret_access_key: Some("local".into()),
         aws_session_token: None,
     };
-    let provider = match function.further.get("url").and_then(serde_json::Value::as_str) {
+    let provider = match &function.url {
         // Of an `eg.toml`: it runs already, wherever that is.
-        Some(url) => Provider::Http { url: url.to_owned() },
+        Some(url) => Provider::Http { url: url.clone() },
         None => Provider::AwsLambda { arn: arn(&function.id), aws },
     };
     Function { metadata: labels(service), ..Function::new(&function.id, provider) }
