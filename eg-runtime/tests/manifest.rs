@@ -26,7 +26,7 @@ struct Refused {
 ///
 /// The second paragraph is not in the manifest.
 #[http(POST, "/forms/{id}/{*rest}", name = "takeForm", cors, timeout = "2m", memory = 512)]
-#[http(PATCH, "/forms/:id", mode = "async")]
+#[http(PATCH, "/forms", mode = "async")]
 async fn take(_emit: Emit<(Sent, Refused)>) {}
 
 #[http(GET, "/forms", cors(origins = ["https://a.example"], methods = ["GET"], headers = ["x-a", "x-b"], credentials = true))]
@@ -77,7 +77,7 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
 
     let mut post = event(HTTP_REQUEST, Sync, "POST", "/forms/:id/*rest");
     post.cors = Some(Cors::Rules { origins: vec![], methods: vec![], headers: vec![], credentials: false });
-    let patch = event(HTTP_REQUEST, Async, "PATCH", "/forms/:id");
+    let patch = event(HTTP_REQUEST, Async, "PATCH", "/forms");
     let mut take = function("takeForm", vec![Trigger::Event(post), Trigger::Event(patch)]);
     take.doc = Some("Takes \"a\" form\\one.".to_owned());
     take.emits = vec!["form.sent".to_owned(), "form.refused".to_owned()];
