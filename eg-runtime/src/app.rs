@@ -1,4 +1,5 @@
-//! `App`: what `main` builds and runs. Decides where the process is (Lambda or HTTP) and which functions serve.
+//! `App`: built and run by `main`. Detects where the process runs (Lambda or HTTP) and chooses the functions to
+//! serve.
 
 use std::any::Any;
 use std::env;
@@ -16,14 +17,14 @@ use crate::registry::{self, FunctionDef, RegistryError};
 use crate::shared::{Shared, States};
 use crate::{Error, panics};
 
-/// The functions of this binary, with what they share.
+/// The functions of this binary, with their shared state and layers.
 #[derive(Debug, Default)]
 pub struct App {
     states: States,
     layers: Layers,
 }
 
-/// Why an app does not start.
+/// Why an app cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error(transparent)]
@@ -37,23 +38,23 @@ pub(crate) enum StartError {
 }
 
 impl App {
-    /// An app with every annotated function of the binary, and no state yet.
+    /// Creates an app with all annotated functions of the binary and no state.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Provides the value of `State<T>` arguments. It is cloned for each invocation, so share with an `Arc`
-    /// what is costly to clone. A second value of the same type replaces the first.
+    /// Provides the value of `State<T>` arguments. The value is cloned for each invocation, so wrap expensive data in
+    /// an `Arc`. A second value of the same type replaces the first.
     #[must_use]
     pub fn state<T: Clone + Any + Send + Sync>(mut self, state: T) -> Self {
         self.states.insert(state);
         self
     }
 
-    /// Puts a tower layer around every function: it sees the request that the function gets, be it of HTTP, an
-    /// event or a message, and its response. The layer added last sees requests first. An error of the layer
-    /// means *try again later*.
+    /// Adds a tower layer around every function. The layer sees the function's requests (HTTP requests, events and
+    /// messages alike) and responses. The layer added last sees requests first. An error of the layer means *retry
+    /// later*.
     ///
     /// ```
     /// use std::time::Duration;
@@ -77,18 +78,18 @@ impl App {
         self
     }
 
-    /// Emits through this client instead of the one that the environment describes.
+    /// Sets the client for emitted events. Default: a client configured by environment variables.
     #[must_use]
     pub fn gateway(mut self, gateway: EventGateway) -> Self {
         self.states.insert(gateway);
         self
     }
 
-    /// Serves until the process is asked to end: Lambda where `AWS_LAMBDA_RUNTIME_API` is set, else HTTP.
+    /// Serves until the process is asked to end: Lambda if `AWS_LAMBDA_RUNTIME_API` is set, else HTTP.
     ///
     /// # Errors
-    /// When the app cannot start: no functions, two with one name, a missing state, an unknown `_HANDLER`, a
-    /// port in use. On Lambda the cause is also reported to the Runtime API.
+    /// If the app cannot start: no functions, two functions with the same name, a missing state, an unknown
+    /// `_HANDLER`, or a port in use. On Lambda the cause is also reported to the Runtime API.
     pub async fn run(self) -> Result<(), Error> {
         panics::remember_places();
         match env::var(RUNTIME_API) {
@@ -124,7 +125,7 @@ impl App {
         Err(Error::retry(format!("{RUNTIME_API} is not set, and eg-runtime was built without `http-server`")))
     }
 
-    /// The service's name, and the functions that `handler` names.
+    /// Returns the service's name, and the functions that `handler` names.
     pub(crate) fn service(self, handler: &str) -> Result<(&'static str, Service), StartError> {
         let functions = registry::functions();
         let name = registry::service(&functions)?;
@@ -134,7 +135,7 @@ impl App {
     }
 }
 
-/// The functions that `_HANDLER` names: one, as `create_user` or `users.create_user`, or all.
+/// Returns the functions that `_HANDLER` names: one (`create_user` or `users.create_user`), or all.
 fn select(
     functions: Vec<&'static FunctionDef>,
     service: &str,

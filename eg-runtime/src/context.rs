@@ -1,4 +1,5 @@
-//! The facts about one invocation, and `Context`, the argument that hands them to a function. `dispatch` fills them in.
+//! The facts about one invocation, and `Context`, the argument that gives a function access to them. `dispatch` sets
+//! them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use http::request::Parts;
 use crate::deadline::Deadline;
 use crate::shared::Shared;
 
-/// The extension `hops` of an event as a header.
+/// The header of an event's extension `hops`.
 pub(crate) const HOPS: &str = "ce-hops";
 
-/// The current invocation: an argument of a function.
+/// The current invocation, as an argument of a function.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub(crate) invocation: Arc<Invocation>,
@@ -24,16 +25,16 @@ pub struct Context {
     pub(crate) cause: Option<Cause>,
 }
 
-/// Facts about one invocation that the adapters know.
+/// The facts about an invocation that the adapters know.
 #[derive(Debug, Default)]
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
     pub(crate) deadline: Option<Deadline>,
-    /// X-Ray's header.
+    /// The value of X-Ray's header.
     pub(crate) x_ray: Option<String>,
 }
 
-/// The id of the event that a function runs for. A request that was an event has it among its extensions.
+/// The id of the handled event. The runtime adds it to the extensions of requests made from events.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
@@ -44,54 +45,54 @@ impl Cause {
 }
 
 impl Context {
-    /// Lambda's request id; over HTTP, the id of the event, or empty.
+    /// Returns Lambda's request id; over HTTP, the event's id, or an empty string.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.invocation.request_id
     }
 
-    /// The function's name in the manifest.
+    /// Returns the function's name in the manifest.
     #[must_use]
     pub fn function_name(&self) -> &str {
         self.function
     }
 
-    /// When Lambda ends the invocation; the function is cancelled shortly before. `None` over HTTP.
+    /// Returns when Lambda ends the invocation; the function is cancelled shortly before. `None` over HTTP.
     #[must_use]
     pub fn deadline(&self) -> Option<SystemTime> {
         self.invocation.deadline.map(|deadline| deadline.at)
     }
 
-    /// Time left until the deadline, zero when it has passed. `None` without a deadline.
+    /// Returns the time until the deadline; zero once it has passed. `None` without a deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         Some(self.deadline()?.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// The trace that the event or request belongs to, as it says itself (`traceparent`). What the function
-    /// emits through [`Emit`](crate::Emit) goes on in it.
+    /// Returns the trace of the event or request (`traceparent`). Events emitted through [`Emit`](crate::Emit) belong
+    /// to the same trace.
     #[must_use]
     pub fn trace(&self) -> Option<&TraceContext> {
         self.trace.as_ref()
     }
 
-    /// How many events led to what the function emits now: one more than to its event, or than an HTTP request says
-    /// that it comes with (`ce-hops`). [`Emit`](crate::Emit) counts by itself; set it as `ce-hops` on HTTP requests
-    /// that may come back, so that the gateway ends the loop.
+    /// Returns the `hops` of events that the function emits: one more than those of its event or of the HTTP
+    /// request's `ce-hops`. [`Emit`](crate::Emit) sets it itself. Set it as `ce-hops` on HTTP requests that may come
+    /// back, so that the gateway can break the loop.
     #[must_use]
     pub fn hops(&self) -> u32 {
         self.hops.map_or(0, |hops| hops.saturating_add(1))
     }
 
-    /// The `X-Amzn-Trace-Id` of this invocation, for calls to AWS. It is the invocation's own also where one
-    /// process serves several at once, unlike the environment variable `_X_AMZN_TRACE_ID`.
+    /// Returns the `X-Amzn-Trace-Id` of this invocation, for calls to AWS. Unlike the environment variable
+    /// `_X_AMZN_TRACE_ID`, it is correct even if a process serves several invocations at once.
     #[must_use]
     pub fn x_ray_trace_id(&self) -> Option<&str> {
         self.invocation.x_ray.as_deref()
     }
 }
 
-/// What the runtime puts into the extensions of every request.
+/// The values that the runtime adds to the extensions of every request.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
     pub(crate) shared: Arc<Shared>,

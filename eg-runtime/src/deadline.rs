@@ -1,12 +1,12 @@
-//! When an invocation has to be over. Lambda ends the process without a word, so the runtime gives up shortly
-//! before. The clock comes in from outside.
+//! The deadline of an invocation. Lambda ends the process without notice, so the runtime gives up shortly before. The
+//! clock is a parameter.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long before Lambda's deadline a function is cancelled: time to report it.
+/// How long before Lambda's deadline a function is cancelled, to leave time for the report.
 const CANCEL_BEFORE: Duration = Duration::from_millis(75);
 
-/// With less time than this left, no further message of a batch is begun.
+/// The minimum time left to start another message of a batch.
 const BATCH_MARGIN: Duration = Duration::from_millis(500);
 
 /// Lambda's deadline on both clocks.
@@ -18,20 +18,20 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline `millis` after 1970, as seen `now`. One that is over before anything has begun is none:
-    /// some stand-ins for Lambda count from the wrong year.
+    /// Converts a deadline in milliseconds since 1970. A deadline that is already over is ignored, because some
+    /// Lambda emulators count from the wrong year.
     pub(crate) fn new(millis: u64, now: SystemTime, clock: Instant) -> Option<Self> {
         let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))?;
         let left = at.duration_since(now).ok().filter(|left| !left.is_zero())?;
         Some(Self { at, on_clock: clock.checked_add(left)? })
     }
 
-    /// When the function is cancelled.
+    /// Returns when the function is cancelled.
     pub(crate) fn cancels_at(self) -> Instant {
         self.on_clock.checked_sub(CANCEL_BEFORE).unwrap_or(self.on_clock)
     }
 
-    /// Whether there is time for another message of a batch.
+    /// Returns whether there is time for another message of a batch.
     pub(crate) fn allows_another(self, clock: Instant) -> bool {
         self.on_clock.saturating_duration_since(clock) >= BATCH_MARGIN
     }

@@ -1,5 +1,5 @@
-//! `Emit<E>`: the right to emit certain events, as an argument. What a function may emit is thereby part of its
-//! signature, and of the manifest.
+//! `Emit<E>`: the permission to emit certain events, as an argument. It makes emitted events part of a function's
+//! signature and manifest.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -29,13 +29,13 @@ use crate::context::Scope;
 /// ```
 pub struct Emit<E> {
     gateway: EventGateway,
-    /// The service's; without one, the client's own.
+    /// The source of emitted events: the service's, else the client's.
     source: Option<String>,
     events: PhantomData<fn() -> E>,
 }
 
 impl<E> Emit<E> {
-    /// Emits through `gateway`: for calling a function by hand, in a test.
+    /// Creates a value that emits through `gateway`, for calling a function directly in a test.
     #[must_use]
     pub fn through(gateway: EventGateway) -> Self {
         Self { gateway, source: None, events: PhantomData }
@@ -44,7 +44,7 @@ impl<E> Emit<E> {
     /// Emits `event` and returns once the gateway has accepted it.
     ///
     /// # Errors
-    /// As [`EventGateway::emit`]. Passing the error on with `?` makes the function's event come again.
+    /// As for [`EventGateway::emit`]. If the function returns the error with `?`, its own event is retried later.
     pub async fn send<X, At>(&self, event: X) -> Result<Receipt, eg_sdk::Error>
     where
         X: Event + Serialize,
@@ -56,10 +56,10 @@ impl<E> Emit<E> {
         }
     }
 
-    /// Emits an event whose attributes you have chosen, for example its id or subject.
+    /// Emits an event with attributes of your choice, for example its id or subject.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// As for [`send`](Self::send).
     pub async fn send_event<X, At>(&self, event: CloudEvent<X>) -> Result<Receipt, eg_sdk::Error>
     where
         X: Event + Serialize,
@@ -71,10 +71,10 @@ impl<E> Emit<E> {
 
 #[cfg(feature = "outbox")]
 impl<E> Emit<E> {
-    /// Fixes an event that this function may emit, for an [outbox](eg_sdk::outbox). Emits nothing.
+    /// Completes an event for an [outbox](eg_sdk::outbox). Emits nothing.
     ///
     /// # Errors
-    /// When it is no valid event.
+    /// If the event is invalid.
     pub fn stage<X, At>(&self, event: X) -> Result<Outgoing, eg_sdk::Error>
     where
         X: Event + Serialize,
@@ -86,10 +86,10 @@ impl<E> Emit<E> {
         }
     }
 
-    /// Fixes an event whose attributes you have chosen.
+    /// Completes an event with attributes of your choice, for an outbox. Emits nothing.
     ///
     /// # Errors
-    /// As [`stage`](Self::stage).
+    /// As for [`stage`](Self::stage).
     pub fn stage_event<X, At>(&self, event: CloudEvent<X>) -> Result<Outgoing, eg_sdk::Error>
     where
         X: Event + Serialize,
@@ -99,7 +99,7 @@ impl<E> Emit<E> {
     }
 }
 
-/// Emits what was staged by a function that may.
+/// Emits staged events. The function that staged them had the permission.
 #[cfg(feature = "outbox")]
 impl<E> Emitter for Emit<E> {
     async fn emit_outgoing(&self, event: &Outgoing) -> Result<(), eg_sdk::Error> {
@@ -126,7 +126,8 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
         let Scope { shared, context } = Scope::of(parts);
         let gateway = shared.states.get::<EventGateway>();
         let gateway = gateway.expect("the start of the service sees to the needs of its functions").clone();
-        // A new span per function: what it emits hangs below it, not below what made it run.
+        // A new span per function: emitted events are children of this span, not of the one that triggered the
+        // function.
         let gateway = match &context.trace {
             Some(trace) => gateway.with_trace_context(trace.child()),
             None => gateway,

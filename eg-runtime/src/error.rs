@@ -1,4 +1,4 @@
-//! `Error`: what a function fails with, in two words (try again, or never again) and, for HTTP, a status.
+//! `Error`: the error of a function. It means *retry* or *reject*, and sets the status over HTTP.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::outcome::{Failure, FailureKind};
 
-/// Why a function failed, and whether trying again can help.
+/// Why a function failed, and whether a retry can help.
 ///
-/// Any error becomes one through `?`, and then means *try again later*.
+/// Any error converts to it through `?`, and then means *retry later*.
 pub struct Error {
     kind: Kind,
     message: String,
@@ -27,44 +27,45 @@ enum Kind {
 }
 
 impl Error {
-    /// Try again later, because of `message`.
+    /// Creates an error that means *retry later*.
     #[must_use]
     pub fn retry(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Retry, message: message.to_string(), source: None }
     }
 
-    /// Never try again: the event goes to the dead letters with `reason`. Over HTTP this is a 422.
+    /// Creates an error that means *do not retry*: the event becomes a dead letter with `reason`. Over HTTP this is a
+    /// 422.
     #[must_use]
     pub fn reject(reason: impl fmt::Display) -> Self {
         Self { kind: Kind::Reject, message: reason.to_string(), source: None }
     }
 
-    /// Answers an HTTP request with `status` and `{"errors":["<message>"]}`.
+    /// Creates an error that answers an HTTP request with `status` and `{"errors":["<message>"]}`.
     ///
-    /// For an event, 408, 409, 425, 429 and 5xx mean *try again*, other statuses *never again*.
+    /// For an event, 408, 409, 425, 429 and 5xx mean *retry*, other statuses mean *reject*.
     #[must_use]
     pub fn status(status: StatusCode, message: impl fmt::Display) -> Self {
         Self { kind: Kind::Status(status), message: message.to_string(), source: None }
     }
 
-    /// The same error, meaning *never try again*.
+    /// Turns the error into a rejection.
     #[must_use]
     pub fn into_reject(self) -> Self {
         Self { kind: Kind::Reject, ..self }
     }
 
-    /// What middleware gave up with.
+    /// Converts an error of a layer.
     pub(crate) fn from_layer(error: Box<dyn StdError + Send + Sync>) -> Self {
         Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }
     }
 
-    /// The message, and those of the errors below it.
+    /// Joins the messages of an error and its sources.
     fn chain(&self) -> String {
         let mut text = self.message.clone();
         let mut next = self.source.as_deref().and_then(StdError::source);
         while let Some(error) = next {
             let message = error.to_string();
-            // Errors that quote their source in their own message would say it twice.
+            // Skips a source whose message is already part of the error's message.
             if !text.contains(&message) {
                 text.push_str(": ");
                 text.push_str(&message);
@@ -87,7 +88,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Written for people, because `main` prints its error in this form.
+/// Readable output, because `main` prints its error with `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.chain())
@@ -101,7 +102,7 @@ impl IntoResponse for Error {
             Kind::Reject => (StatusCode::UNPROCESSABLE_ENTITY, FailureKind::Reject),
             Kind::Status(status) => (status, FailureKind::of_status(status)),
         };
-        // What went wrong inside is for the log, not for whoever sent the request.
+        // Internal errors belong in the log, not in the response.
         let shown = match self.kind {
             Kind::Retry => "Internal Server Error",
             Kind::Reject | Kind::Status(_) => &self.message,
@@ -112,7 +113,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// `.reject()` on a `Result`: an error there means *never try again*.
+/// `.reject()` on a `Result`: turns its error into a rejection.
 ///
 /// ```
 /// use eg_runtime::{Error, Reject as _};
@@ -125,7 +126,7 @@ pub trait Reject<T> {
     /// Turns the error into one that is never retried.
     ///
     /// # Errors
-    /// The same, as a rejection.
+    /// Converts the error to a rejection.
     fn reject(self) -> Result<T, Error>;
 }
 

@@ -1,5 +1,5 @@
-//! Serves HTTP: `#[http]` routes under their own paths, and every function as `POST /functions/<name>`, which
-//! takes a CloudEvent: what an `http` function of the gateway is.
+//! Serves HTTP: `#[http]` routes under their own paths, and every function as `POST /functions/<name>`, which accepts
+//! a CloudEvent like the gateway's `http` functions.
 
 use std::env;
 use std::io;
@@ -34,7 +34,7 @@ pub(crate) enum ServeError {
     Serve(io::Error),
 }
 
-/// Serves until the process is asked to end; requests under way are finished.
+/// Serves until the process is asked to end, then finishes the current requests.
 pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError> {
     let var =
         |name, default: &str| env::var(name).ok().filter(|v| !v.is_empty()).unwrap_or(default.to_owned());
@@ -60,12 +60,12 @@ fn router(service: Service) -> Router {
     functions.fallback(request).with_state(all)
 }
 
-/// A request that is for no function by name: one of the `#[http]` routes.
+/// Answers a request to one of the `#[http]` routes.
 async fn request(State(service): State<Arc<Service>>, request: Request) -> Response {
     service.http(request, &Arc::default()).await.unwrap_or_else(Failure::into_response)
 }
 
-/// A CloudEvent for one function. A `http.request` event gets the reply object that the gateway unpacks.
+/// Delivers a CloudEvent to one function. An `http.request` event gets the reply object that the gateway unpacks.
 async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
     let event = match CloudEvent::from_json(&body) {
         Ok(event) => event,
@@ -88,7 +88,7 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
     }
 }
 
-/// The status says whether trying again can help, the body what Lambda would report.
+/// Builds the response to a failure: the status tells whether a retry can help, the body is Lambda's error report.
 fn failed(failure: &Failure) -> Response {
     let status = match failure.kind {
         FailureKind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
@@ -108,6 +108,6 @@ async fn asked_to_end() {
             return;
         }
     }
-    // Without a handler the signal ends the process as it would have anyway.
+    // Without a handler, the signal ends the process by default.
     let _ = interrupt.await;
 }

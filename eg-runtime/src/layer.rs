@@ -1,4 +1,4 @@
-//! tower layers around functions: `App::layer`. What middleware does is its own; here is only where it stands.
+//! tower layers around functions, for `App::layer`.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -16,7 +16,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use crate::error::Error;
 use crate::extract::{Call, ResponseFuture};
 
-/// A function as a tower service: what a layer given to [`App::layer`](crate::App::layer) wraps.
+/// A function as a tower service, which the layers of [`App::layer`](crate::App::layer) wrap.
 #[derive(Debug, Clone)]
 pub struct Function(BoxCloneSyncService<Request, Response, Infallible>);
 
@@ -40,7 +40,7 @@ impl Layers {
                 async move {
                     Ok(match layered.oneshot(request).await {
                         Ok(response) => response.into_response(),
-                        // Middleware that gives up means the same as a function that does.
+                        // An error of a layer means the same as an error of a function.
                         Err(error) => Error::from_layer(error.into()).into_response(),
                     })
                 }
@@ -48,7 +48,7 @@ impl Layers {
         }));
     }
 
-    /// The function behind all layers; `None` when there are none.
+    /// Wraps a function in all layers; `None` if there are none.
     pub(crate) fn around(&self, call: Call) -> Option<Function> {
         if self.0.is_empty() {
             return None;
@@ -90,7 +90,7 @@ impl Service<Request> for Function {
     }
 }
 
-/// The answer of a [`Function`].
+/// The response future of a [`Function`].
 pub struct FunctionFuture(Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>);
 
 impl Future for FunctionFuture {

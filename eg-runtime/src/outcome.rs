@@ -1,4 +1,4 @@
-//! What a function's response means for an event: done, try again, or never again. Decides; reports to nobody.
+//! Decides what a function's response means for an event: done, retry, or reject. Reports nothing.
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -6,31 +6,31 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
-/// How an invocation failed. Travels in the response's extensions when the function returned an `Error`.
+/// How an invocation failed. Carried in the response's extensions if the function returned an `Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
     pub(crate) message: String,
-    /// Where in the code, when that is known.
+    /// The place in the code, if known.
     pub(crate) place: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// Try again later.
+    /// Retry later.
     Retry,
-    /// Never again.
+    /// Do not retry.
     Reject,
-    /// The function panicked; try again, it may have been the moment.
+    /// The function panicked. Retry, because the cause may be temporary.
     Panic,
-    /// The function was cancelled shortly before its deadline; try again.
+    /// The function was cancelled shortly before its deadline. Retry.
     Timeout,
-    /// The answer is larger than what Lambda takes.
+    /// The answer exceeds Lambda's limit.
     TooLarge,
 }
 
 impl FailureKind {
-    /// The rule for statuses, the same that the gateway has for HTTP functions.
+    /// Returns what a status means; the same rule as the gateway's for HTTP functions.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             408 | 409 | 425 | 429 => Self::Retry,
@@ -39,12 +39,12 @@ impl FailureKind {
         }
     }
 
-    /// Whether the function did not get to answer.
+    /// Returns whether the function gave no answer.
     pub(crate) fn is_breakdown(self) -> bool {
         matches!(self, Self::Panic | Self::Timeout)
     }
 
-    /// `errorType` in Lambda's error report. `Reject` is what the gateway looks for.
+    /// Returns the `errorType` of Lambda's error report. The gateway recognizes `Reject`.
     pub(crate) fn error_type(self) -> &'static str {
         match self {
             Self::Retry => "Retry",
@@ -61,33 +61,33 @@ impl Failure {
         Self { kind, message, place: None }
     }
 
-    /// The failure that `response` stands for, if it does.
+    /// Returns the failure of `response`, if it is one.
     pub(crate) fn of(response: &Response) -> Option<Self> {
         if let Some(failure) = response.extensions().get::<Self>() {
             return Some(failure.clone());
         }
         let status = response.status();
-        // What layers make of an answer may have lost the failure; the status is still there.
+        // A layer may have dropped the failure from the extensions, but the status remains.
         (status.is_client_error() || status.is_server_error())
             .then(|| Self::new(FailureKind::of_status(status), format!("it answered {status}")))
     }
 
-    /// The 500 that stands for a function that did not get to answer.
+    /// Builds the 500 for a function that gave no answer.
     pub(crate) fn into_response(self) -> Response {
-        // What went wrong inside is for the log, not for whoever sent the request.
+        // Internal errors belong in the log, not in the response.
         let shown = Json(json!({ "errors": ["Internal Server Error"] }));
         let mut response = (StatusCode::INTERNAL_SERVER_ERROR, shown).into_response();
         response.extensions_mut().insert(self);
         response
     }
 
-    /// Puts the failure on record where the function's own output goes.
+    /// Prints the failure to the function's log.
     pub(crate) fn log(&self, of: &str) {
         eprintln!("{} `{of}`: {}", self.kind.error_type().to_lowercase(), self.message);
     }
 
-    /// The same, with the text of the body as message where the function gave no other: rejections of
-    /// extractors say there what is wrong.
+    /// Prints the failure, with the body as message if the function gave none: rejections of extractors put their
+    /// message there.
     pub(crate) async fn explained(response: Response) -> Result<Response, Self> {
         let Some(mut failure) = Self::of(&response) else { return Ok(response) };
         if response.extensions().get::<Self>().is_none()

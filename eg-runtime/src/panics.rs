@@ -1,4 +1,4 @@
-//! Turns a panic of a function into a failure that says where it happened. The process goes on.
+//! Turns a function's panic into a failure with its place. The process continues.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -15,16 +15,16 @@ thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Waits for `response`; a panic becomes a 500 whose failure names the place.
+/// Awaits `response`. A panic becomes a 500 whose failure names the place.
 pub(crate) async fn catch(response: ResponseFuture) -> Response {
-    // Unwind safety: what the function has touched is its own; the runtime keeps nothing of it.
+    // Unwind safety: the runtime keeps none of the function's data.
     AssertUnwindSafe(response)
         .catch_unwind()
         .await
         .unwrap_or_else(|payload| failure(&*payload).into_response())
 }
 
-/// The failure that a panic is.
+/// Converts a panic to a failure.
 pub(crate) fn failure(payload: &(dyn Any + Send)) -> Failure {
     let place = LAST.take();
     let at = place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
@@ -32,7 +32,7 @@ pub(crate) fn failure(payload: &(dyn Any + Send)) -> Failure {
     Failure { place, ..Failure::new(FailureKind::Panic, message) }
 }
 
-/// Remembers where panics happen, on top of whatever the panic hook does.
+/// Installs a panic hook that remembers the place, and calls the previous hook.
 pub(crate) fn remember_places() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

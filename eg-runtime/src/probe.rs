@@ -1,6 +1,6 @@
-//! Reads off an argument's type, in a constant, which events a function receives and may emit, and which state it needs.
-//! Inherent constants of `Probe` win over those of its traits, which are the empty answers for all other types; so
-//! aliases work too.
+//! Determines from an argument's type, in a constant, which events a function receives and may emit, and which state
+//! it needs. Inherent constants of `Probe` take precedence over those of its traits, which are the defaults for all
+//! other types; so type aliases work, too.
 
 use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
@@ -13,41 +13,41 @@ use crate::emit::Emit;
 use crate::shared::Need;
 use crate::state::State;
 
-/// Stands for the argument type `T`.
+/// Represents the argument type `T`.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<T>);
 
-/// Events that a function has to do with. Only constants see it, so that no program contains its schemas as such.
+/// The events of a function. Only constants use it, so that programs do not contain the schemas.
 #[derive(Debug, Clone, Copy)]
 pub struct Events {
     pub(crate) direction: Direction,
     pub(crate) types: &'static [&'static str],
     /// The source that each type fixes.
     pub(crate) sources: &'static [Option<&'static str>],
-    /// What each is as JSON.
+    /// The shape of each payload.
     pub(crate) schemas: &'static [Option<&'static Shape>],
 }
 
-/// Whether events come or go.
+/// Whether events are received or emitted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Direction {
     Emitted,
     Received,
 }
 
-/// The answer of types that emit nothing.
+/// The default for types that emit nothing.
 pub trait EmitsNothing {
     /// Nothing.
     const EMITS: &'static [&'static str] = &[];
 }
 
-/// The answer of types that need no state.
+/// The default for types that need no state.
 pub trait NeedsNothing {
     /// Nothing.
     const NEEDS: Option<Need> = None;
 }
 
-/// The answer of types that have no events.
+/// The default for types without events.
 pub trait NoEvents {
     /// None.
     const EVENTS: Events = Events { direction: Direction::Emitted, types: &[], sources: &[], schemas: &[] };
@@ -63,7 +63,7 @@ impl<E: EventSet> Probe<Emit<E>> {
     /// The events of the set.
     pub const EVENTS: Events =
         Events { direction: Direction::Emitted, types: E::TYPES, sources: E::SOURCES, schemas: E::SCHEMAS };
-    /// The gateway's client: the one the environment describes, unless `App::gateway` gave another.
+    /// The client: set with `App::gateway`, else configured by environment variables.
     pub const NEEDS: Option<Need> = Some(Need {
         id: TypeId::of::<EventGateway>,
         name: type_name::<EventGateway>,
@@ -89,7 +89,7 @@ impl<T: 'static> Probe<State<T>> {
     pub const NEEDS: Option<Need> = Some(Need { id: TypeId::of::<T>, name: type_name::<T>, make: None });
 }
 
-/// The event type that `E` stands for.
+/// Returns the event type of `E`.
 #[must_use]
 pub const fn event_type<E: Event>() -> &'static str {
     E::TYPE

@@ -1,5 +1,5 @@
-//! What the macros record about each function, and the functions of this binary. Data only: `dispatch` calls the
-//! functions, `manifest` writes the records.
+//! The data that the macros record about each function, and the list of the binary's functions. `dispatch` calls the
+//! functions; `manifest` writes the records.
 
 use std::error::Error as StdError;
 
@@ -7,36 +7,36 @@ use crate::extract::Call;
 use crate::requests::Route;
 use crate::shared::Need;
 
-/// One annotated function.
+/// An annotated function.
 #[derive(Debug)]
 pub struct FunctionDef {
-    /// The package it was written in.
+    /// The package that contains it.
     pub package: &'static str,
-    /// That package's version.
+    /// The version of the package.
     pub version: &'static str,
-    /// Its name in the manifest.
+    /// The name in the manifest.
     pub name: &'static str,
     /// The first paragraph of its documentation.
     pub doc: &'static str,
-    /// Where it stands.
+    /// The source file.
     pub file: &'static str,
     /// The line of its name.
     pub line: u32,
-    /// What makes it run.
+    /// The triggers.
     pub triggers: &'static [Trigger],
-    /// Seconds that it may take, when its attributes say so.
+    /// The time limit in seconds, if set.
     pub timeout: Option<u32>,
-    /// Megabytes of memory that it wants, when its attributes say so.
+    /// The memory in megabytes, if set.
     pub memory: Option<u32>,
-    /// Per argument, the event types it may emit through it.
+    /// Per argument, the event types that it can emit.
     pub emits: &'static [&'static [&'static str]],
-    /// Per argument, the value that has to be there for it.
+    /// Per argument, the state that it needs.
     pub needs: &'static [Option<Need>],
-    /// Answers one request with it.
+    /// Calls the function with a request.
     pub call: Call,
 }
 
-/// One reason for a function to run.
+/// A trigger of a function.
 #[derive(Debug)]
 pub enum Trigger {
     /// A subscription at the gateway.
@@ -47,46 +47,46 @@ pub enum Trigger {
     Queue(Queue),
 }
 
-/// A queue whose messages a function handles.
+/// A queue trigger.
 #[derive(Debug)]
 pub struct Queue {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Messages at most in one invocation.
+    /// The maximum number of messages per invocation.
     pub batch_size: Option<u32>,
-    /// Seconds that messages may wait for others.
+    /// How long to collect messages for a batch, in seconds.
     pub window: Option<u32>,
 }
 
-/// One subscription of a function at the gateway.
+/// A subscription of a function at the gateway.
 #[derive(Debug)]
 pub struct Subscription {
     /// The event type; `http.request` for `#[http]`.
     pub event_type: &'static str,
     /// Whether the caller waits.
     pub mode: Mode,
-    /// The HTTP method it is posted with.
+    /// The HTTP method of the event or request.
     pub method: &'static str,
-    /// The path it is posted to, in the gateway's spelling.
+    /// The path of the event or request, in the gateway's spelling.
     pub path: &'static str,
-    /// How requests find it, for `#[http]`.
+    /// The route, for `#[http]`.
     pub route: Option<Route>,
-    /// Which browsers' pages may call it.
+    /// The CORS options.
     pub cors: Option<Cors>,
-    /// When failed deliveries are tried again.
+    /// The retry options.
     pub retry: Option<Retry>,
 }
 
 /// Whether the caller waits for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It waits.
+    /// The caller waits.
     Sync,
-    /// It does not.
+    /// The caller does not wait.
     Async,
 }
 
-/// `cors(…)`; empty lists leave the gateway's defaults.
+/// The options of `cors(…)`. Empty lists mean the gateway's defaults.
 #[derive(Debug)]
 pub struct Cors {
     /// Allowed origins.
@@ -95,43 +95,43 @@ pub struct Cors {
     pub methods: &'static [&'static str],
     /// Allowed request headers.
     pub headers: &'static [&'static str],
-    /// Whether cookies may be sent along.
+    /// Whether requests may include cookies.
     pub credentials: bool,
 }
 
-/// `retry(…)`; what is absent is left to the gateway's default.
+/// The options of `retry(…)`. Absent values mean the gateway's defaults.
 #[derive(Debug)]
 pub struct Retry {
-    /// Attempts in all, the first one included.
+    /// The maximum number of attempts, including the first.
     pub attempts: Option<u32>,
-    /// Seconds after its acceptance at which an undelivered event expires.
+    /// The age at which an undelivered event expires, in seconds.
     pub max_age: Option<u32>,
-    /// Seconds that bound the first pause.
+    /// The maximum first backoff, in seconds.
     pub min_backoff: Option<u32>,
-    /// Seconds that bound every pause.
+    /// The upper bound of the backoff, in seconds.
     pub max_backoff: Option<u32>,
 }
 
-/// The name that `service!` gives the binary's service.
+/// The service name set with `service!`.
 #[derive(Debug)]
 pub struct ServiceDef {
     /// The name.
     pub name: &'static str,
-    /// The version of the package that names it.
+    /// The version of the package that sets it.
     pub version: &'static str,
 }
 
 inventory::collect!(FunctionDef);
 inventory::collect!(ServiceDef);
 
-/// All functions linked into this binary, ordered by name.
+/// Returns all functions linked into this binary, ordered by name.
 pub(crate) fn functions() -> Vec<&'static FunctionDef> {
     let mut functions: Vec<_> = inventory::iter::<FunctionDef>.into_iter().collect();
     functions.sort_by_key(|function| (function.name, function.file, function.line));
     functions
 }
 
-/// The service this binary is: named by `service!`, else the package that all its functions come from.
+/// Returns the name of this binary's service: set with `service!`, else the package of all its functions.
 pub(crate) fn service(functions: &[&'static FunctionDef]) -> Result<&'static str, RegistryError> {
     if let Some(service) = inventory::iter::<ServiceDef>.into_iter().next() {
         return Ok(service.name);
@@ -143,7 +143,8 @@ pub(crate) fn service(functions: &[&'static FunctionDef]) -> Result<&'static str
     }
 }
 
-/// Two functions of one name would be one function to Lambda and the gateway. `functions` are ordered by name.
+/// Checks for duplicate names, because Lambda and the gateway identify functions by name. `functions` must be ordered
+/// by name.
 pub(crate) fn check_names(functions: &[&'static FunctionDef]) -> Result<(), RegistryError> {
     match functions.windows(2).find(|pair| pair[0].name == pair[1].name) {
         Some(&[first, second]) => {
@@ -184,7 +185,7 @@ pub(crate) enum RegistryError {
 }
 
 impl FunctionDef {
-    /// What it subscribes to at the gateway.
+    /// Returns its subscriptions at the gateway.
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &'static Subscription> + use<> {
         let triggers: &'static [Trigger] = self.triggers;
         triggers.iter().filter_map(|trigger| match trigger {

@@ -1,5 +1,5 @@
-//! Writes responses as Lambda answers them: `{statusCode, headers, body, isBase64Encoded}`, in the shape that the sender
-//! of the request understands. Sources: AWS's descriptions of each sender's Lambda responses.
+//! Writes responses in Lambda's format, `{statusCode, headers, body, isBase64Encoded}`, in the variant of the
+//! request's sender. Sources: AWS's descriptions of each sender's Lambda responses.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ struct Reply {
     headers: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
-    // Set-Cookie is the one header whose values cannot be joined (RFC 6265 §3).
+    // Set-Cookie is the only header whose values cannot be joined (RFC 6265 §3).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cookies: Vec<String>,
     body: String,
@@ -45,14 +45,14 @@ struct Item<'a> {
     item_identifier: &'a str,
 }
 
-/// What Lambda takes for an answer: 6 MB. Source: Lambda's quotas.
+/// The maximum size of an answer: 6 MB. Source: Lambda's quotas.
 const MAX_BYTES: usize = 6 * 1024 * 1024;
 
-/// The reply that `response` is.
+/// Converts `response` to a reply.
 ///
 /// # Errors
-/// When the function's body breaks off or does not end in time, or the reply is larger than Lambda takes: then the
-/// body's base64 and JSON's escapes count too.
+/// If the body fails or does not end in time, or if the reply, including base64 and JSON escapes, exceeds Lambda's
+/// limit.
 pub(crate) async fn write(
     response: Response,
     shape: Shape,
@@ -60,7 +60,7 @@ pub(crate) async fn write(
 ) -> Result<String, Failure> {
     let (parts, body) = response.into_parts();
     let body = match deadline {
-        // A body whose size is known is there already.
+        // A body with a known size is already in memory.
         Some(deadline) if body.size_hint().exact().is_none() => {
             tokio::time::timeout_at(deadline.cancels_at().into(), body.collect()).await.map_err(|_| {
                 let message = "the body of the response was cut off because its time is up";
@@ -82,11 +82,11 @@ pub(crate) async fn write(
     Ok(reply)
 }
 
-/// The reply to a batch of messages: the ids of those that are to come again. Source: Lambda's description of partial
-/// batch responses.
+/// Writes the reply to a batch of messages: the ids of the failed ones. Source: Lambda's description of partial batch
+/// responses.
 ///
 /// # Errors
-/// Never in practice: ids are text.
+/// Never in practice, because ids are text.
 pub(crate) fn batch(failed: &[String]) -> Result<String, Failure> {
     let items = failed.iter().map(|item_identifier| Item { item_identifier }).collect();
     serde_json::to_string(&BatchReply { batch_item_failures: items }).map_err(|e| broken(&e))
@@ -147,7 +147,7 @@ fn all(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
     names.map(|(name, values)| (name, values.iter().map(text).collect())).collect()
 }
 
-/// The first cookie. That there is no place for the others has to be told to whoever runs this.
+/// Returns the first cookie. Logs the loss of others, for which the format has no place.
 fn one_cookie(headers: &HeaderMap) -> Option<(String, String)> {
     let mut cookies = headers.get_all(header::SET_COOKIE).iter();
     let first = cookies.next()?;

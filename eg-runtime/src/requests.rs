@@ -1,5 +1,6 @@
-//! The part of the runtime that answers HTTP requests: axum's router, and the payloads that API Gateway and load balancers
-//! send. Only the routes of `#[http]` functions point to it, so a binary without such functions does not contain it.
+//! The part of the runtime that answers HTTP requests: axum's router, and the payloads of API Gateway and load
+//! balancers. Only the routes of `#[http]` functions refer to it, so a binary without such functions does not contain
+//! it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,12 +40,12 @@ pub(crate) struct Routed {
     pub(crate) function: Served,
 }
 
-/// What it takes to answer HTTP requests. These are function pointers, because linkers can follow those.
+/// The functions that answer HTTP requests. They are function pointers, so that the linker can drop them if unused.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// Makes the router of all routes. axum panics if two of them conflict.
+    /// Builds the router of all routes. axum panics if two of them conflict.
     pub(crate) router: fn(Vec<Routed>) -> Router,
-    /// Reads a payload of one of the families that are HTTP requests.
+    /// Reads a payload that is an HTTP request.
     pub(crate) read: ReadRequest,
     /// Reads the event gateway's `http.request`. The second argument returns the routes for a method.
     pub(crate) read_gateway: ReadGateway,
@@ -56,7 +57,7 @@ type ReadGateway =
 pub(crate) const HTTP: Http =
     Http { router, read: payload::read_http, read_gateway: payload::read_gateway_request };
 
-/// Answers requests by their method and path.
+/// Answers requests by method and path.
 #[derive(Clone)]
 pub(crate) struct Router(Arc<dyn Fn(Request) -> ResponseFuture + Send + Sync>);
 

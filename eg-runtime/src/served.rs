@@ -1,4 +1,4 @@
-//! One function, ready to be called: behind the app's layers, within its deadline, its panics caught.
+//! Calls a function: behind the app's layers, within its deadline, with its panics caught.
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -9,12 +9,12 @@ use crate::layer::{Function, Layers};
 use crate::outcome::{Failure, FailureKind};
 use crate::panics;
 
-/// A function of this process.
+/// A callable function of this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     name: &'static str,
     call: Call,
-    // Without layers, the function is called as it is: a box and a lock less per invocation.
+    // Without layers, the function is called directly, which saves a box and a lock per invocation.
     layered: Option<Function>,
 }
 
@@ -44,8 +44,8 @@ impl Served {
         })
     }
 
-    /// Calls the function for a caller who waits. A 4xx is an answer to the caller. A 5xx is a fault of the function and
-    /// is logged where its own output goes.
+    /// Calls the function for a waiting caller. A 4xx is an answer to the caller. A 5xx is a fault of the function
+    /// and is printed to its log.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let response = self.call(request).await;
         if response.status().is_server_error()
@@ -56,10 +56,10 @@ impl Served {
         response
     }
 
-    /// Calls the function for an event that nobody waits for.
+    /// Calls the function for an event without a waiting caller.
     ///
     /// # Errors
-    /// Any failure status, with the function's own message. The failure is logged too.
+    /// Any failure status, with the function's message. The failure is also printed to its log.
     pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
         let response = self.call(request).await;
         Failure::explained(response).await.inspect_err(|failure| failure.log(self.name))

@@ -1,36 +1,36 @@
-//! What all invocations of a process share: the values given to `App::state`, by their type, and what functions need of
-//! them. The extractors that hand the values out are `state` and `emit`.
+//! The values that all invocations of a process share: those given to `App::state`, by type. Leaves the extractors to
+//! `state` and `emit`.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What invocations share.
+/// The shared values.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) states: States,
-    /// The `source` of the events that functions emit: `/services/<service>`.
+    /// The `source` of emitted events: `/services/<service>`.
     pub(crate) source: String,
 }
 
-/// Values by their type. The gateway's client is one of them, so that a binary that emits nothing does not contain it.
+/// Values by type. The client is one of them, so that a binary that emits nothing does not contain it.
 #[derive(Default)]
 pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
-/// A value that a function needs before it can be called.
+/// A value that a function needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
     pub(crate) id: fn() -> TypeId,
     pub(crate) name: fn() -> &'static str,
-    /// Makes the value if the app was given none.
+    /// Creates the value if the app has none.
     pub(crate) make: Option<Make>,
 }
 
-/// Adds a value to the states.
+/// Adds a value.
 pub(crate) type Make = fn(&mut States) -> Result<(), Box<dyn StdError + Send + Sync>>;
 
-/// Why there is no value for a need.
+/// Why a needed value is missing.
 pub(crate) enum Unmet {
     Missing,
     Failed(Box<dyn StdError + Send + Sync>),
@@ -41,10 +41,10 @@ impl States {
         self.0.insert(TypeId::of::<T>(), Box::new(state));
     }
 
-    /// Makes sure that there is a value for `need`, and makes one if need be.
+    /// Ensures that the value for `need` exists. Creates it if possible.
     ///
     /// # Errors
-    /// If there is none and none can be made.
+    /// If the value is missing and cannot be created.
     pub(crate) fn provide(&mut self, need: &Need) -> Result<(), Unmet> {
         match (self.0.contains_key(&(need.id)()), need.make) {
             (true, _) => Ok(()),

@@ -1,4 +1,4 @@
-//! `State<T>`: the argument that hands a function a value given to `App::state`. `shared` keeps the values.
+//! `State<T>`: the argument that gives a function a value of `App::state`. Leaves the values to `shared`.
 
 use std::convert::Infallible;
 
@@ -7,9 +7,9 @@ use http::request::Parts;
 
 use crate::context::Scope;
 
-/// A value given to [`App::state`](crate::App::state), cloned for each invocation: an argument of a function.
+/// A value given to [`App::state`](crate::App::state), cloned for each invocation, as an argument of a function.
 ///
-/// The service does not start without the values that its functions take.
+/// The service fails to start if a function takes a value that is missing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State<T>(pub T);
 

@@ -1,7 +1,7 @@
-//! Runs a whole app inside a test: no server, no gateway, no Lambda. Requests and events go to the functions as
-//! they would there, layers and all; what the functions emit is kept, and follows its subscriptions when asked.
+//! Runs a whole app inside a test, without a server, gateway or Lambda. Requests and events reach the functions
+//! through all layers. Emitted events are recorded, and delivered to their subscribers on request.
 //!
-//! A function alone needs nothing of this: it is an ordinary function, so a test calls it.
+//! To test a single function, call it directly: it is an ordinary function.
 //!
 //! ```standalone_crate
 //! use eg_runtime::testing::{Outcome, TestApp};
@@ -54,7 +54,7 @@ use crate::dispatch::Service;
 use crate::outcome::{Failure, FailureKind};
 use crate::{App, Error, lambda};
 
-/// More deliveries than this in one go are taken for events that cause each other without end.
+/// The number of deliveries in one call that counts as an endless loop.
 const MANY: usize = 10_000;
 
 /// An app that runs inside a test.
@@ -63,11 +63,11 @@ pub struct TestApp {
     service: Service,
     source: String,
     recorder: Recorder,
-    /// How many of the recorded events have been delivered.
+    /// The number of recorded events that have been delivered.
     settled: AtomicUsize,
 }
 
-/// What became of one event at one function.
+/// The delivery of one event to one function.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Delivery {
@@ -75,18 +75,18 @@ pub struct Delivery {
     pub event: CloudEvent,
     /// The function's name.
     pub function: &'static str,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 /// What a function's answer means for the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The event is done.
+    /// The event is handled.
     Done,
-    /// It would come again later, because of this.
+    /// The event would be retried later, for this reason.
     Retry(String),
-    /// It would go to the dead letters, because of this.
+    /// The event would become a dead letter, for this reason.
     Rejected(String),
 }
 
@@ -98,7 +98,7 @@ pub struct Answer {
     body: Bytes,
 }
 
-/// What Lambda would be told instead of an answer.
+/// The failure that would be reported to Lambda.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error_type}: {error_message}")]
 #[non_exhaustive]
@@ -110,10 +110,10 @@ pub struct InvocationError {
 }
 
 impl TestApp {
-    /// The app with all functions of this binary, emitting into memory.
+    /// Creates the app with all functions of this binary. It emits into memory.
     ///
     /// # Errors
-    /// When the app would not start.
+    /// If the app could not start.
     pub fn new(app: App) -> Result<Self, Error> {
         crate::panics::remember_places();
         let (gateway, recorder) = EventGateway::recording();
@@ -126,7 +126,7 @@ impl TestApp {
     pub async fn http<B: Into<Body>>(&self, request: Request<B>) -> Answer {
         let response = self.service.http(request.map(Into::into), &Arc::default()).await;
         let (parts, body) = response.unwrap_or_else(Failure::into_response).into_parts();
-        // A body that breaks off is, to a client, an answer that breaks off.
+        // To a client, a failed body is a truncated answer.
         let body = body.collect().await.map(Collected::to_bytes);
         let status = if body.is_ok() { parts.status } else { StatusCode::BAD_GATEWAY };
         Answer { status, headers: parts.headers, body: body.unwrap_or_default() }
@@ -135,7 +135,7 @@ impl TestApp {
     /// Sends a GET request.
     ///
     /// # Panics
-    /// When `path` cannot stand in a request.
+    /// If `path` is invalid.
     pub async fn get(&self, path: &str) -> Answer {
         self.http(request(Method::GET, path, Body::empty())).await
     }
@@ -143,7 +143,7 @@ impl TestApp {
     /// Sends a POST request with a JSON body.
     ///
     /// # Panics
-    /// When `path` cannot stand in a request, or `body` not in JSON.
+    /// If `path` is invalid, or `body` cannot be serialized.
     pub async fn post<T: Serialize + ?Sized>(&self, path: &str, body: &T) -> Answer {
         let json = serde_json::to_vec(body).unwrap_or_else(|e| panic!("the body of POST {path}: {e}"));
         let mut request = request(Method::POST, path, Body::from(json));
@@ -152,20 +152,20 @@ impl TestApp {
         self.http(request).await
     }
 
-    /// Hands an event to every function that it is for, once, and says what came of it.
+    /// Delivers an event to all of its functions, once. Returns the outcomes.
     ///
     /// # Errors
-    /// When the payload cannot be written as JSON.
+    /// If the payload cannot be serialized as JSON.
     pub async fn deliver<E: IntoCloudEvent>(&self, event: E) -> Result<Vec<Delivery>, DataError> {
         let event = event.into_cloud_event(&self.source)?;
         Ok(self.deliver_one(event).await)
     }
 
-    /// Delivers what the functions have emitted, and what they emit on that, until nothing is left. Each event is
-    /// delivered once, also when a function fails.
+    /// Delivers all emitted events, and those emitted in turn, until none is left. Each event is delivered once, even
+    /// if a function fails.
     ///
     /// # Panics
-    /// When events cause each other without end.
+    /// If events cause each other in an endless loop.
     pub async fn settle(&self) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         loop {
@@ -179,31 +179,31 @@ impl TestApp {
         }
     }
 
-    /// All events that the functions have emitted so far, in their order.
+    /// Returns all events that the functions have emitted, in order.
     #[must_use]
     pub fn events(&self) -> Vec<CloudEvent> {
         self.recorder.events()
     }
 
-    /// The events of `E`'s type that the functions have emitted so far.
+    /// Returns the events of `E`'s type that the functions have emitted.
     ///
     /// # Errors
-    /// When an event of that type has another payload.
+    /// If the payload of such an event does not match.
     pub fn emitted<E: Event + FromData>(&self) -> Result<Vec<CloudEvent<E>>, DataError> {
         self.recorder.events_of()
     }
 
-    /// The gateway that emitted events go to: it can be told to refuse them.
+    /// Returns the recorder that receives emitted events. It can refuse events.
     #[must_use]
     pub fn gateway(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Invokes the app with a payload as Lambda would, whoever sends it: API Gateway, a queue, EventBridge…
-    /// The answer is the JSON that the sender gets.
+    /// Invokes the app like Lambda, with the payload of any sender: API Gateway, a queue, EventBridge… Returns the
+    /// JSON that the sender gets.
     ///
     /// # Errors
-    /// What Lambda would be told.
+    /// The failure that would be reported to Lambda.
     pub async fn invoke(&self, payload: &str) -> Result<serde_json::Value, InvocationError> {
         let answer = lambda::invoke(&self.service, payload, &Arc::default()).await;
         let answer = answer.and_then(|json| {
@@ -216,10 +216,10 @@ impl TestApp {
         })
     }
 
-    /// Calls the `#[schedule]` function of this name, as the clock would.
+    /// Calls the `#[schedule]` function of this name, as on schedule.
     ///
     /// # Errors
-    /// What Lambda would be told.
+    /// The failure that would be reported to Lambda.
     pub async fn tick(&self, function: &str) -> Result<(), InvocationError> {
         let event = serde_json::json!({
             "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
@@ -251,34 +251,34 @@ fn request(method: Method, path: &str, body: Body) -> Request<Body> {
 }
 
 impl Answer {
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body as text; what is no UTF-8 is replaced.
+    /// Returns the body as text. Invalid UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body's bytes.
+    /// Returns the body's bytes.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body, read as JSON.
+    /// Deserializes the body from JSON.
     ///
     /// # Errors
-    /// When it is no such JSON.
+    /// If the body does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }

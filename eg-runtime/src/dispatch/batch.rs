@@ -1,12 +1,12 @@
-//! Which messages of a batch are done, and which come again. Decides; calls nothing and knows no clock.
+//! Decides which messages of a batch are done and which are reported as failed. Calls nothing and knows no clock.
 //!
-//! * A message that is neither done nor reported would be lost, so every message ends as one or the other.
-//! * After a failure in a message group, no later message of that group is handed out: their order is kept.
-//! * When time is up, what was not handed out is reported.
+//! * Every message is either done or reported, because a message that is neither would be lost.
+//! * After a failure in a message group, no later message of that group is handled, to keep their order.
+//! * When the time is up, the remaining messages are reported.
 
 use std::collections::HashSet;
 
-/// One batch on its way.
+/// The state of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     failed: Vec<String>,
@@ -15,7 +15,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Whether the next message may be handled. If not, it is reported.
+    /// Returns whether to handle the next message. If not, reports it.
     pub(crate) fn admits(&mut self, id: &str, group: Option<&str>, in_time: bool) -> bool {
         self.stopped |= !in_time;
         let admitted = !self.stopped && group.is_none_or(|group| !self.blocked.contains(group));
@@ -25,13 +25,13 @@ impl Batch {
         admitted
     }
 
-    /// Notes that handling a message has failed.
+    /// Records that handling a message failed.
     pub(crate) fn failed(&mut self, id: &str, group: Option<&str>) {
         self.failed.push(id.to_owned());
         self.blocked.extend(group.map(str::to_owned));
     }
 
-    /// The messages that are to come again, in their order.
+    /// Returns the reported messages, in order.
     pub(crate) fn into_failed(self) -> Vec<String> {
         self.failed
     }
@@ -43,7 +43,7 @@ mod tests {
 
     use super::Batch;
 
-    /// What becomes of each message when `fails` says so: handled ones, and reported ones.
+    /// Runs a batch in which the messages in `fails` fail. Returns the handled and the reported messages.
     fn run(
         messages: &[(String, Option<String>)],
         fails: impl Fn(usize) -> bool,

@@ -1,4 +1,4 @@
-//! Delivers events to functions: which function gets which event, and what its answer means.
+//! Delivers events to functions: decides which functions get an event and what their answers mean.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::context::{Cause, Invocation};
 use crate::outcome::{Failure, FailureKind};
 use crate::registry::{Mode, Trigger};
 
-/// How EventBridge names what it sends by the clock. Source: the EventBridge user guide, on rules with a
-/// schedule and on EventBridge Scheduler.
+/// The detail types of scheduled events. Source: the EventBridge user guide, on scheduled rules and EventBridge
+/// Scheduler.
 const SCHEDULED: (&str, [&str; 2]) = ("Scheduled Event", ["aws.events", "aws.scheduler"]);
 
 impl Service {
-    /// Hands an event to every function that it is for. The answer is that of the last one; it is for an
-    /// emitter who waits, which is so when the trigger is sync.
+    /// Delivers an event to all of its functions. Returns the answer of the last one, for an emitter that waits
+    /// (synchronous triggers).
     ///
     /// # Errors
-    /// When a function failed, unless the emitter waits for its status; and when the event is for none.
+    /// If a function failed, unless the emitter waits for its status; or if no function handles the event.
     pub(crate) async fn event(
         &self,
         event: CloudEvent<Data>,
@@ -33,14 +33,13 @@ impl Service {
         }
         let mut answer = Ok(Response::default());
         for (_, one) in self.deliver(event, invocation).await {
-            // The first failure counts; without one, the last answer.
+            // Returns the first failure, else the last answer.
             answer = answer.and(one);
         }
         answer
     }
 
-    /// Hands an event to every function that it is for, also after a failure: it will come again for that one
-    /// only by coming again for all.
+    /// Delivers an event to all of its functions, even after a failure: a redelivery would reach all of them again.
     pub(crate) async fn deliver(
         &self,
         event: CloudEvent<Data>,
@@ -48,7 +47,7 @@ impl Service {
     ) -> Vec<(&'static str, Result<Response, Failure>)> {
         let mut answers = Vec::new();
         let functions = self.functions_for(&event);
-        // The last function, which mostly is the only one, gets the event itself.
+        // The last function, often the only one, gets the event without a clone.
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
             let waits = function
@@ -68,7 +67,7 @@ impl Service {
         answers
     }
 
-    /// An event as a request, with what the runtime knows besides.
+    /// Turns an event into a request with the facts about the invocation.
     pub(super) fn request(&self, event: CloudEvent<Data>, invocation: &Arc<Invocation>) -> Request {
         let scope =
             self.scope(invocation, event.trace_context(), Some(event.hops()), Some(Cause::of(&event)));
@@ -77,7 +76,7 @@ impl Service {
         request
     }
 
-    /// The functions that an event is for.
+    /// Returns the functions of an event.
     pub(super) fn functions_for(&self, event: &CloudEvent<Data>) -> Vec<&Entry> {
         let subscribed: Vec<_> = self
             .functions
@@ -93,14 +92,14 @@ impl Service {
         if event.ty() == SCHEDULED.0 && SCHEDULED.1.contains(&event.source()) {
             return self.scheduled(event);
         }
-        // Who calls a function that is no subscriber by its name means it, whatever the event is called.
+        // A caller that names a function without this subscription means the function, whatever the event type.
         match self.functions.as_slice() {
             [only] if only.def.triggers.iter().any(|t| !matches!(t, Trigger::Subscription(_))) => vec![only],
             _ => Vec::new(),
         }
     }
 
-    /// The function that the clock means: the only one with a schedule, or the one that the rule is named after.
+    /// Returns the function of a scheduled event: the only one with a schedule, or the one named by the rule.
     fn scheduled(&self, event: &CloudEvent<Data>) -> Vec<&Entry> {
         let mut scheduled: Vec<_> = self
             .functions
@@ -136,8 +135,8 @@ fn describe(function: &Entry) -> String {
     format!("`{}` takes {}", function.def.name, triggers.collect::<Vec<_>>().join(", "))
 }
 
-/// An event as a request: the payload is the body, so that axum's extractors apply to it; the event itself is
-/// in the extensions, where `CloudEvent<T>` finds it.
+/// Turns an event into a request. The payload is the body, so that axum's extractors work; `CloudEvent<T>` reads the
+/// event from the extensions.
 fn request_of(event: CloudEvent<Data>) -> Request {
     let mut request = Request::new(Body::from(event.data.as_bytes().to_vec()));
     *request.method_mut() = Method::POST;

@@ -1,5 +1,5 @@
-//! Finds the functions that a request, an event or a message is for, calls them, and returns their answers. Knows
-//! neither Lambda nor sockets.
+//! Finds the functions of a request, an event or a message, calls them, and returns their answers. Knows neither
+//! Lambda nor sockets.
 
 mod batch;
 mod events;
@@ -22,16 +22,16 @@ use crate::requests::{Http, Router};
 use crate::served::Served;
 use crate::shared::{Shared, States, Unmet};
 
-/// Functions of the binary, ready to be called: all of them, or the one that `_HANDLER` names.
+/// The callable functions of the binary: all of them, or the one that `_HANDLER` names.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     functions: Vec<Entry>,
-    /// What answers HTTP requests, if one of the functions has a route.
+    /// Answers HTTP requests, if a function has a route.
     http: Option<(&'static Http, Router)>,
     shared: Arc<Shared>,
 }
 
-/// A function of the service, and what calls it.
+/// A function of the service and its caller.
 #[derive(Debug, Clone)]
 struct Entry {
     def: &'static FunctionDef,
@@ -39,7 +39,7 @@ struct Entry {
 }
 
 impl Service {
-    /// Checks that all functions can be served side by side, and have what they need.
+    /// Checks that the functions have no conflicts and that their state is complete.
     pub(crate) fn new(
         functions: &[&'static FunctionDef],
         mut shared: Shared,
@@ -57,7 +57,7 @@ impl Service {
         Self { functions, http, shared }
     }
 
-    /// The same service with each of its functions alone.
+    /// Splits the service into one per function.
     #[cfg(feature = "http-server")]
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, Self)> {
         self.functions.iter().map(|function| {
@@ -66,10 +66,10 @@ impl Service {
         })
     }
 
-    /// Answers an HTTP request by its method and path; 404 and 405 as axum gives them.
+    /// Answers an HTTP request by its method and path; axum answers 404 and 405.
     ///
     /// # Errors
-    /// When the function panicked, or its time was up.
+    /// If the function panicked or missed its deadline.
     pub(crate) async fn http(
         &self,
         mut request: Request,
@@ -89,13 +89,13 @@ impl Service {
         }
     }
 
-    /// Reads payloads that are HTTP requests, if one of the functions answers them.
+    /// Returns the reader of payloads that are HTTP requests, if a function has a route.
     pub(crate) fn reads_requests(&self) -> Option<ReadRequest> {
         self.http.as_ref().map(|(http, _)| http.read)
     }
 
-    /// The HTTP request that an event is, for an `#[http]` function; one that subscribes to `http.request` by name
-    /// gets the event itself.
+    /// Turns an `http.request` event into an HTTP request for an `#[http]` function. A function that subscribes to
+    /// `http.request` by name gets the event itself.
     pub(crate) fn request_in(&self, event: CloudEvent<Data>) -> Result<RequestOrEvent, PayloadError> {
         match &self.http {
             Some((http, _)) if event.ty() == "http.request" => {
@@ -105,7 +105,7 @@ impl Service {
         }
     }
 
-    /// The routes of these functions for a method.
+    /// Returns the routes of these functions for a method.
     fn routes(&self, method: &Method) -> Vec<&'static str> {
         let routes = self.functions.iter().flat_map(|function| routes::of(function.def));
         routes.filter(|(to, _)| to.method == method.as_str()).map(|(_, route)| route).collect()
@@ -118,30 +118,30 @@ impl Service {
         hops: Option<u32>,
         cause: Option<Cause>,
     ) -> Scope {
-        // Which function it is for is known where it is called.
+        // The function is set when it is called.
         let context = Context { invocation: invocation.clone(), function: "", trace, hops, cause };
         Scope { shared: self.shared.clone(), context }
     }
 }
 
-/// What a CloudEvent turns out to be.
+/// What a CloudEvent represents.
 pub(crate) enum RequestOrEvent {
     Request(Request),
     Event(CloudEvent<Data>),
 }
 
-/// The trace that a request says it belongs to (W3C Trace Context).
+/// Returns the trace in a request's headers (W3C Trace Context).
 fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     let header = |name| headers.get(name)?.to_str().ok();
     TraceContext::parse(header("traceparent")?, header("tracestate"))
 }
 
-/// How many events led to a request, where it says so: in the header that an event's extension has over HTTP.
+/// Returns the `hops` of a request, from the header of the event extension.
 fn hops_of(headers: &HeaderMap) -> Option<u32> {
     headers.get(HOPS)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Makes sure that every value that the functions need is there.
+/// Checks that every value that the functions need is present.
 fn provide(functions: &[&'static FunctionDef], states: &mut States) -> Result<(), RegistryError> {
     for function in functions {
         for need in function.needs.iter().flatten() {

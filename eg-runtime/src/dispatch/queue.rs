@@ -1,4 +1,5 @@
-//! Delivers the messages of a queue to functions, one call for each. `batch` decides which messages come again.
+//! Delivers the messages of a queue to functions, one call per message. Leaves the decision which messages to report
+//! to `batch`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +14,8 @@ use crate::payload::Record;
 use crate::registry::Trigger;
 
 impl Service {
-    /// Hands each message to the function of its queue, in order, and returns the ids of those that are to come again.
-    /// A rejected message is one of them: only the queue can move it to its dead letters.
+    /// Delivers each message to the function of its queue, in order, and returns the ids of the failed ones. They
+    /// include rejected messages, because only the queue can move a message to its dead letters.
     pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> Vec<String> {
         let mut batch = Batch::default();
         for record in records {
@@ -38,7 +39,7 @@ impl Service {
         batch.into_failed()
     }
 
-    /// Hands one message to its functions, and says whether all are done with it.
+    /// Delivers one message to its functions. Returns whether all of them succeeded.
     async fn message(
         &self,
         queue: &str,
@@ -61,8 +62,8 @@ impl Service {
         done
     }
 
-    /// The functions of a queue. A process with one function gets what it is connected to, however the queue is
-    /// called where it was deployed.
+    /// Returns the functions of a queue. A process with a single function handles every queue, because deployed
+    /// queues may have other names.
     fn functions_of(&self, queue: &str) -> Vec<&Entry> {
         let of = |function: &&Entry, name: Option<&str>| {
             function.def.triggers.iter().any(|trigger| match trigger {

@@ -1,17 +1,17 @@
-//! The routes of `#[http]` functions: which can be served side by side. `requests` makes axum's router of them.
+//! Checks the routes of `#[http]` functions for conflicts. `requests` builds axum's router from them.
 
 use super::Entry;
 use crate::registry::{FunctionDef, RegistryError, Subscription};
 use crate::requests::{Http, Routed};
 
-/// The `#[http]` subscriptions of a function with their routes.
+/// Returns the `#[http]` subscriptions of a function with their routes.
 pub(super) fn of(
     function: &'static FunctionDef,
 ) -> impl Iterator<Item = (&'static Subscription, &'static str)> {
     function.subscriptions().filter_map(|subscription| Some((subscription, subscription.route?.path)))
 }
 
-/// What answers requests, and all routes for it, if there are any.
+/// Returns the request handler and all routes, if there are any.
 pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> {
     let http =
         functions.iter().flat_map(|function| function.def.subscriptions()).find_map(|to| to.route)?.http;
@@ -25,7 +25,7 @@ pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> 
     Some((http, routed.collect()))
 }
 
-/// Checks that no two functions answer the same request: axum would panic, and the gateway would refuse them.
+/// Checks that no two functions answer the same request. axum would panic, and the gateway would refuse them.
 pub(super) fn check(functions: &[&'static FunctionDef]) -> Result<(), RegistryError> {
     let mut seen: Vec<(&'static FunctionDef, &'static Subscription, &'static str)> = Vec::new();
     for function in functions {
@@ -53,7 +53,7 @@ pub(super) fn check(functions: &[&'static FunctionDef]) -> Result<(), RegistryEr
     Ok(())
 }
 
-/// The route without the names of its parameters.
+/// Returns the route without the names of its parameters.
 fn shape(route: &str) -> Vec<&str> {
     let unnamed = |segment| match segment {
         s if str::starts_with(s, "{*") => "{*}",

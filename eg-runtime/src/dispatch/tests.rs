@@ -1,4 +1,4 @@
-//! Which functions can be served side by side.
+//! Tables of functions with and without conflicts.
 
 use super::Service;
 use crate::layer::Layers;
@@ -37,7 +37,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
     }))
 }
 
-/// The error, or nothing.
+/// Returns the error, or an empty string.
 fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
     let shared = Shared { states: States::default(), source: "/tests".to_owned() };
     Service::new(functions, shared, &Layers::default()).err().map(|e| e.to_string())

@@ -1,4 +1,4 @@
-//! Answers as bytes, for the time until a duplicate asks for them.
+//! Stores answers as bytes, so that duplicates can get them.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -15,17 +15,17 @@ use crate::outcome::{Failure, FailureKind};
 struct Kept {
     status: u16,
     headers: Vec<(String, String)>,
-    /// In base64, like the headers' values: they need not be text.
+    /// Base64, because bodies and header values need not be text.
     body: String,
-    /// Why the event was rejected, if it was.
+    /// The reason, if the event was rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rejected: Option<String>,
 }
 
-/// The answer, whole, and what is to be kept of it.
+/// Buffers an answer. Returns it with its stored form.
 ///
 /// # Errors
-/// When its body breaks off.
+/// If the body ends with an error.
 pub(super) async fn write(response: Response) -> Result<(Response, Vec<u8>), Error> {
     let rejected = response.extensions().get::<Failure>().map(|failure| failure.message.clone());
     let (parts, body) = response.into_parts();
@@ -42,10 +42,10 @@ pub(super) async fn write(response: Response) -> Result<(Response, Vec<u8>), Err
     Ok((Response::from_parts(parts, Body::from(body)), kept))
 }
 
-/// The answer of which `kept` was kept.
+/// Restores the answer from its stored form.
 ///
 /// # Errors
-/// When it is not from here.
+/// If the stored form is invalid.
 pub(super) fn read(kept: &[u8]) -> Result<Response, Error> {
     let Kept { status, headers, body, rejected } = serde_json::from_slice(kept)?;
     let mut response = Response::new(Body::from(STANDARD.decode(body)?));

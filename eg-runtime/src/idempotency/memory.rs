@@ -1,4 +1,4 @@
-//! A store in memory: for tests, and for services that run as one process.
+//! A store in memory, for tests and for services that run as one process.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 
 use super::{Claim, IdempotencyStore, StoreError};
 
-/// What this process has seen. Forgets when it ends.
+/// A store that lasts as long as the process.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     keys: HashMap<String, Entry>,
-    /// When so many are known, those whose time is over are looked for.
+    /// The number of entries at which expired ones are removed next.
     tidy_at: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// `None`: claimed.
+    /// `None` while the event is claimed.
     answer: Option<Vec<u8>>,
-    /// `None`: for ever, or for longer than the clock can say.
+    /// `None` for entries that never expire.
     until: Option<Instant>,
 }
 
@@ -33,7 +33,7 @@ impl Entry {
 
 impl MemoryStore {
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Nothing is half done in there at any point.
+        // The lock guards no partial state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -51,7 +51,7 @@ impl Known {
         Claim::Granted
     }
 
-    /// Forgets what is over, each time that twice as much is known as after the last time.
+    /// Removes expired entries whenever the number of entries has doubled.
     fn tidy(&mut self, now: Instant) {
         if self.keys.len() >= self.tidy_at.max(1024) {
             self.keys.retain(|_, entry| !entry.is_over(now));

@@ -1,8 +1,8 @@
-//! Handling an event once, however often it comes. Decides what a duplicate gets; what is known of an event is in a
-//! store of the user's choice.
+//! Handles each event once, even if it is delivered again. Decides what a duplicate gets; a store of your choice
+//! remembers events.
 //!
-//! Delivery is at least once: a gateway, a queue or Lambda itself may hand out the same event again, also while it is
-//! still being handled. A function whose work must not be done twice stands behind this layer:
+//! Delivery is at least once: a gateway, a queue or Lambda itself may deliver the same event again, even while it is
+//! being handled. Put this layer around functions that must not do their work twice:
 //!
 //! ```no_run
 //! # use eg_runtime::{App, Error};
@@ -13,18 +13,18 @@
 //! # }
 //! ```
 //!
-//! | the event comes again | it gets |
+//! | the event comes again | result |
 //! |---|---|
-//! | after it was handled, or rejected | the same answer; the function is not called |
-//! | while it is being handled | 409, which means *try again later* |
-//! | after it failed, or its process died | another call of the function |
+//! | after it was handled or rejected | the same answer; the function is not called |
+//! | while it is being handled | 409, which means *retry later* |
+//! | after it failed or its process died | the function is called again |
 //!
-//! An event is known by its `source` and `id`; for a message of a queue that is no event by itself these are the
-//! queue and the `messageId`. Functions do not share what they know, so each of several subscribers handles it once.
-//! HTTP requests that carry no event pass through.
+//! `source` and `id` identify an event; for a queue message that is not an event, the queue and the `messageId` do.
+//! Each function has its own entries, so each of several subscribers handles an event once. HTTP requests without an
+//! event pass through.
 //!
-//! [`MemoryStore`] knows what its own process has seen, which suits tests and services that run as one process. On
-//! Lambda, implement [`IdempotencyStore`] with something that all processes share: a conditional write is all it takes.
+//! [`MemoryStore`] covers a single process, which suits tests and services that run as one process. On Lambda,
+//! implement [`IdempotencyStore`] with a store that all processes share; it needs only a conditional write.
 
 mod kept;
 mod memory;
@@ -50,19 +50,18 @@ use crate::context::Scope;
 use crate::outcome::{Failure, FailureKind};
 use crate::{Error, Function};
 
-/// Why a store cannot say, or keep, what it was asked to.
+/// The error of a store.
 pub type StoreError = Box<dyn StdError + Send + Sync>;
 
-/// What is known of events.
+/// Remembers which events are handled.
 ///
-/// A key is in one of three states: unknown, claimed for some time, or done. All processes that handle the same events
-/// must see the same state, and only one of two simultaneous claims may succeed.
+/// A key is in one of three states: unknown, claimed for some time, or done. All processes that handle the same
+/// events must share the state, and only one of two simultaneous claims may succeed.
 pub trait IdempotencyStore: Send + Sync + 'static {
-    /// Claims `key` for `lease`, unless it is claimed or done. A claim whose time is over, and an answer that was not
-    /// to be kept any longer, count as unknown.
+    /// Claims `key` for `lease`, unless it is claimed or done. Expired claims and expired answers count as unknown.
     fn claim(&self, key: &str, lease: Duration) -> impl Future<Output = Result<Claim, StoreError>> + Send;
 
-    /// Makes `key` done: `answer` is what duplicates get, for as long as `keep` says.
+    /// Marks `key` as done. Duplicates get `answer` for the time `keep`.
     fn complete(
         &self,
         key: &str,
@@ -70,22 +69,22 @@ pub trait IdempotencyStore: Send + Sync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Gives a claim back: the event was not handled.
+    /// Releases a claim, because the event was not handled.
     fn release(&self, key: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// What a store says to a claim.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// It is yours: handle the event.
+    /// The claim succeeded: handle the event.
     Granted,
-    /// Somebody else is at it.
+    /// Another process is handling the event.
     InProgress,
-    /// It was handled; this is what was kept of the answer.
+    /// The event was handled; this is the stored answer.
     Done(Vec<u8>),
 }
 
-/// A layer for [`App::layer`](crate::App::layer) that has each event handled once.
+/// A layer for [`App::layer`](crate::App::layer) that handles each event once.
 pub struct Idempotency<S> {
     store: Arc<S>,
     keep: Duration,
@@ -93,21 +92,21 @@ pub struct Idempotency<S> {
 }
 
 impl<S: IdempotencyStore> Idempotency<S> {
-    /// Remembers in `store`.
+    /// Creates a layer that remembers events in `store`.
     #[must_use]
     pub fn new(store: S) -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
-        // As long as Lambda lets a function run.
+        // Lambda's maximum duration of an invocation.
         Self { store: Arc::new(store), keep: day, lease: Duration::from_secs(15 * 60) }
     }
 
-    /// Sets how long answers are kept. Default: a day, the longest that the gateway retries by default.
+    /// Sets how long answers are stored. Default: one day, the gateway's default limit for retries.
     #[must_use]
     pub fn keep_for(self, keep: Duration) -> Self {
         Self { keep, ..self }
     }
 
-    /// Sets how long a function may take where nothing else says so, as the deadline does on Lambda: after that, its
+    /// Sets the maximum duration of a function without a deadline (on Lambda, the deadline applies). After that, its
     /// process counts as dead. Default: 15 minutes.
     #[must_use]
     pub fn lease_for(self, lease: Duration) -> Self {
@@ -141,7 +140,7 @@ impl<S: IdempotencyStore> Idempotency<S> {
         }
     }
 
-    /// Keeps an answer that is final.
+    /// Stores a final answer.
     async fn settle(&self, key: &str, response: Response) -> Response {
         let again = Failure::of(&response).is_some_and(|failure| failure.kind != FailureKind::Reject);
         if again {
@@ -156,7 +155,7 @@ impl<S: IdempotencyStore> Idempotency<S> {
             }
         };
         if let Err(error) = self.store.complete(key, kept, self.keep).await {
-            // The work is done. That it may be done again is better told here than to who waits for the answer.
+            // The work is done, so the caller gets its answer. Log that the event may be handled again.
             eprintln!("a duplicate may be handled again: {}", unavailable(key, &error));
         }
         response
@@ -173,8 +172,7 @@ fn unavailable(key: &str, error: &StoreError) -> Error {
     Error::retry(format!("the idempotency store failed for `{key}`: {error}"))
 }
 
-/// What tells events of one function apart: its name, the event's source and its id. None of the three can hold a line
-/// break.
+/// The key of an event: the function's name, the event's source and its id. None of them can contain a line break.
 fn key(request: &Request) -> Option<String> {
     let event = request.extensions().get::<CloudEvent<Data>>()?;
     let function = request.extensions().get::<Scope>()?.context.function_name();
@@ -202,7 +200,7 @@ impl<S: IdempotencyStore> Service<Request> for Idempotent<S> {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // Functions are always ready; the one that is called is a clone.
+        // Functions are always ready, so a clone can be called at once.
         Poll::Ready(Ok(()))
     }
 

@@ -1,5 +1,5 @@
-//! Lambda's Runtime API: where invocations come from, and answers, failures and a failed start go to. Speaks the
-//! protocol over one connection; knows no functions and no payloads. Source: AWS's description of the Runtime API.
+//! The client of Lambda's Runtime API: gets invocations, and sends answers, failures and init errors over one
+//! connection. Knows no functions and no payloads. Source: AWS's description of the Runtime API.
 
 use std::error::Error as StdError;
 use std::io;
@@ -15,34 +15,35 @@ use crate::outcome::Failure;
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-runtime/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What kind of error a report is about, for whoever reads metrics and not bodies.
+/// The header with the error type, which Lambda uses for metrics.
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
-/// Tells one handing out of an invocation from the next: sent back, so that an answer that comes too late is known.
+/// The header that identifies one delivery of an invocation. Sent back with the answer, so that Lambda can detect
+/// late answers.
 const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
 
-/// The Runtime API, as one worker uses it: one call after the other.
+/// The client of one worker: one call at a time.
 pub(crate) struct RuntimeApi {
     /// Host and port.
     address: String,
     host: HeaderValue,
-    /// What all paths begin with: some stand-ins for Lambda tell functions apart by it.
+    /// The prefix of all paths. Some Lambda emulators use it to distinguish functions.
     base: String,
     connection: Option<Connection>,
 }
 
-/// One invocation to be answered.
+/// An invocation to answer.
 #[derive(Debug)]
 pub(crate) struct Next {
     pub(crate) request_id: String,
     invocation_id: Option<HeaderValue>,
-    /// Milliseconds after 1970.
+    /// Milliseconds since 1970.
     pub(crate) deadline: u64,
-    /// X-Ray's header.
+    /// The value of X-Ray's header.
     pub(crate) x_ray: Option<String>,
     pub(crate) payload: Bytes,
 }
 
-/// Why the Runtime API is of no use.
+/// Why the Runtime API cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     #[error("AWS_LAMBDA_RUNTIME_API is `{0}`, not the host and port of a Lambda Runtime API")]
@@ -57,7 +58,7 @@ pub(crate) enum ApiError {
     Header(&'static str),
 }
 
-/// What is reported instead of an answer.
+/// The report of a failed invocation.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
@@ -68,7 +69,7 @@ struct Report<'a> {
 }
 
 impl RuntimeApi {
-    /// The one at `endpoint`: host and port, or a URL with a path to put in front of the API's own.
+    /// Creates a client for `endpoint`: host and port, or a URL whose path is prepended to the API's paths.
     pub(crate) fn new(endpoint: &str) -> Result<Self, ApiError> {
         let invalid = || ApiError::Address(endpoint.to_owned());
         let uri: Uri = endpoint.parse().map_err(|_| invalid())?;
@@ -102,8 +103,8 @@ impl RuntimeApi {
         })
     }
 
-    /// Hands in the answer of an invocation, or its failure. One that is not taken, for example because it came too
-    /// late, is on record; the next invocation is none the worse for it.
+    /// Sends the answer or failure of an invocation. Logs a refusal, for example because the answer is late; the next
+    /// invocation is not affected.
     pub(crate) async fn finish(
         &mut self,
         of: &Next,
@@ -129,15 +130,15 @@ impl RuntimeApi {
         Ok(())
     }
 
-    /// Tells why the process cannot start, so that the cause stands in the function's log and metrics instead of a
-    /// bare exit code.
+    /// Reports why the process cannot start, so that the function's log and metrics have the cause instead of an exit
+    /// code.
     pub(crate) async fn init_failed(&mut self, message: &str) -> Result<(), ApiError> {
         let ty = "Runtime.InitError";
         let request = self.report("/init/error", ty, ty, message, None);
         self.exchange(request).await.map(drop)
     }
 
-    /// With SnapStart, the process is frozen here and goes on from a copy, in which no connection is left.
+    /// With SnapStart, the process is frozen here and continues as a copy without open connections.
     pub(crate) async fn restored(&mut self) -> Result<(), ApiError> {
         let request = self.request(Method::GET, "/restore/next", Bytes::new());
         let status = self.exchange(request).await?.status();
@@ -163,7 +164,7 @@ impl RuntimeApi {
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
-        // Request ids are Lambda's own; one that cannot stand in a path is refused there as unknown.
+        // Request ids come from Lambda. Lambda refuses one that is not a valid path segment as unknown.
         let path = format!("{}/2018-06-01/runtime{path}", self.base);
         *request.uri_mut() = Uri::try_from(path).unwrap_or_default();
         let headers = request.headers_mut();
@@ -177,7 +178,7 @@ impl RuntimeApi {
         request
     }
 
-    /// Sends `request`. A connection that was closed while it was idle is made anew.
+    /// Sends `request`. Reconnects if the idle connection was closed.
     async fn exchange(&mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ApiError> {
         if let Some(open) = &mut self.connection {
             match open.exchange(request).await {

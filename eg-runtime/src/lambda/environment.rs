@@ -1,4 +1,4 @@
-//! What Lambda's environment variables say, checked once at start. Reads variables; connects to nothing.
+//! Reads and checks Lambda's environment variables at start. Connects to nothing.
 
 use std::env;
 
@@ -9,10 +9,10 @@ use super::api::RuntimeApi;
 const REQUIRED: [&str; 3] =
     ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
 
-/// How many invocations one process gets at once, where Lambda sends several (Managed Instances).
+/// The number of concurrent invocations per process, if Lambda sends several (Managed Instances).
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 
-/// How this process serves Lambda.
+/// The settings of this process.
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(super) endpoint: String,
@@ -20,7 +20,7 @@ pub(crate) struct Environment {
     pub(super) snap_start: bool,
 }
 
-/// Why it cannot.
+/// Why the environment is invalid.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvironmentError {
     #[error("the environment variable {0} is not set; Lambda sets it, and so must what stands in for Lambda")]
@@ -35,7 +35,7 @@ impl Environment {
     /// Reads the environment of a process whose Runtime API is at `endpoint`.
     ///
     /// # Errors
-    /// Names the variable that is missing or makes no sense.
+    /// Names the variable that is missing or invalid.
     pub(crate) fn read(endpoint: &str) -> Result<Self, LambdaError> {
         RuntimeApi::new(endpoint)?;
         for name in REQUIRED {

@@ -1,5 +1,5 @@
-//! Serves Lambda: takes payloads from the Runtime API, has `dispatch` call the function, and answers in the
-//! shape that the caller understands. The protocol itself is in `api`.
+//! Serves Lambda: gets payloads from the Runtime API, calls functions through `dispatch`, and answers in the format
+//! of the payload's sender. Leaves the protocol to `api`.
 
 mod api;
 mod environment;
@@ -24,13 +24,13 @@ use crate::outcome::Failure;
 use crate::payload::{self, BadRequest, Payload, PayloadError, Shape};
 use crate::{panics, reply};
 
-/// The Runtime API's address, when this process runs on Lambda.
+/// The variable with the Runtime API's address; set on Lambda.
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// Where AWS's SDKs look for the trace that their calls belong to, which is also how Lambda finds loops.
+/// The variable from which AWS's SDKs take the trace of their calls. Lambda also uses the trace to detect loops.
 const X_RAY: &str = "_X_AMZN_TRACE_ID";
 
-/// Why the process cannot serve Lambda, or no longer can.
+/// Why the process cannot serve Lambda, or cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LambdaError {
     #[error(transparent)]
@@ -41,7 +41,7 @@ pub(crate) enum LambdaError {
     Worker(tokio::task::JoinError),
 }
 
-/// Serves invocations until Lambda ends the process: one at a time, or several where Lambda sends several.
+/// Serves invocations until Lambda ends the process: one at a time, or several if Lambda sends several.
 pub(crate) async fn serve(service: Service, environment: Environment) -> Result<(), LambdaError> {
     let Environment { endpoint, workers, snap_start } = environment;
     let mut api = RuntimeApi::new(&endpoint)?;
@@ -56,7 +56,7 @@ pub(crate) async fn serve(service: Service, environment: Environment) -> Result<
     for _ in 0..workers {
         running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, false));
     }
-    // One worker less is slower, not wrong. Only when none is left is there nothing to go on for.
+    // The process continues with fewer workers, and ends once none is left.
     let mut outcome = Ok(());
     while let Some(ended) = running.join_next().await {
         match ended.map_err(LambdaError::Worker).flatten() {
@@ -70,15 +70,15 @@ pub(crate) async fn serve(service: Service, environment: Environment) -> Result<
     outcome
 }
 
-/// Tells Lambda why the process does not start. It is about to end with the same message on stderr, so that a failure
-/// to tell loses nothing.
+/// Reports to Lambda why the process does not start. The process also prints the message on stderr, so a failed
+/// report loses nothing.
 pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
     let Ok(mut api) = RuntimeApi::new(endpoint) else { return };
     let _ = tokio::time::timeout(Duration::from_secs(2), api.init_failed(message)).await;
 }
 
-/// One invocation after the other. When the process is asked to end (SIGTERM, before Lambda or a stand-in for it takes
-/// the environment away), the one under way is finished and answered, and none is begun.
+/// Serves one invocation after the other. When the process is asked to end (SIGTERM), it finishes and answers the
+/// current invocation and starts no other.
 async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result<(), LambdaError> {
     let mut asked_to_end = AskedToEnd::new();
     let mut broke = false;
@@ -90,7 +90,7 @@ async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result
         };
         let mut next = match next {
             Ok(next) => next,
-            // Asking for work twice does no harm. When that breaks too, nobody is there any more.
+            // Repeating the request is harmless. If it fails again, the Runtime API is gone.
             Err(ApiError::Broken(_)) if !broke => {
                 broke = true;
                 continue;
@@ -106,8 +106,8 @@ async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result
     }
 }
 
-/// The answer to an invocation. Functions' panics are caught where they are called; one of the runtime's own must not
-/// end the process either.
+/// Answers an invocation. The panics of functions are caught where they are called; this catches panics of the
+/// runtime itself, which must not end the process either.
 async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
     let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
     let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.take());
@@ -119,7 +119,7 @@ async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
         .unwrap_or_else(|payload| Err(panics::failure(&*payload)))
 }
 
-/// Lets calls to AWS go on in the trace of the invocation, as every Lambda runtime does.
+/// Sets the trace for calls to AWS, as every Lambda runtime does.
 #[expect(unsafe_code, reason = "the environment is where AWS's SDKs look")]
 fn show_trace(x_ray: Option<&str>) {
     match x_ray {
@@ -132,7 +132,7 @@ fn show_trace(x_ray: Option<&str>) {
     }
 }
 
-/// The wish that this process ends.
+/// The signal to end this process.
 struct AskedToEnd {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
@@ -142,7 +142,7 @@ impl AskedToEnd {
     #[cfg(unix)]
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        // Without a handler the signal ends the process at once, as it would have anyway.
+        // Without a handler, the signal ends the process by default.
         Self { signal: signal(SignalKind::terminate()).ok() }
     }
 
@@ -161,7 +161,7 @@ impl AskedToEnd {
     }
 }
 
-/// One invocation: the answer, or the failure that Lambda is to report.
+/// Handles one invocation. Returns the answer, or the failure to report.
 pub(crate) async fn invoke(
     service: &Service,
     payload: &str,
@@ -186,7 +186,7 @@ pub(crate) async fn invoke(
         Payload::Events(events) => {
             let mut answer = Ok(Response::default());
             for event in events {
-                // After a failure the others still get their turn: it all comes again.
+                // Continues after a failure, because all events will be delivered again.
                 let one = service.event(event, invocation).await;
                 answer = answer.and(one);
             }

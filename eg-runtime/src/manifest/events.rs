@@ -1,16 +1,16 @@
-//! What a function's record says about its events: where they come from, and what they are as JSON.
+//! The event part of a function's record: sources and schemas.
 
 use eg_sdk::schema::{Writer, write as write_schema};
 
 use crate::probe::{Direction, Events};
 
-/// An event type, from a literal that the macro has checked or from an `Event` written by hand.
+/// An event type, from a literal that the macro checked, or from a hand-written `Event`.
 pub(super) const fn event_type(out: &mut Writer<'_>, name: &str) {
     assert!(eg_sdk::is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
     out.text(name);
 }
 
-/// The sources of emitted events whose type fixes one.
+/// Writes the sources of emitted events whose type fixes one.
 pub(super) const fn write_sources(out: &mut Writer<'_>, events: &[Events]) {
     let mut written = 0;
     let mut set = 0;
@@ -61,7 +61,7 @@ pub(super) const fn write_events(out: &mut Writer<'_>, events: &[Events]) {
     }
 }
 
-/// Whether the first `before` of `events` have this one with a schema.
+/// Returns whether the first `before` of `events` contain this event with a schema.
 const fn is_known(events: &[Events], before: usize, direction: &Direction, ty: &str) -> bool {
     let mut source = 0;
     while source < before {
@@ -79,7 +79,7 @@ const fn is_known(events: &[Events], before: usize, direction: &Direction, ty: &
     false
 }
 
-/// `a == b`, which constants cannot say yet.
+/// Compares strings, because `==` is not available in constants yet.
 const fn equal(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut i = 0;

@@ -1,12 +1,12 @@
-//! The manifest inside the binary: one JSON record per function, one a line, in a link section, so that it can
-//! be read without running the binary. Records are assembled in constants and survive LTO and stripping.
+//! Writes the manifest inside the binary: one JSON record per function and line, in a link section, so that tools can
+//! read it without running the binary. Records are assembled in constants and survive LTO and stripping.
 //!
 //! A trigger is `{"eventType", "mode", "method", "path", "cors"?, "retry"?}` for a subscription at the gateway, where
 //! `"retry"` is `{"attempts"?, "maxAge"?, "minBackoff"?, "maxBackoff"?}` (deliveries, seconds),
 //! `{"schedule"}` for a rate or cron expression, or `{"queue", "batchSize"?, "window"?}` (records, seconds).
-//! What a function asks of its machine is beside them: `"timeout"?` (seconds) and `"memory"?` (megabytes); and the
-//! JSON Schemas of its events, `"events"?: [{"type", "direction", "schema"}]`, where the direction is `emitted` or `received`;
-//! and `"sources"?`, those of the emitted event types that fix one.
+//! Beside the triggers are `"timeout"?` (seconds) and `"memory"?` (megabytes); the JSON Schemas of the function's
+//! events, `"events"?: [{"type", "direction", "schema"}]`, where the direction is `emitted` or `received`; and
+//! `"sources"?`, the sources of emitted event types that fix one.
 
 mod events;
 
@@ -16,8 +16,8 @@ use self::events::{event_type, write_events, write_sources};
 use crate::probe::Events;
 use crate::registry::{FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
 
-/// Records a function in the manifest and registers it with the runtime. Expanded by the attribute macros; the
-/// link section's attribute has to come from here, so that user crates can forbid unsafe code.
+/// Records a function in the manifest and registers it with the runtime. Used by the attribute macros. The link
+/// section's attribute is part of this macro, so that user crates can forbid unsafe code.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __register_function {
@@ -58,7 +58,7 @@ macro_rules! __record {
     };
 }
 
-/// Length of [`record`] in bytes.
+/// Returns the length of [`record`] in bytes.
 #[must_use]
 pub const fn record_len(def: &FunctionDef, events: &[Events]) -> usize {
     let mut out = Writer::measure();
@@ -66,7 +66,7 @@ pub const fn record_len(def: &FunctionDef, events: &[Events]) -> usize {
     out.len()
 }
 
-/// The record of a function and its events, with its line end.
+/// Writes the record of a function and its events, with a line end.
 #[must_use]
 pub const fn record<const N: usize>(def: &FunctionDef, events: &[Events]) -> [u8; N] {
     let mut bytes = [0; N];
@@ -74,7 +74,7 @@ pub const fn record<const N: usize>(def: &FunctionDef, events: &[Events]) -> [u8
     bytes
 }
 
-/// Length of [`service_record`] in bytes.
+/// Returns the length of [`service_record`] in bytes.
 #[must_use]
 pub const fn service_record_len(def: &ServiceDef) -> usize {
     let mut out = Writer::measure();
@@ -82,7 +82,7 @@ pub const fn service_record_len(def: &ServiceDef) -> usize {
     out.len()
 }
 
-/// The record of a service's name, with its line end.
+/// Writes the record of a service's name, with a line end.
 #[must_use]
 pub const fn service_record<const N: usize>(def: &ServiceDef) -> [u8; N] {
     let mut bytes = [0; N];

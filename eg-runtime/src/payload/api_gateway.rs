@@ -1,6 +1,6 @@
-//! HTTP requests in API Gateway's payload format 2.0: HTTP APIs and function URLs. Source: AWS's description
-//! of that format (header values joined by commas, cookies apart, `rawPath` with the stage in front, except on
-//! custom domains, which mount an API under a base path instead).
+//! Reads HTTP requests in API Gateway's payload format 2.0, from HTTP APIs and function URLs. Source: AWS's
+//! description of that format (header values joined by commas, separate cookies, `rawPath` with the stage as prefix,
+//! except on custom domains, which have a base path instead).
 
 use std::collections::BTreeMap;
 

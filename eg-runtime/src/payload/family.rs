@@ -1,5 +1,5 @@
-//! Which family a payload belongs to. Decides by the fields that define each family, in an order in which no
-//! family can be taken for another; reads no further.
+//! Identifies the family of a payload by the fields that define it, in an order that excludes confusion. Reads no
+//! other fields.
 
 use eg_sdk::__private::Members;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::PayloadError;
 
-/// Who sends payloads, and in which format.
+/// The senders of payloads and their formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     /// A CloudEvent in the JSON format: the gateway, and EventBridge's custom event buses.
@@ -32,7 +32,7 @@ pub(crate) enum Family {
     WebSocket,
 }
 
-/// The keys of `requestContext` that name the sender.
+/// The keys of `requestContext` that identify the sender.
 #[derive(Deserialize, Default)]
 struct ContextKeys<'a> {
     #[serde(borrow)]
@@ -45,14 +45,14 @@ struct ContextKeys<'a> {
     service_network_arn: Option<&'a RawValue>,
 }
 
-/// The sender of a record. SNS alone writes it with a capital.
+/// The sender of a record. Only SNS capitalizes the key.
 #[derive(Deserialize)]
 struct RecordKeys {
     #[serde(alias = "EventSource", rename = "eventSource")]
     event_source: Option<String>,
 }
 
-/// The family of the payload with these members. Values are read only where they decide.
+/// Returns the family of a payload with these members. Reads values only if they decide.
 pub(super) fn of(payload: &Members<'_>) -> Result<Family, PayloadError> {
     let has = |name| payload.get(name).is_some();
     if has("specversion") || has("cloudEventsVersion") {
@@ -85,7 +85,7 @@ pub(super) fn of(payload: &Members<'_>) -> Result<Family, PayloadError> {
     }
 }
 
-/// Which authorizer is asked, if this is such a question: an answer to it would let requests pass.
+/// Returns the authorizer type if the payload is an authorizer request. Answering one would let requests pass.
 fn authorizer(payload: &Members<'_>) -> Option<&'static str> {
     let has = |name| payload.get(name).is_some();
     match payload.get("type").map(RawValue::get) {
@@ -97,7 +97,7 @@ fn authorizer(payload: &Members<'_>) -> Option<&'static str> {
     }
 }
 
-/// The family of a batch, which its records agree on.
+/// Returns the family of a batch, which must be the same for all records.
 fn of_records(records: &str) -> Result<Family, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "batch of `Records`", reason };
     let records: Vec<RecordKeys> = serde_json::from_str(records).map_err(|e| invalid(e.to_string()))?;
@@ -113,7 +113,7 @@ fn of_records(records: &str) -> Result<Family, PayloadError> {
     }
 }
 
-/// Says what was seen: the keys, since the values may be secret.
+/// Describes an unknown payload by its keys, because values may be secret.
 fn unknown(payload: &Members<'_>) -> PayloadError {
     let mut names: Vec<_> = payload.names().collect();
     names.sort_unstable();

@@ -1,5 +1,5 @@
-//! The event gateway's `http.request` event as the HTTP request it was. Source: the original gateway's
-//! contract: `data` is `{headers, query, body, host, path, method, params}`.
+//! Restores the HTTP request from the event gateway's `http.request` event. Source: the original gateway's contract:
+//! `data` is `{headers, query, body, host, path, method, params}`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::PayloadError;
 use super::request::{append, build, decode, query};
 use crate::context::{Cause, HOPS};
 
-/// What a path may hold as it is: `pchar` and `/` of RFC 3986 §3.3.
+/// The characters that need no escape in a path: `pchar` and `/` of RFC 3986 §3.3.
 const PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -46,8 +46,8 @@ struct HttpRequest {
     params: Option<BTreeMap<String, String>>,
 }
 
-/// The request. `routes` are those the functions have for a method: with the one that matches, the path gets
-/// back the escapes that `data.path` has lost.
+/// Builds the request. `routes` returns the functions' routes for a method; the matching one restores the escapes
+/// that `data.path` has lost.
 pub(crate) fn read(
     event: CloudEvent<Data>,
     routes: &dyn Fn(&Method) -> Vec<&'static str>,
@@ -81,7 +81,7 @@ pub(crate) fn read(
     Ok(request)
 }
 
-/// The route with its parameters filled in; `None` when one is not given.
+/// Fills in the parameters of a route; `None` if one is missing.
 fn fill(route: &str, params: &BTreeMap<String, String>) -> Option<String> {
     let segments = route.split('/').skip(1).map(|segment| {
         let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
@@ -97,7 +97,7 @@ fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-/// Undoes the gateway's body normalisation: JSON stands as JSON, forms as text, everything else in base64.
+/// Undoes the gateway's encoding of bodies: JSON as JSON, forms as text, everything else as base64.
 fn body(body: Option<&RawValue>, media_type: &str) -> Result<Vec<u8>, String> {
     let Some(body) = body.filter(|body| body.get() != "null") else { return Ok(Vec::new()) };
     if !body.get().starts_with('"') {

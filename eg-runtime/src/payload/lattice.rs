@@ -1,5 +1,5 @@
-//! HTTP requests through VPC Lattice, in both of its event structures. Source: AWS's description of Lambda functions as
-//! targets of VPC Lattice. It does not say that the query is decoded, so its escapes stay.
+//! Reads HTTP requests from VPC Lattice, in both event structures. Source: AWS's description of Lambda functions as
+//! VPC Lattice targets. It does not mention decoding of the query, so escapes stay.
 
 use axum::extract::Request;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::request::{Multi, Pieces, Single, header_map, pairs, raw_query};
 use super::{BadRequest, PayloadError};
 
-/// Structure 1 writes its keys with underscores, and one value per name.
+/// Structure 1: keys with underscores, one value per name.
 #[derive(Deserialize)]
 struct Event1 {
     raw_path: String,
@@ -18,7 +18,7 @@ struct Event1 {
     is_base64_encoded: Option<bool>,
 }
 
-/// Structure 2 has all values of a name.
+/// Structure 2: all values per name.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event2 {
@@ -48,7 +48,7 @@ pub(super) fn read_2(json: &str) -> Result<Result<Request, BadRequest>, PayloadE
     Ok(Pieces { method: &event.method, path, query, headers, body: event.body, base64 }.build())
 }
 
-/// The path and the query. A query that the path still has is the whole of it, in its order.
+/// Returns path and query. If the path contains a query, it is complete and in order.
 fn target<'a>(path: &'a str, query: &'a str) -> (&'a str, &'a str) {
     path.split_once('?').unwrap_or((path, query))
 }

@@ -1,5 +1,5 @@
-//! Messages that travel in queues and topics: a CloudEvent, EventBridge's envelope, SNS's envelope, or anything
-//! else, which is then the payload itself. Told apart by the keys that define each.
+//! Reads messages of queues and topics: a CloudEvent, EventBridge's envelope, SNS's envelope, or any other text,
+//! which becomes the payload. Distinguishes them by the keys that define each.
 
 use eg_sdk::{CloudEvent, Data, OffsetDateTime, SpecVersion};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{PayloadError, eventbridge};
 
-/// What SNS sends to subscribers.
+/// The envelope that SNS sends to subscribers.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Notification {
@@ -19,7 +19,7 @@ pub(super) struct Notification {
     timestamp: Option<String>,
 }
 
-/// Where a message that is no event by itself comes from.
+/// The origin of a message that is not an event itself.
 pub(super) struct Carrier {
     pub(super) ty: &'static str,
     pub(super) id: String,
@@ -28,7 +28,7 @@ pub(super) struct Carrier {
     pub(super) time: Option<OffsetDateTime>,
 }
 
-/// The keys by which messages differ.
+/// The keys that identify the kind of a message.
 #[derive(Deserialize)]
 struct Keys<'a> {
     #[serde(borrow, rename = "specversion")]
@@ -62,7 +62,7 @@ enum Form {
     Other,
 }
 
-/// The event that a message is, or is the payload of.
+/// Returns the event in a message, or makes an event whose payload is the message.
 pub(super) fn read(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, PayloadError> {
     match form(&text) {
         Form::Sns => {
@@ -75,7 +75,7 @@ pub(super) fn read(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, P
     }
 }
 
-/// The event that a notification carries. A notification inside of it is payload: topics do not nest.
+/// Returns the event in a notification. A notification inside it counts as payload, because topics do not nest.
 pub(super) fn of_notification(notification: Notification) -> Result<CloudEvent<Data>, PayloadError> {
     let Notification { message_id, topic_arn, message, subject, timestamp } = notification;
     let carrier = Carrier {
@@ -127,7 +127,7 @@ fn form(text: &str) -> Form {
     }
 }
 
-/// Text as a payload with its media type: JSON as it stands, anything else as the text it is.
+/// Turns text into a payload with its media type: JSON unchanged, other text as a string.
 pub(super) fn content(text: String) -> (Data, &'static str) {
     match serde_json::from_str::<Box<RawValue>>(&text) {
         Ok(json) => (Data::Json(json), "application/json"),
@@ -135,7 +135,7 @@ pub(super) fn content(text: String) -> (Data, &'static str) {
     }
 }
 
-/// A time in milliseconds since 1970; `None` when no calendar has it.
+/// Converts milliseconds since 1970; `None` if out of range.
 pub(super) fn parse_time_millis(millis: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
 }

@@ -1,5 +1,5 @@
-//! Reads Lambda payloads: identifies the family by the fields that define it, never by trying, and makes an event or an
-//! HTTP request of the payload. Calls nothing.
+//! Reads Lambda payloads: identifies the family by its defining fields, never by trial parsing, and turns the payload
+//! into an event or an HTTP request. Calls nothing.
 
 mod api_gateway;
 mod family;
@@ -22,40 +22,40 @@ pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
 use crate::outcome::{Failure, FailureKind};
 
-/// A payload, understood.
+/// A parsed payload.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// An event, whoever carried it.
+    /// An event, from any sender.
     Event(CloudEvent<Data>),
-    /// Events that come or fail together.
+    /// Events that are delivered and fail together.
     Events(Vec<CloudEvent<Data>>),
-    /// An HTTP request, and the shape in which its sender wants the answer. What a client has done wrong is
-    /// for the client to hear: a 400, not a failed invocation.
+    /// An HTTP request, and the format of its answer. A client's mistake is a 400 for the client, not a failed
+    /// invocation.
     Http(Result<Request, BadRequest>, Shape),
-    /// Messages of a queue, in their order.
+    /// Messages of a queue, in order.
     Queue(Vec<Record>),
 }
 
-/// How a sender wants several values of one header.
+/// The response format of a sender, which differs in the handling of repeated headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Joined, with cookies apart: the gateway, HTTP APIs, function URLs, WebSocket APIs.
+    /// Joined values and separate cookies: the gateway, HTTP APIs, function URLs, WebSocket APIs.
     JoinedWithCookies,
-    /// In `multiValueHeaders`: REST APIs.
+    /// `multiValueHeaders`: REST APIs.
     MultiValue,
-    /// In `multiValueHeaders`, and the status in words: load balancers with multi-value headers.
+    /// `multiValueHeaders` and a status description: load balancers with multi-value headers.
     BalancerMultiValue,
-    /// Joined, cookies only one, and the status in words: load balancers without multi-value headers.
+    /// Joined values, a single cookie and a status description: load balancers without multi-value headers.
     BalancerSingleValue,
-    /// The same for VPC Lattice.
+    /// The same, for VPC Lattice.
     SingleValue,
 }
 
-/// What is wrong with a request that its sender has put together.
+/// Why a client's request is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadRequest(pub(crate) String);
 
-/// Why a payload cannot be served.
+/// Why a payload cannot be handled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PayloadError {
     #[error("the payload is not text in UTF-8")]
@@ -84,15 +84,15 @@ pub(crate) enum PayloadError {
 
 impl From<PayloadError> for Failure {
     fn from(error: PayloadError) -> Self {
-        // The same bytes will not become readable by trying again.
+        // A retry cannot make the payload readable.
         Self::new(FailureKind::Reject, error.to_string())
     }
 }
 
-/// Reads a payload of one of the families that are HTTP requests: [`read_http`].
+/// A reader of payloads that are HTTP requests, such as [`read_http`].
 pub(crate) type ReadRequest = fn(Family, &str) -> Result<Payload, PayloadError>;
 
-/// Reads a payload. `read_request` reads those that are HTTP requests; a binary without routes has none.
+/// Reads a payload. `read_request` reads HTTP requests; a binary without routes has no such reader.
 pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payload, PayloadError> {
     let members = Members::read(json).map_err(PayloadError::NotAnObject)?;
     match family::of(&members)? {
@@ -117,13 +117,13 @@ pub(crate) fn read_http(family: Family, json: &str) -> Result<Payload, PayloadEr
         }
         Family::Lattice1 => (lattice::read_1(json)?, Shape::SingleValue),
         Family::Lattice2 => (lattice::read_2(json)?, Shape::SingleValue),
-        // `read` asks for requests only, so what is left is this one.
+        // `read` calls this only for HTTP requests, so this is the last family.
         _ => (api_gateway::read(json)?, Shape::JoinedWithCookies),
     };
     Ok(Payload::Http(request, shape))
 }
 
-/// An event in EventBridge's envelope.
+/// Reads an event in EventBridge's envelope.
 fn eventbridge(json: &str) -> Result<CloudEvent<Data>, PayloadError> {
     CloudEvent::from_eventbridge(json.as_bytes())
         .map_err(|e| PayloadError::Family { family: "EventBridge event", reason: e.to_string() })

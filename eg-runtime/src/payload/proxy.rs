@@ -1,6 +1,6 @@
-//! HTTP requests of REST APIs (API Gateway payload format 1.0) and of Application Load Balancers, which name
-//! their pieces alike. Sources: AWS's description of the Lambda proxy integration, and of Lambda functions as
-//! targets of a load balancer (whose query arrives as it was in the URL; API Gateway has decoded it).
+//! Reads HTTP requests from REST APIs (API Gateway payload format 1.0) and Application Load Balancers, which use the
+//! same names. Sources: AWS's description of the Lambda proxy integration, and of Lambda functions as targets of a
+//! load balancer (whose query is not decoded; API Gateway's is).
 
 use std::collections::BTreeMap;
 
@@ -32,15 +32,15 @@ struct Context {
     stage: Option<String>,
 }
 
-/// A request through a REST API, or an HTTP API that speaks the REST APIs' format.
+/// Reads a request from a REST API, or from an HTTP API in the same format.
 pub(super) fn rest_api(json: &str) -> Result<Result<Request, BadRequest>, PayloadError> {
     let event = read(json, "API Gateway request (payload format 1.0)")?;
     let none = BTreeMap::new();
     let params = event.path_parameters.as_ref().unwrap_or(&none);
-    // On a custom domain, `path` has the base path in front under which the API is mounted.
+    // On a custom domain, `path` starts with the API's base path.
     let path = event.resource.as_deref().and_then(|resource| matched(&event.path, resource, params));
     let path = path.unwrap_or_else(|| match event.resource.as_deref() {
-        // HTTP APIs leave the stage in the path, and their default route says nothing of it.
+        // HTTP APIs leave the stage in the path, and their default route does not show it.
         Some("$default") => without_stage(&event.path, event.request_context.stage.as_deref()),
         _ => &event.path,
     });
@@ -48,7 +48,7 @@ pub(super) fn rest_api(json: &str) -> Result<Result<Request, BadRequest>, Payloa
     Ok(event.build(path, &query))
 }
 
-/// A request through a load balancer.
+/// Reads a request from a load balancer.
 pub(super) fn load_balancer(json: &str) -> Result<Result<Request, BadRequest>, PayloadError> {
     let event = read(json, "load balancer request")?;
     let query = raw_query(event.query());

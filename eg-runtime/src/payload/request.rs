@@ -1,4 +1,4 @@
-//! Builds an HTTP request from the pieces that a payload has of it. Hostile pieces are errors, never panics.
+//! Builds an HTTP request from the parts in a payload. Malformed parts are errors, never panics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,11 +12,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::BadRequest;
 
-/// What every family has of a request, in the spelling that HTTP has for it.
+/// The parts of a request that every family has, in HTTP's spelling.
 #[derive(Default)]
 pub(super) struct Pieces<'a> {
     pub(super) method: &'a str,
-    /// Characters that cannot stand in a path, or in a query, are escaped; what is escaped already is kept.
+    /// Invalid characters of path and query are escaped; existing escapes are kept.
     pub(super) path: &'a str,
     pub(super) query: &'a str,
     pub(super) headers: HeaderMap,
@@ -25,7 +25,7 @@ pub(super) struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// The request, or which piece cannot be.
+    /// Builds the request, or names the malformed part.
     pub(super) fn build(self) -> Result<Request, BadRequest> {
         let body = match self.body {
             None => Vec::new(),
@@ -45,7 +45,7 @@ impl Pieces<'_> {
     }
 }
 
-/// The request, or what is wrong with a piece.
+/// Builds the request, or describes the malformed part.
 pub(super) fn build(
     method: &str,
     path_and_query: &str,
@@ -63,29 +63,29 @@ pub(super) fn build(
     Ok(request)
 }
 
-/// Adds a header. Names and values that HTTP does not know are left out, as a server would refuse them.
+/// Adds a header. Skips invalid names and values, which a server would refuse.
 pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) {
     let name = HeaderName::from_bytes(name.as_bytes());
     if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-        // More than HTTP's 32,768 headers are not kept; no sender has them.
+        // The header map holds 32,768 entries; no sender has more.
         let _ = headers.try_append(name, value);
     }
 }
 
-/// The headers with these names and values.
+/// Builds headers from these names and values.
 pub(super) fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     pairs.for_each(|(name, value)| append(&mut headers, name, value));
     headers
 }
 
-/// Headers or parameters with one value for each name. Senders write `null` for an empty one.
+/// Headers or parameters with one value per name. Senders write `null` for an empty map.
 pub(super) type Single = Option<BTreeMap<String, Option<String>>>;
 
-/// Headers or parameters with all values of each name.
+/// Headers or parameters with all values per name.
 pub(super) type Multi = Option<BTreeMap<String, Option<Vec<String>>>>;
 
-/// All values if the sender gives them, else the one of each name, which is the last.
+/// Returns all values if the sender gives them, else the last value per name.
 pub(super) fn pairs<'a>(single: &'a Single, multi: &'a Multi) -> impl Iterator<Item = (&'a str, &'a str)> {
     let all = multi
         .iter()
@@ -100,13 +100,13 @@ pub(super) fn decode(base64: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(base64).map_err(|e| format!("body: not base64: {e}"))
 }
 
-/// Names and values that were decoded, as a query.
+/// Builds a query from decoded names and values.
 pub(super) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     joined(pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))))
 }
 
-/// Names and values that are as they were in the URL, as a query.
+/// Builds a query from names and values that are still escaped.
 pub(super) fn raw_query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     joined(pairs.map(|(name, value)| format!("{name}={value}")))
 }
@@ -115,7 +115,7 @@ fn joined(pairs: impl Iterator<Item = String>) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// Appends `text`, escaping all but letters, digits, `allowed`, and what is an escape already.
+/// Appends `text`. Escapes everything except letters, digits, `allowed`, and existing escapes.
 fn escape(out: &mut String, text: &str, allowed: &str) {
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {

@@ -1,12 +1,12 @@
-//! The path that an application routes by: without the stage, and without the base path under which a custom
-//! domain mounts the API. What the sender has matched tells where it begins.
+//! Finds the path to route by: without the stage and without the base path of a custom domain. The sender's matched
+//! route shows where it starts.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
-/// The part of `path` that the API's own route (`/users/{id}`, `/{proxy+}`) has matched with `params`, escapes
-/// as they were. `None` when the route does not end where the path ends.
+/// Returns the part of `path` that the API's route (`/users/{id}`, `/{proxy+}`) matched with `params`, with its
+/// escapes. `None` if the route does not end where the path ends.
 pub(super) fn matched<'a>(
     path: &'a str,
     route: &str,
@@ -16,12 +16,12 @@ pub(super) fn matched<'a>(
     let starts = path.match_indices('/').map(|(at, _)| at);
     starts.map(|at| &path[at..]).find(|rest| {
         let rest = decoded(rest);
-        // The sender drops the slash at the end when it matches a greedy parameter.
+        // The sender drops a trailing slash when it matches a greedy parameter.
         rest == expected || (rest.strip_suffix('/') == Some(&expected))
     })
 }
 
-/// `path` without the stage in front of it.
+/// Returns `path` without its stage prefix.
 pub(super) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     let stage = stage.filter(|stage| *stage != "$default" && !stage.is_empty());
     let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));

@@ -1,5 +1,5 @@
-//! Notifications of SNS topics. Sources: AWS's description of SNS as a Lambda trigger, and the CloudEvents
-//! adapter for SNS, for what a message is that is no event by itself.
+//! Reads notifications of SNS topics. Sources: AWS's description of SNS as a Lambda trigger, and the CloudEvents
+//! adapter for SNS for messages that are not events themselves.
 
 use eg_sdk::{CloudEvent, Data};
 use serde::Deserialize;
@@ -19,7 +19,7 @@ struct Record {
     sns: Notification,
 }
 
-/// The events of all records. SNS sends one at a time, but has a list for them.
+/// Returns the events of all records. SNS sends one per payload, although the format is a list.
 pub(super) fn read(json: &str) -> Result<Vec<CloudEvent<Data>>, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "SNS notification", reason };
     let event: Event = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;

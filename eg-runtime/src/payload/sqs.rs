@@ -1,5 +1,5 @@
-//! Records of SQS queues, each with what a batch is decided by: its id, its queue and its message group.
-//! Source: AWS's description of SQS as a Lambda trigger.
+//! Reads records of SQS queues with the facts for handling a batch: id, queue and message group. Source: AWS's
+//! description of SQS as a Lambda trigger.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use serde::Deserialize;
 use super::PayloadError;
 use super::message::{self, Carrier, parse_time_millis};
 
-/// One message of a batch.
+/// A message of a batch.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// What SQS knows the message by; never empty.
+    /// The message id; never empty.
     pub(crate) id: String,
     /// The name of the queue.
     pub(crate) queue: String,
-    /// The message group, on FIFO queues only: elsewhere a group says nothing about order.
+    /// The message group, on FIFO queues only, because groups of other queues imply no order.
     pub(crate) group: Option<String>,
-    /// The event that the message is; the error is this record's alone.
+    /// The event in the message. An error affects only this record.
     pub(crate) event: Result<CloudEvent<Data>, PayloadError>,
 }
 
@@ -38,7 +38,7 @@ struct Raw {
     attributes: Option<BTreeMap<String, Option<String>>>,
 }
 
-/// All records, in their order. One without an id could not be reported as failed, so it fails the batch.
+/// Returns all records, in order. A record without an id fails the batch, because it could not be reported.
 pub(super) fn read(json: &str) -> Result<Vec<Record>, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "batch of SQS records", reason };
     let batch: Batch = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;

@@ -1,4 +1,4 @@
-//! Payloads as tables: what becomes of each family, and what is said of those that cannot be read.
+//! Tables of payloads: the result for each family, and the errors of unreadable ones.
 
 use axum::extract::Request;
 use eg_sdk::CloudEvent;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Payload, read, read_gateway_request, read_http};
 
-/// Method, path and query, body: what a handler sees of a request.
+/// Returns method, path and query, and body, as a handler sees them.
 async fn seen(request: Request) -> (String, String, Vec<u8>) {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
@@ -76,7 +76,7 @@ fn eventbridge_attributes() {
     assert_eq!(event.data.as_bytes(), br#"{"n":1}"#);
 }
 
-/// The `data` of an `http.request` event, read back as the request it was.
+/// Reads an `http.request` event with this `data` back as a request.
 fn gateway(data: &Value, routes: &[&'static str]) -> Result<Request, String> {
     let event = json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "1",
         "data": data});

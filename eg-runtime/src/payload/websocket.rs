@@ -1,6 +1,6 @@
-//! What happens on a connection of a WebSocket API, as events: `websocket.connect`, `websocket.message` and
-//! `websocket.disconnect`. A connection has no method and no path; what tells it from others is its id, which
-//! is the event's `subject`. Source: AWS's description of WebSocket APIs' Lambda integration.
+//! Reads the requests of a WebSocket API as events: `websocket.connect`, `websocket.message` and
+//! `websocket.disconnect`. The connection id is the event's `subject`. Source: AWS's description of WebSocket APIs'
+//! Lambda integration.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ struct Context {
     disconnect_reason: Option<String>,
 }
 
-/// The payload of `websocket.connect`: what the handshake said.
+/// The payload of `websocket.connect`: the handshake's headers and query.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Handshake<'a> {
@@ -75,7 +75,7 @@ pub(super) fn read(json: &str) -> Result<CloudEvent<Data>, PayloadError> {
         }
         other => return Err(invalid(format!("unknown `eventType` `{other}`"))),
     };
-    // A message has its own id; the rest of a connection's life is told apart by the request.
+    // A message has its own id; other events of a connection are identified by the request id.
     let id = context.message_id.or(context.request_id).filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| invalid("neither `messageId` nor `requestId` is given".to_owned()))?;
     let domain = context.domain_name.unwrap_or_default();
