@@ -10,7 +10,7 @@
 
 mod nothing;
 #[allow(clippy::unwrap_used, reason = "shared with the tests, where a panic is the failure message")]
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/it/support/mod.rs"]
 mod support;
 mod watch;
 

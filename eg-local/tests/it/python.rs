@@ -1,12 +1,12 @@
 //! What other languages bring works unchanged: Lambda's Python runtime runs an ordinary Python handler,
-//! and boto3 calls it. Both come from PyPI, into an environment below `target`.
+//! and boto3 calls it. Both come from PyPI.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::support::{Local, eventually};
 use eg_local::emulator::FunctionSpec;
+use eg_tests::python::environment;
 use serde_json::{Value, json};
 
 /// As it would be deployed: nothing in it knows of the emulator.
@@ -76,7 +76,8 @@ print(json.dumps(seen))
 
 #[tokio::test]
 async fn awslambdaric_serves_a_python_handler_and_boto3_calls_it() {
-    let Some(python) = tokio::task::spawn_blocking(python).await.unwrap() else { return };
+    let Some(packages) = tokio::task::spawn_blocking(environment).await.unwrap() else { return };
+    let python = packages.join("bin/python");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.py"), HANDLER).unwrap();
     let mut spec = FunctionSpec::new("python", "app.handler", &python, folder.path()).arguments([
@@ -123,26 +124,4 @@ async fn awslambdaric_serves_a_python_handler_and_boto3_calls_it() {
     assert_eq!(seen["end"], json!({"InvokeComplete": {}}));
     eventually("the event has been handled", || local.log("python").contains("handling event\n")).await;
     local.emulator.shut_down().await;
-}
-
-/// Python with Lambda's runtime and AWS's client; `None`, after saying so, when this machine has no Python.
-fn python() -> Option<PathBuf> {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("awslambdaric");
-    let (python, complete) = (dir.join("bin/python"), dir.join("complete"));
-    if complete.exists() {
-        return Some(python);
-    }
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no python3 on this machine");
-        return None;
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "awslambdaric==4.*", "boto3==1.*"]));
-    std::fs::write(complete, "").unwrap();
-    Some(python)
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

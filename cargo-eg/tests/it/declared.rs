@@ -1,42 +1,11 @@
 //! Functions that an `eg.toml` declares: an unmodified Python handler on AWS's own runtime from PyPI, and a program that
 //! runs already, at a URL.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, PoisonError};
-
+use crate::support::app::{App, Main, record};
+use crate::support::{eventually, http};
 use axum::routing::post;
+use eg_tests::python::environment;
 use serde_json::json;
-use support::app::{App, Main, record};
-use support::{eventually, http};
-
-static MAKING: Mutex<()> = Mutex::new(());
-
-/// Python with `awslambdaric`; `None` when this machine has no Python.
-fn python() -> Option<PathBuf> {
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared-python");
-    let (complete, python) = (folder.join("complete"), folder.join("bin/python"));
-    if complete.exists() {
-        return Some(python);
-    }
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no python3 on this machine");
-        return None;
-    }
-    let run = |command: &mut Command| {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "awslambdaric==4.2.*"]));
-    std::fs::write(complete, "").unwrap();
-    Some(python)
-}
 
 const HANDLER: &str = r#"
 import os
@@ -52,7 +21,7 @@ def handler(event, context):
 
 #[tokio::test]
 async fn a_python_handler_is_a_function_like_any_other() {
-    let Some(python) = python() else { return };
+    let Some(python) = environment().map(|folder| folder.join("bin/python")) else { return };
     let app = App::new();
     app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
     app.write("functions/pictures/app.py", HANDLER);

@@ -1,17 +1,13 @@
 //! `cargo eg run` follows the sources: new code takes over while events and requests keep coming.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::app::{App, Main, record};
+use crate::support::http;
+use crate::support::load::{Load, SlowBuild};
 use reqwest::StatusCode;
-use support::app::{App, Main, record};
-use support::http;
-use support::load::{Load, SlowBuild};
 
 #[tokio::test]
 async fn a_thousand_events_during_a_rebuild_are_all_delivered() {

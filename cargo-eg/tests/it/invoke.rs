@@ -1,9 +1,8 @@
 //! `invoke` against the local Lambda, and `emit` in its other forms: sync, samples, queues.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
+use crate::support::app::{App, Main, record};
+use crate::support::example;
+use crate::support::gateway::Running;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,9 +11,6 @@ use eg_local::emulator::{Emulator, FunctionSpec, Options};
 use eg_sdk::config::{Function, Provider, Subscription};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::app::{App, Main, record};
-use support::example;
-use support::gateway::Running;
 
 /// A URL where nothing listens: port 1 needs privileges.
 const NOWHERE: &str = "http://127.0.0.1:1";

@@ -1,15 +1,11 @@
 //! What only a terminal gets: colours, and a sign of life while work takes longer than a second. `script`, of
 //! util-linux, is the terminal.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::app::{App, Main, Running, record};
 use rustix::process::Signal;
-use support::app::{App, Main, Running, record};
 
 /// `cargo eg …` in a terminal; a file gets a copy of what it shows.
 fn terminal(app: &App, arguments: &str, copy: &Path) -> Command {

@@ -78,6 +78,8 @@ impl Shell {
             .stdin(Stdio::null())
             // Shared by the tests and kept between their runs: eg-runtime is built once.
             .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"))
+            // Nobody debugs it, and without it the build is a third shorter.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_TERM_QUIET", "true")
             .env("CARGO_NET_OFFLINE", "true")
             .env_remove("RUST_LOG")

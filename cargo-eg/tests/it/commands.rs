@@ -1,16 +1,12 @@
 //! What the commands print, and how they end: `emit`, `logs`, `manifest`, and the command line itself.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::fs;
 
+use crate::support::app::{App, Main, record};
+use crate::support::example;
 use eg_gateway::{Activity, Gateway, Options};
 use eg_sdk::manifest::Manifest;
 use serde_json::{Value, json};
-use support::app::{App, Main, record};
-use support::example;
 
 #[test]
 fn help_documents_exit_codes_and_a_wrong_command_is_a_usage_error() {

@@ -1,15 +1,11 @@
 //! `logs --stack` against moto, a server that speaks the APIs of AWS.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
+use crate::support::app::Transcript;
+use crate::support::shell::Shell;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use eg_tests::moto::Moto;
-use support::app::Transcript;
-use support::shell::Shell;
 
 const GROUP: &str = "/aws/lambda/shop-users-create_user";
 const STREAM: &str = "2026/01/31/[$LATEST]0123456789";
@@ -39,7 +35,7 @@ async fn logs_of_a_deployed_stack_come_from_cloudwatch() {
     let Some(moto) = Moto::start() else { return };
     let config = aws_sdk_cloudwatchlogs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(support::http_of_aws())
+        .http_client(crate::support::http_of_aws())
         .endpoint_url(&moto.url)
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))

@@ -1,15 +1,12 @@
 //! `cargo eg template` for a shop: the template as a file to read, and what AWS's own tools say about it.
-//! `UPDATE_GOLDENS=1 cargo test -p cargo-eg --test template` writes the file anew.
+//! `UPDATE_GOLDENS=1 cargo test -p cargo-eg --test it template` writes the file anew.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use crate::support::app::{App, Main};
+use eg_tests::python::environment;
 use serde_json::{Value, json};
-use support::app::{App, Main};
 
 /// A function as `eg-runtime` records it.
 fn record(service: &str, name: &str, more: &Value) -> String {
@@ -167,28 +164,6 @@ fn what_aws_says_about_it() {
     assert_eq!(rules.len(), 5, "{rules:?}");
     let roles = resources.values().filter(|resource| resource["Type"] == "AWS::IAM::Role").count();
     assert_eq!(roles, 6, "one per function, and none that SAM added");
-}
-
-/// A Python environment with AWS's tools, below `target`; `None`, after saying so, when this machine has no Python.
-fn environment() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sam");
-    let complete = folder.join("complete");
-    if complete.exists() {
-        return Some(folder);
-    }
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no python3 on this machine, and AWS's tools need one");
-        return None;
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    run(Command::new(folder.join("bin/pip")).args([
-        "install",
-        "--quiet",
-        "aws-sam-translator==1.*",
-        "cfn-lint==1.*",
-    ]));
-    std::fs::write(complete, "").unwrap();
-    Some(folder)
 }
 
 fn run(command: &mut Command) {

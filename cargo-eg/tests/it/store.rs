@@ -1,14 +1,10 @@
 //! `events`, `show`, `replay` and `dead-letters` against a real gateway, and when there is none.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
+use crate::support::app::{App, Transcript};
+use crate::support::eventually;
+use crate::support::gateway::Running;
 use eg_sdk::CloudEvent;
 use serde_json::{Value, json};
-use support::app::{App, Transcript};
-use support::eventually;
-use support::gateway::Running;
 
 struct Terminal {
     app: App,

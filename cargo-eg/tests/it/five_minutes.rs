@@ -1,18 +1,14 @@
 //! The first five minutes: from nothing to a delivered event, a change of the code while a thousand more come in, and the
 //! questions that one asks then.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::app::Transcript;
+use crate::support::load::{Load, SlowBuild};
+use crate::support::shell::Shell;
+use crate::support::{eventually, http};
 use rustix::process::Signal;
-use support::app::Transcript;
-use support::load::{Load, SlowBuild};
-use support::shell::Shell;
-use support::{eventually, http};
 
 /// The first build of a new service compiles everything that it depends on.
 const FIRST_BUILD: Duration = Duration::from_secs(30 * 60);

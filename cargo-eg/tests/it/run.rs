@@ -1,16 +1,12 @@
 //! `cargo eg run` on small workspaces: a whole life, a second run, and everything that keeps it from starting.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::net::TcpListener;
 
+use crate::support::app::{App, Main, Transcript, record};
+use crate::support::load::SlowBuild;
+use crate::support::{eventually, http};
 use eg_sdk::{EventGateway, Settings};
 use rustix::process::Signal;
-use support::app::{App, Main, Transcript, record};
-use support::load::SlowBuild;
-use support::{eventually, http};
 
 fn client(url: &impl Fn(&str) -> String) -> EventGateway {
     let mut settings = Settings::default();

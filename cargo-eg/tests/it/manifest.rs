@@ -1,16 +1,12 @@
 //! Manifests of real programs, and of files that are none.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::app::{App, Main, record};
+use crate::support::example;
 use eg_sdk::manifest::{Manifest, ManifestError};
 use serde_json::json;
-use support::app::{App, Main, record};
-use support::example;
 
 #[test]
 fn a_programs_manifest_is_read_without_running_it() {

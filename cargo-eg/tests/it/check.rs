@@ -1,11 +1,7 @@
 //! `cargo eg check` on small workspaces: what it finds, in which words, and how it ends.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
+use crate::support::app::{App, Main, record};
 use serde_json::{Value, json};
-use support::app::{App, Main, record};
 
 /// A function record with any triggers and emitted types.
 fn function(package: &str, name: &str, line: u32, triggers: &Value, emits: &[&str]) -> String {

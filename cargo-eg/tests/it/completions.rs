@@ -1,13 +1,9 @@
 //! What a shell completes, asked of the shells themselves. zsh and fish are asked where they are installed.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::app::App;
+use crate::support::app::App;
 
 /// Types each line and a tab, and prints what the line has become.
 const ZSH: &str = r#"

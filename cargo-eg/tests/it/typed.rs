@@ -1,15 +1,11 @@
 //! What the types of real services lead to: `check` compares them, samples are made from them, and what their functions
 //! emit is told with its cause.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::shell::Shell;
+use crate::support::{eventually, http};
 use rustix::process::Signal;
-use support::shell::Shell;
-use support::{eventually, http};
 
 /// Has a `UserCreated` of its own, which is not the one that users emits.
 const EMAILS: &str = r#"//! Writes to users.

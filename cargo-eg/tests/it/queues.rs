@@ -1,18 +1,14 @@
 //! `#[queue]` and `#[schedule]` functions in `cargo eg run`: messages that AWS's SDK sends, batches, partial failures,
 //! dead letters, and a function called by the clock.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::app::{App, Main, record};
+use crate::support::{eventually, eventually_within};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 use aws_smithy_http_client::Builder;
 use rustix::process::Signal;
-use support::app::{App, Main, record};
-use support::{eventually, eventually_within};
 
 /// AWS's own client, as an application would use it.
 fn sqs(endpoint: &str) -> aws_sdk_sqs::Client {

@@ -1,14 +1,10 @@
 //! `cargo eg new`: what it makes builds, passes its tests and is well formatted; what it refuses, it says.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use support::shell::Shell;
+use crate::support::shell::Shell;
 
 /// Checks the package or workspace in a folder as its owner would.
 fn works(shell: &Shell, folder: &str, sources: &[&str], tests: usize) {

@@ -1,0 +1,21 @@
+//! The commands as users type them. One binary, so that it is linked once and its tests run side by side.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
+
+mod check;
+mod cloudwatch;
+mod commands;
+mod completions;
+mod declared;
+mod five_minutes;
+mod invoke;
+mod manifest;
+mod new;
+mod queues;
+mod reload;
+mod run;
+mod store;
+mod support;
+mod template;
+mod terminal;
+mod typed;
