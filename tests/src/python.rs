@@ -40,8 +40,10 @@ pub fn environment() -> Option<PathBuf> {
         return None;
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
-    let pip = ["install", "--quiet", "--no-compile", "--disable-pip-version-check"];
-    run(Command::new(dir.join("bin/pip")).args(pip).args(PACKAGES));
+    run(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "uv"]));
+    // It downloads side by side, and takes a quarter of pip's time.
+    let mut install = Command::new(dir.join("bin/uv"));
+    run(install.args(["pip", "install", "--quiet", "--python"]).arg(dir.join("bin/python")).args(PACKAGES));
     std::fs::write(complete, "").expect("room for a file");
     Some(dir)
 }
