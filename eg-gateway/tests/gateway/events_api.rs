@@ -1,12 +1,15 @@
 //! The Events API on the wire: what is accepted, what functions get, what emitters get back.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{Answer, CLOUDEVENTS, Functions, TestGateway};
 
@@ -211,6 +214,36 @@ async fn asynchronous_copies_follow_the_answer() {
     assert_eq!(functions.next_call().await.path, "/sync");
     gateway.gateway.shutdown().await;
     assert!(functions.try_call().is_none(), "the other path has no asynchronous subscriber");
+}
+
+/// The gateway notices at once that an emitter has hung up. What began for it goes on all the same: the asynchronous
+/// subscribers get their copies.
+#[tokio::test]
+async fn an_emitter_that_hangs_up_does_not_end_the_work() {
+    let answer = Arc::new(Notify::new());
+    let mut functions = Functions::start({
+        let answer = Arc::clone(&answer);
+        move |call| match call.path.as_str() {
+            "/sync" => Answer::When(Arc::clone(&answer)),
+            _ => Answer::Http(200, String::new()),
+        }
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("http.request").await;
+    gateway.api.http_function("s", &functions.url("/sync")).await;
+    gateway.api.http_function("a", &functions.url("/async")).await;
+    sync(&gateway, "GET", "/one", "http.request", "s").await;
+    let copy = json!({ "type": "async", "eventType": "http.request", "functionId": "a", "path": "/one", "method": "GET" });
+    gateway.api.create("subscriptions", copy).await;
+
+    let request = tokio::spawn(gateway.api.client.get(format!("{}/one", gateway.api.events)).send());
+    assert_eq!(functions.next_call().await.path, "/sync");
+    request.abort();
+    assert!(request.await.is_err());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    answer.notify_one();
+    assert_eq!(functions.next_call().await.path, "/async");
 }
 
 #[tokio::test]
