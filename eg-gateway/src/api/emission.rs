@@ -127,7 +127,7 @@ impl Emission {
     }
 
     fn classify(&self) -> Result<Classified, ApiError> {
-        let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
+        let stamp = || Stamp { id: clock::event_id().to_string(), time: clock::now() };
         Ok(classify(&self.incoming(), stamp)?)
     }
 

@@ -112,8 +112,11 @@ impl From<InvalidEvent> for BadEvent {
     }
 }
 
-/// What `request` holds. `stamp` is used when the gateway has to make an event.
-pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Classified, BadEvent> {
+/// What `request` holds. `stamp` is asked for when the gateway has to make an event.
+pub(crate) fn classify(
+    request: &Incoming<'_>,
+    stamp: impl FnOnce() -> Stamp,
+) -> Result<Classified, BadEvent> {
     let media_type = media_type(request.headers)?;
     if body::is_json(&media_type) && depth::exceeded(request.body) {
         return Err(BadEvent::TooDeep);
@@ -133,7 +136,7 @@ pub(crate) fn classify(request: &Incoming<'_>, stamp: Stamp) -> Result<Classifie
     } else if let Some(ty) = text(request.headers, "event") {
         Draft::Complete(legacy(request, &media_type, &ty, stamp))
     } else {
-        http_request(request, stamp)
+        http_request(request, stamp())
     };
     event.check_type()?;
     Ok(Classified::One(event))
@@ -219,13 +222,13 @@ fn extensions(headers: &HeaderMap) -> BTreeMap<String, String> {
 }
 
 /// The dialect of the first SDKs: a header names the type, the body is the payload.
-fn legacy(request: &Incoming<'_>, media_type: &str, ty: &str, stamp: Stamp) -> CloudEvent {
+fn legacy(request: &Incoming<'_>, media_type: &str, ty: &str, stamp: impl FnOnce() -> Stamp) -> CloudEvent {
     if media_type == "application/json"
         && let Ok(event) = CloudEvent::from_json(request.body)
     {
         return event;
     }
-    made(ty, stamp, media_type, request.payload(Some(media_type)))
+    made(ty, stamp(), media_type, request.payload(Some(media_type)))
 }
 
 fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Draft {

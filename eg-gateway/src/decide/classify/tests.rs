@@ -26,7 +26,7 @@ fn classified(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Classifi
         body: &Bytes::copy_from_slice(body.as_bytes()),
         strict: false,
     };
-    classify(&request, Stamp { id: "id-1".to_owned(), time: datetime!(2026-01-02 03:04:05.6 UTC) })
+    classify(&request, || Stamp { id: "id-1".to_owned(), time: datetime!(2026-01-02 03:04:05.6 UTC) })
 }
 
 fn event(path: &str, pairs: &[(&str, &str)], body: &str) -> Result<Draft, BadEvent> {
