@@ -1,5 +1,6 @@
 //! `#[derive(Event)]`: `#[event("user.created", source = "…")]` on a struct or enum. Its schema is `schema`'s part.
 
+use eg_grammar::{did_you_mean, list};
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt as _;
@@ -9,7 +10,6 @@ use syn::{DeriveInput, Error, Ident, LitBool, LitStr, Path, Result, Token};
 use crate::errors::Errors;
 use crate::function::check_event_type;
 use crate::schema;
-use crate::suggest::{did_you_mean, list};
 
 const KEYS: [&str; 3] = ["source", "schema", "crate"];
 const EXAMPLE: &str = "`#[event(\"user.created\")]`";

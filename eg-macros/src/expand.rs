@@ -1,6 +1,7 @@
 //! Tokens for a checked function. Nothing can go wrong here; what the compiler then finds, it finds at the
 //! user's own types.
 
+use eg_grammar::Spelling;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -156,9 +157,9 @@ fn subscription(subscription: &Subscription) -> TokenStream {
         Mode::Sync => quote!(__eg::Mode::Sync),
         Mode::Async => quote!(__eg::Mode::Async),
     };
-    let (method, path) = (&subscription.method, subscription.path.gateway());
+    let (method, path) = (subscription.method.as_str(), subscription.path.spelled(Spelling::Gateway));
     let route = if subscription.http {
-        let route = subscription.path.axum();
+        let route = subscription.path.spelled(Spelling::Code);
         quote!(::core::option::Option::Some(__eg::Route::new(#route)))
     } else {
         quote!(::core::option::Option::None)

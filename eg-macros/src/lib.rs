@@ -1,9 +1,9 @@
 //! The attribute and derive macros of Event Gateway for Rust. Use them through `eg_runtime` (and
 //! `#[derive(Event)]` also through `eg_sdk`), which document them.
 //!
-//! An attribute's way: grammar (`args`) → model and rules (`function`, `path`, `schedule`) → tokens (`expand`); a derive
-//! macro's is the same in its own module (`derive_event`, `schema`). All mistakes of
-//! an item are reported together, and the item itself is always emitted, so that an editor keeps working.
+//! An attribute passes through syntax (`args`), model and rules (`function`, with `eg-grammar`) and tokens (`expand`); a
+//! derive macro passes through the same stages in its own module (`derive_event`, `schema`). All mistakes of an item are
+//! reported together, and the item itself is always emitted, so that an editor keeps working.
 
 mod args;
 mod derive_event;
@@ -12,10 +12,7 @@ mod errors;
 mod expand;
 mod function;
 mod item;
-mod path;
-mod schedule;
 mod schema;
-mod suggest;
 
 use proc_macro::TokenStream;
 use quote::ToTokens as _;

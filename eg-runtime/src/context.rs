@@ -12,9 +12,6 @@ use http::request::Parts;
 use crate::deadline::Deadline;
 use crate::shared::Shared;
 
-/// The header of an event's extension `hops`.
-pub(crate) const HOPS: &str = "ce-hops";
-
 /// The current invocation, as an argument of a function.
 #[derive(Debug, Clone)]
 pub struct Context {

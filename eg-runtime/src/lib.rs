@@ -39,7 +39,7 @@
 //! HTTP request. With `#[subscribe]`, it gets a request whose body is the event's payload, and [`CloudEvent`]
 //! extracts payload and attributes.
 //!
-//! For an event, a success status means *done*. An [`Error`] through `?` means *retry later*, and so do 408, 409,
+//! For an event, a 2xx status means *done*. An [`Error`] through `?` means *retry later*, and so do redirects, 408, 409,
 //! 425, 429 and all 5xx. [`Error::reject`] and every other 4xx mean *do not retry*.
 //!
 //! # Queues, schedules, connections
@@ -177,7 +177,7 @@ pub use eg_macros::subscribe;
 pub use eg_sdk::outbox;
 pub use eg_sdk::{
     __private::{EventTrait as Event, SchemaTrait as Schema},
-    CloudEvent, Data, EventGateway, TraceContext, schema,
+    CloudEvent, Data, EventGateway, TraceContext, Verdict, schema,
 };
 pub use emit::Emit;
 pub use error::{Error, Reject};

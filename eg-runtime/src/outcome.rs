@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
+use eg_grammar::Verdict;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use serde_json::json;
@@ -30,12 +31,12 @@ pub(crate) enum FailureKind {
 }
 
 impl FailureKind {
-    /// Returns what a status means; the same rule as the gateway's for HTTP functions.
+    /// How a function failed that answered with this status. An error that carries a status of success is
+    /// retried.
     pub(crate) fn of_status(status: StatusCode) -> Self {
-        match status.as_u16() {
-            408 | 409 | 425 | 429 => Self::Retry,
-            400..=499 => Self::Reject,
-            _ => Self::Retry,
+        match Verdict::of_status(status.as_u16()) {
+            Verdict::Reject => Self::Reject,
+            Verdict::Done | Verdict::Retry => Self::Retry,
         }
     }
 
@@ -61,15 +62,29 @@ impl Failure {
         Self { kind, message, place: None }
     }
 
-    /// Returns the failure of `response`, if it is one.
+    /// Returns the failure of `response` for a caller that gets the answer: an error status. A redirect is an answer.
     pub(crate) fn of(response: &Response) -> Option<Self> {
-        if let Some(failure) = response.extensions().get::<Self>() {
-            return Some(failure.clone());
-        }
         let status = response.status();
-        // A layer may have dropped the failure from the extensions, but the status remains.
-        (status.is_client_error() || status.is_server_error())
-            .then(|| Self::new(FailureKind::of_status(status), format!("it answered {status}")))
+        Self::recorded(response).or_else(|| {
+            (status.is_client_error() || status.is_server_error()).then(|| Self::answered(status))
+        })
+    }
+
+    /// Returns the failure of `response` for an event, whose emitter sees no answer: anything but success.
+    fn of_event(response: &Response) -> Option<Self> {
+        let status = response.status();
+        Self::recorded(response).or_else(|| {
+            (Verdict::of_status(status.as_u16()) != Verdict::Done).then(|| Self::answered(status))
+        })
+    }
+
+    /// Returns the failure that the function returned. A layer may have dropped it, but the status remains.
+    fn recorded(response: &Response) -> Option<Self> {
+        response.extensions().get::<Self>().cloned()
+    }
+
+    fn answered(status: StatusCode) -> Self {
+        Self::new(FailureKind::of_status(status), format!("it answered {status}"))
     }
 
     /// Builds the 500 for a function that gave no answer.
@@ -86,11 +101,11 @@ impl Failure {
         eprintln!("{} `{of}`: {}", self.kind.error_type().to_lowercase(), self.message);
     }
 
-    /// Prints the failure, with the body as message if the function gave none: rejections of extractors put their
-    /// message there.
+    /// Returns the failure of `response` for an event, if it is one, with the body as message if the function gave none:
+    /// rejections of extractors put their message there.
     pub(crate) async fn explained(response: Response) -> Result<Response, Self> {
-        let Some(mut failure) = Self::of(&response) else { return Ok(response) };
-        if response.extensions().get::<Self>().is_none()
+        let Some(mut failure) = Self::of_event(&response) else { return Ok(response) };
+        if Self::recorded(&response).is_none()
             && let Ok(body) = response.into_body().collect().await
             && let Ok(text) = std::str::from_utf8(&body.to_bytes())
             && !text.is_empty()
@@ -98,5 +113,29 @@ impl Failure {
             failure.message = text.to_owned();
         }
         Err(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A redirect ends a request, and not an event: whoever emitted it will not follow.
+    #[test]
+    fn statuses_of_answers_and_of_events() {
+        let kind = |failure: Option<Failure>| failure.map(|failure| failure.kind);
+        let (retry, reject) = (Some(FailureKind::Retry), Some(FailureKind::Reject));
+        for (status, answer, event) in [
+            (204, None, None),
+            (303, None, retry),
+            (404, reject, reject),
+            (410, reject, reject),
+            (429, retry, retry),
+            (503, retry, retry),
+        ] {
+            let response = StatusCode::from_u16(status).unwrap().into_response();
+            assert_eq!(kind(Failure::of(&response)), answer, "{status}");
+            assert_eq!(kind(Failure::of_event(&response)), event, "{status}");
+        }
     }
 }

@@ -3,17 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use eg_grammar::extension::{CAUSATION_ID, HOPS, TRACEPARENT, TRACESTATE};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{Data, DataError, Event, FromData, IntoData, TraceContext, media};
-
-/// The extension that counts how many events led to this one.
-const HOPS: &str = "hops";
-
-/// From the CloudEvents extension "Correlation".
-const CAUSE: &str = "causationid";
 
 /// A CloudEvent, version 1.0 or 0.1, with a payload of type `T`.
 ///
@@ -148,11 +143,11 @@ impl<T> CloudEvent<T> {
     /// Sets the trace: the extensions `traceparent` and `tracestate`.
     #[must_use]
     pub fn with_trace_context(mut self, trace: &TraceContext) -> Self {
-        self.attributes.extensions.remove("tracestate");
+        self.attributes.extensions.remove(TRACESTATE);
         if let Some(state) = trace.tracestate() {
-            self = self.with_extension("tracestate", state);
+            self = self.with_extension(TRACESTATE, state);
         }
-        self.with_extension("traceparent", trace.traceparent())
+        self.with_extension(TRACEPARENT, trace.traceparent())
     }
 
     /// Sets how many events led to this one: the extension `hops`, which the gateway uses to break loops.
@@ -165,7 +160,7 @@ impl<T> CloudEvent<T> {
     /// Sets the id of the event that led to this one: the extension `causationid`.
     #[must_use]
     pub fn with_cause(self, id: impl Into<String>) -> Self {
-        self.with_extension(CAUSE, id.into())
+        self.with_extension(CAUSATION_ID, id.into())
     }
 
     /// Sets the version of the specification in which the event is written. Does not convert attributes; use
@@ -239,7 +234,7 @@ impl<T> CloudEvent<T> {
     #[must_use]
     pub fn trace_context(&self) -> Option<TraceContext> {
         let text = |name| self.extension(name).and_then(Value::as_str);
-        TraceContext::parse(text("traceparent")?, text("tracestate"))
+        TraceContext::parse(text(TRACEPARENT)?, text(TRACESTATE))
     }
 
     /// Returns the extension `hops`: how many events led to this one; 0 if absent.
@@ -260,7 +255,7 @@ impl<T> CloudEvent<T> {
     /// Returns the extension `causationid`: the id of the event that led to this one.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
-        self.extension(CAUSE).and_then(Value::as_str)
+        self.extension(CAUSATION_ID).and_then(Value::as_str)
     }
 
     /// Replaces the payload.

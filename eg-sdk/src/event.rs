@@ -23,21 +23,6 @@ pub trait Event {
     const SCHEMA: Option<&'static Shape> = None;
 }
 
-/// Whether `name` may be the type of an event that the gateway routes: letters, digits, `.`, `-` and `_`,
-/// at least one of them (the gateway's rule for the event type of a subscription).
-#[must_use]
-pub const fn is_event_type(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let mut i = 0;
-    while i < bytes.len() {
-        if !(bytes[i].is_ascii_alphanumeric() || matches!(bytes[i], b'.' | b'-' | b'_')) {
-            return false;
-        }
-        i += 1;
-    }
-    !bytes.is_empty()
-}
-
 /// What can be emitted: a value of an [`Event`] type, or a [`CloudEvent`] with attributes of your choice.
 pub trait IntoCloudEvent {
     /// The event with its payload as JSON.

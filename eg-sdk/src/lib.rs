@@ -70,6 +70,9 @@ pub use client::{
 };
 pub use cloud_event::{CloudEvent, SpecVersion};
 pub use data::{Data, DataError, FromData, IntoData};
+/// The names of the extensions that the gateway, this crate and `eg-runtime` read and write.
+pub use eg_grammar::extension;
+pub use eg_grammar::{Verdict, is_event_type};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
 ///
 /// `source = "…"` overrides the source that events of this type are emitted with. The type gets its [`Schema`] too;
@@ -79,7 +82,7 @@ pub use eg_macros::SdkEvent as Event;
 /// Describes the JSON of a type, for the schemas of the events that contain it; see [`schema`].
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkSchema as Schema;
-pub use event::{Event, IntoCloudEvent, is_event_type};
+pub use event::{Event, IntoCloudEvent};
 pub use event_set::{Contains, EventSet};
 pub use invalid::InvalidEvent;
 pub use schema::Schema;

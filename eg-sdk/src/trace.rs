@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "http")]
+use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
 use uuid::Uuid;
 
 /// A position in a distributed trace: the `traceparent` and `tracestate` of W3C Trace Context, which events carry as
@@ -81,6 +83,16 @@ impl TraceContext {
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         u8::from_str_radix(&self.traceparent[53..55], 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+}
+
+#[cfg(feature = "http")]
+impl TraceContext {
+    /// The context that the headers `traceparent` and `tracestate` describe; `None` as for [`parse`](Self::parse).
+    #[must_use]
+    pub fn of_headers(headers: &::http::HeaderMap) -> Option<Self> {
+        let header = |name| headers.get(name)?.to_str().ok();
+        Self::parse(header(TRACEPARENT)?, header(TRACESTATE))
     }
 }
 

@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use eg_grammar::{is_system_event_type, nearest};
 use eg_sdk::manifest::Function;
 
 use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};
-use crate::console::text::nearest;
-
-/// What the types of the gateway's own events begin with: the original's, and those that are new.
-const SYSTEM: [&str; 2] = ["gateway.", "eventgateway."];
 
 /// Event types with their emitters and their subscribers, in the order of their names.
 struct Flow<'a> {
@@ -38,9 +35,10 @@ impl<'a> Flow<'a> {
 /// Subscriptions to what no service emits.
 pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
     let flow = Flow::of(services);
-    let of_gateway = |ty: &str| SYSTEM.iter().any(|prefix| ty.starts_with(prefix));
-    let missing =
-        flow.subscribers.iter().filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !of_gateway(ty));
+    let missing = flow
+        .subscribers
+        .iter()
+        .filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !is_system_event_type(ty));
     missing
         .map(|(ty, subscribers)| {
             let places = subscribers.iter().map(|function| place(function, format!("on {ty}"))).collect();

@@ -1,6 +1,7 @@
 //! What is compared: manifests, as far as the checks read them.
 
-use eg_sdk::manifest::{self, EventTrigger, HTTP_REQUEST, Manifest};
+use eg_grammar::HTTP_REQUEST;
+use eg_sdk::manifest::{self, EventTrigger, Manifest};
 use serde::Deserialize;
 use serde_json::Value;
 

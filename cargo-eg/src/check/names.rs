@@ -2,19 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::limits::{EVENT_BRIDGE_TYPE, LAMBDA_NAME};
+use eg_grammar::{QueueName, check_function_name};
 use eg_sdk::manifest::{Function, Trigger};
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};
-
-/// The longest name of a Lambda function.
-const FUNCTION: usize = 64;
-
-/// The longest `detail-type` of an event on EventBridge.
-const EVENT_TYPE: usize = 128;
-
-/// The longest name of a queue, its `.fifo` included.
-const QUEUE: usize = 80;
 
 /// Functions of different services with the same id.
 pub(super) fn duplicates(services: &[Service]) -> Vec<Finding> {
@@ -41,26 +34,27 @@ pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
             findings.push(Finding::new(Class::BadName, message, vec![place(function, "")]).help(help));
         };
         let id = &function.id;
-        if id.len() > FUNCTION {
-            let message = format!("Lambda's names have at most {FUNCTION} characters, {id} has {}", id.len());
+        if id.len() > LAMBDA_NAME {
+            let message =
+                format!("Lambda's names have at most {LAMBDA_NAME} characters, {id} has {}", id.len());
             refuse(message, "shorten the function's name (`name = \"…\"`) or the service's");
         }
-        if let Some(bad) = id.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
-            let message = format!("Lambda's names have letters, digits, `-` and `_`; {id} has `{bad}`");
-            refuse(message, "name it otherwise (`name = \"…\"`)");
+        if let Err(mistake) = check_function_name(id) {
+            refuse(mistake.into(), "rename the function (`name = \"…\"`) or the service");
         }
-        for ty in event_types(function).filter(|ty| ty.len() > EVENT_TYPE) {
-            let message = format!(
-                "EventBridge's detail types have at most {EVENT_TYPE} characters, {ty} has {}",
-                ty.len()
-            );
-            refuse(message, "shorten the event type");
+        for ty in event_types(function) {
+            let length = ty.chars().count();
+            if length > EVENT_BRIDGE_TYPE {
+                let message = format!(
+                    "EventBridge's detail types have at most {EVENT_BRIDGE_TYPE} characters, {ty} has {length}"
+                );
+                refuse(message, "shorten the event type");
+            }
         }
-        for queue in queues(function).filter(|queue| !is_queue(queue)) {
-            refuse(
-                format!("SQS refuses the queue name `{queue}`"),
-                "a queue's name has at most 80 letters, digits, `-` and `_`, and may end in `.fifo`",
-            );
+        for queue in queues(function) {
+            if let Err(mistake) = queue.parse::<QueueName>() {
+                refuse(mistake.into(), "SQS would refuse it");
+            }
         }
     }
     findings
@@ -76,12 +70,6 @@ fn queues(function: &Function) -> impl Iterator<Item = &str> {
         Trigger::Queue { queue, .. } => Some(queue.as_str()),
         _ => None,
     })
-}
-
-fn is_queue(name: &str) -> bool {
-    let stem = name.strip_suffix(".fifo").unwrap_or(name);
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    !stem.is_empty() && name.len() <= QUEUE && stem.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -122,19 +110,20 @@ mod tests {
                 ],
             ),
         ]);
+        let queue = "cannot name a queue: use up to 80 letters, digits, `-` and `_`, ending in `.fifo` for FIFO queues";
         assert_eq!(
             texts(&refused(&given)),
             [
                 format!(
                     "Lambda's names have at most 64 characters, shop-{long} has 65 @ shop.rs:2 shop-{long}"
                 ),
-                "Lambda's names have letters, digits, `-` and `_`; shop-a.b has `.` @ shop.rs:3 shop-a.b"
+                "\"shop-a.b\" cannot name a function: use letters, digits, `-` and `_` @ shop.rs:3 shop-a.b"
                     .to_owned(),
                 format!(
                     "EventBridge's detail types have at most 128 characters, {wide} has 129 @ shop.rs:4 shop-c"
                 ),
-                "SQS refuses the queue name `a.b` @ q.rs:2 q-e".to_owned(),
-                "SQS refuses the queue name `.fifo` @ q.rs:3 q-f".to_owned(),
+                format!("\"a.b\" {queue} @ q.rs:2 q-e"),
+                format!("\".fifo\" {queue} @ q.rs:3 q-f"),
             ]
         );
     }

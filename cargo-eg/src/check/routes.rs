@@ -1,6 +1,7 @@
 //! Which routes cannot stand side by side at the gateway. Its rule: under one prefix there are fixed segments, or one parameter,
 //! or one wildcard.
 
+use eg_grammar::{Segment, Spelling};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function};
 
@@ -13,7 +14,7 @@ enum Conflict<'a> {
     /// Both answer the same requests.
     Same,
     /// At this depth one has the first segment and the other the second.
-    Segments(&'a str, &'a str),
+    Segments(Segment<'a>, Segment<'a>),
 }
 
 /// All pairs that conflict, each with its first routes.
@@ -56,10 +57,14 @@ fn finding(
             format!("{} and {} cannot stand side by side", name(route), name(second)),
             places,
         )
-        .help(if one.starts_with(':') && two.starts_with(':') {
-            format!("parameters in the same place need the same name: write `{one}` or `{two}` in both")
-        } else {
-            format!("where one path has `{one}` the other has `{two}`, and the gateway cannot choose: change one of them")
+        .help({
+            let [first, second] = [one, two].map(|segment| Spelling::Gateway.write(segment));
+            match (one, two) {
+                (Segment::Parameter(_), Segment::Parameter(_)) => {
+                    format!("parameters in the same place need the same name: write `{first}` or `{second}` in both")
+                }
+                _ => format!("where one path has `{first}` the other has `{second}`, and the gateway cannot choose: change one of them"),
+            }
         }),
     }
 }
@@ -72,24 +77,16 @@ fn conflict<'a>(a: &'a str, b: &'a str) -> Option<Conflict<'a>> {
     if a == "/" || b == "/" {
         return None;
     }
-    let (mut left, mut right) = (segments(a), segments(b));
+    let (mut left, mut right) = (Spelling::Gateway.segments(a), Spelling::Gateway.segments(b));
     loop {
         match (left.next(), right.next()) {
             (None, None) => return Some(Conflict::Same),
             (Some(one), Some(two)) if one == two => {}
-            (Some(one), Some(two)) if is_fixed(one) && is_fixed(two) => return None,
+            (Some(Segment::Literal(_)), Some(Segment::Literal(_))) => return None,
             (Some(one), Some(two)) => return Some(Conflict::Segments(one, two)),
             _ => return None,
         }
     }
-}
-
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.strip_prefix('/').unwrap_or(path).split('/')
-}
-
-fn is_fixed(segment: &str) -> bool {
-    !segment.starts_with([':', '*'])
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Options for the addresses of the gateway and the local Lambda, and the parser of times.
 
 use clap::Args;
+use eg_grammar::parse_duration;
 use eg_sdk::Settings;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use crate::state::running::Running;
 
@@ -68,22 +69,10 @@ pub(crate) fn moment(text: &str) -> Result<OffsetDateTime, String> {
 
 fn moment_at(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
     let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-    ago(text, now).or_else(|| time(text)).or_else(|| time(&format!("{text}T00:00:00Z"))).ok_or_else(|| {
+    let ago = parse_duration(text).ok().and_then(|ago| now.checked_sub(ago.try_into().ok()?));
+    ago.or_else(|| time(text)).or_else(|| time(&format!("{text}T00:00:00Z"))).ok_or_else(|| {
         "write how long ago, such as 30s, 10m, 2h or 1d, or a time such as 2026-01-31T12:00:00Z".to_owned()
     })
-}
-
-fn ago(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let number: u32 = number.parse().ok()?;
-    now.checked_sub(Duration::seconds(i64::from(number) * seconds))
 }
 
 #[cfg(test)]

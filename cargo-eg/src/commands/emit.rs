@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use eg_sdk::manifest::HTTP_REQUEST;
+use eg_grammar::{HTTP_REQUEST, nearest};
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
 use reqwest::Url;
 use serde_json::{Value, json};

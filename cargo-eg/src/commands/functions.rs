@@ -1,6 +1,7 @@
 //! Which function a name means: shared by the commands that take one.
 
-use crate::console::text::nearest;
+use eg_grammar::nearest;
+
 use crate::exit::{Exit, Failure};
 
 /// Why a name means no function, or more than one.

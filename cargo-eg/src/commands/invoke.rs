@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eg_sdk::manifest::{Function, HTTP_REQUEST, Manifest, Trigger};
+use eg_grammar::HTTP_REQUEST;
+use eg_sdk::manifest::{Function, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use eg_grammar::is_fifo;
 use eg_local::queues::dead_letters_of;
 use eg_local::schedules::Schedule;
 use eg_sdk::manifest::{EventTrigger, Function, Trigger};
@@ -193,7 +194,7 @@ fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
         _ => None,
     });
     if let Some(queue) = queue {
-        let group = if queue.ends_with(".fifo") { " --group 1" } else { "" };
+        let group = if is_fifo(queue) { " --group 1" } else { "" };
         let url = unless(LAMBDA_URL, "--lambda-url", addresses.lambda);
         lines.push(format!("cargo eg emit --queue {queue}{group} --data '{{}}'{url}"));
     }
@@ -209,12 +210,7 @@ fn unless(default: &str, option: &str, value: &str) -> String {
 }
 
 fn curl(route: &EventTrigger, body: &str, events_url: &str) -> String {
-    let segment = |segment: &str| match segment.as_bytes().first() {
-        Some(b':' | b'*') => "1".to_owned(),
-        _ => segment.to_owned(),
-    };
-    let path: Vec<String> = route.path.split('/').map(segment).collect();
-    let url = format!("{events_url}{}", path.join("/"));
+    let url = format!("{events_url}{}", sample::sample_path(&route.path));
     match route.method.as_str() {
         "GET" => format!("curl {url}"),
         "HEAD" => format!("curl --head {url}"),

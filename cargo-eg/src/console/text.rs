@@ -67,36 +67,6 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Which of `known` the user may have meant by `given`.
-pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = given.chars().count() / 3 + 1;
-    known
-        .into_iter()
-        .map(|name| (distance(given, name), name))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many letters must be added, left out, replaced or swapped.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,19 +95,5 @@ mod tests {
         assert_eq!(count(1, "event"), "1 event");
         assert_eq!(count(0, "event"), "0 events");
         assert_eq!(count(2, "delivery"), "2 deliveries");
-    }
-
-    #[test]
-    fn a_mistyped_name_has_a_nearest_one() {
-        let known = ["create_user", "get_user", "send_welcome_email"];
-        for (given, expected) in [
-            ("craete_user", Some("create_user")),
-            ("create_users", Some("create_user")),
-            ("send_welcome_mail", Some("send_welcome_email")),
-            ("x", None),
-            ("announce", None),
-        ] {
-            assert_eq!(nearest(given, known), expected, "{given}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Sample values: one that a JSON Schema allows, and payloads as they reach a function from each kind of trigger.
 
+use eg_grammar::{Method, Segment, Spelling};
 use eg_local::emulator::{ACCOUNT, REGION};
 use eg_sdk::CloudEvent;
 use serde_json::{Map, Value, json};
@@ -133,22 +134,21 @@ pub(crate) fn body<'a>(emitted: impl IntoIterator<Item = &'a Value>) -> String {
     emitted.into_iter().next().map_or_else(|| "{}".to_owned(), |schema| of(schema).to_string())
 }
 
-/// Whether requests with that method have a body.
+/// Whether requests with this method usually have a body.
 pub(crate) fn has_body(method: &str) -> bool {
-    matches!(method, "POST" | "PUT" | "PATCH")
+    Method::named(method).is_some_and(Method::has_body)
+}
+
+/// A path that the route, in the gateway's spelling, matches.
+pub(crate) fn sample_path(route: &str) -> String {
+    Spelling::Gateway.fill(route, |_| Some("1")).unwrap_or_default()
 }
 
 /// A request, as an HTTP API of API Gateway sends it.
 pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
-    let mut parameters = Map::new();
-    let segment = |segment: &str| match segment.strip_prefix([':', '*']) {
-        Some(name) => {
-            parameters.insert(name.to_owned(), "1".into());
-            "1".to_owned()
-        }
-        None => segment.to_owned(),
-    };
-    let path = route.split('/').map(segment).collect::<Vec<_>>().join("/");
+    let names = Spelling::Gateway.segments(route).filter_map(Segment::name);
+    let parameters: Map<String, Value> = names.map(|name| (name.to_owned(), "1".into())).collect();
+    let path = sample_path(route);
     let route_key = format!("{method} {route}");
     let mut request = json!({
         "version": "2.0", "routeKey": route_key, "rawPath": path, "rawQueryString": "",

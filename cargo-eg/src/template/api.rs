@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use eg_grammar::{Spelling, cors as defaults};
 use eg_sdk::manifest::{Cors, EventTrigger};
 
 use super::names::reference;
@@ -34,20 +35,10 @@ pub(super) fn route(trigger: &EventTrigger) -> Tree {
         "Properties" => map! {
             "ApiId" => reference(API),
             "Method" => trigger.method.as_str(),
-            "Path" => path(&trigger.path),
+            "Path" => Spelling::Gateway.respell(&trigger.path, Spelling::ApiGateway),
             "PayloadFormatVersion" => "2.0",
         },
     }
-}
-
-/// The gateway's spelling (`:id`, `*rest`) in the API's (`{id}`, `{rest+}`).
-pub(super) fn path(path: &str) -> String {
-    let segment = |segment: &str| match (segment.strip_prefix(':'), segment.strip_prefix('*')) {
-        (Some(name), _) => format!("{{{name}}}"),
-        (_, Some(name)) => format!("{{{name}+}}"),
-        _ => segment.to_owned(),
-    };
-    path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// What any of the routes allows.
@@ -78,9 +69,9 @@ impl Rules {
                 set.extend(list.iter().cloned());
             }
         };
-        or(&mut self.origins, origins, &["*"]);
-        or(&mut self.methods, methods, &["HEAD", "GET", "POST", route.method.as_str()]);
-        or(&mut self.headers, headers, &["Origin", "Accept", "Content-Type"]);
+        or(&mut self.origins, origins, &defaults::DEFAULT_ORIGINS);
+        or(&mut self.methods, methods, &defaults::methods_for(&route.method));
+        or(&mut self.headers, headers, &defaults::DEFAULT_HEADERS);
     }
 
     fn tree(self, notes: &mut Vec<String>) -> Option<Tree> {

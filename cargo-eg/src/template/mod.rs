@@ -108,7 +108,7 @@ fn queues(
     }
     let mut ids = BTreeMap::new();
     for (queue, patience) in patience {
-        let fifo = queue.ends_with(".fifo");
+        let fifo = eg_grammar::is_fifo(queue);
         let what = format!("queue {queue}");
         let id = names.take(format!("{}Queue", pascal(queue)), &what)?;
         let failures = names.take(format!("{id}Failures"), &what)?;

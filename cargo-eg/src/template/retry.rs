@@ -2,6 +2,7 @@
 //! Bounds: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html> and
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 
+use eg_grammar::limits::{EVENT_BRIDGE_ATTEMPTS, EVENT_BRIDGE_MAX_AGE};
 use eg_sdk::manifest::Retry;
 
 use super::{Tree, map};
@@ -9,9 +10,8 @@ use super::{Tree, map};
 /// Lambda's own limits of an asynchronous invocation: the first attempt and two more, within six hours.
 const ATTEMPTS: u32 = 3;
 const AGE: std::ops::RangeInclusive<u32> = 60..=6 * 60 * 60;
-/// EventBridge's limits of handing an event over.
-const RULE_ATTEMPTS: u32 = 185;
-const RULE_AGE: std::ops::RangeInclusive<u32> = 60..=24 * 60 * 60;
+/// The least time for which EventBridge tries to hand an event over, in seconds.
+const RULE_AGE: u32 = 60;
 
 /// What all asynchronous triggers of a function ask for: Lambda knows one answer per function, so the longest.
 #[derive(Debug, Default)]
@@ -53,9 +53,10 @@ impl Tries {
 
 /// How long a rule tries to hand an event to the function.
 pub(super) fn rule_policy(retry: Option<&Retry>) -> Tree {
-    let age = retry.and_then(|retry| retry.max_age).unwrap_or(*RULE_AGE.end());
+    let longest = u32::try_from(EVENT_BRIDGE_MAX_AGE.as_secs()).unwrap_or(u32::MAX);
+    let age = retry.and_then(|retry| retry.max_age).unwrap_or(longest);
     map! {
-        "MaximumRetryAttempts" => RULE_ATTEMPTS,
-        "MaximumEventAgeInSeconds" => age.clamp(*RULE_AGE.start(), *RULE_AGE.end()),
+        "MaximumRetryAttempts" => EVENT_BRIDGE_ATTEMPTS,
+        "MaximumEventAgeInSeconds" => age.clamp(RULE_AGE, longest),
     }
 }

@@ -98,8 +98,8 @@ fn what_cannot_be_made_is_refused_and_changes_nothing() {
         .fails(2, "error: taken exists already\nhint: choose another name, or remove it\n");
     let rule = "hint: a service's name begins with a letter and has letters, digits, `-` and `_`\n";
     for (name, reason) in [
-        ("a.b", "it has `.`"),
-        ("größe", "it has `ö`"),
+        ("a.b", "use letters, digits, `-` and `_`"),
+        ("größe", "use letters, digits, `-` and `_`"),
         ("2x", "it does not begin with a letter"),
         ("serde", "it is the name of a crate that the service depends on"),
         (
@@ -108,7 +108,7 @@ fn what_cannot_be_made_is_refused_and_changes_nothing() {
         ),
     ] {
         let refused = shell.eg("", &["new", name]);
-        refused.fails(2, &format!("error: `{name}` cannot be a service's name: {reason}\n{rule}"));
+        refused.fails(2, &format!("error: {name:?} cannot name a service: {reason}\n{rule}"));
     }
     let keyword = shell.eg("", &["new", "match"]);
     assert_eq!(keyword.code, Some(2), "{keyword:?}");

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use eg_gateway::Options;
-
-use super::duration;
+use eg_grammar::parse_duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Limits {
     /// For how long an event with the source and id of an earlier one is a duplicate; 0s: never
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     dedupe_window: Duration,
     /// How many events may lead to one another, counted by their extension `hops`
     #[arg(long, value_name = "N", default_value_t = 16)]
@@ -18,7 +17,7 @@ pub(super) struct Limits {
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]
     memory_limit: u64,
     /// How long events are kept that are over; dead letters stay until they are redriven or discarded
-    #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = parse_duration)]
     retention: Duration,
     /// Size of the store beyond which the oldest events that are over are forgotten early
     #[arg(long, value_name = "BYTES", default_value = "10GiB", value_parser = bytes)]

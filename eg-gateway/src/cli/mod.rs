@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError, TlsFiles};
+use eg_grammar::parse_duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
@@ -66,19 +67,19 @@ struct Cli {
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
     retry_attempts: u32,
     /// Upper bound of the pause after the first failed attempt; it doubles with each further one
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     retry_min_backoff: Duration,
     /// Bound that the pause between attempts never exceeds
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     retry_max_backoff: Duration,
     /// Age at which a delivery that did not succeed expires
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
     retry_max_age: Duration,
     /// Time limit of one call of a function that is not on Lambda, unless the function has its own
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     http_timeout: Duration,
     /// Time limit of one call of a Lambda function, unless it has its own
-    #[arg(long, value_name = "DURATION", default_value = "910s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "910s", value_parser = parse_duration)]
     lambda_timeout: Duration,
     /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
     #[cfg(feature = "aws")]
@@ -326,22 +327,6 @@ fn two_dashes(arg: OsString) -> OsString {
         }
         _ => arg,
     }
-}
-
-/// `250ms`, `30s`, `5m`, `24h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let invalid = || "write a number and a unit, for example 250ms, 30s, 5m or 24h".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| invalid())?;
-    let factor = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(invalid()),
-    };
-    number.checked_mul(factor).map(Duration::from_millis).ok_or_else(invalid)
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! The life of one delivery: what follows from the outcome of an attempt. Knows no store and no provider.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use eg_grammar::Verdict;
 
 use super::retry::{RetryPolicy, Schedule};
 
 /// Why a delivery is dead whose subscription went away before it was made.
 pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";
+
+/// The status by which a function says that it will never take an event again.
+const GONE: u16 = 410;
 
 /// Why an attempt failed. The first two are the words that decide everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,10 +135,10 @@ pub(crate) fn after_attempt(
     }
 }
 
-/// What the answer of an `http` function to an event means: 2xx is success, 4xx is final except for the statuses
-/// that say "not now", everything else may work later.
+/// The outcome of an `http` function's answer to an event. 410 is a rejection, of everything that would follow too.
 pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
-    if (200..300).contains(&status) {
+    let verdict = Verdict::of_status(status);
+    if verdict == Verdict::Done {
         return Ok(());
     }
     let excerpt = excerpt(body);
@@ -142,21 +147,11 @@ pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
     } else {
         format!("HTTP status {status}: {excerpt}")
     };
-    match status {
-        408 | 409 | 425 | 429 => Err(Failure::Retry(text)),
-        410 => Err(Failure::Gone(text)),
-        400..500 => Err(Failure::Reject(text)),
-        _ => Err(Failure::Retry(text)),
-    }
-}
-
-/// The pause that a `Retry-After` header asks for: seconds, or a date (RFC 9110, 10.2.3). `now` is the wall clock.
-pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value.trim()).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    Err(match verdict {
+        Verdict::Reject if status == GONE => Failure::Gone(text),
+        Verdict::Reject => Failure::Reject(text),
+        Verdict::Done | Verdict::Retry => Failure::Retry(text),
+    })
 }
 
 /// What a function error of AWS Lambda means. `payload` is the error object that the function's runtime reported;
@@ -259,26 +254,11 @@ mod tests {
 
     #[test]
     fn http_statuses() {
-        for (status, accepted, retried) in [
-            (200, true, false),
-            (204, true, false),
-            (299, true, false),
-            (302, false, true),
-            (400, false, false),
-            (404, false, false),
-            (408, false, true),
-            (409, false, true),
-            (410, false, false),
-            (425, false, true),
-            (429, false, true),
-            (499, false, false),
-            (500, false, true),
-            (503, false, true),
-        ] {
-            let outcome = of_http(status, b"");
-            assert_eq!(outcome.is_ok(), accepted, "{status}");
-            assert_eq!(matches!(outcome, Err(Failure::Retry(_))), retried, "{status}");
-        }
+        assert_eq!(of_http(204, b""), Ok(()));
+        assert_eq!(of_http(302, b""), Err(retry("HTTP status 302")));
+        assert_eq!(of_http(404, b""), Err(Failure::Reject("HTTP status 404".to_owned())));
+        assert_eq!(of_http(410, b""), Err(Failure::Gone("HTTP status 410".to_owned())));
+        assert_eq!(of_http(429, b""), Err(retry("HTTP status 429")));
         for (status, accepted) in [(200, true), (302, true), (404, true), (500, false), (503, true)] {
             assert_eq!(of_http_strict(status, b"").is_ok(), accepted, "{status}");
         }
@@ -300,23 +280,6 @@ mod tests {
         ] {
             let found = before_attempt(&policy, disabled, failures, Duration::from_millis(age));
             assert_eq!(found, expected, "{failures} failures, {age} ms");
-        }
-    }
-
-    #[test]
-    fn pauses_asked_for() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        for (value, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Sun, 06 Nov 1994 08:50:00 GMT", Some(23)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-            ("1.5", None),
-            ("", None),
-        ] {
-            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
         }
     }
 

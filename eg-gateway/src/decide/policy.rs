@@ -2,24 +2,19 @@
 
 use std::time::Duration;
 
+use eg_grammar::{Bound, limits};
 use eg_sdk::config::{Retry, RetryLimits, RetryProfile};
 use serde_json::{Map, Value};
 
 use super::retry::RetryPolicy;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// No limit in milliseconds may exceed this (a year): beyond it, times could no longer be added up.
-const LONGEST_MS: u64 = 366 * 24 * 60 * 60 * 1000;
-
-/// EventBridge's default: 185 attempts within 24 hours
-/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>). How it spaces them is not
-/// documented; with these bounds the average schedule fills the day.
+/// EventBridge's default. How it spaces the attempts is not documented; with these bounds the average schedule fills the
+/// day.
 const EVENT_BRIDGE: RetryPolicy = RetryPolicy {
-    attempts: 185,
+    attempts: limits::EVENT_BRIDGE_ATTEMPTS,
     min_backoff: Duration::from_secs(1),
     max_backoff: Duration::from_secs(15 * 60),
-    max_age: HOUR.saturating_mul(24),
+    max_age: limits::EVENT_BRIDGE_MAX_AGE,
 };
 
 /// Reads the field. An object without members is as good as none.
@@ -29,25 +24,23 @@ pub(crate) fn read(value: Value) -> Result<Option<Retry>, String> {
         Value::String(name) => {
             Err(format!("retry profile `{name}` is unknown: use \"eventbridge\" or an object"))
         }
-        Value::Object(members) => limits(members),
+        Value::Object(members) => one_by_one(members),
         other => Err(format!("retry is {other}: use \"eventbridge\" or an object")),
     }
 }
 
-fn limits(members: Map<String, Value>) -> Result<Option<Retry>, String> {
-    let mut limits = RetryLimits::default();
+fn one_by_one(members: Map<String, Value>) -> Result<Option<Retry>, String> {
+    let mut read = RetryLimits::default();
     for (name, value) in members {
-        let number = |lowest: u64, highest: u64| {
-            let valid = value.as_u64().filter(|number| (lowest..=highest).contains(number));
-            valid.ok_or_else(|| {
-                format!("retry.{name} is {value}: it must be a whole number from {lowest} to {highest}")
-            })
+        let number = |bound: Bound| {
+            let valid = value.as_u64().filter(|number| bound.contains(*number));
+            valid.ok_or_else(|| String::from(bound.refuse(&format!("retry.{name}"), &value)))
         };
         match name.as_str() {
-            "attempts" => limits.attempts = u32::try_from(number(1, 10_000)?).ok(),
-            "minBackoffMs" => limits.min_backoff_ms = Some(number(0, LONGEST_MS)?),
-            "maxBackoffMs" => limits.max_backoff_ms = Some(number(0, LONGEST_MS)?),
-            "maxAgeMs" => limits.max_age_ms = Some(number(1, LONGEST_MS)?),
+            "attempts" => read.attempts = u32::try_from(number(limits::RETRY_ATTEMPTS)?).ok(),
+            "minBackoffMs" => read.min_backoff_ms = Some(number(limits::RETRY_BACKOFF_MS)?),
+            "maxBackoffMs" => read.max_backoff_ms = Some(number(limits::RETRY_BACKOFF_MS)?),
+            "maxAgeMs" => read.max_age_ms = Some(number(limits::RETRY_MAX_AGE_MS)?),
             _ => {
                 return Err(format!(
                     "retry.{name} is unknown: use attempts, minBackoffMs, maxBackoffMs and maxAgeMs"
@@ -55,14 +48,10 @@ fn limits(members: Map<String, Value>) -> Result<Option<Retry>, String> {
             }
         }
     }
-    if let Some((min, max)) = limits.min_backoff_ms.zip(limits.max_backoff_ms)
-        && min > max
-    {
-        return Err(format!(
-            "retry.minBackoffMs is {min}: it must not exceed retry.maxBackoffMs, which is {max}"
-        ));
+    if let Some((min, max)) = read.min_backoff_ms.zip(read.max_backoff_ms) {
+        limits::check_backoffs(("retry.minBackoffMs", min), ("retry.maxBackoffMs", max))?;
     }
-    Ok((limits != RetryLimits::default()).then_some(Retry::Limits(limits)))
+    Ok((read != RetryLimits::default()).then_some(Retry::Limits(read)))
 }
 
 /// The policy of a subscription. A bound that is given wins over a default on its other side.
@@ -122,14 +111,17 @@ mod tests {
         for (field, error) in [
             (json!("aws"), "retry profile `aws` is unknown: use \"eventbridge\" or an object"),
             (json!(3), "retry is 3: use \"eventbridge\" or an object"),
-            (json!({ "attempts": 0 }), "retry.attempts is 0: it must be a whole number from 1 to 10000"),
+            (
+                json!({ "attempts": 0 }),
+                "retry.attempts must be a whole number of attempts from 1 to 10000, not 0",
+            ),
             (
                 json!({ "attempts": "3" }),
-                "retry.attempts is \"3\": it must be a whole number from 1 to 10000",
+                "retry.attempts must be a whole number of attempts from 1 to 10000, not \"3\"",
             ),
             (
                 json!({ "maxAgeMs": 0 }),
-                "retry.maxAgeMs is 0: it must be a whole number from 1 to 31622400000",
+                "retry.maxAgeMs must be a whole number of milliseconds from 1 to 31622400000, not 0",
             ),
             (
                 json!({ "backoff": 1 }),

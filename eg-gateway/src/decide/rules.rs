@@ -1,6 +1,7 @@
 //! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules and
 //! their texts, as in Event Gateway 0.9.1. Whether the resource fits the others is `catalog`'s question.
 
+use eg_grammar::{Method, cors as defaults, is_event_type, is_resource_name, limits};
 use eg_sdk::config::{
     Aws, Cors, EventType, Function, Metadata, Provider, Retry, Secret, Subscription, SubscriptionType,
 };
@@ -16,10 +17,8 @@ use super::targets::PrivateTargets;
 /// What stands in place of a secret when a function is read back.
 pub(crate) const MASK: &str = "*****";
 
-const METHODS: [&str; 7] = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"];
-
 const IS_METHOD: Rule =
-    ("eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS", |method| METHODS.contains(&method));
+    ("eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS", |method| Method::named(method).is_some());
 
 const REQUIRED: Rule = ("required", |value| !value.is_empty());
 
@@ -66,7 +65,7 @@ pub(crate) fn function(
     let function: Function = decode().map_err(|detail| invalid(Kind::Function, detail))?;
     let mut check = Check::new("Function");
     check.space(space);
-    check.field("ID", &function.function_id, &[REQUIRED, ("functionid", is_name)]);
+    check.field("ID", &function.function_id, &[REQUIRED, ("functionid", is_resource_name)]);
     check.done(Kind::Function)?;
     Ok(function)
 }
@@ -76,15 +75,10 @@ fn concurrency(value: &Value) -> Result<u32, String> {
     limit.ok_or_else(|| format!("concurrency is {value}: it must be a whole number from 1 to {}", u32::MAX))
 }
 
-/// Lambda's limit: no function has reason to think longer.
-const LONGEST_CALL: u32 = 900;
-
 fn timeout(value: &Value) -> Result<u32, String> {
-    let seconds = value.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
-    let valid = seconds.filter(|seconds| (1..=LONGEST_CALL).contains(seconds));
-    valid.ok_or_else(|| {
-        format!("timeout is {value}: it must be a whole number of seconds from 1 to {LONGEST_CALL}")
-    })
+    let seconds = value.as_u64().filter(|seconds| limits::CALL_TIMEOUT.contains(*seconds));
+    let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+    seconds.ok_or_else(|| limits::CALL_TIMEOUT.refuse("timeout", value).into())
 }
 
 /// What a gateway says that was built without the feature `aws`.
@@ -199,7 +193,7 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
         &draft.kind,
         &[REQUIRED, ("eq=async|eq=sync", |kind| matches!(kind, "async" | "sync"))],
     );
-    check.field("EventType", &draft.event_type, &[REQUIRED, ("eventType", is_name)]);
+    check.field("EventType", &draft.event_type, &[REQUIRED, ("eventType", is_event_type)]);
     check.field("FunctionID", &draft.function_id, &[REQUIRED]);
     check.field("Method", &draft.method, &[IS_METHOD]);
     check.done(Kind::Subscription)?;
@@ -245,9 +239,9 @@ pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
             let default = || default.iter().map(|&item| item.to_owned()).collect();
             Ok::<_, String>(if given.is_empty() { default() } else { given })
         };
-        let allowed_origins = list("allowedOrigins", &["*"])?;
-        let allowed_methods = list("allowedMethods", &["HEAD", "GET", "POST"])?;
-        let allowed_headers = list("allowedHeaders", &["Origin", "Accept", "Content-Type"])?;
+        let allowed_origins = list("allowedOrigins", &defaults::DEFAULT_ORIGINS)?;
+        let allowed_methods = list("allowedMethods", &defaults::DEFAULT_METHODS)?;
+        let allowed_headers = list("allowedHeaders", &defaults::DEFAULT_HEADERS)?;
         let (method, path) = (fields.string("method")?, fields.string("path")?);
         Ok(Cors {
             space: space.to_owned(),
@@ -313,11 +307,6 @@ fn invalid(kind: Kind, detail: String) -> Refusal {
     Refusal::Invalid { kind, detail }
 }
 
-/// Letters, digits, `.`, `-` and `_`: what spaces, function ids and subscribable event types consist of.
-fn is_name(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
-}
-
 /// A rule's tag in error texts, and what it demands.
 type Rule = (&'static str, fn(&str) -> bool);
 
@@ -333,7 +322,7 @@ impl Check {
     }
 
     fn space(&mut self, space: &str) {
-        self.field("Space", space, &[("min", |space| space.len() >= 3), ("space", is_name)]);
+        self.field("Space", space, &[("min", |space| space.len() >= 3), ("space", is_resource_name)]);
     }
 
     /// Notes the first rule that `value` breaks.

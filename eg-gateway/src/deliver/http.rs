@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
+use eg_grammar::retry_after;
 use eg_sdk::TraceContext;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -76,7 +78,7 @@ impl HttpCaller {
         }
         let status = response.status().as_u16();
         let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let pause = pause.and_then(|value| delivery::retry_after(value, clock::now().into()));
+        let pause = pause.and_then(|value| retry_after(value, clock::now().into()));
         let body = response.into_body();
         let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
         outcome(status, &body).map_err(|failure| CallError::Failed(failure.asking_for(pause)))?;
@@ -121,9 +123,9 @@ impl HttpCaller {
         *request.uri_mut() = endpoint.target.clone();
         let headers = request.headers_mut();
         headers.clone_from(&endpoint.headers);
-        headers.insert("traceparent", header(trace.traceparent())?);
+        headers.insert(TRACEPARENT, header(trace.traceparent())?);
         if let Some(state) = trace.tracestate() {
-            headers.insert("tracestate", header(state)?);
+            headers.insert(TRACESTATE, header(state)?);
         }
         endpoint.pool.send(request, self.reply_limit).await.map_err(|error| self.failed(&error))
     }

@@ -65,7 +65,11 @@ async fn faults_are_refused_when_subscribing() {
     gateway.api.event_type("e").await;
     gateway.api.http_function("f", &functions.url("/f")).await;
     for (kind, field, detail) in [
-        ("async", json!({ "retry": { "attempts": 0 } }), "retry.attempts is 0: it must be a whole number"),
+        (
+            "async",
+            json!({ "retry": { "attempts": 0 } }),
+            "retry.attempts must be a whole number of attempts from 1 to 10000, not 0",
+        ),
         ("async", json!({ "retry": "aws" }), "retry profile `aws` is unknown"),
         ("async", json!({ "filter": { "type": "e" } }), "filter.type is \"e\": values stand in an array"),
         ("async", json!({ "ordered": 1 }), "json: cannot unmarshal number into ordered of type bool"),

@@ -1,12 +1,12 @@
 //! The grammar of the option `cors`.
 
+use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Error, Ident, LitBool, LitStr, Result, Token, parenthesized};
 
 use super::{Texts, each, value};
 use crate::errors::Errors;
-use crate::suggest::{did_you_mean, list};
 
 /// `cors`, or `cors(origins = […], …)`. Empty lists leave the gateway's defaults.
 #[derive(Clone, Default)]

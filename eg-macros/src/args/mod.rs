@@ -4,6 +4,7 @@
 mod cors;
 mod retry;
 
+use eg_grammar::{did_you_mean, list};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
@@ -14,7 +15,6 @@ use syn::{Error, Ident, Lit, LitInt, LitStr, Result, Token};
 pub(crate) use self::cors::Cors;
 pub(crate) use self::retry::Retry;
 use crate::errors::Errors;
-use crate::suggest::{did_you_mean, list};
 
 /// Which attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]

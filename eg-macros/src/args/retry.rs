@@ -1,12 +1,12 @@
 //! The grammar of the option `retry`. Bounds are `function::retry`'s part.
 
+use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Error, Ident, Lit, LitInt, Result, parenthesized};
 
 use super::{DURATION, each, value};
 use crate::errors::Errors;
-use crate::suggest::{did_you_mean, list};
 
 /// `retry(attempts = 5, max_age = "1h")`. What is absent is left to the gateway's default.
 pub(crate) struct Retry {

@@ -1,6 +1,7 @@
-//! What a function asks of the machine it runs on: `timeout` and `memory`. Whoever deploys it reads them in the
-//! manifest; bounds are Lambda's.
+//! What a function asks of the machine it runs on: `timeout` and `memory`. Whoever deploys the function reads them in
+//! the manifest.
 
+use eg_grammar::{Bound, limits, parse_duration};
 use syn::{Lit, LitInt};
 
 use crate::args::Args;
@@ -20,11 +21,12 @@ impl Hints {
     pub(crate) fn read(all: &[Args], errors: &mut Errors) -> Self {
         let mut hints = Self::default();
         for timeout in all.iter().filter_map(|args| args.timeout.as_ref()) {
-            let seconds = seconds(timeout, "a timeout", 1..=900, errors);
+            let seconds = seconds(timeout, errors)
+                .and_then(|seconds| within(limits::CALL_TIMEOUT, "`timeout`", seconds, timeout, errors));
             agree("timeout", &mut hints.timeout, seconds, timeout, errors);
         }
         for memory in all.iter().filter_map(|args| args.memory.as_ref()) {
-            let megabytes = number(memory, "memory", "megabytes", 128..=10_240, errors);
+            let megabytes = number(limits::MEMORY, "`memory`", memory, errors);
             agree("memory", &mut hints.memory, megabytes, memory, errors);
         }
         hints
@@ -40,60 +42,48 @@ fn agree(
 ) {
     match (*known, value) {
         (Some(known), Some(value)) if known != value => {
-            errors.at(at, format!("another attribute of the function says `{key}` is {known}"));
+            errors.at(at, format!("another attribute of the function sets `{key}` to {known}"));
         }
         (None, value) => *known = value,
         _ => {}
     }
 }
 
-/// A number of seconds: `30`, `"30s"`, `"5m"` or `"1h"`.
-pub(super) fn seconds(
-    literal: &Lit,
-    what: &str,
-    bounds: std::ops::RangeInclusive<u32>,
-    errors: &mut Errors,
-) -> Option<u32> {
+/// A whole number of seconds: `30`, `"30s"`, `"5m"` or `"1h"`.
+pub(super) fn seconds(literal: &Lit, errors: &mut Errors) -> Option<u32> {
     let seconds = match literal {
         Lit::Int(number) => number.base10_parse().ok(),
-        Lit::Str(text) => duration(&text.value()),
+        Lit::Str(text) => match parse_duration(&text.value()) {
+            Ok(duration) if duration.subsec_millis() == 0 => u32::try_from(duration.as_secs()).ok(),
+            Ok(_) => None,
+            Err(mistake) => {
+                errors.at(literal, mistake);
+                return None;
+            }
+        },
         _ => None,
     };
-    let Some(seconds) = seconds else {
-        errors.at(literal, "expected a number of seconds, or a duration like `\"30s\"` or `\"5m\"`");
-        return None;
-    };
-    if !bounds.contains(&seconds) {
-        let (min, max) = bounds.into_inner();
-        errors.at(literal, format!("{what} is {min} to {max} seconds, not {seconds}"));
-        return None;
+    if seconds.is_none() {
+        errors.at(literal, "expected a whole number of seconds, or a duration like `\"30s\"` or `\"5m\"`");
     }
-    Some(seconds)
+    seconds
 }
 
-fn duration(text: &str) -> Option<u32> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        _ => return None,
-    };
-    number.parse::<u32>().ok()?.checked_mul(factor)
-}
-
-pub(super) fn number(
-    literal: &LitInt,
-    what: &str,
-    unit: &str,
-    bounds: std::ops::RangeInclusive<u32>,
-    errors: &mut Errors,
-) -> Option<u32> {
-    let number = literal.base10_parse().ok().filter(|number| bounds.contains(number));
+pub(super) fn number(bound: Bound, what: &str, literal: &LitInt, errors: &mut Errors) -> Option<u32> {
+    let number = literal.base10_parse().ok().filter(|number: &u32| bound.contains((*number).into()));
     if number.is_none() {
-        let (min, max) = bounds.into_inner();
-        errors.at(literal, format!("{what} is {min} to {max} {unit}, not {}", literal.base10_digits()));
+        errors.at(literal, bound.refuse(what, literal.base10_digits()));
     }
     number
+}
+
+/// The number, if it is within the bounds.
+pub(super) fn within(
+    bound: Bound,
+    what: &str,
+    number: u32,
+    at: impl quote::ToTokens,
+    errors: &mut Errors,
+) -> Option<u32> {
+    bound.check(what, number.into()).map(|_| number).map_err(|mistake| errors.at(at, mistake)).ok()
 }

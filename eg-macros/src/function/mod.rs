@@ -115,10 +115,8 @@ fn name(all: &[Args], ident: &Ident, errors: &mut Errors) -> String {
         }
     }
     let value = name.value();
-    let valid =
-        !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if !valid {
-        errors.at(name, format!("{value:?} cannot name a function: use letters, digits, `-` and `_`"));
+    if let Err(mistake) = eg_grammar::check_function_name(&value) {
+        errors.at(name, mistake);
     }
     value
 }

@@ -1,10 +1,10 @@
-//! `#[queue("orders")]`: an SQS queue, with hints for how its messages are batched. Bounds are those of Lambda's
-//! event source mappings.
+//! `#[queue("orders")]`: an SQS queue, with hints for how its messages are batched. `eg-grammar` has the rules.
 
-use syn::Error;
+use eg_grammar::{BatchMistake, QueueName, check_batch};
+use syn::{Error, LitInt};
 
 use super::attribute_span;
-use super::hints::{number, seconds};
+use super::hints::seconds;
 use crate::args::{Args, Positional};
 use crate::errors::Errors;
 
@@ -34,31 +34,18 @@ pub(super) fn read(args: &Args, errors: &mut Errors) -> Option<Queue> {
     for other in positional {
         errors.at(other.tokens(), "`#[queue]` takes one queue; stack a second attribute");
     }
-    let fifo = name.is_some_and(|name| name.value().ends_with(".fifo"));
-    let batch_size = args.batch_size.as_ref().and_then(|size| {
-        let max = if fifo { 10 } else { 10_000 };
-        let what = if fifo { "the batch size of a FIFO queue" } else { "a batch size" };
-        number(size, what, "records", 1..=max, errors)
-    });
-    let window =
-        args.window.as_ref().and_then(|window| seconds(window, "a batching window", 0..=300, errors));
-    if let Some(window) = args.window.as_ref().filter(|_| fifo) {
-        errors.at(window, "FIFO queues have no batching window");
-    } else if let Some(size) = &args.batch_size
-        && batch_size.is_some_and(|size| size > 10)
-        && window.unwrap_or_default() == 0
-    {
-        errors.at(size, "batches of more than 10 records need time to fill: add `window = \"1s\"` or more");
+    let value = name.map(syn::LitStr::value).unwrap_or_default();
+    // What is no number at all is larger than every bound.
+    let size = |size: &LitInt| size.base10_parse().unwrap_or(u64::MAX);
+    let batch_size = args.batch_size.as_ref().map(size);
+    let window = args.window.as_ref().and_then(|window| seconds(window, errors));
+    match check_batch(&value, batch_size, window.map(u64::from)) {
+        Ok(()) => {}
+        Err(BatchMistake::Size(mistake)) => errors.at(&args.batch_size, mistake),
+        Err(BatchMistake::Window(mistake)) => errors.at(&args.window, mistake),
     }
-    let name = name?;
-    let value = name.value();
-    let base = value.strip_suffix(".fifo").unwrap_or(&value);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if base.is_empty() || value.len() > 80 || !base.bytes().all(allowed) {
-        errors.at(
-            name,
-            format!("{value:?} cannot name a queue: use up to 80 letters, digits, `-` and `_`, with `.fifo` behind them for FIFO queues"),
-        );
+    if let Err(mistake) = value.parse::<QueueName>() {
+        errors.at(name?, mistake);
     }
-    Some(Queue { name: value, batch_size, window })
+    Some(Queue { name: value, batch_size: batch_size.and_then(|size| u32::try_from(size).ok()), window })
 }

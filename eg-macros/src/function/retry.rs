@@ -1,13 +1,12 @@
-//! `retry(attempts = 5, max_age = "1h")`: how often and how long a subscription's deliveries are tried. Bounds are
-//! the gateway's.
+//! `retry(attempts = 5, max_age = "1h")`: how often and how long a subscription's deliveries are attempted. `eg-grammar`
+//! has the bounds.
 
-use super::hints::{number, seconds};
+use eg_grammar::limits;
+
+use super::hints::{number, seconds, within};
 use super::trigger::Mode;
 use crate::args;
 use crate::errors::Errors;
-
-/// A year: the longest that the gateway counts with.
-const LONGEST: u32 = 366 * 24 * 60 * 60;
 
 /// Limits of the attempts to deliver; seconds.
 #[derive(Clone)]
@@ -20,23 +19,24 @@ pub(crate) struct Retry {
 
 pub(super) fn read(retry: &args::Retry, mode: Mode, errors: &mut Errors) -> Retry {
     if mode == Mode::Sync {
-        let message = "a sync subscription has no retries: the emitter gets the answer, and may ask again";
+        let message = "a sync subscription has no retries: the emitter gets the answer and may ask again";
         errors.at(&retry.key, message);
     }
-    let attempts = retry.attempts.as_ref().and_then(|attempts| {
-        number(attempts, "`attempts`", "deliveries, the first one included", 1..=10_000, errors)
-    });
-    let max_age = retry.max_age.as_ref().and_then(|age| seconds(age, "`max_age`", 1..=LONGEST, errors));
-    let mut backoff = |literal: &Option<syn::Lit>, what| {
-        literal.as_ref().and_then(|literal| seconds(literal, what, 0..=LONGEST, errors))
+    let attempts = retry.attempts.as_ref();
+    let attempts =
+        attempts.and_then(|attempts| number(limits::RETRY_ATTEMPTS, "`attempts`", attempts, errors));
+    let mut time = |literal: &Option<syn::Lit>, bound, what| {
+        let literal = literal.as_ref()?;
+        within(bound, what, seconds(literal, errors)?, literal, errors)
     };
-    let (min_backoff, max_backoff) =
-        (backoff(&retry.min_backoff, "`min_backoff`"), backoff(&retry.max_backoff, "`max_backoff`"));
+    let max_age = time(&retry.max_age, limits::RETRY_MAX_AGE, "`max_age`");
+    let min_backoff = time(&retry.min_backoff, limits::RETRY_BACKOFF, "`min_backoff`");
+    let max_backoff = time(&retry.max_backoff, limits::RETRY_BACKOFF, "`max_backoff`");
     if let Some((min, max)) = min_backoff.zip(max_backoff)
-        && min > max
+        && let Err(mistake) =
+            limits::check_backoffs(("`min_backoff`", min.into()), ("`max_backoff`", max.into()))
     {
-        let message = format!("`min_backoff` is {min} seconds, which is more than `max_backoff`, {max}");
-        errors.at(&retry.min_backoff, message);
+        errors.at(&retry.min_backoff, mistake);
     }
     Retry { attempts, max_age, min_backoff, max_backoff }
 }

@@ -1,6 +1,7 @@
 //! What the signature of an annotated function must be like. Whether its types really are extractors is the
 //! compiler's business; here is what it would explain badly.
 
+use eg_grammar::Spelling;
 use syn::{FnArg, GenericArgument, PathArguments, Safety, Signature, Type};
 
 use super::Trigger;
@@ -81,9 +82,9 @@ fn check_path(inputs: &[Type], triggers: &[Trigger], errors: &mut Errors) {
     }
     let Some((ty, arity)) = inputs.iter().find_map(|ty| Some((ty, path_arity(ty)?))) else { return };
     for path in triggers.iter().filter_map(Trigger::route) {
-        let params: Vec<_> = path.params().collect();
+        let params: Vec<_> = path.parameters().collect();
         if params.len() != arity {
-            let path = path.axum();
+            let path = path.spelled(Spelling::Code);
             errors.at(ty, format!("`{path}` has {}, but this takes {arity}", count(&params)));
         }
     }

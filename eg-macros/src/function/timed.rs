@@ -1,11 +1,11 @@
 //! `#[schedule("rate(5 minutes)")]`: when a function runs by the clock.
 
+use eg_grammar::Schedule;
 use syn::Error;
 
 use super::attribute_span;
 use crate::args::{Args, Positional};
 use crate::errors::Errors;
-use crate::schedule;
 
 /// The expressions of one attribute.
 pub(super) fn schedules(args: &Args, errors: &mut Errors) -> Vec<String> {
@@ -16,12 +16,12 @@ pub(super) fn schedules(args: &Args, errors: &mut Errors) -> Vec<String> {
     let mut schedules = Vec::new();
     for argument in &args.positional {
         match argument {
-            Positional::Text(text) => match schedule::check(&text.value()) {
-                Ok(()) if schedules.contains(&text.value()) => {
+            Positional::Text(text) => match text.value().parse::<Schedule>() {
+                Ok(_) if schedules.contains(&text.value()) => {
                     errors.at(text, format!("{:?} is listed twice", text.value()));
                 }
-                Ok(()) => schedules.push(text.value()),
-                Err(message) => errors.at(text, message),
+                Ok(_) => schedules.push(text.value()),
+                Err(mistake) => errors.at(text, mistake),
             },
             Positional::Path(path) => errors.at(path, format!("a schedule is a string, {EXAMPLE}")),
         }

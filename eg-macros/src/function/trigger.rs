@@ -1,5 +1,6 @@
 //! What makes a function run, from the arguments of one attribute.
 
+use eg_grammar::{HTTP_REQUEST, Method, Path, did_you_mean};
 use quote::ToTokens as _;
 use syn::{Error, Ident, LitStr};
 
@@ -8,10 +9,6 @@ use super::retry::{self, Retry};
 use super::{attribute_span, timed};
 use crate::args::{Args, Cors, Kind, Positional};
 use crate::errors::Errors;
-use crate::path::Path;
-use crate::suggest::{did_you_mean, list};
-
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// One reason for the function to run.
 pub(crate) enum Trigger {
@@ -25,7 +22,7 @@ pub(crate) enum Trigger {
 pub(crate) struct Subscription {
     pub(crate) event_type: EventType,
     pub(crate) mode: Mode,
-    pub(crate) method: String,
+    pub(crate) method: Method,
     pub(crate) path: Path,
     /// `#[http]`: the handler gets the HTTP request; otherwise the event.
     pub(crate) http: bool,
@@ -79,13 +76,13 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
                     method = Some(None);
                 }
             },
-            Positional::Text(text) if method.is_none() && METHODS.contains(&text.value().as_str()) => {
-                errors.at(text, format!("a method stands without quotes: `{}`", text.value()));
+            Positional::Text(text) if method.is_none() && Method::named(&text.value()).is_some() => {
+                errors.at(text, format!("write the method without quotes: `{}`", text.value()));
                 method = Some(None);
             }
             Positional::Text(text) if path.is_none() => path = Some(check_path(text, errors)),
             Positional::Path(word)
-                if path.is_none() && !METHODS.iter().any(|method| word.is_ident(method)) =>
+                if path.is_none() && !Method::ALL.iter().any(|method| word.is_ident(method.as_str())) =>
             {
                 errors.at(word, format!("the path is a string: `\"/{}\"`", word.to_token_stream()));
                 path = Some(None);
@@ -111,7 +108,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
     let (method, path) = (method??, path??);
     check_literal_when_async(mode, &path, args, errors);
     Some(Subscription {
-        event_type: EventType::Name("http.request".to_owned()),
+        event_type: EventType::Name(HTTP_REQUEST.to_owned()),
         mode,
         method,
         path,
@@ -127,8 +124,8 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
         errors.push(Error::new(attribute_span(), message));
     }
     let mode = mode(args, Mode::Async, errors);
-    let method = args.method.as_ref().map_or(Some("POST".to_owned()), |ident| check_method(ident, errors));
-    let path = args.path.as_ref().map_or_else(|| Path::parse("/").ok(), |text| check_path(text, errors));
+    let method = args.method.as_ref().map_or(Some(Method::Post), |ident| check_method(ident, errors));
+    let path = args.path.as_ref().map_or_else(|| Some(Path::root()), |text| check_path(text, errors));
     let retry = args.retry.as_ref().map(|retry| retry::read(retry, mode, errors));
     let mut seen: Vec<String> = Vec::new();
     let mut triggers = Vec::new();
@@ -143,7 +140,8 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
             Positional::Path(path) => EventType::Type(path.clone()),
         };
         if let (Some(method), Some(path)) = (&method, &path) {
-            let (method, path, retry) = (method.clone(), path.clone(), retry.clone());
+            let (path, retry) = (path.clone(), retry.clone());
+            let method = *method;
             triggers.push(Subscription { event_type, mode, method, path, http: false, cors: None, retry });
         }
     }
@@ -167,47 +165,35 @@ fn mode(args: &Args, default: Mode, errors: &mut Errors) -> Mode {
     }
 }
 
-fn check_method(ident: &Ident, errors: &mut Errors) -> Option<String> {
-    let method = ident.to_string();
-    if METHODS.contains(&method.as_str()) {
-        return Some(method);
-    }
-    let hint = did_you_mean(&method, &METHODS);
-    errors.at(ident, format!("unknown HTTP method `{method}`{hint}; the methods are {}", list(&METHODS)));
-    None
+fn check_method(ident: &Ident, errors: &mut Errors) -> Option<Method> {
+    ident.to_string().parse().map_err(|mistake| errors.at(ident, mistake)).ok()
 }
 
 fn check_path(text: &LitStr, errors: &mut Errors) -> Option<Path> {
-    errors.ok(Path::parse(&text.value()).map_err(|message| Error::new(text.span(), message)))
+    text.value().parse().map_err(|mistake| errors.at(text, mistake)).ok()
 }
 
-/// The gateway's rule for the event type of a subscription.
+/// The event type in the literal; a mistake in it is reported there.
 pub(crate) fn check_event_type(text: &LitStr, errors: &mut Errors) -> String {
     let name = text.value();
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if name.is_empty() {
-        errors.at(text, "the event type is empty; a good one says what happened, like `user.created`");
-    } else if let Some(c) = name.chars().find(|c| !allowed(*c)) {
-        let message = format!("{c:?} cannot stand in an event type: use letters, digits, `.`, `-` and `_`");
-        errors.at(text, message);
+    if let Err(mistake) = eg_grammar::check_event_type(&name) {
+        errors.at(text, mistake);
     }
     name
 }
 
-/// The gateway compares the path of an async subscription literally; a parameter would never match.
+/// An async subscription has a literal path; a mistake is reported where the path is.
 fn check_literal_when_async(mode: Mode, path: &Path, args: &Args, errors: &mut Errors) {
-    let Some(param) = path.params().next() else { return };
     if mode == Mode::Sync {
         return;
     }
-    let message =
-        format!("async subscriptions match their path literally, so `{param}` cannot be a parameter");
+    let Err(mistake) = path.check_literal() else { return };
     let text = args.positional.iter().find_map(|argument| match argument {
         Positional::Text(text) if args.kind == Kind::Http => Some(text),
         _ => args.path.as_ref(),
     });
     match text {
-        Some(text) => errors.at(text, message),
-        None => errors.push(Error::new(attribute_span(), message)),
+        Some(text) => errors.at(text, mistake),
+        None => errors.push(Error::new(attribute_span(), mistake)),
     }
 }

@@ -1,12 +1,12 @@
 //! `#[schema(as = …)]`, `#[schema(format = "…")]`, `#[schema(any)]`: what something is as JSON, said by hand.
 
+use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Type};
 
 use super::shape::Shape;
 use crate::errors::Errors;
-use crate::suggest::{did_you_mean, list};
 
 /// What may stand in `#[schema(…)]`, on types, variants and fields.
 pub(super) const KEYS: [&str; 3] = ["as", "format", "any"];

@@ -1,13 +1,13 @@
 //! The attributes of serde on one item. What changes the JSON has to be known to the module that asks; everything
 //! else is refused here, so that a schema is never wrong in silence.
 
+use eg_grammar::list;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Token};
 
 use super::own;
 use super::rename::Rule;
 use crate::errors::Errors;
-use crate::suggest::list;
 
 /// `#[serde(…)]`, all of them on one item.
 pub(super) struct Serde(Vec<Entry>);

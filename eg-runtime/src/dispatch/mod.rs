@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use eg_grammar::HTTP_REQUEST;
+use eg_grammar::extension::HOPS_HEADER;
 use eg_sdk::{CloudEvent, Data, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::context::{Cause, Context, HOPS, Invocation, Scope};
+use crate::context::{Cause, Context, Invocation, Scope};
 use crate::layer::Layers;
 use crate::outcome::Failure;
 use crate::payload::{PayloadError, ReadRequest};
@@ -76,7 +78,7 @@ impl Service {
         invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
         let cause = request.extensions_mut().remove();
-        let (trace, hops) = (trace_of(request.headers()), hops_of(request.headers()));
+        let (trace, hops) = (TraceContext::of_headers(request.headers()), hops_of(request.headers()));
         let scope = self.scope(invocation, trace, hops, cause);
         request.extensions_mut().insert(scope);
         let response = match &self.http {
@@ -98,7 +100,7 @@ impl Service {
     /// `http.request` by name gets the event itself.
     pub(crate) fn request_in(&self, event: CloudEvent<Data>) -> Result<RequestOrEvent, PayloadError> {
         match &self.http {
-            Some((http, _)) if event.ty() == "http.request" => {
+            Some((http, _)) if event.ty() == HTTP_REQUEST => {
                 (http.read_gateway)(event, &|method| self.routes(method)).map(RequestOrEvent::Request)
             }
             _ => Ok(RequestOrEvent::Event(event)),
@@ -130,15 +132,9 @@ pub(crate) enum RequestOrEvent {
     Event(CloudEvent<Data>),
 }
 
-/// Returns the trace in a request's headers (W3C Trace Context).
-fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
-    let header = |name| headers.get(name)?.to_str().ok();
-    TraceContext::parse(header("traceparent")?, header("tracestate"))
-}
-
 /// Returns the `hops` of a request, from the header of the event extension.
 fn hops_of(headers: &HeaderMap) -> Option<u32> {
-    headers.get(HOPS)?.to_str().ok()?.trim().parse().ok()
+    headers.get(HOPS_HEADER)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// Checks that every value that the functions need is present.

@@ -1,5 +1,7 @@
 //! Checks the routes of `#[http]` functions for conflicts. `requests` builds axum's router from them.
 
+use eg_grammar::Spelling;
+
 use super::Entry;
 use crate::registry::{FunctionDef, RegistryError, Subscription};
 use crate::requests::{Http, Routed};
@@ -31,7 +33,7 @@ pub(super) fn check(functions: &[&'static FunctionDef]) -> Result<(), RegistryEr
     for function in functions {
         for (subscription, route) in of(function) {
             for &(other, other_subscription, other_route) in &seen {
-                if shape(other_route) != shape(route) {
+                if !Spelling::Code.matches_like(other_route, route) {
                     continue;
                 }
                 if other_route != route {
@@ -51,14 +53,4 @@ pub(super) fn check(functions: &[&'static FunctionDef]) -> Result<(), RegistryEr
         }
     }
     Ok(())
-}
-
-/// Returns the route without the names of its parameters.
-fn shape(route: &str) -> Vec<&str> {
-    let unnamed = |segment| match segment {
-        s if str::starts_with(s, "{*") => "{*}",
-        s if str::starts_with(s, "{") => "{}",
-        s => s,
-    };
-    route.split('/').map(unnamed).collect()
 }

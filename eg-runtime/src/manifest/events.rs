@@ -6,7 +6,7 @@ use crate::probe::{Direction, Events};
 
 /// An event type, from a literal that the macro checked, or from a hand-written `Event`.
 pub(super) const fn event_type(out: &mut Writer<'_>, name: &str) {
-    assert!(eg_sdk::is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
+    assert!(eg_grammar::is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
     out.text(name);
 }
 

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::Request;
+use eg_grammar::Spelling;
+use eg_grammar::extension::HOPS_HEADER;
 use eg_sdk::{CloudEvent, Data, FromData as _};
 use http::{HeaderMap, Method, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -12,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::PayloadError;
 use super::request::{append, build, decode, query};
-use crate::context::{Cause, HOPS};
+use crate::context::Cause;
 
 /// The characters that need no escape in a path: `pchar` and `/` of RFC 3986 §3.3.
 const PATH: &AsciiSet = &CONTROLS
@@ -60,7 +62,7 @@ pub(crate) fn read(
         append(&mut headers, name, value);
     }
     if hops > 0 {
-        headers.insert(HOPS, hops.into());
+        headers.insert(HOPS_HEADER, hops.into());
     }
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let body = body(data.body.as_deref(), media_type.unwrap_or_default()).map_err(invalid)?;
@@ -70,7 +72,7 @@ pub(crate) fn read(
     let params = data.params.unwrap_or_default();
     let path = routes(&method)
         .into_iter()
-        .filter_map(|route| fill(route, &params))
+        .filter_map(|route| Spelling::Code.fill(route, |name| params.get(name).map(String::as_str)))
         .find(|path| decoded(path) == data.path)
         .unwrap_or_else(|| utf8_percent_encode(&data.path, PATH).to_string());
     let pairs = data.query.iter().flatten();
@@ -79,18 +81,6 @@ pub(crate) fn read(
     let mut request = build(&data.method, &target, headers, body).map_err(invalid)?;
     request.extensions_mut().insert(cause);
     Ok(request)
-}
-
-/// Fills in the parameters of a route; `None` if one is missing.
-fn fill(route: &str, params: &BTreeMap<String, String>) -> Option<String> {
-    let segments = route.split('/').skip(1).map(|segment| {
-        let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        match name {
-            Some(name) => params.get(name.trim_start_matches('*')).map(String::as_str),
-            None => Some(segment),
-        }
-    });
-    segments.map(|segment| segment.map(|segment| format!("/{segment}"))).collect()
 }
 
 fn decoded(path: &str) -> String {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::Spelling;
 use percent_encoding::percent_decode_str;
 
 /// Returns the part of `path` that the API's route (`/users/{id}`, `/{proxy+}`) matched with `params`, with its
@@ -12,7 +13,11 @@ pub(super) fn matched<'a>(
     route: &str,
     params: &BTreeMap<String, Option<String>>,
 ) -> Option<&'a str> {
-    let expected = decoded(&filled(route, params)?);
+    if !route.starts_with('/') {
+        return None;
+    }
+    let route = Spelling::ApiGateway.fill(route, |name| params.get(name)?.as_deref())?;
+    let expected = decoded(&route);
     let starts = path.match_indices('/').map(|(at, _)| at);
     starts.map(|at| &path[at..]).find(|rest| {
         let rest = decoded(rest);
@@ -30,19 +35,6 @@ pub(super) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
     }
-}
-
-fn filled(route: &str, params: &BTreeMap<String, Option<String>>) -> Option<String> {
-    if !route.starts_with('/') {
-        return None;
-    }
-    let segments = route.split('/').skip(1).map(|segment| {
-        match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(name) => params.get(name.trim_end_matches('+'))?.as_deref(),
-            None => Some(segment),
-        }
-    });
-    segments.map(|segment| segment.map(|segment| format!("/{segment}"))).collect()
 }
 
 fn decoded(path: &str) -> String {

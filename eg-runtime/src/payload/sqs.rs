@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::is_fifo;
 use eg_sdk::{CloudEvent, Data};
 use serde::Deserialize;
 
@@ -52,7 +53,7 @@ impl From<Raw> for Record {
     fn from(raw: Raw) -> Self {
         let attribute = |name: &str| raw.attributes.as_ref()?.get(name)?.clone();
         let queue = raw.event_source_arn.rsplit(':').next().unwrap_or_default().to_owned();
-        let group = attribute("MessageGroupId").filter(|_| queue.ends_with(".fifo"));
+        let group = attribute("MessageGroupId").filter(|_| is_fifo(&queue));
         let sent = attribute("SentTimestamp").and_then(|millis| millis.parse().ok());
         let carrier = Carrier {
             ty: "com.amazonaws.sqs.Message",

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use eg_grammar::extension::{CAUSATION_ID, TRACEPARENT};
 use futures_util::stream::{self, StreamExt as _};
 use http::{Method, StatusCode};
 
@@ -157,7 +158,7 @@ impl EventGateway {
     pub(crate) fn prepare<E: IntoCloudEvent>(&self, event: E) -> Result<CloudEvent<Data>, Error> {
         let mut event = event.into_cloud_event(&self.inner.source)?;
         if let Some(trace) = &self.trace
-            && event.extension("traceparent").is_none()
+            && event.extension(TRACEPARENT).is_none()
         {
             event = event.with_trace_context(trace);
         }
@@ -169,7 +170,7 @@ impl EventGateway {
             // A forwarded event keeps its id and does not become its own cause.
             && event.id() != &**cause
             // An id of CloudEvents 0.1 may not be a valid attribute value in 1.0.
-            && crate::rules::check_string("causationid", cause).is_ok()
+            && crate::rules::check_string(CAUSATION_ID, cause).is_ok()
         {
             event = event.with_cause(&**cause);
         }

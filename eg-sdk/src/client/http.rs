@@ -1,16 +1,16 @@
 //! HTTP exchanges with the gateway, repeated according to the retry policy. Knows neither events nor resources.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use serde::Deserialize;
-use time::OffsetDateTime;
 
 use super::Error;
-use super::retry::{Failure, Repeat, RetryPolicy, retry_after};
+use super::retry::{Failure, Repeat, RetryPolicy};
 use super::transport::{Transport, TransportError};
 use super::url::Url;
 use crate::TraceContext;
@@ -115,9 +115,9 @@ impl Http {
             set(header::AUTHORIZATION, &format!("bearer {}", key.expose()));
         }
         if let Some(trace) = call.trace {
-            set(HeaderName::from_static("traceparent"), trace.traceparent());
+            set(HeaderName::from_static(TRACEPARENT), trace.traceparent());
             if let Some(state) = trace.tracestate() {
-                set(HeaderName::from_static("tracestate"), state);
+                set(HeaderName::from_static(TRACESTATE), state);
             }
         }
         self.exchange(request, &call.action, &call.url, timeout).await
@@ -143,7 +143,7 @@ impl Http {
         let status = parts.status;
         let content_type = text(&parts.headers, "content-type").map(str::to_owned);
         let later = text(&parts.headers, "retry-after")
-            .and_then(|value| retry_after(value, OffsetDateTime::now_utc()));
+            .and_then(|value| eg_grammar::retry_after(value, SystemTime::now()));
         if status.is_client_error() || status.is_server_error() {
             return Err(Failed {
                 failure: Failure::Status { status: status.as_u16(), retry_after: later },

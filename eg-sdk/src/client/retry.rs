@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use eg_grammar::Verdict;
 
 /// How often and how long a call is attempted. The event keeps its id through all attempts.
 ///
-/// An emit is retried if the connection fails, and on 408, 429 and 5xx. A request to a synchronous subscriber and a
-/// change of the configuration are not retried if they may have had an effect: only if no connection was made, or on
-/// a 429 or 503 with `Retry-After`.
+/// An emit is retried if the connection fails, and on 408, 409, 425, 429 and 5xx. A request to a synchronous
+/// subscriber and a change of the configuration are not retried if they may have had an effect: only if no connection
+/// was made, or on a 429 or 503 with `Retry-After`.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -97,7 +96,7 @@ impl Failure {
         match (self, repeat) {
             (Self::NotConnected, _) | (Self::NoAnswer, Repeat::Harmless) => true,
             (Self::NoAnswer, Repeat::Twice) => false,
-            (Self::Status { status, .. }, Repeat::Harmless) => matches!(status, 408 | 429 | 500..=599),
+            (Self::Status { status, .. }, Repeat::Harmless) => Verdict::of_status(status) == Verdict::Retry,
             (Self::Status { status, retry_after }, Repeat::Twice) => {
                 matches!(status, 429 | 503) && retry_after.is_some()
             }
@@ -110,16 +109,6 @@ impl Failure {
             Self::NotConnected | Self::NoAnswer => None,
         }
     }
-}
-
-/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which counts from `now`.
-pub(super) fn retry_after(value: &str, now: OffsetDateTime) -> Option<Duration> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
-    }
-    let date = OffsetDateTime::parse(value, &Rfc2822).ok()?;
-    Some((date - now).try_into().unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]
@@ -171,6 +160,9 @@ mod tests {
             (Failure::NotConnected, true, true),
             (Failure::NoAnswer, true, false),
             (status(408), true, false),
+            (status(409), true, false),
+            (status(410), false, false),
+            (status(425), true, false),
             (status(429), true, false),
             (asked(429), true, true),
             (status(500), true, false),
@@ -179,28 +171,10 @@ mod tests {
             (asked(503), true, true),
             (status(400), false, false),
             (status(401), false, false),
-            (asked(409), false, false),
+            (asked(409), true, false),
         ] {
             assert_eq!(failure.is_transient(Repeat::Harmless), harmless, "{failure:?}, harmless");
             assert_eq!(failure.is_transient(Repeat::Twice), twice, "{failure:?}, twice");
-        }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = OffsetDateTime::from_unix_timestamp(784_111_777).unwrap();
-        for (value, expected) in [
-            ("0", Some(Duration::ZERO)),
-            (" 120 ", Some(120 * SECOND)),
-            ("99999999999999999999999", Some(Duration::MAX)),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10 * SECOND)),
-            ("Sun, 06 Nov 1994 08:49:27 GMT", Some(Duration::ZERO)),
-            ("", None),
-            ("-1", None),
-            ("1.5", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after(value, now), expected, "{value:?}");
         }
     }
 }

@@ -17,6 +17,7 @@ mod ids;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use eg_grammar::HTTP_REQUEST;
 use serde::{Deserialize, Serialize};
 
 /// Free-form labels on a resource; lists can be filtered by them.
@@ -295,7 +296,7 @@ impl Subscription {
             kind: SubscriptionType::Sync,
             path: path.into(),
             method: method.into(),
-            ..Self::asynchronous("http.request", function_id)
+            ..Self::asynchronous(HTTP_REQUEST, function_id)
         }
     }
 }

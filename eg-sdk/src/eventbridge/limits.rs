@@ -1,11 +1,11 @@
 //! EventBridge's limits, checked before a call.
 
+use eg_grammar::limits::EVENT_BRIDGE_TYPE;
+
 use crate::{CloudEvent, Data, InvalidEvent};
 
 /// The maximum nesting depth of an event's JSON.
 const MAX_DEPTH: usize = 1_100;
-/// The maximum length of a `DetailType`, in characters.
-const MAX_DETAIL_TYPE: usize = 128;
 
 /// Why EventBridge would refuse an event.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum EntryError {
     #[error("source `{0}` begins with `aws.`, which is reserved; choose another source")]
     ReservedSource(String),
     /// The event type is too long for a `DetailType`.
-    #[error("its type has {0} characters; EventBridge takes {MAX_DETAIL_TYPE}")]
+    #[error("its type has {0} characters; EventBridge takes {EVENT_BRIDGE_TYPE}")]
     LongType(usize),
     /// `detail` must be a JSON object.
     #[error("its payload is not a JSON object; wrap it in one, or use `DetailFormat::CloudEvent`")]
@@ -51,7 +51,7 @@ pub(super) fn check_names(event: &CloudEvent<Data>) -> Result<(), EntryError> {
         return Err(EntryError::ReservedSource(event.source().to_owned()));
     }
     match event.ty().chars().count() {
-        length if length > MAX_DETAIL_TYPE => Err(EntryError::LongType(length)),
+        length if length > EVENT_BRIDGE_TYPE => Err(EntryError::LongType(length)),
         _ => Ok(()),
     }
 }

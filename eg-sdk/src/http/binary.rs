@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
+use eg_grammar::extension::HEADER_PREFIX;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use time::OffsetDateTime;
@@ -41,7 +42,7 @@ pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<CloudEvent<Data>,
 
 fn read_1_0(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), InvalidEvent> {
     for header_name in headers.keys() {
-        let Some(name) = header_name.as_str().strip_prefix(header::PREFIX) else { continue };
+        let Some(name) = header_name.as_str().strip_prefix(HEADER_PREFIX) else { continue };
         let Some(value) = header::single(headers, header_name)? else { continue };
         let value = header::decode(name, value)?;
         match name {
@@ -126,7 +127,7 @@ fn write_1_0(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
         put("ce-dataschema", schema);
     }
     for (name, value) in &a.extensions {
-        headers.insert(header::name(name, header::PREFIX)?, header::encode(&text_of(value)));
+        headers.insert(header::name(name, HEADER_PREFIX)?, header::encode(&text_of(value)));
     }
     Ok(())
 }

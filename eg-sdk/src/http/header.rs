@@ -7,8 +7,6 @@ use crate::InvalidEvent;
 
 /// The header that makes a message a binary event of 1.0.
 pub(super) const SPECVERSION: &str = "ce-specversion";
-/// The prefix of attribute headers in 1.0.
-pub(super) const PREFIX: &str = "ce-";
 /// The header that makes a message a binary event of 0.1.
 pub(super) const V0_1_VERSION: &str = "ce-cloudeventsversion";
 /// The prefix of extension headers in 0.1.

@@ -94,16 +94,11 @@ fn check_names(functions: &[FunctionRecord]) -> Result<(), Contradiction> {
 
 /// Ids name functions at the gateway, and log files.
 fn check_name(name: &str, place: &str) -> Result<(), Contradiction> {
-    if is_name(name) {
+    if eg_grammar::is_function_name(name) {
         Ok(())
     } else {
         Err(Contradiction::BadName { name: name.to_owned(), place: place.to_owned() })
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed)
 }
 
 /// The file, then the line as a number: line 9 comes before line 10.
@@ -208,7 +203,7 @@ mod tests {
         );
         check(
             vec![function("a", "../x", "a.rs:1")],
-            "`../x` (a.rs:1) cannot be part of a function's id: only letters, digits, `-`, `_` and `.` can",
+            "`../x` (a.rs:1) cannot be part of a function's id: only letters, digits, `-` and `_` can",
         );
     }
 }

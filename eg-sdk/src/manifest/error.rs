@@ -74,9 +74,7 @@ pub enum Contradiction {
         sources: [String; 2],
     },
     /// A name that cannot be part of a function id.
-    #[error(
-        "`{name}` ({place}) cannot be part of a function's id: only letters, digits, `-`, `_` and `.` can"
-    )]
+    #[error("`{name}` ({place}) cannot be part of a function's id: only letters, digits, `-` and `_` can")]
     BadName {
         /// The name.
         name: String,

@@ -27,6 +27,7 @@ mod section;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use eg_grammar::HTTP_REQUEST;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -193,9 +194,6 @@ pub struct Retry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_backoff: Option<u32>,
 }
-
-/// The type of the events that stand for plain HTTP requests.
-pub const HTTP_REQUEST: &str = "http.request";
 
 impl Manifest {
     /// A service with these functions.

@@ -4,6 +4,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use eg_grammar::check_service_name;
+
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::project::cargo;
@@ -20,6 +22,9 @@ const PLACEHOLDER: &str = "my-service";
 
 /// The longest name: function ids are NAME-function, and Lambda's names have 64 characters.
 const LONGEST: usize = 40;
+
+/// What the name of a service looks like.
+const RULE: &str = "a service's name begins with a letter and has letters, digits, `-` and `_`";
 
 pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
     let current = super::current_folder()?;
@@ -50,12 +55,9 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
 fn name(path: &Path) -> Result<&str, Failure> {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let wrong = |reason: String| {
-        let hint = "a service's name begins with a letter and has letters, digits, `-` and `_`";
-        Err(Failure::new(Exit::Usage, format!("`{name}` cannot be a service's name: {reason}")).hint(hint))
+        Err(Failure::new(Exit::Usage, format!("{name:?} cannot name a service: {reason}")).hint(RULE))
     };
-    if let Some(bad) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
-        return wrong(format!("it has `{bad}`"));
-    }
+    check_service_name(name).map_err(|mistake| Failure::new(Exit::Usage, mistake.to_string()).hint(RULE))?;
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return wrong("it does not begin with a letter".to_owned());
     }

@@ -18,8 +18,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use eg_local::emulator::is_name;
-use eg_local::schedules::Schedule;
+use eg_grammar::{
+    BatchMistake, HTTP_REQUEST, Method, Path as Route, QueueName, Schedule, Spelling, check_batch,
+    check_event_type, check_function_name, check_service_name, limits,
+};
 use eg_sdk::manifest::Manifest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -31,8 +33,6 @@ pub(crate) const FILE: &str = "eg.toml";
 
 /// The version of services that have none of their own.
 const VERSION: &str = "0.0.0";
-
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// The functions of one `eg.toml`.
 #[derive(Debug)]
@@ -118,11 +118,8 @@ fn declaration(text: &str, folder: &Path) -> Result<Declaration, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
     let folder_name = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let service = file.service.or_else(folder_name).unwrap_or_default();
-    if !is_name(&service) {
-        return Err(format!(
-            "service: {service:?} cannot name a service: use letters, digits, `-`, `_` and `.`, and set it with `service = \"…\"`"
-        ));
-    }
+    check_service_name(&service)
+        .map_err(|mistake| format!("service: {mistake}; set it with `service = \"…\"`"))?;
     if file.function.is_empty() {
         return Err("no functions: add a [[function]]".to_owned());
     }
@@ -130,9 +127,7 @@ fn declaration(text: &str, folder: &Path) -> Result<Declaration, String> {
     for entry in file.function {
         let name = entry.name.clone();
         let inside = |mistake: String| format!("function {name:?}: {mistake}");
-        if !is_name(&name) {
-            return Err(inside("name: use letters, digits, `-`, `_` and `.`".to_owned()));
-        }
+        check_function_name(&name).map_err(|mistake| inside(format!("name: {mistake}")))?;
         if !names.insert(name.clone()) {
             return Err(inside("name: there is another one with this name".to_owned()));
         }
@@ -185,6 +180,14 @@ impl Entry {
         if self.triggers.is_empty() {
             return Err("triggers: it has none, so nothing would call it".to_owned());
         }
+        for ty in &self.emits {
+            check_event_type(ty).map_err(|mistake| format!("emits: {mistake}"))?;
+        }
+        for (key, bound, given) in
+            [("timeout", limits::CALL_TIMEOUT, self.timeout), ("memory", limits::MEMORY, self.memory)]
+        {
+            given.map(|number| bound.check(key, number.into())).transpose()?;
+        }
         let mut triggers = Vec::new();
         for (index, trigger) in self.triggers.iter().enumerate() {
             triggers.push(
@@ -211,12 +214,7 @@ impl Entry {
                 function[key] = value;
             }
         }
-        match self.timeout {
-            Some(timeout) if !(1..=900).contains(&timeout) => {
-                Err(format!("timeout: {timeout} is no number of seconds from 1 to 900"))
-            }
-            _ => Ok(function),
-        }
+        Ok(function)
     }
 
     fn check_url(&self, url: &str) -> Result<(), String> {
@@ -263,8 +261,9 @@ impl TriggerEntry {
             (Some(event), ..) => self.event(event),
             (_, Some(http), ..) => self.http(http),
             (_, _, Some(schedule), _) => {
-                Schedule::parse(schedule).map_err(|mistake| format!("schedule: {mistake}"))?;
-                Ok(json!({ "schedule": schedule }))
+                let schedule: Schedule =
+                    schedule.parse().map_err(|mistake| format!("schedule: {mistake}"))?;
+                Ok(json!({ "schedule": schedule.as_str() }))
             }
             (_, _, _, queue) => self.queue(queue.as_deref().unwrap_or_default()),
         }
@@ -289,35 +288,40 @@ impl TriggerEntry {
     }
 
     fn event(&self, event: &str) -> Result<Value, String> {
-        if event.is_empty() || event.contains(char::is_whitespace) {
-            return Err(format!("event: {event:?} is no event type, for example \"user.created\""));
-        }
+        check_event_type(event).map_err(|mistake| format!("event: {mistake}"))?;
         let mode = match self.mode.as_deref() {
             None | Some("async") => "async",
             Some("sync") => "sync",
             Some(other) => return Err(format!("mode: {other:?} is neither \"async\" nor \"sync\"")),
         };
-        let path = gateway_path(self.path.as_deref().unwrap_or("/"))
-            .map_err(|mistake| format!("path: {mistake}"))?;
-        let mut trigger = json!({"eventType": event, "mode": mode, "method": "POST", "path": path});
+        let path = |text: &str| {
+            let path: Route = text.parse()?;
+            if mode == "async" {
+                path.check_literal()?;
+            }
+            Ok(path.spelled(Spelling::Gateway))
+        };
+        let path = path(self.path.as_deref().unwrap_or("/"))
+            .map_err(|mistake: eg_grammar::Mistake| format!("path: {mistake}"))?;
+        let method = Method::Post.as_str();
+        let mut trigger = json!({"eventType": event, "mode": mode, "method": method, "path": path});
         if let Some(retry) = &self.retry {
             let mut policy = Map::new();
-            match retry.attempts {
-                Some(0) => return Err("retry.attempts: 0 is no number of attempts: use 1 or more".to_owned()),
-                Some(attempts) => drop(policy.insert("attempts".to_owned(), json!(attempts))),
-                None => {}
-            }
-            match retry.max_age {
-                Some(0) => return Err("retry.max_age: 0 seconds are none: use 1 or more".to_owned()),
-                Some(seconds) => drop(policy.insert("maxAge".to_owned(), json!(seconds))),
-                None => {}
+            for (key, name, bound, given) in [
+                ("attempts", "retry.attempts", limits::RETRY_ATTEMPTS, retry.attempts),
+                ("maxAge", "retry.max_age", limits::RETRY_MAX_AGE, retry.max_age),
+            ] {
+                if let Some(number) = given {
+                    policy.insert(key.to_owned(), json!(bound.check(name, number.into())?));
+                }
             }
             if policy.is_empty() {
                 return Err("retry: it needs `attempts`, `max_age` (in seconds), or both".to_owned());
             }
             if mode == "sync" {
                 return Err(
-                    "retry: who waits for an answer gets the first one; only \"async\" is retried".to_owned()
+                    "retry: a sync trigger has no retries: the emitter gets the answer and may ask again"
+                        .to_owned(),
                 );
             }
             trigger["retry"] = Value::Object(policy);
@@ -326,16 +330,17 @@ impl TriggerEntry {
     }
 
     fn http(&self, route: &str) -> Result<Value, String> {
-        let example = "write a method and a path, as in \"POST /users/{id}\"";
         let Some((method, path)) = route.split_once(' ') else {
-            return Err(format!("http: {route:?} is no route: {example}"));
+            return Err(format!(
+                "http: {route:?} is not a route: write a method and a path, as in \"POST /users/{{id}}\""
+            ));
         };
-        if !METHODS.contains(&method) {
-            return Err(format!("http: {method:?} is no method: use {}", METHODS.join(", ")));
-        }
-        let path = gateway_path(path.trim()).map_err(|mistake| format!("http: {mistake}"))?;
-        let mut trigger =
-            json!({"eventType": "http.request", "mode": "sync", "method": method, "path": path});
+        let read = || Ok::<(Method, Route), eg_grammar::Mistake>((method.parse()?, path.trim().parse()?));
+        let (method, path) = read().map_err(|mistake| format!("http: {mistake}"))?;
+        let mut trigger = json!({
+            "eventType": HTTP_REQUEST, "mode": "sync", "method": method.as_str(),
+            "path": path.spelled(Spelling::Gateway),
+        });
         if let Some(cors) = self.cors {
             trigger["cors"] = json!(cors);
         }
@@ -343,50 +348,17 @@ impl TriggerEntry {
     }
 
     fn queue(&self, queue: &str) -> Result<Value, String> {
-        let base = queue.strip_suffix(".fifo").unwrap_or(queue);
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if base.is_empty() || queue.len() > 80 || !base.bytes().all(allowed) {
-            return Err(format!(
-                "queue: {queue:?} cannot name a queue: use up to 80 letters, digits, `-` and `_`, with `.fifo` behind them for FIFO queues"
-            ));
-        }
-        let most = if base == queue { 10_000 } else { 10 };
-        let mut trigger = json!({ "queue": queue });
-        if let Some(size) = self.batch_size {
-            if !(1..=most).contains(&size) {
-                return Err(format!("batch_size: {size} is no number from 1 to {most}"));
+        let name: QueueName = queue.parse().map_err(|mistake| format!("queue: {mistake}"))?;
+        check_batch(name.as_str(), self.batch_size.map(u64::from), self.window.map(u64::from))
+            .map_err(|BatchMistake::Size(mistake)| BatchMistake::Window(mistake) | mistake)?;
+        let mut trigger = json!({ "queue": name.as_str() });
+        for (key, given) in [("batchSize", self.batch_size), ("window", self.window)] {
+            if let Some(number) = given {
+                trigger[key] = json!(number);
             }
-            trigger["batchSize"] = json!(size);
-        }
-        if let Some(window) = self.window {
-            if base != queue {
-                return Err("window: FIFO queues have no batching window".to_owned());
-            }
-            if window > 300 {
-                return Err(format!("window: {window} is no number of seconds from 0 to 300"));
-            }
-            trigger["window"] = json!(window);
         }
         Ok(trigger)
     }
-}
-
-/// A path in the gateway's spelling: `{id}` is `:id`, `{*rest}` is `*rest`.
-fn gateway_path(path: &str) -> Result<String, String> {
-    if !path.starts_with('/') {
-        return Err(format!("{path:?} does not begin with `/`"));
-    }
-    let segment = |segment: &str| -> Result<String, String> {
-        match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(name) if name.starts_with('*') => Ok(name.to_owned()),
-            Some(name) => Ok(format!(":{name}")),
-            None if segment.contains(['{', '}', ' ', '?', '#']) => {
-                Err(format!("{path:?}: {segment:?} is no part of a path"))
-            }
-            None => Ok(segment.to_owned()),
-        }
-    };
-    Ok(path.split('/').map(segment).collect::<Result<Vec<_>, _>>()?.join("/"))
 }
 
 #[cfg(test)]

@@ -74,8 +74,14 @@ fn mistakes_name_key_and_cure() {
     check("[[function]]", "missing field `name`");
     check("[[functions]]", "unknown field `functions`, expected `service` or `function`");
     check("[[function]\n", "line 1, column");
-    check("service = \"a b\"\n[[function]]\nname = \"a\"", "service: \"a b\" cannot name a service");
-    check("[[function]]\nname = \"a b\"", "function \"a b\": name: use letters");
+    check(
+        "service = \"a b\"\n[[function]]\nname = \"a\"",
+        "service: \"a b\" cannot name a service: use letters, digits, `-` and `_`; set it with",
+    );
+    check(
+        "[[function]]\nname = \"a b\"",
+        "function \"a b\": name: \"a b\" cannot name a function: use letters",
+    );
     let function = |rest: &str| format!("[[function]]\nname = \"f\"\n{rest}");
     let check_function = |rest: &str, part: &str| check(&function(rest), &format!("function \"f\": {part}"));
     check_function("", "it needs a `command`, or the `url`");
@@ -85,8 +91,16 @@ fn mistakes_name_key_and_cure() {
     check_function("command = [\"x\"]", "triggers: it has none");
     check_function("command = []\ntriggers = [{ event = \"x\" }]", "command: name a program");
     check_function(
+        "command = [\"x\"]\nmemory = 64\ntriggers = [{ event = \"x\" }]",
+        "memory must be a whole number of megabytes from 128 to 10240, not 64",
+    );
+    check_function(
+        "command = [\"x\"]\nemits = [\"a b\"]\ntriggers = [{ event = \"x\" }]",
+        "emits: ' ' is not allowed in an event type",
+    );
+    check_function(
         "command = [\"x\"]\ntimeout = 901\ntriggers = [{ event = \"x\" }]",
-        "timeout: 901 is no number",
+        "timeout must be a whole number of seconds from 1 to 900, not 901",
     );
     check_function(
         "url = \"http://h/\"\ntriggers = [{ queue = \"q\" }]",
@@ -100,24 +114,50 @@ fn mistakes_name_key_and_cure() {
     };
     check_trigger("", "it needs one of `event`, `http`, `schedule` and `queue`");
     check_trigger("event = \"x\", queue = \"q\"", "it has event and queue: make a trigger of each");
-    check_trigger("event = \"a b\"", "event: \"a b\" is no event type");
+    check_trigger("event = \"a b\"", "event: ' ' is not allowed in an event type");
+    check_trigger("event = \"a/b\"", "event: '/' is not allowed in an event type");
     check_trigger("event = \"a\", mode = \"later\"", "mode: \"later\" is neither");
-    check_trigger("event = \"a\", path = \"x\"", "path: \"x\" does not begin with `/`");
+    check_trigger("event = \"a\", path = \"x\"", "path: a path starts with `/`: \"/x\"");
+    check_trigger(
+        "event = \"a\", path = \"/x/{id}\"",
+        "path: async subscriptions match their path literally",
+    );
     check_trigger("event = \"a\", retry = {}", "retry: it needs `attempts`");
-    check_trigger("event = \"a\", retry = { attempts = 0 }", "retry.attempts: 0");
-    check_trigger("event = \"a\", retry = { max_age = 0 }", "retry.max_age: 0");
-    check_trigger("event = \"a\", mode = \"sync\", retry = { attempts = 1 }", "retry: who waits");
+    check_trigger(
+        "event = \"a\", retry = { attempts = 0 }",
+        "retry.attempts must be a whole number of attempts from 1 to 10000, not 0",
+    );
+    check_trigger(
+        "event = \"a\", retry = { max_age = 0 }",
+        "retry.max_age must be a whole number of seconds from 1 to 31622400, not 0",
+    );
+    check_trigger(
+        "event = \"a\", mode = \"sync\", retry = { attempts = 1 }",
+        "retry: a sync trigger has no retries",
+    );
     check_trigger("event = \"a\", batch_size = 1", "batch_size: only for a trigger with `queue`");
-    check_trigger("http = \"/users\"", "http: \"/users\" is no route: write a method and a path");
-    check_trigger("http = \"FETCH /users\"", "http: \"FETCH\" is no method: use GET");
-    check_trigger("http = \"GET users\"", "http: \"users\" does not begin with `/`");
-    check_trigger("http = \"GET /a{b}c\"", "http: \"/a{b}c\": \"a{b}c\" is no part of a path");
+    check_trigger("http = \"/users\"", "http: \"/users\" is not a route: write a method and a path");
+    check_trigger("http = \"FETCH /users\"", "http: unknown HTTP method `FETCH`; did you mean `PATCH`?");
+    check_trigger("http = \"GET users\"", "http: a path starts with `/`: \"/users\"");
+    check_trigger("http = \"GET /a{b}c\"", "http: `a{b}c`: a parameter is a whole segment");
     check_trigger("http = \"GET /\", retry = { attempts = 1 }", "retry: only for a trigger with `event`");
-    check_trigger("schedule = \"hourly\"", "schedule: `hourly` is no schedule");
+    check_trigger("schedule = \"hourly\"", "schedule: \"hourly\" is not a schedule");
+    for expression in
+        ["cron(0 0 ? * 3#1,6#3 *)", "rate(+5 minutes)", "cron(+5 * * * ? *)", "cron(0 0 WL * ? *)"]
+    {
+        check_trigger(&format!("schedule = \"{expression}\""), "schedule: ");
+    }
     check_trigger("queue = \"a b\"", "queue: \"a b\" cannot name a queue");
-    check_trigger("queue = \"q\", batch_size = 0", "batch_size: 0 is no number from 1 to 10000");
-    check_trigger("queue = \"q.fifo\", batch_size = 11", "batch_size: 11 is no number from 1 to 10");
-    check_trigger("queue = \"q.fifo\", window = 1", "window: FIFO queues");
+    check_trigger(
+        "queue = \"q\", batch_size = 0",
+        "`batch_size` must be a whole number of messages from 1 to 10000, not 0",
+    );
+    check_trigger("queue = \"q\", batch_size = 11", "batches of more than 10 messages need time to fill");
+    check_trigger(
+        "queue = \"q.fifo\", batch_size = 11",
+        "`batch_size` of a FIFO queue must be a whole number of messages from 1 to 10, not 11",
+    );
+    check_trigger("queue = \"q.fifo\", window = 1", "a FIFO queue has no batching window");
     let twice = "[[function]]\nname = \"f\"\nurl = \"http://h/\"\ntriggers = [{ event = \"x\" }]\n".repeat(2);
     check(&twice, "function \"f\": name: there is another one");
     check(&function("command = [\"x\"]\nrate = 1"), "unknown field `rate`");

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eg_grammar::cors as defaults;
 use eg_local::emulator::{REGION, arn};
 use eg_sdk::config::{
     Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
@@ -237,16 +238,12 @@ fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
     let or = |list: Vec<String>, defaults: &[&str]| {
         if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list }
     };
-    let mut default_methods = vec!["HEAD", "GET", "POST"];
-    if !default_methods.contains(&trigger.method.as_str()) {
-        default_methods.push(&trigger.method);
-    }
     Some(Cors {
         method: trigger.method.clone(),
         path: trigger.path.clone(),
-        allowed_origins: or(origins, &["*"]),
-        allowed_methods: or(methods, &default_methods),
-        allowed_headers: or(headers, &["Origin", "Accept", "Content-Type"]),
+        allowed_origins: or(origins, &defaults::DEFAULT_ORIGINS),
+        allowed_methods: or(methods, &defaults::methods_for(&trigger.method)),
+        allowed_headers: or(headers, &defaults::DEFAULT_HEADERS),
         allow_credentials: credentials,
         metadata: labels(service),
         ..Cors::default()

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::{Segment, Spelling};
+
 /// Captured path parameters, still percent-encoded as they were in the request.
 pub(crate) type Params = BTreeMap<String, String>;
 
@@ -64,9 +66,9 @@ impl<T> RouteTree<T> {
             return if self.root.replace(value).is_some() { Err(taken()) } else { Ok(()) };
         }
         let mut node = &mut self.top;
-        let mut segments = segments(path).peekable();
+        let mut segments = Spelling::Gateway.segments(path).peekable();
         while let Some(segment) = segments.next() {
-            if let Some(name) = segment.strip_prefix('*') {
+            if let Segment::Wildcard(name) = segment {
                 if segments.peek().is_some() {
                     return Err(Conflict::WildcardNotLast);
                 }
@@ -122,19 +124,20 @@ impl<T> RouteTree<T> {
 }
 
 impl<T> Node<T> {
-    /// The child for a segment that is no wildcard, made if need be.
-    fn child(&mut self, segment: &str, route: &str) -> Result<&mut Self, Conflict> {
+    /// The child for a segment, made if need be. A wildcard has none.
+    fn child(&mut self, segment: Segment<'_>, route: &str) -> Result<&mut Self, Conflict> {
         let route = || route.to_owned();
-        let param = segment.strip_prefix(':');
-        if let Some(name) = param
+        if let Segment::Parameter(name) = segment
             && matches!(&self.children, Children::Static(nodes) if nodes.is_empty())
         {
             self.children = Children::Param(name.to_owned(), Box::default());
         }
-        match (&mut self.children, param) {
-            (Children::Static(nodes), None) => Ok(nodes.entry(segment.to_owned()).or_default()),
-            (Children::Static(_), Some(_)) => Err(Conflict::Static { route: route() }),
-            (Children::Param(existing, node), Some(name)) if existing == name => Ok(node),
+        match (&mut self.children, segment) {
+            (Children::Static(nodes), Segment::Literal(text)) => {
+                Ok(nodes.entry(text.to_owned()).or_default())
+            }
+            (Children::Static(_), _) => Err(Conflict::Static { route: route() }),
+            (Children::Param(existing, node), Segment::Parameter(name)) if existing == name => Ok(node),
             (Children::Param(existing, _), _) => {
                 Err(Conflict::Param { existing: existing.clone(), route: route() })
             }
@@ -152,10 +155,6 @@ impl<T> Children<T> {
             Self::Static(_) => String::new(),
         }
     }
-}
-
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
 #[cfg(test)]

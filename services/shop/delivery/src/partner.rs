@@ -4,7 +4,7 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eg_runtime::{CloudEvent, Error, Reject as _};
+use eg_runtime::{CloudEvent, Error, Reject as _, Verdict};
 use shop_events::DeliveryMarkedAsStarted;
 
 /// The time limit of one call.
@@ -44,12 +44,12 @@ impl Partner {
         let answer = call.body(event.encode()?.to_json()?).send().await;
         let answer = answer.map_err(|e| Error::retry(format!("the partner does not answer: {e}")))?;
         let status = answer.status();
-        if status.is_success() {
-            return Ok(());
+        let refused = Err(Error::retry(format!("the partner answered {status}")));
+        match Verdict::of_status(status.as_u16()) {
+            Verdict::Done => Ok(()),
+            Verdict::Retry => refused,
+            Verdict::Reject => refused.reject(),
         }
-        let refused = Error::retry(format!("the partner answered {status}"));
-        let later = matches!(status.as_u16(), 401 | 407 | 408 | 409 | 425 | 429);
-        if status.is_client_error() && !later { Err(refused).reject() } else { Err(refused) }
     }
 }
 

@@ -139,6 +139,7 @@ async fn the_partner_is_called_with_the_event_and_its_key() {
         (202, Outcome::Done),
         (503, Outcome::Retry("the partner answered 503 Service Unavailable".into())),
         (429, Outcome::Retry("the partner answered 429 Too Many Requests".into())),
+        (401, Outcome::Rejected("the partner answered 401 Unauthorized".into())),
         (422, Outcome::Rejected("the partner answered 422 Unprocessable Entity".into())),
     ] {
         let (calls, mut called) = tokio::sync::mpsc::unbounded_channel();

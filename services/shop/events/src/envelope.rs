@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eg_sdk::extension::PARTITION_KEY;
 use eg_sdk::{CloudEvent, Event, OffsetDateTime};
 
 use crate::OrderRef;
@@ -18,7 +19,7 @@ pub fn first<E: Event + OfOrder>(event: E) -> CloudEvent<E> {
     let OrderRef { customer_id, order_id } = event.order();
     CloudEvent::new("/shop", event)
         .with_subject(format!("{customer_id}/{order_id}"))
-        .with_extension("partitionkey", order_id)
+        .with_extension(PARTITION_KEY, order_id)
         .with_extension("hopcount", 0)
 }
 
@@ -50,7 +51,7 @@ mod tests {
         let effect = caused_by(&cause, ItemReserved(order));
         assert!(effect.time() > cause.time());
         assert!(effect.extension("hopcount").is_some_and(|hops| hops == 1));
-        assert_eq!(effect.extension("partitionkey").and_then(|key| key.as_str()), Some("o"));
+        assert_eq!(effect.extension(PARTITION_KEY).and_then(|key| key.as_str()), Some("o"));
         assert_eq!(effect.source(), "/shop/inventory");
     }
 }

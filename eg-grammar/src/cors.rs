@@ -1,0 +1,31 @@
+//! What a CORS configuration allows where it leaves a list empty, as in Event Gateway 0.9.1.
+
+/// Every origin.
+pub const DEFAULT_ORIGINS: [&str; 1] = ["*"];
+
+/// The methods.
+pub const DEFAULT_METHODS: [&str; 3] = ["HEAD", "GET", "POST"];
+
+/// The request headers.
+pub const DEFAULT_HEADERS: [&str; 3] = ["Origin", "Accept", "Content-Type"];
+
+/// The methods for a route: the default ones, and the route's own.
+#[must_use]
+pub fn methods_for(method: &str) -> Vec<&str> {
+    let mut methods = DEFAULT_METHODS.to_vec();
+    if !methods.contains(&method) {
+        methods.push(method);
+    }
+    methods
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_allows_its_own_method() {
+        assert_eq!(methods_for("PUT"), ["HEAD", "GET", "POST", "PUT"]);
+        assert_eq!(methods_for("GET"), ["HEAD", "GET", "POST"]);
+    }
+}

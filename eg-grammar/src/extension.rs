@@ -1,0 +1,43 @@
+//! The CloudEvents extensions that the gateway, the SDK and the runtime read and write. How an event is read is the
+//! SDK's part.
+
+/// Counts how many events led to this one. Whoever emits an event while handling another sets it to that event's count
+/// plus one; the gateway uses it to end loops.
+pub const HOPS: &str = "hops";
+
+/// Holds the id of the event that led to this one (CloudEvents extension "Correlation").
+pub const CAUSATION_ID: &str = "causationid";
+
+/// Events with the same value are delivered in order to subscriptions that ask for it (CloudEvents extension
+/// "Partitioning").
+pub const PARTITION_KEY: &str = "partitionkey";
+
+/// Names trace and span (CloudEvents extension "Distributed Tracing"; also a header, by W3C Trace Context).
+pub const TRACEPARENT: &str = "traceparent";
+
+/// Holds what tracing systems noted on the way (as [`TRACEPARENT`]).
+pub const TRACESTATE: &str = "tracestate";
+
+/// Holds the id of the replay that delivers the event again.
+pub const REPLAY: &str = "replay";
+
+/// What the header of an attribute begins with in binary mode (CloudEvents HTTP protocol binding §3.1.3.1).
+pub const HEADER_PREFIX: &str = "ce-";
+
+/// [`HOPS`] as a header.
+pub const HOPS_HEADER: &str = "ce-hops";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CloudEvents 1.0.2, "Naming Conventions": lower-case letters and digits, at most 20 of them.
+    #[test]
+    fn names_are_those_that_cloudevents_allows() {
+        for name in [HOPS, CAUSATION_ID, PARTITION_KEY, TRACEPARENT, TRACESTATE, REPLAY] {
+            assert!((1..=20).contains(&name.len()), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
+        }
+        assert_eq!(HOPS_HEADER, format!("{HEADER_PREFIX}{HOPS}"));
+    }
+}

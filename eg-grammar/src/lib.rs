@@ -1,0 +1,58 @@
+//! The rules that macros, runtime, gateway and command line share: what a name, route, schedule, duration or status
+//! may be and what it means. It knows no clock, no I/O and no wire format; callers decide where a mistake is reported.
+//!
+//! | subject | items |
+//! |---|---|
+//! | event types, functions, services, queues | [`check_event_type`], [`check_function_name`], [`check_service_name`], [`QueueName`] |
+//! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`] |
+//! | schedules | [`Schedule`] |
+//! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
+//! | HTTP answers | [`Verdict`], [`retry_after`] |
+//! | CloudEvents extensions | [`extension`] |
+//! | CORS | [`cors`] |
+//! | misspelt words | [`nearest`], [`did_you_mean`] |
+//!
+//! Each check returns a [`Mistake`]: a lower-case fragment that names the wrong piece and says what to write instead.
+//!
+//! ```
+//! use eg_grammar::{Path, Spelling};
+//!
+//! let path: Path = "/users/{id}/files/{*rest}".parse()?;
+//! assert_eq!(path.spelled(Spelling::Gateway), "/users/:id/files/*rest");
+//! let mistake = "/users/{id}.json".parse::<Path>().unwrap_err();
+//! assert_eq!(mistake.to_string(), "`{id}.json`: a parameter is a whole segment, like `/{id}`");
+//! # Ok::<(), eg_grammar::Mistake>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod bound;
+mod civil;
+pub mod cors;
+mod duration;
+pub mod extension;
+pub mod limits;
+mod method;
+mod mistake;
+mod name;
+mod path;
+mod queue;
+mod retry_after;
+mod schedule;
+mod suggest;
+mod verdict;
+
+pub use bound::Bound;
+pub use duration::parse_duration;
+pub use method::Method;
+pub use mistake::Mistake;
+pub use name::{
+    HTTP_REQUEST, SYSTEM_PREFIX, check_event_type, check_function_name, check_service_name, is_event_type,
+    is_function_name, is_resource_name, is_system_event_type,
+};
+pub use path::{Path, Segment, Spelling};
+pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
+pub use retry_after::retry_after;
+pub use schedule::Schedule;
+pub use suggest::{did_you_mean, list, nearest};
+pub use verdict::Verdict;

@@ -1,0 +1,97 @@
+//! The numbers that a function, a subscription or a queue may ask for. Each limit names its origin; texts and units
+//! are `Bound`'s.
+
+use std::time::Duration;
+
+use crate::{Bound, Mistake};
+
+/// Seconds in a year: beyond it, the gateway could not add up times.
+const YEAR: u64 = 366 * 24 * 60 * 60;
+
+/// How long one call of a function may take. Lambda's limit.
+pub const CALL_TIMEOUT: Bound = Bound::new(1, 900, "seconds");
+
+/// How much memory a function may have. Lambda's limit.
+pub const MEMORY: Bound = Bound::new(128, 10_240, "megabytes");
+
+/// How often a delivery is attempted, the first attempt included. The gateway's limit.
+pub const RETRY_ATTEMPTS: Bound = Bound::new(1, 10_000, "attempts");
+
+/// How old a delivery may become before it expires. The gateway's limit.
+pub const RETRY_MAX_AGE: Bound = Bound::new(1, YEAR, "seconds");
+
+/// [`RETRY_MAX_AGE`] where the wire counts in milliseconds.
+pub const RETRY_MAX_AGE_MS: Bound = Bound::new(1, YEAR * 1000, "milliseconds");
+
+/// The bounds of the pause between two attempts. The gateway's limit.
+pub const RETRY_BACKOFF: Bound = Bound::new(0, YEAR, "seconds");
+
+/// [`RETRY_BACKOFF`] where the wire counts in milliseconds.
+pub const RETRY_BACKOFF_MS: Bound = Bound::new(0, YEAR * 1000, "milliseconds");
+
+/// How often EventBridge attempts a delivery by default, which is also its limit
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>).
+pub const EVENT_BRIDGE_ATTEMPTS: u32 = 185;
+
+/// How long EventBridge keeps trying by default, which is also its limit (same source).
+pub const EVENT_BRIDGE_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many characters an event type may have on EventBridge, where it is the `detail-type`.
+pub const EVENT_BRIDGE_TYPE: usize = 128;
+
+/// How many characters the name of a function may have on Lambda.
+pub const LAMBDA_NAME: usize = 64;
+
+/// How many messages a batch from a standard queue may have. Limit of Lambda's event source mappings.
+pub const BATCH_SIZE: Bound = Bound::new(1, 10_000, "messages");
+
+/// How many messages a batch from a FIFO queue may have. Limit of Lambda's event source mappings.
+pub const FIFO_BATCH_SIZE: Bound = Bound::new(1, 10, "messages");
+
+/// How long a batch may be collected. Limit of Lambda's event source mappings.
+pub const BATCH_WINDOW: Bound = Bound::new(0, 300, "seconds");
+
+/// Checks that the least pause between attempts does not exceed the greatest. Each side is a name and its value, in
+/// the same unit.
+///
+/// # Errors
+/// When it does.
+pub fn check_backoffs((least, min): (&str, u64), (greatest, max): (&str, u64)) -> Result<(), Mistake> {
+    if min <= max {
+        return Ok(());
+    }
+    Err(Mistake::new(format!("{least} is {min}: it must not exceed {greatest}, which is {max}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_number_may_be() {
+        for (bound, min, max) in [
+            (CALL_TIMEOUT, 1, 900),
+            (MEMORY, 128, 10_240),
+            (RETRY_ATTEMPTS, 1, 10_000),
+            (RETRY_MAX_AGE, 1, 31_622_400),
+            (RETRY_MAX_AGE_MS, 1, 31_622_400_000),
+            (RETRY_BACKOFF, 0, 31_622_400),
+            (RETRY_BACKOFF_MS, 0, 31_622_400_000),
+            (BATCH_SIZE, 1, 10_000),
+            (FIFO_BATCH_SIZE, 1, 10),
+            (BATCH_WINDOW, 0, 300),
+        ] {
+            assert_eq!((bound.min(), bound.max()), (min, max), "{bound:?}");
+        }
+    }
+
+    #[test]
+    fn backoffs() {
+        assert_eq!(check_backoffs(("min", 5), ("max", 5)), Ok(()));
+        let mistake = check_backoffs(("`min_backoff`", 300), ("`max_backoff`", 60)).unwrap_err();
+        assert_eq!(
+            mistake.to_string(),
+            "`min_backoff` is 300: it must not exceed `max_backoff`, which is 60"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Names of event types, functions, services and resources. Queue names, which follow SQS, are in `queue`.
+
+use crate::Mistake;
+
+/// The type of the events that stand for plain HTTP requests.
+pub const HTTP_REQUEST: &str = "http.request";
+
+/// What the types of the gateway's own events begin with; only the gateway emits such events.
+pub const SYSTEM_PREFIX: &str = "eventgateway.";
+
+/// The type of failed calls in the original's releases of 2017, which the gateway still emits for old subscribers.
+const LEGACY_FUNCTION_ERROR: &str = "gateway.info.functionError";
+
+/// Whether the gateway takes `name` for a space, a function id or the event type of a subscription: one or more
+/// letters, digits, `.`, `-` and `_`.
+#[must_use]
+pub const fn is_resource_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        if !(bytes[i].is_ascii_alphanumeric() || matches!(bytes[i], b'.' | b'-' | b'_')) {
+            return false;
+        }
+        i += 1;
+    }
+    !bytes.is_empty()
+}
+
+/// Whether `name` may be the type of an event that the gateway routes: see [`is_resource_name`].
+#[must_use]
+pub const fn is_event_type(name: &str) -> bool {
+    is_resource_name(name)
+}
+
+/// Checks an event type: see [`is_event_type`].
+///
+/// # Errors
+/// When the gateway would refuse a subscription to it.
+pub fn check_event_type(name: &str) -> Result<(), Mistake> {
+    if is_event_type(name) {
+        return Ok(());
+    }
+    let message = match name.chars().find(|c| !is_resource_name(c.encode_utf8(&mut [0; 4]))) {
+        Some(c) => {
+            format!("{c:?} is not allowed in an event type: use letters, digits, `.`, `-` and `_`")
+        }
+        None => "the event type is empty: name what happened, as in `user.created`".to_owned(),
+    };
+    Err(Mistake::new(message))
+}
+
+/// Whether only the gateway itself emits events of this type.
+#[must_use]
+pub fn is_system_event_type(name: &str) -> bool {
+    name.starts_with(SYSTEM_PREFIX) || name == LEGACY_FUNCTION_ERROR
+}
+
+/// Whether Lambda takes `name` for a function: one or more letters, digits, `-` and `_`. How long it may be there is
+/// [`limits::LAMBDA_NAME`](crate::limits::LAMBDA_NAME).
+#[must_use]
+pub fn is_function_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+/// Checks the name of a function in its service: see [`is_function_name`].
+///
+/// # Errors
+/// When the function could not be registered or deployed under it.
+pub fn check_function_name(name: &str) -> Result<(), Mistake> {
+    check("function", name)
+}
+
+/// Checks the name of a service, which begins the ids of its functions: see [`is_function_name`].
+///
+/// # Errors
+/// When its functions could not be registered or deployed under it.
+pub fn check_service_name(name: &str) -> Result<(), Mistake> {
+    check("service", name)
+}
+
+fn check(what: &str, name: &str) -> Result<(), Mistake> {
+    if is_function_name(name) {
+        return Ok(());
+    }
+    Err(Mistake::new(format!("{name:?} cannot name a {what}: use letters, digits, `-` and `_`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_types() {
+        let refused = |c: &str| {
+            Err(format!("{c} is not allowed in an event type: use letters, digits, `.`, `-` and `_`"))
+        };
+        for (name, expected) in [
+            ("user.created", Ok(())),
+            ("http.request", Ok(())),
+            ("A-b_9", Ok(())),
+            ("", Err("the event type is empty: name what happened, as in `user.created`".to_owned())),
+            ("user created", refused("' '")),
+            ("user/created", refused("'/'")),
+            ("user.*", refused("'*'")),
+            ("größe", refused("'ö'")),
+        ] {
+            assert_eq!(check_event_type(name).map_err(String::from), expected, "{name}");
+            assert_eq!(is_event_type(name), expected.is_ok(), "{name}");
+            assert_eq!(is_resource_name(name), expected.is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn functions_and_services() {
+        for (name, valid) in [
+            ("create_user", true),
+            ("a-b-9", true),
+            ("", false),
+            ("a.b", false),
+            ("send mail", false),
+            ("größe", false),
+        ] {
+            let mistake =
+                |what| Err(format!("{name:?} cannot name a {what}: use letters, digits, `-` and `_`"));
+            let expected = |what| if valid { Ok(()) } else { mistake(what) };
+            assert_eq!(is_function_name(name), valid, "{name}");
+            assert_eq!(check_function_name(name).map_err(String::from), expected("function"), "{name}");
+            assert_eq!(check_service_name(name).map_err(String::from), expected("service"), "{name}");
+        }
+    }
+
+    #[test]
+    fn system_events() {
+        for (name, system) in [
+            ("eventgateway.event.received", true),
+            ("gateway.info.functionError", true),
+            ("gateway.opened", false),
+            ("eventgateways.open", false),
+            ("user.created", false),
+        ] {
+            assert_eq!(is_system_event_type(name), system, "{name}");
+        }
+    }
+}

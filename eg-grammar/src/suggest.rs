@@ -1,0 +1,86 @@
+//! "Did you mean": the word that was probably meant by a misspelt one.
+
+/// The candidate that `word` was probably meant to be, or `None` when none is near. Upper and lower case count as the
+/// same.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = word.chars().count() / 3 + 1;
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// ``; did you mean `mode`?``, or nothing when no candidate is near.
+#[must_use]
+pub fn did_you_mean(word: &str, candidates: &[&str]) -> String {
+    nearest(word, candidates.iter().copied())
+        .map_or_else(String::new, |candidate| format!("; did you mean `{candidate}`?"))
+}
+
+/// `` `a`, `b` and `c` ``.
+#[must_use]
+pub fn list(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// How many letters must be added, left out, replaced or swapped with their neighbour (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let letters = |text: &str| text.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>();
+    let (a, b) = (letters(a), letters(b));
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_word_has_a_nearest_one() {
+        let known = ["create_user", "get_user", "send_welcome_email"];
+        for (word, expected) in [
+            ("craete_user", Some("create_user")),
+            ("create_users", Some("create_user")),
+            ("Create_User", Some("create_user")),
+            ("send_welcome_mail", Some("send_welcome_email")),
+            ("x", None),
+            ("announce", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known), expected, "{word}");
+        }
+        assert_eq!(nearest("b", ["a", "c"]), Some("a"), "of equally near ones the first in the alphabet");
+    }
+
+    #[test]
+    fn hints() {
+        assert_eq!(did_you_mean("mdoe", &["name", "mode"]), "; did you mean `mode`?");
+        assert_eq!(did_you_mean("volume", &["name", "mode"]), "");
+    }
+
+    #[test]
+    fn lists() {
+        assert_eq!(list(&[]), "");
+        assert_eq!(list(&["a"]), "`a`");
+        assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+}
