@@ -110,7 +110,7 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
         ],
     );
 
-    let schedule = |expression: &str| Trigger::Schedule { schedule: expression.to_owned() };
+    let schedule = |expression: &str| Trigger::Schedule { schedule: expression.parse().unwrap() };
     let mut at_noon = function("atNoon", vec![schedule("cron(0 12 * * ? *)"), schedule("rate(5 minutes)")]);
     at_noon.timeout = Some(5);
 

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use eg_grammar::is_fifo;
+use eg_grammar::{Schedule, is_fifo};
 use eg_local::queues::dead_letters_of;
-use eg_local::schedules::Schedule;
 use eg_sdk::manifest::{EventTrigger, Function, Trigger};
 use time::OffsetDateTime;
 
@@ -108,24 +107,23 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
 
 /// When each schedule is due next, by the clock of EventBridge, which is UTC.
 fn schedules(functions: &[&Function], on: bool) -> impl Iterator<Item = [String; 3]> {
-    let now = OffsetDateTime::now_utc();
-    let next = move |schedule: &str| {
+    let now = SystemTime::now();
+    let next = move |schedule: &Schedule| {
         if !on {
             return "off".to_owned();
         }
-        match Schedule::parse(schedule).map(|schedule| schedule.next(now)) {
-            Ok(Some(next)) => {
+        match schedule.next(now).map(OffsetDateTime::from) {
+            Some(next) => {
                 let (date, time) = (next.date(), next.time());
                 format!("next {date} {:02}:{:02}:{:02} UTC", time.hour(), time.minute(), time.second())
             }
-            Ok(None) => "never".to_owned(),
-            Err(mistake) => format!("never: {mistake}"),
+            None => "never".to_owned(),
         }
     };
     functions.iter().flat_map(move |function| {
         function.triggers.iter().filter_map(move |trigger| match trigger {
             Trigger::Schedule { schedule, .. } => {
-                Some([function.id.clone(), schedule.clone(), next(schedule)])
+                Some([function.id.clone(), schedule.to_string(), next(schedule)])
             }
             _ => None,
         })

@@ -117,7 +117,7 @@ fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Optio
 pub(crate) fn describe(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Event(event) => describe_event(event),
-        Trigger::Schedule { schedule, .. } => schedule.clone(),
+        Trigger::Schedule { schedule, .. } => schedule.to_string(),
         Trigger::Queue { queue, .. } => format!("queue {queue}"),
         other => format!("{other:?}"),
     }

@@ -10,7 +10,7 @@ use eg_gateway::{Activity, Gateway};
 use eg_local::Observer;
 use eg_local::emulator::{self, Emulator, FunctionSpec};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
-use eg_local::schedules::{Schedule, Schedules, Timed};
+use eg_local::schedules::{Schedules, Timed};
 use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
 use tokio::sync::broadcast;
@@ -262,12 +262,11 @@ fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
     })
 }
 
-/// The schedules of a function. The macro and `eg.toml` have checked them.
-fn timed(function: &Function) -> impl Iterator<Item = (Timed, Schedule)> {
+/// The schedules of a function.
+fn timed(function: &Function) -> impl Iterator<Item = Timed> {
     function.triggers.iter().filter_map(|trigger| match trigger {
         Trigger::Schedule { schedule, .. } => {
-            let timed = Timed { function: function.id.clone(), expression: schedule.clone() };
-            Some((timed, Schedule::parse(schedule).ok()?))
+            Some(Timed { function: function.id.clone(), schedule: schedule.clone() })
         }
         _ => None,
     })

@@ -60,14 +60,6 @@ impl fmt::Display for FunctionName {
     }
 }
 
-/// Whether a function may be called so: letters, digits, `-`, `_` and `.`, not beginning with a dot.
-/// Names are parts of URLs and of log files' names.
-#[must_use]
-pub fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed)
-}
-
 /// The ARN of a local function.
 #[must_use]
 pub fn arn(name: &str) -> String {

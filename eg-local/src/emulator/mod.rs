@@ -80,7 +80,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use arn::{ACCOUNT, LATEST, REGION, arn, is_name};
+pub use arn::{ACCOUNT, LATEST, REGION, arn};
 pub use init::InitFailure;
 pub use invoker::{CallError, Invoker};
 pub use log_times::offset_since;
@@ -264,7 +264,7 @@ impl Emulator {
 
     fn function(&self, spec: FunctionSpec) -> Result<Function, DeployError> {
         let id = spec.id.clone();
-        if !is_name(&id) {
+        if !eg_grammar::is_function_name(&id) {
             return Err(DeployError::BadId { id });
         }
         let path = self.log_dir.join(format!("{id}.log"));

@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use eg_grammar::{QueueName, is_fifo};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HOST};
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use super::error::{JSON, Refusal};
 use super::send::{Entry, prepare};
 use super::store::{Message, Receive, Sent};
-use super::{Queues, arn, digest, is_dead_letters, is_fifo, millis, now, record};
+use super::{Queues, arn, digest, is_dead_letters, millis, now, record};
 use crate::emulator::ACCOUNT;
 
 /// What comes before an operation's name in the header that names it.
@@ -134,13 +135,7 @@ impl Queues {
     }
 
     async fn create(&self, name: String) -> Result<String, Refusal> {
-        let base = name.strip_suffix(super::FIFO).unwrap_or(&name);
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if base.is_empty() || name.len() > 80 || !base.bytes().all(allowed) {
-            return Err(Refusal::Invalid(format!(
-                "{name:?} cannot name a queue: use up to 80 letters, digits, `-` and `_`, with `.fifo` behind them for FIFO queues"
-            )));
-        }
+        name.parse::<QueueName>().map_err(|mistake| Refusal::Invalid(mistake.to_string()))?;
         let new = name.clone();
         self.with(move |store| store.create(&new)).await?;
         Ok(name)

@@ -37,6 +37,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eg_grammar::FIFO_SUFFIX;
+
 use crate::emulator::{ACCOUNT, REGION};
 
 pub use api::router;
@@ -46,10 +48,7 @@ pub use store::StoreError;
 use store::Store;
 use waiting::Waiting;
 
-/// What the name of a FIFO queue ends in.
-const FIFO: &str = ".fifo";
-
-/// What the name of a queue's dead letters ends in, before [`FIFO`].
+/// What the name of a queue's dead letters ends in, before [`FIFO_SUFFIX`].
 const DEAD_LETTERS: &str = "-dead-letters";
 
 /// All queues of an application; cheap to clone.
@@ -106,19 +105,15 @@ impl Queues {
 /// The queue that gets what could not be handled.
 #[must_use]
 pub fn dead_letters_of(name: &str) -> String {
-    match name.strip_suffix(FIFO) {
-        Some(base) => format!("{base}{DEAD_LETTERS}{FIFO}"),
+    match name.strip_suffix(FIFO_SUFFIX) {
+        Some(base) => format!("{base}{DEAD_LETTERS}{FIFO_SUFFIX}"),
         None => format!("{name}{DEAD_LETTERS}"),
     }
 }
 
 /// Whether a queue is one of [`dead_letters_of`].
 fn is_dead_letters(name: &str) -> bool {
-    name.strip_suffix(FIFO).unwrap_or(name).ends_with(DEAD_LETTERS)
-}
-
-fn is_fifo(name: &str) -> bool {
-    name.ends_with(FIFO)
+    name.strip_suffix(FIFO_SUFFIX).unwrap_or(name).ends_with(DEAD_LETTERS)
 }
 
 /// The name of a queue as other services of AWS write it.

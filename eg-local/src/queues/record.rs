@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::emulator::REGION;
+use eg_grammar::is_fifo;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::arn;
 use super::digest::{Attributes, of_body};
 use super::store::Message;
-use super::{arn, is_fifo};
 
 /// What Lambda takes, in bytes, with room for the brackets.
 const LARGEST: usize = 6 * 1024 * 1024 - 1024;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use eg_grammar::is_fifo;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::digest::Attributes;
 use super::error::Refusal;
+use super::millis;
 use super::store::NewMessage;
-use super::{is_fifo, millis};
 
 /// The largest message with its attributes, in bytes.
 const LARGEST: usize = 1024 * 1024;

@@ -1,23 +1,18 @@
-//! Calls `#[schedule]` functions on time, with the event that EventBridge sends. When that is, [`expression`] says.
-
-mod cron;
-mod expression;
+//! Calls `#[schedule]` functions on time, with the event that EventBridge sends. `eg-grammar` knows when that is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::emulator::{ACCOUNT, REGION};
+use eg_grammar::Schedule;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use expression::Schedule;
-
 use crate::activity::{Observer, TriggerActivity};
-use crate::emulator::Invoker;
+use crate::emulator::{ACCOUNT, Invoker, REGION};
 
 /// After how long Lambda tries a failed asynchronous invocation again. Source: Lambda's developer guide, "error
 /// handling for asynchronous invocation".
@@ -26,13 +21,13 @@ const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120
 /// How long to sleep at most before the clock is read again: the machine may sleep, or the clock be set.
 const GLANCE: Duration = Duration::from_secs(15);
 
-/// A function and the expression that says when it runs.
+/// A function and when it runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timed {
     /// Id of the function.
     pub function: String,
-    /// The expression, for example `rate(5 minutes)`.
-    pub expression: String,
+    /// When it is called.
+    pub schedule: Schedule,
 }
 
 /// The schedules of an application.
@@ -52,15 +47,15 @@ impl Schedules {
     }
 
     /// From now on, exactly these run by the clock. Those that did before keep their rhythm.
-    pub fn set(&mut self, wanted: Vec<(Timed, Schedule)>) {
+    pub fn set(&mut self, wanted: Vec<Timed>) {
         self.running.retain(|timed, stop| {
-            let stays = wanted.iter().any(|(wanted, _)| wanted == timed);
+            let stays = wanted.contains(timed);
             if !stays {
                 stop.cancel();
             }
             stays
         });
-        for (timed, schedule) in wanted {
+        for timed in wanted {
             if self.running.contains_key(&timed) {
                 continue;
             }
@@ -71,7 +66,7 @@ impl Schedules {
                 observer: self.observer.clone(),
                 stop: stop.clone(),
             };
-            self.tasks.spawn(clockwork.run(schedule, self.tasks.clone()));
+            self.tasks.spawn(clockwork.run(self.tasks.clone()));
             self.running.insert(timed, stop);
         }
     }
@@ -100,22 +95,22 @@ struct Clockwork {
 }
 
 impl Clockwork {
-    async fn run(self, schedule: Schedule, tasks: TaskTracker) {
-        let mut last = OffsetDateTime::now_utc();
-        while let Some(next) = schedule.next(last) {
+    async fn run(self, tasks: TaskTracker) {
+        let mut last = SystemTime::now();
+        while let Some(next) = self.timed.schedule.next(last) {
             if !self.sleep_until(next).await {
                 return;
             }
             tasks.spawn(self.clone().call(next));
             // What the machine slept through is made up for by one call.
-            last = schedule.latest(next, OffsetDateTime::now_utc());
+            last = self.timed.schedule.last_due(next, SystemTime::now());
         }
     }
 
     /// `false`: it is to stop before.
-    async fn sleep_until(&self, time: OffsetDateTime) -> bool {
+    async fn sleep_until(&self, time: SystemTime) -> bool {
         loop {
-            let left: Duration = (time - OffsetDateTime::now_utc()).try_into().unwrap_or_default();
+            let left = time.duration_since(SystemTime::now()).unwrap_or_default();
             if left.is_zero() {
                 return true;
             }
@@ -126,18 +121,18 @@ impl Clockwork {
         }
     }
 
-    async fn call(self, time: OffsetDateTime) {
-        let Timed { function, expression } = &*self.timed;
+    async fn call(self, time: SystemTime) {
+        let Timed { function, schedule } = &*self.timed;
         let id = uuid::Uuid::new_v4().to_string();
-        let payload = event(&id, function, time);
-        self.observer.report(TriggerActivity::Calling { events: vec![id], trigger: expression.clone() });
+        let payload = event(&id, function, time.into());
+        self.observer.report(TriggerActivity::Calling { events: vec![id], trigger: schedule.to_string() });
         let mut retries = RETRIES.into_iter();
         loop {
             let started = Instant::now();
             let failure = self.invoker.invoke(function, payload.clone()).await.err();
             let again = failure.is_some().then(|| retries.next()).flatten();
             self.observer.report(TriggerActivity::Scheduled {
-                schedule: expression.clone(),
+                schedule: schedule.to_string(),
                 function: function.clone(),
                 failure: failure.map(|error| (error.to_string(), again)),
                 duration: started.elapsed(),

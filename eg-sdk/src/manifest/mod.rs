@@ -15,7 +15,7 @@
 //! )?;
 //! let greet = &manifest.functions[0];
 //! assert_eq!((greet.timeout, greet.events().count()), (Some(30), 1));
-//! assert!(matches!(&greet.triggers[1], Trigger::Schedule { schedule } if schedule == "rate(5 minutes)"));
+//! assert!(matches!(&greet.triggers[1], Trigger::Schedule { schedule } if schedule.as_str() == "rate(5 minutes)"));
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
@@ -23,11 +23,12 @@ mod assemble;
 mod error;
 mod record;
 mod section;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use eg_grammar::HTTP_REQUEST;
+pub use eg_grammar::{HTTP_REQUEST, Schedule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -112,8 +113,9 @@ pub enum Trigger {
     Event(EventTrigger),
     /// The clock.
     Schedule {
-        /// EventBridge's notation: `rate(5 minutes)` or `cron(…)`.
-        schedule: String,
+        /// When it is called.
+        #[serde(with = "text")]
+        schedule: Schedule,
     },
     /// A queue, with batches of messages.
     #[serde(rename_all = "camelCase")]

@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use eg_grammar::is_fifo;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
-
-use super::is_fifo;
 
 /// For how long a FIFO queue takes a message with a known deduplication id for the same message, in milliseconds.
 const DEDUPLICATION: i64 = 5 * 60 * 1000;
