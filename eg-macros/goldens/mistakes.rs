@@ -2,7 +2,7 @@ fn list() -> u8 {
     1
 }
 ::core::compile_error! {
-    "unknown HTTP method `GTE`; the methods are `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD` and `OPTIONS`"
+    "unknown HTTP method `GTE`; did you mean `GET`?; the methods are `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD` and `OPTIONS`"
 }
 ::core::compile_error! {
     "a path starts with `/`: \"/users\""

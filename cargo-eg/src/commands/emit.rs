@@ -11,7 +11,6 @@ use super::app::Loaded;
 use super::data::Payload;
 use super::{print, queue};
 use crate::cli;
-use crate::console::text::nearest;
 use crate::exit::{Exit, Failure};
 use crate::history::client::History;
 use crate::history::view::{self, Delivery};

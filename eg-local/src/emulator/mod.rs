@@ -170,7 +170,7 @@ pub enum DeployError {
         id: String,
     },
     /// The id cannot stand in URLs and file names.
-    #[error("{id:?} cannot be a function's id: only letters, digits, `-`, `_` and `.` can be in it")]
+    #[error("{id:?} cannot be a function's id: only letters, digits, `-` and `_` can be in it")]
     BadId {
         /// The id.
         id: String,

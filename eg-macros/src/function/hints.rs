@@ -53,18 +53,14 @@ fn agree(
 pub(super) fn seconds(literal: &Lit, errors: &mut Errors) -> Option<u32> {
     let seconds = match literal {
         Lit::Int(number) => number.base10_parse().ok(),
-        Lit::Str(text) => match parse_duration(&text.value()) {
-            Ok(duration) if duration.subsec_millis() == 0 => u32::try_from(duration.as_secs()).ok(),
-            Ok(_) => None,
-            Err(mistake) => {
-                errors.at(literal, mistake);
-                return None;
-            }
-        },
+        Lit::Str(text) => parse_duration(&text.value())
+            .ok()
+            .filter(|duration| duration.subsec_millis() == 0)
+            .and_then(|duration| u32::try_from(duration.as_secs()).ok()),
         _ => None,
     };
     if seconds.is_none() {
-        errors.at(literal, "expected a whole number of seconds, or a duration like `\"30s\"` or `\"5m\"`");
+        errors.at(literal, "expected a number of seconds, or a duration like `\"30s\"` or `\"5m\"`");
     }
     seconds
 }
