@@ -1,5 +1,7 @@
-//! The only place that asks the machine for time and randomness. Everything else gets both as values.
+//! The only module that asks the machine for time and randomness. Functions take both as values; long-running parts that
+//! the simulation drives take a [`Clock`].
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -7,6 +9,66 @@ use uuid::Uuid;
 
 /// Milliseconds since the Unix epoch.
 pub(crate) type Millis = i64;
+
+/// The wall clock and the randomness of the engine and the parts around it. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Source>);
+
+/// Where a [`Clock`] takes time and randomness from.
+pub(crate) trait Source: Send + Sync {
+    /// The wall clock. It may jump in either direction.
+    fn now(&self) -> OffsetDateTime;
+    /// A random number from 0 (inclusive) to 1 (exclusive).
+    fn random(&self) -> f64;
+    /// A random id for an event that the gateway makes itself.
+    fn event_id(&self) -> Uuid;
+}
+
+impl Clock {
+    /// The clock and the randomness of this machine.
+    pub(crate) fn system() -> Self {
+        Self::new(Machine)
+    }
+
+    pub(crate) fn new(source: impl Source + 'static) -> Self {
+        Self(Arc::new(source))
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.0.now()
+    }
+
+    pub(crate) fn now_millis(&self) -> Millis {
+        millis(self.0.now())
+    }
+
+    /// A random number from 0 (inclusive) to 1 (exclusive).
+    pub(crate) fn random(&self) -> f64 {
+        self.0.random()
+    }
+
+    /// A random id for an event that the gateway makes itself.
+    pub(crate) fn event_id(&self) -> Uuid {
+        self.0.event_id()
+    }
+}
+
+struct Machine;
+
+impl Source for Machine {
+    fn now(&self) -> OffsetDateTime {
+        now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    fn random(&self) -> f64 {
+        fastrand::f64()
+    }
+
+    fn event_id(&self) -> Uuid {
+        event_id()
+    }
+}
 
 /// The wall clock.
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
@@ -25,21 +87,20 @@ pub(crate) fn millis(at: OffsetDateTime) -> Millis {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// `millis` as a duration; none when it is negative.
+/// `millis` as a duration; zero when it is negative.
 pub(crate) fn duration(millis: Millis) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+/// `duration` in whole milliseconds.
+pub(crate) fn in_millis(duration: Duration) -> Millis {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The steady clock, for durations.
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
-}
-
-/// A random number from 0 (inclusive) to 1 (exclusive).
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
-pub(crate) fn random() -> f64 {
-    fastrand::f64()
 }
 
 /// A random id for an event that the gateway makes itself.

@@ -1,28 +1,22 @@
-//! The configuration in force: kept in the store, mirrored in memory with its routes. A change is on disk and routed
-//! before it is answered.
+//! The configuration in force: kept in the store, with a snapshot in memory. A change is on disk and in the snapshot before
+//! its client gets the answer.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::decide::catalog::{Catalog, Change};
 use crate::decide::refusal::Refusal;
-use crate::decide::router::Router;
+use crate::decide::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 
-/// The configuration at one moment.
-#[derive(Debug, Default)]
-pub(crate) struct Snapshot {
-    pub(crate) catalog: Catalog,
-    pub(crate) router: Router,
-}
-
-/// The configuration, which changes.
+/// The configuration, and the only way to change it.
 pub(crate) struct Configuration {
     current: RwLock<Arc<Snapshot>>,
     /// Held while a change is checked and written, so that two changes cannot both be admissible on their own.
     store: Mutex<Store>,
+    clock: Clock,
 }
 
 /// Why a change did not happen.
@@ -36,10 +30,9 @@ pub(crate) enum ChangeError {
 
 impl Configuration {
     /// Loads what the store holds.
-    pub(crate) async fn load(store: Store) -> Result<Self, ChangeError> {
-        let catalog = store.load_catalog().await?;
-        let router = Router::new(&catalog).map_err(Refusal::from)?;
-        Ok(Self { current: RwLock::new(Arc::new(Snapshot { catalog, router })), store: Mutex::new(store) })
+    pub(crate) async fn load(store: Store, clock: Clock) -> Result<Self, ChangeError> {
+        let snapshot = Snapshot::new(store.load_catalog().await?).map_err(Refusal::from)?;
+        Ok(Self { current: RwLock::new(Arc::new(snapshot)), store: Mutex::new(store), clock })
     }
 
     /// What is in force now.
@@ -57,10 +50,9 @@ impl Configuration {
         let mut catalog = self.current().catalog.clone();
         let changes = plan(&catalog)?;
         changes.as_ref().iter().for_each(|change| catalog.apply(change));
-        let router = Router::new(&catalog).map_err(Refusal::from)?;
-        store.change(changes.as_ref().to_vec(), clock::now_millis()).await?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Snapshot { catalog, router });
+        let snapshot = Arc::new(Snapshot::new(catalog).map_err(Refusal::from)?);
+        store.change(changes.as_ref().to_vec(), self.clock.now_millis()).await?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         Ok(changes)
     }
 }

@@ -107,7 +107,7 @@ impl Feed {
     }
 
     /// Reports an activity to the watchers, and to those who come back. Without any, `activity` is not asked for.
-    pub(crate) fn tell(&self, activity: impl FnOnce() -> Activity) {
+    pub(crate) fn publish(&self, activity: impl FnOnce() -> Activity) {
         let live = self.live.receiver_count() > 0;
         let keeping = self.kept.keeping.load(Ordering::Relaxed);
         if !keeping {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn happen(feed: &Feed) {
-        feed.tell(|| Activity::Redriven { space: "s".to_owned(), deliveries: 1 });
+        feed.publish(|| Activity::Redriven { space: "s".to_owned(), deliveries: 1 });
     }
 
     /// How many entries there are, or `None` for a gap.
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn nothing_is_made_or_kept_without_watchers() {
         let feed = feed();
-        feed.tell(|| panic!("nobody watches"));
+        feed.publish(|| panic!("nobody watches"));
         let mut watcher = feed.watch(None).unwrap();
         happen(&feed);
         assert_eq!(seen(&mut watcher), Some(1));

@@ -74,14 +74,15 @@ mod gateway;
 mod metrics;
 mod options;
 mod reception;
+mod retention;
 mod server;
 #[cfg(test)]
 mod simulation;
 mod spans;
 mod store;
-mod system;
+mod system_events;
 mod tls;
-mod upkeep;
+mod wakeups;
 
 pub use activity::{Activity, DeliveryOutcome};
 pub use decide::access::AccessKeys;

@@ -18,10 +18,10 @@ use super::{
     replays, with_type,
 };
 use crate::clock;
-use crate::configuration::Snapshot;
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::refusal::{Kind, Refusal};
 use crate::decide::rules;
+use crate::decide::snapshot::Snapshot;
 use crate::decide::targets::PrivateTargets;
 
 /// The service for the port of the Config API.

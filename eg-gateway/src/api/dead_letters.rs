@@ -112,7 +112,7 @@ pub(super) async fn redrive(
     app.wakeups.wake(redriven.lanes);
     let deliveries = redriven.redriven;
     app.metrics.began(&space, deliveries);
-    app.feed.tell(|| Activity::Redriven { space, deliveries });
+    app.feed.publish(|| Activity::Redriven { space, deliveries });
     let outcome = Outcome { redriven: Some(deliveries), skipped: Some(redriven.skipped), discarded: None };
     Ok(json(StatusCode::ACCEPTED, &outcome))
 }
@@ -122,7 +122,7 @@ pub(super) async fn discard(app: &App, space: String, id: Option<String>) -> Res
     let one = id.as_deref().map(number).transpose()?;
     let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::now_millis()).await?;
     if deliveries > 0 {
-        app.feed.tell(|| Activity::Discarded { space, deliveries });
+        app.feed.publish(|| Activity::Discarded { space, deliveries });
     }
     match id {
         Some(id) if deliveries == 0 => Err(missing(&id)),

@@ -16,7 +16,7 @@ use super::errors::ApiError;
 use super::{App, answer, host};
 use crate::activity::Activity;
 use crate::clock;
-use crate::configuration::Snapshot;
+use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::authorize::{self, Authorization, Denied};
 use crate::decide::classify::{BadEvent, Classified, Draft, Incoming, classify, without_body};
 use crate::decide::delivery::Failure;
@@ -25,10 +25,11 @@ use crate::decide::event::Event;
 use crate::decide::place::Place;
 use crate::decide::reply;
 use crate::decide::router::{Matched, Target};
-use crate::decide::system::Happening;
+use crate::decide::snapshot::Snapshot;
+use crate::decide::system::{Call, SystemEvent};
 use crate::decide::trace;
 use crate::deliver::CallError;
-use crate::store::{NewEvent, Origin, StoreError};
+use crate::store::StoreError;
 
 /// A request to the Events API on its way.
 pub(super) struct Emission {
@@ -117,13 +118,13 @@ impl Emission {
             path: self.place.path.clone(),
             accepted_at: clock::now_millis(),
         };
-        self.app.reception.admit(event, origin, targets, notices)
+        self.app.reception.terms.admit(event, origin, targets, notices)
     }
 
     /// The system events about an event that is being accepted.
     fn notices(&self, event: &Event) -> Vec<NewEvent> {
-        let happening = Happening::Received { path: &self.place.path, event, headers: &self.parts.headers };
-        self.app.invoker.system().events(&self.place.space, &happening)
+        let received = SystemEvent::Received { path: &self.place.path, event, headers: &self.parts.headers };
+        self.app.system_events.arrivals(&self.place.space, &received)
     }
 
     fn classify(&self) -> Result<Classified, ApiError> {
@@ -201,7 +202,7 @@ impl Emission {
         let (space, ty) = (&subscription.space, &subscription.event_type);
         self.app.metrics.sync_received(space, ty);
         let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
-        self.app.feed.tell(|| Activity::Asked {
+        self.app.feed.publish(|| Activity::Asked {
             id: event.id().to_owned(),
             event_type: ty.clone(),
             method: method.to_owned(),
@@ -211,7 +212,7 @@ impl Emission {
         let answer = self.call(snapshot, subscription, event).await;
         self.app.metrics.sync_processed(space, ty);
         let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
-        self.app.feed.tell(|| Activity::Answered {
+        self.app.feed.publish(|| Activity::Answered {
             id: event.id().to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),
@@ -233,7 +234,10 @@ impl Emission {
         let function = snapshot.catalog.table::<Function>().get(&subscription.space, id);
         let function =
             function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
-        let reply = self.app.invoker.invoke(function, &event.outgoing()).await.inspect_err(|error| {
+        let outgoing = event.outgoing();
+        let call = Call { space: &function.space, function: id, event: &outgoing };
+        let invocation = self.app.invoker.invoke(function, &outgoing);
+        let reply = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
             tracing::warn!(function = id, %error, "function call failed");
         })?;
         let reply = reply::read(&reply).inspect_err(|_| {

@@ -34,12 +34,15 @@ use crate::budget::Budget;
 use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
 use crate::decide::targets::PrivateTargets;
-use crate::deliver::{Invoker, Wakeups};
+use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::options::Options;
 use crate::reception::Reception;
 use crate::spans::Spans;
 use crate::store::Store;
+use crate::system_events::SystemEvents;
+use crate::wakeups::Wakeups;
 
 /// How long the body of a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -49,6 +52,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) invoker: Arc<Invoker>,
+    pub(crate) system_events: SystemEvents,
     pub(crate) spans: Spans,
     pub(crate) reception: Reception,
     pub(crate) wakeups: Arc<Wakeups>,
@@ -67,6 +71,36 @@ pub(crate) struct App {
     pub(crate) strict: bool,
     /// Cancelled when the gateway has ended. Nothing that requests began goes on then.
     pub(crate) ended: CancellationToken,
+}
+
+impl App {
+    /// The APIs of the gateway that `delivering` belongs to.
+    pub(crate) fn new(
+        options: &Options,
+        delivering: &Delivering,
+        reception: Reception,
+        spans: Spans,
+        ended: CancellationToken,
+    ) -> Self {
+        Self {
+            store: delivering.store.clone(),
+            configuration: Arc::clone(&delivering.configuration),
+            invoker: Arc::clone(&delivering.invoker),
+            system_events: delivering.system_events.clone(),
+            spans,
+            wakeups: Arc::clone(&reception.wakeups),
+            reception,
+            feed: delivering.feed.clone(),
+            metrics: Arc::clone(&delivering.metrics),
+            body_limit: options.body_limit,
+            budget: Budget::new(options.memory_limit),
+            access_keys: options.access_keys.clone(),
+            private_targets: options.private_targets.clone(),
+            domain: options.domain.clone(),
+            strict: options.strict_compat,
+            ended,
+        }
+    }
 }
 
 /// Reads a body of at most `limit` bytes.

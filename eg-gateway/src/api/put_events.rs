@@ -11,10 +11,10 @@ use super::emission::Emission;
 use super::errors::ApiError;
 use super::{answer, with_type};
 use crate::clock;
-use crate::configuration::Snapshot;
+use crate::decide::arrival::NewEvent;
 use crate::decide::envelope::Stamp;
 use crate::decide::put_events::{self, BadCall, Entry, EntryError};
-use crate::store::NewEvent;
+use crate::decide::snapshot::Snapshot;
 
 const TARGET: &str = "AWSEvents.PutEvents";
 

@@ -76,7 +76,7 @@ pub(super) async fn create(app: Arc<App>, space: String, body: Body) -> Result<R
     // A client that hangs up must not leave half a replay.
     let run = {
         let (app, space, name) = (Arc::clone(&app), space.clone(), name.clone());
-        let (max_hops, by_host) = (app.reception.max_hops, app.domain.is_some());
+        let (max_hops, by_host) = (app.reception.terms.max_hops, app.domain.is_some());
         let intakes = move |stored: &StoredEvent| -> Vec<Intake> {
             let routed;
             let targets = match &only {
@@ -98,7 +98,7 @@ pub(super) async fn create(app: Arc<App>, space: String, body: Body) -> Result<R
     app.metrics.began(&space, deliveries);
     app.metrics.ended(&space, Outcome::Filtered, replayed.filtered);
     app.metrics.ended(&space, Outcome::Dead, replayed.dead);
-    app.feed.tell(|| Activity::Replayed { space, replay: name.clone(), events, deliveries });
+    app.feed.publish(|| Activity::Replayed { space, replay: name.clone(), events, deliveries });
     Ok(json(StatusCode::ACCEPTED, &Answer { replay_id: name, events, deliveries }))
 }
 

@@ -2,6 +2,7 @@
 //! What a decision needs to know comes in through parameters.
 
 pub(crate) mod access;
+pub(crate) mod arrival;
 pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod breaker;
@@ -15,9 +16,11 @@ pub(crate) mod depth;
 pub(crate) mod envelope;
 pub(crate) mod event;
 pub(crate) mod fields;
+pub(crate) mod gate;
 pub(crate) mod headers;
 pub(crate) mod ids;
 pub(crate) mod intake;
+pub(crate) mod lanes;
 pub(crate) mod pattern;
 pub(crate) mod place;
 pub(crate) mod policy;
@@ -29,6 +32,8 @@ pub(crate) mod router;
 pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod share;
+pub(crate) mod snapshot;
 pub(crate) mod system;
+pub(crate) mod system_arrivals;
 pub(crate) mod targets;
 pub(crate) mod trace;

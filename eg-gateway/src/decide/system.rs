@@ -1,5 +1,5 @@
-//! The events by which the gateway tells what it does: their types and payloads, as in Event Gateway 0.9.1, except that
-//! results and errors are the real ones, and that deliveries that are given up are told too. Whether anybody subscribed is `router`'s question.
+//! The events by which the gateway reports what it does: their types and payloads, as in Event Gateway 0.9.1, except that
+//! results and errors are the real ones, and that given-up deliveries are reported too. `router` knows who subscribed.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ use super::headers::canonical_headers;
 /// What the types of all these events begin with; nobody else may emit such.
 pub(crate) const PREFIX: &str = "eventgateway.";
 
-/// What a failed call was called in 2017. Still told to those who subscribed to it.
+/// What a failed call was called in 2017. Still emitted for those who subscribed to it.
 const FUNCTION_ERROR: &str = "gateway.info.functionError";
 
 /// Something that the gateway did.
 #[derive(Debug)]
-pub(crate) enum Happening<'a> {
+pub(crate) enum SystemEvent<'a> {
     /// An event was accepted.
     Received { path: &'a str, event: &'a Event, headers: &'a HeaderMap },
     /// A function is about to be called.
@@ -42,13 +42,13 @@ pub(crate) struct Call<'a> {
     pub(crate) event: &'a Outgoing,
 }
 
-/// Whether events of this type are made by the gateway. What happens to those is not told again: it would never end.
+/// Whether events of this type are made by the gateway. They cause no further system events: that would never end.
 pub(crate) fn is_system(event_type: &str) -> bool {
     event_type.starts_with(PREFIX) || event_type == FUNCTION_ERROR
 }
 
-impl Happening<'_> {
-    /// The types of the events that tell it.
+impl SystemEvent<'_> {
+    /// The types of the events that report it.
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {
             Self::Received { .. } => &["eventgateway.event.received"],
@@ -82,7 +82,7 @@ impl Happening<'_> {
         }
     }
 
-    /// The payload of the events that tell it. `None` when the event in question is not JSON, which none is.
+    /// The payload of the events that report it. `None` when the event in question is not JSON; all are.
     pub(crate) fn data(&self) -> Option<Box<RawValue>> {
         match self {
             Self::Received { path, event, headers } => {
@@ -173,27 +173,27 @@ mod tests {
         let outgoing = Outgoing::stored("t".to_owned(), br#"{"z":1.0,"a":2}"#.to_vec(), None);
         let call = Call { space: "s", function: "f", event: &outgoing };
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-a"), "b".parse().unwrap())]);
-        for (happening, expected) in [
+        for (event, expected) in [
             (
-                Happening::Received { path: "/p", event: &event, headers: &headers },
+                SystemEvent::Received { path: "/p", event: &event, headers: &headers },
                 r#"{"path":"/p","event":{"specversion":"1.0","id":"1","source":"/s","type":"t"},"headers":{"X-A":"b"}}"#,
             ),
-            (Happening::Invoking(call), r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2}}"#),
+            (SystemEvent::Invoking(call), r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2}}"#),
             (
-                Happening::Invoked { call, reply: b"\xffhi" },
+                SystemEvent::Invoked { call, reply: b"\xffhi" },
                 r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2},"result":"/2hp"}"#,
             ),
             (
-                Happening::Failed { call, error: "no \"luck\"" },
+                SystemEvent::Failed { call, error: "no \"luck\"" },
                 r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2},"error":{"message":"no \"luck\""}}"#,
             ),
             (
-                Happening::GivenUp { call, subscription: "u", attempts: 5, expired: false, reason: "no" },
+                SystemEvent::GivenUp { call, subscription: "u", attempts: 5, expired: false, reason: "no" },
                 r#"{"space":"s","functionId":"f","subscriptionId":"u","state":"dead","attempts":5,"reason":"no","event":{"z":1.0,"a":2}}"#,
             ),
         ] {
-            assert!(happening.types().iter().all(|ty| is_system(ty)));
-            assert_eq!(happening.data().unwrap().get(), expected);
+            assert!(event.types().iter().all(|ty| is_system(ty)));
+            assert_eq!(event.data().unwrap().get(), expected);
         }
         assert!(!is_system("gateway.info.other") && !is_system("user.created"));
     }

@@ -1,5 +1,5 @@
-//! Decides when which deliveries are attempted: loads what is due, keeps the workers busy, has written down what came of
-//! it. Keeps in memory only what is under way, and one number per function. What an attempt is, is `attempt`'s part.
+//! Schedules deliveries: loads due ones from the store, hands them to workers and has their outcomes recorded. Keeps in
+//! memory only what is under way and a few numbers per function; `attempt` makes a single attempt.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,61 +7,67 @@ use std::time::Duration;
 
 use eg_sdk::config::Function;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
 
-use super::Wakeups;
-use super::attempt::{Called, Delivering, Recorded, attempt, conclude, tell_ended};
+use super::attempt::{Called, attempt};
+use super::delivering::Delivering;
+use super::record::{Recorded, record};
+use super::{Caller, Callers};
 use crate::activity::Activity;
 use crate::clock::{self, Millis};
-use crate::decide::breaker::{Admission, Breaker};
-use crate::decide::share::{Demand, allot};
-use crate::store::{Claim, Lane, StoreError};
-use crate::upkeep;
+use crate::decide::lanes::{Circuit, Lane, Lanes};
+use crate::options::Options;
+use crate::store::{Claim, StoreError};
+use crate::wakeups::Wakeups;
 
-/// The longest sleep: bounds what a jump of the wall clock can do.
+/// The longest sleep. It bounds what a jump of the wall clock can do.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// Pause before deliveries that could not be loaded are loaded again.
+const CLAIM_PAUSE_MS: Millis = 1000;
+
+/// How much may be under way at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capacity {
+    /// Deliveries; 0 counts as 1.
+    pub(crate) workers: usize,
+    /// Bytes of their payloads; 0 counts as 1.
+    pub(crate) memory: usize,
+}
+
+impl Capacity {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self { workers: options.workers, memory: options.memory_limit }
+    }
+}
+
 /// The loop that keeps the workers busy.
-pub(crate) struct Engine {
-    delivering: Arc<Delivering>,
+pub(crate) struct Engine<C = Callers> {
+    delivering: Arc<Delivering<C>>,
     wakeups: Arc<Wakeups>,
-    workers: usize,
-    /// Bytes of payloads that may be under way.
-    memory: usize,
-    lanes: HashMap<Lane, LaneState>,
+    capacity: Capacity,
+    pub(crate) lanes: Lanes,
     running: JoinSet<Called>,
+    /// The lane and the bytes of the payload of each delivery under way.
     running_lanes: HashMap<Id, (Lane, usize)>,
-    /// Calls that ended, and whose end is not yet being written down: together it costs less.
-    ended: Vec<Called>,
-    /// Calls whose end is being written down. They keep no worker busy: what is written together with the next claims needs
-    /// no sync of its own.
+    /// Calls that ended and are not being recorded yet: recorded together, they cost less.
+    pub(crate) ended: Vec<Called>,
+    /// Calls that are being recorded. They keep no worker busy: recorded together with the next claims, they need no
+    /// sync of their own.
     recording: JoinSet<Vec<Recorded>>,
 }
 
-#[derive(Debug, Default)]
-struct LaneState {
-    in_flight: usize,
-    /// When its next delivery is due, as far as is known.
-    due: Option<Millis>,
-    breaker: Breaker,
-}
-
-impl Engine {
-    /// An engine that knows what waits in the store.
+impl<C: Caller> Engine<C> {
+    /// An engine that knows which deliveries wait in the store.
     pub(crate) async fn new(
-        delivering: Arc<Delivering>,
+        delivering: Arc<Delivering<C>>,
         wakeups: Arc<Wakeups>,
-        workers: usize,
-        memory: usize,
+        capacity: Capacity,
     ) -> Result<Self, StoreError> {
-        let waiting = delivering.store.lanes().await?;
-        let lane = |(lane, due)| (lane, LaneState { due: Some(due), ..LaneState::default() });
         Ok(Self {
-            lanes: waiting.into_iter().map(lane).collect(),
+            lanes: Lanes::new(delivering.store.lanes().await?),
             delivering,
             wakeups,
-            workers: workers.max(1),
-            memory: memory.max(1),
+            capacity: Capacity { workers: capacity.workers.max(1), memory: capacity.memory.max(1) },
             running: JoinSet::new(),
             running_lanes: HashMap::new(),
             ended: Vec::new(),
@@ -69,43 +75,10 @@ impl Engine {
         })
     }
 
-    /// Delivers until `stop`, then lets what is under way finish.
+    /// Delivers until the gateway stops, then lets what is under way finish.
     pub(crate) async fn run(mut self) {
-        let stop = self.delivering.stop.clone();
-        while !stop.is_cancelled() {
-            let now = clock::now_millis();
-            for lane in self.wakeups.take() {
-                self.due(lane, now);
-            }
-            // All that finished while the last claim was written, so that their successors share the next one.
-            while let Some(finished) = self.running.try_join_next_with_id() {
-                self.finished(finished);
-            }
-            while let Some(recorded) = self.recording.try_join_next() {
-                self.recorded(recorded);
-            }
-            self.record();
-            let wanted = self.wanted(now);
-            if wanted.is_empty() {
-                self.rest(now, &stop).await;
-                continue;
-            }
-            let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
-            let bytes = self.memory.saturating_sub(under_way);
-            let gate = upkeep::gatekeeper(&self.delivering.configuration.current(), &self.delivering.retry);
-            let system = self.delivering.invoker.system();
-            match self.delivering.store.claim(wanted.clone(), now, bytes, gate, system.teller()).await {
-                Ok((claims, told)) => {
-                    system.told(&told);
-                    claims.into_iter().for_each(|claim| self.start(claim));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot load deliveries");
-                    for (lane, _) in wanted {
-                        self.lanes.entry(lane).or_default().due = Some(now + 1000);
-                    }
-                }
-            }
+        while !self.delivering.stop.is_cancelled() {
+            self.turn().await;
         }
         while let Some(finished) = self.running.join_next_with_id().await {
             self.finished(finished);
@@ -114,76 +87,93 @@ impl Engine {
         while self.recording.join_next().await.is_some() {}
     }
 
+    /// Starts what is due; when nothing is, waits until something may have changed.
+    pub(crate) async fn turn(&mut self) {
+        let now = self.delivering.clock.now_millis();
+        for lane in self.wakeups.take() {
+            self.lanes.due(lane, now);
+        }
+        // All that finished while the last claim was written, so that their successors share the next one.
+        while let Some(finished) = self.running.try_join_next_with_id() {
+            self.finished(finished);
+        }
+        while let Some(recorded) = self.recording.try_join_next() {
+            self.recorded(recorded);
+        }
+        self.record();
+        let free_bytes = self.capacity.memory.saturating_sub(self.bytes_under_way());
+        let wanted = if free_bytes > 0 { self.wanted(now) } else { Vec::new() };
+        if wanted.is_empty() {
+            self.rest(now).await;
+        } else {
+            self.claim(wanted, now, free_bytes).await;
+        }
+    }
+
+    fn bytes_under_way(&self) -> usize {
+        self.running_lanes.values().map(|(_, bytes)| bytes).sum()
+    }
+
     /// How many deliveries of which lanes to start now.
     fn wanted(&mut self, now: Millis) -> Vec<(Lane, usize)> {
-        let under_way: usize = self.running_lanes.values().map(|(_, bytes)| bytes).sum();
-        if under_way >= self.memory {
-            return Vec::new();
-        }
-        let free = self.workers - self.running.len();
-        let catalog = &self.delivering.configuration.current().catalog;
-        let mut due: Vec<(&Lane, &mut LaneState)> =
-            self.lanes.iter_mut().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
-        // When workers are short, the lane that waits longest comes first.
-        due.sort_by_key(|(_, state)| state.due);
-        let demand = |(lane, state): &(&Lane, &mut LaneState)| {
-            let function = catalog.table::<Function>().get(&lane.space, &lane.function);
-            let limit = function.and_then(|function| function.concurrency);
-            let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let room = match state.breaker.admission(now) {
-                Admission::Free => limit.saturating_sub(state.in_flight),
-                Admission::Probe => usize::from(state.in_flight == 0),
-                Admission::Wait(_) => 0,
-            };
-            Demand { in_flight: state.in_flight, room }
+        let configuration = self.delivering.configuration.current();
+        let functions = configuration.catalog.table::<Function>();
+        let limit = |lane: &Lane| {
+            let limit = functions.get(&lane.space, &lane.function).and_then(|function| function.concurrency);
+            limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
         };
-        let demands: Vec<_> = due.iter().map(demand).collect();
-        let grants = allot(&demands, free);
-        let mut wanted = Vec::new();
-        for ((lane, state), grant) in due.into_iter().zip(grants) {
-            if let Admission::Wait(until) = state.breaker.admission(now) {
-                state.due = Some(until);
-            } else if grant > 0 {
-                if state.breaker.is_open() {
-                    state.breaker.probe(now);
-                }
-                wanted.push((lane.clone(), grant));
-            }
-        }
-        wanted
+        self.lanes.wanted(now, self.capacity.workers - self.running.len(), limit)
     }
 
     /// Waits until something may have changed.
-    async fn rest(&mut self, now: Millis, stop: &CancellationToken) {
+    async fn rest(&mut self, now: Millis) {
         // What is due already waits for a worker, not for the clock.
-        let next = self.lanes.values().filter_map(|state| state.due).filter(|due| *due > now).min();
+        let next = self.lanes.next_due(now);
         let sleep = next.map_or(LONGEST_SLEEP, |due| clock::duration(due - now).min(LONGEST_SLEEP));
         tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.wakeups.wait() => {}
+            // In a fixed order, so that a simulation can be repeated.
+            biased;
+            () = self.delivering.stop.cancelled() => {}
             Some(finished) = self.running.join_next_with_id() => self.finished(finished),
             Some(recorded) = self.recording.join_next() => self.recorded(recorded),
+            () = self.wakeups.wait() => {}
             () = tokio::time::sleep(sleep) => {}
+        }
+    }
+
+    /// Loads deliveries and starts their attempts.
+    async fn claim(&mut self, wanted: Vec<(Lane, usize)>, now: Millis, free_bytes: usize) {
+        let Delivering { store, system_events, .. } = &*self.delivering;
+        let (gate, notices) = (self.delivering.gatekeeper(), system_events.notices());
+        match store.claim(wanted.clone(), now, free_bytes, gate, notices).await {
+            Ok((claims, notices)) => {
+                system_events.announce(&notices);
+                claims.into_iter().for_each(|claim| self.start(claim));
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot load deliveries");
+                self.lanes.postpone(wanted.into_iter().map(|(lane, _)| lane), now + CLAIM_PAUSE_MS);
+            }
         }
     }
 
     fn start(&mut self, claim: Claim) {
         let Claim { lane, claimed, ended, next_due } = claim;
         for ended in ended {
-            tell_ended(&self.delivering, &lane.space, ended);
+            self.delivering.report_ended(&lane.space, ended);
         }
+        let deliveries = claimed.len();
         for claimed in claimed {
             if claimed.attempt == 1 {
-                self.delivering.metrics.waited(clock::duration(clock::now_millis() - claimed.since));
+                let waited = self.delivering.clock.now_millis() - claimed.since;
+                self.delivering.metrics.waited(clock::duration(waited));
             }
             let bytes = claimed.json.len();
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
             let id = self.running.spawn(attempt).id();
             self.running_lanes.insert(id, (lane.clone(), bytes));
-            self.lanes.entry(lane.clone()).or_default().in_flight += 1;
         }
-        self.lanes.entry(lane.clone()).or_default().due = next_due;
-        self.forget_if_idle(&lane);
+        self.lanes.began(&lane, deliveries, next_due);
     }
 
     fn finished(&mut self, finished: Result<(Id, Called), JoinError>) {
@@ -192,37 +182,26 @@ impl Engine {
             Err(error) => (broken_off(&error), None),
         };
         let Some((lane, _)) = self.running_lanes.remove(&id) else { return };
-        if let Some(state) = self.lanes.get_mut(&lane) {
-            state.in_flight -= 1;
-            let was_open = state.breaker.is_open();
-            if called.as_ref().is_some_and(|called| called.answered) {
-                state.breaker.answered();
-            } else {
-                state.breaker.failed(clock::now_millis());
-            }
-            let (space, function) = (lane.space.clone(), lane.function.clone());
-            match (was_open, state.breaker.is_open()) {
-                (false, true) => self.delivering.feed.tell(|| Activity::CircuitOpened { space, function }),
-                (true, false) => {
-                    // What the breaker held back need not wait for the next probe.
-                    state.due = state.due.map(|due| due.min(clock::now_millis()));
-                    self.delivering.feed.tell(|| Activity::CircuitClosed { space, function });
-                }
-                _ => {}
-            }
+        let answered = called.as_ref().is_some_and(|called| called.answered);
+        let circuit = self.lanes.ended(&lane, answered, self.delivering.clock.now_millis());
+        let Lane { space, function } = lane;
+        match circuit {
+            Circuit::Unchanged => {}
+            Circuit::Opened => self.delivering.feed.publish(|| Activity::CircuitOpened { space, function }),
+            Circuit::Closed => self.delivering.feed.publish(|| Activity::CircuitClosed { space, function }),
         }
-        self.forget_if_idle(&lane);
         self.ended.extend(called);
     }
 
-    /// Has written down what ended since the last time: together, but for what is given up. That also writes events, and
-    /// perhaps the configuration, and no other delivery depends on how that goes.
+    /// Has the calls recorded that ended since the last time: together, but for those whose delivery is given up. Such a
+    /// record also writes events and perhaps the configuration, and no other delivery depends on how that goes.
     fn record(&mut self) {
+        let gives_up = |called: &Called| called.finish.next.gives_up();
         let (given_up, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.ended).into_iter().partition(Called::gives_up);
+            std::mem::take(&mut self.ended).into_iter().partition(gives_up);
         let groups = given_up.into_iter().map(|called| vec![called]).chain([rest]);
         for group in groups.filter(|group| !group.is_empty()) {
-            self.recording.spawn(conclude(Arc::clone(&self.delivering), group));
+            self.recording.spawn(record(Arc::clone(&self.delivering), group));
         }
     }
 
@@ -231,27 +210,13 @@ impl Engine {
             Ok(recorded) => {
                 for Recorded { lane, due } in recorded {
                     if let Some(due) = due {
-                        self.due(lane, due);
+                        self.lanes.due(lane, due);
                     }
                 }
             }
             Err(error) => {
                 broken_off(&error);
             }
-        }
-    }
-
-    fn due(&mut self, lane: Lane, at: Millis) {
-        let state = self.lanes.entry(lane).or_default();
-        state.due = Some(state.due.map_or(at, |due| due.min(at)));
-    }
-
-    fn forget_if_idle(&mut self, lane: &Lane) {
-        let idle = |state: &LaneState| {
-            state.in_flight == 0 && state.due.is_none() && state.breaker == Breaker::default()
-        };
-        if self.lanes.get(lane).is_some_and(idle) {
-            self.lanes.remove(lane);
         }
     }
 }

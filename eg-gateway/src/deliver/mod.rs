@@ -5,13 +5,15 @@ pub(crate) mod attempt;
 #[cfg(feature = "aws")]
 mod aws;
 mod connect;
+mod delivering;
+mod disable;
 pub(crate) mod engine;
 mod http;
 mod invoker;
 mod local_lambda;
 mod plain;
+mod record;
 mod resolve;
-mod wakeups;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +30,21 @@ use crate::decide::delivery::Failure;
 use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
+pub(crate) use delivering::Delivering;
 pub(crate) use invoker::Invoker;
 #[cfg(feature = "otlp")]
 pub(crate) use plain::{PlainClient, plain_client};
-pub(crate) use wakeups::Wakeups;
+
+/// Calls functions.
+pub(crate) trait Caller: Send + Sync + 'static {
+    /// Calls `function` with the JSON of an event, once, and returns what it answered. `trace` is the span of this call.
+    fn call(
+        &self,
+        function: &Function,
+        event: Bytes,
+        trace: &TraceContext,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send;
+}
 
 /// Codes by which AWS refuses the caller, not the call.
 const DENIED: [&str; 7] = [
@@ -122,9 +135,10 @@ impl Callers {
             lambda_timeout: options.lambda_timeout,
         }
     }
+}
 
-    /// Calls `function` with the JSON of an event, once, and returns what it answered. `trace` is the span of this call.
-    pub(crate) async fn call(
+impl Caller for Callers {
+    async fn call(
         &self,
         function: &Function,
         event: Bytes,

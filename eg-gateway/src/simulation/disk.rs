@@ -1,19 +1,21 @@
 //! A real database on a disk that fails and loses power. What a crash leaves behind is what was synced, and any part of
 //! what was being written.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use fastrand::Rng;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tempfile::TempDir;
 
-use crate::store::{StoreError, deliveries, open_database};
+use super::machine::Machine;
+use crate::store::Idle;
 
 /// How a commit goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    None,
+pub(super) enum Fault {
     /// The disk reports an error; the process goes on.
     Failed,
     /// Power fails before anything is written.
@@ -24,141 +26,140 @@ enum Fault {
     After,
 }
 
-/// What a caller sees of a commit.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Commit<T> {
-    Done(T),
-    Failed,
-    /// The process is gone; `recover` starts the next one.
-    Crashed,
+/// How often the disk looks for its chance to fail, in steps of SQLite's virtual machine.
+const STEPS_PER_CHANCE: i32 = 1000;
+
+/// The disk as SQLite's hooks see it.
+#[derive(Debug, Default)]
+struct Hooks {
+    /// Switched off when a history comes to its end.
+    faulty: bool,
+    /// How the last commit went.
+    fault: Option<Fault>,
+    /// The deliveries that were changed since somebody asked.
+    changed: BTreeSet<i64>,
 }
 
 pub(super) struct Disk {
     dir: TempDir,
     generation: u32,
-    connection: Option<Connection>,
-    /// Switched off when a history comes to its end.
-    pub(super) faulty: bool,
+    machine: Arc<Machine>,
+    hooks: Arc<Mutex<Hooks>>,
 }
 
 impl Disk {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(machine: &Arc<Machine>) -> Self {
         // In memory where possible: what matters is the order of writes, which the faults play with.
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let mut disk = Self { dir: dir.unwrap(), generation: 0, connection: None, faulty: true };
-        fs::create_dir(disk.path()).unwrap();
-        disk.open();
-        disk
+        Self { dir: dir.unwrap(), generation: 0, machine: Arc::clone(machine), hooks: Arc::default() }
     }
 
     fn path(&self) -> PathBuf {
         self.dir.path().join(self.generation.to_string())
     }
 
-    fn open(&mut self) {
-        let connection = open_database(&self.path().join("db")).unwrap();
+    /// Opens the store as the gateway does, but for the thread that writes.
+    pub(super) fn open(&self, now: i64) -> Idle {
+        let mut idle = crate::store::Store::open_idle(&self.path(), now).unwrap();
+        let connection = &mut idle.connection;
         // Checkpoints happen when the history says so: between commits, as with one writer they do.
         connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-        self.connection = Some(connection);
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        self.connection.as_ref().expect("open between `recover` and the next crash")
-    }
-
-    /// One transaction.
-    pub(super) fn commit<T>(
-        &mut self,
-        rng: &mut Rng,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Commit<T> {
-        let fault = match rng.u32(..100) {
-            _ if !self.faulty => Fault::None,
-            0..3 => Fault::Failed,
-            3..5 => Fault::Before,
-            5..8 => Fault::Torn,
-            8..10 => Fault::After,
-            _ => Fault::None,
+        let (hooks, machine) = (Arc::clone(&self.hooks), Arc::clone(&self.machine));
+        // Takes the transaction back, and reports an error, where it returns `true`.
+        let commit = move || {
+            let mut hooks = hooks.lock().unwrap();
+            hooks.fault = if hooks.faulty { machine.choose(|rng| fault(rng.u32(..1000))) } else { None };
+            matches!(hooks.fault, Some(Fault::Failed | Fault::Before))
         };
-        let synced = self.log_len();
-        let transaction = self.connection.as_mut().expect("open").transaction().unwrap();
-        let result = work(&transaction).unwrap();
-        match fault {
-            Fault::Failed => {
-                transaction.rollback().unwrap();
-                return Commit::Failed;
+        connection.commit_hook(Some(commit)).unwrap();
+        let (hooks, machine) = (Arc::clone(&self.hooks), Arc::clone(&self.machine));
+        // Ends a statement, and mostly its transaction with it, as a full disk does.
+        let interrupt = move || hooks.lock().unwrap().faulty && machine.choose(|rng| rng.u32(..100) == 0);
+        connection.progress_handler(STEPS_PER_CHANCE, Some(interrupt)).unwrap();
+        let hooks = Arc::clone(&self.hooks);
+        let changed = move |_, _: &str, table: &str, row| {
+            if table == "deliveries" {
+                hooks.lock().unwrap().changed.insert(row);
             }
-            Fault::Before => {
-                transaction.rollback().unwrap();
-                self.crash();
-                return Commit::Crashed;
-            }
-            Fault::None | Fault::Torn | Fault::After => transaction.commit().unwrap(),
-        }
-        match fault {
-            Fault::None => Commit::Done(result),
-            _ => {
-                self.crash();
-                if fault == Fault::Torn {
-                    self.tear(rng, synced);
-                }
-                Commit::Crashed
-            }
-        }
+        };
+        connection.update_hook(Some(changed)).unwrap();
+        idle
     }
 
-    /// Moves the log into the database.
-    pub(super) fn checkpoint(&self) {
-        self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    /// Opens the database beside the store, to look at what is on record.
+    pub(super) fn look(&self) -> Connection {
+        let connection = Connection::open(self.path().join("event-gateway.db")).unwrap();
+        // As the store has it: statements are compiled once.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
+        connection
     }
 
-    /// Ends the process without closing anything: the next one finds a copy of the files as they are.
-    pub(super) fn crash(&mut self) {
+    pub(super) fn set_faulty(&self, faulty: bool) {
+        self.hooks.lock().unwrap().faulty = faulty;
+    }
+
+    /// How the last commit went, if it did not go well.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.hooks.lock().unwrap().fault.take()
+    }
+
+    /// The deliveries that were changed since the last call.
+    pub(super) fn changed(&self) -> BTreeSet<i64> {
+        std::mem::take(&mut self.hooks.lock().unwrap().changed)
+    }
+
+    /// Ends the process without closing anything: the next one finds a copy of the files as they are. Of what was
+    /// written behind `synced`, a part may be missing or spoiled.
+    pub(super) fn crash(&mut self, synced: Option<u64>) {
         let from = self.path();
         self.generation += 1;
         let to = self.path();
         fs::create_dir(&to).unwrap();
-        for name in ["db", "db-wal"] {
+        for name in ["event-gateway.db", "event-gateway.db-wal"] {
             if from.join(name).exists() {
                 fs::copy(from.join(name), to.join(name)).unwrap();
             }
         }
-        self.connection = None;
         fs::remove_dir_all(from).unwrap();
-    }
-
-    /// Starts the next process, as `Store::open` does.
-    pub(super) fn recover(&mut self, now: i64, repair: bool) -> Result<(), StoreError> {
-        self.open();
-        if repair {
-            deliveries::recover(self.connection.as_mut().expect("just opened"), now)?;
+        if let Some(synced) = synced {
+            self.tear(synced);
         }
-        Ok(())
     }
 
     fn log(&self) -> PathBuf {
-        self.path().join("db-wal")
+        self.path().join("event-gateway.db-wal")
     }
 
-    fn log_len(&self) -> u64 {
+    /// How long the write-ahead log is.
+    pub(super) fn log_len(&self) -> u64 {
         fs::metadata(self.log()).map_or(0, |metadata| metadata.len())
     }
 
     /// Cuts or spoils what was written after the last sync.
-    fn tear(&self, rng: &mut Rng, synced: u64) {
+    fn tear(&self, synced: u64) {
         let written = self.log_len();
         if written <= synced {
             return;
         }
-        let at = rng.u64(synced..written);
-        if rng.bool() {
+        let (at, cut, bit) = self.machine.choose(|rng| (rng.u64(synced..written), rng.bool(), rng.u32(..8)));
+        if cut {
             OpenOptions::new().write(true).open(self.log()).unwrap().set_len(at).unwrap();
         } else {
             let mut bytes = fs::read(self.log()).unwrap();
-            let at = usize::try_from(at).unwrap();
-            bytes[at] ^= 1 << rng.u32(..8);
+            bytes[usize::try_from(at).unwrap()] ^= 1 << bit;
             fs::write(self.log(), bytes).unwrap();
         }
+    }
+}
+
+/// How a commit goes by chance, from 0 to 999.
+fn fault(chance: u32) -> Option<Fault> {
+    match chance {
+        0..20 => Some(Fault::Failed),
+        20..24 => Some(Fault::Before),
+        24..30 => Some(Fault::Torn),
+        30..34 => Some(Fault::After),
+        _ => None,
     }
 }

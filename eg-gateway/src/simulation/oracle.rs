@@ -1,62 +1,62 @@
-//! What a history must come to, judged from the outside: what emitters were told, what functions saw, and what is on
-//! record in the end. Knows the promises, and nothing of how they are kept.
+//! What a history must come to, judged from the outside: what emitters were answered, what functions saw, and what is on
+//! record after each commit. Knows the promises, and nothing of how they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use eg_sdk::config::Subscription;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::target::Call;
-use super::world::{WINDOW, default_policy, subscriptions};
-use crate::decide::delivery::Next;
+use super::record::{Delivery, State};
+use super::world::{KEPT, NOTICES, WINDOW, default_policy, subscriptions};
+use crate::clock::{Millis, in_millis};
+use crate::decide::delivery::Failure;
 use crate::decide::intake::Fate;
 use crate::decide::policy;
 use crate::decide::retry::RetryPolicy;
 use crate::store::accounting::books;
 
+/// An event that somebody emitted.
 #[derive(Debug)]
-struct Offer {
-    id: String,
-    at: i64,
-    key: String,
-    fates: BTreeMap<String, Fate>,
-    acknowledged: bool,
+pub(super) struct Offer {
+    pub(super) id: String,
+    pub(super) at: Millis,
+    pub(super) key: String,
+    /// What becomes of it for each subscription.
+    pub(super) fates: BTreeMap<String, Fate>,
+    pub(super) acknowledged: bool,
 }
 
-impl Offer {
-    /// Whether it is a duplicate of one that was accepted earlier.
-    fn repeats(&self, earlier: &Self) -> bool {
-        self.id == earlier.id && earlier.at > self.at - WINDOW
-    }
+/// A call that a function got.
+#[derive(Debug, Clone)]
+struct Call {
+    subscription: String,
+    delivery: i64,
+    attempt: u32,
+    /// When the attempt began, by the wall clock.
+    started: Millis,
+    /// When the function asked for a pause, and for which.
+    asked: Option<(Millis, Duration)>,
+    accepted: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Oracle {
+    /// Looks at the database of the process that runs.
+    look: Option<Connection>,
     offers: Vec<Offer>,
     calls: Vec<Call>,
-    /// What was written down, and answered as written, about deliveries.
-    ended: BTreeMap<i64, &'static str>,
+    /// All deliveries that ever were on record, as they were last. Those that retention deleted have negative numbers of
+    /// their own: theirs are given to others.
+    deliveries: BTreeMap<i64, Delivery>,
+    /// Only the bug that forgets it in a crash needs it.
+    pub(super) seen: BTreeSet<String>,
 }
 
-/// A delivery on record.
-struct Row {
-    seq: i64,
-    event: usize,
-    subscription: String,
-    state: String,
-    since: i64,
-    reason: Option<String>,
-}
+type Finding = Result<(), String>;
 
 fn policy_of(subscription: &str) -> RetryPolicy {
-    let known: Vec<Subscription> = subscriptions();
-    let retry = known.into_iter().find(|one| one.subscription_id == subscription).and_then(|one| one.retry);
-    policy::effective(retry.as_ref(), &default_policy())
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap()
+    let known = subscriptions().into_iter().find(|one| one.subscription_id == subscription);
+    policy::effective(known.and_then(|one| one.retry).as_ref(), &default_policy())
 }
 
 impl Oracle {
@@ -66,207 +66,332 @@ impl Oracle {
     }
 
     /// Somebody emits an event.
-    pub(super) fn offered(
-        &mut self,
-        id: String,
-        at: i64,
-        key: String,
-        fates: BTreeMap<String, Fate>,
-    ) -> usize {
-        self.offers.push(Offer { id, at, key, fates, acknowledged: false });
+    pub(super) fn offered(&mut self, offer: Offer) -> usize {
+        self.offers.push(offer);
         self.offers.len() - 1
     }
 
-    /// The emitter heard 202.
+    /// The emitter got its 202.
     pub(super) fn acknowledged(&mut self, offer: usize) {
         self.offers[offer].acknowledged = true;
     }
 
-    /// A function is called.
-    pub(super) fn called(&mut self, call: Call) -> usize {
-        self.calls.push(call);
-        self.calls.len() - 1
-    }
-
-    /// What followed from a call is on disk.
-    pub(super) fn recorded(&mut self, call: usize, asked: Option<(i64, Duration)>, next: &Next) {
-        self.calls[call].asked = asked;
-        let state = match next {
-            Next::Retry { .. } => return,
-            Next::Delivered => "delivered",
-            Next::Dead { .. } | Next::Disable { .. } => "dead",
-            Next::Expired { .. } => "expired",
+    /// A function is called with an event. Its attempt is on record by then.
+    pub(super) fn called(&mut self, function: &str, event: &[u8]) -> Result<(usize, String), String> {
+        let look = self.look.as_ref().expect("a process runs");
+        let attempt = "
+            SELECT d.seq, d.attempts, a.started_at
+            FROM deliveries d JOIN events e ON e.seq = d.event
+            JOIN attempts a ON a.delivery = d.seq AND a.number = d.attempts
+            WHERE d.function_id = ?1 AND e.event = ?2 AND d.state = 'in_flight' AND a.outcome IS NULL";
+        let attempt = look
+            .prepare_cached(attempt)
+            .unwrap()
+            .query_row(params![function, event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let Some((delivery, attempt, started)) = attempt.optional().unwrap() else {
+            let event = String::from_utf8_lossy(event);
+            return Err(format!("a call of {function} has no attempt on record: {event}"));
         };
-        self.ended.insert(self.calls[call].delivery, state);
+        let subscription = function.to_owned();
+        self.calls.push(Call { subscription, delivery, attempt, started, asked: None, accepted: false });
+        Ok((self.calls.len() - 1, format!("{function} gets delivery {delivery}, attempt {attempt}")))
     }
 
-    /// A process has just started.
-    pub(super) fn started(&self, connection: &Connection) -> Result<(), String> {
-        let stuck: i64 = one(connection, "SELECT count(*) FROM deliveries WHERE state = 'in_flight'");
-        if stuck > 0 {
-            return Err(format!("{stuck} deliveries are in flight after a start"));
+    /// A function answers.
+    pub(super) fn answered(&mut self, call: usize, at: Millis, outcome: &Result<(), Failure>) {
+        let call = &mut self.calls[call];
+        call.accepted = outcome.is_ok();
+        call.asked = match outcome {
+            Err(Failure::Later(_, pause)) => Some((at, *pause)),
+            _ => None,
+        };
+    }
+
+    /// A process has just started. `latest` is the latest time that the clock ever showed.
+    pub(super) fn started(&mut self, look: Connection, latest: Millis) -> Finding {
+        self.seen.clear();
+        let all = numbers(&look, "SELECT seq FROM deliveries");
+        let in_flight = numbers(&look, "SELECT seq FROM deliveries WHERE state = 'in_flight'");
+        self.look = Some(look);
+        if let Some(delivery) = in_flight.first() {
+            return Err(format!("delivery {delivery} is in flight after a start"));
         }
-        self.calls_are_on_record(connection)
+        let known = self.deliveries.keys().copied().filter(|seq| *seq > 0);
+        self.committed(&known.chain(all).collect(), latest)
     }
 
-    fn calls_are_on_record(&self, connection: &Connection) -> Result<(), String> {
-        let mut statement = connection.prepare("SELECT delivery, number FROM attempts").unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let on_record: BTreeSet<(i64, u32)> = rows.collect::<Result<_, _>>().unwrap();
-        match self.calls.iter().find(|call| !on_record.contains(&(call.delivery, call.attempt))) {
-            Some(call) => Err(format!("a call has no attempt on record: {call:?}")),
+    /// A transaction is on disk that changed these deliveries.
+    pub(super) fn committed(&mut self, changed: &BTreeSet<i64>, latest: Millis) -> Finding {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let look = self.look.take().expect("a process runs");
+        let finding = self.compare(&look, changed, latest - in_millis(KEPT));
+        self.look = Some(look);
+        finding
+    }
+
+    /// Compares what is on record with what was; what retention deletes was accepted before `limit`.
+    fn compare(&mut self, look: &Connection, changed: &BTreeSet<i64>, limit: Millis) -> Finding {
+        for seq in changed {
+            match (Delivery::read(look, *seq), self.deliveries.get_mut(seq)) {
+                (Some(now), Some(before)) if before.is_same(&now) => {
+                    before.may_become(&now)?;
+                    *before = now.at(before.place);
+                }
+                (now, before) => {
+                    if let Some(before) = before {
+                        before.may_be_forgotten(limit)?;
+                        self.forget(*seq);
+                    }
+                    if let Some(now) = now {
+                        self.is_no_duplicate(&now)?;
+                        let place = self.deliveries.len();
+                        self.deliveries.insert(*seq, now.at(place));
+                    }
+                }
+            }
+        }
+        self.books_are_right(look)?;
+        one_at_a_time(look)
+    }
+
+    /// Gives a delivery that retention deleted another number.
+    fn forget(&mut self, seq: i64) {
+        let Some(mut delivery) = self.deliveries.remove(&seq) else { return };
+        delivery.seq = -1 - i64::try_from(delivery.place).unwrap();
+        for call in self.calls.iter_mut().filter(|call| call.delivery == seq) {
+            call.delivery = delivery.seq;
+        }
+        self.deliveries.insert(delivery.seq, delivery);
+    }
+
+    /// Counters and records agree with all that ever was on record.
+    fn books_are_right(&self, look: &Connection) -> Finding {
+        let books = books(look).unwrap().remove("default").unwrap_or_default();
+        let count = |states: &[State]| {
+            let counted = self.deliveries.values().filter(|delivery| states.contains(&delivery.state));
+            i64::try_from(counted.count()).unwrap()
+        };
+        for (name, booked, found) in [
+            ("delivered", books.delivered, count(&[State::Delivered])),
+            ("pending", books.pending, count(&[State::Pending, State::InFlight])),
+            ("dead", books.dead, count(&[State::Dead])),
+            ("expired", books.expired, count(&[State::Expired])),
+            ("filtered", books.filtered, count(&[State::Filtered])),
+        ] {
+            if booked != found {
+                return Err(format!("the books have {booked} {name} deliveries, and there were {found}"));
+            }
+        }
+        if books.balanced() { Ok(()) } else { Err(format!("the books do not balance: {books:?}")) }
+    }
+
+    /// A new event repeats none that was accepted before it and is not forgotten.
+    fn is_no_duplicate(&self, new: &Delivery) -> Finding {
+        let Some(offer) = new.offer.filter(|_| new.subscription != NOTICES) else { return Ok(()) };
+        let offer = self.offers.get(offer).ok_or_else(|| format!("event {} was never offered", new.event))?;
+        let repeated = |earlier: &&Delivery| {
+            let known = earlier.seq > 0 && earlier.subscription != NOTICES && earlier.offer != new.offer;
+            earlier.offer.filter(|_| known).is_some_and(|earlier| {
+                let earlier = &self.offers[earlier];
+                earlier.id == offer.id && earlier.at > offer.at - in_millis(WINDOW)
+            })
+        };
+        match self.deliveries.values().find(repeated) {
+            Some(_) => Err(format!("event {} was accepted twice", offer.id)),
             None => Ok(()),
         }
     }
 
+    /// How many deliveries have not come to an end.
+    pub(super) fn unfinished(&self) -> usize {
+        self.deliveries.values().filter(|delivery| !delivery.state.is_final()).count()
+    }
+
+    /// Nothing has been due since `limit` and waits.
+    pub(super) fn nothing_is_overdue(&self, limit: Millis) -> Finding {
+        let look = self.look.as_ref().expect("a process runs");
+        let overdue = format!("SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < {limit}");
+        match numbers(look, &overdue)[..] {
+            [0] => Ok(()),
+            _ => Err(format!("deliveries are overdue, and every function works: due before {limit}")),
+        }
+    }
+
+    /// The dead letters that nobody has discarded.
+    pub(super) fn dead_letters(&self) -> Vec<i64> {
+        let letters = self.deliveries.values().filter(|delivery| delivery.is_dead_letter());
+        letters.map(|delivery| delivery.seq).collect()
+    }
+
+    /// These events have reached every function that is to get them, apart from those that wait for their order.
+    pub(super) fn reached(&self, offers: &[usize]) -> Finding {
+        for offer in offers {
+            let to_deliver = |(subscription, fate): &(&String, &Fate)| {
+                *subscription != "ordered" && matches!(fate, Fate::Deliver { .. })
+            };
+            for (subscription, _) in self.offers[*offer].fates.iter().filter(to_deliver) {
+                let delivery = self.find(*offer, subscription)?;
+                if !self.calls.iter().any(|call| call.delivery == delivery.seq) {
+                    return Err(format!("a new event is overdue, and {subscription} works: {delivery:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The one delivery of an event to a subscription.
+    fn find(&self, offer: usize, subscription: &str) -> Result<&Delivery, String> {
+        let mut found = self
+            .deliveries
+            .values()
+            .filter(|delivery| delivery.offer == Some(offer) && delivery.subscription == subscription);
+        match (found.next(), found.next()) {
+            (Some(delivery), None) => Ok(delivery),
+            (None, _) => {
+                Err(format!("event {} was acknowledged, and lost for {subscription}", self.offers[offer].id))
+            }
+            (Some(_), Some(_)) => Err(format!("offer {offer} has two deliveries for {subscription}")),
+        }
+    }
+
     /// Everything has come to rest.
-    pub(super) fn judge(&self, connection: &Connection) -> Result<(), String> {
-        let intact: String = one(connection, "PRAGMA integrity_check");
+    pub(super) fn judge(&self) -> Finding {
+        let look = self.look.as_ref().expect("a process runs");
+        let intact: String = look.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         if intact != "ok" {
             return Err(format!("the database is broken: {intact}"));
         }
-        let events = self.events(connection)?;
-        let rows = Self::rows(connection, &events);
-        self.nothing_is_lost(&events, &rows)?;
-        self.calls_are_on_record(connection)?;
-        self.ends_are_final(&rows)?;
-        self.attempts_keep_the_policy(connection, &rows)?;
-        self.order_is_kept(&rows)?;
-        let books = books(connection).unwrap();
-        let books = books.get("default").cloned().unwrap_or_default();
-        if !books.balanced() || books.pending != 0 {
-            return Err(format!("the books do not balance: {books:?}"));
+        self.nothing_is_lost()?;
+        self.given_up_deliveries_are_reported_once()?;
+        for delivery in self.deliveries.values() {
+            let calls: Vec<&Call> = self.calls.iter().filter(|call| call.delivery == delivery.seq).collect();
+            end_has_a_cause(delivery, &calls)?;
+            attempts_keep_the_policy(delivery, &calls)?;
         }
-        Ok(())
+        self.order_is_kept()
     }
 
-    /// The offer behind each event on record, by its number there.
-    fn events(&self, connection: &Connection) -> Result<BTreeMap<i64, usize>, String> {
-        let query = "SELECT seq, json_extract(CAST(event AS TEXT), '$.offer') FROM events ORDER BY seq";
-        let mut statement = connection.prepare(query).unwrap();
-        let row =
-            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, usize::try_from(row.get::<_, i64>(1)?).unwrap()));
-        let rows = statement.query_map([], row).unwrap();
-        let rows: BTreeMap<i64, usize> = rows.collect::<Result<_, _>>().unwrap();
-        for (seq, offer) in &rows {
-            let offer = self.offers.get(*offer).ok_or_else(|| format!("event {seq} was never offered"))?;
-            let mut earlier = rows.range(..seq).map(|(_, earlier)| &self.offers[*earlier]);
-            if earlier.any(|earlier| offer.repeats(earlier)) {
-                return Err(format!("event {} was accepted twice", offer.id));
-            }
-        }
-        Ok(rows)
-    }
-
-    fn rows(connection: &Connection, events: &BTreeMap<i64, usize>) -> Vec<Row> {
-        let mut statement = connection
-            .prepare("SELECT seq, event, subscription_id, state, since, reason FROM deliveries ORDER BY seq")
-            .unwrap();
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok(Row {
-                seq: row.get(0)?,
-                event: events[&row.get::<_, i64>(1)?],
-                subscription: row.get(2)?,
-                state: row.get(3)?,
-                since: row.get(4)?,
-                reason: row.get(5)?,
-            })
-        };
-        statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
-    }
-
-    fn nothing_is_lost(&self, events: &BTreeMap<i64, usize>, rows: &[Row]) -> Result<(), String> {
-        let kept: BTreeSet<usize> = events.values().copied().collect();
+    fn nothing_is_lost(&self) -> Finding {
+        let kept: BTreeSet<usize> = self
+            .deliveries
+            .values()
+            .filter(|one| one.subscription != NOTICES)
+            .filter_map(|one| one.offer)
+            .collect();
         for (n, offer) in self.offers.iter().enumerate().filter(|(_, offer)| offer.acknowledged) {
             // For a duplicate, the first one answers.
-            let first = |other: &&usize| offer.repeats(&self.offers[**other]);
-            let Some(event) = kept.get(&n).or_else(|| kept.range(..n).find(first)) else {
+            let first = |other: &&usize| {
+                let other = &self.offers[**other];
+                other.id == offer.id && other.at > offer.at - in_millis(WINDOW)
+            };
+            let Some(kept) = kept.get(&n).or_else(|| kept.iter().find(first)) else {
                 return Err(format!("event {} was acknowledged, and lost", offer.id));
             };
-            for (subscription, fate) in &self.offers[*event].fates {
-                let mut found =
-                    rows.iter().filter(|row| row.event == *event && row.subscription == *subscription);
-                let (Some(row), None) = (found.next(), found.next()) else {
-                    return Err(format!("event {} was acknowledged, and lost for {subscription}", offer.id));
-                };
+            for (subscription, fate) in &self.offers[*kept].fates {
+                let delivery = self.find(*kept, subscription)?;
                 let fits = match fate {
-                    Fate::Deliver { .. } => matches!(row.state.as_str(), "delivered" | "dead" | "expired"),
-                    Fate::Filtered { .. } => row.state == "filtered",
-                    Fate::Dead { .. } => row.state == "dead",
+                    Fate::Deliver { .. } => {
+                        matches!(delivery.state, State::Delivered | State::Dead | State::Expired)
+                    }
+                    Fate::Filtered { .. } => delivery.state == State::Filtered,
+                    Fate::Dead { .. } => delivery.state == State::Dead,
                 };
                 if !fits {
-                    return Err(format!("event {} is {} for {subscription}: {fate:?}", offer.id, row.state));
+                    return Err(format!("{fate:?} was decided, and came to {delivery:?}"));
                 }
             }
         }
         Ok(())
     }
 
-    fn ends_are_final(&self, rows: &[Row]) -> Result<(), String> {
-        for row in rows {
-            let delivered = row.state == "delivered";
-            let accepted = self.calls.iter().any(|call| call.delivery == row.seq && call.accepted);
-            if delivered && !accepted {
-                return Err(format!("delivery {} is on record as made, and no function took it", row.seq));
-            }
-            if !delivered && row.reason.is_none() {
-                return Err(format!("delivery {} is {} without a reason", row.seq, row.state));
-            }
-            if self.ended.get(&row.seq).is_some_and(|state| *state != row.state) {
-                return Err(format!(
-                    "delivery {} was {}, and is {}",
-                    row.seq, self.ended[&row.seq], row.state
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn attempts_keep_the_policy(&self, connection: &Connection, rows: &[Row]) -> Result<(), String> {
-        for row in rows {
-            let policy = policy_of(&row.subscription);
-            let max_age = millis(policy.max_age);
-            let failed =
-                format!("SELECT count(*) FROM attempts WHERE outcome = 'failed' AND delivery = {}", row.seq);
-            let failed: u32 = one(connection, &failed);
-            if failed > policy.attempts {
-                return Err(format!("delivery {} failed {failed} times, of {}", row.seq, policy.attempts));
-            }
-            let calls: Vec<&Call> = self.calls.iter().filter(|call| call.delivery == row.seq).collect();
-            for (n, call) in calls.iter().enumerate() {
-                if call.at - row.since > max_age {
-                    let age = call.at - row.since;
-                    return Err(format!("delivery {} was attempted at an age of {age} ms", row.seq));
-                }
-                let Some(((at, pause), next)) = call.asked.zip(calls.get(n + 1)) else { continue };
-                let left = (max_age - (at - row.since).max(0)).max(0);
-                if next.at < at + millis(pause).min(left) {
-                    return Err(format!(
-                        "delivery {} asked for a pause of {pause:?} at {at}: {next:?}",
-                        row.seq
-                    ));
-                }
+    /// One event reports each delivery that was given up, unless a change of the configuration did that.
+    fn given_up_deliveries_are_reported_once(&self) -> Finding {
+        for delivery in self.deliveries.values().filter(|delivery| delivery.subscription != NOTICES) {
+            let given_up = matches!(delivery.state, State::Dead | State::Expired);
+            let disabled = delivery.reason().starts_with("the subscription is disabled");
+            let about = Some(delivery.subscription.as_str());
+            let reports = self.deliveries.values().filter(|notice| {
+                notice.subscription == NOTICES
+                    && notice.offer == delivery.offer
+                    && notice.about.as_deref() == about
+            });
+            let reports = reports.count();
+            if reports != usize::from(given_up) && !(disabled && reports == 0) {
+                return Err(format!("{reports} events report this delivery: {delivery:?}"));
             }
         }
         Ok(())
     }
 
-    fn order_is_kept(&self, rows: &[Row]) -> Result<(), String> {
-        let keys: BTreeMap<i64, &str> =
-            rows.iter().map(|row| (row.seq, self.offers[row.event].key.as_str())).collect();
-        let mut last = BTreeMap::<&str, i64>::new();
+    fn order_is_kept(&self) -> Finding {
+        let mut last = BTreeMap::<&str, &Delivery>::new();
         for call in self.calls.iter().filter(|call| call.subscription == "ordered") {
-            let Some(key) = keys.get(&call.delivery) else { continue };
-            let latest = last.entry(key).or_insert(call.delivery);
-            if call.delivery < *latest {
-                return Err(format!("delivery {latest} overtook {}, event {}", call.delivery, call.event));
+            let delivery = &self.deliveries[&call.delivery];
+            let Some(offer) = delivery.offer else { continue };
+            let latest = last.entry(&self.offers[offer].key).or_insert(delivery);
+            if delivery.place < latest.place {
+                return Err(format!("{latest:?} overtook {delivery:?}"));
             }
-            *latest = call.delivery;
+            *latest = delivery;
         }
         Ok(())
     }
 }
 
-fn one<T: rusqlite::types::FromSql>(connection: &Connection, query: &str) -> T {
-    connection.query_row(query, [], |row| row.get(0)).unwrap()
+/// Of the unfinished deliveries that share a key, exactly one is in flight or has a due time.
+fn one_at_a_time(look: &Connection) -> Finding {
+    let query = "SELECT count(*) FROM (
+        SELECT 1 FROM deliveries WHERE order_key IS NOT NULL AND state IN ('pending', 'in_flight')
+        GROUP BY subscription_id, order_key HAVING sum(due_at IS NOT NULL) <> 1)";
+    match numbers(look, query)[..] {
+        [0] => Ok(()),
+        _ => Err("of the deliveries that share a key, not exactly one has its turn".to_owned()),
+    }
+}
+
+fn end_has_a_cause(delivery: &Delivery, calls: &[&Call]) -> Finding {
+    let delivered = delivery.state == State::Delivered;
+    if delivered && !calls.iter().any(|call| call.accepted) {
+        return Err(format!("delivery {} is on record as made, and no function took it", delivery.seq));
+    }
+    if !delivered && delivery.reason().is_empty() {
+        return Err(format!("delivery {} has ended without a reason: {delivery:?}", delivery.seq));
+    }
+    Ok(())
+}
+
+fn attempts_keep_the_policy(delivery: &Delivery, calls: &[&Call]) -> Finding {
+    let policy = policy_of(&delivery.subscription);
+    let max_age = in_millis(policy.max_age);
+    let failed = delivery.attempts.iter().filter(|attempt| attempt.failed).count();
+    if failed > usize::try_from(policy.attempts).unwrap() {
+        return Err(format!("delivery {} failed {failed} times, of {}", delivery.seq, policy.attempts));
+    }
+    for (n, call) in calls.iter().enumerate() {
+        let age = call.started - delivery.since;
+        if age > max_age {
+            return Err(format!("delivery {} was attempted at an age of {age} ms", delivery.seq));
+        }
+        // What a crash kept from being recorded does not count.
+        let recorded = delivery.attempts.iter().any(|one| one.number == call.attempt && one.failed);
+        let Some(((at, pause), next)) = call.asked.filter(|_| recorded).zip(calls.get(n + 1)) else {
+            continue;
+        };
+        let left = (max_age - (at - delivery.since).max(0)).max(0);
+        if next.started < at + in_millis(pause).min(left) {
+            return Err(format!(
+                "delivery {} asked for a pause of {pause:?} at {at}: {next:?}",
+                delivery.seq
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn numbers(look: &Connection, query: &str) -> Vec<i64> {
+    let mut statement = look.prepare_cached(query).unwrap();
+    let number = |row: &Row<'_>| row.get(0);
+    statement.query_map([], number).unwrap().collect::<Result<_, _>>().unwrap()
 }

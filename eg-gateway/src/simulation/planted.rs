@@ -1,50 +1,174 @@
-//! Mistakes that take more than a line to make.
+//! Mistakes that a gateway could make, planted where the simulation meets it: in the database as triggers, in the engine
+//! between two of its turns, in what it is started with. The gateway's own code stays as it ships.
 
-use fastrand::Rng;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eg_sdk::config::Subscription;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::disk::{Commit, Disk};
-use crate::store::Finish;
+use super::Bug;
+use super::functions::Functions;
+use super::world::World;
+use crate::decide::lanes::{Lane, LaneState};
+use crate::decide::retry::RetryPolicy;
+use crate::deliver::Delivering;
+use crate::deliver::attempt::Called;
+use crate::deliver::engine::Engine;
 use crate::store::deliveries::finish_attempt;
 
-/// Moves a delivery to the dead letters in two transactions: out, then in.
-pub(super) fn bury_in_two_steps(disk: &mut Disk, rng: &mut Rng, finish: &Finish) -> Commit<()> {
-    let delivery = finish.delivery;
-    let (row, attempts) = {
-        let transaction = disk.connection().unchecked_transaction().unwrap();
-        finish_attempt(&transaction, finish).unwrap();
-        let row = rows(&transaction, &format!("SELECT * FROM deliveries WHERE seq = {delivery}"));
-        let attempts = rows(&transaction, &format!("SELECT * FROM attempts WHERE delivery = {delivery}"));
-        transaction.rollback().unwrap();
-        (row, attempts)
-    };
-    let out = |connection: &Connection| {
-        connection.execute("DELETE FROM attempts WHERE delivery = ?1", [delivery])?;
-        connection.execute("DELETE FROM deliveries WHERE seq = ?1", [delivery])
-    };
-    match disk.commit(rng, out) {
-        Commit::Done(_) => {}
-        Commit::Failed => return Commit::Failed,
-        Commit::Crashed => return Commit::Crashed,
+/// A policy as the gateway sees it.
+pub(super) fn policy(policy: RetryPolicy, bug: Bug) -> RetryPolicy {
+    match bug {
+        Bug::AgeIgnored => RetryPolicy { max_age: Duration::from_secs(1_000_000), ..policy },
+        _ => policy,
     }
-    loop {
-        let into = |connection: &Connection| {
-            put(connection, "deliveries", &row)?;
-            put(connection, "attempts", &attempts)
-        };
-        match disk.commit(rng, into) {
-            Commit::Failed => {}
-            commit => return commit,
+}
+
+/// A subscription as the gateway sees it.
+pub(super) fn subscription(subscription: Subscription, bug: Bug) -> Subscription {
+    match bug {
+        Bug::AgeIgnored => Subscription { retry: None, ..subscription },
+        _ => subscription,
+    }
+}
+
+/// What the database does beside what it is asked for.
+pub(super) fn triggers(bug: Bug) -> &'static str {
+    match bug {
+        Bug::AttemptNotPersisted => {
+            "CREATE TRIGGER planted BEFORE INSERT ON attempts BEGIN SELECT RAISE(IGNORE); END"
+        }
+        Bug::OutcomeNotRecorded => {
+            "CREATE TRIGGER planted AFTER UPDATE OF state ON deliveries
+             WHEN OLD.state = 'in_flight' AND NEW.state IN ('dead', 'expired')
+             BEGIN UPDATE attempts SET outcome = NULL WHERE delivery = NEW.seq AND number = NEW.attempts; END"
+        }
+        Bug::OrderIgnored => {
+            "CREATE TRIGGER planted AFTER INSERT ON deliveries WHEN NEW.order_key IS NOT NULL
+             BEGIN UPDATE deliveries SET order_key = NULL, due_at = since WHERE seq = NEW.seq; END"
+        }
+        Bug::NoRecovery => {
+            "CREATE TRIGGER planted BEFORE UPDATE OF state ON deliveries
+             WHEN OLD.state = 'in_flight' AND NEW.state = 'pending' AND NEW.failures = OLD.failures
+             BEGIN SELECT RAISE(IGNORE); END"
+        }
+        Bug::RetentionDoesNotCount => {
+            "CREATE TRIGGER planted BEFORE INSERT ON counters WHEN NEW.name LIKE 'retired %'
+             BEGIN SELECT RAISE(IGNORE); END"
+        }
+        Bug::RetentionCountsWrongly => {
+            "CREATE TRIGGER planted BEFORE INSERT ON counters WHEN NEW.name = 'retired expired'
+             BEGIN
+                 INSERT INTO counters VALUES (NEW.space, 'retired delivered', NEW.value)
+                     ON CONFLICT DO UPDATE SET value = value + excluded.value;
+                 SELECT RAISE(IGNORE);
+             END"
+        }
+        Bug::RetentionDeletesUnfinished => {
+            "CREATE TRIGGER planted AFTER DELETE ON events
+             BEGIN
+                 INSERT INTO counters SELECT space, 'retired delivered', 1 FROM deliveries
+                     WHERE state = 'pending' AND event = (SELECT max(seq) FROM events)
+                     ON CONFLICT DO UPDATE SET value = value + 1;
+                 DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries
+                     WHERE state = 'pending' AND event = (SELECT max(seq) FROM events));
+                 DELETE FROM deliveries WHERE state = 'pending' AND event = (SELECT max(seq) FROM events);
+             END"
+        }
+        _ => "",
+    }
+}
+
+/// Runs the engine; between its turns, what a bug leaves out of it is undone.
+pub(super) async fn run(
+    mut engine: Engine<Functions>,
+    delivering: Arc<Delivering<Functions>>,
+    world: Arc<World>,
+) {
+    let mut opened = BTreeSet::new();
+    let tampers = matches!(
+        world.bug,
+        Bug::DueTimeLost
+            | Bug::FailedClaimLost
+            | Bug::GivenUpNotRecorded
+            | Bug::BreakerNeverCloses
+            | Bug::DeadLetterNotAtomic
+    );
+    if !tampers {
+        return engine.run().await;
+    }
+    while !delivering.stop.is_cancelled() {
+        engine.turn().await;
+        let now = world.machine.now();
+        match world.bug {
+            Bug::DueTimeLost => forget_due(&mut engine, |due| due > now),
+            // Only a claim that failed is put off by exactly that much.
+            Bug::FailedClaimLost => forget_due(&mut engine, |due| due == now + 1000),
+            Bug::GivenUpNotRecorded => drop(take_given_up(&mut engine)),
+            Bug::BreakerNeverCloses => reopen(&mut engine, &mut opened, now),
+            Bug::DeadLetterNotAtomic => {
+                for called in take_given_up(&mut engine) {
+                    tokio::spawn(bury_in_two_steps(Arc::clone(&delivering), called));
+                }
+            }
+            _ => {}
         }
     }
 }
 
-fn rows(connection: &Connection, query: &str) -> Vec<Vec<Value>> {
-    let mut statement = connection.prepare(query).unwrap();
+fn forget_due(engine: &mut Engine<Functions>, forgotten: impl Fn(i64) -> bool) {
+    for state in engine.lanes.0.values_mut().filter(|state| state.due.is_some_and(&forgotten)) {
+        state.due = None;
+    }
+}
+
+fn take_given_up(engine: &mut Engine<Functions>) -> Vec<Called> {
+    engine.ended.extract_if(.., |called| called.finish.next.gives_up()).collect()
+}
+
+/// Keeps breakers open that were open once.
+fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: i64) {
+    for lane in opened.iter() {
+        engine.lanes.0.entry(lane.clone()).or_default();
+    }
+    for (lane, LaneState { breaker, .. }) in &mut engine.lanes.0 {
+        if breaker.is_open() {
+            opened.insert(lane.clone());
+        }
+        while opened.contains(lane) && !breaker.is_open() {
+            breaker.failed(now);
+        }
+    }
+}
+
+/// Moves a delivery to the dead letters in two transactions: out, then in.
+async fn bury_in_two_steps(delivering: Arc<Delivering<Functions>>, called: Called) {
+    let delivery = called.finish.delivery;
+    let out = move |connection: &Connection| {
+        finish_attempt(connection, &called.finish)?;
+        let row = rows(connection, &format!("SELECT * FROM deliveries WHERE seq = {delivery}"))?;
+        let attempts = rows(connection, &format!("SELECT * FROM attempts WHERE delivery = {delivery}"))?;
+        connection.execute("DELETE FROM attempts WHERE delivery = ?1", [delivery])?;
+        connection.execute("DELETE FROM deliveries WHERE seq = ?1", [delivery])?;
+        Ok((row, attempts))
+    };
+    let Ok((row, attempts)) = delivering.store.write(out).await else { return };
+    let into = move |connection: &Connection| {
+        put(connection, "deliveries", &row)?;
+        put(connection, "attempts", &attempts)
+    };
+    // A crash between the two, or a failure of the second, loses the delivery.
+    let _ = delivering.store.write(into).await;
+}
+
+fn rows(connection: &Connection, query: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let mut statement = connection.prepare(query)?;
     let columns = statement.column_count();
-    let rows = statement.query_map([], |row| (0..columns).map(|column| row.get(column)).collect()).unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
+    let rows = statement.query_map([], |row| (0..columns).map(|column| row.get(column)).collect())?;
+    rows.collect()
 }
 
 fn put(connection: &Connection, table: &str, rows: &[Vec<Value>]) -> rusqlite::Result<()> {

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::deliveries::Lane;
 use super::{Store, StoreError};
+use crate::decide::lanes::Lane;
 
 /// Which dead letters to read: those of one space, the newest first.
 #[derive(Debug, Clone)]

@@ -1,36 +1,15 @@
 //! The states of deliveries: claiming what is due, moving on what was attempted, starting over after a stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::events::NewEvent;
-use super::notices::{Teller, tell, tell_one};
+use super::notices::Notices;
 use super::{Store, StoreError};
+use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
-
-/// The deliveries to one function wait in one line.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Lane {
-    pub(crate) space: String,
-    pub(crate) function: String,
-}
-
-/// A delivery that is due, and what decides whether it is attempted.
-#[derive(Debug)]
-pub(crate) struct Candidate<'a> {
-    pub(crate) space: &'a str,
-    pub(crate) subscription_id: &'a str,
-    /// Failed attempts so far.
-    pub(crate) failures: u32,
-    /// When its age began.
-    pub(crate) since: i64,
-    pub(crate) now: i64,
-}
-
-/// Decides whether deliveries that are due are attempted.
-pub(crate) type Gatekeeper = Arc<dyn Fn(&Candidate<'_>) -> Gate + Send + Sync>;
+use crate::decide::gate::{Candidate, Gatekeeper};
+use crate::decide::lanes::Lane;
 
 /// A delivery whose next attempt has begun.
 #[derive(Debug)]
@@ -116,41 +95,42 @@ impl Store {
     }
 
     /// Begins the next attempt of deliveries that are due at `now` and that `gate` lets through, at most so many of
-    /// each lane, and no more once their payloads exceed `bytes`. They are in flight when this returns.
+    /// each lane, and no more once their payloads exceed `bytes`. They are in flight when this returns. The events are the
+    /// notices of the deliveries that were given up.
     pub(crate) async fn claim(
         &self,
         lanes: Vec<(Lane, usize)>,
         now: i64,
         bytes: usize,
         gate: Gatekeeper,
-        teller: Teller,
+        notices: Notices,
     ) -> Result<(Vec<Claim>, Vec<NewEvent>), StoreError> {
         let claim = move |connection: &Connection| {
             let mut bytes = bytes;
             let lane = |(lane, limit)| claim_lane(connection, lane, limit, now, &mut bytes, &gate);
             let claims: Vec<Claim> = lanes.iter().cloned().map(lane).collect::<Result<_, _>>()?;
-            let told = tell(connection, claims.iter().flat_map(|claim| &claim.ended), &teller)?;
-            Ok((claims, told))
+            let ended = claims.iter().flat_map(|claim| &claim.ended);
+            let notices = notices.write_all(connection, ended.map(|ended| ended.delivery))?;
+            Ok((claims, notices))
         };
         self.writer.run(claim).await
     }
 
-    /// Writes down how attempts ended and what follows from that. What comes back are the events that tell of deliveries
-    /// that are given up.
+    /// Records how attempts ended and what follows from that. Returns the notices of the deliveries that were given up.
     pub(crate) async fn finish(
         &self,
         finishes: Vec<Finish>,
-        teller: Teller,
+        notices: Notices,
     ) -> Result<Vec<NewEvent>, StoreError> {
         let finish = move |connection: &Connection| {
-            let mut told = Vec::new();
+            let mut written = Vec::new();
             for finish in &finishes {
                 finish_attempt(connection, finish)?;
                 if finish.next.gives_up() {
-                    told.extend(tell_one(connection, finish.delivery, &teller)?);
+                    written.extend(notices.write(connection, finish.delivery)?);
                 }
             }
-            Ok(told)
+            Ok(written)
         };
         self.writer.run(finish).await
     }
@@ -204,7 +184,7 @@ pub(crate) fn claim_lane(
             now,
         };
         let gate = match row.get(10)? {
-            true => gate(&candidate),
+            true => gate.check(&candidate),
             false => Gate::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
         };
         let (expired, reason) = match gate {

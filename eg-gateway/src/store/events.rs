@@ -5,40 +5,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
-use crate::decide::event::Event;
+use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
-
-/// Where and when an event came in.
-#[derive(Debug, Clone)]
-pub(crate) struct Origin {
-    pub(crate) space: String,
-    pub(crate) method: String,
-    /// Within the space.
-    pub(crate) path: String,
-    /// Milliseconds since the epoch.
-    pub(crate) accepted_at: i64,
-}
-
-/// An event to accept.
-#[derive(Debug)]
-pub(crate) struct NewEvent {
-    pub(crate) event: Event,
-    pub(crate) origin: Origin,
-    /// One delivery is made for each.
-    pub(crate) intakes: Vec<Intake>,
-    /// The event is a duplicate of an event accepted after this time that has the same source and id, and was sent to
-    /// the same place as the same type. `None`: the event is accepted in any case.
-    pub(crate) unique_since: Option<i64>,
-    /// System events about this event: stored before it, and not when it is a duplicate.
-    pub(crate) notices: Vec<NewEvent>,
-}
-
-impl NewEvent {
-    /// All that is stored when this event is, in that order.
-    pub(crate) fn with_notices(&self) -> impl Iterator<Item = &Self> {
-        self.notices.iter().chain([self])
-    }
-}
 
 /// What accepting came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

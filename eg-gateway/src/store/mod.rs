@@ -1,5 +1,5 @@
 //! What the gateway keeps on disk: configuration, accepted events, and the deliveries that follow from them, in one
-//! SQLite database. Decides nothing: what a row becomes is decided in `decide` and handed in.
+//! SQLite database. Decides nothing: `decide` decides what a row becomes, and the result is handed in.
 //!
 //! # What always holds
 //! 1. An event is acknowledged only after the transaction that holds it *and one delivery for each matched
@@ -30,9 +30,9 @@ pub(crate) mod events;
 mod migrate;
 mod notices;
 mod replay;
+pub(crate) mod retention;
 mod schema;
 mod search;
-pub(crate) mod upkeep;
 mod writer;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -44,18 +44,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use self::writer::Writer;
+use self::writer::{Queue, Writer};
 pub(crate) use accounting::Books;
 pub(crate) use backlog::Backlog;
 pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
-pub(crate) use deliveries::{Candidate, Claim, Claimed, Ended, Finish, Gatekeeper, Lane};
-pub(crate) use events::{Accepted, NewEvent, Origin};
-pub(crate) use notices::{Loss, Teller};
+pub(crate) use deliveries::{Claim, Claimed, Ended, Finish};
+pub(crate) use events::Accepted;
+pub(crate) use notices::Notices;
 pub(crate) use replay::Range;
-#[cfg(test)]
-pub(crate) use schema::open as open_database;
+pub(crate) use retention::Limits;
 pub(crate) use search::{Delivery, EventQuery, StoredEvent};
-pub(crate) use upkeep::Limits;
 
 /// The open store. Clones share it.
 #[derive(Debug, Clone)]
@@ -66,6 +64,13 @@ pub(crate) struct Store {
     full: Arc<AtomicBool>,
     // Held as long as the store is open; the operating system lets go of it when the process ends in any way.
     lock: Arc<File>,
+}
+
+/// An open store and what its writer works with: whoever holds this takes writes from the queue and commits them.
+pub(crate) struct Idle {
+    pub(crate) store: Store,
+    pub(crate) connection: Connection,
+    pub(crate) queue: Queue,
 }
 
 /// Why the store cannot be opened or did not do what was asked.
@@ -122,6 +127,13 @@ impl Store {
     ///
     /// Blocks; not for use on an async thread.
     pub(crate) fn open(dir: &Path, now: i64) -> Result<Self, StoreError> {
+        let Idle { store, connection, queue } = Self::open_idle(dir, now)?;
+        store.writer.start(connection, queue)?;
+        Ok(store)
+    }
+
+    /// Opens the store without the thread that writes.
+    pub(crate) fn open_idle(dir: &Path, now: i64) -> Result<Idle, StoreError> {
         let file_error =
             |path: &Path, e: &io::Error| StoreError::File { path: path.to_owned(), reason: e.to_string() };
         if !dir.is_dir() {
@@ -138,13 +150,10 @@ impl Store {
         private_file(&path).map_err(|e| file_error(&path, &e))?;
         let mut connection = schema::open(&path)?;
         deliveries::recover(&mut connection, now)?;
-        let reader = schema::open_reader(&path)?;
-        Ok(Self {
-            writer: Writer::start(connection)?,
-            reader: Arc::new(Mutex::new(reader)),
-            full: Arc::default(),
-            lock: Arc::new(lock),
-        })
+        let reader = Arc::new(Mutex::new(schema::open_reader(&path)?));
+        let (writer, queue) = Writer::new();
+        let store = Self { writer, reader, full: Arc::default(), lock: Arc::new(lock) };
+        Ok(Idle { store, connection, queue })
     }
 
     /// Whether nothing more is accepted.
@@ -160,6 +169,15 @@ impl Store {
         let reader = Arc::clone(&self.reader);
         let run = move || Ok(query(&reader.lock().unwrap_or_else(PoisonError::into_inner))?);
         tokio::task::spawn_blocking(run).await.map_err(|e| StoreError::Sqlite(e.to_string()))?
+    }
+
+    /// Does any write, for tests that do what the store itself does not.
+    #[cfg(test)]
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(work).await
     }
 
     /// Finishes the writes that were asked for and closes the database.

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, named_params};
 
-use super::deliveries::Lane;
 use super::events::add_deliveries;
 use super::search::{StoredEvent, stored};
 use super::{Store, StoreError};
 use crate::decide::intake::{Fate, Intake};
+use crate::decide::lanes::Lane;
 
 /// Which events to replay: of one space, accepted between two times, and narrowed down by what is not `None`.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
-//! The one thread that writes. Writes that wait at the same time share a transaction, and with it one fsync; each
-//! caller hears of its write only after that transaction is on disk.
+//! The one thread that writes. Writes that wait at the same time share a transaction, and with it one fsync; each caller
+//! gets its answer only after that transaction is on disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 
-/// How many writes may wait. Beyond that the emitter is told to come back later.
+/// How many writes may wait. Beyond that, emitters are asked to come back later.
 const WAITING: usize = 1024;
 
 /// How many writes share a transaction at most: bounds how long the first of them waits for the last.
@@ -30,9 +30,9 @@ enum Message {
 
 /// A write on its way through the thread.
 trait Job: Send {
-    /// Does the write. Whether it succeeded.
+    /// Does the write. Returns whether it succeeded.
     fn run(&mut self, transaction: &Connection) -> bool;
-    /// Tells the caller what became of it.
+    /// Gives the caller the result.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -59,13 +59,25 @@ where
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// A writer whose writes wait in the queue until somebody takes and commits them.
+    pub(super) fn new() -> (Self, Queue) {
         let (messages, waiting) = mpsc::channel(WAITING);
-        let thread = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || write(connection, waiting))
-            .map_err(|e| StoreError::Sqlite(format!("cannot start the writer thread: {e}")))?;
-        Ok(Self { messages, thread: Arc::new(Mutex::new(Some(thread))) })
+        (Self { messages, thread: Arc::default() }, Queue { waiting, stopped: false })
+    }
+
+    /// Starts the thread that commits what waits in `queue`.
+    pub(super) fn start(&self, mut connection: Connection, mut queue: Queue) -> Result<(), StoreError> {
+        let run = move || {
+            while let Some(mut group) = queue.blocking_next() {
+                let committed = group.commit(&mut connection);
+                group.answer(&committed);
+            }
+        };
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(run);
+        let thread =
+            thread.map_err(|e| StoreError::Sqlite(format!("cannot start the writer thread: {e}")))?;
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
     }
 
     /// Does `work` in a transaction and returns once it is on disk. Waits when many writes are waiting.
@@ -112,34 +124,62 @@ fn message<T: Send + 'static>(
     (Message::Write(Box::new(Write { work, result: Err(StoreError::Closed), caller })), answer)
 }
 
-/// The thread: takes what waits, writes it in one transaction, answers.
-fn write(mut connection: Connection, mut waiting: mpsc::Receiver<Message>) {
-    let mut running = true;
-    while running {
-        let mut group = Vec::new();
-        let mut next = waiting.blocking_recv();
+/// The writes that wait.
+pub(crate) struct Queue {
+    waiting: mpsc::Receiver<Message>,
+    stopped: bool,
+}
+
+impl Queue {
+    /// Waits for a write and takes all that wait with it. `None` after a stop, and when every writer is gone.
+    fn blocking_next(&mut self) -> Option<Group> {
+        let first = if self.stopped { None } else { self.waiting.blocking_recv() };
+        self.group(first)
+    }
+
+    /// The same for a task, which takes the place of the thread in a simulation.
+    #[cfg(test)]
+    pub(crate) async fn next(&mut self) -> Option<Group> {
+        let first = if self.stopped { None } else { self.waiting.recv().await };
+        self.group(first)
+    }
+
+    fn group(&mut self, first: Option<Message>) -> Option<Group> {
+        let mut next = Some(first?);
+        let mut jobs = Vec::new();
         while let Some(Message::Write(job)) = next {
-            group.push(job);
-            next = if group.len() < GROUP { waiting.try_recv().ok() } else { None };
+            jobs.push(job);
+            next = if jobs.len() < GROUP { self.waiting.try_recv().ok() } else { None };
         }
-        // Nothing at all after blocking means that every handle is gone.
-        running = !group.is_empty() && !matches!(next, Some(Message::Stop));
-        let committed = commit(&mut connection, &mut group);
+        self.stopped = matches!(next, Some(Message::Stop));
+        (!jobs.is_empty()).then_some(Group(jobs))
+    }
+}
+
+/// Writes that share a transaction.
+pub(crate) struct Group(Vec<Box<dyn Job>>);
+
+impl Group {
+    /// Writes all that succeed in one transaction. When the commit fails, none is written.
+    pub(crate) fn commit(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        // Failing writes are rare, so each gets a savepoint of its own only once one of them did fail.
+        let committed = together(connection, &mut self.0)
+            .and_then(|done| if done { Ok(()) } else { one_by_one(connection, &mut self.0) });
         if let Err(error) = &committed {
-            tracing::error!(%error, writes = group.len(), "a group of writes failed");
+            tracing::error!(%error, writes = self.0.len(), "a group of writes failed");
         }
-        for job in group {
+        committed
+    }
+
+    /// Gives each caller the result of its write, or the error of the commit.
+    pub(crate) fn answer(self, committed: &Result<(), StoreError>) {
+        for job in self.0 {
             job.answer(committed.clone());
         }
     }
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    // Failing writes are rare, so each gets a savepoint of its own only once one of them did fail.
-    if together(connection, group)? { Ok(()) } else { one_by_one(connection, group) }
-}
-
-/// Writes the group. Whether all succeeded; otherwise nothing was written.
+/// Writes the group. Returns whether all writes succeeded; otherwise nothing was written.
 fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
@@ -184,7 +224,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let connection = Connection::open(dir.path().join("db")).unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
-        (dir, Writer::start(connection).unwrap())
+        let (writer, queue) = Writer::new();
+        writer.start(connection, queue).unwrap();
+        (dir, writer)
     }
 
     async fn numbers(writer: &Writer) -> Vec<i64> {

@@ -1,15 +1,17 @@
-//! What has to be done now and then: expiring what waits too long, and forgetting what is over. Unfinished deliveries
-//! and dead letters that nobody discarded are never forgotten.
+//! Expires deliveries that waited too long, and deletes events that are over. Never deletes events with unfinished
+//! deliveries, or with dead letters that nobody discarded.
 
 use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, params};
 
-use super::deliveries::{Candidate, Ended, Gatekeeper, end};
-use super::events::{NewEvent, count};
-use super::notices::{Teller, tell};
+use super::deliveries::{Ended, end};
+use super::events::count;
+use super::notices::Notices;
 use super::{Store, StoreError};
+use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::Gate;
+use crate::decide::gate::{Candidate, Gatekeeper};
 
 /// How many rows one transaction looks at, so that others do not wait long.
 const BATCH: i64 = 200;
@@ -38,7 +40,8 @@ type Place = (i64, i64);
 const START: Place = (i64::MIN, 0);
 
 impl Store {
-    /// Ends deliveries of a subscription that are older than `since` and that `gate` does not let through.
+    /// Ends a batch of the deliveries of a subscription that are older than `since` and too old for `gate`. The events are
+    /// their notices.
     pub(crate) async fn expire(
         &self,
         space: String,
@@ -46,12 +49,12 @@ impl Store {
         since: i64,
         now: i64,
         gate: Gatekeeper,
-        teller: Teller,
+        notices: Notices,
     ) -> Result<(Vec<Ended>, Vec<NewEvent>), StoreError> {
         let expire = move |connection: &Connection| {
             let ended = expire_batch(connection, &space, &subscription_id, since, now, &gate)?;
-            let told = tell(connection, ended.iter(), &teller)?;
-            Ok((ended, told))
+            let notices = notices.write_all(connection, ended.iter().map(|ended| ended.delivery))?;
+            Ok((ended, notices))
         };
         self.writer.run(expire).await
     }
@@ -107,7 +110,9 @@ pub(crate) fn expire_batch(
     let rows: Vec<(u32, i64, bool, Ended)> = rows.collect::<Result<_, _>>()?;
     let mut ended = Vec::new();
     for (failures, since, ordered, one) in rows {
-        if let Gate::Expired { reason } = gate(&Candidate { space, subscription_id, failures, since, now }) {
+        if let Gate::Expired { reason } =
+            gate.check(&Candidate { space, subscription_id, failures, since, now })
+        {
             end(connection, one.delivery, ordered, true, &reason, now)?;
             ended.push(Ended { reason, ..one });
         }

@@ -1,12 +1,12 @@
-//! How the parts that accept events tell the engine that something is due. Holds one entry per function at most,
-//! however many events arrive.
+//! Tells the engine which functions have deliveries that may be due. Holds at most one entry per function, however many
+//! events arrive.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::store::Lane;
+use crate::decide::lanes::Lane;
 
 /// Lanes that may have become due since the engine last looked.
 #[derive(Debug, Default)]
@@ -16,19 +16,19 @@ pub(crate) struct Wakeups {
 }
 
 impl Wakeups {
-    /// Says that something is due in these lanes.
+    /// Marks these lanes as due and wakes the engine.
     pub(crate) fn wake(&self, lanes: impl IntoIterator<Item = Lane>) {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).extend(lanes);
         self.notify.notify_one();
     }
 
-    /// Takes what was said since the last time.
-    pub(super) fn take(&self) -> HashSet<Lane> {
+    /// Takes the lanes that were marked since the last call.
+    pub(crate) fn take(&self) -> HashSet<Lane> {
         std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns when something was said that has not been taken, or now and then without need.
-    pub(super) async fn wait(&self) {
+    /// Returns when lanes were marked that nobody has taken. May also return without a reason.
+    pub(crate) async fn wait(&self) {
         self.notify.notified().await;
     }
 }

@@ -1,0 +1,45 @@
+//! Decides, for each delivery that is due, whether its attempt may begin. It holds the configuration as a plain value,
+//! because it runs inside the store's transactions.
+
+use std::sync::Arc;
+
+use eg_sdk::config::Subscription;
+
+use super::delivery::{Gate, before_attempt};
+use super::retry::RetryPolicy;
+use super::snapshot::Snapshot;
+use crate::clock::{self, Millis};
+
+/// A delivery that is due.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) space: &'a str,
+    pub(crate) subscription_id: &'a str,
+    /// Failed attempts so far.
+    pub(crate) failures: u32,
+    /// When its age began.
+    pub(crate) since: Millis,
+    pub(crate) now: Millis,
+}
+
+/// Admits the deliveries that their subscription's policy allows, as it was when the gatekeeper was made.
+#[derive(Debug, Clone)]
+pub(crate) struct Gatekeeper {
+    snapshot: Arc<Snapshot>,
+    default: RetryPolicy,
+}
+
+impl Gatekeeper {
+    /// `default` is the policy of subscriptions that have none.
+    pub(crate) fn new(snapshot: Arc<Snapshot>, default: RetryPolicy) -> Self {
+        Self { snapshot, default }
+    }
+
+    pub(crate) fn check(&self, candidate: &Candidate<'_>) -> Gate {
+        let Candidate { space, subscription_id, failures, since, now } = candidate;
+        let policy = self.snapshot.retry_policy(space, subscription_id, &self.default);
+        let subscription = self.snapshot.catalog.table::<Subscription>().get(space, subscription_id);
+        let disabled = subscription.and_then(|subscription| subscription.disabled.as_deref());
+        before_attempt(&policy, disabled, *failures, clock::duration(now.saturating_sub(*since)))
+    }
+}

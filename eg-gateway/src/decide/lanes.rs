@@ -1,0 +1,200 @@
+//! Decides how many deliveries to start for which function: due times, deliveries under way and circuit breaker of each
+//! function. The deliveries themselves wait in the store.
+
+use std::collections::BTreeMap;
+
+use super::breaker::{Admission, Breaker};
+use super::share::{Demand, allot};
+use crate::clock::Millis;
+
+/// The deliveries to one function wait in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Lane {
+    pub(crate) space: String,
+    pub(crate) function: String,
+}
+
+/// The lanes in which deliveries wait or are under way.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes(pub(crate) BTreeMap<Lane, LaneState>);
+
+/// What is known of one lane.
+#[derive(Debug, Default)]
+pub(crate) struct LaneState {
+    /// How many deliveries are under way.
+    pub(crate) in_flight: usize,
+    /// When the next delivery is due, as far as is known.
+    pub(crate) due: Option<Millis>,
+    pub(crate) breaker: Breaker,
+}
+
+/// What the end of a call did to the circuit breaker of its function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Circuit {
+    Unchanged,
+    Opened,
+    Closed,
+}
+
+impl Lanes {
+    /// Lanes of which only the next due time is known, as after a start.
+    pub(crate) fn new(waiting: impl IntoIterator<Item = (Lane, Millis)>) -> Self {
+        let lane = |(lane, due)| (lane, LaneState { due: Some(due), ..LaneState::default() });
+        Self(waiting.into_iter().map(lane).collect())
+    }
+
+    /// A delivery of the lane is due at `at`.
+    pub(crate) fn due(&mut self, lane: Lane, at: Millis) {
+        let state = self.0.entry(lane).or_default();
+        state.due = Some(state.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// How many deliveries of which lanes to start at `now`, with `free` idle workers. `limit` is the number of
+    /// deliveries that may be under way in a lane at once.
+    pub(crate) fn wanted(
+        &mut self,
+        now: Millis,
+        free: usize,
+        limit: impl Fn(&Lane) -> usize,
+    ) -> Vec<(Lane, usize)> {
+        let mut due: Vec<(&Lane, &mut LaneState)> =
+            self.0.iter_mut().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
+        // When workers are short, the lane that waits longest comes first.
+        due.sort_by_key(|(_, state)| state.due);
+        let demand = |(lane, state): &(&Lane, &mut LaneState)| {
+            let room = match state.breaker.admission(now) {
+                Admission::Free => limit(lane).saturating_sub(state.in_flight),
+                Admission::Probe => usize::from(state.in_flight == 0),
+                Admission::Wait(_) => 0,
+            };
+            Demand { in_flight: state.in_flight, room }
+        };
+        let demands: Vec<_> = due.iter().map(demand).collect();
+        let grants = allot(&demands, free);
+        let mut wanted = Vec::new();
+        for ((lane, state), grant) in due.into_iter().zip(grants) {
+            if let Admission::Wait(until) = state.breaker.admission(now) {
+                state.due = Some(until);
+            } else if grant > 0 {
+                if state.breaker.is_open() {
+                    state.breaker.probe(now);
+                }
+                wanted.push((lane.clone(), grant));
+            }
+        }
+        wanted
+    }
+
+    /// When something is due next that is not due at `now`.
+    pub(crate) fn next_due(&self, now: Millis) -> Option<Millis> {
+        self.0.values().filter_map(|state| state.due).filter(|due| *due > now).min()
+    }
+
+    /// So many deliveries of the lane have begun; the next one is due at `next_due`.
+    pub(crate) fn began(&mut self, lane: &Lane, deliveries: usize, next_due: Option<Millis>) {
+        let state = self.0.entry(lane.clone()).or_default();
+        state.in_flight += deliveries;
+        state.due = next_due;
+        self.forget_if_idle(lane);
+    }
+
+    /// What is due in these lanes could not be loaded, and is loaded at `until`.
+    pub(crate) fn postpone(&mut self, lanes: impl IntoIterator<Item = Lane>, until: Millis) {
+        for lane in lanes {
+            self.0.entry(lane).or_default().due = Some(until);
+        }
+    }
+
+    /// A delivery that was under way ended at `now`. `answered` says whether the function did its work or refused it for
+    /// good.
+    pub(crate) fn ended(&mut self, lane: &Lane, answered: bool, now: Millis) -> Circuit {
+        let Some(state) = self.0.get_mut(lane) else { return Circuit::Unchanged };
+        state.in_flight -= 1;
+        let was_open = state.breaker.is_open();
+        if answered {
+            state.breaker.answered();
+        } else {
+            state.breaker.failed(now);
+        }
+        let circuit = match (was_open, state.breaker.is_open()) {
+            (false, true) => Circuit::Opened,
+            (true, false) => {
+                // What the breaker held back need not wait for the next probe.
+                state.due = state.due.map(|due| due.min(now));
+                Circuit::Closed
+            }
+            _ => Circuit::Unchanged,
+        };
+        self.forget_if_idle(lane);
+        circuit
+    }
+
+    fn forget_if_idle(&mut self, lane: &Lane) {
+        let idle = |state: &LaneState| {
+            state.in_flight == 0 && state.due.is_none() && state.breaker == Breaker::default()
+        };
+        if self.0.get(lane).is_some_and(idle) {
+            self.0.remove(lane);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(function: &str) -> Lane {
+        Lane { space: "s".to_owned(), function: function.to_owned() }
+    }
+
+    fn wanted(lanes: &mut Lanes, now: Millis, free: usize) -> Vec<(String, usize)> {
+        let wanted = lanes.wanted(now, free, |lane| if lane.function == "limited" { 1 } else { usize::MAX });
+        wanted.into_iter().map(|(lane, grant)| (lane.function, grant)).collect()
+    }
+
+    #[test]
+    fn lanes_that_are_due_share_the_workers() {
+        let mut lanes =
+            Lanes::new([(lane("a"), 20), (lane("b"), 10), (lane("limited"), 30), (lane("c"), 31)]);
+        assert_eq!(wanted(&mut lanes, 9, 100), []);
+        assert_eq!(lanes.next_due(9), Some(10));
+        let expected = [("b".to_owned(), 33), ("a".to_owned(), 33), ("limited".to_owned(), 1)];
+        assert_eq!(wanted(&mut lanes, 30, 100), expected);
+        assert_eq!(lanes.next_due(30), Some(31));
+    }
+
+    #[test]
+    fn a_lane_is_known_while_something_waits_or_is_under_way() {
+        let mut lanes = Lanes::default();
+        lanes.due(lane("a"), 5);
+        lanes.began(&lane("a"), 2, None);
+        assert_eq!(wanted(&mut lanes, 10, 100), []);
+        lanes.ended(&lane("a"), true, 10);
+        assert_eq!(lanes.0.len(), 1);
+        lanes.ended(&lane("a"), true, 10);
+        assert!(lanes.0.is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_loaded_is_due_again() {
+        let mut lanes = Lanes::new([(lane("a"), 0)]);
+        lanes.postpone([lane("a")], 1000);
+        assert_eq!(wanted(&mut lanes, 999, 100), []);
+        assert_eq!(wanted(&mut lanes, 1000, 100), [("a".to_owned(), 50)]);
+    }
+
+    #[test]
+    fn an_open_circuit_lets_probes_through_until_one_is_answered() {
+        let mut lanes = Lanes::new([(lane("a"), 0)]);
+        lanes.began(&lane("a"), 10, Some(0));
+        let circuits: Vec<_> = (0..10).map(|_| lanes.ended(&lane("a"), false, 0)).collect();
+        assert_eq!(circuits.last(), Some(&Circuit::Opened));
+        assert_eq!(wanted(&mut lanes, 999, 100), []);
+        assert_eq!(lanes.next_due(999), Some(1000));
+        assert_eq!(wanted(&mut lanes, 1000, 100), [("a".to_owned(), 1)]);
+        lanes.began(&lane("a"), 1, Some(5000));
+        assert_eq!(lanes.ended(&lane("a"), true, 1100), Circuit::Closed);
+        // What the breaker held back is due at once.
+        assert_eq!(wanted(&mut lanes, 1100, 100), [("a".to_owned(), 50)]);
+    }
+}

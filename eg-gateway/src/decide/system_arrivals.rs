@@ -1,0 +1,37 @@
+//! Makes the events that report what the gateway did, for those who subscribed to them. What they say is in `system`.
+
+use super::arrival::{NewEvent, Origin, Terms};
+use super::envelope::{self, Stamp};
+use super::event::Event;
+use super::router::Router;
+use super::system::SystemEvent;
+use super::trace;
+use crate::clock;
+
+/// The events that report `event` to the subscribers in `space`: none unless somebody subscribed. `stamp` makes the id
+/// and the time of each.
+pub(crate) fn system_arrivals(
+    router: &Router,
+    terms: &Terms,
+    space: &str,
+    event: &SystemEvent<'_>,
+    stamp: impl Fn() -> Stamp,
+) -> Vec<NewEvent> {
+    let arrival = |ty: &&str| {
+        let targets = router.system(space, ty);
+        if targets.is_empty() {
+            return None;
+        }
+        let stamp = stamp();
+        let accepted_at = clock::millis(stamp.time);
+        // Every event that reaches the gateway is JSON.
+        let mut made = envelope::made(ty, stamp, "application/json", event.data()?);
+        if event.hops() > 0 {
+            made = made.with_hops(event.hops());
+        }
+        let made = Event::new(trace::joined(made, Some(&event.trace()))).ok()?;
+        let (space, method, path) = (space.to_owned(), "POST".to_owned(), "/".to_owned());
+        Some(terms.admit(made, Origin { space, method, path, accepted_at }, &targets, Vec::new()))
+    };
+    event.types().iter().filter_map(arrival).collect()
+}

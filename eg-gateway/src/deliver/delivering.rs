@@ -1,0 +1,101 @@
+//! What engine, attempts and retention share, and the reports that they make to watchers and metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Callers, Invoker};
+use crate::activity::{Activity, DeliveryOutcome};
+use crate::clock::Clock;
+use crate::configuration::Configuration;
+use crate::decide::gate::Gatekeeper;
+use crate::decide::retry::RetryPolicy;
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::reception::Reception;
+use crate::store::{Ended, Store};
+use crate::system_events::SystemEvents;
+
+/// What it takes to deliver.
+pub(crate) struct Delivering<C = Callers> {
+    pub(crate) store: Store,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) invoker: Arc<Invoker<C>>,
+    pub(crate) system_events: SystemEvents,
+    pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The policy of subscriptions that have none.
+    pub(crate) retry: RetryPolicy,
+    pub(crate) clock: Clock,
+    pub(crate) stop: CancellationToken,
+}
+
+/// An attempt that is on record.
+pub(super) struct Report<'a> {
+    pub(super) space: &'a str,
+    pub(super) function: &'a str,
+    pub(super) event_id: String,
+    pub(super) event_type: String,
+    pub(super) attempt: u32,
+    pub(super) duration: Duration,
+    /// How old the delivery is.
+    pub(super) age: Duration,
+    pub(super) outcome: DeliveryOutcome,
+}
+
+impl<C> Delivering<C> {
+    /// Delivers what `reception` takes in. `retry` is the policy of subscriptions that have none.
+    pub(crate) fn new(
+        invoker: Invoker<C>,
+        configuration: Arc<Configuration>,
+        reception: &Reception,
+        retry: RetryPolicy,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Self {
+        let Reception { store, feed, metrics, .. } = reception;
+        let system_events = SystemEvents::new(Arc::clone(&configuration), reception.clone(), clock.clone());
+        Self {
+            store: store.clone(),
+            configuration,
+            invoker: Arc::new(invoker),
+            system_events,
+            feed: feed.clone(),
+            metrics: Arc::clone(metrics),
+            retry,
+            clock,
+            stop,
+        }
+    }
+
+    /// Admits deliveries by today's configuration.
+    pub(crate) fn gatekeeper(&self) -> Gatekeeper {
+        Gatekeeper::new(self.configuration.current(), self.retry.clone())
+    }
+
+    /// Counts an attempt that is on record, and shows it to the watchers.
+    pub(super) fn report_attempt(&self, report: Report<'_>) {
+        let Report { space, function, event_id, event_type, attempt, duration, age, outcome } = report;
+        self.metrics.attempted(space, (&outcome).into(), duration, age);
+        tracing::debug!(event = event_id, function, attempt, ?outcome, "delivery");
+        let function = function.to_owned();
+        self.feed.publish(|| Activity::Delivery {
+            event_id,
+            event_type,
+            function,
+            attempt,
+            duration,
+            outcome,
+        });
+    }
+
+    /// Counts a delivery that ended without another attempt, and shows it to the watchers.
+    pub(crate) fn report_ended(&self, space: &str, ended: Ended) {
+        let Ended { event_id, event_type, function, expired, reason, .. } = ended;
+        let outcome =
+            if expired { DeliveryOutcome::Expired { reason } } else { DeliveryOutcome::Dead { reason } };
+        self.metrics.ended(space, (&outcome).into(), 1);
+        self.feed.publish(|| Activity::unattempted(event_id, event_type, function, outcome));
+    }
+}

@@ -1,0 +1,76 @@
+//! Records how attempts ended: first on disk, then to watchers, metrics and the engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempt::Called;
+use super::delivering::{Delivering, Report};
+use super::disable::disable;
+use crate::activity::DeliveryOutcome;
+use crate::clock::{Millis, in_millis};
+use crate::decide::delivery::Next;
+use crate::decide::lanes::Lane;
+use crate::store::{Finish, StoreError};
+
+/// How long to wait after the store failed before asking it again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The end of a call that is on disk.
+pub(super) struct Recorded {
+    pub(super) lane: Lane,
+    /// When the delivery, or the one that waited for it, is due.
+    pub(super) due: Option<Millis>,
+}
+
+/// Records the ends of attempts in one transaction, and reports them.
+pub(super) async fn record<C>(delivering: Arc<Delivering<C>>, ended: Vec<Called>) -> Vec<Recorded> {
+    for Called { lane, finish, subscription_id, .. } in &ended {
+        if let Next::Disable { reason, .. } = &finish.next {
+            disable(&delivering, &lane.space, subscription_id, reason).await;
+        }
+    }
+    write(&delivering, ended.iter().map(|called| called.finish.clone()).collect()).await;
+    ended.into_iter().map(|called| report(&delivering, called)).collect()
+}
+
+/// Writes the ends of attempts, however long the store takes: without them, the deliveries would be made again.
+async fn write<C>(delivering: &Delivering<C>, finishes: Vec<Finish>) {
+    loop {
+        let notices = delivering.system_events.notices();
+        let error = match delivering.store.finish(finishes.clone(), notices).await {
+            Ok(notices) => return delivering.system_events.announce(&notices),
+            Err(error) => error,
+        };
+        let attempts = finishes.len();
+        tracing::error!(%error, attempts, "cannot record attempts; their functions may be called again");
+        if matches!(error, StoreError::Closed) || delivering.stop.is_cancelled() {
+            return;
+        }
+        tokio::time::sleep(STORE_PAUSE).await;
+    }
+}
+
+fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
+    let Called { lane, finish, event_id, event_type, age, .. } = called;
+    let Finish { attempt, duration, next, ordered, now, .. } = finish;
+    let (outcome, due) = match next {
+        Next::Delivered => (DeliveryOutcome::Delivered, None),
+        Next::Retry { after, error } => {
+            (DeliveryOutcome::Retry { error, after }, Some(now.saturating_add(in_millis(after))))
+        }
+        Next::Dead { reason, .. } | Next::Disable { reason, .. } => (DeliveryOutcome::Dead { reason }, None),
+        Next::Expired { reason, .. } => (DeliveryOutcome::Expired { reason }, None),
+    };
+    delivering.report_attempt(Report {
+        space: &lane.space,
+        function: &lane.function,
+        event_id,
+        event_type,
+        attempt,
+        duration,
+        age,
+        outcome,
+    });
+    // The one that waited for this one is due at once.
+    Recorded { lane, due: due.or(ordered.then_some(now)) }
+}

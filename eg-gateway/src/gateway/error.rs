@@ -1,0 +1,86 @@
+//! Why a gateway does not start.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::options::ListenAddr;
+use crate::store::StoreError;
+
+/// The two APIs of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Takes events.
+    Events,
+    /// Takes configuration.
+    Config,
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Events => "Events API",
+            Self::Config => "Config API",
+        })
+    }
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another program listens on the port.
+    #[error("port {port} is already in use, so the {api} cannot listen there")]
+    PortInUse {
+        /// Which API needs it.
+        api: Api,
+        /// The port.
+        port: u16,
+    },
+    /// The address cannot be used for another reason.
+    #[error("the {api} cannot listen on {addr}: {source}")]
+    Listen {
+        /// Which API needs it.
+        api: Api,
+        /// The address.
+        addr: ListenAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The address for the connector cannot be listened on.
+    #[error("the connector's API cannot listen on {addr}: {source}")]
+    Connector {
+        /// The address.
+        addr: ListenAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("the {api} cannot use TLS: {reason}")]
+    Tls {
+        /// Which API needs it.
+        api: Api,
+        /// Which file, and what is wrong with it.
+        reason: String,
+    },
+    /// The store cannot be used.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] StoreError),
+    /// The stored configuration contradicts itself.
+    #[error("the configuration stored in {} cannot be used: {reason}", data_dir.display())]
+    Configuration {
+        /// The directory of the store.
+        data_dir: PathBuf,
+        /// The contradiction.
+        reason: String,
+    },
+    /// The endpoint for spans cannot be used.
+    #[cfg(feature = "otlp")]
+    #[error("cannot send spans to {endpoint}: {reason}")]
+    Spans {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

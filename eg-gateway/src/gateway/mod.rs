@@ -1,0 +1,170 @@
+//! Starts, holds and ends a gateway: builds the parts and owns their tasks. What each part does is its own module's
+//! matter.
+
+mod error;
+mod port;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::port::Port;
+use crate::activity::Activity;
+use crate::api::{self, App};
+use crate::clock::{self, Clock};
+use crate::configuration::{ChangeError, Configuration};
+use crate::deliver::engine::{Capacity, Engine};
+use crate::deliver::{Callers, Delivering, Invoker};
+use crate::feed::Feed;
+use crate::options::Options;
+use crate::reception::Reception;
+use crate::retention::Retention;
+use crate::spans::Spans;
+use crate::store::{Store, StoreError};
+pub use error::{Api, StartError};
+
+/// How long a shutdown lets requests and deliveries finish. The last spans may take two seconds more, and all of it at most
+/// ten.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// A running gateway. Dropping it stops everything at once, as a crash would; the next start delivers what was accepted.
+#[derive(Debug)]
+pub struct Gateway {
+    events_url: String,
+    config_url: String,
+    connector_url: Option<String>,
+    feed: Feed,
+    store: Store,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    /// Ends the work that requests began and that goes on without them.
+    ended: DropGuard,
+    spans: Spans,
+}
+
+impl Gateway {
+    /// Starts a gateway on the current tokio runtime. When this returns, both APIs answer, and deliveries that an
+    /// earlier process left behind are under way.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing keeps running.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        // First the ports: the usual mistake is a second gateway, and it should not touch the store.
+        let events = Port::open(Api::Events, options.events_addr, options.events_tls.as_ref()).await?;
+        let config = Port::open(Api::Config, options.config_addr, options.config_tls.as_ref()).await?;
+        let connector = Port::open_connector(&options).await?;
+        let (events_url, config_url) = (events.url(), config.url());
+        let connector_url = connector.as_ref().map(Port::url);
+
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (clock, spans, feed) = (Clock::system(), spans(&options)?, Feed::new(stop.clone()));
+        let invoker = Invoker::new(Callers::new(&options), spans.clone());
+        let store = open_store(&options).await?;
+        let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
+        let reception = Reception::new(&options, store.clone(), feed.clone());
+        let retry = options.retry.clone();
+        let delivering = Delivering::new(invoker, configuration, &reception, retry, clock, stop.clone());
+        let delivering = Arc::new(delivering);
+        let wakeups = Arc::clone(&reception.wakeups);
+        let engine = Engine::new(Arc::clone(&delivering), wakeups, Capacity::new(&options)).await?;
+        let app = Arc::new(App::new(&options, &delivering, reception, spans.clone(), ended.clone()));
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(engine.run());
+        tasks.spawn(Retention::new(&options).run(delivering));
+        let limit = options.max_connections;
+        events.serve(&api::events::service(Arc::clone(&app)), limit, &stop, &mut tasks);
+        config.serve(&api::config::service(Arc::clone(&app)), limit, &stop, &mut tasks);
+        if let Some(connector) = connector {
+            connector.serve(&api::connector::service(app), limit, &stop, &mut tasks);
+        }
+        let ended = ended.drop_guard();
+        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop, ended, spans })
+    }
+
+    /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
+    #[must_use]
+    pub fn events_url(&self) -> &str {
+        &self.events_url
+    }
+
+    /// Where the Config API is, for example `http://localhost:4001`, with the port really used.
+    #[must_use]
+    pub fn config_url(&self) -> &str {
+        &self.config_url
+    }
+
+    /// Where the connector's API is, if [`connector_addr`](Options::connector_addr) was set.
+    #[must_use]
+    pub fn connector_url(&self) -> Option<&str> {
+        self.connector_url.as_deref()
+    }
+
+    /// Receives what happens from now on. A receiver that falls more than 1024 activities behind misses the oldest.
+    #[must_use]
+    pub fn activity(&self) -> broadcast::Receiver<Activity> {
+        self.feed.subscribe()
+    }
+
+    /// Stops accepting, gives requests and deliveries under way up to 7 seconds to finish, and closes the store. The next
+    /// start delivers what is unfinished then.
+    pub async fn shutdown(self) {
+        self.shutdown_or_abort(std::future::pending()).await;
+    }
+
+    /// Shuts down as [`shutdown`](Self::shutdown) does, but stops waiting for requests and deliveries when `at_once` is ready.
+    pub async fn shutdown_or_abort(mut self, at_once: impl Future<Output = ()>) {
+        self.stop.cancel();
+        tokio::select! {
+            () = async { while self.tasks.join_next().await.is_some() {} } => {}
+            () = tokio::time::sleep(GRACE) => {
+                tracing::warn!("not everything finished in time; the rest is delivered after the next start");
+            }
+            () = at_once => {}
+        }
+        self.tasks.shutdown().await;
+        drop(self.ended);
+        self.store.close().await;
+        let spans = self.spans;
+        let _ = tokio::task::spawn_blocking(move || spans.close()).await;
+    }
+}
+
+async fn open_store(options: &Options) -> Result<Store, StoreError> {
+    let data_dir = options.data_dir.clone();
+    let open = move || Store::open(&data_dir, clock::now_millis());
+    tokio::task::spawn_blocking(open).await.map_err(|_| StoreError::Closed)?
+}
+
+async fn load_configuration(
+    options: &Options,
+    store: Store,
+    clock: Clock,
+) -> Result<Arc<Configuration>, StartError> {
+    let loaded = Configuration::load(store, clock).await.map_err(|error| match error {
+        ChangeError::Store(error) => StartError::Store(error),
+        ChangeError::Refused(refusal) => {
+            let (data_dir, reason) = (options.data_dir.clone(), refusal.to_string());
+            StartError::Configuration { data_dir, reason }
+        }
+    });
+    Ok(Arc::new(loaded?))
+}
+
+#[cfg(feature = "otlp")]
+fn spans(options: &Options) -> Result<Spans, StartError> {
+    let Some(endpoint) = options.otlp_endpoint.clone() else { return Ok(Spans::default()) };
+    let client = crate::deliver::plain_client();
+    match crate::spans::Exporter::new(&endpoint, client) {
+        Ok(exporter) => Ok(Spans::to(exporter)),
+        Err(reason) => Err(StartError::Spans { endpoint, reason }),
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+fn spans(_: &Options) -> Result<Spans, StartError> {
+    Ok(Spans::default())
+}

@@ -1,0 +1,66 @@
+//! The sockets and the certificate of one API, opened before the rest of the gateway exists.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Api, StartError};
+use crate::options::{ListenAddr, Options};
+use crate::server;
+use crate::tls::{self, TlsFiles};
+
+/// A port that accepts connections once it is served.
+pub(super) struct Port {
+    addr: ListenAddr,
+    listeners: Vec<TcpListener>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Port {
+    /// Opens the port of an API, with the certificate in `tls` or else for plain HTTP.
+    pub(super) async fn open(api: Api, addr: ListenAddr, tls: Option<&TlsFiles>) -> Result<Self, StartError> {
+        let (addr, listeners) = server::bind(addr).await.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortInUse { api, port: addr.port() },
+            _ => StartError::Listen { api, addr, source },
+        })?;
+        Ok(Self { addr, listeners, tls: acceptor(api, tls)? })
+    }
+
+    /// Opens the connector's port, if there is to be one. Its certificate is that of the Config API.
+    pub(super) async fn open_connector(options: &Options) -> Result<Option<Self>, StartError> {
+        let Some(addr) = options.connector_addr else { return Ok(None) };
+        let (addr, listeners) =
+            server::bind(addr).await.map_err(|source| StartError::Connector { addr, source })?;
+        Ok(Some(Self { addr, listeners, tls: acceptor(Api::Config, options.config_tls.as_ref())? }))
+    }
+
+    /// The URL under which programs on this machine reach it, with the port really used.
+    pub(super) fn url(&self) -> String {
+        self.addr.url(self.tls.is_some())
+    }
+
+    /// Serves at most `limit` connections at once, in tasks that end after `stop`.
+    pub(super) fn serve(
+        self,
+        service: &Router,
+        limit: usize,
+        stop: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let limit = Arc::new(Semaphore::new(limit.max(1)));
+        for listener in self.listeners {
+            let (service, tls, limit) = (service.clone(), self.tls.clone(), Arc::clone(&limit));
+            tasks.spawn(server::serve(listener, service, tls, limit, stop.clone()));
+        }
+    }
+}
+
+fn acceptor(api: Api, files: Option<&TlsFiles>) -> Result<Option<TlsAcceptor>, StartError> {
+    files.map(tls::acceptor).transpose().map_err(|reason| StartError::Tls { api, reason })
+}

@@ -1,0 +1,96 @@
+//! The machine of a history: one source of randomness and a wall clock that somebody sets now and then. Pauses pass on
+//! tokio's paused clock, so a history of minutes takes milliseconds.
+
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Millis, Source};
+
+pub(super) struct Machine {
+    rng: Mutex<Rng>,
+    wall: Mutex<Wall>,
+}
+
+struct Wall {
+    /// What the clock showed when the process started, corrected by all jumps since.
+    base: Millis,
+    started: Option<Instant>,
+    /// The latest time that it ever showed.
+    latest: Millis,
+}
+
+impl Machine {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        let wall = Wall { base: 1_000_000, started: None, latest: 0 };
+        Arc::new(Self { rng: Mutex::new(Rng::with_seed(seed)), wall: Mutex::new(wall) })
+    }
+
+    pub(super) fn clock(self: &Arc<Self>) -> Clock {
+        Clock::new(Reading(Arc::clone(self)))
+    }
+
+    /// Makes a random choice.
+    pub(super) fn choose<T>(&self, choice: impl FnOnce(&mut Rng) -> T) -> T {
+        choice(&mut self.rng.lock().unwrap())
+    }
+
+    /// A process starts, with a steady clock of its own.
+    pub(super) fn process_starts(&self) {
+        self.wall.lock().unwrap().started = Some(Instant::now());
+    }
+
+    /// The process has ended; the wall clock goes on from here.
+    pub(super) fn process_ended(&self) {
+        let mut wall = self.wall.lock().unwrap();
+        wall.base = wall.now();
+        wall.started = None;
+    }
+
+    /// The wall clock.
+    pub(super) fn now(&self) -> Millis {
+        let mut wall = self.wall.lock().unwrap();
+        let now = wall.now();
+        wall.latest = wall.latest.max(now);
+        now
+    }
+
+    /// The latest time that the wall clock ever showed.
+    pub(super) fn latest(&self) -> Millis {
+        self.now();
+        self.wall.lock().unwrap().latest
+    }
+
+    /// Somebody sets the wall clock.
+    pub(super) fn jump(&self, by: Millis) {
+        self.now();
+        self.wall.lock().unwrap().base += by;
+    }
+}
+
+impl Wall {
+    fn now(&self) -> Millis {
+        let since = self.started.map_or(0, |started| started.elapsed().as_millis());
+        self.base + i64::try_from(since).unwrap()
+    }
+}
+
+struct Reading(Arc<Machine>);
+
+impl Source for Reading {
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.now()) * 1_000_000).unwrap()
+    }
+
+    fn random(&self) -> f64 {
+        self.0.choose(Rng::f64)
+    }
+
+    fn event_id(&self) -> Uuid {
+        let bytes = self.0.choose(|rng| rng.u128(..).to_be_bytes());
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}

@@ -1,0 +1,81 @@
+//! Emits system events: the events by which subscribers learn what the gateway does. What they say is decided in
+//! `decide`.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::Clock;
+use crate::configuration::Configuration;
+use crate::decide::arrival::NewEvent;
+use crate::decide::envelope::Stamp;
+use crate::decide::system::{self, Call, SystemEvent};
+use crate::decide::system_arrivals::system_arrivals;
+use crate::reception::Reception;
+use crate::store::Notices;
+
+/// Emits system events. Clones share it.
+#[derive(Clone)]
+pub(crate) struct SystemEvents {
+    configuration: Arc<Configuration>,
+    reception: Reception,
+    clock: Clock,
+}
+
+impl SystemEvents {
+    pub(crate) fn new(configuration: Arc<Configuration>, reception: Reception, clock: Clock) -> Self {
+        Self { configuration, reception, clock }
+    }
+
+    /// The events that report `event` to the subscribers in `space`, for a caller that accepts them with others.
+    pub(crate) fn arrivals(&self, space: &str, event: &SystemEvent<'_>) -> Vec<NewEvent> {
+        let stamp = || Stamp { id: self.clock.event_id().to_string(), time: self.clock.now() };
+        let (snapshot, terms) = (self.configuration.current(), &self.reception.terms);
+        system_arrivals(&snapshot.router, terms, space, event, stamp)
+    }
+
+    /// Emits `event` to the subscribers in `space`. A failure to store it is logged, and stops nothing else.
+    pub(crate) async fn emit(&self, space: &str, event: &SystemEvent<'_>) {
+        if let [ty, ..] = event.types() {
+            self.reception.metrics.happened(space, ty);
+        }
+        let arrivals = self.arrivals(space, event);
+        if !arrivals.is_empty() {
+            // The reception has logged why.
+            let _ = self.reception.accept(arrivals).await;
+        }
+    }
+
+    /// Waits for `invocation`, which makes `call`, and emits an event before and one after it. Calls with system events
+    /// cause none, or they would never end.
+    pub(crate) async fn around<E: Display>(
+        &self,
+        call: Call<'_>,
+        invocation: impl Future<Output = Result<Bytes, E>>,
+    ) -> Result<Bytes, E> {
+        if system::is_system(&call.event.ty) {
+            return invocation.await;
+        }
+        self.emit(call.space, &SystemEvent::Invoking(call)).await;
+        let result = invocation.await;
+        match &result {
+            Ok(reply) => self.emit(call.space, &SystemEvent::Invoked { call, reply }).await,
+            Err(error) => {
+                self.emit(call.space, &SystemEvent::Failed { call, error: &error.to_string() }).await;
+            }
+        }
+        result
+    }
+
+    /// Announces events that the store made as [`Notices`] and that are on disk.
+    pub(crate) fn announce(&self, events: &[NewEvent]) {
+        self.reception.announce(events);
+    }
+
+    /// What the store writes about deliveries that are given up, by today's configuration.
+    pub(crate) fn notices(&self) -> Notices {
+        let snapshot = self.configuration.current();
+        Notices { snapshot, terms: self.reception.terms, clock: self.clock.clone() }
+    }
+}
