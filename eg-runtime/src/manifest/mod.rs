@@ -1,12 +1,6 @@
-//! Writes the manifest inside the binary: one JSON record per function and line, in a link section, so that tools can
-//! read it without running the binary. Records are assembled in constants and survive LTO and stripping.
-//!
-//! A trigger is `{"eventType", "mode", "method", "path", "cors"?, "retry"?}` for a subscription at the gateway, where
-//! `"retry"` is `{"attempts"?, "maxAge"?, "minBackoff"?, "maxBackoff"?}` (deliveries, seconds),
-//! `{"schedule"}` for a rate or cron expression, or `{"queue", "batchSize"?, "window"?}` (records, seconds).
-//! Beside the triggers are `"timeout"?` (seconds) and `"memory"?` (megabytes); the JSON Schemas of the function's
-//! events, `"events"?: [{"type", "direction", "schema"}]`, where the direction is `emitted` or `received`; and
-//! `"sources"?`, the sources of emitted event types that fix one.
+//! Writes the manifest into the binary: one JSON record for each function, one a line, in a link section, so that it can be
+//! read without running the binary. The records are assembled in constants and survive LTO and stripping.
+//! `eg_sdk::manifest` has their types and reads them.
 
 mod events;
 
