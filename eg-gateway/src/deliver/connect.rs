@@ -62,6 +62,7 @@ struct Connection {
     driver: Option<Pin<Box<Driver>>>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "lives for one call, and only when the call fails")]
 enum Unanswered {
     /// The connection had been closed, and nothing was sent: another one may serve.
     Unsent(Request<Full<Bytes>>),

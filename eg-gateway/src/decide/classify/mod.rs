@@ -45,6 +45,7 @@ impl Incoming<'_> {
 }
 
 /// What a request holds.
+#[allow(clippy::large_enum_variant, reason = "one per request, and nearly always the large one")]
 #[derive(Debug)]
 pub(crate) enum Classified {
     /// One event, which a function may answer.
