@@ -8,5 +8,5 @@ fn list() -> u8 {
     "a path starts with `/`: \"/users\""
 }
 ::core::compile_error! {
-    "an event function is `async fn`"
+    "an event function must be an `async fn`"
 }

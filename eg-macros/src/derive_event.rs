@@ -1,4 +1,5 @@
-//! `#[derive(Event)]`: `#[event("user.created", source = "…")]` on a struct or enum. Its schema is `schema`'s part.
+//! `#[derive(Event)]`: reads `#[event("user.created", source = "…")]` on a struct or enum. Leaves its schema to
+//! `schema`.
 
 use eg_grammar::{did_you_mean, list};
 use proc_macro2::TokenStream;
@@ -14,7 +15,7 @@ use crate::schema;
 const KEYS: [&str; 3] = ["source", "schema", "crate"];
 const EXAMPLE: &str = "`#[event(\"user.created\")]`";
 
-/// What stands in `#[event(…)]`.
+/// The arguments of `#[event(…)]`.
 #[derive(Default)]
 struct Attribute {
     ty: Option<LitStr>,
@@ -23,7 +24,7 @@ struct Attribute {
     krate: Option<Path>,
 }
 
-/// `impl Event`, in the words of the crate that `krate` names.
+/// Expands to `impl Event`, naming the crate `krate`.
 pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
     syn::parse2(item)
         .and_then(|input| implement(&input, krate))
@@ -35,19 +36,19 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     let mut attribute = Attribute::default();
     for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("event")) {
         if attribute.ty.is_some() {
-            errors.at(attr, "a type stands for one event type");
+            errors.at(attr, "a type names exactly one event type");
         }
         errors.ok(attr.parse_args_with(|input: ParseStream<'_>| attribute.parse(input)));
     }
     if let syn::Data::Union(union) = &input.data {
-        errors.at(union.union_token, "the payload of an event is a struct or an enum");
+        errors.at(union.union_token, "the payload of an event must be a struct or an enum");
         return errors.finish(TokenStream::new());
     }
     let ty = match &attribute.ty {
         Some(text) => check_event_type(text, &mut errors),
         None if input.attrs.iter().any(|attr| attr.path().is_ident("event")) => String::new(),
         None => {
-            errors.at(&input.ident, format!("which event type is this? Add {EXAMPLE}"));
+            errors.at(&input.ident, format!("the event type is missing: add {EXAMPLE}"));
             String::new()
         }
     };

@@ -1,8 +1,8 @@
-//! Documentation comments, as words that end in the manifest.
+//! Reads documentation comments for the manifest.
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// The first paragraph of an item's documentation.
+/// Returns the first paragraph of an item's documentation.
 pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
@@ -11,7 +11,7 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
         },
         _ => None,
     });
-    // A block comment is one text of several lines.
+    // A block comment is one string with several lines.
     let lines: Vec<String> =
         lines.flat_map(|text| text.split('\n').map(trimmed).collect::<Vec<_>>()).collect();
     let paragraph: Vec<&str> =

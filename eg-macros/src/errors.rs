@@ -1,15 +1,15 @@
-//! Collects mistakes, so that all of an item are reported in one go.
+//! Collects errors, so that all errors of an item are reported together.
 
 use std::fmt::Display;
 
 use syn::Error;
 
-/// The mistakes found so far.
+/// The errors found so far.
 #[derive(Default)]
 pub(crate) struct Errors(Option<Error>);
 
 impl Errors {
-    /// Adds a mistake at `tokens`.
+    /// Adds an error at `tokens`.
     pub(crate) fn at(&mut self, tokens: impl quote::ToTokens, message: impl Display) {
         self.push(Error::new_spanned(tokens, message));
     }
@@ -21,12 +21,12 @@ impl Errors {
         }
     }
 
-    /// The value of `result`, or `None` and one more mistake.
+    /// Returns the value of `result`, or `None` and adds its error.
     pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
 
-    /// `value` if no mistake was found.
+    /// Returns `value` if no error was found.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Error> {
         self.0.map_or(Ok(value), Err)
     }

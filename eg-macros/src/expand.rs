@@ -1,5 +1,4 @@
-//! Tokens for a checked function. Nothing can go wrong here; what the compiler then finds, it finds at the
-//! user's own types.
+//! Expands a checked function to tokens. Cannot fail; the compiler reports remaining errors at the user's own types.
 
 use eg_grammar::Spelling;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -10,7 +9,7 @@ use syn::{Attribute, ReturnType, Type};
 use crate::args::Cors;
 use crate::function::{EventType, Function, Mode, Queue, Retry, Subscription, Trigger};
 
-/// Registers the function with the runtime of its binary, and in the binary's manifest.
+/// Registers the function in the binary's runtime and manifest.
 pub(crate) fn register(function: &Function) -> TokenStream {
     let Function { ident, name, doc, krate, triggers, hints, inputs, .. } = function;
     let (timeout, memory) = (option(hints.timeout), option(hints.memory));
@@ -18,7 +17,7 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     let triggers = triggers.iter().map(trigger);
     let by_type = triggers_by_type(function);
     let call = call(function);
-    // The names are what user code will not have: a handler may well be called `call`.
+    // These names do not clash with user code: a handler may well be called `call`.
     quote! {
         const _: () = {
             use #krate::__private as __eg;
@@ -47,14 +46,14 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     }
 }
 
-/// Names the sibling attributes, which were taken away: otherwise their imports would count as unused.
+/// Names the sibling attributes, which are removed; otherwise their imports would count as unused.
 pub(crate) fn used(siblings: &[Attribute]) -> TokenStream {
     let paths = siblings.iter().map(Attribute::path);
     quote! { const _: () = { #(#[allow(unused_imports)] use #paths as _;)* }; }
 }
 
-/// The function as something that takes a request and answers it: arguments are extracted in their order, the
-/// last one may take the body.
+/// Expands to a caller that takes a request and returns a response. Extracts arguments in order; the last one may
+/// consume the body.
 fn call(function: &Function) -> TokenStream {
     let handler = &function.ident;
     let names: Vec<_> = (0..function.inputs.len()).map(|n| format_ident!("__eg_{n}")).collect();
@@ -88,10 +87,10 @@ fn call(function: &Function) -> TokenStream {
     }
 }
 
-/// Binds `name` to what `function` of the runtime makes of `source`; a rejection is the answer.
+/// Binds `name` to the result of the runtime's `function` on `source`; a rejection becomes the response.
 ///
-/// The type is left to be inferred: written out, the compiler would check its bounds twice, and report a mistake
-/// twice. Since the path of the call then is what it blames, that path spans the user's type.
+/// The type is inferred: written out, the compiler would check its bounds and report an error twice. The compiler
+/// then points at the path of the call, so that path has the span of the user's type.
 fn extract(name: &Ident, ty: &Type, function: &str, source: &TokenStream) -> TokenStream {
     let (first, last) = ends(ty);
     let runtime = Ident::new("__eg", blame(first));
@@ -105,14 +104,14 @@ fn extract(name: &Ident, ty: &Type, function: &str, source: &TokenStream) -> Tok
     }
 }
 
-/// The spans of the first and the last token.
+/// Returns the spans of the first and the last token.
 fn ends(ty: &Type) -> (Span, Span) {
     let mut tokens = ty.to_token_stream().into_iter();
     let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
     (first, tokens.last().map_or(first, |token| token.span()))
 }
 
-/// What does not fit is reported at the user's own tokens, but names in it are the expansion's.
+/// Errors are reported at the user's tokens, but names resolve as in the expansion.
 fn blame(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }
@@ -130,11 +129,11 @@ fn trigger(trigger: &Trigger) -> TokenStream {
     }
 }
 
-/// The events that are subscribed to by type. What an argument says about the same event stands before it.
+/// Returns the events that are subscribed to by type. An argument's entry for the same event comes first.
 fn triggers_by_type(function: &Function) -> impl Iterator<Item = TokenStream> {
     function.triggers.iter().filter_map(|trigger| match trigger {
         Trigger::Subscription(Subscription { event_type: EventType::Type(path), .. }) => {
-            // As if an argument took it. That the type is an event at all is `event_type`'s to demand, once.
+            // Treats the type like an argument's. `event_type` checks, once, that it is an event.
             Some(quote!(__eg::Probe::<__eg::CloudEvent<#path>>::EVENTS))
         }
         _ => None,

@@ -1,4 +1,4 @@
-//! What the macros expand to, as files to read. `UPDATE_GOLDENS=1 cargo test -p eg-macros` writes them anew.
+//! Compares expansions with golden files. `UPDATE_GOLDENS=1 cargo test -p eg-macros` rewrites the files.
 
 use std::path::Path;
 use std::str::FromStr as _;

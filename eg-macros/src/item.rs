@@ -1,4 +1,4 @@
-//! The annotated function as tokens. Its body stays unread: mistakes in there are for the compiler to explain.
+//! The annotated function as tokens. Its body is not parsed; the compiler reports errors in it.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

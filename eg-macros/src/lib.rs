@@ -1,9 +1,9 @@
 //! The attribute and derive macros of Event Gateway for Rust. Use them through `eg_runtime` (and
 //! `#[derive(Event)]` also through `eg_sdk`), which document them.
 //!
-//! An attribute passes through syntax (`args`), model and rules (`function`, with `eg-grammar`) and tokens (`expand`); a
-//! derive macro passes through the same stages in its own module (`derive_event`, `schema`). All mistakes of an item are
-//! reported together, and the item itself is always emitted, so that an editor keeps working.
+//! An attribute passes through syntax (`args`), model and rules (`function`, with `eg-grammar`) and tokens
+//! (`expand`). A derive macro passes through the same stages in its own module (`derive_event`, `schema`). All errors
+//! of an item are reported together, and the item itself is always emitted, so that editors keep working.
 
 mod args;
 mod derive_event;
@@ -31,7 +31,7 @@ pub fn subscribe(args: TokenStream, item: TokenStream) -> TokenStream {
     function(Kind::Subscribe, args, item)
 }
 
-/// Runs by the clock: `#[schedule("rate(5 minutes)")]`. Documented in `eg_runtime`.
+/// Runs on a schedule: `#[schedule("rate(5 minutes)")]`. Documented in `eg_runtime`.
 #[proc_macro_attribute]
 pub fn schedule(args: TokenStream, item: TokenStream) -> TokenStream {
     function(Kind::Schedule, args, item)

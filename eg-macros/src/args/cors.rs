@@ -1,4 +1,4 @@
-//! The grammar of the option `cors`.
+//! Parses the option `cors`.
 
 use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
@@ -8,7 +8,7 @@ use syn::{Error, Ident, LitBool, LitStr, Result, Token, parenthesized};
 use super::{Texts, each, value};
 use crate::errors::Errors;
 
-/// `cors`, or `cors(origins = […], …)`. Empty lists leave the gateway's defaults.
+/// `cors`, or `cors(origins = […], …)`. Empty lists mean the gateway's defaults.
 #[derive(Clone, Default)]
 pub(crate) struct Cors {
     pub(crate) origins: Vec<LitStr>,
@@ -23,7 +23,7 @@ impl Cors {
     pub(super) fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut cors = Self::default();
         if input.peek(Token![=]) {
-            return Err(input.error("`cors` takes no value: write `cors`, or `cors(origins = [\"…\"])`"));
+            return Err(input.error("`cors` takes no value; write `cors`, or `cors(origins = [\"…\"])`"));
         }
         if !input.peek(syn::token::Paren) {
             return Ok(cors);

@@ -1,5 +1,5 @@
-//! The grammar of `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]` and `#[queue(…)]`: which tokens are what.
-//! Whether they make sense together is decided in `function`.
+//! Parses the arguments of `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]` and `#[queue(…)]`. Leaves the rules
+//! about their combination to `function`.
 
 mod cors;
 mod retry;
@@ -16,7 +16,7 @@ pub(crate) use self::cors::Cors;
 pub(crate) use self::retry::Retry;
 use crate::errors::Errors;
 
-/// Which attribute.
+/// The attribute macros.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Http,
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// The kind of another attribute on the same function, whichever way its macro was imported.
+    /// Returns the kind of another attribute on the same function, however its macro was imported.
     pub(crate) fn of(path: &syn::Path) -> Option<Self> {
         let last = path.segments.last()?;
         Self::ALL.into_iter().find(|kind| last.ident == kind.name())
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-/// What stands between the parentheses of one attribute.
+/// The arguments of one attribute.
 pub(crate) struct Args {
     pub(crate) kind: Kind,
     /// `POST`, `"/users"`, `"user.created"`, `UserCreated`, `"rate(1 day)"`, `"orders"`.
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     pub(crate) timeout: Option<Lit>,
     pub(crate) memory: Option<LitInt>,
     pub(crate) krate: Option<syn::Path>,
-    /// A piece could not be read, so that what is missing may only be misspelt.
+    /// Whether a piece was invalid. Then a missing argument may only be misspelt.
     pub(crate) incomplete: bool,
 }
 
@@ -104,7 +104,7 @@ impl Args {
         args
     }
 
-    /// The positional arguments as they are written.
+    /// The positional arguments as written.
     pub(crate) fn positional_texts(&self) -> Vec<String> {
         self.positional.iter().map(|argument| argument.tokens().to_string()).collect()
     }
@@ -115,7 +115,7 @@ impl Args {
             return Ok(());
         }
         let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
-        // These two say themselves what they want to be followed by.
+        // These two have their own messages about what must follow.
         let group = input.fork().call(Ident::parse_any).is_ok_and(|word| word == "cors" || word == "retry");
         if keyed || (group && !input.peek2(Token![::])) {
             let key = input.call(Ident::parse_any)?;
@@ -184,15 +184,15 @@ impl Args {
 
 const DURATION: &str = "a number of seconds, or a duration like `\"30s\"` or `\"5m\"`";
 
-/// `= value`.
+/// Parses `= value`.
 fn value<T: Parse>(key: &Ident, input: ParseStream<'_>, what: &str) -> Result<T> {
     input.parse::<Token![=]>()?;
-    // The end of the attribute has no token to blame.
+    // The end of the attribute has no token to point at.
     let nothing = (input.is_empty() || input.peek(Token![,])).then(|| key.span());
     input.parse().map_err(|e| Error::new(nothing.unwrap_or(e.span()), format!("expected {what}")))
 }
 
-/// A word, keyword or not.
+/// Parses a word, keyword or not.
 struct Word(Ident);
 
 impl Parse for Word {
@@ -201,7 +201,7 @@ impl Parse for Word {
     }
 }
 
-/// `["a", "b"]`. The brackets are read as one token, so that a mistake inside leaves nothing behind.
+/// Parses `["a", "b"]`. Reads the brackets as one token, so that parsing continues after a mistake inside.
 struct Texts(Punctuated<LitStr, Token![,]>);
 
 impl Parse for Texts {
@@ -215,7 +215,7 @@ impl Parse for Texts {
     }
 }
 
-/// A path without arguments.
+/// Parses a path without arguments.
 struct ModPath(syn::Path);
 
 impl Parse for ModPath {
@@ -224,7 +224,7 @@ impl Parse for ModPath {
     }
 }
 
-/// Calls `one` for each comma-separated piece; after a mistake, goes on behind the next comma.
+/// Calls `one` for each comma-separated piece. Continues after the next comma if one fails.
 fn each(tokens: TokenStream, errors: &mut Errors, mut one: impl FnMut(ParseStream<'_>) -> Result<()>) {
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
@@ -245,7 +245,7 @@ fn each(tokens: TokenStream, errors: &mut Errors, mut one: impl FnMut(ParseStrea
 }
 
 impl Positional {
-    /// For messages.
+    /// Formats tokens for messages.
     pub(crate) fn tokens(&self) -> TokenStream {
         match self {
             Self::Text(text) => text.to_token_stream(),

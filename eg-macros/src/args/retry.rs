@@ -1,4 +1,4 @@
-//! The grammar of the option `retry`. Bounds are `function::retry`'s part.
+//! Parses the option `retry`. Leaves bounds to `function::retry`.
 
 use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
@@ -8,7 +8,7 @@ use syn::{Error, Ident, Lit, LitInt, Result, parenthesized};
 use super::{DURATION, each, value};
 use crate::errors::Errors;
 
-/// `retry(attempts = 5, max_age = "1h")`. What is absent is left to the gateway's default.
+/// `retry(attempts = 5, max_age = "1h")`. Absent limits mean the gateway's defaults.
 pub(crate) struct Retry {
     /// The word `retry`.
     pub(crate) key: Ident,
@@ -23,7 +23,7 @@ impl Retry {
 
     pub(super) fn parse(key: &Ident, input: ParseStream<'_>) -> Result<Self> {
         if !input.peek(syn::token::Paren) {
-            let message = "`retry` says its limits in parentheses: `retry(attempts = 5, max_age = \"1h\")`";
+            let message = "`retry` takes its limits in parentheses: `retry(attempts = 5, max_age = \"1h\")`";
             return Err(Error::new(key.span(), message));
         }
         let content;
@@ -32,7 +32,7 @@ impl Retry {
             Self { key: key.clone(), attempts: None, max_age: None, min_backoff: None, max_backoff: None };
         let mut errors = Errors::default();
         if content.is_empty() {
-            errors.at(key, format!("`retry` without limits changes nothing; they are {}", list(&Self::KEYS)));
+            errors.at(key, format!("`retry` needs at least one limit: {}", list(&Self::KEYS)));
         }
         each(content.parse()?, &mut errors, |input| retry.one(input));
         errors.finish(retry)

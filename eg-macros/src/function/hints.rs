@@ -1,5 +1,4 @@
-//! What a function asks of the machine it runs on: `timeout` and `memory`. Whoever deploys the function reads them in
-//! the manifest.
+//! The options `timeout` and `memory`, which deployment reads from the manifest.
 
 use eg_grammar::{Bound, limits, parse_duration};
 use syn::{Lit, LitInt};
@@ -7,7 +6,7 @@ use syn::{Lit, LitInt};
 use crate::args::Args;
 use crate::errors::Errors;
 
-/// What the attributes of one function ask for.
+/// The options of one function.
 #[derive(Default)]
 pub(crate) struct Hints {
     /// Seconds.
@@ -17,7 +16,7 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    /// Each hint is for the function, so one attribute gives it, or all that give it agree.
+    /// Each option applies to the function, so all attributes that set it must agree.
     pub(crate) fn read(all: &[Args], errors: &mut Errors) -> Self {
         let mut hints = Self::default();
         for timeout in all.iter().filter_map(|args| args.timeout.as_ref()) {
@@ -49,7 +48,7 @@ fn agree(
     }
 }
 
-/// A whole number of seconds: `30`, `"30s"`, `"5m"` or `"1h"`.
+/// Parses a whole number of seconds: `30`, `"30s"`, `"5m"` or `"1h"`.
 pub(super) fn seconds(literal: &Lit, errors: &mut Errors) -> Option<u32> {
     let seconds = match literal {
         Lit::Int(number) => number.base10_parse().ok(),
@@ -73,7 +72,7 @@ pub(super) fn number(bound: Bound, what: &str, literal: &LitInt, errors: &mut Er
     number
 }
 
-/// The number, if it is within the bounds.
+/// Returns the number if it is within the bounds.
 pub(super) fn within(
     bound: Bound,
     what: &str,

@@ -1,4 +1,4 @@
-//! The model of an annotated function, and its rules. What comes out of `read` can be expanded as it is.
+//! The model of an annotated function, and its rules. The result of `read` is valid and can be expanded.
 
 mod hints;
 mod queue;
@@ -22,7 +22,7 @@ use crate::item::Item;
 /// A function with its triggers, all rules checked.
 pub(crate) struct Function {
     pub(crate) ident: Ident,
-    /// The name it has in the manifest.
+    /// The name in the manifest.
     pub(crate) name: String,
     /// The first paragraph of its documentation.
     pub(crate) doc: String,
@@ -34,7 +34,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Takes the attributes that stand beside the one being expanded away from `item`.
+    /// Removes and returns the sibling attributes of `item`.
     pub(crate) fn siblings(item: &mut Item) -> Vec<Attribute> {
         item.attrs.extract_if(.., |attribute| Kind::of(attribute.path()).is_some()).collect()
     }
@@ -73,7 +73,7 @@ impl Function {
     }
 }
 
-/// What two attributes ask for alike would be registered twice.
+/// Checks for duplicate triggers, which would be registered twice.
 fn check_twice(all: &[Args], errors: &mut Errors) {
     for (at, args) in all.iter().enumerate() {
         let earlier = all[..at].iter().filter(|other| other.kind == args.kind);
@@ -82,7 +82,7 @@ fn check_twice(all: &[Args], errors: &mut Errors) {
             if let Some(first) =
                 args.positional.first().filter(|_| earlier.contains(&args.positional_texts()))
             {
-                errors.at(first.tokens(), "another attribute of the function says the same");
+                errors.at(first.tokens(), "duplicate trigger: another attribute already declares it");
             }
             continue;
         }
@@ -91,7 +91,7 @@ fn check_twice(all: &[Args], errors: &mut Errors) {
             if earlier.contains(&argument.tokens().to_string()) {
                 let text = argument.tokens();
                 errors
-                    .at(argument.tokens(), format!("{text} is in another attribute of the function already"));
+                    .at(argument.tokens(), format!("{text} is already in another attribute of the function"));
             }
         }
     }
@@ -104,7 +104,7 @@ fn tokens_of(attribute: &Attribute) -> TokenStream {
     }
 }
 
-/// The name that one of the attributes gives, else the function's own.
+/// Returns the name set by an attribute, else the function's own.
 fn name(all: &[Args], ident: &Ident, errors: &mut Errors) -> String {
     let mut given = all.iter().filter_map(|args| args.name.as_ref());
     let Some(name) = given.next() else { return unraw(ident) };
@@ -126,7 +126,7 @@ fn unraw(ident: &Ident) -> String {
     text.strip_prefix("r#").unwrap_or(&text).to_owned()
 }
 
-/// Where the attribute stands, for mistakes that have no token of their own.
+/// Returns the position of the attribute, for errors without a token of their own.
 fn attribute_span() -> Span {
     Span::call_site()
 }

@@ -11,9 +11,9 @@ use crate::errors::Errors;
 /// A queue whose messages the function handles.
 pub(crate) struct Queue {
     pub(crate) name: String,
-    /// Messages at most in one invocation.
+    /// The maximum number of messages per invocation.
     pub(crate) batch_size: Option<u32>,
-    /// Seconds that messages may wait for others.
+    /// How long to collect messages for a batch, in seconds.
     pub(crate) window: Option<u32>,
 }
 
@@ -22,12 +22,15 @@ pub(super) fn read(args: &Args, errors: &mut Errors) -> Option<Queue> {
     let name = match positional.next() {
         Some(Positional::Text(name)) => Some(name),
         Some(Positional::Path(path)) => {
-            errors.at(path, format!("the name of a queue is a string: `\"{}\"`", quote::quote!(#path)));
+            errors.at(path, format!("write the queue's name as a string: `\"{}\"`", quote::quote!(#path)));
             None
         }
         None if args.incomplete => None,
         None => {
-            errors.push(Error::new(attribute_span(), "which queue? As in `#[queue(\"orders\")]`"));
+            errors.push(Error::new(
+                attribute_span(),
+                "the queue's name is missing, as in `#[queue(\"orders\")]`",
+            ));
             None
         }
     };
@@ -35,7 +38,7 @@ pub(super) fn read(args: &Args, errors: &mut Errors) -> Option<Queue> {
         errors.at(other.tokens(), "`#[queue]` takes one queue; stack a second attribute");
     }
     let value = name.map(syn::LitStr::value).unwrap_or_default();
-    // What is no number at all is larger than every bound.
+    // A value that is not a number is larger than every bound.
     let size = |size: &LitInt| size.base10_parse().unwrap_or(u64::MAX);
     let batch_size = args.batch_size.as_ref().map(size);
     let window = args.window.as_ref().and_then(|window| seconds(window, errors));

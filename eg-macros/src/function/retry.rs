@@ -8,7 +8,7 @@ use super::trigger::Mode;
 use crate::args;
 use crate::errors::Errors;
 
-/// Limits of the attempts to deliver; seconds.
+/// The limits of delivery attempts, in seconds.
 #[derive(Clone)]
 pub(crate) struct Retry {
     pub(crate) attempts: Option<u32>,
@@ -19,7 +19,8 @@ pub(crate) struct Retry {
 
 pub(super) fn read(retry: &args::Retry, mode: Mode, errors: &mut Errors) -> Retry {
     if mode == Mode::Sync {
-        let message = "a sync subscription has no retries: the emitter gets the answer and may ask again";
+        let message =
+            "a synchronous subscription has no retries: the emitter gets the answer and can retry itself";
         errors.at(&retry.key, message);
     }
     let attempts = retry.attempts.as_ref();

@@ -1,5 +1,5 @@
-//! What the signature of an annotated function must be like. Whether its types really are extractors is the
-//! compiler's business; here is what it would explain badly.
+//! The rules for the signature of an annotated function, where the compiler's own errors would be confusing. Leaves
+//! it to the compiler whether the types are extractors.
 
 use eg_grammar::Spelling;
 use syn::{FnArg, GenericArgument, PathArguments, Safety, Signature, Type};
@@ -7,40 +7,46 @@ use syn::{FnArg, GenericArgument, PathArguments, Safety, Signature, Type};
 use super::Trigger;
 use crate::errors::Errors;
 
-/// Extractors that read the body. The body is there once.
+/// Extractors that consume the body.
 const BODY: [&str; 8] = ["CloudEvent", "Json", "Form", "Bytes", "String", "Multipart", "Request", "Body"];
 
-/// Types that stand for exactly one path parameter.
+/// Types of exactly one path parameter.
 const SCALARS: [&str; 19] = [
     "String", "str", "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
     "i128", "isize", "f32", "f64", "Uuid",
 ];
 
-/// The types of the arguments.
+/// Returns the types of the arguments.
 pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Errors) -> Vec<Type> {
     if signature.asyncness.is_none() {
-        errors.at(signature.fn_token, "an event function is `async fn`");
+        errors.at(signature.fn_token, "an event function must be an `async fn`");
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
-        errors.at(unsafety, "an event function is safe: the runtime calls it without any promise");
+        errors.at(
+            unsafety,
+            "an event function must be safe: the runtime calls it and cannot uphold any contract",
+        );
     }
     if let Some(abi) = &signature.abi {
-        errors.at(abi, "an event function is called by Rust; it has no other ABI");
+        errors.at(abi, "an event function cannot have another ABI: Rust calls it");
     }
     if !signature.generics.params.is_empty() {
         errors.at(
             &signature.generics,
-            "an event function cannot be generic: the runtime calls it, and would not know with which types",
+            "an event function cannot be generic: the runtime calls it and cannot choose the types",
         );
     }
     if let Some(variadic) = &signature.variadic {
-        errors.at(variadic, "an event function takes extractors only");
+        errors.at(variadic, "an event function can take extractors only");
     }
     let mut inputs = Vec::new();
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(receiver) => {
-                errors.at(receiver, "an event function is a free function; take what it needs as `State<…>`");
+                errors.at(
+                    receiver,
+                    "an event function must be a free function; pass shared values as `State<…>`",
+                );
             }
             FnArg::Typed(argument) => inputs.push((*argument.ty).clone()),
         }
@@ -48,10 +54,10 @@ pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Er
     for ty in &inputs {
         match ty {
             Type::ImplTrait(_) => {
-                errors.at(ty, "an argument needs a concrete type: the runtime has to make its value");
+                errors.at(ty, "an argument needs a concrete type, because the runtime creates its value");
             }
             Type::Reference(_) => {
-                errors.at(ty, "an argument is owned: the runtime makes its value, and nobody else keeps it");
+                errors.at(ty, "arguments must be owned: the runtime creates their values, so references cannot outlive the call");
             }
             _ => {}
         }
@@ -66,12 +72,12 @@ fn check_body(inputs: &[Type], errors: &mut Errors) {
     let Some((_, earlier)) = inputs.split_last() else { return };
     for ty in earlier {
         if let Some(name) = reads_body(ty) {
-            errors.at(ty, format!("`{name}` takes the body, so it has to be the last argument"));
+            errors.at(ty, format!("`{name}` consumes the body, so it must be the last argument"));
         }
     }
 }
 
-/// `Path<…>` against the paths of the triggers, where its arity can be seen.
+/// Checks the arity of `Path<…>` against the paths of the triggers, if it is visible.
 fn check_path(inputs: &[Type], triggers: &[Trigger], errors: &mut Errors) {
     let is_path = |ty: &&Type| name_of(ty).is_some_and(|name| name == "Path");
     if !triggers.is_empty()
@@ -85,7 +91,7 @@ fn check_path(inputs: &[Type], triggers: &[Trigger], errors: &mut Errors) {
         let params: Vec<_> = path.parameters().collect();
         if params.len() != arity {
             let path = path.spelled(Spelling::Code);
-            errors.at(ty, format!("`{path}` has {}, but this takes {arity}", count(&params)));
+            errors.at(ty, format!("`{path}` has {}, but this type takes {arity}", count(&params)));
         }
     }
 }
@@ -98,7 +104,7 @@ fn count(params: &[&str]) -> String {
     }
 }
 
-/// How many parameters a `Path<…>` takes; `None` for other types, and for structs and maps.
+/// Returns how many parameters a `Path<…>` takes; `None` for other types, and for structs and maps.
 fn path_arity(ty: &Type) -> Option<usize> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Path")?;

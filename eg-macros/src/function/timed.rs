@@ -1,4 +1,4 @@
-//! `#[schedule("rate(5 minutes)")]`: when a function runs by the clock.
+//! `#[schedule("rate(5 minutes)")]`: the schedule of a function.
 
 use eg_grammar::Schedule;
 use syn::Error;
@@ -7,11 +7,11 @@ use super::attribute_span;
 use crate::args::{Args, Positional};
 use crate::errors::Errors;
 
-/// The expressions of one attribute.
+/// Returns the expressions of one attribute.
 pub(super) fn schedules(args: &Args, errors: &mut Errors) -> Vec<String> {
     const EXAMPLE: &str = "as in `#[schedule(\"rate(5 minutes)\")]` or `#[schedule(\"cron(0 12 * * ? *)\")]`";
     if args.positional.is_empty() && !args.incomplete {
-        errors.push(Error::new(attribute_span(), format!("when? {EXAMPLE}")));
+        errors.push(Error::new(attribute_span(), format!("the schedule is missing, {EXAMPLE}")));
     }
     let mut schedules = Vec::new();
     for argument in &args.positional {
@@ -23,7 +23,7 @@ pub(super) fn schedules(args: &Args, errors: &mut Errors) -> Vec<String> {
                 Ok(_) => schedules.push(text.value()),
                 Err(mistake) => errors.at(text, mistake),
             },
-            Positional::Path(path) => errors.at(path, format!("a schedule is a string, {EXAMPLE}")),
+            Positional::Path(path) => errors.at(path, format!("write the schedule as a string, {EXAMPLE}")),
         }
     }
     schedules

@@ -1,4 +1,4 @@
-//! What makes a function run, from the arguments of one attribute.
+//! Reads triggers from the arguments of one attribute.
 
 use eg_grammar::{HTTP_REQUEST, Method, Path, did_you_mean};
 use quote::ToTokens as _;
@@ -10,7 +10,7 @@ use super::{attribute_span, timed};
 use crate::args::{Args, Cors, Kind, Positional};
 use crate::errors::Errors;
 
-/// One reason for the function to run.
+/// A trigger of the function.
 pub(crate) enum Trigger {
     Subscription(Subscription),
     /// A valid rate or cron expression.
@@ -24,10 +24,10 @@ pub(crate) struct Subscription {
     pub(crate) mode: Mode,
     pub(crate) method: Method,
     pub(crate) path: Path,
-    /// `#[http]`: the handler gets the HTTP request; otherwise the event.
+    /// Whether the handler gets the HTTP request (`#[http]`) rather than the event.
     pub(crate) http: bool,
     pub(crate) cors: Option<Cors>,
-    /// When failed deliveries are tried again.
+    /// The retry options.
     pub(crate) retry: Option<Retry>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Mode {
 }
 
 impl Trigger {
-    /// The triggers of one attribute; none where a mistake leaves nothing to go on with.
+    /// Returns the triggers of one attribute; empty after an error that prevents reading them.
     pub(crate) fn read(args: &Args, errors: &mut Errors) -> Vec<Self> {
         match args.kind {
             Kind::Http => http(args, errors).map(Self::Subscription).into_iter().collect(),
@@ -54,7 +54,7 @@ impl Trigger {
         }
     }
 
-    /// The route of `#[http]`.
+    /// Reads the route of `#[http]`.
     pub(crate) fn route(&self) -> Option<&Path> {
         match self {
             Self::Subscription(subscription) if subscription.http => Some(&subscription.path),
@@ -84,7 +84,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
             Positional::Path(word)
                 if path.is_none() && !Method::ALL.iter().any(|method| word.is_ident(method.as_str())) =>
             {
-                errors.at(word, format!("the path is a string: `\"/{}\"`", word.to_token_stream()));
+                errors.at(word, format!("write the path as a string: `\"/{}\"`", word.to_token_stream()));
                 path = Some(None);
             }
             other => {
@@ -120,7 +120,7 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
 
 fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
     if args.positional.is_empty() && !args.incomplete {
-        let message = "which events? As in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`";
+        let message = "the event type is missing, as in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`";
         errors.push(Error::new(attribute_span(), message));
     }
     let mode = mode(args, Mode::Async, errors);
@@ -173,7 +173,7 @@ fn check_path(text: &LitStr, errors: &mut Errors) -> Option<Path> {
     text.value().parse().map_err(|mistake| errors.at(text, mistake)).ok()
 }
 
-/// The event type in the literal; a mistake in it is reported there.
+/// Reads the event type in a literal, and reports errors at the literal.
 pub(crate) fn check_event_type(text: &LitStr, errors: &mut Errors) -> String {
     let name = text.value();
     if let Err(mistake) = eg_grammar::check_event_type(&name) {
@@ -182,7 +182,7 @@ pub(crate) fn check_event_type(text: &LitStr, errors: &mut Errors) -> String {
     name
 }
 
-/// An async subscription has a literal path; a mistake is reported where the path is.
+/// Checks that an asynchronous subscription has a literal path, and reports errors at the path.
 fn check_literal_when_async(mode: Mode, path: &Path, args: &Args, errors: &mut Errors) {
     if mode == Mode::Sync {
         return;

@@ -1,4 +1,4 @@
-//! Enums as shapes, in the four ways in which serde writes them.
+//! Models enums as shapes, in serde's four representations.
 
 use syn::{Fields, Variant};
 
@@ -10,17 +10,17 @@ use super::{Container, structs};
 use crate::doc::doc;
 use crate::errors::Errors;
 
-/// A variant with what stands on it.
+/// A variant with its attributes.
 struct Read {
-    /// Its name and aliases; none for the one that takes all `other` names.
+    /// Its name and aliases; empty for the `other` variant.
     names: Option<Vec<String>>,
     doc: String,
     untagged: bool,
-    /// It has nothing but its name.
+    /// Whether it is a unit variant.
     unit: bool,
-    /// What it is without its name.
+    /// The shape of its content.
     content: Shape,
-    /// Whether serde takes a missing content for `None`.
+    /// Whether serde reads absent content as `None`.
     newtype: bool,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn read<'a>(
     errors: &mut Errors,
 ) -> Shape {
     let variants: Vec<Read> = variants.filter_map(|one| variant(one, container, errors)).collect();
-    // Names alone are one list.
+    // Unit variants form one list.
     let bare =
         |variant: &Read| variant.unit && !variant.untagged && container.tag.is_none() && !container.untagged;
     let words: Vec<String> =
@@ -71,7 +71,7 @@ fn variant(variant: &Variant, container: &Container, errors: &mut Errors) -> Opt
         && !newtype
         && own.shape().is_none()
     {
-        errors.at(fields, format!("a variant without field names has no place for the tag `{tag}`: name its fields, or add `content = \"…\"`"));
+        errors.at(fields, format!("a variant without field names cannot contain the tag `{tag}`: name its fields, or add `content = \"…\"`"));
     }
     Some(Read {
         names: (!serde.has("other")).then_some(names),
@@ -83,7 +83,7 @@ fn variant(variant: &Variant, container: &Container, errors: &mut Errors) -> Opt
     })
 }
 
-/// What a variant's fields are without its name. The field of a newtype variant stands for itself.
+/// Returns the shape of a variant's fields. A newtype variant has the shape of its field.
 fn content(fields: &Fields, rule: Rule, container: &Container, errors: &mut Errors) -> Shape {
     match structs::fields(fields, rule, container, errors) {
         Shape::Newtype(inner) => *inner,

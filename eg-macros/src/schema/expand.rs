@@ -1,4 +1,4 @@
-//! Tokens for a shape. Nothing can go wrong here: a type without a schema is found by the compiler, at that type.
+//! Expands a shape to tokens. Cannot fail; the compiler reports types without a schema.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,7 +7,7 @@ use syn::{DeriveInput, GenericParam, Generics, Path};
 
 use super::shape::{Part, Presence, Shape};
 
-/// The implementation of `Schema` for the type.
+/// Expands to the implementation of `Schema`.
 pub(super) fn implementation(input: &DeriveInput, of: &Shape, krate: &Path) -> TokenStream {
     let name = &input.ident;
     let generics = bounded(&input.generics, krate);
@@ -21,7 +21,7 @@ pub(super) fn implementation(input: &DeriveInput, of: &Shape, krate: &Path) -> T
     }
 }
 
-/// The generics, with a schema demanded of each type.
+/// Returns the generics with a `Schema` bound for each type.
 pub(crate) fn bounded(generics: &Generics, krate: &Path) -> Generics {
     let mut generics = generics.clone();
     for parameter in &mut generics.params {
@@ -32,7 +32,7 @@ pub(crate) fn bounded(generics: &Generics, krate: &Path) -> Generics {
     generics
 }
 
-/// A reference to the shape.
+/// Expands to a reference to the shape.
 fn shape(of: &Shape, krate: &Path) -> TokenStream {
     let recurse = |inner: &Shape| shape(inner, krate);
     let shape = quote!(#krate::__private::Shape);

@@ -1,4 +1,4 @@
-//! `#[derive(Schema)]`: what a type is as JSON, from its definition and serde's attributes on it.
+//! `#[derive(Schema)]`: derives the JSON of a type from its definition and serde's attributes.
 //!
 //! Attributes (`serde`, `own`) → model (`shape`, made by `structs` and `enums`) → tokens (`expand`).
 
@@ -20,7 +20,7 @@ use self::shape::Shape;
 use crate::doc::doc;
 use crate::errors::Errors;
 
-/// `impl Schema`, in the words of the crate that `krate` names.
+/// Expands to `impl Schema`, naming the crate `krate`.
 pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
     let implement = |input: DeriveInput| {
         let mut errors = Errors::default();
@@ -32,7 +32,7 @@ pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
     syn::parse2(item).and_then(implement).unwrap_or_else(|error| error.to_compile_error())
 }
 
-/// `impl Schema` for an event, whose own attribute names the crate.
+/// Expands to `impl Schema` for an event, whose own attribute names the crate.
 pub(crate) fn of_event(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     let mut errors = Errors::default();
     let own = Own::read(&input.attrs, &own::KEYS, &mut errors);
@@ -42,20 +42,20 @@ pub(crate) fn of_event(input: &DeriveInput, krate: &Path) -> Result<TokenStream>
 
 pub(crate) use self::expand::bounded;
 
-/// What the container's own attributes say about what is in it.
+/// The container's attributes that affect its contents.
 struct Container {
-    /// The name that serde knows it by.
+    /// The name that serde uses.
     name: String,
-    /// The type's own name, which in its fields means that it contains itself.
+    /// The type's own name, to detect recursion in its fields.
     ident: syn::Ident,
     rename_all: Rule,
     rename_all_fields: Rule,
     tag: Option<String>,
     content: Option<String>,
     untagged: bool,
-    /// No member has to be there.
+    /// All members are optional.
     default: bool,
-    /// No other members may be there.
+    /// Other members are refused.
     closed: bool,
     transparent: bool,
 }
@@ -105,14 +105,14 @@ fn read(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
         Data::Struct(data) => structs::read(&data.fields, &container, errors),
         Data::Enum(data) => enums::read(data.variants.iter(), &container, errors),
         Data::Union(union) => {
-            errors.at(union.union_token, "a union has no JSON; a struct or an enum has");
+            errors.at(union.union_token, "a union has no JSON; use a struct or an enum");
             Shape::Any
         }
     };
     shape.described(doc)
 }
 
-/// The type that serde reads and writes in this one's place.
+/// Returns the type that serde reads and writes instead.
 fn converted(serde: &Serde, errors: &mut Errors) -> Option<Shape> {
     let from = serde.entry("from").or_else(|| serde.entry("try_from"));
     let into = serde.entry("into");

@@ -1,4 +1,4 @@
-//! `#[schema(as = …)]`, `#[schema(format = "…")]`, `#[schema(any)]`: what something is as JSON, said by hand.
+//! Reads `#[schema(as = …)]`, `#[schema(format = "…")]` and `#[schema(any)]`, which state the JSON explicitly.
 
 use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
@@ -8,13 +8,14 @@ use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Type};
 use super::shape::Shape;
 use crate::errors::Errors;
 
-/// What may stand in `#[schema(…)]`, on types, variants and fields.
+/// The options of `#[schema(…)]` on types, variants and fields.
 pub(super) const KEYS: [&str; 3] = ["as", "format", "any"];
 
-/// The way out where a field is not what it seems.
-pub(super) const SAY_ON_FIELD: &str = "say what the field is as JSON: `#[schema(as = String)]` (any type that looks the same), or `#[schema(any)]`";
-/// The same for a type.
-pub(super) const SAY_ON_TYPE: &str = "say what the type is as JSON: `#[schema(as = String)]` (any type that looks the same), or `#[schema(any)]`";
+/// The advice for a field whose JSON cannot be derived.
+pub(super) const SAY_ON_FIELD: &str = "state the JSON of the field: `#[schema(as = String)]` (any type with the same JSON), or `#[schema(any)]`";
+/// The advice for a type whose JSON cannot be derived.
+pub(super) const SAY_ON_TYPE: &str =
+    "state the JSON of the type: `#[schema(as = String)]` (any type with the same JSON), or `#[schema(any)]`";
 
 /// The attribute on one item.
 #[derive(Default)]
@@ -32,7 +33,7 @@ impl Own {
         own
     }
 
-    /// What was said.
+    /// The stated JSON.
     pub(super) fn shape(&self) -> Option<Shape> {
         self.said.clone()
     }
@@ -53,7 +54,7 @@ impl Own {
             } else {
                 let shape = Self::say(&name, &key, input)?;
                 if self.said.replace(shape).is_some() {
-                    return Err(Error::new(key.span(), "it is said twice what this is"));
+                    return Err(Error::new(key.span(), "the JSON of this is stated twice"));
                 }
             }
             if !input.is_empty() {

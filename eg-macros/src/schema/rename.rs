@@ -1,4 +1,4 @@
-//! The names that serde gives to fields and variants.
+//! Computes serde's names of fields and variants.
 
 use syn::Ident;
 
@@ -47,7 +47,7 @@ impl Rule {
         if self == Self::None { other } else { self }
     }
 
-    /// The name of a field, which is written `like_this`.
+    /// Renames a field, written `like_this`.
     pub(super) fn field(self, ident: &Ident) -> String {
         let name = unraw(ident);
         match self {
@@ -60,7 +60,7 @@ impl Rule {
         }
     }
 
-    /// The name of a variant, which is written `LikeThis`.
+    /// Renames a variant, written `LikeThis`.
     pub(super) fn variant(self, ident: &Ident) -> String {
         let name = unraw(ident);
         match self {
@@ -76,7 +76,7 @@ impl Rule {
     }
 }
 
-/// The name without `r#`.
+/// Returns the name without `r#`.
 pub(super) fn unraw(ident: &Ident) -> String {
     let text = ident.to_string();
     text.strip_prefix("r#").unwrap_or(&text).to_owned()

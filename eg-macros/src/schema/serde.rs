@@ -1,5 +1,5 @@
-//! The attributes of serde on one item. What changes the JSON has to be known to the module that asks; everything
-//! else is refused here, so that a schema is never wrong in silence.
+//! Reads serde's attributes of one item. Callers list the attributes that they support; others that may change the
+//! JSON are refused here, so that a schema is never silently wrong.
 
 use eg_grammar::list;
 use syn::punctuated::Punctuated;
@@ -9,16 +9,16 @@ use super::own;
 use super::rename::Rule;
 use crate::errors::Errors;
 
-/// `#[serde(…)]`, all of them on one item.
+/// All `#[serde(…)]` attributes of one item.
 pub(super) struct Serde(Vec<Entry>);
 
-/// One piece between the commas.
+/// One comma-separated entry.
 pub(super) struct Entry {
     name: String,
     pub(super) meta: Meta,
 }
 
-/// What lets a function write or read in the type's place.
+/// Attributes that let a function write or read the value.
 const CUSTOM: [&str; 3] = ["with", "serialize_with", "deserialize_with"];
 
 impl Serde {
@@ -42,22 +42,22 @@ impl Serde {
         self.entry(name).is_some()
     }
 
-    /// Whether a function of the user's reads the value.
+    /// Returns whether a user's function reads the value.
     pub(super) fn reads_by_hand(&self) -> bool {
         self.has("with") || self.has("deserialize_with")
     }
 
-    /// The value of `name = "…"`.
+    /// Returns the value of `name = "…"`.
     pub(super) fn text(&self, name: &str, errors: &mut Errors) -> Option<String> {
         self.entry(name).and_then(|entry| entry.text(errors))
     }
 
-    /// The values of all `name = "…"`.
+    /// Returns the values of all `name = "…"`.
     pub(super) fn texts(&self, name: &str, errors: &mut Errors) -> Vec<String> {
         self.0.iter().filter(|entry| entry.name == name).filter_map(|entry| entry.text(errors)).collect()
     }
 
-    /// The value of `rename_all = "…"`.
+    /// Returns the value of `rename_all = "…"`.
     pub(super) fn rule(&self, name: &str, errors: &mut Errors) -> Rule {
         let Some(entry) = self.entry(name) else { return Rule::None };
         let Some(text) = entry.text(errors) else { return Rule::None };
@@ -67,22 +67,22 @@ impl Serde {
         })
     }
 
-    /// Refuses what is not among `known`.
+    /// Refuses attributes that are not in `known`.
     pub(super) fn check(&self, known: &[&str], errors: &mut Errors) {
         for Entry { name, meta } in self.0.iter().filter(|entry| !known.contains(&entry.name.as_str())) {
             if CUSTOM.contains(&name.as_str()) {
                 let message =
-                    format!("with `{name}`, the type does not tell the JSON; {}", own::SAY_ON_FIELD);
+                    format!("with `{name}`, the JSON cannot be derived from the type; {}", own::SAY_ON_FIELD);
                 errors.at(meta, message);
             } else {
                 let message =
-                    format!("what `{name}` does to the JSON is not known here; {}", own::SAY_ON_TYPE);
+                    format!("the effect of `{name}` on the JSON is not supported; {}", own::SAY_ON_TYPE);
                 errors.at(meta, message);
             }
         }
     }
 
-    /// Refuses these, for the reason given.
+    /// Refuses these attributes for the given reason.
     pub(super) fn refuse(&self, names: &[&str], reason: &str, errors: &mut Errors) {
         for Entry { name, meta } in self.0.iter().filter(|entry| names.contains(&entry.name.as_str())) {
             errors.at(meta, format!("`{name}` {reason}"));
@@ -91,7 +91,7 @@ impl Serde {
 }
 
 impl Entry {
-    /// The string behind `=`.
+    /// Returns the string after `=`.
     pub(super) fn literal(&self) -> Option<LitStr> {
         match &self.meta {
             Meta::NameValue(pair) => literal(&pair.value),
@@ -99,10 +99,10 @@ impl Entry {
         }
     }
 
-    /// The value, which has to be the same for both directions.
+    /// Returns the value, which must be the same for both directions.
     fn text(&self, errors: &mut Errors) -> Option<String> {
         let Meta::List(directions) = &self.meta else {
-            // Anything else than a string is for serde to explain.
+            // serde reports values that are not strings.
             return self.literal().map(|literal| literal.value());
         };
         let pairs = directions.parse_args_with(Punctuated::<syn::MetaNameValue, Token![,]>::parse_terminated);
@@ -116,7 +116,7 @@ impl Entry {
             let name = &self.name;
             errors.at(
                 &self.meta,
-                format!("one schema says what is written and what is read: give `{name}` for both, or none"),
+                format!("one schema covers writing and reading: set `{name}` for both, or for neither"),
             );
         }
         written

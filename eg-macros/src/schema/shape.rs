@@ -1,16 +1,16 @@
-//! The model of a shape: what `eg_sdk::schema::Shape` is to be, with types instead of their shapes.
+//! The model of a shape: like `eg_sdk::schema::Shape`, with types instead of their shapes.
 
 use syn::Type;
 
-/// What a type is as JSON.
+/// The JSON of a type.
 #[derive(Clone)]
 pub(crate) enum Shape {
-    /// What this type is.
+    /// The JSON of this type.
     Of(Box<Type>),
     Any,
     Never,
     Null,
-    /// A string, perhaps of a format.
+    /// A string with an optional format.
     Text(Option<String>),
     Words(Vec<String>),
     Tuple(Vec<Self>),
@@ -56,7 +56,7 @@ impl Shape {
 }
 
 impl Part {
-    /// A member that tells variants apart.
+    /// A member that identifies the variant.
     pub(super) fn tag(name: &str, shape: Shape) -> Self {
         Self::Field { name: name.to_owned(), doc: String::new(), shape, presence: Presence::Required }
     }

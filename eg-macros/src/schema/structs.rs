@@ -1,4 +1,4 @@
-//! Structs, and the fields of variants, as shapes.
+//! Models structs, and the fields of variants, as shapes.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -12,7 +12,7 @@ use super::shape::{Part, Presence, Shape};
 use crate::doc::doc;
 use crate::errors::Errors;
 
-/// Attributes that are about whether a field is there.
+/// Attributes about the presence of a field.
 const ABSENCE: [&str; 6] =
     ["default", "flatten", "skip", "skip_serializing", "skip_deserializing", "skip_serializing_if"];
 
@@ -27,7 +27,7 @@ pub(super) fn read(fields: &Fields, container: &Container, errors: &mut Errors) 
     shape
 }
 
-/// What fields are by themselves: of a struct, or of a variant without its name.
+/// Returns the shape of the fields of a struct or variant.
 pub(super) fn fields(fields: &Fields, rule: Rule, container: &Container, errors: &mut Errors) -> Shape {
     match fields {
         Fields::Unit => Shape::Null,
@@ -49,7 +49,7 @@ pub(super) fn fields(fields: &Fields, rule: Rule, container: &Container, errors:
     }
 }
 
-/// The one field that is not skipped.
+/// Returns the only field that is not skipped.
 fn transparent(fields: &Fields, container: &Container, errors: &mut Errors) -> Shape {
     let mut shape = Shape::Null;
     for field in fields {
@@ -64,7 +64,7 @@ fn transparent(fields: &Fields, container: &Container, errors: &mut Errors) -> S
     shape
 }
 
-/// The members that a field stands for; several where it has aliases.
+/// Returns the members of a field; several if it has aliases.
 fn field(field: &Field, rule: Rule, container: &Container, errors: &mut Errors) -> Vec<Part> {
     let serde = Serde::read(&field.attrs, errors);
     let own = Own::read(&field.attrs, &own::KEYS, errors);
@@ -87,7 +87,7 @@ fn field(field: &Field, rule: Rule, container: &Container, errors: &mut Errors) 
     let aliases = serde.texts("alias", errors);
     let may_be_missing =
         container.default || !aliases.is_empty() || ABSENCE.iter().any(|name| serde.has(name));
-    // What was said in its place need not show that serde takes a missing `Option` for `None`.
+    // A stated JSON may hide that serde reads an absent `Option` as `None`.
     let hidden = own.shape().is_some() && name_of(&field.ty).is_some_and(|name| name == "Option");
     let presence = match serde.reads_by_hand() {
         _ if may_be_missing => Presence::Optional,
@@ -100,38 +100,39 @@ fn field(field: &Field, rule: Rule, container: &Container, errors: &mut Errors) 
     std::iter::once(name).chain(aliases).map(part).collect()
 }
 
-/// A field without a name.
+/// Returns the shape of an unnamed field.
 fn element(field: &Field, container: &Container, errors: &mut Errors) -> Shape {
     let serde = Serde::read(&field.attrs, errors);
     let own = Own::read(&field.attrs, &own::KEYS, errors);
-    serde.refuse(&ABSENCE, "moves what stands behind it: give the fields names", errors);
+    serde.refuse(&ABSENCE, "changes the position of later fields: give the fields names", errors);
     serde.check(&known(&own, &[ABSENCE.as_slice(), &["borrow", "bound"]].concat()), errors);
     value(field, &own, container, errors)
 }
 
-/// What a field's value is.
+/// Returns the shape of a field's value.
 fn value(field: &Field, own: &Own, container: &Container, errors: &mut Errors) -> Shape {
     if let Some(said) = own.shape() {
         return said;
     }
     if mentions(field.ty.to_token_stream(), &container.ident) {
         let ident = &container.ident;
-        let message =
-            format!("`{ident}` contains itself, which a schema has no end for: add `#[schema(any)]` here");
+        let message = format!(
+            "`{ident}` is recursive; schemas cannot describe recursive types: add `#[schema(any)]` here"
+        );
         errors.at(&field.ty, message);
         return Shape::Any;
     }
     Shape::Of(Box::new(field.ty.clone()))
 }
 
-/// What serde may say about something; more where it was said by hand what it is.
+/// The supported serde attributes; more if the JSON is stated explicitly.
 pub(super) fn known<'a>(own: &Own, names: &[&'a str]) -> Vec<&'a str> {
     let custom: &[&str] =
         if own.shape().is_some() { &["with", "serialize_with", "deserialize_with"] } else { &[] };
     [names, custom].concat()
 }
 
-/// Whether a type names the one that it is in. Types of other modules may be called the same.
+/// Returns whether a type names the type that contains it. Types of other modules may have the same name.
 fn mentions(ty: TokenStream, ident: &Ident) -> bool {
     let mut behind_colon = false;
     for token in ty {
