@@ -65,10 +65,10 @@ mod trace;
 #[cfg(feature = "axum")]
 pub use crate::axum::EventRejection;
 #[cfg(feature = "client")]
-pub use client::{
-    Answer, Collection, Error, EventGateway, Receipt, Recorder, Resource, RetryPolicy, TransportError,
-};
+pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, RetryPolicy, TransportError};
 pub use cloud_event::{CloudEvent, SpecVersion};
+#[cfg(feature = "client")]
+pub use config::Resource;
 pub use data::{Data, DataError, FromData, IntoData};
 /// The names of the extensions that the gateway, this crate and `eg-runtime` read and write.
 pub use eg_grammar::extension;
@@ -103,6 +103,8 @@ pub mod __private {
     pub use crate::client::tls_config;
     #[cfg(feature = "client")]
     pub use crate::client::{Connection, Unanswered};
+    // The gateway finds CORS configurations by their escaped ids.
+    pub use crate::config::ids::escape_segment;
     // The traits without the derive macros of the same names, which `eg-runtime` exports itself.
     pub use crate::event::Event as EventTrait;
     pub use crate::members::Members;

@@ -1,66 +1,17 @@
 //! The client of the Config API's resources: one set of operations for every kind.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Instant;
 
 use http::Method;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::http::{Call, Reply};
 use super::retry::Repeat;
 use super::{Error, EventGateway, Sink};
-use crate::config::{Cors, EventType, Function, Metadata, Subscription};
-
-/// A kind of resource of the Config API.
-pub trait Resource: Serialize + DeserializeOwned + sealed::Sealed {
-    /// The collection's name in URLs, for example `eventtypes`.
-    const COLLECTION: &'static str;
-    /// The member of a list answer that contains the resources, for example `eventTypes`.
-    const LIST: &'static str;
-    /// The name in messages, for example `event type`.
-    const KIND: &'static str;
-
-    /// Identifies the resource in its collection, and in messages before the gateway assigns an id.
-    fn id(&self) -> &str;
-
-    /// Identifies the resource in URLs: its id, or the id that the gateway derives from its other fields.
-    fn key(&self) -> Cow<'_, str>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! resource {
-    ($type:ident, $collection:literal, $list:literal, $kind:literal, $id:ident $(, $derived:ident)?) => {
-        impl sealed::Sealed for $type {}
-        impl Resource for $type {
-            const COLLECTION: &'static str = $collection;
-            const LIST: &'static str = $list;
-            const KIND: &'static str = $kind;
-
-            fn id(&self) -> &str {
-                &self.$id
-            }
-
-            fn key(&self) -> Cow<'_, str> {
-                $(if self.$id.is_empty() {
-                    return Cow::Owned(self.$derived());
-                })?
-                Cow::Borrowed(&self.$id)
-            }
-        }
-    };
-}
-
-resource!(EventType, "eventtypes", "eventTypes", "event type", name);
-resource!(Function, "functions", "functions", "function", function_id);
-resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscription_id, derived_id);
-resource!(Cors, "cors", "cors", "CORS configuration", cors_id, derived_id);
+use crate::config::{Metadata, Resource, Subscription};
 
 /// The resources of one kind in the client's space.
 ///

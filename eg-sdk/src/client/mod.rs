@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::answer::{Answer, Receipt};
-pub use self::collection::{Collection, Resource};
+pub use self::collection::Collection;
 pub use self::connection::{Connection, Unanswered};
 pub use self::error::Error;
 use self::http::Http;

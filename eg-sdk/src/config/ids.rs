@@ -18,7 +18,8 @@ impl Subscription {
     /// ```
     #[must_use]
     pub fn derived_id(&self) -> String {
-        let (event, path, method) = (&self.event_type, escape(&self.path), self.method.to_uppercase());
+        let (event, path, method) =
+            (&self.event_type, escape_segment(&self.path), self.method.to_uppercase());
         let text = match self.kind {
             SubscriptionType::Async => format!("async,{event},{},{path},{method}", self.function_id),
             SubscriptionType::Sync => format!("sync,{event},{path},{method}"),
@@ -36,12 +37,12 @@ impl Cors {
     /// ```
     #[must_use]
     pub fn derived_id(&self) -> String {
-        format!("{}{}", self.method, escape(&self.path))
+        format!("{}{}", self.method, escape_segment(&self.path))
     }
 }
 
-/// Escapes a path as one segment of a URL.
-fn escape(path: &str) -> String {
+/// Escapes a path as one segment of a URL: letters, digits and `-_.~$&+:=@` stay, other bytes become `%XX`.
+pub fn escape_segment(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len() + 8);
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~$&+:=@".contains(&byte) {

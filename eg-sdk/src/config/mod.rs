@@ -12,7 +12,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-mod ids;
+pub(crate) mod ids;
+mod resource;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,11 +21,17 @@ use std::fmt;
 use eg_grammar::HTTP_REQUEST;
 use serde::{Deserialize, Serialize};
 
+pub use resource::Resource;
+
+#[cfg(feature = "derive")]
+use crate::Schema;
+
 /// Free-form labels on a resource; lists can be filtered by them.
 pub type Metadata = BTreeMap<String, String>;
 
 /// An event type that subscriptions may name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct EventType {
     /// The space; set by the gateway.
@@ -50,6 +57,7 @@ impl EventType {
 
 /// A function that the gateway can call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Function {
     /// The space; set by the gateway.
@@ -88,6 +96,7 @@ impl Function {
 
 /// Where a function runs and how to call it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(tag = "type", content = "provider", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Provider {
@@ -135,6 +144,7 @@ pub enum Provider {
 
 /// Access to AWS. Without both keys, the gateway uses the AWS default credential chain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Aws {
     /// For example `eu-central-1`.
@@ -152,6 +162,7 @@ pub struct Aws {
 
 /// A value that is never printed.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -183,6 +194,7 @@ impl fmt::Debug for Secret {
 
 /// Whether the emitter waits for the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "lowercase")]
 pub enum SubscriptionType {
     /// The event is stored, then delivered until it succeeds or becomes a dead letter.
@@ -193,6 +205,7 @@ pub enum SubscriptionType {
 
 /// Sends events of a type, method and path to a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// The space; set by the gateway.
@@ -233,6 +246,7 @@ pub struct Subscription {
 
 /// When failed deliveries of a subscription are retried.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Retry {
@@ -244,6 +258,7 @@ pub enum Retry {
 
 /// The named sets of limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RetryProfile {
@@ -253,6 +268,7 @@ pub enum RetryProfile {
 
 /// Limits of delivery attempts. Absent limits default to the gateway's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct RetryLimits {
     /// The maximum number of attempts, including the first.
@@ -303,6 +319,7 @@ impl Subscription {
 
 /// Which web pages may call a path.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Cors {
     /// The space; set by the gateway.
