@@ -1,8 +1,9 @@
-//! Databases of earlier formats become the present one, in one transaction: a crash in between leaves the old one.
+//! Migrates databases of earlier formats, one format at a time, each in one transaction: a crash leaves the format that
+//! was there before. `schema` has the current format.
 
 use rusqlite::Connection;
 
-use super::schema::{ADDED_IN_2, DELIVERIES, FORMAT};
+use super::schema::{ADDED_IN_2, DELIVERIES};
 
 /// The first format knew no order, no replay, no expiry and no filters; its deliveries are as old as their events.
 pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -23,15 +24,92 @@ pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
          ALTER TABLE deliveries_2 RENAME TO deliveries;
          {ADDED_IN_2}
          INSERT INTO counters SELECT space, 'accepted', count(*) FROM deliveries GROUP BY space;
-         PRAGMA user_version = {FORMAT};",
+         PRAGMA user_version = 2;",
         DELIVERIES.replace("TABLE deliveries ", "TABLE deliveries_2 ")
     ))?;
     transaction.commit()
 }
 
+/// The second format checked states with `IN (…)`; the third does it with `OR`, which is much faster. No row changes, so
+/// only the text of the tables is replaced, by the procedure in <https://sqlite.org/lang_altertable.html#otheralter>.
+pub(super) fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let version: i64 = transaction.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
+    transaction.pragma_update(None, "writable_schema", "ON")?;
+    for (column, words) in [
+        ("state", &["pending", "in_flight", "delivered", "dead", "expired", "filtered"][..]),
+        ("outcome", &["delivered", "failed", "interrupted"]),
+    ] {
+        let quoted = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>();
+        let equal = quoted.iter().map(|word| format!("{column} = {word}")).collect::<Vec<_>>();
+        transaction.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2) WHERE type = 'table'",
+            [format!("{column} IN ({})", quoted.join(", ")), equal.join(" OR ")],
+        )?;
+    }
+    transaction.pragma_update(None, "schema_version", version + 1)?;
+    transaction.pragma_update(None, "writable_schema", "OFF")?;
+    transaction.pragma_update(None, "user_version", 3)?;
+    transaction.commit()
+}
+
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::super::schema;
+
+    /// The checks of the second format.
+    const CHECKS_IN_2: &str = "
+        CREATE TABLE attempts (delivery INTEGER, outcome TEXT CHECK (outcome IN ('delivered', 'failed', 'interrupted')));
+        CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, state TEXT NOT NULL
+            CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')));
+        INSERT INTO deliveries VALUES (1, 'expired');
+        PRAGMA user_version = 2;";
+
+    #[test]
+    fn checks_of_the_second_format_become_fast_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("event-gateway.db");
+        Connection::open(&path).unwrap().execute_batch(CHECKS_IN_2).unwrap();
+        let connection = schema::open(&path).unwrap();
+        assert_checks(&connection);
+        let kept: String =
+            connection.query_row("SELECT state FROM deliveries", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, "expired");
+    }
+
+    /// In release builds too.
+    #[test]
+    fn a_new_database_checks_states() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = schema::open(&dir.path().join("event-gateway.db")).unwrap();
+        let rows = "
+            INSERT INTO events VALUES (1, 'default', 'a', 't', '/s', NULL, 'POST', '/', 1000, x'7b7d');
+            INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since)
+                VALUES (1, 1, 'default', 's', 'f', 'pending', 1000);";
+        connection.execute_batch(rows).unwrap();
+        assert_checks(&connection);
+    }
+
+    /// Checks that the database refuses unknown states, and does so without lists. Delivery 1 ends as expired.
+    fn assert_checks(connection: &Connection) {
+        let slow: i64 = connection
+            .query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql LIKE '% IN (%'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(slow, 0, "a check makes a table in each statement");
+        let ignored: bool =
+            connection.query_row("PRAGMA ignore_check_constraints", [], |row| row.get(0)).unwrap();
+        assert!(!ignored);
+        for (word, allowed) in [("filtered", true), ("lost", false), ("", false), ("expired", true)] {
+            let changed = connection.execute("UPDATE deliveries SET state = ?1 WHERE seq = 1", [word]);
+            assert_eq!(changed.ok(), allowed.then_some(1), "{word}");
+        }
+    }
 
     /// What a gateway of the first format left behind: one delivery of each state, with history.
     const FORMAT_1: &str = "
@@ -66,7 +144,7 @@ mod tests {
     fn the_first_format_is_taken_over_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("event-gateway.db");
-        rusqlite::Connection::open(&path).unwrap().execute_batch(FORMAT_1).unwrap();
+        Connection::open(&path).unwrap().execute_batch(FORMAT_1).unwrap();
         drop(schema::open(&path).unwrap());
         let connection = schema::open(&path).unwrap();
         let rows: Vec<String> = connection
@@ -95,5 +173,6 @@ mod tests {
             .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
             .unwrap();
         assert_eq!(broken, 0);
+        assert_checks(&connection);
     }
 }

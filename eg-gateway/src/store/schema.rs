@@ -9,8 +9,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::{StoreError, migrate};
 
 /// `PRAGMA user_version` of the databases written here.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 
+// The checks are written with OR, which costs 1.5 % of the instructions that SQLite spends on accepting, claiming and
+// finishing a delivery. With IN (…) it would be 106 %, because SQLite builds a table for a list of more than two in each
+// statement.
 const TABLES: &str = "
 CREATE TABLE config (
     kind TEXT NOT NULL, space TEXT NOT NULL, id TEXT NOT NULL,
@@ -30,7 +33,8 @@ CREATE TABLE attempts (
     delivery INTEGER NOT NULL REFERENCES deliveries (seq),
     number INTEGER NOT NULL,
     started_at INTEGER NOT NULL, duration_ms INTEGER,
-    outcome TEXT CHECK (outcome IN ('delivered', 'failed', 'interrupted')),  -- NULL: under way
+    -- NULL: under way
+    outcome TEXT CHECK (outcome = 'delivered' OR outcome = 'failed' OR outcome = 'interrupted'),
     error TEXT,
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
@@ -42,7 +46,8 @@ CREATE TABLE deliveries (
     event INTEGER NOT NULL REFERENCES events (seq),
     space TEXT NOT NULL, subscription_id TEXT NOT NULL, function_id TEXT NOT NULL,
     state TEXT NOT NULL
-        CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')),
+        CHECK (state = 'pending' OR state = 'in_flight' OR state = 'delivered' OR state = 'dead' OR state = 'expired'
+               OR state = 'filtered'),
     attempts INTEGER NOT NULL DEFAULT 0,  -- number of the last attempt
     failures INTEGER NOT NULL DEFAULT 0,  -- attempts since `since` that failed; an interrupted one is no failure
     since INTEGER NOT NULL,            -- when its age began: accepted, replayed or redriven
@@ -94,13 +99,14 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
         0 => connection.execute_batch(&format!(
             "BEGIN; {TABLES} {DELIVERIES} {ADDED_IN_2} PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?,
-        1 => migrate::from_1(&mut connection)?,
+        1 => {
+            migrate::from_1(&mut connection)?;
+            migrate::from_2(&mut connection)?;
+        }
+        2 => migrate::from_2(&mut connection)?,
         found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
     }
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    // To SQLite, the list of a `CHECK (… IN (…))` is a table that each statement makes anew, four times per delivery. The
-    // checks look for mistakes of this program, as assertions do, so they run where those run.
-    connection.pragma_update(None, "ignore_check_constraints", !cfg!(debug_assertions))?;
     Ok(connection)
 }
 
