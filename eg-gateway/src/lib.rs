@@ -1,11 +1,12 @@
-//! The event gateway: takes events over HTTP and brings each to the functions that subscribed to it.
+//! The event gateway: accepts events over HTTP, stores them, and delivers each one to the functions that subscribe to it.
 //!
-//! A `202` means that the event is on disk and will be delivered at least once to every subscription that existed when
-//! it was accepted, across crashes and restarts, until it succeeds, becomes a dead letter with payload and history, or
-//! expires by a limit that was set. What is not delivered is a recorded decision with a reason.
+//! A `202` means that the event is on disk and will be delivered at least once to every subscription that existed when the
+//! gateway accepted it, across crashes and restarts. A delivery ends when it succeeds, becomes a dead letter with its
+//! payload and history, or expires at an age that you set. The gateway records a reason for every event that it does not
+//! deliver.
 //!
-//! On the wire it is compatible with the Serverless Event Gateway 0.9.1, "the original" in these sources, except where
-//! that lost events or crashed.
+//! The wire format is compatible with the Serverless Event Gateway 0.9.1 (called "the original" in these sources), except
+//! where the original lost events or crashed.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,48 +20,47 @@
 //! ```
 //!
 //! # Beyond the original
-//! An `async` subscription may have more fields; without them it looks and works as it always did.
+//! An `async` subscription may have these fields. Without them it behaves as in the original.
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `retry` | `{"attempts", "minBackoffMs", "maxBackoffMs", "maxAgeMs"}`, each optional, or `"eventbridge"`; default [`Options::retry`] |
-//! | `filter` | a pattern in the manner of EventBridge, on attributes, extensions and `data`: values, `prefix`, `suffix`, `anything-but`, `numeric`, `exists`, `$or` |
-//! | `ordered` | `true`: events with the same `partitionkey` one after the other |
-//! | `disabled` | why nothing is delivered; set when a function answers 410, cleared by an update without it |
+//! | `retry` | `{"attempts", "minBackoffMs", "maxBackoffMs", "maxAgeMs"}`, each optional, or `"eventbridge"`; default: [`Options::retry`] |
+//! | `filter` | an EventBridge pattern on attributes, extensions and `data`: values, `prefix`, `suffix`, `anything-but`, `numeric`, `exists`, `$or` |
+//! | `ordered` | `true`: events with the same `partitionkey` are delivered one after the other |
+//! | `disabled` | why the gateway delivers nothing; set when the function answers 410, cleared by an update without it |
 //!
-//! A function may have `concurrency`, the number of deliveries that may be under way to it, and `timeout`, the seconds that
-//! one call may take. It may be at a private address only where [`Options::private_targets`] allows it.
+//! A function may have `concurrency`, the maximum number of concurrent deliveries to it, and `timeout`, the maximum
+//! duration of one call in seconds. A function at a private address needs [`Options::private_targets`].
 //!
-//! Each call carries the `traceparent` of the event's trace ([W3C Trace Context](https://www.w3.org/TR/trace-context/)):
-//! the one in its extensions, else that of the request that brought it (it gets the extension then), else one of its own.
-//! Replays belong to the same trace. Lambda functions find it in their `X-Amzn-Trace-Id`.
+//! Each call carries a `traceparent` ([W3C Trace Context](https://www.w3.org/TR/trace-context/)). It comes from the event's
+//! extensions, else from the request that brought the event (which is then added to the extensions), else the gateway
+//! derives it from the event. Retries and replays keep the trace. Lambda functions receive it as `X-Amzn-Trace-Id`.
 //!
-//! An emitter that handles an
-//! event sets the extension `hops` of those it emits to that event's and one more, so that loops end;
-//! the system events that tell of an event carry its `hops`. It may name the event by its id, as `causationid`: the live
-//! feed tells it on.
+//! When a function emits an event while handling another, it sets the extension `hops` to the handled event's `hops` plus
+//! one. The gateway uses `hops` to break loops; system events carry the `hops` of the event that they are about. The
+//! extension `causationid`, the handled event's id, shows the cause in the live feed.
 //!
-//! `eventgateway.delivery.deadLettered` is a system event of its own: whoever subscribes to it is told, once and from the
-//! same transaction, of each delivery that is given up, with `functionId`, `subscriptionId`, `state` (`dead` or
-//! `expired`), `attempts`, `reason` and the `event`. So a dead letter can drive a function.
+//! When a delivery is given up, the gateway emits the system event `eventgateway.delivery.deadLettered` exactly once, in
+//! the same transaction. Its data has `functionId`, `subscriptionId`, `state` (`dead` or `expired`), `attempts`, `reason`
+//! and the `event`. A function that subscribes to it handles dead letters.
 //!
-//! The Config API also has:
+//! The Config API has these operations beyond those of the original. `GET /v1/openapi.json` describes all of them.
 //!
 //! | request | answer |
 //! |---|---|
 //! | `GET /v1/spaces/<space>/events` | accepted events, the newest first; `type`, `source`, `subject`, `from`, `to`, `text`, `limit`, `before` |
-//! | `GET /v1/spaces/<space>/events/<id>` | what became of one for each subscription, with every attempt; `source` tells equal ids apart |
-//! | `GET /v1/spaces/<space>/dead-letters` | what was given up; `state=expired`, `limit`, `before` |
-//! | `GET`, `DELETE …/dead-letters/<id>` | shows, discards one; `DELETE …/dead-letters` discards all |
-//! | `POST …/dead-letters/<id>/redrive` | tries one again, with another event if the body is `{"event": {…}}`; `…/dead-letters/redrive` all |
-//! | `POST /v1/spaces/<space>/replays` | delivers stored events again, marked by the extension `replay`: `{"eventId"}` or `{"from", "to"}`, and `type`, `source`, `subscriptionId` |
-//! | `POST /v1/spaces/<space>/subscriptions/replace` | `{"delete": [<id>, …], "create": [<subscription>, …]}`: all at once or not at all, so that no request comes between when a function takes over from another |
-//! | `GET /v1/accounting` | `accepted = delivered + pending + dead + expired + filtered` |
+//! | `GET /v1/spaces/<space>/events/<id>` | one event, with its deliveries and their attempts; `source` selects among equal ids |
+//! | `GET /v1/spaces/<space>/dead-letters` | deliveries that were given up; `state=expired`, `limit`, `before` |
+//! | `GET`, `DELETE …/dead-letters/<id>` | returns or discards one; `DELETE …/dead-letters` discards all |
+//! | `POST …/dead-letters/<id>/redrive` | delivers one again; a body `{"event": {…}}` replaces the event. `…/dead-letters/redrive` redrives all |
+//! | `POST /v1/spaces/<space>/replays` | delivers stored events again, with the extension `replay`: `{"eventId"}` or `{"from", "to"}`, and `type`, `source`, `subscriptionId` |
+//! | `POST /v1/spaces/<space>/subscriptions/replace` | `{"delete": [<id>, …], "create": [<subscription>, …]}`, as one change, so that no request arrives between the old and the new subscription |
+//! | `GET /v1/accounting` | counts of deliveries: `accepted = delivered + pending + dead + expired + filtered` |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
 //!
 //! # How it is built
-//! How a request travels: `server` (HTTP) → `api` (what it means) → `decide` (classification, routes, rules: no I/O) →
-//! `store` (on disk, then the 202) → `deliver` (attempts, by the engine) → the function.
+//! A request passes through `server` (HTTP), `api` (what the request means), `decide` (classification, routes, rules; no
+//! I/O) and `store` (on disk, then the 202). `deliver` then calls the functions.
 
 mod activity;
 mod api;

@@ -1,4 +1,4 @@
-//! What a gateway is started with. Reads no flags and no environment: that is `cli`.
+//! The settings of a gateway, with their defaults. Reading flags and the environment is `cli`'s part.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,11 +14,11 @@ use crate::tls::TlsFiles;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where the Events API listens.
+    /// Address of the Events API.
     pub events_addr: ListenAddr,
-    /// Where the Config API listens.
+    /// Address of the Config API.
     pub config_addr: ListenAddr,
-    /// Directory of the store; created (mode 0700) when it does not exist.
+    /// Directory of the store. Created with mode 0700 if it does not exist.
     pub data_dir: PathBuf,
     /// URL of a Lambda on this machine, such as `cargo eg`'s: all `awslambda` functions are called there, over plain HTTP
     /// and without a signature, whatever `lambda_endpoint` and `aws_endpoint` say. `None`: they are in AWS.
@@ -30,57 +30,58 @@ pub struct Options {
     /// queues the place that their URL names.
     #[cfg(feature = "aws")]
     pub aws_endpoint: Option<String>,
-    /// When failed deliveries are tried again, for subscriptions that say nothing else.
+    /// Retry policy of subscriptions that have none of their own.
     pub retry: RetryPolicy,
-    /// For how long an event with the source and id of an earlier one, sent to the same place as the same type, is a
-    /// duplicate: it gets its `202`, and nothing follows. Zero: never; nor are events of CloudEvents 0.1, whose clients
-    /// may repeat their ids.
+    /// How long the gateway recognises duplicates: events with the source, id, type, method and path of an earlier one. A
+    /// duplicate gets a `202` and is not delivered again. Zero turns this off. Events of CloudEvents 0.1 are never
+    /// duplicates, because their clients may repeat ids.
     pub dedupe_window: Duration,
-    /// How many events may lead to one another, by their extension `hops`, before the last one is taken for part of a
-    /// loop and becomes a dead letter.
+    /// Maximum length of a chain of events that cause one another, counted in the extension `hops`. Deliveries of an event
+    /// beyond it become dead letters, because the chain is probably a loop.
     pub max_hops: u64,
-    /// Bytes of requests and of deliveries under way that are held in memory, each. Beyond that emitters get a 503.
+    /// Bytes of memory for requests, and the same again for deliveries under way. When it is used up, emitters get a 503.
     pub memory_limit: usize,
-    /// Events are forgotten this long after they were accepted, once their deliveries are over. Dead letters stay
-    /// until they are redriven or discarded.
+    /// How long events are kept after they were accepted. An event with an unfinished delivery or a dead letter is kept
+    /// longer; dead letters stay until somebody redrives or discards them.
     pub retention: Duration,
-    /// When the store is larger, in bytes, the oldest events that are over are forgotten early. When that is not enough,
+    /// Size of the store in bytes above which the oldest finished events are deleted early. When that is not enough,
     /// emitters get a 503.
     pub store_limit: u64,
-    /// How many deliveries may be under way at once, all functions together. At least 1.
+    /// Maximum number of concurrent deliveries, over all functions. At least 1.
     pub workers: usize,
-    /// Time limit of one call of a function that is not on Lambda, unless the function has a `timeout` of its own.
+    /// Timeout of a call to a function that is not on Lambda, unless the function has a `timeout`.
     pub http_timeout: Duration,
-    /// Time limit of one call of an `awslambda` function, unless it has a `timeout` of its own.
+    /// Timeout of a call to an `awslambda` function, unless the function has a `timeout`.
     pub lambda_timeout: Duration,
-    /// Largest accepted request body in bytes.
+    /// Maximum size of a request body in bytes.
     pub body_limit: usize,
-    /// At which private addresses functions may be. Without any, a gateway on a server cannot be made to call what else
-    /// runs there. A local gateway wants [`PrivateTargets::all`].
+    /// The private addresses where functions may be. The default, none, keeps anyone who may register functions from
+    /// reaching other services in the gateway's network. A local gateway needs [`PrivateTargets::all`].
     pub private_targets: PrivateTargets,
-    /// Who may configure and emit.
+    /// The keys that clients need to configure the gateway and to emit events.
     pub access_keys: AccessKeys,
-    /// Whether to keep two quirks of the original: bodies whose content type has parameters, and JSON that is no object,
-    /// reach functions as base64; and of `http` functions only status 500 is a failure.
+    /// Whether to keep two quirks of the original: bodies whose content type has parameters, and JSON that is not an
+    /// object, reach functions as base64; and status 500 is the only failure of an `http` function.
     pub strict_compat: bool,
-    /// Where the connector of the original would listen, for tools that ask it for its connections. `None`: nowhere.
+    /// Address of the original's Connections API, for deployment tools that query it. `None`: it is not served.
     pub connector_addr: Option<ListenAddr>,
     /// Certificate and key of the Events API. `None`: plain HTTP.
     pub events_tls: Option<TlsFiles>,
     /// Certificate and key of the Config API. `None`: plain HTTP.
     pub config_tls: Option<TlsFiles>,
-    /// How many connections each API takes at once. Others wait until one ends. At least 1.
+    /// Maximum number of connections to each API. Further connections wait until one ends. At least 1.
     pub max_connections: usize,
-    /// The OpenTelemetry collector that spans are sent to over OTLP/HTTP, for example `http://localhost:4318`. `None`:
-    /// nobody gets them.
+    /// URL of the OpenTelemetry collector that receives spans over OTLP/HTTP, for example `http://localhost:4318`. `None`:
+    /// no spans are recorded.
     #[cfg(feature = "otlp")]
     pub otlp_endpoint: Option<String>,
-    /// Requests to the host `<space>.<domain>` belong to that space. `None`: only the path says which space it is.
+    /// Domain whose subdomains are spaces: a request to `<space>.<domain>` belongs to `<space>`. `None`: the path alone
+    /// determines the space.
     pub domain: Option<String>,
 }
 
 impl Options {
-    /// The defaults: loopback ports 4000 (Events API) and 4001 (Config API), and a store in `data_dir`.
+    /// Returns the defaults: loopback ports 4000 (Events API) and 4001 (Config API), and a store in `data_dir`.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -100,9 +101,9 @@ impl Options {
             store_limit: 10 * 1024 * 1024 * 1024,
             workers: 400,
             http_timeout: Duration::from_secs(30),
-            // A function may run for 15 minutes (Lambda quota); its answer needs a moment to travel.
+            // A function may run for 15 minutes (Lambda quota), and its response takes a moment to arrive.
             lambda_timeout: Duration::from_secs(15 * 60 + 10),
-            // Lambda takes payloads of 6 MB; the envelope around a body needs a little room.
+            // Lambda takes payloads of 6 MB. The rest is room for the envelope around a body.
             body_limit: 6 * 1024 * 1024 + 64 * 1024,
             private_targets: PrivateTargets::none(),
             access_keys: AccessKeys::default(),
@@ -118,17 +119,17 @@ impl Options {
     }
 }
 
-/// Where an API listens.
+/// Address that an API listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenAddr {
-    /// This port on 127.0.0.1 and, where the machine has IPv6, on `[::1]`. Port 0: any free one, the same on both.
+    /// This port on 127.0.0.1 and, where the machine has IPv6, on `[::1]`. Port 0 selects a free port, the same on both.
     Loopback(u16),
-    /// Exactly this address.
+    /// This address only.
     Exact(SocketAddr),
 }
 
 impl ListenAddr {
-    /// The port asked for; 0 for any.
+    /// Returns the port; 0 stands for any free one.
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
@@ -137,7 +138,7 @@ impl ListenAddr {
         }
     }
 
-    /// The same place with another port.
+    /// Returns the same address with another port.
     #[must_use]
     pub fn with_port(self, port: u16) -> Self {
         match self {
@@ -146,7 +147,7 @@ impl ListenAddr {
         }
     }
 
-    /// The URL under which programs on this machine reach it.
+    /// Returns the URL for programs on this machine.
     pub(crate) fn url(self, https: bool) -> String {
         let scheme = if https { "https" } else { "http" };
         match self {
@@ -158,7 +159,7 @@ impl ListenAddr {
         }
     }
 
-    /// The addresses to bind, the indispensable one first.
+    /// Returns the address that must be bound. [`ListenAddr::Loopback`] also binds `[::1]`, where the machine has it.
     pub(crate) fn first(self) -> SocketAddr {
         match self {
             Self::Loopback(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),

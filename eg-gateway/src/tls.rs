@@ -1,4 +1,4 @@
-//! TLS for the APIs: reads certificate and key. Who uses it is `server`'s part.
+//! TLS for the APIs: reads the certificate and the key. Using them on connections is `server`'s part.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// The files that an API identifies itself with.
+/// The files of an API's certificate and private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Certificates in PEM, the API's own first, then those that lead to the root.
+    /// PEM file with the certificate chain: the API's own certificate first, then intermediate ones.
     pub cert: PathBuf,
-    /// The private key in PEM.
+    /// PEM file with the private key.
     pub key: PathBuf,
 }
 
-/// Accepts TLS 1.2 and 1.3 with the certificate in these files; the reason when they hold none.
+/// Returns an acceptor of TLS 1.2 and 1.3 with the certificate in these files, or why they cannot be used.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
     let cert_error = |e: &dyn std::fmt::Display| format!("{}: {e}", files.cert.display());
     let certs: Vec<CertificateDer<'static>> =
         CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect).map_err(|e| cert_error(&e))?;
     if certs.is_empty() {
-        return Err(cert_error(&"there is no certificate in it"));
+        return Err(cert_error(&"the file contains no certificate"));
     }
     let key_error = |e: &dyn std::fmt::Display| format!("{}: {e}", files.key.display());
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| key_error(&e))?;

@@ -1,4 +1,5 @@
-//! Flags about who may use the gateway, which space a request belongs to, and where functions may be.
+//! Flags for access: keys, spaces by domain, and the private networks that functions may be in. The library enforces
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,19 @@ use eg_sdk::config::Secret;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Access {
-    /// Key that opens every space; without any key, the Config API answers only this machine. @FILE reads it from a file
+    /// Access key for all spaces; @FILE reads it from a file. Without any key, the Config API serves only this machine
     #[arg(long, value_name = "KEY")]
     access_key: Option<String>,
-    /// Key that opens one space; may be given several times. SPACE=@FILE reads it from a file
+    /// Access key for one space; repeatable. SPACE=@FILE reads it from a file
     #[arg(long, value_name = "SPACE=KEY", value_parser = space_key)]
     space_access_key: Vec<(String, String)>,
-    /// Ask emitters for a key too
+    /// Require an access key on the Events API too
     #[arg(long)]
     protect_events: bool,
-    /// Domain whose subdomains are spaces: requests to SPACE.DOMAIN belong to SPACE
+    /// Domain whose subdomains are spaces: a request to SPACE.DOMAIN belongs to SPACE
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
-    /// Private network, or address, that functions may be in; may be given several times. With --dev they may be anywhere
+    /// Private network or address where functions are allowed; repeatable. With --dev, all are allowed
     #[arg(long, value_name = "NETWORK")]
     allow_target: Vec<String>,
 }
@@ -46,7 +47,7 @@ impl Access {
     }
 }
 
-/// Everybody on the machine can read a command line, so a key may come from a file.
+/// Reads a key, or the file that `@FILE` names: other users of the machine can read a command line.
 fn read(value: &str) -> Result<Secret, String> {
     let key = match value.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path)
@@ -54,7 +55,7 @@ fn read(value: &str) -> Result<Secret, String> {
         None => value.to_owned(),
     };
     match key.trim() {
-        "" => Err("an access key is empty".to_owned()),
+        "" => Err("the access key is empty: give a key, or a file with one".to_owned()),
         key => Ok(Secret::from(key)),
     }
 }

@@ -1,4 +1,4 @@
-//! The flags that bound what the gateway holds, and for how long.
+//! Flags for limits: how much the gateway holds, and for how long. The library enforces them.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use eg_grammar::parse_duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Limits {
-    /// For how long an event with the source and id of an earlier one is a duplicate; 0s: never
+    /// How long to drop events whose source and id equal those of an earlier event; 0s turns this off
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     dedupe_window: Duration,
-    /// How many events may lead to one another, counted by their extension `hops`
+    /// Maximum length of a chain of events that cause one another, counted in the extension `hops`
     #[arg(long, value_name = "N", default_value_t = 16)]
     max_hops: u64,
-    /// Memory for requests, and as much again for deliveries under way; beyond it emitters get a 503
+    /// Memory for requests, and the same again for deliveries under way; when it is used up, emitters get a 503
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]
     memory_limit: u64,
-    /// How long events are kept that are over; dead letters stay until they are redriven or discarded
+    /// How long to keep events after their deliveries have ended; dead letters stay until you redrive or discard them
     #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = parse_duration)]
     retention: Duration,
-    /// Size of the store beyond which the oldest events that are over are forgotten early
+    /// Size of the store above which the oldest finished events are deleted early
     #[arg(long, value_name = "BYTES", default_value = "10GiB", value_parser = bytes)]
     store_limit: u64,
 }

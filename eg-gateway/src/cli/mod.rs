@@ -1,4 +1,5 @@
-//! The command line: the flags of the original in Go's spelling and our own, logs, signals, exit codes.
+//! The command line of `event-gateway`: flags (those of the original and our own), logs, signals and exit codes. The
+//! gateway itself is the library's part.
 
 mod access;
 mod limits;
@@ -28,17 +29,17 @@ const PORT_IN_USE: u8 = 3;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  stopped by SIGTERM or Ctrl-C
-  1  could not start, for example because the data directory is in use or unreadable
-  2  wrong command line
+  1  could not start, for example because another gateway uses the data directory
+  2  invalid command line
   3  a port is already in use
 
-Flags may be written with one dash or two, and with = or a space before the value.";
+You can write flags with one dash or two, and separate the value with = or a space.";
 
-/// Routes events to functions, durably: an event that got a 202 is delivered at least once.
+/// Delivers events to functions. Every event that it accepts with a 202 is stored first, and delivered at least once.
 #[derive(Debug, Parser)]
 #[command(name = "event-gateway", disable_version_flag = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// Development: logs as text, and functions may be at private addresses
+    /// Development mode: write logs as text, and allow functions at private addresses
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     dev: bool,
@@ -48,71 +49,72 @@ struct Cli {
     /// Port of the Config API
     #[arg(long, value_name = "PORT", default_value_t = 4001)]
     config_port: u16,
-    /// Address to listen on instead of loopback, for example 0.0.0.0 for all of the machine's; set --access-key then
+    /// Address to listen on instead of loopback, for example 0.0.0.0 for all interfaces; set --access-key as well
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
-    /// Directory of the store; made, readable for its owner only, if it does not exist
+    /// Directory of the store; created if it does not exist, readable by its owner only
     #[arg(long, value_name = "DIR", default_value = "default.eg")]
     embed_data_dir: PathBuf,
-    /// Lowest level of log lines to write
+    /// Least severe level of log lines to write
     #[arg(long, value_enum, default_value_t = Level::Info)]
     log_level: Level,
-    /// Form of log lines, which go to stderr [default: json, with --dev text]
+    /// Format of the log on stderr [default: json, or text with --dev]
     #[arg(long, value_enum)]
     log_format: Option<Format>,
-    /// How many deliveries may be under way at once
+    /// Maximum number of concurrent deliveries
     #[arg(long, value_name = "N", default_value = "400", value_parser = clap::value_parser!(u32).range(1..))]
     workers: u32,
-    /// How often a delivery is attempted before it becomes a dead letter
+    /// Number of attempts before a delivery becomes a dead letter
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
     retry_attempts: u32,
-    /// Upper bound of the pause after the first failed attempt; it doubles with each further one
+    /// Maximum backoff after the first failed attempt; it doubles with each further attempt
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     retry_min_backoff: Duration,
-    /// Bound that the pause between attempts never exceeds
+    /// Maximum backoff between any two attempts
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     retry_max_backoff: Duration,
-    /// Age at which a delivery that did not succeed expires
+    /// Age at which an unsuccessful delivery expires
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
     retry_max_age: Duration,
-    /// Time limit of one call of a function that is not on Lambda, unless the function has its own
+    /// Timeout of a call to a function that is not on Lambda; a function's own timeout takes precedence
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     http_timeout: Duration,
-    /// Time limit of one call of a Lambda function, unless it has its own
+    /// Timeout of a call to a Lambda function; a function's own timeout takes precedence
     #[arg(long, value_name = "DURATION", default_value = "910s", value_parser = parse_duration)]
     lambda_timeout: Duration,
-    /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or AWS by region]
+    /// Endpoint of the Lambda API [default: $AWS_ENDPOINT_URL_LAMBDA, or the function's AWS region]
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
-    /// Endpoint of all AWS APIs [default: $AWS_ENDPOINT_URL, or AWS by region]
+    /// Endpoint of all AWS APIs [default: $AWS_ENDPOINT_URL, or the function's AWS region]
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "URL")]
     aws_endpoint: Option<String>,
-    /// Port on which to answer, as the original's connector did, that there are no connections
+    /// Port of the original's Connections API, which lists no connections; some deployment tools query it
     #[arg(long, value_name = "PORT")]
     connector_port: Option<u16>,
-    /// Certificates of the Events API, in PEM
+    /// Certificate chain of the Events API (PEM)
     #[arg(long, value_name = "FILE", requires = "events_tls_key")]
     events_tls_cert: Option<PathBuf>,
-    /// Private key of the Events API, in PEM
+    /// Private key of the Events API (PEM)
     #[arg(long, value_name = "FILE", requires = "events_tls_cert")]
     events_tls_key: Option<PathBuf>,
-    /// Certificates of the Config API, in PEM
+    /// Certificate chain of the Config API (PEM)
     #[arg(long, value_name = "FILE", requires = "config_tls_key")]
     config_tls_cert: Option<PathBuf>,
-    /// Private key of the Config API, in PEM
+    /// Private key of the Config API (PEM)
     #[arg(long, value_name = "FILE", requires = "config_tls_cert")]
     config_tls_key: Option<PathBuf>,
-    /// How many connections each API takes at once
+    /// Maximum number of connections to each API; further ones wait
     #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// Keep the quirks of the original: base64 for JSON with a charset or that is no object, only status 500 is a failure
+    /// Behave like the original: encode JSON with a charset, and JSON that is not an object, as base64; treat only status 500
+    /// as a failure
     #[arg(long)]
     strict_compat: bool,
     #[command(flatten)]
     access: access::Access,
-    /// OpenTelemetry collector to send spans to over OTLP/HTTP [default: $OTEL_EXPORTER_OTLP_ENDPOINT, or none]
+    /// URL of the OpenTelemetry collector that receives spans (OTLP/HTTP) [default: $OTEL_EXPORTER_OTLP_ENDPOINT, or none]
     #[cfg(feature = "otlp")]
     #[arg(long, value_name = "URL")]
     otlp_endpoint: Option<String>,
@@ -126,7 +128,7 @@ struct Cli {
     original: Original,
 }
 
-/// Flags of the original that have no meaning here.
+/// Flags of the original that this gateway does not need.
 #[derive(Debug, clap::Args)]
 struct Original {
     #[arg(long, hide = true)]
@@ -187,7 +189,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let code = runtime.block_on(run(options));
-    // Whatever still runs now had its time.
+    // `run` has waited for the tasks that may finish.
     runtime.shutdown_background();
     code
 }
@@ -284,7 +286,7 @@ fn endpoint_of_environment(name: &str) -> Option<String> {
 }
 
 impl Original {
-    /// The flags that were given and change nothing.
+    /// Returns the given flags that have no effect.
     fn ignored(&self) -> impl Iterator<Item = &'static str> {
         let flags = [
             ("db-hosts", self.db_hosts.is_some()),
@@ -295,7 +297,7 @@ impl Original {
         flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag)
     }
 
-    /// The first flag that asks for protection or behaviour that would silently be missing.
+    /// Returns the first given flag whose absence would leave out protection or behaviour that the user expects.
     fn refused(&self) -> Option<&'static str> {
         (!self.plugin.is_empty()).then_some("--plugin")
     }
@@ -308,7 +310,7 @@ fn start_logs(cli: &Cli) {
         Level::Warn => LevelFilter::WARN,
         Level::Error => LevelFilter::ERROR,
     };
-    // Libraries speak up only when something is wrong.
+    // Of the libraries, only errors are logged.
     let filter = Targets::new().with_default(LevelFilter::ERROR);
     let filter = filter.with_target("eg_gateway", level).with_target("event_gateway", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
@@ -319,7 +321,7 @@ fn start_logs(cli: &Cli) {
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 
-/// `-events-port=1` as Go writes it becomes `--events-port=1`.
+/// Turns `-events-port=1`, the spelling of Go programs, into `--events-port=1`.
 fn two_dashes(arg: OsString) -> OsString {
     match arg.to_str().and_then(|text| text.strip_prefix('-')) {
         Some(flag) if flag.len() > 1 && flag.starts_with(|c: char| c.is_ascii_lowercase()) => {

@@ -88,7 +88,7 @@ fn access_keys() {
     assert!(keys.events);
     assert_eq!(options.domain.as_deref(), Some("d.example"));
     for (args, problem) in [
-        (&["--access-key="][..], "an access key is empty"),
+        (&["--access-key="][..], "the access key is empty"),
         (&["--access-key=@/no/such/file"], "cannot read the access key in /no/such/file"),
         (&["--protect-events"], "--protect-events needs"),
     ] {
