@@ -248,8 +248,8 @@ fn number(count: usize) -> u64 {
 }
 
 fn resources<T: Entry>(registry: &Registry, catalog: &Catalog, name: &str) {
-    let gauge =
-        IntGaugeVec::new(Opts::new(name, format!("{}s that exist.", T::KIND)), &["space"]).expect(VALID);
+    let gauge = IntGaugeVec::new(Opts::new(name, format!("{}s that exist.", <T as Entry>::KIND)), &["space"])
+        .expect(VALID);
     let table = catalog.table::<T>();
     for space in table.spaces() {
         let count = i64::try_from(table.of_space(space).count()).unwrap_or(i64::MAX);

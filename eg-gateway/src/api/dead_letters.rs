@@ -1,16 +1,21 @@
 //! `/v1/spaces/<space>/dead-letters`: the deliveries that were given up, with events and history. They can be shown,
 //! tried again (as they are, or with an edited event) and discarded.
 
+use std::sync::Arc;
+
 use axum::body::Body;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use eg_sdk::CloudEvent;
+use eg_sdk::schema::Shape;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::errors::ApiError;
-use super::query::{Query, timestamp};
-use super::{App, answer, json, read_body, with_type};
+use super::query::{BEFORE, LIMIT, Query, timestamp};
+use super::routes::{Content, Doc, Parameter, Routes};
+use super::{ApiState, answer, json, read_body, with_type};
 use crate::activity::Activity;
 use crate::clock;
 use crate::store::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
@@ -56,15 +61,60 @@ struct Outcome {
     discarded: Option<usize>,
 }
 
+const FILTERS: [Parameter; 3] = [
+    Parameter {
+        name: "state",
+        doc: "Lists dead letters (`dead`, the default), or deliveries that reached their maximum age (`expired`).",
+        shape: &Shape::Words(&["dead", "expired"]),
+    },
+    LIMIT,
+    BEFORE,
+];
+
+pub(super) fn routes() -> Routes {
+    let list_doc = Doc::new("listDeadLetters", "Lists deliveries that were given up, the newest first.")
+        .query(&FILTERS)
+        .answer(Content::Other("application/json"));
+    let discard_all_doc = Doc::new(
+        "discardDeadLetters",
+        "Discards all dead letters of a space. They stay in the history of their events.",
+    )
+    .answer(Content::Other("application/json"));
+    let redrive_all_doc = Doc::new("redriveDeadLetters", "Delivers all dead letters of a space again.")
+        .status(StatusCode::ACCEPTED)
+        .answer(Content::Other("application/json"));
+    let show_doc = Doc::new("getDeadLetter", "Returns one dead or expired delivery with its event.")
+        .answer(Content::Other("application/json"));
+    let discard_doc =
+        Doc::new("discardDeadLetter", "Discards one dead letter.").status(StatusCode::NO_CONTENT);
+    let redrive_doc = Doc::new(
+        "redriveDeadLetter",
+        "Delivers one dead letter again, with another event if the body has one.",
+    )
+    .body(Content::Other("application/json"))
+    .status(StatusCode::ACCEPTED)
+    .answer(Content::Other("application/json"));
+    Routes::new("dead-letters")
+        .get("/dead-letters", list, list_doc)
+        .delete("/dead-letters", discard_all, discard_all_doc)
+        .post("/dead-letters/redrive", redrive_all, redrive_all_doc)
+        .get("/dead-letters/{id}", show, show_doc)
+        .delete("/dead-letters/{id}", discard_one, discard_doc)
+        .post("/dead-letters/{id}/redrive", redrive_one, redrive_doc)
+}
+
 /// Lists the newest first; `limit` and `before=<deadLetterId>` page through them. `state=expired` lists what reached
 /// the limit of its age instead.
-pub(super) async fn list(app: &App, space: String, query: &str) -> Result<Response, ApiError> {
+async fn list(
+    State(app): State<Arc<ApiState>>,
+    Path(space): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct List {
         dead_letters: Vec<View>,
     }
-    let query = Query::parse(query);
     let expired = match query.text("state").as_deref() {
         None | Some("dead") => false,
         Some("expired") => true,
@@ -78,14 +128,33 @@ pub(super) async fn list(app: &App, space: String, query: &str) -> Result<Respon
 }
 
 /// Shows one, dead or expired.
-pub(super) async fn show(app: &App, space: String, id: &str) -> Result<Response, ApiError> {
-    let letter = app.store.dead_letter(space, number(id)?).await?.ok_or_else(|| missing(id))?;
+async fn show(
+    State(app): State<Arc<ApiState>>,
+    Path((space, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let letter = app.store.dead_letter(space, number(&id)?).await?.ok_or_else(|| missing(&id))?;
     Ok(json(StatusCode::OK, &view(letter).ok_or_else(ApiError::internal)?))
 }
 
+async fn redrive_one(
+    State(app): State<Arc<ApiState>>,
+    Path((space, id)): Path<(String, String)>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    redrive(&app, space, Some(id), body).await
+}
+
+async fn redrive_all(
+    State(app): State<Arc<ApiState>>,
+    Path(space): Path<String>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    redrive(&app, space, None, body).await
+}
+
 /// Tries one again, or all the dead ones of the space. A body `{"event": {…}}` replaces the event of that one.
-pub(super) async fn redrive(
-    app: &App,
+async fn redrive(
+    app: &ApiState,
     space: String,
     id: Option<String>,
     body: Body,
@@ -117,8 +186,22 @@ pub(super) async fn redrive(
     Ok(json(StatusCode::ACCEPTED, &outcome))
 }
 
+async fn discard_one(
+    State(app): State<Arc<ApiState>>,
+    Path((space, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    discard(&app, space, Some(id)).await
+}
+
+async fn discard_all(
+    State(app): State<Arc<ApiState>>,
+    Path(space): Path<String>,
+) -> Result<Response, ApiError> {
+    discard(&app, space, None).await
+}
+
 /// Takes one off the list, or all the dead ones of the space.
-pub(super) async fn discard(app: &App, space: String, id: Option<String>) -> Result<Response, ApiError> {
+async fn discard(app: &ApiState, space: String, id: Option<String>) -> Result<Response, ApiError> {
     let one = id.as_deref().map(number).transpose()?;
     let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::now_millis()).await?;
     if deliveries > 0 {

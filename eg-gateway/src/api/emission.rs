@@ -13,7 +13,7 @@ use eg_sdk::CloudEvent;
 use eg_sdk::config::{EventType, Function, Subscription};
 
 use super::errors::ApiError;
-use super::{App, answer, host};
+use super::{ApiState, answer, host};
 use crate::activity::Activity;
 use crate::clock;
 use crate::decide::arrival::{NewEvent, Origin};
@@ -33,7 +33,7 @@ use crate::store::StoreError;
 
 /// A request to the Events API on its way.
 pub(super) struct Emission {
-    pub(super) app: Arc<App>,
+    pub(super) app: Arc<ApiState>,
     pub(super) place: Place,
     pub(super) parts: Parts,
     pub(super) body: Bytes,

@@ -85,6 +85,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// The parameters of a path have to be UTF-8.
+    pub(super) fn bad_path() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "the path is not valid UTF-8 after percent-decoding")
+    }
+
     /// A request has to say once for which host it is.
     pub(super) fn bad_host() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "the request needs exactly one valid Host header")

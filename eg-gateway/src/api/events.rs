@@ -17,18 +17,18 @@ use tokio::runtime::Handle;
 
 use super::emission::Emission;
 use super::errors::{self, ApiError};
-use super::{App, answer, guard, host, put_events, read_body};
+use super::{ApiState, answer, guard, host, put_events, read_body};
 use crate::clock;
 use crate::decide::cors::{self, Access};
 use crate::decide::place::Place;
 use crate::store::StoreError;
 
 /// The service for the port of the Events API.
-pub(crate) fn service(app: Arc<App>) -> Router {
+pub(crate) fn service(app: Arc<ApiState>) -> Router {
     Router::new().fallback(handle).with_state(app)
 }
 
-async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn handle(State(app): State<Arc<ApiState>>, request: Request) -> Response {
     if let Err(error) = guard::one_host(request.version(), request.headers()) {
         return error.into_response();
     }
@@ -60,7 +60,7 @@ fn with_headers(mut response: Response, headers: &HeaderMap) -> Response {
     response
 }
 
-async fn emit(app: Arc<App>, place: Place, request: Request, started: Instant) -> Response {
+async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Instant) -> Response {
     let (mut parts, body) = request.into_parts();
     let put_events = put_events::is_call(&parts.headers);
     let refuse =

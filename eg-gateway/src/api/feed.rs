@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use eg_sdk::schema::Shape;
 use futures_util::stream;
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
 use super::errors::ApiError;
 use super::query::Query;
-use super::{App, answer, with_type};
+use super::routes::{Content, Doc, Parameter, Routes};
+use super::{ApiState, answer, with_type};
 use crate::activity::{Activity, DeliveryOutcome};
 use crate::feed::{Entry, Update, Watcher};
 
@@ -103,11 +106,27 @@ enum View<'a> {
     },
 }
 
+const LAST_EVENT_ID: Parameter = Parameter {
+    name: "lastEventId",
+    doc: "Resumes after this event of the feed, as the header `Last-Event-ID` does.",
+    shape: &Shape::STRING,
+};
+
+pub(super) fn routes() -> Routes {
+    let doc = Doc::new("watchFeed", "Sends everything that happens, as server-sent events.")
+        .query(&[LAST_EVENT_ID]);
+    Routes::new("gateway").get("/feed", watch, doc.answer(Content::Other("text/event-stream")))
+}
+
 /// Sends what happens until the client leaves or the gateway stops.
-pub(super) fn watch(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<Response, ApiError> {
+async fn watch(
+    State(app): State<Arc<ApiState>>,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, ApiError> {
     let id = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     // Browsers cannot set the header on the first connection.
-    let id = id.filter(|id| !id.is_empty()).or_else(|| Query::parse(query).text("lastEventId"));
+    let id = id.filter(|id| !id.is_empty()).or_else(|| query.text("lastEventId"));
     let rule = "the id of an event of this feed";
     let watcher = app.feed.watch(id.as_deref()).ok_or_else(|| ApiError::bad_query("lastEventId", rule))?;
     let next = async |mut watcher: Watcher| {

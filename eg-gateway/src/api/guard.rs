@@ -1,10 +1,16 @@
 //! Lets requests through to an API, or answers why not. Who may what is decided in `decide`.
 
+use std::sync::Arc;
+
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::Authority;
 use axum::http::{Extensions, HeaderMap, Version};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 
-use super::App;
+use super::ApiState;
 use super::errors::ApiError;
 use crate::decide::access::{is_local, presented};
 use crate::server::Peer;
@@ -26,9 +32,25 @@ pub(super) fn one_host(version: Version, headers: &HeaderMap) -> Result<(), ApiE
     }
 }
 
+/// Layer of the Config API: lets a request through to the handler of its route if its client may configure the space in
+/// the path, or the gateway where the path has no space.
+pub(super) async fn configure(
+    State(app): State<Arc<ApiState>>,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(parameters) = parameters else { return ApiError::bad_path().into_response() };
+    let space = parameters.iter().find(|(name, _)| *name == "space").map(|(_, space)| space);
+    match may_configure(&app, space, request.headers(), request.extensions()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
 /// Checks a request to the Config API that is about `space`; `None` is what belongs to no space.
-pub(super) fn configure(
-    app: &App,
+pub(super) fn may_configure(
+    app: &ApiState,
     space: Option<&str>,
     headers: &HeaderMap,
     extensions: &Extensions,
@@ -39,7 +61,7 @@ pub(super) fn configure(
 }
 
 /// Checks a request to the Events API, and takes a key out of it: functions get to see the other headers.
-pub(super) fn emit(app: &App, space: &str, headers: &mut HeaderMap) -> Result<(), ApiError> {
+pub(super) fn emit(app: &ApiState, space: &str, headers: &mut HeaderMap) -> Result<(), ApiError> {
     app.access_keys.emit(space, key(headers))?;
     if app.access_keys.events {
         headers.remove(AUTHORIZATION);

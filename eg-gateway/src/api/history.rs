@@ -1,14 +1,19 @@
 //! `/v1/spaces/<space>/events`: the events that were accepted, and what became of each of them.
 
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use eg_sdk::schema::Shape;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::dead_letters::{AttemptView, attempt};
 use super::errors::ApiError;
-use super::query::{Query, timestamp};
-use super::{App, json};
+use super::query::{BEFORE, LIMIT, Query, timestamp};
+use super::routes::{Content, Doc, Parameter, Routes};
+use super::{ApiState, json};
 use crate::store::{Delivery, EventQuery, StoredEvent};
 
 #[derive(Serialize)]
@@ -56,16 +61,53 @@ struct DeliveryView {
     attempts: Vec<AttemptView>,
 }
 
+const SOURCE: Parameter = text("source", "The `source` of the event.");
+
+const FILTERS: [Parameter; 8] = [
+    text("type", "Lists only events of this type."),
+    SOURCE,
+    text("subject", "Lists only events with this `subject`."),
+    text("text", "Lists only events whose JSON contains this text."),
+    time("from", "Lists only events accepted at this time or later."),
+    time("to", "Lists only events accepted before this time."),
+    LIMIT,
+    BEFORE,
+];
+
+const fn text(name: &'static str, doc: &'static str) -> Parameter {
+    Parameter { name, doc, shape: &Shape::STRING }
+}
+
+const fn time(name: &'static str, doc: &'static str) -> Parameter {
+    Parameter { name, doc, shape: &Shape::String { format: Some("date-time") } }
+}
+
+pub(super) fn routes() -> Routes {
+    let list_doc = Doc::new("listEvents", "Lists accepted events, the newest first.")
+        .query(&FILTERS)
+        .answer(Content::Other("application/json"));
+    let show_doc = Doc::new(
+        "getEvent",
+        "Returns the newest event with this id, and what happened to it at each subscription.",
+    )
+    .query(&[SOURCE])
+    .answer(Content::Other("application/json"));
+    Routes::new("events").get("/events", list, list_doc).get("/events/{id}", show, show_doc)
+}
+
 /// Lists the newest first. `type`, `source`, `subject`, `from`, `to` and `text` narrow down; `limit` and
 /// `before=<next>` page through them.
-pub(super) async fn list(app: &App, space: String, query: &str) -> Result<Response, ApiError> {
+async fn list(
+    State(app): State<Arc<ApiState>>,
+    Path(space): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct List {
         events: Vec<EventView>,
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<i64>,
     }
-    let query = Query::parse(query);
     let query = EventQuery {
         space,
         ty: query.text("type"),
@@ -83,14 +125,18 @@ pub(super) async fn list(app: &App, space: String, query: &str) -> Result<Respon
 }
 
 /// Shows the newest event with an id; `source` tells events with the same id apart.
-pub(super) async fn show(app: &App, space: String, id: String, query: &str) -> Result<Response, ApiError> {
+async fn show(
+    State(app): State<Arc<ApiState>>,
+    Path((space, id)): Path<(String, String)>,
+    query: Query,
+) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Show {
         #[serde(flatten)]
         event: EventView,
         deliveries: Vec<DeliveryView>,
     }
-    let source = Query::parse(query).text("source");
+    let source = query.text("source");
     let found = app.store.event(space, id.clone(), source).await?;
     let (stored, deliveries) =
         found.ok_or_else(|| ApiError::not_found(format!("Event \"{id}\" not found.")))?;

@@ -1,21 +1,27 @@
 //! The two HTTP APIs: what a request means and how its answer looks. Routing decisions are made in `decide`.
 
-pub(crate) mod accounting;
+mod accounting;
 pub(crate) mod config;
 pub(crate) mod connector;
-pub(crate) mod dead_letters;
+mod cors;
+mod dead_letters;
 mod emission;
-pub(crate) mod errors;
+mod errors;
+mod event_types;
 pub(crate) mod events;
 mod feed;
+mod functions;
 mod guard;
 mod history;
 mod metrics;
-mod paths;
+mod openapi;
 mod put_events;
 mod query;
-mod replacement;
+mod redirect;
 mod replays;
+mod resource;
+mod routes;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +54,7 @@ use crate::wakeups::Wakeups;
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the APIs work with.
-pub(crate) struct App {
+pub(crate) struct ApiState {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) invoker: Arc<Invoker>,
@@ -73,7 +79,7 @@ pub(crate) struct App {
     pub(crate) ended: CancellationToken,
 }
 
-impl App {
+impl ApiState {
     /// The APIs of the gateway that `delivering` belongs to.
     pub(crate) fn new(
         options: &Options,
@@ -113,26 +119,14 @@ async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     }
 }
 
-/// A JSON answer, written as Go writes it: one line, with the characters escaped that HTML would act on.
+/// Returns a JSON answer: one line, as the original sent it.
 fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
-    let Ok(text) = serde_json::to_string(value) else {
+    let Ok(mut text) = serde_json::to_string(value) else {
         // Only maps with keys other than strings have no JSON form; no answer has any.
         return answer(StatusCode::INTERNAL_SERVER_ERROR, Body::empty());
     };
-    let mut escaped = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        // Outside of strings JSON has none of these.
-        match c {
-            '<' => escaped.push_str("\\u003c"),
-            '>' => escaped.push_str("\\u003e"),
-            '&' => escaped.push_str("\\u0026"),
-            '\u{2028}' => escaped.push_str("\\u2028"),
-            '\u{2029}' => escaped.push_str("\\u2029"),
-            c => escaped.push(c),
-        }
-    }
-    escaped.push('\n');
-    with_type(answer(status, Body::from(escaped)), "application/json")
+    text.push('\n');
+    with_type(answer(status, Body::from(text)), "application/json")
 }
 
 /// The host that a request is for, with its port.

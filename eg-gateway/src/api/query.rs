@@ -1,20 +1,57 @@
 //! Reading the parameters of lists, and times in both directions.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use eg_sdk::Schema as _;
+use eg_sdk::schema::Shape;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::errors::ApiError;
+use super::routes::Parameter;
 use crate::clock;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
 
+/// The parameters that page through a list.
+pub(super) const BEFORE: Parameter = Parameter {
+    name: "before",
+    doc: "Lists only what is older than this: the cursor from an earlier page.",
+    shape: i64::SHAPE,
+};
+pub(super) const LIMIT: Parameter = Parameter {
+    name: "limit",
+    doc: "The length of a page, 50 unless given.",
+    shape: &Shape::Integer { min: Some(1), max: Some(MAX_LIMIT as i64) },
+};
+
 /// The parameters of a request. Of a repeated one the first counts; an empty one is as good as none.
 pub(super) struct Query(Vec<(String, String)>);
 
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
 impl Query {
-    pub(super) fn parse(query: &str) -> Self {
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    /// The labels that a list is filtered by: `metadata.<key>=<value>`. Of a repeated key the first counts.
+    pub(super) fn labels(&self) -> Vec<(String, String)> {
+        let mut labels: Vec<(String, String)> = Vec::new();
+        for (name, value) in &self.0 {
+            if let Some(key) = name.strip_prefix("metadata.")
+                && !labels.iter().any(|(known, _)| known == key)
+            {
+                labels.push((key.to_owned(), value.clone()));
+            }
+        }
+        labels
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use eg_sdk::config::{Subscription, SubscriptionType};
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::errors::ApiError;
 use super::query::read_time;
-use super::{App, json, read_body};
+use super::routes::{Content, Doc, Routes};
+use super::{ApiState, json, read_body};
 use crate::activity::Activity;
 use crate::clock;
 use crate::decide::intake::{Intake, intake_stored};
@@ -41,8 +43,23 @@ struct Answer {
     deliveries: usize,
 }
 
+pub(super) fn routes() -> Routes {
+    let doc = Doc::new(
+        "createReplay",
+        "Delivers stored events again, to one subscription or to all that match today.",
+    )
+    .body(Content::Other("application/json"))
+    .status(StatusCode::ACCEPTED)
+    .answer(Content::Other("application/json"));
+    Routes::new("replays").post("/replays", create, doc)
+}
+
 /// Starts a replay. Once this answers, its deliveries are on disk.
-pub(super) async fn create(app: Arc<App>, space: String, body: Body) -> Result<Response, ApiError> {
+async fn create(
+    State(app): State<Arc<ApiState>>,
+    Path(space): Path<String>,
+    body: Body,
+) -> Result<Response, ApiError> {
     let body = read_body(body, app.body_limit).await?;
     let request: Request =
         serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(format!("no replay: {e}")))?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eg_sdk::config::{Cors, EventType, Function, Metadata, Subscription};
+use eg_sdk::config::{self, Cors, EventType, Function, Metadata, Resource as _, Subscription};
 
 use super::refusal::{Kind, Refusal};
 
@@ -44,9 +44,8 @@ pub(crate) enum Change {
 }
 
 /// What the resources have in common.
-pub(crate) trait Entry {
+pub(crate) trait Entry: config::Resource {
     const KIND: Kind;
-    fn id(&self) -> &str;
     fn metadata(&self) -> &Metadata;
     fn table(catalog: &Catalog) -> &Table<Self>
     where
@@ -55,9 +54,6 @@ pub(crate) trait Entry {
 
 impl Entry for EventType {
     const KIND: Kind = Kind::EventType;
-    fn id(&self) -> &str {
-        &self.name
-    }
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -68,9 +64,6 @@ impl Entry for EventType {
 
 impl Entry for Function {
     const KIND: Kind = Kind::Function;
-    fn id(&self) -> &str {
-        &self.function_id
-    }
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -81,9 +74,6 @@ impl Entry for Function {
 
 impl Entry for Subscription {
     const KIND: Kind = Kind::Subscription;
-    fn id(&self) -> &str {
-        &self.subscription_id
-    }
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -94,9 +84,6 @@ impl Entry for Subscription {
 
 impl Entry for Cors {
     const KIND: Kind = Kind::Cors;
-    fn id(&self) -> &str {
-        &self.cors_id
-    }
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -113,7 +100,7 @@ impl<T: Entry> Table<T> {
 
     /// The same, as the answer to a request for it.
     pub(crate) fn find(&self, space: &str, id: &str) -> Result<&Arc<T>, Refusal> {
-        self.get(space, id).ok_or_else(|| Refusal::NotFound { kind: T::KIND, id: id.to_owned() })
+        self.get(space, id).ok_or_else(|| Refusal::NotFound { kind: <T as Entry>::KIND, id: id.to_owned() })
     }
 
     /// All resources of `space`, by id.

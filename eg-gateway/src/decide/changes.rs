@@ -166,20 +166,20 @@ fn put<T>(entry: T, resource: fn(Arc<T>) -> Resource) -> Change {
 impl<T: Entry> Table<T> {
     fn vacant(&self, space: &str, new: &T) -> Result<(), Refusal> {
         match self.get(space, new.id()) {
-            Some(_) => Err(Refusal::Exists { kind: T::KIND, id: new.id().to_owned() }),
+            Some(_) => Err(Refusal::Exists { kind: <T as Entry>::KIND, id: new.id().to_owned() }),
             None => Ok(()),
         }
     }
 
     /// Checks that what another resource refers to is there.
     fn refer(&self, space: &str, id: &str) -> Result<(), Refusal> {
-        let dangling = || Refusal::Dangling { kind: T::KIND, id: id.to_owned() };
+        let dangling = || Refusal::Dangling { kind: <T as Entry>::KIND, id: id.to_owned() };
         self.get(space, id).map(|_| ()).ok_or_else(dangling)
     }
 
     fn deletion(&self, space: &str, id: &str) -> Result<Change, Refusal> {
         self.find(space, id)?;
-        let kind: Kind = T::KIND;
+        let kind = <T as Entry>::KIND;
         Ok(Change::Delete { kind, space: space.to_owned(), id: id.to_owned() })
     }
 }

@@ -1,5 +1,5 @@
-//! Reads the JSON bodies of the Config API as leniently as the original's Go decoder did: names in any case,
-//! unknown names ignored, `null` as if absent, and nothing read after the first value.
+//! Reads the JSON bodies of the Config API as leniently as the original did: it matches names in any case, ignores
+//! unknown names, treats `null` as absent, and reads nothing after the first value. `rules` checks the values.
 
 use eg_sdk::config::Metadata;
 use serde_json::{Map, Value};
@@ -13,10 +13,9 @@ impl Fields {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
         match values.next() {
-            None => Err("EOF".to_owned()),
+            None => Err("the body is empty".to_owned()),
             Some(Ok(value)) => Self::of(value, "the body"),
-            Some(Err(e)) if e.is_eof() => Err("unexpected EOF".to_owned()),
-            Some(Err(e)) => Err(syntax(body, &e)),
+            Some(Err(e)) => Err(format!("the body is not valid JSON: {e}")),
         }
     }
 
@@ -24,7 +23,7 @@ impl Fields {
         match value {
             Value::Null => Ok(Self::default()),
             Value::Object(members) => Ok(Self(members)),
-            other => Err(mismatch(&other, what, "object")),
+            other => Err(mismatch(&other, what, "an object")),
         }
     }
 
@@ -43,7 +42,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(mismatch(&other, name, "string")),
+            Some(other) => Err(mismatch(&other, &quoted(name), "a string")),
         }
     }
 
@@ -59,7 +58,7 @@ impl Fields {
 
     /// An object member.
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, String> {
-        self.take(name).map(|value| Self::of(value, name)).transpose()
+        self.take(name).map(|value| Self::of(value, &quoted(name))).transpose()
     }
 
     /// A boolean member; false when absent.
@@ -67,7 +66,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(flag),
-            Some(other) => Err(mismatch(&other, name, "bool")),
+            Some(other) => Err(mismatch(&other, &quoted(name), "true or false")),
         }
     }
 
@@ -76,12 +75,12 @@ impl Fields {
         let items = match self.take(name) {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
-            Some(other) => return Err(mismatch(&other, name, "[]string")),
+            Some(other) => return Err(mismatch(&other, &quoted(name), "a list of strings")),
         };
         let string = |item| match item {
             Value::String(text) => Ok(text),
             Value::Null => Ok(String::new()),
-            other => Err(mismatch(&other, name, "string")),
+            other => Err(mismatch(&other, &format!("an item of `{name}`"), "a string")),
         };
         items.into_iter().map(string).collect()
     }
@@ -97,31 +96,26 @@ impl Fields {
         let string = |(key, value)| match value {
             Value::String(text) => Ok((key, text)),
             Value::Null => Ok((key, String::new())),
-            other => Err(mismatch(&other, name, "string")),
+            other => Err(mismatch(&other, &format!("`{name}.{key}`"), "a string")),
         };
         members.into_iter().map(string).collect::<Result<_, _>>().map(Some)
     }
 }
 
-fn mismatch(value: &Value, field: &str, expected: &str) -> String {
-    let actual = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    format!("json: cannot unmarshal {actual} into {field} of type {expected}")
+fn quoted(name: &str) -> String {
+    format!("`{name}`")
 }
 
-fn syntax(body: &[u8], error: &serde_json::Error) -> String {
-    let first = body.iter().find(|b| !b.is_ascii_whitespace()).copied().unwrap_or_default();
-    if b"{[\"-0123456789tfn".contains(&first) {
-        format!("invalid JSON: {error}")
-    } else {
-        format!("invalid character '{}' looking for beginning of value", char::from(first).escape_default())
-    }
+fn mismatch(value: &Value, what: &str, expected: &str) -> String {
+    let actual = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    format!("{what} is {actual}: it must be {expected}")
 }
 
 #[cfg(test)]
@@ -137,13 +131,13 @@ mod tests {
             (r#"{"name":"a"} trailing"#, Ok("a")),
             (r#"{"name":null,"other":[1]}"#, Ok("")),
             ("null", Ok("")),
-            ("", Err("EOF")),
-            ("  ", Err("EOF")),
-            ("{", Err("unexpected EOF")),
-            ("hello", Err("invalid character 'h' looking for beginning of value")),
-            ("[]", Err("json: cannot unmarshal array into the body of type object")),
-            (r#"{"name":7}"#, Err("json: cannot unmarshal number into name of type string")),
-            ("{1}", Err("invalid JSON: key must be a string at line 1 column 2")),
+            ("", Err("the body is empty")),
+            ("  ", Err("the body is empty")),
+            ("{", Err("the body is not valid JSON: EOF while parsing an object at line 1 column 1")),
+            ("hello", Err("the body is not valid JSON: expected value at line 1 column 1")),
+            ("[]", Err("the body is an array: it must be an object")),
+            (r#"{"name":7}"#, Err("`name` is a number: it must be a string")),
+            ("{1}", Err("the body is not valid JSON: key must be a string at line 1 column 2")),
         ] {
             let name = Fields::parse(body.as_bytes()).and_then(|mut fields| fields.string("name"));
             assert_eq!(name, expected.map(str::to_owned).map_err(str::to_owned), "{body}");
@@ -164,7 +158,8 @@ mod tests {
             metadata(r#"{"metadata":{"a":"b"}}"#),
             Ok(Metadata::from([("a".to_owned(), "b".to_owned())]))
         );
-        assert!(metadata(r#"{"metadata":{"a":1}}"#).is_err());
-        assert!(metadata(r#"{"metadata":"a"}"#).is_err());
+        let refused = |body| metadata(body).unwrap_err();
+        assert_eq!(refused(r#"{"metadata":{"a":1}}"#), "`metadata.a` is a number: it must be a string");
+        assert_eq!(refused(r#"{"metadata":"a"}"#), "`metadata` is a string: it must be an object");
     }
 }

@@ -18,7 +18,6 @@ pub(crate) mod event;
 pub(crate) mod fields;
 pub(crate) mod gate;
 pub(crate) mod headers;
-pub(crate) mod ids;
 pub(crate) mod intake;
 pub(crate) mod lanes;
 pub(crate) mod pattern;

@@ -8,7 +8,6 @@ use eg_sdk::config::{
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::ids::{cors_id, subscription_id};
 use super::pattern::Pattern;
 use super::policy;
 use super::refusal::{Kind, Refusal};
@@ -212,11 +211,9 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
                       for the answer";
         return Err(invalid(Kind::Subscription, detail.to_owned()));
     }
-    let subscription_id = subscription_id(kind, &event_type, &function_id, &path, &method);
-    let space = space.to_owned();
-    Ok(Subscription {
-        space,
-        subscription_id,
+    let mut subscription = Subscription {
+        space: space.to_owned(),
+        subscription_id: String::new(),
         kind,
         event_type,
         function_id,
@@ -227,7 +224,9 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
         filter,
         ordered,
         disabled,
-    })
+    };
+    subscription.subscription_id = subscription.derived_id();
+    Ok(subscription)
 }
 
 /// The CORS configuration that `body` describes, with defaults and id filled in.
@@ -243,9 +242,9 @@ pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
         let allowed_methods = list("allowedMethods", &defaults::DEFAULT_METHODS)?;
         let allowed_headers = list("allowedHeaders", &defaults::DEFAULT_HEADERS)?;
         let (method, path) = (fields.string("method")?, fields.string("path")?);
-        Ok(Cors {
+        let mut cors = Cors {
             space: space.to_owned(),
-            cors_id: cors_id(&method, &path),
+            cors_id: String::new(),
             method,
             path,
             allowed_origins,
@@ -253,7 +252,9 @@ pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
             allowed_headers,
             allow_credentials: fields.flag("allowCredentials")?,
             metadata: fields.metadata()?,
-        })
+        };
+        cors.cors_id = cors.derived_id();
+        Ok(cors)
     };
     let cors: Cors = decode().map_err(|detail| invalid(Kind::Cors, detail))?;
     let mut check = Check::new("CORS");

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::port::Port;
 use crate::activity::Activity;
-use crate::api::{self, App};
+use crate::api::{self, ApiState};
 use crate::clock::{self, Clock};
 use crate::configuration::{ChangeError, Configuration};
 use crate::deliver::engine::{Capacity, Engine};
@@ -70,7 +70,7 @@ impl Gateway {
         let delivering = Arc::new(delivering);
         let wakeups = Arc::clone(&reception.wakeups);
         let engine = Engine::new(Arc::clone(&delivering), wakeups, Capacity::new(&options)).await?;
-        let app = Arc::new(App::new(&options, &delivering, reception, spans.clone(), ended.clone()));
+        let app = Arc::new(ApiState::new(&options, &delivering, reception, spans.clone(), ended.clone()));
 
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());

@@ -1,5 +1,7 @@
 //! The Config API on the wire: statuses, bodies to the byte, order of checks, lists, filters.
 
+use std::collections::BTreeSet;
+
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
@@ -37,10 +39,10 @@ async fn event_types() {
             "default/eventtypes",
             r#"{"name":"<&>","metadata":{"k":"v"}}"#,
             201,
-            r#"{"space":"default","name":"\u003c\u0026\u003e","metadata":{"k":"v"}}"#,
+            r#"{"space":"default","name":"<&>","metadata":{"k":"v"}}"#,
         ),
-        (GET, "default/eventtypes/%3C%26%3E", "", 200, r#"{"space":"default","name":"\u003c\u0026\u003e","metadata":{"k":"v"}}"#),
-        (PUT, "default/eventtypes/%3C%26%3E", r#"{"name":"x"}"#, 200, r#"{"space":"default","name":"\u003c\u0026\u003e"}"#),
+        (GET, "default/eventtypes/%3C%26%3E", "", 200, r#"{"space":"default","name":"<&>","metadata":{"k":"v"}}"#),
+        (PUT, "default/eventtypes/%3C%26%3E", r#"{"name":"x"}"#, 200, r#"{"space":"default","name":"<&>"}"#),
         (PUT, "default/eventtypes/none", "{}", 404, r#"~Event Type "none" not found."#),
         (GET, "default/eventtypes/none", "", 404, r#"~Event Type "none" not found."#),
         (
@@ -48,10 +50,10 @@ async fn event_types() {
             "default/eventtypes",
             "",
             200,
-            r#"{"eventTypes":[{"space":"default","name":"a.c"},{"space":"default","name":"a.b"},{"space":"default","name":"\u003c\u0026\u003e"}]}"#,
+            r#"{"eventTypes":[{"space":"default","name":"a.c"},{"space":"default","name":"a.b"},{"space":"default","name":"<&>"}]}"#,
         ),
-        (POST, "default/eventtypes", "", 400, "~Event Type doesn't validate. Validation error: EOF"),
-        (POST, "default/eventtypes", "{", 400, "~Event Type doesn't validate. Validation error: unexpected EOF"),
+        (POST, "default/eventtypes", "", 400, "~Event Type doesn't validate. Validation error: the body is empty"),
+        (POST, "default/eventtypes", "{", 400, "~Event Type doesn't validate. Validation error: the body is not valid JSON: EOF while parsing an object at line 1 column 1"),
         (
             POST,
             "default/eventtypes",
@@ -92,7 +94,7 @@ async fn functions() {
             "default/functions",
             r#"{"functionId":"f","type":"http","provider":{"url":"http://localhost:1/a?b=1&c=2","unknown":1},"metadata":{}}"#,
             201,
-            r#"{"space":"default","functionId":"f","type":"http","provider":{"url":"http://localhost:1/a?b=1\u0026c=2"}}"#,
+            r#"{"space":"default","functionId":"f","type":"http","provider":{"url":"http://localhost:1/a?b=1&c=2"}}"#,
         ),
         (
             POST,
@@ -238,6 +240,15 @@ async fn routes_and_methods() {
         (GET, "/v1/spaces/default/functions", 200, Some("application/json"), None, "{\"functions\":[]}\n"),
         (GET, "/nothing", 404, Some("text/plain; charset=utf-8"), None, "404 page not found\n"),
         (POST, "/v1/status", 405, Some("text/plain; charset=utf-8"), None, "Method Not Allowed\n"),
+        (Method::HEAD, "/v1/spaces/default/functions", 405, Some("text/plain; charset=utf-8"), None, ""),
+        (
+            GET,
+            "/v1/spaces/a%FF/functions",
+            400,
+            Some("application/json"),
+            None,
+            "{\"errors\":[{\"message\":\"the path is not valid UTF-8 after percent-decoding\"}]}\n",
+        ),
         (
             Method::OPTIONS,
             "/v1/spaces/default/functions",
@@ -266,6 +277,58 @@ async fn routes_and_methods() {
         let expected = (status, content_type.map(str::to_owned), location.map(str::to_owned), None);
         assert_eq!(found, expected, "{method} {path}");
         assert_eq!(response.text().await.unwrap(), body, "{method} {path}");
+    }
+}
+
+/// The document describes the API that answers: each operation in it exists, and no documented path has another method.
+#[tokio::test]
+async fn the_openapi_document_describes_the_routes() {
+    let gateway = TestGateway::start().await;
+    let get = |path: &str| gateway.api.client.get(format!("{}{path}", gateway.api.config)).send();
+    let document: Value = get("/v1/openapi.json").await.unwrap().json().await.unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut operations = BTreeSet::new();
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path = template.replace("{space}", "default").replace("{id}", "1");
+        assert!(!path.contains('{'), "{template} has a parameter without a description");
+        for method in [GET, POST, PUT, DELETE, Method::PATCH, Method::OPTIONS] {
+            let url = format!("{}{path}", gateway.api.config);
+            let response = gateway.api.client.request(method.clone(), url).send().await.unwrap();
+            let operation = &item[method.as_str().to_lowercase()];
+            let exists = response.status() != 405 && !is_unknown_path(response).await;
+            assert_eq!(operation.is_object(), exists, "{method} {template}");
+            if exists {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(operations.insert(id.to_owned()), "two operations are called {id}");
+            }
+        }
+    }
+    for operation in
+        ["createFunction", "listSubscriptions", "getEvent", "redriveDeadLetters", "createReplay", "watchFeed"]
+    {
+        assert!(operations.contains(operation), "{operation} is missing in {operations:?}");
+    }
+    for reference in references(&document) {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some_and(Value::is_object), "{reference} refers to nothing");
+    }
+}
+
+/// Whether the router, and not a handler, answered.
+async fn is_unknown_path(response: reqwest::Response) -> bool {
+    // The feed does not end, so the body must not be awaited.
+    response.status() == 404 && response.text().await.unwrap() == "404 page not found\n"
+}
+
+/// All values of `$ref` in `value`.
+fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(members) => {
+            let own = members.get("$ref").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(members.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
     }
 }
 

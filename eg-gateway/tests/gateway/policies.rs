@@ -72,7 +72,7 @@ async fn faults_are_refused_when_subscribing() {
         ),
         ("async", json!({ "retry": "aws" }), "retry profile `aws` is unknown"),
         ("async", json!({ "filter": { "type": "e" } }), "filter.type is \"e\": values stand in an array"),
-        ("async", json!({ "ordered": 1 }), "json: cannot unmarshal number into ordered of type bool"),
+        ("async", json!({ "ordered": 1 }), "`ordered` is a number: it must be true or false"),
         ("sync", json!({ "retry": { "attempts": 3 } }), "retry, filter, ordered and disabled are for async"),
     ] {
         let mut subscription = json!({ "type": kind, "eventType": "e", "functionId": "f" });
