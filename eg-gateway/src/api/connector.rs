@@ -1,4 +1,4 @@
-//! The port of the original's connector, for deployment tools that insist on asking it: there are no connections.
+//! The original's Connections API, for deployment tools that query it: it lists no connections and creates none.
 
 use std::sync::Arc;
 

@@ -85,7 +85,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The parameters of a path have to be UTF-8.
+    /// A path parameter is not UTF-8.
     pub(super) fn bad_path() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "the path is not valid UTF-8 after percent-decoding")
     }

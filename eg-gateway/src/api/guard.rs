@@ -1,4 +1,5 @@
-//! Lets requests through to an API, or answers why not. Who may what is decided in `decide`.
+//! Checks that a request may use an API: that it names one host, and carries the access key that it needs. The rules for
+//! keys are in `decide::access`.
 
 use std::sync::Arc;
 
@@ -15,10 +16,10 @@ use super::errors::ApiError;
 use crate::decide::access::{is_local, presented};
 use crate::server::Peer;
 
-/// Headers by which a proxy says that it speaks for another client.
+/// Headers with which a proxy forwards another client's request.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// Checks that one host is named, and only one: which space a request belongs to must not depend on who reads it.
+/// Checks that a request names exactly one valid host, so that every reader assigns it to the same space.
 pub(super) fn one_host(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -32,8 +33,8 @@ pub(super) fn one_host(version: Version, headers: &HeaderMap) -> Result<(), ApiE
     }
 }
 
-/// Layer of the Config API: lets a request through to the handler of its route if its client may configure the space in
-/// the path, or the gateway where the path has no space.
+/// A layer of the Config API: passes a request on if the client may configure the space in the path, or the whole gateway
+/// when the path has no space.
 pub(super) async fn configure(
     State(app): State<Arc<ApiState>>,
     parameters: Result<RawPathParams, RawPathParamsRejection>,
@@ -48,7 +49,7 @@ pub(super) async fn configure(
     }
 }
 
-/// Checks a request to the Config API that is about `space`; `None` is what belongs to no space.
+/// Checks that a client may configure `space`; `None` stands for what belongs to no space.
 pub(super) fn may_configure(
     app: &ApiState,
     space: Option<&str>,
@@ -60,7 +61,7 @@ pub(super) fn may_configure(
     Ok(app.access_keys.configure(space, key(headers), is_local(peer, forwarded))?)
 }
 
-/// Checks a request to the Events API, and takes a key out of it: functions get to see the other headers.
+/// Checks that a client may emit events into `space`. Removes the key from `headers`, because functions receive them.
 pub(super) fn emit(app: &ApiState, space: &str, headers: &mut HeaderMap) -> Result<(), ApiError> {
     app.access_keys.emit(space, key(headers))?;
     if app.access_keys.events {

@@ -1,4 +1,5 @@
-//! The two HTTP APIs: what a request means and how its answer looks. Routing decisions are made in `decide`.
+//! The HTTP APIs: reads requests and writes responses. Decisions are made in `decide`; the HTTP connections are `server`'s
+//! part.
 
 mod accounting;
 pub(crate) mod config;
@@ -53,7 +54,7 @@ use crate::wakeups::Wakeups;
 /// How long the body of a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the APIs work with.
+/// What the handlers of both APIs share.
 pub(crate) struct ApiState {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
@@ -66,16 +67,16 @@ pub(crate) struct ApiState {
     pub(crate) metrics: Arc<Metrics>,
     /// Largest accepted body in bytes.
     pub(crate) body_limit: usize,
-    /// Room for requests.
+    /// Memory for requests.
     pub(crate) budget: Budget,
     pub(crate) access_keys: AccessKeys,
-    /// At which private addresses functions may be.
+    /// The private addresses where functions may be.
     pub(crate) private_targets: PrivateTargets,
     /// The domain whose subdomains are spaces.
     pub(crate) domain: Option<String>,
-    /// Whether the quirks of the original are wanted.
+    /// Whether to keep the quirks of the original, see [`Options::strict_compat`](crate::Options::strict_compat).
     pub(crate) strict: bool,
-    /// Cancelled when the gateway has ended. Nothing that requests began goes on then.
+    /// Cancelled when the gateway has ended, and with it the work that requests started.
     pub(crate) ended: CancellationToken,
 }
 
@@ -129,7 +130,7 @@ fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
     with_type(answer(status, Body::from(text)), "application/json")
 }
 
-/// The host that a request is for, with its port.
+/// Returns the host that a request is for, with its port.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     host.or(uri.authority().map(Authority::as_str)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Reading the parameters of lists, and times in both directions.
+//! Reads query parameters, and reads and writes times. What a parameter means is its handler's part.
 
 use std::convert::Infallible;
 
@@ -28,7 +28,7 @@ pub(super) const LIMIT: Parameter = Parameter {
     shape: &Shape::Integer { min: Some(1), max: Some(MAX_LIMIT as i64) },
 };
 
-/// The parameters of a request. Of a repeated one the first counts; an empty one is as good as none.
+/// The query parameters of a request. The first of several with the same name counts; an empty one counts as absent.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -59,20 +59,20 @@ impl Query {
         Some(found.1.clone()).filter(|value| !value.is_empty())
     }
 
-    /// How long a page may be.
+    /// Returns the length of a page.
     pub(super) fn limit(&self) -> Result<u32, ApiError> {
         let Some(value) = self.text("limit") else { return Ok(DEFAULT_LIMIT) };
         let valid = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
         valid.ok_or_else(|| ApiError::bad_query("limit", "a number from 1 to 500"))
     }
 
-    /// A number that an earlier page gave.
+    /// Returns the cursor in `name`, a number from an earlier page; `rule` says what it is in the error message.
     pub(super) fn cursor(&self, name: &str, rule: &str) -> Result<Option<i64>, ApiError> {
         let number = |value: String| value.parse().map_err(|_| ApiError::bad_query(name, rule));
         self.text(name).map(number).transpose()
     }
 
-    /// A time.
+    /// Returns the time in `name`, in milliseconds since the epoch.
     pub(super) fn time(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let read = |value: String| {
             read_time(&value).ok_or_else(|| ApiError::bad_query(name, "a time such as 2026-01-31T12:00:00Z"))

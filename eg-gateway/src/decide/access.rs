@@ -1,4 +1,5 @@
-//! Who may use which API: access keys, and what holds while none is set.
+//! Access keys: which client may configure and emit, and what applies while no key is set. `api::guard` reads the keys
+//! from requests.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,18 +9,18 @@ use subtle::ConstantTimeEq as _;
 
 /// The keys that clients present as `Authorization: Bearer <key>`.
 ///
-/// Where neither `all` nor the space has a key, the Config API answers only clients on the same machine.
+/// For a space without a key, and without `all`, the Config API serves only clients on the same machine.
 #[derive(Debug, Clone, Default)]
 pub struct AccessKeys {
-    /// Opens everything.
+    /// The key for all spaces, and for what belongs to no space.
     pub all: Option<Secret>,
-    /// Open one space each.
+    /// The keys for single spaces.
     pub spaces: BTreeMap<String, Secret>,
-    /// Whether emitting events needs a key too. Where no key is set, nothing can be emitted then.
+    /// Whether emitting events requires a key too. Then nobody can emit into a space that has no key.
     pub events: bool,
 }
 
-/// Why a client is turned away. The texts are those of the hosted original.
+/// Why a client is refused. The first two texts are those of the hosted original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denial {
     #[error("API key not set.")]
@@ -34,8 +35,8 @@ pub(crate) enum Denial {
 }
 
 impl AccessKeys {
-    /// Whether a client may configure `space`; `None` is what belongs to no space. `local` says that it is on this
-    /// machine.
+    /// Checks that a client may configure `space`; `None` stands for what belongs to no space. `local` says whether the
+    /// client is on this machine.
     pub(crate) fn configure(
         &self,
         space: Option<&str>,
@@ -48,7 +49,7 @@ impl AccessKeys {
         self.check(space, presented)
     }
 
-    /// Whether a client may emit events into `space`.
+    /// Checks that a client may emit events into `space`.
     pub(crate) fn emit(&self, space: &str, presented: Option<&str>) -> Result<(), Denial> {
         if self.events { self.check(Some(space), presented) } else { Ok(()) }
     }
@@ -59,26 +60,26 @@ impl AccessKeys {
         if self.of(space).any(same) { Ok(()) } else { Err(Denial::Wrong) }
     }
 
-    /// The keys that open `space`.
+    /// Returns the keys that give access to `space`.
     fn of(&self, space: Option<&str>) -> impl Iterator<Item = &Secret> {
         self.all.iter().chain(space.and_then(|space| self.spaces.get(space)))
     }
 }
 
-/// The key in an `Authorization` header. AWS clients have no place for a bearer token; theirs is the access key id,
-/// whose signature says nothing more here.
+/// Returns the key in an `Authorization` header: the bearer token, or the access key id of an AWS client, which cannot
+/// send a bearer token. The signature of an AWS client is not checked.
 pub(crate) fn presented(authorization: &str) -> Option<&str> {
     let (scheme, rest) = authorization.trim().split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim()).filter(|key| !key.is_empty());
     }
     let credential = rest.split(',').find_map(|part| part.trim().strip_prefix("Credential="))?;
-    // What follows the id is the scope of the signature: date, region, service, and a constant.
+    // The scope of the signature follows the id: date, region, service, and a constant.
     let id = credential.rsplitn(5, '/').nth(4)?;
     (scheme == "AWS4-HMAC-SHA256" && !id.is_empty()).then_some(id)
 }
 
-/// Whether a client is on this machine. One that a proxy speaks for is not, wherever the proxy is.
+/// Whether a client is on this machine. A forwarded request never counts as local, wherever the proxy is.
 pub(crate) fn is_local(peer: Option<IpAddr>, forwarded: bool) -> bool {
     peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !forwarded
 }

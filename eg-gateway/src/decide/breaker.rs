@@ -1,15 +1,15 @@
-//! The circuit breaker of one function: after a run of failures it lets only one attempt per second through, until one
-//! succeeds.
+//! The circuit breaker of one function: after a run of failures it allows one attempt per second, until one succeeds. The
+//! engine asks it before each attempt.
 
 use crate::clock::Millis;
 
-/// So many failures in a row open the breaker.
+/// The number of consecutive failures that opens the breaker.
 const TOLERATED: u32 = 10;
 
 /// Pause between probes.
 const PROBE_MS: Millis = 1000;
 
-/// What the recent attempts say about a function. Remembered only while the gateway runs: a restart is a fresh start.
+/// The recent attempts of a function. Kept in memory only: a restart closes the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Breaker {
     /// Failures since the last success.
@@ -18,25 +18,25 @@ pub(crate) struct Breaker {
     probed: Option<Millis>,
 }
 
-/// How many attempts may begin.
+/// How many attempts may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// As many as there are workers for.
+    /// No limit but the number of workers.
     Free,
-    /// One, as a probe.
+    /// One attempt, as a probe.
     Probe,
-    /// None before this time.
+    /// No attempt before this time.
     Wait(Millis),
 }
 
 impl Breaker {
-    /// What may begin at `now`.
+    /// Returns how many attempts may start at `now`.
     pub(crate) fn admission(&self, now: Millis) -> Admission {
         if self.failures < TOLERATED {
             return Admission::Free;
         }
         match self.probed {
-            // A clock that was set back must not stop the probes.
+            // Probes must continue when the clock is set back.
             Some(probed) if (probed..probed.saturating_add(PROBE_MS)).contains(&now) => {
                 Admission::Wait(probed.saturating_add(PROBE_MS))
             }
@@ -44,17 +44,17 @@ impl Breaker {
         }
     }
 
-    /// A probe begins.
+    /// Records that a probe starts.
     pub(crate) fn probe(&mut self, now: Millis) {
         self.probed = Some(now);
     }
 
-    /// The function took an event, or refused that one for good: it is there.
+    /// Records that the function works: it accepted an event, or rejected that one event.
     pub(crate) fn answered(&mut self) {
         *self = Self::default();
     }
 
-    /// The function did not do its work.
+    /// Records that the function failed.
     pub(crate) fn failed(&mut self, now: Millis) {
         self.failures = self.failures.saturating_add(1);
         if self.failures == TOLERATED {
@@ -62,7 +62,7 @@ impl Breaker {
         }
     }
 
-    /// Whether only probes get through.
+    /// Whether the breaker is open: only probes are allowed.
     pub(crate) fn is_open(&self) -> bool {
         self.failures >= TOLERATED
     }

@@ -1,5 +1,5 @@
-//! All resources of the Config API as one value: looking up, listing, and carrying out changes that
-//! `changes` found admissible. Persists nothing.
+//! All resources of the Config API as one value: finds and lists them, and applies changes. `changes` checks the changes;
+//! `store` persists them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,14 +36,14 @@ pub(crate) enum Resource {
     Cors(Arc<Cors>),
 }
 
-/// A change that has been found admissible.
+/// A change that passed all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     Put(Resource),
     Delete { kind: Kind, space: String, id: String },
 }
 
-/// What the resources have in common.
+/// What all kinds of resources have in common.
 pub(crate) trait Entry: config::Resource {
     const KIND: Kind;
     fn metadata(&self) -> &Metadata;
@@ -93,32 +93,32 @@ impl Entry for Cors {
 }
 
 impl<T: Entry> Table<T> {
-    /// The resource `id` of `space`.
+    /// Returns the resource `id` of `space`.
     pub(crate) fn get(&self, space: &str, id: &str) -> Option<&Arc<T>> {
         self.0.get(space)?.get(id)
     }
 
-    /// The same, as the answer to a request for it.
+    /// Returns the resource `id` of `space`, or the refusal for a client that asked for it.
     pub(crate) fn find(&self, space: &str, id: &str) -> Result<&Arc<T>, Refusal> {
         self.get(space, id).ok_or_else(|| Refusal::NotFound { kind: <T as Entry>::KIND, id: id.to_owned() })
     }
 
-    /// All resources of `space`, by id.
+    /// Returns all resources of `space`, ordered by id.
     pub(crate) fn of_space(&self, space: &str) -> impl DoubleEndedIterator<Item = &Arc<T>> {
         self.0.get(space).into_iter().flat_map(BTreeMap::values)
     }
 
-    /// The spaces that have any.
+    /// Returns the spaces that have resources of this kind.
     pub(crate) fn spaces(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// All resources of all spaces.
+    /// Returns all resources of all spaces.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<T>> {
         self.0.values().flat_map(BTreeMap::values)
     }
 
-    /// Those of `space` that carry all the labels, in the order the API lists them: by id, descending.
+    /// Returns the resources of `space` that have all of `labels`, in the order of the API: by id, descending.
     pub(crate) fn list(&self, space: &str, labels: &[(String, String)]) -> Vec<&T> {
         let carries =
             |entry: &&Arc<T>| labels.iter().all(|(key, value)| entry.metadata().get(key) == Some(value));
@@ -144,7 +144,7 @@ impl Catalog {
         T::table(self)
     }
 
-    /// Carries out a change.
+    /// Applies a change.
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
             Change::Put(Resource::EventType(entry)) => self.event_types.put(&entry.space, entry),

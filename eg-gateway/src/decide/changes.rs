@@ -1,4 +1,5 @@
-//! Which changes of the configuration are admissible, and in which order that is checked (the original's).
+//! Checks changes of the configuration against the other resources, in the order of the original. `rules` checks a
+//! resource by itself.
 
 use std::sync::Arc;
 
@@ -120,7 +121,7 @@ impl Catalog {
             catalog.apply(&creation);
             changes.push(creation);
         }
-        // One that is there again has only changed: what waits for it stays.
+        // A subscription that was deleted and created again has only changed: its pending deliveries stay.
         changes.retain(|change| match change {
             Change::Delete { id, .. } => catalog.subscriptions.get(space, id).is_none(),
             Change::Put(_) => true,
@@ -132,7 +133,7 @@ impl Catalog {
         self.subscriptions.deletion(space, id)
     }
 
-    /// Unlike the original, refuses a path that could not be looked up beside the others.
+    /// Unlike the original, refuses a path that conflicts with another one in the route tree.
     pub(crate) fn create_cors(&self, cors: Cors) -> Result<Change, Refusal> {
         self.cors.vacant(&cors.space, &cors)?;
         let mut tree = RouteTree::default();
@@ -171,7 +172,7 @@ impl<T: Entry> Table<T> {
         }
     }
 
-    /// Checks that what another resource refers to is there.
+    /// Checks that a resource exists that another one refers to.
     fn refer(&self, space: &str, id: &str) -> Result<(), Refusal> {
         let dangling = || Refusal::Dangling { kind: <T as Entry>::KIND, id: id.to_owned() };
         self.get(space, id).map(|_| ()).ok_or_else(dangling)

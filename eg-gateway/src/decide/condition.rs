@@ -1,18 +1,19 @@
-//! One element of the arrays in a filter: a value, or an operator such as `{"prefix": "user."}`.
+//! Conditions, the elements of the arrays in a filter: a value, or an operator such as `{"prefix": "user."}`. `pattern`
+//! combines them.
 
 use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
-/// What one value of an event must be.
+/// What a value of an event must be.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
     Equal(Value),
     Prefix(String),
     Suffix(String),
-    /// There is a value, and none of these holds for it.
+    /// There is a value, and it meets none of these.
     AnythingBut(Vec<Condition>),
-    /// All of these hold.
+    /// It meets all of these.
     Numeric(Vec<(Comparison, Number)>),
     Exists(bool),
 }
@@ -29,7 +30,7 @@ pub(crate) enum Comparison {
 const OPERATORS: &str = "prefix, suffix, anything-but, numeric and exists";
 
 impl Condition {
-    /// Reads an element; the error says what is wrong with it.
+    /// Reads an element of a filter; the error says what is wrong with it.
     pub(crate) fn read(rule: &Value) -> Result<Self, String> {
         let members = match rule {
             Value::Object(members) => members,
@@ -53,7 +54,7 @@ impl Condition {
         }
     }
 
-    /// Whether the condition holds for one of the values that an event has in a place.
+    /// Whether one of the values that an event has at a path meets the condition.
     pub(crate) fn holds(&self, values: &[&Value]) -> bool {
         match self {
             Self::Exists(expected) => *expected != values.is_empty(),

@@ -1,5 +1,5 @@
-//! What a CORS configuration says about a request, as headers of the answer. As in the original, a page learns what it
-//! may not do from headers that are missing, never from the status.
+//! Turns a CORS configuration into response headers. As in the original, a refusal is a missing header, never a status.
+//! `router` finds the configuration.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::headers::canonical;
 
-/// What follows from a configuration for one request.
+/// The CORS part of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// These headers are the whole answer.
+    /// The response consists of these headers.
     Preflight(HeaderMap),
-    /// These headers go with whatever the answer is.
+    /// These headers are added to the response, whatever it is.
     Actual(HeaderMap),
 }
 
-/// Decides about a request. `find` looks up the configuration for a method at the request's path; without one, nothing
-/// is said, and a preflight is a request like others.
+/// Returns the CORS part of the response to a request. `find` returns the configuration for a method at the request's
+/// path. Without a configuration there are no CORS headers, and a preflight is a request like any other.
 pub(crate) fn access(
     method: &Method,
     headers: &HeaderMap,
@@ -75,7 +75,7 @@ fn allow(cors: &Cors, origin: &HeaderValue, answer: &mut HeaderMap) {
     }
 }
 
-/// Compares without regard to case; one `*` in an allowed origin stands for anything.
+/// Whether an allowed origin covers an origin, in any case; one `*` in it matches any text.
 fn allows_origin(cors: &Cors, origin: &HeaderValue) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     let origin = origin.to_ascii_lowercase();
@@ -92,7 +92,7 @@ fn allows_origin(cors: &Cors, origin: &HeaderValue) -> bool {
 }
 
 fn allows_method(cors: &Cors, method: &str) -> bool {
-    // A preflight is not asked about itself.
+    // The configuration applies to the requested method, not to OPTIONS.
     method.eq_ignore_ascii_case("OPTIONS")
         || cors.allowed_methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method))
 }
@@ -102,7 +102,7 @@ fn allows_header(cors: &Cors, name: &str) -> bool {
         || cors.allowed_headers.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(name))
 }
 
-/// The headers that a preflight asks about, in canonical spelling.
+/// Returns the headers that a preflight asks for, in canonical spelling.
 fn requested_headers(headers: &HeaderMap) -> Vec<String> {
     let list = text(headers, &header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
     let names = list.split([',', ' ']).filter(|name| !name.is_empty());
@@ -114,7 +114,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 fn set(answer: &mut HeaderMap, name: HeaderName, value: &str) {
-    // What came in as the value of a header can go out as one.
+    // A value of an incoming header is a valid value of an outgoing one.
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.insert(name, value);
     }

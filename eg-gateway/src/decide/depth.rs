@@ -1,9 +1,10 @@
-//! How deeply JSON is nested, found without recursion, so that no receiver's stack is at the emitter's mercy.
+//! Measures how deeply JSON is nested, without recursion, so that an emitter cannot exhaust a receiver's stack. Checks
+//! nothing else about the JSON.
 
-/// The deepest nesting that is accepted: what common parsers take.
+/// The deepest nesting that the gateway accepts: what common parsers accept.
 pub(crate) const MAX: usize = 128;
 
-/// Whether the JSON text nests objects and arrays deeper than [`MAX`]. Of other bytes it says nothing useful.
+/// Whether the JSON text nests objects and arrays deeper than [`MAX`]. For bytes that are not JSON the result has no meaning.
 pub(crate) fn exceeded(json: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in json {

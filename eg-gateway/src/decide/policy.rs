@@ -1,4 +1,5 @@
-//! The `retry` field of a subscription: reading it, and the policy that follows from it and the gateway's default.
+//! Reads the `retry` field of a subscription, and combines it with the gateway's default policy. `retry` computes the
+//! times of attempts.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ const EVENT_BRIDGE: RetryPolicy = RetryPolicy {
     max_age: limits::EVENT_BRIDGE_MAX_AGE,
 };
 
-/// Reads the field. An object without members is as good as none.
+/// Reads the field. An object without members counts as absent.
 pub(crate) fn read(value: Value) -> Result<Option<Retry>, String> {
     match value {
         Value::String(name) if name == "eventbridge" => Ok(Some(Retry::Profile(RetryProfile::EventBridge))),
@@ -54,13 +55,13 @@ fn one_by_one(members: Map<String, Value>) -> Result<Option<Retry>, String> {
     Ok((read != RetryLimits::default()).then_some(Retry::Limits(read)))
 }
 
-/// The policy of a subscription. A bound that is given wins over a default on its other side.
+/// Returns the policy of a subscription. A given bound takes precedence over a default that contradicts it.
 pub(crate) fn effective(retry: Option<&Retry>, default: &RetryPolicy) -> RetryPolicy {
     let limits = match retry {
         None => return default.clone(),
         Some(Retry::Profile(RetryProfile::EventBridge)) => return EVENT_BRIDGE,
         Some(Retry::Limits(limits)) => limits,
-        // Only a newer library knows more, and this gateway wrote what it reads.
+        // Other profiles exist only in a newer library, and the gateway reads what it wrote itself.
         Some(_) => return default.clone(),
     };
     let (min, max) =

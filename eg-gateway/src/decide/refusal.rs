@@ -1,4 +1,5 @@
-//! Why a change of the configuration is refused, with the texts that clients of the original compare.
+//! The reasons to refuse a request to the Config API, with the texts that clients of the original compare. `api::errors`
+//! maps them to statuses.
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its name in the store and in log lines.
+    /// Returns the name in the store and in log lines.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::EventType => "event_type",
@@ -43,7 +44,7 @@ pub(crate) enum Refusal {
     Invalid { kind: Kind, detail: String },
     #[error("{kind} \"{id}\" not found.")]
     NotFound { kind: Kind, id: String },
-    /// A resource that the request's body refers to.
+    /// A resource that the body of the request refers to does not exist.
     #[error("{kind} \"{id}\" not found.")]
     Dangling { kind: Kind, id: String },
     #[error("{kind} \"{id}\" already {}.", if *kind == Kind::Function { "registered" } else { "exists" })]

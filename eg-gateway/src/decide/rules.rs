@@ -1,5 +1,5 @@
-//! From the JSON body of a Config API request to a valid resource: decoding, defaults, field rules and
-//! their texts, as in Event Gateway 0.9.1. Whether the resource fits the others is `catalog`'s question.
+//! Turns the JSON body of a Config API request into a valid resource: decoding, defaults and field rules, with the texts of
+//! Event Gateway 0.9.1. `changes` checks a resource against the others.
 
 use eg_grammar::{Method, cors as defaults, is_event_type, is_resource_name, limits};
 use eg_sdk::config::{
@@ -13,7 +13,7 @@ use super::policy;
 use super::refusal::{Kind, Refusal};
 use super::targets::PrivateTargets;
 
-/// What stands in place of a secret when a function is read back.
+/// Replaces a secret in what clients read.
 pub(crate) const MASK: &str = "*****";
 
 const IS_METHOD: Rule =
@@ -21,7 +21,7 @@ const IS_METHOD: Rule =
 
 const REQUIRED: Rule = ("required", |value| !value.is_empty());
 
-/// The event type that `body` describes. `name` is the one in the URL, which wins over the body's.
+/// Returns the event type that `body` describes. `name` is the one in the URL; it takes precedence over the body's.
 pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result<EventType, Refusal> {
     let decode = || {
         let mut fields = Fields::parse(body)?;
@@ -41,8 +41,8 @@ pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result
     Ok(event_type)
 }
 
-/// The function that `body` describes. `id` is the one in the URL, which wins over the body's.
-/// `allowed` are the private addresses that it may be at.
+/// Returns the function that `body` describes. `id` is the one in the URL; it takes precedence over the body's. `allowed`
+/// are the private addresses where the function may be.
 pub(crate) fn function(
     space: &str,
     id: Option<&str>,
@@ -144,7 +144,7 @@ fn http_url(url: &str) -> Option<url::Url> {
     url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// The subscription that `body` describes, with defaults and id filled in.
+/// Returns the subscription that `body` describes, with defaults and id.
 pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Refusal> {
     struct Draft {
         kind: String,
@@ -229,7 +229,7 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
     Ok(subscription)
 }
 
-/// The CORS configuration that `body` describes, with defaults and id filled in.
+/// Returns the CORS configuration that `body` describes, with defaults and id.
 pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
     let decode = || {
         let mut fields = Fields::parse(body)?;
@@ -265,7 +265,7 @@ pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
     Ok(cors)
 }
 
-/// The same function with each secret replaced by the mask.
+/// Returns the function with the mask in place of each secret.
 pub(crate) fn masked(function: &Function) -> Function {
     let mut function = function.clone();
     for secret in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).flatten() {
@@ -274,7 +274,7 @@ pub(crate) fn masked(function: &Function) -> Function {
     function
 }
 
-/// Puts the stored secrets back where `function` holds the mask, so that what was read can be written again.
+/// Replaces masks in `function` by the stored secrets, so that a client can write back what it read.
 pub(crate) fn unmask(function: &mut Function, stored: Option<&Function>) -> Result<(), Refusal> {
     let mut stored = stored.cloned();
     let mut kept = stored.as_mut().and_then(|stored| aws_mut(&mut stored.provider)).map(secrets_mut);
@@ -308,10 +308,10 @@ fn invalid(kind: Kind, detail: String) -> Refusal {
     Refusal::Invalid { kind, detail }
 }
 
-/// A rule's tag in error texts, and what it demands.
+/// A rule: its tag in error texts, and whether a value keeps it.
 type Rule = (&'static str, fn(&str) -> bool);
 
-/// Collects which fields break which rule, one line each.
+/// Collects the fields that break a rule, one line each.
 struct Check {
     resource: &'static str,
     failures: Vec<String>,
@@ -326,7 +326,7 @@ impl Check {
         self.field("Space", space, &[("min", |space| space.len() >= 3), ("space", is_resource_name)]);
     }
 
-    /// Notes the first rule that `value` breaks.
+    /// Records the first rule that `value` breaks.
     fn field(&mut self, name: &str, value: &str, rules: &[Rule]) {
         if let Some((tag, _)) = rules.iter().find(|(_, holds)| !holds(value)) {
             let resource = self.resource;

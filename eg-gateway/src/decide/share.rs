@@ -1,19 +1,20 @@
-//! How idle workers are shared between functions, so that one that hangs cannot take them all.
+//! Shares idle workers between functions, so that a function that hangs cannot take them all. The engine starts the
+//! deliveries.
 
-/// A function with work.
+/// A function with deliveries to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// How many of its deliveries are under way.
+    /// How many deliveries to it are under way.
     pub(crate) in_flight: usize,
-    /// How many more may be, by its own limits.
+    /// How many more its own limits allow.
     pub(crate) room: usize,
 }
 
-/// How many deliveries each function may start now, with `free` idle workers.
+/// Returns how many deliveries each function may start now, with `free` idle workers.
 ///
-/// A function may start another delivery only while it holds fewer workers than are idle. One hung function thus
-/// ends up with half of them, two with a third each, and so on: something is left for the next function, while a
-/// single busy one is not held back by a fixed limit.
+/// A function may start another delivery only while it has fewer workers than are idle. One hung function therefore
+/// occupies half of the workers, two a third each, and so on. Some are always left for the next function, and a single
+/// busy function needs no fixed limit.
 pub(crate) fn allot(demands: &[Demand], mut free: usize) -> Vec<usize> {
     let mut granted = vec![0; demands.len()];
     loop {

@@ -1,12 +1,12 @@
-//! Where functions may be. Whoever may configure functions chooses the addresses that the gateway connects to, and the
-//! gateway may be in a network that they are not in: so private addresses have to be allowed by whoever starts it.
+//! The addresses where functions may be. A client that registers functions chooses what the gateway connects to, and the
+//! gateway may reach a network that the client cannot. Private addresses must therefore be allowed when it is started.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// The private addresses that functions may be at. Public ones are always allowed, and so are the endpoints of AWS that
-/// [`Options`](crate::Options) names.
+/// The private addresses where functions may be. Public addresses, and the AWS endpoints in [`Options`](crate::Options),
+/// are always allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrivateTargets {
     all: bool,
@@ -22,32 +22,33 @@ pub struct PrivateTargets {
 pub(crate) struct Blocked(pub(crate) IpAddr);
 
 impl PrivateTargets {
-    /// None: what a gateway in a network with anything else in it should have. The default.
+    /// Allows no private address: the default, and right for a gateway in a network with other services.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// All of them, for development.
+    /// Allows all private addresses, for development.
     #[must_use]
     pub fn all() -> Self {
         Self { all: true, networks: Vec::new() }
     }
 
-    /// Those in a network such as `10.1.0.0/16`, or one such as `10.1.2.3`, beside those that were allowed before.
+    /// Also allows a network, for example `10.1.0.0/16`, or an address, for example `10.1.2.3`.
     ///
     /// # Errors
-    /// When `network` is neither.
+    /// When `network` is neither of them.
     pub fn allow(mut self, network: &str) -> Result<Self, String> {
         let one = || network.parse::<IpAddr>().ok().map(IpNet::from);
         let parsed = network.parse().ok().or_else(one);
-        let rule =
-            || format!("`{network}` is no address and no network: write for example 10.1.0.0/16 or ::1");
+        let rule = || {
+            format!("`{network}` is neither an address nor a network: write for example 10.1.0.0/16 or ::1")
+        };
         self.networks.push(parsed.ok_or_else(rule)?);
         Ok(self)
     }
 
-    /// Whether a function may be at this address.
+    /// Checks that a function may be at this address.
     pub(crate) fn check(&self, address: IpAddr) -> Result<(), Blocked> {
         let plain = unwrapped(address);
         let allowed =
@@ -55,8 +56,8 @@ impl PrivateTargets {
         if !is_private(plain) || allowed() { Ok(()) } else { Err(Blocked(plain)) }
     }
 
-    /// Whether a function may be at the host of a URL, as far as can be told without asking the network. A name is
-    /// looked up, and the result checked, whenever a connection is made.
+    /// Checks the host of a URL without asking the network. A name is resolved, and the result checked, whenever the
+    /// gateway connects.
     pub(crate) fn check_host(&self, host: &str) -> Result<(), Blocked> {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse();
         let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -72,12 +73,12 @@ impl PrivateTargets {
     }
 }
 
-/// The network of one address.
+/// Returns the network that consists of one address.
 fn alone(address: &IpAddr) -> IpNet {
     IpNet::from(*address)
 }
 
-/// The IPv4 address that packets to this one end up at, if it carries one.
+/// Returns the IPv4 address inside an IPv6 address, if it contains one that packets end up at.
 fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
     let v4 = |high: u16, low: u16| {
@@ -92,8 +93,8 @@ fn unwrapped(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is not one of the public Internet: this machine, networks of its own, link-local ones (where
-/// clouds keep their metadata), and what is no address of a single host.
+/// Whether an address is outside of the public Internet: this machine, private networks, link-local addresses (among them
+/// the metadata services of clouds), and addresses that are not of a single host.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {

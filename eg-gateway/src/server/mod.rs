@@ -1,4 +1,5 @@
-//! Listens and serves HTTP/1.1: binding, accepting, ending gracefully. Knows nothing of what is served.
+//! Serves HTTP/1.1 connections: binds ports, accepts, limits, and shuts down gracefully. What a request means is `api`'s
+//! part.
 
 mod framing;
 mod screen;
@@ -25,20 +26,20 @@ use tokio_util::sync::CancellationToken;
 use self::screen::Screened;
 use crate::options::ListenAddr;
 
-/// How long a connection may take to send the head of a request, and how long it may stay without any.
+/// How long a client may take to send the head of a request, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Pause after a failed accept, which mostly means that the process has no file descriptors left.
+/// Pause after a failed accept, which usually means that the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often another port is tried when the system's free IPv4 port is taken on IPv6.
+/// How many ports to try when the system's free IPv4 port is in use on IPv6.
 const PORT_TRIES: usize = 20;
 
-/// The other end of the connection that a request came on.
+/// The address of the client at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Binds the address; the result names the real port.
+/// Binds the address, and returns it with the actual port.
 pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpListener>)> {
     let mut tries = PORT_TRIES;
     loop {
@@ -63,7 +64,7 @@ pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpLis
 
 /// Serves until `stop`, then finishes the requests under way.
 ///
-/// `limit` bounds the connections; further ones wait, all but one in the operating system's queue.
+/// `limit` is the number of connections; further ones wait, all but one in the operating system's queue.
 pub(crate) async fn serve(
     listener: TcpListener,
     service: Router,
@@ -72,7 +73,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
-    // Owned here, so that dropping this future ends them too.
+    // Owned here, so that dropping this future ends the connections too.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -109,7 +110,7 @@ async fn connection(
     tls: Option<TlsAcceptor>,
     watcher: Watcher,
 ) {
-    // Only the delay of small answers is at stake.
+    // A failure only delays small responses.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return http(stream, peer, service, watcher).await };
     match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {

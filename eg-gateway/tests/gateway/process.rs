@@ -224,7 +224,12 @@ fn command_lines() {
         (&["-events-port=70000"], 2, "", "70000"),
         (&["-events-tls-cert=a"], 2, "", "--events-tls-key <FILE>"),
         (&["-plugin", "a"], 2, "", "--plugin is not supported"),
-        (&["--allow-target", "10.0.0"], 2, "", "--allow-target: `10.0.0` is no address and no network"),
+        (
+            &["--allow-target", "10.0.0"],
+            2,
+            "",
+            "--allow-target: `10.0.0` is neither an address nor a network",
+        ),
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}");

@@ -1,34 +1,34 @@
-//! The `filter` of a subscription: a JSON pattern in the manner of EventBridge, and why an event does not match it.
+//! The `filter` of a subscription: an EventBridge pattern, and which clause of it an event does not match.
 //! `event` decides which parts of an event a pattern sees.
 
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
 
-/// The deepest nesting of `$or`. Each level multiplies the work.
+/// The deepest nesting of `$or`, because each level multiplies the work.
 const MAX_OR_DEPTH: usize = 8;
 
-/// A pattern that was found valid. All of its clauses must hold.
+/// A valid pattern. An event matches when it meets all clauses.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pattern(Vec<Clause>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Clause {
-    /// One of the conditions holds for one of the values at this path.
+    /// One of the values at this path meets one of the conditions.
     Field { path: Vec<String>, conditions: Vec<Condition>, rule: Value },
-    /// One of the patterns matches.
+    /// The event matches one of the patterns.
     Or { patterns: Vec<Pattern>, rule: Value },
 }
 
 /// The clause that failed.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub(crate) struct Mismatch {
-    /// Where, for example `data.address.city`, or `$or`.
+    /// The path, for example `data.address.city`, or `$or`.
     pub(crate) clause: String,
-    /// What the event has there: one value, or an array of several; absent when it has none.
+    /// The event's value at the path, or an array when there are several. Absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) value: Option<Value>,
-    /// What the pattern demands.
+    /// What the pattern requires.
     pub(crate) expected: Value,
 }
 
@@ -36,7 +36,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// Names the first clause that is none, and says what to write.
+    /// Describes the first invalid clause, and what to write instead.
     pub(crate) fn read(value: &Value) -> Result<Self, String> {
         let Value::Object(members) = value else { return Err("filter must be an object".to_owned()) };
         if members.is_empty() {
@@ -47,7 +47,7 @@ impl Pattern {
         Ok(Self(clauses))
     }
 
-    /// Checks an event, given as one object of its attributes and `data`.
+    /// Matches an event, which is one object of its attributes and `data`.
     pub(crate) fn check(&self, event: &Value) -> Result<(), Box<Mismatch>> {
         self.0.iter().try_for_each(|clause| clause.check(event))
     }
@@ -140,7 +140,7 @@ impl Clause {
     }
 }
 
-/// A value as it is, unless it is too long to be kept with a decision; then the beginning of its JSON.
+/// Returns the value, or the beginning of its JSON when it is too long to be stored with a decision.
 fn excerpt(value: Value) -> Value {
     const LIMIT: usize = 500;
     let json = value.to_string();
@@ -152,7 +152,7 @@ fn excerpt(value: Value) -> Value {
     Value::String(beginning)
 }
 
-/// The values at `path`. Arrays stand for each of their elements; an empty one is a value itself.
+/// Returns the values at `path`. An array counts as its elements; an empty one counts as a value.
 fn values<'v>(value: &'v Value, path: &[String]) -> Vec<&'v Value> {
     match (value, path) {
         (Value::Array(elements), _) if !elements.is_empty() => {

@@ -1,16 +1,16 @@
-//! The tree of synchronous routes: which paths may stand side by side, and which one a request takes.
-//! Rules and texts are those of Event Gateway 0.9.1.
+//! The tree of synchronous routes: which paths conflict, and which route a request takes. Rules and texts are those of
+//! Event Gateway 0.9.1; `router` has one tree per method and event type.
 
 use std::collections::BTreeMap;
 
 use eg_grammar::{Segment, Spelling};
 
-/// Captured path parameters, still percent-encoded as they were in the request.
+/// Captured path parameters, percent-encoded as in the request.
 pub(crate) type Params = BTreeMap<String, String>;
 
-/// Routes and what they lead to.
+/// Routes and their values.
 ///
-/// `/` stands apart; any other path is split at each `/`, so that `/a/` ends in an empty segment and differs from `/a`.
+/// `/` is special. Any other path is split at each `/`, so `/a/` ends with an empty segment and differs from `/a`.
 #[derive(Debug, Clone)]
 pub(crate) struct RouteTree<T> {
     root: Option<T>,
@@ -23,7 +23,7 @@ struct Node<T> {
     children: Children<T>,
 }
 
-/// Under one parent there are any number of static segments, or one parameter, or one wildcard.
+/// A node has any number of static segments, or one parameter, or one wildcard.
 #[derive(Debug, Clone)]
 enum Children<T> {
     Static(BTreeMap<String, Node<T>>),
@@ -59,7 +59,7 @@ impl<T> Default for Node<T> {
 }
 
 impl<T> RouteTree<T> {
-    /// Adds `path`, which starts with `/`. A refused path leaves the tree as it was, save for empty branches.
+    /// Adds `path`, which starts with `/`. A refused path adds no route, but may add empty branches.
     pub(crate) fn insert(&mut self, path: &str, value: T) -> Result<(), Conflict> {
         let taken = || Conflict::Taken { route: path.to_owned() };
         if path == "/" {
@@ -90,8 +90,8 @@ impl<T> RouteTree<T> {
         Ok(())
     }
 
-    /// What `path` leads to, and the parameters captured on the way: `None` for the route `/`, which has no
-    /// parameters even in principle.
+    /// Returns the value of the route that `path` takes, and the captured parameters: `None` for the route `/`, which
+    /// cannot have parameters.
     pub(crate) fn lookup(&self, path: &str) -> Option<(&T, Option<Params>)> {
         if path == "/" {
             return self.root.as_ref().map(|value| (value, None));
