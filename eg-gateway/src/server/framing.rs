@@ -1,41 +1,55 @@
-//! Where the requests on a connection begin and end, told strictly: what two readers could tell differently is refused.
-//! Reads only what frames a message (RFC 9112): line ends, `Content-Length`, `Transfer-Encoding`, chunk sizes. Sees the
-//! bytes before the HTTP library does, so the library never frames a message that this module would frame otherwise.
+//! Determines where the requests on a connection begin and end, and refuses requests whose boundaries are ambiguous.
+//! `screen` applies it to a connection, before hyper reads the bytes.
+//!
+//! # Threat
+//! The gateway may be behind a proxy that checks requests: paths, keys, spaces. If proxy and gateway disagree about where a
+//! request ends, a client can hide a second request in the body of the first, and the proxy does not check it (request
+//! smuggling). So the gateway accepts only requests that all readers of RFC 9112 frame in the same way. This module reads
+//! what frames a message and nothing else: line ends, `Content-Length`, `Transfer-Encoding` and chunk sizes.
+//!
+//! # When to remove it
+//! hyper refuses most ambiguous requests itself. This module and `screen` can go when hyper also refuses
+//! 1. lines that end with a bare line feed,
+//! 2. `Content-Length` beside `Transfer-Encoding`,
+//! 3. a `Transfer-Encoding` other than a single `chunked`,
+//! 4. several `Content-Length` headers, even with equal values.
+//!
+//! hyper 1.12 accepts all four. The test `hyper_alone_accepts_these` fails as soon as it refuses one of them.
 
-/// So much of each line is looked at. No line that frames a message needs more.
+/// How many bytes of each line are kept. A line that frames a message is never longer.
 const SEEN: usize = 128;
 
 /// Follows the bytes that a client sends.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     state: State,
-    /// The beginning of the current line, without its end.
+    /// The beginning of the current line, without its line end.
     line: Vec<u8>,
-    /// Whether the line is longer than that.
+    /// Whether the line is longer than `line`.
     cut: bool,
     /// The last byte was a carriage return.
     carriage_return: bool,
     head: Head,
 }
 
-/// Why a connection cannot go on.
+/// Why a request is refused. The connection cannot be used after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Ambiguous {
     #[error("a line ends with a bare line feed")]
     BareLineFeed,
-    #[error("a carriage return stands in the middle of a line")]
+    #[error("a line contains a carriage return")]
     BareCarriageReturn,
     #[error("a header has no valid name")]
     HeaderName,
-    #[error("Content-Length is no plain number, or there are several")]
+    #[error("Content-Length is not a plain number, or there are several")]
     ContentLength,
-    #[error("Transfer-Encoding is not chunked alone")]
+    #[error("Transfer-Encoding is not a single chunked")]
     TransferEncoding,
-    #[error("Content-Length and Transfer-Encoding contradict each other")]
+    #[error("there are both Content-Length and Transfer-Encoding")]
     BothLengths,
     #[error("a chunk has no valid size")]
     ChunkSize,
-    #[error("a chunk is longer than it says")]
+    #[error("a chunk is longer than its size")]
     ChunkEnd,
 }
 
@@ -45,7 +59,7 @@ enum State {
     #[default]
     Start,
     Headers,
-    /// So many bytes of the body are left.
+    /// In a body, with the number of bytes left.
     Body(u64),
     ChunkSize,
     Chunk(u64),
@@ -53,7 +67,7 @@ enum State {
     Trailers,
 }
 
-/// What the head that is being read says about the body.
+/// What the current head says about the body.
 #[derive(Debug, Default)]
 struct Head {
     http_1_0: bool,
@@ -62,7 +76,7 @@ struct Head {
 }
 
 impl Framing {
-    /// Looks at the next bytes. On an error, so many of them come before the one that is wrong.
+    /// Reads the next bytes. An error comes with the number of bytes before the wrong one.
     pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(), (usize, Ambiguous)> {
         let mut at = 0;
         while at < bytes.len() {
@@ -70,7 +84,7 @@ impl Framing {
                 State::Body(left) | State::Chunk(left) => {
                     let there = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX);
                     let taken = left.min(there);
-                    // Not more than there is, which is a `usize`.
+                    // `taken` is at most the length of `bytes`, which is a `usize`.
                     at += usize::try_from(taken).unwrap_or(usize::MAX);
                     self.state = match (self.state, left - taken) {
                         (State::Body(_), 0) => State::Start,
@@ -88,7 +102,7 @@ impl Framing {
         Ok(())
     }
 
-    /// The next byte of a line.
+    /// Reads the next byte of a line.
     fn byte(&mut self, byte: u8) -> Result<(), Ambiguous> {
         match (self.carriage_return, byte) {
             (true, b'\n') => {
@@ -108,7 +122,7 @@ impl Framing {
         Ok(())
     }
 
-    /// What follows the line that is complete now.
+    /// Handles a complete line, and returns the next state.
     fn line_ended(&mut self) -> Result<State, Ambiguous> {
         match self.state {
             State::Start if self.line.is_empty() => Ok(State::Start),
@@ -129,7 +143,7 @@ impl Framing {
             },
             State::ChunkEnd => Ok(State::ChunkSize),
             State::Trailers if self.line.is_empty() => Ok(State::Start),
-            // Bodies are counted, not read by lines.
+            // Bodies are not read by lines.
             State::Trailers | State::Body(_) | State::Chunk(_) => Ok(self.state),
         }
     }
@@ -137,7 +151,7 @@ impl Framing {
     fn header(&mut self) -> Result<(), Ambiguous> {
         let colon = self.line.iter().position(|byte| *byte == b':').ok_or(Ambiguous::HeaderName)?;
         let (name, value) = (&self.line[..colon], self.line[colon + 1..].trim_ascii());
-        // A name that begins with a blank continues the line before, one that ends with it hides from some readers.
+        // A name with a leading blank continues the line before; one with a trailing blank is ignored by some readers.
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
             return Err(Ambiguous::HeaderName);
         }
@@ -156,7 +170,7 @@ impl Framing {
 }
 
 impl Head {
-    /// What comes after the head.
+    /// Returns the state after the head.
     fn body(&self) -> Result<State, Ambiguous> {
         match (self.length, self.chunked) {
             (Some(_), true) => Err(Ambiguous::BothLengths),
@@ -167,32 +181,40 @@ impl Head {
     }
 }
 
-/// The size in a line `<hex>[;extensions]`.
+/// Returns the size in a line `<hex>[;extensions]`.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let size = line.split(|byte| *byte == b';').next()?;
     number(size.trim_ascii_end(), 16)
 }
 
-/// Digits alone, and not too many.
+/// Returns the number that `text` consists of: digits only, and within 64 bits.
 fn number(text: &[u8], radix: u32) -> Option<u64> {
     let digits = |byte: &u8| char::from(*byte).is_digit(radix);
     if text.is_empty() || !text.iter().all(digits) {
         return None;
     }
-    // `+` and `_`, which the parser would take or not, are no digits.
+    // The check for digits also refuses `+`, which the parser accepts.
     u64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok()
 }
 
-/// The characters of a header's name (RFC 9110 §5.6.2).
+/// Whether a header's name may contain the byte (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
-    /// What the framing of these bytes ends with: still at a beginning, in the middle, or an error.
+    /// Whether the bytes end where a request may begin, or why they are refused. Reads `step` bytes at a time.
     fn framed(bytes: &[u8], step: usize) -> Result<bool, Ambiguous> {
         let mut framing = Framing::default();
         for part in bytes.chunks(step) {
@@ -257,6 +279,56 @@ mod tests {
             for step in [1, 7, usize::MAX] {
                 assert_eq!(framed(text.as_bytes(), step), expected, "{text:?} by {step}");
             }
+        }
+    }
+
+    /// Returns the status line of what hyper answers to these bytes without this module; its handler reads the body and
+    /// answers 200.
+    async fn hyper_alone(bytes: &str) -> String {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let service = service_fn(async |request: Request<Incoming>| {
+            let body = request.into_body().collect().await;
+            body.map(|_| Response::new(String::new()))
+        });
+        let connection =
+            http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service);
+        let serve = tokio::spawn(connection);
+        client.write_all(bytes.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        // A request that hyper refuses is an error of the connection.
+        let _ = serve.await.unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// The reasons for this module. When hyper refuses one of them, take it off the list in the header; when none is left,
+    /// remove the module.
+    #[tokio::test]
+    async fn hyper_alone_accepts_these() {
+        let post =
+            |headers: &str, body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{body}");
+        let empty = "0\r\n\r\n";
+        for (text, wrong) in [
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n".to_owned(), Ambiguous::BareLineFeed),
+            ("GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n".to_owned(), Ambiguous::BareLineFeed),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\n".to_owned(), Ambiguous::BareLineFeed),
+            (post("Content-Length: 5\r\nTransfer-Encoding: chunked", empty), Ambiguous::BothLengths),
+            (post("Transfer-Encoding: chunked\r\nContent-Length: 5", empty), Ambiguous::BothLengths),
+            (post("Transfer-Encoding: gzip, chunked", empty), Ambiguous::TransferEncoding),
+            (
+                post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", empty),
+                Ambiguous::TransferEncoding,
+            ),
+            (post("Content-Length: 1\r\nContent-Length: 1", "1"), Ambiguous::ContentLength),
+        ] {
+            assert_eq!(framed(text.as_bytes(), usize::MAX), Err(wrong), "{text:?}");
+            assert_eq!(hyper_alone(&text).await, "HTTP/1.1 200 OK", "hyper refuses {text:?} now");
+        }
+        for text in
+            [post("Transfer-Encoding: xchunked", empty), post("Content-Length: 1\r\nContent-Length: 2", "1")]
+        {
+            assert_eq!(hyper_alone(&text).await, "HTTP/1.1 400 Bad Request", "{text:?}");
         }
     }
 }

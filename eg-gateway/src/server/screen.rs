@@ -1,5 +1,6 @@
-//! Stands between a connection and the HTTP library, and lets nothing through whose framing is ambiguous. What is wrong
-//! is replaced by something that the library answers with a 400, so that answers under way keep their order.
+//! A connection that hides ambiguous requests from hyper; `framing` has the rules, the threat, and the condition for
+//! removing both modules. It replaces the wrong byte by one that hyper answers with a 400, so that responses keep their
+//! order.
 
 use std::io;
 use std::pin::Pin;
@@ -9,15 +10,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Framing;
 
-/// No message has this byte where lines are read.
+/// A byte that is invalid in every line.
 const WRONG: u8 = 0;
 
-/// A connection whose incoming bytes are looked at.
+/// A connection whose incoming bytes are checked.
 #[derive(Debug)]
 pub(super) struct Screened<S> {
     stream: S,
     framing: Framing,
-    /// Nothing more is read.
+    /// Whether a request was refused. Nothing more is read then.
     ended: bool,
 }
 
