@@ -20,14 +20,15 @@ pub struct Options {
     pub config_addr: ListenAddr,
     /// Directory of the store. Created with mode 0700 if it does not exist.
     pub data_dir: PathBuf,
-    /// URL of a Lambda on this machine, such as `cargo eg`'s: all `awslambda` functions are called there, over plain HTTP
-    /// and without a signature, whatever `lambda_endpoint` and `aws_endpoint` say. `None`: they are in AWS.
+    /// URL of a Lambda emulator on this machine, such as that of `cargo eg`. All `awslambda` functions are called there,
+    /// over plain HTTP and without a signature; it takes precedence over `lambda_endpoint` and `aws_endpoint`. `None`: the
+    /// functions are in AWS.
     pub local_lambda: Option<String>,
-    /// Endpoint of the Lambda Invoke API. `None`: AWS, by region.
+    /// Endpoint of the Lambda Invoke API. `None`: AWS, in the function's region.
     #[cfg(feature = "aws")]
     pub lambda_endpoint: Option<String>,
-    /// Endpoint of all AWS APIs, for example moto's; for Lambda, `lambda_endpoint` wins. `None`: AWS, by region, and for
-    /// queues the place that their URL names.
+    /// Endpoint of all AWS APIs, for example moto's; for Lambda, `lambda_endpoint` takes precedence. `None`: AWS, in the
+    /// function's region, and for a queue the host in its URL.
     #[cfg(feature = "aws")]
     pub aws_endpoint: Option<String>,
     /// Retry policy of subscriptions that have none of their own.

@@ -279,7 +279,7 @@ impl Cli {
     }
 }
 
-/// A variable that AWS's and OpenTelemetry's own tools read.
+/// Reads an environment variable that the tools of AWS or OpenTelemetry read too.
 #[cfg(any(feature = "aws", feature = "otlp"))]
 fn endpoint_of_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|url| !url.is_empty())
