@@ -7,14 +7,14 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use eg_sdk::CloudEvent;
 use eg_sdk::schema::Shape;
+use eg_sdk::{CloudEvent, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::errors::ApiError;
 use super::query::{BEFORE, LIMIT, Query, timestamp};
-use super::routes::{Content, Doc, Parameter, Routes};
+use super::routes::{Component, Content, Doc, Parameter, Routes};
 use super::{ApiState, answer, json, read_body, with_type};
 use crate::activity::Activity;
 use crate::clock;
@@ -61,6 +61,13 @@ struct Outcome {
     discarded: Option<usize>,
 }
 
+/// Redrives a dead letter with another event.
+#[derive(Deserialize, Schema)]
+struct Edited {
+    /// The event that replaces the original.
+    event: Box<RawValue>,
+}
+
 const FILTERS: [Parameter; 3] = [
     Parameter {
         name: "state",
@@ -91,7 +98,7 @@ pub(super) fn routes() -> Routes {
         "redriveDeadLetter",
         "Delivers one dead letter again, with another event if the body has one.",
     )
-    .body(Content::Other("application/json"))
+    .body(Content::OptionalJson(Component::of::<Edited>("RedriveRequest")))
     .status(StatusCode::ACCEPTED)
     .answer(Content::Other("application/json"));
     Routes::new("dead-letters")
@@ -218,10 +225,6 @@ async fn discard(app: &ApiState, space: String, id: Option<String>) -> Result<Re
 }
 
 fn edited(body: &[u8]) -> Result<Option<Vec<u8>>, ApiError> {
-    #[derive(Deserialize)]
-    struct Edited {
-        event: Box<RawValue>,
-    }
     if body.trim_ascii().is_empty() {
         return Ok(None);
     }

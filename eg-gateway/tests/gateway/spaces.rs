@@ -86,7 +86,7 @@ async fn keys_open_the_config_api() {
     let gateway = TestGateway::with(keys).await;
     for (method, path, key, expected) in [
         (Method::GET, "/v1/status", None, (200, "")),
-        (Method::POST, "/v1/status", None, (401, MISSING)),
+        (Method::POST, "/v1/status", None, (405, "")),
         (Method::GET, "/nothing", None, (404, "")),
         (Method::GET, "/v1/spaces/acme/functions", None, (401, MISSING)),
         (Method::GET, "/v1/spaces/acme/functions", Some("x"), (403, WRONG)),
