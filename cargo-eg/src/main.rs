@@ -3,10 +3,8 @@
 mod check;
 mod cli;
 mod commands;
-mod connections;
 mod console;
 mod exit;
-mod history;
 mod project;
 mod run;
 mod state;

@@ -87,6 +87,12 @@ pub(crate) fn millis(at: OffsetDateTime) -> Millis {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
+/// The time that is `millis` milliseconds after the Unix epoch; the epoch itself when no calendar reaches that far.
+pub(crate) fn time_of(millis: Millis) -> OffsetDateTime {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// `millis` as a duration; zero when it is negative.
 pub(crate) fn duration(millis: Millis) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or_default())

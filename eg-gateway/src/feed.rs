@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use time::OffsetDateTime;
+use eg_sdk::history::FeedEntry;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::activity::Activity;
+use crate::activity::{Activity, text_len};
 use crate::clock;
 
 /// How many entries are kept for watchers that come back.
@@ -58,12 +58,11 @@ struct Entries {
     left: Option<Instant>,
 }
 
-/// One thing that happened, and when.
+/// A numbered entry.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) number: u64,
-    pub(crate) at: OffsetDateTime,
-    pub(crate) activity: Activity,
+    pub(crate) what: FeedEntry,
 }
 
 /// Where a watcher stands.
@@ -161,11 +160,12 @@ impl Kept {
             return;
         }
         let number = entries.end();
-        entries.bytes += activity.text_len();
-        entries.kept.push_back(Arc::new(Entry { number, at: clock::now(), activity }));
+        entries.bytes += text_len(&activity);
+        let what = FeedEntry { at: clock::now(), activity };
+        entries.kept.push_back(Arc::new(Entry { number, what }));
         while entries.kept.len() > KEPT || entries.bytes > KEPT_BYTES {
             let Some(oldest) = entries.kept.pop_front() else { break };
-            entries.bytes -= oldest.activity.text_len();
+            entries.bytes -= text_len(&oldest.what.activity);
             entries.first += 1;
         }
         drop(entries);

@@ -58,6 +58,10 @@
 //! | `GET /v1/accounting` | counts of deliveries: `accepted = delivered + pending + dead + expired + filtered` |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
 //!
+//! The answers are the types of [`eg_sdk::history`]. The body of an error is an [`ErrorBody`](eg_sdk::errors::ErrorBody),
+//! `{"errors":[{"code":"not_found","message":"…"}]}`: the [code](eg_sdk::errors::ErrorCode) is stable, the message is for
+//! people. Calls of AWS SDKs get AWS's error bodies.
+//!
 //! # How it is built
 //! A request passes through `server` (HTTP), `api` (what the request means), `decide` (classification, routes, rules; no
 //! I/O) and `store` (on disk, then the 202). `deliver` then calls the functions.

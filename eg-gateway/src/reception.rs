@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::activity::{Activity, DeliveryOutcome};
+use crate::activity::{Activity, DeliveryOutcome, unattempted};
 use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
@@ -87,11 +87,12 @@ impl Reception {
             let function = subscription.function_id.clone();
             match fate {
                 Fate::Deliver { .. } => lanes.push(Lane { space: space.clone(), function }),
-                Fate::Filtered { reason } => {
+                Fate::Filtered { mismatch } => {
                     self.metrics.ended(space, Outcome::Filtered, 1);
                     self.feed.publish(|| {
                         let (event_id, event_type) = names();
-                        Activity::Filtered { event_id, event_type, function, reason: reason.clone() }
+                        let mismatch = (**mismatch).clone();
+                        Activity::Filtered { event_id, event_type, function, mismatch }
                     });
                 }
                 Fate::Dead { reason } => {
@@ -99,7 +100,7 @@ impl Reception {
                     self.feed.publish(|| {
                         let (event_id, event_type) = names();
                         let outcome = DeliveryOutcome::Dead { reason: reason.clone() };
-                        Activity::unattempted(event_id, event_type, function, outcome)
+                        unattempted(event_id, event_type, function, outcome)
                     });
                 }
             }

@@ -8,6 +8,8 @@
 //! | read or build an event | [`CloudEvent`] |
 //! | emit events, ask a sync subscriber, configure a gateway | `EventGateway` (feature `client`) |
 //! | test code that emits | `EventGateway::recording` |
+//! | list events, deliveries and dead letters, replay, follow the live feed | `EventGateway::history` (feature `history`), types in `history` (feature `wire`) |
+//! | handle the gateway's errors by their code | `errors` |
 //! | name functions and subscriptions in code | [`config`] |
 //! | take events as HTTP messages, or batches of them | `http` (feature `http`), [`CloudEvent`] as an axum extractor (feature `axum`) |
 //! | store and emit in one go, and handle each event once | `outbox` (feature `outbox`) |
@@ -43,9 +45,13 @@ mod cloud_event;
 pub mod config;
 mod convert;
 mod data;
+#[cfg(any(feature = "client", feature = "wire"))]
+pub mod errors;
 mod event;
 mod event_set;
 pub mod eventbridge;
+#[cfg(feature = "wire")]
+pub mod history;
 #[cfg(feature = "http")]
 pub mod http;
 mod invalid;
@@ -53,6 +59,8 @@ mod invalid;
 pub mod manifest;
 mod media;
 mod members;
+#[cfg(any(feature = "client", feature = "wire"))]
+mod names;
 #[cfg(feature = "outbox")]
 pub mod outbox;
 mod rules;
@@ -66,6 +74,8 @@ mod trace;
 pub use crate::axum::EventRejection;
 #[cfg(feature = "client")]
 pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, RetryPolicy, TransportError};
+#[cfg(feature = "history")]
+pub use client::{DeadLetters, Feed, FeedEvent, History};
 pub use cloud_event::{CloudEvent, SpecVersion};
 #[cfg(feature = "client")]
 pub use config::Resource;
@@ -85,6 +95,8 @@ pub use eg_macros::SdkSchema as Schema;
 pub use event::{Event, IntoCloudEvent};
 pub use event_set::{Contains, EventSet};
 pub use invalid::InvalidEvent;
+#[cfg(any(feature = "client", feature = "wire"))]
+pub use names::UnknownName;
 pub use schema::Schema;
 #[cfg(feature = "client")]
 pub use settings::{EventBus, Settings};
@@ -99,10 +111,8 @@ struct Readme;
 /// Items for the other crates of the project and for macro expansions. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "tls")]
-    pub use crate::client::tls_config;
     #[cfg(feature = "client")]
-    pub use crate::client::{Connection, Unanswered};
+    pub use crate::client::{Connection, HttpClient, HttpError, Unanswered};
     // The gateway finds CORS configurations by their escaped ids.
     pub use crate::config::ids::escape_segment;
     // The traits without the derive macros of the same names, which `eg-runtime` exports itself.

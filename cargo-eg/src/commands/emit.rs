@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 
 use eg_grammar::{HTTP_REQUEST, nearest};
+use eg_sdk::history::Delivery;
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
-use reqwest::Url;
+use http::Uri;
 use serde_json::{Value, json};
 
 use super::app::Loaded;
 use super::data::Payload;
+use super::history::client;
 use super::{print, queue};
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::history::client::History;
-use crate::history::view::{self, Delivery};
 use crate::project::sample;
 use crate::project::services::Service;
 
@@ -96,25 +96,23 @@ async fn deliveries(settings: Settings, id: &str, source: &str) -> Option<Vec<De
     if !is_local(&settings.url) {
         return None;
     }
-    let query = [("source", source.to_owned())];
-    let found: Box<serde_json::value::RawValue> =
-        History::of(settings).ok()?.get(&["events", id], &query).await.ok()??;
-    Some(view::History::read(&found).ok()?.deliveries)
+    let found = client(settings).ok()?.history().event(id, Some(source)).await.ok()??;
+    Some(found.deliveries)
 }
 
 fn is_local(url: &str) -> bool {
-    let url = Url::parse(url).ok();
-    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let url = url.parse::<Uri>().ok();
+    let host = url.as_ref().and_then(Uri::host).unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn recipient(delivery: &Delivery) -> String {
-    match (delivery.state.as_str(), &delivery.mismatch) {
-        ("filtered", Some(mismatch)) => {
+    match &delivery.mismatch {
+        Some(mismatch) => {
             format!("not to {}: its filter on {} does not match", delivery.function_id, mismatch.clause)
         }
-        _ => format!("to {}", delivery.function_id),
+        None => format!("to {}", delivery.function_id),
     }
 }
 

@@ -5,12 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use eg_grammar::HTTP_REQUEST;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
-use reqwest::StatusCode;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::app::Loaded;
 use super::data::Payload;
 use super::functions::{self, Problem};
+use super::post::post;
 use super::print;
 use crate::cli::{self, SampleKind};
 use crate::exit::{Exit, Failure};
@@ -53,22 +54,16 @@ struct Answer {
 
 async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answer, Failure> {
     let base = arguments.lambda.url();
-    let unreachable = |error: reqwest::Error| {
-        Failure::because(Exit::Unreachable, format!("no local Lambda answers at {base}"), error.without_url())
+    let url = format!("{base}/2015-03-31/functions/{id}/invocations");
+    let response = post(&url, &[("x-amz-log-type", "Tail")], payload).await.map_err(|error| {
+        Failure::because(Exit::Unreachable, format!("no local Lambda answers at {base}"), error)
             .hint("`cargo eg run` starts one with your functions; --lambda-url names another")
-    };
-    let response = crate::connections::connections()
-        .post(format!("{base}/2015-03-31/functions/{id}/invocations"))
-        .header("x-amz-log-type", "Tail")
-        .body(payload)
-        .send()
-        .await
-        .map_err(unreachable)?;
+    })?;
     let status = response.status();
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (failed, log) = (header("x-amz-function-error").is_some(), header("x-amz-log-result"));
-    let result = response.text().await.map_err(unreachable)?;
+    let result = String::from_utf8_lossy(response.body()).into_owned();
     match status {
         StatusCode::NOT_FOUND => {
             Err(Failure::new(Exit::NotFound, format!("the local Lambda at {base} has no function {id}"))

@@ -2,12 +2,14 @@
 //! `dead-letters` with `--queue`.
 
 use eg_local::queues::{arn, dead_letters_of};
-use reqwest::StatusCode;
+use eg_sdk::history::parse_time;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::post::post;
 use super::print;
 use crate::cli;
 use crate::console::text::{DIM, clock, columns, count, one_line, styled};
@@ -89,7 +91,8 @@ pub(super) async fn list_dead_letters(
     }
     if json {
         let line = |one: &Message| {
-            format!("{}\n", json!({"id": one.message_id, "sentAt": sent_at(one), "body": one.body}))
+            let sent_at = sent_at(one).format(&Rfc3339).unwrap_or_default();
+            format!("{}\n", json!({"id": one.message_id, "sentAt": sent_at, "body": one.body}))
         };
         return print(&messages.iter().map(line).collect::<String>());
     }
@@ -105,7 +108,7 @@ pub(super) async fn list_dead_letters(
         }
     }
     let row =
-        |one: &Message| [one.message_id.clone(), styled(DIM, &clock(&sent_at(one))), one_line(&one.body)];
+        |one: &Message| [one.message_id.clone(), styled(DIM, &clock(sent_at(one))), one_line(&one.body)];
     print(&columns(&messages.iter().map(row).collect::<Vec<_>>()))
 }
 
@@ -133,11 +136,9 @@ pub(super) async fn discard_dead_letters(url: &str, name: &str, json: bool) -> R
     })
 }
 
-/// When a message was sent, as the gateway writes times.
-fn sent_at(message: &Message) -> String {
-    let millis: i128 = message.attributes.sent_timestamp.parse().unwrap_or_default();
-    let time = OffsetDateTime::from_unix_timestamp_nanos(millis * 1_000_000);
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+/// When a message was sent.
+fn sent_at(message: &Message) -> OffsetDateTime {
+    parse_time(&message.attributes.sent_timestamp).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 impl<'a> Queue<'a> {
@@ -156,25 +157,14 @@ impl<'a> Queue<'a> {
     async fn call(&self, operation: &str, mut request: Value) -> Result<Value, Failure> {
         let Self { base, name } = self;
         request["QueueUrl"] = format!("{base}/{ACCOUNT}/{name}").into();
-        let unreachable = |error: reqwest::Error| {
-            Failure::because(
-                Exit::Unreachable,
-                format!("no local queues answer at {base}"),
-                error.without_url(),
-            )
-            .hint("`cargo eg run` starts the app and its queues; --lambda-url names another address")
-        };
-        let response = crate::connections::connections()
-            .post(format!("{base}/"))
-            .header("x-amz-target", format!("AmazonSQS.{operation}"))
-            .header("content-type", "application/x-amz-json-1.0")
-            .body(request.to_string())
-            .send()
-            .await
-            .map_err(unreachable)?;
+        let target = format!("AmazonSQS.{operation}");
+        let headers = [("x-amz-target", &*target), ("content-type", "application/x-amz-json-1.0")];
+        let response = post(&format!("{base}/"), &headers, request.to_string()).await.map_err(|error| {
+            Failure::because(Exit::Unreachable, format!("no local queues answer at {base}"), error)
+                .hint("`cargo eg run` starts the app and its queues; --lambda-url names another address")
+        })?;
         let status = response.status();
-        let answer = response.bytes().await.map_err(unreachable)?;
-        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
     }
 

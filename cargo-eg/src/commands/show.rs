@@ -1,39 +1,36 @@
-//! `cargo eg show`: what became of one event at each subscription, in sentences.
+//! `cargo eg show`: explains how an event was delivered to each subscription.
 
 use std::fmt::Write as _;
 
+use eg_sdk::history::{Attempt, AttemptOutcome, Delivery, DeliveryState, EventDetail, Mismatch};
+
 use super::events::payload;
-use super::print;
+use super::history::client;
+use super::{find, json_line, print};
 use crate::cli;
 use crate::console::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_line, styled};
-use crate::exit::{Exit, Failure};
-use crate::history::client::History;
-use crate::history::find;
-use crate::history::view::{self, Attempt, Delivery, Mismatch};
+use crate::exit::Failure;
 
 pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
     let cli::Show { event, source, json, gateway } = arguments;
-    let history = History::of(gateway.settings())?;
-    let found = find::event(&history, &event, source.as_deref()).await?;
+    let gateway = client(gateway.settings())?;
+    let mut shown = find::event(&gateway, &event, source.as_deref()).await?;
     if json {
-        return print(&format!("{found}\n"));
+        return print(&json_line(&shown)?);
     }
-    let mut shown = view::History::read(&found).map_err(|error| {
-        Failure::because(Exit::Refused, "the gateway's answer is no event".to_owned(), error)
-    })?;
     // By function, each with its first delivery before its replays.
     shown.deliveries.sort_by(|a, b| (&a.function_id, a.delivery_id).cmp(&(&b.function_id, b.delivery_id)));
     print(&explain(&shown))
 }
 
 /// The event, then each of its deliveries.
-fn explain(history: &view::History) -> String {
-    let view::History { event, deliveries } = history;
+fn explain(detail: &EventDetail) -> String {
+    let EventDetail { event, deliveries } = detail;
     let mut text = format!("{BOLD}{}{BOLD:#} {}\n", event.event_type, event.event_id);
     let place = format!("{} {}", event.method, event.path);
     let mut rows = vec![["source", event.source.as_str()]];
     rows.extend(event.subject.as_deref().map(|subject| ["subject", subject]));
-    let accepted = clock(&event.accepted_at);
+    let accepted = clock(event.accepted_at);
     rows.push(["accepted", &accepted]);
     if place != "POST /" {
         rows.push(["request", &place]);
@@ -61,7 +58,7 @@ fn one(delivery: &Delivery) -> String {
     if delivery.edited {
         notes.push("with another event than was emitted".to_owned());
     }
-    notes.extend(delivery.discarded_at.as_ref().map(|at| format!("taken off the list at {}", clock(at))));
+    notes.extend(delivery.discarded_at.map(|at| format!("taken off the list at {}", clock(at))));
     for note in notes {
         let _ = writeln!(text, "  {note}");
     }
@@ -69,7 +66,7 @@ fn one(delivery: &Delivery) -> String {
     if let Some(mismatch) = &delivery.mismatch {
         text += &indented(&clause(mismatch));
     }
-    if matches!(delivery.state.as_str(), "dead" | "expired") && delivery.discarded_at.is_none() {
+    if delivery.state.loss().is_some() && delivery.discarded_at.is_none() {
         let _ = writeln!(text, "  {DIM}cargo eg dead-letters retry {}{DIM:#}", delivery.delivery_id);
     }
     text
@@ -83,33 +80,33 @@ fn verdict(delivery: &Delivery) -> String {
     };
     let because =
         delivery.reason.as_deref().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
-    match delivery.state.as_str() {
-        "delivered" => format!("{GREEN}delivered{GREEN:#}{tries}"),
-        "filtered" => format!("{YELLOW}not delivered{YELLOW:#}: its filter does not match"),
-        "dead" => format!("{RED}dead letter {}{RED:#}{because}", delivery.delivery_id),
-        "expired" => format!("{RED}expired{RED:#}{because}"),
-        "pending" => match (&delivery.next_attempt_at, delivery.waits_for_earlier) {
+    match delivery.state {
+        DeliveryState::Delivered => format!("{GREEN}delivered{GREEN:#}{tries}"),
+        DeliveryState::Filtered => format!("{YELLOW}not delivered{YELLOW:#}: its filter does not match"),
+        DeliveryState::Dead => format!("{RED}dead letter {}{RED:#}{because}", delivery.delivery_id),
+        DeliveryState::Expired => format!("{RED}expired{RED:#}{because}"),
+        DeliveryState::Pending => match (delivery.next_attempt_at, delivery.waits_for_earlier) {
             (_, true) => format!("{YELLOW}waits{YELLOW:#} for an earlier event with the same key"),
             (Some(at), _) if delivery.attempts.is_empty() => {
                 format!("{YELLOW}due{YELLOW:#} since {}", clock(at))
             }
             (Some(at), _) => format!("{YELLOW}waits{YELLOW:#}: next attempt at {}", clock(at)),
-            (None, _) => format!("{YELLOW}under way{YELLOW:#}"),
+            (None, _) => format!("{YELLOW}due{YELLOW:#}"),
         },
-        other => format!("{other}{because}"),
+        DeliveryState::InFlight => format!("{YELLOW}under way{YELLOW:#}"),
     }
 }
 
 pub(super) fn attempt(attempt: &Attempt) -> [String; 4] {
-    let Attempt { number, started_at, duration_ms, outcome, error } = attempt;
-    let outcome = match outcome.as_str() {
-        "delivered" => styled(GREEN, outcome),
-        "failed" => styled(YELLOW, outcome),
-        other => other.to_owned(),
+    let Attempt { number, started_at, duration, outcome, error } = attempt;
+    let outcome = match outcome {
+        AttemptOutcome::Delivered => styled(GREEN, outcome.as_str()),
+        AttemptOutcome::Failed => styled(YELLOW, outcome.as_str()),
+        AttemptOutcome::InFlight | AttemptOutcome::Interrupted => outcome.as_str().to_owned(),
     };
-    let duration = duration_ms.map(|ms| format!("after {ms} ms")).unwrap_or_default();
+    let duration = duration.map(|duration| format!("after {} ms", duration.as_millis())).unwrap_or_default();
     let error = error.as_deref().map(|error| format!(": {}", one_line(error))).unwrap_or_default();
-    [format!("attempt {number}"), styled(DIM, &clock(started_at)), outcome, format!("{duration}{error}")]
+    [format!("attempt {number}"), styled(DIM, &clock(*started_at)), outcome, format!("{duration}{error}")]
 }
 
 fn clause(mismatch: &Mismatch) -> String {
@@ -136,11 +133,10 @@ mod tests {
         let history = json!({
             "eventId": "0199-f3ee5fc1", "eventType": "user.created", "source": "/users", "subject": "users/10",
             "method": "POST", "path": "/", "acceptedAt": "2026-01-31T12:00:00.5Z",
-            "event": {"data": {"id":  "10"}}, "deliveries": deliveries,
+            "event": {"data": {"id": "10"}}, "deliveries": deliveries,
         });
-        let history = serde_json::value::to_raw_value(&history).unwrap();
-        let history = view::History::read(&history).unwrap();
-        anstream::adapter::strip_str(&explain(&history)).to_string()
+        let detail = serde_json::from_str(&history.to_string()).unwrap();
+        anstream::adapter::strip_str(&explain(&detail)).to_string()
     }
 
     #[test]
@@ -148,7 +144,7 @@ mod tests {
         let head = "user.created 0199-f3ee5fc1\n  source    /users\n  subject   users/10\n  \
                     accepted  2026-01-31 12:00:00.500\n  data      {\"id\":\"10\"}\n\n";
         let check = |members: Value, expected: &str| {
-            let mut delivery = json!({"deliveryId": 7, "subscriptionId": "s", "functionId": "emails-send"});
+            let mut delivery = json!({"deliveryId": 7, "subscriptionId": "s", "functionId": "emails-send", "matched": true, "attempts": []});
             delivery.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
             assert_eq!(shown(&json!([delivery])), format!("{head}{expected}"));
         };

@@ -16,14 +16,11 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// The line of an activity; what is only begun has none.
+    /// The line of an activity; a call that has only begun has none.
     pub(crate) fn activity(&mut self, activity: &Activity) -> Option<String> {
         self.causes.learn(activity);
-        if matches!(activity, Activity::Asked { .. }) {
-            return None;
-        }
         let cause = self.causes.of(activity).map(|cause| format!(" {DIM}← {cause}{DIM:#}"));
-        Some(line(activity, &cause.unwrap_or_default()))
+        line(activity, &cause.unwrap_or_default())
     }
 
     /// The line of what a queue or a schedule did; a call that has only begun has none.
@@ -34,8 +31,9 @@ impl Live {
 }
 
 /// One thing that happened, in one line that names its `cause`.
-fn line(activity: &Activity, cause: &str) -> String {
-    match activity {
+fn line(activity: &Activity, cause: &str) -> Option<String> {
+    let line = match activity {
+        Activity::Asked { .. } | Activity::Unknown => return None,
         Activity::Received { event_type, method, path, subscribers: 0, .. } if event_type == HTTP_REQUEST => {
             format!("{BOLD}{method} {path}{BOLD:#}: nobody answers it")
         }
@@ -80,16 +78,15 @@ fn line(activity: &Activity, cause: &str) -> String {
                 DeliveryOutcome::Expired { reason } => {
                     format!("{begin} {RED}expired{RED:#}{nth}: {}", one_line(reason))
                 }
-                other => format!("{begin} {other:?}"),
             }
         }
         Activity::Duplicate { id, event_type, source } => {
             let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}", short(id));
             format!("{event} from {source}: accepted before, not delivered again")
         }
-        Activity::Filtered { event_id, event_type, function, reason } => {
+        Activity::Filtered { event_id, event_type, function, mismatch } => {
             let event = format!("{BOLD}{event_type}{BOLD:#} {DIM}{}{DIM:#}{cause}", short(event_id));
-            format!("{event} → {function} filtered out: {}", one_line(reason))
+            format!("{event} → {function} filtered out: its filter on {} does not match", mismatch.clause)
         }
         Activity::Disabled { subscription, reason, .. } => {
             format!("{RED}subscription disabled{RED:#} {subscription}: {}", one_line(reason))
@@ -103,8 +100,8 @@ fn line(activity: &Activity, cause: &str) -> String {
             format!("{function} {RED}keeps failing{RED:#}: it is tried once a second until it succeeds")
         }
         Activity::CircuitClosed { function, .. } => format!("{function} {GREEN}works again{GREEN:#}"),
-        other => format!("{other:?}"),
-    }
+    };
+    Some(line)
 }
 
 fn dead_letters(count: usize) -> String {

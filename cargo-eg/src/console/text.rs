@@ -1,6 +1,7 @@
 //! Text for people: colours, columns, times, ids. Text in, text out; the caller prints.
 
 use anstyle::{AnsiColor, Style};
+use time::{OffsetDateTime, UtcOffset};
 
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
@@ -45,14 +46,13 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {plural}")
 }
 
-/// A time as the gateway writes it, without what nobody reads: `2026-01-31 12:00:00.123`.
-pub(crate) fn clock(time: &str) -> String {
-    let text = time.trim_end_matches('Z').replacen('T', " ", 1);
-    match text.split_once('.') {
-        Some((seconds, fraction)) => format!("{seconds}.{fraction:0<3.3}"),
-        None if text.len() == "2026-01-31 12:00:00".len() => format!("{text}.000"),
-        None => text,
-    }
+/// A time in UTC: `2026-01-31 12:00:00.123`.
+pub(crate) fn clock(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second, milli) = time.to_hms_milli();
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}")
 }
 
 /// The end of an id: ids of one minute begin alike.
@@ -69,6 +69,8 @@ pub(crate) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use time::format_description::well_known::Rfc3339;
+
     use super::*;
 
     #[test]
@@ -84,9 +86,9 @@ mod tests {
         for (time, expected) in [
             ("2026-01-31T12:00:00Z", "2026-01-31 12:00:00.000"),
             ("2026-01-31T12:00:00.5Z", "2026-01-31 12:00:00.500"),
-            ("2026-01-31T12:00:00.123456Z", "2026-01-31 12:00:00.123"),
+            ("2026-01-31T01:02:03.123456+01:00", "2026-01-31 00:02:03.123"),
         ] {
-            assert_eq!(clock(time), expected);
+            assert_eq!(clock(OffsetDateTime::parse(time, &Rfc3339).unwrap()), expected);
         }
     }
 

@@ -7,66 +7,17 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use eg_sdk::CloudEvent;
+use eg_sdk::history::{Discarded, Loss, RedriveRequest, Redriven};
 use eg_sdk::schema::Shape;
-use eg_sdk::{CloudEvent, Schema};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::errors::ApiError;
-use super::query::{BEFORE, LIMIT, Query, timestamp};
+use super::query::{BEFORE, LIMIT, Query};
 use super::routes::{Component, Content, Doc, Parameter, Routes};
 use super::{ApiState, answer, json, read_body, with_type};
 use crate::activity::Activity;
 use crate::clock;
-use crate::store::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
-
-/// The answer; the order of the fields is that of the wire.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct View {
-    dead_letter_id: i64,
-    event_id: String,
-    event_type: String,
-    source: String,
-    subscription_id: String,
-    function_id: String,
-    reason: String,
-    accepted_at: String,
-    dead_at: String,
-    attempts: Vec<AttemptView>,
-    event: Box<RawValue>,
-}
-
-/// One call of a function.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct AttemptView {
-    number: u32,
-    started_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<i64>,
-    outcome: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-/// What an action came to.
-#[derive(Serialize)]
-struct Outcome {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    redriven: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    skipped: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    discarded: Option<usize>,
-}
-
-/// Redrives a dead letter with another event.
-#[derive(Deserialize, Schema)]
-struct Edited {
-    /// The event that replaces the original.
-    event: Box<RawValue>,
-}
+use crate::store::{DeadLetterQuery, GivenUp};
 
 const FILTERS: [Parameter; 3] = [
     Parameter {
@@ -98,7 +49,7 @@ pub(super) fn routes() -> Routes {
         "redriveDeadLetter",
         "Delivers one dead letter again, with another event if the body has one.",
     )
-    .body(Content::OptionalJson(Component::of::<Edited>("RedriveRequest")))
+    .body(Content::OptionalJson(Component::of::<RedriveRequest>("RedriveRequest")))
     .status(StatusCode::ACCEPTED)
     .answer(Content::Other("application/json"));
     Routes::new("dead-letters")
@@ -110,28 +61,19 @@ pub(super) fn routes() -> Routes {
         .post("/dead-letters/{id}/redrive", redrive_one, redrive_doc)
 }
 
-/// Lists the newest first; `limit` and `before=<deadLetterId>` page through them. `state=expired` lists what reached
-/// the limit of its age instead.
+/// Lists the newest first; `limit` and `before=<next>` page through them. `state=expired` lists the deliveries that
+/// reached their maximum age instead.
 async fn list(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct List {
-        dead_letters: Vec<View>,
-    }
-    let expired = match query.text("state").as_deref() {
-        None | Some("dead") => false,
-        Some("expired") => true,
-        Some(_) => return Err(ApiError::bad_query("state", "dead or expired")),
-    };
-    let before = query.cursor("before", "a deadLetterId")?;
+    let loss = query.text("state").map_or(Ok(Loss::Dead), |state| state.parse());
+    let loss = loss.map_err(|_| ApiError::bad_query("state", "dead or expired"))?;
+    let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
-    let letters = app.store.dead_letters(DeadLetterQuery { space, expired, before, limit }).await?;
-    let dead_letters = letters.into_iter().map(view).collect::<Option<_>>().ok_or_else(ApiError::internal)?;
-    Ok(json(StatusCode::OK, &List { dead_letters }))
+    let page = app.store.dead_letters(DeadLetterQuery { space, loss, before, limit }).await?;
+    Ok(json(StatusCode::OK, &page))
 }
 
 /// Shows one, dead or expired.
@@ -140,7 +82,7 @@ async fn show(
     Path((space, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let letter = app.store.dead_letter(space, number(&id)?).await?.ok_or_else(|| missing(&id))?;
-    Ok(json(StatusCode::OK, &view(letter).ok_or_else(ApiError::internal)?))
+    Ok(json(StatusCode::OK, &letter))
 }
 
 async fn redrive_one(
@@ -177,11 +119,7 @@ async fn redrive(
     if let Some(id) = &id {
         match (redriven.redriven, redriven.skipped) {
             (0, 0) => return Err(missing(id)),
-            (0, _) => {
-                return Err(ApiError::conflict(format!(
-                    "the subscription of dead letter {id} is deleted or disabled: create or enable it first"
-                )));
-            }
+            (0, _) => return Err(ApiError::subscription_inactive(id)),
             _ => {}
         }
     }
@@ -189,8 +127,7 @@ async fn redrive(
     let deliveries = redriven.redriven;
     app.metrics.began(&space, deliveries);
     app.feed.publish(|| Activity::Redriven { space, deliveries });
-    let outcome = Outcome { redriven: Some(deliveries), skipped: Some(redriven.skipped), discarded: None };
-    Ok(json(StatusCode::ACCEPTED, &outcome))
+    Ok(json(StatusCode::ACCEPTED, &Redriven { redriven: deliveries, skipped: redriven.skipped }))
 }
 
 async fn discard_one(
@@ -217,10 +154,7 @@ async fn discard(app: &ApiState, space: String, id: Option<String>) -> Result<Re
     match id {
         Some(id) if deliveries == 0 => Err(missing(&id)),
         Some(_) => Ok(with_type(answer(StatusCode::NO_CONTENT, Body::empty()), "application/json")),
-        None => {
-            let outcome = Outcome { redriven: None, skipped: None, discarded: Some(deliveries) };
-            Ok(json(StatusCode::OK, &outcome))
-        }
+        None => Ok(json(StatusCode::OK, &Discarded { discarded: deliveries })),
     }
 }
 
@@ -231,7 +165,7 @@ fn edited(body: &[u8]) -> Result<Option<Vec<u8>>, ApiError> {
     let wrong = |e: &dyn std::fmt::Display| {
         ApiError::bad_request(format!("the body must be {{\"event\": {{…}}}}: {e}"))
     };
-    let edited: Edited = serde_json::from_slice(body).map_err(|e| wrong(&e))?;
+    let edited: RedriveRequest = serde_json::from_slice(body).map_err(|e| wrong(&e))?;
     let event = CloudEvent::from_json(edited.event.get().as_bytes()).map_err(|e| wrong(&e))?;
     Ok(Some(event.to_json().map_err(|e| wrong(&e))?))
 }
@@ -242,30 +176,4 @@ fn number(id: &str) -> Result<i64, ApiError> {
 
 fn missing(id: &str) -> ApiError {
     ApiError::not_found(format!("Dead letter \"{id}\" not found."))
-}
-
-fn view(letter: DeadLetter) -> Option<View> {
-    Some(View {
-        dead_letter_id: letter.delivery,
-        event_id: letter.event_id,
-        event_type: letter.event_type,
-        source: letter.source,
-        subscription_id: letter.subscription_id,
-        function_id: letter.function_id,
-        reason: letter.reason,
-        accepted_at: timestamp(letter.accepted_at),
-        dead_at: timestamp(letter.ended_at),
-        attempts: letter.attempts.into_iter().map(attempt).collect(),
-        event: serde_json::from_slice(&letter.json).ok()?,
-    })
-}
-
-pub(super) fn attempt(attempt: Attempt) -> AttemptView {
-    AttemptView {
-        number: attempt.number,
-        started_at: timestamp(attempt.started_at),
-        duration_ms: attempt.duration_ms,
-        outcome: attempt.outcome,
-        error: attempt.error,
-    }
 }

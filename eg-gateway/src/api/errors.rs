@@ -1,13 +1,11 @@
-//! Every status code that is not a success, and the body that comes with it. The only place that maps errors to
-//! statuses.
+//! Every error answer: which failure has which code, and so which status. Nothing else maps failures to statuses.
 
 use std::error::Error;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use eg_sdk::errors::{ErrorBody, ErrorCode};
 
 use crate::configuration::ChangeError;
 use crate::decide::access::Denial;
@@ -21,17 +19,17 @@ use crate::store::StoreError;
 /// An error as clients of both APIs see it.
 #[derive(Debug)]
 pub(crate) struct ApiError {
-    status: StatusCode,
+    code: ErrorCode,
     message: String,
 }
 
 impl ApiError {
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        StatusCode::from_u16(self.code.status()).expect("codes have statuses that exist")
     }
 
     pub(super) fn message(&self) -> &str {
@@ -41,32 +39,36 @@ impl ApiError {
     pub(super) fn body_too_large(limit: usize) -> Self {
         let message =
             format!("the request body is larger than {limit} bytes: send less, or a reference to the data");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+        Self::new(ErrorCode::TooLarge, message)
     }
 
     pub(super) fn body_too_slow(limit: Duration) -> Self {
         let message = format!("the request body did not arrive within {} s", limit.as_secs());
-        Self::new(StatusCode::REQUEST_TIMEOUT, message)
+        Self::new(ErrorCode::Timeout, message)
     }
 
     pub(super) fn body_broken(error: &(dyn Error + 'static)) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("the request body cannot be read: {error}"))
+        Self::new(ErrorCode::InvalidRequest, format!("the request body cannot be read: {error}"))
     }
 
     pub(super) fn bad_query(name: &str, rule: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("query parameter {name} must be {rule}"))
+        Self::new(ErrorCode::InvalidRequest, format!("query parameter {name} must be {rule}"))
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, message)
+        Self::new(ErrorCode::InvalidRequest, message)
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, message)
+        Self::new(ErrorCode::NotFound, message)
     }
 
-    pub(super) fn conflict(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, message)
+    /// A dead letter cannot be redriven to a subscription that takes no deliveries.
+    pub(super) fn subscription_inactive(dead_letter: &str) -> Self {
+        let message = format!(
+            "the subscription of dead letter {dead_letter} is deleted or disabled: create or enable it first"
+        );
+        Self::new(ErrorCode::SubscriptionInactive, message)
     }
 
     /// The authorizer of the event's type did not agree.
@@ -76,23 +78,23 @@ impl ApiError {
             Denied::Malformed(_) => "its authorizer gave no usable answer; the log of the gateway says more",
         };
         let message = format!("Event of type \"{event_type}\" is not authorized: {reason}");
-        Self::new(StatusCode::FORBIDDEN, message)
+        Self::new(ErrorCode::NotAuthorized, message)
     }
 
     /// Nothing would fetch what a connection is to bring.
     pub(super) fn no_connectors() -> Self {
         let message = "this gateway runs no connectors: let the source send its events to the Events API";
-        Self::new(StatusCode::BAD_REQUEST, message)
+        Self::new(ErrorCode::Unsupported, message)
     }
 
     /// A path parameter is not UTF-8.
     pub(super) fn bad_path() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "the path is not valid UTF-8 after percent-decoding")
+        Self::new(ErrorCode::InvalidRequest, "the path is not valid UTF-8 after percent-decoding")
     }
 
     /// A request has to say once for which host it is.
     pub(super) fn bad_host() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "the request needs exactly one valid Host header")
+        Self::new(ErrorCode::InvalidRequest, "the request needs exactly one valid Host header")
     }
 
     /// An event of a batch asks for an answer.
@@ -101,39 +103,45 @@ impl ApiError {
             "events of type \"{event_type}\" are answered by a function here, and a batch has no place for answers: \
              emit them one by one"
         );
-        Self::new(StatusCode::BAD_REQUEST, message)
+        Self::new(ErrorCode::Unsupported, message)
     }
 
     /// A defect of the gateway itself.
     pub(super) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed on this request; its log says how")
+        Self::new(ErrorCode::Internal, "the gateway failed on this request; its log says how")
     }
 }
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let status = match refusal {
-            Refusal::NotFound { .. } => StatusCode::NOT_FOUND,
-            Refusal::Exists { .. } => StatusCode::CONFLICT,
-            Refusal::Invalid { .. }
-            | Refusal::Dangling { .. }
-            | Refusal::AuthorizerMissing
-            | Refusal::AuthorizerOfSystem(_)
-            | Refusal::FunctionAuthorizes { .. }
-            | Refusal::EventTypeInUse
-            | Refusal::FunctionInUse
-            | Refusal::PathConflict(_)
-            | Refusal::CorsConflict(_)
-            | Refusal::Immutable { .. } => StatusCode::BAD_REQUEST,
+        let code = match refusal {
+            Refusal::NotFound { .. } => ErrorCode::NotFound,
+            Refusal::Exists { .. } => ErrorCode::AlreadyExists,
+            Refusal::Invalid { .. } | Refusal::AuthorizerOfSystem(_) => ErrorCode::InvalidResource,
+            Refusal::Dangling { .. } | Refusal::AuthorizerMissing => ErrorCode::UnknownReference,
+            Refusal::FunctionAuthorizes { .. } | Refusal::EventTypeInUse | Refusal::FunctionInUse => {
+                ErrorCode::InUse
+            }
+            Refusal::PathConflict(_) | Refusal::CorsConflict(_) => ErrorCode::PathConflict,
+            Refusal::Immutable { .. } => ErrorCode::Immutable,
         };
-        Self::new(status, refusal.to_string())
+        Self::new(code, refusal.to_string())
     }
 }
 
 impl From<StoreError> for ApiError {
-    /// Whatever the cause, nothing was accepted, and trying again is right.
+    /// In all cases nothing was accepted, and clients should try again.
     fn from(error: StoreError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        let code = match error {
+            StoreError::Busy => ErrorCode::StoreBusy,
+            StoreError::Full => ErrorCode::StoreFull,
+            StoreError::File { .. }
+            | StoreError::InUse(_)
+            | StoreError::Newer { .. }
+            | StoreError::Sqlite(_)
+            | StoreError::Closed => ErrorCode::StoreUnavailable,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -148,44 +156,50 @@ impl From<ChangeError> for ApiError {
 
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
-        let status = match denial {
-            Denial::Missing => StatusCode::UNAUTHORIZED,
-            Denial::Wrong | Denial::NotLocal => StatusCode::FORBIDDEN,
+        let code = match denial {
+            Denial::Missing => ErrorCode::KeyMissing,
+            Denial::Wrong => ErrorCode::KeyRefused,
+            Denial::NotLocal => ErrorCode::NotLocal,
         };
-        Self::new(status, denial.to_string())
+        Self::new(code, denial.to_string())
     }
 }
 
 impl From<BadEvent> for ApiError {
     fn from(error: BadEvent) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+        Self::new(ErrorCode::InvalidEvent, error.to_string())
     }
 }
 
 impl From<CallError> for ApiError {
-    /// What went wrong is the operator's business: the emitter is pointed to the log, as the original did.
+    /// Details are for the operator: the message refers the emitter to the log, as the original did.
     fn from(error: CallError) -> Self {
-        let message = match error {
-            CallError::AccessDenied { code, .. } => format!(
-                "Function call failed with {code}. The provided credentials do not allow the gateway to invoke the \
-                 function. Please check the keys of the function's provider and their permissions."
-            ),
-            CallError::Failed(_) => "Function call failed. Please check logs.".to_owned(),
-        };
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        match error {
+            CallError::AccessDenied { code, .. } => {
+                let message = format!(
+                    "Function call failed with {code}. The provided credentials do not allow the gateway to invoke \
+                     the function. Please check the keys of the function's provider and their permissions."
+                );
+                Self::new(ErrorCode::FunctionAccessDenied, message)
+            }
+            CallError::Failed(_) => {
+                Self::new(ErrorCode::FunctionFailed, "Function call failed. Please check logs.")
+            }
+        }
     }
 }
 
 impl From<Malformed> for ApiError {
     fn from(error: Malformed) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        Self::new(ErrorCode::InvalidReply, error.to_string())
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = super::json(self.status, &json!({ "errors": [{ "message": self.message }] }));
-        let hint = match self.status {
+        let status = self.status();
+        let mut response = super::json(status, &ErrorBody::new(self.code, self.message));
+        let hint = match status {
             StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
             _ => None,
@@ -197,16 +211,12 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// No such path of the Config API.
+/// The API has no such path. The words are those of the original.
 pub(super) fn not_found() -> Response {
-    super::with_type(
-        super::answer(StatusCode::NOT_FOUND, Body::from("404 page not found\n")),
-        "text/plain; charset=utf-8",
-    )
+    ApiError::new(ErrorCode::UnknownPath, "404 page not found").into_response()
 }
 
-/// The path is there, the method is not.
+/// The path does not have this method. The words are those of the original.
 pub(super) fn method_not_allowed() -> Response {
-    let response = super::answer(StatusCode::METHOD_NOT_ALLOWED, Body::from("Method Not Allowed\n"));
-    super::with_type(response, "text/plain; charset=utf-8")
+    ApiError::new(ErrorCode::MethodNotAllowed, "Method Not Allowed").into_response()
 }

@@ -1,17 +1,16 @@
-//! Reads query parameters, and reads and writes times. What a parameter means is its handler's part.
+//! Reads query parameters. What a parameter means is its handler's part.
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use eg_sdk::Schema as _;
+use eg_sdk::history::parse_time;
 use eg_sdk::schema::Shape;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::errors::ApiError;
 use super::routes::Parameter;
-use crate::clock;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
@@ -72,42 +71,11 @@ impl Query {
         self.text(name).map(number).transpose()
     }
 
-    /// Returns the time in `name`, in milliseconds since the epoch.
-    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    /// Returns the time in `name`.
+    pub(super) fn time(&self, name: &str) -> Result<Option<OffsetDateTime>, ApiError> {
         let read = |value: String| {
-            read_time(&value).ok_or_else(|| ApiError::bad_query(name, "a time such as 2026-01-31T12:00:00Z"))
+            parse_time(&value).map_err(|_| ApiError::bad_query(name, "a time such as 2026-01-31T12:00:00Z"))
         };
         self.text(name).map(read).transpose()
-    }
-}
-
-/// RFC 3339, or milliseconds since the epoch.
-pub(super) fn read_time(value: &str) -> Option<i64> {
-    let time = || OffsetDateTime::parse(value, &Rfc3339).ok().map(clock::millis);
-    value.parse().ok().or_else(time)
-}
-
-/// RFC 3339 in UTC.
-pub(super) fn timestamp(millis: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times() {
-        for (text, millis) in [
-            ("1970-01-01T00:00:01.5Z", Some(1500)),
-            ("1970-01-01T01:00:00+01:00", Some(0)),
-            ("1500", Some(1500)),
-            ("yesterday", None),
-            ("2026-01-31", None),
-        ] {
-            assert_eq!(read_time(text), millis, "{text}");
-        }
-        assert_eq!(timestamp(1500), "1970-01-01T00:00:01.5Z");
     }
 }

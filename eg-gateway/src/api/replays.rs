@@ -1,5 +1,5 @@
-//! `POST /v1/spaces/<space>/replays`: stored events are delivered once more, to one subscription or to all that would
-//! get them today.
+//! `POST /v1/spaces/<space>/replays`: delivers stored events again, to one subscription or to all that match them
+//! today.
 
 use std::sync::Arc;
 
@@ -8,10 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use eg_sdk::config::{Subscription, SubscriptionType};
-use serde::{Deserialize, Serialize};
+use eg_sdk::history::{Replay, ReplayRequest};
 
 use super::errors::ApiError;
-use super::query::read_time;
 use super::routes::{Content, Doc, Routes};
 use super::{ApiState, json, read_body};
 use crate::activity::Activity;
@@ -21,27 +20,6 @@ use crate::decide::place::Place;
 use crate::decide::router::Target;
 use crate::metrics::Outcome;
 use crate::store::{Range, StoredEvent};
-
-/// Which events, and to whom. Without any limit it would be everything, so at least one is required.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Request {
-    event_id: Option<String>,
-    source: Option<String>,
-    #[serde(rename = "type")]
-    ty: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    subscription_id: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    replay_id: String,
-    events: usize,
-    deliveries: usize,
-}
 
 pub(super) fn routes() -> Routes {
     let doc = Doc::new(
@@ -61,7 +39,7 @@ async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, app.body_limit).await?;
-    let request: Request =
+    let request: ReplayRequest =
         serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(format!("no replay: {e}")))?;
     if request.event_id.is_none() && request.from.is_none() {
         return Err(ApiError::bad_request(
@@ -81,14 +59,7 @@ async fn create(
             Some(Arc::new(Target::new(subscription)))
         }
     };
-    let range = Range {
-        space: space.clone(),
-        id: request.event_id,
-        source: request.source,
-        ty: request.ty,
-        from: request.from.map(|time| time_of("from", &time)).transpose()?,
-        to: request.to.map(|time| time_of("to", &time)).transpose()?,
-    };
+    let range = Range { space: space.clone(), request };
     let name = clock::event_id().to_string();
     // A client that hangs up must not leave half a replay.
     let run = {
@@ -116,11 +87,5 @@ async fn create(
     app.metrics.ended(&space, Outcome::Filtered, replayed.filtered);
     app.metrics.ended(&space, Outcome::Dead, replayed.dead);
     app.feed.publish(|| Activity::Replayed { space, replay: name.clone(), events, deliveries });
-    Ok(json(StatusCode::ACCEPTED, &Answer { replay_id: name, events, deliveries }))
-}
-
-fn time_of(name: &str, value: &str) -> Result<i64, ApiError> {
-    let wrong =
-        || ApiError::bad_request(format!("{name} is `{value}`: write a time such as 2026-01-31T12:00:00Z"));
-    read_time(value).ok_or_else(wrong)
+    Ok(json(StatusCode::ACCEPTED, &Replay { replay_id: name, events, deliveries }))
 }

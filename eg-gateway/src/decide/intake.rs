@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::sync::Arc;
 
 use eg_sdk::config::Subscription;
+use eg_sdk::history::Mismatch;
 use serde_json::Value;
 
 use super::event::Event;
@@ -21,8 +22,8 @@ pub(crate) struct Intake {
 pub(crate) enum Fate {
     /// It is delivered; after all earlier ones with the same key, if there is one.
     Deliver { order: Option<String> },
-    /// The filter does not match; the reason is the failed clause as JSON.
-    Filtered { reason: String },
+    /// The filter does not match.
+    Filtered { mismatch: Box<Mismatch> },
     /// It is a dead letter at once.
     Dead { reason: String },
 }
@@ -61,9 +62,7 @@ fn fate(
     if let Some(filter) = &target.filter
         && let Err(mismatch) = filter.check(filterable)
     {
-        let reason =
-            serde_json::to_string(&mismatch).expect("strings and JSON are always representable in JSON");
-        return Fate::Filtered { reason };
+        return Fate::Filtered { mismatch };
     }
     let hops = event.hops();
     if u64::from(hops) > max_hops {
@@ -92,8 +91,8 @@ mod tests {
         let filter = json!({ "data": { "n": [1] } });
         let deliver = |order: Option<&str>| Fate::Deliver { order: order.map(str::to_owned) };
         let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };
-        let filtered =
-            Fate::Filtered { reason: r#"{"clause":"data.n","value":2,"expected":[1]}"#.to_owned() };
+        let mismatch = Mismatch { clause: "data.n".to_owned(), value: Some(json!(2)), expected: json!([1]) };
+        let filtered = Fate::Filtered { mismatch: Box::new(mismatch) };
         for (subscription, filter, event, expected) in [
             (&plain, None, json!({ "partitionkey": "k" }), deliver(None)),
             (&ordered, None, json!({ "partitionkey": "k" }), deliver(Some("k"))),

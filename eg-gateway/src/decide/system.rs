@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eg_sdk::TraceContext;
+use eg_sdk::history::Loss;
 use http::HeaderMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -31,7 +32,7 @@ pub(crate) enum SystemEvent<'a> {
     /// A call failed.
     Failed { call: Call<'a>, error: &'a str },
     /// A delivery was given up: it is a dead letter, or it expired.
-    GivenUp { call: Call<'a>, subscription: &'a str, attempts: u32, expired: bool, reason: &'a str },
+    GivenUp { call: Call<'a>, subscription: &'a str, attempts: u32, loss: Loss, reason: &'a str },
 }
 
 /// The call of a function with an event.
@@ -98,14 +99,14 @@ impl SystemEvent<'_> {
             Self::Invoking(call) => call.data(None, None),
             Self::Invoked { call, reply } => call.data(Some(Base64(reply)), None),
             Self::Failed { call, error } => call.data(None, Some(Message { message: error })),
-            Self::GivenUp { call, subscription, attempts, expired, reason } => {
+            Self::GivenUp { call, subscription, attempts, loss, reason } => {
                 #[derive(Serialize)]
                 #[serde(rename_all = "camelCase")]
                 struct Data<'a> {
                     space: &'a str,
                     function_id: &'a str,
                     subscription_id: &'a str,
-                    state: &'a str,
+                    state: Loss,
                     attempts: u32,
                     reason: &'a str,
                     event: &'a RawValue,
@@ -114,7 +115,7 @@ impl SystemEvent<'_> {
                     space: call.space,
                     function_id: call.function,
                     subscription_id: subscription,
-                    state: if *expired { "expired" } else { "dead" },
+                    state: *loss,
                     attempts: *attempts,
                     reason,
                     event: serde_json::from_slice(&call.event.json).ok()?,
@@ -188,7 +189,7 @@ mod tests {
                 r#"{"space":"s","functionId":"f","event":{"z":1.0,"a":2},"error":{"message":"no \"luck\""}}"#,
             ),
             (
-                SystemEvent::GivenUp { call, subscription: "u", attempts: 5, expired: false, reason: "no" },
+                SystemEvent::GivenUp { call, subscription: "u", attempts: 5, loss: Loss::Dead, reason: "no" },
                 r#"{"space":"s","functionId":"f","subscriptionId":"u","state":"dead","attempts":5,"reason":"no","event":{"z":1.0,"a":2}}"#,
             ),
         ] {

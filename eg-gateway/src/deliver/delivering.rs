@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eg_sdk::history::Loss;
 use tokio_util::sync::CancellationToken;
 
 use super::{Callers, Invoker};
-use crate::activity::{Activity, DeliveryOutcome};
+use crate::activity::{Activity, DeliveryOutcome, unattempted};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
@@ -92,10 +93,12 @@ impl<C> Delivering<C> {
 
     /// Counts a delivery that ended without another attempt, and shows it to the watchers.
     pub(crate) fn report_ended(&self, space: &str, ended: Ended) {
-        let Ended { event_id, event_type, function, expired, reason, .. } = ended;
-        let outcome =
-            if expired { DeliveryOutcome::Expired { reason } } else { DeliveryOutcome::Dead { reason } };
+        let Ended { event_id, event_type, function, loss, reason, .. } = ended;
+        let outcome = match loss {
+            Loss::Dead => DeliveryOutcome::Dead { reason },
+            Loss::Expired => DeliveryOutcome::Expired { reason },
+        };
         self.metrics.ended(space, (&outcome).into(), 1);
-        self.feed.publish(|| Activity::unattempted(event_id, event_type, function, outcome));
+        self.feed.publish(|| unattempted(event_id, event_type, function, outcome));
     }
 }

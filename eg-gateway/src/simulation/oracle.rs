@@ -13,7 +13,7 @@ use crate::decide::delivery::Failure;
 use crate::decide::intake::Fate;
 use crate::decide::policy;
 use crate::decide::retry::RetryPolicy;
-use crate::store::accounting::books;
+use crate::store::accounting::tallies;
 
 /// An event that somebody emitted.
 #[derive(Debug)]
@@ -168,10 +168,10 @@ impl Oracle {
 
     /// Counters and records agree with all that ever was on record.
     fn books_are_right(&self, look: &Connection) -> Finding {
-        let books = books(look).unwrap().remove("default").unwrap_or_default();
+        let books = tallies(look).unwrap().remove("default").unwrap_or_default();
         let count = |states: &[State]| {
             let counted = self.deliveries.values().filter(|delivery| states.contains(&delivery.state));
-            i64::try_from(counted.count()).unwrap()
+            u64::try_from(counted.count()).unwrap()
         };
         for (name, booked, found) in [
             ("delivered", books.delivered, count(&[State::Delivered])),
@@ -184,7 +184,7 @@ impl Oracle {
                 return Err(format!("the books have {booked} {name} deliveries, and there were {found}"));
             }
         }
-        if books.balanced() { Ok(()) } else { Err(format!("the books do not balance: {books:?}")) }
+        if books.is_balanced() { Ok(()) } else { Err(format!("the books do not balance: {books:?}")) }
     }
 
     /// A new event repeats none that was accepted before it and is not forgotten.

@@ -1,85 +1,139 @@
-//! The books: every accepted event × subscription is in exactly one state, and nothing is missing.
+//! The accounts: every accepted delivery is in exactly one state, and none is missing. Counters keep what retention
+//! deletes; everything else is counted when somebody asks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use rusqlite::Connection;
-use serde::Serialize;
+use eg_sdk::UnknownName;
+use eg_sdk::history::{DeliveryState, Tally};
+use rusqlite::{Connection, Row, params};
 
+use super::columns::Name;
 use super::{Store, StoreError};
 
-/// The books of one space, or of all. `accepted` was counted when events were accepted or replayed, the others are
-/// what there is; so `accepted = delivered + pending + dead + expired + filtered` says that nothing got lost.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Books {
-    pub(crate) accepted: i64,
-    pub(crate) delivered: i64,
-    /// Waiting or under way.
-    pub(crate) pending: i64,
-    /// Dead letters, the discarded ones among them.
-    pub(crate) dead: i64,
-    pub(crate) expired: i64,
-    pub(crate) filtered: i64,
-    /// Those of the dead that were discarded.
-    pub(crate) discarded: i64,
-    /// Events that were not accepted, because they had been before.
-    pub(crate) duplicates: i64,
+/// A counter of a space. Rows that still exist count as if they were retired: the accounts are the sum of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counter {
+    /// Deliveries that were made.
+    Accepted,
+    /// Events that had been accepted before.
+    Duplicates,
+    /// Deliveries in this state that retention has deleted.
+    Retired(DeliveryState),
+    /// Those of the dead ones that were discarded.
+    RetiredDiscarded,
+}
+
+const RETIRED: &str = "retired ";
+const DISCARDED: &str = "retired discarded";
+
+const COUNT: &str = "INSERT INTO counters (space, name, value) VALUES (?1, ?2, ?3)
+    ON CONFLICT (space, name) DO UPDATE SET value = value + excluded.value";
+
+impl Counter {
+    /// Its name in the database.
+    fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Accepted => Cow::Borrowed("accepted"),
+            Self::Duplicates => Cow::Borrowed("duplicates"),
+            Self::Retired(state) => Cow::Owned(format!("{RETIRED}{state}")),
+            Self::RetiredDiscarded => Cow::Borrowed(DISCARDED),
+        }
+    }
+
+    /// Where it counts.
+    fn of(self, tally: &mut Tally) -> &mut u64 {
+        match self {
+            Self::Accepted => &mut tally.accepted,
+            Self::Duplicates => &mut tally.duplicates,
+            Self::Retired(state) => in_state(tally, state),
+            Self::RetiredDiscarded => &mut tally.discarded,
+        }
+    }
+}
+
+impl FromStr for Counter {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "accepted" => Ok(Self::Accepted),
+            "duplicates" => Ok(Self::Duplicates),
+            DISCARDED => Ok(Self::RetiredDiscarded),
+            name => name.strip_prefix(RETIRED).unwrap_or_default().parse().map(Self::Retired),
+        }
+    }
+}
+
+fn in_state(tally: &mut Tally, state: DeliveryState) -> &mut u64 {
+    match state {
+        DeliveryState::Pending | DeliveryState::InFlight => &mut tally.pending,
+        DeliveryState::Delivered => &mut tally.delivered,
+        DeliveryState::Dead => &mut tally.dead,
+        DeliveryState::Expired => &mut tally.expired,
+        DeliveryState::Filtered => &mut tally.filtered,
+    }
+}
+
+/// Adds to a counter.
+pub(super) fn count(connection: &Connection, space: &str, counter: Counter, by: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached(COUNT)?.execute(params![space, counter.name(), by])?;
+    Ok(())
 }
 
 impl Store {
-    /// The books of each space, at one moment.
-    pub(crate) async fn books(&self) -> Result<BTreeMap<String, Books>, StoreError> {
-        self.read(books).await
+    /// The accounts of each space, at one moment.
+    pub(crate) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
+        self.read(tallies).await
     }
 }
 
-/// Reads the books in one transaction.
-pub(crate) fn books(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Books>> {
+/// Reads the accounts in one transaction.
+pub(crate) fn tallies(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Tally>> {
     let connection = connection.unchecked_transaction()?;
-    let mut books = BTreeMap::<String, Books>::new();
-    for query in [
-        "SELECT space, name, value FROM counters",
-        "SELECT space, state, count(*) FROM deliveries GROUP BY 1, 2",
-        "SELECT space, 'discarded', count(*) FROM deliveries WHERE state = 'dead' AND discarded_at IS NOT NULL GROUP BY 1",
-    ] {
-        let mut statement = connection.prepare_cached(query)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (space, name, value): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            *books.entry(space).or_default().entry(&name) += value;
-        }
-    }
-    Ok(books)
+    let mut tallies = BTreeMap::new();
+    add(&connection, &mut tallies, "SELECT space, value, name FROM counters", |row| {
+        row.get::<_, Name<Counter>>("name").map(|Name(counter)| counter)
+    })?;
+    let states = "SELECT space, count(*) AS value, state FROM deliveries GROUP BY space, state";
+    add(&connection, &mut tallies, states, |row| {
+        row.get::<_, Name<DeliveryState>>("state").map(|Name(state)| Counter::Retired(state))
+    })?;
+    let discarded = "SELECT space, count(*) AS value FROM deliveries
+        WHERE state = 'dead' AND discarded_at IS NOT NULL GROUP BY space";
+    add(&connection, &mut tallies, discarded, |_| Ok(Counter::RetiredDiscarded))?;
+    Ok(tallies)
 }
 
-impl Books {
-    /// The entry for a state, or for a counter of it that outlives retention.
-    fn entry(&mut self, name: &str) -> &mut i64 {
-        match name.strip_prefix("retired ").unwrap_or(name) {
-            "accepted" => &mut self.accepted,
-            "delivered" => &mut self.delivered,
-            "dead" => &mut self.dead,
-            "expired" => &mut self.expired,
-            "filtered" => &mut self.filtered,
-            "discarded" => &mut self.discarded,
-            "duplicates" => &mut self.duplicates,
-            _ => &mut self.pending,
+/// Adds the `value` of each row to where `counter` counts in its `space`.
+fn add(
+    connection: &Connection,
+    tallies: &mut BTreeMap<String, Tally>,
+    query: &str,
+    counter: impl Fn(&Row<'_>) -> rusqlite::Result<Counter>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(query)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let value: i64 = row.get("value")?;
+        let tally = tallies.entry(row.get("space")?).or_default();
+        *counter(row)?.of(tally) += u64::try_from(value).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read_by_the_names_that_are_written() {
+        let states = DeliveryState::ALL.iter().map(|state| Counter::Retired(*state));
+        let others = [Counter::Accepted, Counter::Duplicates, Counter::RetiredDiscarded];
+        for counter in states.chain(others) {
+            assert_eq!(counter.name().parse(), Ok(counter));
         }
-    }
-
-    /// Adds the books of another space.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.accepted += other.accepted;
-        self.delivered += other.delivered;
-        self.pending += other.pending;
-        self.dead += other.dead;
-        self.expired += other.expired;
-        self.filtered += other.filtered;
-        self.discarded += other.discarded;
-        self.duplicates += other.duplicates;
-    }
-
-    /// Whether nothing is missing.
-    pub(crate) fn balanced(&self) -> bool {
-        self.accepted == self.delivered + self.pending + self.dead + self.expired + self.filtered
+        assert!("retired".parse::<Counter>().is_err());
     }
 }

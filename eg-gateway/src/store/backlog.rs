@@ -29,8 +29,9 @@ fn read(connection: &Connection) -> rusqlite::Result<Backlog> {
     let oldest = "SELECT min(since) FROM deliveries WHERE state = 'pending'";
     let oldest = connection.prepare_cached(oldest)?.query_row([], |row| row.get(0))?;
     let mut dead = connection.prepare_cached(
-        "SELECT space, count(*) FROM deliveries WHERE state = 'dead' AND discarded_at IS NULL GROUP BY space",
+        "SELECT space, count(*) AS dead FROM deliveries WHERE state = 'dead' AND discarded_at IS NULL GROUP BY space",
     )?;
-    let dead = dead.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let dead =
+        dead.query_map([], |row| Ok((row.get("space")?, row.get("dead")?)))?.collect::<Result<_, _>>()?;
     Ok(Backlog { deliveries: pending + in_flight, oldest, dead })
 }

@@ -38,7 +38,7 @@ pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Catalog> {
     let mut statement = connection.prepare("SELECT kind, body FROM config")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (kind, body): (String, String) = (row.get(0)?, row.get(1)?);
+        let (kind, body): (String, String) = (row.get("kind")?, row.get("body")?);
         catalog.apply(&Change::Put(resource(&kind, &body)?));
     }
     Ok(catalog)

@@ -1,7 +1,9 @@
 //! The deliveries that were given up, with their events and history: reading, trying again, discarding.
 
+use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::columns::{Json, Millis, Name, Time, optional};
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 
@@ -9,39 +11,11 @@ use crate::decide::lanes::Lane;
 #[derive(Debug, Clone)]
 pub(crate) struct DeadLetterQuery {
     pub(crate) space: String,
-    /// Those that expired instead of those that are dead.
-    pub(crate) expired: bool,
+    /// Those that were given up in this way.
+    pub(crate) loss: Loss,
     /// Only those older than this one.
     pub(crate) before: Option<i64>,
     pub(crate) limit: u32,
-}
-
-/// A delivery that was given up. Times are milliseconds since the epoch.
-#[derive(Debug)]
-pub(crate) struct DeadLetter {
-    pub(crate) delivery: i64,
-    pub(crate) event_id: String,
-    pub(crate) event_type: String,
-    pub(crate) source: String,
-    pub(crate) subscription_id: String,
-    pub(crate) function_id: String,
-    pub(crate) reason: String,
-    pub(crate) accepted_at: i64,
-    pub(crate) ended_at: i64,
-    /// The JSON that the function got.
-    pub(crate) json: Vec<u8>,
-    pub(crate) attempts: Vec<Attempt>,
-}
-
-/// One call of the function.
-#[derive(Debug)]
-pub(crate) struct Attempt {
-    pub(crate) number: u32,
-    pub(crate) started_at: i64,
-    /// `None` when the gateway stopped before the answer.
-    pub(crate) duration_ms: Option<i64>,
-    pub(crate) outcome: String,
-    pub(crate) error: Option<String>,
 }
 
 /// Which deliveries that were given up: all dead ones of a space, or one, dead or expired.
@@ -51,9 +25,9 @@ pub(crate) struct GivenUp {
     pub(crate) one: Option<i64>,
 }
 
-/// What trying again came to.
+/// The result of redriving deliveries.
 #[derive(Debug, Default)]
-pub(crate) struct Redriven {
+pub(crate) struct Redrive {
     /// Where deliveries are due again.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) redriven: usize,
@@ -61,14 +35,13 @@ pub(crate) struct Redriven {
     pub(crate) skipped: usize,
 }
 
+/// The columns that [`letter`] reads.
 const LETTER: &str = "
-    SELECT d.seq, e.id, e.type, e.source, d.subscription_id, d.function_id, d.reason, e.accepted_at, d.ended_at,
-           coalesce(d.payload, e.event)
+    SELECT d.seq, e.id, e.type, e.source, d.subscription_id, d.function_id, d.state, d.reason, e.accepted_at, d.ended_at,
+           coalesce(d.payload, e.event) AS event
     FROM deliveries d JOIN events e ON e.seq = d.event";
 
-const HISTORY: &str = "
-    SELECT number, started_at, duration_ms, coalesce(outcome, 'in_flight'), error
-    FROM attempts WHERE delivery = ?1 ORDER BY number";
+const HISTORY: &str = "SELECT number, started_at, duration_ms, outcome, error FROM attempts WHERE delivery = ?1 ORDER BY number";
 
 // One at a time per key: parked when another one is unfinished.
 const REDRIVE: &str = "
@@ -85,17 +58,24 @@ const BATCH: i64 = 500;
 
 impl Store {
     /// Reads dead letters.
-    pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<Vec<DeadLetter>, StoreError> {
+    pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<DeadLetterPage, StoreError> {
         self.read(move |connection| {
             // Each spelled out, so that its index is used.
-            let state = if query.expired { "d.state = 'expired'" } else { "d.state = 'dead'" };
+            let state = match query.loss {
+                Loss::Dead => "d.state = 'dead'",
+                Loss::Expired => "d.state = 'expired'",
+            };
             let mut statement = connection.prepare_cached(&format!(
                 "{LETTER} WHERE {state} AND d.discarded_at IS NULL AND d.space = ?1 AND d.seq < ?2
                  ORDER BY d.seq DESC LIMIT ?3"
             ))?;
             let before = query.before.unwrap_or(i64::MAX);
             let letters = statement.query_map(params![query.space, before, query.limit], letter)?;
-            letters.map(|letter| with_history(connection, letter?)).collect()
+            let letters = letters.map(|letter| with_history(connection, letter?));
+            let dead_letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
+            let full = u32::try_from(dead_letters.len()).is_ok_and(|found| found == query.limit);
+            let next = dead_letters.last().filter(|_| full).map(|last| last.dead_letter_id);
+            Ok(DeadLetterPage { dead_letters, next })
         })
         .await
     }
@@ -123,8 +103,8 @@ impl Store {
         which: GivenUp,
         payload: Option<Vec<u8>>,
         now: i64,
-    ) -> Result<Redriven, StoreError> {
-        let mut total = Redriven::default();
+    ) -> Result<Redrive, StoreError> {
+        let mut total = Redrive::default();
         let mut after = 0;
         loop {
             let (which, payload) = (which.clone(), payload.clone());
@@ -163,16 +143,25 @@ impl Store {
     }
 }
 
-/// A delivery to redrive: its number, its lane, and whether its subscription still takes deliveries.
-type Letter = (i64, Lane, bool);
+/// A delivery to redrive.
+struct Letter {
+    delivery: i64,
+    lane: Lane,
+    /// Whether its subscription still takes deliveries.
+    possible: bool,
+}
 
 fn given_up(connection: &Connection, which: &GivenUp, after: i64) -> rusqlite::Result<Vec<Letter>> {
     const COLUMNS: &str = "SELECT d.seq, d.function_id, EXISTS (
             SELECT 1 FROM config c WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id
-            AND json_extract(c.body, '$.disabled') IS NULL)
+            AND json_extract(c.body, '$.disabled') IS NULL) AS possible
         FROM deliveries d";
     let letter = |row: &Row<'_>| {
-        Ok((row.get(0)?, Lane { space: which.space.clone(), function: row.get(1)? }, row.get(2)?))
+        Ok(Letter {
+            delivery: row.get("seq")?,
+            lane: Lane { space: which.space.clone(), function: row.get("function_id")? },
+            possible: row.get("possible")?,
+        })
     };
     match which.one {
         Some(one) => connection
@@ -198,10 +187,10 @@ fn redrive(
     letters: Vec<Letter>,
     payload: Option<&[u8]>,
     now: i64,
-) -> rusqlite::Result<(Redriven, Option<i64>)> {
-    let mut total = Redriven::default();
+) -> rusqlite::Result<(Redrive, Option<i64>)> {
+    let mut total = Redrive::default();
     let mut last = None;
-    for (delivery, lane, possible) in letters {
+    for Letter { delivery, lane, possible } in letters {
         last = Some(delivery);
         if !possible {
             total.skipped += 1;
@@ -216,24 +205,26 @@ fn redrive(
     Ok((total, last))
 }
 
+/// A dead letter without its attempts.
 fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
     Ok(DeadLetter {
-        delivery: row.get(0)?,
-        event_id: row.get(1)?,
-        event_type: row.get(2)?,
-        source: row.get(3)?,
-        subscription_id: row.get(4)?,
-        function_id: row.get(5)?,
-        reason: row.get(6)?,
-        accepted_at: row.get(7)?,
-        ended_at: row.get(8)?,
-        json: row.get(9)?,
+        dead_letter_id: row.get("seq")?,
+        event_id: row.get("id")?,
+        event_type: row.get("type")?,
+        source: row.get("source")?,
+        subscription_id: row.get("subscription_id")?,
+        function_id: row.get("function_id")?,
+        state: row.get::<_, Name<Loss>>("state")?.0,
+        reason: row.get("reason")?,
+        accepted_at: row.get::<_, Time>("accepted_at")?.0,
+        dead_at: row.get::<_, Time>("ended_at")?.0,
         attempts: Vec::new(),
+        event: row.get::<_, Json>("event")?.0,
     })
 }
 
 fn with_history(connection: &Connection, mut letter: DeadLetter) -> rusqlite::Result<DeadLetter> {
-    letter.attempts = attempts(connection, letter.delivery)?;
+    letter.attempts = attempts(connection, letter.dead_letter_id)?;
     Ok(letter)
 }
 
@@ -241,11 +232,11 @@ fn with_history(connection: &Connection, mut letter: DeadLetter) -> rusqlite::Re
 pub(super) fn attempts(connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<Attempt>> {
     let attempt = |row: &Row<'_>| {
         Ok(Attempt {
-            number: row.get(0)?,
-            started_at: row.get(1)?,
-            duration_ms: row.get(2)?,
-            outcome: row.get(3)?,
-            error: row.get(4)?,
+            number: row.get("number")?,
+            started_at: row.get::<_, Time>("started_at")?.0,
+            duration: optional(row, "duration_ms", |Millis(duration)| duration)?,
+            outcome: optional(row, "outcome", |Name(outcome)| outcome)?.unwrap_or(AttemptOutcome::InFlight),
+            error: row.get("error")?,
         })
     };
     connection.prepare_cached(HISTORY)?.query_map([delivery], attempt)?.collect()

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use eg_sdk::history::{AttemptOutcome, DeliveryState, Loss};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::notices::Notices;
 use super::{Store, StoreError};
@@ -37,8 +38,7 @@ pub(crate) struct Ended {
     pub(crate) event_id: String,
     pub(crate) event_type: String,
     pub(crate) function: String,
-    /// Otherwise it is dead.
-    pub(crate) expired: bool,
+    pub(crate) loss: Loss,
     pub(crate) reason: String,
 }
 
@@ -65,6 +65,7 @@ pub(crate) struct Finish {
     pub(crate) now: i64,
 }
 
+/// The columns that [`due`] reads, in that order: this is the query that runs most often.
 pub(super) const DUE: &str = "
     SELECT d.seq, d.attempts, d.failures, d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
            coalesce(d.payload, e.event),
@@ -139,11 +140,12 @@ impl Store {
 /// When the next delivery is due, for each lane in which one waits.
 pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, i64)>> {
     let mut statement = connection.prepare(
-        "SELECT space, function_id, min(due_at) FROM deliveries
-         WHERE state = 'pending' AND due_at IS NOT NULL GROUP BY 1, 2",
+        "SELECT space, function_id, min(due_at) AS due_at FROM deliveries
+         WHERE state = 'pending' AND due_at IS NOT NULL GROUP BY space, function_id",
     )?;
-    let lane =
-        |row: &rusqlite::Row<'_>| Ok((Lane { space: row.get(0)?, function: row.get(1)? }, row.get(2)?));
+    let lane = |row: &Row<'_>| {
+        Ok((Lane { space: row.get("space")?, function: row.get("function_id")? }, row.get("due_at")?))
+    };
     statement.query_map([], lane)?.collect()
 }
 
@@ -157,25 +159,13 @@ pub(crate) fn claim_lane(
     gate: &Gatekeeper,
 ) -> rusqlite::Result<Claim> {
     let (mut claimed, mut ended) = (Vec::new(), Vec::new());
-    let mut due = connection.prepare_cached(DUE)?;
+    let mut query = connection.prepare_cached(DUE)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = due.query(params![lane.space, lane.function, now, limit])?;
+    let mut rows = query.query(params![lane.space, lane.function, now, limit])?;
     while *bytes > 0
         && let Some(row) = rows.next()?
     {
-        let delivery = row.get(0)?;
-        let one = Claimed {
-            delivery,
-            attempt: row.get::<_, u32>(1)?.saturating_add(1),
-            failures: row.get(2)?,
-            subscription_id: row.get(3)?,
-            event_id: row.get(4)?,
-            event_type: row.get(5)?,
-            since: row.get(6)?,
-            ordered: row.get(7)?,
-            replay: row.get(8)?,
-            json: row.get(9)?,
-        };
+        let (one, subscribed) = due(row)?;
         let candidate = Candidate {
             space: &lane.space,
             subscription_id: &one.subscription_id,
@@ -183,27 +173,27 @@ pub(crate) fn claim_lane(
             since: one.since,
             now,
         };
-        let gate = match row.get(10)? {
+        let gate = match subscribed {
             true => gate.check(&candidate),
             false => Gate::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
         };
-        let (expired, reason) = match gate {
+        let (loss, reason) = match gate {
             Gate::Open => {
                 *bytes = bytes.saturating_sub(one.json.len().max(1));
                 claimed.push(one);
                 continue;
             }
-            Gate::Expired { reason } => (true, reason),
-            Gate::Dead { reason } => (false, reason),
+            Gate::Expired { reason } => (Loss::Expired, reason),
+            Gate::Dead { reason } => (Loss::Dead, reason),
         };
-        let Claimed { event_id, event_type, ordered, .. } = one;
+        let Claimed { delivery, event_id, event_type, ordered, .. } = one;
         let function = lane.function.clone();
-        ended.push((ordered, Ended { delivery, event_id, event_type, function, expired, reason }));
+        ended.push((ordered, Ended { delivery, event_id, event_type, function, loss, reason }));
     }
     drop(rows);
-    drop(due);
+    drop(query);
     for (ordered, ended) in &ended {
-        end(connection, ended.delivery, *ordered, ended.expired, &ended.reason, now)?;
+        end(connection, ended.delivery, *ordered, ended.loss, &ended.reason, now)?;
     }
     for claimed in &claimed {
         connection
@@ -220,16 +210,33 @@ pub(crate) fn claim_lane(
     Ok(Claim { lane, claimed, ended, next_due })
 }
 
+/// The next attempt of a due delivery, and whether its subscription still exists.
+fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, bool)> {
+    let claimed = Claimed {
+        delivery: row.get(0)?,
+        attempt: row.get::<_, u32>(1)?.saturating_add(1),
+        failures: row.get(2)?,
+        subscription_id: row.get(3)?,
+        event_id: row.get(4)?,
+        event_type: row.get(5)?,
+        since: row.get(6)?,
+        ordered: row.get(7)?,
+        replay: row.get(8)?,
+        json: row.get(9)?,
+    };
+    Ok((claimed, row.get(10)?))
+}
+
 /// Ends a delivery without an attempt, and lets the next in order go.
 pub(super) fn end(
     connection: &Connection,
     delivery: i64,
     ordered: bool,
-    expired: bool,
+    loss: Loss,
     reason: &str,
     now: i64,
 ) -> rusqlite::Result<()> {
-    let state = if expired { "expired" } else { "dead" };
+    let state = loss.as_str();
     connection.prepare_cached(END)?.execute(params![delivery, state, now, reason])?;
     if ordered { promote(connection, delivery, now) } else { Ok(()) }
 }
@@ -238,17 +245,17 @@ pub(super) fn end(
 pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqlite::Result<()> {
     let Finish { delivery, attempt, duration, next, ordered, now } = finish;
     let (outcome, error) = match next {
-        Next::Delivered => ("delivered", None),
+        Next::Delivered => (AttemptOutcome::Delivered, None),
         Next::Retry { error, .. }
         | Next::Dead { error, .. }
         | Next::Disable { error, .. }
-        | Next::Expired { error, .. } => ("failed", Some(error)),
+        | Next::Expired { error, .. } => (AttemptOutcome::Failed, Some(error)),
     };
     connection
         .prepare_cached(
             "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
         )?
-        .execute(params![delivery, attempt, millis(*duration), outcome, error])?;
+        .execute(params![delivery, attempt, millis(*duration), outcome.as_str(), error])?;
     let (state, reason) = match next {
         Next::Retry { after, .. } => {
             connection
@@ -258,15 +265,15 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
                 .execute(params![delivery, now.saturating_add(millis(*after))])?;
             return Ok(());
         }
-        Next::Delivered => ("delivered", None),
-        Next::Dead { reason, .. } | Next::Disable { reason, .. } => ("dead", Some(reason)),
-        Next::Expired { reason, .. } => ("expired", Some(reason)),
+        Next::Delivered => (DeliveryState::Delivered, None),
+        Next::Dead { reason, .. } | Next::Disable { reason, .. } => (DeliveryState::Dead, Some(reason)),
+        Next::Expired { reason, .. } => (DeliveryState::Expired, Some(reason)),
     };
     connection
         .prepare_cached(
             "UPDATE deliveries SET state = ?2, failures = failures + ?5, ended_at = ?3, reason = ?4 WHERE seq = ?1",
         )?
-        .execute(params![delivery, state, now, reason, i64::from(reason.is_some())])?;
+        .execute(params![delivery, state.as_str(), now, reason, i64::from(reason.is_some())])?;
     if *ordered { promote(connection, *delivery, *now) } else { Ok(()) }
 }
 

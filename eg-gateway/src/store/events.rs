@@ -1,9 +1,12 @@
 //! Accepting events, and the deliveries that follow from them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use eg_sdk::history::{DeliveryState, Mismatch};
 use rusqlite::{Connection, params};
 
+use super::accounting::{Counter, count};
 use super::{Store, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
@@ -18,9 +21,6 @@ pub(crate) enum Accepted {
 
 const DUPLICATE: &str = "SELECT EXISTS (SELECT 1 FROM events WHERE space = ?1 AND id = ?2 AND source = ?3
     AND type = ?4 AND method = ?5 AND path = ?6 AND accepted_at > ?7)";
-
-const COUNT: &str = "INSERT INTO counters (space, name, value) VALUES (?1, ?2, ?3)
-    ON CONFLICT (space, name) DO UPDATE SET value = value + excluded.value";
 
 // Parked while an earlier one with its key is unfinished.
 const DELIVERY: &str = "
@@ -55,7 +55,7 @@ pub(crate) fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Res
         let mut duplicate = connection.prepare_cached(DUPLICATE)?;
         let key = params![space, event.id(), event.source(), event.ty(), method, path, since];
         if duplicate.query_row(key, |row| row.get(0))? {
-            count(connection, space, "duplicates", 1)?;
+            count(connection, space, Counter::Duplicates, 1)?;
             return Ok(Accepted::Duplicate);
         }
     }
@@ -85,6 +85,12 @@ fn store(connection: &Connection, new: &NewEvent) -> rusqlite::Result<()> {
     add_deliveries(connection, event, space, intakes, *accepted_at, None)
 }
 
+/// The clause that does not match, as JSON: the reason of a filtered delivery.
+fn clause(mismatch: &Mismatch) -> rusqlite::Result<Cow<'static, str>> {
+    let json = serde_json::to_string(mismatch);
+    json.map(Cow::Owned).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
 /// Writes the deliveries that follow from an event or its replay. Each of them counts as accepted.
 pub(super) fn add_deliveries(
     connection: &Connection,
@@ -98,20 +104,14 @@ pub(super) fn add_deliveries(
     for Intake { subscription, fate } in intakes {
         let (id, function) = (&subscription.subscription_id, &subscription.function_id);
         let (state, order, reason) = match fate {
-            Fate::Deliver { order } => ("pending", order.as_deref(), None),
-            Fate::Filtered { reason } => ("filtered", None, Some(reason)),
-            Fate::Dead { reason } => ("dead", None, Some(reason)),
+            Fate::Deliver { order } => (DeliveryState::Pending, order.as_deref(), None),
+            Fate::Filtered { mismatch } => (DeliveryState::Filtered, None, Some(clause(mismatch)?)),
+            Fate::Dead { reason } => (DeliveryState::Dead, None, Some(Cow::Borrowed(reason.as_str()))),
         };
-        insert.execute(params![event, space, id, function, state, now, order, replay, reason])?;
+        insert.execute(params![event, space, id, function, state.as_str(), now, order, replay, reason])?;
     }
     if !intakes.is_empty() {
-        count(connection, space, "accepted", i64::try_from(intakes.len()).unwrap_or(i64::MAX))?;
+        count(connection, space, Counter::Accepted, i64::try_from(intakes.len()).unwrap_or(i64::MAX))?;
     }
-    Ok(())
-}
-
-/// Adds to a counter.
-pub(super) fn count(connection: &Connection, space: &str, name: &str, by: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached(COUNT)?.execute(params![space, name, by])?;
     Ok(())
 }

@@ -15,7 +15,7 @@
 //! 6. Of the unfinished deliveries of a subscription that share an `order_key`, exactly one is in flight or has a
 //!    `due_at`.
 //! 7. The counter `accepted` grows in the transaction that makes deliveries; what retention deletes is added to a
-//!    `retired` counter in the transaction that deletes it. So the books of `accounting` balance at any moment.
+//!    `retired` counter in the transaction that deletes it. So the accounts of `accounting` balance at any moment.
 //! 8. All writes go through one thread, in the order they were asked for. One process owns the directory (`lock`).
 //!
 //! # Assumed of the disk
@@ -23,6 +23,7 @@
 
 pub(crate) mod accounting;
 mod backlog;
+mod columns;
 pub(crate) mod config;
 mod dead_letters;
 pub(crate) mod deliveries;
@@ -45,15 +46,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use self::writer::{Queue, Writer};
-pub(crate) use accounting::Books;
 pub(crate) use backlog::Backlog;
-pub(crate) use dead_letters::{Attempt, DeadLetter, DeadLetterQuery, GivenUp};
+pub(crate) use dead_letters::{DeadLetterQuery, GivenUp};
 pub(crate) use deliveries::{Claim, Claimed, Ended, Finish};
 pub(crate) use events::Accepted;
 pub(crate) use notices::Notices;
-pub(crate) use replay::Range;
+pub(crate) use replay::{Range, StoredEvent};
 pub(crate) use retention::Limits;
-pub(crate) use search::{Delivery, EventQuery, StoredEvent};
+pub(crate) use search::EventQuery;
 
 /// The open store. Clones share it.
 #[derive(Debug, Clone)]

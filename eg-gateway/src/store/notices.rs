@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use eg_sdk::history::Loss;
 use rusqlite::{Connection, params};
 
+use super::columns::Name;
 use super::events::insert;
 use crate::clock::Clock;
 use crate::decide::arrival::{NewEvent, Terms};
@@ -25,7 +27,7 @@ pub(crate) struct Notices {
 
 /// A delivery that was just given up.
 #[derive(Debug)]
-struct Loss {
+struct LostDelivery {
     space: String,
     function: String,
     subscription: String,
@@ -33,14 +35,13 @@ struct Loss {
     /// The JSON that the function got, or would have got.
     json: Vec<u8>,
     attempts: u32,
-    /// By its age. Otherwise it is dead.
-    expired: bool,
+    loss: Loss,
     reason: String,
 }
 
-const LOSS: &str = "
-    SELECT d.space, d.function_id, d.subscription_id, e.type, coalesce(d.payload, e.event), d.attempts,
-           d.state = 'expired', coalesce(d.reason, '')
+const LOST: &str = "
+    SELECT d.space, d.function_id, d.subscription_id, e.type, coalesce(d.payload, e.event) AS event, d.attempts,
+           d.state, coalesce(d.reason, '') AS reason
     FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.seq = ?1 AND d.state IN ('dead', 'expired')";
 
 impl Notices {
@@ -59,34 +60,34 @@ impl Notices {
 
     /// Stores the events about this delivery, and returns them.
     pub(super) fn write(&self, connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<NewEvent>> {
-        let loss = connection.prepare_cached(LOSS)?.query_row(params![delivery], |row| {
-            Ok(Loss {
-                space: row.get(0)?,
-                function: row.get(1)?,
-                subscription: row.get(2)?,
-                event_type: row.get(3)?,
-                json: row.get(4)?,
-                attempts: row.get(5)?,
-                expired: row.get(6)?,
-                reason: row.get(7)?,
+        let lost = connection.prepare_cached(LOST)?.query_row(params![delivery], |row| {
+            Ok(LostDelivery {
+                space: row.get("space")?,
+                function: row.get("function_id")?,
+                subscription: row.get("subscription_id")?,
+                event_type: row.get("type")?,
+                json: row.get("event")?,
+                attempts: row.get("attempts")?,
+                loss: row.get::<_, Name<Loss>>("state")?.0,
+                reason: row.get("reason")?,
             })
         })?;
-        let events = self.events(loss);
+        let events = self.events(lost);
         for event in &events {
             insert(connection, event)?;
         }
         Ok(events)
     }
 
-    fn events(&self, loss: Loss) -> Vec<NewEvent> {
-        if system::is_system(&loss.event_type) {
+    fn events(&self, lost: LostDelivery) -> Vec<NewEvent> {
+        if system::is_system(&lost.event_type) {
             return Vec::new();
         }
-        let Loss { space, function, subscription, event_type, json, attempts, expired, reason } = loss;
+        let LostDelivery { space, function, subscription, event_type, json, attempts, loss, reason } = lost;
         let event = Outgoing::stored(event_type, json, None);
         let call = Call { space: &space, function: &function, event: &event };
         let (subscription, reason) = (subscription.as_str(), reason.as_str());
-        let event = SystemEvent::GivenUp { call, subscription, attempts, expired, reason };
+        let event = SystemEvent::GivenUp { call, subscription, attempts, loss, reason };
         let stamp = || Stamp { id: self.clock.event_id().to_string(), time: self.clock.now() };
         system_arrivals(&self.snapshot.router, &self.terms, &space, &event, stamp)
     }

@@ -1,23 +1,30 @@
 //! Replaying stored events: new deliveries of old events, to subscriptions as they are now.
 
-use rusqlite::{Connection, named_params};
+use eg_sdk::history::ReplayRequest;
+use rusqlite::{Connection, Row, named_params};
 
 use super::events::add_deliveries;
-use super::search::{StoredEvent, stored};
 use super::{Store, StoreError};
+use crate::clock;
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 
-/// Which events to replay: of one space, accepted between two times, and narrowed down by what is not `None`.
+/// Which events of a space to replay.
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
     pub(crate) space: String,
-    pub(crate) id: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) ty: Option<String>,
-    /// Milliseconds since the epoch.
-    pub(crate) from: Option<i64>,
-    pub(crate) to: Option<i64>,
+    /// Its `subscription_id` is the caller's concern.
+    pub(crate) request: ReplayRequest,
+}
+
+/// An event to replay.
+#[derive(Debug)]
+pub(crate) struct StoredEvent {
+    seq: i64,
+    pub(crate) ty: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) json: Vec<u8>,
 }
 
 /// What a replay came to.
@@ -37,7 +44,7 @@ pub(crate) struct Replayed {
 const BATCH: i64 = 100;
 
 const EVENTS: &str = "
-    SELECT seq, id, type, source, subject, method, path, accepted_at, event FROM events
+    SELECT seq, type, method, path, event FROM events
     WHERE seq > :after AND seq <= :last AND space = :space AND (:id IS NULL OR id = :id)
     AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
     AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
@@ -82,9 +89,20 @@ fn events(
     after: i64,
     last: i64,
 ) -> rusqlite::Result<Vec<StoredEvent>> {
+    let Range { space, request } = range;
     let parameters = named_params! {
-        ":after": after, ":last": last, ":space": range.space, ":id": range.id, ":source": range.source,
-        ":type": range.ty, ":from": range.from, ":to": range.to, ":limit": BATCH,
+        ":after": after, ":last": last, ":space": space, ":id": request.event_id, ":source": request.source,
+        ":type": request.ty, ":from": request.from.map(clock::millis), ":to": request.to.map(clock::millis),
+        ":limit": BATCH,
+    };
+    let stored = |row: &Row<'_>| {
+        Ok(StoredEvent {
+            seq: row.get("seq")?,
+            ty: row.get("type")?,
+            method: row.get("method")?,
+            path: row.get("path")?,
+            json: row.get("event")?,
+        })
     };
     connection.prepare_cached(EVENTS)?.query_map(parameters, stored)?.collect()
 }

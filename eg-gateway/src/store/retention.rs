@@ -3,10 +3,12 @@
 
 use std::sync::atomic::Ordering;
 
+use eg_sdk::history::{DeliveryState, Loss};
 use rusqlite::{Connection, params};
 
+use super::accounting::{Counter, count};
+use super::columns::Name;
 use super::deliveries::{Ended, end};
-use super::events::count;
 use super::notices::Notices;
 use super::{Store, StoreError};
 use crate::decide::arrival::NewEvent;
@@ -95,16 +97,21 @@ pub(crate) fn expire_batch(
     gate: &Gatekeeper,
 ) -> rusqlite::Result<Vec<Ended>> {
     let mut late = connection.prepare_cached(
-        "SELECT d.seq, d.failures, d.since, d.order_key IS NOT NULL, e.id, e.type, d.function_id
+        "SELECT d.seq, d.failures, d.since, d.order_key IS NOT NULL AS ordered, e.id, e.type, d.function_id
          FROM deliveries d JOIN events e ON e.seq = d.event
          WHERE d.state = 'pending' AND d.space = ?1 AND d.subscription_id = ?2 AND d.since < ?3
          ORDER BY d.since LIMIT ?4",
     )?;
     let row = |row: &rusqlite::Row<'_>| {
-        let (event_id, event_type, function) = (row.get(4)?, row.get(5)?, row.get(6)?);
-        let (delivery, reason) = (row.get(0)?, String::new());
-        let ended = Ended { delivery, event_id, event_type, function, expired: true, reason };
-        Ok((row.get(1)?, row.get(2)?, row.get(3)?, ended))
+        let ended = Ended {
+            delivery: row.get("seq")?,
+            event_id: row.get("id")?,
+            event_type: row.get("type")?,
+            function: row.get("function_id")?,
+            loss: Loss::Expired,
+            reason: String::new(),
+        };
+        Ok((row.get("failures")?, row.get("since")?, row.get("ordered")?, ended))
     };
     let rows = late.query_map(params![space, subscription_id, since, BATCH], row)?;
     let rows: Vec<(u32, i64, bool, Ended)> = rows.collect::<Result<_, _>>()?;
@@ -113,7 +120,7 @@ pub(crate) fn expire_batch(
         if let Gate::Expired { reason } =
             gate.check(&Candidate { space, subscription_id, failures, since, now })
         {
-            end(connection, one.delivery, ordered, true, &reason, now)?;
+            end(connection, one.delivery, ordered, one.loss, &reason, now)?;
             ended.push(Ended { reason, ..one });
         }
     }
@@ -128,21 +135,23 @@ pub(crate) fn forget(
     before: i64,
 ) -> rusqlite::Result<(usize, Option<Place>)> {
     let mut over = connection.prepare_cached(OVER)?;
-    let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get("accepted_at")?, row.get("seq")?));
     let events: Vec<Place> =
         over.query_map(params![after.0, after.1, before, BATCH], place)?.collect::<Result<_, _>>()?;
     for (_, event) in &events {
         let mut states = connection.prepare_cached(
-            "SELECT space, state, count(*), count(iif(state = 'dead', discarded_at, NULL))
+            "SELECT space, state, count(*) AS number, count(iif(state = 'dead', discarded_at, NULL)) AS discarded
              FROM deliveries WHERE event = ?1 GROUP BY 1, 2",
         )?;
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let states: Vec<(String, String, i64, i64)> =
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok((row.get("space")?, row.get("state")?, row.get("number")?, row.get("discarded")?))
+        };
+        let states: Vec<(String, Name<DeliveryState>, i64, i64)> =
             states.query_map([event], row)?.collect::<Result<_, _>>()?;
-        for (space, state, number, discarded) in states {
-            count(connection, &space, &format!("retired {state}"), number)?;
+        for (space, Name(state), number, discarded) in states {
+            count(connection, &space, Counter::Retired(state), number)?;
             if discarded > 0 {
-                count(connection, &space, "retired discarded", discarded)?;
+                count(connection, &space, Counter::RetiredDiscarded, discarded)?;
             }
         }
         for statement in [

@@ -119,6 +119,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use eg_sdk::history::{AttemptOutcome, DeliveryState};
     use rusqlite::{StatementStatus, params};
 
     use super::super::deliveries::DUE;
@@ -146,5 +147,19 @@ mod tests {
         assert_eq!(compiled_again(&connection), 0);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, false).unwrap();
         assert_ne!(compiled_again(&connection), 0, "the setting has no effect");
+    }
+
+    #[test]
+    fn columns_take_the_names_of_states_and_outcomes() {
+        let check = |sql: &str, column: &str, names: Vec<&str>| {
+            let allowed: Vec<_> = names.iter().map(|name| format!("{column} = '{name}'")).collect();
+            let words: Vec<_> = sql.split_whitespace().collect();
+            let check = format!("CHECK ({})", allowed.join(" OR "));
+            assert!(words.join(" ").contains(&check), "{check}");
+        };
+        check(DELIVERIES, "state", DeliveryState::ALL.iter().map(|state| state.as_str()).collect());
+        // An attempt that is under way has no outcome yet.
+        let ended = AttemptOutcome::ALL.iter().filter(|outcome| **outcome != AttemptOutcome::InFlight);
+        check(TABLES, "outcome", ended.map(|outcome| outcome.as_str()).collect());
     }
 }

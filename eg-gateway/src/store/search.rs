@@ -1,71 +1,28 @@
-//! Reading events: lists by attributes, time and text, and all that happened to one.
+//! Reading events: lists by attributes, time and text, and what happened to one of them.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use eg_sdk::history::{AcceptedEvent, Delivery, DeliveryState, EventDetail, EventFilter, EventPage};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
-use super::dead_letters::{Attempt, attempts};
+use super::columns::{Json, Name, Time, optional};
+use super::dead_letters::attempts;
 use super::{Store, StoreError};
+use crate::clock;
 
-/// How many events one request looks at. What lies beyond is the next page's.
+/// How many events one request looks at. The next page begins after them.
 const SCANNED: i64 = 100_000;
 
-/// Which events to list, the newest first. What is `None` does not matter.
-#[derive(Debug, Clone, Default)]
+/// Which events of a space to list, the newest first.
+#[derive(Debug, Clone)]
 pub(crate) struct EventQuery {
     pub(crate) space: String,
-    pub(crate) ty: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) subject: Option<String>,
-    /// Accepted at this time or later.
-    pub(crate) from: Option<i64>,
-    /// Accepted before this time.
-    pub(crate) to: Option<i64>,
-    /// Found anywhere in the JSON.
-    pub(crate) text: Option<String>,
-    /// Only those before this one.
+    pub(crate) filter: EventFilter,
+    /// Only events before this one.
     pub(crate) before: Option<i64>,
     pub(crate) limit: u32,
 }
 
-/// An event as it was accepted.
-#[derive(Debug)]
-pub(crate) struct StoredEvent {
-    pub(crate) seq: i64,
-    pub(crate) id: String,
-    pub(crate) ty: String,
-    pub(crate) source: String,
-    pub(crate) subject: Option<String>,
-    pub(crate) method: String,
-    pub(crate) path: String,
-    /// Milliseconds since the epoch.
-    pub(crate) accepted_at: i64,
-    pub(crate) json: Vec<u8>,
-}
-
-/// One page of a list.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) events: Vec<StoredEvent>,
-    /// Where the next page begins, if there may be one.
-    pub(crate) next: Option<i64>,
-}
-
-/// What became of an event for one subscription. Times are milliseconds since the epoch.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    pub(crate) seq: i64,
-    pub(crate) subscription_id: String,
-    pub(crate) function_id: String,
-    pub(crate) state: String,
-    pub(crate) due_at: Option<i64>,
-    pub(crate) replay: Option<String>,
-    pub(crate) edited: bool,
-    pub(crate) ended_at: Option<i64>,
-    pub(crate) reason: Option<String>,
-    pub(crate) discarded_at: Option<i64>,
-    pub(crate) attempts: Vec<Attempt>,
-}
-
-const COLUMNS: &str = "SELECT seq, id, type, source, subject, method, path, accepted_at, event FROM events";
+/// The columns that [`accepted`] reads.
+const EVENTS: &str = "SELECT seq, id, type, source, subject, method, path, accepted_at, event FROM events";
 
 const LIST: &str = "
     WHERE seq < :before AND seq >= :floor AND space = :space AND (:type IS NULL OR type = :type)
@@ -74,94 +31,111 @@ const LIST: &str = "
     AND (:text IS NULL OR instr(event, :text) > 0)
     ORDER BY seq DESC LIMIT :limit";
 
+const NEWEST: &str =
+    "WHERE space = :space AND id = :id AND (:source IS NULL OR source = :source) ORDER BY seq DESC LIMIT 1";
+
+const DELIVERIES: &str = "
+    SELECT seq, subscription_id, function_id, state, due_at, replay, payload IS NOT NULL AS edited, ended_at, reason,
+           discarded_at
+    FROM deliveries WHERE event = :event ORDER BY seq";
+
 impl Store {
     /// Lists events.
-    pub(crate) async fn events(&self, query: EventQuery) -> Result<Page, StoreError> {
+    pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
         self.read(move |connection| list(connection, &query)).await
     }
 
-    /// The newest event with this id, and with this source if one is given, and what became of it.
+    /// The newest event with this id, and with this source if one is given, and what happened to it.
     pub(crate) async fn event(
         &self,
         space: String,
         id: String,
         source: Option<String>,
-    ) -> Result<Option<(StoredEvent, Vec<Delivery>)>, StoreError> {
+    ) -> Result<Option<EventDetail>, StoreError> {
         self.read(move |connection| {
-            // One moment for all the queries.
+            // All the queries see the same moment.
             let connection = connection.unchecked_transaction()?;
+            let parameters = named_params! { ":space": space, ":id": id, ":source": source };
             let found = connection
-                .prepare_cached(&format!(
-                    "{COLUMNS} WHERE space = ?1 AND id = ?2 AND (?3 IS NULL OR source = ?3) ORDER BY seq DESC LIMIT 1"
-                ))?
-                .query_row(params![space, id, source], stored)
+                .prepare_cached(&format!("{EVENTS} {NEWEST}"))?
+                .query_row(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))
                 .optional()?;
-            let Some(event) = found else { return Ok(None) };
-            let deliveries = deliveries(&connection, event.seq)?;
-            Ok(Some((event, deliveries)))
+            let Some((seq, event)) = found else { return Ok(None) };
+            Ok(Some(EventDetail { event, deliveries: deliveries(&connection, seq)? }))
         })
         .await
     }
 }
 
-fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<Page> {
+fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPage> {
+    let EventQuery { space, filter, before, limit } = query;
     let newest: i64 =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?;
-    let before = query.before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
+    let before = before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
     let floor = before.saturating_sub(SCANNED);
-    let text = query.text.as_ref().map(String::as_bytes);
     let parameters = named_params! {
-        ":before": before, ":floor": floor, ":space": query.space, ":type": query.ty, ":source": query.source,
-        ":subject": query.subject, ":from": query.from, ":to": query.to, ":text": text, ":limit": query.limit,
+        ":before": before, ":floor": floor, ":space": space, ":type": filter.ty, ":source": filter.source,
+        ":subject": filter.subject, ":from": filter.from.map(clock::millis), ":to": filter.to.map(clock::millis),
+        ":text": filter.text.as_ref().map(String::as_bytes), ":limit": limit,
     };
-    let mut statement = connection.prepare_cached(&format!("{COLUMNS} {LIST}"))?;
-    let events = statement.query_map(parameters, stored)?.collect::<Result<Vec<_>, _>>()?;
-    let full = u32::try_from(events.len()).is_ok_and(|found| found == query.limit);
-    let next = match events.last() {
-        Some(last) if full => Some(last.seq),
+    let mut statement = connection.prepare_cached(&format!("{EVENTS} {LIST}"))?;
+    let found = statement.query_map(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))?;
+    let found = found.collect::<Result<Vec<(i64, AcceptedEvent)>, _>>()?;
+    let full = u32::try_from(found.len()).is_ok_and(|found| found == *limit);
+    let next = match found.last() {
+        Some((last, _)) if full => Some(*last),
         _ => (floor > 1).then_some(floor),
     };
-    Ok(Page { events, next })
+    Ok(EventPage { events: found.into_iter().map(|(_, event)| event).collect(), next })
 }
 
-pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
-    Ok(StoredEvent {
-        seq: row.get(0)?,
-        id: row.get(1)?,
-        ty: row.get(2)?,
-        source: row.get(3)?,
-        subject: row.get(4)?,
-        method: row.get(5)?,
-        path: row.get(6)?,
-        accepted_at: row.get(7)?,
-        json: row.get(8)?,
+fn accepted(row: &Row<'_>) -> rusqlite::Result<AcceptedEvent> {
+    Ok(AcceptedEvent {
+        event_id: row.get("id")?,
+        event_type: row.get("type")?,
+        source: row.get("source")?,
+        subject: row.get("subject")?,
+        method: row.get("method")?,
+        path: row.get("path")?,
+        accepted_at: row.get::<_, Time>("accepted_at")?.0,
+        event: row.get::<_, Json>("event")?.0,
     })
 }
 
 fn deliveries(connection: &Connection, event: i64) -> rusqlite::Result<Vec<Delivery>> {
-    let delivery = |row: &Row<'_>| {
-        Ok(Delivery {
-            seq: row.get(0)?,
-            subscription_id: row.get(1)?,
-            function_id: row.get(2)?,
-            state: row.get(3)?,
-            due_at: row.get(4)?,
-            replay: row.get(5)?,
-            edited: row.get(6)?,
-            ended_at: row.get(7)?,
-            reason: row.get(8)?,
-            discarded_at: row.get(9)?,
-            attempts: Vec::new(),
-        })
-    };
-    let mut statement = connection.prepare_cached(
-        "SELECT seq, subscription_id, function_id, state, due_at, replay, payload IS NOT NULL, ended_at, reason,
-                discarded_at
-         FROM deliveries WHERE event = ?1 ORDER BY seq",
-    )?;
-    let mut found = statement.query_map([event], delivery)?.collect::<Result<Vec<_>, _>>()?;
+    let mut statement = connection.prepare_cached(DELIVERIES)?;
+    let rows = statement.query_map(named_params! { ":event": event }, delivery)?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
     for delivery in &mut found {
-        delivery.attempts = attempts(connection, delivery.seq)?;
+        delivery.attempts = attempts(connection, delivery.delivery_id)?;
     }
     Ok(found)
+}
+
+/// A delivery without its attempts.
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let state = row.get::<_, Name<DeliveryState>>("state")?.0;
+    let due_at = optional(row, "due_at", |Time(time)| time)?;
+    let pending = state == DeliveryState::Pending;
+    // The reason of a filtered delivery is the clause that does not match, as JSON.
+    let (mismatch, reason) = match row.get::<_, Option<String>>("reason")? {
+        Some(clause) if state == DeliveryState::Filtered => (serde_json::from_str(&clause).ok(), None),
+        reason => (None, reason),
+    };
+    Ok(Delivery {
+        delivery_id: row.get("seq")?,
+        subscription_id: row.get("subscription_id")?,
+        function_id: row.get("function_id")?,
+        matched: state != DeliveryState::Filtered,
+        state,
+        mismatch,
+        reason,
+        next_attempt_at: due_at.filter(|_| pending),
+        waits_for_earlier: pending && due_at.is_none(),
+        ended_at: optional(row, "ended_at", |Time(time)| time)?,
+        discarded_at: optional(row, "discarded_at", |Time(time)| time)?,
+        replay: row.get("replay")?,
+        edited: row.get("edited")?,
+        attempts: Vec::new(),
+    })
 }

@@ -113,7 +113,11 @@ async fn only_a_yes_is_a_yes() {
             assert_eq!(response.status(), 403, "{reply}");
             let error: Value = response.json().await.unwrap();
             let expected = format!("Event of type \"e\" is not authorized: {reason}");
-            assert_eq!(error, json!({ "errors": [{ "message": expected }] }), "{reply}");
+            assert_eq!(
+                error,
+                json!({ "errors": [{ "code": "not_authorized", "message": expected }] }),
+                "{reply}"
+            );
             assert_eq!(functions.next_call().await.path, "/auth");
         }
         gateway.gateway.shutdown().await;

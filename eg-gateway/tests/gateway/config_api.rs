@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{Functions, TestGateway};
+use crate::support::{Functions, TestGateway, error};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 const DELETE: Method = Method::DELETE;
+
+pub(crate) const NO_PATH: &str =
+    "{\"errors\":[{\"code\":\"unknown_path\",\"message\":\"404 page not found\"}]}\n";
+const NO_METHOD: &str =
+    "{\"errors\":[{\"code\":\"method_not_allowed\",\"message\":\"Method Not Allowed\"}]}\n";
 
 /// Sends the requests one after the other and compares status and body. An expected body that starts with `~` only
 /// has to be the text of the error.
@@ -19,7 +24,10 @@ pub(crate) async fn check(steps: &[(Method, &str, &str, u16, &str)]) {
     for (method, path, body, status, expected) in steps {
         let (found, answer) = gateway.api.config(method.clone(), path, *body).await;
         let expected = match expected.strip_prefix('~') {
-            Some(text) => format!("{}\n", json!({ "errors": [{ "message": text }] })),
+            Some(text) => {
+                assert_eq!(error(found, &answer).message, text, "{method} {path} {body}");
+                answer.clone()
+            }
             None if expected.is_empty() => String::new(),
             None => format!("{expected}\n"),
         };
@@ -238,33 +246,19 @@ async fn routes_and_methods() {
     for (method, path, status, content_type, location, body) in [
         (GET, "/v1/status", 200, None, None, ""),
         (GET, "/v1/spaces/default/functions", 200, Some("application/json"), None, "{\"functions\":[]}\n"),
-        (GET, "/nothing", 404, Some("text/plain; charset=utf-8"), None, "404 page not found\n"),
-        (POST, "/v1/status", 405, Some("text/plain; charset=utf-8"), None, "Method Not Allowed\n"),
-        (Method::HEAD, "/v1/spaces/default/functions", 405, Some("text/plain; charset=utf-8"), None, ""),
+        (GET, "/nothing", 404, Some("application/json"), None, NO_PATH),
+        (POST, "/v1/status", 405, Some("application/json"), None, NO_METHOD),
+        (Method::HEAD, "/v1/spaces/default/functions", 405, Some("application/json"), None, ""),
         (
             GET,
             "/v1/spaces/a%FF/functions",
             400,
             Some("application/json"),
             None,
-            "{\"errors\":[{\"message\":\"the path is not valid UTF-8 after percent-decoding\"}]}\n",
+            "{\"errors\":[{\"code\":\"invalid_request\",\"message\":\"the path is not valid UTF-8 after percent-decoding\"}]}\n",
         ),
-        (
-            Method::OPTIONS,
-            "/v1/spaces/default/functions",
-            405,
-            Some("text/plain; charset=utf-8"),
-            None,
-            "Method Not Allowed\n",
-        ),
-        (
-            Method::PATCH,
-            "/v1/spaces/default/functions/a",
-            405,
-            Some("text/plain; charset=utf-8"),
-            None,
-            "Method Not Allowed\n",
-        ),
+        (Method::OPTIONS, "/v1/spaces/default/functions", 405, Some("application/json"), None, NO_METHOD),
+        (Method::PATCH, "/v1/spaces/default/functions/a", 405, Some("application/json"), None, NO_METHOD),
         (GET, "/v1/status/?a=b", 301, None, Some("/v1/status?a=b"), ""),
         (POST, "/V1/spaces/Acme/FUNCTIONS", 307, None, Some("/v1/spaces/Acme/functions"), ""),
     ] {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::config_api::NO_PATH;
 use crate::support::{Answer, Functions, PATIENCE, TestGateway};
 
 async fn connect(url: &str) -> TcpStream {
@@ -162,10 +163,10 @@ async fn connections_api() {
             Method::POST,
             "/v1/spaces/default/connections",
             400,
-            "{\"errors\":[{\"message\":\"this gateway runs no connectors: let the source send its events to the Events API\"}]}\n",
+            "{\"errors\":[{\"code\":\"unsupported\",\"message\":\"this gateway runs no connectors: let the source send its events to the Events API\"}]}\n",
         ),
-        (Method::DELETE, "/v1/spaces/default/connections/x", 404, "404 page not found\n"),
-        (Method::GET, "/v1/spaces/default/functions", 404, "404 page not found\n"),
+        (Method::DELETE, "/v1/spaces/default/connections/x", 404, NO_PATH),
+        (Method::GET, "/v1/spaces/default/functions", 404, NO_PATH),
     ] {
         let request = gateway.api.client.request(method.clone(), format!("{connector}{path}"));
         let response = request.send().await.unwrap();

@@ -85,7 +85,10 @@ async fn answers_via(via: &str, place: Place) {
     let mut lambda = lambda().await;
     let gateway = gateway(&lambda, place).await;
     gateway.api.event_type("http.request").await;
-    let failed = r#"{"errors":[{"message":"Function call failed. Please check logs."}]}"#.to_owned() + "\n";
+    let failed =
+        r#"{"errors":[{"code":"function_failed","message":"Function call failed. Please check logs."}]}"#
+            .to_owned()
+            + "\n";
     for (name, status, body) in [
         ("hello", 201, "hi"),
         ("rejects", 500, &failed),

@@ -33,3 +33,4 @@ mod system_events;
 mod takeover;
 mod targets;
 mod tls;
+mod wire;

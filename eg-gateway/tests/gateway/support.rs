@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use eg_gateway::{Activity, Gateway, Options, PrivateTargets};
+use eg_sdk::errors::{ErrorBody, ErrorDetail};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -84,6 +85,16 @@ impl TestGateway {
     }
 }
 
+/// The error in an answer. Every error has a code that the SDK knows, and the status that goes with it.
+#[track_caller]
+pub(crate) fn error(status: u16, body: &str) -> ErrorDetail {
+    let read: ErrorBody = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}"));
+    let [error] = read.errors.as_slice() else { panic!("{body}") };
+    let code = error.code.unwrap_or_else(|| panic!("no known code: {body}"));
+    assert_eq!(code.status(), status, "{body}");
+    error.clone()
+}
+
 /// Waits for activities.
 pub(crate) struct Watcher(broadcast::Receiver<Activity>);
 
@@ -116,7 +127,11 @@ impl Api {
         let request =
             self.client.request(method, format!("{}/v1/spaces/{path}", self.config)).body(body.into());
         let response = request.send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
+        let (status, body) = (response.status().as_u16(), response.text().await.unwrap());
+        if status >= 400 {
+            error(status, &body);
+        }
+        (status, body)
     }
 
     /// Creates a resource in the default space.

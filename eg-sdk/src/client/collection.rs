@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::time::Instant;
 
 use http::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::http::{Call, Reply};
-use super::retry::Repeat;
-use super::{Error, EventGateway, Sink};
+use super::{Error, EventGateway};
 use crate::config::{Metadata, Resource, Subscription};
 
 /// The resources of one kind in the client's space.
@@ -134,21 +132,14 @@ impl<'a, R: Resource> Collection<'a, R> {
     }
 
     async fn send(&self, call: Call<'_>) -> Result<Reply, Error> {
-        if let Sink::Recorder(_) = self.gateway.inner.sink {
-            let reason = "this client records events instead of sending them";
-            return Err(Error::Unsupported { action: call.action, reason });
-        }
-        self.gateway.inner.http.send(&call, Instant::now()).await
+        self.gateway.configure(call).await
     }
 
     fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'a> {
-        let inner = &self.gateway.inner;
-        let repeat = if method == Method::GET { Repeat::Harmless } else { Repeat::Twice };
         // Ids are inserted into the path unchanged, because those of CORS configurations are already escaped.
         let id = id.map(|id| format!("/{id}")).unwrap_or_default();
-        let url = inner.config.join(&format!("/v1/spaces/{}/{}{id}", inner.space, R::COLLECTION));
-        let trace = self.gateway.trace.as_deref();
-        Call { action, method, url, content_type: "application/json", body: None, trace, repeat }
+        let path = format!("/v1/spaces/{}/{}{id}", self.gateway.inner.space, R::COLLECTION);
+        self.gateway.call(method, &path, action)
     }
 }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+#[cfg(feature = "history")]
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -98,6 +100,63 @@ impl Connection {
             exchange.as_mut().poll(context)
         })
         .await
+    }
+}
+
+/// The body of a response that is still arriving, and the connection that it arrives over.
+#[cfg(feature = "history")]
+pub(super) struct Arriving {
+    // Without it the connection ends.
+    _sender: http1::SendRequest<Full<Bytes>>,
+    driver: Option<Driver>,
+    body: hyper::body::Incoming,
+}
+
+#[cfg(feature = "history")]
+impl Connection {
+    /// Sends a request, in origin form and with its `Host`, and returns the response as soon as its head is there.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) async fn begin(mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Arriving>> {
+        let response = {
+            let mut response = pin!(self.sender.send_request(request));
+            let driver = &mut self.driver;
+            poll_fn(|context| {
+                if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
+                    *driver = None;
+                }
+                response.as_mut().poll(context)
+            })
+            .await?
+        };
+        let Self { sender, driver } = self;
+        Ok(response.map(|body| Arriving { _sender: sender, driver, body }))
+    }
+}
+
+#[cfg(feature = "history")]
+impl futures_util::Stream for Arriving {
+    type Item = hyper::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        use hyper::body::Body as _;
+
+        if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
+            self.driver = None;
+        }
+        loop {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                // Trailers say nothing here.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
     }
 }
 

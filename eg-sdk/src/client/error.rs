@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::transport::TransportError;
+use crate::errors::ErrorCode;
 #[cfg(feature = "eventbridge")]
 use crate::eventbridge::EntryError;
 use crate::{DataError, InvalidEvent};
@@ -60,6 +61,8 @@ pub enum Error {
         url: String,
         /// The HTTP status.
         status: u16,
+        /// The kind of the error, if the gateway said it and this version knows it.
+        code: Option<ErrorCode>,
         /// The gateway's message, or the start of the body.
         message: String,
     },
@@ -143,6 +146,15 @@ impl Error {
             Self::Refused { status, .. } => Some(*status),
             #[cfg(feature = "eventbridge")]
             Self::Call { source, .. } => source.status(),
+            _ => None,
+        }
+    }
+
+    /// The kind of the error that the gateway refused with.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => *code,
             _ => None,
         }
     }

@@ -5,16 +5,22 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
+#[cfg(feature = "history")]
+use futures_util::StreamExt as _;
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use serde::Deserialize;
 
 use super::Error;
+#[cfg(feature = "history")]
+use super::connection::Arriving;
 use super::retry::{Failure, Repeat, RetryPolicy};
 use super::transport::{Transport, TransportError};
 use super::url::Url;
 use crate::TraceContext;
 use crate::config::Secret;
+use crate::errors::{ErrorBody, ErrorCode};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-sdk/", env!("CARGO_PKG_VERSION")));
 
@@ -100,6 +106,11 @@ impl Http {
     }
 
     async fn attempt(&self, call: &Call<'_>, timeout: Duration) -> Result<Reply, Failed> {
+        self.exchange(self.request(call), &call.action, &call.url, timeout).await
+    }
+
+    /// The request of a call, but for what all requests have.
+    fn request(&self, call: &Call<'_>) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
         *request.method_mut() = call.method.clone();
         let mut set = |name: HeaderName, value: &str| {
@@ -120,42 +131,75 @@ impl Http {
                 set(HeaderName::from_static(TRACESTATE), state);
             }
         }
-        self.exchange(request, &call.action, &call.url, timeout).await
+        request
+    }
+
+    /// Sends `call` once and returns the body of the answer while it is still arriving.
+    #[cfg(feature = "history")]
+    pub(super) async fn begin(
+        &self,
+        call: &Call<'_>,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<Arriving, Failed> {
+        let mut request = common(self.request(call));
+        request.headers_mut().extend(headers);
+        let begun = self.transport.begin(request, &call.url, self.timeout).await;
+        let response = begun.map_err(|source| unreachable(&call.action, &call.url, source))?;
+        let (parts, body) = response.into_parts();
+        if parts.status == StatusCode::OK {
+            return Ok(body);
+        }
+        // An error is a short text, and its beginning says enough.
+        let text = match body.into_future().await {
+            (Some(Ok(text)), _) => text,
+            _ => Bytes::new(),
+        };
+        Err(refused(&parts, &text, &call.action, &call.url))
     }
 
     /// Sends one request and reads the whole answer.
     pub(super) async fn exchange(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         action: &str,
         url: &Url,
         timeout: Duration,
     ) -> Result<Reply, Failed> {
-        let headers = request.headers_mut();
-        headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        let unreachable = |source: TransportError| Failed {
-            failure: if source.is_connect() { Failure::NotConnected } else { Failure::NoAnswer },
-            error: Error::Unreachable { action: action.to_owned(), url: url.to_string(), source },
-        };
-        let response = self.transport.send(request, url, timeout).await.map_err(unreachable)?;
+        let sent = self.transport.send(common(request), url, timeout).await;
+        let response = sent.map_err(|source| unreachable(action, url, source))?;
         let (parts, body) = response.into_parts();
-        let status = parts.status;
-        let content_type = text(&parts.headers, "content-type").map(str::to_owned);
-        let later = text(&parts.headers, "retry-after")
-            .and_then(|value| eg_grammar::retry_after(value, SystemTime::now()));
-        if status.is_client_error() || status.is_server_error() {
-            return Err(Failed {
-                failure: Failure::Status { status: status.as_u16(), retry_after: later },
-                error: Error::Refused {
-                    action: action.to_owned(),
-                    url: url.to_string(),
-                    status: status.as_u16(),
-                    message: message(&body),
-                },
-            });
+        if parts.status.is_client_error() || parts.status.is_server_error() {
+            return Err(refused(&parts, &body, action, url));
         }
-        Ok(Reply { status, content_type, body })
+        let content_type = text(&parts.headers, "content-type").map(str::to_owned);
+        Ok(Reply { status: parts.status, content_type, body })
+    }
+}
+
+/// The request with the headers that all requests have.
+fn common(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    let headers = request.headers_mut();
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    request
+}
+
+fn unreachable(action: &str, url: &Url, source: TransportError) -> Failed {
+    Failed {
+        failure: if source.is_connect() { Failure::NotConnected } else { Failure::NoAnswer },
+        error: Error::Unreachable { action: action.to_owned(), url: url.to_string(), source },
+    }
+}
+
+fn refused(parts: &Parts, body: &[u8], action: &str, url: &Url) -> Failed {
+    let status = parts.status.as_u16();
+    let later = text(&parts.headers, "retry-after")
+        .and_then(|value| eg_grammar::retry_after(value, SystemTime::now()));
+    let (code, message) = reason(body);
+    let (action, url) = (action.to_owned(), url.to_string());
+    Failed {
+        failure: Failure::Status { status, retry_after: later },
+        error: Error::Refused { action, url, status, code, message },
     }
 }
 
@@ -163,18 +207,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Extracts the message from the gateway's `{"errors":[{"message":…}]}` or AWS's `{"__type":…,"message":…}`, else
-/// returns the start of the body.
-fn message(body: &[u8]) -> String {
+/// What an error answer says: the gateway's [`ErrorBody`], a function's `{"errors":["…"]}`, AWS's
+/// `{"__type":…,"message":…}`, or else the start of the body.
+fn reason(body: &[u8]) -> (Option<ErrorCode>, String) {
     #[derive(Deserialize)]
-    struct Errors {
-        errors: Vec<Message>,
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Message {
-        Object { message: String },
-        Text(String),
+    struct Texts {
+        errors: Vec<String>,
     }
     #[derive(Deserialize)]
     struct Aws {
@@ -183,20 +221,20 @@ fn message(body: &[u8]) -> String {
         #[serde(default, alias = "Message")]
         message: String,
     }
+    if let Ok(ErrorBody { errors }) = serde_json::from_slice(body) {
+        let code = errors.first().and_then(|error| error.code);
+        let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
+        return (code, messages.join("; "));
+    }
+    if let Ok(Texts { errors }) = serde_json::from_slice(body) {
+        return (None, errors.join("; "));
+    }
     if let Ok(Aws { ty, message }) = serde_json::from_slice(body) {
-        return format!("{}: {message}", ty.rsplit('#').next().unwrap_or(&ty));
+        return (None, format!("{}: {message}", ty.rsplit('#').next().unwrap_or(&ty)));
     }
-    match serde_json::from_slice::<Errors>(body) {
-        Ok(Errors { errors }) => {
-            let texts: Vec<_> = errors
-                .into_iter()
-                .map(|error| match error {
-                    Message::Object { message } | Message::Text(message) => message,
-                })
-                .collect();
-            texts.join("; ")
-        }
-        Err(_) if body.is_empty() => "(empty body)".to_owned(),
-        Err(_) => String::from_utf8_lossy(body).chars().take(300).collect(),
-    }
+    let text = match body {
+        [] => "(empty body)".to_owned(),
+        body => String::from_utf8_lossy(body).chars().take(300).collect(),
+    };
+    (None, text)
 }

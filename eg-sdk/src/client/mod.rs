@@ -7,7 +7,12 @@ mod collection;
 mod connection;
 mod emit;
 mod error;
+#[cfg(feature = "history")]
+mod feed;
+#[cfg(feature = "history")]
+mod history;
 mod http;
+mod plain;
 mod recorder;
 mod retry;
 #[cfg(feature = "tls")]
@@ -16,17 +21,23 @@ mod transport;
 mod url;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use ::http::Method;
 
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::Collection;
 pub use self::connection::{Connection, Unanswered};
 pub use self::error::Error;
-use self::http::Http;
+#[cfg(feature = "history")]
+pub use self::feed::{Feed, FeedEvent};
+#[cfg(feature = "history")]
+pub use self::history::{DeadLetters, History};
+use self::http::{Call, Http, Reply};
+pub use self::plain::{HttpClient, HttpError};
 pub use self::recorder::Recorder;
+use self::retry::Repeat;
 pub use self::retry::RetryPolicy;
-#[cfg(feature = "tls")]
-pub use self::tls::config as tls_config;
 pub use self::transport::TransportError;
 use self::url::{Url, config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};
@@ -268,6 +279,22 @@ impl EventGateway {
     #[must_use]
     pub fn cors(&self) -> Collection<'_, Cors> {
         Collection::new(self)
+    }
+
+    /// A call of the Config API.
+    fn call(&self, method: Method, path: &str, action: String) -> Call<'_> {
+        let repeat = if method == Method::GET { Repeat::Harmless } else { Repeat::Twice };
+        let (url, trace) = (self.inner.config.join(path), self.trace.as_deref());
+        Call { action, method, url, content_type: "application/json", body: None, trace, repeat }
+    }
+
+    /// Sends a call of the Config API.
+    async fn configure(&self, call: Call<'_>) -> Result<Reply, Error> {
+        if let Sink::Recorder(_) = self.inner.sink {
+            let reason = "this client records events instead of sending them";
+            return Err(Error::Unsupported { action: call.action, reason });
+        }
+        self.inner.http.send(&call, Instant::now()).await
     }
 
     fn assemble(inner: Inner) -> Self {

@@ -81,7 +81,7 @@ impl Recorder {
     pub(super) fn record(&self, event: CloudEvent<Data>, action: String) -> Result<(), Error> {
         let mut state = self.state();
         if let Some((status, message)) = state.refusals.pop_front() {
-            return Err(Error::Refused { action, url: URL.to_owned(), status, message });
+            return Err(Error::Refused { action, url: URL.to_owned(), status, code: None, message });
         }
         state.events.push(event);
         Ok(())

@@ -28,8 +28,7 @@ pub(super) async fn connect(stream: TcpStream, host: &str) -> io::Result<Stream>
 }
 
 /// Created at the first connection and shared.
-#[must_use]
-pub fn config() -> &'static Arc<rustls::ClientConfig> {
+fn config() -> &'static Arc<rustls::ClientConfig> {
     static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
     CONFIG.get_or_init(|| {
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
 
+#[cfg(feature = "history")]
+use super::connection::Arriving;
 use super::connection::{Connection, Unanswered};
 use super::url::Url;
 
@@ -68,14 +70,29 @@ impl Transport {
     /// Sends `request` to `url` and sets its `Host` and path.
     pub(super) async fn send(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         url: &Url,
         timeout: Duration,
     ) -> Result<Response<Bytes>, TransportError> {
-        *request.uri_mut() = url.target().parse().expect("URLs are checked when they are made");
-        let host = HeaderValue::from_str(url.authority()).expect("so are their hosts");
-        request.headers_mut().insert(header::HOST, host);
+        let request = addressed(request, url);
         match tokio::time::timeout(timeout, self.exchange(request, url)).await {
+            Ok(outcome) => outcome.map_err(TransportError),
+            Err(_) => Err(Kind::Timeout(timeout).into()),
+        }
+    }
+
+    /// Sends `request` over a connection of its own and returns the response as soon as its head is there. `timeout`
+    /// is for that; the body may take any time.
+    #[cfg(feature = "history")]
+    pub(super) async fn begin(
+        &self,
+        request: Request<Full<Bytes>>,
+        url: &Url,
+        timeout: Duration,
+    ) -> Result<Response<Arriving>, TransportError> {
+        let request = addressed(request, url);
+        let begin = async { Ok(open(url).await?.begin(request).await?) };
+        match tokio::time::timeout(timeout, begin).await {
             Ok(outcome) => outcome.map_err(TransportError),
             Err(_) => Err(Kind::Timeout(timeout).into()),
         }
@@ -130,6 +147,14 @@ impl Transport {
         // The lock guards no partial state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The request with the address that it goes to.
+fn addressed(mut request: Request<Full<Bytes>>, url: &Url) -> Request<Full<Bytes>> {
+    *request.uri_mut() = url.target().parse().expect("URLs are checked when they are made");
+    let host = HeaderValue::from_str(url.authority()).expect("so are their hosts");
+    request.headers_mut().insert(header::HOST, host);
+    request
 }
 
 async fn open(url: &Url) -> Result<Connection, Kind> {

@@ -52,10 +52,21 @@ impl Url {
         &self.target
     }
 
+    /// Replaces path and query, which must be well-formed.
+    pub(super) fn with_target(self, target: String) -> Self {
+        Self { target, ..self }
+    }
+
     /// Appends `path` and escapes its invalid characters.
     pub(super) fn join(&self, path: &str) -> Self {
         let base = self.target.trim_end_matches('/');
         Self { target: format!("{base}{}", utf8_percent_encode(path, PATH)), ..self.clone() }
+    }
+
+    /// Escapes `text` as one segment of a path for [`join`](Self::join).
+    #[cfg(feature = "history")]
+    pub(super) fn segment(text: &str) -> String {
+        utf8_percent_encode(text, QUERY).to_string()
     }
 
     /// Sets the query.

@@ -23,6 +23,8 @@ mod client;
 mod config_api;
 #[cfg(feature = "eventbridge")]
 mod event_bus;
+#[cfg(feature = "history")]
+mod history;
 #[cfg(all(feature = "derive", feature = "outbox"))]
 mod outbox;
 #[cfg(all(feature = "client", feature = "derive"))]

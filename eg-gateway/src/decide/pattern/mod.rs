@@ -1,6 +1,7 @@
 //! The `filter` of a subscription: an EventBridge pattern, and which clause of it an event does not match.
 //! `event` decides which parts of an event a pattern sees.
 
+use eg_sdk::history::Mismatch;
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
@@ -18,18 +19,6 @@ enum Clause {
     Field { path: Vec<String>, conditions: Vec<Condition>, rule: Value },
     /// The event matches one of the patterns.
     Or { patterns: Vec<Pattern>, rule: Value },
-}
-
-/// The clause that failed.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub(crate) struct Mismatch {
-    /// The path, for example `data.address.city`, or `$or`.
-    pub(crate) clause: String,
-    /// The event's value at the path, or an array when there are several. Absent when there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) value: Option<Value>,
-    /// What the pattern requires.
-    pub(crate) expected: Value,
 }
 
 impl Pattern {

@@ -1,0 +1,252 @@
+//! Calls of the history API: events, replays, dead letters, accounting. The types that travel are in
+//! [`history`](crate::history).
+
+use std::borrow::Cow;
+use std::iter;
+
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::http::{Call, Reply};
+use super::url::Url;
+use super::{Error, EventGateway};
+use crate::errors::ErrorCode;
+use crate::history::{
+    AcceptedEvent, Accounting, DeadLetter, DeadLetterPage, Discarded, EventDetail, EventFilter, EventPage,
+    Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
+};
+
+/// The longest page that gateways return.
+const MAX_PAGE: usize = 500;
+
+impl EventGateway {
+    /// The events that the gateway has accepted in the client's space. The original gateway keeps none.
+    #[must_use]
+    pub fn history(&self) -> History<'_> {
+        History { gateway: self }
+    }
+
+    /// The deliveries in the client's space that the gateway gave up. The original gateway keeps none.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetters<'_> {
+        DeadLetters { gateway: self }
+    }
+
+    /// Counts the deliveries of all spaces by their state.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn accounting(&self) -> Result<Accounting, Error> {
+        self.read(self.call(Method::GET, "/v1/accounting", "read the accounting".to_owned())).await
+    }
+
+    /// A call about something in the client's space.
+    fn call_in_space(&self, method: Method, path: &str, action: impl Into<String>) -> Call<'_> {
+        self.call(method, &format!("/v1/spaces/{}/{path}", self.inner.space), action.into())
+    }
+
+    /// Sends `call` and reads the answer.
+    async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
+        let (action, url) = (call.action.clone(), call.url.to_string());
+        let Reply { body, .. } = self.configure(call).await?;
+        serde_json::from_slice(&body).map_err(|e| Error::Answer { action, url, reason: e.to_string() })
+    }
+
+    /// The same for what may not exist.
+    async fn find<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, Error> {
+        match self.read(call).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.code() == Some(ErrorCode::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn with_body<'a, T: Serialize>(mut call: Call<'a>, body: &T) -> Call<'a> {
+    call.body = Some(serde_json::to_vec(body).expect("these types have string keys only").into());
+    call
+}
+
+/// The events that a gateway has accepted.
+///
+/// ```no_run
+/// use eg_sdk::EventGateway;
+/// use eg_sdk::history::EventFilter;
+///
+/// # async fn example() -> Result<(), eg_sdk::Error> {
+/// let gateway = EventGateway::from_env()?;
+/// let filter = EventFilter { ty: Some("user.created".to_owned()), ..EventFilter::default() };
+/// for event in gateway.history().events(&filter, 20).await? {
+///     println!("{} {}", event.accepted_at, event.event_id);
+/// }
+/// if let Some(detail) = gateway.history().event("order-1", None).await? {
+///     for delivery in detail.deliveries {
+///         println!("{}: {}", delivery.function_id, delivery.state);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct History<'a> {
+    gateway: &'a EventGateway,
+}
+
+impl History<'_> {
+    /// Lists the newest events that match, at most `limit`. Reads as many pages as that takes.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn events(&self, filter: &EventFilter, limit: usize) -> Result<Vec<AcceptedEvent>, Error> {
+        let (mut events, mut before) = (Vec::new(), None);
+        while events.len() < limit {
+            let page = self.page(filter, before, limit - events.len()).await?;
+            events.extend(page.events);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    /// Reads one page of the events that match, the newest first: at most `limit` events, and at most 500. `before` is
+    /// the `next` of the page before.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn page(
+        &self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<EventPage, Error> {
+        let mut call = self.gateway.call_in_space(Method::GET, "events", "list events");
+        let parameters: Vec<_> = filter.parameters().chain(page(before, limit)).collect();
+        call.url = call.url.with_query(parameters.iter().map(|(name, value)| ((*name).to_owned(), &**value)));
+        self.gateway.read(call).await
+    }
+
+    /// Reads the newest event with this id and, if a source is given, from that source; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn event(&self, id: &str, source: Option<&str>) -> Result<Option<EventDetail>, Error> {
+        let path = format!("events/{}", Url::segment(id));
+        let mut call = self.gateway.call_in_space(Method::GET, &path, format!("read event `{id}`"));
+        call.url = call.url.with_query(source.map(|source| ("source".to_owned(), source)).into_iter());
+        self.gateway.find(call).await
+    }
+
+    /// Delivers stored events again. Once this returns, the deliveries are on disk.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] when there is no such subscription, with
+    /// [`ErrorCode::InvalidRequest`] when neither an event nor a time limits the replay.
+    pub async fn replay(&self, request: &ReplayRequest) -> Result<Replay, Error> {
+        let call = self.gateway.call_in_space(Method::POST, "replays", "replay events");
+        self.gateway.read(with_body(call, request)).await
+    }
+}
+
+/// The deliveries that a gateway gave up.
+///
+/// ```no_run
+/// use eg_sdk::EventGateway;
+/// use eg_sdk::history::Loss;
+///
+/// # async fn example() -> Result<(), eg_sdk::Error> {
+/// let gateway = EventGateway::from_env()?;
+/// for letter in gateway.dead_letters().page(Loss::Dead, None, 100).await?.dead_letters {
+///     println!("{} for {}: {}", letter.event_id, letter.function_id, letter.reason);
+///     gateway.dead_letters().redrive(letter.dead_letter_id, None).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetters<'a> {
+    gateway: &'a EventGateway,
+}
+
+impl DeadLetters<'_> {
+    /// Reads one page, the newest first: at most `limit` dead letters, and at most 500. `before` is the `next` of the
+    /// page before.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn page(&self, loss: Loss, before: Option<i64>, limit: usize) -> Result<DeadLetterPage, Error> {
+        let mut call = self.gateway.call_in_space(Method::GET, "dead-letters", "list dead letters");
+        let state = ("state", Cow::Borrowed(loss.as_str()));
+        let parameters: Vec<_> = iter::once(state).chain(page(before, limit)).collect();
+        call.url = call.url.with_query(parameters.iter().map(|(name, value)| ((*name).to_owned(), &**value)));
+        self.gateway.read(call).await
+    }
+
+    /// Reads one, dead or expired; `None` if there is none, or none any more.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn get(&self, id: i64) -> Result<Option<DeadLetter>, Error> {
+        let path = format!("dead-letters/{id}");
+        self.gateway
+            .find(self.gateway.call_in_space(Method::GET, &path, format!("read dead letter {id}")))
+            .await
+    }
+
+    /// Delivers one again, with an edited event if one is given.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] when there is none, with [`ErrorCode::SubscriptionInactive`] when
+    /// its subscription was deleted or is disabled.
+    pub async fn redrive(&self, id: i64, edited: Option<&RedriveRequest>) -> Result<Redriven, Error> {
+        let path = format!("dead-letters/{id}/redrive");
+        let call = self.gateway.call_in_space(Method::POST, &path, format!("redrive dead letter {id}"));
+        self.gateway
+            .read(match edited {
+                Some(edited) => with_body(call, edited),
+                None => call,
+            })
+            .await
+    }
+
+    /// Delivers all dead letters of the space again, without the expired ones.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn redrive_all(&self) -> Result<Redriven, Error> {
+        let action = "redrive all dead letters";
+        self.gateway.read(self.gateway.call_in_space(Method::POST, "dead-letters/redrive", action)).await
+    }
+
+    /// Takes one off the list. It stays in the history of its event.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] when there is none.
+    pub async fn discard(&self, id: i64) -> Result<(), Error> {
+        let path = format!("dead-letters/{id}");
+        let call = self.gateway.call_in_space(Method::DELETE, &path, format!("discard dead letter {id}"));
+        let (action, url) = (call.action.clone(), call.url.to_string());
+        match self.gateway.configure(call).await? {
+            Reply { status: StatusCode::NO_CONTENT, .. } => Ok(()),
+            Reply { status, .. } => Err(Error::Answer { action, url, reason: format!("status {status}") }),
+        }
+    }
+
+    /// Takes all dead letters of the space off the list, without the expired ones.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached, or refuses the request.
+    pub async fn discard_all(&self) -> Result<Discarded, Error> {
+        let action = "discard all dead letters";
+        self.gateway.read(self.gateway.call_in_space(Method::DELETE, "dead-letters", action)).await
+    }
+}
+
+/// The query parameters of a page.
+fn page<'a>(before: Option<i64>, limit: usize) -> impl Iterator<Item = (&'static str, Cow<'a, str>)> {
+    let limit = limit.clamp(1, MAX_PAGE).to_string();
+    let before = before.map(|before| ("before", Cow::Owned(before.to_string())));
+    iter::once(("limit", Cow::Owned(limit))).chain(before)
+}

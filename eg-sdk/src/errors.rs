@@ -1,0 +1,144 @@
+//! The body of an error answer of the gateway: a message for people, and a stable code for programs. Which failure has
+//! which code is the gateway's part.
+
+use std::str::FromStr as _;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::names::named;
+
+/// The body of an error answer: `{"errors":[{"code":"not_found","message":"…"}]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The errors; at least one.
+    pub errors: Vec<ErrorDetail>,
+}
+
+/// One error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// What kind of error it is. `None` when the answer has no code, as those of the original gateway, or one that this
+    /// version does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub code: Option<ErrorCode>,
+    /// What went wrong, for people. Not stable.
+    pub message: String,
+}
+
+impl ErrorBody {
+    /// A body with one error.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { errors: vec![ErrorDetail { code: Some(code), message: message.into() }] }
+    }
+}
+
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ErrorCode>, D::Error> {
+    let code = Option::<String>::deserialize(deserializer)?;
+    Ok(code.and_then(|code| ErrorCode::from_str(&code).ok()))
+}
+
+named! {
+    "an error code"
+    /// The kind of an error. Newer gateways may have more.
+    #[non_exhaustive]
+    pub enum ErrorCode {
+        /// The request is malformed: its body, a query parameter or its `Host`.
+        InvalidRequest = "invalid_request",
+        /// The request carries no valid event.
+        InvalidEvent = "invalid_event",
+        /// The resource breaks a rule.
+        InvalidResource = "invalid_resource",
+        /// The resource names another one that does not exist.
+        UnknownReference = "unknown_reference",
+        /// The path conflicts with that of another resource.
+        PathConflict = "path_conflict",
+        /// The update changes a field that cannot change.
+        Immutable = "immutable",
+        /// Another resource needs this one.
+        InUse = "in_use",
+        /// This gateway cannot do that.
+        Unsupported = "unsupported",
+        /// The request needs an access key.
+        KeyMissing = "key_missing",
+        /// The access key does not allow the request.
+        KeyRefused = "key_refused",
+        /// Only clients on the gateway's own machine may do that.
+        NotLocal = "not_local",
+        /// The authorizer of the event's type refused the event.
+        NotAuthorized = "not_authorized",
+        /// There is no such resource.
+        NotFound = "not_found",
+        /// There is no such path.
+        UnknownPath = "unknown_path",
+        /// The path does not have this method.
+        MethodNotAllowed = "method_not_allowed",
+        /// The body did not arrive in time.
+        Timeout = "timeout",
+        /// A resource with this id exists.
+        AlreadyExists = "already_exists",
+        /// The subscription was deleted or is disabled.
+        SubscriptionInactive = "subscription_inactive",
+        /// The body is too large.
+        TooLarge = "too_large",
+        /// The function that answers the event failed.
+        FunctionFailed = "function_failed",
+        /// The gateway's credentials do not allow it to call the function.
+        FunctionAccessDenied = "function_access_denied",
+        /// The function's answer is not `{statusCode, headers, body}`.
+        InvalidReply = "invalid_reply",
+        /// The gateway has a defect.
+        Internal = "internal",
+        /// Too many writes wait for the store. Try again.
+        StoreBusy = "store_busy",
+        /// The store reached its size limit.
+        StoreFull = "store_full",
+        /// The store failed or is closed. Try again.
+        StoreUnavailable = "store_unavailable",
+    }
+}
+
+impl ErrorCode {
+    /// The HTTP status of answers with this code.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest
+            | Self::InvalidEvent
+            | Self::InvalidResource
+            | Self::UnknownReference
+            | Self::PathConflict
+            | Self::Immutable
+            | Self::InUse
+            | Self::Unsupported => 400,
+            Self::KeyMissing => 401,
+            Self::KeyRefused | Self::NotLocal | Self::NotAuthorized => 403,
+            Self::NotFound | Self::UnknownPath => 404,
+            Self::MethodNotAllowed => 405,
+            Self::Timeout => 408,
+            Self::AlreadyExists | Self::SubscriptionInactive => 409,
+            Self::TooLarge => 413,
+            Self::FunctionFailed | Self::FunctionAccessDenied | Self::InvalidReply | Self::Internal => 500,
+            Self::StoreBusy | Self::StoreFull | Self::StoreUnavailable => 503,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_read_with_and_without_a_known_code() {
+        for (json, code) in [
+            (r#"{"errors":[{"code":"not_found","message":"m"}]}"#, Some(ErrorCode::NotFound)),
+            (r#"{"errors":[{"message":"m"}]}"#, None),
+            (r#"{"errors":[{"code":"of_tomorrow","message":"m","more":1}]}"#, None),
+        ] {
+            let body: ErrorBody = serde_json::from_str(json).unwrap();
+            assert_eq!(body.errors, [ErrorDetail { code, message: "m".to_owned() }], "{json}");
+        }
+        let body = serde_json::to_string(&ErrorBody::new(ErrorCode::TooLarge, "m")).unwrap();
+        assert_eq!(body, r#"{"errors":[{"code":"too_large","message":"m"}]}"#);
+    }
+}

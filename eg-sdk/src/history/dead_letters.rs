@@ -1,0 +1,74 @@
+//! Dead letters: deliveries that the gateway gave up, with their events and attempts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::{Attempt, Loss};
+
+/// A delivery that the gateway gave up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// Identifies it; the id of the delivery.
+    pub dead_letter_id: i64,
+    /// The event's `id`.
+    pub event_id: String,
+    /// The event's `type`.
+    pub event_type: String,
+    /// The event's `source`.
+    pub source: String,
+    /// The subscription.
+    pub subscription_id: String,
+    /// The subscribed function.
+    pub function_id: String,
+    /// How it was given up.
+    pub state: Loss,
+    /// Why.
+    pub reason: String,
+    /// When the gateway accepted the event.
+    #[serde(with = "super::moment")]
+    pub accepted_at: OffsetDateTime,
+    /// When the delivery was given up.
+    #[serde(with = "super::moment")]
+    pub dead_at: OffsetDateTime,
+    /// The attempts, in order.
+    pub attempts: Vec<Attempt>,
+    /// The event as the function received it, or would have.
+    pub event: Box<RawValue>,
+}
+
+/// A page of dead letters, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetterPage {
+    /// The dead letters.
+    pub dead_letters: Vec<DeadLetter>,
+    /// The cursor (`before`) of the next page. Absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// Asks to deliver one dead letter again with an edited event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
+pub struct RedriveRequest {
+    /// The event that takes the place of the original.
+    pub event: Box<RawValue>,
+}
+
+/// The result of redriving dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// How many deliveries are due again.
+    pub redriven: usize,
+    /// How many stay dead letters, because their subscription was deleted or is disabled.
+    pub skipped: usize,
+}
+
+/// The result of discarding all dead letters of a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discarded {
+    /// How many were discarded. They stay in the history of their events.
+    pub discarded: usize,
+}

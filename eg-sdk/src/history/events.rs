@@ -1,0 +1,121 @@
+//! Events that the gateway has accepted, and the filter of their list.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Delivery;
+
+/// An event that the gateway has accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedEvent {
+    /// The event's `id`.
+    pub event_id: String,
+    /// The event's `type`.
+    pub event_type: String,
+    /// The event's `source`.
+    pub source: String,
+    /// The event's `subject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The method of the request that brought it.
+    pub method: String,
+    /// The path of that request, within its space.
+    pub path: String,
+    /// When the gateway accepted it.
+    #[serde(with = "super::moment")]
+    pub accepted_at: OffsetDateTime,
+    /// The event itself, as functions receive it.
+    pub event: Box<RawValue>,
+}
+
+/// A page of events, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<AcceptedEvent>,
+    /// The cursor (`before`) of the next page. Absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// An event, and what happened to it at each subscription.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Members")]
+pub struct EventDetail {
+    /// The event. Its members stand beside `deliveries`.
+    #[serde(flatten)]
+    pub event: AcceptedEvent,
+    /// One for each subscription that matched when the event was accepted, and one for each that a replay added.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// [`EventDetail`] without nesting: serde cannot read raw JSON through `flatten`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members {
+    event_id: String,
+    event_type: String,
+    source: String,
+    subject: Option<String>,
+    method: String,
+    path: String,
+    #[serde(with = "super::moment")]
+    accepted_at: OffsetDateTime,
+    event: Box<RawValue>,
+    deliveries: Vec<Delivery>,
+}
+
+impl From<Members> for EventDetail {
+    fn from(members: Members) -> Self {
+        let Members { event_id, event_type, source, subject, method, path, accepted_at, event, deliveries } =
+            members;
+        let event = AcceptedEvent { event_id, event_type, source, subject, method, path, accepted_at, event };
+        Self { event, deliveries }
+    }
+}
+
+/// Which events to list. `None` matches all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventFilter {
+    /// Events of this type.
+    pub ty: Option<String>,
+    /// Events from this source.
+    pub source: Option<String>,
+    /// Events about this subject.
+    pub subject: Option<String>,
+    /// Events whose JSON contains this text.
+    pub text: Option<String>,
+    /// Events accepted at this time or later.
+    pub from: Option<OffsetDateTime>,
+    /// Events accepted before this time.
+    pub to: Option<OffsetDateTime>,
+}
+
+impl EventFilter {
+    /// Whether it matches all events.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The query parameters of the request.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        // Formatting fails for years that RFC 3339 has no digits for.
+        let time = |time: &OffsetDateTime| Cow::Owned(time.format(&Rfc3339).unwrap_or_default());
+        [
+            ("type", self.ty.as_deref().map(Cow::Borrowed)),
+            ("source", self.source.as_deref().map(Cow::Borrowed)),
+            ("subject", self.subject.as_deref().map(Cow::Borrowed)),
+            ("text", self.text.as_deref().map(Cow::Borrowed)),
+            ("from", self.from.as_ref().map(time)),
+            ("to", self.to.as_ref().map(time)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+}

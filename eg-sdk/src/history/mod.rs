@@ -1,0 +1,36 @@
+//! The types of the gateway's history API, exactly as they travel: events, deliveries, dead letters, replays,
+//! accounting and the live feed. The gateway writes them; the calls are methods of [`EventGateway`](crate::EventGateway)
+//! (feature `history`).
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/spaces/<space>/events` with an [`EventFilter`] | [`EventPage`] |
+//! | `GET /v1/spaces/<space>/events/<id>` | [`EventDetail`] |
+//! | `GET /v1/spaces/<space>/dead-letters` | [`DeadLetterPage`] |
+//! | `GET /v1/spaces/<space>/dead-letters/<id>` | [`DeadLetter`] |
+//! | `POST /v1/spaces/<space>/dead-letters/<id>/redrive` with a [`RedriveRequest`] or no body | [`Redriven`] |
+//! | `POST /v1/spaces/<space>/dead-letters/redrive` | [`Redriven`] |
+//! | `DELETE /v1/spaces/<space>/dead-letters` | [`Discarded`] |
+//! | `POST /v1/spaces/<space>/replays` with a [`ReplayRequest`] | [`Replay`] |
+//! | `GET /v1/accounting` | [`Accounting`] |
+//! | `GET /v1/feed` | server-sent events, each a [`FeedEntry`] |
+//!
+//! Times are RFC 3339 in UTC; durations are whole milliseconds in members whose names end in `Ms`. Newer gateways may
+//! add members.
+
+mod accounting;
+mod dead_letters;
+mod deliveries;
+mod events;
+mod feed;
+mod millis;
+mod moment;
+mod replays;
+
+pub use accounting::{Accounting, Tally};
+pub use dead_letters::{DeadLetter, DeadLetterPage, Discarded, RedriveRequest, Redriven};
+pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryState, Loss, Mismatch};
+pub use events::{AcceptedEvent, EventDetail, EventFilter, EventPage};
+pub use feed::{Activity, DeliveryOutcome, FeedEntry};
+pub use moment::{NoTime, parse_time};
+pub use replays::{Replay, ReplayRequest};

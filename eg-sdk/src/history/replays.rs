@@ -1,0 +1,40 @@
+//! Replays: stored events that are delivered again.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Which events to deliver again, and to whom. At least `event_id` or `from` is required.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplayRequest {
+    /// The event with this `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// Events from this source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Events of this type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub ty: Option<String>,
+    /// Events accepted at this time or later.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    pub from: Option<OffsetDateTime>,
+    /// Events accepted before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    pub to: Option<OffsetDateTime>,
+    /// To this subscription only. Absent: to all that match the events today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<String>,
+}
+
+/// A replay. Its deliveries are on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replay {
+    /// Identifies it: functions see it as the extension `replay` of the event.
+    pub replay_id: String,
+    /// How many events matched.
+    pub events: usize,
+    /// How many deliveries of them there are.
+    pub deliveries: usize,
+}
