@@ -1,9 +1,15 @@
-//! A local cloud for tests and development: AWS Lambda, SQS queues and EventBridge schedules in one process,
-//! without Docker, network or account. Knows neither the event gateway nor `cargo eg`.
+//! A local cloud for tests and development. Knows neither the event gateway nor `cargo eg`.
+//!
+
+#![doc = include_str!("../README.md")]
 
 mod activity;
+mod cloud;
 pub mod emulator;
 pub mod queues;
 pub mod schedules;
 
 pub use activity::{Observer, TriggerActivity};
+pub use cloud::{Cloud, CloudBuilder, Error};
+pub use emulator::FunctionSpec;
+pub use queues::{Mapping, Queue, QueueError};

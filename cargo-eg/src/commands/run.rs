@@ -20,7 +20,7 @@ use crate::console::{self, Addresses, Live};
 use crate::exit::{Exit, Failure};
 use crate::project::Project;
 use crate::project::services::Service;
-use crate::run::{App, Options, Ports};
+use crate::run::{LocalApp, Options, Ports};
 use crate::state::running::{Named, Note};
 use crate::state::{Lock, State};
 use crate::watch::{self, Sources, Watcher};
@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
 }
 
 impl Session {
-    async fn start(arguments: cli::Run) -> Result<(Self, App), Failure> {
+    async fn start(arguments: cli::Run) -> Result<(Self, LocalApp), Failure> {
         let current = current_folder()?;
         let project = Project::find(&current, &arguments.paths)?;
         let state = State::locate(arguments.state.state_dir.as_deref(), || Ok(project.home(&current)))?;
@@ -94,7 +94,7 @@ impl Session {
         Ok((session, app))
     }
 
-    async fn open(&mut self, lock: Option<Lock>) -> Result<App, Failure> {
+    async fn open(&mut self, lock: Option<Lock>) -> Result<LocalApp, Failure> {
         let arguments = &self.arguments;
         let options = Options {
             ports: Ports {
@@ -114,7 +114,7 @@ impl Session {
             let _ = sender.send(activity);
         });
         let progress = Progress::begin("starting the functions");
-        let mut app = App::start(&self.services, &self.state, lock, options, &observer).await?;
+        let mut app = LocalApp::start(&self.services, &self.state, lock, options, &observer).await?;
         drop(progress);
         let running = app.running(Named {
             folder: self.current.clone(),
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// Follows the sources, or says why it cannot and leaves everything as it is.
-    async fn reload(&mut self, app: &mut App, changed: &BTreeSet<PathBuf>) {
+    async fn reload(&mut self, app: &mut LocalApp, changed: &BTreeSet<PathBuf>) {
         let started = Instant::now();
         eprintln!("{}: building", watch::describe(changed, &self.current));
         let reloaded = async {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eg_gateway::{Activity, Gateway};
 use eg_local::Observer;
-use eg_local::emulator::{self, Emulator, FunctionSpec};
+use eg_local::emulator::{self, Emulator};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
 use eg_sdk::manifest::{Function, Trigger};
@@ -26,9 +26,6 @@ use super::register::register;
 
 /// How long batches and scheduled calls under way may take when the application stops, as long as deliveries.
 const GRACE: Duration = Duration::from_secs(9);
-
-/// SQS's own number of messages of a batch.
-const BATCH: u32 = 10;
 
 /// How an application is run.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +46,7 @@ pub(crate) struct Ports {
 
 /// Everything that runs.
 #[derive(Debug)]
-pub(crate) struct App {
+pub(crate) struct LocalApp {
     state: State,
     _lock: Lock,
     gateway: Gateway,
@@ -75,7 +72,7 @@ pub(crate) struct Update {
     pub(crate) removed: Vec<String>,
 }
 
-impl App {
+impl LocalApp {
     /// Starts the services. When this returns, every function is ready and registered, and nothing is
     /// delivered before [`open`](Self::open).
     pub(crate) async fn start(
@@ -248,16 +245,16 @@ fn queue_names(function: &Function) -> impl Iterator<Item = String> {
 }
 
 fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
-    let timeout =
-        function.timeout.map_or(FunctionSpec::TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
     function.triggers.iter().filter_map(move |trigger| match trigger {
-        Trigger::Queue { queue, batch_size, window, .. } => Some(Mapping {
-            queue: queue.clone(),
-            function: function.id.clone(),
-            batch_size: batch_size.unwrap_or(BATCH),
-            window: Duration::from_secs(window.unwrap_or_default().into()),
-            timeout,
-        }),
+        Trigger::Queue { queue, batch_size, window, .. } => {
+            let mut mapping = Mapping::new(queue, &function.id);
+            mapping.batch_size = batch_size.unwrap_or(mapping.batch_size);
+            mapping.window = window.map_or(mapping.window, |seconds| Duration::from_secs(seconds.into()));
+            mapping.timeout = function
+                .timeout
+                .map_or(mapping.timeout, |seconds| Duration::from_secs(seconds.into()));
+            Some(mapping)
+        }
         _ => None,
     })
 }

@@ -50,7 +50,9 @@ pub(crate) fn deployments(
             Code::Binary(binary) => {
                 let program = put_aside(binary, &state.binaries())?;
                 for function in &service.manifest.functions {
-                    let spec = FunctionSpec::new(&function.id, &function.name, &program, &service.folder);
+                    let spec = FunctionSpec::new(&function.id, &program)
+                        .handler(&function.name)
+                        .root(&service.folder);
                     deployments.push(add(function, spec, 0));
                 }
             }
@@ -69,7 +71,9 @@ pub(crate) fn deployments(
 
 fn spec_of(function: &Function, program: &Program, folder: &Path) -> FunctionSpec {
     let (name, arguments) = program.command.split_first().map_or(("", &[][..]), |(name, rest)| (name, rest));
-    let mut spec = FunctionSpec::new(&function.id, &program.handler, name, folder)
+    let mut spec = FunctionSpec::new(&function.id, name)
+        .handler(&program.handler)
+        .root(folder)
         .arguments(arguments.iter().map(OsString::from));
     for (name, value) in &program.environment {
         spec = spec.variable(name, value);

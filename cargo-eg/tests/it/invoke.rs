@@ -19,7 +19,7 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 async fn a_function_is_invoked_with_its_log() {
     let app = App::new();
     let mut emulator = Emulator::bind(Options::new(app.path().join("logs"))).await.unwrap();
-    emulator.deploy(FunctionSpec::new("fixture-echo", "echo", example("fixture"), app.path())).unwrap();
+    emulator.deploy(FunctionSpec::new("fixture-echo", example("fixture")).root(app.path())).unwrap();
     emulator.open();
     app.write("event.json", "{\"do\": \"fail\", \"why\": \"no database\"}");
     let lambda = emulator.url().to_owned();

@@ -140,7 +140,7 @@ impl Environment {
                 Some(call) = self.calls.recv() => match call {
                     Call::Next(reply) => question = Some(reply),
                     Call::InitError { error, reply } => {
-                        self.process.caught_up().await;
+                        self.process.catch_up();
                         // The process may have ended already.
                         let _ = reply.send(Ok(()));
                         return Err(InitFailure::Reported {
@@ -160,7 +160,7 @@ impl Environment {
                 status = self.process.exited() => {
                     // Not even its status can be had: as if it had given no reason.
                     let status = status.unwrap_or_default();
-                    self.process.caught_up().await;
+                    self.process.catch_up();
                     return Err(InitFailure::Exited { status, last_words: self.log.last_words() });
                 }
                 trouble = self.extensions.trouble() => {

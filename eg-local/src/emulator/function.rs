@@ -11,9 +11,9 @@ use super::init::InitFailure;
 use super::invocation::{Completed, Invocation};
 use super::log::{FunctionLog, ProcessLog};
 use super::pool::{NoRoom, Permit, Pool};
-use super::registry::Work;
 use super::report::Failure;
 use super::status::InvokeError;
+use super::work::Work;
 
 #[derive(Debug)]
 pub(super) struct Function {

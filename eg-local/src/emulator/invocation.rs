@@ -15,10 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::FunctionSpec;
 use super::arn::arn;
-use super::closing::Closing;
 use super::environment::{Environment, NotTaken, refuse_late_init, refuse_unknown, unix_millis};
 use super::extensions::{ExtensionEvent, Reason, Tracing};
-use super::report::{Failure, start_line};
+use super::report::{Failure, Report, end_line, start_line};
 use super::runtime_api::{Call, Event, Payload, Reply, ReportedError};
 use super::status::{InvokeError, Refusal};
 use super::stream::{StreamEnd, read_stream};
@@ -38,9 +37,6 @@ pub(super) struct Invocation {
     pub(super) trace_id: HeaderValue,
     /// What a mobile application says about itself, as JSON.
     pub(super) client_context: Option<HeaderValue>,
-    /// Whether its last lines are written before its outcome is told, which then has the end of its log: callers can ask
-    /// for that, and an event's log goes on.
-    pub(super) log_first: bool,
     /// Where the parts of an answer go, if the caller takes it in parts.
     pub(super) parts: Option<mpsc::Sender<Bytes>>,
 }
@@ -49,8 +45,8 @@ pub(super) struct Invocation {
 #[derive(Debug)]
 pub(super) struct Completed {
     pub(super) outcome: Outcome,
-    /// The last 4 KB of its log, if they are written.
-    pub(super) log_tail: Option<Vec<u8>>,
+    /// The last 4 KB of its log.
+    pub(super) log_tail: Vec<u8>,
 }
 
 /// What the caller gets.
@@ -65,8 +61,6 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Over {
     pub(super) completed: Completed,
-    /// What can be done after the caller has got its answer; nothing, if the environment ends.
-    pub(super) closing: Option<Closing>,
     /// Why the environment cannot be used again, if so.
     pub(super) end: Option<Reason>,
 }
@@ -86,7 +80,6 @@ impl Invocation {
             payload,
             trace_id: trace_id.unwrap_or_else(new_trace_id),
             client_context: None,
-            log_first: false,
             parts: None,
         }
     }
@@ -123,7 +116,7 @@ impl Invocation {
         }
     }
 
-    /// Lets `environment` work on it. When this returns, what the process has printed is in the log.
+    /// Lets `environment` work on it. When this returns, its log is complete.
     pub(super) async fn run(
         &self,
         environment: &mut Environment,
@@ -139,17 +132,13 @@ impl Invocation {
         }
         environment.extensions.invoke(|| self.news(deadline()));
         let started = Instant::now();
-        // The process gets the event before anything else is done.
-        tokio::task::yield_now().await;
-        log.write_begun();
         let ending = self.ending(environment, spec.timeout, stop).await;
         let duration = started.elapsed();
-        let failed = matches!(ending, Ending::Failed(..));
-        let used_mb = if failed { environment.process.peak_memory_mb() } else { None };
+        let used_mb = environment.process.peak_memory_mb();
         if matches!(ending, Ending::Failed(Failure::TimedOut(_) | Failure::Stopped, _)) {
             environment.process.kill().await;
         }
-        environment.process.caught_up().await;
+        environment.process.catch_up();
 
         let (outcome, failure, reply) = match ending {
             Ending::Answered(payload, reply) => (Outcome::Answer(payload), None, Some((reply, Ok(())))),
@@ -163,17 +152,23 @@ impl Invocation {
                 (Outcome::FunctionError(payload), Some(failure), reply)
             }
         };
-        let request_id = self.request_id.clone();
-        let closing = Closing { request_id, duration, memory_mb: spec.memory_mb, used_mb, failure, reply };
-        let closing = if failed || self.log_first {
-            closing.write(environment);
-            None
-        } else {
-            Some(closing)
+        let report = Report {
+            request_id: &self.request_id,
+            duration,
+            memory_mb: spec.memory_mb,
+            used_mb,
+            init: environment.init.take(),
+            failure,
         };
-        let log_tail = self.log_first.then(|| log.tail());
+        log.lines(&[&end_line(&self.request_id), &report.line()]);
+        let log_tail = log.tail();
+        // Only now, so that what the process prints from here on comes after the END line.
+        if let Some((reply, word)) = reply {
+            // The process may have ended after its answer.
+            let _ = reply.send(word);
+        }
         let end = failure.and_then(end_of_environment);
-        Ok(Over { completed: Completed { outcome, log_tail }, closing, end })
+        Ok(Over { completed: Completed { outcome, log_tail }, end })
     }
 
     async fn ending(

@@ -75,6 +75,8 @@ struct Request {
     function: Arc<Function>,
     name: String,
     invocation: Invocation,
+    /// Whether the caller asks for the end of the log.
+    wants_log: bool,
 }
 
 async fn invoke(
@@ -85,7 +87,7 @@ async fn invoke(
     body: Body,
 ) -> Result<Response, InvokeError> {
     let request = Request::read(&registry, name, parameters, &headers, body).await?;
-    let Request { kind, function, name, invocation } = request;
+    let Request { kind, function, name, invocation, wants_log } = request;
     let ids = Ids::of(&invocation);
     let response = match kind {
         InvocationType::DryRun => DRY_RUN.into_response(),
@@ -98,7 +100,7 @@ async fn invoke(
             let place = function.reserve().await?;
             // A task of its own: the invocation goes on when the caller hangs up, as on Lambda.
             let task = registry.work().spawn(async move { function.invoke(&invocation, place).await })?;
-            answer(task.await.map_err(|_| InvokeError::Stopping)?)
+            answer(task.await.map_err(|_| InvokeError::Stopping)?, wants_log)
         }
     };
     Ok(ids.add_to(response))
@@ -112,7 +114,7 @@ async fn invoke_with_response_stream(
     body: Body,
 ) -> Result<Response, InvokeError> {
     let request = Request::read(&registry, name, parameters, &headers, body).await?;
-    let Request { kind, function, mut invocation, .. } = request;
+    let Request { kind, function, mut invocation, wants_log, .. } = request;
     let ids = Ids::of(&invocation);
     match kind {
         InvocationType::DryRun => return Ok(ids.add_to(DRY_RUN.into_response())),
@@ -130,8 +132,8 @@ async fn invoke_with_response_stream(
     invocation.parts = Some(sender);
     // The task owns the invocation, so the parts end when it does.
     let task = registry.work().spawn(async move { function.invoke(&invocation, place).await })?;
-    let messages = futures_util::stream::unfold(Streaming::Parts(parts, task), |streaming| async move {
-        let (message, next) = streaming.next().await?;
+    let messages = futures_util::stream::unfold(Streaming::Parts(parts, task), move |streaming| async move {
+        let (message, next) = streaming.next(wants_log).await?;
         Some((Ok::<_, Infallible>(message), next))
     });
     let headers = [
@@ -148,14 +150,14 @@ enum Streaming {
 }
 
 impl Streaming {
-    async fn next(self) -> Option<(Bytes, Self)> {
+    async fn next(self, wants_log: bool) -> Option<(Bytes, Self)> {
         let Self::Parts(mut parts, task) = self else { return None };
         if let Some(part) = parts.recv().await {
             return Some((event_stream::parts(part), Self::Parts(parts, task)));
         }
-        // It only fails when the emulator's runtime ends; then nobody is there to be told.
+        // It fails only when the runtime ends, and then nobody reads the rest.
         let completed = task.await.ok()?;
-        let log_result = completed.log_tail.map(|tail| STANDARD.encode(tail));
+        let log_result = wants_log.then(|| STANDARD.encode(&completed.log_tail));
         let (rest, end) = match completed.outcome {
             Outcome::Answer(rest) => (rest, Complete { log_result, ..Complete::default() }),
             Outcome::FunctionError(error) => {
@@ -201,8 +203,7 @@ impl Request {
         };
         let mut invocation = Invocation::new(&name.name, payload, headers.get(TRACE_ID).cloned());
         invocation.client_context = client_context;
-        invocation.log_first = wants_log || kind == InvocationType::Event;
-        Ok(Self { kind, function, name: name.name, invocation })
+        Ok(Self { kind, function, name: name.name, invocation, wants_log })
     }
 }
 
@@ -226,7 +227,7 @@ impl Ids {
     }
 }
 
-fn answer(completed: Completed) -> Response {
+fn answer(completed: Completed, wants_log: bool) -> Response {
     let (payload, failed) = match completed.outcome {
         Outcome::Answer(payload) => (payload, false),
         Outcome::FunctionError(payload) => (payload, true),
@@ -238,8 +239,8 @@ fn answer(completed: Completed) -> Response {
         headers.insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
     }
     // Base64 always is a header value.
-    let log = completed.log_tail.and_then(|tail| HeaderValue::from_str(&STANDARD.encode(tail)).ok());
-    headers.extend(log.map(|log| (LOG_RESULT, log)));
+    let log = wants_log.then(|| HeaderValue::from_str(&STANDARD.encode(&completed.log_tail)));
+    headers.extend(log.and_then(Result::ok).map(|log| (LOG_RESULT, log)));
     response
 }
 

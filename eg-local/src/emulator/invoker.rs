@@ -1,6 +1,8 @@
 //! Calls functions from within the process, as AWS's own services call them: with a payload, waiting for the answer.
 //! The Invoke API does the same for callers outside.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::arn::FunctionName;
@@ -49,6 +51,11 @@ impl Invoker {
                 Err(CallError::Failed { error_type, message, payload })
             }
         }
+    }
+
+    /// The delays after which a failed event of `function` is tried again; none if there is no such function.
+    pub(crate) fn event_retries(&self, function: &str) -> Vec<Duration> {
+        self.0.get(function).map(|function| function.event_retries()).unwrap_or_default()
     }
 
     async fn run(&self, id: &str, payload: Bytes) -> Result<Outcome, InvokeError> {

@@ -31,8 +31,6 @@ pub(super) struct ProcessLog {
 
 #[derive(Debug, Default)]
 struct Recent {
-    /// The first line of an invocation, until it is written.
-    begun: Vec<u8>,
     /// The last bytes since the invocation began, never longer than [`TAIL`].
     tail: Vec<u8>,
     last_words: VecDeque<String>,
@@ -88,19 +86,10 @@ impl ProcessLog {
         }
     }
 
-    /// Forgets the tail: an invocation begins. Its first line is written before any other, at the latest by
-    /// [`write_begun`](Self::write_begun).
+    /// Writes the first line of an invocation, with which its tail begins.
     pub(super) fn begin(&self, first: &str) {
-        let mut recent = self.recent();
-        recent.tail.clear();
-        recent.begun = with_end(first.as_bytes());
-    }
-
-    pub(super) fn write_begun(&self) {
-        let begun = std::mem::take(&mut self.recent().begun);
-        if !begun.is_empty() {
-            self.write(&begun);
-        }
+        self.recent().tail.clear();
+        self.line(first);
     }
 
     /// The last lines since [`begin`](Self::begin), at most 4 KB.
@@ -114,14 +103,12 @@ impl ProcessLog {
     }
 
     fn append(&self, lines: &[u8]) {
-        self.write_begun();
-        self.write(&with_end(lines));
-    }
-
-    fn write(&self, lines: &[u8]) {
-        self.function.write(lines);
+        let mut whole = Vec::with_capacity(lines.len() + 1);
+        whole.extend_from_slice(lines);
+        whole.push(b'\n');
+        self.function.write(&whole);
         let mut recent = self.recent();
-        recent.tail.extend_from_slice(lines);
+        recent.tail.extend_from_slice(&whole);
         let surplus = recent.tail.len().saturating_sub(TAIL);
         recent.tail.drain(..surplus);
     }
@@ -129,13 +116,6 @@ impl ProcessLog {
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn with_end(lines: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::with_capacity(lines.len() + 1);
-    whole.extend_from_slice(lines);
-    whole.push(b'\n');
-    whole
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@
 //! * Extensions register from within the function's process, or are started beside it
 //!   ([`FunctionSpec::extensions`]). Only with extensions do processes get `SIGTERM`, and then 500 ms, or
 //!   300 ms of 2 s with external ones, before `SIGKILL`. There is no Telemetry API.
-//! * `START`, `END` and `REPORT` lines, and the last 4 KB of the log for who asks. Who does not ask gets the answer
-//!   when the function's own lines are in the log, a moment before `END` and `REPORT`. `Max Memory Used` is the
-//!   high-water mark of the function's process; it is known on Linux only, and no limit is enforced.
+//! * `START`, `END` and `REPORT` lines, which are in the log before the caller is answered, and the last 4 KB of the log
+//!   with `LogType: Tail`. `Max Memory Used` is the high-water mark of the function's process; it is known on Linux only,
+//!   and no limit is enforced.
 //! * With [`FunctionSpec::freeze`] a function stands still between invocations.
 //! * The identity of a Cognito user never arrives: Lambda takes it from credentials, which nobody has here.
 //!
@@ -32,7 +32,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut emulator = Emulator::bind(Options::new("target/lambda-logs")).await?;
-//! let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
+//! let users = FunctionSpec::new("users-create_user", "target/debug/users").handler("create_user");
 //! emulator.deploy(users)?;
 //! emulator.open();
 //! emulator.warm("users-create_user").await?;
@@ -44,7 +44,6 @@
 
 mod arn;
 mod body;
-mod closing;
 mod environment;
 mod event_stream;
 mod events;
@@ -66,8 +65,8 @@ mod runtime_api;
 mod spec;
 mod status;
 mod stream;
-mod thread;
 mod variables;
+mod work;
 
 use std::future::Future;
 use std::io;
@@ -89,7 +88,6 @@ pub use spec::FunctionSpec;
 use function::Function;
 use log::FunctionLog;
 use registry::Registry;
-use thread::Thread;
 
 /// How long callers have to take their answers when the emulator stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -106,8 +104,10 @@ pub struct Options {
     pub routes: axum::Router,
 }
 
-/// A running emulator. Dropping it kills its processes, and blocks until its thread has ended;
-/// [`shut_down`](Self::shut_down) also tells callers what became of their invocations.
+/// A running emulator. Its tasks run on the tokio runtime that it was bound on.
+///
+/// [`shut_down`](Self::shut_down) answers callers and waits until no process is left. Dropping the emulator starts the
+/// same without waiting; when its runtime ends, all processes are killed.
 #[derive(Debug)]
 pub struct Emulator {
     url: String,
@@ -115,8 +115,6 @@ pub struct Emulator {
     routes: axum::Router,
     registry: Registry,
     door: Door,
-    // The last one: its end is the end of all tasks.
-    thread: Thread,
 }
 
 /// Whether callers are let in.
@@ -138,9 +136,6 @@ pub enum StartError {
         /// The address.
         addr: SocketAddr,
     },
-    /// The operating system gives it no thread.
-    #[error("cannot start a thread")]
-    Thread(#[source] io::Error),
     /// The address cannot be listened at.
     #[error("cannot listen on {addr}")]
     Listen {
@@ -206,12 +201,9 @@ impl Emulator {
             io::ErrorKind::AddrInUse => StartError::PortInUse { addr },
             _ => StartError::Listen { addr, source },
         };
-        let thread = Thread::start().map_err(StartError::Thread)?;
-        let bind = thread.handle().spawn(TcpListener::bind(addr));
-        let listener = bind.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
+        let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        let registry = Registry::new(&thread);
-        Ok(Self { url, log_dir, routes, registry, door: Door::Closed(listener), thread })
+        Ok(Self { url, log_dir, routes, registry: Registry::new(), door: Door::Closed(listener) })
     }
 
     /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -312,12 +304,12 @@ impl Emulator {
             let _ = stream.set_nodelay(true);
         });
         let serve = async move { axum::serve(listener, router).with_graceful_shutdown(stop).await };
-        self.thread.handle().spawn(serve)
+        self.registry.work().runtime().spawn(serve)
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        self.registry.work().stop_token().cancel();
+        self.registry.stop();
     }
 }

@@ -17,14 +17,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::FunctionSpec;
-use super::closing::Closing;
 use super::environment::{Environment, NotTaken};
 use super::extensions::Reason;
 use super::init::InitFailure;
 use super::invocation::{Completed, Invocation, Outcome, Over};
 use super::log::{FunctionLog, ProcessLog};
-use super::registry::Work;
 use super::report::{Failure, end_line, start_line};
+use super::work::Work;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -114,7 +113,7 @@ impl Pool {
         }
         let environment = Environment::start(&self.spec, self.log.clone(), self.work.stop_token()).await?;
         let took = environment.init.unwrap_or_default();
-        self.give_back(environment, None, permit);
+        self.give_back(environment, permit);
         Ok(took)
     }
 
@@ -168,17 +167,12 @@ impl Pool {
         mut environment: Environment,
         permit: Permit,
     ) -> Result<Completed, (NotTaken, Permit)> {
-        // The answer may come in a moment,
-        self.work.expect_more();
-        let run = invocation.run(&mut environment, &self.spec, self.work.stop_token()).await;
-        // and then the caller's next invocation.
-        self.work.expect_more();
-        match run {
-            Ok(Over { completed, closing, end: None }) => {
-                self.give_back(environment, closing, permit);
+        match invocation.run(&mut environment, &self.spec, self.work.stop_token()).await {
+            Ok(Over { completed, end: None }) => {
+                self.give_back(environment, permit);
                 Ok(completed)
             }
-            Ok(Over { completed, end: Some(reason), .. }) => {
+            Ok(Over { completed, end: Some(reason) }) => {
                 self.settle(async move { environment.stop(reason).await }, permit);
                 Ok(completed)
             }
@@ -191,19 +185,15 @@ impl Pool {
 
     /// Takes an environment whose invocation is over. The permit is free again when it is ready for
     /// the next one.
-    fn give_back(self: &Arc<Self>, mut environment: Environment, closing: Option<Closing>, permit: Permit) {
+    fn give_back(self: &Arc<Self>, mut environment: Environment, permit: Permit) {
+        // Usually the next invocation waits until the process asks for it; a frozen process could not ask, and extensions
+        // may still be at work.
+        if !self.spec.freeze && !environment.extensions.are_there() {
+            self.rest_again(environment);
+            return;
+        }
         let pool = self.clone();
         let settle = async move {
-            if let Some(closing) = closing {
-                // The caller has been waiting for longer.
-                tokio::task::yield_now().await;
-                closing.write(&mut environment);
-            }
-            // Usually the next invocation waits for the last word of this one; who freezes cannot wait.
-            if !pool.spec.freeze && !environment.extensions.are_there() {
-                pool.rest_again(environment);
-                return;
-            }
             match environment.ready(pool.spec.timeout, pool.work.stop_token()).await {
                 Ok(()) => {
                     if pool.spec.freeze {
@@ -346,10 +336,9 @@ impl Pool {
 
     /// An invocation that no process has seen. There is nothing to report but the failure.
     fn without_process(&self, invocation: &Invocation, line: &str, payload: Bytes) -> Completed {
-        let Invocation { request_id, log_first, .. } = invocation;
+        let request_id = &invocation.request_id;
         let log = ProcessLog::new(self.log.clone());
         log.lines(&[&start_line(request_id), line, &end_line(request_id)]);
-        let log_tail = log_first.then(|| log.tail());
-        Completed { outcome: Outcome::FunctionError(payload), log_tail }
+        Completed { outcome: Outcome::FunctionError(payload), log_tail: log.tail() }
     }
 }

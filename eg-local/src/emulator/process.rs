@@ -1,5 +1,5 @@
-//! One function process: started in a process group of its own, its output read line by line, killed
-//! for certain. Knows nothing of invocations.
+//! One process of a function: starts it in a process group of its own, copies its output to the log and makes sure that
+//! it ends. Knows nothing of invocations.
 
 use std::fs::File;
 use std::io;
@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::log::ProcessLog;
-use super::output::{Output, read_output};
+use super::output::Output;
 
 /// How long the pipes of a killed process may stay open: a descendant that left the process group
 /// could hold them for ever.
@@ -31,7 +30,8 @@ pub(super) struct Process {
     group: Option<Pid>,
     /// What the operating system says of it, where there is such a file.
     status: Option<File>,
-    catch_up: mpsc::Sender<oneshot::Sender<()>>,
+    output: Arc<Output>,
+    /// Follows the output.
     reader: JoinHandle<()>,
 }
 
@@ -47,12 +47,12 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let output = Output::of(&mut child)?;
+        let output = Arc::new(Output::of(&mut child, log)?);
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let status = child.id().and_then(|id| File::open(format!("/proc/{id}/status")).ok());
-        let (catch_up, requests) = mpsc::channel(1);
-        let reader = tokio::spawn(read_output(output, log, requests));
-        Ok(Self { child, group, status, catch_up, reader })
+        let followed = output.clone();
+        let reader = tokio::spawn(async move { followed.follow().await });
+        Ok(Self { child, group, status, output, reader })
     }
 
     /// Waits until the process ends on its own. Can be dropped and called again.
@@ -69,16 +69,12 @@ impl Process {
         Some(status)
     }
 
-    /// Returns when everything the process has printed up to now is in its log.
-    pub(super) async fn caught_up(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.catch_up.send(done).await.is_ok() {
-            // An error means that both pipes are closed: nothing is left to read.
-            let _ = wait.await;
-        }
+    /// Copies everything that the process has printed up to now to its log.
+    pub(super) fn catch_up(&self) {
+        self.output.catch_up();
     }
 
-    /// The most memory it has used at once, in megabytes. Only Linux tells.
+    /// The most memory that it has used at once, in megabytes. Known on Linux only.
     pub(super) fn peak_memory_mb(&self) -> Option<u64> {
         let mut status = [0; STATUS];
         let length = self.status.as_ref()?.read_at(&mut status, 0).ok()?;

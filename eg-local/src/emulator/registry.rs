@@ -1,20 +1,13 @@
-//! The functions that exist, and the tasks that work for them.
+//! The functions that exist, by their ids. Leaves what a function does to it.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::FunctionSpec;
 use super::function::Function;
 use super::init::InitFailure;
-use super::status::InvokeError;
-use super::thread::{Lookout, Thread};
+use super::work::Work;
 
 /// Shared by all parts of an emulator; cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,56 +16,10 @@ pub(super) struct Registry {
     work: Work,
 }
 
-/// The tasks of an emulator, and the word to stop them.
-#[derive(Debug, Clone)]
-pub(super) struct Work {
-    thread: Handle,
-    lookout: Lookout,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Work {
-    /// Cancelled when the emulator stops.
-    pub(super) fn stop_token(&self) -> &CancellationToken {
-        &self.stop
-    }
-
-    /// The next step of an invocation may be near: the thread stays awake for a moment.
-    pub(super) fn expect_more(&self) {
-        self.lookout.expect_more();
-    }
-
-    /// Runs `work` to its end, whoever waits for it, unless the emulator is stopping.
-    pub(super) fn spawn<F>(&self, work: F) -> Result<JoinHandle<F::Output>, InvokeError>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        if self.stop.is_cancelled() {
-            return Err(InvokeError::Stopping);
-        }
-        Ok(self.spawn_anyway(work))
-    }
-
-    /// Runs what has to be done also while the emulator is stopping, which waits for it.
-    pub(super) fn spawn_anyway<F>(&self, work: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        self.tasks.spawn_on(work, &self.thread)
-    }
-}
-
 impl Registry {
-    /// Without functions; tasks run on `thread`.
-    pub(super) fn new(thread: &Thread) -> Self {
-        let work = Work {
-            thread: thread.handle().clone(),
-            lookout: thread.lookout().clone(),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
-        Self { functions: Arc::default(), work }
+    /// Without functions. Tasks run on the current runtime.
+    pub(super) fn new() -> Self {
+        Self { functions: Arc::default(), work: Work::new() }
     }
 
     pub(super) fn work(&self) -> &Work {
@@ -119,15 +66,17 @@ impl Registry {
         self.functions.write().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
-    /// Stops every function; returns when no process is left.
-    pub(super) async fn shut_down(&self) {
-        self.work.stop.cancel();
-        let functions: Vec<_> =
-            self.functions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for function in functions {
+    /// Ends every invocation and starts to end every process.
+    pub(super) fn stop(&self) {
+        self.work.stop();
+        for function in self.functions.read().unwrap_or_else(PoisonError::into_inner).values() {
             function.close();
         }
-        self.work.tasks.close();
-        self.work.tasks.wait().await;
+    }
+
+    /// Stops, and returns when no process is left.
+    pub(super) async fn shut_down(&self) {
+        self.stop();
+        self.work.finished().await;
     }
 }

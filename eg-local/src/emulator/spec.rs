@@ -11,12 +11,14 @@ use std::time::Duration;
 /// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
 ///
 /// ```
-/// use eg_local::emulator::FunctionSpec;
+/// use eg_local::FunctionSpec;
 ///
 /// // A binary of this project, and a Python function with Lambda's own runtime.
-/// let users = FunctionSpec::new("users-create_user", "create_user", "target/debug/users", "services/users");
-/// let resize = FunctionSpec::new("images-resize", "app.handler", "python3", "functions/resize")
+/// let users = FunctionSpec::new("users-create_user", "target/debug/users").handler("create_user");
+/// let resize = FunctionSpec::new("images-resize", "python3")
 ///     .arguments(["-m", "awslambdaric", "app.handler"])
+///     .handler("app.handler")
+///     .root("functions/resize")
 ///     .variable("BUCKET", "images");
 /// # assert_eq!((users.arguments.len(), resize.arguments.len()), (0, 3));
 /// ```
@@ -48,7 +50,8 @@ pub struct FunctionSpec {
     /// beyond them is refused with `TooManyRequestsException`; events wait. Default: none.
     pub reserved_concurrency: Option<usize>,
     /// After which delays an event (an invocation whose caller does not wait) is tried again when the
-    /// function failed; after the last one it is given up. Default: 1 and 2 minutes, as on Lambda.
+    /// function failed; after the last one it is given up. Default: 1 and 2 minutes, as on Lambda. Source: Lambda's
+    /// developer guide, "error handling for asynchronous invocation".
     pub event_retries: Vec<Duration>,
     /// Whether processes are stopped (`SIGSTOP`) between invocations, so that what a function leaves to
     /// do in the background stands still, as on Lambda. Default: no.
@@ -64,19 +67,16 @@ impl FunctionSpec {
     /// How long one invocation may take by default.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A function with the default limits.
+    /// A function with the default limits, whose handler is called like itself and whose root is the current directory.
     #[must_use]
-    pub fn new(
-        id: impl Into<String>,
-        handler: impl Into<String>,
-        program: impl Into<PathBuf>,
-        root: impl Into<PathBuf>,
-    ) -> Self {
+    pub fn new(id: impl Into<String>, program: impl Into<PathBuf>) -> Self {
+        let id = id.into();
         Self {
-            id: id.into(),
-            handler: handler.into(),
+            handler: id.clone(),
+            id,
             program: program.into(),
-            root: root.into(),
+            // Fails when it has been removed; then the program cannot start, and says so.
+            root: std::env::current_dir().unwrap_or_default(),
             arguments: Vec::new(),
             variables: BTreeMap::new(),
             timeout: Self::TIMEOUT,
@@ -89,6 +89,34 @@ impl FunctionSpec {
             extensions: Vec::new(),
             idle_timeout: Duration::from_secs(5 * 60),
         }
+    }
+
+    /// Sets which of the program's functions it is (`_HANDLER`).
+    #[must_use]
+    pub fn handler(mut self, handler: impl Into<String>) -> Self {
+        self.handler = handler.into();
+        self
+    }
+
+    /// Sets the working directory and `LAMBDA_TASK_ROOT`.
+    #[must_use]
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// Sets how long one invocation may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the memory that the function is told and the report says, in megabytes.
+    #[must_use]
+    pub fn memory_mb(mut self, memory_mb: u32) -> Self {
+        self.memory_mb = memory_mb;
+        self
     }
 
     /// Adds arguments of the program.

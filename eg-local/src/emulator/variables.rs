@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     fn of_caller(name: &str) -> Option<String> {
-        let spec = FunctionSpec::new("users-create", "create", "/bin/users", "/src/users")
+        let spec = FunctionSpec::new("users-create", "/bin/users")
+            .handler("create")
             .variable("EVENT_GATEWAY_URL", "http://127.0.0.1:4000");
         let caller = [(name.into(), "caller's".into())].into_iter();
         variables(&spec, "127.0.0.1:1", "stream", caller)

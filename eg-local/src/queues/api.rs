@@ -1,7 +1,5 @@
-//! SQS's API: CreateQueue, ListQueues, GetQueueUrl, GetQueueAttributes, PurgeQueue, SendMessage, SendMessageBatch,
-//! ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility and StartMessageMoveTask, which is done with
-//! its work at once. Reads requests and writes answers; what a queue
-//! does is the store's business. Source: the API reference of Amazon SQS.
+//! SQS's API: reads requests and writes responses. Leaves what a queue does to the store. Source: the API reference of
+//! Amazon SQS.
 
 use std::time::Duration;
 
@@ -134,10 +132,10 @@ impl Queues {
         Err(Refusal::NoQueue { name, queues })
     }
 
-    async fn create(&self, name: String) -> Result<String, Refusal> {
+    /// Creates a queue, with its dead-letter queue, if it is missing.
+    pub(super) async fn create(&self, name: String) -> Result<String, Refusal> {
         name.parse::<QueueName>().map_err(|mistake| Refusal::Invalid(mistake.to_string()))?;
-        let new = name.clone();
-        self.with(move |store| store.create(&new)).await?;
+        self.declare(vec![name.clone()]).await?;
         Ok(name)
     }
 
@@ -180,12 +178,18 @@ impl Queues {
     }
 
     async fn send(&self, name: String, entry: Entry) -> Result<Value, Refusal> {
+        let sent = self.store_one(&name, &entry).await?;
+        Ok(acknowledgement(&name, &entry, &sent))
+    }
+
+    /// Stores one message, if SQS would take it.
+    pub(super) async fn store_one(&self, name: &str, entry: &Entry) -> Result<Sent, Refusal> {
         let at = now();
-        let message = prepare(&name, &entry, at)?;
-        let queue = name.clone();
-        let sent = self.with(move |store| store.send(&queue, &[message], at)).await?;
-        self.waiting.wake(&name);
-        Ok(sent.first().map(|sent| acknowledgement(&name, &entry, sent)).unwrap_or_default())
+        let message = prepare(name, entry, at)?;
+        let queue = name.to_owned();
+        let sent = self.with(move |store| store.send_one(&queue, &message, at)).await?;
+        self.waiting.wake(name);
+        Ok(sent)
     }
 
     /// As on SQS, what is wrong with one entry is that entry's failure alone.

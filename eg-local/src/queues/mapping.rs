@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::store::{Message, Receive, StoreError};
 use super::{Queues, dead_letters_of, millis, now, record};
 use crate::activity::{Observer, TriggerActivity};
-use crate::emulator::Invoker;
+use crate::emulator::{FunctionSpec, Invoker};
 
 /// How many batches of one mapping are under way at most.
 const CONCURRENCY: usize = 5;
@@ -33,6 +33,34 @@ pub struct Mapping {
     pub window: Duration,
     /// How long a call may take: until then nobody else gets its messages.
     pub timeout: Duration,
+}
+
+impl Mapping {
+    /// Lets `function` handle the messages of `queue` as AWS does without further settings: up to 10 messages a call, no
+    /// window, 30 s for a call.
+    pub fn new(queue: impl Into<String>, function: impl Into<String>) -> Self {
+        Self {
+            queue: queue.into(),
+            function: function.into(),
+            batch_size: 10,
+            window: Duration::ZERO,
+            timeout: FunctionSpec::TIMEOUT,
+        }
+    }
+
+    /// Sets the most messages of one call.
+    #[must_use]
+    pub fn batch_size(mut self, batch_size: u32) -> Self {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// Sets how long a batch is filled before the function is called.
+    #[must_use]
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
 }
 
 /// The mappings of an application.

@@ -1,8 +1,8 @@
-//! Local queues for `#[queue]` functions: SQS's API for senders, Lambda's event source mapping for functions.
-//! Does not start functions; batches reach them through the Invoke API.
+//! Local queues: SQS's API, and Lambda's event source mapping, which hands batches of messages to functions. Leaves running
+//! the functions to the [emulator](crate::emulator).
 //!
 //! # The endpoint
-//! The local Lambda's port speaks SQS too, in its JSON protocol, so `AWS_ENDPOINT_URL=http://127.0.0.1:9001` serves both:
+//! The emulator's port serves SQS too, in its JSON protocol, so `AWS_ENDPOINT_URL=http://127.0.0.1:9001` serves both:
 //!
 //! ```text
 //! POST /
@@ -12,21 +12,26 @@
 //! {"QueueUrl":"http://127.0.0.1:9001/000000000000/orders","MessageBody":"{\"id\":\"7\"}"}
 //! ```
 //!
-//! answers 200 with `{"MessageId":"…","MD5OfMessageBody":"…"}`; the message is on disk then. Of `QueueUrl` only the last
-//! segment counts, which is the queue's name. Names that end in `.fifo` need a `MessageGroupId`. Errors are a 400 with
-//! `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"…"}`; the message says which queues there are. No
-//! signature is asked for. The other operations are those of [`api`].
+//! returns 200 with `{"MessageId":"…","MD5OfMessageBody":"…"}` once the message is on disk. The last segment of `QueueUrl`
+//! is the queue's name; the rest is ignored. Queues whose names end in `.fifo` require a `MessageGroupId`. Errors are a
+//! 400 with `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"…"}`; the message lists the queues. Signatures are
+//! not checked.
+//!
+//! The operations are CreateQueue, ListQueues, GetQueueUrl, GetQueueAttributes, PurgeQueue, SendMessage, SendMessageBatch,
+//! ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility, and StartMessageMoveTask, which has moved
+//! the messages when it returns. Each queue has a dead-letter queue, `<name>-dead-letters`.
 //!
 //! # What always holds
-//! 1. A message that was acknowledged is on disk until a function has handled it, or somebody has deleted it.
-//! 2. A message that is being handled is invisible to everybody else until its visibility timeout; so it is delivered at
-//!    least once. When the process ends, what was being handled is due again at the next start.
-//! 3. A message received more often than the queue allows moves to the queue's dead letters, and stays there.
-//! 4. Messages of one group of a FIFO queue are handled in their order, one batch at a time.
+//! 1. An acknowledged message stays on disk until a function has handled it or a caller has deleted it.
+//! 2. A received message is invisible to others until its visibility timeout, so it is delivered at least once. After a
+//!    crash, messages that were being handled are visible again.
+//! 3. A message that was received too often moves to the dead-letter queue and stays there.
+//! 4. Messages of one group of a FIFO queue are handled in order, one batch at a time.
 
 mod api;
 mod digest;
 mod error;
+mod handle;
 mod mapping;
 mod record;
 mod send;
@@ -42,8 +47,9 @@ use eg_grammar::FIFO_SUFFIX;
 use crate::emulator::{ACCOUNT, REGION};
 
 pub use api::router;
+pub use handle::{Queue, QueueError};
 pub use mapping::{Mapping, Mappings};
-pub use store::StoreError;
+pub use store::{Counts, StoreError};
 
 use store::Store;
 use waiting::Waiting;
@@ -86,7 +92,7 @@ impl Queues {
         self.with(move |store| {
             names.iter().try_for_each(|name| {
                 store.create(name)?;
-                store.create(&dead_letters_of(name))
+                if is_dead_letters(name) { Ok(()) } else { store.create(&dead_letters_of(name)) }
             })
         })
         .await

@@ -31,6 +31,13 @@ pub(super) struct Entry {
     message_deduplication_id: Option<String>,
 }
 
+impl Entry {
+    /// A message without attributes.
+    pub(super) fn new(body: String, group: Option<String>) -> Self {
+        Self { message_body: Some(body), message_group_id: group, ..Self::default() }
+    }
+}
+
 /// What is stored of a message that is sent to `queue` at the time `at`.
 pub(super) fn prepare(queue: &str, entry: &Entry, at: i64) -> Result<NewMessage, Refusal> {
     let Some(body) = entry.message_body.clone() else { return Err(Refusal::Missing("MessageBody")) };

@@ -1,4 +1,4 @@
-//! Calls `#[schedule]` functions on time, with the event that EventBridge sends. `eg-grammar` knows when that is.
+//! Calls functions on schedule, with the event that EventBridge sends. Leaves parsing and the next time to `eg-grammar`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::activity::{Observer, TriggerActivity};
 use crate::emulator::{ACCOUNT, Invoker, REGION};
-
-/// After how long Lambda tries a failed asynchronous invocation again. Source: Lambda's developer guide, "error
-/// handling for asynchronous invocation".
-const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
 /// How long to sleep at most before the clock is read again: the machine may sleep, or the clock be set.
 const GLANCE: Duration = Duration::from_secs(15);
@@ -126,7 +122,7 @@ impl Clockwork {
         let id = uuid::Uuid::new_v4().to_string();
         let payload = event(&id, function, time.into());
         self.observer.report(TriggerActivity::Calling { events: vec![id], trigger: schedule.to_string() });
-        let mut retries = RETRIES.into_iter();
+        let mut retries = self.invoker.event_retries(function).into_iter();
         loop {
             let started = Instant::now();
             let failure = self.invoker.invoke(function, payload.clone()).await.err();
@@ -144,6 +140,11 @@ impl Clockwork {
             }
         }
     }
+}
+
+/// The event of a schedule that is due now.
+pub(crate) fn event_of_now(function: &str) -> Vec<u8> {
+    event(&uuid::Uuid::new_v4().to_string(), function, OffsetDateTime::now_utc())
 }
 
 /// What EventBridge sends to the target of a scheduled rule.

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
 
+mod cloud;
 mod emulator;
+mod examples;
 mod extensions;
 mod invoke_api;
 mod python;
+mod queues;
 mod streaming;
 mod support;
 mod versions;

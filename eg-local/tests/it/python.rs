@@ -80,11 +80,10 @@ async fn awslambdaric_serves_a_python_handler_and_boto3_calls_it() {
     let python = packages.join("bin/python");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.py"), HANDLER).unwrap();
-    let mut spec = FunctionSpec::new("python", "app.handler", &python, folder.path()).arguments([
-        "-m",
-        "awslambdaric",
-        "app.handler",
-    ]);
+    let mut spec = FunctionSpec::new("python", &python)
+        .handler("app.handler")
+        .root(folder.path())
+        .arguments(["-m", "awslambdaric", "app.handler"]);
     spec.timeout = Duration::from_secs(2);
     spec.init_timeout = Duration::from_secs(60);
     let local = Local::start(spec).await;

@@ -46,7 +46,9 @@ pub(crate) struct Local {
 
 /// A spec of the fixture function; `handler` chooses how it starts.
 pub(crate) fn spec(handler: &str) -> FunctionSpec {
-    FunctionSpec::new(format!("fixture-{handler}"), handler, example("function"), std::env::temp_dir())
+    FunctionSpec::new(format!("fixture-{handler}"), example("function"))
+        .handler(handler)
+        .root(std::env::temp_dir())
 }
 
 impl Local {

@@ -26,6 +26,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             std::process::exit(3);
         }
         Ok("never_ready") => std::future::pending().await,
+        Ok("batch") => lambda_runtime::run(service_fn(batch)).await,
+        Ok("print_event") => lambda_runtime::run(service_fn(print_event)).await,
         Ok("stream") => lambda_runtime::run(service_fn(stream)).await,
         Ok("stream_by_hand") => stream_by_hand(),
         Ok("with_extension") => with_extension().await,
@@ -74,6 +76,24 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
             "client": context.client_context,
         })),
     }
+}
+
+/// Handles the messages of a queue, all but those that are `bad`.
+async fn batch(event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    let mut failed = Vec::new();
+    for record in event.payload["Records"].as_array().ok_or("no batch")? {
+        let body = record["body"].as_str().unwrap_or_default();
+        println!("handling {body}");
+        if body == "bad" {
+            failed.push(json!({"itemIdentifier": record["messageId"]}));
+        }
+    }
+    Ok(json!({ "batchItemFailures": failed }))
+}
+
+async fn print_event(event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    println!("{}", event.payload);
+    Ok(Value::Null)
 }
 
 /// Says by `FILE.begun` that it waits, and answers when there is `FILE`.

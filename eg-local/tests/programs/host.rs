@@ -9,7 +9,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [program, log_dir, rest @ ..] = arguments.as_slice() else {
         return Err("usage: host FUNCTION_BINARY LOG_FOLDER [freeze]".into());
     };
-    let mut spec = FunctionSpec::new("fixture", "echo", program, log_dir);
+    let mut spec = FunctionSpec::new("fixture", program).handler("echo").root(log_dir);
     spec.freeze = rest.contains(&"freeze".to_owned());
     let mut emulator = Emulator::bind(Options::new(log_dir)).await?;
     emulator.deploy(spec)?;

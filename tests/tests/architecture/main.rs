@@ -1,6 +1,7 @@
 //! The parts and their arrows, as ARCHITECTURE.md draws them, and the knots of modules inside them.
 
 mod knots;
+mod layout;
 mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -33,9 +33,9 @@ fn main() {
             call(format!("GET {base}/next HTTP/1.1\r\nhost: local\r\nconnection: close\r\n\r\n"));
         println!("{handler} got {event}");
         let body = if event.contains("\"Records\"") {
-            // Of a batch, it fails the messages `bad`.
+            // Of a batch, it fails the messages `0`.
             let failed: Vec<String> = event
-                .split("\"body\":\"bad\"")
+                .split("\"body\":\"0\"")
                 .skip(1)
                 .filter_map(|rest| rest.split("\"messageId\":\"").nth(1)?.split('"').next())
                 .map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#))

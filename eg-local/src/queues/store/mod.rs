@@ -130,12 +130,13 @@ pub(super) struct Received {
 
 /// How many messages a queue has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counts {
-    pub(super) visible: u64,
+pub struct Counts {
+    /// Can be received now.
+    pub visible: u64,
     /// Received, and neither deleted nor visible again.
-    pub(super) in_flight: u64,
+    pub in_flight: u64,
     /// Sent with a delay that is not over.
-    pub(super) delayed: u64,
+    pub delayed: u64,
 }
 
 impl Store {
@@ -182,12 +183,20 @@ impl Store {
         now: i64,
     ) -> Result<Vec<Sent>, StoreError> {
         let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("DELETE FROM deduplication WHERE sent <= ?1", [now - DEDUPLICATION])?;
+        let transaction = sending(&mut connection, now)?;
         let mut sent = Vec::with_capacity(messages.len());
         for message in messages {
             sent.push(store(&transaction, queue, message, now)?);
         }
+        transaction.commit()?;
+        Ok(sent)
+    }
+
+    /// As [`send`](Self::send), for one message.
+    pub(super) fn send_one(&self, queue: &str, message: &NewMessage, now: i64) -> Result<Sent, StoreError> {
+        let mut connection = self.connection();
+        let transaction = sending(&mut connection, now)?;
+        let sent = store(&transaction, queue, message, now)?;
         transaction.commit()?;
         Ok(sent)
     }
@@ -275,6 +284,15 @@ impl Store {
         Ok(moved)
     }
 
+    /// The bodies of all messages, the oldest first.
+    pub(super) fn bodies(&self, queue: &str) -> Result<Vec<String>, StoreError> {
+        let connection = self.connection();
+        let mut statement =
+            connection.prepare_cached("SELECT body FROM messages WHERE queue = ?1 ORDER BY sequence")?;
+        let bodies = statement.query_map([queue], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(bodies)
+    }
+
     pub(super) fn purge(&self, queue: &str) -> Result<(), StoreError> {
         self.connection().execute("DELETE FROM messages WHERE queue = ?1", [queue])?;
         Ok(())
@@ -303,6 +321,13 @@ impl Store {
         // A transaction that a panic cut off has been rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Begins a transaction that stores messages.
+fn sending(connection: &mut Connection, now: i64) -> rusqlite::Result<Transaction<'_>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute("DELETE FROM deduplication WHERE sent <= ?1", [now - DEDUPLICATION])?;
+    Ok(transaction)
 }
 
 fn store(

@@ -1,4 +1,4 @@
-//! `cargo lambda watch` from PyPI, and the function that both emulators run, below `target`.
+//! Installs and starts `cargo lambda watch` from PyPI, and builds the function that both emulators run, below `target`.
 
 use std::error::Error;
 use std::net::TcpListener;
@@ -54,7 +54,7 @@ pub(crate) fn start(
     Ok((child, format!("http://127.0.0.1:{port}")))
 }
 
-/// A folder of its own for one of the contestants.
+/// A folder of its own.
 pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
