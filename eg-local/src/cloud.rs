@@ -111,7 +111,8 @@ impl CloudBuilder {
     }
 
     /// Keeps logs (`logs/<function>.log`) and messages (`queues.db`) in `folder`, which is made if it is missing; messages
-    /// of an earlier run are delivered. Default: a temporary folder, removed with the cloud.
+    /// of an earlier run are delivered. One cloud at a time may use a folder: [`stop`](Cloud::stop) it before you start the
+    /// next one there. Default: a temporary folder, removed with the cloud.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self

@@ -112,7 +112,7 @@ async fn what_breaks_sqs_rules_is_refused() {
 }
 
 #[tokio::test]
-async fn messages_in_a_given_folder_survive_a_crash_and_keep_their_order() {
+async fn messages_in_a_given_folder_outlive_the_cloud_and_keep_their_order() {
     let folder = tempfile::tempdir().unwrap();
     let start = async || {
         let cloud = Cloud::builder().folder(folder.path()).start().await.unwrap();
@@ -129,7 +129,7 @@ async fn messages_in_a_given_folder_survive_a_crash_and_keep_their_order() {
     .await;
     // Its group waits for it: half a minute, unless the cloud ends before.
     orders.send_in_group("7", "second").await.unwrap();
-    drop((cloud, orders));
+    cloud.stop().await;
 
     let (cloud, _) = start().await;
     cloud.map(Mapping::new("orders.fifo", "fixture")).await.unwrap();
