@@ -250,9 +250,8 @@ fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
             let mut mapping = Mapping::new(queue, &function.id);
             mapping.batch_size = batch_size.unwrap_or(mapping.batch_size);
             mapping.window = window.map_or(mapping.window, |seconds| Duration::from_secs(seconds.into()));
-            mapping.timeout = function
-                .timeout
-                .map_or(mapping.timeout, |seconds| Duration::from_secs(seconds.into()));
+            mapping.timeout =
+                function.timeout.map_or(mapping.timeout, |seconds| Duration::from_secs(seconds.into()));
             Some(mapping)
         }
         _ => None,

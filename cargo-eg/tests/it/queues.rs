@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use crate::support::app::{App, Main, record};
 use crate::support::{eventually, eventually_within};
+use rustix::process::Signal;
 
 /// Sends a message to a queue of the app that runs. The function fails those that are `0`.
 #[track_caller]
