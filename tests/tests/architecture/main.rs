@@ -11,7 +11,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Target};
 
 /// Part → the parts it may build upon.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("eg-grammar", &[]),
     ("eg-macros", &["eg-grammar"]),
     ("eg-sdk", &["eg-grammar", "eg-macros"]),
