@@ -77,6 +77,7 @@ mod feed;
 mod gateway;
 mod metrics;
 mod options;
+mod plain_client;
 mod reception;
 mod retention;
 mod server;

@@ -1,11 +1,11 @@
-//! TLS for the APIs: reads the certificate and the key. Using them on connections is `server`'s part.
+//! TLS in both directions: the certificate of the APIs, and the roots that the gateway trusts as a client.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// The files of an API's certificate and private key.
@@ -17,7 +17,17 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Returns an acceptor of TLS 1.2 and 1.3 with the certificate in these files, or why they cannot be used.
+/// Connects with Mozilla's roots and ring: no dependence on files of the machine.
+pub(crate) fn client() -> ClientConfig {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Accepts TLS 1.2 and 1.3 with the certificate in these files; the reason when they hold none.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
     let cert_error = |e: &dyn std::fmt::Display| format!("{}: {e}", files.cert.display());
     let certs: Vec<CertificateDer<'static>> =

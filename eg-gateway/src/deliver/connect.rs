@@ -15,13 +15,13 @@ use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower_service::Service as _;
 
 use super::resolve::Resolver;
 use crate::clock;
 use crate::decide::targets::PrivateTargets;
+use crate::tls;
 
 /// How long it may take until a host accepts a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,17 +76,7 @@ pub(super) fn connector(allowed: &Arc<PrivateTargets>) -> Connector {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    HttpsConnector::from((tcp, tls()))
-}
-
-/// Mozilla's roots and ring: no dependence on files of the machine.
-pub(super) fn tls() -> ClientConfig {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default protocol versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+    HttpsConnector::from((tcp, tls::client()))
 }
 
 impl Pool {

@@ -9,9 +9,9 @@ use http_body_util::{BodyExt as _, Full};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::plain::{PlainClient, plain_client};
 use super::{CallError, PERMANENT_OF_LAMBDA, chain};
 use crate::decide::{delivery, trace};
+use crate::plain_client::{PlainClient, plain_client};
 
 /// Calls the functions of one local Lambda. Keeps connections for later calls.
 pub(super) struct LocalLambda {

@@ -11,7 +11,6 @@ pub(crate) mod engine;
 mod http;
 mod invoker;
 mod local_lambda;
-mod plain;
 mod record;
 mod resolve;
 
@@ -32,8 +31,6 @@ use crate::decide::targets::Blocked;
 use crate::options::Options;
 pub(crate) use delivering::Delivering;
 pub(crate) use invoker::Invoker;
-#[cfg(feature = "otlp")]
-pub(crate) use plain::{PlainClient, plain_client};
 
 /// Calls functions.
 pub(crate) trait Caller: Send + Sync + 'static {

@@ -157,7 +157,7 @@ async fn load_configuration(
 #[cfg(feature = "otlp")]
 fn spans(options: &Options) -> Result<Spans, StartError> {
     let Some(endpoint) = options.otlp_endpoint.clone() else { return Ok(Spans::default()) };
-    let client = crate::deliver::plain_client();
+    let client = crate::plain_client::plain_client();
     match crate::spans::Exporter::new(&endpoint, client) {
         Ok(exporter) => Ok(Spans::to(exporter)),
         Err(reason) => Err(StartError::Spans { endpoint, reason }),

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::{Kind, Span};
-use crate::deliver::PlainClient;
+use crate::plain_client::PlainClient;
 
 /// How long sending one batch may take.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -26,9 +26,6 @@ const ARROWS: [(&str, &[&str]); 9] = [
 /// Siblings that need each other in a circle: at most so many, see `knots`.
 const LARGEST_KNOT: usize = 3;
 
-/// Parts whose largest knot is not undone yet.
-const LARGER_KNOTS: [(&str, usize); 1] = [("eg-gateway", 10)];
-
 fn metadata() -> Metadata {
     MetadataCommand::new().no_deps().exec().expect("cargo metadata of this workspace")
 }
@@ -110,15 +107,13 @@ fn modules_are_not_knotted() {
     for (part, _) in ARROWS {
         let package =
             metadata.packages.iter().find(|package| package.name == part).expect("a part of the workspace");
-        let limit =
-            LARGER_KNOTS.iter().find(|(name, _)| *name == part).map_or(LARGEST_KNOT, |(_, size)| *size);
         let programs = |target: &&Target| target.is_lib() || target.is_proc_macro() || target.is_bin();
         for target in package.targets.iter().filter(programs) {
             let modules = modules::of_crate(target.src_path.as_std_path(), &|file: &Path| {
                 fs::read_to_string(file).ok()
             });
-            let knots = knots::of(&modules).into_iter().filter(|knot| knot.members.len() > limit);
-            too_large.extend(knots.map(|knot| format!("in {part}, where {limit} may:\n{knot}")));
+            let knots = knots::of(&modules).into_iter().filter(|knot| knot.members.len() > LARGEST_KNOT);
+            too_large.extend(knots.map(|knot| format!("in {part}, where {LARGEST_KNOT} may:\n{knot}")));
         }
     }
     assert!(too_large.is_empty(), "modules need each other in a circle {}", too_large.join("\n"));

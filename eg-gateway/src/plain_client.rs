@@ -1,5 +1,5 @@
 //! An HTTP client for the addresses that the operator of the gateway named: a local Lambda, and a collector of spans.
-//! Connections to the addresses of functions are left to `connect`.
+//! Connections to the addresses of functions are left to `deliver`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connect::tls;
+use crate::tls;
 
 /// A client that connects to every address, and keeps connections for later requests.
 pub(crate) type PlainClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -24,5 +24,5 @@ pub(crate) fn plain_client() -> PlainClient {
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_timer(TokioTimer::new())
-        .build(HttpsConnector::from((tcp, tls())))
+        .build(HttpsConnector::from((tcp, tls::client())))
 }
