@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn the_emulator_gets_the_limits_that_a_function_asks_for() {
         let spec = |function: &Function| {
-            let spec = limits(FunctionSpec::new("shop-list", "list", "shop", "."), function);
+            let spec = limits(FunctionSpec::new("shop-list", "shop").handler("list"), function);
             (spec.timeout.as_secs(), spec.memory_mb)
         };
         let mut function = Function::new("shop", "list", "src/main.rs:1");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Files that take a module from another place with `#[path]`, and why.
 const BORROWERS: [(&str, &str); 3] = [
     ("cargo-eg/benches/start.rs", "starts the applications of the tests"),
-    ("tests/tests/fuzz.rs", "runs the fuzz targets, whose package is not a member, on their seeds"),
+    ("tests/tests/it/fuzz.rs", "runs the fuzz targets, whose package is not a member, on their seeds"),
     ("tests/tests/architecture/layout.rs", "is this file"),
 ];
 
