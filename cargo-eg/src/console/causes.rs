@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use eg_gateway::Activity;
 use eg_grammar::HTTP_REQUEST;
 use eg_local::TriggerActivity;
-use eg_sdk::manifest::HTTP_REQUEST;
 
 use super::text::short;
 

@@ -155,18 +155,6 @@ fn queues_keep_what_cannot_be_handled() {
 }
 
 #[test]
-fn routes_in_the_spelling_of_the_api() {
-    for (ours, theirs) in [
-        ("/", "/"),
-        ("/users/:id", "/users/{id}"),
-        ("/files/:a/*rest", "/files/{a}/{rest+}"),
-        ("/a:b", "/a:b"),
-    ] {
-        assert_eq!(api::path(ours), theirs);
-    }
-}
-
-#[test]
 fn names_that_a_template_cannot_tell_apart_are_refused() {
     let functions = [("shop-ship_it", "a.rs:1", "[]"), ("shop-ship-it", "a.rs:9", "[]")];
     let error = template(&[manifest("shop", &functions)], "arm64").unwrap_err();

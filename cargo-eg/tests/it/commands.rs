@@ -169,7 +169,7 @@ fn a_followed_log_shows_what_is_added() {
     let mut log = fs::OpenOptions::new().append(true).open(log).unwrap();
     writeln!(log, "second").unwrap();
     assert_eq!(lines.next().unwrap(), "second");
-    support::app::signal(&child, rustix::process::Signal::INT);
+    crate::support::app::signal(&child, rustix::process::Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

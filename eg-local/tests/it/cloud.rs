@@ -83,7 +83,7 @@ async fn messages_are_handled_in_batches_and_bad_ones_are_dead_letters() {
         [1, 2, 1]
     );
 
-    let seen = seen.lock().unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
     let batches: Vec<(usize, usize)> = seen
         .iter()
         .filter_map(|activity| match activity {
@@ -94,7 +94,6 @@ async fn messages_are_handled_in_batches_and_bad_ones_are_dead_letters() {
     assert_eq!(batches, [(3, 1), (1, 1)]);
     let dead = |activity: &&TriggerActivity| matches!(activity, TriggerActivity::DeadLettered { queue, receives: 2, .. } if queue == "orders");
     assert_eq!(seen.iter().filter(dead).count(), 1);
-    drop(seen);
     cloud.stop().await;
 }
 

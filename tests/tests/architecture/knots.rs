@@ -92,7 +92,7 @@ fn descend<'a>(module: &'a Module, path: &[String], tree: &Tree<'a>) -> Option<&
     if name == "super" {
         return descend(tree.get(module.path.split_last()?.1)?, rest, tree);
     }
-    if let Some(child) = tree.get([module.path.as_slice(), &[name.clone()]].concat().as_slice()) {
+    if let Some(child) = tree.get([module.path.as_slice(), std::slice::from_ref(name)].concat().as_slice()) {
         return descend(child, rest, tree);
     }
     if module.items.contains(name) {

@@ -34,28 +34,28 @@ pub(super) type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 pub(super) fn of_crate(root: &Path, read: Read<'_>) -> Vec<Module> {
     let mut modules = Vec::new();
     let folder = root.parent().expect("the root of a crate is in a folder");
-    read_file(root, folder, Vec::new(), read, &mut modules);
+    read_file(root, folder, &[], read, &mut modules);
     modules
 }
 
-fn read_file(file: &Path, folder: &Path, path: Vec<String>, read: Read<'_>, modules: &mut Vec<Module>) {
+fn read_file(file: &Path, folder: &Path, path: &[String], read: Read<'_>, modules: &mut Vec<Module>) {
     let text = read(file).unwrap_or_else(|| panic!("there is no {}", file.display()));
     let parsed = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    read_items(&parsed.items, folder, path.clone(), path, read, modules);
+    read_items(&parsed.items, folder, path, path, read, modules);
 }
 
 /// Reads the items of a module whose child modules have their files in `folder`.
 fn read_items(
     items: &[Item],
     folder: &Path,
-    path: Vec<String>,
-    file: Vec<String>,
+    path: &[String],
+    file: &[String],
     read: Read<'_>,
     modules: &mut Vec<Module>,
 ) {
     let mut module = Module {
-        path: path.clone(),
-        file: file.clone(),
+        path: path.to_vec(),
+        file: file.to_vec(),
         imports: BTreeMap::new(),
         globs: Vec::new(),
         items: BTreeSet::new(),
@@ -67,14 +67,14 @@ fn read_items(
             Item::Mod(child) => {
                 let name = child.ident.to_string();
                 module.items.insert(name.clone());
-                let path = [path.clone(), vec![name.clone()]].concat();
+                let path = [path, std::slice::from_ref(&name)].concat();
                 match &child.content {
                     Some((_, items)) => {
-                        read_items(items, &folder.join(name), path, file.clone(), read, modules);
+                        read_items(items, &folder.join(name), &path, file, read, modules);
                     }
                     None => {
                         let source = file_of(child, folder, read);
-                        read_file(&source, &folder.join(name), path, read, modules);
+                        read_file(&source, &folder.join(name), &path, read, modules);
                     }
                 }
             }
@@ -107,7 +107,7 @@ fn read_use(tree: &UseTree, before: &[String], module: &mut Module) {
     match tree {
         UseTree::Path(path) => read_use(&path.tree, &with(&path.ident), module),
         UseTree::Name(name) if name.ident == "self" => {
-            import(module, before.last().cloned(), before.to_vec())
+            import(module, before.last().cloned(), before.to_vec());
         }
         UseTree::Name(name) => import(module, Some(name.ident.to_string()), with(&name.ident)),
         UseTree::Rename(name) if name.ident == "self" => {

@@ -350,7 +350,7 @@ impl TriggerEntry {
     fn queue(&self, queue: &str) -> Result<Value, String> {
         let name: QueueName = queue.parse().map_err(|mistake| format!("queue: {mistake}"))?;
         check_batch(name.as_str(), self.batch_size.map(u64::from), self.window.map(u64::from))
-            .map_err(|BatchMistake::Size(mistake)| BatchMistake::Window(mistake) | mistake)?;
+            .map_err(|(BatchMistake::Size(mistake) | BatchMistake::Window(mistake))| mistake)?;
         let mut trigger = json!({ "queue": name.as_str() });
         for (key, given) in [("batchSize", self.batch_size), ("window", self.window)] {
             if let Some(number) = given {
