@@ -137,7 +137,7 @@ mod tests {
             (
                 "mail",
                 &[
-                    ("send", &["user.create", "gateway.event.received"], &[]),
+                    ("send", &["user.create", "gateway.info.functionError"], &[]),
                     ("pay", &["card.charged"], &[]),
                     ("alert", &["eventgateway.delivery.deadLettered"], &[]),
                 ],
