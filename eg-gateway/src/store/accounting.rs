@@ -1,5 +1,5 @@
-//! The accounts: every accepted delivery is in exactly one state, and none is missing. Counters keep what retention
-//! deletes; everything else is counted when somebody asks.
+//! Computes the accounts: how many accepted deliveries of each space are in which state. Counters remember the rows
+//! that retention has deleted; existing rows are counted on request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,16 +12,16 @@ use rusqlite::{Connection, Row, params};
 use super::columns::Name;
 use super::{Store, StoreError};
 
-/// A counter of a space. Rows that still exist count as if they were retired: the accounts are the sum of both.
+/// A counter of a space. The accounts are the sums of the counters and of the rows that still exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counter {
-    /// Deliveries that were made.
+    /// Deliveries that were created.
     Accepted,
-    /// Events that had been accepted before.
+    /// Duplicates: events that had been accepted before.
     Duplicates,
     /// Deliveries in this state that retention has deleted.
     Retired(DeliveryState),
-    /// Those of the dead ones that were discarded.
+    /// Deleted dead letters that had been discarded.
     RetiredDiscarded,
 }
 
@@ -32,7 +32,7 @@ const COUNT: &str = "INSERT INTO counters (space, name, value) VALUES (?1, ?2, ?
     ON CONFLICT (space, name) DO UPDATE SET value = value + excluded.value";
 
 impl Counter {
-    /// Its name in the database.
+    /// Returns the name of the counter in the database.
     fn name(self) -> Cow<'static, str> {
         match self {
             Self::Accepted => Cow::Borrowed("accepted"),
@@ -42,7 +42,7 @@ impl Counter {
         }
     }
 
-    /// Where it counts.
+    /// Returns the field of `tally` that the counter adds to.
     fn of(self, tally: &mut Tally) -> &mut u64 {
         match self {
             Self::Accepted => &mut tally.accepted,
@@ -83,7 +83,7 @@ pub(super) fn count(connection: &Connection, space: &str, counter: Counter, by: 
 }
 
 impl Store {
-    /// The accounts of each space, at one moment.
+    /// Returns the accounts of each space, all of the same moment.
     pub(crate) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
         self.read(tallies).await
     }
@@ -106,7 +106,7 @@ pub(crate) fn tallies(connection: &Connection) -> rusqlite::Result<BTreeMap<Stri
     Ok(tallies)
 }
 
-/// Adds the `value` of each row to where `counter` counts in its `space`.
+/// Adds the `value` of each row to the tally of its `space`, in the field of `counter`.
 fn add(
     connection: &Connection,
     tallies: &mut BTreeMap<String, Tally>,

@@ -1,4 +1,4 @@
-//! How much waits, and how much was given up.
+//! Counts the waiting deliveries and the dead letters, for the metrics.
 
 use rusqlite::Connection;
 
@@ -9,9 +9,9 @@ use super::{Store, StoreError};
 pub(crate) struct Backlog {
     /// Pending or in flight.
     pub(crate) deliveries: i64,
-    /// When the age of the oldest pending delivery began, in milliseconds since the epoch.
+    /// The time from which the age of the oldest pending delivery is counted, in milliseconds since the epoch.
     pub(crate) oldest: Option<i64>,
-    /// Dead letters by space, without those that were discarded.
+    /// Dead letters by space, except discarded ones.
     pub(crate) dead: Vec<(String, i64)>,
 }
 

@@ -1,5 +1,5 @@
-//! How values of the history's types stand in columns: names as text, times and durations as milliseconds, JSON as
-//! bytes. Which column holds what is for the queries.
+//! Converts the history's types to and from columns: names as text, times and durations as milliseconds, JSON as
+//! bytes. The queries decide which column holds which value.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl FromSql for Millis {
     }
 }
 
-/// A column that holds JSON, as it was stored.
+/// A column that holds JSON, unchanged.
 #[derive(Debug)]
 pub(super) struct Json(pub(super) Box<RawValue>);
 
@@ -54,7 +54,7 @@ impl FromSql for Json {
     }
 }
 
-/// A column whose absence is `NULL`.
+/// A column that may be `NULL`.
 pub(super) fn optional<T: FromSql, V>(
     row: &Row<'_>,
     column: &str,

@@ -1,4 +1,4 @@
-//! The configuration: loaded whole at start, changed by resources.
+//! Stores the configuration: it is loaded as a whole at start and changed resource by resource.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ const BURY: &str = "UPDATE deliveries SET state = 'dead', ended_at = ?3, reason 
     WHERE space = ?1 AND subscription_id = ?2 AND state = 'pending'";
 
 impl Store {
-    /// All resources.
+    /// Returns all resources.
     pub(crate) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
         self.read(load).await
     }
 
-    /// Keeps changes, all or none. The pending deliveries of a deleted or disabled subscription become dead letters with
-    /// it.
+    /// Stores all the changes or none. The pending deliveries of a deleted or disabled subscription become dead
+    /// letters in the same transaction.
     pub(crate) async fn change(&self, changes: Vec<Change>, now: i64) -> Result<(), StoreError> {
         let apply = move |connection: &Connection| {
             changes.iter().try_for_each(|change| apply(connection, change, now))
@@ -32,7 +32,7 @@ impl Store {
     }
 }
 
-/// All resources.
+/// Returns all resources.
 pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Catalog> {
     let mut catalog = Catalog::default();
     let mut statement = connection.prepare("SELECT kind, body FROM config")?;

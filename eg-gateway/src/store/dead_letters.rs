@@ -1,4 +1,4 @@
-//! The deliveries that were given up, with their events and history: reading, trying again, discarding.
+//! Reads, redrives and discards the deliveries that were given up, with their events and attempts.
 
 use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -7,18 +7,18 @@ use super::columns::{Json, Millis, Name, Time, optional};
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 
-/// Which dead letters to read: those of one space, the newest first.
+/// Selects the dead letters of one space to read, the newest first.
 #[derive(Debug, Clone)]
 pub(crate) struct DeadLetterQuery {
     pub(crate) space: String,
-    /// Those that were given up in this way.
+    /// Only deliveries that were given up in this way.
     pub(crate) loss: Loss,
-    /// Only those older than this one.
+    /// Only deliveries older than this one.
     pub(crate) before: Option<i64>,
     pub(crate) limit: u32,
 }
 
-/// Which deliveries that were given up: all dead ones of a space, or one, dead or expired.
+/// Selects given-up deliveries: all dead ones of a space, or a single one, dead or expired.
 #[derive(Debug, Clone)]
 pub(crate) struct GivenUp {
     pub(crate) space: String,
@@ -28,10 +28,10 @@ pub(crate) struct GivenUp {
 /// The result of redriving deliveries.
 #[derive(Debug, Default)]
 pub(crate) struct Redrive {
-    /// Where deliveries are due again.
+    /// The lanes in which deliveries are due again.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) redriven: usize,
-    /// Those that stay as they are, because their subscription is gone or disabled.
+    /// Deliveries left unchanged because their subscription is deleted or disabled.
     pub(crate) skipped: usize,
 }
 
@@ -43,7 +43,7 @@ const LETTER: &str = "
 
 const HISTORY: &str = "SELECT number, started_at, duration_ms, outcome, error FROM attempts WHERE delivery = ?1 ORDER BY number";
 
-// One at a time per key: parked when another one is unfinished.
+// Only one delivery for each key may be due. This one is parked if another one is unfinished.
 const REDRIVE: &str = "
     UPDATE deliveries AS d
     SET state = 'pending', failures = 0, since = ?2, ended_at = NULL, reason = NULL,
@@ -53,14 +53,14 @@ const REDRIVE: &str = "
             AND o.order_key = d.order_key AND o.order_key IS NOT NULL AND o.state IN ('pending', 'in_flight')), NULL, ?2)
     WHERE seq = ?1";
 
-/// How many rows one transaction changes at most, so that others do not wait long.
+/// Maximum number of rows that one transaction changes, so that other writes do not wait long.
 const BATCH: i64 = 500;
 
 impl Store {
     /// Reads dead letters.
     pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<DeadLetterPage, StoreError> {
         self.read(move |connection| {
-            // Each spelled out, so that its index is used.
+            // Each state is spelled out, so that SQLite uses its index.
             let state = match query.loss {
                 Loss::Dead => "d.state = 'dead'",
                 Loss::Expired => "d.state = 'expired'",
@@ -80,7 +80,7 @@ impl Store {
         .await
     }
 
-    /// Reads one delivery that was given up and not discarded.
+    /// Reads one delivery that was given up and has not been discarded.
     pub(crate) async fn dead_letter(
         &self,
         space: String,
@@ -97,7 +97,8 @@ impl Store {
         .await
     }
 
-    /// Makes deliveries due again, with all their attempts before them, `payload` taking the place of the event.
+    /// Makes deliveries due again, with all their attempts still available. `payload`, if there is one, replaces the
+    /// event.
     pub(crate) async fn redrive(
         &self,
         which: GivenUp,
@@ -125,7 +126,7 @@ impl Store {
         }
     }
 
-    /// Takes deliveries off the list for good; what happened to them stays on record. Returns how many.
+    /// Discards deliveries: removes them from the list of dead letters but keeps their history. Returns how many.
     pub(crate) async fn discard(&self, which: GivenUp, now: i64) -> Result<usize, StoreError> {
         let discard = move |connection: &Connection| match which.one {
             Some(one) => connection.execute(
@@ -147,7 +148,7 @@ impl Store {
 struct Letter {
     delivery: i64,
     lane: Lane,
-    /// Whether its subscription still takes deliveries.
+    /// Whether its subscription exists and is enabled.
     possible: bool,
 }
 
@@ -181,7 +182,7 @@ fn given_up(connection: &Connection, which: &GivenUp, after: i64) -> rusqlite::R
     }
 }
 
-/// Redrives a batch; the last of it, unless nothing is left.
+/// Redrives a batch. Returns its last delivery, or `None` if nothing is left.
 fn redrive(
     connection: &Connection,
     letters: Vec<Letter>,
@@ -205,7 +206,7 @@ fn redrive(
     Ok((total, last))
 }
 
-/// A dead letter without its attempts.
+/// Reads a dead letter without its attempts.
 fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
     Ok(DeadLetter {
         dead_letter_id: row.get("seq")?,
@@ -228,7 +229,7 @@ fn with_history(connection: &Connection, mut letter: DeadLetter) -> rusqlite::Re
     Ok(letter)
 }
 
-/// The attempts of a delivery.
+/// Returns the attempts of a delivery.
 pub(super) fn attempts(connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<Attempt>> {
     let attempt = |row: &Row<'_>| {
         Ok(Attempt {

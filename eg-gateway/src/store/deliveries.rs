@@ -1,4 +1,5 @@
-//! The states of deliveries: claiming what is due, moving on what was attempted, starting over after a stop.
+//! Moves deliveries from state to state: claims due ones, records the ends of attempts and recovers interrupted ones
+//! at start. `decide` determines the next state.
 
 use std::time::Duration;
 
@@ -22,12 +23,12 @@ pub(crate) struct Claimed {
     pub(crate) subscription_id: String,
     pub(crate) event_id: String,
     pub(crate) event_type: String,
-    /// When its age began, in milliseconds since the epoch.
+    /// The time from which its age is counted, in milliseconds since the epoch.
     pub(crate) since: i64,
     pub(crate) ordered: bool,
-    /// The replay that made it.
+    /// The replay that created it.
     pub(crate) replay: Option<String>,
-    /// The JSON that the function gets.
+    /// The JSON that the function receives.
     pub(crate) json: Vec<u8>,
 }
 
@@ -48,7 +49,8 @@ pub(crate) struct Claim {
     pub(crate) lane: Lane,
     pub(crate) claimed: Vec<Claimed>,
     pub(crate) ended: Vec<Ended>,
-    /// When the next delivery of the lane is due; `None` when nothing waits but for another one.
+    /// When the next delivery of the lane is due. `None` if no delivery has a due time: parked ones wait for another
+    /// delivery.
     pub(crate) next_due: Option<i64>,
 }
 
@@ -59,13 +61,13 @@ pub(crate) struct Finish {
     pub(crate) attempt: u32,
     pub(crate) duration: Duration,
     pub(crate) next: Next,
-    /// Whether others may wait for it.
+    /// Whether other deliveries may be waiting for this one.
     pub(crate) ordered: bool,
     /// Milliseconds since the epoch.
     pub(crate) now: i64,
 }
 
-/// The columns that [`due`] reads, in that order: this is the query that runs most often.
+/// The columns that [`due`] reads, in that order. This query runs more often than any other.
 pub(super) const DUE: &str = "
     SELECT d.seq, d.attempts, d.failures, d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
            coalesce(d.payload, e.event),
@@ -80,7 +82,7 @@ const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries
 
 const END: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
 
-// The first unfinished one with the same key, if it is parked.
+// Selects the first unfinished delivery with the same key, if it is parked.
 const PROMOTE: &str = "
     UPDATE deliveries SET due_at = ?2
     WHERE state = 'pending' AND due_at IS NULL AND seq = (
@@ -90,14 +92,14 @@ const PROMOTE: &str = "
         ORDER BY n.seq LIMIT 1)";
 
 impl Store {
-    /// When the next delivery is due, for each lane in which one waits.
+    /// Returns when the next delivery is due, for each lane with a waiting delivery.
     pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, i64)>, StoreError> {
         self.writer.run(lanes).await
     }
 
-    /// Begins the next attempt of deliveries that are due at `now` and that `gate` lets through, at most so many of
-    /// each lane, and no more once their payloads exceed `bytes`. They are in flight when this returns. The events are the
-    /// notices of the deliveries that were given up.
+    /// Begins the next attempt of deliveries that are due at `now` and that `gate` lets through: at most the given
+    /// number for each lane, and no more once their payloads exceed `bytes`. They are in flight when this returns.
+    /// The returned events are the notices of the deliveries that were given up.
     pub(crate) async fn claim(
         &self,
         lanes: Vec<(Lane, usize)>,
@@ -117,7 +119,8 @@ impl Store {
         self.writer.run(claim).await
     }
 
-    /// Records how attempts ended and what follows from that. Returns the notices of the deliveries that were given up.
+    /// Records the outcomes of attempts and the new states of their deliveries. Returns the notices of the deliveries
+    /// that were given up.
     pub(crate) async fn finish(
         &self,
         finishes: Vec<Finish>,
@@ -137,7 +140,7 @@ impl Store {
     }
 }
 
-/// When the next delivery is due, for each lane in which one waits.
+/// Returns when the next delivery is due, for each lane with a waiting delivery.
 pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, i64)>> {
     let mut statement = connection.prepare(
         "SELECT space, function_id, min(due_at) AS due_at FROM deliveries
@@ -149,7 +152,7 @@ pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, i64)
     statement.query_map([], lane)?.collect()
 }
 
-/// Claims in one lane; takes what it claims off `bytes`.
+/// Claims deliveries of one lane and subtracts their payloads from `bytes`.
 pub(crate) fn claim_lane(
     connection: &Connection,
     lane: Lane,
@@ -210,7 +213,7 @@ pub(crate) fn claim_lane(
     Ok(Claim { lane, claimed, ended, next_due })
 }
 
-/// The next attempt of a due delivery, and whether its subscription still exists.
+/// Reads the next attempt of a due delivery, and whether its subscription still exists.
 fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, bool)> {
     let claimed = Claimed {
         delivery: row.get(0)?,
@@ -227,7 +230,7 @@ fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, bool)> {
     Ok((claimed, row.get(10)?))
 }
 
-/// Ends a delivery without an attempt, and lets the next in order go.
+/// Ends a delivery without an attempt. If it was ordered, the next one with its key becomes due.
 pub(super) fn end(
     connection: &Connection,
     delivery: i64,
@@ -241,7 +244,7 @@ pub(super) fn end(
     if ordered { promote(connection, delivery, now) } else { Ok(()) }
 }
 
-/// Writes the end of an attempt.
+/// Writes the outcome of an attempt and the new state of its delivery.
 pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqlite::Result<()> {
     let Finish { delivery, attempt, duration, next, ordered, now } = finish;
     let (outcome, error) = match next {
@@ -277,13 +280,13 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
     if *ordered { promote(connection, *delivery, *now) } else { Ok(()) }
 }
 
-/// Makes the next delivery with the same key due, now that one has ended.
+/// Makes the next delivery with the same key due, after one has ended.
 fn promote(connection: &Connection, ended: i64, now: i64) -> rusqlite::Result<()> {
     connection.prepare_cached(PROMOTE)?.execute(params![ended, now])?;
     Ok(())
 }
 
-/// Puts what was in flight back in line.
+/// Makes deliveries that were in flight pending again, due at `now`.
 pub(crate) fn recover(connection: &mut Connection, now: i64) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     transaction.execute(

@@ -1,4 +1,5 @@
-//! Accepting events, and the deliveries that follow from them.
+//! Accepts events: writes each event and its deliveries in one transaction. The caller decides which deliveries an
+//! event has.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,18 +12,18 @@ use super::{Store, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
 
-/// What accepting came to.
+/// The result of accepting an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accepted {
     New,
-    /// It was accepted before; nothing follows from this one.
+    /// The event was accepted before; this one is not stored.
     Duplicate,
 }
 
 const DUPLICATE: &str = "SELECT EXISTS (SELECT 1 FROM events WHERE space = ?1 AND id = ?2 AND source = ?3
     AND type = ?4 AND method = ?5 AND path = ?6 AND accepted_at > ?7)";
 
-// Parked while an earlier one with its key is unfinished.
+// A delivery is parked while an earlier one with its key is unfinished.
 const DELIVERY: &str = "
     INSERT INTO deliveries (event, space, subscription_id, function_id, state, since, due_at, order_key, replay,
                             ended_at, reason)
@@ -33,11 +34,11 @@ const DELIVERY: &str = "
             ?7, ?8, iif(?5 = 'pending', NULL, ?6), ?9)";
 
 impl Store {
-    /// Returns once all the events and their deliveries are on disk; when it fails, none of them is.
+    /// Stores events and their deliveries, all or none. Returns once they are on disk.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] or [`StoreError::Full`] at once when too much waits or is stored already; otherwise when
-    /// the disk fails. Then they do not count as accepted.
+    /// Returns [`StoreError::Busy`] or [`StoreError::Full`] at once if too many writes are waiting or the store is
+    /// full, and another error if the disk fails. In each case no event counts as accepted.
     pub(crate) async fn accept(&self, events: Arc<[NewEvent]>) -> Result<Vec<Accepted>, StoreError> {
         if self.is_full() {
             return Err(StoreError::Full);
@@ -48,7 +49,7 @@ impl Store {
     }
 }
 
-/// Writes an event and its deliveries, and what tells of it, unless it is a duplicate.
+/// Writes an event, its deliveries and its notices, unless the event is a duplicate.
 pub(crate) fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Accepted> {
     if let Some(since) = event.unique_since {
         let NewEvent { event, origin: Origin { space, method, path, .. }, .. } = event;
@@ -85,13 +86,13 @@ fn store(connection: &Connection, new: &NewEvent) -> rusqlite::Result<()> {
     add_deliveries(connection, event, space, intakes, *accepted_at, None)
 }
 
-/// The clause that does not match, as JSON: the reason of a filtered delivery.
+/// Returns the clause that does not match, as JSON: the reason of a filtered delivery.
 fn clause(mismatch: &Mismatch) -> rusqlite::Result<Cow<'static, str>> {
     let json = serde_json::to_string(mismatch);
     json.map(Cow::Owned).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// Writes the deliveries that follow from an event or its replay. Each of them counts as accepted.
+/// Writes the deliveries of an event or of its replay. Each of them counts as accepted.
 pub(super) fn add_deliveries(
     connection: &Connection,
     event: i64,

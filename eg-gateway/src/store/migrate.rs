@@ -1,13 +1,14 @@
-//! Migrates databases of earlier formats, one format at a time, each in one transaction: a crash leaves the format that
-//! was there before. `schema` has the current format.
+//! Migrates databases of earlier formats, one format at a time. Each step is one transaction, so a crash leaves the
+//! previous format intact. `schema` has the current format.
 
 use rusqlite::Connection;
 
 use super::schema::{ADDED_IN_2, DELIVERIES};
 
-/// The first format knew no order, no replay, no expiry and no filters; its deliveries are as old as their events.
+/// Migrates from the first format, which had no order, replay, expiry or filters. Its deliveries become as old as
+/// their events.
 pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
-    // References name tables, and a table is replaced by one of the same name.
+    // Foreign keys refer to tables by name, and each table is replaced by one of the same name.
     connection.pragma_update(None, "foreign_keys", "OFF")?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(&format!(
@@ -30,8 +31,9 @@ pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The second format checked states with `IN (…)`; the third does it with `OR`, which is much faster. No row changes, so
-/// only the text of the tables is replaced, by the procedure in <https://sqlite.org/lang_altertable.html#otheralter>.
+/// Migrates from the second format, which checked states with `IN (…)`. The third uses `OR`, which is much faster. No
+/// row changes, so only the text of the tables is replaced, by the procedure in
+/// <https://sqlite.org/lang_altertable.html#otheralter>.
 pub(super) fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let version: i64 = transaction.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
@@ -79,7 +81,7 @@ mod tests {
         assert_eq!(kept, "expired");
     }
 
-    /// In release builds too.
+    /// Holds in release builds too.
     #[test]
     fn a_new_database_checks_states() {
         let dir = tempfile::tempdir().unwrap();
@@ -92,7 +94,8 @@ mod tests {
         assert_checks(&connection);
     }
 
-    /// Checks that the database refuses unknown states, and does so without lists. Delivery 1 ends as expired.
+    /// Checks that the database refuses unknown states, and that its checks contain no lists. Delivery 1 ends as
+    /// expired.
     fn assert_checks(connection: &Connection) {
         let slow: i64 = connection
             .query_row(
@@ -111,7 +114,7 @@ mod tests {
         }
     }
 
-    /// What a gateway of the first format left behind: one delivery of each state, with history.
+    /// A database as a gateway of the first format left it: one delivery in each state, with attempts.
     const FORMAT_1: &str = "
         CREATE TABLE config (kind TEXT NOT NULL, space TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
             PRIMARY KEY (kind, space, id)) STRICT, WITHOUT ROWID;

@@ -1,25 +1,25 @@
-//! What the gateway keeps on disk: configuration, accepted events, and the deliveries that follow from them, in one
-//! SQLite database. Decides nothing: `decide` decides what a row becomes, and the result is handed in.
+//! Keeps configuration, accepted events and their deliveries in one SQLite database. Makes no decisions: `decide`
+//! determines what a row becomes, and callers pass the result in.
 //!
-//! # What always holds
+//! # Invariants
 //! 1. An event is acknowledged only after the transaction that holds it *and one delivery for each matched
 //!    subscription* is on disk (WAL, `synchronous=FULL`). A failed commit acknowledges nothing.
-//! 2. A delivery is in exactly one state: `pending` (due at `due_at`; without that, after an earlier one with its
-//!    `order_key`), `in_flight` (its attempt number `attempts` has no outcome yet), `delivered`, or `dead`, `expired` or
-//!    `filtered` (with a reason). Events and attempts are never deleted by a change of state.
-//! 3. An attempt has its row before the function is called, and gets its outcome in the transaction that moves the
-//!    delivery on.
-//! 4. At start nothing is in flight: what was, when the process ended, is pending and due at once. So an attempt may be
-//!    repeated, and none is forgotten.
-//! 5. A delivery of a subscription that no longer exists is never attempted: it becomes dead, with that reason.
+//! 2. A delivery is in exactly one state: `pending` (due at `due_at`; without a due time, it is parked until an earlier
+//!    one with its `order_key` ends), `in_flight` (its attempt number `attempts` has no outcome yet), `delivered`, or
+//!    `dead`, `expired` or `filtered` (with a reason). A change of state never deletes events or attempts.
+//! 3. An attempt is recorded before the function is called. Its outcome is written in the transaction that changes the
+//!    state of the delivery.
+//! 4. At start no delivery is in flight: those that were in flight when the process ended become pending and due at
+//!    once. So an attempt may be repeated, but no delivery is forgotten.
+//! 5. A delivery of a deleted subscription is never attempted: it becomes dead, with that reason.
 //! 6. Of the unfinished deliveries of a subscription that share an `order_key`, exactly one is in flight or has a
 //!    `due_at`.
-//! 7. The counter `accepted` grows in the transaction that makes deliveries; what retention deletes is added to a
-//!    `retired` counter in the transaction that deletes it. So the accounts of `accounting` balance at any moment.
-//! 8. All writes go through one thread, in the order they were asked for. One process owns the directory (`lock`).
+//! 7. The counter `accepted` grows in the transaction that creates deliveries. The rows that retention deletes are added
+//!    to a `retired` counter in the same transaction. So the accounts of `accounting` balance at any moment.
+//! 8. All writes run on one thread, in the order of the calls. One process owns the directory (`lock`).
 //!
-//! # Assumed of the disk
-//! `fsync` that returned keeps the data; a torn write within the write-ahead log is found by its checksums.
+//! # Assumptions about the disk
+//! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums.
 
 pub(crate) mod accounting;
 mod backlog;
@@ -60,29 +60,29 @@ pub(crate) use search::EventQuery;
 pub(crate) struct Store {
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
-    /// Retention could not make room.
+    /// Whether retention failed to make room.
     full: Arc<AtomicBool>,
-    // Held as long as the store is open; the operating system lets go of it when the process ends in any way.
+    // Held as long as the store is open. The operating system releases it when the process ends, however it ends.
     lock: Arc<File>,
 }
 
-/// An open store and what its writer works with: whoever holds this takes writes from the queue and commits them.
+/// An open store without its writer thread. The holder takes writes from the queue and commits them.
 pub(crate) struct Idle {
     pub(crate) store: Store,
     pub(crate) connection: Connection,
     pub(crate) queue: Queue,
 }
 
-/// Why the store cannot be opened or did not do what was asked.
+/// The reason why the store could not be opened or an operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The directory or a file in it cannot be made or read.
+    /// The directory or a file in it cannot be created or read.
     #[error("{}: {reason}", path.display())]
     File {
-        /// What could not be opened.
+        /// The path that could not be opened.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         reason: String,
     },
     /// Another process has this store open.
@@ -95,16 +95,16 @@ pub enum StoreError {
         path: PathBuf,
         /// Its format.
         found: i64,
-        /// The newest format known here.
+        /// The newest format that this version can read.
         known: i64,
     },
     /// SQLite refused an operation.
     #[error("the store failed: {0}")]
     Sqlite(String),
-    /// More writes are waiting than the store can take up.
+    /// Too many writes are waiting.
     #[error("the store is busy; try again")]
     Busy,
-    /// The store has reached its limit in bytes, and all that it holds is still needed.
+    /// The store has reached its size limit, and everything in it is still needed.
     #[error(
         "the store is full of events that are not over: let functions catch up, redrive or discard dead letters, or \
              raise the limit"
@@ -122,17 +122,17 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl Store {
-    /// Opens the store in `dir`, which is made if need be, and puts what was in flight back in line, due at `now`
-    /// (milliseconds since the epoch).
+    /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
+    /// pending, due at `now` (milliseconds since the epoch).
     ///
-    /// Blocks; not for use on an async thread.
+    /// Blocks; do not call it on an async thread.
     pub(crate) fn open(dir: &Path, now: i64) -> Result<Self, StoreError> {
         let Idle { store, connection, queue } = Self::open_idle(dir, now)?;
         store.writer.start(connection, queue)?;
         Ok(store)
     }
 
-    /// Opens the store without the thread that writes.
+    /// Opens the store without starting the writer thread.
     pub(crate) fn open_idle(dir: &Path, now: i64) -> Result<Idle, StoreError> {
         let file_error =
             |path: &Path, e: &io::Error| StoreError::File { path: path.to_owned(), reason: e.to_string() };
@@ -146,7 +146,7 @@ impl Store {
             TryLockError::Error(e) => file_error(&lock_path, &e),
         })?;
         let path = dir.join("event-gateway.db");
-        // SQLite gives its other files the mode of this one.
+        // SQLite creates its other files with the mode of this one.
         private_file(&path).map_err(|e| file_error(&path, &e))?;
         let mut connection = schema::open(&path)?;
         deliveries::recover(&mut connection, now)?;
@@ -156,12 +156,12 @@ impl Store {
         Ok(Idle { store, connection, queue })
     }
 
-    /// Whether nothing more is accepted.
+    /// Returns whether the store is full and accepts no more events.
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Runs a query beside the writes.
+    /// Runs a query concurrently with the writes.
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -171,7 +171,7 @@ impl Store {
         tokio::task::spawn_blocking(run).await.map_err(|e| StoreError::Sqlite(e.to_string()))?
     }
 
-    /// Does any write, for tests that do what the store itself does not.
+    /// Runs any write, for tests that need one that the store does not offer.
     #[cfg(test)]
     pub(crate) async fn write<T: Send + 'static>(
         &self,
@@ -180,15 +180,15 @@ impl Store {
         self.writer.run(work).await
     }
 
-    /// Finishes the writes that were asked for and closes the database.
+    /// Finishes the queued writes and closes the database.
     pub(crate) async fn close(self) {
         self.writer.stop().await;
-        // Clones may live on in tasks that are just ending; without the writer they change nothing.
+        // Clones may still exist in tasks that are ending. Without the writer they cannot change anything.
         let _ = self.lock.unlock();
     }
 }
 
-/// Opens or makes a file that only its owner can read.
+/// Opens or creates a file that only its owner can read.
 fn private_file(path: &Path) -> io::Result<File> {
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;

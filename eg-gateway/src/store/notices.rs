@@ -1,5 +1,5 @@
-//! Writes the `deadLettered` events of deliveries that are given up, in the transaction that gives them up: so each is
-//! written once, whatever happens next. They hold plain values only, so nothing here can call the store.
+//! Writes the `deadLettered` events of given-up deliveries in the transaction that gives them up, so each is written
+//! exactly once. Notices hold plain values only and cannot call the store.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{self, Call, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
 
-/// Makes the events that report given-up deliveries to those who subscribed to them. Given-up deliveries of system events
-/// produce none.
+/// Creates the events that report given-up deliveries to subscribers. Given-up deliveries of system events produce
+/// none.
 #[derive(Clone)]
 pub(crate) struct Notices {
     pub(crate) snapshot: Arc<Snapshot>,
@@ -32,7 +32,7 @@ struct LostDelivery {
     function: String,
     subscription: String,
     event_type: String,
-    /// The JSON that the function got, or would have got.
+    /// The JSON that the function received or would have received.
     json: Vec<u8>,
     attempts: u32,
     loss: Loss,

@@ -1,4 +1,4 @@
-//! Replaying stored events: new deliveries of old events, to subscriptions as they are now.
+//! Replays stored events: creates new deliveries of old events. The caller names the subscriptions that receive them.
 
 use eg_sdk::history::ReplayRequest;
 use rusqlite::{Connection, Row, named_params};
@@ -9,11 +9,11 @@ use crate::clock;
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 
-/// Which events of a space to replay.
+/// Selects the events of a space to replay.
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
     pub(crate) space: String,
-    /// Its `subscription_id` is the caller's concern.
+    /// The store ignores its `subscription_id`; the caller applies it.
     pub(crate) request: ReplayRequest,
 }
 
@@ -27,20 +27,20 @@ pub(crate) struct StoredEvent {
     pub(crate) json: Vec<u8>,
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
     pub(crate) events: usize,
     pub(crate) deliveries: usize,
-    /// Those of the deliveries that a filter ended at once.
+    /// Deliveries that a filter ended at once.
     pub(crate) filtered: usize,
-    /// Those that were dead at once.
+    /// Deliveries that became dead letters at once.
     pub(crate) dead: usize,
-    /// Where deliveries are due.
+    /// The lanes in which deliveries are due.
     pub(crate) lanes: Vec<Lane>,
 }
 
-/// How many events one transaction replays, so that others do not wait long.
+/// Maximum number of events that one transaction replays, so that other writes do not wait long.
 const BATCH: i64 = 100;
 
 const EVENTS: &str = "
@@ -51,8 +51,8 @@ const EVENTS: &str = "
     ORDER BY seq LIMIT :limit";
 
 impl Store {
-    /// Makes a delivery for each event in the range and each subscription that `intakes` names for it. They carry
-    /// the name of the replay. Events that are accepted meanwhile are not in the range.
+    /// Creates a delivery for each event in the range and each subscription that `intakes` returns for it. The
+    /// deliveries carry the name of the replay. Events that are accepted meanwhile are not replayed.
     pub(crate) async fn replay(
         &self,
         range: Range,
@@ -116,7 +116,7 @@ fn add(
 ) -> rusqlite::Result<Replayed> {
     let mut batch = Replayed { events: events.len(), ..Replayed::default() };
     for event in events {
-        // Retention may have come first.
+        // Retention may have deleted the event meanwhile.
         let mut there = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE seq = ?1)")?;
         if !there.query_row([event.seq], |row| row.get(0))? {
             continue;

@@ -1,5 +1,5 @@
-//! Expires deliveries that waited too long, and deletes events that are over. Never deletes events with unfinished
-//! deliveries, or with dead letters that nobody discarded.
+//! Expires deliveries that waited too long, and deletes finished events. Events with unfinished deliveries, or with
+//! dead letters that nobody discarded, are never deleted.
 
 use std::sync::atomic::Ordering;
 
@@ -15,17 +15,17 @@ use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::Gate;
 use crate::decide::gate::{Candidate, Gatekeeper};
 
-/// How many rows one transaction looks at, so that others do not wait long.
+/// Maximum number of rows that one transaction visits, so that other writes do not wait long.
 const BATCH: i64 = 200;
 
 /// How much the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Events accepted before this time are forgotten, once they are over.
+    /// Finished events accepted before this time are deleted.
     pub(crate) older_than: i64,
-    /// When the store has more bytes, events accepted before `needed_since` are forgotten too, the oldest first.
+    /// If the store is larger, finished events accepted before `needed_since` are deleted too, the oldest first.
     pub(crate) bytes: u64,
-    /// Events since then are needed to recognise duplicates.
+    /// Events accepted since this time are needed to recognise duplicates.
     pub(crate) needed_since: i64,
 }
 
@@ -42,8 +42,8 @@ type Place = (i64, i64);
 const START: Place = (i64::MIN, 0);
 
 impl Store {
-    /// Ends a batch of the deliveries of a subscription that are older than `since` and too old for `gate`. The events are
-    /// their notices.
+    /// Ends a batch of a subscription's deliveries that are older than `since` and too old for `gate`. The returned
+    /// events are their notices.
     pub(crate) async fn expire(
         &self,
         space: String,
@@ -61,8 +61,8 @@ impl Store {
         self.writer.run(expire).await
     }
 
-    /// Forgets what is over and beyond the limits. Returns how many events. When that is not enough, the store is
-    /// full: it accepts nothing until it has room again.
+    /// Deletes finished events that exceed the limits and returns how many. If that does not make enough room, the
+    /// store is full and accepts no events until it has room again.
     pub(crate) async fn retain(&self, limits: Limits) -> Result<usize, StoreError> {
         let (mut forgotten, mut after) = (0, START);
         loop {
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-/// Ends deliveries that waited too long.
+/// Expires a batch of deliveries that waited too long.
 pub(crate) fn expire_batch(
     connection: &Connection,
     space: &str,
@@ -127,8 +127,8 @@ pub(crate) fn expire_batch(
     Ok(ended)
 }
 
-/// Forgets a batch of events that are over and were accepted before a time. Returns how many, and the last of them
-/// unless nothing is left.
+/// Deletes a batch of finished events that were accepted before a time. Returns how many, and the last of them unless
+/// nothing is left.
 pub(crate) fn forget(
     connection: &Connection,
     after: Place,
@@ -165,7 +165,7 @@ pub(crate) fn forget(
     Ok((events.len(), events.last().copied()))
 }
 
-/// Bytes in use; pages that were freed are not.
+/// Returns the bytes in use, without freed pages.
 fn size(connection: &Connection) -> rusqlite::Result<u64> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
     let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);

@@ -1,4 +1,4 @@
-//! The tables, and how the database is opened. Changing a table means a new format and a migration in `migrate`.
+//! Defines the tables and opens the database. A changed table requires a new format and a migration in `migrate`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, migrate};
 
-/// `PRAGMA user_version` of the databases written here.
+/// `PRAGMA user_version` of the databases that this version writes.
 pub(super) const FORMAT: i64 = 3;
 
-// The checks are written with OR, which costs 1.5 % of the instructions that SQLite spends on accepting, claiming and
-// finishing a delivery. With IN (…) it would be 106 %, because SQLite builds a table for a list of more than two in each
-// statement.
+// The checks use OR and cost 1.5 % of the instructions that SQLite spends on accepting, claiming and finishing a
+// delivery. With IN (…) they would cost 106 %, because SQLite builds a table in each statement for a list of more
+// than two.
 const TABLES: &str = "
 CREATE TABLE config (
     kind TEXT NOT NULL, space TEXT NOT NULL, id TEXT NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE deliveries (
 ) STRICT;
 ";
 
-/// What the second format added, beside columns.
+/// Indexes and tables that the second format added.
 pub(super) const ADDED_IN_2: &str = "
 CREATE TABLE counters (space TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (space, name))
     STRICT, WITHOUT ROWID;
@@ -75,19 +75,20 @@ CREATE INDEX deliveries_ordered ON deliveries (space, subscription_id, order_key
 CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
-/// Pages of the database that the writer keeps in memory. Ids are random, so an index over them is touched everywhere.
+/// Database pages that the writer keeps in memory. Ids are random, so writes touch all parts of an index over them.
 const CACHE_KIB: i64 = 64 * 1024;
 
-/// How much the write-ahead log grows before it is carried over. A page that many transactions changed is carried over
-/// once; a log of this size is read in a moment at the next start.
+/// Size of the write-ahead log at which it is copied into the database. A page that many transactions changed is
+/// copied once. A log of this size is read quickly at the next start.
 const CHECKPOINT_PAGES: i64 = 4096;
 
-/// Opens the database for writing, and makes its tables when it is new.
+/// Opens the database for writing, and creates its tables if it is new.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(Duration::from_secs(5))?;
-    // Otherwise SQLite compiles some statements anew whenever another value is bound: the values might allow a better plan.
+    // Otherwise SQLite recompiles some statements whenever another value is bound, because it might allow a better
+    // plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -125,8 +126,8 @@ mod tests {
     use super::super::deliveries::DUE;
     use super::*;
 
-    /// SQLite once compiled the query that loads due deliveries anew for almost every claim, because another limit might
-    /// allow another plan. That was a tenth of the instructions of a delivery.
+    /// SQLite used to recompile the query that loads due deliveries for almost every claim, because another limit
+    /// might allow another plan. That took a tenth of the instructions of a delivery.
     #[test]
     fn statements_are_compiled_once() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Reading events: lists by attributes, time and text, and what happened to one of them.
+//! Reads stored events: lists them by attributes, time and text, and returns one with its deliveries and attempts.
 
 use eg_sdk::history::{AcceptedEvent, Delivery, DeliveryState, EventDetail, EventFilter, EventPage};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
@@ -8,15 +8,15 @@ use super::dead_letters::attempts;
 use super::{Store, StoreError};
 use crate::clock;
 
-/// How many events one request looks at. The next page begins after them.
+/// Maximum number of events that one request examines. The next page begins after them.
 const SCANNED: i64 = 100_000;
 
-/// Which events of a space to list, the newest first.
+/// Selects the events of a space to list, the newest first.
 #[derive(Debug, Clone)]
 pub(crate) struct EventQuery {
     pub(crate) space: String,
     pub(crate) filter: EventFilter,
-    /// Only events before this one.
+    /// Only events that were accepted before this one.
     pub(crate) before: Option<i64>,
     pub(crate) limit: u32,
 }
@@ -45,7 +45,7 @@ impl Store {
         self.read(move |connection| list(connection, &query)).await
     }
 
-    /// The newest event with this id, and with this source if one is given, and what happened to it.
+    /// Returns the newest event with this id (and this source, if one is given), with its deliveries and attempts.
     pub(crate) async fn event(
         &self,
         space: String,
@@ -53,7 +53,7 @@ impl Store {
         source: Option<String>,
     ) -> Result<Option<EventDetail>, StoreError> {
         self.read(move |connection| {
-            // All the queries see the same moment.
+            // In one transaction, all queries see the same state.
             let connection = connection.unchecked_transaction()?;
             let parameters = named_params! { ":space": space, ":id": id, ":source": source };
             let found = connection
@@ -112,7 +112,7 @@ fn deliveries(connection: &Connection, event: i64) -> rusqlite::Result<Vec<Deliv
     Ok(found)
 }
 
-/// A delivery without its attempts.
+/// Reads a delivery without its attempts.
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let state = row.get::<_, Name<DeliveryState>>("state")?.0;
     let due_at = optional(row, "due_at", |Time(time)| time)?;

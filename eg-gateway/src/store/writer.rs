@@ -1,5 +1,5 @@
-//! The one thread that writes. Writes that wait at the same time share a transaction, and with it one fsync; each caller
-//! gets its answer only after that transaction is on disk.
+//! Runs all writes on one thread. Writes that wait at the same time share a transaction, and so one fsync; each
+//! caller gets its answer only after that transaction is on disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -10,13 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 
-/// How many writes may wait. Beyond that, emitters are asked to come back later.
+/// Maximum number of waiting writes. Beyond that, emitters are asked to retry later.
 const WAITING: usize = 1024;
 
-/// How many writes share a transaction at most: bounds how long the first of them waits for the last.
+/// Maximum number of writes in one transaction. It limits how long the first of them waits for the last.
 const GROUP: usize = 256;
 
-/// Hands writes to the thread. Clones share it.
+/// Sends writes to the thread. Clones share the thread.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     messages: mpsc::Sender<Message>,
@@ -28,11 +28,11 @@ enum Message {
     Stop,
 }
 
-/// A write on its way through the thread.
+/// A queued write and its result.
 trait Job: Send {
-    /// Does the write. Returns whether it succeeded.
+    /// Runs the write. Returns whether it succeeded.
     fn run(&mut self, transaction: &Connection) -> bool;
-    /// Gives the caller the result.
+    /// Sends the result to the caller.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -53,19 +53,19 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        // The caller may have gone away; the write counts all the same.
+        // The caller may have stopped waiting; the write is valid nevertheless.
         let _ = self.caller.send(committed.and(self.result));
     }
 }
 
 impl Writer {
-    /// A writer whose writes wait in the queue until somebody takes and commits them.
+    /// Returns a writer and the queue in which its writes wait to be committed.
     pub(super) fn new() -> (Self, Queue) {
         let (messages, waiting) = mpsc::channel(WAITING);
         (Self { messages, thread: Arc::default() }, Queue { waiting, stopped: false })
     }
 
-    /// Starts the thread that commits what waits in `queue`.
+    /// Starts the thread that commits the writes in `queue`.
     pub(super) fn start(&self, mut connection: Connection, mut queue: Queue) -> Result<(), StoreError> {
         let run = move || {
             while let Some(mut group) = queue.blocking_next() {
@@ -80,9 +80,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Does `work` in a transaction and returns once it is on disk. Waits when many writes are waiting.
+    /// Runs `work` in a transaction and returns once it is on disk. If the queue is full, it waits for room.
     ///
-    /// `work` is done once more, after what it did was taken back, when another write of its transaction fails.
+    /// If another write of its transaction fails, `work` is rolled back and runs once more.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -92,7 +92,7 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// The same, but refuses when too many writes are waiting.
+    /// Does the same as [`run`](Self::run), but returns [`StoreError::Busy`] if the queue is full.
     pub(super) async fn run_or_busy<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -105,10 +105,10 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Ends the thread, after the writes that were asked for before.
+    /// Ends the thread after the writes that are already queued.
     pub(super) async fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Fails only when the thread has ended already.
+        // Fails only if the thread has ended already.
         let _ = self.messages.send(Message::Stop).await;
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -116,7 +116,7 @@ impl Writer {
     }
 }
 
-/// `work` for the thread, and where its result arrives.
+/// Returns a message that makes the thread run `work`, and the receiver of the result.
 fn message<T: Send + 'static>(
     work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
 ) -> (Message, oneshot::Receiver<Result<T, StoreError>>) {
@@ -124,20 +124,21 @@ fn message<T: Send + 'static>(
     (Message::Write(Box::new(Write { work, result: Err(StoreError::Closed), caller })), answer)
 }
 
-/// The writes that wait.
+/// The waiting writes.
 pub(crate) struct Queue {
     waiting: mpsc::Receiver<Message>,
     stopped: bool,
 }
 
 impl Queue {
-    /// Waits for a write and takes all that wait with it. `None` after a stop, and when every writer is gone.
+    /// Waits for a write and takes it together with all other waiting ones. Returns `None` after a stop and when
+    /// every writer is dropped.
     fn blocking_next(&mut self) -> Option<Group> {
         let first = if self.stopped { None } else { self.waiting.blocking_recv() };
         self.group(first)
     }
 
-    /// The same for a task, which takes the place of the thread in a simulation.
+    /// Does the same for a task, which replaces the thread in a simulation.
     #[cfg(test)]
     pub(crate) async fn next(&mut self) -> Option<Group> {
         let first = if self.stopped { None } else { self.waiting.recv().await };
@@ -160,9 +161,9 @@ impl Queue {
 pub(crate) struct Group(Vec<Box<dyn Job>>);
 
 impl Group {
-    /// Writes all that succeed in one transaction. When the commit fails, none is written.
+    /// Runs the writes in one transaction and commits those that succeed. If the commit fails, none is written.
     pub(crate) fn commit(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
-        // Failing writes are rare, so each gets a savepoint of its own only once one of them did fail.
+        // Failing writes are rare, so writes get their own savepoints only after one of them has failed.
         let committed = together(connection, &mut self.0)
             .and_then(|done| if done { Ok(()) } else { one_by_one(connection, &mut self.0) });
         if let Err(error) = &committed {
@@ -171,7 +172,7 @@ impl Group {
         committed
     }
 
-    /// Gives each caller the result of its write, or the error of the commit.
+    /// Sends each caller the result of its write, or the error of the commit.
     pub(crate) fn answer(self, committed: &Result<(), StoreError>) {
         for job in self.0 {
             job.answer(committed.clone());
@@ -179,7 +180,7 @@ impl Group {
     }
 }
 
-/// Writes the group. Returns whether all writes succeeded; otherwise nothing was written.
+/// Runs the whole group in one transaction. Returns whether all writes succeeded; otherwise nothing was written.
 fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
@@ -194,7 +195,7 @@ fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<b
     Ok(true)
 }
 
-/// Writes those of the group that succeed.
+/// Runs each write of the group in its own savepoint and commits those that succeed.
 fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
@@ -202,7 +203,7 @@ fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result
         if job.run(&savepoint) {
             savepoint.commit()?;
         } else {
-            // Takes back what the failing write did before it failed.
+            // Rolls back what the failing write changed before it failed.
             drop(savepoint);
         }
         still_open(&transaction)?;
@@ -210,7 +211,8 @@ fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result
     Ok(transaction.commit()?)
 }
 
-/// A full disk or an I/O error ends the whole transaction. Whatever ran after that would commit on its own.
+/// Checks that the transaction is still open: a full disk or an I/O error ends it, and later statements would commit
+/// on their own.
 fn still_open(transaction: &Connection) -> Result<(), StoreError> {
     let over = || StoreError::Sqlite("the disk failed during the transaction".to_owned());
     if transaction.is_autocommit() { Err(over()) } else { Ok(()) }
@@ -259,7 +261,7 @@ mod tests {
         let (first, second, third) =
             tokio::join!(writer.run(insert(1)), writer.run(disk_full), writer.run(insert(3)));
         assert!(second.is_err());
-        // Which of the others shared the broken transaction depends on timing; what was acknowledged is there.
+        // Which other writes shared the broken transaction depends on timing, but every acknowledged write is stored.
         let acknowledged: Vec<i64> =
             [(1, first), (3, third)].into_iter().filter(|(_, r)| r.is_ok()).map(|(n, _)| n).collect();
         assert_eq!(numbers(&writer).await, acknowledged);
