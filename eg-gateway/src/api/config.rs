@@ -78,5 +78,8 @@ async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) 
     app.metrics.config_took(started.elapsed());
     // The original sends none with a 405.
     response.headers_mut().remove(header::ALLOW);
+    if app.strict {
+        response = errors::as_the_original(response);
+    }
     response
 }

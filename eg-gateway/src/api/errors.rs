@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eg_sdk::errors::{ErrorBody, ErrorCode};
@@ -211,12 +212,33 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The API has no such path. The words are those of the original.
+/// The original's plain-text body of an error, in the extensions of its response.
+#[derive(Clone, Copy)]
+struct OriginalText(&'static str);
+
+/// Returns the answer to a path that the API does not have.
 pub(super) fn not_found() -> Response {
-    ApiError::new(ErrorCode::UnknownPath, "404 page not found").into_response()
+    routing_error(ErrorCode::UnknownPath, "404 page not found")
 }
 
-/// The path does not have this method. The words are those of the original.
+/// Returns the answer to a method that the path does not have.
 pub(super) fn method_not_allowed() -> Response {
-    ApiError::new(ErrorCode::MethodNotAllowed, "Method Not Allowed").into_response()
+    routing_error(ErrorCode::MethodNotAllowed, "Method Not Allowed")
+}
+
+fn routing_error(code: ErrorCode, text: &'static str) -> Response {
+    let mut response = ApiError::new(code, text).into_response();
+    response.extensions_mut().insert(OriginalText(text));
+    response
+}
+
+/// Replaces the body of a routing error by the original's plain text, for `--strict-compat`.
+pub(super) fn as_the_original(response: Response) -> Response {
+    match response.extensions().get() {
+        Some(OriginalText(text)) => super::with_type(
+            super::answer(response.status(), Body::from(format!("{text}\n"))),
+            "text/plain; charset=utf-8",
+        ),
+        None => response,
+    }
 }

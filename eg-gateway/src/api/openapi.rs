@@ -11,8 +11,7 @@ use super::routes::{Component, Content, Operation, Parameter};
 const DESCRIPTION: &str = "\
 Configures an event gateway, and shows what happened to its events.
 
-Every error has the body `{\"errors\":[{\"message\":\"…\"}]}`. A request for a path that does not exist, or with a method \
-that a path does not have, gets a plain-text 404 or 405. Paths with a wrong number of slashes, and fixed path segments in \
+Every error has the body `{\"errors\":[{\"code\":\"…\",\"message\":\"…\"}]}`. Paths with a wrong number of slashes, and fixed path segments in \
 the wrong case, redirect to the right path.
 
 Where an access key is set, send it as `Authorization: Bearer <key>`. Where none is set, the API serves only clients on the \

@@ -311,7 +311,7 @@ async fn the_openapi_document_describes_the_routes() {
 /// Whether the router, and not a handler, answered.
 async fn is_unknown_path(response: reqwest::Response) -> bool {
     // The feed does not end, so the body must not be awaited.
-    response.status() == 404 && response.text().await.unwrap() == "404 page not found\n"
+    response.status() == 404 && response.text().await.unwrap().contains("unknown_path")
 }
 
 /// All values of `$ref` in `value`.
@@ -397,4 +397,19 @@ async fn configuration_outlives_the_process() {
     assert_eq!(before.0, 200);
     assert_eq!(gateway.api.config(GET, "default/functions/f", "").await.0, 200);
     gateway.gateway.shutdown().await;
+}
+
+/// Programs of the original's time compare these texts.
+#[tokio::test]
+async fn strict_compat_answers_unknown_paths_and_methods_in_plain_text() {
+    let gateway = TestGateway::with(|options| options.strict_compat = true).await;
+    for (method, path, status, text) in
+        [(GET, "/nothing", 404, "404 page not found\n"), (POST, "/v1/status", 405, "Method Not Allowed\n")]
+    {
+        let request = gateway.api.client.request(method, format!("{}{path}", gateway.api.config));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(response.text().await.unwrap(), text);
+    }
 }

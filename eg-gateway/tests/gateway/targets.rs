@@ -156,7 +156,7 @@ async fn a_function_has_a_time_limit_of_its_own() {
         let body = function(timeout.clone()).to_string();
         let (status, body) = gateway.api.config(Method::POST, "default/functions", body).await;
         assert_eq!(status, 400, "{timeout}");
-        assert!(body.contains("it must be a whole number of seconds from 1 to 900"), "{body}");
+        assert!(body.contains("timeout must be a whole number of seconds from 1 to 900"), "{body}");
     }
     let created = gateway.api.create("functions", function(json!(1))).await;
     assert_eq!(created["timeout"], 1);

@@ -244,6 +244,11 @@ fn messages_of_any_mode_are_read_and_others_are_not() {
         assert!(e.contains(expected), "{e}");
     }
     let avro = headers(&[("content-type", "application/cloudevents-batch+avro")]);
-    assert!(events_from_http(&avro, batch.1).unwrap_err().to_string().contains("is not a format"));
+    assert!(
+        events_from_http(&avro, batch.1)
+            .unwrap_err()
+            .to_string()
+            .contains("is not a supported CloudEvents format")
+    );
     assert!(batch_to_http(&[event().with_id("")]).is_err());
 }
