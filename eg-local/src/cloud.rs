@@ -1,5 +1,5 @@
-//! One handle on a whole local cloud, for tests: functions, queues and schedules on one port, in one folder. Puts the
-//! other modules together, and adds no behaviour of its own.
+//! `Cloud`: one handle for functions, queues and schedules on one port, for tests. Combines the other modules and
+//! adds no behaviour of its own.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::schedules;
 
 /// A running cloud on this machine.
 ///
-/// It listens on the loopback interface only. [`stop`](Self::stop) finishes what is under way; dropping the cloud ends it
-/// at once, with all processes of its functions. It needs a tokio runtime with I/O and time, of any flavour.
+/// It listens on the loopback interface only. [`stop`](Self::stop) finishes the current batches; dropping the cloud
+/// ends it at once, with all processes of its functions. It needs a tokio runtime with I/O and time, of any flavour.
 #[derive(Debug)]
 pub struct Cloud {
     emulator: Emulator,
@@ -35,12 +35,12 @@ struct Mapped {
 
 #[derive(Debug)]
 enum Folder {
-    /// Removed with the cloud.
+    /// Removed when the cloud is dropped.
     Temporary(TempDir),
     Given(PathBuf),
 }
 
-/// How a [`Cloud`] is to be started.
+/// The settings of a [`Cloud`].
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct CloudBuilder {
@@ -50,14 +50,14 @@ pub struct CloudBuilder {
     observer: Observer,
 }
 
-/// Why a cloud could not do what it was asked for.
+/// Why an operation of a cloud failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The port or the folder for logs cannot be used.
+    /// The port or the log folder cannot be used.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("cannot make the folder of the local cloud")]
     Folder(#[source] io::Error),
     /// The file with the queues' messages cannot be opened.
@@ -66,12 +66,12 @@ pub enum Error {
     /// The function's id or log file cannot be used.
     #[error(transparent)]
     Deploy(#[from] DeployError),
-    /// The function's program did not start, or did not ask for its first event.
+    /// The function's program did not start, or did not request its first event.
     #[error("function {function} cannot start")]
     Init {
         /// Id of the function.
         function: String,
-        /// Why not.
+        /// The cause.
         source: InitFailure,
     },
     /// The payload is not JSON once it is serialized, or the answer is not JSON.
@@ -79,7 +79,7 @@ pub enum Error {
     Json {
         /// Id of the function.
         function: String,
-        /// Why not.
+        /// The cause.
         source: serde_json::Error,
     },
     /// The function failed, or could not be called.
@@ -98,7 +98,7 @@ pub enum Error {
     Log {
         /// Id of the function.
         function: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -118,20 +118,20 @@ impl CloudBuilder {
         self
     }
 
-    /// How long a message that failed stays invisible before it is delivered again. Default: 30 s, as on AWS; tests of
-    /// failures want [`Duration::ZERO`].
+    /// Sets how long a failed message stays invisible before it is delivered again. Default: 30 s, as on AWS. Use
+    /// [`Duration::ZERO`] in tests of failures.
     pub fn visibility(mut self, visibility: Duration) -> Self {
         self.queues.visibility = visibility;
         self
     }
 
-    /// How often a message is received before it moves to the dead-letter queue. Default: 5.
+    /// Sets how often a message is received before it moves to the dead-letter queue. Default: 5.
     pub fn max_receives(mut self, max_receives: u32) -> Self {
         self.queues.max_receives = max_receives;
         self
     }
 
-    /// Calls `observe` for everything that queues do. It must return quickly.
+    /// Calls `observe` for each activity of a queue. It must return quickly.
     pub fn observe(mut self, observe: impl Fn(TriggerActivity) + Send + Sync + 'static) -> Self {
         self.observer = Observer::new(observe);
         self
@@ -166,8 +166,8 @@ impl Cloud {
         CloudBuilder::default()
     }
 
-    /// The endpoint for AWS SDKs, for example `http://127.0.0.1:49152`: Lambda's Invoke API and SQS. Any credentials and
-    /// any region will do.
+    /// Returns the endpoint for AWS SDKs, for example `http://127.0.0.1:49152`. It serves Lambda's Invoke API and
+    /// SQS, and accepts any credentials and region.
     #[must_use]
     pub fn url(&self) -> &str {
         self.emulator.url()
@@ -175,8 +175,8 @@ impl Cloud {
 
     /// Deploys a function, or a new version of it, and returns when a process of it is ready for its first event.
     ///
-    /// The function finds this cloud's queues and functions in `AWS_ENDPOINT_URL_SQS` and `AWS_ENDPOINT_URL_LAMBDA`,
-    /// unless its own variables say otherwise.
+    /// The function's environment names this cloud in `AWS_ENDPOINT_URL_SQS` and `AWS_ENDPOINT_URL_LAMBDA`, unless
+    /// its own variables override them.
     pub async fn deploy(&self, mut function: FunctionSpec) -> Result<(), Error> {
         let defaults = [
             ("AWS_ENDPOINT_URL_SQS", self.url()),
@@ -211,13 +211,13 @@ impl Cloud {
         answer.map_err(|source| Error::Call { function: function.to_owned(), source })
     }
 
-    /// The queue of that name. It is created if there is none, with its dead-letter queue (`orders-dead-letters`). Names
-    /// that end in `.fifo` make FIFO queues.
+    /// Returns the queue of that name. Creates it if it is missing, with its dead-letter queue
+    /// (`orders-dead-letters`). A name that ends in `.fifo` is a FIFO queue.
     pub async fn queue(&self, name: &str) -> Result<Queue, Error> {
         Ok(self.queues.queue(name).await?)
     }
 
-    /// Lets a function handle a queue's messages, from now on. The queue is created if there is none.
+    /// Connects a function to a queue, whose messages it handles from now on. Creates the queue if it is missing.
     pub async fn map(&self, mapping: Mapping) -> Result<(), Error> {
         self.queues.queue(&mapping.queue).await?;
         let mut mapped = self.mapped();
@@ -229,14 +229,14 @@ impl Cloud {
         Ok(())
     }
 
-    /// Everything that a function has logged so far: its own lines between Lambda's `START`, `END` and `REPORT`.
+    /// Returns a function's log: its own lines between Lambda's `START`, `END` and `REPORT`.
     pub fn log(&self, function: &str) -> Result<String, Error> {
         let bytes = std::fs::read(self.folder.logs().join(format!("{function}.log")))
             .map_err(|source| Error::Log { function: function.to_owned(), source })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Waits for the batches under way, then ends all processes, and returns when none is left.
+    /// Waits for the current batches, then ends all processes. Returns once all have ended.
     pub async fn stop(self) {
         let Self { emulator, mappings, folder, .. } = self;
         mappings.into_inner().unwrap_or_else(PoisonError::into_inner).running.stop().await;

@@ -1,23 +1,23 @@
-//! How callers name a function: plain name, partial ARN or full ARN, with or without a qualifier.
-//! Only reads names; whether such a function exists is the registry's business.
+//! Parses function names as callers write them: plain name, partial ARN or full ARN, with or without a qualifier.
+//! Leaves it to `registry` whether the function exists.
 
 use std::fmt;
 
-/// The region that the emulator claims to be in.
+/// The region of the emulator.
 pub const REGION: &str = "us-east-1";
 
-/// The account that the emulator claims to be.
+/// The account of the emulator.
 pub const ACCOUNT: &str = "000000000000";
 
 /// The only version that exists locally.
 pub const LATEST: &str = "$LATEST";
 
-/// A function, as a caller named it.
+/// A function, as named by a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FunctionName {
-    /// The name alone, whatever region and account stood before it: there is one account here.
+    /// The plain name. Region and account are ignored, because there is only one account.
     pub(super) name: String,
-    /// Version or alias, if the caller asked for one.
+    /// The version or alias, if given.
     pub(super) qualifier: Option<String>,
 }
 
@@ -39,12 +39,12 @@ impl FunctionName {
         (!name.is_empty()).then(|| Self { name: (*name).to_owned(), qualifier })
     }
 
-    /// The only version of function `name`.
+    /// Returns the only version of function `name`.
     pub(super) fn latest(name: &str) -> Self {
         Self { name: name.to_owned(), qualifier: None }
     }
 
-    /// Whether the emulator has that version.
+    /// Returns whether the emulator has that version.
     pub(super) fn is_latest(&self) -> bool {
         self.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST)
     }
@@ -60,7 +60,7 @@ impl fmt::Display for FunctionName {
     }
 }
 
-/// The ARN of a local function.
+/// Returns the ARN of a local function.
 #[must_use]
 pub fn arn(name: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")

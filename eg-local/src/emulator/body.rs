@@ -1,11 +1,11 @@
-//! Reads request bodies up to a limit. What is too large is read to its end and thrown away, so that
-//! the sender gets the answer instead of a broken connection.
+//! Reads request bodies up to a limit. Reads larger bodies to their end and drops them, so that the sender gets an
+//! answer instead of a broken connection.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
-/// After this many bytes over the limit nobody waits any longer.
+/// The number of bytes over the limit after which the connection is closed.
 const PATIENCE: usize = 64 * 1024 * 1024;
 
 /// A request body.
@@ -13,7 +13,7 @@ const PATIENCE: usize = 64 * 1024 * 1024;
 pub(super) enum Received {
     Whole(Bytes),
     TooLarge,
-    /// The sender hung up or broke the protocol.
+    /// The sender closed the connection or violated the protocol.
     Broken(String),
 }
 

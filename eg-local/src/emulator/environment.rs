@@ -1,5 +1,5 @@
-//! One execution environment: a process, its own Runtime API, and at most one invocation at a time.
-//! Whether it is used again is the function's decision.
+//! An execution environment: one process with its own Runtime API, and at most one invocation at a time. Leaves its
+//! reuse to `pool`.
 
 use std::ffi::OsString;
 use std::io;
@@ -27,40 +27,40 @@ use super::status::Refusal;
 use super::variables::variables;
 use super::{FunctionSpec, extensions_api, runtime_api};
 
-/// Calls that may wait while nobody looks: a well-behaved process has one outstanding.
+/// The number of buffered calls; a well-behaved process has one outstanding.
 const CALLS: usize = 8;
 
-/// A process that has asked for its first event.
+/// A process that has requested its first event.
 #[derive(Debug)]
 pub(super) struct Environment {
     pub(super) process: Process,
     pub(super) extensions: Extensions,
     pub(super) log: Arc<ProcessLog>,
     pub(super) calls: mpsc::Receiver<Call>,
-    /// The process's open question for an event.
+    /// The process's pending request for an event.
     waiting: Option<NextReply>,
     frozen: bool,
-    /// How long the start took, until the first report has said so.
+    /// The duration of the start, until the first report includes it.
     pub(super) init: Option<Duration>,
-    /// Serves the Runtime API; stops when the environment goes.
+    /// The server of the Runtime API; stops when the environment is dropped.
     _server: AbortOnDropHandle<io::Result<()>>,
 }
 
-/// The process is gone, or does not ask for events: the invocation has not reached it.
+/// Why an environment cannot take an invocation. The invocation has not reached the process.
 #[derive(Debug)]
 pub(super) enum NotTaken {
     /// The process has ended.
     Ended(ExitStatus),
-    /// It did not ask for an event in time.
+    /// It did not request an event in time.
     Late,
-    /// One of its extensions cannot go on.
+    /// One of its extensions failed.
     Extension(Trouble),
     /// The emulator was stopped.
     Stopped,
 }
 
 impl NotTaken {
-    /// Why the environment ends that could not take it.
+    /// Returns the reason for ending the environment.
     pub(super) fn end_of_environment(&self) -> Reason {
         match self {
             Self::Ended(_) | Self::Late | Self::Extension(_) => Reason::Failure,
@@ -70,7 +70,7 @@ impl NotTaken {
 }
 
 impl Environment {
-    /// Starts a process of `spec` and waits until it asks for its first event, and until its extensions do.
+    /// Starts a process of `spec` and waits until the process and its extensions request their first event.
     pub(super) async fn start(
         spec: &FunctionSpec,
         log: Arc<FunctionLog>,
@@ -92,7 +92,7 @@ impl Environment {
         for program in &spec.extensions {
             extensions.accompany(extension_name(program), spawn(program, &[])?);
         }
-        // The function can rely on its extensions from its first instruction on.
+        // Extensions start first, so that the function can rely on them from the beginning.
         if let Err(failure) = registered(&mut extensions, &log, deadline, spec.init_timeout, stop).await {
             log.line(&init_line(started.elapsed(), failure.error_type()));
             extensions.kill().await;
@@ -141,7 +141,7 @@ impl Environment {
                     Call::Next(reply) => question = Some(reply),
                     Call::InitError { error, reply } => {
                         self.process.catch_up();
-                        // The process may have ended already.
+                        // The process may already have ended.
                         let _ = reply.send(Ok(()));
                         return Err(InitFailure::Reported {
                             error_type: error.error_type,
@@ -151,14 +151,14 @@ impl Environment {
                     }
                     Call::Response { reply, .. } | Call::Error { reply, .. } => refuse_unknown(reply),
                 },
-                // An extension may register from within the process before it asks, not after.
+                // An internal extension must register before the process requests its first event.
                 () = &mut settled, if question.is_some() => {
                     if let Some(question) = question.take() {
                         return Ok(question);
                     }
                 }
                 status = self.process.exited() => {
-                    // Not even its status can be had: as if it had given no reason.
+                    // Its status is not available; treat it as an end without a reason.
                     let status = status.unwrap_or_default();
                     self.process.catch_up();
                     return Err(InitFailure::Exited { status, last_words: self.log.last_words() });
@@ -175,21 +175,21 @@ impl Environment {
         }
     }
 
-    /// Returns when the process asks for an event and its extensions have finished with the last one.
-    /// They have as long as for an invocation.
+    /// Returns once the process requests an event and its extensions have finished the last one. They have the time
+    /// limit of an invocation.
     pub(super) async fn ready(&mut self, limit: Duration, stop: &CancellationToken) -> Result<(), NotTaken> {
         if let Some(status) = self.process.ended() {
             return Err(NotTaken::Ended(status));
         }
         let deadline = Deadline::now() + limit;
-        // A question that was given up (the process hung up) counts for nothing.
+        // Ignores a request that the process has abandoned.
         while !self.is_ready() {
             self.step(deadline, stop).await?;
         }
         Ok(())
     }
 
-    /// Whether it could take an event right now.
+    /// Returns whether it can take an event now.
     pub(super) fn is_ready(&self) -> bool {
         self.waiting.as_ref().is_some_and(|next| !next.is_closed()) && self.extensions.are_settled()
     }
@@ -213,13 +213,13 @@ impl Environment {
         Ok(())
     }
 
-    /// Answers the process's question. `false`: it hung up, and must ask again.
+    /// Sends the event to the process. Returns `false` if the process closed the connection and must request again.
     pub(super) fn hand_over(&mut self, event: Event) -> bool {
         self.thaw();
         self.waiting.take().is_some_and(|next| next.send(Ok(event)).is_ok())
     }
 
-    /// Stops all its processes until it is needed again.
+    /// Freezes all its processes until the next invocation.
     pub(super) fn freeze(&mut self) {
         self.frozen = true;
         self.process.freeze();
@@ -233,8 +233,8 @@ impl Environment {
         }
     }
 
-    /// Ends the processes and waits for their end. With extensions they get a little time to end on
-    /// their own, as on Lambda.
+    /// Ends the processes and waits for their end. With extensions, they get some time to end by themselves, as on
+    /// Lambda.
     pub(super) async fn stop(mut self, reason: Reason) {
         self.thaw();
         if let Some(Grace { runtime, whole }) = self.extensions.grace() {
@@ -242,7 +242,7 @@ impl Environment {
             let deadline_ms = unix_millis(SystemTime::now() + whole);
             if self.process.ended().is_none() {
                 self.process.terminate();
-                // Ended or not, it is killed.
+                // It is killed in any case.
                 let _ = tokio::time::timeout(runtime, self.process.exited()).await;
                 self.process.kill().await;
             }
@@ -285,26 +285,26 @@ pub(super) fn unix_millis(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Tells the process that it has no such event.
+/// Answers the process that there is no such event.
 pub(super) fn refuse_unknown(reply: super::runtime_api::Reply) {
-    // The process may have hung up.
+    // The process may have closed the connection.
     let _ = reply.send(Err(Refusal::UnknownRequest));
 }
 
-/// Tells the process that it has started long ago.
+/// Answers the process that it has already started.
 pub(super) fn refuse_late_init(reply: super::runtime_api::Reply) {
     let _ = reply.send(Err(Refusal::OutOfTurn("the function has been initialised")));
 }
 
 type RuntimeApi = (mpsc::Receiver<Call>, AbortOnDropHandle<io::Result<()>>, String);
 
-/// Each environment has a listener of its own, so that the address alone says who calls.
+/// Each environment has its own listener, so that the address identifies the process.
 async fn serve_runtime_api(spec: &FunctionSpec, desk: Desk) -> io::Result<RuntimeApi> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let (sender, calls) = mpsc::channel(CALLS);
     let listener = listener.tap_io(|stream| {
-        // Only speed is lost without it.
+        // A failure only costs speed.
         let _ = stream.set_nodelay(true);
     });
     let router = runtime_api::router(sender).merge(extensions_api::router(desk, spec));
@@ -312,7 +312,7 @@ async fn serve_runtime_api(spec: &FunctionSpec, desk: Desk) -> io::Result<Runtim
     Ok((calls, AbortOnDropHandle::new(server), address))
 }
 
-/// In the spelling of CloudWatch: date, version, environment.
+/// Returns the log stream name in CloudWatch's format: date, version, environment.
 fn log_stream() -> String {
     let today = time::OffsetDateTime::now_utc().date();
     format!(

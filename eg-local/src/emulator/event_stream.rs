@@ -1,5 +1,5 @@
-//! The answer of `InvokeWithResponseStream`: the parts of a streamed answer and its end, as messages of
-//! `application/vnd.amazon.eventstream`. Encodes only; where the parts come from is the API's business.
+//! Encodes the answer of `InvokeWithResponseStream`: the parts of a streamed answer and its end, as messages of
+//! `application/vnd.amazon.eventstream`. Leaves the source of the parts to `invoke_api`.
 
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub(super) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
 
-/// What the last message says.
+/// The content of the last message.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Complete {
@@ -23,10 +23,10 @@ pub(super) struct Complete {
     pub(super) log_result: Option<String>,
 }
 
-/// The most that goes into one message.
+/// The maximum payload of a message, in bytes.
 const MOST: usize = 64 * 1024;
 
-/// A part of the answer, in as many messages as it takes.
+/// Encodes a part of the answer, in as many messages as needed.
 pub(super) fn parts(mut payload: Bytes) -> Bytes {
     let mut messages = BytesMut::new();
     while !payload.is_empty() {
@@ -36,9 +36,9 @@ pub(super) fn parts(mut payload: Bytes) -> Bytes {
     messages.freeze()
 }
 
-/// The end of the answer.
+/// Encodes the end of the answer.
 pub(super) fn complete(complete: &Complete) -> Bytes {
-    // Texts always are JSON.
+    // Serializing strings cannot fail.
     let payload = serde_json::to_vec(complete).unwrap_or_default();
     message("InvokeComplete", "application/json", payload.into())
 }
@@ -50,7 +50,7 @@ fn message(event: &'static str, content: &'static str, payload: Bytes) -> Bytes 
         .add_header(Header::new(":event-type", text(event)))
         .add_header(Header::new(":content-type", text(content)));
     let mut bytes = BytesMut::new();
-    // Only headers of a size that these do not have cannot be written.
+    // Writing fails only for oversized headers, which these are not.
     write_message_to(&message, &mut bytes).expect("three short headers can be written");
     bytes.freeze()
 }

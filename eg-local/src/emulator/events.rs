@@ -1,5 +1,4 @@
-//! What becomes of an event that has been accepted: it is tried again when the function fails, as on
-//! Lambda, and given up in words.
+//! Handles accepted events: retries them if the function fails, as on Lambda, and logs events that are given up.
 
 use std::sync::Arc;
 
@@ -7,8 +6,8 @@ use super::function::Function;
 use super::invocation::{Invocation, Outcome};
 use super::registry::Registry;
 
-/// Carries out an invocation for which nobody waits. Each attempt has the same request id, and goes to
-/// the function that then has the name.
+/// Runs an invocation without a waiting caller. All attempts have the same request id. Each goes to the function that
+/// has the name at that time.
 pub(super) async fn carry_out(
     invocation: Invocation,
     name: String,

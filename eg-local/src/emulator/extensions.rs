@@ -1,5 +1,4 @@
-//! The extensions of one environment: which there are, whether they have finished, and what happens
-//! next for them. Knows no HTTP; `extensions_api` puts what processes say into words of this module.
+//! Manages the extensions of one environment: their registration, state and events. Leaves HTTP to `extensions_api`.
 //!
 //! An *external* extension is a program that the emulator starts beside the function's process. An
 //! *internal* one registers from within the function's process.
@@ -17,24 +16,24 @@ use uuid::Uuid;
 use super::process::Process;
 use super::status::ExtensionRefusal;
 
-/// As many as Lambda allows.
+/// Lambda's maximum number of extensions.
 const MOST: usize = 10;
 
 /// How long Lambda's shutdown phase takes with internal extensions only.
 const INTERNAL_GRACE: Duration = Duration::from_millis(500);
 
-/// How long it takes with external extensions, and how much of it the function's process gets.
+/// How long it takes with external extensions, and the share of the function's process.
 const EXTERNAL_GRACE: Duration = Duration::from_secs(2);
 const RUNTIME_SHARE: Duration = Duration::from_millis(300);
 
-/// What an extension can ask to be told.
+/// The event types that an extension can register for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interest {
     Invoke,
     Shutdown,
 }
 
-/// What an extension is told.
+/// An event for extensions.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "eventType", rename_all = "UPPERCASE", rename_all_fields = "camelCase")]
 pub(super) enum ExtensionEvent {
@@ -53,7 +52,7 @@ pub(super) struct Tracing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(super) enum Reason {
-    /// It is no longer needed.
+    /// The environment is no longer needed.
     Spindown,
     /// An invocation took too long.
     Timeout,
@@ -61,7 +60,7 @@ pub(super) enum Reason {
     Failure,
 }
 
-/// What went wrong with an extension, in Lambda's names.
+/// The failure of an extension, with Lambda's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     Crash,
@@ -69,14 +68,14 @@ pub(super) enum Trouble {
     ExitError,
 }
 
-/// How long the processes have to end on their own.
+/// How long the processes have to end by themselves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grace {
     pub(super) runtime: Duration,
     pub(super) whole: Duration,
 }
 
-/// The extensions as the environment sees them.
+/// The extensions, for the environment.
 #[derive(Debug)]
 pub(super) struct Extensions {
     desk: Desk,
@@ -90,7 +89,7 @@ struct Companion {
     process: Process,
 }
 
-/// Where extensions report; cheap to clone.
+/// The state that extensions report to; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Desk(Arc<watch::Sender<State>>);
 
@@ -99,7 +98,7 @@ struct State {
     /// Names of the programs that have been started as extensions.
     external: Vec<String>,
     registered: Vec<Extension>,
-    /// After the start nobody can register.
+    /// After the start, extensions can no longer register.
     closed: bool,
     trouble: Option<Trouble>,
 }
@@ -110,19 +109,19 @@ struct Extension {
     name: String,
     external: bool,
     interests: Vec<Interest>,
-    /// Its open question for the next event. `None` while it works.
+    /// Its pending request for the next event. `None` while it works.
     waiting: Option<oneshot::Sender<ExtensionEvent>>,
-    /// What it is told when it asks: the environment may end while it works.
+    /// Its next event, if the environment ends while it works.
     pending: Option<ExtensionEvent>,
 }
 
 impl State {
-    /// Whether every extension has said that it is done with what it was told, its start included.
+    /// Returns whether every extension has finished its last event, including its start.
     fn is_settled(&self) -> bool {
         self.is_complete() && self.registered.iter().all(|one| one.waiting.is_some())
     }
 
-    /// Whether every program that has been started as an extension has registered.
+    /// Returns whether every program that was started as an extension has registered.
     fn is_complete(&self) -> bool {
         self.external.iter().all(|name| self.registered.iter().any(|one| one.name == *name))
     }
@@ -176,13 +175,13 @@ impl Desk {
         })
     }
 
-    /// The extension has finished with the last event. What comes back is its next one, some day.
+    /// Records that the extension has finished the last event. Returns a receiver of its next one.
     pub(super) fn next(&self, id: &str) -> Result<oneshot::Receiver<ExtensionEvent>, ExtensionRefusal> {
         self.with(|state| {
             let (waiting, event) = oneshot::channel();
             let extension = state.find(id)?;
             match extension.pending.take() {
-                // The other end is in our hands.
+                // The other end is alive, because this type owns it.
                 Some(pending) => drop(waiting.send(pending)),
                 None => extension.waiting = Some(waiting),
             }
@@ -198,13 +197,13 @@ impl Desk {
         })
     }
 
-    /// Returns when every external extension has registered.
+    /// Returns once every external extension has registered.
     pub(super) async fn complete(self) {
-        // We hold the sender, so it cannot fail; nor can the next one.
+        // This cannot fail, because this type owns the sender. The same holds below.
         let _ = self.0.subscribe().wait_for(State::is_complete).await;
     }
 
-    /// Returns when every extension waits for its next event.
+    /// Returns once every extension waits for its next event.
     pub(super) async fn settled(self) {
         let _ = self.0.subscribe().wait_for(State::is_settled).await;
     }
@@ -227,7 +226,7 @@ impl Extensions {
         self.desk.clone()
     }
 
-    /// Looks after the process of an external extension.
+    /// Adds the process of an external extension.
     pub(super) fn accompany(&mut self, name: String, process: Process) {
         self.companions.push(Companion { name, process });
     }
@@ -236,17 +235,17 @@ impl Extensions {
         !self.companions.is_empty() || !self.desk.0.borrow().registered.is_empty()
     }
 
-    /// Whether every extension waits for its next event.
+    /// Returns whether every extension waits for its next event.
     pub(super) fn are_settled(&self) -> bool {
         self.desk.0.borrow().is_settled()
     }
 
-    /// From now on nobody can register.
+    /// Closes the registration.
     pub(super) fn close(&self) {
         self.desk.with(|state| state.closed = true);
     }
 
-    /// Returns when an extension ends or says that it cannot go on. Can be dropped and called again.
+    /// Returns once an extension ends or reports a failure. Can be dropped and called again.
     pub(super) async fn trouble(&mut self) -> Trouble {
         let companions = &mut self.companions;
         let crash = std::future::poll_fn(|context| {
@@ -263,7 +262,7 @@ impl Extensions {
         }
     }
 
-    /// Tells of an invocation who wants to know.
+    /// Sends an invocation to the extensions that registered for it.
     pub(super) fn invoke(&self, event: impl FnOnce() -> ExtensionEvent) {
         if self.are_there() {
             let event = event();
@@ -271,7 +270,7 @@ impl Extensions {
         }
     }
 
-    /// How long processes have to end on their own: without extensions Lambda just kills them.
+    /// Returns how long processes have to end by themselves. Without extensions, Lambda kills them.
     pub(super) fn grace(&self) -> Option<Grace> {
         let state = self.desk.0.borrow();
         match state.registered.as_slice() {
@@ -283,13 +282,13 @@ impl Extensions {
         }
     }
 
-    /// Tells of the end who wants to know, ends the others, and returns when all have ended.
+    /// Sends the shutdown to the extensions that registered for it, ends the others, and returns once all have ended.
     pub(super) async fn shut_down(&mut self, reason: Reason, deadline_ms: u64) {
         let event = ExtensionEvent::Shutdown { shutdown_reason: reason, deadline_ms };
         self.desk.with(|state| state.tell(Interest::Shutdown, &event));
         for Companion { name, process } in &mut self.companions {
             if self.desk.with(|state| state.is_told(name, Interest::Shutdown)) {
-                // Whatever it ends with, and even if nobody can tell how: it is killed afterwards.
+                // The result does not matter, because it is killed afterwards.
                 let _ = process.exited().await;
             } else {
                 process.kill().await;
@@ -309,7 +308,7 @@ impl Extensions {
 }
 
 impl Trouble {
-    /// Lambda's name for it.
+    /// Returns Lambda's name for it.
     pub(super) fn error_type(self) -> &'static str {
         match self {
             Self::Crash => "Extension.Crash",

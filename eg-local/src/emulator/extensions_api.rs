@@ -1,4 +1,4 @@
-//! The Extensions API as the processes of one environment see it: HTTP in, words to the [`Desk`].
+//! Serves the Extensions API to the processes of one environment. Leaves the state to [`Desk`].
 
 use axum::Router;
 use axum::body::Body;
@@ -31,7 +31,7 @@ struct Front {
     function: Function,
 }
 
-/// What an extension learns about its function.
+/// The facts about the function that an extension gets.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Function {

@@ -1,5 +1,4 @@
-//! One function: its log, and the version of it that takes invocations now. What a version does with
-//! an invocation is the pool's business.
+//! A function: its log and its current version. Leaves invocations of a version to `pool`.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -19,12 +18,12 @@ use super::work::Work;
 pub(super) struct Function {
     log: Arc<FunctionLog>,
     current: RwLock<Current>,
-    /// Held while a new version gets ready, so that the one deployed last is the one that stays.
+    /// Held while a new version starts, so that the last deployed version wins.
     replacing: Mutex<()>,
     work: Work,
 }
 
-/// Room in one version, for one invocation.
+/// A reserved place in one version, for one invocation.
 #[derive(Debug)]
 pub(super) struct Place {
     pool: Arc<Pool>,
@@ -34,7 +33,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 struct Current {
     pool: Arc<Pool>,
-    /// Whether the function has been removed; a version that gets ready afterwards keeps no process.
+    /// Whether the function was removed. A version that becomes ready afterwards keeps no process.
     removed: bool,
 }
 
@@ -50,7 +49,7 @@ impl Function {
         }
     }
 
-    /// Makes sure that one process is ready, and says how long its start took: nothing, if it was.
+    /// Ensures that one process is ready. Returns how long its start took; zero if it was ready.
     pub(super) async fn warm(&self) -> Result<Duration, InitFailure> {
         self.current().warm().await
     }
@@ -68,9 +67,8 @@ impl Function {
         }
     }
 
-    /// Runs one invocation to its end, in the place that is reserved for it. Without one it waits when
-    /// all environments are busy and the limit is reached; when a new version takes over meanwhile, the
-    /// invocation goes there.
+    /// Runs one invocation to its end, in the reserved place if given. Otherwise it waits while all environments are
+    /// busy and the limit is reached. If a new version takes over in the meantime, the invocation goes there.
     pub(super) async fn invoke(&self, invocation: &Invocation, place: Option<Place>) -> Completed {
         if let Some(Place { pool, permit }) = place {
             return pool.invoke(invocation, permit).await;
@@ -87,18 +85,18 @@ impl Function {
         }
     }
 
-    /// After which delays an event is tried again.
+    /// Returns the delays before the retries of an event.
     pub(super) fn event_retries(&self) -> Vec<Duration> {
         self.current().event_retries().to_vec()
     }
 
-    /// Writes a line of Lambda's own that belongs to no process.
+    /// Writes a line of Lambda that belongs to no process.
     pub(super) fn note(&self, line: &str) {
         ProcessLog::new(self.log.clone()).line(line);
     }
 
-    /// Starts a process of the new version and lets it take over once it is ready. Until then, and
-    /// for good when it does not get ready, the old version goes on.
+    /// Starts a process of the new version, which takes over once it is ready. Until then, or if it never becomes
+    /// ready, the old version continues.
     pub(super) async fn replace(&self, spec: FunctionSpec) -> Result<Duration, InitFailure> {
         let _replacing = self.replacing.lock().await;
         let pool = Arc::new(Pool::new(spec, self.log.clone(), self.work.clone()));
@@ -111,7 +109,7 @@ impl Function {
         Ok(took)
     }
 
-    /// Lets the invocations end that have been accepted, and keeps no process for others.
+    /// Finishes the accepted invocations and ends all other processes.
     pub(super) fn close(&self) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.removed = true;

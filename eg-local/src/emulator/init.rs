@@ -1,5 +1,4 @@
-//! Why a function process never asked for its first event, in words for people and as the payload
-//! that a waiting caller gets.
+//! Why a function process never requested its first event: as a message, and as the payload for a waiting caller.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,29 +10,29 @@ use bytes::Bytes;
 use super::extensions::Trouble;
 use super::report::{Failure, describe_exit, error_payload};
 
-/// A process that could not be made ready.
+/// Why a process did not become ready.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitFailure {
     /// The program could not be started at all.
     #[error("cannot start {}", program.display())]
     Spawn {
-        /// What was to be started.
+        /// The program.
         program: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The process said itself why it cannot start (`POST /runtime/init/error`).
+    /// The process reported why it cannot start (`POST /runtime/init/error`).
     #[error("{message}")]
     Reported {
         /// The kind of error, as posted.
         error_type: String,
-        /// What it said.
+        /// The message.
         message: String,
         /// The whole error, as posted.
         payload: Bytes,
     },
-    /// The process ended before it asked for an event.
+    /// The process ended before it requested an event.
     #[error("{}{}", describe_exit(*status), quoted(last_words))]
     Exited {
         /// How it ended.
@@ -41,18 +40,18 @@ pub enum InitFailure {
         /// Its last lines on stderr.
         last_words: Vec<String>,
     },
-    /// The process was killed because it did not ask for an event in time.
+    /// The process was killed because it did not request an event in time.
     #[error("not ready after {:.0} seconds{}", limit.as_secs_f64(), quoted(last_words))]
     TimedOut {
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
         /// Its last lines on stderr.
         last_words: Vec<String>,
     },
-    /// An extension could not start, or ended at once.
+    /// An extension could not start or ended immediately.
     #[error("{message}{}", quoted(last_words))]
     Extension {
-        /// Lambda's name for it.
+        /// Returns Lambda's name for it.
         error_type: &'static str,
         /// What went wrong.
         message: &'static str,
@@ -69,7 +68,7 @@ impl InitFailure {
         Self::Extension { error_type: trouble.error_type(), message: trouble.message(), last_words }
     }
 
-    /// Lambda's name for it.
+    /// Returns Lambda's name for it.
     pub(super) fn error_type(&self) -> &str {
         match self {
             Self::Spawn { .. } => "Runtime.InvalidEntrypoint",
@@ -81,7 +80,7 @@ impl InitFailure {
         }
     }
 
-    /// What the caller gets whose invocation needed the process.
+    /// Returns the payload for the caller whose invocation needed the process.
     pub(super) fn payload(&self, request_id: &str) -> Bytes {
         match self {
             Self::Reported { payload, .. } => payload.clone(),

@@ -1,5 +1,5 @@
-//! One invocation: what the caller sent, what the process does with it until it is over, and what the
-//! caller gets. The function owns the environment.
+//! Runs one invocation in an environment: sends the event, waits for the answer or failure, and writes the log lines.
+//! Leaves the environment to its owner.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,24 +24,24 @@ use super::stream::{StreamEnd, read_stream};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How long the last parts of a streamed answer may take to arrive after the end of their process.
+/// How long the last parts of a streamed answer may take after the end of their process.
 const LAST_PARTS: Duration = Duration::from_millis(500);
 
-/// What a caller asks of a function.
+/// A caller's request.
 #[derive(Debug, Clone)]
 pub(super) struct Invocation {
     pub(super) request_id: String,
     pub(super) arn: String,
     pub(super) payload: Bytes,
-    /// X-Ray trace header, handed through.
+    /// The X-Ray trace header, passed on.
     pub(super) trace_id: HeaderValue,
-    /// What a mobile application says about itself, as JSON.
+    /// The client context of a mobile application, as JSON.
     pub(super) client_context: Option<HeaderValue>,
-    /// Where the parts of an answer go, if the caller takes it in parts.
+    /// Receives the parts of the answer, if the caller streams.
     pub(super) parts: Option<mpsc::Sender<Bytes>>,
 }
 
-/// How it went.
+/// The result of an invocation.
 #[derive(Debug)]
 pub(super) struct Completed {
     pub(super) outcome: Outcome,
@@ -49,19 +49,19 @@ pub(super) struct Completed {
     pub(super) log_tail: Vec<u8>,
 }
 
-/// What the caller gets.
+/// The payload for the caller.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Bytes),
-    /// An error object: the function failed, or Lambda in its place.
+    /// An error object, from the function or from Lambda.
     FunctionError(Bytes),
 }
 
-/// What [`Invocation::run`] leaves.
+/// The result of [`Invocation::run`].
 #[derive(Debug)]
 pub(super) struct Over {
     pub(super) completed: Completed,
-    /// Why the environment cannot be used again, if so.
+    /// Why the environment cannot be reused, if so.
     pub(super) end: Option<Reason>,
 }
 
@@ -84,11 +84,11 @@ impl Invocation {
         }
     }
 
-    /// The event as the process gets it, if it gets it now.
+    /// Builds the event for the process.
     fn event(&self, deadline_ms: u64) -> Event {
         let mut headers = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| {
-            // Ids and ARNs are made of characters that a header may have.
+            // Ids and ARNs are valid header values.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
@@ -103,7 +103,7 @@ impl Invocation {
         Event { payload: self.payload.clone(), headers }
     }
 
-    /// The same for its extensions.
+    /// Builds the event for its extensions.
     fn news(&self, deadline_ms: u64) -> ExtensionEvent {
         ExtensionEvent::Invoke {
             deadline_ms,
@@ -116,7 +116,7 @@ impl Invocation {
         }
     }
 
-    /// Lets `environment` work on it. When this returns, its log is complete.
+    /// Runs the invocation in `environment`. The log is complete when this returns.
     pub(super) async fn run(
         &self,
         environment: &mut Environment,
@@ -162,7 +162,7 @@ impl Invocation {
         };
         log.lines(&[&end_line(&self.request_id), &report.line()]);
         let log_tail = log.tail();
-        // Only now, so that what the process prints from here on comes after the END line.
+        // Only now, so that later output of the process follows the END line.
         if let Some((reply, word)) = reply {
             // The process may have ended after its answer.
             let _ = reply.send(word);
@@ -179,7 +179,7 @@ impl Invocation {
     ) -> Ending {
         let deadline = tokio::time::sleep_until(Deadline::now() + limit);
         let extended = environment.extensions.are_there();
-        // A streamed answer that has begun: how it ends, and who waits for that.
+        // A started streamed answer, and the receiver of its end.
         let mut streaming: Option<(BoxFuture<'_, StreamEnd>, Reply)> = None;
         tokio::pin!(deadline);
         loop {
@@ -210,18 +210,18 @@ impl Invocation {
                     Call::Response { reply, .. } | Call::Error { reply, .. } => refuse_unknown(reply),
                     Call::InitError { reply, .. } => refuse_late_init(reply),
                     Call::Next(reply) => {
-                        // The process may have hung up.
+                        // The process may have closed the connection.
                         let _ = reply.send(Err(Refusal::OutOfTurn("the last event has not been answered")));
                     }
                 },
                 status = environment.process.exited() => {
-                    // Its last words may still be on their way.
+                    // Its last output may not have arrived yet.
                     if let Some((end, reply)) = streaming.take()
                         && let Ok(StreamEnd::Complete(payload)) = tokio::time::timeout(LAST_PARTS, end).await
                     {
                         return Ending::Answered(payload, reply);
                     }
-                    // Not even its status can be had: as if it had given no reason.
+                    // Its status is not available; treat it as an end without a reason.
                     let status = status.unwrap_or_default();
                     return Ending::Failed(Failure::Exited(status), None);
                 }
@@ -246,7 +246,7 @@ impl Ending {
     }
 }
 
-/// How the stream under way ends; never, if there is none.
+/// Returns how the current stream ends; pending if there is none.
 async fn stream_end(streaming: &mut Option<(BoxFuture<'_, StreamEnd>, Reply)>) -> StreamEnd {
     match streaming {
         Some((end, _)) => end.await,
@@ -254,7 +254,7 @@ async fn stream_end(streaming: &mut Option<(BoxFuture<'_, StreamEnd>, Reply)>) -
     }
 }
 
-/// Why no other invocation can go to an environment after this failure; `None` if it can.
+/// Returns why an environment cannot be reused after this failure; `None` if it can.
 fn end_of_environment(failure: Failure) -> Option<Reason> {
     match failure {
         Failure::AnswerTooLarge => None,
@@ -264,7 +264,7 @@ fn end_of_environment(failure: Failure) -> Option<Reason> {
     }
 }
 
-/// Returns a caller's payload if Lambda takes it: JSON of at most `limit` bytes. An empty payload stands for an empty
+/// Returns a caller's payload if Lambda accepts it: JSON of at most `limit` bytes. An empty payload means an empty
 /// object.
 pub(super) fn check_payload(payload: Bytes, limit: usize) -> Result<Bytes, InvokeError> {
     if payload.len() > limit {
@@ -277,7 +277,7 @@ pub(super) fn check_payload(payload: Bytes, limit: usize) -> Result<Bytes, Invok
     Ok(payload)
 }
 
-/// A trace header of the X-Ray form that is not sampled.
+/// Creates an unsampled trace header in X-Ray's format.
 fn new_trace_id() -> HeaderValue {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let parent = uuid::Uuid::new_v4().simple().to_string();

@@ -1,5 +1,5 @@
-//! The Invoke API, as AWS SDKs and the gateway call it. Checks the request, hands it to the function
-//! and turns the outcome into headers and a body.
+//! Serves the Invoke API to AWS SDKs and the gateway. Checks the request, invokes the function and writes the outcome
+//! as headers and a body.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -37,7 +37,7 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 
-/// Parts of a streamed answer that may be on their way to a slow caller.
+/// The number of buffered parts of a streamed answer for a slow caller.
 const PARTS: usize = 16;
 
 /// Whether the caller waits.
@@ -64,18 +64,18 @@ pub(super) fn router(registry: Registry) -> Router {
         )
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
-        // `receive` has Lambda's limits and Lambda's error.
+        // `receive` enforces Lambda's limit with Lambda's error.
         .layer(DefaultBodyLimit::disable())
         .with_state(registry)
 }
 
-/// A request that has been read and found in order.
+/// A valid request.
 struct Request {
     kind: InvocationType,
     function: Arc<Function>,
     name: String,
     invocation: Invocation,
-    /// Whether the caller asks for the end of the log.
+    /// Whether the caller requests the end of the log.
     wants_log: bool,
 }
 
@@ -92,13 +92,13 @@ async fn invoke(
     let response = match kind {
         InvocationType::DryRun => DRY_RUN.into_response(),
         InvocationType::Event => {
-            // Runs on when nobody waits for it.
+            // Continues without a waiting caller.
             drop(registry.work().spawn(carry_out(invocation, name, function, registry.clone()))?);
             ACCEPTED.into_response()
         }
         InvocationType::RequestResponse => {
             let place = function.reserve().await?;
-            // A task of its own: the invocation goes on when the caller hangs up, as on Lambda.
+            // A separate task, so that the invocation continues if the caller disconnects, as on Lambda.
             let task = registry.work().spawn(async move { function.invoke(&invocation, place).await })?;
             answer(task.await.map_err(|_| InvokeError::Stopping)?, wants_log)
         }
@@ -130,7 +130,7 @@ async fn invoke_with_response_stream(
     let place = function.reserve().await?;
     let (sender, parts) = mpsc::channel(PARTS);
     invocation.parts = Some(sender);
-    // The task owns the invocation, so the parts end when it does.
+    // The task owns the invocation, so the parts end with it.
     let task = registry.work().spawn(async move { function.invoke(&invocation, place).await })?;
     let messages = futures_util::stream::unfold(Streaming::Parts(parts, task), move |streaming| async move {
         let (message, next) = streaming.next(wants_log).await?;
@@ -143,7 +143,7 @@ async fn invoke_with_response_stream(
     Ok(ids.add_to((INVOKED, headers, Body::from_stream(messages)).into_response()))
 }
 
-/// What is still to be sent of a streamed answer.
+/// The rest of a streamed answer.
 enum Streaming {
     Parts(mpsc::Receiver<Bytes>, JoinHandle<Completed>),
     Done,
@@ -155,7 +155,7 @@ impl Streaming {
         if let Some(part) = parts.recv().await {
             return Some((event_stream::parts(part), Self::Parts(parts, task)));
         }
-        // It fails only when the runtime ends, and then nobody reads the rest.
+        // This fails only when the runtime ends.
         let completed = task.await.ok()?;
         let log_result = wants_log.then(|| STANDARD.encode(&completed.log_tail));
         let (rest, end) = match completed.outcome {
@@ -167,13 +167,13 @@ impl Streaming {
                 (Bytes::new(), end)
             }
         };
-        // An answer that the function did not stream comes whole.
+        // An answer that the function did not stream is sent as a whole.
         let last = [event_stream::parts(rest), event_stream::complete(&end)].concat();
         Some((last.into(), Self::Done))
     }
 }
 
-/// The `errorType` of an error object.
+/// Returns the `errorType` of an error object.
 fn error_code(error: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -207,7 +207,7 @@ impl Request {
     }
 }
 
-/// What every answer says about its invocation.
+/// Writes the headers that every answer has.
 struct Ids {
     request: Option<HeaderValue>,
     trace: HeaderValue,
@@ -215,7 +215,7 @@ struct Ids {
 
 impl Ids {
     fn of(invocation: &Invocation) -> Self {
-        // A request id is made of hexadecimal digits and dashes.
+        // A request id consists of hexadecimal digits and dashes.
         let request = HeaderValue::from_str(&invocation.request_id).ok();
         Self { request, trace: invocation.trace_id.clone() }
     }
@@ -238,7 +238,7 @@ fn answer(completed: Completed, wants_log: bool) -> Response {
     if failed {
         headers.insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
     }
-    // Base64 always is a header value.
+    // Base64 is always a valid header value.
     let log = wants_log.then(|| HeaderValue::from_str(&STANDARD.encode(&completed.log_tail)));
     headers.extend(log.and_then(Result::ok).map(|log| (LOG_RESULT, log)));
     response
@@ -267,17 +267,17 @@ fn wants_log(headers: &HeaderMap) -> Result<bool, InvokeError> {
     }
 }
 
-/// Functions get the client context as JSON, callers send it in base64.
+/// Decodes the client context, which callers send in base64 and functions get as JSON.
 fn client_context(headers: &HeaderMap) -> Result<Option<HeaderValue>, InvokeError> {
     let Some(encoded) = headers.get(CLIENT_CONTEXT) else { return Ok(None) };
     let bad = |error: &dyn fmt::Display| InvokeError::BadClientContext(error.to_string());
     let decoded = STANDARD.decode(encoded).map_err(|error| bad(&error))?;
-    // Written anew, without line ends, which a header cannot have.
+    // Serialized again to remove line breaks, which a header cannot contain.
     let json: serde_json::Value = serde_json::from_slice(&decoded).map_err(|error| bad(&error))?;
     HeaderValue::from_str(&ascii(&json)).map(Some).map_err(|error| bad(&error))
 }
 
-/// JSON without any other characters: runtimes read headers as ASCII.
+/// Escapes non-ASCII characters, because runtimes read headers as ASCII.
 fn ascii(json: &serde_json::Value) -> String {
     let mut text = String::new();
     for character in json.to_string().chars() {

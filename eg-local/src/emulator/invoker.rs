@@ -1,5 +1,5 @@
-//! Calls functions from within the process, as AWS's own services call them: with a payload, waiting for the answer.
-//! The Invoke API does the same for callers outside.
+//! Calls functions from within the process, like AWS's own services do: with a payload, waiting for the answer.
+//! `invoke_api` does the same for callers outside.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub struct Invoker(Registry);
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The call did not reach the function: there is no such function, it is throttled, the payload is too large,
-    /// or the emulator is stopping.
+    /// The call did not reach the function: the function does not exist or is throttled, the payload is too large, or
+    /// the emulator is stopping.
     #[error("{0}")]
     Refused(String),
     /// The function failed, or ended without an answer.
@@ -40,7 +40,7 @@ impl Invoker {
         Self(registry)
     }
 
-    /// Calls `function` with a payload in JSON and returns its answer. The call goes on when the future is dropped, as
+    /// Calls `function` with a JSON payload and returns its answer. The call continues if the future is dropped, as
     /// on Lambda.
     pub async fn invoke(&self, function: &str, payload: impl Into<Bytes>) -> Result<Bytes, CallError> {
         let completed = self.run(function, payload.into()).await;
@@ -53,7 +53,7 @@ impl Invoker {
         }
     }
 
-    /// The delays after which a failed event of `function` is tried again; none if there is no such function.
+    /// Returns the delays before the retries of a failed event of `function`; empty if the function does not exist.
     pub(crate) fn event_retries(&self, function: &str) -> Vec<Duration> {
         self.0.get(function).map(|function| function.event_retries()).unwrap_or_default()
     }

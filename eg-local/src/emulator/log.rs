@@ -1,5 +1,4 @@
-//! Where a function's log lines go: its file, and what callers and messages quote from it.
-//! Does not know what the lines mean.
+//! Writes a function's log file, and keeps the tail that callers and error messages quote. Does not interpret lines.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -10,19 +9,19 @@ use std::time::SystemTime;
 
 use super::log_times::Times;
 
-/// How much of its log a caller gets with `X-Amz-Log-Type: Tail`, in bytes.
+/// The size of the log tail for `X-Amz-Log-Type: Tail`, in bytes.
 const TAIL: usize = 4 * 1024;
 
-/// How many of the last lines on stderr are kept to explain a failed start.
+/// The number of last stderr lines that explain a failed start.
 const LAST_WORDS: usize = 12;
 
-/// The log file of one function, written by all its processes. Earlier runs' lines are kept.
+/// The log file of one function, shared by all its processes. Keeps the lines of earlier runs.
 #[derive(Debug)]
 pub(super) struct FunctionLog {
     file: Mutex<(File, Times)>,
 }
 
-/// One process's way into the log.
+/// The log of one process.
 #[derive(Debug)]
 pub(super) struct ProcessLog {
     function: Arc<FunctionLog>,
@@ -31,12 +30,12 @@ pub(super) struct ProcessLog {
 
 #[derive(Debug, Default)]
 struct Recent {
-    /// The last bytes since the invocation began, never longer than [`TAIL`].
+    /// The last bytes since the start of the invocation, at most [`TAIL`].
     tail: Vec<u8>,
     last_words: VecDeque<String>,
 }
 
-/// Where a process printed a line.
+/// The stream of a printed line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
     Stdout,
@@ -64,17 +63,17 @@ impl ProcessLog {
         Self { function, recent: Mutex::default() }
     }
 
-    /// A line of Lambda's own, without line end.
+    /// Writes a line of Lambda, without line end.
     pub(super) fn line(&self, text: &str) {
         self.lines(&[text]);
     }
 
-    /// Some that belong together, without line ends.
+    /// Writes several lines of Lambda together, without line ends.
     pub(super) fn lines(&self, lines: &[&str]) {
         self.append(lines.join("\n").as_bytes());
     }
 
-    /// A line that the process printed, without line end.
+    /// Writes a line that the process printed, without line end.
     pub(super) fn printed(&self, stream: Stream, line: &[u8]) {
         self.append(line);
         if stream == Stream::Stderr {
@@ -86,18 +85,18 @@ impl ProcessLog {
         }
     }
 
-    /// Writes the first line of an invocation, with which its tail begins.
+    /// Writes the first line of an invocation and starts its tail.
     pub(super) fn begin(&self, first: &str) {
         self.recent().tail.clear();
         self.line(first);
     }
 
-    /// The last lines since [`begin`](Self::begin), at most 4 KB.
+    /// Returns the last lines since [`begin`](Self::begin), at most 4 KB.
     pub(super) fn tail(&self) -> Vec<u8> {
         self.recent().tail.clone()
     }
 
-    /// The last lines that the process printed on stderr.
+    /// Returns the last lines that the process printed on stderr.
     pub(super) fn last_words(&self) -> Vec<String> {
         self.recent().last_words.iter().cloned().collect()
     }

@@ -1,15 +1,15 @@
-//! When the lines of a log were written: a small file beside it, with one entry per second in which something was
-//! printed. Lambda's lines themselves have no times.
+//! Records when log lines were written, in a small file beside the log with one entry per second, because Lambda's
+//! lines have no times.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How far apart entries are, in milliseconds; also how much too early a search may find.
+/// The interval of entries in milliseconds, which is also the precision of a search.
 const STEP: i64 = 1000;
 
-/// The entries of one log, as they are added.
+/// The entries of one log.
 #[derive(Debug)]
 pub(super) struct Times {
     file: File,
@@ -23,7 +23,7 @@ impl Times {
         Ok(Self { file, last: None })
     }
 
-    /// Notes that something is about to be added to `log`. A full disk loses entries, never an invocation.
+    /// Adds an entry before a line is added to `log`. A full disk loses entries, never an invocation.
     pub(super) fn note(&mut self, log: &File, now: SystemTime) {
         let now = millis(now);
         if self.last.is_some_and(|last| (last..last + STEP).contains(&now)) {
@@ -36,14 +36,14 @@ impl Times {
     }
 }
 
-/// Where in a log that is which was printed since `time` (milliseconds since the epoch), up to a second earlier.
+/// Returns the offset of the lines printed since `time` (milliseconds since 1970), up to a second earlier.
 ///
 /// # Errors
-/// When the log or the file of its times cannot be read.
+/// If the log or the file with its times cannot be read.
 pub fn offset_since(log: &Path, time: i64) -> io::Result<u64> {
     let end = log.metadata()?.len();
     let entries = match std::fs::read_to_string(path_of(log)) {
-        // A log from before there were times: all of it may be as new.
+        // A log without times: return all of it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries?,
     };

@@ -1,20 +1,19 @@
 //! A local AWS Lambda: the Invoke API for callers, the Runtime API for function processes.
 //!
-//! Each function runs in *execution environments*: one process with a Runtime API listener of its own,
-//! one invocation at a time. When all are busy the next invocation starts another one, up to the
-//! function's limit; then it waits, or is refused where concurrency is reserved. Environments that
-//! nobody needs for a while are ended. A process that crashes or overstays its time fails its own
-//! invocation only. All processes end with the emulator; when the emulator is killed they notice that
-//! their Runtime API is gone.
+//! Each function runs in *execution environments*: one process with its own Runtime API listener, one invocation at a
+//! time. If all are busy, the next invocation starts another one, up to the function's limit. Beyond it, the
+//! invocation waits, or is refused if concurrency is reserved. Idle environments are ended after a while. A process
+//! that crashes or exceeds its time limit fails only its own invocation. All processes end with the emulator; if the
+//! emulator is killed, they end because their Runtime API is gone.
 //!
-//! A function is any program that speaks the Runtime API: a binary of this project, or
-//! `python3 -m awslambdaric app.handler`. [`Emulator::replace`] changes a function while it runs.
+//! A function is any program that uses the Runtime API: a binary built with `eg-runtime`, or `python3 -m awslambdaric
+//! app.handler`. [`Emulator::replace`] replaces a function while it runs.
 //!
 //! # As on Lambda
 //!
-//! * `Invoke` with `RequestResponse`, `Event` and `DryRun`, and `InvokeWithResponseStream`; functions are
-//!   named by name, partial ARN or ARN, and `$LATEST` is the only version. Errors have the status, the
-//!   type and the body that SDKs compare. Requests are not authenticated.
+//! * `Invoke` with `RequestResponse`, `Event` and `DryRun`, and `InvokeWithResponseStream`. Callers name functions by
+//! name, partial ARN or ARN; `$LATEST` is the only version. Errors have the status, type and body that SDKs compare.
+//! Requests are not authenticated.
 //! * An `Event` whose function fails is tried again after 1 and 2 minutes
 //!   ([`FunctionSpec::event_retries`]); there is no destination for what is given up, only a line in the log.
 //! * Answers may be streamed, with an error in the trailers; a caller who does not stream gets them whole.
@@ -24,8 +23,9 @@
 //! * `START`, `END` and `REPORT` lines, which are in the log before the caller is answered, and the last 4 KB of the log
 //!   with `LogType: Tail`. `Max Memory Used` is the high-water mark of the function's process; it is known on Linux only,
 //!   and no limit is enforced.
-//! * With [`FunctionSpec::freeze`] a function stands still between invocations.
-//! * The identity of a Cognito user never arrives: Lambda takes it from credentials, which nobody has here.
+//! * With [`FunctionSpec::freeze`], a function is frozen between invocations.
+//! * Functions never get the identity of a Cognito user, because Lambda takes it from credentials, which do not exist
+//! locally.
 //!
 //! ```no_run
 //! use eg_local::emulator::{Emulator, FunctionSpec, Options};
@@ -89,18 +89,18 @@ use function::Function;
 use log::FunctionLog;
 use registry::Registry;
 
-/// How long callers have to take their answers when the emulator stops.
+/// How long callers have to read their answers when the emulator stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Where an emulator listens and writes.
+/// The settings of an emulator.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// Where the Invoke API listens. Default: a free port of 127.0.0.1.
     pub addr: SocketAddr,
-    /// The folder of the functions' log files (`<function id>.log`); made if it is missing.
+    /// The folder of the functions' log files (`<function id>.log`); created if missing.
     pub log_dir: PathBuf,
-    /// What else is served on the same port, for example another API of AWS. Default: nothing.
+    /// Another service on the same port, for example another API of AWS. Default: none.
     pub routes: axum::Router,
 }
 
@@ -117,7 +117,7 @@ pub struct Emulator {
     door: Door,
 }
 
-/// Whether callers are let in.
+/// Whether the emulator answers callers.
 #[derive(Debug)]
 enum Door {
     Closed(TcpListener),
@@ -130,7 +130,7 @@ enum Door {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Something else listens there.
+    /// Another program listens on the address.
     #[error("port {} is in use", addr.port())]
     PortInUse {
         /// The address.
@@ -141,15 +141,15 @@ pub enum StartError {
     Listen {
         /// The address.
         addr: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The folder for logs cannot be made.
+    /// The log folder cannot be created.
     #[error("cannot make the log folder {}", path.display())]
     LogDir {
         /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -158,13 +158,13 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeployError {
-    /// There is a function with that id.
+    /// A function with that id exists.
     #[error("there are two functions with the id {id}")]
     Exists {
         /// The id.
         id: String,
     },
-    /// The id cannot stand in URLs and file names.
+    /// The id is not valid in URLs and file names.
     #[error("{id:?} cannot be a function's id: only letters, digits, `-` and `_` can be in it")]
     BadId {
         /// The id.
@@ -177,13 +177,13 @@ pub enum DeployError {
         id: String,
         /// The log file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl Options {
-    /// Logs in `log_dir`, Invoke API on a free port.
+    /// Creates settings with logs in `log_dir` and the Invoke API on a free port.
     #[must_use]
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
         Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into(), routes: axum::Router::new() }
@@ -191,8 +191,8 @@ impl Options {
 }
 
 impl Emulator {
-    /// Takes the port. Until [`open`](Self::open), callers wait in the listener's queue instead of
-    /// being told that functions do not exist which are about to be deployed.
+    /// Binds the port. Until [`open`](Self::open), callers wait in the listener's queue, so that they do not get an
+    /// error for functions that are about to be deployed.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
         let Options { addr, log_dir, routes } = options;
         std::fs::create_dir_all(&log_dir)
@@ -206,13 +206,13 @@ impl Emulator {
         Ok(Self { url, log_dir, routes, registry: Registry::new(), door: Door::Closed(listener) })
     }
 
-    /// Where the Invoke API listens, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
+    /// Returns the URL of the Invoke API, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Calls functions without going through the port, also before callers are let in.
+    /// Returns an invoker, which calls functions without the port, even before [`open`](Self::open).
     #[must_use]
     pub fn invoker(&self) -> Invoker {
         Invoker::new(self.registry.clone())
@@ -225,13 +225,12 @@ impl Emulator {
         if self.registry.add(id.clone(), function) { Ok(()) } else { Err(DeployError::Exists { id }) }
     }
 
-    /// Adds a function, or lets a new version of it take over from the one that is there. The future
-    /// waits until a process of the new version is ready for its first event, and says how long its
-    /// start took; the work goes on when the future is dropped.
+    /// Adds a function, or replaces it with a new version. The future waits until a process of the new version is
+    /// ready for its first event, and returns how long its start took. The work continues if the future is dropped.
     ///
-    /// Until the new version is ready, the old one takes all invocations; when it does not get ready,
-    /// nothing changes. From then on, the new version takes them, those that wait for a free process
-    /// included. What the old version has begun it ends; then its processes are ended too.
+    /// Until the new version is ready, the old one takes all invocations; if it never becomes ready, nothing changes.
+    /// Then the new version takes all invocations, including waiting ones. The old version finishes its current
+    /// invocations, and its processes are ended.
     pub fn replace(
         &self,
         spec: FunctionSpec,
@@ -245,8 +244,8 @@ impl Emulator {
         })
     }
 
-    /// Takes a function out. Invocations that have been accepted are carried out; then its processes
-    /// are ended. `false`: there was no such function.
+    /// Removes a function. Accepted invocations are finished, then its processes are ended. Returns `false` if the
+    /// function does not exist.
     pub fn remove(&self, id: &str) -> bool {
         self.registry.remove(id).is_some_and(|function| {
             function.close();
@@ -272,8 +271,8 @@ impl Emulator {
         };
     }
 
-    /// Starts a process of function `id` unless one is there. The future only waits until it is ready for its
-    /// first event, and says how long the start took: zero when it was ready, or when there is no such function.
+    /// Starts a process of function `id` unless one is running. The future waits until it is ready for its first
+    /// event and returns how long the start took: zero if it was ready or the function does not exist.
     pub fn warm(&self, id: &str) -> impl Future<Output = Result<Duration, InitFailure>> + use<> {
         let task = self.registry.get(id).map(|function| {
             self.registry.work().spawn(async move { function.warm().await }).map_err(|_| InitFailure::Stopped)
@@ -286,7 +285,7 @@ impl Emulator {
         }
     }
 
-    /// Ends every invocation, kills every process and returns when none is left.
+    /// Ends every invocation, kills every process, and returns once none is left.
     pub async fn shut_down(mut self) {
         self.registry.shut_down().await;
         if let Door::Open(server) = &mut self.door
@@ -300,7 +299,7 @@ impl Emulator {
         let router = invoke_api::router(self.registry.clone()).merge(self.routes.clone());
         let stop = self.registry.work().stop_token().clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
-            // Only speed is lost without it.
+            // A failure only costs speed.
             let _ = stream.set_nodelay(true);
         });
         let serve = async move { axum::serve(listener, router).with_graceful_shutdown(stop).await };

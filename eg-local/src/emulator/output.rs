@@ -27,11 +27,11 @@ pub(super) struct Output {
 struct Pipe {
     receiver: Receiver,
     stream: Stream,
-    /// The line that has begun but not ended. Locked while bytes are read, so that they stay in order.
+    /// The unfinished line. Locked while bytes are read, so that they stay in order.
     line: Mutex<Vec<u8>>,
 }
 
-/// What one read found.
+/// The result of one read.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Bytes(usize),

@@ -1,9 +1,8 @@
-//! The environments of one version of a function: how many there may be, which of them takes an
-//! invocation, and when one is no longer needed. Does not look inside invocations.
+//! Manages the environments of one version of a function: their number, the choice for an invocation, and the end of
+//! idle ones. Leaves invocations to `invocation`.
 //!
-//! Invariant: an environment is either at rest here or owned by the one task that works with it, and
-//! each such task holds a permit. So there are never more processes than permits, apart from those
-//! that are being ended.
+//! Invariant: an environment is either idle here, or owned by the one task that uses it, and each such task holds a
+//! permit. So there are never more processes than permits, except for those that are ending.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,19 +32,19 @@ pub(super) struct Pool {
     permits: Arc<Semaphore>,
     settling: Arc<Settling>,
     rest: Mutex<Rest>,
-    /// Cancelled when a newer version has taken over: who still waits here goes there.
+    /// Cancelled when a newer version has taken over; waiting invocations move to it.
     superseded: CancellationToken,
-    /// Cancelled when nothing comes to rest here any more.
+    /// Cancelled when environments are no longer kept here.
     closed: CancellationToken,
     work: Work,
 }
 
-/// The environments that wait for work.
+/// The idle environments.
 #[derive(Debug, Default)]
 struct Rest {
-    /// The last one used is the last, and used first: it is the warmest. So the first has rested longest.
+    /// Ordered by last use. The most recent one is reused first; the first one has been idle longest.
     environments: Vec<Resting>,
-    /// Whether a task looks after those that have rested too long.
+    /// Whether a task is waiting to end idle environments.
     reaping: bool,
     closed: bool,
 }
@@ -56,26 +55,26 @@ struct Resting {
     since: Instant,
 }
 
-/// Environments that hold a permit though their invocation is over.
+/// The number of environments that hold a permit after the end of their invocation.
 #[derive(Debug, Default)]
 struct Settling {
     count: AtomicUsize,
-    /// Told of each that has come to rest, or has ended.
+    /// Notified when an environment becomes idle or ends.
     over: Notify,
 }
 
-/// How long an invocation waits for an environment that has nearly finished, rather than start another.
+/// How long an invocation waits for an environment that is about to become idle, before it starts another.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Room for one busy environment.
+/// A permit for one busy environment.
 pub(super) type Permit = OwnedSemaphorePermit;
 
-/// Why there is no room for an invocation.
+/// Why an invocation gets no permit.
 #[derive(Debug)]
 pub(super) enum NoRoom {
     /// Another version has taken over.
     Superseded,
-    /// As many run as may, and this one must not wait.
+    /// The limit is reached, and the invocation must not wait.
     Throttled,
     /// The emulator has stopped.
     Stopped,
@@ -100,12 +99,12 @@ impl Pool {
         &self.spec.event_retries
     }
 
-    /// Makes sure that one process is ready, and says how long its start took: nothing, if it was.
+    /// Ensures that one process is ready. Returns how long its start took; zero if it was ready.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<Duration, InitFailure> {
         if self.spec.reserved_concurrency == Some(0) {
             return Ok(Duration::ZERO);
         }
-        // A newer version gets ready on its own.
+        // A newer version prepares its own process.
         let Ok(permit) = self.enter().await else { return Err(InitFailure::Stopped) };
         if let Some(environment) = self.take() {
             self.rest_again(environment);
@@ -117,7 +116,7 @@ impl Pool {
         Ok(took)
     }
 
-    /// Waits until there may be one more busy environment.
+    /// Waits for a permit.
     pub(super) async fn enter(&self) -> Result<Permit, NoRoom> {
         tokio::select! {
             biased;
@@ -128,7 +127,7 @@ impl Pool {
         }
     }
 
-    /// Reserves room for a caller who must not wait. `None`: this one may.
+    /// Reserves a permit for a caller that must not wait. `None` if the caller may wait.
     pub(super) async fn reserve(&self) -> Result<Option<Permit>, NoRoom> {
         if self.spec.reserved_concurrency.is_none() {
             return Ok(None);
@@ -136,16 +135,16 @@ impl Pool {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(Some(permit));
         }
-        // What is not busy any more will be there in a moment.
+        // An environment that has finished becomes idle in a moment.
         if self.settling.count.load(Ordering::Relaxed) > 0 {
             return self.enter().await.map(Some);
         }
         self.permits.clone().try_acquire_owned().map(Some).map_err(|_| NoRoom::Throttled)
     }
 
-    /// Runs one invocation to its end, in an environment at rest or a new one.
+    /// Runs one invocation to its end, in an idle environment or a new one.
     pub(super) async fn invoke(self: &Arc<Self>, invocation: &Invocation, mut permit: Permit) -> Completed {
-        // A process that died while it was idle has not seen the event: another one takes it.
+        // A process that died while it was idle has not seen the event, so another one gets it.
         while let Some(environment) = self.take_soon().await {
             match self.run(invocation, environment, permit).await {
                 Ok(completed) => return completed,
@@ -183,11 +182,10 @@ impl Pool {
         }
     }
 
-    /// Takes an environment whose invocation is over. The permit is free again when it is ready for
-    /// the next one.
+    /// Takes back an environment after its invocation. Releases the permit once it is ready for the next one.
     fn give_back(self: &Arc<Self>, mut environment: Environment, permit: Permit) {
-        // Usually the next invocation waits until the process asks for it; a frozen process could not ask, and extensions
-        // may still be at work.
+        // Usually the next invocation waits until the process requests it. A frozen process cannot request, and
+        // extensions may still be working.
         if !self.spec.freeze && !environment.extensions.are_there() {
             self.rest_again(environment);
             return;
@@ -207,7 +205,7 @@ impl Pool {
         self.settle(settle, permit);
     }
 
-    /// Does what has to be done after an invocation, without its caller.
+    /// Finishes an invocation without its caller.
     fn settle(&self, work: impl Future<Output = ()> + Send + 'static, permit: Permit) {
         let settling = self.settling.clone();
         settling.count.fetch_add(1, Ordering::Relaxed);
@@ -220,17 +218,17 @@ impl Pool {
         drop(self.work.spawn_anyway(work));
     }
 
-    /// Sends those who wait for room to the version that has taken over.
+    /// Moves waiting invocations to the version that has taken over.
     pub(super) fn supersede(&self) {
         self.superseded.cancel();
         self.close();
     }
 
-    /// Ends the environments that are at rest, and those at work as soon as they are done.
+    /// Ends idle environments, and busy ones once they are done.
     pub(super) fn close(&self) {
         self.closed.cancel();
         for resting in self.leave() {
-            // Whoever stops the emulator waits for it.
+            // The emulator's stop waits for this task.
             drop(self.work.spawn_anyway(resting.environment.stop(Reason::Spindown)));
         }
     }
@@ -245,13 +243,13 @@ impl Pool {
         self.rest().environments.pop().map(|resting| resting.environment)
     }
 
-    /// An environment that is at rest, or will be in a moment.
+    /// Returns an environment that is idle, or will be in a moment.
     async fn take_soon(&self) -> Option<Environment> {
         let end = Instant::now() + SOON;
         loop {
             let over = self.settling.over.notified();
             tokio::pin!(over);
-            // From here on none is missed.
+            // No notification after this point is missed.
             over.as_mut().enable();
             let environment = self.take();
             if environment.is_some() || self.settling.count.load(Ordering::Relaxed) == 0 {
@@ -276,7 +274,7 @@ impl Pool {
         }
     }
 
-    /// Ends environments that nobody has needed for long; is over when none is at rest.
+    /// Ends environments that have been idle for too long. Returns once none is idle.
     async fn reap(self: Arc<Self>) {
         while let Some(end) = self.end_of_rest() {
             tokio::select! {
@@ -290,7 +288,7 @@ impl Pool {
         }
     }
 
-    /// When the environment that has rested longest has rested long enough.
+    /// Returns when the environment that has been idle longest reaches the limit.
     fn end_of_rest(&self) -> Option<Instant> {
         let mut rest = self.rest();
         let end = rest.environments.first().map(|resting| resting.since + self.spec.idle_timeout);
@@ -309,14 +307,14 @@ impl Pool {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The start failed. The process's own words are in the log already.
+    /// The result for a failed start. The process's own output is already in the log.
     fn not_started(&self, invocation: &Invocation, failure: &InitFailure) -> Completed {
         let request_id = &invocation.request_id;
         let line = format!("RequestId: {request_id} Error: {failure}");
         self.without_process(invocation, &line, failure.payload(request_id))
     }
 
-    /// A fresh process asked for an event, and was gone before it could be handed over.
+    /// A new process requested an event and ended before it got one.
     fn lost(&self, invocation: &Invocation, not_taken: &NotTaken) -> Completed {
         let failure = match *not_taken {
             _ if self.work.stop_token().is_cancelled() => Failure::Stopped,
@@ -334,7 +332,7 @@ impl Pool {
         self.without_process(invocation, &line, failure.payload(request_id))
     }
 
-    /// An invocation that no process has seen. There is nothing to report but the failure.
+    /// The result of an invocation that no process has seen: only the failure.
     fn without_process(&self, invocation: &Invocation, line: &str, payload: Bytes) -> Completed {
         let request_id = &invocation.request_id;
         let log = ProcessLog::new(self.log.clone());

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use super::log::ProcessLog;
 use super::output::Output;
 
-/// How long the pipes of a killed process may stay open: a descendant that left the process group
-/// could hold them for ever.
+/// How long the pipes of a killed process may stay open. A descendant that left the process group could hold them
+/// forever.
 const PIPES_CLOSE: Duration = Duration::from_millis(500);
 
 /// More than the status of a process is long, in bytes, so that it is read at once.
@@ -26,12 +26,12 @@ const STATUS: usize = 8 * 1024;
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    /// The leader of the group. `None` once it has been waited for: the number may be reused then.
+    /// The group leader's id. `None` once it was waited for, because the id may be reused then.
     group: Option<Pid>,
-    /// What the operating system says of it, where there is such a file.
+    /// The process's status file, if the system has one.
     status: Option<File>,
     output: Arc<Output>,
-    /// Follows the output.
+    /// The task that copies the output.
     reader: JoinHandle<()>,
 }
 
@@ -55,14 +55,14 @@ impl Process {
         Ok(Self { child, group, status, output, reader })
     }
 
-    /// Waits until the process ends on its own. Can be dropped and called again.
+    /// Waits until the process ends by itself. Can be dropped and called again.
     pub(super) async fn exited(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
         self.group = None;
         Ok(status)
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok()??;
         self.group = None;
@@ -74,7 +74,7 @@ impl Process {
         self.output.catch_up();
     }
 
-    /// The most memory that it has used at once, in megabytes. Known on Linux only.
+    /// Returns its peak memory in megabytes. Known on Linux only.
     pub(super) fn peak_memory_mb(&self) -> Option<u64> {
         let mut status = [0; STATUS];
         let length = self.status.as_ref()?.read_at(&mut status, 0).ok()?;
@@ -84,10 +84,10 @@ impl Process {
         Some(kilobytes.div_ceil(1024))
     }
 
-    /// Kills it and everything it started, and waits for its end and its last lines.
+    /// Kills it and its descendants, and waits for its end and its last lines.
     pub(super) async fn kill(&mut self) {
         self.kill_group();
-        // Fails only for a process that has been waited for already.
+        // Fails only for a process that was already waited for.
         let _ = self.child.wait().await;
         self.group = None;
         if !self.reader.is_finished() {
@@ -95,12 +95,12 @@ impl Process {
         }
     }
 
-    /// Asks it and everything it started to end.
+    /// Sends SIGTERM to it and its descendants.
     pub(super) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Lets it do nothing until it is thawed.
+    /// Freezes it until it is thawed.
     pub(super) fn freeze(&self) {
         self.signal(Signal::STOP);
     }
@@ -115,7 +115,7 @@ impl Process {
 
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
-            // Fails only when the group is gone; then there is nobody to tell.
+            // Fails only if the group no longer exists.
             let _ = kill_process_group(group, signal);
         }
     }

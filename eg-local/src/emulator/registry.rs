@@ -1,4 +1,4 @@
-//! The functions that exist, by their ids. Leaves what a function does to it.
+//! The deployed functions, by id.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,7 +9,7 @@ use super::function::Function;
 use super::init::InitFailure;
 use super::work::Work;
 
-/// Shared by all parts of an emulator; cheap to clone.
+/// The registry, shared by all parts of an emulator; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Registry {
     functions: Arc<RwLock<BTreeMap<String, Arc<Function>>>>,
@@ -17,7 +17,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Without functions. Tasks run on the current runtime.
+    /// Creates an empty registry. Tasks run on the current runtime.
     pub(super) fn new() -> Self {
         Self { functions: Arc::default(), work: Work::new() }
     }
@@ -30,7 +30,7 @@ impl Registry {
         self.functions.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// Adds a function. `false`: there is one with that id already, which stays.
+    /// Adds a function. Returns `false` if one with that id exists, which stays.
     pub(super) fn add(&self, id: String, function: Arc<Function>) -> bool {
         use std::collections::btree_map::Entry;
         let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +43,7 @@ impl Registry {
         }
     }
 
-    /// Adds `fresh`, made of `spec`, once it is ready; lets `spec` take over when its function exists.
+    /// Adds `fresh`, created from `spec`, once it is ready. If the function exists, `spec` becomes its new version.
     pub(super) async fn replace(&self, spec: FunctionSpec, fresh: Function) -> Result<Duration, InitFailure> {
         if let Some(function) = self.get(&spec.id) {
             return function.replace(spec).await;
@@ -53,7 +53,7 @@ impl Registry {
         if self.add(spec.id.clone(), fresh.clone()) {
             return Ok(took);
         }
-        // Somebody else was quicker.
+        // Another call was faster.
         fresh.close();
         match self.get(&spec.id) {
             Some(function) => function.replace(spec).await,
@@ -61,7 +61,7 @@ impl Registry {
         }
     }
 
-    /// Takes a function out, so that it gets no further invocations.
+    /// Removes a function, so that it gets no further invocations.
     pub(super) fn remove(&self, id: &str) -> Option<Arc<Function>> {
         self.functions.write().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
@@ -74,7 +74,7 @@ impl Registry {
         }
     }
 
-    /// Stops, and returns when no process is left.
+    /// Stops, and returns once no process is left.
     pub(super) async fn shut_down(&self) {
         self.stop();
         self.work.finished().await;

@@ -1,5 +1,5 @@
-//! The lines that Lambda writes around a function's own output, and the error payloads that Lambda
-//! answers in the function's place. Text only: no clock, no file.
+//! Formats the lines that Lambda writes around a function's output, and the error payloads that Lambda returns
+//! instead of the function's answer. Knows no clock and no file.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -12,21 +12,21 @@ use time::{OffsetDateTime, UtcOffset};
 use super::arn::LATEST;
 use super::extensions::Trouble;
 
-/// What the `REPORT` line says about one invocation.
+/// The content of a `REPORT` line.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
     pub(super) request_id: &'a str,
     pub(super) duration: Duration,
     pub(super) memory_mb: u32,
-    /// High-water mark of the process; unknown when it is gone.
+    /// The peak memory of the process; unknown once it has ended.
     pub(super) used_mb: Option<u64>,
     /// Only with the first invocation of a process. A custom runtime's start is billed.
     pub(super) init: Option<Duration>,
-    /// `None` when the function answered, or reported an error itself.
+    /// `None` if the function answered or reported an error itself.
     pub(super) failure: Option<Failure>,
 }
 
-/// What ended an invocation without an answer.
+/// Why an invocation ended without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The time limit was reached and the process killed.
@@ -35,16 +35,16 @@ pub(super) enum Failure {
     Exited(ExitStatus),
     /// The answer is larger than Lambda allows.
     AnswerTooLarge,
-    /// A streamed answer broke off.
+    /// A streamed answer was interrupted.
     Truncated,
-    /// An extension ended, or said that it does.
+    /// An extension ended, or reported its end.
     Extension(Trouble),
     /// The emulator was stopped.
     Stopped,
 }
 
 impl Failure {
-    /// Lambda's name for it.
+    /// Returns Lambda's name for it.
     pub(super) fn error_type(self) -> &'static str {
         match self {
             Self::TimedOut(_) => "Sandbox.Timedout",
@@ -70,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// The line in the function's log.
+    /// Returns the line for the function's log.
     pub(super) fn log_line(self, request_id: &str, now: OffsetDateTime) -> String {
         match self {
             Self::TimedOut(_) => format!("{} {request_id} {}", timestamp(now), self.message()),
@@ -78,7 +78,7 @@ impl Failure {
         }
     }
 
-    /// The payload that the caller gets instead of an answer.
+    /// Returns the payload that the caller gets instead of an answer.
     pub(super) fn payload(self, request_id: &str) -> Bytes {
         let message = match self {
             Self::AnswerTooLarge => self.message(),
@@ -88,7 +88,7 @@ impl Failure {
     }
 }
 
-/// The error object that Lambda's callers get.
+/// Builds the error object for Lambda's callers.
 pub(super) fn error_payload(error_type: &str, message: &str) -> Bytes {
     json!({"errorType": error_type, "errorMessage": message}).to_string().into()
 }
@@ -101,7 +101,7 @@ pub(super) fn end_line(request_id: &str) -> String {
     format!("END RequestId: {request_id}")
 }
 
-/// The line that stands for a process that never asked for an event.
+/// Returns the line for a process that never requested an event.
 pub(super) fn init_line(duration: Duration, error_type: &str) -> String {
     format!(
         "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: error\tError Type: {error_type}",
@@ -133,7 +133,7 @@ impl Report<'_> {
     }
 }
 
-/// How a process ended, in Lambda's words.
+/// Describes how a process ended, in Lambda's words.
 pub(super) fn describe_exit(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
@@ -143,7 +143,7 @@ pub(super) fn describe_exit(status: ExitStatus) -> String {
     }
 }
 
-/// As Lambda writes it: UTC, with milliseconds.
+/// Formats a time like Lambda: UTC with milliseconds.
 fn timestamp(now: OffsetDateTime) -> String {
     let (hour, minute, second, millisecond) = now.to_offset(UtcOffset::UTC).to_hms_milli();
     let date = now.to_offset(UtcOffset::UTC).date();

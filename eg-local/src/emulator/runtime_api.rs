@@ -1,5 +1,4 @@
-//! The Runtime API as one function process sees it: HTTP in, [`Call`]s out. Decides nothing; the
-//! environment answers each call.
+//! Serves the Runtime API to one function process: turns HTTP requests into [`Call`]s, which the environment answers.
 
 use axum::Router;
 use axum::body::Body;
@@ -20,36 +19,36 @@ const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 pub(super) const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 pub(super) const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
-/// What the process asks or says.
+/// A request of the process.
 #[derive(Debug)]
 pub(super) enum Call {
-    /// It is ready for an event.
+    /// It requests an event.
     Next(NextReply),
-    /// It has answered the event with that request id.
+    /// It answers the event with that request id.
     Response { request_id: String, payload: Payload, reply: Reply },
-    /// It has failed at the event with that request id.
+    /// It reports the failure of the event with that request id.
     Error { request_id: String, error: ReportedError, reply: Reply },
-    /// It cannot start.
+    /// It reports that it cannot start.
     InitError { error: ReportedError, reply: Reply },
 }
 
-/// Where the event goes that the process waits for. Closed when the process hung up.
+/// Sends the event to the waiting process. Closed if the process disconnected.
 pub(super) type NextReply = oneshot::Sender<Result<Event, Refusal>>;
 
-/// Whether what the process said was taken.
+/// Sends back whether the request was accepted.
 pub(super) type Reply = oneshot::Sender<Result<(), Refusal>>;
 
 /// An answer.
 #[derive(Debug)]
 pub(super) enum Payload {
     Whole(Bytes),
-    /// Over Lambda's limit; nothing was kept.
+    /// Larger than Lambda's limit; dropped.
     TooLarge,
-    /// On its way, in parts.
+    /// A stream of parts.
     Stream(Body),
 }
 
-/// An event on its way to the process.
+/// An event for the process.
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) payload: Bytes,
@@ -60,7 +59,7 @@ pub(super) struct Event {
 /// An error that the process posted.
 #[derive(Debug, Clone)]
 pub(super) struct ReportedError {
-    /// As posted, when it was a JSON object; else one made from what was posted.
+    /// The posted JSON object, or one made from other posted text.
     pub(super) payload: Bytes,
     pub(super) error_type: String,
     pub(super) message: String,
@@ -145,7 +144,7 @@ fn header_error_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl ReportedError {
-    /// Reads what was posted, with the kind of error that the header names.
+    /// Reads a posted error, with the type from the header.
     pub(super) fn read(header: Option<&str>, body: Bytes) -> Self {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! What the emulator must know to run a function.
+//! The description of a function, as needed to run it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,41 +25,41 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FunctionSpec {
-    /// The name that callers use; also the name of its log file.
+    /// The name for callers and for the log file.
     pub id: String,
-    /// `_HANDLER`: which of the program's functions it is.
+    /// `_HANDLER`: selects one of the program's functions.
     pub handler: String,
     /// The program: a path (relative to `root` if it is not absolute), or a name to be found in `PATH`.
     /// It finds its Runtime API in `AWS_LAMBDA_RUNTIME_API`.
     pub program: PathBuf,
-    /// Its arguments. Default: none.
+    /// The arguments of the program. Default: none.
     pub arguments: Vec<OsString>,
     /// The working directory and `LAMBDA_TASK_ROOT`.
     pub root: PathBuf,
-    /// Further environment variables. They win over all others.
+    /// Additional environment variables. They override all others.
     pub variables: BTreeMap<String, OsString>,
-    /// How long one invocation may take. Default: 30 s.
+    /// The time limit of one invocation. Default: 30 s.
     pub timeout: Duration,
-    /// How long a process may take until it asks for its first event. Default: 10 s, as on Lambda.
+    /// The time limit of a process's start, until it requests its first event. Default: 10 s, as on Lambda.
     pub init_timeout: Duration,
-    /// What the function is told and the report says, in megabytes; not enforced. Default: 128.
+    /// The memory size that the function and the report show, in megabytes; not enforced. Default: 128.
     pub memory_mb: u32,
-    /// The most processes at a time; invocations beyond them wait. Default: 10.
+    /// The maximum number of processes; further invocations wait. Default: 10.
     pub concurrency: usize,
-    /// Lambda's reserved concurrency: the most invocations at a time, instead of `concurrency`. A caller
-    /// beyond them is refused with `TooManyRequestsException`; events wait. Default: none.
+    /// Lambda's reserved concurrency: the maximum number of concurrent invocations, instead of `concurrency`. Further
+    /// callers get `TooManyRequestsException`; events wait. Default: none.
     pub reserved_concurrency: Option<usize>,
-    /// After which delays an event (an invocation whose caller does not wait) is tried again when the
-    /// function failed; after the last one it is given up. Default: 1 and 2 minutes, as on Lambda. Source: Lambda's
-    /// developer guide, "error handling for asynchronous invocation".
+    /// The delays before the retries of a failed event (an invocation without a waiting caller). After the last one
+    /// the event is given up. Default: 1 and 2 minutes, as on Lambda. Source: Lambda's developer guide, "error
+    /// handling for asynchronous invocation".
     pub event_retries: Vec<Duration>,
-    /// Whether processes are stopped (`SIGSTOP`) between invocations, so that what a function leaves to
-    /// do in the background stands still, as on Lambda. Default: no.
+    /// Whether processes are frozen (`SIGSTOP`) between invocations, so that background work stops, as on Lambda.
+    /// Default: no.
     pub freeze: bool,
-    /// Programs that are started beside each process of the function, as Lambda starts those in
-    /// `/opt/extensions`: external extensions. Each must register under its file name.
+    /// External extensions: programs that are started beside each process, like those in `/opt/extensions` on Lambda.
+    /// Each must register under its file name.
     pub extensions: Vec<PathBuf>,
-    /// How long a process may wait for work until it is ended. Default: 5 minutes.
+    /// How long a process may be idle before it is ended. Default: 5 minutes.
     pub idle_timeout: Duration,
 }
 
@@ -67,7 +67,8 @@ impl FunctionSpec {
     /// How long one invocation may take by default.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A function with the default limits, whose handler is called like itself and whose root is the current directory.
+    /// Creates a function with the default limits. Its handler has the same name, and its root is the current
+    /// directory.
     #[must_use]
     pub fn new(id: impl Into<String>, program: impl Into<PathBuf>) -> Self {
         let id = id.into();
@@ -75,7 +76,7 @@ impl FunctionSpec {
             handler: id.clone(),
             id,
             program: program.into(),
-            // Fails when it has been removed; then the program cannot start, and says so.
+            // Fails if the folder was removed; then starting the program fails with an error.
             root: std::env::current_dir().unwrap_or_default(),
             arguments: Vec::new(),
             variables: BTreeMap::new(),
@@ -91,7 +92,7 @@ impl FunctionSpec {
         }
     }
 
-    /// Sets which of the program's functions it is (`_HANDLER`).
+    /// Sets `_HANDLER`, which selects one of the program's functions.
     #[must_use]
     pub fn handler(mut self, handler: impl Into<String>) -> Self {
         self.handler = handler.into();
@@ -105,14 +106,14 @@ impl FunctionSpec {
         self
     }
 
-    /// Sets how long one invocation may take.
+    /// Sets the time limit of one invocation.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the memory that the function is told and the report says, in megabytes.
+    /// Sets the memory size that the function and the report show, in megabytes.
     #[must_use]
     pub fn memory_mb(mut self, memory_mb: u32) -> Self {
         self.memory_mb = memory_mb;

@@ -1,5 +1,5 @@
-//! Status codes, error types and bodies of the Invoke API and the Runtime API: the only place that
-//! knows them. Spellings follow Lambda's API reference, because SDKs and runtimes compare them.
+//! The status codes, error types and bodies of the Invoke API and the Runtime API. Spellings follow Lambda's API
+//! reference, because SDKs and runtimes compare them.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -18,10 +18,10 @@ pub(super) const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
 /// The largest streamed answer, in bytes (200 MB).
 pub(super) const MAX_STREAM: usize = 200 * 1024 * 1024;
 
-/// The header in which AWS SDKs look for the kind of an error.
+/// The header from which AWS SDKs read the error type.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// Why an invoke was not even handed to a function.
+/// Why an invocation was refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvokeError {
     #[error("Function not found: {0}")]
@@ -68,7 +68,7 @@ impl IntoResponse for InvokeError {
     fn into_response(self) -> Response {
         let (status, error_type) = self.status();
         let blame = if status.is_server_error() { "Service" } else { "User" };
-        // Lambda spells the key differently from error to error; SDKs take either.
+        // Lambda's spelling of the key varies by error; SDKs accept both.
         let key = if matches!(self, Self::FunctionNotFound(_)) { "Message" } else { "message" };
         let mut body = json!({"Type": blame, key: self.to_string()});
         if matches!(self, Self::Throttled) {
@@ -80,7 +80,7 @@ impl IntoResponse for InvokeError {
     }
 }
 
-/// Why the Runtime API refused a call of the function process.
+/// Why the Runtime API refused a call.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("Invalid request ID")]
@@ -104,7 +104,7 @@ impl Refusal {
             Self::Unreadable(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContent"),
             Self::OutOfTurn(_) => (StatusCode::FORBIDDEN, "InvalidStateTransition"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
-            // For a runtime, any 500 means: exit now.
+            // For a runtime, any 500 means that it must exit.
             Self::Gone => (StatusCode::INTERNAL_SERVER_ERROR, "ContainerError"),
             Self::UnknownOperation { .. } => (StatusCode::NOT_FOUND, "UnknownOperation"),
         }
@@ -173,25 +173,25 @@ impl IntoResponse for ExtensionRefusal {
     }
 }
 
-/// The Runtime API's answer to a response or an error that it took.
+/// The Runtime API's answer to an accepted response or error.
 pub(super) fn taken() -> Response {
     json_response(StatusCode::ACCEPTED, &json!({"status": "OK"}))
 }
 
-/// What an extension asked for.
+/// The answer to an extension's request.
 pub(super) fn told(answer: &impl Serialize) -> Response {
-    // It is made of texts and numbers.
+    // Serializing texts and numbers cannot fail.
     let body = serde_json::to_value(answer).unwrap_or_default();
     json_response(StatusCode::OK, &body)
 }
 
-/// An asynchronous invoke was taken.
+/// The answer to an accepted asynchronous invocation.
 pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
-/// A dry run would have been allowed.
+/// The answer to a successful dry run.
 pub(super) const DRY_RUN: StatusCode = StatusCode::NO_CONTENT;
 
-/// The function was invoked, whether it answered or failed.
+/// The answer of an invoked function, successful or failed.
 pub(super) const INVOKED: StatusCode = StatusCode::OK;
 
 fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {

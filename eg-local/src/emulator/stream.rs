@@ -1,5 +1,5 @@
-//! An answer that comes in parts: read from the process, passed on or put together, with an error in
-//! the trailers if the function failed half-way. Knows no time limits; whoever reads has them.
+//! Reads a streamed answer from the process and passes it on or assembles it. Trailers carry an error if the function
+//! failed midway. Leaves time limits to callers.
 
 use axum::body::Body;
 use base64::Engine as _;
@@ -15,18 +15,18 @@ use super::status::{MAX_PAYLOAD, MAX_STREAM};
 /// How a streamed answer ended.
 #[derive(Debug)]
 pub(super) enum StreamEnd {
-    /// The whole answer; empty when its parts have been passed on.
+    /// The whole answer; empty if its parts were passed on.
     Complete(Bytes),
-    /// The function failed half-way.
+    /// The function failed midway.
     Failed(ReportedError),
-    /// Over Lambda's limit.
+    /// Larger than Lambda's limit.
     TooLarge,
-    /// The process hung up.
+    /// The process disconnected.
     Broken,
 }
 
-/// Reads `body` to its end. Its parts go to `parts` if there is somebody who takes them, else they are
-/// put together, up to the size of an answer that does not stream.
+/// Reads `body` to its end. Sends its parts to `parts` if given, else assembles them, up to the limit for answers
+/// that are not streamed.
 pub(super) async fn read_stream(mut body: Body, parts: Option<&mpsc::Sender<Bytes>>) -> StreamEnd {
     let limit = if parts.is_some() { MAX_STREAM } else { MAX_PAYLOAD };
     let mut whole = BytesMut::new();
@@ -38,9 +38,9 @@ pub(super) async fn read_stream(mut body: Body, parts: Option<&mpsc::Sender<Byte
             Ok(data) => {
                 total = total.saturating_add(data.len());
                 match parts {
-                    // The rest is read all the same, so that the process gets an answer.
+                    // Read the rest anyway, so that the process gets an answer.
                     _ if total > limit => {}
-                    // A caller that hung up does not stop the function, as on Lambda.
+                    // A caller that disconnected does not stop the function, as on Lambda.
                     Some(parts) => drop(parts.send(data).await),
                     None => whole.extend_from_slice(&data),
                 }
@@ -55,7 +55,7 @@ pub(super) async fn read_stream(mut body: Body, parts: Option<&mpsc::Sender<Byte
     }
 }
 
-/// The error that the trailers tell of: its type, and the error object in base64.
+/// Returns the error in the trailers: its type, and the error object in base64.
 fn failure(trailers: &HeaderMap) -> Option<ReportedError> {
     let kind = trailers.get(ERROR_TYPE)?.to_str().ok();
     let body = trailers.get(ERROR_BODY).and_then(|body| STANDARD.decode(body).ok()).unwrap_or_default();

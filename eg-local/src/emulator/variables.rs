@@ -1,5 +1,5 @@
-//! The environment variables of a function process: Lambda's contract on top of the caller's own.
-//! Decides only; reads no environment itself.
+//! Decides the environment variables of a function process: the caller's, extended and overridden by Lambda's. Does
+//! not read the environment itself.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,19 +7,19 @@ use std::ffi::{OsStr, OsString};
 use super::FunctionSpec;
 use super::arn::{LATEST, REGION};
 
-/// Variables of the caller that would change what a function is or where its events go.
+/// Variables of the caller that would change a function or the destination of its events.
 const WITHHELD: [&str; 3] = ["PORT", "EVENT_BUS", "EG_DATA_DIR"];
 
 /// Prefixes of variables that belong to AWS, to cargo or to the project's own settings.
 const WITHHELD_PREFIXES: [&str; 6] = ["AWS_", "_", "LAMBDA_", "CARGO", "EVENT_GATEWAY_", "RUSTUP_"];
 
-/// What is not withheld all the same: where something plays a service of AWS on this machine. Functions have no
-/// credentials that are good for the real one.
+/// The exception: endpoints of local replacements for AWS services. Functions get no credentials for the real
+/// services.
 const ENDPOINTS: &str = "AWS_ENDPOINT_URL_";
 
-/// What a process of `spec` gets. A function sees the caller's environment (so `RUST_LOG` and
-/// settings of its own reach it), apart from AWS credentials and settings, cargo's variables and
-/// the project's own; then Lambda's variables, then those of the spec.
+/// Returns the variables of a process of `spec`: the caller's environment (including `RUST_LOG` and the application's
+/// settings) without AWS credentials and settings, cargo's variables and this project's own; then Lambda's variables;
+/// then those of the spec.
 pub(super) fn variables(
     spec: &FunctionSpec,
     runtime_api: &str,

@@ -1,4 +1,4 @@
-//! The tasks of one emulator: where they run, and the signal that stops them. Knows nothing of functions.
+//! The tasks of one emulator, and the signal that stops them. Knows nothing about functions.
 
 use std::future::Future;
 
@@ -18,7 +18,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Without tasks, on the current runtime.
+    /// Creates an empty set of tasks on the current runtime.
     pub(super) fn new() -> Self {
         Self { runtime: Handle::current(), tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
@@ -34,7 +34,7 @@ impl Work {
         self.tasks.wait().await;
     }
 
-    /// The runtime that the emulator was started on.
+    /// Returns the runtime on which the emulator was started.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -55,7 +55,7 @@ impl Work {
         Ok(self.spawn_anyway(work))
     }
 
-    /// Runs `work` also while the emulator is stopping; [`finished`](Self::finished) waits for it.
+    /// Runs `work` even while the emulator is stopping; [`finished`](Self::finished) waits for it.
     pub(super) fn spawn_anyway<F>(&self, work: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,

@@ -21,23 +21,23 @@ use super::store::{Message, Receive, Sent};
 use super::{Queues, arn, digest, is_dead_letters, millis, now, record};
 use crate::emulator::ACCOUNT;
 
-/// What comes before an operation's name in the header that names it.
+/// The prefix of operation names in the header.
 const TARGET: &str = "AmazonSQS.";
 
-/// The most entries of a batch, and messages of a receive.
+/// The maximum number of entries in a batch and of messages in a receive.
 const MOST: usize = 10;
 
 /// The largest batch in bytes, with room for what JSON adds.
 const LARGEST_REQUEST: usize = 4 * 1024 * 1024;
 
-/// A request about one queue. Of the rest, each operation reads its part.
+/// The common part of requests about one queue. Each operation reads the rest itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct OfQueue {
     queue_url: Option<String>,
 }
 
-/// The API, for the server that the local Lambda listens with.
+/// The API as a service for the local Lambda's port.
 pub fn router(queues: Queues) -> Router {
     Router::new().route("/", post(call)).layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(queues)
 }
@@ -98,7 +98,7 @@ struct ReceiveRequest {
     wait_time_seconds: Option<u64>,
 }
 
-/// Without a destination, messages go where they came from. Others are not offered here.
+/// Without a destination, messages go back to their source. Other destinations are not supported.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct MoveRequest {
@@ -182,7 +182,7 @@ impl Queues {
         Ok(acknowledgement(&name, &entry, &sent))
     }
 
-    /// Stores one message, if SQS would take it.
+    /// Stores one message, if SQS would accept it.
     pub(super) async fn store_one(&self, name: &str, entry: &Entry) -> Result<Sent, Refusal> {
         let at = now();
         let message = prepare(name, entry, at)?;
@@ -192,7 +192,7 @@ impl Queues {
         Ok(sent)
     }
 
-    /// As on SQS, what is wrong with one entry is that entry's failure alone.
+    /// As on SQS, an invalid entry fails alone.
     async fn send_batch(&self, name: String, request: BatchRequest<Entry>) -> Result<Value, Refusal> {
         let ids = request.entries.iter().map(|entry| entry.id.as_deref());
         check_ids(ids)?;
@@ -254,7 +254,7 @@ impl Queues {
     async fn delete(&self, name: String, receipt: Receipt) -> Result<Value, Refusal> {
         let queue = name.clone();
         self.with(move |store| store.delete(&queue, &[receipt.receipt_handle])).await?;
-        // The next of its group may come.
+        // The next message of its group is available now.
         self.waiting.wake(&name);
         Ok(json!({}))
     }
@@ -299,7 +299,7 @@ impl Queues {
     }
 }
 
-/// Whether a batch has the right size, and an id of its own for each entry.
+/// Checks that a batch has a valid size and unique ids.
 fn check_ids<'a>(ids: impl ExactSizeIterator<Item = Option<&'a str>>) -> Result<(), Refusal> {
     if !(1..=MOST).contains(&ids.len()) {
         return Err(Refusal::Entries { count: ids.len(), limit: MOST });

@@ -1,4 +1,4 @@
-//! The MD5 sums by which AWS's SDKs check that SQS got what they sent.
+//! Computes the MD5 digests by which AWS SDKs verify what they sent to SQS.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ pub(super) struct Attribute {
     pub(super) data_type: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) string_value: Option<String>,
-    /// In base64.
+    /// Base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) binary_value: Option<String>,
 }
 
-/// Attributes by name; their sum is over the sorted names.
+/// Attributes by name; the digest covers them in sorted order.
 pub(super) type Attributes = BTreeMap<String, Attribute>;
 
-/// The sum of a body.
+/// Returns the digest of a body.
 pub(super) fn of_body(body: &str) -> String {
     hex(Md5::new_with_prefix(body))
 }
 
-/// The sum of attributes; none for no attributes. Source: SQS's developer guide, "calculating the MD5 message digest for
-/// message attributes".
+/// Returns the digest of attributes; `None` without attributes. Source: SQS's developer guide, "calculating the MD5
+/// message digest for message attributes".
 pub(super) fn of_attributes(attributes: &Attributes) -> Option<String> {
     const STRING: u8 = 1;
     const BINARY: u8 = 2;

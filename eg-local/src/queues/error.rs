@@ -1,5 +1,5 @@
-//! What the queues' API answers when it cannot do what it was asked for: the only place that knows SQS's error codes.
-//! Source: the API reference of Amazon SQS, and the AWS JSON protocol.
+//! The errors of the queues' API and SQS's codes for them. Source: the API reference of Amazon SQS, and the AWS JSON
+//! protocol.
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -11,7 +11,7 @@ use super::store::StoreError;
 /// The content type of the protocol.
 pub(super) const JSON: &str = "application/x-amz-json-1.0";
 
-/// Why a call was refused.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("there is no queue {name}; {}", known(queues))]
@@ -37,7 +37,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The error's name, and what it was called in the older protocol, which SDKs still tell callers.
+    /// Returns the error's name, and its name in the older protocol, which SDKs still report.
     fn names(&self) -> (&'static str, &'static str) {
         match self {
             Self::NoQueue { .. } => ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
@@ -60,12 +60,12 @@ impl Refusal {
         }
     }
 
-    /// The error's name, for entries of a batch.
+    /// Returns the error's name, for entries of a batch.
     pub(super) fn code(&self) -> &'static str {
         self.names().1
     }
 
-    /// Whether the caller is to blame.
+    /// Returns whether the caller caused the error.
     pub(super) fn is_senders_fault(&self) -> bool {
         !matches!(self, Self::Store(_))
     }

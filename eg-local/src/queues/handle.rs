@@ -1,4 +1,4 @@
-//! A queue as a program in the same process uses it. Programs outside use the [API](super::api) of SQS, by the same rules.
+//! A queue for programs in the same process. Programs outside use the [API](super::api) of SQS, with the same rules.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::send::Entry;
 use super::store::{Counts, StoreError};
 use super::{Queues, dead_letters_of, now};
 
-/// How long to wait until a queue is looked at again where nothing reports a change.
+/// How long to wait before checking a queue again if no change is reported.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// A queue of a local cloud; cheap to clone.
@@ -17,11 +17,11 @@ pub struct Queue {
     name: String,
 }
 
-/// Why a queue did not do what it was asked for.
+/// Why an operation of a queue failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
-    /// The name or the message breaks a rule of SQS.
+    /// The name or the message violates a rule of SQS.
     #[error("{0}")]
     Refused(String),
     /// Reading or writing failed.
@@ -45,7 +45,7 @@ impl From<StoreError> for QueueError {
 }
 
 impl Queues {
-    /// The queue of that name, which is created if there is none.
+    /// Returns the queue of that name and creates it if it is missing.
     pub async fn queue(&self, name: &str) -> Result<Queue, QueueError> {
         let name = self.create(name.to_owned()).await?;
         Ok(Queue { queues: self.clone(), name })
@@ -59,12 +59,12 @@ impl Queue {
         &self.name
     }
 
-    /// Sends a message and returns its id. The message is on disk then.
+    /// Sends a message. Returns its id once the message is on disk.
     pub async fn send(&self, body: impl Into<String>) -> Result<String, QueueError> {
         self.send_entry(Entry::new(body.into(), None)).await
     }
 
-    /// Sends a message in a group, as FIFO queues need it: messages of one group are handled in their order.
+    /// Sends a message in a group, as FIFO queues require: messages of one group are handled in order.
     pub async fn send_in_group(
         &self,
         group: impl Into<String>,
@@ -78,24 +78,24 @@ impl Queue {
         Ok(sent.id)
     }
 
-    /// How many messages it has.
+    /// Returns the number of messages.
     pub async fn counts(&self) -> Result<Counts, QueueError> {
         let name = self.name.clone();
         Ok(self.queues.with(move |store| store.counts(&name, now())).await?)
     }
 
-    /// Returns when it has no message any more, because each was handled or is a dead letter. Waits for ever if nothing
-    /// handles them: give it a limit with `tokio::time::timeout`.
+    /// Returns once the queue is empty: each message was handled or is a dead letter. Waits forever if nothing
+    /// handles them; limit it with `tokio::time::timeout`.
     pub async fn drained(&self) -> Result<(), QueueError> {
         let mut changes = self.queues.waiting.subscribe(&self.name);
         while self.counts().await? != Counts::default() {
-            // Either way it is looked at again.
+            // The queue is checked again in both cases.
             let _ = tokio::time::timeout(GLANCE, changes.changed()).await;
         }
         Ok(())
     }
 
-    /// The bodies of its dead letters, the oldest first. They stay where they are.
+    /// Returns the bodies of its dead letters, oldest first. They stay in their queue.
     pub async fn dead_letters(&self) -> Result<Vec<String>, QueueError> {
         let name = dead_letters_of(&self.name);
         Ok(self.queues.with(move |store| store.bodies(&name)).await?)

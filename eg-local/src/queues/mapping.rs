@@ -14,7 +14,7 @@ use super::{Queues, dead_letters_of, millis, now, record};
 use crate::activity::{Observer, TriggerActivity};
 use crate::emulator::{FunctionSpec, Invoker};
 
-/// How many batches of one mapping are under way at most.
+/// The maximum number of concurrent batches of one mapping.
 const CONCURRENCY: usize = 5;
 
 /// How long a mapping waits after the disk has failed.
@@ -27,11 +27,11 @@ pub struct Mapping {
     pub queue: String,
     /// Id of the function.
     pub function: String,
-    /// The most messages of one call.
+    /// The maximum number of messages per call.
     pub batch_size: u32,
-    /// How long a batch is filled.
+    /// How long to collect messages for a batch.
     pub window: Duration,
-    /// How long a call may take: until then nobody else gets its messages.
+    /// The time limit of a call. Its messages stay invisible until then.
     pub timeout: Duration,
 }
 
@@ -48,14 +48,14 @@ impl Mapping {
         }
     }
 
-    /// Sets the most messages of one call.
+    /// Sets the maximum number of messages per call.
     #[must_use]
     pub fn batch_size(mut self, batch_size: u32) -> Self {
         self.batch_size = batch_size;
         self
     }
 
-    /// Sets how long a batch is filled before the function is called.
+    /// Sets how long to collect messages for a batch before the function is called.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
@@ -73,7 +73,7 @@ pub struct Mappings {
     tasks: TaskTracker,
 }
 
-/// One mapping at work.
+/// A running mapping.
 #[derive(Debug, Clone)]
 struct Poller {
     mapping: Arc<Mapping>,
@@ -84,13 +84,13 @@ struct Poller {
 }
 
 impl Mappings {
-    /// Without mappings. Functions are called through `invoker`.
+    /// Creates an empty set of mappings. Functions are called through `invoker`.
     #[must_use]
     pub fn new(queues: Queues, invoker: Invoker, observer: Observer) -> Self {
         Self { queues, invoker, observer, running: BTreeMap::new(), tasks: TaskTracker::new() }
     }
 
-    /// From now on, exactly these mappings are at work. One that goes finishes the batches it has begun.
+    /// Sets the running mappings. A removed mapping finishes its current batches.
     pub fn set(&mut self, wanted: Vec<Mapping>) {
         self.running.retain(|mapping, stop| {
             let stays = wanted.contains(mapping);
@@ -116,7 +116,7 @@ impl Mappings {
         }
     }
 
-    /// Returns when no batch is under way any more.
+    /// Returns once no batch is running.
     pub async fn stop(&mut self) {
         self.set(Vec::new());
         self.tasks.close();
@@ -156,7 +156,7 @@ impl Poller {
         }
     }
 
-    /// Waits until a batch is full, or old enough. `None`: the mapping is to stop.
+    /// Waits until a batch is full or old enough. `None` if the mapping must stop.
     async fn batch(&self, changes: &mut watch::Receiver<u64>) -> Result<Option<Vec<Message>>, StoreError> {
         let Mapping { queue, batch_size, window, .. } = &*self.mapping;
         let mut since: Option<Instant> = None;
@@ -181,13 +181,13 @@ impl Poller {
                         if !messages.is_empty() {
                             return Ok(Some(messages));
                         }
-                        // Their groups are being worked on, or they were received too often: something has to change.
+                        // Their groups are being handled, or they were received too often: wait for a change.
                         since = None;
                     }
                 }
             }
             tokio::select! {
-                // Fails only when the queues are gone, and then nothing wakes this task but the stop.
+                // Fails only if the queues no longer exist; then only the stop wakes this task.
                 Ok(()) = changes.changed() => {}
                 () = tokio::time::sleep(next.unwrap_or(Duration::MAX)), if next.is_some() => {}
                 () = self.stop.cancelled() => return Ok(None),
@@ -212,7 +212,7 @@ impl Poller {
         Ok(received.messages)
     }
 
-    /// Calls the function, and settles the messages by what it says. Larger batches than Lambda takes are split.
+    /// Calls the function, and settles the messages by its answer. Splits batches that exceed Lambda's payload limit.
     async fn handle(self, messages: Vec<Message>, _place: OwnedSemaphorePermit) {
         let mut rest = messages.as_slice();
         while !rest.is_empty() {

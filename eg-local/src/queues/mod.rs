@@ -65,12 +65,12 @@ pub struct Queues {
     settings: Settings,
 }
 
-/// What holds for all queues.
+/// The settings of all queues.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// How long a message that was not handled stays invisible.
+    /// How long an unhandled message stays invisible.
     pub visibility: Duration,
-    /// How often a message is handed out before it is a dead letter.
+    /// How often a message is received before it becomes a dead letter.
     pub max_receives: u32,
 }
 
@@ -87,7 +87,7 @@ impl Queues {
         Ok(Self { store: Arc::new(store), waiting: Waiting::default(), settings })
     }
 
-    /// Makes sure that these queues and the ones for their dead letters exist.
+    /// Creates these queues and their dead-letter queues if they are missing.
     pub async fn declare(&self, names: Vec<String>) -> Result<(), StoreError> {
         self.with(move |store| {
             names.iter().try_for_each(|name| {
@@ -98,7 +98,7 @@ impl Queues {
         .await
     }
 
-    /// Works with the store where waiting for the disk holds nobody up.
+    /// Runs `work` on the store in a thread that may block.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -108,7 +108,7 @@ impl Queues {
     }
 }
 
-/// The queue that gets what could not be handled.
+/// Returns the name of the dead-letter queue.
 #[must_use]
 pub fn dead_letters_of(name: &str) -> String {
     match name.strip_suffix(FIFO_SUFFIX) {
@@ -117,12 +117,12 @@ pub fn dead_letters_of(name: &str) -> String {
     }
 }
 
-/// Whether a queue is one of [`dead_letters_of`].
+/// Returns whether a queue is a dead-letter queue.
 fn is_dead_letters(name: &str) -> bool {
     name.strip_suffix(FIFO_SUFFIX).unwrap_or(name).ends_with(DEAD_LETTERS)
 }
 
-/// The name of a queue as other services of AWS write it.
+/// Returns the ARN of a queue.
 #[must_use]
 pub fn arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")

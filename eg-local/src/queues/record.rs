@@ -1,5 +1,5 @@
-//! Messages as a function gets them, and what it says about them. Source: Lambda's developer guide, "using Lambda with
-//! Amazon SQS" and its partial batch responses.
+//! Writes the payload of a batch and reads the function's answer. Source: Lambda's developer guide, "using Lambda
+//! with Amazon SQS" and its partial batch responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use super::arn;
 use super::digest::{Attributes, of_body};
 use super::store::Message;
 
-/// What Lambda takes, in bytes, with room for the brackets.
+/// Lambda's payload limit in bytes, minus room for the brackets.
 const LARGEST: usize = 6 * 1024 * 1024 - 1024;
 
-/// The id that SQS gives for who sent a message.
+/// The sender id of messages.
 const SENDER: &str = "AIDALOCAL";
 
-/// A batch as the payload of an invocation.
+/// Writes a batch as the payload of an invocation.
 pub(super) fn payload(queue: &str, messages: &[Message]) -> Vec<u8> {
     let records: Vec<Value> = messages.iter().map(|message| record(queue, message)).collect();
     json!({ "Records": records }).to_string().into_bytes()
 }
 
-/// How many of `messages`, from the first on, make a payload that Lambda takes.
+/// Returns how many of `messages`, starting with the first, fit into one payload.
 pub(super) fn fitting(queue: &str, messages: &[Message]) -> usize {
     let mut size = 0;
     let fits = messages.iter().take_while(|message| {
@@ -63,7 +63,7 @@ fn record(queue: &str, message: &Message) -> Value {
     })
 }
 
-/// What the queue itself knows of a message.
+/// The attributes that the queue sets.
 pub(super) fn system_attributes(queue: &str, message: &Message) -> Map<String, Value> {
     let mut attributes = Map::new();
     let mut set = |name: &str, value: String| attributes.insert(name.to_owned(), Value::String(value));
@@ -86,13 +86,13 @@ pub(super) fn system_attributes(queue: &str, message: &Message) -> Map<String, V
     attributes
 }
 
-/// A sequence number in SQS's twenty digits.
+/// Formats a sequence number with SQS's twenty digits.
 pub(super) fn sequence_number(sequence: i64) -> String {
     format!("{sequence:020}")
 }
 
-/// Ids of the messages that the function has not handled. As on Lambda, an answer that names a message nobody sent, or
-/// none, fails the batch; one that is no batch response is success.
+/// Returns the ids of the failed messages. As on Lambda, an answer with an unknown or empty id fails the whole batch,
+/// and an answer that is not a batch response means success.
 pub(super) fn failures(answer: &[u8], messages: &[Message]) -> Result<BTreeSet<String>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

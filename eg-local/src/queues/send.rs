@@ -1,4 +1,4 @@
-//! Whether SQS would take a message, and what is stored of it. Reads and decides only.
+//! Validates messages by SQS's rules, and decides what to store. Stores nothing.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::store::NewMessage;
 /// The largest message with its attributes, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// The longest delay in seconds.
+/// The maximum delay in seconds.
 const LONGEST_DELAY: u64 = 15 * 60;
 
-/// A message as it is sent, alone or in a batch.
+/// A message to send, alone or in a batch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Entry {
@@ -32,13 +32,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A message without attributes.
+    /// Creates a message without attributes.
     pub(super) fn new(body: String, group: Option<String>) -> Self {
         Self { message_body: Some(body), message_group_id: group, ..Self::default() }
     }
 }
 
-/// What is stored of a message that is sent to `queue` at the time `at`.
+/// Returns the stored form of a message that is sent to `queue` at the time `at`.
 pub(super) fn prepare(queue: &str, entry: &Entry, at: i64) -> Result<NewMessage, Refusal> {
     let Some(body) = entry.message_body.clone() else { return Err(Refusal::Missing("MessageBody")) };
     if body.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn prepare(queue: &str, entry: &Entry, at: i64) -> Result<NewMessage,
     if !fifo && entry.message_deduplication_id.is_some() {
         return Err(Refusal::Invalid("MessageDeduplicationId is for FIFO queues only".to_owned()));
     }
-    // The local queues have content-based deduplication on.
+    // Local queues have content-based deduplication enabled.
     let deduplication = fifo.then(|| {
         entry.message_deduplication_id.clone().unwrap_or_else(|| {
             Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()

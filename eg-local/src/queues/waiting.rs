@@ -1,4 +1,4 @@
-//! Wakes those who wait for messages of a queue. Knows nothing of messages.
+//! Wakes tasks that wait for messages of a queue. Knows nothing about messages.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +12,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Tells everybody who waits for `queue`.
+    /// Wakes all tasks that wait for `queue`.
     pub(super) fn wake(&self, queue: &str) {
         self.sender(queue).send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Sees every change from now on.
+    /// Returns a receiver that sees every change from now on.
     pub(super) fn subscribe(&self, queue: &str) -> watch::Receiver<u64> {
         self.sender(queue).subscribe()
     }

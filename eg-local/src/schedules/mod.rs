@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::activity::{Observer, TriggerActivity};
 use crate::emulator::{ACCOUNT, Invoker, REGION};
 
-/// How long to sleep at most before the clock is read again: the machine may sleep, or the clock be set.
+/// The maximum sleep before the clock is read again, because the machine may sleep or the clock may be set.
 const GLANCE: Duration = Duration::from_secs(15);
 
 /// A function and when it runs.
@@ -36,13 +36,13 @@ pub struct Schedules {
 }
 
 impl Schedules {
-    /// Without schedules. Functions are called through `invoker`.
+    /// Creates an empty set of schedules. Functions are called through `invoker`.
     #[must_use]
     pub fn new(invoker: Invoker, observer: Observer) -> Self {
         Self { invoker, observer, running: BTreeMap::new(), tasks: TaskTracker::new() }
     }
 
-    /// From now on, exactly these run by the clock. Those that did before keep their rhythm.
+    /// Sets the running schedules. Schedules that were running keep their rhythm.
     pub fn set(&mut self, wanted: Vec<Timed>) {
         self.running.retain(|timed, stop| {
             let stays = wanted.contains(timed);
@@ -67,7 +67,7 @@ impl Schedules {
         }
     }
 
-    /// Returns when no call is under way any more.
+    /// Returns once no call is running.
     pub async fn stop(&mut self) {
         self.set(Vec::new());
         self.tasks.close();
@@ -81,7 +81,7 @@ impl Drop for Schedules {
     }
 }
 
-/// One schedule at work.
+/// A running schedule.
 #[derive(Debug, Clone)]
 struct Clockwork {
     timed: Arc<Timed>,
@@ -98,12 +98,12 @@ impl Clockwork {
                 return;
             }
             tasks.spawn(self.clone().call(next));
-            // What the machine slept through is made up for by one call.
+            // One call makes up for all times that the machine slept through.
             last = self.timed.schedule.last_due(next, SystemTime::now());
         }
     }
 
-    /// `false`: it is to stop before.
+    /// Returns `false` if it must stop first.
     async fn sleep_until(&self, time: SystemTime) -> bool {
         loop {
             let left = time.duration_since(SystemTime::now()).unwrap_or_default();
@@ -142,12 +142,12 @@ impl Clockwork {
     }
 }
 
-/// The event of a schedule that is due now.
+/// Builds the event of a schedule that is due now.
 pub(crate) fn event_of_now(function: &str) -> Vec<u8> {
     event(&uuid::Uuid::new_v4().to_string(), function, OffsetDateTime::now_utc())
 }
 
-/// What EventBridge sends to the target of a scheduled rule.
+/// Builds the event that EventBridge sends to the target of a scheduled rule.
 fn event(id: &str, function: &str, time: OffsetDateTime) -> Vec<u8> {
     let whole = time.replace_nanosecond(0).unwrap_or(time);
     json!({
@@ -156,7 +156,7 @@ fn event(id: &str, function: &str, time: OffsetDateTime) -> Vec<u8> {
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": ACCOUNT,
-        // A year that has more than four digits is beyond what a schedule can say.
+        // A schedule cannot name years with more than four digits.
         "time": whole.format(&Rfc3339).unwrap_or_default(),
         "region": REGION,
         "resources": [format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{function}")],

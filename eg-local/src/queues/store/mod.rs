@@ -1,5 +1,4 @@
-//! Messages on disk: one SQLite file for all queues. Decides who may see which message; knows no clock, the time is
-//! handed in.
+//! Stores messages: one SQLite file for all queues. Decides the visibility of messages. The time is a parameter.
 //!
 //! # What always holds
 //! 1. `visible` is the time from which a message may be received. Whoever receives it moves that into the future, in the
@@ -14,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use eg_grammar::is_fifo;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
-/// For how long a FIFO queue takes a message with a known deduplication id for the same message, in milliseconds.
+/// The deduplication interval of FIFO queues, in milliseconds.
 const DEDUPLICATION: i64 = 5 * 60 * 1000;
 
 const SCHEMA: &str = "
@@ -54,7 +53,7 @@ pub(super) struct Store {
     connection: Mutex<Connection>,
 }
 
-/// Why the store did not do its work.
+/// Why an operation of the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be used.
@@ -62,7 +61,7 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// Reading or writing failed.
@@ -81,18 +80,18 @@ pub(super) struct NewMessage {
     pub(super) attributes: String,
     pub(super) group: Option<String>,
     pub(super) deduplication: Option<String>,
-    /// From when it may be received.
+    /// When it becomes visible.
     pub(super) visible: i64,
 }
 
-/// What a sender gets.
+/// The receipt for a sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) id: String,
     pub(super) sequence: i64,
 }
 
-/// A message that was received.
+/// A received message.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) sequence: i64,
@@ -105,37 +104,37 @@ pub(super) struct Message {
     pub(super) first_received: i64,
     pub(super) receives: u32,
     pub(super) receipt: String,
-    /// The queue whose dead letter it is.
+    /// The source queue of a dead letter.
     pub(super) came_from: Option<String>,
 }
 
-/// How messages are to be received.
+/// The parameters of a receive.
 #[derive(Debug, Clone)]
 pub(super) struct Receive {
     pub(super) queue: String,
     pub(super) most: usize,
-    /// Until when nobody else sees them.
+    /// Until when they are invisible to others.
     pub(super) until: i64,
-    /// How often at most, and where they go after that.
+    /// The maximum number of receives, and the queue for messages beyond it.
     pub(super) limit: Option<(u32, String)>,
 }
 
-/// What a receive led to.
+/// The result of a receive.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     pub(super) messages: Vec<Message>,
-    /// Ids of the messages that had been received too often, with how often.
+    /// The ids of messages that were received too often, with their counts.
     pub(super) dead: Vec<(String, u32)>,
 }
 
-/// How many messages a queue has.
+/// The message counts of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Can be received now.
+    /// Visible now.
     pub visible: u64,
     /// Received, and neither deleted nor visible again.
     pub in_flight: u64,
-    /// Sent with a delay that is not over.
+    /// Delayed.
     pub delayed: u64,
 }
 
@@ -146,7 +145,7 @@ impl Store {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(SCHEMA)?;
-            // Whoever was handling a message ended with the process that had this file open.
+            // Receivers ended with the process that had this file open, so their messages are visible again.
             connection.execute(
                 "UPDATE messages SET visible = ?1 WHERE visible > ?1 AND receipt IS NOT NULL",
                 [now],
@@ -175,7 +174,7 @@ impl Store {
         Ok(names)
     }
 
-    /// Stores messages, all or none. A FIFO queue stores one that it has seen lately only once.
+    /// Stores messages, all or none. A FIFO queue drops a recent duplicate.
     pub(super) fn send(
         &self,
         queue: &str,
@@ -192,7 +191,7 @@ impl Store {
         Ok(sent)
     }
 
-    /// As [`send`](Self::send), for one message.
+    /// Like [`send`](Self::send), for one message.
     pub(super) fn send_one(&self, queue: &str, message: &NewMessage, now: i64) -> Result<Sent, StoreError> {
         let mut connection = self.connection();
         let transaction = sending(&mut connection, now)?;
@@ -201,7 +200,7 @@ impl Store {
         Ok(sent)
     }
 
-    /// Takes the oldest messages that may be seen. Of a group of a FIFO queue none, while one is being handled.
+    /// Receives the oldest visible messages. In FIFO queues, skips groups with a message in flight.
     pub(super) fn receive(&self, receive: &Receive, now: i64) -> Result<Received, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -236,12 +235,12 @@ impl Store {
         Ok(received)
     }
 
-    /// Removes messages that were handled. `false` for a receipt that is not the message's last one.
+    /// Deletes handled messages. Returns `false` for a receipt that is not the message's last one.
     pub(super) fn delete(&self, queue: &str, receipts: &[String]) -> Result<Vec<bool>, StoreError> {
         self.each(receipts, "DELETE FROM messages WHERE queue = ?1 AND receipt = ?2", queue, None)
     }
 
-    /// Lets messages be seen again from `visible` on.
+    /// Makes messages visible again at `visible`.
     pub(super) fn release(
         &self,
         queue: &str,
@@ -273,7 +272,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Puts dead letters back into the queues that they came from, and names those.
+    /// Moves dead letters back to their source queues. Returns those queues.
     pub(super) fn move_back(&self, queue: &str, now: i64) -> Result<BTreeSet<String>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
@@ -284,7 +283,7 @@ impl Store {
         Ok(moved)
     }
 
-    /// The bodies of all messages, the oldest first.
+    /// Returns the bodies of all messages, oldest first.
     pub(super) fn bodies(&self, queue: &str) -> Result<Vec<String>, StoreError> {
         let connection = self.connection();
         let mut statement =
@@ -311,14 +310,14 @@ impl Store {
         })
     }
 
-    /// When the next message that nobody may see yet can be seen.
+    /// Returns when the next invisible message becomes visible.
     pub(super) fn next_visible(&self, queue: &str, now: i64) -> Result<Option<i64>, StoreError> {
         let query = "SELECT min(visible) FROM messages WHERE queue = ?1 AND visible > ?2";
         Ok(self.connection().query_row(query, params![queue, now], |row| row.get(0))?)
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A transaction that a panic cut off has been rolled back.
+        // A panic rolled its transaction back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -363,7 +362,7 @@ fn store(
     Ok(Sent { id, sequence })
 }
 
-/// Moves what was received too often to the dead letters.
+/// Moves messages that were received too often to the dead-letter queue.
 fn bury(
     transaction: &Transaction<'_>,
     queue: &str,

@@ -1,4 +1,4 @@
-//! Who may see which message, by time.
+//! Tables of the visibility of messages over time.
 
 use super::*;
 
