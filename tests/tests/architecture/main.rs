@@ -1,5 +1,6 @@
 //! The parts and their arrows, as ARCHITECTURE.md draws them, and the knots of modules inside them.
 
+mod documents;
 mod knots;
 mod layout;
 mod modules;
