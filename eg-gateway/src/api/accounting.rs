@@ -1,4 +1,4 @@
-//! `GET /v1/accounting`: the state of every delivery, counted.
+//! `GET /v1/accounting`: how many deliveries are in which state. `store` counts them.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) fn routes() -> Routes {
     Routes::new("gateway").get("/accounting", show, doc.answer(Content::Other("application/json")))
 }
 
-/// The accounts of all spaces together, and of each.
+/// Returns the accounts of all spaces together, and of each space.
 async fn show(State(app): State<Arc<ApiState>>) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, &Accounting::new(app.store.tallies().await?)))
 }

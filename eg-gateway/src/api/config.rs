@@ -1,5 +1,5 @@
-//! The Config API as one service: the routes of all resources, and what every request goes through. Each resource has
-//! its own module; rules are in `decide`, persistence is in `configuration`.
+//! Builds the Config API from the routes of all resources and the layers that every request passes. Each resource has
+//! its own module; `decide` has the rules, and `configuration` stores changes.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,13 +17,13 @@ use super::{
 };
 use crate::clock;
 
-/// The OpenAPI document.
+/// The OpenAPI document of the Config API.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let operations = [guarded().operations, open().operations].concat();
     openapi::document(&operations).to_string()
 });
 
-/// The service for the port of the Config API.
+/// Returns the service for the port of the Config API.
 pub(crate) fn service(app: Arc<ApiState>) -> Router {
     let (guarded, open) = (guarded(), open());
     let paths: Arc<[String]> =
@@ -35,11 +35,11 @@ pub(crate) fn service(app: Arc<ApiState>) -> Router {
         .method_not_allowed_fallback(async || errors::method_not_allowed())
         .fallback(async move |method: Method, uri: Uri| redirect::answer_unrouted(&paths, &method, &uri))
         .with_state(Arc::clone(&app));
-    // As a service of its own: axum adds `Allow` outside of a router's layers.
+    // A separate service, because axum adds `Allow` outside of a router's layers.
     Router::new().fallback_service(routes).layer(from_fn_with_state(app, around))
 }
 
-/// The routes that need an access key where one is set.
+/// Returns the routes that need an access key, if one is set.
 fn guarded() -> Routes {
     let of_space = Routes::new("spaces")
         .merge(event_types::routes())
@@ -62,13 +62,13 @@ fn guarded() -> Routes {
     Routes::new("gateway").nest("/v1", v1)
 }
 
-/// The routes for everybody.
+/// Returns the routes that need no access key.
 fn open() -> Routes {
     let doc = Doc::new("getStatus", "Answers 200 while the gateway runs. Load balancers ask without a key.");
     Routes::new("gateway").get("/v1/status", async || StatusCode::OK, doc)
 }
 
-/// What every request goes through, whether it has a route or not.
+/// The layer that every request passes, whether it has a route or not.
 async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     if let Err(error) = guard::one_host(request.version(), request.headers()) {
         return error.into_response();
@@ -76,7 +76,7 @@ async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) 
     let started = clock::instant();
     let mut response = next.run(request).await;
     app.metrics.config_took(started.elapsed());
-    // The original sends none with a 405.
+    // The original sends no `Allow` with a 405.
     response.headers_mut().remove(header::ALLOW);
     if app.strict {
         response = errors::as_the_original(response);

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::errors::{self, ApiError};
 use super::{ApiState, guard, json};
 
-/// The service for the port of the connector.
+/// Returns the service for the port of the Connections API.
 pub(crate) fn service(app: Arc<ApiState>) -> Router {
     Router::new()
         .route("/v1/spaces/{space}/connections", get(list).post(create))

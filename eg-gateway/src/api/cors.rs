@@ -1,4 +1,5 @@
-//! `/v1/spaces/<space>/cors`: which browsers' pages may call a path of the Events API.
+//! `/v1/spaces/<space>/cors`: which web pages may call a path of the Events API. `decide::cors` applies the
+//! configurations.
 
 use eg_sdk::__private::escape_segment;
 use eg_sdk::config::Cors;
@@ -36,7 +37,7 @@ impl Managed for Cors {
         catalog.delete_cors(space, id)
     }
 
-    /// An id is already escaped, and clients put it into URLs as it is.
+    /// An id is already escaped, and clients put it into URLs unchanged.
     fn id_in_path(segment: String) -> String {
         escape_segment(&segment)
     }

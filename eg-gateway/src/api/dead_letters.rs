@@ -1,5 +1,5 @@
-//! `/v1/spaces/<space>/dead-letters`: the deliveries that were given up, with events and history. They can be shown,
-//! tried again (as they are, or with an edited event) and discarded.
+//! `/v1/spaces/<space>/dead-letters`: shows, redrives and discards the deliveries that were given up. A redrive may
+//! replace the event with an edited one.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ async fn list(
     Ok(json(StatusCode::OK, &page))
 }
 
-/// Shows one, dead or expired.
+/// Shows one given-up delivery, dead or expired.
 async fn show(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
@@ -101,7 +101,7 @@ async fn redrive_all(
     redrive(&app, space, None, body).await
 }
 
-/// Tries one again, or all the dead ones of the space. A body `{"event": {…}}` replaces the event of that one.
+/// Redrives one, or all the dead letters of the space. With a single one, a body `{"event": {…}}` replaces its event.
 async fn redrive(
     app: &ApiState,
     space: String,
@@ -144,7 +144,7 @@ async fn discard_all(
     discard(&app, space, None).await
 }
 
-/// Takes one off the list, or all the dead ones of the space.
+/// Discards one, or all the dead letters of the space.
 async fn discard(app: &ApiState, space: String, id: Option<String>) -> Result<Response, ApiError> {
     let one = id.as_deref().map(number).transpose()?;
     let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::now_millis()).await?;

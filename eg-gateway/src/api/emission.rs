@@ -1,5 +1,5 @@
-//! Carries one request to the Events API through its steps: read, route, authorize, then ask the synchronous subscriber
-//! or store for the asynchronous ones. Each step's decision is made in `decide`.
+//! Carries one request to the Events API through its steps: read it, route it, authorize it, call the synchronous
+//! subscriber, and store the event for the asynchronous ones. `decide` makes the decision in each step.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +31,7 @@ use crate::decide::trace;
 use crate::deliver::CallError;
 use crate::store::StoreError;
 
-/// A request to the Events API on its way.
+/// A request to the Events API that is being processed.
 pub(super) struct Emission {
     pub(super) app: Arc<ApiState>,
     pub(super) place: Place,
@@ -57,11 +57,11 @@ impl Emission {
         let event = self.complete(draft.into_event(params), authorization.as_ref())?;
         let notices = self.notices(&event);
         let Some((subscription, _)) = sync else {
-            // The answer is "accepted", and that has to be true even if nobody has subscribed yet.
+            // The answer says that the event was accepted, so it must be stored even if it has no subscriber yet.
             self.accept(vec![self.routed(event, &asynchronous, notices)]).await?;
             return Ok(answer(StatusCode::ACCEPTED, Body::empty()));
         };
-        // Watchers do not decide about the answer; the reception has logged what went wrong.
+        // A failure here does not change the answer; the reception has logged it.
         let _ = self.app.reception.accept(notices).await;
         let answer = Box::pin(self.ask(snapshot, &subscription, &event)).await;
         if asynchronous.is_empty() {
@@ -84,7 +84,7 @@ impl Emission {
         Ok(answer(StatusCode::ACCEPTED, Body::empty()))
     }
 
-    /// Accepts events that belong together.
+    /// Accepts several events, all or none, and records a span for each.
     pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
         let accepting: Vec<_> =
             events.iter().filter_map(|new| self.app.spans.accepting(&new.event)).collect();
@@ -96,7 +96,7 @@ impl Emission {
         stored
     }
 
-    /// One of several events, ready to be accepted. Nobody can answer several at once, so an event with a synchronous
+    /// Prepares one event of a batch to be accepted. A batch has no place for answers, so an event with a synchronous
     /// subscriber is refused.
     pub(super) async fn unanswered(&self, snapshot: &Snapshot, draft: Draft) -> Result<NewEvent, ApiError> {
         let Matched { sync, asynchronous } =
@@ -110,7 +110,7 @@ impl Emission {
         Ok(self.routed(event, &asynchronous, notices))
     }
 
-    /// An event on its way into the store.
+    /// Returns the event with its deliveries, ready to be stored.
     fn routed(&self, event: Event, targets: &[Arc<Target>], notices: Vec<NewEvent>) -> NewEvent {
         let origin = Origin {
             space: self.place.space.clone(),
@@ -121,7 +121,7 @@ impl Emission {
         self.app.reception.terms.admit(event, origin, targets, notices)
     }
 
-    /// The system events about an event that is being accepted.
+    /// Returns the system events about an event that is being accepted.
     fn notices(&self, event: &Event) -> Vec<NewEvent> {
         let received = SystemEvent::Received { path: &self.place.path, event, headers: &self.parts.headers };
         self.app.system_events.arrivals(&self.place.space, &received)
@@ -144,8 +144,8 @@ impl Emission {
         }
     }
 
-    /// Asks the authorizer of the event's type, where it has one. Without its consent nothing happens to the event,
-    /// whoever is subscribed.
+    /// Asks the authorizer of the event's type, if it has one. Without its consent the event is neither stored nor
+    /// delivered.
     async fn authorized(
         &self,
         snapshot: &Snapshot,
@@ -153,11 +153,11 @@ impl Emission {
     ) -> Result<Option<Authorization>, ApiError> {
         let ty = snapshot.catalog.table::<EventType>().get(&self.place.space, draft.ty());
         let Some(id) = ty.and_then(|ty| ty.authorizer_id.as_deref()) else { return Ok(None) };
-        // The futures of calls are large. On the heap, they cost only the events that need them.
+        // The futures of calls are large. On the heap, they cost memory only for the events that need them.
         Box::pin(self.authorize(snapshot, draft, id)).await.map(Some)
     }
 
-    /// Asks the authorizer with this id.
+    /// Asks the authorizer with this id, and returns its verdict.
     async fn authorize(
         &self,
         snapshot: &Snapshot,
@@ -182,7 +182,7 @@ impl Emission {
         })
     }
 
-    /// The event with the trace that it came by, and the authorization that it was accepted with.
+    /// Adds the trace of the request and the authorization to the event.
     fn complete(&self, event: CloudEvent, authorization: Option<&Authorization>) -> Result<Event, BadEvent> {
         let event = trace::joined(event, trace::of_request(&self.parts.headers).as_ref());
         let event = match authorization {
@@ -192,7 +192,7 @@ impl Emission {
         Ok(Event::new(event)?)
     }
 
-    /// Calls the function of a synchronous subscription and makes its reply the answer.
+    /// Calls the function of a synchronous subscription and turns its reply into the answer.
     async fn ask(
         &self,
         snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! Every error answer: which failure has which code, and so which status. Nothing else maps failures to statuses.
+//! Maps every failure to its error code, and so to its status. No other module maps failures to statuses.
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::decide::reply::Malformed;
 use crate::deliver::CallError;
 use crate::store::StoreError;
 
-/// An error as clients of both APIs see it.
+/// An error in the form that clients of both APIs receive.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     code: ErrorCode,
@@ -64,7 +64,7 @@ impl ApiError {
         Self::new(ErrorCode::NotFound, message)
     }
 
-    /// A dead letter cannot be redriven to a subscription that takes no deliveries.
+    /// The dead letter cannot be redriven, because its subscription is deleted or disabled.
     pub(super) fn subscription_inactive(dead_letter: &str) -> Self {
         let message = format!(
             "the subscription of dead letter {dead_letter} is deleted or disabled: create or enable it first"
@@ -72,7 +72,7 @@ impl ApiError {
         Self::new(ErrorCode::SubscriptionInactive, message)
     }
 
-    /// The authorizer of the event's type did not agree.
+    /// The authorizer of the event's type refused the event.
     pub(super) fn unauthorized(event_type: &str, denied: &Denied) -> Self {
         let reason = match denied {
             Denied::Refused(message) => message,
@@ -82,7 +82,7 @@ impl ApiError {
         Self::new(ErrorCode::NotAuthorized, message)
     }
 
-    /// Nothing would fetch what a connection is to bring.
+    /// The gateway has no connectors, so a connection would have no effect.
     pub(super) fn no_connectors() -> Self {
         let message = "this gateway runs no connectors: let the source send its events to the Events API";
         Self::new(ErrorCode::Unsupported, message)
@@ -93,12 +93,12 @@ impl ApiError {
         Self::new(ErrorCode::InvalidRequest, "the path is not valid UTF-8 after percent-decoding")
     }
 
-    /// A request has to say once for which host it is.
+    /// The request has no valid `Host`, or more than one.
     pub(super) fn bad_host() -> Self {
         Self::new(ErrorCode::InvalidRequest, "the request needs exactly one valid Host header")
     }
 
-    /// An event of a batch asks for an answer.
+    /// An event of a batch has a synchronous subscriber.
     pub(super) fn answered_in_batch(event_type: &str) -> Self {
         let message = format!(
             "events of type \"{event_type}\" are answered by a function here, and a batch has no place for answers: \
@@ -131,7 +131,7 @@ impl From<Refusal> for ApiError {
 }
 
 impl From<StoreError> for ApiError {
-    /// In all cases nothing was accepted, and clients should try again.
+    /// In all cases nothing was accepted, and clients should retry.
     fn from(error: StoreError) -> Self {
         let code = match error {
             StoreError::Busy => ErrorCode::StoreBusy,
@@ -173,7 +173,7 @@ impl From<BadEvent> for ApiError {
 }
 
 impl From<CallError> for ApiError {
-    /// Details are for the operator: the message refers the emitter to the log, as the original did.
+    /// The details are for the operator. The message refers the emitter to the log, as in the original.
     fn from(error: CallError) -> Self {
         match error {
             CallError::AccessDenied { code, .. } => {

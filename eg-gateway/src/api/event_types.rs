@@ -1,4 +1,4 @@
-//! `/v1/spaces/<space>/eventtypes`: the types of events that subscriptions may name.
+//! `/v1/spaces/<space>/eventtypes`: the event types that subscriptions may name.
 
 use eg_sdk::config::EventType;
 

@@ -1,5 +1,4 @@
-//! The Events API: who may send what, and what browsers may see of the answer. What happens to the events is left to
-//! `emission`.
+//! The Events API: checks keys, limits and CORS, and reads the body. `emission` processes the events.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -23,7 +22,7 @@ use crate::decide::cors::{self, Access};
 use crate::decide::place::Place;
 use crate::store::StoreError;
 
-/// The service for the port of the Events API.
+/// Returns the service for the port of the Events API.
 pub(crate) fn service(app: Arc<ApiState>) -> Router {
     Router::new().fallback(handle).with_state(app)
 }
@@ -33,7 +32,7 @@ async fn handle(State(app): State<Arc<ApiState>>, request: Request) -> Response 
         return error.into_response();
     }
     if request.method() == Method::CONNECT {
-        // It asks for a tunnel, which a 2xx would promise.
+        // CONNECT requests a tunnel, and a 2xx would promise one.
         return errors::method_not_allowed();
     }
     let started = clock::instant();
@@ -42,14 +41,14 @@ async fn handle(State(app): State<Arc<ApiState>>, request: Request) -> Response 
     let place = snapshot.router.place(host, request.uri().path(), app.domain.as_deref());
     let configured = |method: &str| snapshot.router.cors(&place, method).cloned();
     match cors::access(request.method(), request.headers(), configured) {
-        // Browsers ask without a key.
+        // Browsers send preflights without a key.
         Some(Access::Preflight(headers)) => with_headers(answer(StatusCode::OK, Body::empty()), &headers),
         Some(Access::Actual(headers)) => with_headers(emit(app, place, request, started).await, &headers),
         None => emit(app, place, request, started).await,
     }
 }
 
-/// Adds headers that do not take the place of any: a function knows best what its answer allows.
+/// Adds headers, except those that the response already has: the function's own headers take precedence.
 fn with_headers(mut response: Response, headers: &HeaderMap) -> Response {
     let own = response.headers().clone();
     for (name, value) in headers {
@@ -68,7 +67,7 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
     if let Err(error) = guard::emit(&app, &place.space, &mut parts.headers) {
         return refuse(error);
     }
-    // Reserved before it is read: what is in memory stays bounded however many emitters come.
+    // Memory is reserved before the body is read, so the total stays bounded however many emitters there are.
     let size =
         body.size_hint().exact().map_or(app.body_limit, |size| usize::try_from(size).unwrap_or(usize::MAX));
     let Some(_room) = app.budget.reserve(size.min(app.body_limit)) else {
@@ -80,20 +79,21 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
     };
     let ended = app.ended.clone();
     let emission = Emission { app, place, parts, body, started };
-    // A large future, so it is moved once only.
+    // The future is large, so it is moved only once.
     let work = Box::pin(async move {
         if put_events { Ok(emission.put_events().await) } else { emission.process().await }
     });
     let work = ended.run_until_cancelled_owned(AssertUnwindSafe(work).catch_unwind());
-    // An emitter that hangs up must not end the work half-way, between a function's answer and the stored copies.
+    // If the emitter hangs up, the work must still finish: it must not stop between a function's answer and storing
+    // the event.
     match ToTheEnd(Some(Box::pin(work))).await {
         Some(Ok(response)) => response.unwrap_or_else(refuse),
-        // The gateway ended, or the work panicked.
+        // The gateway stopped, or the work panicked.
         None | Some(Err(_)) => refuse(ApiError::internal()),
     }
 }
 
-/// Work that goes on in a task of its own when nobody waits for it any more.
+/// Work that continues in its own task when this future is dropped.
 struct ToTheEnd<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;
@@ -117,7 +117,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn drop(&mut self) {
-        // There is no runtime when the whole process ends.
+        // When the whole process ends, there is no runtime.
         if let Some(work) = self.0.take()
             && let Ok(runtime) = Handle::try_current()
         {

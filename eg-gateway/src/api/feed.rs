@@ -1,5 +1,5 @@
-//! `GET /v1/feed`: everything that happens, as server-sent events. A client that comes back with `Last-Event-ID` gets
-//! what it missed, or an event `gap` when that is no longer known.
+//! `GET /v1/feed`: the live feed as server-sent events. A client that reconnects with `Last-Event-ID` gets the
+//! entries that it missed, or an event `gap` if they are no longer kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::routes::{Content, Doc, Parameter, Routes};
 use super::{ApiState, answer, with_type};
 use crate::feed::{Entry, Update, Watcher};
 
-/// Pause after which a comment is sent, so that nobody in between takes the connection for dead.
+/// Pause after which a comment is sent, so that no proxy closes the connection as idle.
 const SILENCE: Duration = Duration::from_secs(15);
 
 const LAST_EVENT_ID: Parameter = Parameter {
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
     Routes::new("gateway").get("/feed", watch, doc.answer(Content::Other("text/event-stream")))
 }
 
-/// Sends what happens until the client leaves or the gateway stops.
+/// Sends the live feed until the client disconnects or the gateway stops.
 async fn watch(
     State(app): State<Arc<ApiState>>,
     headers: HeaderMap,
@@ -53,7 +53,7 @@ async fn watch(
         };
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), watcher))
     };
-    // Something at once, so that the client knows that it is connected.
+    // Sends a comment at once, so that the client knows that it is connected.
     let first = stream::iter([Ok(Bytes::from_static(b":\n\n"))]);
     let updates = stream::unfold(watcher, next);
     let body = Body::from_stream(futures_util::StreamExt::chain(first, updates));

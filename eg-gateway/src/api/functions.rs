@@ -1,4 +1,5 @@
-//! `/v1/spaces/<space>/functions`: the functions that the gateway can call. Their secrets are written, never read.
+//! `/v1/spaces/<space>/functions`: the functions that the gateway can call. Clients can write their secrets but never
+//! read them.
 
 use std::borrow::Cow;
 

@@ -33,8 +33,8 @@ pub(super) fn one_host(version: Version, headers: &HeaderMap) -> Result<(), ApiE
     }
 }
 
-/// A layer of the Config API: passes a request on if the client may configure the space in the path, or the whole gateway
-/// when the path has no space.
+/// A layer of the Config API: passes a request on if the client may configure the space in the path, or the whole
+/// gateway if the path has no space.
 pub(super) async fn configure(
     State(app): State<Arc<ApiState>>,
     parameters: Result<RawPathParams, RawPathParamsRejection>,
@@ -49,7 +49,7 @@ pub(super) async fn configure(
     }
 }
 
-/// Checks that a client may configure `space`; `None` stands for what belongs to no space.
+/// Checks that a client may configure `space`; `None` stands for everything that belongs to no space.
 pub(super) fn may_configure(
     app: &ApiState,
     space: Option<&str>,

@@ -1,4 +1,4 @@
-//! `/v1/spaces/<space>/events`: the accepted events, and what happened to each of them.
+//! `/v1/spaces/<space>/events`: the accepted events, with their deliveries and attempts. `store` searches them.
 
 use std::sync::Arc;
 

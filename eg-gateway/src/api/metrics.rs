@@ -1,4 +1,4 @@
-//! `GET /v1/metrics`: the metrics in the text format of Prometheus.
+//! `GET /v1/metrics`: the metrics in the text format of Prometheus. `metrics` collects them.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The HTTP APIs: reads requests and writes responses. Decisions are made in `decide`; the HTTP connections are `server`'s
-//! part.
+//! The HTTP APIs: reads requests and writes responses. `decide` makes the decisions, and `server` handles the HTTP
+//! connections.
 
 mod accounting;
 pub(crate) mod config;
@@ -54,7 +54,7 @@ use crate::wakeups::Wakeups;
 /// How long the body of a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the handlers of both APIs share.
+/// The state that the handlers of both APIs share.
 pub(crate) struct ApiState {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
@@ -65,7 +65,7 @@ pub(crate) struct ApiState {
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
-    /// Largest accepted body in bytes.
+    /// Maximum size of a body in bytes.
     pub(crate) body_limit: usize,
     /// Memory for requests.
     pub(crate) budget: Budget,
@@ -76,12 +76,12 @@ pub(crate) struct ApiState {
     pub(crate) domain: Option<String>,
     /// Whether to keep the quirks of the original, see [`Options::strict_compat`](crate::Options::strict_compat).
     pub(crate) strict: bool,
-    /// Cancelled when the gateway has ended, and with it the work that requests started.
+    /// Cancelled when the gateway has stopped, to end the work that requests started.
     pub(crate) ended: CancellationToken,
 }
 
 impl ApiState {
-    /// The APIs of the gateway that `delivering` belongs to.
+    /// Returns the state for the APIs of the gateway that `delivering` belongs to.
     pub(crate) fn new(
         options: &Options,
         delivering: &Delivering,

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document of the Config API, made from the route table. The schemas are those of the types that
+//! Creates the OpenAPI 3.1 document of the Config API from the route table. The schemas come from the types that
 //! `eg_sdk` sends and reads.
 
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ pub(super) fn document(operations: &[Operation]) -> Value {
     })
 }
 
-/// The operation object.
+/// Returns the operation object.
 fn entry(operation: &Operation) -> Value {
     let doc = &operation.doc;
     let mut answer = json!({ "description": doc.status.canonical_reason().unwrap_or_default() });
@@ -117,7 +117,7 @@ impl Content {
         }
     }
 
-    /// The media type object: media type → schema.
+    /// Returns the media type object: media type → schema.
     fn media(&self) -> Value {
         match self {
             Self::Json(component) | Self::OptionalJson(component) => {
@@ -140,7 +140,7 @@ impl Component {
     }
 }
 
-/// A shape as a JSON Schema.
+/// Returns a shape as a JSON Schema.
 fn schema(shape: &Shape) -> Value {
     serde_json::from_str(&shape.to_string()).expect("shapes are printed as JSON")
 }

@@ -1,5 +1,5 @@
-//! `PutEvents` of Amazon EventBridge on the Events API, so that a program with an AWS SDK emits here when its endpoint is
-//! this gateway. Protocol: AWS JSON 1.1. Signatures are not checked.
+//! `PutEvents` of Amazon EventBridge on the Events API: a program can emit events through an AWS SDK whose endpoint
+//! is this gateway. Protocol: AWS JSON 1.1. Signatures are not checked.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -18,7 +18,7 @@ use crate::decide::snapshot::Snapshot;
 
 const TARGET: &str = "AWSEvents.PutEvents";
 
-/// The result of one entry, at its place.
+/// The result of one entry. Results have the order of the entries.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome {
@@ -32,12 +32,12 @@ struct Id {
     event_id: String,
 }
 
-/// Whether a request is such a call.
+/// Returns whether a request is a `PutEvents` call.
 pub(super) fn is_call(headers: &HeaderMap) -> bool {
     headers.get("x-amz-target").is_some_and(|target| target == TARGET)
 }
 
-/// An error as AWS clients read it.
+/// Returns an error in the form that AWS clients read.
 pub(super) fn refuse(error: &ApiError) -> Response {
     let code = match error.status() {
         StatusCode::UNAUTHORIZED => "MissingAuthenticationTokenException",
@@ -50,7 +50,7 @@ pub(super) fn refuse(error: &ApiError) -> Response {
 }
 
 impl Emission {
-    /// Accepts the entries that are events. Those that are not do not keep the others out.
+    /// Accepts the entries that are valid events. Invalid entries do not affect the others.
     pub(super) async fn put_events(self) -> Response {
         let entries = match put_events::entries(&self.body) {
             Ok(entries) => entries,
@@ -82,7 +82,7 @@ impl Emission {
         reply(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": outcomes }))
     }
 
-    /// The event of an entry, ready to be accepted.
+    /// Returns the event of an entry, ready to be accepted.
     async fn entry(&self, snapshot: &Snapshot, entry: &Entry, stamp: &Stamp) -> Result<NewEvent, EntryError> {
         let event = put_events::event(entry, stamp)?;
         self.unanswered(snapshot, event).await.map_err(|error| {

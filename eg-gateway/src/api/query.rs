@@ -1,4 +1,4 @@
-//! Reads query parameters. What a parameter means is its handler's part.
+//! Reads query parameters. The handlers interpret them.
 
 use std::convert::Infallible;
 
@@ -27,7 +27,8 @@ pub(super) const LIMIT: Parameter = Parameter {
     shape: &Shape::Integer { min: Some(1), max: Some(MAX_LIMIT as i64) },
 };
 
-/// The query parameters of a request. The first of several with the same name counts; an empty one counts as absent.
+/// The query parameters of a request. If several have the same name, the first one counts. An empty one counts as
+/// absent.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -40,7 +41,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    /// The labels that a list is filtered by: `metadata.<key>=<value>`. Of a repeated key the first counts.
+    /// Returns the labels that filter a list: `metadata.<key>=<value>`. If a key is repeated, the first one counts.
     pub(super) fn labels(&self) -> Vec<(String, String)> {
         let mut labels: Vec<(String, String)> = Vec::new();
         for (name, value) in &self.0 {

@@ -1,5 +1,5 @@
-//! Requests whose path is no route: a redirect where only slashes or the case of fixed words are wrong, else a 404. That
-//! is how the original's router answered, and its clients follow.
+//! Answers requests whose path is not a route: with a redirect if only slashes or the case of fixed words are wrong,
+//! else with a 404. The original's router did the same, and its clients follow the redirects.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -9,14 +9,14 @@ use super::answer;
 use super::errors::{self, ApiError};
 use crate::decide::refusal::{Kind, Refusal};
 
-/// Answers a request whose path is none of `routes`.
+/// Answers a request whose path is not in `routes`.
 pub(super) fn answer_unrouted(routes: &[String], method: &Method, uri: &Uri) -> Response {
     let path = canonical(uri.path());
     if routes.iter().any(|route| matches(route, &path)) && path != uri.path() {
         return moved(method, &path, uri.query());
     }
-    // The id of a CORS configuration is an escaped path, so an unescaped one has too many segments. The original took
-    // the id to be empty then.
+    // The id of a CORS configuration is an escaped path, so an unescaped one has too many segments. The original then
+    // treated the id as empty.
     match path.split('/').collect::<Vec<_>>()[..] {
         ["", "v1", "spaces", _, "cors", _, _, ..] => {
             ApiError::from(Refusal::NotFound { kind: Kind::Cors, id: String::new() }).into_response()
@@ -25,8 +25,8 @@ pub(super) fn answer_unrouted(routes: &[String], method: &Method, uri: &Uri) -> 
     }
 }
 
-/// The path without superfluous slashes, and with its fixed words in lower case. The names of spaces and resources keep
-/// their case.
+/// Returns the path without superfluous slashes and with its fixed words in lower case. The names of spaces and
+/// resources keep their case.
 fn canonical(path: &str) -> String {
     let segments = path.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
     segments.enumerate().fold(String::new(), |canonical, (at, segment)| {
@@ -36,7 +36,7 @@ fn canonical(path: &str) -> String {
     })
 }
 
-/// Whether `path` is an instance of `route`, whose parameters are in braces.
+/// Returns whether `path` matches `route`, whose parameters are in braces.
 fn matches(route: &str, path: &str) -> bool {
     let same = |(route, segment): (&str, &str)| route.starts_with('{') || route == segment;
     route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(same)

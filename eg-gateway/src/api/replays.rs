@@ -1,5 +1,5 @@
 //! `POST /v1/spaces/<space>/replays`: delivers stored events again, to one subscription or to all that match them
-//! today.
+//! now. `store` creates the deliveries.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
     Routes::new("replays").post("/replays", create, doc)
 }
 
-/// Starts a replay. Once this answers, its deliveries are on disk.
+/// Starts a replay. When this answers, the deliveries are on disk.
 async fn create(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
@@ -61,7 +61,7 @@ async fn create(
     };
     let range = Range { space: space.clone(), request };
     let name = clock::event_id().to_string();
-    // A client that hangs up must not leave half a replay.
+    // Spawned, so that the replay is completed even if the client hangs up.
     let run = {
         let (app, space, name) = (Arc::clone(&app), space.clone(), name.clone());
         let (max_hops, by_host) = (app.reception.terms.max_hops, app.domain.is_some());

@@ -1,4 +1,5 @@
-//! Creating, reading, updating, deleting and listing the resources of the Config API: the same handlers for every kind.
+//! Creates, reads, updates, deletes and lists the resources of the Config API, with the same handlers for every kind.
+//! `decide` checks the changes, and `configuration` carries them out.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,29 +21,29 @@ use crate::decide::catalog::{Catalog, Change, Entry, Resource};
 use crate::decide::refusal::Refusal;
 use crate::decide::targets::PrivateTargets;
 
-/// A kind of resource as clients manage it.
+/// A kind of resource that clients manage.
 pub(super) trait Managed: Wire + Entry + Schema + Clone + Send + Sync + 'static {
-    /// The name of its schema, and with a verb before it that of its operations: `Function`, `createFunction`.
+    /// The name of its schema, for example `Function`. With a verb it names the operations: `createFunction`.
     const NAME: &'static str;
-    /// The same for several of them.
+    /// The plural of the name.
     const NAMES: &'static str;
     /// The paths of its collection and of one resource.
     const PATHS: (&'static str, &'static str);
     /// The label of its requests in metrics.
     const METRIC: &'static str;
 
-    /// Reads a resource from the body of a request. `id` is the one in the path.
+    /// Reads a resource from the body of a request. `id` is the id in the path.
     fn read(body: &[u8], space: &str, id: Option<&str>, targets: &PrivateTargets) -> Result<Self, Refusal>;
     fn create(self, catalog: &Catalog) -> Result<Change, Refusal>;
     fn update(self, catalog: &Catalog, id: &str) -> Result<Change, Refusal>;
     fn delete(catalog: &Catalog, space: &str, id: &str) -> Result<Change, Refusal>;
 
-    /// The id of the resource that a path names; `segment` is percent-decoded.
+    /// Returns the id of the resource that a path names; `segment` is percent-decoded.
     fn id_in_path(segment: String) -> String {
         segment
     }
 
-    /// What clients get to see.
+    /// Returns the resource in the form that clients may see.
     fn shown(&self) -> Cow<'_, Self> {
         Cow::Borrowed(self)
     }
@@ -54,7 +55,7 @@ const LABELS: [Parameter; 1] = [Parameter {
     shape: &Shape::STRING,
 }];
 
-/// The routes of the resources of one kind.
+/// Returns the routes of the resources of one kind.
 pub(super) fn routes<T: Managed>() -> Routes {
     let (name, names, kind) = (T::NAME, T::NAMES, <T as Wire>::KIND);
     let component = Component::of::<T>(name);
@@ -140,13 +141,13 @@ async fn delete<T: Managed>(
     change(app, move |catalog| T::delete(catalog, &space, &id), StatusCode::NO_CONTENT).await
 }
 
-/// Carries out the change that `plan` finds admissible, and answers with the resource, if one is left.
+/// Carries out the change that `plan` returns, and answers with the resource, unless it was deleted.
 async fn change(
     app: Arc<ApiState>,
     plan: impl FnOnce(&Catalog) -> Result<Change, Refusal> + Send + 'static,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
-    // Spawned, so that it is carried out on disk and in memory even if the client hangs up in the middle.
+    // Spawned, so that the change is completed on disk and in memory even if the client hangs up.
     let change = async move { app.configuration.change(|catalog| Ok([plan(catalog)?])).await };
     let [change] = tokio::spawn(change).await.map_err(|_| ApiError::internal())??;
     Ok(match change {

@@ -12,7 +12,7 @@ use eg_sdk::schema::Shape;
 
 use super::{ApiState, errors};
 
-/// The routes of one resource: a router, and what the OpenAPI document says about it.
+/// The routes of one resource: a router and its part of the OpenAPI document.
 #[must_use]
 pub(super) struct Routes {
     tag: &'static str,
@@ -23,9 +23,9 @@ pub(super) struct Routes {
 /// One method of one path.
 #[derive(Debug, Clone)]
 pub(super) struct Operation {
-    /// In lower case, as OpenAPI spells it.
+    /// The method in lower case, as in OpenAPI.
     pub(super) method: &'static str,
-    /// With parameters in braces, which is the spelling of axum and of OpenAPI.
+    /// The path with parameters in braces, the syntax of both axum and OpenAPI.
     pub(super) path: String,
     /// The resource that the operation belongs to.
     pub(super) tag: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Operation {
 /// What an operation does, takes and returns.
 #[derive(Debug, Clone)]
 pub(super) struct Doc {
-    /// Its unique name; generated clients call their function by it.
+    /// Its unique name, which generated clients use for their function.
     pub(super) id: String,
     pub(super) summary: String,
     pub(super) query: &'static [Parameter],
@@ -52,22 +52,22 @@ pub(super) struct Parameter {
     pub(super) shape: &'static Shape,
 }
 
-/// What a body contains.
+/// The content of a body.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Content {
     Json(Component),
-    /// JSON that the client may leave out.
+    /// JSON that the client may omit.
     OptionalJson(Component),
-    /// An object with one member, `member`, which lists these.
+    /// An object with one member, `member`, an array of these.
     List {
         member: &'static str,
         items: Component,
     },
-    /// This media type, without a schema.
+    /// A body of this media type, without a schema.
     Other(&'static str),
 }
 
-/// A schema with a name of its own in the document.
+/// A named schema of the document.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Component {
     pub(super) name: &'static str,
@@ -75,21 +75,21 @@ pub(super) struct Component {
 }
 
 impl Content {
-    /// A JSON body of type `T`, whose schema is called `name` in the document.
+    /// Returns a JSON body of type `T`, whose schema is called `name` in the document.
     pub(super) const fn json<T: Schema + ?Sized>(name: &'static str) -> Self {
         Self::Json(Component::of::<T>(name))
     }
 }
 
 impl Component {
-    /// The schema of `T`, called `name`.
+    /// Returns the schema of `T`, called `name`.
     pub(super) const fn of<T: Schema + ?Sized>(name: &'static str) -> Self {
         Self { name, shape: T::SHAPE }
     }
 }
 
 impl Doc {
-    /// An operation that answers `200` without a body.
+    /// Returns an operation that answers `200` without a body.
     pub(super) fn new(id: impl Into<String>, summary: impl Into<String>) -> Self {
         let (id, summary) = (id.into(), summary.into());
         Self { id, summary, query: &[], body: None, status: StatusCode::OK, answer: None }
@@ -103,7 +103,7 @@ impl Doc {
         Self { body: Some(body), ..self }
     }
 
-    /// Answers `status`, without a body.
+    /// Makes the operation answer `status`, without a body.
     pub(super) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
@@ -125,7 +125,7 @@ impl Routes {
         doc: Doc,
     ) -> Self {
         let mut routes = self.add("get", MethodFilter::GET, path, handler, doc);
-        // axum answers HEAD with the handler of GET. The original did not.
+        // axum answers HEAD with the handler of GET; the original did not.
         routes.router =
             routes.router.route(path, on(MethodFilter::HEAD, async || errors::method_not_allowed()));
         routes

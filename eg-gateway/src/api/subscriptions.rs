@@ -1,5 +1,5 @@
-//! `/v1/spaces/<space>/subscriptions`: which function gets which events. Also replaces several subscriptions at once: one
-//! by one, a request could come while a route has neither the old function nor the new one.
+//! `/v1/spaces/<space>/subscriptions`: which function gets which events. Can also replace several subscriptions as
+//! one change, so that no request arrives while a route has neither the old function nor the new one.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Routes {
     resource::routes::<Subscription>().post("/subscriptions/replace", replace, doc)
 }
 
-/// Deletes and creates all of them, or none. Answers with those that were created, in their order.
+/// Deletes and creates all of them, or none. Answers with the created subscriptions, in the order of the request.
 async fn replace(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
@@ -60,7 +60,7 @@ async fn replace(
         serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(format!("no replacement: {e}")))?;
     let subscription = |one: Box<RawValue>| rules::subscription(&space, one.get().as_bytes());
     let created = create.into_iter().map(subscription).collect::<Result<Vec<_>, Refusal>>()?;
-    // Spawned, so that it is carried out on disk and in memory even if the client hangs up in the middle.
+    // Spawned, so that the change is completed on disk and in memory even if the client hangs up.
     let change = async move {
         app.configuration.change(|catalog| catalog.replace_subscriptions(&space, &delete, created)).await
     };

@@ -16,16 +16,16 @@ use crate::decide::lanes::Lane;
 use crate::decide::system::Call;
 use crate::store::{Claimed, Finish};
 
-/// A call that ended, and what is to be recorded about it.
+/// A call that ended, with the data to record about it.
 pub(crate) struct Called {
     pub(super) lane: Lane,
-    /// Whether the function did its work or refused it for good.
+    /// Whether the function handled the event or rejected it for good.
     pub(super) answered: bool,
     pub(crate) finish: Finish,
     pub(super) subscription_id: String,
     pub(super) event_id: String,
     pub(super) event_type: String,
-    /// How old the delivery is.
+    /// The age of the delivery.
     pub(super) age: Duration,
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn attempt<C: Caller>(
 async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoing) -> Result<(), Failure> {
     let configuration = delivering.configuration.current();
     let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
-        // Its subscription went with it; the next claim finds that out and keeps the reason.
+        // Its subscription was deleted too. The next claim detects that and records the reason.
         return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
     };
     let call = Call { space: &lane.space, function: &lane.function, event };

@@ -1,5 +1,5 @@
-//! Connections to functions that speak HTTP/1.1, with TLS where the URL asks for it: opened, driven by the task that waits
-//! for the response, and kept for later calls. What is sent, and what a response means, is left to `http`.
+//! Opens HTTP/1.1 connections to functions (with TLS for `https` URLs), drives them in the task that waits for the
+//! response, and keeps them for later calls. `http` builds the requests and interprets the responses.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -23,19 +23,19 @@ use crate::clock;
 use crate::decide::targets::PrivateTargets;
 use crate::tls;
 
-/// How long it may take until a host accepts a connection.
+/// Timeout for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection is kept that nobody uses.
+/// How long an idle connection is kept.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// Opens connections.
 pub(super) type Connector = HttpsConnector<HttpConnector<Resolver>>;
 
-/// Why there is no response.
+/// The reason why there is no response.
 pub(super) type SendError = Box<dyn Error + Send + Sync>;
 
-/// Moves the bytes of an open connection while it is polled.
+/// Transfers the bytes of an open connection while it is polled.
 type Driver = http1::Connection<MaybeHttpsStream<TokioIo<TcpStream>>, Full<Bytes>>;
 
 /// The connections to one origin.
@@ -47,15 +47,15 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    /// Since when, the oldest first.
+    /// Idle connections and when they became idle, the oldest first.
     connections: Vec<(Instant, Connection)>,
-    /// Whether a task closes those that are idle for too long.
+    /// Whether a task is running that closes connections that are idle for too long.
     swept: bool,
 }
 
-/// An open connection, used for one exchange after the other. The task that waits for the response drives it: a task of
-/// its own would have to be woken twice for each exchange. Nobody notices that an idle connection was closed until it
-/// is used again.
+/// An open connection, used for one exchange after the other. The task that waits for the response drives it, because
+/// a separate task would have to be woken twice for each exchange. If the host closes an idle connection, this is
+/// detected only when the connection is used again.
 struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// `None` once the connection is closed.
@@ -64,13 +64,13 @@ struct Connection {
 
 #[allow(clippy::large_enum_variant, reason = "lives for one call, and only when the call fails")]
 enum Unanswered {
-    /// The connection had been closed, and nothing was sent: another one may serve.
+    /// The connection had been closed and nothing was sent. The request can be sent on another connection.
     Unsent(Request<Full<Bytes>>),
     Failed(SendError),
 }
 
-/// Opens connections to hosts of functions. Names that lead only to addresses which are not allowed are not connected
-/// to.
+/// Returns the connector for the hosts of functions. It refuses names that resolve only to addresses that are not
+/// allowed.
 pub(super) fn connector(allowed: &Arc<PrivateTargets>) -> Connector {
     let mut tcp = HttpConnector::new_with_resolver(Resolver::new(allowed));
     tcp.enforce_http(false);
@@ -80,13 +80,13 @@ pub(super) fn connector(allowed: &Arc<PrivateTargets>) -> Connector {
 }
 
 impl Pool {
-    /// `origin` has a scheme and an authority.
+    /// Creates a pool without connections. `origin` has a scheme and an authority.
     pub(super) fn new(connector: Connector, origin: Uri) -> Arc<Self> {
         Arc::new(Self { connector, origin, idle: Mutex::default() })
     }
 
-    /// Sends a request, in origin form and with its `Host`, and reads the whole response, whose body has at most `limit`
-    /// bytes.
+    /// Sends a request and reads the whole response. The request must be in origin form and have a `Host` header. The
+    /// body of the response may have at most `limit` bytes.
     pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
@@ -96,7 +96,7 @@ impl Pool {
             let kept = self.idle().connections.pop();
             let (is_new, mut connection) = match kept {
                 Some((_, connection)) => (false, connection),
-                // A large future. On the heap, it costs only the calls that need it.
+                // This future is large. On the heap, it costs memory only in the calls that need it.
                 None => (true, Box::pin(self.open()).await?),
             };
             match connection.exchange(request, limit).await {
@@ -171,11 +171,11 @@ impl Connection {
         };
         let mut exchange = pin!(exchange);
         poll_fn(|context| {
-            // The exchange waits for nothing but the driver, and is polled after it: it need not wake anybody.
+            // The exchange waits only for the driver and is polled after it, so it needs no waker.
             let mut unheard = Context::from_waker(Waker::noop());
-            // The second time, the driver sends what the exchange has just given to it.
+            // The second time, the driver sends what the exchange has just passed to it.
             for _ in 0..2 {
-                // The driver tells the exchange how the connection ended.
+                // The driver reports to the exchange how the connection ended.
                 if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
                     *driver = None;
                 }
@@ -234,7 +234,7 @@ mod tests {
         tokio::join!(serve, call);
     }
 
-    /// The host closes while nobody looks; the call must not fail because of that.
+    /// The host closes an idle connection. The next call must not fail because of that.
     #[tokio::test]
     async fn a_connection_that_was_closed_while_idle_is_replaced() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -286,8 +286,8 @@ mod tests {
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
     }
 
-    /// A name says nothing about where it leads, so its addresses are checked when it is looked up. (This name is in
-    /// every hosts file. `http` would have refused it before.)
+    /// A name does not show where it leads, so its addresses are checked when it is resolved. (This name is in every
+    /// hosts file. `http` would have refused it earlier.)
     #[tokio::test]
     async fn names_that_lead_to_private_addresses_are_not_connected_to() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,5 @@
-//! What engine, attempts and retention share, and the reports that they make to watchers and metrics.
+//! Holds what the engine, attempts and retention share, and reports deliveries to watchers and metrics. The callers
+//! decide what to report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::reception::Reception;
 use crate::store::{Ended, Store};
 use crate::system_events::SystemEvents;
 
-/// What it takes to deliver.
+/// Everything that a delivery needs.
 pub(crate) struct Delivering<C = Callers> {
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
@@ -26,13 +27,13 @@ pub(crate) struct Delivering<C = Callers> {
     pub(crate) system_events: SystemEvents,
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
-    /// The policy of subscriptions that have none.
+    /// The retry policy of subscriptions that have none.
     pub(crate) retry: RetryPolicy,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
 }
 
-/// An attempt that is on record.
+/// An attempt whose outcome is recorded.
 pub(super) struct Report<'a> {
     pub(super) space: &'a str,
     pub(super) function: &'a str,
@@ -40,13 +41,13 @@ pub(super) struct Report<'a> {
     pub(super) event_type: String,
     pub(super) attempt: u32,
     pub(super) duration: Duration,
-    /// How old the delivery is.
+    /// The age of the delivery.
     pub(super) age: Duration,
     pub(super) outcome: DeliveryOutcome,
 }
 
 impl<C> Delivering<C> {
-    /// Delivers what `reception` takes in. `retry` is the policy of subscriptions that have none.
+    /// Delivers the events that `reception` accepts. `retry` is the policy of subscriptions that have none.
     pub(crate) fn new(
         invoker: Invoker<C>,
         configuration: Arc<Configuration>,
@@ -70,12 +71,12 @@ impl<C> Delivering<C> {
         }
     }
 
-    /// Admits deliveries by today's configuration.
+    /// Returns a gatekeeper that admits deliveries by the current configuration.
     pub(crate) fn gatekeeper(&self) -> Gatekeeper {
         Gatekeeper::new(self.configuration.current(), self.retry.clone())
     }
 
-    /// Counts an attempt that is on record, and shows it to the watchers.
+    /// Counts an attempt whose outcome is recorded, and shows it to the watchers.
     pub(super) fn report_attempt(&self, report: Report<'_>) {
         let Report { space, function, event_id, event_type, attempt, duration, age, outcome } = report;
         self.metrics.attempted(space, (&outcome).into(), duration, age);

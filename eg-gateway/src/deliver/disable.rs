@@ -1,4 +1,4 @@
-//! Disables subscriptions whose function said that it is gone for good.
+//! Disables subscriptions whose function reports that it is gone for good. `configuration` stores the change.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::delivering::Delivering;
 use crate::activity::Activity;
 use crate::decide::catalog::{Catalog, Change, Resource};
 
-/// Disables a subscription. The deliveries that wait for it become dead letters.
+/// Disables a subscription. Its pending deliveries become dead letters.
 pub(super) async fn disable<C>(delivering: &Delivering<C>, space: &str, subscription_id: &str, reason: &str) {
     let plan = |catalog: &Catalog| {
         let mut subscription = (**catalog.table::<Subscription>().find(space, subscription_id)?).clone();
@@ -21,7 +21,7 @@ pub(super) async fn disable<C>(delivering: &Delivering<C>, space: &str, subscrip
             subscription: subscription_id.to_owned(),
             reason: reason.to_owned(),
         }),
-        // It was deleted meanwhile, or the disk fails and the next delivery finds out again.
+        // Either the subscription was deleted meanwhile, or the disk failed and the next delivery will try again.
         Err(error) => tracing::warn!(subscription = subscription_id, %error, "cannot disable a subscription"),
     }
 }

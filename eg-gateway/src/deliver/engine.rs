@@ -1,5 +1,5 @@
-//! Schedules deliveries: loads due ones from the store, hands them to workers and has their outcomes recorded. Keeps in
-//! memory only what is under way and a few numbers per function; `attempt` makes a single attempt.
+//! Schedules deliveries: loads due ones from the store, hands them to workers and starts recording their outcomes.
+//! Keeps in memory only deliveries under way and a few numbers per function; `attempt` makes a single attempt.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use crate::options::Options;
 use crate::store::{Claim, StoreError};
 use crate::wakeups::Wakeups;
 
-/// The longest sleep. It bounds what a jump of the wall clock can do.
+/// The longest sleep. It limits the delay that a jump of the wall clock can cause.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// Pause before deliveries that could not be loaded are loaded again.
+/// Pause after deliveries could not be loaded.
 const CLAIM_PAUSE_MS: Millis = 1000;
 
-/// How much may be under way at once.
+/// The limits for deliveries under way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Capacity {
-    /// Deliveries; 0 counts as 1.
+    /// Maximum number of deliveries; 0 counts as 1.
     pub(crate) workers: usize,
-    /// Bytes of their payloads; 0 counts as 1.
+    /// Maximum bytes of their payloads; 0 counts as 1.
     pub(crate) memory: usize,
 }
 
@@ -47,17 +47,17 @@ pub(crate) struct Engine<C = Callers> {
     capacity: Capacity,
     pub(crate) lanes: Lanes,
     running: JoinSet<Called>,
-    /// The lane and the bytes of the payload of each delivery under way.
+    /// The lane and the payload size of each delivery under way.
     running_lanes: HashMap<Id, (Lane, usize)>,
-    /// Calls that ended and are not being recorded yet: recorded together, they cost less.
+    /// Calls that ended but are not being recorded yet. They are recorded together, which costs less.
     pub(crate) ended: Vec<Called>,
-    /// Calls that are being recorded. They keep no worker busy: recorded together with the next claims, they need no
-    /// sync of their own.
+    /// Calls that are being recorded. They occupy no worker, so the next claims can share their transaction and its
+    /// sync.
     recording: JoinSet<Vec<Recorded>>,
 }
 
 impl<C: Caller> Engine<C> {
-    /// An engine that knows which deliveries wait in the store.
+    /// Creates an engine with the lanes in which deliveries wait in the store.
     pub(crate) async fn new(
         delivering: Arc<Delivering<C>>,
         wakeups: Arc<Wakeups>,
@@ -75,7 +75,7 @@ impl<C: Caller> Engine<C> {
         })
     }
 
-    /// Delivers until the gateway stops, then lets what is under way finish.
+    /// Delivers until the gateway stops, then waits for the deliveries under way.
     pub(crate) async fn run(mut self) {
         while !self.delivering.stop.is_cancelled() {
             self.turn().await;
@@ -87,13 +87,14 @@ impl<C: Caller> Engine<C> {
         while self.recording.join_next().await.is_some() {}
     }
 
-    /// Starts what is due; when nothing is, waits until something may have changed.
+    /// Starts due deliveries. If there are none, waits until something may have changed.
     pub(crate) async fn turn(&mut self) {
         let now = self.delivering.clock.now_millis();
         for lane in self.wakeups.take() {
             self.lanes.due(lane, now);
         }
-        // All that finished while the last claim was written, so that their successors share the next one.
+        // Takes all calls that finished while the last claim was written, so that their successors share the next
+        // claim.
         while let Some(finished) = self.running.try_join_next_with_id() {
             self.finished(finished);
         }
@@ -114,7 +115,7 @@ impl<C: Caller> Engine<C> {
         self.running_lanes.values().map(|(_, bytes)| bytes).sum()
     }
 
-    /// How many deliveries of which lanes to start now.
+    /// Returns how many deliveries of which lanes to start now.
     fn wanted(&mut self, now: Millis) -> Vec<(Lane, usize)> {
         let configuration = self.delivering.configuration.current();
         let functions = configuration.catalog.table::<Function>();
@@ -127,11 +128,11 @@ impl<C: Caller> Engine<C> {
 
     /// Waits until something may have changed.
     async fn rest(&mut self, now: Millis) {
-        // What is due already waits for a worker, not for the clock.
+        // Due deliveries wait for a worker, not for the clock.
         let next = self.lanes.next_due(now);
         let sleep = next.map_or(LONGEST_SLEEP, |due| clock::duration(due - now).min(LONGEST_SLEEP));
         tokio::select! {
-            // In a fixed order, so that a simulation can be repeated.
+            // The order is fixed, so that a simulation can be repeated.
             biased;
             () = self.delivering.stop.cancelled() => {}
             Some(finished) = self.running.join_next_with_id() => self.finished(finished),
@@ -193,8 +194,9 @@ impl<C: Caller> Engine<C> {
         self.ended.extend(called);
     }
 
-    /// Has the calls recorded that ended since the last time: together, but for those whose delivery is given up. Such a
-    /// record also writes events and perhaps the configuration, and no other delivery depends on how that goes.
+    /// Starts recording the calls that ended since the last time. All are recorded together, except those whose
+    /// delivery is given up: recording them also writes events and perhaps the configuration, and a failure there
+    /// must not affect other deliveries.
     fn record(&mut self) {
         let gives_up = |called: &Called| called.finish.next.gives_up();
         let (given_up, rest): (Vec<_>, Vec<_>) =
@@ -221,7 +223,7 @@ impl<C: Caller> Engine<C> {
     }
 }
 
-/// The task that broke off.
+/// Logs that a task broke off, and returns its id.
 fn broken_off(error: &JoinError) -> Id {
     tracing::error!(%error, "an attempt broke off; it is repeated after the next start");
     error.id()

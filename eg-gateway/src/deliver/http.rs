@@ -1,4 +1,5 @@
-//! Calls functions of the `http` provider: one POST with the event in structured JSON. Connections are `connect`'s part.
+//! Calls functions of the `http` provider: one POST with the event in structured JSON. `connect` manages the
+//! connections.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -23,13 +24,13 @@ use crate::clock;
 use crate::decide::delivery;
 use crate::decide::targets::PrivateTargets;
 
-/// How many redirects of one call are followed.
+/// Maximum number of redirects that one call follows.
 const REDIRECTS: usize = 5;
 
-/// How many endpoints are remembered. Redirects can lead to any number of them.
+/// Maximum number of cached endpoints. Redirects can lead to any number of them.
 const ENDPOINTS: usize = 10_000;
 
-/// Calls URLs. Keeps connections for later calls.
+/// Calls functions by URL. Keeps connections for later calls.
 pub(super) struct HttpCaller {
     connector: Connector,
     known: Mutex<Known>,
@@ -46,7 +47,7 @@ struct Known {
     pools: HashMap<String, Arc<Pool>>,
 }
 
-/// What follows from the URL of a function.
+/// The parts of a call that depend only on the URL of the function.
 struct Endpoint {
     url: Url,
     /// Path and query.
@@ -57,7 +58,8 @@ struct Endpoint {
 }
 
 impl HttpCaller {
-    /// `reply_limit` is the largest reply taken, in bytes; `strict` counts as a failure only what the original did.
+    /// `reply_limit` is the maximum size of a reply in bytes. With `strict`, only status 500 is a failure, as in the
+    /// original.
     pub(super) fn new(allowed: &Arc<PrivateTargets>, reply_limit: usize, strict: bool) -> Self {
         let (connector, allowed) = (connector(allowed), Arc::clone(allowed));
         Self { connector, known: Mutex::default(), allowed, reply_limit, strict }
@@ -85,14 +87,14 @@ impl HttpCaller {
         Ok(body)
     }
 
-    /// The endpoint at `url`, which is read once.
+    /// Returns the endpoint at `url`. Each URL is parsed only once.
     fn endpoint(&self, url: &str) -> Result<Arc<Endpoint>, CallError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(endpoint) = known.endpoints.get(url) {
             return Ok(Arc::clone(endpoint));
         }
         let read = Url::parse(url).map_err(|error| invalid(&error))?;
-        // The connector looks up names, not addresses.
+        // The connector resolves names; an address must be checked here.
         self.allowed.check_host(read.host_str().unwrap_or_default())?;
         if known.endpoints.len() >= ENDPOINTS {
             *known = Known::default();
@@ -164,7 +166,7 @@ fn invalid(error: &dyn Error) -> CallError {
     CallError::reject(format!("its URL is not valid: {error}"))
 }
 
-/// The user and the password in a URL, as Basic credentials.
+/// Returns the user and the password in a URL as Basic credentials.
 fn credentials(url: &Url) -> Option<String> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
@@ -175,7 +177,8 @@ fn credentials(url: &Url) -> Option<String> {
     Some(format!("Basic {}", STANDARD.encode(pair)))
 }
 
-/// Where a redirect leads that keeps the request whole and stays on the host: an event goes only where its owner said.
+/// Returns the target of a redirect that keeps method and body and stays on the same origin. Other redirects are not
+/// followed, because they could send the event to a place that its owner did not choose.
 fn same_place(url: &Url, response: &Response<Bytes>) -> Option<Url> {
     let whole = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
     let location = response.headers().get(LOCATION).filter(|_| whole)?;

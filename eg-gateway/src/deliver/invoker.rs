@@ -1,4 +1,4 @@
-//! Calls functions within a trace, and reports each call as a span. How a provider is called is left to [`Callers`], and
+//! Calls functions within a trace, and reports each call as a span. [`Callers`] calls the providers, and
 //! `system_events` informs subscribers.
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! Calls `awslambda` functions at a Lambda on this machine: one unsigned request to its Invoke API. Functions in AWS are
-//! called by `aws`.
+//! Calls `awslambda` functions at a Lambda on this machine: one unsigned request to its Invoke API. `aws` calls
+//! functions in AWS.
 
 use bytes::Bytes;
 use eg_sdk::TraceContext;
@@ -16,11 +16,11 @@ use crate::plain_client::{PlainClient, plain_client};
 /// Calls the functions of one local Lambda. Keeps connections for later calls.
 pub(super) struct LocalLambda {
     client: PlainClient,
-    /// Its URL, without a slash at the end.
+    /// The URL of the Lambda, without a slash at the end.
     url: String,
 }
 
-/// The body of an answer that refuses the call. Lambda spells the key differently from error to error.
+/// The body of an answer that refuses the call. The spelling of the key differs between Lambda's errors.
 #[derive(Default, Deserialize)]
 struct Refused {
     #[serde(alias = "Message", default)]

@@ -1,5 +1,5 @@
-//! Calling functions: which provider, how, and what an answer means. When and how often is `engine`'s part, what follows
-//! from an answer `attempt`'s.
+//! Calls functions through their providers and interprets the answers. `engine` decides when deliveries are
+//! attempted, and `attempt` decides what follows from an answer.
 
 pub(crate) mod attempt;
 #[cfg(feature = "aws")]
@@ -34,7 +34,7 @@ pub(crate) use invoker::Invoker;
 
 /// Calls functions.
 pub(crate) trait Caller: Send + Sync + 'static {
-    /// Calls `function` with the JSON of an event, once, and returns what it answered. `trace` is the span of this call.
+    /// Calls `function` once with the JSON of an event, and returns its answer. `trace` is the span of this call.
     fn call(
         &self,
         function: &Function,
@@ -43,7 +43,7 @@ pub(crate) trait Caller: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send;
 }
 
-/// Codes by which AWS refuses the caller, not the call.
+/// Error codes with which AWS refuses the caller, not the call.
 const DENIED: [&str; 7] = [
     "AccessDeniedException",
     "UnrecognizedClientException",
@@ -54,14 +54,14 @@ const DENIED: [&str; 7] = [
     "InvalidSignatureException",
 ];
 
-/// Codes by which Lambda says that it does not take the event itself, which will not change.
+/// Error codes with which Lambda refuses the event itself. A retry cannot succeed.
 const PERMANENT_OF_LAMBDA: [&str; 3] =
     ["RequestTooLargeException", "InvalidRequestContentException", "UnsupportedMediaTypeException"];
 
 /// Calls functions of every provider that this gateway delivers to.
 pub(crate) struct Callers {
     http: HttpCaller,
-    /// Takes all calls of `awslambda` functions, if there is one.
+    /// Receives all calls of `awslambda` functions, if it is set.
     local_lambda: Option<LocalLambda>,
     #[cfg(feature = "aws")]
     aws: AwsCaller,
@@ -69,10 +69,10 @@ pub(crate) struct Callers {
     lambda_timeout: Duration,
 }
 
-/// Why a call did not succeed.
+/// The reason why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// AWS did not let the gateway call the function.
+    /// AWS denied the gateway access to the function.
     #[error("{code}: {message}")]
     AccessDenied { code: String, message: String },
     /// The call or the function failed.
@@ -81,17 +81,18 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// It may work later.
+    /// Returns an error after which a retry may succeed.
     fn retry(text: impl Into<String>) -> Self {
         Self::Failed(Failure::Retry(text.into()))
     }
 
-    /// It never will.
+    /// Returns an error after which a retry cannot succeed.
     fn reject(text: impl Into<String>) -> Self {
         Self::Failed(Failure::Reject(text.into()))
     }
 
-    /// A service of AWS refused the call. `permanent` are the codes by which it says that it will never take this event.
+    /// Returns the error for a call that a service of AWS refused. `permanent` are the codes with which the service
+    /// refuses an event for good.
     fn of_aws(code: &str, message: &str, permanent: &[&str]) -> Self {
         let text = format!("{code}: {message}");
         if DENIED.contains(&code) {
@@ -113,7 +114,7 @@ impl From<Blocked> for CallError {
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         match error {
-            // Someone may grant the permission or renew the keys.
+            // The permission may be granted or the keys renewed later.
             CallError::AccessDenied { .. } => Self::Retry(error.to_string()),
             CallError::Failed(failure) => failure,
         }
@@ -148,8 +149,8 @@ impl Caller for Callers {
             (Provider::AwsLambda { arn, .. }, Some(local)) => {
                 within(lambda, local.call(arn, event, trace)).await
             }
-            // Calls of AWS's clients are large futures. On the heap, they cost only those who make them: whoever might
-            // make one would have to make room for it in every task.
+            // The futures of calls through AWS's clients are large. On the heap, they cost memory only when such a
+            // call is made; otherwise every task that might make one would reserve room for it.
             #[cfg(feature = "aws")]
             (Provider::AwsLambda { arn, aws }, None) => {
                 within(lambda, Box::pin(self.aws.lambda(arn, aws, event, trace))).await
@@ -168,7 +169,7 @@ impl Caller for Callers {
             }
             _ => {
                 let id = &function.function_id;
-                // Kept for a gateway that can call it: it is not the event's fault.
+                // The event is kept for a gateway that can call the function, because the event is not at fault.
                 Err(CallError::retry(format!("function \"{id}\" cannot be called: its provider {NEEDS_AWS}")))
             }
         }
@@ -184,7 +185,7 @@ async fn within(
         .unwrap_or_else(|_| Err(CallError::retry(format!("no answer within {} s", limit.as_secs_f32()))))
 }
 
-/// An error with what caused it, on one line.
+/// Returns an error and its causes on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

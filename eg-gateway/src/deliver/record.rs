@@ -1,4 +1,5 @@
-//! Records how attempts ended: first on disk, then to watchers, metrics and the engine.
+//! Records the outcomes of attempts on disk, then reports them to watchers, metrics and the engine. `attempt`
+//! determines the outcomes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +13,17 @@ use crate::decide::delivery::Next;
 use crate::decide::lanes::Lane;
 use crate::store::{Finish, StoreError};
 
-/// How long to wait after the store failed before asking it again.
+/// Pause before a failed write to the store is retried.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The end of a call that is on disk.
+/// A call whose outcome is on disk.
 pub(super) struct Recorded {
     pub(super) lane: Lane,
-    /// When the delivery, or the one that waited for it, is due.
+    /// When this delivery, or the one that waited for it, is due.
     pub(super) due: Option<Millis>,
 }
 
-/// Records the ends of attempts in one transaction, and reports them.
+/// Records the outcomes of attempts in one transaction, and reports them.
 pub(super) async fn record<C>(delivering: Arc<Delivering<C>>, ended: Vec<Called>) -> Vec<Recorded> {
     for Called { lane, finish, subscription_id, .. } in &ended {
         if let Next::Disable { reason, .. } = &finish.next {
@@ -33,7 +34,8 @@ pub(super) async fn record<C>(delivering: Arc<Delivering<C>>, ended: Vec<Called>
     ended.into_iter().map(|called| report(&delivering, called)).collect()
 }
 
-/// Writes the ends of attempts, however long the store takes: without them, the deliveries would be made again.
+/// Writes the outcomes of attempts, and retries until the store succeeds or the gateway stops: without them, the
+/// deliveries would be repeated.
 async fn write<C>(delivering: &Delivering<C>, finishes: Vec<Finish>) {
     loop {
         let notices = delivering.system_events.notices();
@@ -71,6 +73,6 @@ fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
         age,
         outcome,
     });
-    // The one that waited for this one is due at once.
+    // The delivery that waited for this one is due at once.
     Recorded { lane, due: due.or(ordered.then_some(now)) }
 }

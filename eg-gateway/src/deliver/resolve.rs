@@ -1,5 +1,5 @@
-//! Looks up the names of functions' hosts, and hands on only addresses that functions may be at. The client connects to
-//! what comes from here, so an address cannot change between the check and the connection.
+//! Resolves the names of functions' hosts and returns only allowed addresses. The client connects to exactly these
+//! addresses, so a name cannot change its address between the check and the connection.
 
 use std::error::Error;
 use std::io;
@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::decide::targets::{Blocked, PrivateTargets};
 
-/// Looks names up for clients.
+/// Resolves names for clients.
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
     allowed: Arc<PrivateTargets>,
@@ -27,7 +27,7 @@ impl Resolver {
         Self { allowed: Arc::clone(allowed) }
     }
 
-    /// The addresses of `name` that are allowed: at least one.
+    /// Returns the allowed addresses of `name`, at least one.
     async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
         let (mut allowed, mut blocked) = (Vec::new(), None);
@@ -70,7 +70,7 @@ impl ResolveDns for Resolver {
     }
 }
 
-/// Whether a call failed because its target is not allowed.
+/// Returns the forbidden target if a call failed because of it.
 pub(super) fn blocked(error: &(dyn Error + 'static)) -> Option<Blocked> {
     let mut cause = Some(error);
     while let Some(error) = cause {

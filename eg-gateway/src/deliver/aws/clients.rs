@@ -1,4 +1,5 @@
-//! What all clients of AWS share: connections, credentials, and how errors are read. Calls nothing itself.
+//! Holds what all AWS clients share: connections, credentials and the interpretation of errors. `lambda` and
+//! `streams` make the calls.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -20,26 +21,26 @@ use crate::decide::targets::PrivateTargets;
 use crate::deliver::CallError;
 use crate::deliver::resolve::{Resolver, blocked};
 
-/// Connections and credentials, made only when the first call needs them.
+/// Connections and credentials, created when the first call needs them.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// For endpoints that AWS or the operator named.
+    /// For endpoints set by AWS or by the operator.
     http: OnceCell<SharedHttpClient>,
-    /// For those that whoever configured a function named.
+    /// For endpoints set in the configuration of a function: connects only to allowed addresses.
     careful: OnceCell<SharedHttpClient>,
     allowed: Arc<PrivateTargets>,
-    /// The default credential chain; asked for at most once.
+    /// The default credential chain, loaded at most once.
     environment: OnceCell<SdkConfig>,
 }
 
 /// Where a client sends its requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Endpoint {
-    /// Where AWS has it in the region.
+    /// The endpoint of the service in the region.
     Regional,
-    /// Where the operator of the gateway said.
+    /// The endpoint that the operator of the gateway set.
     Set(String),
-    /// Where whoever configured the function said.
+    /// The endpoint in the configuration of the function.
     Named(String),
 }
 
@@ -49,7 +50,7 @@ impl Shared {
         Self { http: OnceCell::new(), careful: OnceCell::new(), allowed, environment: OnceCell::new() }
     }
 
-    /// The settings of a client for a region and its keys.
+    /// Returns the settings of a client for a region and its keys.
     async fn config(&self, aws: &Aws, endpoint: &Endpoint) -> SdkConfig {
         let http = self.http().await;
         let mut config = match keys(aws) {
@@ -67,9 +68,9 @@ impl Shared {
             Endpoint::Regional | Endpoint::Set(_) => http,
         })
         .region(Region::new(aws.region.clone()))
-        // The engine tries again, by its own schedule and with a record of each attempt.
+        // The engine retries on its own schedule and records each attempt.
         .retry_config(RetryConfig::disabled())
-        // A function may think for minutes before the first byte of its answer.
+        // A function may run for minutes before it sends the first byte of its answer.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Endpoint::Set(url) | Endpoint::Named(url) = endpoint {
             config = config.endpoint_url(url);
@@ -105,18 +106,19 @@ pub(super) struct Clients<C> {
 }
 
 impl<C: Clone> Clients<C> {
-    /// `endpoint` takes the place of the region's.
+    /// `endpoint` replaces that of the region.
     pub(super) fn new(shared: &Arc<Shared>, endpoint: Option<String>) -> Self {
         Self { shared: Arc::clone(shared), endpoint, known: Mutex::default() }
     }
 
-    /// The client for a region and its keys, made by `make` if need be.
+    /// Returns the client for a region and its keys, created by `make` if it does not exist.
     pub(super) async fn get(&self, aws: &Aws, make: fn(&SdkConfig) -> C) -> C {
         let endpoint = self.endpoint.clone().map_or(Endpoint::Regional, Endpoint::Set);
         self.at(aws, endpoint, make).await
     }
 
-    /// The same for a function that says itself where it is, unless another endpoint was set for all.
+    /// Returns the client for a function that names its endpoint in `url`, unless the operator set one for all
+    /// functions.
     pub(super) async fn get_at(
         &self,
         aws: &Aws,
@@ -126,7 +128,7 @@ impl<C: Clone> Clients<C> {
         if self.endpoint.is_some() {
             return Ok(self.get(aws, make).await);
         }
-        // The client looks up names, not addresses.
+        // The client resolves names; an address must be checked here.
         self.shared.allowed.check_host(url.host_str().unwrap_or_default())?;
         Ok(self.at(aws, Endpoint::Named(url.origin().ascii_serialization()), make).await)
     }
@@ -142,14 +144,14 @@ impl<C: Clone> Clients<C> {
     }
 }
 
-/// The function's own keys; only both together count.
+/// Returns the function's own keys, if both are set.
 fn keys(aws: &Aws) -> Option<Credentials> {
     let (id, secret) = aws.aws_access_key_id.as_ref().zip(aws.aws_secret_access_key.as_ref())?;
     let token = aws.aws_session_token.as_ref().map(|token| token.expose().to_owned());
     Some(Credentials::new(id.expose(), secret.expose(), token, None, "function provider"))
 }
 
-/// What a failed call means. `permanent` are the codes by which the service says that it will never take this event.
+/// Interprets a failed call. `permanent` are the codes with which the service refuses an event for good.
 pub(super) fn refused<E>(error: &SdkError<E>, permanent: &[&str]) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + Debug + 'static,

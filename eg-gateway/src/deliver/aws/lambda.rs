@@ -1,4 +1,5 @@
-//! Calls functions of the `awslambda` provider through the Invoke API, with AWS's own client.
+//! Calls functions of the `awslambda` provider through the Invoke API, with AWS's own client. `clients` provides the
+//! client.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Calls functions in AWS through AWS's own clients: Lambda, Kinesis, Firehose and SQS. Which functions are called, and
-//! how long a call may take, is decided by `deliver`.
+//! Calls functions in AWS through AWS's own clients: Lambda, Kinesis, Firehose and SQS. `deliver` decides which
+//! functions are called and how long a call may take.
 
 mod clients;
 mod lambda;
@@ -18,7 +18,7 @@ use super::CallError;
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
 
-/// Clients of the AWS services that functions are in.
+/// Calls functions in AWS services.
 pub(super) struct AwsCaller {
     lambda: LambdaCaller,
     streams: StreamCaller,

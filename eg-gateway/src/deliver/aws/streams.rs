@@ -1,5 +1,5 @@
-//! Hands events to the providers that only take them in: Kinesis, Firehose and SQS. Their answer is the id that the
-//! record got.
+//! Sends events to the providers that only take them in: Kinesis, Firehose and SQS. The answer is the id of the new
+//! record.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::clients::{Clients, Shared, refused};
 use crate::clock;
 use crate::deliver::CallError;
 
-/// Records that are too large or not allowed stay so.
+/// Error codes for records that are too large or not allowed. A retry cannot succeed.
 const PERMANENT: [&str; 5] = [
     "InvalidArgumentException",
     "ValidationException",
@@ -41,7 +41,7 @@ impl StreamCaller {
 
     pub(super) async fn kinesis(&self, stream: &str, aws: &Aws, event: Bytes) -> Result<Bytes, CallError> {
         let client = self.kinesis.get(aws, aws_sdk_kinesis::Client::new).await;
-        // Spreads events over the shards, as in the original.
+        // A random key spreads events over the shards, as in the original.
         let key = clock::event_id().to_string();
         let put = client.put_record().stream_name(stream).partition_key(key).data(Blob::new(event));
         let output = put.send().await.map_err(|e| refused(&e, &PERMANENT))?;
@@ -68,7 +68,7 @@ impl StreamCaller {
     }
 }
 
-/// Where a queue is that is not where AWS has those of the region: its URL says so, and it need not be in AWS.
+/// Returns the URL of a queue that is not at the region's SQS endpoint; it may be outside of AWS.
 fn elsewhere(queue: &str, region: &str) -> Option<Url> {
     let url = Url::parse(queue).ok()?;
     let regional =
