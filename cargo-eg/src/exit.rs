@@ -1,4 +1,4 @@
-//! Exit codes, and the report of failures. No other module knows either.
+//! Defines the exit codes and reports failures. Which failure has which code is left to the code that fails.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub(crate) enum Exit {
     PortInUse = 4,
     /// No gateway answers.
     Unreachable = 5,
-    /// No such function, package or file.
+    /// The function, package or file does not exist.
     NotFound = 6,
     /// A binary's manifest is missing, unreadable or contradicts another.
     Manifest = 7,
@@ -48,7 +48,7 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// The list in `--help`.
+/// The list of exit codes in `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
     0  done
@@ -117,12 +117,12 @@ impl Failure {
     }
 }
 
-/// Prints what does not keep the command from going on.
+/// Prints a warning: a problem that does not stop the command.
 pub(crate) fn warn(message: &str) {
     anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {message}");
 }
 
-/// An error and its causes in one line. A cause that the text before it already contains is left out.
+/// Formats an error and its causes in one line. A cause that is already part of the text before it is left out.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

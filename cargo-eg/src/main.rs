@@ -1,4 +1,4 @@
-//! The binary `cargo-eg`: reads the command line and turns outcomes into exit codes.
+//! The binary `cargo-eg`: parses the command line and turns results into exit codes. The commands are in `commands`.
 
 mod check;
 mod cli;

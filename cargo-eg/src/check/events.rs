@@ -1,4 +1,5 @@
-//! Whether what one service emits is what another reads.
+//! Compares the schema of each emitted event with the schemas of its subscribers. The comparison of two schemas is in
+//! `schema`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use super::model::{Service, place, subscriptions};
 use super::{Class, Fact, Finding};
 
-/// One finding per event type, emitting and subscribing service that do not fit.
+/// Returns one finding for each event type, emitter and subscriber whose schemas do not fit.
 pub(super) fn mismatches(services: &[Service]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for producer in services {
@@ -50,8 +51,9 @@ fn takes(function: &Function, ty: &str) -> bool {
     subscriptions(function).any(|trigger| trigger.event_type == ty)
 }
 
-/// What does not fit between two services. A service may have several types for one event; it is enough that each type that
-/// is read fits one that is written. Unknown types fit.
+/// Returns the differences between what `producer` emits and what `consumer` reads. A service may have several types
+/// for one event; it is enough that each type the consumer reads fits one that the producer writes. Event types
+/// without a schema fit.
 fn facts(producer: &Service, consumer: &Service, ty: &str) -> Vec<Fact> {
     let written: Vec<&Value> = producer.schemas_of(ty).collect();
     let unfit = |read: &Value| -> Vec<Fact> {

@@ -1,4 +1,4 @@
-//! Which events lead where: those that nobody emits, those that nobody gets, and those that come back.
+//! Follows events from function to function. Finds events without an emitter, events without a subscriber, and loops.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,7 +8,7 @@ use eg_sdk::manifest::Function;
 use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};
 
-/// Event types with their emitters and their subscribers, in the order of their names.
+/// The event types with their emitters and subscribers, sorted by name.
 struct Flow<'a> {
     emitters: BTreeMap<&'a str, Vec<&'a Function>>,
     subscribers: BTreeMap<&'a str, Vec<&'a Function>>,
@@ -32,7 +32,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// Subscriptions to what no service emits.
+/// Returns the subscriptions to event types that no service emits.
 pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
     let flow = Flow::of(services);
     let missing = flow
@@ -51,7 +51,7 @@ pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
         .collect()
 }
 
-/// Emitted events that no service gets.
+/// Returns the emitted event types that no service subscribes to.
 pub(super) fn never_subscribed(services: &[Service]) -> Vec<Finding> {
     let flow = Flow::of(services);
     let unread = flow.emitters.iter().filter(|(ty, _)| !flow.subscribers.contains_key(*ty));
@@ -63,7 +63,8 @@ pub(super) fn never_subscribed(services: &[Service]) -> Vec<Finding> {
         .collect()
 }
 
-/// For each group of events that lead to each other: the shortest way from the first of them back to it.
+/// Returns one loop for each group of event types that lead to each other: the shortest path from the first type back
+/// to it.
 pub(super) fn loops(services: &[Service]) -> Vec<Finding> {
     let flow = Flow::of(services);
     let (mut findings, mut told) = (Vec::new(), BTreeSet::new());
@@ -90,7 +91,7 @@ pub(super) fn loops(services: &[Service]) -> Vec<Finding> {
 
 type Step<'a> = (&'a str, &'a Function, &'a str);
 
-/// The shortest way from `ty` over functions back to `ty`.
+/// Returns the shortest path from `ty` through functions back to `ty`.
 fn way_back<'a>(flow: &Flow<'a>, ty: &'a str) -> Option<Vec<Step<'a>>> {
     let mut came_by: BTreeMap<&str, Step<'a>> = BTreeMap::new();
     let mut queue = VecDeque::from([ty]);

@@ -1,4 +1,5 @@
-//! What is wrong with services together that each of them cannot see. Compares manifests; reads no file, calls nobody.
+//! Finds problems between services that no service can detect alone. Works on manifests only: reading files and
+//! calling services is left to the commands.
 
 mod events;
 mod flow;
@@ -20,23 +21,23 @@ pub(crate) use self::start::unstartable;
 pub(crate) enum Class {
     /// Two functions have the same id.
     DuplicateId,
-    /// Two functions answer the same requests, or their routes cannot stand side by side at the gateway.
+    /// Two functions answer the same requests, or the gateway cannot hold both routes.
     RouteConflict,
-    /// What is emitted is not what a subscriber reads.
+    /// A subscriber cannot read an event that is emitted.
     SchemaMismatch,
-    /// AWS refuses the name.
+    /// AWS does not allow the name.
     BadName,
-    /// Subscribed to, but no service emits it.
+    /// A function subscribes to an event type that no service emits.
     NeverEmitted,
     /// An event leads back to itself.
     Loop,
-    /// Emitted, but no service subscribes to it.
+    /// No service subscribes to an event type that is emitted.
     NeverSubscribed,
-    /// A function was started to see whether it can, and it cannot.
+    /// A function failed to start when it was tried.
     CannotStart,
 }
 
-/// All of them.
+/// All classes.
 pub(crate) const CLASSES: [Class; 8] = [
     Class::DuplicateId,
     Class::RouteConflict,
@@ -48,7 +49,7 @@ pub(crate) const CLASSES: [Class; 8] = [
     Class::CannotStart,
 ];
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
@@ -57,23 +58,23 @@ pub(crate) enum Severity {
     Error,
 }
 
-/// One thing that was found.
+/// A problem that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) class: Class,
     pub(crate) severity: Severity,
     pub(crate) message: String,
-    /// The functions that it is about.
+    /// The functions involved.
     pub(crate) places: Vec<Place>,
-    /// Facts that belong to it, such as the fields that do not fit.
+    /// Details, such as the fields that do not fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) facts: Vec<Fact>,
-    /// What to do.
+    /// What the user can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) help: Option<String>,
 }
 
-/// A function, and what it has to do with a finding.
+/// A function and its part in a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Place {
     /// `file:line`.
@@ -85,13 +86,13 @@ pub(crate) struct Place {
 /// A field, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Fact {
-    /// Where in the event, for example `data.address.city`.
+    /// The path within the event, for example `data.address.city`.
     pub(crate) path: String,
     pub(crate) problem: String,
 }
 
 impl Class {
-    /// Its name on the command line and in JSON.
+    /// Returns the name on the command line and in JSON.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::DuplicateId => "duplicate-id",
@@ -105,7 +106,7 @@ impl Class {
         }
     }
 
-    /// How bad it is unless the command line says otherwise.
+    /// Returns the default severity; the command line can override it.
     pub(crate) const fn severity(self) -> Severity {
         match self {
             Self::DuplicateId
@@ -130,7 +131,7 @@ impl Finding {
     }
 }
 
-/// Everything that can be said about these services together, by class.
+/// Runs all checks on these services and returns the findings by class.
 pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
     let mut findings = names::duplicates(services);
     findings.extend(routes::conflicts(services));

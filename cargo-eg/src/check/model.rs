@@ -1,4 +1,5 @@
-//! What is compared: manifests, as far as the checks read them.
+//! The input of the checks: manifests and the event schemas in them. The types of manifests themselves are in
+//! `eg_sdk::manifest`.
 
 use eg_grammar::HTTP_REQUEST;
 use eg_sdk::manifest::{self, EventTrigger, Manifest};
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::Place;
 
-/// A service with its functions, and with the schemas of the events that it knows.
+/// A service with its functions and the schemas of its events.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) name: String,
@@ -15,7 +16,7 @@ pub(crate) struct Service {
     pub(crate) schemas: Vec<EventSchema>,
 }
 
-/// What events of a type carry.
+/// The payload of an event type.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct EventSchema {
     /// The event type.
@@ -32,34 +33,34 @@ impl Service {
             #[serde(default)]
             events: Vec<EventSchema>,
         }
-        // The manifest's own words, so that schemas of any version of `eg-runtime` are read alike.
+        // Reads the manifest's JSON, so that schemas of any version of `eg-runtime` are handled in the same way.
         let schemas = serde_json::to_value(manifest).and_then(serde_json::from_value);
         let schemas = schemas.map_or_else(|_| Vec::new(), |Schemas { events }| events);
         Self { name: manifest.service.clone(), functions: manifest.functions.clone(), schemas }
     }
 
-    /// The schemas that it has for a type.
+    /// Returns the service's schemas for an event type.
     pub(crate) fn schemas_of<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = &'a Value> {
         self.schemas.iter().filter(move |event| event.ty == ty).map(|event| &event.schema)
     }
 }
 
-/// All functions of all services.
+/// Returns all functions of all services.
 pub(super) fn functions(services: &[Service]) -> impl Iterator<Item = &manifest::Function> {
     services.iter().flat_map(|service| &service.functions)
 }
 
-/// A function's subscriptions to events, as opposed to routes.
+/// Returns a function's subscriptions to events, without its routes.
 pub(super) fn subscriptions(function: &manifest::Function) -> impl Iterator<Item = &EventTrigger> {
     function.events().filter(|trigger| trigger.event_type != HTTP_REQUEST)
 }
 
-/// Where a function stands, and its part in a finding.
+/// Returns the source location of a function, with its part in a finding.
 pub(super) fn place(function: &manifest::Function, role: impl Into<String>) -> Place {
     Place { source: function.source.clone(), function: function.id.clone(), role: role.into() }
 }
 
-/// A function of a test: its name, its triggers, and what it emits.
+/// A function of a test: its name, triggers and emitted events.
 #[cfg(test)]
 pub(super) type FunctionRow<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
 
@@ -91,7 +92,7 @@ pub(super) fn services(given: &[(&str, &[FunctionRow<'_>])]) -> Vec<Service> {
     given.iter().map(service).collect()
 }
 
-/// Findings in short: message, places and help.
+/// Returns findings in short form: message, places and help.
 #[cfg(test)]
 pub(super) fn texts(findings: &[super::Finding]) -> Vec<String> {
     let text = |finding: &super::Finding| {

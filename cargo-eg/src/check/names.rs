@@ -1,4 +1,5 @@
-//! Ids that two functions share, and names that AWS would refuse at deployment.
+//! Finds ids that two functions share and names that AWS would refuse at deployment. The rules for names are in
+//! `eg-grammar`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use eg_sdk::manifest::{Function, Trigger};
 use super::model::{Service, functions, place};
 use super::{Class, Finding};
 
-/// Functions of different services with the same id.
+/// Returns the ids that functions of different services share.
 pub(super) fn duplicates(services: &[Service]) -> Vec<Finding> {
     let mut by_id: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
     for function in functions(services) {
@@ -26,7 +27,7 @@ pub(super) fn duplicates(services: &[Service]) -> Vec<Finding> {
         .collect()
 }
 
-/// Names that would stop a deployment.
+/// Returns the names that would make a deployment fail.
 pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for function in functions(services) {

@@ -1,4 +1,4 @@
-//! Findings as text, laid out as rustc's messages are. Gets source lines from the caller.
+//! Renders findings as text in the layout of rustc's messages. The caller provides the source lines.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use anstyle::Style;
 use super::{Finding, Place, Severity};
 use crate::console::text::{BLUE, BOLD, GREEN, RED, YELLOW, count};
 
-/// One finding. `line` reads a line of a source file, if there is one.
+/// Renders one finding. `line` returns a line of a source file if it exists.
 pub(crate) fn finding(finding: &Finding, line: impl Fn(&str, usize) -> Option<String>) -> String {
     let style = style(finding.severity);
     let Finding { class, message, places, facts, help, .. } = finding;
@@ -43,7 +43,7 @@ pub(crate) fn finding(finding: &Finding, line: impl Fn(&str, usize) -> Option<St
     text
 }
 
-/// How many of each there are: `2 errors, 1 warning`.
+/// Counts the findings by severity: `2 errors, 1 warning`.
 pub(crate) fn summary(findings: &[Finding]) -> String {
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]

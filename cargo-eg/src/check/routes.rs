@@ -1,5 +1,5 @@
-//! Which routes cannot stand side by side at the gateway. Its rule: under one prefix there are fixed segments, or one parameter,
-//! or one wildcard.
+//! Finds routes that the gateway cannot hold together. Its rule: under one prefix there are fixed segments, or one
+//! parameter, or one wildcard.
 
 use eg_grammar::{Segment, Spelling};
 use eg_sdk::config::SubscriptionType;
@@ -13,11 +13,11 @@ use super::{Class, Finding};
 enum Conflict<'a> {
     /// Both answer the same requests.
     Same,
-    /// At this depth one has the first segment and the other the second.
+    /// At the same depth, one route has the first segment and the other the second.
     Segments(Segment<'a>, Segment<'a>),
 }
 
-/// All pairs that conflict, each with its first routes.
+/// Returns a finding for each pair of routes that conflict.
 pub(super) fn conflicts(services: &[Service]) -> Vec<Finding> {
     let routes: Vec<(&Function, &EventTrigger)> = functions(services)
         .flat_map(|function| function.events().map(move |trigger| (function, trigger)))
@@ -73,7 +73,7 @@ fn conflict<'a>(a: &'a str, b: &'a str) -> Option<Conflict<'a>> {
     if a == b {
         return Some(Conflict::Same);
     }
-    // The root stands apart.
+    // The root conflicts only with itself.
     if a == "/" || b == "/" {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Functions that were tried and cannot be started, as findings. Starts nothing.
+//! Turns functions that failed to start into findings. Starting them is left to the command `check`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use eg_sdk::manifest::Function;
 use super::model::{Service, place};
 use super::{Class, Finding};
 
-/// What keeps functions from starting, by their ids: one finding for all of a service that say the same.
+/// Returns findings for functions that cannot start, given the reasons by function id. Functions of one service with
+/// the same reason share a finding.
 pub(crate) fn unstartable(services: &[Service], reasons: &BTreeMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for service in services {

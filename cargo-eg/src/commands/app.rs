@@ -1,4 +1,5 @@
-//! The services that a command is about: found, built, and their manifests read.
+//! Finds and builds the services that a command works on, and reads their manifests. How each is done is left to
+//! `project`.
 
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use crate::project::Project;
 use crate::project::services::Service;
 use crate::state::running::Running;
 
-/// Services, and the folders that their sources are below.
+/// Services and the root folders of their sources.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) roots: Vec<PathBuf>,
@@ -16,13 +17,13 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// The services at `paths`, or, if there are none, those of the current directory.
+    /// Builds the services at `paths` or, if there are none, those of the current directory.
     pub(super) async fn build(paths: &[PathBuf], release: bool) -> Result<Self, Failure> {
         Self::of(&Project::find(&current_folder()?, paths)?, release).await
     }
 
-    /// The services of the application that runs here, which are built, or, where `fits` finds nothing among them, those
-    /// of the current directory.
+    /// Builds the services of the application that runs here. If `fits` returns false for them, builds those of the
+    /// current directory.
     pub(super) async fn running(fits: impl Fn(&[Service]) -> bool) -> Result<Self, Failure> {
         if let Some(Running { named, .. }) = Running::here() {
             let running = Self::of(&Project::find(&named.folder, &named.paths)?, named.release).await?;

@@ -1,4 +1,5 @@
-//! `cargo eg completions`: scripts for shells, for `cargo-eg …` and, where the shell can be told, for `cargo eg …`.
+//! `cargo eg completions`: prints completion scripts for `cargo-eg …` and, where the shell supports it, for `cargo eg
+//! …`.
 
 use clap::CommandFactory as _;
 use clap_complete::{generate, shells};
@@ -9,7 +10,7 @@ use crate::exit::Failure;
 
 const NAME: &str = "cargo-eg";
 
-/// `cargo eg` is completed as `cargo-eg` would be; everything else by what was there before.
+/// Completes `cargo eg` like `cargo-eg`, and leaves everything else to the completion that was installed before.
 const BASH_CARGO: &str = r#"
 _cargo_eg_before="$(complete -p cargo 2>/dev/null | sed -n 's/.*-F \([^ ]*\).*/\1/p')"
 [[ "$_cargo_eg_before" == _cargo_or_eg ]] && _cargo_eg_before=""
@@ -25,7 +26,7 @@ _cargo_or_eg() {
 complete -o bashdefault -o default -F _cargo_or_eg cargo
 "#;
 
-/// fish hands the command line of `cargo eg` over to the completions of `cargo-eg`.
+/// Makes fish pass the command line of `cargo eg` to the completions of `cargo-eg`.
 const FISH_CARGO: &str = r#"
 complete -c cargo -n '__fish_seen_subcommand_from eg' -x -a '(set -l words (commandline -opc) (commandline -ct); complete -C "cargo-eg "(string join " " -- $words[3..]))'
 "#;
@@ -36,8 +37,8 @@ pub(crate) fn run(arguments: &Completions) -> Result<(), Failure> {
     match arguments.shell {
         Shell::Bash => {
             generate(shells::Bash, &mut command, NAME, &mut script);
-            // Subcommands still bear the name that their parent has in usage texts, `cargo eg`; the script looks for
-            // the one that it completes.
+            // Subcommands carry the name that their parent has in usage texts, `cargo eg`; the script expects the
+            // name that it completes.
             let named = String::from_utf8_lossy(&script).replace("cargo__subcmd__eg__", "cargo__eg__");
             script = [named.as_bytes(), BASH_CARGO.as_bytes()].concat();
         }

@@ -1,4 +1,4 @@
-//! Payloads as the command line takes them: JSON itself, `@FILE`, or `-` for standard input.
+//! Reads payloads from the command line: JSON text, `@FILE`, or `-` for standard input.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure};
 
-/// JSON text, as it was given.
+/// JSON text exactly as the user wrote it.
 #[derive(Debug)]
 pub(super) struct Payload {
     pub(super) text: String,
@@ -16,7 +16,7 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// Reads what an option says. The text goes out as it came in.
+    /// Reads the payload that an option names. The text is sent unchanged.
     pub(super) fn read(given: &str) -> Result<Self, Failure> {
         let (text, origin) = match given.strip_prefix('@') {
             Some(file) => (read_file(Path::new(file))?, file),
@@ -29,12 +29,12 @@ impl Payload {
         }
     }
 
-    /// A value as it would have been given.
+    /// Creates the text from a value.
     pub(super) fn of(value: &serde_json::Value) -> Result<Self, Failure> {
         Self::read(&value.to_string())
     }
 
-    /// As the payload of an event.
+    /// Returns the text as the payload of an event.
     pub(super) fn into_data(self) -> Data {
         Data::Json(self.json)
     }
@@ -43,7 +43,7 @@ impl Payload {
 fn not_json(text: &str, origin: &str, error: &serde_json::Error) -> Failure {
     let failure = Failure::new(Exit::Usage, format!("{origin} is not JSON: {error}"));
     match text.lines().nth(error.line().saturating_sub(1)) {
-        // A file without `@` is the most likely mistake.
+        // The most likely mistake is a file name without `@`.
         _ if origin == "--data" && Path::new(text).is_file() => {
             failure.hint(format!("for the content of the file write --data @{text}"))
         }
@@ -52,7 +52,7 @@ fn not_json(text: &str, origin: &str, error: &serde_json::Error) -> Failure {
     }
 }
 
-/// The line with a mark below the place. Long lines are cut around it.
+/// Returns the line with a marker below the column. Long lines are cut around it.
 fn pointer(line: &str, column: usize) -> String {
     const AROUND: usize = 30;
     // serde_json counts bytes; people and terminals count characters.

@@ -16,7 +16,7 @@ use crate::cli::{self, LetterAction};
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
 
-/// How many dead letters are read at once.
+/// The number of dead letters that one call reads.
 const PAGE: usize = 500;
 
 pub(crate) async fn run(arguments: cli::DeadLetters) -> Result<(), Failure> {
@@ -66,7 +66,7 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
     print(&columns(&letters.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// The newest that are wanted, `limit` of them at most.
+/// Returns the newest matching dead letters, at most `limit`.
 async fn letters(
     gateway: &EventGateway,
     loss: Loss,
@@ -161,7 +161,8 @@ async fn one(gateway: &EventGateway, id: i64) -> Result<DeadLetter, Failure> {
     gateway.dead_letters().get(id).await.map_err(failure)?.ok_or_else(|| missing(id))
 }
 
-/// The event of a dead letter with another payload. Everything else stays, also its id.
+/// Returns a request that redrives the dead letter with another payload. The rest of the event stays the same,
+/// including its id.
 fn with_data(letter: &DeadLetter, data: &str) -> Result<RedriveRequest, Failure> {
     let data: Value = serde_json::from_str(&Payload::read(data)?.text)
         .map_err(|error| Failure::new(Exit::Usage, format!("--data is not JSON: {error}")))?;
@@ -177,7 +178,7 @@ fn with_data(letter: &DeadLetter, data: &str) -> Result<RedriveRequest, Failure>
     Ok(RedriveRequest { event })
 }
 
-/// Why a call about one dead letter failed.
+/// Returns the failure of a call about one dead letter.
 fn about(id: i64, error: eg_sdk::Error) -> Failure {
     if error.code() == Some(ErrorCode::NotFound) { missing(id) } else { failure(error) }
 }

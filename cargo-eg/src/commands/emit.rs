@@ -1,4 +1,4 @@
-//! `cargo eg emit`: hands one event to a gateway, or a message to a local queue.
+//! `cargo eg emit`: sends one event to a gateway, or one message to a local queue.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
         (None, Some(ty)) => Some(Payload::of(&sampled(ty).await?)?),
         (None, None) => None,
     };
-    // The command line asks for one of both, and for a payload.
+    // The command line requires one of the two, and a payload.
     let Some(data) = data else { return Err(Failure::new(Exit::Usage, "there is nothing to emit")) };
     match (&arguments.queue, &arguments.event) {
         (Some(name), _) => queue::send(&arguments, name, &data.text).await,
@@ -65,14 +65,14 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     Ok(())
 }
 
-/// The type that the user may have meant by one that nobody asks for.
+/// Returns the suggestion of a known event type that is similar to `ty`, or an empty text.
 async fn meant(gateway: &EventGateway, ty: &str) -> String {
     let known = gateway.event_types().list().await.unwrap_or_default();
     let near = nearest(ty, known.iter().map(|known| known.name.as_str()).filter(|name| *name != ty));
     near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }
 
-/// Waits for the function that answers.
+/// Emits the event and waits for the answer of the function.
 async fn request(
     arguments: &cli::Emit,
     gateway: &EventGateway,
@@ -91,7 +91,7 @@ async fn request(
     print(&if text.is_empty() || text.ends_with('\n') { text.into_owned() } else { format!("{text}\n") })
 }
 
-/// Who gets the event. Asked of gateways on this machine only, and not worth a failure.
+/// Returns the deliveries of the event. Queries only gateways on this machine; errors are ignored.
 async fn deliveries(settings: Settings, id: &str, source: &str) -> Option<Vec<Delivery>> {
     if !is_local(&settings.url) {
         return None;
@@ -116,7 +116,7 @@ fn recipient(delivery: &Delivery) -> String {
     }
 }
 
-/// A payload by the schema that the services here have for this type.
+/// Returns a sample payload from the schema that the local services have for this type.
 async fn sampled(ty: &str) -> Result<Value, Failure> {
     let schema_in = |services: &[Service]| {
         services.iter().find_map(|service| service.manifest.schemas_of(ty).next().cloned())

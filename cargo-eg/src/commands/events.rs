@@ -9,7 +9,7 @@ use crate::cli;
 use crate::console::text::{DIM, clock, columns, one_line, styled};
 use crate::exit::Failure;
 
-/// How much of a payload a line shows, in characters.
+/// The maximum number of characters of a payload that a line shows.
 const SHOWN: usize = 60;
 
 pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
@@ -43,7 +43,7 @@ fn row(event: &AcceptedEvent) -> [String; 5] {
     ]
 }
 
-/// The `data` of an event as JSON text; empty when it has none.
+/// Returns the `data` of an event as JSON text; empty if it has none.
 pub(super) fn payload(event: &RawValue) -> String {
     #[derive(serde::Deserialize)]
     struct Payload<'a> {

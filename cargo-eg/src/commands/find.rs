@@ -1,4 +1,4 @@
-//! Finds the event that the beginning or the end of its id names.
+//! Finds an event by its id or by the beginning or end of its id.
 
 use eg_sdk::EventGateway;
 use eg_sdk::history::{EventDetail, EventFilter};
@@ -6,13 +6,13 @@ use eg_sdk::history::{EventDetail, EventFilter};
 use super::history::failure;
 use crate::exit::{Exit, Failure};
 
-/// How many of the newest events are searched for a part of an id.
+/// The number of events, newest first, that are searched for a part of an id.
 const SEARCHED: usize = 10_000;
 
-/// How many ids a message lists.
+/// The maximum number of ids in a message.
 const LISTED: usize = 5;
 
-/// The event with this id or, if there is none, the only one whose id begins or ends so.
+/// Returns the event with this id or, if there is none, the only event whose id begins or ends with it.
 pub(super) async fn event(
     gateway: &EventGateway,
     given: &str,

@@ -1,17 +1,17 @@
-//! Which function a name means: shared by the commands that take one.
+//! Resolves the name of a function for the commands that take one.
 
 use eg_grammar::nearest;
 
 use crate::exit::{Exit, Failure};
 
-/// Why a name means no function, or more than one.
+/// Why a name does not identify exactly one function.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Problem<'a> {
     Unknown(&'a [String]),
     Ambiguous(Vec<&'a str>),
 }
 
-/// The id that `name` means: the id itself, or the function's name behind the service's.
+/// Returns the id that `name` identifies. `name` is the id itself or the function's name without its service.
 pub(super) fn find<'a>(name: &str, known: &'a [String]) -> Result<&'a str, Problem<'a>> {
     if let Some(id) = known.iter().find(|id| *id == name) {
         return Ok(id);
@@ -26,7 +26,7 @@ pub(super) fn find<'a>(name: &str, known: &'a [String]) -> Result<&'a str, Probl
 }
 
 impl Problem<'_> {
-    /// In words; `what` is what the known functions have or are.
+    /// Returns the failure to report; `what` describes the known functions.
     pub(super) fn failure(self, name: &str, what: &str) -> Failure {
         match self {
             Self::Unknown(known) => {

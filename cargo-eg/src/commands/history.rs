@@ -1,17 +1,17 @@
-//! The gateway's client as the commands about stored events use it, and the failures of its calls in the words of the
-//! command line.
+//! Creates the gateway client for the commands about stored events, and turns errors of its calls into messages for
+//! the command line.
 
 use eg_sdk::errors::ErrorCode;
 use eg_sdk::{Error, EventGateway, RetryPolicy, Settings};
 
 use crate::exit::{Exit, Failure};
 
-/// A client that calls once: whoever typed the command can repeat it.
+/// Creates a client that does not retry: the user can repeat the command.
 pub(super) fn client(settings: Settings) -> Result<EventGateway, Failure> {
     Ok(EventGateway::with_settings(settings)?.with_retry(RetryPolicy::none()))
 }
 
-/// Why a call of the history API failed.
+/// Returns the failure for an error of the history API.
 pub(super) fn failure(error: Error) -> Failure {
     match error {
         Error::Unreachable { url, source, .. } => {

@@ -1,4 +1,4 @@
-//! `cargo eg invoke`: one call of one function through the local Invoke API, as AWS's tools would make it.
+//! `cargo eg invoke`: calls one function through the local Invoke API, as AWS's tools do.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What came back.
+/// The response of a function.
 struct Answer {
     result: String,
     log: String,
@@ -80,7 +80,7 @@ async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answ
     }
 }
 
-/// The id of a function that the local gateway knows. Without a gateway, the name has to be the id.
+/// Returns the id of a function that is registered at the local gateway. Without a gateway, the name must be the id.
 async fn registered(arguments: &cli::Invoke) -> Result<String, Failure> {
     let gateway = EventGateway::with_settings(arguments.gateway.settings())?.with_retry(RetryPolicy::none());
     let Ok(known) = gateway.functions().list().await else { return Ok(arguments.function.clone()) };
@@ -92,7 +92,8 @@ async fn registered(arguments: &cli::Invoke) -> Result<String, Failure> {
     }
 }
 
-/// A function of the services here and a payload for it. `data` is what the payload carries.
+/// Returns a function of the local services and a sample payload for it. `data` replaces the generated data in the
+/// payload.
 async fn sampled(
     arguments: &cli::Invoke,
     kind: Option<SampleKind>,
@@ -120,7 +121,7 @@ async fn sampled(
     Ok((id.to_owned(), payload(manifest, function, kind, data)?))
 }
 
-/// By the first trigger of that kind, or by the first at all.
+/// Returns a payload for the first trigger of that kind, or for the first trigger if no kind is given.
 fn payload(
     manifest: &Manifest,
     function: &Function,
@@ -181,7 +182,7 @@ fn word(kind: SampleKind) -> &'static str {
     }
 }
 
-/// What an error object says, in one line.
+/// Returns the message of an error object in one line.
 fn reason(body: &str) -> String {
     let value: Value = serde_json::from_str(body).unwrap_or_default();
     let text = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());

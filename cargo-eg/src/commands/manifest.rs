@@ -1,4 +1,4 @@
-//! `cargo eg manifest`: what a binary says about its functions.
+//! `cargo eg manifest`: prints the manifest of a binary. `eg_sdk::manifest` reads it.
 
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ async fn of_package(
     }
 }
 
-/// The manifest for people: a line per trigger.
+/// Renders the manifest as a table with one line per trigger.
 fn table(manifest: &Manifest) -> String {
     let rows: Vec<[String; 4]> = manifest.functions.iter().flat_map(rows).collect();
     let functions = count(manifest.functions.len(), "function");
@@ -73,7 +73,7 @@ fn table(manifest: &Manifest) -> String {
     format!("{BOLD}{}{BOLD:#} {}: {functions}\n{indented}", manifest.service, manifest.version)
 }
 
-/// The id, what is emitted and the source stand in the first row of a function.
+/// Returns one row per trigger. The function's id, emitted types and source are in the first row only.
 fn rows(function: &Function) -> Vec<[String; 4]> {
     let triggers = function.triggers.iter().map(describe).collect::<Vec<_>>();
     let triggers = if triggers.is_empty() { vec!["no trigger".to_owned()] } else { triggers };
@@ -89,7 +89,7 @@ fn rows(function: &Function) -> Vec<[String; 4]> {
     triggers.into_iter().enumerate().map(row).collect()
 }
 
-/// The manifests of those binaries that have functions. A package may have other tools beside its service.
+/// Returns the manifests of the binaries that have functions. A package may contain other tools besides its service.
 fn with_functions(binaries: &[PathBuf]) -> Result<Vec<Manifest>, ManifestError> {
     let mut manifests = Vec::new();
     for binary in binaries {

@@ -1,4 +1,4 @@
-//! The commands, one file each. A command prints data on stdout and words for people on stderr.
+//! The commands, one file each. A command prints data on stdout and messages for people on stderr.
 
 mod app;
 mod check;
@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 
-/// Does what the command line asks for.
+/// Runs the command of the command line.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::New(arguments) => new::run(&arguments),
@@ -52,14 +52,14 @@ fn current_folder() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find the current directory: {error}")))
 }
 
-/// One value as one line of JSON.
+/// Formats a value as one line of JSON.
 fn json_line<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     let line = serde_json::to_string(value);
     line.map(|line| line + "\n")
         .map_err(|error| Failure::because(Exit::Failed, "cannot write JSON".to_owned(), error))
 }
 
-/// Prints data, its colours on terminals only. A reader that has seen enough (`| head`) is no failure.
+/// Prints data, with colours on terminals only. A closed pipe (`| head`) is not a failure.
 fn print(data: &str) -> Result<(), Failure> {
     match write(data.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),

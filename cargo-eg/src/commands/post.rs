@@ -1,5 +1,5 @@
-//! HTTP requests to the local Lambda: its Invoke API, and its queues. Knows neither API. The gateway has a client of its
-//! own.
+//! Sends HTTP requests to the local Lambda, for its Invoke API and its queues. The callers know the APIs; requests to
+//! the gateway use `eg_sdk`'s client.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use eg_sdk::__private::{HttpClient, HttpError};
 use http::{Request, Response};
 
-/// Why there is no response.
+/// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PostError {
     /// The URL or a header cannot be sent.
@@ -18,7 +18,7 @@ pub(crate) enum PostError {
     Http(#[from] HttpError),
 }
 
-/// Sends a `POST` request, and waits for the response for as long as it takes: a function may work for minutes.
+/// Sends a `POST` request. Waits for the response without a time limit, since a function may run for minutes.
 pub(crate) async fn post(
     url: &str,
     headers: &[(&str, &str)],

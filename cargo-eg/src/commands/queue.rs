@@ -1,5 +1,5 @@
-//! The local app's queues from the terminal, through the part of SQS's API that it serves: `emit --queue`, and
-//! `dead-letters` with `--queue`.
+//! `cargo eg emit --queue` and `cargo eg dead-letters --queue`: calls the queues of the local app, which serves part
+//! of the SQS API.
 
 use eg_local::queues::{arn, dead_letters_of};
 use eg_sdk::history::parse_time;
@@ -15,13 +15,13 @@ use crate::cli;
 use crate::console::text::{DIM, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
 
-/// The account that the local queues belong to.
+/// The account of the local queues.
 const ACCOUNT: &str = eg_local::emulator::ACCOUNT;
 
-/// The most messages that one call gives.
+/// The maximum number of messages per call.
 const PAGE: usize = 10;
 
-/// For how long messages are out of sight while they are listed, in seconds. Nobody else looks at dead letters.
+/// How long messages stay invisible while they are listed, in seconds. Dead letters have no other readers.
 const LISTING: u32 = 10;
 
 /// One queue of the app at an address.
@@ -86,7 +86,7 @@ pub(super) async fn list_dead_letters(
     }
     for message in &messages {
         let request = json!({ "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": 0 });
-        // Refused when somebody else has received it since; it comes back into sight by itself then.
+        // Fails if someone else has received the message since; it then becomes visible again by itself.
         let _ = queue.call("ChangeMessageVisibility", request).await;
     }
     if json {
@@ -112,7 +112,7 @@ pub(super) async fn list_dead_letters(
     print(&columns(&messages.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// Puts the dead letters of a queue back into it.
+/// Moves the dead letters of a queue back to the queue.
 pub(super) async fn retry_dead_letters(url: &str, name: &str, json: bool) -> Result<(), Failure> {
     let queue = Queue::at(url, dead_letters_of(name));
     let total = queue.len().await?;
@@ -136,7 +136,7 @@ pub(super) async fn discard_dead_letters(url: &str, name: &str, json: bool) -> R
     })
 }
 
-/// When a message was sent.
+/// Returns the time at which a message was sent.
 fn sent_at(message: &Message) -> OffsetDateTime {
     parse_time(&message.attributes.sent_timestamp).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
@@ -146,7 +146,7 @@ impl<'a> Queue<'a> {
         Self { base: url, name }
     }
 
-    /// How many messages it has.
+    /// Returns the number of messages in the queue.
     async fn len(&self) -> Result<usize, Failure> {
         let answer = self.call("GetQueueAttributes", json!({ "AttributeNames": ["All"] })).await?;
         let number = |name: &str| answer["Attributes"][name].as_str().and_then(|n| n.parse::<usize>().ok());

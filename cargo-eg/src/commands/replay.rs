@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
     print(&text)
 }
 
-/// The ids of a function's async subscriptions, to the type if one is given.
+/// Returns the ids of a function's async subscriptions, limited to the event type if one is given.
 async fn subscriptions(
     gateway: &EventGateway,
     function: &str,

@@ -1,5 +1,5 @@
-//! `cargo eg run`: builds the services, starts the application, shows what happens and follows the sources until it is
-//! stopped.
+//! `cargo eg run`: builds the services, starts the application, prints the live feed and reloads changed sources
+//! until it is stopped.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use crate::state::running::{Named, Note};
 use crate::state::{Lock, State};
 use crate::watch::{self, Sources, Watcher};
 
-/// What is needed to look at the sources again.
+/// What a reload needs.
 struct Session {
     arguments: cli::Run,
     current: PathBuf,
@@ -33,7 +33,7 @@ struct Session {
     /// None with `--no-watch`.
     watcher: Option<Watcher>,
     services: Vec<Service>,
-    /// Stays as long as the application.
+    /// Kept for as long as the application runs.
     note: Option<Note>,
 }
 
@@ -43,11 +43,11 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     let filter = wanted.and_then(|targets| targets.parse::<Targets>().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // The gateway's and the libraries' own words; fails only when there is a subscriber already.
+    // Prints the log of the gateway and the libraries; fails only if a subscriber is set already.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     let (mut session, mut app) = tokio::select! {
         started = Session::start(arguments) => started?,
-        // Whatever was started ends as it is dropped.
+        // Dropping the app stops whatever was started.
         () = signals.next() => return Err(interrupted("interrupted before the app was ready")),
     };
     loop {
@@ -86,7 +86,7 @@ impl Session {
                 None => eprintln!("nothing to remove in {}", state.root().display()),
             }
         }
-        // From here on no change is missed, also not one during the first build.
+        // From here on no change is missed, even during the first build.
         let watcher = if arguments.no_watch { None } else { Some(Watcher::new(sources(&project, &state))?) };
         let mut session = Self { arguments, current, state, watcher, services: Vec::new(), note: None };
         session.services = session.build(&project).await?;
@@ -110,7 +110,7 @@ impl Session {
         };
         let (sender, triggers) = mpsc::unbounded_channel();
         let observer = Observer::new(move |activity| {
-            // Nobody watches any more while the application stops.
+            // The receiver may be gone while the application stops.
             let _ = sender.send(activity);
         });
         let progress = Progress::begin("starting the functions");
@@ -121,7 +121,7 @@ impl Session {
             paths: arguments.paths.clone(),
             release: arguments.release,
         });
-        // Before anybody reads that the app is ready.
+        // Must happen before the app is reported as ready.
         self.note = Some(running.note(&self.state)?);
         let addresses = Addresses {
             events: &running.events,
@@ -132,7 +132,7 @@ impl Session {
             watching: self.watcher.is_some(),
         };
         anstream::eprintln!("{}", console::overview(&self.services, &addresses, &self.current));
-        // Before the first delivery, so that nothing happens unseen.
+        // Must happen before the first delivery, so that no activity is missed.
         tokio::spawn(show(app.activity(), triggers));
         app.open(&self.services);
         Ok(app)
@@ -154,7 +154,7 @@ impl Session {
         }
     }
 
-    /// Follows the sources, or says why it cannot and leaves everything as it is.
+    /// Reloads the changed sources. If that fails, reports why and keeps the running version.
     async fn reload(&mut self, app: &mut LocalApp, changed: &BTreeSet<PathBuf>) {
         let started = Instant::now();
         eprintln!("{}: building", watch::describe(changed, &self.current));
@@ -182,7 +182,7 @@ impl Session {
     }
 }
 
-/// Everything but what the application itself writes.
+/// Returns the sources to watch, without the files that the application itself writes.
 fn sources(project: &Project, state: &State) -> Sources {
     let mut sources = project.sources();
     sources.ignored.insert(state.root().to_owned());
@@ -196,7 +196,7 @@ async fn show(
     let mut live = Live::default();
     loop {
         let line = tokio::select! {
-            // A call is shown before what the function emits.
+            // A call is shown before the events that it emits.
             biased;
             Some(activity) = triggers.recv() => live.trigger(&activity),
             activity = activities.recv() => match activity {

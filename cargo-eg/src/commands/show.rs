@@ -18,12 +18,12 @@ pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
     if json {
         return print(&json_line(&shown)?);
     }
-    // By function, each with its first delivery before its replays.
+    // Sorted by function; the first delivery comes before its replays.
     shown.deliveries.sort_by(|a, b| (&a.function_id, a.delivery_id).cmp(&(&b.function_id, b.delivery_id)));
     print(&explain(&shown))
 }
 
-/// The event, then each of its deliveries.
+/// Describes the event, then each of its deliveries.
 fn explain(detail: &EventDetail) -> String {
     let EventDetail { event, deliveries } = detail;
     let mut text = format!("{BOLD}{}{BOLD:#} {}\n", event.event_type, event.event_id);
@@ -72,7 +72,7 @@ fn one(delivery: &Delivery) -> String {
     text
 }
 
-/// What the state means, with its reason.
+/// Describes the state of a delivery and its reason.
 fn verdict(delivery: &Delivery) -> String {
     let tries = match delivery.attempts.len() {
         0 | 1 => String::new(),

@@ -1,4 +1,4 @@
-//! `cargo eg template`: what AWS needs to know to run the application.
+//! `cargo eg template`: prints an AWS SAM template for the application. `crate::template` generates it.
 
 use eg_sdk::manifest::Manifest;
 

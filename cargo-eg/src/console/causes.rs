@@ -1,4 +1,4 @@
-//! Which event led to which, of those that were seen lately. Prints nothing.
+//! Remembers which event or request led to which of the recent events. Printing is left to `lines`.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,7 +8,7 @@ use eg_local::TriggerActivity;
 
 use super::text::short;
 
-/// How many events are remembered.
+/// The number of events that are remembered.
 const KEPT: usize = 10_000;
 
 /// Events by their ids.
@@ -21,14 +21,14 @@ pub(super) struct Causes {
 
 #[derive(Debug)]
 struct Known {
-    /// What it is called: `user.created 1a2b3c4d`, `POST /users`.
+    /// The name shown to people: `user.created 1a2b3c4d`, `POST /users`.
     name: String,
-    /// What that is called which led to it.
+    /// The name of its cause.
     cause: Option<String>,
 }
 
 impl Causes {
-    /// Remembers what an activity tells about causes.
+    /// Records the cause that an activity of the gateway reveals.
     pub(super) fn learn(&mut self, activity: &Activity) {
         let (Activity::Received { id, event_type, method, path, cause, .. }
         | Activity::Asked { id, event_type, method, path, cause }) = activity
@@ -41,13 +41,13 @@ impl Causes {
         };
         let cause = cause.as_ref().map(|cause| match self.known.get(cause) {
             Some(known) => known.name.clone(),
-            // Not from here, or too long ago.
+            // The cause is from elsewhere or too old.
             None => short(cause).to_owned(),
         });
         self.remember(id, Known { name, cause });
     }
 
-    /// The same for what happens outside the gateway.
+    /// Records the cause that a queue or schedule reveals.
     pub(super) fn learn_call(&mut self, activity: &TriggerActivity) {
         if let TriggerActivity::Calling { events, trigger } = activity {
             for id in events {
@@ -56,7 +56,7 @@ impl Causes {
         }
     }
 
-    /// What led to the event that an activity is about.
+    /// Returns the name of the cause of an activity's event.
     pub(super) fn of(&self, activity: &Activity) -> Option<&str> {
         let (Activity::Received { id, .. }
         | Activity::Answered { id, .. }

@@ -1,4 +1,4 @@
-//! One thing that happens, in one line, with what led to it.
+//! Formats each activity as one line that names its cause. `causes` keeps track of the causes.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use eg_sdk::manifest::HTTP_REQUEST;
 use super::causes::Causes;
 use super::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line, short};
 
-/// Lines of what happens, one after the other.
+/// The lines of the live feed.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     causes: Causes,
 }
 
 impl Live {
-    /// The line of an activity; a call that has only begun has none.
+    /// Returns the line for an activity of the gateway; none for the start of a call.
     pub(crate) fn activity(&mut self, activity: &Activity) -> Option<String> {
         self.causes.learn(activity);
         let cause = self.causes.of(activity).map(|cause| format!(" {DIM}← {cause}{DIM:#}"));
         line(activity, &cause.unwrap_or_default())
     }
 
-    /// The line of what a queue or a schedule did; a call that has only begun has none.
+    /// Returns the line for an activity of a queue or schedule; none for the start of a call.
     pub(crate) fn trigger(&mut self, activity: &TriggerActivity) -> Option<String> {
         self.causes.learn_call(activity);
         trigger_line(activity)
     }
 }
 
-/// One thing that happened, in one line that names its `cause`.
+/// Formats an activity as one line that names its `cause`.
 fn line(activity: &Activity, cause: &str) -> Option<String> {
     let line = match activity {
         Activity::Asked { .. } | Activity::Unknown => return None,

@@ -1,4 +1,5 @@
-//! What people see at the terminal, and the signals that they send from it. Makes text of what other modules found out.
+//! Formats text for the terminal and handles the signals that users send from it. What the text says is decided by
+//! other modules.
 
 mod causes;
 mod lines;

@@ -1,4 +1,4 @@
-//! What is registered and where, how to try it, and what a reload changed.
+//! Formats the overview of a running application (triggers, addresses, commands to try) and the summary of a reload.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,17 +15,17 @@ use crate::project::sample;
 use crate::project::services::{Service, describe};
 use crate::run::Update;
 
-/// How many functions are named one by one.
+/// The maximum number of functions that a reload lists by name.
 const SHOWN: usize = 4;
 
-/// A longer body is nothing to type.
+/// The maximum length of a body in a command that the user could type.
 const LONG: usize = 200;
 
-/// Where `cargo eg emit` looks for the gateway and the queues.
+/// The addresses that `cargo eg emit` uses by default for the gateway and the queues.
 const EVENTS_URL: &str = "http://localhost:4000";
 const LAMBDA_URL: &str = "http://127.0.0.1:9001";
 
-/// Where an application can be reached.
+/// The addresses and folders of an application.
 #[derive(Debug)]
 pub(crate) struct Addresses<'a> {
     pub(crate) events: &'a str,
@@ -33,13 +33,14 @@ pub(crate) struct Addresses<'a> {
     pub(crate) lambda: &'a str,
     /// The state directory.
     pub(crate) state: &'a Path,
-    /// Whether the clock calls functions.
+    /// Whether schedules call functions.
     pub(crate) schedules: bool,
-    /// Whether changes of the sources are followed.
+    /// Whether changed sources are reloaded.
     pub(crate) watching: bool,
 }
 
-/// What is registered, where, and how to try it. Folders are shown as seen from `current`.
+/// Returns the overview of an application: triggers, addresses and commands to try. Folders are relative to
+/// `current`.
 pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current: &Path) -> String {
     let functions: Vec<&Function> = services.iter().flat_map(|service| &service.manifest.functions).collect();
     let mut text = String::new();
@@ -64,7 +65,7 @@ pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current:
         ["events", addresses.events],
         ["config", addresses.config],
         ["lambda", addresses.lambda],
-        // The same port speaks SQS.
+        // The same port serves the SQS API.
         ["sqs", if has_queues { addresses.lambda } else { "" }],
         ["state", &state],
     ];
@@ -77,7 +78,7 @@ pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current:
     text
 }
 
-/// What a reload changed.
+/// Returns the summary of a reload.
 pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) -> String {
     let functions = || services.iter().flat_map(|service| &service.manifest.functions);
     let mut text = String::new();
@@ -105,7 +106,7 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
     text
 }
 
-/// When each schedule is due next, by the clock of EventBridge, which is UTC.
+/// Returns the time at which each schedule is due next, in UTC as on EventBridge.
 fn schedules(functions: &[&Function], on: bool) -> impl Iterator<Item = [String; 3]> {
     let now = SystemTime::now();
     let next = move |schedule: &Schedule| {
@@ -151,7 +152,7 @@ fn seen_from(current: &Path, path: &Path) -> String {
     }
 }
 
-/// One row per trigger; the id and the emitted types stand in the first.
+/// Returns one row per trigger. The function's id and emitted types are in the first row only.
 fn rows(function: &Function) -> Vec<[String; 3]> {
     let emits = if function.emits.is_empty() {
         String::new()
@@ -168,7 +169,7 @@ fn rows(function: &Function) -> Vec<[String; 3]> {
     rows
 }
 
-/// Commands that do something with this application.
+/// Returns commands to try with this application.
 fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
     let functions = || services.iter().flat_map(|service| &service.manifest.functions);
     let triggers =
@@ -181,7 +182,7 @@ fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
         lines.push(curl(route, body.as_deref().unwrap_or("{}"), addresses.events));
     }
     if let Some((_, trigger)) = triggers().find(|(_, trigger)| !trigger.is_http()) {
-        // A payload that fits can be made where the service says what fits.
+        // A sample payload can be generated only if the service has a schema for the type.
         let known = schemas_of(&trigger.event_type).next().is_some();
         let data = if known { "--sample" } else { "--data '{}'" };
         let url = unless(EVENTS_URL, "--url", addresses.events);
@@ -202,7 +203,7 @@ fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
     lines
 }
 
-/// An option, unless its value is the default.
+/// Returns an option, or nothing if its value is the default.
 fn unless(default: &str, option: &str, value: &str) -> String {
     if value == default { String::new() } else { format!(" {option} {value}") }
 }
@@ -220,7 +221,7 @@ fn curl(route: &EventTrigger, body: &str, events_url: &str) -> String {
     }
 }
 
-/// A heading and rows in aligned columns.
+/// Appends a heading and rows in aligned columns.
 fn section<const N: usize>(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; N]>) {
     let rows: Vec<[String; N]> = rows.collect();
     if rows.is_empty() {

@@ -1,17 +1,18 @@
-//! Signs of life for work that takes longer than a second. On terminals only; elsewhere it prints nothing.
+//! Shows a progress sign for work that takes longer than a second. Prints nothing unless standard error is a
+//! terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::AbortHandle;
 
-/// How long work may take unannounced.
+/// How long work may take before the sign appears.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the sign moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Work under way. Dropping it wipes the sign.
+/// Work in progress. Dropping it removes the sign.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -19,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `what` begins now, for example `starting the functions`.
+    /// Starts timing `what`, for example `starting the functions`.
     pub(crate) fn begin(what: &'static str) -> Self {
         // The target is hidden where standard error is no terminal.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());

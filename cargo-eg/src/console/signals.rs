@@ -1,10 +1,10 @@
-//! The signals that ask the program to stop.
+//! Receives the signals that ask the program to stop. What to stop is left to the commands.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 
-/// Ctrl-C and SIGTERM. None is lost from [`listen`](Self::listen) on, whether somebody waits or not.
+/// Ctrl-C and SIGTERM. After [`listen`](Self::listen), no signal is lost, even if nothing is waiting for it.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -19,7 +19,7 @@ impl Signals {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Returns when asked to stop, once per signal.
+    /// Waits for the next signal; returns once per signal.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! Text for people: colours, columns, times, ids. Text in, text out; the caller prints.
+//! Formats text for people: colours, columns, times, ids. Printing is left to the caller.
 
 use anstyle::{AnsiColor, Style};
 use time::{OffsetDateTime, UtcOffset};
@@ -10,12 +10,12 @@ pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const RED: Style = AnsiColor::Red.on_default();
 pub(crate) const BLUE: Style = AnsiColor::Blue.on_default();
 
-/// Text in a style.
+/// Returns text in a style.
 pub(crate) fn styled(style: Style, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
 }
 
-/// Rows in aligned columns, a line each. Cells may be styled.
+/// Formats rows in aligned columns, one line each. Cells may be styled.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |cell: &str| anstream::adapter::strip_str(cell).to_string().chars().count();
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
@@ -24,7 +24,7 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     for row in rows {
         let mut line = String::new();
         for (cell, &widest) in row.iter().zip(&widths) {
-            // An empty column takes no room.
+            // An empty column takes no space.
             if widest > 0 {
                 line += cell;
                 line += &" ".repeat(widest - width(cell) + 2);
@@ -36,7 +36,7 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// `2 events`, `1 event`.
+/// Formats a number with its noun: `2 events`, `1 event`.
 pub(crate) fn count(number: usize, what: &str) -> String {
     let plural = match (number, what.strip_suffix('y')) {
         (1, _) => what.to_owned(),
@@ -46,7 +46,7 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {plural}")
 }
 
-/// A time in UTC: `2026-01-31 12:00:00.123`.
+/// Formats a time in UTC: `2026-01-31 12:00:00.123`.
 pub(crate) fn clock(time: OffsetDateTime) -> String {
     let time = time.to_offset(UtcOffset::UTC);
     let (year, month, day) = time.to_calendar_date();
@@ -55,14 +55,14 @@ pub(crate) fn clock(time: OffsetDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}")
 }
 
-/// The end of an id: ids of one minute begin alike.
+/// Returns the end of an id. The beginnings of ids that were created in the same minute are alike.
 pub(crate) fn short(id: &str) -> &str {
     const SHOWN: usize = 8;
     let begin = id.char_indices().rev().nth(SHOWN - 1).map_or(0, |(begin, _)| begin);
     &id[begin..]
 }
 
-/// Text on one line.
+/// Joins the lines of a text into one.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,5 @@
-//! Builds packages with cargo, whose progress and messages go straight to the terminal, and finds the
-//! binaries that came out.
+//! Builds packages with cargo and finds the resulting binaries. Cargo prints its progress and messages to the
+//! terminal itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,19 +13,19 @@ use crate::exit::{Exit, Failure};
 use super::cargo;
 use super::workspace::Package;
 
-/// A binary of a package, fresh from the compiler.
+/// A binary of a package that was just built.
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) package: Package,
     pub(crate) binary: PathBuf,
 }
 
-/// Builds the binaries of `packages`, members of the workspace at `root`, in one go.
+/// Builds the binaries of `packages`, members of the workspace at `root`, with one call of cargo.
 pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> Result<Vec<Built>, Failure> {
     let mut command = Command::from(cargo::command());
     command
         .current_dir(root)
-        // Goes on after a failure, so that what is missing at the end is what does not build.
+        // Cargo continues after a failure, so that the binaries missing at the end are those that do not build.
         .args(["build", "--bins", "--keep-going", "--message-format=json-render-diagnostics"])
         .args(packages.iter().flat_map(|package| ["--package", &package.name]))
         .args(release.then_some("--release"))
@@ -38,7 +38,7 @@ pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> R
     if let Some(messages) = build.stdout.take() {
         let mut lines = BufReader::new(messages).lines();
         while let Some(line) = lines.next_line().await.map_err(failed)? {
-            // Lines of other kinds (a newer cargo, a compiler wrapper) do not matter.
+            // Lines of other kinds (from a newer cargo or a compiler wrapper) are ignored.
             if let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(&line) {
                 built.extend(binary(packages, &artifact));
             }

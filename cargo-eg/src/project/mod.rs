@@ -1,5 +1,5 @@
-//! The services of a folder: crates that cargo builds, and functions that an `eg.toml` declares. Finds, builds and checks
-//! them; starts nothing.
+//! Finds, builds and checks the services of a folder: crates that cargo builds and functions that an `eg.toml`
+//! declares. Starting them is left to `run`.
 
 pub(crate) mod builder;
 pub(crate) mod cargo;
@@ -17,7 +17,7 @@ use builder::{Built, build};
 use services::Service;
 use workspace::{Selection, places, selections};
 
-/// The services at the places that the user named, before they are built.
+/// The services at the paths that the user named, before they are built.
 #[derive(Debug)]
 pub(crate) struct Project {
     selections: Vec<Selection>,
@@ -27,7 +27,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// What is there now, at `paths` or in the current directory.
+    /// Finds the services at `paths` or in the current directory.
     pub(crate) fn find(current: &Path, paths: &[PathBuf]) -> Result<Self, Failure> {
         let places = places(current, paths)?;
         let mut declared: Vec<PathBuf> = places.iter().flat_map(|place| place.declared.clone()).collect();
@@ -37,8 +37,8 @@ impl Project {
         Ok(Self { selections: selections(places), declared, searched })
     }
 
-    /// The folder that the state directory belongs into: the workspace that one stands in, where `logs` looks too, or
-    /// else the first one that was named.
+    /// Returns the folder for the state directory: the workspace of the current directory, where `logs` looks too, or
+    /// else the first workspace that was named.
     pub(crate) fn home(&self, current: &Path) -> PathBuf {
         let roots = || self.selections.iter().map(|selection| &selection.root);
         let around = roots().find(|root| current.starts_with(root)).or_else(|| roots().next());
@@ -46,7 +46,7 @@ impl Project {
         around.or_else(declared).cloned().unwrap_or_else(|| current.to_owned())
     }
 
-    /// The files that the services are made of.
+    /// Returns the source files of the services.
     pub(crate) fn sources(&self) -> Sources {
         let mut sources = Sources::default();
         for selection in &self.selections {
@@ -57,23 +57,23 @@ impl Project {
         sources
     }
 
-    /// The folders that the sources which manifests name are below.
+    /// Returns the folders that the source paths in manifests are relative to.
     pub(crate) fn roots(&self) -> Vec<PathBuf> {
         let roots = self.selections.iter().map(|selection| &selection.root);
         let declared = self.declared.iter().filter_map(|file| file.parent()).map(Path::to_path_buf);
         roots.cloned().chain(declared).collect()
     }
 
-    /// Builds them and reads what they say about themselves. They can run together.
+    /// Builds the services, reads their manifests and checks that the services can run together.
     pub(crate) async fn services(&self, release: bool) -> Result<Vec<Service>, Failure> {
         let services = self.load(release).await?;
         services::check(&services)?;
         Ok(services)
     }
 
-    /// The same, whether they can run together or not.
+    /// Like [`services`](Self::services), but does not check whether they can run together.
     pub(crate) async fn load(&self, release: bool) -> Result<Vec<Service>, Failure> {
-        // First what is quickly said.
+        // Reads the declarations first, so that mistakes in them are reported before the build.
         let declared =
             self.declared.iter().map(|file| declared::read(file)).collect::<Result<Vec<_>, _>>()?;
         let (mut packages, mut built) = (Vec::new(), Vec::new());
@@ -89,7 +89,8 @@ impl Project {
     }
 }
 
-/// Whether each package has a file of its own: workspaces that share a target directory overwrite each other's.
+/// Checks that each package has a binary of its own: workspaces that share a target directory overwrite each other's
+/// binaries.
 fn check_binaries(built: &[Built]) -> Result<(), Failure> {
     for (index, one) in built.iter().enumerate() {
         let same = |other: &&Built| other.binary == one.binary && other.package.folder != one.package.folder;

@@ -1,4 +1,5 @@
-//! Sample values: one that a JSON Schema allows, and payloads as they reach a function from each kind of trigger.
+//! Generates sample values from a JSON Schema, and payloads in the format in which each kind of trigger sends them.
+//! Which function gets them is left to the callers.
 
 use eg_grammar::{Method, Segment, Spelling};
 use eg_local::emulator::{ACCOUNT, REGION};
@@ -7,10 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Failure;
 
-/// References within references within …: deeper ones are left out where they can be.
+/// How deeply nested references are followed; deeper values are left out where the schema allows it.
 const DEPTH: usize = 6;
 
-/// A value that the schema allows, made from its names, so that it reads like one.
+/// Returns a value that the schema allows. Texts are derived from the names of the fields, so that they look
+/// realistic.
 pub(crate) fn of(schema: &Value) -> Value {
     value(schema, schema, "value", 0)
 }
@@ -33,7 +35,7 @@ fn value(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
         let is_null = |choice: &&Value| choice.get("type").and_then(Value::as_str) == Some("null");
         let first = choices.iter().find(|choice| !is_null(choice) && depth < DEPTH);
         let chosen = first.map_or(Value::Null, |choice| value(root, choice, name, depth + 1));
-        // Fields may stand beside the alternatives.
+        // A schema may have fields next to its alternatives.
         return match (schema.get("properties").map(|_| object(root, schema, depth)), chosen) {
             (Some(mut members), Value::Object(more)) => {
                 members.extend(more);
@@ -128,8 +130,8 @@ fn string(schema: &Value, name: &str) -> String {
     number("maxLength").map_or(text.clone(), |most| text.chars().take(most).collect())
 }
 
-/// A body for a route, as JSON. Nobody says what a route takes; mostly it is what its function's events are made of, whose
-/// schemas these are.
+/// Returns a sample body for a route, as JSON. Routes have no schema; most take what their function then emits, so
+/// the body is generated from the schemas of the emitted events.
 pub(crate) fn body<'a>(emitted: impl IntoIterator<Item = &'a Value>) -> String {
     emitted.into_iter().next().map_or_else(|| "{}".to_owned(), |schema| of(schema).to_string())
 }
@@ -139,12 +141,12 @@ pub(crate) fn has_body(method: &str) -> bool {
     Method::named(method).is_some_and(Method::has_body)
 }
 
-/// A path that the route, in the gateway's spelling, matches.
+/// Returns a path that matches the route, which is in the gateway's spelling.
 pub(crate) fn sample_path(route: &str) -> String {
     Spelling::Gateway.fill(route, |_| Some("1")).unwrap_or_default()
 }
 
-/// A request, as an HTTP API of API Gateway sends it.
+/// Returns a request in the format of API Gateway's HTTP APIs.
 pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
     let names = Spelling::Gateway.segments(route).filter_map(Segment::name);
     let parameters: Map<String, Value> = names.map(|name| (name.to_owned(), "1".into())).collect();
@@ -170,14 +172,14 @@ pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
     request
 }
 
-/// An event, as the gateway sends it.
+/// Returns an event in the format of the gateway.
 pub(crate) fn event(ty: &str, data: Value) -> Result<Value, Failure> {
     let event = CloudEvent::of_type(ty, "/cli/cargo-eg", data).encode().map_err(eg_sdk::Error::from)?;
     let json = event.to_json().map_err(|source| eg_sdk::Error::Event { ty: ty.to_owned(), source })?;
     Ok(serde_json::from_slice(&json).unwrap_or_default())
 }
 
-/// A batch of one message, as SQS sends it.
+/// Returns a batch of one message in the format of SQS.
 pub(crate) fn sqs(queue: &str, body: &str) -> Value {
     json!({"Records": [{
         "messageId": "sample", "receiptHandle": "sample", "body": body,
@@ -190,7 +192,7 @@ pub(crate) fn sqs(queue: &str, body: &str) -> Value {
     }]})
 }
 
-/// The clock's event, as EventBridge sends it.
+/// Returns the event of a schedule in the format of EventBridge.
 pub(crate) fn schedule(function: &str) -> Value {
     json!({
         "version": "0", "id": "01890a5d-ac96-774b-bcce-b302099a8057", "detail-type": "Scheduled Event", "source": "aws.events",
@@ -235,7 +237,7 @@ mod tests {
             json!({"properties": {"id": {"type": "string"}}, "oneOf": [{"properties": {"kind": {"const": "a"}}}]}),
             json!({"id": "10", "kind": "a"}),
         );
-        // A tree ends.
+        // Recursive types end.
         let tree = json!({"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}, "required": ["children"]});
         assert!(of(&tree)["children"].is_array());
     }

@@ -1,4 +1,5 @@
-//! The services of an application: their manifests, and whether they can live together. Starts nothing.
+//! Reads the manifests of an application's services and checks that they can run together. Starting them is left to
+//! `run`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use super::builder::Built;
 use super::declared::{Declaration, Program};
 use super::workspace::Package;
 
-/// Functions that belong together.
+/// A service: functions that belong together.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) manifest: Manifest,
@@ -24,7 +25,7 @@ pub(crate) struct Service {
 /// What runs a service's functions.
 #[derive(Debug)]
 pub(crate) enum Code {
-    /// One binary for all.
+    /// One binary for all functions.
     Binary(PathBuf),
     /// A program for each function id. A function without one is at a URL.
     Programs(BTreeMap<String, Program>),
@@ -46,8 +47,8 @@ enum Clash {
     Answer { what: String, functions: [String; 2] },
 }
 
-/// Reads the manifests of what was built. A package may have tools beside its service; one without any
-/// function is an error.
+/// Reads the manifests of the binaries that were built. A package may contain tools besides its service; a package
+/// without any function is an error.
 pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Service>, Failure> {
     let mut services = Vec::new();
     let mut empty = BTreeMap::new();
@@ -71,7 +72,7 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
     Ok(services)
 }
 
-/// Whether ids and routes are unique.
+/// Checks that ids and routes are unique.
 pub(crate) fn check(services: &[Service]) -> Result<(), Failure> {
     let functions = services.iter().flat_map(|service| {
         service.manifest.functions.iter().map(move |function| (function, service.folder.as_path()))
@@ -87,7 +88,8 @@ pub(crate) fn check(services: &[Service]) -> Result<(), Failure> {
     })
 }
 
-/// Functions come with the folders of their services: sources alone may be the same in two workspaces.
+/// Returns the first clash. Functions come with the folders of their services, because source paths may be the same
+/// in two workspaces.
 fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Option<Clash> {
     let (mut ids, mut answers) = (BTreeMap::new(), BTreeMap::new());
     for (function, folder) in functions {
@@ -113,7 +115,7 @@ fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Optio
     None
 }
 
-/// A trigger in words: `GET /users/:id`, `on user.created`, `queue orders`.
+/// Describes a trigger: `GET /users/:id`, `on user.created`, `queue orders`.
 pub(crate) fn describe(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Event(event) => describe_event(event),
@@ -123,7 +125,7 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
     }
 }
 
-/// `GET /users/:id`, `on user.created`, `answers user.validate`.
+/// Describes an event trigger: `GET /users/:id`, `on user.created`, `answers user.validate`.
 fn describe_event(trigger: &EventTrigger) -> String {
     let EventTrigger { event_type, mode, method, path, .. } = trigger;
     let place = if path == "/" && method == "POST" { String::new() } else { format!(" at {method} {path}") };

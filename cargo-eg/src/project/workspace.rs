@@ -1,4 +1,5 @@
-//! Which packages are services. Asks cargo for the workspace, then decides by rules; builds nothing.
+//! Decides which packages of a workspace are services; cargo reports what the workspace contains. Building them is
+//! left to `builder`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ const RUNTIME: &str = "eg-runtime";
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Where cargo puts what it builds.
+    /// Cargo's target directory.
     target: PathBuf,
     packages: Vec<Package>,
 }
@@ -31,26 +32,26 @@ pub(crate) struct Package {
     has_binary: bool,
     /// Whether it depends on `eg-runtime` itself, for more than its tests.
     has_runtime: bool,
-    /// The folders of what it depends on by path.
+    /// The folders of its path dependencies.
     depends_on: Vec<PathBuf>,
 }
 
-/// What a command is about: packages of one workspace.
+/// The packages of one workspace that a command works on.
 #[derive(Debug)]
 pub(crate) struct Selection {
     pub(crate) root: PathBuf,
     pub(crate) packages: Vec<Package>,
-    /// What they are built from.
+    /// Their source files.
     pub(crate) sources: Sources,
 }
 
-/// What there is to run at one place.
+/// The services at one path.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) selection: Option<Selection>,
     /// The `eg.toml` files.
     pub(crate) declared: Vec<PathBuf>,
-    /// Where new ones would be found.
+    /// Where new `eg.toml` files would be found.
     pub(crate) searched: PathBuf,
 }
 
@@ -61,7 +62,7 @@ impl Package {
 }
 
 impl Workspace {
-    /// The workspace that `folder` is in.
+    /// Returns the workspace that contains `folder`.
     pub(crate) fn of(folder: &Path) -> Result<Self, Failure> {
         let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec().map_err(|error| {
             if let cargo_metadata::Error::Io(error) = &error {
@@ -80,7 +81,7 @@ impl Workspace {
         Ok(Self { root: metadata.workspace_root.into_std_path_buf(), target, packages })
     }
 
-    /// The member with that name, which must have a binary.
+    /// Returns the member with that name, which must have a binary.
     pub(crate) fn named(&self, name: &str) -> Result<&Package, Failure> {
         let Some(package) = self.packages.iter().find(|package| package.name == name) else {
             let names: Vec<&str> = self.packages.iter().map(|package| package.name.as_str()).collect();
@@ -93,7 +94,7 @@ impl Workspace {
         with_binary(package)
     }
 
-    /// The member whose folder contains `folder`.
+    /// Returns the member whose folder contains `folder`.
     pub(crate) fn around(&self, folder: &Path) -> Result<&Package, Failure> {
         let deepest = self
             .packages
@@ -107,13 +108,13 @@ impl Workspace {
         }
     }
 
-    /// The services below `folder`, an existing path.
+    /// Returns the services below `folder`, an existing path.
     fn services(&self, folder: &Path, choice: Choice) -> Vec<Package> {
         choose(&self.packages, &self.root, folder, choice)
     }
 }
 
-/// How a folder came to be looked at.
+/// Why a folder is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Choice {
     /// The user named it.
@@ -122,7 +123,7 @@ enum Choice {
     Current,
 }
 
-/// The packages of all places, by workspace.
+/// Groups the packages of all places by workspace.
 pub(crate) fn selections(places: Vec<Place>) -> Vec<Selection> {
     let mut selections: Vec<Selection> = Vec::new();
     for new in places.into_iter().filter_map(|place| place.selection) {
@@ -141,7 +142,8 @@ pub(crate) fn selections(places: Vec<Place>) -> Vec<Selection> {
     selections
 }
 
-/// What there is at each of `paths`, or, if there are none, at the current directory: at least one service.
+/// Returns the services at each of `paths` or, if there are none, in the current directory. Finding no service is an
+/// error.
 pub(crate) fn places(current: &Path, paths: &[PathBuf]) -> Result<Vec<Place>, Failure> {
     if paths.is_empty() {
         return Ok(vec![place(&canonical(current)?, current, Choice::Current)?]);
@@ -155,7 +157,7 @@ pub(crate) fn places(current: &Path, paths: &[PathBuf]) -> Result<Vec<Place>, Fa
 }
 
 fn place(folder: &Path, shown: &Path, choice: Choice) -> Result<Place, Failure> {
-    // A folder with nothing but an `eg.toml` needs no cargo.
+    // A folder that contains only an `eg.toml` needs no cargo.
     let has_workspace = folder.ancestors().any(|folder| folder.join("Cargo.toml").is_file());
     let here = folder.join(declared::FILE);
     let workspace = if has_workspace || !here.is_file() {
@@ -187,7 +189,7 @@ fn place(folder: &Path, shown: &Path, choice: Choice) -> Result<Place, Failure> 
 }
 
 impl Workspace {
-    /// Where services are looked for, and new ones may turn up.
+    /// Returns the folder that is searched for services, where new ones may appear.
     fn searched(&self, folder: &Path, choice: Choice) -> PathBuf {
         let services = self.root.join("services");
         if choice == Choice::Current && folder == self.root && services.is_dir() {
@@ -196,7 +198,7 @@ impl Workspace {
         folder.to_owned()
     }
 
-    /// What `packages` are built from: their folders, those of what they depend on by path, and what tells cargo how.
+    /// Returns the sources of `packages`: their folders, those of their path dependencies, and cargo's configuration.
     fn sources(&self, packages: &[Package]) -> Sources {
         const SETTINGS: [&str; 5] =
             ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "rust-toolchain", ".cargo/config.toml"];
@@ -217,8 +219,8 @@ impl Workspace {
     }
 }
 
-/// The services among `packages` that are below `folder`. The root of a workspace also contains what
-/// nobody means by "the app": if nobody named it, `services/` alone counts there, or all but `examples/`.
+/// Returns the services among `packages` that are below `folder`. In the root of a workspace that the user did not
+/// name explicitly, only `services/` counts or, without such a folder, everything except `examples/`.
 fn choose(packages: &[Package], root: &Path, folder: &Path, choice: Choice) -> Vec<Package> {
     let services = root.join("services");
     let wanted = |package: &Package| {
@@ -250,7 +252,7 @@ fn nothing(path: &Path) -> Failure {
         .hint("a service is a package that depends on eg-runtime and has a main.rs, or an eg.toml; name its folder as PATH")
 }
 
-/// The absolute path of something that exists.
+/// Returns the absolute path of an existing file or folder.
 pub(crate) fn canonical(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::new(Exit::NotFound, format!("cannot find {}: {error}", path.display())))

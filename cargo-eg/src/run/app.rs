@@ -1,6 +1,6 @@
-//! A running application: gateway, emulator, queues, schedules and the services' functions, started in an order in which
-//! no caller meets a part that is not there yet, changed without losing anything, and stopped in an order in which nothing
-//! under way is cut off.
+//! Starts, changes and stops a running application: gateway, emulator, queues, schedules and the services' functions.
+//! The order of these steps ensures that no caller meets a missing part, that a reload loses nothing, and that calls
+//! in progress can finish. What to register at the gateway is left to `register`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -24,19 +24,19 @@ use crate::state::{Lock, State};
 use super::deploy::{Deployment, deployments, tidy};
 use super::register::register;
 
-/// How long batches and scheduled calls under way may take when the application stops, as long as deliveries.
+/// How long running batches and scheduled calls may take when the application stops; the same as for deliveries.
 const GRACE: Duration = Duration::from_secs(9);
 
-/// How an application is run.
+/// The options of an application.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) ports: Ports,
-    /// Whether the clock calls functions.
+    /// Whether schedules call functions.
     pub(crate) schedules: bool,
     pub(crate) queues: queues::Settings,
 }
 
-/// Ports on the loopback interface; 0 for any.
+/// Ports on the loopback interface; 0 for any free port.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
     pub(crate) events: u16,
@@ -44,7 +44,7 @@ pub(crate) struct Ports {
     pub(crate) lambda: u16,
 }
 
-/// Everything that runs.
+/// A running application.
 #[derive(Debug)]
 pub(crate) struct LocalApp {
     state: State,
@@ -53,22 +53,22 @@ pub(crate) struct LocalApp {
     emulator: Emulator,
     queues: Queues,
     mappings: Mappings,
-    /// None when the clock is to call nobody.
+    /// `None` if schedules are off.
     schedules: Option<Schedules>,
-    /// The version of each function that runs.
+    /// The version of each running function.
     running: BTreeMap<String, u64>,
-    /// Binaries of this and the last version: what waits for a process may still start the last one.
+    /// The binaries of this and the last version: calls that wait for a process may still start the last one.
     binaries: [BTreeSet<PathBuf>; 2],
 }
 
-/// What became different.
+/// The changes that a reload made.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Update {
     /// Ids of functions that run in a new version.
     pub(crate) replaced: Vec<String>,
     /// Ids of functions that run for the first time.
     pub(crate) added: Vec<String>,
-    /// Ids of functions that run no longer.
+    /// Ids of functions that no longer run.
     pub(crate) removed: Vec<String>,
 }
 
@@ -86,8 +86,8 @@ impl LocalApp {
         tidy(&state.binaries(), &BTreeSet::new());
         let queues = Queues::open(&state.queues(), options.queues)
             .map_err(|error| Failure::new(Exit::Failed, error))?;
-        // First the emulator's port, because the gateway needs its URL: it may have deliveries left from
-        // an earlier run and starts at once with them. They wait until the functions are there.
+        // The emulator's port comes first, because the gateway needs its URL: it may have deliveries left from an
+        // earlier run and starts them at once. They wait until the functions are ready.
         let emulator = bind(state, options.ports.lambda, &queues).await?;
         let gateway = start_gateway(state, options.ports, emulator.url()).await?;
         let mappings = Mappings::new(queues.clone(), emulator.invoker(), observer.clone());
@@ -99,7 +99,7 @@ impl LocalApp {
         match app.change(services).await {
             Ok(_) => Ok(app),
             Err(failure) => {
-                // Not after the gateway: it would wait for answers that nobody will give.
+                // Must come before the gateway, which would otherwise wait for answers that never come.
                 app.emulator.shut_down().await;
                 app.gateway.shutdown().await;
                 Err(failure)
@@ -107,26 +107,27 @@ impl LocalApp {
         }
     }
 
-    /// Lets the gateway, the queues and the clock call the functions of `services`.
+    /// Lets the gateway, the queues and the schedules call the functions of `services`.
     pub(crate) fn open(&mut self, services: &[Service]) {
         self.emulator.open();
         self.call(services);
     }
 
-    /// Runs `services` instead of what runs. A function whose new version does not start keeps its old one, and then
-    /// nothing is registered anew.
+    /// Replaces the running services with `services`. If the new version of a function does not start, its old
+    /// version keeps running and no registration changes.
     pub(crate) async fn update(&mut self, services: &[Service]) -> Result<Update, Failure> {
         let update = self.change(services).await?;
         self.call(services);
         Ok(update)
     }
 
-    /// First what is new runs, then callers learn of it, then what is old goes. So nobody is sent to where nothing is.
+    /// Starts the new functions, then updates their callers, then stops the old functions. So no call goes to a
+    /// function that is not running.
     async fn change(&mut self, services: &[Service]) -> Result<Update, Failure> {
         let variables = [
             ("EVENT_GATEWAY_URL", self.gateway.events_url()),
             ("EVENT_GATEWAY_CONFIG_URL", self.gateway.config_url()),
-            // For the local queues. Lambda gives every function credentials; these are good for nothing else.
+            // Access to the local queues. Lambda provides credentials to every function; these are placeholders.
             ("AWS_ENDPOINT_URL_SQS", self.emulator.url()),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
@@ -178,7 +179,7 @@ impl LocalApp {
             .hint(format!("the full logs are in {}", self.state.logs().display())))
     }
 
-    /// From now on, queues and clock call what `services` say.
+    /// Makes queues and schedules call the functions of `services` from now on.
     fn call(&mut self, services: &[Service]) {
         self.mappings.set(functions(services).flat_map(mappings).collect());
         if let Some(schedules) = &mut self.schedules {
@@ -186,7 +187,7 @@ impl LocalApp {
         }
     }
 
-    /// A client of the gateway, whatever the environment says about gateways.
+    /// Returns a client of this gateway; ignores the environment variables that name a gateway.
     fn client(&self) -> Result<EventGateway, Failure> {
         let mut settings = Settings::default();
         self.gateway.events_url().clone_into(&mut settings.url);
@@ -194,7 +195,7 @@ impl LocalApp {
         Ok(EventGateway::with_settings(settings)?.with_timeout(Duration::from_secs(10)))
     }
 
-    /// Where it is and what it is made of, for other commands.
+    /// Returns the addresses and services of the application, for other commands.
     pub(crate) fn running(&self, named: Named) -> Running {
         Running {
             pid: rustix::process::getpid().as_raw_pid(),
@@ -205,16 +206,16 @@ impl LocalApp {
         }
     }
 
-    /// What happens from now on.
+    /// Returns the live feed from now on.
     pub(crate) fn activity(&self) -> broadcast::Receiver<Activity> {
         self.gateway.activity()
     }
 
-    /// Lets the gateway, the queues and the clock finish what is under way, then stops the functions; waits for nothing
-    /// any more once `at_once` is cancelled.
+    /// Lets the gateway, the queues and the schedules finish their running calls, then stops the functions. Stops
+    /// waiting when `at_once` is cancelled.
     pub(crate) async fn stop(mut self, at_once: &CancellationToken) {
         let others = async {
-            // What is not finished in time comes again after the next start.
+            // Calls that do not finish in time are repeated after the next start.
             let _ = tokio::time::timeout(GRACE, async {
                 let schedules = async {
                     if let Some(schedules) = &mut self.schedules {
@@ -226,9 +227,9 @@ impl LocalApp {
             .await;
         };
         let others = at_once.run_until_cancelled(others);
-        // Functions that are killed are no failures to a gateway that has stopped.
+        // A gateway that has stopped does not count killed functions as failures.
         tokio::join!(self.gateway.shutdown_or_abort(at_once.cancelled()), others);
-        // What is dropped ends at once.
+        // Dropping the emulator stops it at once.
         at_once.run_until_cancelled(self.emulator.shut_down()).await;
     }
 }
@@ -258,7 +259,7 @@ fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
     })
 }
 
-/// The schedules of a function.
+/// Returns the schedules of a function.
 fn timed(function: &Function) -> impl Iterator<Item = Timed> {
     function.triggers.iter().filter_map(|trigger| match trigger {
         Trigger::Schedule { schedule, .. } => {
@@ -305,7 +306,7 @@ async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gate
 mod tests {
     use super::*;
 
-    /// Messages are invisible for at least as long as a call of the function may take.
+    /// Messages stay invisible for at least as long as a call of the function may take.
     #[test]
     fn a_queues_mapping_has_the_timeout_of_its_function() {
         let mut function = Function::new("shop", "pack", "src/main.rs:1");

@@ -1,4 +1,5 @@
-//! Functions as the emulator runs them, and whether they are what runs already. Starts nothing.
+//! Turns services into function specifications for the emulator. Each has a version that changes with the function.
+//! Starting them is left to `app`.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -20,12 +21,12 @@ use crate::watch::{fingerprint, of_file};
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) spec: FunctionSpec,
-    /// Differs when anything that it is made of does.
+    /// Changes whenever the function's program, settings or sources change.
     pub(crate) version: u64,
 }
 
-/// The functions of `services` that have a program, each with `variables`. Binaries are put aside first: a process that
-/// starts during a build must not meet half of the next version.
+/// Returns the functions of `services` that have a program, each with `variables`. Binaries are linked or copied to
+/// another folder first: a process that starts during a build must not find a half-written binary.
 pub(crate) fn deployments(
     services: &[Service],
     state: &State,
@@ -38,7 +39,7 @@ pub(crate) fn deployments(
             let data = ("EG_DATA_DIR", data.as_os_str());
             let all = variables.iter().map(|(name, value)| (*name, OsStr::new(*value))).chain([data]);
             for (name, value) in all {
-                // What an `eg.toml` says wins.
+                // Variables from `eg.toml` take precedence.
                 spec.variables.entry(name.to_owned()).or_insert_with(|| value.to_owned());
             }
             spec = limits(spec, function);
@@ -81,7 +82,7 @@ fn spec_of(function: &Function, program: &Program, folder: &Path) -> FunctionSpe
     spec
 }
 
-/// Applies the limits that the function asks for. The others stay the emulator's defaults.
+/// Applies the limits that the function declares; the emulator's defaults apply to the others.
 fn limits(mut spec: FunctionSpec, function: &Function) -> FunctionSpec {
     if let Some(seconds) = function.timeout {
         spec.timeout = Duration::from_secs(seconds.into());
@@ -92,14 +93,14 @@ fn limits(mut spec: FunctionSpec, function: &Function) -> FunctionSpec {
     spec
 }
 
-/// Gives a binary a name that says which version it is, in `folder`.
+/// Links or copies a binary into `folder` under a name that contains its version.
 fn put_aside(binary: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     let name = binary.file_name().unwrap_or(binary.as_os_str()).to_string_lossy();
     let place = folder.join(format!("{name}-{:016x}", of_file(binary)));
     let put = || -> io::Result<()> {
         if !place.exists() {
             std::fs::create_dir_all(folder)?;
-            // Fails when the state directory is on another disk.
+            // A hard link fails if the state directory is on another disk.
             std::fs::hard_link(binary, &place).or_else(|_| std::fs::copy(binary, &place).map(drop))?;
         }
         Ok(())
@@ -113,11 +114,11 @@ fn put_aside(binary: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Removes the binaries that are not in `used`. One that is running is not harmed.
+/// Removes the binaries that are not in `used`. Running processes are not affected.
 pub(crate) fn tidy(folder: &Path, used: &BTreeSet<PathBuf>) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     for path in entries.map(|entry| folder.join(entry.file_name())).filter(|path| !used.contains(path)) {
-        // What cannot be removed takes up room, and nothing else.
+        // A file that cannot be removed only takes up space.
         let _ = std::fs::remove_file(path);
     }
 }
@@ -126,8 +127,8 @@ pub(crate) fn tidy(folder: &Path, used: &BTreeSet<PathBuf>) {
 mod tests {
     use super::*;
 
-    /// The emulator once ran every function with 30 s and 128 MB: the limits were looked up in a map of unknown keys, which
-    /// no longer had them.
+    /// Regression test: the emulator ran every function with 30 s and 128 MB, because the limits were looked up in
+    /// the map of unknown keys, which no longer contained them.
     #[test]
     fn the_emulator_gets_the_limits_that_a_function_asks_for() {
         let spec = |function: &Function| {

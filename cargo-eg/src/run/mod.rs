@@ -1,5 +1,5 @@
-//! The running application: which functions and resources it consists of, how it starts, changes and stops. Leaves finding
-//! and building services to `project`, and what the terminal shows to `console`.
+//! Runs the application: decides which functions and resources it consists of, and starts, changes and stops it.
+//! Finding and building services is left to `project`, terminal output to `console`.
 
 mod app;
 mod deploy;

@@ -15,7 +15,7 @@ pub(crate) async fn register<'a>(
 ) -> Result<(), Failure> {
     let mut desired = desired(manifests);
     let cors = match gateway.cors().list().await {
-        // A gateway that knows no CORS. The app works without it, except from browsers.
+        // The gateway does not support CORS. The app works without it, except from browsers.
         Err(error) if error.status() == Some(404) => {
             if let Some(route) = desired.cors.first() {
                 let Cors { method, path, .. } = route;
@@ -38,8 +38,9 @@ pub(crate) async fn register<'a>(
         Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
     })?;
 
-    // What refers to something goes before it, and comes after it. Of events, rather two functions get one than none: what
-    // goes, goes last. A route has one function at a time, so routes change at once: no request comes between.
+    // A resource that refers to another is deleted before it and created after it. New subscriptions to events are
+    // created before old ones are deleted, so that an event in between reaches two functions rather than none. A
+    // route has one function at a time, so all routes change in one step.
     let (gone, subscriptions) = split(plan.subscriptions);
     let (old_cors, cors) = split(plan.cors);
     apply(&gateway.cors(), old_cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
@@ -57,7 +58,7 @@ pub(crate) async fn register<'a>(
 
 type Subscriptions = Vec<Change<Subscription>>;
 
-/// Lets functions take over routes from others. Returns the changes that are left.
+/// Moves routes from one function to another. Returns the remaining changes.
 async fn change_routes(
     gateway: &EventGateway,
     gone: Subscriptions,
@@ -93,7 +94,7 @@ fn route(subscription: &Subscription) -> String {
     format!("{event_type} at {method} {path} for {function_id}")
 }
 
-/// Deletions, and the rest.
+/// Splits the changes into deletions and the rest.
 fn split<R>(changes: Vec<Change<R>>) -> (Vec<Change<R>>, Vec<Change<R>>) {
     changes.into_iter().partition(|change| matches!(change, Change::Delete(_)))
 }

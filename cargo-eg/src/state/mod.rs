@@ -1,4 +1,5 @@
-//! The state directory: where everything lies that survives a run. Knows paths, not contents.
+//! Manages the state directory, which keeps everything that outlives a run. It knows the paths; the contents are left
+//! to other modules.
 
 pub(crate) mod running;
 
@@ -17,14 +18,14 @@ pub(crate) struct State {
     root: PathBuf,
 }
 
-/// The right to work in a state directory.
+/// The exclusive lock of a state directory.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl State {
-    /// The directory that was asked for, else the one of the workspace at `workspace_root`.
+    /// Returns the directory that the user named, or else the one in the workspace at `workspace_root`.
     pub(crate) fn locate(
         asked: Option<&Path>,
         workspace_root: impl FnOnce() -> Result<PathBuf, Failure>,
@@ -40,7 +41,7 @@ impl State {
         &self.root
     }
 
-    /// Makes it, and keeps it out of version control.
+    /// Creates the directory and excludes it from version control.
     pub(crate) fn create(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| {
             let message = format!("cannot make the state directory {}: {error}", self.root.display());
@@ -54,7 +55,8 @@ impl State {
         Ok(())
     }
 
-    /// Makes sure that one process at a time works here. The lock ends with the process, however that ends.
+    /// Locks the directory, so that only one process at a time uses it. The lock ends with the process, even if it is
+    /// killed.
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
         self.create()?;
         let path = self.root.join("lock");
@@ -72,29 +74,29 @@ impl State {
         }
     }
 
-    /// The gateway's store.
+    /// Returns the path of the gateway's store.
     pub(crate) fn gateway(&self) -> PathBuf {
         self.root.join("gateway")
     }
 
-    /// One log file per function.
+    /// Returns the folder of the logs: one file per function.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
 
-    /// The messages of the queues.
+    /// Returns the path of the queues' messages.
     pub(crate) fn queues(&self) -> PathBuf {
         self.root.join("queues.db")
     }
 
-    /// The binaries that run: cargo may replace its own at any time.
+    /// Returns the folder of the binaries that run. They are separate because cargo may replace its own at any time.
     pub(crate) fn binaries(&self) -> PathBuf {
         self.root.join("bin")
     }
 
-    /// Removes what earlier runs left, and says how much that was. `None`: nothing.
+    /// Removes the state of earlier runs and describes how much that was. Returns `None` if there was nothing.
     pub(crate) fn clear(&self) -> Result<Option<String>, Failure> {
-        /// What is ours. Whoever points `--state-dir` at a folder with other things in it keeps those.
+        /// The names of our own files. Other files in a folder that `--state-dir` names are kept.
         const OURS: [&str; 7] =
             ["gateway", "logs", "data", "bin", "queues.db", "queues.db-wal", "queues.db-shm"];
         let mut removed = Vec::new();
@@ -115,7 +117,7 @@ impl State {
         Ok((!removed.is_empty()).then(|| removed.join(", ")))
     }
 
-    /// What a service may keep for itself. Made if it is missing.
+    /// Returns the folder for a service's own data. Creates it if it does not exist.
     pub(crate) fn data_of(&self, service: &str) -> Result<PathBuf, Failure> {
         let path = self.root.join("data").join(service);
         match std::fs::create_dir_all(&path) {
@@ -127,7 +129,7 @@ impl State {
         }
     }
 
-    /// The ids of the functions that have a log, sorted.
+    /// Returns the ids of the functions that have a log, sorted.
     pub(crate) fn logged_functions(&self) -> io::Result<Vec<String>> {
         let mut ids = Vec::new();
         let entries = match std::fs::read_dir(self.logs()) {
@@ -142,7 +144,7 @@ impl State {
         Ok(ids)
     }
 
-    /// The log of a function.
+    /// Returns the path of a function's log.
     pub(crate) fn log_of(&self, id: &str) -> PathBuf {
         self.logs().join(format!("{id}.log"))
     }

@@ -1,5 +1,6 @@
-//! Which application runs here: `cargo eg run` notes its addresses and services in the state directory, and the other
-//! commands find them in the folder that they are typed in, or above. Decides nothing about addresses that somebody named.
+//! Records which application runs here: `cargo eg run` writes its addresses and services to the state directory, and
+//! other commands find them from the current directory or a folder above. Addresses that the user names are left to
+//! the command line.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use crate::state::{NAME, State};
 /// The file in the state directory.
 const FILE: &str = "running.json";
 
-/// An application that runs, and where.
+/// A running application and its addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Running {
-    /// Its process: whether it still runs.
+    /// Its process id, to check whether it still runs.
     pub(crate) pid: i32,
     pub(crate) events: String,
     pub(crate) config: String,
@@ -25,22 +26,22 @@ pub(crate) struct Running {
     pub(crate) named: Named,
 }
 
-/// What was named to `cargo eg run`: which services these are.
+/// The arguments of `cargo eg run` that select the services.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Named {
-    /// Where it was typed.
+    /// The directory in which the command was run.
     pub(crate) folder: PathBuf,
     pub(crate) paths: Vec<PathBuf>,
-    /// Whether they are optimised.
+    /// Whether the services are built with optimizations.
     pub(crate) release: bool,
 }
 
-/// The note that an application runs. Dropping it removes it.
+/// The record of a running application. Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct Note(PathBuf);
 
 impl Running {
-    /// Lets other commands find this application.
+    /// Writes the record, so that other commands can find this application.
     pub(crate) fn note(&self, state: &State) -> Result<Note, Failure> {
         let path = state.root().join(FILE);
         let text = serde_json::to_string(self).unwrap_or_default();
@@ -50,18 +51,18 @@ impl Running {
         Ok(Note(path))
     }
 
-    /// The application that runs in `folder`, or in the nearest one above that has any.
+    /// Returns the application that runs in `folder` or in the nearest folder above it.
     pub(crate) fn around(folder: &Path) -> Option<Self> {
         folder.ancestors().find_map(|folder| {
             let text = fs::read_to_string(folder.join(NAME).join(FILE)).ok()?;
             let running: Self = serde_json::from_str(&text).ok()?;
-            // A killed one has left its note.
+            // An application that was killed leaves its record behind.
             let alive = Pid::from_raw(running.pid).is_some_and(|pid| test_kill_process(pid).is_ok());
             alive.then_some(running)
         })
     }
 
-    /// The same for the current folder.
+    /// Returns the application that runs in the current directory or the nearest folder above it.
     pub(crate) fn here() -> Option<Self> {
         Self::around(&std::env::current_dir().ok()?)
     }
@@ -69,7 +70,7 @@ impl Running {
 
 impl Drop for Note {
     fn drop(&mut self) {
-        // A note that stays is not believed without the process.
+        // A record that stays is ignored, because its process is gone.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!(Running::around(&inner), Some(this));
         drop(note);
         assert_eq!(Running::around(&inner), None, "it has ended");
-        // No process has the highest number there can be.
+        // No process has the highest possible id.
         std::mem::forget(running(i32::MAX).note(&state).unwrap());
         assert_eq!(Running::around(&inner), None, "it was killed");
     }

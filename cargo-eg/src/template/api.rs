@@ -1,4 +1,5 @@
-//! The HTTP API in front of the functions that answer requests.
+//! Generates the HTTP API in front of the functions that answer requests. Their subscriptions to events are left to
+//! `function`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use eg_sdk::manifest::{Cors, EventTrigger};
 use super::names::reference;
 use super::{API, Tree, map};
 
-/// The API. Its CORS configuration is one for all routes.
+/// Returns the API. One CORS configuration applies to all routes.
 pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mut Vec<String>) -> Tree {
     let mut all = Rules::default();
     let mut without = None;
@@ -28,7 +29,7 @@ pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mu
     map! { "Type" => "AWS::Serverless::HttpApi", "Properties" => properties }
 }
 
-/// A route of a function.
+/// Returns the event source for a route of a function.
 pub(super) fn route(trigger: &EventTrigger) -> Tree {
     map! {
         "Type" => "HttpApi",
@@ -41,7 +42,7 @@ pub(super) fn route(trigger: &EventTrigger) -> Tree {
     }
 }
 
-/// What any of the routes allows.
+/// The union of what the routes allow.
 #[derive(Default)]
 struct Rules {
     wanted: bool,

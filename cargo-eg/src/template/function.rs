@@ -1,4 +1,4 @@
-//! The resources of one function: itself, its role, its log, and the queue for what it failed at.
+//! Generates the resources of one function: the function itself, its role, its log, and its dead-letter queue.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use super::retry::{Tries, rule_policy};
 use super::role::{Grants, role};
 use super::{BUS, Tree, api, map, queues};
 
-/// Days that a function's log is kept.
+/// How many days a function's log is kept.
 const LOGGED: u32 = 30;
-/// CloudFormation's bound of a description.
+/// CloudFormation's limit for a description, in characters.
 const DESCRIBED: usize = 256;
 
-/// What a function's triggers become.
+/// The resources that a function's triggers become.
 #[derive(Default)]
 struct Sources {
     /// SAM's event sources, by name.
     events: Vec<(String, Tree)>,
-    /// The logical ids of the rules that SAM makes of them.
+    /// The logical ids of the rules that SAM creates for them.
     rules: Vec<String>,
-    /// The logical ids of the queues that it reads.
+    /// The logical ids of the queues that the function reads.
     queues: Vec<String>,
     tries: Tries,
 }
 
-/// Logical ids and resources. What the function fails at asynchronously is kept twice over: what a rule cannot hand over,
-/// and what the function did not manage, both in the same queue.
+/// Returns logical ids and resources. The function's dead-letter queue receives both the events that a rule cannot
+/// deliver and those at which the function fails.
 pub(super) fn resources(
     service: &str,
     function: &Function,
@@ -171,7 +171,7 @@ impl Sources {
         self.rules.push(format!("{function}{name}"));
     }
 
-    /// Adds an event source under a name of its own.
+    /// Adds an event source under a unique name.
     fn push(&mut self, words: &str, event: Tree) -> String {
         let name = pascal(words);
         let taken = |name: &String| self.events.iter().any(|(taken, _)| taken == name);

@@ -1,5 +1,6 @@
-//! An AWS SAM template from the manifests of services, for EventBridge and Lambda: a bus, a function with a role of its
-//! own per function, a rule per subscription, and a place for everything that fails. Builds and deploys nothing.
+//! Generates an AWS SAM template for EventBridge and Lambda from the manifests of services: a bus, a Lambda function
+//! with its own role for each function, a rule for each subscription, and dead-letter queues. Building and deploying
+//! is left to AWS's tools.
 
 mod api;
 mod function;
@@ -17,22 +18,22 @@ use self::names::{Names, SameName, pascal, reference};
 pub(crate) use self::tree::Tree;
 use self::tree::map;
 
-/// The logical ids of what all functions share.
+/// The logical ids of the resources that all functions share.
 const BUS: &str = "EventBus";
 const API: &str = "HttpApi";
 
-/// Seconds and megabytes of functions that ask for nothing.
+/// The default timeout in seconds and the default memory in megabytes.
 const TIMEOUT: u32 = 30;
 const MEMORY: u32 = 256;
 
-/// A template, and what of the manifests has no place in it.
+/// A template, with notes on what in the manifests it cannot express.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) tree: Tree,
     pub(crate) notes: Vec<String>,
 }
 
-/// The template for these services, on machines of this architecture.
+/// Returns the template for these services on this CPU architecture.
 pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Template, SameName> {
     let mut notes = Vec::new();
     let mut names = Names::default();
@@ -89,13 +90,13 @@ pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Tem
     Ok(Template { tree: tree.with("Outputs", Tree::Map(outputs).filled()), notes })
 }
 
-/// The queues that functions read, each with one for what failed: name → logical id.
+/// Adds the queues that functions read, each with its dead-letter queue. Returns name → logical id.
 fn queues(
     manifests: &[Manifest],
     names: &mut Names,
     resources: &mut Vec<(String, Tree)>,
 ) -> Result<BTreeMap<String, String>, SameName> {
-    // The longest that a batch takes, its filling included.
+    // The longest time that a batch takes, including the time to collect it.
     let mut patience: BTreeMap<&str, u32> = BTreeMap::new();
     for function in manifests.iter().flat_map(|manifest| &manifest.functions) {
         for trigger in &function.triggers {

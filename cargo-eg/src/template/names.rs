@@ -1,12 +1,12 @@
-//! Names in a template: letters and digits only, and each once.
+//! Creates the names of a template: only letters and digits, and each name once.
 
 use std::collections::BTreeMap;
 
-/// The logical ids that are taken, and by what.
+/// The logical ids in use, and what they stand for.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeMap<String, String>);
 
-/// Two things whose names differ in nothing that a template can say.
+/// Two things that would have the same name in a template.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{first} and {second} would both be `{id}` in the template: rename one")]
 pub(crate) struct SameName {
@@ -16,7 +16,7 @@ pub(crate) struct SameName {
 }
 
 impl Names {
-    /// Takes `id` for `what`.
+    /// Reserves `id` for `what`.
     pub(super) fn take(&mut self, id: String, what: &str) -> Result<String, SameName> {
         match self.0.insert(id.clone(), what.to_owned()) {
             None => Ok(id),
@@ -36,12 +36,12 @@ pub(super) fn pascal(text: &str) -> String {
     name
 }
 
-/// A reference to a resource.
+/// Returns a reference to a resource.
 pub(super) fn reference(id: &str) -> super::Tree {
     super::map! { "Ref" => id }
 }
 
-/// A resource's ARN.
+/// Returns a reference to a resource's ARN.
 pub(super) fn arn(id: &str) -> super::Tree {
     super::map! { "Fn::GetAtt" => vec![id, "Arn"] }
 }

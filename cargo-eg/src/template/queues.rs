@@ -1,23 +1,24 @@
-//! Queues: those that functions read, and those for what failed.
+//! Generates the queues that functions read and the dead-letter queues. Which function uses which queue is left to
+//! `function`.
 
 use super::names::{arn, reference};
 use super::role::document;
 use super::{Tree, map};
 
-/// How long what failed is kept: two weeks, the longest that SQS knows.
+/// How long dead letters are kept in seconds: two weeks, the maximum of SQS.
 const KEPT: u32 = 14 * 24 * 60 * 60;
-/// How often a message is tried before it counts as failed.
+/// How often a message is received before it becomes a dead letter.
 const RECEIVED: u32 = 5;
-/// The longest that SQS hides a message.
+/// The maximum visibility timeout of SQS, in seconds.
 const HIDDEN: u32 = 12 * 60 * 60;
 
-/// A queue that keeps what failed.
+/// Returns a dead-letter queue.
 pub(super) fn failures(fifo: bool) -> Tree {
     let properties = map! { "MessageRetentionPeriod" => KEPT, "SqsManagedSseEnabled" => true };
     queue(properties.with("FifoQueue", fifo.then_some(true)))
 }
 
-/// Lets these rules put what they cannot hand over into the queue.
+/// Returns a policy that lets these rules send events that they cannot deliver to the queue.
 pub(super) fn policy(queue: &str, rules: &[String]) -> Tree {
     let rules: Vec<Tree> = rules.iter().map(|rule| arn(rule)).collect();
     let statement = map! {
@@ -32,9 +33,10 @@ pub(super) fn policy(queue: &str, rules: &[String]) -> Tree {
     map! { "Type" => "AWS::SQS::QueuePolicy", "Properties" => properties }
 }
 
-/// A queue that functions read; `patience` is the longest that one of them needs with a batch, in seconds.
+/// Returns a queue that functions read. `patience` is the longest time in seconds that one of them may take for a
+/// batch.
 pub(super) fn source(fifo: bool, patience: u32, failures: &str) -> Tree {
-    // Lambda's advice: six times as long, so that a throttled batch is not handed out twice.
+    // AWS recommends six times the function's timeout, so that a throttled batch is not delivered twice.
     let properties = map! {
         "VisibilityTimeout" => patience.saturating_mul(6).min(HIDDEN),
         "SqsManagedSseEnabled" => true,

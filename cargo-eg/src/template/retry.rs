@@ -1,5 +1,5 @@
-//! How often an event is tried: what a subscription asks for, within what EventBridge and Lambda offer.
-//! Bounds: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html> and
+//! Converts the retry settings of subscriptions to what EventBridge and Lambda support, and notes the differences.
+//! Their limits: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html> and
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 
 use eg_grammar::limits::{EVENT_BRIDGE_ATTEMPTS, EVENT_BRIDGE_MAX_AGE};
@@ -7,13 +7,14 @@ use eg_sdk::manifest::Retry;
 
 use super::{Tree, map};
 
-/// Lambda's own limits of an asynchronous invocation: the first attempt and two more, within six hours.
+/// Lambda's limits for an asynchronous invocation: three attempts within six hours.
 const ATTEMPTS: u32 = 3;
 const AGE: std::ops::RangeInclusive<u32> = 60..=6 * 60 * 60;
-/// The least time for which EventBridge tries to hand an event over, in seconds.
+/// EventBridge's minimum for the age limit of an event, in seconds.
 const RULE_AGE: u32 = 60;
 
-/// What all asynchronous triggers of a function ask for: Lambda knows one answer per function, so the longest.
+/// The retry settings of all asynchronous triggers of a function. Lambda has one setting per function, so the largest
+/// values apply.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
     attempts: Option<u32>,
@@ -21,7 +22,7 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// Adds a trigger. Says what cannot be done as it asks.
+    /// Adds a trigger. Notes the settings that AWS cannot provide.
     pub(super) fn add(&mut self, function: &str, retry: Option<&Retry>, notes: &mut Vec<String>) {
         let attempts = retry.and_then(|retry| retry.attempts);
         let age = retry.and_then(|retry| retry.max_age);
@@ -41,7 +42,7 @@ impl Tries {
         self.age = self.age.max(Some(age.unwrap_or(*AGE.end()).clamp(*AGE.start(), *AGE.end())));
     }
 
-    /// The function's limits, with the queue for what was given up.
+    /// Returns the function's limits, with its dead-letter queue.
     pub(super) fn invoke_config(&self, failures: Tree) -> Tree {
         map! {
             "MaximumRetryAttempts" => self.attempts.unwrap_or(ATTEMPTS) - 1,
@@ -51,7 +52,7 @@ impl Tries {
     }
 }
 
-/// How long a rule tries to hand an event to the function.
+/// Returns how long a rule tries to deliver an event to the function.
 pub(super) fn rule_policy(retry: Option<&Retry>) -> Tree {
     let longest = u32::try_from(EVENT_BRIDGE_MAX_AGE.as_secs()).unwrap_or(u32::MAX);
     let age = retry.and_then(|retry| retry.max_age).unwrap_or(longest);

@@ -1,21 +1,22 @@
-//! What a function may do: its log, and what its signature and triggers say. Nothing else.
+//! Generates the permissions of a function: to write its log, and what its signature and triggers require. It grants
+//! nothing else.
 
 use eg_sdk::manifest::Function;
 
 use super::names::arn;
 use super::{BUS, Tree, map};
 
-/// What stands behind a function's permissions.
+/// The facts that a function's permissions depend on.
 pub(super) struct Grants<'a> {
     pub(super) service: &'a str,
     pub(super) function: &'a Function,
     pub(super) log: &'a str,
-    /// Where what it failed at goes.
+    /// Its dead-letter queue.
     pub(super) failures: Option<&'a str>,
     pub(super) queues: &'a [String],
 }
 
-/// The role that the function runs with.
+/// Returns the role that the function runs with.
 pub(super) fn role(grants: &Grants<'_>) -> Tree {
     let mut statements = vec![allow(&["logs:CreateLogStream", "logs:PutLogEvents"], arn(grants.log))];
     statements.extend(emits(grants));
@@ -35,7 +36,7 @@ pub(super) fn role(grants: &Grants<'_>) -> Tree {
     }
 }
 
-/// Only the events of its signature, and only under its own name.
+/// Returns the permission to emit: only the event types of the signature, and only with their sources.
 fn emits(grants: &Grants<'_>) -> Option<Tree> {
     let Function { emits, sources, .. } = grants.function;
     if emits.is_empty() {

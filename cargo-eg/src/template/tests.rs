@@ -1,12 +1,12 @@
-//! What becomes of each kind of trigger, and what is said of those that have no place on AWS. The whole of a template is
-//! in `goldens/template.yaml`, which `tests/template.rs` also gives to AWS's own tools.
+//! The resources for each kind of trigger, and the notes on triggers that AWS does not support.
+//! `goldens/template.yaml` is a complete template, which `tests/template.rs` also validates with AWS's own tools.
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::run::plan::tests::manifest;
 
-/// The template of one function of service `shop` as JSON, and its notes.
+/// Returns the template of one function of service `shop` as JSON, and its notes.
 fn made(triggers: &str, more: &Value) -> (Value, Vec<String>) {
     let mut functions =
         serde_json::to_value(manifest("shop", &[("shop-ship_it", "a.rs:1", triggers)])).unwrap();

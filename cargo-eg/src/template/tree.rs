@@ -1,4 +1,5 @@
-//! The template as data whose keys keep their order, so that it reads from the top. Knows nothing of AWS.
+//! Represents the template as data whose keys keep their order, so that it reads from the top. What the keys mean is
+//! left to the other modules.
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
@@ -21,7 +22,7 @@ macro_rules! map {
 pub(crate) use map;
 
 impl Tree {
-    /// Adds a member to a map, if there is something to add.
+    /// Adds a member to a map if there is a value.
     pub(crate) fn with(mut self, key: &str, value: Option<impl Into<Self>>) -> Self {
         if let (Self::Map(members), Some(value)) = (&mut self, value) {
             members.push((key.to_owned(), value.into()));
@@ -29,7 +30,7 @@ impl Tree {
         self
     }
 
-    /// `None` when it is empty.
+    /// Returns `None` if the value is empty.
     pub(crate) fn filled(self) -> Option<Self> {
         match &self {
             Self::List(items) if items.is_empty() => None,

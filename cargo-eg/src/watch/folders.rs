@@ -1,4 +1,4 @@
-//! Which files are sources. Lists folders; watches none.
+//! Decides which files are sources, and lists them. Watching them is left to the parent module.
 
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
@@ -9,36 +9,36 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Folders of tools, whose files nobody edits. Hidden ones are left out anyway.
+/// Folders of tools, whose files nobody edits. Hidden folders are always left out.
 const TOOLS: [&str; 4] = ["target", "node_modules", "__pycache__", "venv"];
 
-/// Ends of names of files that programs write while they run, and editors while one types.
+/// Suffixes of files that programs write while they run, and that editors write while the user types.
 const WRITTEN: [&str; 10] =
     ["~", ".db", ".db-wal", ".db-shm", ".db-journal", ".sqlite", ".log", ".tmp", ".pyc", ".swp"];
 
-/// How many files a fingerprint looks at.
+/// The maximum number of files that a fingerprint covers.
 const MOST_FILES: usize = 20_000;
 
-/// What is watched.
+/// The files and folders to watch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
-    /// Folders with everything below.
+    /// Folders with everything below them.
     pub(crate) trees: BTreeSet<PathBuf>,
     /// Single files.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// Folders that are no sources wherever they lie: the state directory, cargo's target directory.
+    /// Folders that never contain sources: the state directory and cargo's target directory.
     pub(crate) ignored: BTreeSet<PathBuf>,
 }
 
 impl Sources {
-    /// Watches also what `other` does.
+    /// Adds the files and folders of `other`.
     pub(crate) fn add(&mut self, other: Self) {
         self.trees.extend(other.trees);
         self.files.extend(other.files);
         self.ignored.extend(other.ignored);
     }
 
-    /// Whether a change of `path` is one of sources.
+    /// Whether `path` is a source.
     pub(super) fn matter(&self, path: &Path) -> bool {
         if self.files.contains(path) {
             return true;
@@ -54,8 +54,8 @@ impl Sources {
         self.trees.iter().any(below) && !is_output(path)
     }
 
-    /// Every folder that has to be watched: of trees all, of files the one that they are in, because editors replace
-    /// files instead of writing them.
+    /// Returns every folder to watch: all folders of trees, and the parent folder of each single file, because
+    /// editors replace files instead of writing to them.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let mut folders: BTreeSet<PathBuf> =
             self.files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
@@ -69,17 +69,17 @@ impl Sources {
         folders
     }
 
-    /// The trees and files themselves.
+    /// Returns the trees and files themselves.
     pub(super) fn roots(&self) -> impl Iterator<Item = PathBuf> {
         self.trees.iter().chain(&self.files).cloned()
     }
 
-    /// Visits `folder` and what is below, without what is no source.
+    /// Visits `folder` and everything below it that can be a source.
     fn walk(&self, folder: &Path, visit: &mut impl FnMut(&Path, bool)) {
         if self.ignored.contains(folder) {
             return;
         }
-        // A folder that is gone by now has nothing to visit.
+        // The folder may be gone by now.
         let Ok(entries) = std::fs::read_dir(folder) else { return };
         visit(folder, true);
         for entry in entries.filter_map(Result::ok) {
@@ -99,7 +99,7 @@ fn is_source(name: &str) -> bool {
     !name.starts_with('.') && !TOOLS.contains(&name) && !WRITTEN.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether this process prints into that file: `cargo eg run 2> log.txt` must not follow its own words.
+/// Whether this process writes its output to the file: `cargo eg run 2> log.txt` must not react to its own output.
 fn is_output(file: &Path) -> bool {
     static OUTPUTS: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
     let identity = |data: &Metadata| (data.dev(), data.ino());
@@ -116,7 +116,7 @@ fn is_output(file: &Path) -> bool {
     !outputs.is_empty() && file.metadata().is_ok_and(|data| outputs.contains(&identity(&data)))
 }
 
-/// Every file named `name` in `folder` or below, among the sources.
+/// Returns every source file named `name` in `folder` or below.
 pub(crate) fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     Sources::default().walk(folder, &mut |path, is_folder| {
@@ -128,7 +128,7 @@ pub(crate) fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// A number that changes when a source file below `folder` does.
+/// Returns a number that changes when a source file below `folder` changes.
 pub(crate) fn fingerprint(folder: &Path) -> u64 {
     let mut files = BTreeSet::new();
     Sources::default().walk(folder, &mut |path, is_folder| {
@@ -143,7 +143,7 @@ pub(crate) fn fingerprint(folder: &Path) -> u64 {
     hash.finish()
 }
 
-/// What changes when a file is written or replaced.
+/// Returns a number that changes when a file is written or replaced.
 pub(crate) fn of_file(file: &Path) -> u64 {
     let mut hash = DefaultHasher::new();
     file.hash(&mut hash);

@@ -1,6 +1,6 @@
-//! Sees changes of source files. Says that something changed, not what that means.
+//! Watches source files and reports which of them changed. What to do about it is left to the caller.
 //!
-//! Folders are watched one by one instead of recursively: below a package there are folders with ten thousands of files
+//! Folders are watched one by one instead of recursively: packages contain folders with tens of thousands of files
 //! that nobody edits (`target`, `node_modules`), and each would cost a watch.
 
 mod folders;
@@ -17,10 +17,10 @@ pub(crate) use folders::{Sources, find, fingerprint, of_file};
 
 use crate::exit::{Exit, Failure};
 
-/// How long nothing must happen until a change is complete: editors and version control write in several steps.
+/// How long the files must be quiet until a change is complete: editors and version control write in several steps.
 const QUIET: Duration = Duration::from_millis(60);
 
-/// How long a change may go on before it counts anyhow.
+/// How long a change may go on before it is reported anyway.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Watches source files.
@@ -29,9 +29,9 @@ pub(crate) struct Watcher {
     watcher: RecommendedWatcher,
     events: mpsc::UnboundedReceiver<notify::Result<Event>>,
     sources: Sources,
-    /// What the operating system watches for us.
+    /// The folders that the operating system watches for us.
     watched: BTreeSet<PathBuf>,
-    /// Cargo's lock files as the last build left them: it writes them itself.
+    /// The fingerprints of cargo's lock files after the last build, which writes them itself.
     locks: BTreeMap<PathBuf, u64>,
 }
 
@@ -39,7 +39,7 @@ impl Watcher {
     pub(crate) fn new(sources: Sources) -> Result<Self, Failure> {
         let (sender, events) = mpsc::unbounded_channel();
         let handler = move |event| {
-            // Fails only when nobody is interested any more.
+            // Fails only if the receiver is gone.
             let _ = sender.send(event);
         };
         let watcher = notify::recommended_watcher(handler).map_err(|error| cannot_watch(&error))?;
@@ -54,19 +54,19 @@ impl Watcher {
         Ok(this)
     }
 
-    /// Watches `sources` from now on. What changed before, and was not asked for, is still reported.
+    /// Watches `sources` from now on. Earlier changes that have not been fetched are still reported.
     pub(crate) fn follow(&mut self, sources: Sources) -> Result<(), Failure> {
         self.sources = sources;
         let mut wanted = self.sources.folders();
         for gone in self.watched.difference(&wanted) {
-            // Fails for a folder that has been deleted, which is watched no longer anyway.
+            // Fails for a folder that was deleted, which is no longer watched anyway.
             let _ = self.watcher.unwatch(gone);
         }
         let mut missing = Vec::new();
         for new in wanted.difference(&self.watched) {
             match self.watcher.watch(new, RecursiveMode::NonRecursive) {
                 Ok(()) => {}
-                // Deleted since it was listed, or the place of a file that does not exist.
+                // The folder was deleted after it was listed, or it belongs to a file that does not exist.
                 Err(_) if !new.exists() => missing.push(new.clone()),
                 Err(error) => return Err(cannot_watch(&error)),
             }
@@ -78,13 +78,13 @@ impl Watcher {
         Ok(())
     }
 
-    /// A build is over. What it has written is no change.
+    /// Notes that a build has finished. The files that it wrote do not count as changes.
     pub(crate) fn built(&mut self) {
         let locks = self.sources.files.iter().filter(|file| file.ends_with("Cargo.lock"));
         self.locks = locks.map(|file| (file.clone(), of_file(file))).collect();
     }
 
-    /// Waits for the next change that matters, and until it is complete. Gives what changed, in order.
+    /// Waits for the next change of sources until it is complete. Returns the changed paths, sorted.
     pub(crate) async fn changed(&mut self) -> BTreeSet<PathBuf> {
         let mut changed = BTreeSet::new();
         while changed.is_empty() {
@@ -109,14 +109,14 @@ impl Watcher {
             Ok(Event { kind: EventKind::Access(_), .. }) => {}
             Ok(event) => {
                 if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_))) {
-                    // A folder that was moved or made anew is watched under its name no longer.
+                    // A folder that was moved or recreated is no longer watched under its name.
                     self.watched.retain(|folder| !event.paths.iter().any(|path| folder.starts_with(path)));
                 }
                 let known = |path: &PathBuf| self.locks.get(path).is_some_and(|lock| *lock == of_file(path));
                 let paths = event.paths.into_iter();
                 changed.extend(paths.filter(|path| self.sources.matter(path) && !known(path)));
             }
-            // Something was missed: better once too often.
+            // Events were lost, so everything counts as changed.
             Err(_) => changed.extend(self.sources.roots()),
         }
     }
@@ -127,7 +127,7 @@ fn cannot_watch(error: &notify::Error) -> Failure {
         .hint("--no-watch runs without watching; on Linux, `sysctl fs.inotify` shows the limits")
 }
 
-/// What changed, in words: one file, or the first and how many more, as seen from `current`.
+/// Describes what changed: one file, or the first file and the number of others. Paths are relative to `current`.
 pub(crate) fn describe(changed: &BTreeSet<PathBuf>, current: &Path) -> String {
     let Some(first) = changed.first() else { return "nothing changed".to_owned() };
     let first = first.strip_prefix(current).unwrap_or(first).display();

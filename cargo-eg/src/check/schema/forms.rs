@@ -1,16 +1,17 @@
-//! The forms that a JSON Schema allows: references followed, alternatives apart, each with its type and its values.
+//! Splits a JSON Schema into the forms that it allows: resolves references, separates alternatives, and determines
+//! the type and values of each. Comparing forms is left to the parent module.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// How deep choices within choices are followed.
+/// How deeply nested alternatives are followed.
 const DEPTH: usize = 8;
 
-/// A schema without references at its top, and with the parts of `allOf` in one.
+/// Resolves the references at the top of a schema and merges the parts of `allOf`.
 pub(super) fn resolved<'a>(root: &'a Value, schema: &'a Value) -> Cow<'a, Value> {
     let mut schema = Cow::Borrowed(schema);
-    // References that lead in a circle end here.
+    // The limit ends circular references.
     for _ in 0..64 {
         let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { break };
         let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
@@ -28,7 +29,8 @@ pub(super) fn resolved<'a>(root: &'a Value, schema: &'a Value) -> Cow<'a, Value>
     Cow::Owned(Value::Object(whole))
 }
 
-/// Both must hold: members of objects are united, the rest of `more` counts where `whole` says nothing.
+/// Merges two schemas that must both hold: object members are united; other keywords of `more` apply only where
+/// `whole` lacks them.
 fn merge(whole: &mut Map<String, Value>, more: Map<String, Value>) {
     for (name, value) in more {
         match (whole.get_mut(&name), value) {
@@ -40,13 +42,13 @@ fn merge(whole: &mut Map<String, Value>, more: Map<String, Value>) {
     }
 }
 
-/// The forms that a value may have, none of which has alternatives of its own.
+/// Returns the forms that a value may have; none has alternatives of its own.
 pub(super) fn alternatives(root: &Value, schema: &Value) -> Vec<Value> {
     within(root, schema, 0)
 }
 
 fn within(root: &Value, schema: &Value, depth: usize) -> Vec<Value> {
-    // Choices that lead back to themselves end here.
+    // The limit ends recursive alternatives.
     if depth > DEPTH {
         return vec![Value::Bool(true)];
     }
@@ -56,7 +58,7 @@ fn within(root: &Value, schema: &Value, depth: usize) -> Vec<Value> {
         common.retain(|name, _| !matches!(name.as_str(), "anyOf" | "oneOf"));
         let has_more = common.contains_key("properties") || common.contains_key("required");
         let form = |choice: &Value| match resolved(root, choice).into_owned() {
-            // Fields beside an enum that is flattened into them.
+            // Fields next to a flattened enum.
             Value::Object(mut members) if has_more => {
                 merge(&mut members, common.clone());
                 Value::Object(members)
@@ -82,12 +84,12 @@ fn within(root: &Value, schema: &Value, depth: usize) -> Vec<Value> {
     }
 }
 
-/// Whether two forms are meant to be the same, so that their differences are worth telling.
+/// Whether two forms are meant to be the same, so that their differences are worth reporting.
 pub(super) fn alike(producer: &Value, written: &Value, consumer: &Value, read: &Value) -> bool {
     if kind(written) != kind(read) {
         return false;
     }
-    // Variants of enums are told apart by a constant, or by the only field that they have.
+    // Enum variants are distinguished by a constant or by their only field.
     match (tag(producer, written), tag(consumer, read)) {
         (Some(one), Some(other)) => one == other,
         _ => true,
@@ -115,7 +117,7 @@ pub(super) fn accepts_all(schema: &Value) -> bool {
     }
 }
 
-/// The values of an `enum` or `const`.
+/// Returns the values of an `enum` or `const`.
 pub(super) fn listed(schema: &Value) -> Option<Vec<Value>> {
     match (schema.get("const"), schema.get("enum")) {
         (Some(value), _) => Some(vec![value.clone()]),
@@ -138,7 +140,7 @@ pub(super) fn required(schema: &Value) -> Vec<String> {
     names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// The one type of a form, also where only its members tell.
+/// Returns the type of a form. Without `type`, its other keywords imply it.
 pub(super) fn kind(schema: &Value) -> Option<&str> {
     if let Some(ty) = schema.get("type").and_then(Value::as_str) {
         return Some(ty);
@@ -165,7 +167,7 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// A form in words: `string`, `"a" or "b"`, `object with type "circle"`.
+/// Describes a form in words: `string`, `"a" or "b"`, `object with type "circle"`.
 pub(super) fn describe(schema: &Value) -> String {
     if let Some(values) = listed(schema) {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
@@ -181,7 +183,7 @@ pub(super) fn describe(schema: &Value) -> String {
     kind(schema).unwrap_or("anything").to_owned()
 }
 
-/// An optional field is written as `null` or not at all; once is enough to say so.
+/// Removes `null` from the alternatives of an optional field, since "optional" is already reported.
 pub(super) fn without_null(schema: &Value) -> Value {
     let mut schema = schema.clone();
     let is_null =

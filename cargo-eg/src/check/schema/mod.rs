@@ -1,7 +1,8 @@
-//! Whether everything that one JSON Schema allows is allowed by another: what a producer writes, and what a consumer reads.
+//! Compares two JSON Schemas: whether the consumer's schema allows everything that the producer's schema allows.
 //!
-//! Compares what types of Rust become: objects, arrays, tuples, maps, numbers with ranges, enums in all of serde's forms,
-//! references. What it does not know (patterns, conditions) it takes for fitting: a finding here is a real one.
+//! Supports what Rust types become: objects, arrays, tuples, maps, numbers with ranges, enums in all of serde's
+//! forms, and references. Keywords that it does not know (patterns, conditions) are assumed to fit, so there are no
+//! false findings.
 
 mod forms;
 
@@ -14,7 +15,8 @@ use self::forms::{
 };
 use super::Fact;
 
-/// Where producer and consumer differ; empty when every value that is produced can be read.
+/// Returns the differences between producer and consumer. The result is empty if the consumer can read every value
+/// that the producer writes.
 pub(crate) fn compare(producer: &Value, consumer: &Value) -> Vec<Fact> {
     let mut comparison = Comparison { producer, consumer, open: Vec::new(), found: Vec::new() };
     comparison.values(producer, consumer, &Path::root());
@@ -40,10 +42,10 @@ impl Path {
 }
 
 struct Comparison<'a> {
-    /// Where the producer's references lead.
+    /// The root schema for the producer's references.
     producer: &'a Value,
     consumer: &'a Value,
-    /// The pairs of forms that are being compared: a pair within itself adds nothing.
+    /// The pairs of forms that are being compared. A pair nested in itself is skipped.
     open: Vec<(Value, Value)>,
     found: Vec<Fact>,
 }
@@ -68,7 +70,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// What is written in one of its forms, against all forms that are read.
+    /// Compares one form that the producer writes with all forms that the consumer reads.
     fn alternative(&mut self, written: &Value, read: &[Value], path: &Path) {
         let mut nearest: Option<(usize, Vec<Fact>)> = None;
         for candidate in read {
@@ -78,7 +80,7 @@ impl Comparison<'_> {
             if found.is_empty() {
                 return;
             }
-            // A form of another kind says nothing about what is wrong with this one.
+            // A form of another type does not explain what is wrong with this one.
             let distance =
                 found.len() + if alike(self.producer, written, self.consumer, candidate) { 0 } else { 1000 };
             if nearest.as_ref().is_none_or(|(known, _)| distance < *known) {
@@ -102,7 +104,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Two forms without alternatives.
+    /// Compares two forms without alternatives.
     fn single(&mut self, written: &Value, read: &Value, path: &Path) {
         let pair = (written.clone(), read.clone());
         if accepts_all(read) || self.open.contains(&pair) {
@@ -186,7 +188,7 @@ impl Comparison<'_> {
             |schema: &Value| schema.get("prefixItems").and_then(Value::as_array).cloned().unwrap_or_default();
         let (writes, reads) = (tuple(written), tuple(read));
         let bound = |schema: &Value, name: &str| schema.get(name).and_then(Value::as_u64);
-        // A tuple is as long as its elements are many, unless it says otherwise.
+        // The length of a tuple is the number of its elements unless the schema states another.
         let least = |schema: &Value, tuple: &[Value]| bound(schema, "minItems").unwrap_or(tuple.len() as u64);
         let (few, needed) = (least(written, &writes), least(read, &reads));
         if few < needed {

@@ -1,4 +1,4 @@
-//! Pairs of schemas, and where they do not fit.
+//! Pairs of schemas and their expected differences.
 
 use serde_json::{Value, json};
 
@@ -205,7 +205,7 @@ fn references_are_followed_also_in_circles() {
         &["data is anything, and is read as string"],
     );
     check(json!({"$ref": "#"}), json!({"$ref": "#"}), &[]);
-    // Choices that lead to themselves allow nothing; what matters is that the comparison ends.
+    // Recursive alternatives allow nothing; the test checks that the comparison ends.
     let endless = json!({"anyOf": [{"$ref": "#"}, {"type": "string"}]});
     compare(&endless, &endless);
 }

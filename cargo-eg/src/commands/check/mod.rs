@@ -1,4 +1,4 @@
-//! `cargo eg check`: whether the services fit together.
+//! `cargo eg check`: checks whether the services fit together. The checks themselves are in `crate::check`.
 
 mod start;
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
     Err(Failure::new(exit(worst), format!("checked {looked_at}: {}", render::summary(&findings))))
 }
 
-/// The findings without those that are allowed, the denied ones as errors; the worst first.
+/// Removes allowed findings, turns denied ones into errors, and sorts the most severe first.
 fn judged(findings: Vec<Finding>, allow: &[String], deny: &[String]) -> Vec<Finding> {
     let named = |list: &[String], class: Class| list.iter().any(|name| name == class.name());
     let mut findings: Vec<Finding> = findings
@@ -82,7 +82,7 @@ fn exit(class: Class) -> Exit {
     }
 }
 
-/// A line of a source file, which the compiler names as seen from the workspace's root.
+/// Returns a line of a source file, whose path is relative to the root of its workspace.
 fn source_line(roots: &[PathBuf], file: &str, line: usize) -> Option<String> {
     let read = |root: &PathBuf| std::fs::read_to_string(root.join(Path::new(file))).ok();
     let text = roots.iter().find_map(read)?;

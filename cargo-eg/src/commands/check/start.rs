@@ -1,4 +1,4 @@
-//! Whether functions can be started: starts each once, as `cargo eg run` would, and calls none.
+//! Checks whether functions can be started: starts each once, as `cargo eg run` would, and calls none.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::project::services::Service;
 use crate::run::deployments;
 use crate::state::State;
 
-/// What Lambda gives every function; good for nothing here.
+/// Credentials that Lambda provides to every function; here they are placeholders.
 const VARIABLES: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "local"), ("AWS_SECRET_ACCESS_KEY", "local")];
 
-/// Why functions cannot start, by their ids. What they write goes to a folder that is gone afterwards.
+/// Returns the reasons why functions cannot start, by function id. Their output goes to a temporary folder.
 pub(super) async fn failures(services: &[Service]) -> Result<BTreeMap<String, String>, Failure> {
     let folder = tempfile::tempdir().map_err(|error| {
         Failure::because(Exit::Failed, "cannot make a folder to start functions in".to_owned(), error)

@@ -1,4 +1,4 @@
-//! Logs of deployed functions: CloudWatch's log groups, found by the names that Lambda gives them.
+//! Reads the logs of deployed functions from CloudWatch, whose log groups it finds by the names that Lambda assigns.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::commands::functions;
 use crate::console::signals::Signals;
 use crate::exit::{Exit, Failure};
 
-/// What the names of Lambda's log groups begin with.
+/// The prefix of Lambda's log groups.
 const GROUPS: &str = "/aws/lambda/";
 
-/// How much is shown when nobody says since when.
+/// The period that is shown by default.
 const RECENT: Duration = Duration::from_secs(60 * 60);
 
-/// How often `--tail` asks, which costs the account a request each time.
+/// The polling interval of `--tail`. Each poll costs the account a request.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How far back `--tail` looks again: lines arrive late, and not in their order.
+/// How far back `--tail` looks again, in milliseconds: lines arrive late and out of order.
 const LATE: i64 = 30_000;
 
 pub(super) async fn run(arguments: &cli::Logs, stack: &str) -> Result<(), Failure> {
@@ -79,7 +79,8 @@ async fn client(arguments: &cli::Logs) -> Result<Client, Failure> {
     Ok(Client::new(&config))
 }
 
-/// The functions that have a log group and belong to the stack: CloudFormation puts its name before theirs.
+/// Returns the functions of the stack that have a log group. CloudFormation prefixes their names with the stack's
+/// name.
 async fn functions_of(client: &Client, stack: &str) -> Result<Vec<String>, Failure> {
     let prefix = format!("{GROUPS}{stack}-");
     let mut pages = client.describe_log_groups().log_group_name_prefix(&prefix).into_paginator().send();
@@ -92,7 +93,8 @@ async fn functions_of(client: &Client, stack: &str) -> Result<Vec<String>, Failu
     Ok(names)
 }
 
-/// The function that the name means: as it is called in the stack, or by its id or name behind the stack's name.
+/// Returns the function that `name` identifies: its full name in the stack, or its id or name without the stack's
+/// name.
 fn find<'a>(name: &str, stack: &str, known: &'a [String]) -> Result<&'a str, Failure> {
     if known.is_empty() {
         return Err(Failure::new(
@@ -116,7 +118,7 @@ async fn events(client: &Client, group: &str, since: i64) -> Result<Vec<Filtered
     while let Some(page) = pages.next().await {
         events.extend(page.map_err(|error| refused("read the log", &error))?.events.unwrap_or_default());
     }
-    // Streams are merged by page, not over all pages.
+    // Sorts the streams' lines within a page, not across pages.
     events.sort_by_key(FilteredLogEvent::timestamp);
     Ok(events)
 }

@@ -1,4 +1,4 @@
-//! `cargo eg logs`: the log of one function, from the state directory or from CloudWatch.
+//! `cargo eg logs`: prints the log of one function from the state directory or from CloudWatch.
 
 #[cfg(feature = "aws")]
 mod cloudwatch;
@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::project::workspace::Workspace;
 use crate::state::State;
 
-/// How often `--tail` looks for new lines.
+/// The polling interval of `--tail`.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
@@ -67,19 +67,19 @@ async fn local(arguments: cli::Logs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Since the epoch.
+/// Converts a time to milliseconds since the epoch.
 fn millis(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// Whoever reads what we print.
+/// The state of the reader of standard output.
 enum Reader {
     Listening,
-    /// Has closed the pipe (`| head`).
+    /// The reader has closed the pipe (`| head`).
     Gone,
 }
 
-/// Prints what was added since the last time.
+/// Prints what was added since the last call.
 fn copy_new(log: &mut File, path: &Path) -> Result<Reader, Failure> {
     let mut buffer = vec![0; 64 * 1024];
     loop {

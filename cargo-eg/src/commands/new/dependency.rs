@@ -1,25 +1,26 @@
-//! Where a new service gets eg-runtime from.
+//! Decides where a new service gets eg-runtime from. Writing the files is left to the parent module.
 
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
 
-/// The sources that this program was built from.
+/// The repository that this program was built from.
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// How the crates that a service needs are named in its `Cargo.toml`.
+/// How the `Cargo.toml` of a service refers to the crates that it needs.
 #[derive(Debug)]
 pub(super) struct Dependencies {
     runtime: String,
     sdk: String,
     serde: String,
     tokio: String,
-    /// In words, where eg-runtime comes from.
+    /// A description of where eg-runtime comes from.
     pub(super) because: String,
 }
 
 impl Dependencies {
-    /// What the workspace at `around` has, what was asked for, what this program was built from, or the registry.
+    /// Picks the first of these that exists: the clone that the user named, the dependencies of the workspace at
+    /// `around`, the clone that this program was built from, the registry.
     pub(super) fn find(asked: Option<&Path>, around: Option<&Path>) -> Result<Self, Failure> {
         let inherited = around.map(inherited).unwrap_or_default();
         let or_inherited = |name: &str, features: &str, own: String| {
@@ -72,13 +73,13 @@ impl Dependencies {
         })
     }
 
-    /// Lines of a service's `[dependencies]`.
+    /// Returns the lines for a service's `[dependencies]`.
     pub(super) fn of_service(&self) -> String {
         let Self { runtime, serde, tokio, .. } = self;
         format!("eg-runtime = {runtime}\nserde = {serde}\ntokio = {tokio}\n")
     }
 
-    /// Fills the template of a workspace.
+    /// Fills in the template of a workspace.
     pub(super) fn fill(&self, template: &str) -> String {
         template.replace("{{eg-runtime}}", &self.runtime).replace("{{eg-sdk}}", &self.sdk)
     }
@@ -95,7 +96,7 @@ impl Source {
     fn of(&self, name: &str) -> String {
         match self {
             Self::Path(clone) => {
-                // A path may hold anything that TOML would read otherwise. Strings of JSON are strings of TOML.
+                // A path may contain characters that are special in TOML. JSON strings are valid TOML strings.
                 let path = serde_json::Value::String(clone.join(name).display().to_string());
                 format!("{{ path = {path} }}")
             }
@@ -104,7 +105,7 @@ impl Source {
     }
 }
 
-/// A clone that was named on the command line.
+/// Checks a clone that was named on the command line.
 fn checked(clone: &Path) -> Result<PathBuf, Failure> {
     let wrong = |reason: String| {
         Failure::new(
@@ -121,7 +122,7 @@ fn has_runtime(clone: &Path) -> bool {
     ["eg-runtime", "eg-sdk"].iter().all(|part| clone.join(part).join("Cargo.toml").is_file())
 }
 
-/// The names in the `[workspace.dependencies]` of the workspace at `root`.
+/// Returns the names in `[workspace.dependencies]` of the workspace at `root`.
 fn inherited(root: &Path) -> Vec<String> {
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
     let manifest: toml::Table = manifest.parse().unwrap_or_default();

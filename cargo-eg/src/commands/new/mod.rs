@@ -1,5 +1,5 @@
-//! `cargo eg new`: a service, or a workspace of two, from the templates in this binary. Changes nothing that exists, except
-//! that cargo adds a member to its workspace.
+//! `cargo eg new`: creates a service, or a workspace with two services, from the templates in this binary. Existing
+//! files stay unchanged, except that cargo adds the new member to its workspace.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ mod templates;
 use dependency::Dependencies;
 use templates::File;
 
-/// What the template calls the service.
+/// The name of the service in the template.
 const PLACEHOLDER: &str = "my-service";
 
-/// The longest name: function ids are NAME-function, and Lambda's names have 64 characters.
+/// The maximum length of a name: function ids are NAME-function, and Lambda allows 64 characters.
 const LONGEST: usize = 40;
 
-/// What the name of a service looks like.
+/// The rule for the name of a service.
 const RULE: &str = "a service's name begins with a letter and has letters, digits, `-` and `_`";
 
 pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The last part of the path, if a service can be called so.
+/// Returns the last part of the path if it is a valid name for a service.
 fn name(path: &Path) -> Result<&str, Failure> {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let wrong = |reason: String| {
@@ -73,17 +73,17 @@ fn name(path: &Path) -> Result<&str, Failure> {
     Ok(name)
 }
 
-/// The root of the workspace that a new package at `folder` would belong to.
+/// Returns the root of the workspace that a new package at `folder` would belong to.
 fn workspace_around(folder: &Path) -> Option<PathBuf> {
     let existing = folder.ancestors().skip(1).find(|ancestor| ancestor.exists())?;
     let root = Workspace::of(existing).ok()?.root;
-    // A package that is no workspace has no members.
+    // A package outside a workspace has no members.
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).ok()?;
     let manifest: toml::Table = manifest.parse().ok()?;
     manifest.contains_key("workspace").then_some(root)
 }
 
-/// Lets cargo make the package, so that it is what `cargo new` makes there, then adds what makes it a service.
+/// Creates the package with `cargo new`, so that cargo's own defaults apply, then turns it into a service.
 fn service(
     folder: &Path,
     name: &str,
@@ -100,7 +100,7 @@ fn service(
         .map_err(|error| cargo::missing(&error))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        // Cargo's further lines are about packages that are no services.
+        // Cargo's further lines give advice that does not apply to services.
         let reason = stderr.trim().lines().next().unwrap_or_default();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
         return Err(Failure::new(Exit::Usage, format!("cargo makes no package {name}: {reason}")));
@@ -138,7 +138,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
 }
 
-/// What was made, and what to type next.
+/// Reports what was created and which commands to run next.
 fn tell(arguments: &cli::New, name: &str, made: &[File], around: Option<&Path>, dependencies: &Dependencies) {
     use crate::console::text::{BOLD, GREEN};
     let folder = arguments.path.display();

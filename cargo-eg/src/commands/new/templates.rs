@@ -1,4 +1,4 @@
-//! The files of new services and workspaces. The Rust sources in them are files that compile, below `templates/`.
+//! The files of new services and workspaces. Their Rust sources are in `templates/` and compile as they are.
 
 use super::dependency::Dependencies;
 
@@ -11,10 +11,10 @@ const EVENTS: &str = include_str!("../../../templates/workspace/events/src/lib.r
 const USERS: &str = include_str!("../../../templates/workspace/users/src/main.rs");
 const EMAILS: &str = include_str!("../../../templates/workspace/emails/src/main.rs");
 
-/// A file to be made.
+/// A file to create.
 #[derive(Debug)]
 pub(super) struct File {
-    /// Below the new folder.
+    /// The path within the new folder.
     pub(super) path: String,
     pub(super) content: String,
 }
@@ -25,7 +25,8 @@ impl File {
     }
 }
 
-/// The `Cargo.toml` that cargo has made, with the dependencies of a service. Profiles count in a workspace's root only.
+/// Adds the dependencies of a service to the `Cargo.toml` that cargo created. Also adds the release profile, except
+/// for members: cargo reads profiles only in the root of a workspace.
 pub(super) fn manifest(made: &str, dependencies: &Dependencies, is_member: bool) -> String {
     const HEADING: &str = "[dependencies]\n";
     let lines = format!("{HEADING}{}", dependencies.of_service());
@@ -37,7 +38,7 @@ pub(super) fn manifest(made: &str, dependencies: &Dependencies, is_member: bool)
     if is_member { text } else { format!("{}\n{PROFILE}", text.trim_end()) }
 }
 
-/// Two services and their events.
+/// Returns the files of a workspace with two services and their events.
 pub(super) fn workspace(dependencies: &Dependencies) -> Vec<File> {
     let member = |name: &str| MEMBER.replace("{{name}}", name);
     vec![

@@ -1,5 +1,5 @@
-//! `eg.toml`: functions that are not written in Rust. Reads one file into a manifest and the programs behind it, and says
-//! what is wrong with it; starts nothing.
+//! Reads `eg.toml`, which declares functions that are not written in Rust, into a manifest and the programs behind
+//! it, and reports mistakes in it. Starting the programs is left to `run`.
 //!
 //! ```toml
 //! service = "pictures"            # else the folder's name
@@ -31,7 +31,7 @@ use crate::exit::{Exit, Failure};
 /// The name of the file.
 pub(crate) const FILE: &str = "eg.toml";
 
-/// The version of services that have none of their own.
+/// The version of services that declare none.
 const VERSION: &str = "0.0.0";
 
 /// The functions of one `eg.toml`.
@@ -40,11 +40,11 @@ pub(crate) struct Declaration {
     pub(crate) manifest: Manifest,
     /// The folder of the file, which is where the programs run.
     pub(crate) folder: PathBuf,
-    /// What runs behind each function id; a function at a URL has none.
+    /// The program for each function id; a function at a URL has none.
     pub(crate) programs: BTreeMap<String, Program>,
 }
 
-/// A program that asks the Runtime API for events.
+/// A program that gets its events from the Runtime API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     /// The program and its arguments.
@@ -143,7 +143,7 @@ fn declaration(text: &str, folder: &Path) -> Result<Declaration, String> {
     Ok(Declaration { manifest, folder: folder.to_owned(), programs })
 }
 
-/// The line in which a function is named; the first, if that cannot be told.
+/// Returns the number of the line that names the function; the first line if it is not found.
 fn line_of(text: &str, name: &str) -> usize {
     let is_name = |line: &str| {
         line.trim_start()
@@ -167,7 +167,7 @@ impl Entry {
         Ok(Some(Program { command: command.clone(), handler, environment: self.environment.clone() }))
     }
 
-    /// The function as `eg-runtime` would describe it.
+    /// Returns the function in the manifest format of `eg-runtime`.
     fn manifest(&self, service: &str, source: &str) -> Result<Value, String> {
         match (&self.command, &self.url) {
             (None, None) => {
@@ -269,7 +269,7 @@ impl TriggerEntry {
         }
     }
 
-    /// Whether each option belongs to this kind of trigger.
+    /// Checks that each option belongs to this kind of trigger.
     fn check_options(&self, kind: &str) -> Result<(), String> {
         let options: [(&str, bool, &[&str]); 6] = [
             ("mode", self.mode.is_some(), &["event"]),

@@ -1,4 +1,4 @@
-//! What `eg.toml` may say, and what it is told when it says something else.
+//! What `eg.toml` may contain, and the messages for everything else.
 
 use super::*;
 

@@ -1,7 +1,7 @@
-//! What must change at a gateway so that it matches the manifests. A comparison of two lists per kind of
-//! resource; calls nobody.
+//! Computes what must change at a gateway so that it matches the manifests, by comparing two lists for each kind of
+//! resource. Calling the gateway is left to `register`.
 //!
-//! Invariant: nothing is deleted that does not carry our label.
+//! Invariant: only resources with our label are deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use eg_sdk::config::{
 };
 use eg_sdk::manifest::{self, EventTrigger, Manifest};
 
-/// The label that says that we may change and delete a resource.
+/// The label of resources that we may change and delete.
 const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
 
-/// The label that says which service a resource is for.
+/// The label that names the service of a resource.
 const SERVICE: &str = "service";
 
-/// Resources of all kinds: what should be, or what is.
+/// Resources of all kinds, either desired or current.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Resources {
     pub(crate) event_types: Vec<EventType>,
@@ -35,7 +35,7 @@ pub(crate) enum Change<R> {
     Delete(R),
 }
 
-/// Everything that must change, by kind. The order among the kinds is the caller's business.
+/// All changes by kind of resource. The caller decides the order of the kinds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) event_types: Vec<Change<EventType>>,
@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     pub(crate) cors: Vec<Change<Cors>>,
 }
 
-/// A route that somebody else has registered.
+/// A route that is registered by someone else.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{function} cannot have {method} {path}: subscription {id}, which cargo-eg has not made, gives it to {owner}"
@@ -57,10 +57,10 @@ pub(crate) struct Taken {
     id: String,
 }
 
-/// What the gateway should know about these services.
+/// Returns the resources that the gateway should have for these services.
 pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Resources {
     let mut wanted = Resources::default();
-    // Who emits an event type says more about it than who subscribes to it.
+    // The service that emits an event type takes precedence over its subscribers.
     let mut event_types: BTreeMap<&str, &str> = BTreeMap::new();
     for Manifest { service, functions, .. } in manifests.clone() {
         for ty in functions.iter().flat_map(|function| &function.emits) {
@@ -82,7 +82,7 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
     wanted
 }
 
-/// The changes that lead from `current` to `desired`.
+/// Returns the changes that lead from `current` to `desired`.
 pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Taken> {
     let subscriptions = subscription_changes(&desired.subscriptions, &current.subscriptions)?;
     let leaves = |subscription: &Subscription| {
@@ -94,7 +94,7 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
     let used_types: BTreeSet<&str> = stay.iter().map(|one| one.event_type.as_str()).collect();
     let used_functions: BTreeSet<&str> = stay.iter().map(|one| one.function_id.as_str()).collect();
 
-    // An event type that somebody else registered does what ours would.
+    // An event type that someone else registered serves the same purpose, so it stays unchanged.
     let mut event_types = diff(
         &desired.event_types,
         &current.event_types,
@@ -110,7 +110,7 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
     );
     event_types.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata) || used_types.contains(one.name.as_str())));
 
-    // A function with our id runs here now, whoever registered it.
+    // A function with our id now runs here, whoever registered it.
     let mut functions = diff(
         &desired.functions,
         &current.functions,
@@ -132,7 +132,8 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
     Ok(Plan { event_types, functions, subscriptions, cors })
 }
 
-/// Creates what is only wanted, deletes what only is, and updates where `update` says with what.
+/// Creates resources that are only desired, deletes resources that are only current, and updates those for which
+/// `update` returns a new value.
 fn diff<R: Clone, K: Ord>(
     desired: &[R],
     current: &[R],
@@ -155,8 +156,8 @@ fn subscription_changes(
     desired: &[Subscription],
     current: &[Subscription],
 ) -> Result<Vec<Change<Subscription>>, Taken> {
-    // The gateway tells sync subscriptions apart by route alone: one function replaces another only if
-    // the old subscription goes first.
+    // The gateway identifies sync subscriptions by route alone: to replace one function by another, the old
+    // subscription must be deleted first.
     let route = |one: &Subscription| {
         (one.kind == SubscriptionType::Sync)
             .then(|| (one.event_type.clone(), one.method.clone(), one.path.clone()))
@@ -189,7 +190,7 @@ fn subscription_changes(
 }
 
 fn registration(service: &str, function: &manifest::Function) -> Function {
-    // The emulator asks for no keys, but AWS clients do not send without.
+    // The emulator requires no keys, but AWS clients do not send requests without them.
     let aws = Aws {
         region: REGION.to_owned(),
         aws_access_key_id: Some("local".into()),
@@ -197,7 +198,7 @@ fn registration(service: &str, function: &manifest::Function) -> Function {
         aws_session_token: None,
     };
     let provider = match &function.url {
-        // Of an `eg.toml`: it runs already, wherever that is.
+        // A function of an `eg.toml` that runs elsewhere.
         Some(url) => Provider::Http { url: url.clone() },
         None => Provider::AwsLambda { arn: arn(&function.id), aws },
     };
@@ -215,7 +216,7 @@ fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Sub
     }
 }
 
-/// The manifest counts in seconds, the gateway in milliseconds.
+/// Converts the manifest's seconds to the gateway's milliseconds.
 fn retry(limits: &manifest::Retry) -> Retry {
     let ms = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * 1000);
     Retry::Limits(RetryLimits {
@@ -226,7 +227,7 @@ fn retry(limits: &manifest::Retry) -> Retry {
     })
 }
 
-/// The CORS configuration of a route, if it asks for one, with the gateway's defaults spelled out.
+/// Returns the CORS configuration of a route if it declares one, with the gateway's defaults filled in.
 fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
     let (origins, methods, headers, credentials) = match trigger.cors.clone()? {
         manifest::Cors::Enabled(false) => return None,
@@ -258,7 +259,7 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.get(MANAGED_BY.0).is_some_and(|value| value == MANAGED_BY.1)
 }
 
-/// What can be compared: gateways may hide keys, and fill in the space.
+/// Returns the parts of a function that can be compared: gateways may hide keys and fill in the space.
 fn without_keys(function: &Function) -> Function {
     let mut function = Function { space: String::new(), ..function.clone() };
     if let Provider::AwsLambda { aws, .. } = &mut function.provider {

@@ -1,10 +1,10 @@
-//! Registration plans: what a second run, a changed route or a removed function leads to.
+//! Registration plans: the results of a second run, a changed route or a removed function.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-/// A manifest as `eg-runtime` would have written it: `(id, source, triggers as JSON)` per function.
+/// Returns a manifest in the format of `eg-runtime`, from `(id, source, triggers as JSON)` for each function.
 pub(crate) fn manifest(service: &str, functions: &[(&str, &str, &str)]) -> Manifest {
     let functions: Vec<Value> = functions
         .iter()
@@ -24,7 +24,7 @@ fn wanted(functions: &[(&str, &str, &str)]) -> Resources {
     desired([manifest("shop", functions)].iter())
 }
 
-/// As the gateway lists them: with spaces, ids, and keys hidden.
+/// Returns resources as the gateway lists them: with spaces and ids, and with hidden keys.
 fn registered(mut resources: Resources) -> Resources {
     for one in &mut resources.event_types {
         one.space = "default".to_owned();
@@ -54,7 +54,7 @@ fn foreign(mut resources: Resources) -> Resources {
     resources
 }
 
-/// The changes as words.
+/// Returns the changes in words.
 fn words(plan: Plan) -> Vec<String> {
     fn of<R>(changes: Vec<Change<R>>, name: impl Fn(R) -> String) -> Vec<String> {
         let word = |change| match change {
@@ -131,7 +131,7 @@ fn what_others_still_use_stays() {
     theirs.path = "/elsewhere".to_owned();
     theirs.metadata.clear();
     current.subscriptions.push(theirs);
-    // Deleting the function or the type would be refused as long as their subscription is there.
+    // The gateway refuses to delete the function or the type while their subscription exists.
     check(&Resources::default(), &current, &["delete emitted", "delete POST / shop-mail"]);
 }
 

@@ -1,9 +1,9 @@
-//! What happens to `my-service`: it is created over HTTP, and announced by event.
+//! Creates items over HTTP and announces them with an event.
 
 use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, http, subscribe};
 use serde::{Deserialize, Serialize};
 
-/// Something has been created.
+/// An item was created.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("my-service.created")]
 struct Created {
@@ -11,14 +11,14 @@ struct Created {
     name: String,
 }
 
-/// Creates one, and tells the others.
+/// Creates an item and emits `my-service.created`.
 #[http(POST, "/my-service")]
 async fn create(emit: Emit<Created>, Json(new): Json<Created>) -> Result<Json<Created>, Error> {
     emit.send(new.clone()).await?;
     Ok(Json(new))
 }
 
-/// Announces what was created. A failure (`?`) is tried again; a rejection is kept as a dead letter.
+/// Announces a new item. A failure (`?`) is retried; a rejected event becomes a dead letter.
 #[subscribe(Created)]
 async fn announce(event: CloudEvent<Created>) -> Result<(), Error> {
     if event.data.name.is_empty() {

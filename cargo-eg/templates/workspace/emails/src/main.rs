@@ -1,9 +1,9 @@
-//! Writes to users.
+//! Sends emails to users.
 
 use eg_runtime::{App, CloudEvent, Error, subscribe};
 use events::UserCreated;
 
-/// Welcomes a new user. A failure (`?`) is tried again; a rejection is kept as a dead letter.
+/// Welcomes a new user. A failure (`?`) is retried; a rejected event becomes a dead letter.
 #[subscribe(UserCreated)]
 async fn send_welcome_email(event: CloudEvent<UserCreated>) -> Result<(), Error> {
     let (name, _) = event

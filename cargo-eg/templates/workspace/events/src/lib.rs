@@ -1,14 +1,14 @@
-//! The events that the services exchange. Types only: no service depends on another.
+//! The events that the services exchange. Services share only these types; none depends on another.
 
 use eg_sdk::Event;
 use serde::{Deserialize, Serialize};
 
-/// Somebody has registered.
+/// A user has registered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("user.created")]
 pub struct UserCreated {
-    /// The id the user was registered with.
+    /// The user's id.
     pub id: String,
-    /// Where to write to.
+    /// The user's email address.
     pub email: String,
 }

@@ -3,7 +3,7 @@
 use eg_runtime::{App, Emit, Error, Json, http};
 use events::UserCreated;
 
-/// Registers a user.
+/// Registers a user and emits `user.created`.
 #[http(POST, "/users")]
 async fn create_user(
     emit: Emit<UserCreated>,
