@@ -1,10 +1,11 @@
-//! What happens in the gateway, as values for those who watch it. The types are those of the live feed.
+//! Describes what happens in the gateway, as values for its watchers. The types are those of the live feed; `feed`
+//! sends the values.
 
 use std::time::Duration;
 
 pub use eg_sdk::history::{Activity, DeliveryOutcome};
 
-/// A delivery that ended without another attempt.
+/// Returns the activity for a delivery that ended without another attempt.
 pub(crate) fn unattempted(
     event_id: String,
     event_type: String,
@@ -14,7 +15,7 @@ pub(crate) fn unattempted(
     Activity::Delivery { event_id, event_type, function, attempt: 0, duration: Duration::ZERO, outcome }
 }
 
-/// How many bytes the texts of an activity have.
+/// Returns the size of the texts of an activity in bytes.
 pub(crate) fn text_len(activity: &Activity) -> usize {
     let texts: &[&str] = match activity {
         Activity::Received { id, event_type, source, method, path, cause, .. } => {

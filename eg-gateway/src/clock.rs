@@ -10,22 +10,22 @@ use uuid::Uuid;
 /// Milliseconds since the Unix epoch.
 pub(crate) type Millis = i64;
 
-/// The wall clock and the randomness of the engine and the parts around it. Clones share them.
+/// The wall clock and the randomness that the engine and the parts around it use. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Source>);
 
-/// Where a [`Clock`] takes time and randomness from.
+/// The source of the time and the randomness of a [`Clock`].
 pub(crate) trait Source: Send + Sync {
-    /// The wall clock. It may jump in either direction.
+    /// Returns the time of the wall clock, which may jump in either direction.
     fn now(&self) -> OffsetDateTime;
-    /// A random number from 0 (inclusive) to 1 (exclusive).
+    /// Returns a random number from 0 (inclusive) to 1 (exclusive).
     fn random(&self) -> f64;
-    /// A random id for an event that the gateway makes itself.
+    /// Returns a random id for an event that the gateway itself creates.
     fn event_id(&self) -> Uuid;
 }
 
 impl Clock {
-    /// The clock and the randomness of this machine.
+    /// Returns the clock and the randomness of this machine.
     pub(crate) fn system() -> Self {
         Self::new(Machine)
     }
@@ -42,12 +42,12 @@ impl Clock {
         millis(self.0.now())
     }
 
-    /// A random number from 0 (inclusive) to 1 (exclusive).
+    /// Returns a random number from 0 (inclusive) to 1 (exclusive).
     pub(crate) fn random(&self) -> f64 {
         self.0.random()
     }
 
-    /// A random id for an event that the gateway makes itself.
+    /// Returns a random id for an event that the gateway itself creates.
     pub(crate) fn event_id(&self) -> Uuid {
         self.0.event_id()
     }
@@ -70,46 +70,47 @@ impl Source for Machine {
     }
 }
 
-/// The wall clock.
+/// Returns the time of the wall clock.
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// The wall clock in milliseconds.
+/// Returns the time of the wall clock in milliseconds.
 pub(crate) fn now_millis() -> Millis {
     millis(now())
 }
 
-/// `at` in milliseconds since the Unix epoch.
+/// Returns `at` in milliseconds since the Unix epoch.
 pub(crate) fn millis(at: OffsetDateTime) -> Millis {
-    // Milliseconds of the years ±9999 fit easily.
+    // The milliseconds of the years ±9999 fit easily.
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// The time that is `millis` milliseconds after the Unix epoch; the epoch itself when no calendar reaches that far.
+/// Returns the time that is `millis` milliseconds after the Unix epoch, or the epoch itself if the calendar does not
+/// reach that far.
 pub(crate) fn time_of(millis: Millis) -> OffsetDateTime {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
     time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// `millis` as a duration; zero when it is negative.
+/// Returns `millis` as a duration; zero if it is negative.
 pub(crate) fn duration(millis: Millis) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
-/// `duration` in whole milliseconds.
+/// Returns `duration` in whole milliseconds.
 pub(crate) fn in_millis(duration: Duration) -> Millis {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The steady clock, for durations.
+/// Returns the time of the steady clock, for durations.
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 
-/// A random id for an event that the gateway makes itself.
+/// Returns a random id for an event that the gateway itself creates.
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn event_id() -> Uuid {
     Uuid::new_v4()

@@ -1,5 +1,5 @@
-//! The configuration in force: kept in the store, with a snapshot in memory. A change is on disk and in the snapshot before
-//! its client gets the answer.
+//! Holds the current configuration as a snapshot in memory, and changes it. `store` persists changes: each is on disk
+//! and in the snapshot before its client gets the answer.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,12 +14,13 @@ use crate::store::{Store, StoreError};
 /// The configuration, and the only way to change it.
 pub(crate) struct Configuration {
     current: RwLock<Arc<Snapshot>>,
-    /// Held while a change is checked and written, so that two changes cannot both be admissible on their own.
+    /// Locked while a change is checked and written, so that two changes that exclude each other cannot both be
+    /// admitted.
     store: Mutex<Store>,
     clock: Clock,
 }
 
-/// Why a change did not happen.
+/// The reason why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     #[error(transparent)]
@@ -29,19 +30,19 @@ pub(crate) enum ChangeError {
 }
 
 impl Configuration {
-    /// Loads what the store holds.
+    /// Loads the configuration from the store.
     pub(crate) async fn load(store: Store, clock: Clock) -> Result<Self, ChangeError> {
         let snapshot = Snapshot::new(store.load_catalog().await?).map_err(Refusal::from)?;
         Ok(Self { current: RwLock::new(Arc::new(snapshot)), store: Mutex::new(store), clock })
     }
 
-    /// What is in force now.
+    /// Returns the current configuration.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Carries out the changes that `plan` finds admissible, all at once. Must run to its end: a caller that may be
-    /// cancelled spawns it.
+    /// Carries out the changes that `plan` returns, as one change. Must run to completion: a caller that may be
+    /// cancelled must spawn it.
     pub(crate) async fn change<C: AsRef<[Change]>>(
         &self,
         plan: impl FnOnce(&Catalog) -> Result<C, Refusal>,

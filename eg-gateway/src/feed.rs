@@ -1,5 +1,5 @@
-//! Brings activities to watchers: in this process as values, over HTTP as numbered entries that are kept for watchers who
-//! lost their connection. Without watchers nothing is kept, and an activity costs next to nothing.
+//! Sends activities to watchers: in this process as values, over HTTP as numbered entries. Entries are kept for
+//! watchers that lost their connection; without watchers nothing is kept, and an activity costs almost nothing.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,19 +13,19 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::{Activity, text_len};
 use crate::clock;
 
-/// How many entries are kept for watchers that come back.
+/// Maximum number of entries that are kept for watchers that reconnect.
 const KEPT: usize = 10_000;
 
-/// How many bytes of text they may hold.
+/// Maximum bytes of text in these entries.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
-/// For how long a watcher who lost the connection can come back without a gap.
+/// How long after losing the connection a watcher can reconnect without a gap.
 const RETURN: Duration = Duration::from_secs(300);
 
-/// How many activities a watcher in this process may fall behind.
+/// Maximum number of activities that a watcher in this process may fall behind.
 const BEHIND: usize = 1024;
 
-/// Sends activities to whoever watches. Clones share it.
+/// Sends activities to all watchers. Clones share the watchers.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     live: broadcast::Sender<Activity>,
@@ -36,25 +36,25 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 struct Kept {
     entries: Mutex<Entries>,
-    /// Whether entries are kept: from the first watcher on, until the last one has been away for [`RETURN`].
+    /// Whether entries are kept: from the first watcher on, until the last one has been disconnected for [`RETURN`].
     keeping: AtomicBool,
-    /// Whether something happened that was not kept.
+    /// Whether an activity was not kept.
     missed: AtomicBool,
-    /// Something was added.
+    /// Notified when an entry is added.
     added: Notify,
-    /// Tells numbers of this process from those of an earlier one.
+    /// Distinguishes the numbers of this process from those of an earlier one.
     epoch: i64,
 }
 
 #[derive(Debug, Default)]
 struct Entries {
-    /// The number of the first one kept.
+    /// The number of the first entry that is kept.
     first: u64,
     kept: VecDeque<Arc<Entry>>,
-    /// Bytes of text in them.
+    /// Bytes of text in the kept entries.
     bytes: usize,
     watchers: usize,
-    /// When the last watcher left.
+    /// When a watcher last disconnected.
     left: Option<Instant>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Entry {
     pub(crate) what: FeedEntry,
 }
 
-/// Where a watcher stands.
+/// The next entry of a watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
     epoch: i64,
@@ -79,13 +79,13 @@ pub(crate) struct Watcher {
     position: Position,
 }
 
-/// What a watcher gets.
+/// The next thing that a watcher receives.
 #[derive(Debug)]
 pub(crate) enum Update {
     Entries(Vec<Arc<Entry>>),
-    /// What happened between is no longer known.
+    /// Entries are missing: they are no longer kept.
     Gap,
-    /// The gateway stops.
+    /// The gateway is stopping.
     End,
 }
 
@@ -105,7 +105,8 @@ impl Feed {
         self.live.subscribe()
     }
 
-    /// Reports an activity to the watchers, and to those who come back. Without any, `activity` is not asked for.
+    /// Sends an activity to the watchers, and keeps it for those that reconnect. Without any, `activity` is not
+    /// called.
     pub(crate) fn publish(&self, activity: impl FnOnce() -> Activity) {
         let live = self.live.receiver_count() > 0;
         let keeping = self.kept.keeping.load(Ordering::Relaxed);
@@ -117,7 +118,7 @@ impl Feed {
         }
         let activity = activity();
         if live {
-            // Fails only when the last watcher left in this moment.
+            // Fails only if the last watcher has just disconnected.
             let _ = self.live.send(activity.clone());
         }
         if keeping {
@@ -125,7 +126,7 @@ impl Feed {
         }
     }
 
-    /// Watches from now on, or from after the entry with this id. `None` when it is no id.
+    /// Watches from now on, or from the entry after the one with this id. Returns `None` if the id is invalid.
     pub(crate) fn watch(&self, after: Option<&str>) -> Option<Watcher> {
         let after = match after {
             Some(id) => Some(position_after(id)?),
@@ -134,7 +135,7 @@ impl Feed {
         let mut entries = self.kept.entries();
         if !self.kept.keeping.swap(true, Ordering::Relaxed) && self.kept.missed.swap(false, Ordering::Relaxed)
         {
-            // Whoever stands before this number has missed something.
+            // A watcher whose next entry is before this number has missed something.
             entries.first += 1;
         }
         entries.watchers += 1;
@@ -143,7 +144,7 @@ impl Feed {
     }
 }
 
-/// What comes after the entry with this id.
+/// Returns the position after the entry with this id.
 fn position_after(id: &str) -> Option<Position> {
     let (epoch, number) = id.rsplit_once('-')?;
     Some(Position { epoch: epoch.parse().ok()?, next: number.parse::<u64>().ok()?.checked_add(1)? })
@@ -173,7 +174,7 @@ impl Kept {
     }
 
     fn miss(&self) {
-        // Written once only, so that the processors can share it.
+        // Written only once, so that the processors can share the cache line.
         if !self.missed.load(Ordering::Relaxed) {
             self.missed.store(true, Ordering::Relaxed);
         }
@@ -185,18 +186,18 @@ impl Kept {
 }
 
 impl Watcher {
-    /// The id of an entry, as watchers see it.
+    /// Returns the id of an entry, as watchers see it.
     pub(crate) fn id(&self, number: u64) -> String {
         format!("{}-{number}", self.feed.kept.epoch)
     }
 
-    /// Waits until there is something that the watcher has not seen.
+    /// Waits for something that the watcher has not seen, and returns it.
     pub(crate) async fn next(&mut self) -> Update {
         let Self { feed, position } = self;
         loop {
             let added = feed.kept.added.notified();
             tokio::pin!(added);
-            // Whatever is added from here on is noticed.
+            // From here on, every added entry notifies this watcher.
             added.as_mut().enable();
             if let Some(update) = feed.kept.take(position) {
                 return update;
@@ -232,7 +233,7 @@ impl Kept {
 }
 
 impl Entries {
-    /// The number of the next one.
+    /// Returns the number of the next entry.
     fn end(&self) -> u64 {
         self.first + u64::try_from(self.kept.len()).unwrap_or(u64::MAX)
     }
@@ -255,7 +256,7 @@ mod tests {
         feed.publish(|| Activity::Redriven { space: "s".to_owned(), deliveries: 1 });
     }
 
-    /// How many entries there are, or `None` for a gap.
+    /// Returns the number of new entries, or `None` for a gap.
     fn seen(watcher: &mut Watcher) -> Option<usize> {
         match watcher.feed.kept.take(&mut watcher.position) {
             Some(Update::Entries(entries)) => Some(entries.len()),

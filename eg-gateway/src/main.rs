@@ -1,4 +1,5 @@
-//! The program `event-gateway`: flags in, exit code out. What it does is in the library.
+//! The program `event-gateway`: passes its arguments to the library and returns the exit code. The library does all
+//! the work.
 
 mod cli;
 
@@ -6,7 +7,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Events are read by one thread, written by another and freed by a third, which the allocator of libc is slow at.
+/// One thread reads an event, another writes it and a third frees it. The allocator of libc is slow at that.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,5 +1,5 @@
-//! What is counted and timed, under the names of Event Gateway 0.9.1 where it had one. Counters begin anew with the
-//! process; what can be known exactly (resources, backlog, dead letters) is looked up when it is asked for.
+//! Counts and times what the gateway does, under the names of Event Gateway 0.9.1 where it had one. Counters start at
+//! zero with each process; `catalog` and `store` provide exact numbers (resources, backlog, dead letters) on request.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::activity::DeliveryOutcome;
 use crate::decide::catalog::{Catalog, Entry};
 use crate::store::Backlog;
 
-/// The label that the original gave to everything asynchronous.
+/// The event type label that the original used for everything asynchronous.
 const CUSTOM: &str = "custom";
 
 /// The counters of a gateway.
@@ -31,7 +31,7 @@ pub(crate) struct Metrics {
     config_seconds: Histogram,
 }
 
-/// What came of an attempt, or of a delivery.
+/// The outcome of an attempt or of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Delivered,
@@ -145,24 +145,24 @@ impl Metrics {
         }
     }
 
-    /// A request has a synchronous subscriber, which is going to be called.
+    /// Counts a request whose synchronous subscriber is about to be called.
     pub(crate) fn sync_received(&self, space: &str, event_type: &str) {
         self.received.with_label_values(&[space, event_type]).inc();
     }
 
-    /// That subscriber answered or failed.
+    /// Counts a request whose synchronous subscriber answered or failed.
     pub(crate) fn sync_processed(&self, space: &str, event_type: &str) {
         self.processed.with_label_values(&[space, event_type]).inc();
     }
 
-    /// This many deliveries begin, all of them on disk: of a new event, or of old ones once more.
+    /// Counts new deliveries that are on disk: those of a new event, or those of a replay.
     pub(crate) fn began(&self, space: &str, deliveries: usize) {
         if deliveries > 0 {
             self.received.with_label_values(&[space, CUSTOM]).inc_by(number(deliveries));
         }
     }
 
-    /// This many deliveries ended.
+    /// Counts deliveries that ended.
     pub(crate) fn ended(&self, space: &str, outcome: Outcome, deliveries: usize) {
         if deliveries > 0 {
             self.ended.with_label_values(&[space, outcome.name()]).inc_by(number(deliveries));
@@ -170,22 +170,22 @@ impl Metrics {
         }
     }
 
-    /// An event could not be stored.
+    /// Counts an event that could not be stored.
     pub(crate) fn dropped(&self, space: &str) {
         self.dropped.with_label_values(&[space, CUSTOM]).inc();
     }
 
-    /// Something happened of which a system event of this type tells, if anybody subscribed to it.
+    /// Counts an occurrence that system events of this type report, whether or not they have subscribers.
     pub(crate) fn happened(&self, space: &str, event_type: &str) {
         self.received.with_label_values(&[space, event_type]).inc();
     }
 
-    /// The first attempt of a delivery begins, which has waited this long.
+    /// Records how long a delivery waited for its first attempt.
     pub(crate) fn waited(&self, waited: Duration) {
         self.waited.observe(waited.as_secs_f64());
     }
 
-    /// An attempt that took `duration` ended, of a delivery that began `age` ago.
+    /// Records an attempt that took `duration`, and whose delivery is `age` old.
     pub(crate) fn attempted(&self, space: &str, outcome: Outcome, duration: Duration, age: Duration) {
         self.attempts.with_label_values(&[space, outcome.name()]).inc();
         self.attempt_seconds.with_label_values(&[space]).observe(duration.as_secs_f64());
@@ -197,17 +197,17 @@ impl Metrics {
         }
     }
 
-    /// A request to the Config API.
+    /// Counts a request to the Config API.
     pub(crate) fn config_request(&self, space: &str, resource: &str, operation: &str) {
         self.config_requests.with_label_values(&[space, resource, operation]).inc();
     }
 
-    /// A request to the Config API took this long.
+    /// Records the duration of a request to the Config API.
     pub(crate) fn config_took(&self, duration: Duration) {
         self.config_seconds.observe(duration.as_secs_f64());
     }
 
-    /// Everything in the text format of Prometheus 0.0.4. `now` is in milliseconds since the epoch.
+    /// Returns all metrics in the text format 0.0.4 of Prometheus. `now` is in milliseconds since the epoch.
     pub(crate) fn text(&self, catalog: &Catalog, backlog: &Backlog, now: i64) -> Option<String> {
         let mut families = self.registry.gather();
         families.extend(current(catalog, backlog, now).gather());
@@ -218,7 +218,7 @@ impl Metrics {
 
 const VALID: &str = "names, labels and buckets are fixed, valid and unique";
 
-/// What can be said only of one moment.
+/// Returns the metrics that are computed on request.
 fn current(catalog: &Catalog, backlog: &Backlog, now: i64) -> Registry {
     let registry = Registry::new();
     resources::<EventType>(&registry, catalog, "eventgateway_eventtypes_total");

@@ -1,4 +1,4 @@
-//! The settings of a gateway, with their defaults. Reading flags and the environment is `cli`'s part.
+//! The settings of a gateway, with their defaults. `cli` reads them from flags and the environment.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! An HTTP client for the addresses that the operator of the gateway named: a local Lambda, and a collector of spans.
-//! Connections to the addresses of functions are left to `deliver`.
+//! An HTTP client for addresses that the operator of the gateway sets: a local Lambda and a collector of spans.
+//! `deliver` makes the connections to other functions.
 
 use std::time::Duration;
 

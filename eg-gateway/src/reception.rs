@@ -1,5 +1,5 @@
-//! Accepts events: stores them with their deliveries, and then informs watchers, metrics and the engine. How events are
-//! read and routed is left to the callers.
+//! Accepts events: stores them with their deliveries, and then informs watchers, metrics and the engine. The callers
+//! read and route the events.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ pub(crate) struct Reception {
 }
 
 impl Reception {
-    /// `store` gets the events, `feed` shows them to the watchers.
+    /// Creates a reception that stores events in `store` and shows them to the watchers of `feed`.
     pub(crate) fn new(options: &Options, store: Store, feed: Feed) -> Self {
         let terms = Terms { dedupe_window: options.dedupe_window, max_hops: options.max_hops };
         Self { store, wakeups: Arc::default(), feed, metrics: Arc::new(Metrics::new()), terms }
     }
 
-    /// Returns once all the events are on disk; when it fails, none is.
+    /// Accepts events, all or none. Returns once they are on disk.
     pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());

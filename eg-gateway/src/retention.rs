@@ -1,5 +1,5 @@
-//! Keeps the store within its limits: expires deliveries that wait too long and deletes events that are over. `decide`
-//! and `store` decide which those are.
+//! Keeps the store within its limits: expires deliveries that wait too long and deletes finished events. `decide` and
+//! `store` decide which those are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::store::Limits;
 /// Pause between rounds.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How much is kept, and for how long.
+/// How much is kept and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
-    /// How long events are kept that are over.
+    /// How long finished events are kept.
     pub(crate) age: Duration,
-    /// How large the store may become.
+    /// Maximum size of the store in bytes.
     pub(crate) bytes: u64,
-    /// How long events are kept in any case, to recognise duplicates.
+    /// How long all events are kept in any case, to recognise duplicates.
     pub(crate) dedupe_window: Duration,
 }
 
@@ -31,7 +31,7 @@ impl Retention {
         Self { age: options.retention, bytes: options.store_limit, dedupe_window: options.dedupe_window }
     }
 
-    /// Works until the gateway stops.
+    /// Runs until the gateway stops.
     pub(crate) async fn run<C>(self, delivering: Arc<Delivering<C>>) {
         loop {
             self.round(&delivering).await;

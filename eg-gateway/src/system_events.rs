@@ -1,5 +1,4 @@
-//! Emits system events: the events by which subscribers learn what the gateway does. What they say is decided in
-//! `decide`.
+//! Emits system events, which report to subscribers what the gateway does. `decide` determines their contents.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -28,27 +27,28 @@ impl SystemEvents {
         Self { configuration, reception, clock }
     }
 
-    /// The events that report `event` to the subscribers in `space`, for a caller that accepts them with others.
+    /// Returns the events that report `event` to the subscribers in `space`, for a caller that accepts them together
+    /// with others.
     pub(crate) fn arrivals(&self, space: &str, event: &SystemEvent<'_>) -> Vec<NewEvent> {
         let stamp = || Stamp { id: self.clock.event_id().to_string(), time: self.clock.now() };
         let (snapshot, terms) = (self.configuration.current(), &self.reception.terms);
         system_arrivals(&snapshot.router, terms, space, event, stamp)
     }
 
-    /// Emits `event` to the subscribers in `space`. A failure to store it is logged, and stops nothing else.
+    /// Emits `event` to the subscribers in `space`. A failure to store it is logged and has no other effect.
     pub(crate) async fn emit(&self, space: &str, event: &SystemEvent<'_>) {
         if let [ty, ..] = event.types() {
             self.reception.metrics.happened(space, ty);
         }
         let arrivals = self.arrivals(space, event);
         if !arrivals.is_empty() {
-            // The reception has logged why.
+            // The reception has logged the reason.
             let _ = self.reception.accept(arrivals).await;
         }
     }
 
-    /// Waits for `invocation`, which makes `call`, and emits an event before and one after it. Calls with system events
-    /// cause none, or they would never end.
+    /// Waits for `invocation`, which makes `call`, and emits an event before and one after it. Calls with system
+    /// events emit none, because that would never end.
     pub(crate) async fn around<E: Display>(
         &self,
         call: Call<'_>,
@@ -73,7 +73,7 @@ impl SystemEvents {
         self.reception.announce(events);
     }
 
-    /// What the store writes about deliveries that are given up, by today's configuration.
+    /// Returns what the store needs to report given-up deliveries, by the current configuration.
     pub(crate) fn notices(&self) -> Notices {
         let snapshot = self.configuration.current();
         Notices { snapshot, terms: self.reception.terms, clock: self.clock.clone() }

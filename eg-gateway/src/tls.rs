@@ -17,7 +17,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Connects with Mozilla's roots and ring: no dependence on files of the machine.
+/// Returns the client settings: Mozilla's roots and ring, without dependence on files of the machine.
 pub(crate) fn client() -> ClientConfig {
     let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -27,7 +27,8 @@ pub(crate) fn client() -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// Accepts TLS 1.2 and 1.3 with the certificate in these files; the reason when they hold none.
+/// Returns an acceptor for TLS 1.2 and 1.3 with the certificate in these files, or the reason why they cannot be
+/// used.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
     let cert_error = |e: &dyn std::fmt::Display| format!("{}: {e}", files.cert.display());
     let certs: Vec<CertificateDer<'static>> =

@@ -1,5 +1,5 @@
-//! Tells the engine which functions have deliveries that may be due. Holds at most one entry per function, however many
-//! events arrive.
+//! Notifies the engine of functions with deliveries that may be due. It holds at most one entry per function,
+//! regardless of the number of events.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +27,7 @@ impl Wakeups {
         std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns when lanes were marked that nobody has taken. May also return without a reason.
+    /// Waits until there are marked lanes that have not been taken. May also return without a reason.
     pub(crate) async fn wait(&self) {
         self.notify.notified().await;
     }

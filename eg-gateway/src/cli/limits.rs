@@ -34,7 +34,7 @@ impl Limits {
     }
 }
 
-/// `512KiB`, `64MiB`, `10GiB`.
+/// Parses a size such as `512KiB`, `64MiB` or `10GiB`.
 fn bytes(text: &str) -> Result<u64, String> {
     let invalid = || "write a number and a unit, for example 512KiB, 64MiB or 10GiB".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;

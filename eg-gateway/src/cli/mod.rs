@@ -1,5 +1,5 @@
 //! The command line of `event-gateway`: flags (those of the original and our own), logs, signals and exit codes. The
-//! gateway itself is the library's part.
+//! library contains the gateway itself.
 
 mod access;
 mod limits;
@@ -23,7 +23,7 @@ use tracing_subscriber::prelude::*;
 const FAILED: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
-/// A port is taken.
+/// A port is in use.
 const PORT_IN_USE: u8 = 3;
 
 const EXIT_CODES: &str = "\
@@ -159,7 +159,7 @@ enum Format {
     Json,
 }
 
-/// Runs the program with these arguments, the first being its own name.
+/// Runs the program with these arguments. The first one is the name of the program.
 pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = Cli::parse_from(args.map(two_dashes));
     if cli.version {
@@ -189,7 +189,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let code = runtime.block_on(run(options));
-    // `run` has waited for the tasks that may finish.
+    // `run` has already waited for the tasks that may finish.
     runtime.shutdown_background();
     code
 }
@@ -310,7 +310,7 @@ fn start_logs(cli: &Cli) {
         Level::Warn => LevelFilter::WARN,
         Level::Error => LevelFilter::ERROR,
     };
-    // Of the libraries, only errors are logged.
+    // Libraries log errors only.
     let filter = Targets::new().with_default(LevelFilter::ERROR);
     let filter = filter.with_target("eg_gateway", level).with_target("event_gateway", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);

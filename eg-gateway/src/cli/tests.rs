@@ -1,4 +1,4 @@
-//! Command lines and what becomes of them.
+//! Tests of command lines and the options that they set.
 
 use clap::CommandFactory as _;
 

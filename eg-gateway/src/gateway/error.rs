@@ -1,4 +1,4 @@
-//! Why a gateway does not start.
+//! The reason why a gateway did not start.
 
 use std::fmt;
 use std::io;
@@ -10,9 +10,9 @@ use crate::store::StoreError;
 /// The two APIs of a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
-    /// Takes events.
+    /// The Events API.
     Events,
-    /// Takes configuration.
+    /// The Config API.
     Config,
 }
 
@@ -25,14 +25,14 @@ impl fmt::Display for Api {
     }
 }
 
-/// Why a gateway does not start.
+/// The reason why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Another program listens on the port.
+    /// Another program is listening on the port.
     #[error("port {port} is already in use, so the {api} cannot listen there")]
     PortInUse {
-        /// Which API needs it.
+        /// The API that needs it.
         api: Api,
         /// The port.
         port: u16,
@@ -40,14 +40,14 @@ pub enum StartError {
     /// The address cannot be used for another reason.
     #[error("the {api} cannot listen on {addr}: {source}")]
     Listen {
-        /// Which API needs it.
+        /// The API that needs it.
         api: Api,
         /// The address.
         addr: ListenAddr,
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The address for the connector cannot be listened on.
+    /// The address of the Connections API cannot be used.
     #[error("the connector's API cannot listen on {addr}: {source}")]
     Connector {
         /// The address.
@@ -55,12 +55,12 @@ pub enum StartError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// Certificate or key cannot be used.
+    /// The certificate or the key cannot be used.
     #[error("the {api} cannot use TLS: {reason}")]
     Tls {
-        /// Which API needs it.
+        /// The API that needs it.
         api: Api,
-        /// Which file, and what is wrong with it.
+        /// The file and what is wrong with it.
         reason: String,
     },
     /// The store cannot be used.

@@ -1,5 +1,4 @@
-//! Starts, holds and ends a gateway: builds the parts and owns their tasks. What each part does is its own module's
-//! matter.
+//! Starts and stops a gateway: creates its parts and owns their tasks. The parts have their own modules.
 
 mod error;
 mod port;
@@ -26,8 +25,8 @@ use crate::spans::Spans;
 use crate::store::{Store, StoreError};
 pub use error::{Api, StartError};
 
-/// How long a shutdown lets requests and deliveries finish. The last spans may take two seconds more, and all of it at most
-/// ten.
+/// How long a shutdown waits for requests and deliveries. Sending the last spans may take two more seconds; the whole
+/// shutdown takes at most ten.
 const GRACE: Duration = Duration::from_secs(7);
 
 /// A running gateway. Dropping it stops everything at once, as a crash would; the next start delivers what was accepted.
@@ -40,19 +39,19 @@ pub struct Gateway {
     store: Store,
     tasks: JoinSet<()>,
     stop: CancellationToken,
-    /// Ends the work that requests began and that goes on without them.
+    /// When dropped, ends work that requests started and that continues after them.
     ended: DropGuard,
     spans: Spans,
 }
 
 impl Gateway {
-    /// Starts a gateway on the current tokio runtime. When this returns, both APIs answer, and deliveries that an
-    /// earlier process left behind are under way.
+    /// Starts a gateway on the current tokio runtime. When this returns, both APIs answer, and the gateway resumes
+    /// the unfinished deliveries of an earlier process.
     ///
     /// # Errors
-    /// See [`StartError`]; nothing keeps running.
+    /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        // First the ports: the usual mistake is a second gateway, and it should not touch the store.
+        // The ports come first: the usual mistake is to start a second gateway, which should not touch the store.
         let events = Port::open(Api::Events, options.events_addr, options.events_tls.as_ref()).await?;
         let config = Port::open(Api::Config, options.config_addr, options.config_tls.as_ref()).await?;
         let connector = Port::open_connector(&options).await?;
@@ -85,32 +84,33 @@ impl Gateway {
         Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop, ended, spans })
     }
 
-    /// Where events are emitted to, for example `http://localhost:4000`, with the port really used.
+    /// Returns the URL of the Events API with the actual port, for example `http://localhost:4000`.
     #[must_use]
     pub fn events_url(&self) -> &str {
         &self.events_url
     }
 
-    /// Where the Config API is, for example `http://localhost:4001`, with the port really used.
+    /// Returns the URL of the Config API with the actual port, for example `http://localhost:4001`.
     #[must_use]
     pub fn config_url(&self) -> &str {
         &self.config_url
     }
 
-    /// Where the connector's API is, if [`connector_addr`](Options::connector_addr) was set.
+    /// Returns the URL of the Connections API, if [`connector_addr`](Options::connector_addr) was set.
     #[must_use]
     pub fn connector_url(&self) -> Option<&str> {
         self.connector_url.as_deref()
     }
 
-    /// Receives what happens from now on. A receiver that falls more than 1024 activities behind misses the oldest.
+    /// Returns a receiver of everything that happens from now on. A receiver that falls more than 1024 activities
+    /// behind misses the oldest.
     #[must_use]
     pub fn activity(&self) -> broadcast::Receiver<Activity> {
         self.feed.subscribe()
     }
 
-    /// Stops accepting, gives requests and deliveries under way up to 7 seconds to finish, and closes the store. The next
-    /// start delivers what is unfinished then.
+    /// Stops accepting, waits up to 7 seconds for requests and deliveries under way, and closes the store. The next
+    /// start delivers whatever is unfinished.
     pub async fn shutdown(self) {
         self.shutdown_or_abort(std::future::pending()).await;
     }

@@ -1,4 +1,5 @@
-//! The sockets and the certificate of one API, opened before the rest of the gateway exists.
+//! Opens the sockets and the certificate of one API before the rest of the gateway exists. `server` serves the
+//! connections.
 
 use std::io;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ impl Port {
         Ok(Self { addr, listeners, tls: acceptor(api, tls)? })
     }
 
-    /// Opens the connector's port, if there is to be one. Its certificate is that of the Config API.
+    /// Opens the port of the Connections API, if it is set. It uses the certificate of the Config API.
     pub(super) async fn open_connector(options: &Options) -> Result<Option<Self>, StartError> {
         let Some(addr) = options.connector_addr else { return Ok(None) };
         let (addr, listeners) =
@@ -40,7 +41,7 @@ impl Port {
         Ok(Some(Self { addr, listeners, tls: acceptor(Api::Config, options.config_tls.as_ref())? }))
     }
 
-    /// The URL under which programs on this machine reach it, with the port really used.
+    /// Returns the URL for programs on this machine, with the actual port.
     pub(super) fn url(&self) -> String {
         self.addr.url(self.tls.is_some())
     }

@@ -1,5 +1,5 @@
-//! The spans that the gateway adds to the traces of events: one for accepting an event, one for each call. Without the
-//! feature `otlp`, or without an endpoint, they go nowhere.
+//! Records the spans that the gateway adds to the traces of events: one for accepting an event, one for each call.
+//! `otlp` exports them; without that feature or without an endpoint, nothing is recorded.
 
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -12,35 +12,35 @@ use eg_sdk::TraceContext;
 use crate::clock;
 use crate::decide::event::Event;
 
-/// Takes spans that are over. Clones share it.
+/// Records finished spans. Clones share the exporter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spans(Option<Arc<Exporter>>);
 
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::Exporter;
 
-/// Nothing can export.
+/// No exporter exists without the feature.
 #[cfg(not(feature = "otlp"))]
 #[derive(Debug)]
 pub(crate) enum Exporter {}
 
-/// Something that was done, and where in a trace.
+/// A finished operation and its place in a trace.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "read by what exports"))]
 pub(crate) struct Span<'a> {
     pub(crate) context: &'a TraceContext,
-    /// The span below which it is; none for the first of a trace.
+    /// The parent span; `None` for the first span of a trace.
     pub(crate) parent: Option<&'a TraceContext>,
     pub(crate) kind: Kind,
     pub(crate) event_type: &'a str,
     /// The function that was called.
     pub(crate) function: Option<&'a str>,
     pub(crate) took: Duration,
-    /// Why it failed.
+    /// The error, if the operation failed.
     pub(crate) error: Option<String>,
 }
 
-/// The place in a trace of an event that is being accepted.
+/// The place of an event that is being accepted in its trace.
 #[derive(Debug)]
 pub(crate) struct Accepting {
     event_type: String,
@@ -48,12 +48,12 @@ pub(crate) struct Accepting {
     context: TraceContext,
 }
 
-/// What was done.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// An event was taken in.
+    /// An event was accepted.
     Accept,
-    /// A function was called with it.
+    /// A function was called with an event.
     Deliver,
 }
 
@@ -74,7 +74,7 @@ impl Spans {
         Self(Some(Arc::new(exporter)))
     }
 
-    /// Notes a call that ended now.
+    /// Records a call that ended now.
     pub(crate) fn called(
         &self,
         event: &TraceContext,
@@ -95,8 +95,8 @@ impl Spans {
         });
     }
 
-    /// Notes that an event was accepted just now, or was not. Where nobody was before the gateway, this is the first
-    /// span of the trace, and the calls come below it.
+    /// Records that an event was just accepted, or was not. If the event names no trace, this is the first span of
+    /// the trace, and the calls are its children.
     pub(crate) fn accepted(&self, accepting: &Accepting, took: Duration, error: Option<String>) {
         self.export(|| Span {
             context: &accepting.context,
@@ -109,7 +109,7 @@ impl Spans {
         });
     }
 
-    /// What is needed to note that `event` was accepted. `None` when nobody gets spans.
+    /// Returns what [`accepted`](Self::accepted) needs for `event`, or `None` if spans are not recorded.
     pub(crate) fn accepting(&self, event: &Event) -> Option<Accepting> {
         self.0.as_ref()?;
         let parent = event.named_trace();
@@ -125,7 +125,7 @@ impl Spans {
         }
     }
 
-    /// Sends what is left. Blocks; not for use on an async thread.
+    /// Sends the remaining spans. Blocks; do not call it on an async thread.
     pub(crate) fn close(&self) {
         if let Some(exporter) = &self.0 {
             exporter.close();

@@ -1,5 +1,5 @@
-//! Sends spans to a collector over OTLP/HTTP, in batches, in the background. A collector that is away costs spans, and
-//! nothing else.
+//! Sends spans to a collector over OTLP/HTTP, in batches, in the background. If the collector is unreachable, spans
+//! are lost but nothing else is affected.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,10 +22,10 @@ use tokio::runtime::Handle;
 use super::{Kind, Span};
 use crate::plain_client::PlainClient;
 
-/// How long sending one batch may take.
+/// Timeout for sending one batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long sending the last ones may take when the gateway stops.
+/// Timeout for sending the last spans when the gateway stops.
 const LAST: Duration = Duration::from_secs(2);
 
 /// Sends spans.
@@ -36,7 +36,7 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Sends to the collector at this URL, for example `http://localhost:4318`.
+    /// Returns an exporter to the collector at this URL, for example `http://localhost:4318`.
     pub(crate) fn new(endpoint: &str, client: PlainClient) -> Result<Self, String> {
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
         let exporter = SpanExporter::builder()
@@ -94,7 +94,7 @@ fn ids(context: &TraceContext) -> Option<SpanContext> {
     Some(SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default()))
 }
 
-/// The gateway's own HTTP client, on its own runtime: batches come from a thread without one.
+/// The gateway's own HTTP client and its runtime, because batches come from a thread without a runtime.
 #[derive(Debug)]
 struct Client {
     client: PlainClient,
