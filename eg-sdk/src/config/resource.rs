@@ -1,4 +1,4 @@
-//! The kinds of resources: what the Config API calls each of them, and what identifies one. `client` sends them.
+//! The kinds of resources: their names in the Config API and what identifies a resource. `client` sends them.
 
 use std::borrow::Cow;
 

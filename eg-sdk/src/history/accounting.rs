@@ -1,34 +1,34 @@
-//! The accounts of a gateway: how many deliveries are in which state, and that none is missing.
+//! The accounting of a gateway: the number of deliveries in each state, and whether the sums balance. The gateway
+//! counts; these are the types of its answer.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-/// Counts of deliveries, one for each accepted event and matching subscription.
+/// The number of deliveries in each state. There is one delivery for each accepted event and matching subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Counted when events were accepted or replayed.
+    /// All deliveries, counted when their events were accepted or replayed.
     pub accepted: u64,
-    /// Accepted by their functions.
+    /// Deliveries that succeeded.
     pub delivered: u64,
-    /// Waiting or under way.
+    /// Deliveries that are waiting or in flight.
     pub pending: u64,
-    /// Dead letters, the discarded ones included.
+    /// Dead letters, including discarded ones.
     pub dead: u64,
-    /// Given up because of their age.
+    /// Deliveries that reached their age limit.
     pub expired: u64,
-    /// Not matched by the subscription's filter.
+    /// Deliveries whose event did not match the subscription's filter.
     pub filtered: u64,
     /// Dead letters that were discarded.
     pub discarded: u64,
-    /// Events that were not accepted because they had been accepted before.
+    /// Events that were ignored because they had been accepted before.
     pub duplicates: u64,
 }
 
 impl Tally {
-    /// Whether each accepted delivery is in one of the states: `accepted = delivered + pending + dead + expired +
-    /// filtered`.
+    /// Returns whether every delivery is accounted for: `accepted = delivered + pending + dead + expired + filtered`.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         self.accepted == self.delivered + self.pending + self.dead + self.expired + self.filtered
@@ -48,20 +48,20 @@ impl AddAssign for Tally {
     }
 }
 
-/// The accounts of a gateway.
+/// The accounting of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
-    /// All spaces together. Its members stand beside the others.
+    /// The sums over all spaces, flattened into this object.
     #[serde(flatten)]
     pub total: Tally,
-    /// Whether no delivery is missing.
+    /// Whether every delivery is accounted for.
     pub balanced: bool,
-    /// Each space.
+    /// The sums of each space.
     pub spaces: BTreeMap<String, Tally>,
 }
 
 impl Accounting {
-    /// Adds up the accounts of all spaces.
+    /// Creates the accounting from the sums of each space.
     #[must_use]
     pub fn new(spaces: BTreeMap<String, Tally>) -> Self {
         let mut total = Tally::default();

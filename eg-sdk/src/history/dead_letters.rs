@@ -10,7 +10,7 @@ use super::{Attempt, Loss};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// Identifies it; the id of the delivery.
+    /// The id of the dead letter, which is that of its delivery.
     pub dead_letter_id: i64,
     /// The event's `id`.
     pub event_id: String,
@@ -22,9 +22,9 @@ pub struct DeadLetter {
     pub subscription_id: String,
     /// The subscribed function.
     pub function_id: String,
-    /// How it was given up.
+    /// Whether the delivery is dead or expired.
     pub state: Loss,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// When the gateway accepted the event.
     #[serde(with = "super::moment")]
@@ -34,7 +34,7 @@ pub struct DeadLetter {
     pub dead_at: OffsetDateTime,
     /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// The event as the function received it, or would have.
+    /// The event as it is delivered to the function.
     pub event: Box<RawValue>,
 }
 
@@ -49,26 +49,26 @@ pub struct DeadLetterPage {
     pub next: Option<i64>,
 }
 
-/// Asks to deliver one dead letter again with an edited event.
+/// A request to redrive one dead letter with an edited event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct RedriveRequest {
-    /// The event that takes the place of the original.
+    /// The event that replaces the original.
     pub event: Box<RawValue>,
 }
 
 /// The result of redriving dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redriven {
-    /// How many deliveries are due again.
+    /// The number of deliveries that will be attempted again.
     pub redriven: usize,
-    /// How many stay dead letters, because their subscription was deleted or is disabled.
+    /// The number of dead letters that remain because their subscription was deleted or is disabled.
     pub skipped: usize,
 }
 
 /// The result of discarding all dead letters of a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discarded {
-    /// How many were discarded. They stay in the history of their events.
+    /// The number of discarded dead letters. They remain in the history of their events.
     pub discarded: usize,
 }

@@ -1,4 +1,4 @@
-//! Deliveries and attempts: what happened to an event at one subscription.
+//! Deliveries and attempts: what happened to an event for one subscription. The event itself is in `events`.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ named! {
     "a delivery state"
     /// The state of a delivery. Each delivery is in exactly one.
     pub enum DeliveryState {
-        /// It waits for its next attempt, or for an earlier event with the same key.
+        /// The delivery waits for its next attempt or for an earlier event with the same key.
         Pending = "pending",
-        /// An attempt is under way.
+        /// An attempt is in progress.
         InFlight = "in_flight",
         /// The function accepted the event.
         Delivered = "delivered",
-        /// The gateway gave it up: the function rejected the event, or failed too often.
+        /// The gateway gave up the delivery: the function rejected the event or failed too often.
         Dead = "dead",
-        /// It reached its maximum age before it succeeded.
+        /// The delivery reached its maximum age before it succeeded.
         Expired = "expired",
         /// The subscription's filter does not match the event.
         Filtered = "filtered",
@@ -28,7 +28,7 @@ named! {
 }
 
 impl DeliveryState {
-    /// How the delivery was given up; `None` when it was not.
+    /// Returns how the delivery was given up; `None` if it was not.
     #[must_use]
     pub const fn loss(self) -> Option<Loss> {
         match self {
@@ -41,9 +41,9 @@ impl DeliveryState {
 
 named! {
     "a way in which deliveries are given up"
-    /// How a delivery was given up. Its event and its attempts are kept in both cases.
+    /// How a delivery was given up. The gateway keeps the event and the attempts in both cases.
     pub enum Loss {
-        /// The function rejected the event, or failed too often.
+        /// The function rejected the event or failed too often.
         Dead = "dead",
         /// The delivery reached its maximum age.
         Expired = "expired",
@@ -59,11 +59,11 @@ impl From<Loss> for DeliveryState {
     }
 }
 
-/// What happened to an event at one subscription.
+/// What happened to an event for one subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Identifies the delivery; the id of its dead letter, if it becomes one.
+    /// The id of the delivery, and of its dead letter if it becomes one.
     pub delivery_id: i64,
     /// The subscription.
     pub subscription_id: String,
@@ -71,30 +71,30 @@ pub struct Delivery {
     pub function_id: String,
     /// Whether the subscription's filter matched.
     pub matched: bool,
-    /// The state that it is in.
+    /// The current state.
     pub state: DeliveryState,
     /// The clause of the filter that did not match, for [`DeliveryState::Filtered`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<Mismatch>,
-    /// Why it was given up.
+    /// Why the delivery was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the next attempt is due, for [`DeliveryState::Pending`].
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
     pub next_attempt_at: Option<OffsetDateTime>,
-    /// Whether it waits for an earlier event with the same key instead of a time.
+    /// Whether the delivery waits for an earlier event with the same key instead of a time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_earlier: bool,
-    /// When it reached a final state.
+    /// When the delivery reached a final state.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
     pub ended_at: Option<OffsetDateTime>,
-    /// When somebody discarded the dead letter.
+    /// When the dead letter was discarded.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
     pub discarded_at: Option<OffsetDateTime>,
-    /// The replay that made it.
+    /// The id of the replay that created the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
-    /// Whether somebody edited the event before it was redriven.
+    /// Whether the event was edited before the delivery was redriven.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub edited: bool,
     /// The attempts, in order.
@@ -104,12 +104,12 @@ pub struct Delivery {
 /// The clause of a filter that an event does not match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
-    /// The field that the clause is about, for example `data.address.city`, or `$or`.
+    /// The field that the clause tests, for example `data.address.city`, or `$or`.
     pub clause: String,
-    /// What the event has there: one value, or an array of several. Absent when it has none.
+    /// The event's value of that field, or an array of several. Absent if the event has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// What the filter demands.
+    /// What the filter requires.
     pub expected: Value,
 }
 
@@ -117,12 +117,12 @@ pub struct Mismatch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// Counts from 1.
+    /// The number of the attempt, from 1.
     pub number: u32,
     /// When the call began.
     #[serde(with = "super::moment")]
     pub started_at: OffsetDateTime,
-    /// How long it took. Absent while it is under way, and when the gateway stopped before the answer.
+    /// How long the call took. Absent while the attempt is in progress and if the gateway stopped before the answer.
     #[serde(
         default,
         rename = "durationMs",
@@ -130,7 +130,7 @@ pub struct Attempt {
         with = "super::millis::option"
     )]
     pub duration: Option<Duration>,
-    /// How it ended.
+    /// How the attempt ended.
     pub outcome: AttemptOutcome,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,11 +141,11 @@ named! {
     "the outcome of an attempt"
     /// How an attempt ended.
     pub enum AttemptOutcome {
-        /// It is under way.
+        /// The attempt is in progress.
         InFlight = "in_flight",
         /// The function accepted the event.
         Delivered = "delivered",
-        /// The function failed, or rejected the event.
+        /// The function failed or rejected the event.
         Failed = "failed",
         /// The gateway stopped before the function answered; the attempt does not count as a failure.
         Interrupted = "interrupted",

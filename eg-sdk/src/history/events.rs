@@ -1,4 +1,4 @@
-//! Events that the gateway has accepted, and the filter of their list.
+//! Accepted events and the filter for listing them. Their deliveries are in `deliveries`.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub struct AcceptedEvent {
     /// The event's `subject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The method of the request that brought it.
+    /// The method of the request that emitted it.
     pub method: String,
     /// The path of that request, within its space.
     pub path: String,
@@ -43,14 +43,14 @@ pub struct EventPage {
     pub next: Option<i64>,
 }
 
-/// An event, and what happened to it at each subscription.
+/// An event and what happened to it for each subscription.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Members")]
 pub struct EventDetail {
-    /// The event. Its members stand beside `deliveries`.
+    /// The event, flattened into this object.
     #[serde(flatten)]
     pub event: AcceptedEvent,
-    /// One for each subscription that matched when the event was accepted, and one for each that a replay added.
+    /// One delivery for each subscription to the event when it was accepted, and one for each that a replay added.
     pub deliveries: Vec<Delivery>,
 }
 
@@ -97,15 +97,15 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// Whether it matches all events.
+    /// Returns whether the filter matches all events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The query parameters of the request.
+    /// Returns the query parameters of the request.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-        // Formatting fails for years that RFC 3339 has no digits for.
+        // Formatting fails for years that RFC 3339 cannot represent.
         let time = |time: &OffsetDateTime| Cow::Owned(time.format(&Rfc3339).unwrap_or_default());
         [
             ("type", self.ty.as_deref().map(Cow::Borrowed)),

@@ -1,4 +1,4 @@
-//! The live feed: one value for each thing that happens in a gateway.
+//! The live feed: one value for each activity of a gateway. `EventGateway::feed` reads it.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use time::OffsetDateTime;
 
 use super::Mismatch;
 
-/// Something that happened, and when.
+/// An activity with its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedEntry {
     /// When it happened.
     #[serde(with = "super::moment")]
     pub at: OffsetDateTime,
-    /// What happened. Its members stand beside `at`.
+    /// What happened, flattened into this object.
     #[serde(flatten)]
     pub activity: Activity,
 }
 
-/// One thing that happened in a gateway.
+/// An activity of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum Activity {
-    /// An event is on disk and will be delivered.
+    /// An event was stored on disk and will be delivered.
     Received {
         /// The event's id.
         #[serde(rename = "eventId")]
@@ -31,27 +31,27 @@ pub enum Activity {
         event_type: String,
         /// Its source.
         source: String,
-        /// Method of the request that brought it.
+        /// The method of the request that emitted it.
         method: String,
-        /// Path of that request, within its space.
+        /// The path of that request, within its space.
         path: String,
-        /// How many asynchronous subscriptions match it.
+        /// The number of asynchronous subscriptions that match it.
         subscribers: usize,
         /// The id of the event that caused it, if it names one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     },
-    /// The gateway calls the function that answers an event. What the function emits until it has answered names that
-    /// event as its cause.
+    /// The gateway calls the function that answers an event. Events that the function emits before it answers name
+    /// this event as their cause.
     Asked {
         /// The event's id.
         #[serde(rename = "eventId")]
         id: String,
         /// Its type, usually `http.request`.
         event_type: String,
-        /// Method of the request that brought it.
+        /// The method of the request that emitted it.
         method: String,
-        /// Path of that request, as sent.
+        /// The path of that request, as sent.
         path: String,
         /// The id of the event that caused it, if it names one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,22 +62,22 @@ pub enum Activity {
         /// The event's id.
         #[serde(rename = "eventId")]
         id: String,
-        /// Method of the request.
+        /// The method of the request.
         method: String,
-        /// Path of the request, as sent.
+        /// The path of the request, as sent.
         path: String,
-        /// Type of the event, usually `http.request`.
+        /// The type of the event, usually `http.request`.
         event_type: String,
         /// The function that was called.
         #[serde(rename = "functionId")]
         function: Option<String>,
-        /// HTTP status of the answer.
+        /// The HTTP status of the answer.
         status: u16,
-        /// From the arrival of the request to its answer.
+        /// The time from the arrival of the request to its answer.
         #[serde(rename = "durationMs", with = "super::millis")]
         duration: Duration,
     },
-    /// An event was accepted before; the gateway ignores this copy.
+    /// An event had been accepted before; the gateway ignored this copy.
     Duplicate {
         /// The event's id.
         #[serde(rename = "eventId")]
@@ -96,7 +96,7 @@ pub enum Activity {
         /// The subscribed function.
         #[serde(rename = "functionId")]
         function: String,
-        /// The clause that does not match. Travels as a string that contains JSON.
+        /// The clause that does not match. Sent as a string that contains JSON.
         #[serde(with = "json_text")]
         mismatch: Mismatch,
     },
@@ -107,36 +107,37 @@ pub enum Activity {
         /// The subscription.
         #[serde(rename = "subscriptionId")]
         subscription: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Dead letters are due again.
+    /// Dead letters were redriven.
     Redriven {
         /// The space.
         space: String,
-        /// How many.
+        /// The number of dead letters.
         deliveries: usize,
     },
     /// Dead letters were discarded.
     Discarded {
         /// The space.
         space: String,
-        /// How many.
+        /// The number of dead letters.
         deliveries: usize,
     },
-    /// Stored events are delivered again.
+    /// Stored events were replayed.
     Replayed {
         /// The space.
         space: String,
         /// The id of the replay.
         #[serde(rename = "replayId")]
         replay: String,
-        /// How many events.
+        /// The number of events.
         events: usize,
-        /// How many deliveries of them.
+        /// The number of their deliveries.
         deliveries: usize,
     },
-    /// After a run of failures a function gets one attempt per second only, until one succeeds.
+    /// A function keeps failing, so the gateway pauses its deliveries except for one attempt per second until one
+    /// succeeds.
     CircuitOpened {
         /// The space.
         space: String,
@@ -144,7 +145,7 @@ pub enum Activity {
         #[serde(rename = "functionId")]
         function: String,
     },
-    /// A function works again.
+    /// A function works again, so its deliveries continue.
     CircuitClosed {
         /// The space.
         space: String,
@@ -161,21 +162,21 @@ pub enum Activity {
         /// The subscribed function.
         #[serde(rename = "functionId")]
         function: String,
-        /// The number of the attempt, from 1; 0 when none was made.
+        /// The number of the attempt, from 1; 0 if there was no attempt.
         attempt: u32,
         /// How long the attempt took.
         #[serde(rename = "durationMs", with = "super::millis")]
         duration: Duration,
-        /// The result. Its members stand beside the others.
+        /// The result, flattened into this object.
         #[serde(flatten)]
         outcome: DeliveryOutcome,
     },
-    /// Something that this version of the SDK does not know.
+    /// An activity that this version of the SDK does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// The result of an attempt to deliver.
+/// The result of a delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum DeliveryOutcome {
@@ -190,19 +191,19 @@ pub enum DeliveryOutcome {
         #[serde(rename = "retryAfterMs", with = "super::millis")]
         after: Duration,
     },
-    /// The delivery is a dead letter now.
+    /// The delivery became a dead letter.
     Dead {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The delivery reached its maximum age.
     Expired {
-        /// How.
+        /// The reason.
         reason: String,
     },
 }
 
-/// A value as a string that contains its JSON.
+/// Serializes a value as a string that contains its JSON.
 mod json_text {
     use serde::de::Error as _;
     use serde::ser::Error as _;

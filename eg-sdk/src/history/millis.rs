@@ -1,10 +1,10 @@
-//! Durations as whole milliseconds, the form in which they travel: for `#[serde(with = "…")]`.
+//! Serializes durations as whole milliseconds, for `#[serde(with = "…")]`. Times are in `moment`.
 
 use std::time::Duration;
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-/// Writes `duration`, cut to whole milliseconds.
+/// Writes `duration` as whole milliseconds, rounded down.
 pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
@@ -14,7 +14,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     u64::deserialize(deserializer).map(Duration::from_millis)
 }
 
-/// The same for members that may be absent.
+/// The same for optional members.
 pub(super) mod option {
     use super::{Deserializer, Duration, Serializer};
     use serde::Deserialize as _;

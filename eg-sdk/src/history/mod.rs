@@ -1,5 +1,5 @@
-//! The types of the gateway's history API, exactly as they travel: events, deliveries, dead letters, replays,
-//! accounting and the live feed. The gateway writes them; the calls are methods of [`EventGateway`](crate::EventGateway)
+//! The types of the gateway's history API in their wire format: events, deliveries, dead letters, replays, accounting
+//! and the live feed. The gateway produces them; the calls are methods of [`EventGateway`](crate::EventGateway)
 //! (feature `history`).
 //!
 //! | request | answer |

@@ -1,4 +1,5 @@
-//! Times as they travel: RFC 3339, for `#[serde(with = "…")]`. Requests may also have milliseconds.
+//! Serializes times in RFC 3339, for `#[serde(with = "…")]`. Requests may also contain milliseconds. Durations are in
+//! `millis`.
 
 use serde::de::Error as _;
 use serde::ser::Error as _;
@@ -11,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 #[error("`{0}` is not a time: write one such as 2026-01-31T12:00:00Z, or milliseconds since 1970")]
 pub struct NoTime(String);
 
-/// Reads a time: RFC 3339, or milliseconds since the Unix epoch.
+/// Parses a time: RFC 3339, or milliseconds since the Unix epoch.
 ///
 /// # Errors
 /// [`NoTime`] when it is neither.
@@ -32,7 +33,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse_time(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// The same for members that may be absent.
+/// The same for optional members.
 pub(super) mod option {
     use super::{Deserializer, OffsetDateTime, Serializer, parse_time};
     use serde::Deserialize as _;

@@ -1,9 +1,9 @@
-//! Replays: stored events that are delivered again.
+//! Replays: requests to deliver stored events again, and their results. The gateway carries them out.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// Which events to deliver again, and to whom. At least `event_id` or `from` is required.
+/// Which events to deliver again, and to which subscription. At least `event_id` or `from` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplayRequest {
@@ -22,19 +22,19 @@ pub struct ReplayRequest {
     /// Events accepted before this time.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
     pub to: Option<OffsetDateTime>,
-    /// To this subscription only. Absent: to all that match the events today.
+    /// The only subscription to deliver to. Absent: all subscriptions that match the events now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<String>,
 }
 
-/// A replay. Its deliveries are on disk.
+/// A replay whose deliveries are stored on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
-    /// Identifies it: functions see it as the extension `replay` of the event.
+    /// The id of the replay. Functions receive it as the extension `replay` of the event.
     pub replay_id: String,
-    /// How many events matched.
+    /// The number of events that matched.
     pub events: usize,
-    /// How many deliveries of them there are.
+    /// The number of their deliveries.
     pub deliveries: usize,
 }

@@ -1,5 +1,5 @@
-//! Makes one service of records: its name, its functions in the order of their source code, and their ids. Decides only;
-//! `record` and `section` read.
+//! Combines records into one service: determines its name, its functions in the order of their source code, and their
+//! ids. `record` and `section` read the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{Contradiction, Event, Function, Manifest};
 /// The dialect of JSON Schema that `eg-runtime` writes.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// The service that `records` describe, in whatever order they come. `None`: no function.
+/// Returns the service that `records` describe, in any order. Returns `None` if there is no function.
 pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contradiction> {
     let (mut functions, mut services) = (Vec::new(), Vec::new());
     for record in records {
@@ -24,7 +24,7 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
         None => (first.package.clone(), first.version.clone()),
     };
     check_name(&service, "service")?;
-    // Linkers keep no order that anyone may rely on.
+    // Linkers guarantee no order.
     functions.sort_by_cached_key(|record| (position(&record.function.source), record.function.name.clone()));
     check_names(&functions)?;
     let mut events = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
     Ok(Some(Manifest { service, version, functions: described, events }))
 }
 
-/// Adds what a function knows of an event. Functions that know the same share one entry.
+/// Adds a function's view of an event. Functions with the same schema share one entry.
 fn add(events: &mut Vec<Event>, record: EventRecord, function: &str) {
     let EventRecord { ty, direction, mut schema } = record;
     if let Some(members) = schema.as_object_mut() {
@@ -58,7 +58,7 @@ fn add(events: &mut Vec<Event>, record: EventRecord, function: &str) {
     }
 }
 
-/// The record that names the service; `None` if its one package does.
+/// Returns the record that names the service; `None` if the name of its only package applies.
 fn name<'a>(
     functions: &[FunctionRecord],
     services: &'a [ServiceRecord],
@@ -92,7 +92,7 @@ fn check_names(functions: &[FunctionRecord]) -> Result<(), Contradiction> {
     Ok(())
 }
 
-/// Ids name functions at the gateway, and log files.
+/// Checks that a name can be part of a function id: ids name functions at the gateway, and log files.
 fn check_name(name: &str, place: &str) -> Result<(), Contradiction> {
     if eg_grammar::is_function_name(name) {
         Ok(())
@@ -101,7 +101,7 @@ fn check_name(name: &str, place: &str) -> Result<(), Contradiction> {
     }
 }
 
-/// The file, then the line as a number: line 9 comes before line 10.
+/// Splits a source into file and line. The line is a number, so that line 9 comes before line 10.
 fn position(source: &str) -> (String, u32) {
     let (file, line) = source.rsplit_once(':').unwrap_or((source, ""));
     (file.to_owned(), line.parse().unwrap_or(0))

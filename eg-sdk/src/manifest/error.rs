@@ -1,9 +1,9 @@
-//! Why a program's manifest cannot be read, or its records do not describe one service, and what the developer can do
-//! about it.
+//! The errors of reading a manifest: the program cannot be read, or its records do not describe one service. Each has
+//! a hint for the developer where there is one.
 
 use std::path::PathBuf;
 
-/// Why a binary gave no manifest.
+/// Why the manifest of a binary cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -12,15 +12,15 @@ pub enum ManifestError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file is no program of a kind that we can read.
+    /// The file is not an ELF or Mach-O program.
     #[error("{} is not an ELF or Mach-O program", path.display())]
     NotAProgram {
         /// The file.
         path: PathBuf,
-        /// What stands against it.
+        /// The cause.
         source: object::read::Error,
     },
     /// No annotated function is linked into the program.
@@ -29,34 +29,34 @@ pub enum ManifestError {
         /// The program.
         path: PathBuf,
     },
-    /// A record is not what `eg-runtime` writes.
+    /// A record is invalid.
     #[error("{} has a manifest record that cannot be read: {record}", path.display())]
     BadRecord {
         /// The program.
         path: PathBuf,
         /// The record, shortened.
         record: String,
-        /// Where it goes wrong.
+        /// The cause.
         source: serde_json::Error,
     },
-    /// The records do not make one service.
+    /// The records do not describe one service.
     #[error("{}: {reason}", path.display())]
     Invalid {
         /// The program.
         path: PathBuf,
-        /// What contradicts what.
+        /// The contradiction.
         reason: Contradiction,
     },
 }
 
-/// Why records do not make one service.
+/// Why records do not describe one service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Contradiction {
-    /// Functions of several packages and no name for the whole.
+    /// The functions come from several packages, and nothing names the service.
     #[error("its functions come from several packages: {}", packages.join(", "))]
     SeveralPackages {
-        /// Their names.
+        /// The names of the packages.
         packages: Vec<String>,
     },
     /// `eg_runtime::service!` was used more than once.
@@ -65,12 +65,12 @@ pub enum Contradiction {
         /// The names.
         names: Vec<String>,
     },
-    /// Two functions with one name.
+    /// Two functions have the same name.
     #[error("two functions are named `{name}`: {} and {}", sources[0], sources[1])]
     SameName {
         /// The name.
         name: String,
-        /// Where both are.
+        /// The sources of both.
         sources: [String; 2],
     },
     /// A name that cannot be part of a function id.
@@ -84,7 +84,7 @@ pub enum Contradiction {
 }
 
 impl ManifestError {
-    /// What the developer can do about it, if there is something.
+    /// Returns what the developer can do, if there is a hint.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -1,8 +1,9 @@
-//! The manifest of a service: what its binary says about its functions, without being run. These types are the format,
-//! for the writer in `eg-runtime`, for `eg.toml` and for every reader; [`Manifest::read`] reads it from a program.
+//! The manifest of a service: the description of its functions inside its binary. These types define the format for
+//! `eg-runtime`, which writes it, for `eg.toml` and for all readers. [`Manifest::read`] reads it from a program
+//! without running it.
 //!
-//! `eg-runtime` puts one JSON record for each function into a link section of the program. `cargo eg manifest` prints them
-//! as one [`Manifest`]:
+//! `eg-runtime` writes one JSON record for each function into a link section of the program. `cargo eg manifest`
+//! prints them as one [`Manifest`]:
 //!
 //! ```
 //! use eg_sdk::manifest::{Manifest, Trigger};
@@ -39,18 +40,19 @@ use crate::config::SubscriptionType;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The service's name: its package's, unless `eg_runtime::service!` names it.
+    /// The service's name: the name of its package, unless `eg_runtime::service!` sets another.
     pub service: String,
     /// The package's version.
     pub version: String,
     /// The functions; at least one.
     pub functions: Vec<Function>,
-    /// The events that the functions emit and receive, as far as their types describe them, ordered by type.
+    /// The events that the functions emit and receive, ordered by type. Events without a schema are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
 }
 
-/// An event type as some functions of a service know it. If functions disagree, there are several of one type.
+/// An event type with its schema and the functions that use it. If functions disagree about the schema, there are
+/// several entries for one type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -74,58 +76,58 @@ pub struct Event {
 pub struct Function {
     /// Its name in the service, which is also its `_HANDLER`.
     pub name: String,
-    /// Its name everywhere else: `<service>-<name>`.
+    /// Its id: `<service>-<name>`.
     pub id: String,
     /// The first paragraph of its documentation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
     /// `file:line` of its definition.
     pub source: String,
-    /// What calls it.
+    /// Its triggers.
     pub triggers: Vec<Trigger>,
     /// The event types that it may emit.
     #[serde(default)]
     pub emits: Vec<String>,
-    /// The sources of the emitted event types that have a source of their own, instead of `/services/<service>`.
+    /// The sources of the emitted event types that set their own source instead of `/services/<service>`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
-    /// How many seconds one call may take.
+    /// The time limit of one call, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
-    /// How many megabytes of memory it asks for.
+    /// The memory that it requires, in megabytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u32>,
-    /// Where it runs already, for a function that `eg.toml` declares with a `url`.
+    /// The URL of a function that runs elsewhere, declared in `eg.toml` with `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Keys of newer versions: kept to be printed again, never to be read.
+    /// Keys of newer versions. They are kept only to be printed again.
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
-/// What calls a function. Each kind has a key of its own.
+/// A trigger of a function. Each kind has its own key.
 #[allow(clippy::large_enum_variant, reason = "most triggers are of the large kind")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Trigger {
-    /// The gateway, with events or HTTP requests.
+    /// A subscription at the gateway, to events or HTTP requests.
     Event(EventTrigger),
-    /// The clock.
+    /// A schedule.
     Schedule {
-        /// When it is called.
+        /// The rate or cron expression.
         #[serde(with = "text")]
         schedule: Schedule,
     },
-    /// A queue, with batches of messages.
+    /// A queue, whose messages come in batches.
     #[serde(rename_all = "camelCase")]
     Queue {
         /// The queue's name.
         queue: String,
-        /// The most messages in one batch.
+        /// The maximum number of messages in a batch.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         batch_size: Option<u32>,
-        /// How many seconds a batch waits for more messages.
+        /// How long a batch is collected, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         window: Option<u32>,
     },
@@ -136,7 +138,7 @@ pub enum Trigger {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EventTrigger {
-    /// The type of the events, or [`HTTP_REQUEST`].
+    /// The event type, or [`HTTP_REQUEST`].
     pub event_type: String,
     /// Whether the emitter waits for the answer.
     pub mode: SubscriptionType,
@@ -144,71 +146,71 @@ pub struct EventTrigger {
     pub method: String,
     /// The path of the route in the gateway's spelling (`:id`, `*rest`).
     pub path: String,
-    /// Which pages may call the route from a browser.
+    /// Which web pages may call the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
     /// When failed deliveries are retried. Absent: the gateway's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Keys of newer versions: kept to be printed again, never to be read.
+    /// Keys of newer versions. They are kept only to be printed again.
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
-/// `true` for the gateway's defaults, or the rules that differ from them.
+/// The CORS setting of a route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Cors {
-    /// The gateway's defaults, or no CORS at all.
+    /// `true` for the gateway's defaults, `false` for no CORS.
     Enabled(bool),
-    /// Rules. An empty list stands for the gateway's default.
+    /// Individual rules. An empty list means the gateway's default.
     Rules {
-        /// Origins, `*` for all.
+        /// The allowed origins; `*` for all.
         #[serde(default)]
         origins: Vec<String>,
-        /// HTTP methods.
+        /// The allowed HTTP methods.
         #[serde(default)]
         methods: Vec<String>,
-        /// Request headers.
+        /// The allowed request headers.
         #[serde(default)]
         headers: Vec<String>,
-        /// Whether browsers may send cookies.
+        /// Whether requests may include cookies.
         #[serde(default)]
         credentials: bool,
     },
 }
 
-/// Limits of the attempts to deliver an event. An absent limit is the gateway's default.
+/// Limits of delivery attempts. Absent limits default to the gateway's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Retry {
-    /// The number of attempts, the first one included.
+    /// The maximum number of attempts, including the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// How many seconds after its acceptance an event expires if it is not delivered.
+    /// The time after acceptance at which an unfinished delivery expires, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u32>,
-    /// The longest pause after the first failure, in seconds.
+    /// The maximum backoff after the first failure, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_backoff: Option<u32>,
-    /// The longest pause after any failure, in seconds.
+    /// The upper bound of the backoff, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_backoff: Option<u32>,
 }
 
 impl Manifest {
-    /// A service with these functions.
+    /// Creates a service with these functions.
     #[must_use]
     pub fn new(service: impl Into<String>, version: impl Into<String>, functions: Vec<Function>) -> Self {
         Self { service: service.into(), version: version.into(), functions, events: Vec::new() }
     }
 
-    /// Reads the manifest of the program at `path` without running it. The program may be stripped, and compiled for
-    /// another machine.
+    /// Reads the manifest of the program at `path` without running it. The program may be stripped or built for
+    /// another platform.
     ///
     /// # Errors
-    /// If the file is no program, has no functions, or has records that cannot be read or contradict each other.
+    /// If the file is not a program, has no functions, or has records that are invalid or contradict each other.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let section = section::read(path)?.unwrap_or_default();
         let records = record::records(&section).map_err(|(record, source)| ManifestError::BadRecord {
@@ -223,14 +225,14 @@ impl Manifest {
         }
     }
 
-    /// The JSON Schemas that the service has for the payload of an event type: several if its functions disagree.
+    /// Returns the service's JSON Schemas for the payload of an event type: several if its functions disagree.
     pub fn schemas_of<'a>(&'a self, event_type: &'a str) -> impl Iterator<Item = &'a Value> {
         self.events.iter().filter(move |event| event.ty == event_type).map(|event| &event.schema)
     }
 }
 
 impl Function {
-    /// A function of `service` that nothing calls yet, defined at `source` (`file:line`).
+    /// Creates a function of `service` without triggers, defined at `source` (`file:line`).
     #[must_use]
     pub fn new(service: &str, name: impl Into<String>, source: impl Into<String>) -> Self {
         let name = name.into();
@@ -249,7 +251,7 @@ impl Function {
         }
     }
 
-    /// Its subscriptions at the gateway.
+    /// Returns the function's subscriptions at the gateway.
     pub fn events(&self) -> impl Iterator<Item = &EventTrigger> {
         self.triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Event(event) => Some(event),
@@ -259,7 +261,7 @@ impl Function {
 }
 
 impl EventTrigger {
-    /// A subscription without CORS, with the gateway's retry policy.
+    /// Creates a subscription without CORS and with the gateway's retry settings.
     #[must_use]
     pub fn new(
         event_type: impl Into<String>,
@@ -278,7 +280,7 @@ impl EventTrigger {
         }
     }
 
-    /// Whether it is a plain HTTP route.
+    /// Returns whether the subscription is a plain HTTP route.
     #[must_use]
     pub fn is_http(&self) -> bool {
         self.event_type == HTTP_REQUEST

@@ -1,14 +1,15 @@
-//! Reads the records of a link section: JSON, one record a line, with padding between them. `assemble` puts them together.
+//! Parses the records of a link section: JSON, one record per line, with padding in between. `assemble` combines
+//! them.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Function;
 
-/// How much of a broken record a message quotes, in characters.
+/// The maximum length of a quoted invalid record in a message, in characters.
 const QUOTED: usize = 80;
 
-/// One line of the section.
+/// A record: one line of the section.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "one per function, and gone once the manifest is assembled")]
 pub(super) enum Record {
@@ -16,7 +17,7 @@ pub(super) enum Record {
     Service(ServiceRecord),
 }
 
-/// What one annotated function says: the function, whose id follows from its service, and what it knows besides.
+/// The record of one annotated function: the function without its id, and the events that it uses.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct FunctionRecord {
     pub(super) package: String,
@@ -27,7 +28,7 @@ pub(super) struct FunctionRecord {
     pub(super) function: Function,
 }
 
-/// What a function knows of an event.
+/// A function's view of an event.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct EventRecord {
     #[serde(rename = "type")]
@@ -36,7 +37,7 @@ pub(super) struct EventRecord {
     pub(super) schema: Value,
 }
 
-/// Whether an event comes or goes.
+/// Whether an event is received or emitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Direction {
@@ -44,15 +45,15 @@ pub(super) enum Direction {
     Received,
 }
 
-/// What `eg_runtime::service!` says.
+/// The record of `eg_runtime::service!`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct ServiceRecord {
     pub(super) service: String,
     pub(super) version: String,
 }
 
-/// The records of a section. Linkers pad between them with NUL bytes. An error comes with the start of
-/// the record that it is about.
+/// Returns the records of a section. Linkers pad between them with NUL bytes. An error contains the start of the
+/// invalid record.
 pub(super) fn records(section: &[u8]) -> Result<Vec<Record>, (String, serde_json::Error)> {
     section
         .split(|&byte| byte == b'\n' || byte == 0)
@@ -66,7 +67,7 @@ fn record(line: &[u8]) -> Result<Record, serde_json::Error> {
     if members.contains_key("service") {
         return serde_json::from_value(members.into()).map(Record::Service);
     }
-    // A record cannot know the name of its service: `assemble` makes the id.
+    // A record does not contain the name of its service, so `assemble` sets the id.
     members.insert("id".to_owned(), Value::String(String::new()));
     serde_json::from_value(members.into()).map(Record::Function)
 }

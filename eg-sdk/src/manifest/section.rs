@@ -1,5 +1,5 @@
-//! Finds the manifest's link section in a program. Reads only the parts of the file that it needs, and
-//! never runs it.
+//! Finds the manifest's link section in a program. It reads only the necessary parts of the file; parsing the section
+//! is left to `record`.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::ManifestError;
 /// The section in ELF files, and the one in the `__DATA` segment of Mach-O files.
 const NAMES: [&str; 2] = [".eg_manifest", "__eg_manifest"];
 
-/// The bytes of the section, `None` when the program has none.
+/// Returns the bytes of the section; `None` if the program has none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, ManifestError> {
     let unreadable = |source| ManifestError::Unreadable { path: path.to_owned(), source };
     let not_a_program = |source| ManifestError::NotAProgram { path: path.to_owned(), source };

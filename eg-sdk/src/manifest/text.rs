@@ -1,4 +1,4 @@
-//! Values that travel as text: written as they display, read as they parse.
+//! Serializes values as text, through `Display` and `FromStr`.
 
 use std::fmt::Display;
 use std::str::FromStr;
