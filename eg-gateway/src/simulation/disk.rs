@@ -1,4 +1,4 @@
-//! A real database on a disk that fails and loses power. What a crash leaves behind is what was synced, and any part of
+//! Simulates a disk that fails and loses power, below a real database. A crash leaves what was synced and any part of
 //! what was being written.
 
 use std::collections::BTreeSet;
@@ -13,30 +13,30 @@ use tempfile::TempDir;
 use super::machine::Machine;
 use crate::store::Idle;
 
-/// How a commit goes.
+/// The ways in which a commit fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The disk reports an error; the process goes on.
+    /// The disk reports an error; the process continues.
     Failed,
     /// Power fails before anything is written.
     Before,
-    /// Power fails in the middle: a part of the last writes is there, or some of it is garbage.
+    /// Power fails in the middle: the last writes are incomplete, or some of their bytes are garbage.
     Torn,
-    /// Power fails after the commit, before anybody hears of it.
+    /// Power fails after the commit, before anyone is notified.
     After,
 }
 
-/// How often the disk looks for its chance to fail, in steps of SQLite's virtual machine.
+/// Steps of SQLite's virtual machine between two chances for the disk to fail.
 const STEPS_PER_CHANCE: i32 = 1000;
 
 /// The disk as SQLite's hooks see it.
 #[derive(Debug, Default)]
 struct Hooks {
-    /// Switched off when a history comes to its end.
+    /// Whether faults happen; switched off at the end of a history.
     faulty: bool,
-    /// How the last commit went.
+    /// How the last commit failed, if it did.
     fault: Option<Fault>,
-    /// The deliveries that were changed since somebody asked.
+    /// The deliveries that changed since the last query.
     changed: BTreeSet<i64>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn new(machine: &Arc<Machine>) -> Self {
-        // In memory where possible: what matters is the order of writes, which the faults play with.
+        // In memory if possible: only the order of the writes matters, which the faults use.
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         Self { dir: dir.unwrap(), generation: 0, machine: Arc::clone(machine), hooks: Arc::default() }
@@ -59,14 +59,14 @@ impl Disk {
         self.dir.path().join(self.generation.to_string())
     }
 
-    /// Opens the store as the gateway does, but for the thread that writes.
+    /// Opens the store as the gateway does, but without the writer thread.
     pub(super) fn open(&self, now: i64) -> Idle {
         let mut idle = crate::store::Store::open_idle(&self.path(), now).unwrap();
         let connection = &mut idle.connection;
-        // Checkpoints happen when the history says so: between commits, as with one writer they do.
+        // The history determines the checkpoints. They happen between commits, as they do with a single writer.
         connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         let (hooks, machine) = (Arc::clone(&self.hooks), Arc::clone(&self.machine));
-        // Takes the transaction back, and reports an error, where it returns `true`.
+        // If this hook returns `true`, SQLite rolls the transaction back and reports an error.
         let commit = move || {
             let mut hooks = hooks.lock().unwrap();
             hooks.fault = if hooks.faulty { machine.choose(|rng| fault(rng.u32(..1000))) } else { None };
@@ -74,7 +74,7 @@ impl Disk {
         };
         connection.commit_hook(Some(commit)).unwrap();
         let (hooks, machine) = (Arc::clone(&self.hooks), Arc::clone(&self.machine));
-        // Ends a statement, and mostly its transaction with it, as a full disk does.
+        // Ends a statement, and usually its transaction too, as a full disk does.
         let interrupt = move || hooks.lock().unwrap().faulty && machine.choose(|rng| rng.u32(..100) == 0);
         connection.progress_handler(STEPS_PER_CHANCE, Some(interrupt)).unwrap();
         let hooks = Arc::clone(&self.hooks);
@@ -87,10 +87,10 @@ impl Disk {
         idle
     }
 
-    /// Opens the database beside the store, to look at what is on record.
+    /// Opens a second connection to the database, to read what is recorded.
     pub(super) fn look(&self) -> Connection {
         let connection = Connection::open(self.path().join("event-gateway.db")).unwrap();
-        // As the store has it: statements are compiled once.
+        // As in the store, statements are compiled once.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
         connection
     }
@@ -99,18 +99,18 @@ impl Disk {
         self.hooks.lock().unwrap().faulty = faulty;
     }
 
-    /// How the last commit went, if it did not go well.
+    /// Returns how the last commit failed, if it did.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.hooks.lock().unwrap().fault.take()
     }
 
-    /// The deliveries that were changed since the last call.
+    /// Returns the deliveries that changed since the last call.
     pub(super) fn changed(&self) -> BTreeSet<i64> {
         std::mem::take(&mut self.hooks.lock().unwrap().changed)
     }
 
-    /// Ends the process without closing anything: the next one finds a copy of the files as they are. Of what was
-    /// written behind `synced`, a part may be missing or spoiled.
+    /// Ends the process without closing anything: the next one finds a copy of the files as they are. Data written
+    /// after `synced` may be partly missing or corrupt.
     pub(super) fn crash(&mut self, synced: Option<u64>) {
         let from = self.path();
         self.generation += 1;
@@ -131,12 +131,12 @@ impl Disk {
         self.path().join("event-gateway.db-wal")
     }
 
-    /// How long the write-ahead log is.
+    /// Returns the length of the write-ahead log.
     pub(super) fn log_len(&self) -> u64 {
         fs::metadata(self.log()).map_or(0, |metadata| metadata.len())
     }
 
-    /// Cuts or spoils what was written after the last sync.
+    /// Truncates or corrupts what was written after the last sync.
     fn tear(&self, synced: u64) {
         let written = self.log_len();
         if written <= synced {
@@ -153,7 +153,7 @@ impl Disk {
     }
 }
 
-/// How a commit goes by chance, from 0 to 999.
+/// Returns the fault of a commit for a random number from 0 to 999.
 fn fault(chance: u32) -> Option<Fault> {
     match chance {
         0..20 => Some(Fault::Failed),

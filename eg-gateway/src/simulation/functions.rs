@@ -1,4 +1,5 @@
-//! The functions of a history: how long they take, what they answer, and when they are down.
+//! Simulates the functions of a history: how long they take, what they answer, and when they are down. `machine`
+//! makes the random choices.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ impl Caller for Functions {
         let world = &self.0;
         let id = function.function_id.as_str();
         let Some(call) = world.called(id, &event) else {
-            // The history is over: there is a finding.
+            // The history is over, because there is a finding.
             return std::future::pending().await;
         };
         let healthy = world.is_healthy();

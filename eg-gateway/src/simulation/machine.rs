@@ -1,4 +1,4 @@
-//! The machine of a history: one source of randomness and a wall clock that somebody sets now and then. Pauses pass on
+//! Simulates the machine of a history: one source of randomness and a wall clock that is set now and then. Pauses use
 //! tokio's paused clock, so a history of minutes takes milliseconds.
 
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ pub(super) struct Machine {
 }
 
 struct Wall {
-    /// What the clock showed when the process started, corrected by all jumps since.
+    /// The time of the wall clock when the process started, corrected by all jumps since.
     base: Millis,
     started: Option<Instant>,
-    /// The latest time that it ever showed.
+    /// Returns the latest time that the wall clock ever showed.
     latest: Millis,
 }
 
@@ -38,19 +38,19 @@ impl Machine {
         choice(&mut self.rng.lock().unwrap())
     }
 
-    /// A process starts, with a steady clock of its own.
+    /// Starts a process, with its own steady clock.
     pub(super) fn process_starts(&self) {
         self.wall.lock().unwrap().started = Some(Instant::now());
     }
 
-    /// The process has ended; the wall clock goes on from here.
+    /// Ends the process; the wall clock continues from here.
     pub(super) fn process_ended(&self) {
         let mut wall = self.wall.lock().unwrap();
         wall.base = wall.now();
         wall.started = None;
     }
 
-    /// The wall clock.
+    /// Returns the time of the wall clock.
     pub(super) fn now(&self) -> Millis {
         let mut wall = self.wall.lock().unwrap();
         let now = wall.now();
@@ -58,13 +58,13 @@ impl Machine {
         now
     }
 
-    /// The latest time that the wall clock ever showed.
+    /// Returns the latest time that the wall clock ever showed.
     pub(super) fn latest(&self) -> Millis {
         self.now();
         self.wall.lock().unwrap().latest
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     pub(super) fn jump(&self, by: Millis) {
         self.now();
         self.wall.lock().unwrap().base += by;

@@ -1,6 +1,6 @@
 //! Runs the gateway's own engine, attempts, reception, retention, configuration and store through thousands of random
-//! histories, each determined by its seed: a wall clock that jumps, functions that fail, a disk that fails, crashes at
-//! any commit. `oracle` knows only what the gateway promises.
+//! histories. A seed determines each: a wall clock that jumps, functions and a disk that fail, crashes at any commit.
+//! `oracle` checks the promises of the gateway.
 //!
 //! Many more seeds than in the usual test run:
 //! `EG_SIMULATION_SEEDS=10000 cargo test -p eg-gateway --lib simulation -- --nocapture`.
@@ -20,34 +20,34 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use process::End;
 use world::World;
 
-/// Mistakes that a gateway could make. Each of them has to be found, or the simulation proves nothing.
+/// Bugs that a gateway could have. The simulation must find each of them, or it proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bug {
     None,
-    /// The emitter hears 202 before the event is on disk.
+    /// The emitter gets its 202 before the event is on disk.
     AckBeforeFsync,
-    /// Callers hear of a failed commit that it succeeded.
+    /// A failed commit is reported to the callers as a success.
     AckOfFailedCommit,
-    /// The function is called, and the attempt is not on disk.
+    /// The function is called, but the attempt is not on disk.
     AttemptNotPersisted,
-    /// The last attempt of a delivery that is given up gets no outcome.
+    /// The last attempt of a given-up delivery gets no outcome.
     OutcomeNotRecorded,
-    /// Nobody records that a delivery is given up.
+    /// A given-up delivery is not recorded as such.
     GivenUpNotRecorded,
     /// The delivery and its dead letter are written in two transactions.
     DeadLetterNotAtomic,
-    /// The events that were seen are forgotten in a crash.
+    /// A crash erases the record of accepted events.
     DedupeInMemory,
     RetryAfterIgnored,
-    /// A retry may be overtaken.
+    /// A later event may overtake a retry.
     OrderIgnored,
-    /// Whatever was in flight at a crash stays so.
+    /// Deliveries in flight at a crash stay in flight.
     NoRecovery,
-    /// Limits of age do not count.
+    /// Age limits are ignored.
     AgeIgnored,
     /// The engine forgets when the next delivery of a function is due.
     DueTimeLost,
-    /// The engine does not claim again after a claim that could not be written.
+    /// The engine does not repeat a claim that could not be written.
     FailedClaimLost,
     BreakerNeverCloses,
     RetentionDoesNotCount,
@@ -55,7 +55,8 @@ enum Bug {
     RetentionDeletesUnfinished,
 }
 
-/// The bugs, and how they are noticed. Of a failed commit that counts as done it depends on whose commit that was.
+/// The bugs and the findings that they cause. For a failed commit that is reported as a success, the finding depends
+/// on the commit.
 const PLANTED: [(Bug, &str); 17] = [
     (Bug::AckBeforeFsync, "acknowledged, and lost"),
     (Bug::AckOfFailedCommit, ""),
@@ -76,7 +77,7 @@ const PLANTED: [(Bug, &str); 17] = [
     (Bug::RetentionDeletesUnfinished, "forgotten too early"),
 ];
 
-/// How one history went.
+/// The result of one history.
 struct Run {
     trace: Vec<String>,
     violation: Option<String>,
@@ -92,7 +93,7 @@ fn number(variable: &str) -> Option<usize> {
     std::env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }
 
-/// Does `work` with each number below `end`, on all processors: histories share nothing.
+/// Runs `work` with each number below `end`, in parallel: histories share nothing.
 fn side_by_side(end: usize, work: impl Fn(usize) + Sync) {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
     let next = AtomicUsize::new(0);

@@ -1,5 +1,5 @@
-//! What a history must come to, judged from the outside: what emitters were answered, what functions saw, and what is on
-//! record after each commit. Knows the promises, and nothing of how they are kept.
+//! Checks a history from the outside: the answers to emitters, the calls of functions, and the database after each
+//! commit. It knows the promises of the gateway but not how they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::decide::policy;
 use crate::decide::retry::RetryPolicy;
 use crate::store::accounting::tallies;
 
-/// An event that somebody emitted.
+/// An event that was emitted.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) id: String,
     pub(super) at: Millis,
     pub(super) key: String,
-    /// What becomes of it for each subscription.
+    /// The expected result for each subscription.
     pub(super) fates: BTreeMap<String, Fate>,
     pub(super) acknowledged: bool,
 }
 
-/// A call that a function got.
+/// A call that a function received.
 #[derive(Debug, Clone)]
 struct Call {
     subscription: String,
@@ -34,21 +34,21 @@ struct Call {
     attempt: u32,
     /// When the attempt began, by the wall clock.
     started: Millis,
-    /// When the function asked for a pause, and for which.
+    /// When the function asked for a pause, and its length.
     asked: Option<(Millis, Duration)>,
     accepted: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Oracle {
-    /// Looks at the database of the process that runs.
+    /// A connection to the database of the running process.
     look: Option<Connection>,
     offers: Vec<Offer>,
     calls: Vec<Call>,
-    /// All deliveries that ever were on record, as they were last. Those that retention deleted have negative numbers of
-    /// their own: theirs are given to others.
+    /// All deliveries that were ever recorded, in their last state. Those that retention deleted have negative
+    /// numbers, because SQLite reuses the original ones.
     deliveries: BTreeMap<i64, Delivery>,
-    /// Only the bug that forgets it in a crash needs it.
+    /// The accepted events, used only by the bug that forgets them in a crash.
     pub(super) seen: BTreeSet<String>,
 }
 
@@ -60,23 +60,23 @@ fn policy_of(subscription: &str) -> RetryPolicy {
 }
 
 impl Oracle {
-    /// The number of the next offer, which the event carries.
+    /// Returns the number of the next offer, which its event carries.
     pub(super) fn next_offer(&self) -> usize {
         self.offers.len()
     }
 
-    /// Somebody emits an event.
+    /// Records an event that is emitted.
     pub(super) fn offered(&mut self, offer: Offer) -> usize {
         self.offers.push(offer);
         self.offers.len() - 1
     }
 
-    /// The emitter got its 202.
+    /// Records that the emitter got its 202.
     pub(super) fn acknowledged(&mut self, offer: usize) {
         self.offers[offer].acknowledged = true;
     }
 
-    /// A function is called with an event. Its attempt is on record by then.
+    /// Records a call of a function, and checks that its attempt is already recorded.
     pub(super) fn called(&mut self, function: &str, event: &[u8]) -> Result<(usize, String), String> {
         let look = self.look.as_ref().expect("a process runs");
         let attempt = "
@@ -97,7 +97,7 @@ impl Oracle {
         Ok((self.calls.len() - 1, format!("{function} gets delivery {delivery}, attempt {attempt}")))
     }
 
-    /// A function answers.
+    /// Records the answer of a function.
     pub(super) fn answered(&mut self, call: usize, at: Millis, outcome: &Result<(), Failure>) {
         let call = &mut self.calls[call];
         call.accepted = outcome.is_ok();
@@ -107,7 +107,7 @@ impl Oracle {
         };
     }
 
-    /// A process has just started. `latest` is the latest time that the clock ever showed.
+    /// Checks the database after a process has started. `latest` is the latest time that the clock ever showed.
     pub(super) fn started(&mut self, look: Connection, latest: Millis) -> Finding {
         self.seen.clear();
         let all = numbers(&look, "SELECT seq FROM deliveries");
@@ -120,7 +120,7 @@ impl Oracle {
         self.committed(&known.chain(all).collect(), latest)
     }
 
-    /// A transaction is on disk that changed these deliveries.
+    /// Checks a transaction that is on disk and changed these deliveries.
     pub(super) fn committed(&mut self, changed: &BTreeSet<i64>, latest: Millis) -> Finding {
         if changed.is_empty() {
             return Ok(());
@@ -131,7 +131,7 @@ impl Oracle {
         finding
     }
 
-    /// Compares what is on record with what was; what retention deletes was accepted before `limit`.
+    /// Compares the new records with the previous ones. Retention may delete only what was accepted before `limit`.
     fn compare(&mut self, look: &Connection, changed: &BTreeSet<i64>, limit: Millis) -> Finding {
         for seq in changed {
             match (Delivery::read(look, *seq), self.deliveries.get_mut(seq)) {
@@ -156,7 +156,7 @@ impl Oracle {
         one_at_a_time(look)
     }
 
-    /// Gives a delivery that retention deleted another number.
+    /// Moves a delivery that retention deleted to another number.
     fn forget(&mut self, seq: i64) {
         let Some(mut delivery) = self.deliveries.remove(&seq) else { return };
         delivery.seq = -1 - i64::try_from(delivery.place).unwrap();
@@ -166,7 +166,7 @@ impl Oracle {
         self.deliveries.insert(delivery.seq, delivery);
     }
 
-    /// Counters and records agree with all that ever was on record.
+    /// Checks that counters and rows agree with all deliveries that were ever recorded.
     fn books_are_right(&self, look: &Connection) -> Finding {
         let books = tallies(look).unwrap().remove("default").unwrap_or_default();
         let count = |states: &[State]| {
@@ -187,7 +187,7 @@ impl Oracle {
         if books.is_balanced() { Ok(()) } else { Err(format!("the books do not balance: {books:?}")) }
     }
 
-    /// A new event repeats none that was accepted before it and is not forgotten.
+    /// Checks that a new event does not repeat an accepted event that is still remembered.
     fn is_no_duplicate(&self, new: &Delivery) -> Finding {
         let Some(offer) = new.offer.filter(|_| new.subscription != NOTICES) else { return Ok(()) };
         let offer = self.offers.get(offer).ok_or_else(|| format!("event {} was never offered", new.event))?;
@@ -204,12 +204,12 @@ impl Oracle {
         }
     }
 
-    /// How many deliveries have not come to an end.
+    /// Returns the number of unfinished deliveries.
     pub(super) fn unfinished(&self) -> usize {
         self.deliveries.values().filter(|delivery| !delivery.state.is_final()).count()
     }
 
-    /// Nothing has been due since `limit` and waits.
+    /// Checks that no delivery has been due since before `limit` and is still waiting.
     pub(super) fn nothing_is_overdue(&self, limit: Millis) -> Finding {
         let look = self.look.as_ref().expect("a process runs");
         let overdue = format!("SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < {limit}");
@@ -219,13 +219,14 @@ impl Oracle {
         }
     }
 
-    /// The dead letters that nobody has discarded.
+    /// Returns the dead letters that have not been discarded.
     pub(super) fn dead_letters(&self) -> Vec<i64> {
         let letters = self.deliveries.values().filter(|delivery| delivery.is_dead_letter());
         letters.map(|delivery| delivery.seq).collect()
     }
 
-    /// These events have reached every function that is to get them, apart from those that wait for their order.
+    /// Checks that these events have reached every function that should get them, except where an ordered delivery
+    /// waits for another one.
     pub(super) fn reached(&self, offers: &[usize]) -> Finding {
         for offer in offers {
             let to_deliver = |(subscription, fate): &(&String, &Fate)| {
@@ -241,7 +242,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// The one delivery of an event to a subscription.
+    /// Returns the only delivery of an event to a subscription.
     fn find(&self, offer: usize, subscription: &str) -> Result<&Delivery, String> {
         let mut found = self
             .deliveries
@@ -256,7 +257,7 @@ impl Oracle {
         }
     }
 
-    /// Everything has come to rest.
+    /// Checks the final state, after all deliveries have ended.
     pub(super) fn judge(&self) -> Finding {
         let look = self.look.as_ref().expect("a process runs");
         let intact: String = look.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -281,7 +282,7 @@ impl Oracle {
             .filter_map(|one| one.offer)
             .collect();
         for (n, offer) in self.offers.iter().enumerate().filter(|(_, offer)| offer.acknowledged) {
-            // For a duplicate, the first one answers.
+            // A duplicate is represented by the first event.
             let first = |other: &&usize| {
                 let other = &self.offers[**other];
                 other.id == offer.id && other.at > offer.at - in_millis(WINDOW)
@@ -306,7 +307,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// One event reports each delivery that was given up, unless a change of the configuration did that.
+    /// Checks that exactly one event reports each given-up delivery, unless a change of the configuration gave it up.
     fn given_up_deliveries_are_reported_once(&self) -> Finding {
         for delivery in self.deliveries.values().filter(|delivery| delivery.subscription != NOTICES) {
             let given_up = matches!(delivery.state, State::Dead | State::Expired);
@@ -340,7 +341,7 @@ impl Oracle {
     }
 }
 
-/// Of the unfinished deliveries that share a key, exactly one is in flight or has a due time.
+/// Checks that of the unfinished deliveries that share a key, exactly one is in flight or has a due time.
 fn one_at_a_time(look: &Connection) -> Finding {
     let query = "SELECT count(*) FROM (
         SELECT 1 FROM deliveries WHERE order_key IS NOT NULL AND state IN ('pending', 'in_flight')
@@ -374,7 +375,7 @@ fn attempts_keep_the_policy(delivery: &Delivery, calls: &[&Call]) -> Finding {
         if age > max_age {
             return Err(format!("delivery {} was attempted at an age of {age} ms", delivery.seq));
         }
-        // What a crash kept from being recorded does not count.
+        // Calls whose outcome was lost in a crash are ignored.
         let recorded = delivery.attempts.iter().any(|one| one.number == call.attempt && one.failed);
         let Some(((at, pause), next)) = call.asked.filter(|_| recorded).zip(calls.get(n + 1)) else {
             continue;

@@ -1,5 +1,5 @@
-//! Mistakes that a gateway could make, planted where the simulation meets it: in the database as triggers, in the engine
-//! between two of its turns, in what it is started with. The gateway's own code stays as it ships.
+//! Plants bugs at the boundaries of the gateway: as triggers in the database, between two turns of the engine, and in
+//! its settings. The gateway's own code stays unchanged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
 use crate::store::deliveries::finish_attempt;
 
-/// A policy as the gateway sees it.
+/// Returns a retry policy as changed by the planted bug, if at all.
 pub(super) fn policy(policy: RetryPolicy, bug: Bug) -> RetryPolicy {
     match bug {
         Bug::AgeIgnored => RetryPolicy { max_age: Duration::from_secs(1_000_000), ..policy },
@@ -27,7 +27,7 @@ pub(super) fn policy(policy: RetryPolicy, bug: Bug) -> RetryPolicy {
     }
 }
 
-/// A subscription as the gateway sees it.
+/// Returns a subscription as changed by the planted bug, if at all.
 pub(super) fn subscription(subscription: Subscription, bug: Bug) -> Subscription {
     match bug {
         Bug::AgeIgnored => Subscription { retry: None, ..subscription },
@@ -35,7 +35,7 @@ pub(super) fn subscription(subscription: Subscription, bug: Bug) -> Subscription
     }
 }
 
-/// What the database does beside what it is asked for.
+/// Returns the trigger that plants the bug in the database, or an empty string.
 pub(super) fn triggers(bug: Bug) -> &'static str {
     match bug {
         Bug::AttemptNotPersisted => {
@@ -82,7 +82,7 @@ pub(super) fn triggers(bug: Bug) -> &'static str {
     }
 }
 
-/// Runs the engine; between its turns, what a bug leaves out of it is undone.
+/// Runs the engine. Between its turns, undoes what the planted bug would omit.
 pub(super) async fn run(
     mut engine: Engine<Functions>,
     delivering: Arc<Delivering<Functions>>,
@@ -105,7 +105,7 @@ pub(super) async fn run(
         let now = world.machine.now();
         match world.bug {
             Bug::DueTimeLost => forget_due(&mut engine, |due| due > now),
-            // Only a claim that failed is put off by exactly that much.
+            // Only a failed claim is postponed by exactly this time.
             Bug::FailedClaimLost => forget_due(&mut engine, |due| due == now + 1000),
             Bug::GivenUpNotRecorded => drop(take_given_up(&mut engine)),
             Bug::BreakerNeverCloses => reopen(&mut engine, &mut opened, now),
@@ -129,7 +129,7 @@ fn take_given_up(engine: &mut Engine<Functions>) -> Vec<Called> {
     engine.ended.extract_if(.., |called| called.finish.next.gives_up()).collect()
 }
 
-/// Keeps breakers open that were open once.
+/// Keeps circuit breakers open after they have opened once.
 fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: i64) {
     for lane in opened.iter() {
         engine.lanes.0.entry(lane.clone()).or_default();
@@ -144,7 +144,7 @@ fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: i64)
     }
 }
 
-/// Moves a delivery to the dead letters in two transactions: out, then in.
+/// Moves a delivery to the dead letters in two transactions: removes it, then inserts it.
 async fn bury_in_two_steps(delivering: Arc<Delivering<Functions>>, called: Called) {
     let delivery = called.finish.delivery;
     let out = move |connection: &Connection| {

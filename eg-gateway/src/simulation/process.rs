@@ -1,5 +1,5 @@
-//! One process of a history: the gateway's own parts, put together as at its start, on a paused clock and one thread. A
-//! task takes the place of the thread that writes.
+//! Runs one process of a history: the gateway's own parts, assembled as at its start, on a paused clock and one
+//! thread. A task replaces the writer thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,31 +31,31 @@ use crate::retention::Retention;
 use crate::spans::Spans;
 use crate::store::{GivenUp, Idle, StoreError};
 
-/// How many events may lead to one another.
+/// Maximum number of hops.
 const MAX_HOPS: u64 = 16;
 
-/// How long deliveries may take to come to an end once everything works.
+/// How long deliveries may take to end once everything works.
 const REST: Duration = Duration::from_secs(20 * 60);
 
 /// How long a due delivery may wait for functions that work and have nothing else to do.
 const PROMPTLY: Duration = Duration::from_secs(3);
 
-/// How long calls may take that began before everything worked.
+/// How long calls may take that started before everything worked.
 const SLOW_CALLS: Duration = Duration::from_secs(25);
 
-/// After how much time a jump of the clock has no consequences any more: the engine has looked at the clock again.
+/// The time after which a jump of the clock has no more effects, because the engine has read the clock again.
 const AFTER_JUMP: Duration = Duration::from_secs(65);
 
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is gone; the next one starts from what is on disk.
+    /// The process crashed; the next one starts from what is on disk.
     Crashed,
-    /// With the history: everything has come to rest, or there is a finding.
+    /// The history is over: all deliveries have ended, or there is a finding.
     Finished,
 }
 
-/// Runs a process to its end.
+/// Runs a process until it ends.
 pub(super) fn run(world: &Arc<World>) -> End {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -81,14 +81,14 @@ pub(super) fn run(world: &Arc<World>) -> End {
     })
 }
 
-/// The gateway, as far as no socket is involved.
+/// The parts of the gateway that need no sockets.
 struct Process {
     world: Arc<World>,
     configuration: Arc<Configuration>,
     reception: Reception,
     stop: CancellationToken,
     tasks: JoinSet<()>,
-    /// When everything is prompt again after jumps of the clock and slow calls.
+    /// When everything is prompt again, after jumps of the clock and slow calls.
     settled: Instant,
 }
 
@@ -129,7 +129,7 @@ impl Process {
         Ok(Self { world: Arc::clone(world), configuration, reception, stop, tasks, settled })
     }
 
-    /// Takes the steps that are left, and lets everything come to rest.
+    /// Takes the remaining steps, and waits until all deliveries have ended.
     async fn live(mut self) -> End {
         let world = Arc::clone(&self.world);
         while world.next_step() {
@@ -156,7 +156,7 @@ impl Process {
                 _ => self.wait(1..1_500).await,
             }
         }
-        // The disk may fail a little longer: nothing new comes to wake the engine.
+        // The disk may fail a little longer, while no new event wakes the engine.
         self.wait(10_000..30_000).await;
         world.heal();
         self.settled = self.settled.max(Instant::now() + SLOW_CALLS);
@@ -175,13 +175,13 @@ impl Process {
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 
-    /// Somebody emits an event, or an old one again.
+    /// Emits a new event or repeats an old one.
     fn emit(&mut self) {
         let id = self.world.machine.choose(|rng| rng.u32(..40)).to_string();
         self.emit_as(id);
     }
 
-    /// Somebody emits an event, and waits for the answer. Returns the number of the offer.
+    /// Emits an event and waits for the answer. Returns the number of the offer.
     fn emit_as(&mut self, id: String) -> Option<usize> {
         let world = Arc::clone(&self.world);
         let (number, key) = world.machine.choose(|rng| (rng.u32(..10), format!("k{}", rng.u32(..2))));
@@ -218,7 +218,7 @@ impl Process {
         Some(offer)
     }
 
-    /// Somebody takes a dead letter off the list.
+    /// Discards a dead letter.
     async fn discard(&self) {
         let letters = self.world.oracle.lock().unwrap().dead_letters();
         let Some(letter) = self.world.machine.choose(|rng| rng.choice(letters)) else { return };
@@ -227,7 +227,7 @@ impl Process {
         self.world.note(format_args!("dead letter {letter} is discarded: {discarded:?}"));
     }
 
-    /// Waits until all deliveries have come to an end.
+    /// Waits until all deliveries have ended.
     async fn rest(&self) {
         let deadline = Instant::now() + REST;
         loop {
@@ -248,7 +248,7 @@ impl Process {
         }
     }
 
-    /// Events come to functions that work, and reach them promptly.
+    /// Emits events to working functions, and checks that they arrive promptly.
     async fn burst(&mut self) {
         let offers: Vec<usize> = (0..20).filter_map(|n| self.emit_as(format!("burst {n}"))).collect();
         tokio::time::sleep(PROMPTLY).await;
@@ -256,13 +256,13 @@ impl Process {
     }
 }
 
-/// Commits what waits, as the writer's thread does, on a disk that fails.
+/// Commits waiting writes, as the writer thread does, on a disk that fails.
 async fn write(world: Arc<World>, idle: Idle) {
     let Idle { store, mut connection, mut queue } = idle;
-    // The handle that the thread does not have either.
+    // The writer thread does not hold this handle either.
     drop(store);
     while let Some(mut group) = queue.next().await {
-        // Others ask for more while the disk works.
+        // Other tasks queue more writes while the disk is busy.
         let pause = world.machine.choose(|rng| rng.u64(..4));
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let synced = world.disk.lock().unwrap().log_len();
@@ -288,7 +288,7 @@ async fn write(world: Arc<World>, idle: Idle) {
     }
 }
 
-/// The process is gone. Nobody gets an answer any more.
+/// Ends the process. No caller gets an answer any more.
 async fn power_fails(world: &World, synced: Option<u64>) {
     world.disk.lock().unwrap().crash(synced);
     world.over.notify_one();

@@ -1,4 +1,4 @@
-//! A delivery as it is on record, and what it may become.
+//! Describes a recorded delivery and its permitted changes. `oracle` compares records with it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -20,15 +20,15 @@ pub(super) enum State {
 pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) failed: bool,
-    /// It has no outcome yet.
+    /// Whether the attempt has no outcome yet.
     open: bool,
 }
 
-/// A delivery as it was last on record.
+/// A delivery as it was last recorded.
 #[derive(Debug, Clone)]
 pub(super) struct Delivery {
     pub(super) seq: i64,
-    /// Its place in the order of acceptance.
+    /// The place of its event in the order of acceptance.
     pub(super) place: usize,
     pub(super) event: i64,
     pub(super) subscription: String,
@@ -37,7 +37,7 @@ pub(super) struct Delivery {
     reason: Option<String>,
     discarded: bool,
     accepted_at: Millis,
-    /// The offer that the event is, or that it reports on.
+    /// The offer that the event is or reports on.
     pub(super) offer: Option<usize>,
     /// The subscription that the event reports on.
     pub(super) about: Option<String>,
@@ -57,14 +57,14 @@ impl State {
         }
     }
 
-    /// Whether it is the end of the delivery.
+    /// Returns whether the delivery has ended in this state.
     pub(super) fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::InFlight)
     }
 }
 
 impl Delivery {
-    /// What is on record under this number.
+    /// Reads the delivery with this number.
     pub(super) fn read(look: &Connection, seq: i64) -> Option<Self> {
         let query = "
             SELECT d.event, d.subscription_id, d.state, d.since, d.reason, d.discarded_at IS NOT NULL, e.accepted_at,
@@ -99,12 +99,12 @@ impl Delivery {
         Some(delivery)
     }
 
-    /// The same, at this place in the order of acceptance.
+    /// Returns the same delivery, at this place in the order of acceptance.
     pub(super) fn at(self, place: usize) -> Self {
         Self { place, ..self }
     }
 
-    /// Whether `other` is the same delivery, and not one that got the number of a forgotten one.
+    /// Returns whether `other` is the same delivery, not a later one that reuses the number of a deleted one.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let key = |one: &Self| (one.subscription.clone(), one.offer, one.about.clone(), one.accepted_at);
         key(self) == key(other)
@@ -114,12 +114,12 @@ impl Delivery {
         self.reason.as_deref().unwrap_or_default()
     }
 
-    /// Whether it waits for somebody to look at it.
+    /// Returns whether it is a dead letter that has not been discarded.
     pub(super) fn is_dead_letter(&self) -> bool {
         self.state == State::Dead && !self.discarded
     }
 
-    /// A delivery that has ended stays as it is, and every attempt that is over has its outcome.
+    /// Checks that an ended delivery stays unchanged, and that every finished attempt has an outcome.
     pub(super) fn may_become(&self, now: &Self) -> Result<(), String> {
         if self.state.is_final() && now.state != self.state {
             return Err(format!("delivery {} was {:?}, and is {:?}", self.seq, self.state, now.state));
@@ -132,7 +132,8 @@ impl Delivery {
         }
     }
 
-    /// Retention may delete it when the event was accepted before `limit` and nobody needs the delivery.
+    /// Checks that retention may delete it: the event was accepted before `limit`, and the delivery is no longer
+    /// needed.
     pub(super) fn may_be_forgotten(&self, limit: Millis) -> Result<(), String> {
         if !self.state.is_final() || self.is_dead_letter() || self.accepted_at >= limit {
             return Err(format!("a delivery was forgotten too early: {self:?}"));

@@ -1,4 +1,5 @@
-//! What outlives the processes of a history: machine, disk, functions and oracle, and how far the history has come.
+//! Holds what outlives the processes of a history: machine, disk, functions, oracle, and the progress of the history.
+//! `process` runs the steps.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -20,16 +21,16 @@ use crate::decide::retry::RetryPolicy;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::store::config;
 
-/// For how long an event is a duplicate.
+/// The dedupe window.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
-/// How long events are kept that are over.
+/// How long finished events are kept.
 pub(super) const KEPT: Duration = Duration::from_secs(80);
 
 /// The subscription to the events about given-up deliveries.
 pub(super) const NOTICES: &str = "notices";
 
-/// How many steps a history has, before it comes to rest.
+/// Number of steps in a history, before its final phase.
 const STEPS: u32 = 120;
 
 pub(super) struct World {
@@ -37,13 +38,13 @@ pub(super) struct World {
     pub(super) machine: Arc<Machine>,
     pub(super) disk: Mutex<Disk>,
     pub(super) oracle: Mutex<Oracle>,
-    /// Functions that do not answer.
+    /// Functions that are down.
     down: Mutex<BTreeSet<String>>,
     healthy: AtomicBool,
     steps: Mutex<u32>,
     trace: Mutex<Vec<String>>,
     violation: Mutex<Option<String>>,
-    /// The process is gone, or there is a finding.
+    /// Notified when the process has crashed or there is a finding.
     pub(super) over: Notify,
 }
 
@@ -57,7 +58,7 @@ pub(super) fn default_policy() -> RetryPolicy {
 }
 
 pub(super) fn subscriptions() -> Vec<Subscription> {
-    // Each has a function of its own, of the same name.
+    // Each subscription has its own function, of the same name.
     let of = |id: &str, ty: &str| Subscription {
         space: DEFAULT_SPACE.to_owned(),
         subscription_id: id.to_owned(),
@@ -119,7 +120,7 @@ impl World {
         self.trace.lock().unwrap().clone()
     }
 
-    /// Whether there is a step left, which it takes.
+    /// Takes a step, and returns whether one was left.
     pub(super) fn next_step(&self) -> bool {
         let mut steps = self.steps.lock().unwrap();
         let left = *steps > 0;
@@ -127,7 +128,7 @@ impl World {
         left
     }
 
-    /// Ends the history when there is a finding.
+    /// Ends the history if there is a finding.
     pub(super) fn check(&self, finding: Result<(), String>) {
         if let Err(finding) = finding {
             self.violation.lock().unwrap().get_or_insert(finding);
@@ -139,12 +140,12 @@ impl World {
         self.violation.lock().unwrap().clone()
     }
 
-    /// Whether functions and disk do their work.
+    /// Returns whether functions and disk work without faults.
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
 
-    /// From now on, functions and disk do their work.
+    /// Makes functions and disk work without faults from now on.
     pub(super) fn heal(&self) {
         self.note("functions and disk work from now on");
         self.down.lock().unwrap().clear();
@@ -152,7 +153,7 @@ impl World {
         self.healthy.store(true, Ordering::Relaxed);
     }
 
-    /// A function goes down, or comes back.
+    /// Stops a function, or starts it again.
     pub(super) fn toggle(&self, function: &str) {
         let mut down = self.down.lock().unwrap();
         if !down.remove(function) {
@@ -166,7 +167,7 @@ impl World {
         self.down.lock().unwrap().contains(function)
     }
 
-    /// A function is called. `None` when that is a finding.
+    /// Records a call of a function. Returns `None` if that is a finding.
     pub(super) fn called(&self, function: &str, event: &[u8]) -> Option<usize> {
         let called = self.oracle.lock().unwrap().called(function, event);
         match called {
@@ -181,7 +182,7 @@ impl World {
         }
     }
 
-    /// A function answers.
+    /// Records the answer of a function.
     pub(super) fn answered(&self, call: usize, outcome: &Result<(), Failure>) {
         self.note(format_args!("call {call}: {outcome:?}"));
         self.oracle.lock().unwrap().answered(call, self.machine.now(), outcome);
