@@ -1,5 +1,5 @@
-//! The body of an error answer of the gateway: a message for people, and a stable code for programs. Which failure has
-//! which code is the gateway's part.
+//! The body of the gateway's error answers: a message for people and a stable code for programs. The gateway decides
+//! which failure has which code.
 
 use std::str::FromStr as _;
 
@@ -17,7 +17,7 @@ pub struct ErrorBody {
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetail {
-    /// What kind of error it is. `None` when the answer has no code, as those of the original gateway, or one that this
+    /// The kind of the error. `None` if the answer has no code, like those of the original gateway, or one that this
     /// version does not know.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub code: Option<ErrorCode>,
@@ -26,7 +26,7 @@ pub struct ErrorDetail {
 }
 
 impl ErrorBody {
-    /// A body with one error.
+    /// Creates a body with one error.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { errors: vec![ErrorDetail { code: Some(code), message: message.into() }] }
@@ -45,33 +45,33 @@ named! {
     pub enum ErrorCode {
         /// The request is malformed: its body, a query parameter or its `Host`.
         InvalidRequest = "invalid_request",
-        /// The request carries no valid event.
+        /// The request does not contain a valid event.
         InvalidEvent = "invalid_event",
         /// The resource breaks a rule.
         InvalidResource = "invalid_resource",
-        /// The resource names another one that does not exist.
+        /// The resource refers to another one that does not exist.
         UnknownReference = "unknown_reference",
         /// The path conflicts with that of another resource.
         PathConflict = "path_conflict",
-        /// The update changes a field that cannot change.
+        /// The update changes an immutable field.
         Immutable = "immutable",
-        /// Another resource needs this one.
+        /// Another resource refers to this one.
         InUse = "in_use",
-        /// This gateway cannot do that.
+        /// This gateway does not support the operation.
         Unsupported = "unsupported",
         /// The request needs an access key.
         KeyMissing = "key_missing",
         /// The access key does not allow the request.
         KeyRefused = "key_refused",
-        /// Only clients on the gateway's own machine may do that.
+        /// Only clients on the gateway's own machine may send the request.
         NotLocal = "not_local",
         /// The authorizer of the event's type refused the event.
         NotAuthorized = "not_authorized",
-        /// There is no such resource.
+        /// The resource does not exist.
         NotFound = "not_found",
-        /// There is no such path.
+        /// The path does not exist.
         UnknownPath = "unknown_path",
-        /// The path does not have this method.
+        /// The path does not support this method.
         MethodNotAllowed = "method_not_allowed",
         /// The body did not arrive in time.
         Timeout = "timeout",
@@ -87,19 +87,19 @@ named! {
         FunctionAccessDenied = "function_access_denied",
         /// The function's answer is not `{statusCode, headers, body}`.
         InvalidReply = "invalid_reply",
-        /// The gateway has a defect.
+        /// The gateway failed because of a bug.
         Internal = "internal",
-        /// Too many writes wait for the store. Try again.
+        /// Too many writes are waiting for the store. Try again later.
         StoreBusy = "store_busy",
         /// The store reached its size limit.
         StoreFull = "store_full",
-        /// The store failed or is closed. Try again.
+        /// The store failed or is closed. Try again later.
         StoreUnavailable = "store_unavailable",
     }
 }
 
 impl ErrorCode {
-    /// The HTTP status of answers with this code.
+    /// Returns the HTTP status of answers with this code.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::schema::Shape;
 use crate::{CloudEvent, Data, DataError, IntoData};
 
-/// A serde type that travels as the payload of one event type.
+/// A serde type that is the payload of one event type.
 ///
 /// Usually derived: `#[derive(Event)] #[event("user.created")]`.
 #[diagnostic::on_unimplemented(

@@ -13,7 +13,7 @@ pub trait EventSet {
     const TYPES: &'static [&'static str];
     /// The source that each type fixes.
     const SOURCES: &'static [Option<&'static str>];
-    /// What the payload of each is as JSON, where that is known.
+    /// The JSON shape of each payload, if it is known.
     const SCHEMAS: &'static [Option<&'static Shape>];
 }
 

@@ -1,4 +1,4 @@
-//! Parses media types and tells how to treat their payloads. Knows no events.
+//! Parses media types and decides how to treat their payloads. Events are left to `structured` and `http`.
 
 /// `type/subtype` without parameters.
 pub(crate) fn essence(media_type: &str) -> &str {

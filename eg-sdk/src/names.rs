@@ -1,5 +1,5 @@
-//! Enums whose variants have a fixed name each, the same in JSON, in a database and on a terminal. Which enums there
-//! are is for the modules that define them.
+//! Defines enums whose variants have fixed names, the same in JSON, in a database and on a terminal. The enums
+//! themselves are in the modules that use them.
 
 /// The text is not the name of any variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ macro_rules! named {
             /// All variants, in the order of their definition.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The name, as it stands in JSON.
+            /// Returns the name, as it is written in JSON.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

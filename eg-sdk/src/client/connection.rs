@@ -106,7 +106,7 @@ impl Connection {
 /// The body of a response that is still arriving, and the connection that it arrives over.
 #[cfg(feature = "history")]
 pub(super) struct Arriving {
-    // Without it the connection ends.
+    // Keeps the connection open.
     _sender: http1::SendRequest<Full<Bytes>>,
     driver: Option<Driver>,
     body: hyper::body::Incoming,
@@ -114,10 +114,11 @@ pub(super) struct Arriving {
 
 #[cfg(feature = "history")]
 impl Connection {
-    /// Sends a request, in origin form and with its `Host`, and returns the response as soon as its head is there.
+    /// Sends a request, which must be in origin form with a `Host`, and returns the response once its head has
+    /// arrived.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no response.
     pub(super) async fn begin(mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Arriving>> {
         let response = {
             let mut response = pin!(self.sender.send_request(request));
@@ -147,7 +148,7 @@ impl futures_util::Stream for Arriving {
         }
         loop {
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                // Trailers say nothing here.
+                // Trailers are ignored.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Poll::Ready(Some(Ok(data)));

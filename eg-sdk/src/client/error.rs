@@ -61,7 +61,7 @@ pub enum Error {
         url: String,
         /// The HTTP status.
         status: u16,
-        /// The kind of the error, if the gateway said it and this version knows it.
+        /// The kind of the error, if the gateway sent one that this version knows.
         code: Option<ErrorCode>,
         /// The gateway's message, or the start of the body.
         message: String,
@@ -150,7 +150,7 @@ impl Error {
         }
     }
 
-    /// The kind of the error that the gateway refused with.
+    /// Returns the kind of the gateway's error.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
         match self {

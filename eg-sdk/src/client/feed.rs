@@ -1,4 +1,5 @@
-//! The live feed of a gateway, followed across broken connections.
+//! Follows the live feed of a gateway and reconnects after broken connections. The types of its entries are in
+//! `history`.
 
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ const ACTION: &str = "follow the live feed";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl EventGateway {
-    /// Follows what happens in the gateway from now on, or from the entry with the id `after` on.
+    /// Returns the live feed of the gateway, from now on or after the entry with the id `after`.
     ///
     /// ```no_run
     /// # use eg_sdk::{EventGateway, FeedEvent};
@@ -38,7 +39,7 @@ impl EventGateway {
     }
 }
 
-/// The live feed of a gateway. It connects when it is read, and after a broken connection it continues where it was.
+/// The live feed of a gateway. It connects when it is read, and continues after a broken connection where it stopped.
 pub struct Feed {
     gateway: EventGateway,
     last_id: Option<String>,
@@ -48,9 +49,9 @@ pub struct Feed {
 /// One step of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeedEvent {
-    /// Something happened.
+    /// An activity of the gateway.
     Entry(FeedEntry),
-    /// Entries are missing here: the gateway restarted, or no longer has them.
+    /// Entries are missing here, because the gateway restarted or no longer keeps them.
     Gap,
 }
 
@@ -60,7 +61,7 @@ impl Feed {
     /// Dropping the future loses nothing.
     ///
     /// # Errors
-    /// When the gateway cannot be reached for longer than the client's retry policy allows, or refuses the request. The
+    /// If the gateway cannot be reached for longer than the client's retry policy allows, or refuses the request. The
     /// next call tries again.
     pub async fn next(&mut self) -> Result<FeedEvent, Error> {
         loop {
@@ -73,7 +74,8 @@ impl Feed {
                         return Ok(event);
                     }
                 }
-                // The connection broke, or the gateway stops. Something in between may end every connection at once.
+                // The connection broke, or the gateway is stopping. A proxy in between may close every connection at
+                // once.
                 Some(Err(_)) | None => {
                     self.open = None;
                     tokio::time::sleep(self.gateway.inner.http.retry.base).await;
@@ -82,7 +84,7 @@ impl Feed {
         }
     }
 
-    /// The id of the last entry: [`EventGateway::feed`] continues after it, in another process too.
+    /// Returns the id of the last entry. [`EventGateway::feed`] can continue after it, even in another process.
     #[must_use]
     pub fn last_id(&self) -> Option<&str> {
         self.last_id.as_deref()

@@ -1,4 +1,4 @@
-//! Calls of the history API: events, replays, dead letters, accounting. The types that travel are in
+//! Calls of the history API: events, replays, dead letters, accounting. Their types are in
 //! [`history`](crate::history).
 
 use std::borrow::Cow;
@@ -17,17 +17,18 @@ use crate::history::{
     Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
 };
 
-/// The longest page that gateways return.
+/// The maximum length of a page.
 const MAX_PAGE: usize = 500;
 
 impl EventGateway {
-    /// The events that the gateway has accepted in the client's space. The original gateway keeps none.
+    /// Returns the client of the events that the gateway has accepted in the client's space. The original gateway
+    /// keeps none.
     #[must_use]
     pub fn history(&self) -> History<'_> {
         History { gateway: self }
     }
 
-    /// The deliveries in the client's space that the gateway gave up. The original gateway keeps none.
+    /// Returns the client of the dead letters in the client's space. The original gateway keeps none.
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters<'_> {
         DeadLetters { gateway: self }
@@ -36,12 +37,12 @@ impl EventGateway {
     /// Counts the deliveries of all spaces by their state.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn accounting(&self) -> Result<Accounting, Error> {
         self.read(self.call(Method::GET, "/v1/accounting", "read the accounting".to_owned())).await
     }
 
-    /// A call about something in the client's space.
+    /// Creates a call for the client's space.
     fn call_in_space(&self, method: Method, path: &str, action: impl Into<String>) -> Call<'_> {
         self.call(method, &format!("/v1/spaces/{}/{path}", self.inner.space), action.into())
     }
@@ -53,7 +54,7 @@ impl EventGateway {
         serde_json::from_slice(&body).map_err(|e| Error::Answer { action, url, reason: e.to_string() })
     }
 
-    /// The same for what may not exist.
+    /// Like [`read`](Self::read); returns `None` if the gateway answers that the resource does not exist.
     async fn find<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, Error> {
         match self.read(call).await {
             Ok(found) => Ok(Some(found)),
@@ -94,10 +95,10 @@ pub struct History<'a> {
 }
 
 impl History<'_> {
-    /// Lists the newest events that match, at most `limit`. Reads as many pages as that takes.
+    /// Lists the newest events that match, at most `limit`. Reads as many pages as necessary.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn events(&self, filter: &EventFilter, limit: usize) -> Result<Vec<AcceptedEvent>, Error> {
         let (mut events, mut before) = (Vec::new(), None);
         while events.len() < limit {
@@ -111,11 +112,11 @@ impl History<'_> {
         Ok(events)
     }
 
-    /// Reads one page of the events that match, the newest first: at most `limit` events, and at most 500. `before` is
-    /// the `next` of the page before.
+    /// Reads one page of the events that match, the newest first: at most `limit` events, and at most 500. `before`
+    /// is the `next` of the previous page.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn page(
         &self,
         filter: &EventFilter,
@@ -131,7 +132,7 @@ impl History<'_> {
     /// Reads the newest event with this id and, if a source is given, from that source; `None` if there is none.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn event(&self, id: &str, source: Option<&str>) -> Result<Option<EventDetail>, Error> {
         let path = format!("events/{}", Url::segment(id));
         let mut call = self.gateway.call_in_space(Method::GET, &path, format!("read event `{id}`"));
@@ -139,18 +140,18 @@ impl History<'_> {
         self.gateway.find(call).await
     }
 
-    /// Delivers stored events again. Once this returns, the deliveries are on disk.
+    /// Replays stored events. When this returns, the gateway has stored the deliveries on disk.
     ///
     /// # Errors
-    /// [`Error::Refused`] with [`ErrorCode::NotFound`] when there is no such subscription, with
-    /// [`ErrorCode::InvalidRequest`] when neither an event nor a time limits the replay.
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] if the subscription does not exist, with
+    /// [`ErrorCode::InvalidRequest`] if the request has neither an event nor a time.
     pub async fn replay(&self, request: &ReplayRequest) -> Result<Replay, Error> {
         let call = self.gateway.call_in_space(Method::POST, "replays", "replay events");
         self.gateway.read(with_body(call, request)).await
     }
 }
 
-/// The deliveries that a gateway gave up.
+/// The dead letters of a gateway.
 ///
 /// ```no_run
 /// use eg_sdk::EventGateway;
@@ -172,10 +173,10 @@ pub struct DeadLetters<'a> {
 
 impl DeadLetters<'_> {
     /// Reads one page, the newest first: at most `limit` dead letters, and at most 500. `before` is the `next` of the
-    /// page before.
+    /// previous page.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn page(&self, loss: Loss, before: Option<i64>, limit: usize) -> Result<DeadLetterPage, Error> {
         let mut call = self.gateway.call_in_space(Method::GET, "dead-letters", "list dead letters");
         let state = ("state", Cow::Borrowed(loss.as_str()));
@@ -184,10 +185,10 @@ impl DeadLetters<'_> {
         self.gateway.read(call).await
     }
 
-    /// Reads one, dead or expired; `None` if there is none, or none any more.
+    /// Reads one dead letter, dead or expired; `None` if it does not exist or was redriven or discarded.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn get(&self, id: i64) -> Result<Option<DeadLetter>, Error> {
         let path = format!("dead-letters/{id}");
         self.gateway
@@ -195,11 +196,11 @@ impl DeadLetters<'_> {
             .await
     }
 
-    /// Delivers one again, with an edited event if one is given.
+    /// Redrives one dead letter, with an edited event if given.
     ///
     /// # Errors
-    /// [`Error::Refused`] with [`ErrorCode::NotFound`] when there is none, with [`ErrorCode::SubscriptionInactive`] when
-    /// its subscription was deleted or is disabled.
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] if it does not exist, with [`ErrorCode::SubscriptionInactive`]
+    /// if its subscription was deleted or is disabled.
     pub async fn redrive(&self, id: i64, edited: Option<&RedriveRequest>) -> Result<Redriven, Error> {
         let path = format!("dead-letters/{id}/redrive");
         let call = self.gateway.call_in_space(Method::POST, &path, format!("redrive dead letter {id}"));
@@ -211,19 +212,19 @@ impl DeadLetters<'_> {
             .await
     }
 
-    /// Delivers all dead letters of the space again, without the expired ones.
+    /// Redrives all dead letters of the space, except expired ones.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn redrive_all(&self) -> Result<Redriven, Error> {
         let action = "redrive all dead letters";
         self.gateway.read(self.gateway.call_in_space(Method::POST, "dead-letters/redrive", action)).await
     }
 
-    /// Takes one off the list. It stays in the history of its event.
+    /// Discards one dead letter. It remains in the history of its event.
     ///
     /// # Errors
-    /// [`Error::Refused`] with [`ErrorCode::NotFound`] when there is none.
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] if it does not exist.
     pub async fn discard(&self, id: i64) -> Result<(), Error> {
         let path = format!("dead-letters/{id}");
         let call = self.gateway.call_in_space(Method::DELETE, &path, format!("discard dead letter {id}"));
@@ -234,17 +235,17 @@ impl DeadLetters<'_> {
         }
     }
 
-    /// Takes all dead letters of the space off the list, without the expired ones.
+    /// Discards all dead letters of the space, except expired ones.
     ///
     /// # Errors
-    /// When the gateway cannot be reached, or refuses the request.
+    /// If the gateway cannot be reached or refuses the request.
     pub async fn discard_all(&self) -> Result<Discarded, Error> {
         let action = "discard all dead letters";
         self.gateway.read(self.gateway.call_in_space(Method::DELETE, "dead-letters", action)).await
     }
 }
 
-/// The query parameters of a page.
+/// Returns the query parameters of a page.
 fn page<'a>(before: Option<i64>, limit: usize) -> impl Iterator<Item = (&'static str, Cow<'a, str>)> {
     let limit = limit.clamp(1, MAX_PAGE).to_string();
     let before = before.map(|before| ("before", Cow::Owned(before.to_string())));

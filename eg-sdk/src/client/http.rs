@@ -109,7 +109,7 @@ impl Http {
         self.exchange(self.request(call), &call.action, &call.url, timeout).await
     }
 
-    /// The request of a call, but for what all requests have.
+    /// Returns the request of a call without the headers that all requests have.
     fn request(&self, call: &Call<'_>) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
         *request.method_mut() = call.method.clone();
@@ -149,7 +149,7 @@ impl Http {
         if parts.status == StatusCode::OK {
             return Ok(body);
         }
-        // An error is a short text, and its beginning says enough.
+        // An error is a short text, of which the beginning is enough.
         let text = match body.into_future().await {
             (Some(Ok(text)), _) => text,
             _ => Bytes::new(),
@@ -176,7 +176,7 @@ impl Http {
     }
 }
 
-/// The request with the headers that all requests have.
+/// Adds the headers that all requests have.
 fn common(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
     let headers = request.headers_mut();
     headers.insert(header::USER_AGENT, USER_AGENT);
@@ -207,8 +207,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What an error answer says: the gateway's [`ErrorBody`], a function's `{"errors":["…"]}`, AWS's
-/// `{"__type":…,"message":…}`, or else the start of the body.
+/// Returns the code and message of an error answer: from the gateway's [`ErrorBody`], a function's
+/// `{"errors":["…"]}`, AWS's `{"__type":…,"message":…}`, or else the start of the body.
 fn reason(body: &[u8]) -> (Option<ErrorCode>, String) {
     #[derive(Deserialize)]
     struct Texts {

@@ -1,5 +1,5 @@
-//! HTTP over connections like those of the client, for programs of this project that call other local APIs. Knows no
-//! API and repeats nothing.
+//! Sends plain HTTP requests over the client's connections, for programs of this project that call other local APIs.
+//! Retries and the meaning of responses are left to the caller.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct HttpClient {
     transport: Transport,
 }
 
-/// Why there is no response.
+/// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The request's URL cannot be used.
@@ -34,10 +34,10 @@ pub enum HttpError {
 }
 
 impl HttpClient {
-    /// Sends `request`, whose URI is absolute, and reads the whole response, all of that within `timeout`.
+    /// Sends `request`, whose URI must be absolute, and reads the whole response within `timeout`.
     ///
     /// # Errors
-    /// When the URI cannot be used, or no response arrives in time. A response with an error status is a response.
+    /// If the URI cannot be used or no response arrives in time. A response with an error status is not an error.
     pub async fn send(
         &self,
         request: Request<Bytes>,

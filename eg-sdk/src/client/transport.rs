@@ -81,8 +81,8 @@ impl Transport {
         }
     }
 
-    /// Sends `request` over a connection of its own and returns the response as soon as its head is there. `timeout`
-    /// is for that; the body may take any time.
+    /// Sends `request` over a new connection and returns the response once its head has arrived. `timeout` applies to
+    /// the head only; the body may take any time.
     #[cfg(feature = "history")]
     pub(super) async fn begin(
         &self,
@@ -149,7 +149,7 @@ impl Transport {
     }
 }
 
-/// The request with the address that it goes to.
+/// Sets the request's `Host` and path from the URL.
 fn addressed(mut request: Request<Full<Bytes>>, url: &Url) -> Request<Full<Bytes>> {
     *request.uri_mut() = url.target().parse().expect("URLs are checked when they are made");
     let host = HeaderValue::from_str(url.authority()).expect("so are their hosts");

@@ -1,5 +1,5 @@
-//! A transactional outbox: a service's change of state and the events that follow from it happen together, once, or
-//! not at all. Knows no database; you implement [`OutboxStore`] for yours.
+//! A transactional outbox: a service's change of state and the resulting events happen together, once, or not at all.
+//! It works with any database; you implement [`OutboxStore`] for yours.
 //!
 //! A function that stores and then emits can be killed in between: the state has changed, but the event is lost. And
 //! because events are delivered at least once, a function can be called again with an event that it has handled. An

@@ -85,7 +85,7 @@ pub enum Part {
 /// One member of an object.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Returns its name.
+    /// Its name.
     pub name: &'static str,
     /// The description; empty if there is none.
     pub doc: &'static str,
