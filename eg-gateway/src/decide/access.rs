@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 /// For a space without a key, and without `all`, the Config API serves only clients on the same machine.
 #[derive(Debug, Clone, Default)]
 pub struct AccessKeys {
-    /// The key for all spaces, and for what belongs to no space.
+    /// The key for all spaces, and for everything that belongs to no space.
     pub all: Option<Secret>,
     /// The keys for single spaces.
     pub spaces: BTreeMap<String, Secret>,
@@ -35,8 +35,8 @@ pub(crate) enum Denial {
 }
 
 impl AccessKeys {
-    /// Checks that a client may configure `space`; `None` stands for what belongs to no space. `local` says whether the
-    /// client is on this machine.
+    /// Checks that a client may configure `space`; `None` stands for everything that belongs to no space. `local`
+    /// says whether the client is on this machine.
     pub(crate) fn configure(
         &self,
         space: Option<&str>,

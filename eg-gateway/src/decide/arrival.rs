@@ -1,4 +1,5 @@
-//! An event that is accepted, with what is stored of it: where it came in, and what becomes of it for each subscription.
+//! Describes an event to accept: its origin, its deliveries and its duplicates. `intake` decides for each
+//! subscription, and `store` writes the event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +9,12 @@ use super::intake::{Intake, intake};
 use super::router::Target;
 use crate::clock::{Millis, in_millis};
 
-/// Where and when an event came in.
+/// Where and when an event arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) space: String,
     pub(crate) method: String,
-    /// Within the space.
+    /// The path within the space.
     pub(crate) path: String,
     pub(crate) accepted_at: Millis,
 }
@@ -23,17 +24,17 @@ pub(crate) struct Origin {
 pub(crate) struct NewEvent {
     pub(crate) event: Event,
     pub(crate) origin: Origin,
-    /// One delivery is made for each.
+    /// One delivery is created for each.
     pub(crate) intakes: Vec<Intake>,
-    /// The event is a duplicate of an event accepted after this time that has the same source and id, and was sent to
-    /// the same place as the same type. `None`: the event is accepted in any case.
+    /// The event is a duplicate if an event with the same source, id, type, method and path was accepted after this
+    /// time. `None`: the event is never a duplicate.
     pub(crate) unique_since: Option<Millis>,
-    /// System events about this event: stored before it, and not when it is a duplicate.
+    /// System events about this event. They are stored before it, unless it is a duplicate.
     pub(crate) notices: Vec<NewEvent>,
 }
 
 impl NewEvent {
-    /// All that is stored when this event is, in that order.
+    /// Returns everything that is stored with this event, in that order.
     pub(crate) fn with_notices(&self) -> impl Iterator<Item = &Self> {
         self.notices.iter().chain([self])
     }
@@ -42,14 +43,14 @@ impl NewEvent {
 /// The terms on which events are accepted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
-    /// For how long a second event with the same source and id is a duplicate.
+    /// How long a second event with the same source and id counts as a duplicate.
     pub(crate) dedupe_window: Duration,
-    /// How many events may lead to one another.
+    /// Maximum number of hops.
     pub(crate) max_hops: u64,
 }
 
 impl Terms {
-    /// What is to be stored of an event that was routed to `targets`. `notices` are the system events about it.
+    /// Prepares an event that was routed to `targets` for the store. `notices` are the system events about it.
     pub(crate) fn admit(
         &self,
         event: Event,

@@ -1,5 +1,5 @@
-//! Authorizers of event types: what they are asked, what their answers mean, how an event carries the result. Fails
-//! closed: only an answer that says yes in so many words is a yes.
+//! Builds the question to an authorizer, interprets its answer and adds the result to the event. Fails closed: only
+//! an explicit consent authorizes the event. `api` calls the authorizer.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use super::classify::BadEvent;
 use super::envelope::HttpRequest;
 use super::fields::Fields;
 
-/// The member of the extensions of a 0.1 event that is the gateway's.
+/// The extension of a 0.1 event that belongs to the gateway.
 const EXTENSION: &str = "eventgateway";
 
-/// What carries the authorization in a 1.0 event, as JSON text: extensions have no structure there.
+/// The extension with the authorization in a 1.0 event, as JSON text: extensions have no structure there.
 const EXTENSION_1_0: &str = "egauthorization";
 
-/// What an authorizer says about the emitter.
+/// What an authorizer reports about the emitter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Authorization {
@@ -27,10 +27,10 @@ pub(crate) struct Authorization {
     context: Option<BTreeMap<String, String>>,
 }
 
-/// Why an event is not authorized.
+/// The reason why an event is not authorized.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
-    /// In the authorizer's words, which are meant for the emitter.
+    /// The authorizer refused, with this message for the emitter.
     #[error("{0}")]
     Refused(String),
     #[error(
@@ -39,7 +39,7 @@ pub(crate) enum Denied {
     Malformed(String),
 }
 
-/// The JSON that an authorizer gets: the event as functions get it, and the request that brought it.
+/// Returns the JSON that an authorizer receives: the event as functions receive it, and its request.
 pub(crate) fn question(event: &[u8], request: &HttpRequest) -> Option<Vec<u8>> {
     #[derive(Serialize)]
     struct Question<'a> {
@@ -50,10 +50,10 @@ pub(crate) fn question(event: &[u8], request: &HttpRequest) -> Option<Vec<u8>> {
     serde_json::to_vec(&Question { event, request: &request.to_data(None) }).ok()
 }
 
-/// What an authorizer's reply means.
+/// Interprets the reply of an authorizer.
 pub(crate) fn verdict(reply: &[u8]) -> Result<Authorization, Denied> {
     let malformed = |detail: &str| Denied::Malformed(detail.to_owned());
-    // The reader of fields stops after the first value.
+    // `Fields` reads only the first value, so the whole reply is checked here.
     serde_json::from_slice::<IgnoredAny>(reply).map_err(|e| malformed(&e.to_string()))?;
     let mut fields = Fields::parse(reply).map_err(Denied::Malformed)?;
     if let Some(mut error) = fields.object("error").map_err(Denied::Malformed)? {
@@ -71,7 +71,7 @@ pub(crate) fn verdict(reply: &[u8]) -> Result<Authorization, Denied> {
     Ok(Authorization { principal_id, context })
 }
 
-/// The event with the authorization among its extensions. The others stay.
+/// Adds the authorization to the extensions of the event.
 pub(crate) fn mark(event: CloudEvent, authorization: &Authorization) -> Result<CloudEvent, BadEvent> {
     let authorization = json!(authorization);
     match event.specversion() {

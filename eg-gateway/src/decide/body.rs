@@ -1,14 +1,14 @@
-//! How the bytes of a request become the JSON of an event's payload. Unlike the
-//! original, JSON with a charset and JSON arrays are JSON, not base64.
+//! Converts the bytes of a request to the JSON of an event's payload. Unlike in the original, JSON with a charset and
+//! JSON arrays are JSON, not base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The payload for `body`, which was sent with this `Content-Type`.
+/// Returns the payload for `body`, which was sent with this `Content-Type`.
 ///
-/// JSON stays as it was sent, byte for byte; forms are text; everything else is base64, and so is a JSON body that
-/// is malformed or is itself a string: a receiver sees by the content type alone which strings are base64.
+/// JSON stays unchanged, byte for byte; forms become text; everything else becomes base64. A JSON body that is
+/// malformed or is itself a string becomes base64 too, so that the content type alone shows which strings are base64.
 pub(crate) fn payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> {
     let essence = essence(content_type.unwrap_or_default());
     if body.is_empty() {
@@ -28,8 +28,8 @@ pub(crate) fn payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> 
     string(&STANDARD.encode(body))
 }
 
-/// The payload as the original made it, for functions that count on that: content types are compared to the letter, and
-/// of JSON only objects are JSON.
+/// Returns the payload of the original, for functions that rely on it: content types must match exactly, and JSON
+/// other than objects becomes base64.
 pub(crate) fn strict_payload(content_type: Option<&str>, body: &[u8]) -> Box<RawValue> {
     let content_type = content_type.unwrap_or_default();
     if body.is_empty() {
@@ -49,13 +49,13 @@ pub(crate) fn strict_payload(content_type: Option<&str>, body: &[u8]) -> Box<Raw
     string(&STANDARD.encode(body))
 }
 
-/// Whether the payload is base64 although the content type says that it is text: a form with an uploaded file, mostly.
-/// Only then a receiver has to be told.
+/// Returns whether the payload is base64 although the content type denotes text, usually a form with an uploaded
+/// file. Only then does the receiver need the flag.
 pub(crate) fn is_opaque_form(content_type: Option<&str>, body: &[u8]) -> bool {
     is_form(&essence(content_type.unwrap_or_default())) && std::str::from_utf8(body).is_err()
 }
 
-/// Whether a media type, lower-case and without parameters, is JSON.
+/// Returns whether a media type, in lower case and without parameters, is JSON.
 pub(crate) fn is_json(essence: &str) -> bool {
     essence == "application/json" || essence.ends_with("+json")
 }
@@ -64,7 +64,7 @@ fn is_form(essence: &str) -> bool {
     essence.starts_with("multipart/form-data") || essence == "application/x-www-form-urlencoded"
 }
 
-/// The media type in a `Content-Type`, lower-case and without parameters.
+/// Returns the media type in a `Content-Type`, in lower case and without parameters.
 fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -5,15 +5,15 @@ use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
-/// What a value of an event must be.
+/// A condition on a value of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
     Equal(Value),
     Prefix(String),
     Suffix(String),
-    /// There is a value, and it meets none of these.
+    /// There is a value that meets none of these.
     AnythingBut(Vec<Condition>),
-    /// It meets all of these.
+    /// The value meets all of these.
     Numeric(Vec<(Comparison, Number)>),
     Exists(bool),
 }
@@ -30,7 +30,7 @@ pub(crate) enum Comparison {
 const OPERATORS: &str = "prefix, suffix, anything-but, numeric and exists";
 
 impl Condition {
-    /// Reads an element of a filter; the error says what is wrong with it.
+    /// Reads an element of a filter. The error describes what is wrong with it.
     pub(crate) fn read(rule: &Value) -> Result<Self, String> {
         let members = match rule {
             Value::Object(members) => members,
@@ -54,7 +54,7 @@ impl Condition {
         }
     }
 
-    /// Whether one of the values that an event has at a path meets the condition.
+    /// Returns whether one of the values at a path of an event meets the condition.
     pub(crate) fn holds(&self, values: &[&Value]) -> bool {
         match self {
             Self::Exists(expected) => *expected != values.is_empty(),

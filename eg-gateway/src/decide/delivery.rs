@@ -1,4 +1,5 @@
-//! The life of one delivery: what follows from the outcome of an attempt. Knows no store and no provider.
+//! Decides what follows from the outcome of an attempt. `store` keeps the deliveries, and `deliver` calls the
+//! functions.
 
 use std::time::Duration;
 
@@ -6,22 +7,22 @@ use eg_grammar::Verdict;
 
 use super::retry::{RetryPolicy, Schedule};
 
-/// Why a delivery is dead whose subscription went away before it was made.
+/// The reason of a delivery that became dead because its subscription was deleted.
 pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";
 
-/// The status by which a function says that it will never take an event again.
+/// The status with which a function refuses this and all future events.
 const GONE: u16 = 410;
 
-/// Why an attempt failed. The first two are the words that decide everything else.
+/// The reason why an attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It may work later.
+    /// A retry may succeed.
     Retry(String),
-    /// It will never work; the text is the reason kept with the dead letter.
+    /// A retry cannot succeed. The text becomes the reason of the dead letter.
     Reject(String),
-    /// It may work after this pause, which the function asked for.
+    /// A retry may succeed after this pause, which the function asked for.
     Later(String, Duration),
-    /// The function will never take an event again.
+    /// The function refuses this and all future events.
     Gone(String),
 }
 
@@ -32,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// The same, with the pause that the function asked for.
+    /// Returns the same failure with the pause that the function asked for.
     pub(crate) fn asking_for(self, pause: Option<Duration>) -> Self {
         match (self, pause) {
             (Self::Retry(text), Some(pause)) => Self::Later(text, pause),
@@ -49,8 +50,8 @@ pub(crate) enum Gate {
     Dead { reason: String },
 }
 
-/// Decides whether to attempt a delivery again that failed `failures` times, `age` after it was accepted. Between
-/// its last attempt and this one the policy may have changed, and the gateway may have slept for days.
+/// Decides whether to attempt a delivery that has failed `failures` times and was accepted `age` ago. Since its last
+/// attempt, the policy may have changed or the gateway may have been stopped for days.
 pub(crate) fn before_attempt(
     policy: &RetryPolicy,
     disabled: Option<&str>,
@@ -69,7 +70,7 @@ pub(crate) fn before_attempt(
     Gate::Open
 }
 
-/// Why a delivery is dead whose subscription is disabled.
+/// Returns the reason of a delivery that became dead because its subscription is disabled.
 pub(crate) fn disabled(why: &str) -> String {
     format!("the subscription is disabled: {why}")
 }
@@ -81,20 +82,20 @@ fn too_old(policy: &RetryPolicy, failures: u32) -> String {
 /// What follows after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Done.
+    /// The delivery succeeded.
     Delivered,
-    /// Another attempt after this pause.
+    /// The delivery is attempted again after this pause.
     Retry { after: Duration, error: String },
-    /// Given up; the payload is kept.
+    /// The delivery becomes a dead letter.
     Dead { error: String, reason: String },
-    /// Given up, and nothing more is delivered to the subscription.
+    /// The delivery becomes a dead letter, and its subscription is disabled.
     Disable { error: String, reason: String },
-    /// The limit of its age is reached.
+    /// The delivery reached its maximum age.
     Expired { error: String, reason: String },
 }
 
 impl Next {
-    /// Whether the delivery has ended without success.
+    /// Returns whether the delivery has ended without success.
     pub(crate) fn gives_up(&self) -> bool {
         match self {
             Self::Delivered | Self::Retry { .. } => false,
@@ -135,7 +136,7 @@ pub(crate) fn after_attempt(
     }
 }
 
-/// The outcome of an `http` function's answer to an event. 410 is a rejection, of everything that would follow too.
+/// Interprets the answer of an `http` function to an event. A 410 rejects this and all future events.
 pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
     let verdict = Verdict::of_status(status);
     if verdict == Verdict::Done {
@@ -154,8 +155,8 @@ pub(crate) fn of_http(status: u16, body: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// What a function error of AWS Lambda means. `payload` is the error object that the function's runtime reported;
-/// its type `Reject` is how a function says "never again".
+/// Interprets a function error of AWS Lambda. `payload` is the error object that the function's runtime reported; a
+/// function rejects the event with the error type `Reject`.
 pub(crate) fn of_lambda_error(function_error: &str, payload: &[u8]) -> Failure {
     #[derive(Default, serde::Deserialize)]
     #[serde(rename_all = "camelCase", default)]
@@ -175,12 +176,12 @@ pub(crate) fn of_lambda_error(function_error: &str, payload: &[u8]) -> Failure {
     }
 }
 
-/// The same as the original saw it: whatever is not a 500 is a success.
+/// Interprets the answer as the original did: every status except 500 is a success.
 pub(crate) fn of_http_strict(status: u16, body: &[u8]) -> Result<(), Failure> {
     if status == 500 { of_http(status, body) } else { Ok(()) }
 }
 
-/// The beginning of a body, on one line, for error texts.
+/// Returns the beginning of a body on one line, for error texts.
 fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 300;
     let text = String::from_utf8_lossy(&body[..body.len().min(LIMIT)]);

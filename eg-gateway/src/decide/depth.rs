@@ -1,10 +1,11 @@
 //! Measures how deeply JSON is nested, without recursion, so that an emitter cannot exhaust a receiver's stack. Checks
 //! nothing else about the JSON.
 
-/// The deepest nesting that the gateway accepts: what common parsers accept.
+/// The deepest nesting that the gateway accepts, the limit of common parsers.
 pub(crate) const MAX: usize = 128;
 
-/// Whether the JSON text nests objects and arrays deeper than [`MAX`]. For bytes that are not JSON the result has no meaning.
+/// Returns whether the JSON text nests objects and arrays deeper than [`MAX`]. The result is meaningless for bytes
+/// that are not JSON.
 pub(crate) fn exceeded(json: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in json {

@@ -1,5 +1,5 @@
-//! The events that the gateway makes itself, in CloudEvents 0.1 as Event Gateway 0.9.1 wrote them. When it makes one is
-//! decided by `classify` and `system`.
+//! Builds the events that the gateway itself creates, in CloudEvents 0.1 as Event Gateway 0.9.1 wrote them.
+//! `classify` and `system` decide when one is created.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use time::OffsetDateTime;
 
 use super::routes::Params;
 
-/// The `source` of events that the gateway makes.
+/// The `source` of events that the gateway creates.
 const SOURCE: &str = "https://serverless.com/event-gateway/#transformationVersion=0.1";
 
 /// The type of the events that plain HTTP requests become.
 pub(crate) const HTTP_REQUEST: &str = "http.request";
 
-/// What makes a new event unique.
+/// The id and the time of a new event.
 #[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     pub(crate) id: String,
     pub(crate) time: OffsetDateTime,
 }
 
-/// An event that the gateway makes, with JSON as its payload.
+/// Returns an event of the gateway, with JSON as its payload.
 pub(crate) fn made(event_type: &str, stamp: Stamp, content_type: &str, data: Box<RawValue>) -> CloudEvent {
     let data = if data.get() == "null" { Data::Empty } else { Data::Json(data) };
     CloudEvent::identified(stamp.id, SOURCE, event_type, data)
@@ -34,13 +34,13 @@ pub(crate) fn made(event_type: &str, stamp: Stamp, content_type: &str, data: Box
         .with_extension("eventgateway", json!({ "transformed": "true", "transformation-version": "0.1" }))
 }
 
-/// The payload of an `http.request` event. The order of the fields is that of the wire.
+/// The payload of an `http.request` event. The order of the fields is their order in the JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct HttpRequest {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, Vec<String>>,
     pub(crate) body: Box<RawValue>,
-    /// Our addition, and only there when true: `body` is base64 where the original would have damaged it.
+    /// An addition to the original, present only if true: `body` is base64 where the original would have damaged it.
     #[serde(rename = "isBase64Encoded", skip_serializing_if = "std::ops::Not::not")]
     pub(crate) opaque_form: bool,
     pub(crate) host: String,
@@ -49,12 +49,13 @@ pub(crate) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// The whole event. `params` are those of the synchronous route that the request took, if any.
+    /// Returns the whole event. `params` are the path parameters of the synchronous route that the request took, if
+    /// any.
     pub(crate) fn to_event(&self, stamp: Stamp, params: Option<&Params>) -> CloudEvent {
         made(HTTP_REQUEST, stamp, "application/json", self.to_data(params))
     }
 
-    /// Its payload alone.
+    /// Returns only the payload.
     pub(crate) fn to_data(&self, params: Option<&Params>) -> Box<RawValue> {
         #[derive(Serialize)]
         struct WithParams<'a> {

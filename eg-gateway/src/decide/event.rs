@@ -1,5 +1,5 @@
-//! An event as it was read on arrival: its attributes beside the JSON that functions receive. Where it goes is
-//! decided by `router` and `intake`.
+//! Represents an event that was read on arrival: its attributes and the JSON that functions receive. `router` and
+//! `intake` decide where it goes.
 
 use bytes::Bytes;
 use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion, TraceContext};
@@ -11,36 +11,36 @@ use super::trace;
 /// The attribute of the CloudEvents partitioning extension.
 const PARTITION_KEY: &str = "partitionkey";
 
-/// The extension that names the replay which delivers the event once more.
+/// The extension that names the replay that delivers the event again.
 const REPLAY: &str = "replay";
 
-/// An event, read and written once.
+/// An event that is parsed and serialized only once.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     read: CloudEvent,
     json: Bytes,
 }
 
-/// An event on its way to a function, with the little that a call needs beside the JSON.
+/// An event for a function: its JSON and what else a call needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) ty: String,
     /// The trace that the event belongs to.
     pub(crate) trace: TraceContext,
-    /// How many events led to this one.
+    /// The number of events that led to this one.
     pub(crate) hops: u32,
     /// The JSON that the function receives.
     pub(crate) json: Bytes,
 }
 
 impl Event {
-    /// An event that is complete: writes its JSON, in the version of CloudEvents that the event came in.
+    /// Serializes a complete event, in its own version of CloudEvents.
     pub(crate) fn new(event: CloudEvent) -> Result<Self, InvalidEvent> {
         let json = Bytes::from(event.to_json()?);
         Ok(Self { read: event, json })
     }
 
-    /// An event that the store held as JSON.
+    /// Reads an event from its JSON.
     pub(crate) fn read(json: Bytes) -> Result<Self, InvalidEvent> {
         Ok(Self { read: CloudEvent::from_json(&json)?, json })
     }
@@ -61,48 +61,49 @@ impl Event {
         self.read.subject()
     }
 
-    /// The JSON that functions receive.
+    /// Returns the JSON that functions receive.
     pub(crate) fn json(&self) -> &Bytes {
         &self.json
     }
 
-    /// How many events led to this one.
+    /// Returns the number of events that led to this one.
     pub(crate) fn hops(&self) -> u32 {
         self.read.hops()
     }
 
-    /// The id of the event that led to this one.
+    /// Returns the id of the event that caused this one.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.read.cause()
     }
 
-    /// Events with the same key are delivered in order to subscriptions that ask for it.
+    /// Returns the partition key. Ordered subscriptions receive events with the same key one after the other.
     pub(crate) fn partition_key(&self) -> Option<&str> {
         self.read.extension(PARTITION_KEY)?.as_str()
     }
 
-    /// Whether the id names one event only. Some clients of CloudEvents 0.1 send the same id with every event.
+    /// Returns whether the id identifies a single event. Some clients of CloudEvents 0.1 send the same id with every
+    /// event.
     pub(crate) fn has_reliable_id(&self) -> bool {
         self.read.specversion() == SpecVersion::V1_0
     }
 
-    /// The trace that the event names.
+    /// Returns the trace that the event names.
     pub(crate) fn named_trace(&self) -> Option<TraceContext> {
         self.read.trace_context()
     }
 
-    /// The trace that the event belongs to.
+    /// Returns the trace that the event belongs to.
     pub(crate) fn trace(&self) -> TraceContext {
         trace::of_event(&self.read)
     }
 
-    /// The event as it goes to a function.
+    /// Returns the event in the form for a function.
     pub(crate) fn outgoing(&self) -> Outgoing {
         Outgoing { ty: self.ty().to_owned(), trace: self.trace(), hops: self.hops(), json: self.json.clone() }
     }
 
-    /// What filters see: attributes under their CloudEvents 1.0 names, extensions beside them, and `data`, which is
-    /// absent when it is not JSON.
+    /// Returns the object that filters see: attributes under their CloudEvents 1.0 names, extensions beside them, and
+    /// `data`, which is absent if it is not JSON.
     pub(crate) fn filterable(&self) -> Value {
         let event = &self.read;
         let mut members = Map::new();
@@ -135,8 +136,8 @@ impl Event {
 }
 
 impl Outgoing {
-    /// An event of type `ty` that the store held as JSON, and that `replay` repeats, if any. Text that is not an event
-    /// goes out as it is.
+    /// Returns an event of type `ty` from its stored JSON, with the name of the `replay` that repeats it, if any.
+    /// Text that is not an event is sent unchanged.
     pub(crate) fn stored(ty: String, json: Vec<u8>, replay: Option<&str>) -> Self {
         let event = CloudEvent::from_json(&json).ok();
         let trace = event.as_ref().map_or_else(|| trace::of_identity("", ""), trace::of_event);
@@ -179,7 +180,7 @@ mod tests {
         }
     }
 
-    /// Dedupe once looked at the member that our serializer writes first.
+    /// Deduplication used to read the member that our serializer writes first.
     #[test]
     fn the_version_decides_about_the_id_and_not_the_order_of_members() {
         for (json, reliable) in [

@@ -27,7 +27,7 @@ impl Fields {
         }
     }
 
-    /// The member `name`, unless it is absent or `null`. The exact spelling wins over others.
+    /// Returns the member `name`, unless it is absent or `null`. The exact spelling takes precedence over others.
     fn take(&mut self, name: &str) -> Option<Value> {
         let key = if self.0.contains_key(name) {
             name.to_owned()
@@ -37,7 +37,7 @@ impl Fields {
         self.0.remove(&key).filter(|value| !value.is_null())
     }
 
-    /// A string member.
+    /// Returns a string member.
     pub(crate) fn optional_string(&mut self, name: &str) -> Result<Option<String>, String> {
         match self.take(name) {
             None => Ok(None),
@@ -46,22 +46,22 @@ impl Fields {
         }
     }
 
-    /// A member of any kind.
+    /// Returns a member of any kind.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         self.take(name)
     }
 
-    /// A string member; empty when absent.
+    /// Returns a string member; empty if absent.
     pub(crate) fn string(&mut self, name: &str) -> Result<String, String> {
         self.optional_string(name).map(Option::unwrap_or_default)
     }
 
-    /// An object member.
+    /// Returns an object member.
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, String> {
         self.take(name).map(|value| Self::of(value, &quoted(name))).transpose()
     }
 
-    /// A boolean member; false when absent.
+    /// Returns a boolean member; false if absent.
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, String> {
         match self.take(name) {
             None => Ok(false),
@@ -70,7 +70,7 @@ impl Fields {
         }
     }
 
-    /// A member that is an array of strings; empty when absent.
+    /// Returns a member that is an array of strings; empty if absent.
     pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, String> {
         let items = match self.take(name) {
             None => Vec::new(),
@@ -85,12 +85,12 @@ impl Fields {
         items.into_iter().map(string).collect()
     }
 
-    /// The member `metadata`: a flat map of strings.
+    /// Returns the member `metadata`: a flat map of strings.
     pub(crate) fn metadata(&mut self) -> Result<Metadata, String> {
         self.labels("metadata").map(Option::unwrap_or_default)
     }
 
-    /// A member that is a flat map of strings.
+    /// Returns a member that is a flat map of strings.
     pub(crate) fn labels(&mut self, name: &str) -> Result<Option<Metadata>, String> {
         let Some(Self(members)) = self.object(name)? else { return Ok(None) };
         let string = |(key, value)| match value {

@@ -17,12 +17,13 @@ pub(crate) struct Candidate<'a> {
     pub(crate) subscription_id: &'a str,
     /// Failed attempts so far.
     pub(crate) failures: u32,
-    /// When its age began.
+    /// The time from which its age is counted.
     pub(crate) since: Millis,
     pub(crate) now: Millis,
 }
 
-/// Admits the deliveries that their subscription's policy allows, as it was when the gatekeeper was made.
+/// Admits the deliveries that the policies of their subscriptions allow, by the configuration at the time when the
+/// gatekeeper was created.
 #[derive(Debug, Clone)]
 pub(crate) struct Gatekeeper {
     snapshot: Arc<Snapshot>,
@@ -30,7 +31,7 @@ pub(crate) struct Gatekeeper {
 }
 
 impl Gatekeeper {
-    /// `default` is the policy of subscriptions that have none.
+    /// Creates a gatekeeper. `default` is the policy of subscriptions that have none.
     pub(crate) fn new(snapshot: Arc<Snapshot>, default: RetryPolicy) -> Self {
         Self { snapshot, default }
     }

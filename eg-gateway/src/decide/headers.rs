@@ -1,24 +1,25 @@
-//! HTTP headers as events carry them: names as Go spells them, values joined. What a header means is decided elsewhere.
+//! Converts HTTP headers to the form that events carry: names in Go's spelling, values joined. Other modules
+//! interpret the headers.
 
 use std::collections::BTreeMap;
 
 use http::header::{AsHeaderName, GetAll};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// The headers of a request as events carry them.
+/// Returns the headers of a request in the form that events carry.
 pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let carried = |name: &&HeaderName| **name != header::HOST && **name != header::TRANSFER_ENCODING;
     let header = |name: &HeaderName| (canonical(name.as_str()), joined(&headers.get_all(name)));
     headers.keys().filter(carried).map(header).collect()
 }
 
-/// The first value of a header, unless it is empty.
+/// Returns the first value of a header, unless it is empty.
 pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
     Some(value.into_owned()).filter(|value| !value.is_empty())
 }
 
-/// All values of a header.
+/// Returns all values of a header, joined by commas.
 pub(crate) fn joined(values: &GetAll<'_, HeaderValue>) -> String {
     let mut joined = String::new();
     for (at, value) in values.iter().enumerate() {
@@ -30,7 +31,7 @@ pub(crate) fn joined(values: &GetAll<'_, HeaderValue>) -> String {
     joined
 }
 
-/// A header's name as Go spells it: each word between dashes capitalised.
+/// Returns the name of a header in Go's spelling: each word between dashes is capitalised.
 pub(crate) fn canonical(name: &str) -> String {
     let mut canonical = name.to_owned();
     let mut start = 0;

@@ -1,4 +1,5 @@
-//! What becomes of an accepted event for each subscription that it was routed to.
+//! Decides what happens to an accepted event for each subscription that it was routed to. `router` finds the
+//! subscriptions.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -17,18 +18,18 @@ pub(crate) struct Intake {
     pub(crate) fate: Fate,
 }
 
-/// What becomes of the event there.
+/// The fate of the event there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is delivered; after all earlier ones with the same key, if there is one.
+    /// It is delivered. If there is a key, it is delivered after all earlier events with the same key.
     Deliver { order: Option<String> },
-    /// The filter does not match.
+    /// The filter does not match it.
     Filtered { mismatch: Box<Mismatch> },
-    /// It is a dead letter at once.
+    /// It becomes a dead letter at once.
     Dead { reason: String },
 }
 
-/// Decides for every target. `max_hops` is how many events may lead to one another.
+/// Decides for every target. `max_hops` is the maximum number of hops.
 pub(crate) fn intake(targets: &[Arc<Target>], event: &Event, max_hops: u64) -> Vec<Intake> {
     let filterable = LazyCell::new(|| event.filterable());
     let decide = |target: &Arc<Target>| Intake {
@@ -38,7 +39,7 @@ pub(crate) fn intake(targets: &[Arc<Target>], event: &Event, max_hops: u64) -> V
     targets.iter().map(decide).collect()
 }
 
-/// Decides for an event that the store held as JSON. Where that cannot be read any more, all targets get a dead letter.
+/// Decides for an event from its stored JSON. If the JSON cannot be read any more, all targets get a dead letter.
 pub(crate) fn intake_stored(targets: &[Arc<Target>], json: Vec<u8>, max_hops: u64) -> Vec<Intake> {
     match Event::read(json.into()) {
         Ok(event) => intake(targets, &event, max_hops),

@@ -1,5 +1,5 @@
-//! Decides how many deliveries to start for which function: due times, deliveries under way and circuit breaker of each
-//! function. The deliveries themselves wait in the store.
+//! Decides how many deliveries to start for which function, from the due times, the deliveries under way and the
+//! circuit breaker of each function. The deliveries themselves wait in the store.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::breaker::{Admission, Breaker};
 use super::share::{Demand, allot};
 use crate::clock::Millis;
 
-/// The deliveries to one function wait in one line.
+/// Identifies the deliveries to one function, which wait in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Lane {
     pub(crate) space: String,
@@ -18,17 +18,17 @@ pub(crate) struct Lane {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes(pub(crate) BTreeMap<Lane, LaneState>);
 
-/// What is known of one lane.
+/// The state of one lane.
 #[derive(Debug, Default)]
 pub(crate) struct LaneState {
-    /// How many deliveries are under way.
+    /// The number of deliveries under way.
     pub(crate) in_flight: usize,
-    /// When the next delivery is due, as far as is known.
+    /// When the next delivery is due, as far as known.
     pub(crate) due: Option<Millis>,
     pub(crate) breaker: Breaker,
 }
 
-/// What the end of a call did to the circuit breaker of its function.
+/// The effect of the end of a call on the circuit breaker of its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Circuit {
     Unchanged,
@@ -37,20 +37,20 @@ pub(crate) enum Circuit {
 }
 
 impl Lanes {
-    /// Lanes of which only the next due time is known, as after a start.
+    /// Creates lanes of which only the next due time is known, as after a start.
     pub(crate) fn new(waiting: impl IntoIterator<Item = (Lane, Millis)>) -> Self {
         let lane = |(lane, due)| (lane, LaneState { due: Some(due), ..LaneState::default() });
         Self(waiting.into_iter().map(lane).collect())
     }
 
-    /// A delivery of the lane is due at `at`.
+    /// Records that a delivery of the lane is due at `at`.
     pub(crate) fn due(&mut self, lane: Lane, at: Millis) {
         let state = self.0.entry(lane).or_default();
         state.due = Some(state.due.map_or(at, |due| due.min(at)));
     }
 
-    /// How many deliveries of which lanes to start at `now`, with `free` idle workers. `limit` is the number of
-    /// deliveries that may be under way in a lane at once.
+    /// Returns how many deliveries of which lanes to start at `now`, with `free` idle workers. `limit` returns how
+    /// many deliveries may be under way in a lane at once.
     pub(crate) fn wanted(
         &mut self,
         now: Millis,
@@ -59,7 +59,7 @@ impl Lanes {
     ) -> Vec<(Lane, usize)> {
         let mut due: Vec<(&Lane, &mut LaneState)> =
             self.0.iter_mut().filter(|(_, state)| state.due.is_some_and(|due| due <= now)).collect();
-        // When workers are short, the lane that waits longest comes first.
+        // If there are too few workers, the lane that has waited longest comes first.
         due.sort_by_key(|(_, state)| state.due);
         let demand = |(lane, state): &(&Lane, &mut LaneState)| {
             let room = match state.breaker.admission(now) {
@@ -85,12 +85,12 @@ impl Lanes {
         wanted
     }
 
-    /// When something is due next that is not due at `now`.
+    /// Returns the earliest due time after `now`.
     pub(crate) fn next_due(&self, now: Millis) -> Option<Millis> {
         self.0.values().filter_map(|state| state.due).filter(|due| *due > now).min()
     }
 
-    /// So many deliveries of the lane have begun; the next one is due at `next_due`.
+    /// Records that this many deliveries of the lane have begun, and that the next one is due at `next_due`.
     pub(crate) fn began(&mut self, lane: &Lane, deliveries: usize, next_due: Option<Millis>) {
         let state = self.0.entry(lane.clone()).or_default();
         state.in_flight += deliveries;
@@ -98,15 +98,15 @@ impl Lanes {
         self.forget_if_idle(lane);
     }
 
-    /// What is due in these lanes could not be loaded, and is loaded at `until`.
+    /// Postpones these lanes to `until`, because their deliveries could not be loaded.
     pub(crate) fn postpone(&mut self, lanes: impl IntoIterator<Item = Lane>, until: Millis) {
         for lane in lanes {
             self.0.entry(lane).or_default().due = Some(until);
         }
     }
 
-    /// A delivery that was under way ended at `now`. `answered` says whether the function did its work or refused it for
-    /// good.
+    /// Records that a delivery under way ended at `now`. `answered` says whether the function handled the event or
+    /// rejected it for good.
     pub(crate) fn ended(&mut self, lane: &Lane, answered: bool, now: Millis) -> Circuit {
         let Some(state) = self.0.get_mut(lane) else { return Circuit::Unchanged };
         state.in_flight -= 1;
@@ -119,7 +119,7 @@ impl Lanes {
         let circuit = match (was_open, state.breaker.is_open()) {
             (false, true) => Circuit::Opened,
             (true, false) => {
-                // What the breaker held back need not wait for the next probe.
+                // Deliveries that the breaker held back need not wait for the next probe.
                 state.due = state.due.map(|due| due.min(now));
                 Circuit::Closed
             }
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(wanted(&mut lanes, 1000, 100), [("a".to_owned(), 1)]);
         lanes.began(&lane("a"), 1, Some(5000));
         assert_eq!(lanes.ended(&lane("a"), true, 1100), Circuit::Closed);
-        // What the breaker held back is due at once.
+        // Deliveries that the breaker held back are due at once.
         assert_eq!(wanted(&mut lanes, 1100, 100), [("a".to_owned(), 50)]);
     }
 }

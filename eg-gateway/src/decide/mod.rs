@@ -1,5 +1,5 @@
-//! Every decision the gateway takes, as plain functions: no I/O, no tokio, no clock, no randomness.
-//! What a decision needs to know comes in through parameters.
+//! Makes every decision of the gateway, as plain functions: no I/O, no tokio, no clock, no randomness. Callers pass
+//! everything that a decision needs as parameters.
 
 pub(crate) mod access;
 pub(crate) mod arrival;

@@ -1,27 +1,29 @@
-//! Which space a request belongs to, and its path within that space.
+//! Represents the space of a request and its path within that space, and reads the space from the host. `router` reads
+//! it from the path.
 
 use std::borrow::Cow;
 
-/// Where a request goes.
+/// The space and the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) space: String,
     /// Still percent-encoded, without the prefix of the space.
     pub(crate) path: String,
-    /// The name of the host says which space it is.
+    /// Whether the name of the host determines the space.
     pub(crate) by_host: bool,
 }
 
 impl Place {
-    /// The paths that routes of the space may have for this request. Clients of the hosted original put the name of the
-    /// space before the paths of their subscriptions, but not before those of requests.
+    /// Returns the paths that routes of the space may have for this request. Clients of the hosted original put the
+    /// name of the space before the paths of subscriptions, but not before those of requests.
     pub(crate) fn paths(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let prefixed = self.by_host.then(|| Cow::Owned(format!("/{}{}", self.space, self.path)));
         std::iter::once(Cow::Borrowed(self.path.as_str())).chain(prefixed)
     }
 }
 
-/// The space that a `Host` names: the one label before `domain`. Other hosts that merely contain the domain name none.
+/// Returns the space that a `Host` names: the only label before `domain`. Other hosts that merely contain the domain
+/// name no space.
 pub(crate) fn space_of_host(host: &str, domain: &str) -> Option<String> {
     let host = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 
 use super::retry::RetryPolicy;
 
-/// EventBridge's default. How it spaces the attempts is not documented; with these bounds the average schedule fills the
-/// day.
+/// EventBridge's default. Its pauses are not documented; with these bounds the average schedule fills the day.
 const EVENT_BRIDGE: RetryPolicy = RetryPolicy {
     attempts: limits::EVENT_BRIDGE_ATTEMPTS,
     min_backoff: Duration::from_secs(1),

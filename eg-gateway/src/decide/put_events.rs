@@ -1,5 +1,5 @@
-//! The `PutEvents` call of Amazon EventBridge: which entries are events, and what is wrong with the others. Source: the
-//! API reference of EventBridge, and the codes that it gives for single entries.
+//! Reads a `PutEvents` call of Amazon EventBridge: which entries are events, and what is wrong with the others.
+//! Source: EventBridge's API reference, with its error codes for single entries.
 
 use eg_sdk::CloudEvent;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::classify::Draft;
 use super::depth;
 use super::envelope::Stamp;
 
-/// How many entries one call takes.
+/// Maximum number of entries in one call.
 const MAX_ENTRIES: usize = 10;
 
 /// One entry, unchecked.
@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     detail: Option<String>,
 }
 
-/// Why a whole call is refused.
+/// The reason why a whole call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadCall {
     #[error("{0}")]
@@ -38,7 +38,7 @@ pub(crate) enum BadCall {
     Count,
 }
 
-/// Why one entry is refused, in the words of the API.
+/// The reason why one entry is refused, in the form of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct EntryError {
@@ -57,7 +57,7 @@ impl EntryError {
     }
 }
 
-/// The entries of a call.
+/// Returns the entries of a call.
 pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry>, BadCall> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -69,8 +69,8 @@ pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry>, BadCall> {
     if (1..=MAX_ENTRIES).contains(&call.entries.len()) { Ok(call.entries) } else { Err(BadCall::Count) }
 }
 
-/// The event that an entry stands for: the CloudEvent that it was made from if it was made from one, else one of version
-/// 1.0 with the entry's fields. `stamp` is used for what the entry does not say.
+/// Returns the event of an entry: the CloudEvent that the entry was made from, if any, else a CloudEvent 1.0 with the
+/// entry's fields. `stamp` supplies what the entry lacks.
 pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
     #[derive(Serialize)]
     struct Envelope<'a> {
@@ -107,7 +107,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
         id: &stamp.id,
         detail_type: &detail_type,
         source: &source,
-        // Only years beyond 9999 have no such form.
+        // Only years after 9999 have no such form.
         time: time.format(&Rfc3339).unwrap_or_default(),
         resources: entry.resources.as_deref().unwrap_or_default(),
         detail,
@@ -121,7 +121,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
     Ok(event)
 }
 
-/// A point in time in seconds since 1970, within the years that have a written form.
+/// Returns the time `seconds` after 1970, if its year has a written form.
 fn at(seconds: f64) -> Option<OffsetDateTime> {
     let time = OffsetDateTime::UNIX_EPOCH.checked_add(time::Duration::checked_seconds_f64(seconds)?)?;
     (0..=9999).contains(&time.year()).then_some(time)

@@ -1,5 +1,5 @@
-//! What a function's reply means to the emitter who waits for it: as in Event Gateway
-//! 0.9.1, except that base64 is honoured and no reply can break the connection.
+//! Turns a function's reply into the HTTP response for the waiting emitter, as in Event Gateway 0.9.1, except that
+//! base64 is decoded and no reply can break the connection.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ pub(crate) struct Reply {
 #[error("HTTP response object malformed")]
 pub(crate) struct Malformed;
 
-/// Headers that belong to the connection, or that the server derives from the body.
+/// Headers that belong to the connection or that the server derives from the body.
 const NOT_THE_FUNCTIONS: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
 
@@ -53,7 +53,7 @@ pub(crate) fn read(reply: &[u8]) -> Result<Reply, Malformed> {
     Ok(Reply { status, headers, body })
 }
 
-/// A final status; the interim ones (1xx) would leave the emitter waiting.
+/// Reads a final status; interim ones (1xx) would leave the emitter waiting.
 fn status_of(value: &Value) -> Result<StatusCode, Malformed> {
     let number = value.as_u64().and_then(|number| u16::try_from(number).ok()).ok_or(Malformed)?;
     StatusCode::from_u16(number).ok().filter(|status| !status.is_informational()).ok_or(Malformed)
@@ -78,7 +78,7 @@ fn headers_of(members: serde_json::Map<String, Value>) -> Result<HeaderMap, Malf
     Ok(headers)
 }
 
-/// The media type of a body that the function did not name: HTML, other text, or bytes.
+/// Returns the media type of a body for which the function set none: HTML, other text, or bytes.
 fn sniff(body: &[u8]) -> &'static str {
     const TAGS: [&str; 17] = [
         "<!DOCTYPE HTML",

@@ -1,21 +1,23 @@
-//! When a failed delivery is tried again: exponential backoff with full jitter, bounded in number and age.
+//! Computes when a failed delivery is retried: exponential backoff with full jitter, limited in number and age.
+//! `policy` reads the settings.
 
 use std::time::Duration;
 
-/// How often and how long a delivery is tried before it becomes a dead letter.
+/// How often and how long a delivery is retried before the gateway gives it up.
 ///
 /// The pause before the next attempt is random between zero and a bound that doubles with each failure, from
-/// `min_backoff` to `max_backoff`; a function that asks for a longer one gets it. The default (16 attempts, 1 s to 5 min, 24 h) keeps trying for about 20 minutes
-/// on average, 40 at most.
+/// `min_backoff` to `max_backoff`. A function may ask for a longer pause. With the default (16 attempts, 1 s to 5
+/// min, 24 h) the attempts take about 20 minutes on average and 40 at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first one included. At least 1.
+    /// Maximum number of attempts, including the first one. At least 1.
     pub attempts: u32,
-    /// Bound of the pause after the first failure.
+    /// Maximum pause after the first failure.
     pub min_backoff: Duration,
-    /// Bound that the pause never exceeds.
+    /// Maximum pause between any two attempts.
     pub max_backoff: Duration,
-    /// No attempt starts later than this after the event was accepted; what did not succeed by then expires.
+    /// Maximum age of a delivery when an attempt starts, counted from the acceptance of the event. An older delivery
+    /// expires.
     pub max_age: Duration,
 }
 
@@ -30,19 +32,19 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What follows after a failure.
+/// The decision after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Schedule {
-    /// Try again after this pause.
+    /// Retry after this pause.
     After(Duration),
     /// All attempts are used up.
     Exhausted,
-    /// The next attempt would come too late.
+    /// The next attempt would be too late.
     TooOld,
 }
 
 impl RetryPolicy {
-    /// What follows after the `failures`th failure (from 1) of a delivery that was accepted `age` ago.
+    /// Decides what follows after the `failures`th failure (from 1) of a delivery that was accepted `age` ago.
     /// `asked` is the pause that the function asked for, `chance` a random number from 0 to 1.
     pub(crate) fn after_failure(
         &self,
@@ -56,7 +58,8 @@ impl RetryPolicy {
         }
         let pause = self.bound(failures).mul_f64(chance.clamp(0.0, 1.0));
         let left = self.max_age.saturating_sub(age);
-        // One last attempt at the very end is better than giving up because the function asked for more.
+        // If the function asks for a pause beyond the maximum age, one last attempt at the very end is better than
+        // giving up.
         let pause = asked.map_or(pause, |asked| asked.min(left).max(pause));
         if pause > left || left.is_zero() { Schedule::TooOld } else { Schedule::After(pause) }
     }

@@ -1,4 +1,4 @@
-//! Which subscriptions an event goes to. Built anew from the catalog with each change; never changed in place.
+//! Finds the subscriptions for an event. Each change of the catalog builds a new router; a router never changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::system::is_system;
 /// The space that is served at `/`.
 pub(crate) const DEFAULT_SPACE: &str = "default";
 
-/// The routes of all spaces. Spaces do not see each other's.
+/// The routes of all spaces. Each space sees only its own.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
     spaces: BTreeMap<String, Space>,
@@ -35,7 +35,7 @@ struct Routes {
     asynchronous: BTreeMap<String, Vec<Arc<Target>>>,
 }
 
-/// A subscription that gets events later, with its filter ready for use.
+/// An asynchronous subscription with its parsed filter.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) subscription: Arc<Subscription>,
@@ -43,28 +43,28 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Filters were valid when they were stored. One that is no longer understood matches everything: too much is
-    /// better than too little.
+    /// Parses the filter, which was valid when it was stored. A filter that is no longer understood matches
+    /// everything: too many deliveries are better than too few.
     pub(crate) fn new(subscription: &Arc<Subscription>) -> Self {
         let filter = subscription.filter.as_ref().and_then(|filter| Pattern::read(filter).ok());
         Self { subscription: Arc::clone(subscription), filter }
     }
 }
 
-/// Where one event goes.
+/// The subscriptions for one event.
 #[derive(Debug, Default)]
 pub(crate) struct Matched {
     /// The subscription whose function answers the emitter, and the path parameters of its route.
     pub(crate) sync: Option<(Arc<Subscription>, Option<Params>)>,
-    /// The subscriptions that get the event later.
+    /// The asynchronous subscriptions.
     pub(crate) asynchronous: Vec<Arc<Target>>,
 }
 
 impl Router {
-    /// The routes of all subscriptions and CORS configurations.
+    /// Builds the routes of all subscriptions and CORS configurations.
     ///
     /// # Errors
-    /// When two routes of a space exclude each other, which the Config API never admits.
+    /// Fails if two routes of a space conflict, which the Config API never admits.
     pub(crate) fn new(catalog: &Catalog) -> Result<Self, Conflict> {
         let mut router = Self::default();
         let types = catalog.table::<EventType>().spaces();
@@ -91,7 +91,7 @@ impl Router {
         Ok(router)
     }
 
-    /// Where an event of `event_type` goes that was sent to `place` with `method`.
+    /// Returns the subscriptions for an event of `event_type` that was sent to `place` with `method`.
     pub(crate) fn route_to(&self, place: &Place, event_type: &str, method: &str) -> Matched {
         let routes = place.paths().map(|path| self.route(&place.space, event_type, method, &path));
         routes
@@ -100,8 +100,8 @@ impl Router {
             .unwrap_or_default()
     }
 
-    /// Where an event of `event_type` goes that was sent to `path` with `method`. Synchronous routes take parameters
-    /// and wildcards; asynchronous subscriptions compare the path literally.
+    /// Returns the subscriptions for an event of `event_type` that was sent to `path` with `method`. Synchronous
+    /// routes may have parameters and wildcards; asynchronous subscriptions compare the path literally.
     fn route(&self, space: &str, event_type: &str, method: &str, path: &str) -> Matched {
         let types = self.spaces.get(space).and_then(|space| space.types.get(event_type));
         let Some(routes) = types.and_then(|methods| methods.get(method)) else { return Matched::default() };
@@ -111,8 +111,8 @@ impl Router {
         }
     }
 
-    /// The subscriptions in `space` to a type of system events. Whatever the path of the request that caused them, they
-    /// are posted to `/`; clients of the hosted original put the name of the space before every path.
+    /// Returns the subscriptions in `space` to a type of system events. System events are posted to `/`, regardless
+    /// of the request that caused them; clients of the hosted original put the name of the space before every path.
     pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Target>> {
         let types = self.spaces.get(space).and_then(|space| space.types.get(event_type));
         let Some(routes) = types.and_then(|methods| methods.get("POST")) else { return Vec::new() };
@@ -120,7 +120,7 @@ impl Router {
         at("/").chain(at(&format!("/{space}/"))).collect()
     }
 
-    /// The subscriptions that get an event later which was accepted before, and is now sent again to `place`.
+    /// Returns the asynchronous subscriptions for an earlier event that is replayed to `place`.
     pub(crate) fn replayed(&self, place: &Place, event_type: &str, method: &str) -> Vec<Arc<Target>> {
         if is_system(event_type) {
             self.system(&place.space, event_type)
@@ -129,14 +129,14 @@ impl Router {
         }
     }
 
-    /// The CORS configuration for requests to `place` with `method`.
+    /// Returns the CORS configuration for requests to `place` with `method`.
     pub(crate) fn cors(&self, place: &Place, method: &str) -> Option<&Arc<Cors>> {
         let routes = self.spaces.get(&place.space)?.cors.get(method)?;
         place.paths().find_map(|path| routes.lookup(&path).map(|(cors, _)| cors))
     }
 
-    /// Where a request to `host` and `path` goes. A host under `domain` has the last word, so that no path leads out of
-    /// its space.
+    /// Returns the space and the path for a request to `host` and `path`. A host under `domain` takes precedence, so
+    /// that no path leads out of its space.
     pub(crate) fn place(&self, host: &str, path: &str, domain: Option<&str>) -> Place {
         if let Some(space) = domain.and_then(|domain| place::space_of_host(host, domain)) {
             return Place { space, path: path.to_owned(), by_host: true };
@@ -145,8 +145,8 @@ impl Router {
         Place { space: space.to_owned(), path: path.to_owned(), by_host: false }
     }
 
-    /// Splits the path of a request into space and path within it: `/spaces/<space>/…` where that space has
-    /// resources, everything else belongs to the default space.
+    /// Splits the path of a request into the space and the path within it. `/spaces/<space>/…` belongs to that space
+    /// if it has resources; everything else belongs to the default space.
     fn space_of<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
         path.strip_prefix("/spaces/")
             .and_then(|rest| rest.find('/').map(|end| rest.split_at(end)))

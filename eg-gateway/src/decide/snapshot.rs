@@ -1,4 +1,4 @@
-//! The configuration at one moment, with its routes. How it changes and where it is kept is `configuration`'s part.
+//! Represents the configuration at one moment, with its routes. `configuration` keeps and changes it.
 
 use eg_sdk::config::Subscription;
 
@@ -8,7 +8,7 @@ use super::retry::RetryPolicy;
 use super::router::Router;
 use super::routes::Conflict;
 
-/// All resources, and the routes made of them.
+/// All resources, and the routes built from them.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     pub(crate) catalog: Catalog,
@@ -17,13 +17,14 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// # Errors
-    /// When two routes of a space exclude each other, which the Config API never admits.
+    /// Fails if two routes of a space conflict, which the Config API never admits.
     pub(crate) fn new(catalog: Catalog) -> Result<Self, Conflict> {
         let router = Router::new(&catalog)?;
         Ok(Self { catalog, router })
     }
 
-    /// The retry policy of a subscription; `default` completes it, and replaces it when the subscription is gone.
+    /// Returns the retry policy of a subscription. `default` completes it, and replaces it if the subscription is
+    /// deleted.
     pub(crate) fn retry_policy(
         &self,
         space: &str,

@@ -1,5 +1,5 @@
-//! The events by which the gateway reports what it does: their types and payloads, as in Event Gateway 0.9.1, except that
-//! results and errors are the real ones, and that given-up deliveries are reported too. `router` knows who subscribed.
+//! Defines the types and payloads of system events, as in Event Gateway 0.9.1, except that results and errors are the
+//! real ones, and that given-up deliveries are reported too. `router` finds the subscribers.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::event::{Event, Outgoing};
 use super::headers::canonical_headers;
 
-/// What the types of all these events begin with; nobody else may emit such.
+/// The prefix of the types of system events. Only the gateway may emit such types.
 pub(crate) const PREFIX: &str = "eventgateway.";
 
-/// What a failed call was called in 2017. Still emitted for those who subscribed to it.
+/// The type that reported failed calls in 2017. It is still emitted for its subscribers.
 const FUNCTION_ERROR: &str = "gateway.info.functionError";
 
-/// Something that the gateway did.
+/// An action of the gateway to report.
 #[derive(Debug)]
 pub(crate) enum SystemEvent<'a> {
     /// An event was accepted.
@@ -43,13 +43,14 @@ pub(crate) struct Call<'a> {
     pub(crate) event: &'a Outgoing,
 }
 
-/// Whether events of this type are made by the gateway. They cause no further system events: that would never end.
+/// Returns whether the gateway emits events of this type. They cause no further system events, because that would
+/// never end.
 pub(crate) fn is_system(event_type: &str) -> bool {
     event_type.starts_with(PREFIX) || event_type == FUNCTION_ERROR
 }
 
 impl SystemEvent<'_> {
-    /// The types of the events that report it.
+    /// Returns the types of the events that report it.
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {
             Self::Received { .. } => &["eventgateway.event.received"],
@@ -60,8 +61,8 @@ impl SystemEvent<'_> {
         }
     }
 
-    /// How many events led to the one in question. The events about it carry the same number, so that functions which
-    /// answer them with events cannot go round for ever.
+    /// Returns the hops of the event in question. The system events carry the same number, so that functions that
+    /// emit events in response cannot loop forever.
     pub(crate) fn hops(&self) -> u32 {
         match self {
             Self::Received { event, .. } => event.hops(),
@@ -72,7 +73,7 @@ impl SystemEvent<'_> {
         }
     }
 
-    /// The trace that the event in question belongs to.
+    /// Returns the trace of the event in question.
     pub(crate) fn trace(&self) -> TraceContext {
         match self {
             Self::Received { event, .. } => event.trace(),
@@ -83,7 +84,8 @@ impl SystemEvent<'_> {
         }
     }
 
-    /// The payload of the events that report it. `None` when the event in question is not JSON; all are.
+    /// Returns the payload of the events that report it, or `None` if the event in question is not JSON, which never
+    /// happens.
     pub(crate) fn data(&self) -> Option<Box<RawValue>> {
         match self {
             Self::Received { path, event, headers } => {
@@ -143,7 +145,7 @@ impl Call<'_> {
     }
 }
 
-/// What a function answered may be anything, so it travels as base64.
+/// The answer of a function, as base64 because it may be any bytes.
 struct Base64<'a>(&'a [u8]);
 
 impl Serialize for Base64<'_> {

@@ -1,4 +1,4 @@
-//! Makes the events that report what the gateway did, for those who subscribed to them. What they say is in `system`.
+//! Creates the events that report the gateway's actions to their subscribers. `system` defines their contents.
 
 use super::arrival::{NewEvent, Origin, Terms};
 use super::envelope::{self, Stamp};
@@ -8,8 +8,8 @@ use super::system::SystemEvent;
 use super::trace;
 use crate::clock;
 
-/// The events that report `event` to the subscribers in `space`: none unless somebody subscribed. `stamp` makes the id
-/// and the time of each.
+/// Returns the events that report `event` to the subscribers in `space`, none if there are no subscribers. `stamp`
+/// creates the id and the time of each.
 pub(crate) fn system_arrivals(
     router: &Router,
     terms: &Terms,

@@ -37,7 +37,7 @@ impl PrivateTargets {
     /// Also allows a network, for example `10.1.0.0/16`, or an address, for example `10.1.2.3`.
     ///
     /// # Errors
-    /// When `network` is neither of them.
+    /// Fails if `network` is neither of them.
     pub fn allow(mut self, network: &str) -> Result<Self, String> {
         let one = || network.parse::<IpAddr>().ok().map(IpNet::from);
         let parsed = network.parse().ok().or_else(one);

@@ -1,25 +1,25 @@
-//! The distributed trace that an event belongs to (W3C Trace Context): the one it names in its extensions, else the one
-//! of the request that brought it, else one of its own. All that follows from an event, also a replay much later, is
-//! part of its trace.
+//! Determines the distributed trace of an event (W3C Trace Context): the one in its extensions, else the one of its
+//! request, else one derived from the event. All calls for an event, also those of a much later replay, belong to its
+//! trace.
 
 use eg_sdk::{CloudEvent, TraceContext};
 use http::HeaderMap;
 
-/// The trace that a request belongs to.
+/// Returns the trace that a request belongs to.
 pub(crate) fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
     let header = |name| headers.get(name)?.to_str().ok();
     TraceContext::parse(header("traceparent")?, header("tracestate"))
 }
 
-/// The trace of an event.
+/// Returns the trace of an event.
 ///
-/// An event that names none gets a trace that follows from its source and id, so nothing has to be remembered: every
-/// call and every attempt, in this process or a later one, belongs to the same trace.
+/// The trace of an event that names none is derived from its source and id. So all calls and attempts, in this
+/// process or a later one, belong to the same trace, and it need not be stored.
 pub(crate) fn of_event(event: &CloudEvent) -> TraceContext {
     event.trace_context().unwrap_or_else(|| of_identity(event.id(), event.source()))
 }
 
-/// The event with the trace of the request that brought it, unless the event names a trace already.
+/// Adds the trace of the request to the event, unless the event already names a trace.
 pub(crate) fn joined(event: CloudEvent, request: Option<&TraceContext>) -> CloudEvent {
     match request {
         Some(request) if event.trace_context().is_none() => event.with_trace_context(request),
@@ -27,9 +27,9 @@ pub(crate) fn joined(event: CloudEvent, request: Option<&TraceContext>) -> Cloud
     }
 }
 
-/// The trace of the event with this id and source.
+/// Returns the trace of the event with this id and source.
 pub(super) fn of_identity(id: &str, source: &str) -> TraceContext {
-    // FNV-1a, 128 bits: the same in every version of this program, and spread evenly.
+    // FNV-1a with 128 bits: the same in every version of this program, and evenly distributed.
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     let hash = |start: u128, text: &str| {
@@ -43,7 +43,7 @@ pub(super) fn of_identity(id: &str, source: &str) -> TraceContext {
     TraceContext::parse(&text, None).expect("made by the grammar")
 }
 
-/// The trace as AWS X-Ray writes it, for calls to AWS: functions on Lambda find it in their context.
+/// Returns the trace in the syntax of AWS X-Ray, for calls to AWS: functions on Lambda find it in their context.
 pub(crate) fn x_ray(trace: &TraceContext) -> String {
     let (epoch, unique) = trace.trace_id().split_at(8);
     let sampled = u8::from(trace.is_sampled());

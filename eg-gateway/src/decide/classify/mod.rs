@@ -1,5 +1,5 @@
 //! Decides what kind of event a request to the Events API is: batch, structured, binary, legacy or `http.request`, in
-//! the order of Event Gateway 0.9.1. Where the event goes is decided by `router`.
+//! the order of Event Gateway 0.9.1. `router` decides where the event goes.
 
 use std::collections::BTreeMap;
 
@@ -29,12 +29,12 @@ pub(crate) struct Incoming<'a> {
     pub(crate) host: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Bytes,
-    /// Whether bodies become payloads as in the original, with its quirks.
+    /// Whether to convert bodies as the original does, with its quirks.
     pub(crate) strict: bool,
 }
 
 impl Incoming<'_> {
-    /// The payload that the body is under this content type.
+    /// Returns the payload for the body with this content type.
     fn payload(&self, content_type: Option<&str>) -> Box<RawValue> {
         if self.strict {
             body::strict_payload(content_type, self.body)
@@ -44,26 +44,26 @@ impl Incoming<'_> {
     }
 }
 
-/// What a request holds.
+/// The contents of a request.
 #[allow(clippy::large_enum_variant, reason = "one per request, and nearly always the large one")]
 #[derive(Debug)]
 pub(crate) enum Classified {
-    /// One event, which a function may answer.
+    /// A single event, which a function may answer.
     One(Draft),
-    /// Events that belong together: all are accepted, or none is.
+    /// Several events, which are accepted together or not at all.
     Batch(Vec<Draft>),
 }
 
-/// The event that a request is, as far as it is known before the event is routed.
+/// The event of a request, as far as it is known before routing.
 #[derive(Debug)]
 pub(crate) enum Draft {
     /// The request holds the whole event.
     Complete(CloudEvent),
-    /// The gateway makes the event. The parameters of the route are missing.
+    /// The gateway creates the event. The parameters of the route are missing.
     Request(Box<HttpRequest>, Stamp),
 }
 
-/// Why a request is no event.
+/// The reason why a request is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadEvent {
     #[error("{0}")]
@@ -84,7 +84,7 @@ impl Draft {
         }
     }
 
-    /// The event without parameters of a route.
+    /// Returns the event without parameters of a route.
     pub(crate) fn to_event(&self) -> CloudEvent {
         match self {
             Self::Complete(event) => event.clone(),
@@ -92,7 +92,7 @@ impl Draft {
         }
     }
 
-    /// The event. `params` are those of the synchronous route, if the event took one.
+    /// Returns the event. `params` are the path parameters of the synchronous route, if the event took one.
     pub(crate) fn into_event(self, params: Option<&Params>) -> CloudEvent {
         match self {
             Self::Complete(event) => event,
@@ -113,7 +113,7 @@ impl From<InvalidEvent> for BadEvent {
     }
 }
 
-/// What `request` holds. `stamp` is asked for when the gateway has to make an event.
+/// Returns the contents of `request`. `stamp` is called if the gateway has to create an event.
 pub(crate) fn classify(
     request: &Incoming<'_>,
     stamp: impl FnOnce() -> Stamp,
@@ -143,7 +143,7 @@ pub(crate) fn classify(
     Ok(Classified::One(event))
 }
 
-/// The media type without parameters, lower-case. The rules and texts are those of Go's parser.
+/// Returns the media type without parameters, in lower case. The rules and texts are those of Go's parser.
 fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Ok("application/octet-stream".to_owned());
@@ -168,7 +168,7 @@ fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
     }
 }
 
-/// A CloudEvent 0.1 with its attributes in headers.
+/// Reads a CloudEvent 0.1 with its attributes in headers.
 fn binary(request: &Incoming<'_>) -> Result<Option<CloudEvent>, BadEvent> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -208,7 +208,7 @@ fn binary(request: &Incoming<'_>) -> Result<Option<CloudEvent>, BadEvent> {
     Ok(Some(CloudEvent::from_json(&json)?))
 }
 
-/// Each header `CE-X-Some-Name` is the extension `some-Name`.
+/// Returns the extensions: each header `CE-X-Some-Name` is the extension `some-Name`.
 fn extensions(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut extensions = BTreeMap::new();
     for header in headers.keys() {
@@ -222,7 +222,7 @@ fn extensions(headers: &HeaderMap) -> BTreeMap<String, String> {
     extensions
 }
 
-/// The dialect of the first SDKs: a header names the type, the body is the payload.
+/// Reads the dialect of the first SDKs: a header names the type, and the body is the payload.
 fn legacy(request: &Incoming<'_>, media_type: &str, ty: &str, stamp: impl FnOnce() -> Stamp) -> CloudEvent {
     if media_type == "application/json"
         && let Ok(event) = CloudEvent::from_json(request.body)
@@ -242,7 +242,7 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Draft {
     Draft::Request(Box::new(data), stamp)
 }
 
-/// A request as its event describes it, with `null` for the body.
+/// Returns a request in the form of its event, with `null` for the body.
 pub(crate) fn without_body(request: &Incoming<'_>) -> HttpRequest {
     let mut query = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {

@@ -1,5 +1,5 @@
-//! The `filter` of a subscription: an EventBridge pattern, and which clause of it an event does not match.
-//! `event` decides which parts of an event a pattern sees.
+//! Matches events against the `filter` of a subscription, an EventBridge pattern, and finds the clause that an event
+//! does not match. `event` decides which parts of an event a pattern sees.
 
 use eg_sdk::history::Mismatch;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::condition::Condition;
 /// The deepest nesting of `$or`, because each level multiplies the work.
 const MAX_OR_DEPTH: usize = 8;
 
-/// A valid pattern. An event matches when it meets all clauses.
+/// A valid pattern. An event matches if it meets all clauses.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pattern(Vec<Clause>);
 
@@ -129,7 +129,7 @@ impl Clause {
     }
 }
 
-/// Returns the value, or the beginning of its JSON when it is too long to be stored with a decision.
+/// Returns the value, or the beginning of its JSON if it is too long to be stored with a decision.
 fn excerpt(value: Value) -> Value {
     const LIMIT: usize = 500;
     let json = value.to_string();

@@ -124,7 +124,7 @@ impl<T> RouteTree<T> {
 }
 
 impl<T> Node<T> {
-    /// The child for a segment, made if need be. A wildcard has none.
+    /// Returns the child for a segment, created if necessary. A wildcard has none.
     fn child(&mut self, segment: Segment<'_>, route: &str) -> Result<&mut Self, Conflict> {
         let route = || route.to_owned();
         if let Segment::Parameter(name) = segment

@@ -81,12 +81,12 @@ fn root_has_no_parameters_at_all() {
     assert_eq!(tree(&["/", "/a"]).lookup("/"), Some((&"/".to_owned(), None)));
 }
 
-/// The pieces of a path between its slashes.
+/// Returns the segments of a path between its slashes.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
-/// Whether `route` alone takes `path`.
+/// Returns whether `route` by itself matches `path`.
 fn matches(route: &str, path: &str) -> bool {
     if route == "/" || path == "/" {
         return route == path;
