@@ -32,7 +32,7 @@ pub(super) struct Operation {
     pub(super) doc: Doc,
 }
 
-/// What an operation does, takes and returns.
+/// The documentation of an operation: its purpose, its input and its answer.
 #[derive(Debug, Clone)]
 pub(super) struct Doc {
     /// Its unique name, which generated clients use for their function.

@@ -1,4 +1,4 @@
-//! Access keys: which client may configure and emit, and what applies while no key is set. `api::guard` reads the keys
+//! Decides by access keys which clients may configure and emit, also while no key is set. `api::guard` reads the keys
 //! from requests.
 
 use std::collections::BTreeMap;
@@ -16,11 +16,11 @@ pub struct AccessKeys {
     pub all: Option<Secret>,
     /// The keys for single spaces.
     pub spaces: BTreeMap<String, Secret>,
-    /// Whether emitting events requires a key too. Then nobody can emit into a space that has no key.
+    /// Whether emitting events requires a key too. If so, no client can emit into a space without a key.
     pub events: bool,
 }
 
-/// Why a client is refused. The first two texts are those of the hosted original.
+/// The reason why a client is refused. The first two texts are those of the hosted original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denial {
     #[error("API key not set.")]
@@ -79,7 +79,7 @@ pub(crate) fn presented(authorization: &str) -> Option<&str> {
     (scheme == "AWS4-HMAC-SHA256" && !id.is_empty()).then_some(id)
 }
 
-/// Whether a client is on this machine. A forwarded request never counts as local, wherever the proxy is.
+/// Returns whether a client is on this machine. A forwarded request never counts as local, wherever the proxy is.
 pub(crate) fn is_local(peer: Option<IpAddr>, forwarded: bool) -> bool {
     peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !forwarded
 }

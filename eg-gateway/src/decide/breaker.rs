@@ -18,7 +18,7 @@ pub(crate) struct Breaker {
     probed: Option<Millis>,
 }
 
-/// How many attempts may start.
+/// The attempts that may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// No limit but the number of workers.
@@ -36,7 +36,7 @@ impl Breaker {
             return Admission::Free;
         }
         match self.probed {
-            // Probes must continue when the clock is set back.
+            // Probes must continue even if the clock is set back.
             Some(probed) if (probed..probed.saturating_add(PROBE_MS)).contains(&now) => {
                 Admission::Wait(probed.saturating_add(PROBE_MS))
             }
@@ -62,7 +62,7 @@ impl Breaker {
         }
     }
 
-    /// Whether the breaker is open: only probes are allowed.
+    /// Returns whether the breaker is open: only probes are allowed.
     pub(crate) fn is_open(&self) -> bool {
         self.failures >= TOLERATED
     }

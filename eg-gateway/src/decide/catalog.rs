@@ -43,7 +43,7 @@ pub(crate) enum Change {
     Delete { kind: Kind, space: String, id: String },
 }
 
-/// What all kinds of resources have in common.
+/// The common interface of all kinds of resources.
 pub(crate) trait Entry: config::Resource {
     const KIND: Kind;
     fn metadata(&self) -> &Metadata;

@@ -75,7 +75,7 @@ fn allow(cors: &Cors, origin: &HeaderValue, answer: &mut HeaderMap) {
     }
 }
 
-/// Whether an allowed origin covers an origin, in any case; one `*` in it matches any text.
+/// Returns whether an allowed origin covers an origin, ignoring case. One `*` in it matches any text.
 fn allows_origin(cors: &Cors, origin: &HeaderValue) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     let origin = origin.to_ascii_lowercase();
@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    /// Sends `headers` and compares the answer's, written `name: value` and sorted; `Vary` stands in the middle of none.
+    /// Sends `headers` and compares those of the answer, written as `name: value` and sorted. `Vary` is only counted.
     fn check(cors: &Cors, method: &Method, headers: &[(HeaderName, &str)], expected: &[&str]) {
         let sent = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
         let found = access(method, &sent.collect(), |_| Some(Arc::new(cors.clone()))).unwrap();

@@ -42,7 +42,7 @@ impl Failure {
     }
 }
 
-/// Whether an attempt may begin.
+/// The decision before an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Gate {
     Open,
@@ -79,7 +79,7 @@ fn too_old(policy: &RetryPolicy, failures: u32) -> String {
     format!("older than {} s after {failures} failed attempts", policy.max_age.as_secs_f64())
 }
 
-/// What follows after an attempt.
+/// The decision after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The delivery succeeded.

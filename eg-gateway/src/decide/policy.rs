@@ -60,7 +60,7 @@ pub(crate) fn effective(retry: Option<&Retry>, default: &RetryPolicy) -> RetryPo
         None => return default.clone(),
         Some(Retry::Profile(RetryProfile::EventBridge)) => return EVENT_BRIDGE,
         Some(Retry::Limits(limits)) => limits,
-        // Other profiles exist only in a newer library, and the gateway reads what it wrote itself.
+        // Other profiles exist only in a newer library, but the gateway reads only what it wrote itself.
         Some(_) => return default.clone(),
     };
     let (min, max) =

@@ -37,7 +37,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why a request to the Config API is refused.
+/// The reason why a request to the Config API is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("{kind} doesn't validate. Validation error: {detail}")]

@@ -13,7 +13,7 @@ use super::policy;
 use super::refusal::{Kind, Refusal};
 use super::targets::PrivateTargets;
 
-/// Replaces a secret in what clients read.
+/// The mask that clients read in place of a secret.
 pub(crate) const MASK: &str = "*****";
 
 const IS_METHOD: Rule =
@@ -80,7 +80,7 @@ fn timeout(value: &Value) -> Result<u32, String> {
     seconds.ok_or_else(|| limits::CALL_TIMEOUT.refuse("timeout", value).into())
 }
 
-/// What a gateway says that was built without the feature `aws`.
+/// The error text of a gateway that was built without the feature `aws`.
 pub(crate) const NEEDS_AWS: &str =
     "needs AWS's clients, which this gateway was built without: build it with the Cargo feature `aws`";
 
@@ -274,7 +274,7 @@ pub(crate) fn masked(function: &Function) -> Function {
     function
 }
 
-/// Replaces masks in `function` by the stored secrets, so that a client can write back what it read.
+/// Replaces masks in `function` by the stored secrets, so that a client can write back a function that it read.
 pub(crate) fn unmask(function: &mut Function, stored: Option<&Function>) -> Result<(), Refusal> {
     let mut stored = stored.cloned();
     let mut kept = stored.as_mut().and_then(|stored| aws_mut(&mut stored.provider)).map(secrets_mut);

@@ -4,9 +4,9 @@
 /// A function with deliveries to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// How many deliveries to it are under way.
+    /// Number of deliveries to it under way.
     pub(crate) in_flight: usize,
-    /// How many more its own limits allow.
+    /// Number of further deliveries that its own limits allow.
     pub(crate) room: usize,
 }
 

@@ -36,7 +36,7 @@ impl<C: Caller> Invoker<C> {
         result
     }
 
-    /// Calls `function` with an event, once, and returns what the function answered.
+    /// Calls `function` once with an event, and returns its answer.
     pub(crate) async fn invoke(&self, function: &Function, event: &Outgoing) -> Result<Bytes, CallError> {
         let (span, started) = (event.trace.child(), clock::instant());
         let result = self.callers.call(function, event.json.clone(), &span).await;

@@ -29,7 +29,8 @@ pub use error::{Api, StartError};
 /// shutdown takes at most ten.
 const GRACE: Duration = Duration::from_secs(7);
 
-/// A running gateway. Dropping it stops everything at once, as a crash would; the next start delivers what was accepted.
+/// A running gateway. Dropping it stops everything at once, as a crash would; the next start resumes the unfinished
+/// deliveries.
 #[derive(Debug)]
 pub struct Gateway {
     events_url: String,

@@ -16,7 +16,7 @@
 //!
 //! hyper 1.12 accepts all four. The test `hyper_alone_accepts_these` fails as soon as it refuses one of them.
 
-/// How many bytes of each line are kept. A line that frames a message is never longer.
+/// Number of bytes kept of each line. A line that frames a message is never longer.
 const SEEN: usize = 128;
 
 /// Follows the bytes that a client sends.
@@ -32,7 +32,7 @@ pub(super) struct Framing {
     head: Head,
 }
 
-/// Why a request is refused. The connection cannot be used after it.
+/// The reason why a request is refused. The connection cannot be used afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Ambiguous {
     #[error("a line ends with a bare line feed")]
@@ -234,7 +234,7 @@ mod tests {
             (head("") + &head(""), Ok(true)),
             (head(&format!("Long: {long}\r\n")), Ok(true)),
             ("GET / HTTP/1.1\r\nHost".to_owned(), Ok(false)),
-            // A body may look like anything, and what follows it is a head again.
+            // A body may contain anything, and a new head follows it.
             (head("Content-Length: 4\r\n") + "\n\n\r!" + &head(""), Ok(true)),
             (head("content-length:4\r\n") + "\n\n\r", Ok(false)),
             (head("Content-Length: 4\r\n") + "1234\n", Err(Ambiguous::BareLineFeed)),

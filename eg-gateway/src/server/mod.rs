@@ -1,5 +1,5 @@
-//! Serves HTTP/1.1 connections: binds ports, accepts, limits, and shuts down gracefully. What a request means is `api`'s
-//! part.
+//! Serves HTTP/1.1 connections: binds ports, accepts and limits connections, and shuts down gracefully. `api` handles
+//! the requests.
 
 mod framing;
 mod screen;
@@ -32,7 +32,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause after a failed accept, which usually means that the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many ports to try when the system's free IPv4 port is in use on IPv6.
+/// Maximum number of ports to try if the system's free IPv4 port is in use on IPv6.
 const PORT_TRIES: usize = 20;
 
 /// The address of the client at the other end of the connection.

@@ -18,7 +18,7 @@ const WRONG: u8 = 0;
 pub(super) struct Screened<S> {
     stream: S,
     framing: Framing,
-    /// Whether a request was refused. Nothing more is read then.
+    /// Whether a request was refused. After that, nothing more is read.
     ended: bool,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Ended {
     pub(crate) reason: String,
 }
 
-/// What was claimed in one lane.
+/// The deliveries claimed in one lane.
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) lane: Lane,

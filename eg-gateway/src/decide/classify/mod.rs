@@ -203,7 +203,7 @@ fn binary(request: &Incoming<'_>) -> Result<Option<CloudEvent>, BadEvent> {
         content_type: content_type.as_deref(),
         data: &request.payload(content_type.as_deref()),
     };
-    // The rules are those of a structured event, so the same code reads it.
+    // The same rules apply as to a structured event, so the same code reads it.
     let json = serde_json::to_vec(&event).expect("strings and JSON are always representable in JSON");
     Ok(Some(CloudEvent::from_json(&json)?))
 }

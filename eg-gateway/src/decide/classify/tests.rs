@@ -1,4 +1,4 @@
-//! Tables of what Event Gateway 0.9.1 was observed to do.
+//! Compares with tables of the observed behaviour of Event Gateway 0.9.1.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! The tree of synchronous routes: which paths conflict, and which route a request takes. Rules and texts are those of
-//! Event Gateway 0.9.1; `router` has one tree per method and event type.
+//! The tree of synchronous routes: finds conflicting paths, and the route that a request takes. Rules and texts are
+//! those of Event Gateway 0.9.1; `router` has one tree for each method and event type.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ enum Children<T> {
     Wildcard(String, T),
 }
 
-/// Why a route cannot be added.
+/// The reason why a route cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Conflict {
     #[error("parameter with different name (\"{existing}\") already defined: for route: {route}")]

@@ -1,4 +1,5 @@
-//! Tables of what Event Gateway 0.9.1 was observed to do, and the tree against a matcher that tries one route after the other.
+//! Compares with tables of the observed behaviour of Event Gateway 0.9.1, and with a matcher that tries one route
+//! after the other.
 
 use proptest::prelude::*;
 
