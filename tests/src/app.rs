@@ -1,4 +1,5 @@
-//! Applications as users run them: `cargo eg run`, on free ports and with a state of their own.
+//! Runs applications as users do: with `cargo eg run`, on free ports and with their own state directory. Processes
+//! are left to `program`.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use crate::{PATIENCE_TO_BUILD, eventually_within};
 /// A running `cargo eg run`.
 #[derive(Debug)]
 pub struct App {
-    /// The process, and what it prints.
+    /// The process and its output.
     pub program: Program,
     /// The URL of the Events API.
     pub events: String,
@@ -24,15 +25,15 @@ impl App {
     /// Runs the services in `paths`, relative to the workspace, and waits until they are ready.
     ///
     /// # Panics
-    /// When they do not become ready.
+    /// If they do not become ready.
     pub async fn start(state: &Path, paths: &[&str]) -> Self {
         Self::start_with(state, paths, &[]).await
     }
 
-    /// The same, with environment variables that the services see.
+    /// Like [`start`](Self::start), with environment variables for the services.
     ///
     /// # Panics
-    /// When they do not become ready.
+    /// If they do not become ready.
     pub async fn start_with(state: &Path, paths: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = cargo_eg();
         command.envs(variables.iter().copied());
@@ -55,7 +56,7 @@ impl App {
     }
 }
 
-/// `cargo eg` in this workspace.
+/// Returns a command that runs `cargo eg` in this workspace.
 #[must_use]
 pub fn cargo_eg() -> Command {
     let mut command = Command::new(built("cargo-eg"));

@@ -1,4 +1,4 @@
-//! Tools of the end-to-end tests: real programs, started, watched and ended. Tests nothing itself.
+//! Tools for the end-to-end tests: start, watch and stop real programs. The tests themselves are in `tests/`.
 
 /// The README's example compiles.
 #[cfg(doctest)]
@@ -16,24 +16,24 @@ pub mod subscriber;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How long anything awaited may take before the test fails.
+/// How long a test waits for something before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long what may have to compile first may take.
+/// How long a test waits for something that may have to be compiled first.
 pub const PATIENCE_TO_BUILD: Duration = Duration::from_secs(900);
 
-/// Asks until there is an answer.
+/// Calls `ask` until it returns a value.
 ///
 /// # Panics
-/// When there is none within [`PATIENCE`]; the message says what was awaited.
+/// If there is none within [`PATIENCE`]. The message contains `what`.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
     eventually_within(PATIENCE, what, ask).await
 }
 
-/// Asks until there is an answer.
+/// Calls `ask` until it returns a value.
 ///
 /// # Panics
-/// When there is none within `patience`; the message says what was awaited.
+/// If there is none within `patience`. The message contains `what`.
 pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,
@@ -49,13 +49,13 @@ pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// A client for plain requests.
+/// Returns a client for plain requests.
 ///
 /// # Panics
-/// When it cannot be made, which depends on nothing outside.
+/// If the client cannot be created, which does not depend on the environment.
 #[must_use]
 pub fn http() -> reqwest::Client {
-    // Built in one go with the gateway, reqwest can do TLS and insists on being told with which cryptography.
+    // When it is built together with the gateway, reqwest has TLS enabled and requires a cryptography provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }

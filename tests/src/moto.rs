@@ -1,11 +1,11 @@
-//! A server that speaks the APIs of AWS: moto, in the Python environment of the tests.
+//! Runs moto, a server that implements the APIs of AWS. Its Python environment is in `python`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::python;
 
-/// Without threads, a connection that stays open would keep all others out.
+/// Without threads, a connection that stays open would block all others.
 const SERIAL: &str = r#"
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
@@ -13,19 +13,19 @@ WSGIRequestHandler.protocol_version = "HTTP/1.0"
 run_simple("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
 "#;
 
-/// A running moto. Killed when the test ends in any way.
+/// A running moto. It is killed when the test ends.
 #[derive(Debug)]
 pub struct Moto {
     child: Child,
-    /// Where all its services are.
+    /// The URL of all its services.
     pub url: String,
 }
 
 impl Moto {
-    /// Starts moto on a free port. `None`, after saying so, when this machine has no Python.
+    /// Starts moto on a free port. Prints a note and returns `None` if this machine has no Python.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start() -> Option<Self> {
         let mut command = Command::new(python::environment()?.join("bin/moto_server"));
@@ -33,11 +33,11 @@ impl Moto {
         Some(Self::run(command))
     }
 
-    /// The same, answering one request after the other. So two transactions that meet exclude each other, as DynamoDB's
-    /// do; otherwise moto checks the conditions of both and then writes both.
+    /// Like `start`, but answers one request at a time. So concurrent transactions exclude each other, as in
+    /// DynamoDB; otherwise moto checks the conditions of both and then writes both.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start_serial() -> Option<Self> {
         let mut command = Command::new(python::environment()?.join("bin/python"));
@@ -57,7 +57,7 @@ impl Moto {
                 break line[at..].split_whitespace().next().expect("a URL").to_owned();
             }
         };
-        // The rest is read so that moto never waits for room in the pipe.
+        // Reads the rest of the output, so that the pipe never fills up.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, url }
     }

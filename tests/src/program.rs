@@ -1,4 +1,5 @@
-//! Programs of this workspace as processes: built, started, read line by line, and gone when the test ends.
+//! Builds programs of this workspace and runs them as processes, whose output is read line by line. They are killed
+//! when the test ends.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,11 @@ use tokio::process::{Child, Command};
 
 use crate::eventually;
 
-/// The binary `name` of this workspace. The first call builds all binaries, with the features that the tests of the
-/// workspace are built with.
+/// Returns the path of the binary `name` of this workspace. The first call builds all binaries, with the same
+/// features as the workspace's tests.
 ///
 /// # Panics
-/// When they do not build, in which case cargo's messages are on stderr, or when there is no such binary.
+/// If they do not build (cargo's messages are on stderr), or the binary does not exist.
 #[must_use]
 pub fn built(name: &str) -> &'static Path {
     static BINARIES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
@@ -34,7 +35,7 @@ fn build() -> HashMap<String, PathBuf> {
     executables.collect()
 }
 
-/// The program that takes cargo's place in tests, and for programs under test.
+/// Returns the cargo to use in tests and in programs under test.
 #[must_use]
 pub fn cargo() -> PathBuf {
     workspace().join("tests/cargo.sh")
@@ -45,7 +46,7 @@ pub(crate) fn workspace() -> &'static Path {
     tests.parent().unwrap_or(tests)
 }
 
-/// A running program. It is killed when this is dropped.
+/// A running program. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -57,7 +58,7 @@ impl Program {
     /// Starts `command` and reads what it prints.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn start(name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -68,75 +69,75 @@ impl Program {
         Self { name: name.to_owned(), child, lines }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     ///
     /// # Panics
-    /// When it has ended already.
+    /// If it has already ended.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name))
     }
 
-    /// What it has printed so far.
+    /// Returns the output so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for a line for which `find` has an answer.
+    /// Waits for a line for which `find` returns a value.
     ///
     /// # Panics
-    /// When none comes.
+    /// If there is no such line.
     pub async fn line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
         let what = format!("{} to print {what}", self.name);
         eventually(&what, async || self.lines().iter().find_map(|line| find(line))).await
     }
 
-    /// Ends it at once, as `kill -9` does.
+    /// Kills it, as `kill -9` does.
     ///
     /// # Panics
-    /// When it cannot be killed.
+    /// If it cannot be killed.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap_or_else(|e| panic!("cannot kill {}: {e}", self.name));
     }
 
-    /// Asks it to end, as Ctrl-C does, and returns its exit code.
+    /// Interrupts it, as Ctrl-C does, and returns its exit code.
     ///
     /// # Panics
-    /// When it does not end by itself.
+    /// If it does not end.
     pub async fn interrupt(self) -> i32 {
         self.signal("-INT");
         self.exit_code().await
     }
 
-    /// Asks it to end, as whoever takes away its machine does, and does not wait for it.
+    /// Sends SIGTERM, as a platform does before it removes a machine, and does not wait for the end.
     ///
     /// # Panics
-    /// When it has ended already.
+    /// If it has already ended.
     pub fn terminate(&self) {
         self.signal("-TERM");
     }
 
-    /// Stops it in its tracks, as Lambda does between invocations.
+    /// Freezes it, as Lambda does between invocations.
     ///
     /// # Panics
-    /// When it has ended already.
+    /// If it has already ended.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     ///
     /// # Panics
-    /// When it has ended already.
+    /// If it has already ended.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
 
-    /// How much memory it has at the moment.
+    /// Returns its current memory use.
     ///
     /// # Panics
-    /// When the system does not say so, as only Linux does.
+    /// If the system does not report it; only Linux does.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         let id = self.child.id().unwrap_or_else(|| panic!("{} has ended already", self.name));
@@ -151,10 +152,10 @@ impl Program {
         assert!(status.is_ok_and(|status| status.success()), "cannot send {signal} to {}", self.name);
     }
 
-    /// Waits for its end and returns its exit code.
+    /// Waits until it ends and returns its exit code.
     ///
     /// # Panics
-    /// When it does not end, or was killed.
+    /// If it does not end or was killed.
     pub async fn exit_code(mut self) -> i32 {
         let ended = tokio::time::timeout(crate::PATIENCE, self.child.wait()).await;
         let status = ended.unwrap_or_else(|_| panic!("{} does not end: {:#?}", self.name, self.lines()));

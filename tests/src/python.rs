@@ -1,35 +1,35 @@
-//! The Python programs that tests run against, from PyPI: moto, boto3, Lambda's own runtime, and AWS's tools for
-//! templates. One environment below `target` has them all.
+//! Provides the Python programs that tests need: moto, boto3, Lambda's own runtime, and AWS's tools for templates.
+//! They are installed from PyPI into one environment below `target`.
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// What is installed. moto brings boto3, cfn-lint and aws-sam-translator.
+/// The packages to install. moto includes boto3, cfn-lint and aws-sam-translator.
 const PACKAGES: [&str; 5] =
     ["moto[server]==5.2.*", "awslambdaric==4.2.*", "boto3==1.*", "cfn-lint==1.*", "aws-sam-translator==1.*"];
 
-/// Runs a program in Python; `None` when this machine has no Python.
+/// Runs a program in Python. Returns `None` if this machine has no Python.
 ///
 /// # Panics
-/// When Python cannot be started.
+/// If Python cannot be started.
 #[must_use]
 pub fn python(program: &str, args: &[&str]) -> Option<Output> {
     let python = environment()?.join("bin/python");
     Some(Command::new(python).arg("-c").arg(program).args(args).output().expect("python can be started"))
 }
 
-/// The folder of the environment: `bin/python` and the programs of the packages. The first call makes it. `None`, after
-/// saying so, when this machine has no Python.
+/// Returns the folder of the environment, which contains `bin/python` and the programs of the packages. The first
+/// call creates it. Prints a note and returns `None` if this machine has no Python.
 ///
 /// # Panics
-/// When the packages cannot be installed.
+/// If the packages cannot be installed.
 #[must_use]
 pub fn environment() -> Option<PathBuf> {
     let dir = target().join("tmp/python");
     let complete = dir.join("complete");
     std::fs::create_dir_all(target().join("tmp")).expect("a place for test files");
-    // Made once, which takes a while: other tests wait, those in other processes too.
+    // Creating it takes a while and happens once: other tests wait, even in other processes.
     let making = File::create(target().join("tmp/python.lock")).expect("a lock file");
     making.lock().expect("a lock");
     if complete.exists() {
@@ -41,14 +41,14 @@ pub fn environment() -> Option<PathBuf> {
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
     run(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "uv"]));
-    // It downloads side by side, and takes a quarter of pip's time.
+    // uv downloads in parallel and takes a quarter of pip's time.
     let mut install = Command::new(dir.join("bin/uv"));
     run(install.args(["pip", "install", "--quiet", "--python"]).arg(dir.join("bin/python")).args(PACKAGES));
     std::fs::write(complete, "").expect("room for a file");
     Some(dir)
 }
 
-/// The directory that this test was built into: it is `target/<profile>/deps/<test>`.
+/// Returns the target directory: this test is `target/<profile>/deps/<test>`.
 fn target() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     test.ancestors().nth(3).expect("tests are three levels below").to_owned()

@@ -1,5 +1,5 @@
-//! Lambda's Runtime API as it looks on the wire: hands out what it is given, and keeps what it is told, headers and
-//! all. For what an emulator hides: how errors are reported, what is sent back, how connections are used.
+//! Simulates Lambda's Runtime API on the wire: hands out the given payloads and records every answer with its
+//! headers. It shows what an emulator hides: how errors are reported, what is sent back, how connections are used.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +16,8 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-/// Values of X-Ray's header. Few, because glibc keeps every value that an environment variable ever had.
+/// The number of different values of X-Ray's header. It is small, because glibc keeps every value that an environment
+/// variable ever had.
 const TRACES: usize = 64;
 
 /// A Runtime API on a free port.
@@ -58,7 +59,7 @@ struct Work {
 struct Shared {
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Work>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Posted>>>,
-    /// Paths of everything that is no invocation, and the init error.
+    /// The paths of all calls other than invocations, and the init error.
     calls: Mutex<Vec<String>>,
     init_error: Mutex<Option<Posted>>,
 }
@@ -67,7 +68,7 @@ impl RuntimeApi {
     /// Listens below the path `base`, which may be empty.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If there is no free port.
     pub async fn start(base: &str, manners: Manners) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -96,16 +97,16 @@ impl RuntimeApi {
         Self { address, work, shared, handed_in: AtomicUsize::new(0) }
     }
 
-    /// Host and port.
+    /// Returns host and port.
     #[must_use]
     pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Hands out a payload, and waits for what comes of it. The request ids count from 0.
+    /// Hands out a payload and waits for the result. The request ids count from 0.
     ///
     /// # Panics
-    /// When nothing comes of it.
+    /// If there is no result.
     pub async fn invoke(&self, payload: impl Into<String>) -> Posted {
         let id = self.handed_in.fetch_add(1, Ordering::SeqCst);
         let (done, outcome) = oneshot::channel();
@@ -115,20 +116,20 @@ impl RuntimeApi {
         outcome.expect("the function answers").expect("the API is running")
     }
 
-    /// What was called besides invocations, in that order.
+    /// Returns the paths of all calls other than invocations, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
         lock(&self.shared.calls).clone()
     }
 
-    /// What the process said when it could not start.
+    /// Returns the error that the process reported when it could not start.
     #[must_use]
     pub fn init_error(&self) -> Option<Posted> {
         lock(&self.shared.init_error).clone()
     }
 }
 
-/// What X-Ray's header says of an invocation.
+/// Returns the value of X-Ray's header for an invocation.
 #[must_use]
 pub fn trace_of(id: usize) -> String {
     format!("Root=1-5bef4de7-{:024x};Sampled=1", id % TRACES)
@@ -160,7 +161,7 @@ async fn posted(
     let body = String::from_utf8_lossy(&body).into_owned();
     match lock(&shared.waiting).remove(&id) {
         Some(done) => {
-            // Who has given up waiting has failed already.
+            // A caller that no longer waits has already failed.
             let _ = done.send(Posted { id, what, headers, body });
             StatusCode::ACCEPTED
         }

@@ -1,4 +1,5 @@
-//! The shop of `services/shop`, running, and what a customer, the partner and an auditor can do with it.
+//! Runs the shop of `services/shop` and offers what a customer, the partner and an auditor can do with it. The
+//! scenarios are in the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,10 +10,10 @@ use serde_json::Value;
 use crate::app::App;
 use crate::{PATIENCE, eventually_within, http};
 
-/// How long many orders may take.
+/// How long a test waits for many orders.
 const PATIENCE_FOR_MANY: std::time::Duration = std::time::Duration::from_secs(1800);
 
-/// How many events are listed at a time.
+/// The number of events per page.
 const PAGE: usize = 100;
 
 /// A running shop.
@@ -20,15 +21,15 @@ const PAGE: usize = 100;
 pub struct Shop {
     /// The programs.
     pub app: App,
-    /// The types of events, and the functions that take them.
+    /// The event types and the functions that subscribe to them.
     functions: BTreeMap<String, Vec<String>>,
     client: reqwest::Client,
 }
 
-/// An event as the shop's event store keeps it.
+/// An event in the shop's event store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Its place in the history of its customer.
+    /// Its position in the history of its customer.
     pub time_what: String,
     /// The event's id.
     pub id: String,
@@ -39,10 +40,10 @@ pub struct Record {
 }
 
 impl Shop {
-    /// Runs the shop with these environment variables, and waits until it is ready.
+    /// Runs the shop with these environment variables and waits until it is ready.
     ///
     /// # Panics
-    /// When it does not become ready.
+    /// If it does not become ready.
     pub async fn start(state: &Path, variables: &[(&str, &str)]) -> Self {
         let app = App::start_with(state, &["services/shop"], variables).await;
         let client = http();
@@ -56,41 +57,41 @@ impl Shop {
         Self { app, functions, client }
     }
 
-    /// Sends a request to the shop: the status, and the JSON of the answer.
+    /// Sends a GET request to the shop. Returns the status and the JSON of the answer.
     pub async fn get(&self, path: &str) -> (u16, Value) {
         answer(self.request(Method::GET, path)).await
     }
 
-    /// The same, with a body.
+    /// Like [`get`](Self::get), with another method and a body.
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         answer(self.request(Method::POST, path).json(body)).await
     }
 
-    /// The same, with a body.
+    /// Like [`get`](Self::get), with another method and a body.
     pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
         answer(self.request(Method::PUT, path).json(body)).await
     }
 
-    /// Orders an item, and returns the id of the order.
+    /// Orders an item and returns the id of the order.
     ///
     /// # Panics
-    /// When the shop takes no order.
+    /// If the shop does not accept the order.
     pub async fn create(&self, customer: &str, item: &str) -> String {
         let (status, order) = self.get(&format!("/order/create/{customer}/{item}")).await;
         assert_eq!(status, 200, "{order}");
         order["orderId"].as_str().expect("an id").to_owned()
     }
 
-    /// What happened to an order so far, in order.
+    /// Returns the history of an order so far, in order.
     pub async fn history(&self, customer: &str, order: &str) -> Vec<Record> {
         let of_order = |record: &Record| record.detail["orderId"] == order;
         self.history_of(customer).await.into_iter().filter(of_order).collect()
     }
 
-    /// What happened to all orders of a customer so far, in order.
+    /// Returns the history of all orders of a customer so far, in order.
     ///
     /// # Panics
-    /// When the event store does not answer.
+    /// If the event store does not answer.
     pub async fn history_of(&self, customer: &str) -> Vec<Record> {
         let mut records: Vec<Record> = Vec::new();
         loop {
@@ -110,19 +111,19 @@ impl Shop {
         }
     }
 
-    /// What happened to an order, once an event of type `ty` is part of it.
+    /// Waits until the history of an order contains an event of type `ty`, and returns the history.
     ///
     /// # Panics
-    /// When that does not happen.
+    /// If that does not happen.
     pub async fn history_until(&self, customer: &str, order: &str, ty: &str) -> Vec<Record> {
         let what = format!("{ty} of order {order} of {customer}");
         let told = async || {
             let history = self.history(customer, order).await;
             history.iter().any(|record| record.ty == ty).then_some(history)
         };
-        // A partner that hangs makes an order last.
+        // A partner that hangs delays an order.
         let history = eventually_within(2 * PATIENCE, &what, told).await;
-        // What was told before may be stored after it.
+        // Earlier events may be stored after it.
         let complete = async || {
             let history = self.history(customer, order).await;
             (history.len() == self.accepted(customer, order).await.len()).then_some(history)
@@ -130,10 +131,10 @@ impl Shop {
         eventually_within(PATIENCE, &format!("all events before {ty}: {history:#?}"), complete).await
     }
 
-    /// The events of an order as the gateway has accepted them, the newest first.
+    /// Returns the events of an order that the gateway has accepted, the newest first.
     ///
     /// # Panics
-    /// When the gateway does not answer.
+    /// If the gateway does not answer.
     pub async fn accepted(&self, customer: &str, order: &str) -> Vec<Value> {
         let subject = format!("{customer}/{order}");
         let url = format!("{}/v1/spaces/default/events", self.app.config);
@@ -144,11 +145,11 @@ impl Shop {
         events.map(|event| event["event"].clone()).collect()
     }
 
-    /// The events that the gateway has accepted since the last call with the same `seen`, the oldest first: those of the
-    /// shop, and what the gateway tells of its own.
+    /// Returns the events that the gateway has accepted since the last call with the same `seen`, the oldest first:
+    /// those of the shop and system events.
     ///
     /// # Panics
-    /// When the gateway does not answer.
+    /// If the gateway does not answer.
     pub async fn newly_accepted(&self, seen: &mut BTreeSet<String>) -> Vec<Value> {
         let url = format!("{}/v1/spaces/default/events", self.app.config);
         let mut events = Vec::new();
@@ -159,8 +160,8 @@ impl Shop {
             let (status, mut list) = answer(self.client.get(&url).query(&query)).await;
             assert_eq!(status, 200, "{list}");
             before = list["next"].as_i64();
-            // They are listed newest first, in the order in which they were accepted: what is behind one that was seen
-            // was seen too.
+            // They are listed newest first, in the order in which they were accepted, so everything after a seen
+            // event was seen, too.
             for view in list["events"].as_array_mut().expect("events") {
                 let id = format!("{} {}", view["eventId"], view["source"]);
                 if seen.contains(&id) {
@@ -177,10 +178,10 @@ impl Shop {
         events.into_iter().rev().map(|(_, event)| event).collect()
     }
 
-    /// Delivers an event once more to each function that it is for, past the gateway. Says to how many.
+    /// Delivers an event again to each subscribed function, bypassing the gateway. Returns the number of functions.
     ///
     /// # Panics
-    /// When a function fails.
+    /// If a function fails.
     pub async fn deliver_again(&self, event: &Value) -> usize {
         let functions = self.functions.get(type_of(event));
         let functions = functions.map_or(&[][..], Vec::as_slice);
@@ -194,10 +195,11 @@ impl Shop {
         functions.len()
     }
 
-    /// The same, where functions may fail: their processes may be killed in the middle of it.
+    /// Like [`deliver_again`](Self::deliver_again), but functions may fail, because their processes may be killed
+    /// meanwhile.
     ///
     /// # Panics
-    /// When the local Lambda does not answer.
+    /// If the local Lambda does not answer.
     pub async fn deliver_again_whatever_comes(&self, event: &Value) {
         let functions = self.functions.get(type_of(event));
         for function in functions.into_iter().flatten() {
@@ -206,10 +208,10 @@ impl Shop {
         }
     }
 
-    /// Runs, as their schedules do, the functions that emit what a crash has left in the outboxes.
+    /// Runs the scheduled functions that emit the events that a crash has left in the outboxes.
     ///
     /// # Panics
-    /// When one fails.
+    /// If one fails.
     pub async fn send_unsent(&self) {
         let (_, list) =
             answer(self.client.get(format!("{}/v1/spaces/default/functions", self.app.config))).await;
@@ -233,29 +235,29 @@ impl Shop {
         }
     }
 
-    /// Tells the partner how to behave.
+    /// Sets the behaviour of the partner.
     ///
     /// # Panics
-    /// When it does not listen.
+    /// If the partner does not accept it.
     pub async fn behave(&self, behaviour: &Value) {
         let (status, answer) = self.put("/logistics", behaviour).await;
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Has the partner say what became of a delivery: `delivered` or `canceled`.
+    /// Makes the partner report the outcome of a delivery: `delivered` or `canceled`.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the partner does not report it.
     pub async fn outcome(&self, outcome: &str, customer: &str, order: &str) {
         let body = serde_json::json!({"customerId": customer, "orderId": order});
         let (status, answer) = self.post(&format!("/logistics/{outcome}"), &body).await;
         assert_eq!(status, 202, "{answer}");
     }
 
-    /// What the gateway has given up.
+    /// Returns the gateway's dead letters.
     ///
     /// # Panics
-    /// When the gateway does not answer.
+    /// If the gateway does not answer.
     pub async fn dead_letters(&self) -> Vec<Value> {
         let url = format!("{}/v1/spaces/default/dead-letters?limit=500", self.app.config);
         let (status, list) = answer(self.client.get(url)).await;
@@ -263,16 +265,16 @@ impl Shop {
         list["deadLetters"].as_array().expect("dead letters").clone()
     }
 
-    /// How many deliveries wait or are under way; `None` while the gateway does not answer.
+    /// Returns the number of pending deliveries; `None` while the gateway does not answer.
     pub async fn pending(&self) -> Option<u64> {
         let books = self.client.get(format!("{}/v1/accounting", self.app.config)).send().await.ok()?;
         books.json::<Value>().await.ok()?["pending"].as_u64()
     }
 
-    /// Waits until nothing is under way any more.
+    /// Waits until nothing is in progress.
     ///
     /// # Panics
-    /// When that never happens.
+    /// If that does not happen.
     pub async fn settle(&self) {
         eventually_within(PATIENCE_FOR_MANY, "all events to be delivered", async || {
             (self.pending().await == Some(0)).then_some(())
@@ -281,18 +283,18 @@ impl Shop {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        // Ids of the tests may hold what has to be escaped; the URL type does that.
+        // Ids in tests may contain characters that must be escaped; the URL type escapes them.
         self.client.request(method, format!("{}{path}", self.app.events))
     }
 }
 
-/// The type of an event: those of the gateway have the version of CloudEvents that it once had.
+/// Returns the type of an event. System events are in CloudEvents 0.1, whose attribute has another name.
 #[must_use]
 pub fn type_of(event: &Value) -> &str {
     event["type"].as_str().or(event["eventType"].as_str()).unwrap_or_default()
 }
 
-/// The status and the JSON of an answer; status 0 when there is none.
+/// Returns the status and the JSON of an answer; status 0 if there is no answer.
 async fn answer(request: RequestBuilder) -> (u16, Value) {
     match request.send().await {
         Ok(response) => (response.status().as_u16(), response.json().await.unwrap_or_default()),

@@ -1,4 +1,5 @@
-//! A subscriber outside of any service: an HTTP endpoint that takes events, or refuses them on command.
+//! A subscriber outside of any service: an HTTP endpoint that accepts events, or refuses them when the test says so.
+//! Registering it is left to the tests.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use axum::routing::post;
 use eg_sdk::CloudEvent;
 use tokio::net::TcpListener;
 
-/// Where the gateway can post to.
+/// The endpoint of a subscriber.
 #[derive(Debug)]
 pub struct Subscriber {
     url: String,
@@ -31,7 +32,7 @@ impl Subscriber {
     /// Listens on a free port of the loopback interface.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     pub async fn start() -> Self {
         let inbox = Inbox::default();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
@@ -41,24 +42,24 @@ impl Subscriber {
         Self { url, inbox }
     }
 
-    /// Its URL, for the provider of a function.
+    /// Returns the URL, for the provider of a function.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Whether events are answered with 503 from now on.
+    /// Sets whether events are answered with 503 from now on.
     pub fn refuse(&self, refusing: bool) {
         self.inbox.lock().refusing = refusing;
     }
 
-    /// How many deliveries were refused.
+    /// Returns the number of refused deliveries.
     #[must_use]
     pub fn refused(&self) -> usize {
         self.inbox.lock().refused
     }
 
-    /// The events taken so far.
+    /// Returns the events that were accepted so far.
     #[must_use]
     pub fn taken(&self) -> Vec<CloudEvent> {
         self.inbox.lock().taken.clone()

@@ -1,4 +1,4 @@
-//! A service whose functions fail in every way that functions fail. `MISBEHAVE` makes its start fail too.
+//! A service whose functions fail in every way that functions can fail. `MISBEHAVE` makes it fail to start.
 
 use std::convert::Infallible;
 use std::env;
@@ -21,7 +21,7 @@ async fn panics() -> String {
     env::var("SET_NOWHERE").expect("there is something")
 }
 
-/// Answers with the status that is posted.
+/// Answers with the status in the request body.
 #[http(POST, "/status")]
 async fn answers(State(needed): State<Needed>, Json(status): Json<u16>) -> Result<String, Error> {
     let status = StatusCode::from_u16(status)?;
@@ -50,7 +50,7 @@ async fn streams(Path(how): Path<String>) -> Response {
     Response::new(Body::from_stream(body.chain(rest)))
 }
 
-/// Is asked, and answers.
+/// Answers an event.
 #[subscribe("ask", mode = "sync", path = "/ask")]
 async fn asked(event: CloudEvent<String>) -> Result<Json<String>, Error> {
     match event.data.as_str() {
@@ -59,7 +59,7 @@ async fn asked(event: CloudEvent<String>) -> Result<Json<String>, Error> {
     }
 }
 
-/// Sleeps for as long as the payload says, and says in which trace.
+/// Sleeps for the time in the payload, and returns its trace.
 #[subscribe("sleep", mode = "sync")]
 async fn sleeps(context: Context, event: CloudEvent<u64>) -> String {
     println!("sleeps {} ms", event.data);
@@ -83,7 +83,7 @@ async fn passes_on(emit: Emit<PassedOn>) -> Result<(), Error> {
 #[event("echo")]
 struct Echo {}
 
-/// Answers an event with the same event, for ever if nobody ends it.
+/// Emits the event that it receives: an endless loop unless the gateway breaks it.
 #[subscribe(Echo)]
 async fn echoes(emit: Emit<Echo>, event: CloudEvent<Echo>) -> Result<(), Error> {
     println!("echo {}", event.hops());
@@ -91,14 +91,14 @@ async fn echoes(emit: Emit<Echo>, event: CloudEvent<Echo>) -> Result<(), Error> 
     Ok(())
 }
 
-/// Sets off the same.
+/// Starts the loop.
 #[http(POST, "/echo")]
 async fn shouts(emit: Emit<Echo>) -> Result<(), Error> {
     emit.send(Echo {}).await?;
     Ok(())
 }
 
-/// Handles messages, each as slow as it says.
+/// Handles messages; each states how long that takes.
 #[queue("jobs")]
 async fn works(event: CloudEvent<u64>) {
     tokio::time::sleep(Duration::from_millis(event.data)).await;

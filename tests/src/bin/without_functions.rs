@@ -1,4 +1,4 @@
-//! A service that has forgotten to link its functions.
+//! A service that does not link its functions.
 
 use eg_runtime::{App, Error};
 

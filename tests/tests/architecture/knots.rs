@@ -17,19 +17,19 @@ use crate::modules::Module;
 
 /// Siblings that need each other in a circle.
 pub(super) struct Knot {
-    /// The files by which they do, as the paths of their modules.
+    /// The files that connect them, as the paths of their modules.
     pub(super) members: BTreeSet<String>,
-    /// What makes it one, in lines: which file needs which, with a name by which it does.
+    /// The reasons, one per line: which file needs which, and a name that it uses.
     needs: Vec<String>,
 }
 
 /// The modules of a crate by their paths.
 type Tree<'a> = BTreeMap<&'a [String], &'a Module>;
 
-/// Which sibling needs which: the two files, with a name of the second that the first uses.
+/// Which sibling needs which: the two files and a name of the second that the first uses.
 type Needs = BTreeMap<String, BTreeMap<String, BTreeMap<[String; 2], String>>>;
 
-/// All knots of a crate, the largest first.
+/// Returns all knots of a crate, the largest first.
 pub(super) fn of(modules: &[Module]) -> Vec<Knot> {
     let tree: Tree<'_> = modules.iter().map(|module| (module.path.as_slice(), module)).collect();
     let parents: BTreeSet<&[String]> =
@@ -43,7 +43,7 @@ pub(super) fn of(modules: &[Module]) -> Vec<Knot> {
     knots
 }
 
-/// What the children of `parent` need of each other.
+/// Returns what the children of `parent` need of each other.
 fn needs(parent: &[String], tree: &Tree<'_>) -> Needs {
     let child = |path: &[String]| Some(path.strip_prefix(parent)?.first()?.clone());
     let mut needs = Needs::new();
@@ -64,14 +64,14 @@ fn needs(parent: &[String], tree: &Tree<'_>) -> Needs {
 /// Where the first name of a path is looked up.
 #[derive(Clone, Copy, PartialEq)]
 enum Scope {
-    /// Among all that the module has, imports included.
+    /// Among all names in the module, including imports.
     Code,
-    /// Among what the module defines: imports do not build on other imports.
+    /// Among the names that the module defines: imports do not build on other imports.
     Import,
 }
 
-/// The module that defines what `path` names in `module`, or the last one on the way there. `None` if it is of another
-/// crate.
+/// Returns the module that defines the item which `path` names in `module`, or the last module on the way there.
+/// Returns `None` if the item belongs to another crate.
 fn resolve<'a>(path: &[String], module: &'a Module, tree: &Tree<'a>, scope: Scope) -> Option<&'a Module> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
@@ -86,7 +86,7 @@ fn resolve<'a>(path: &[String], module: &'a Module, tree: &Tree<'a>, scope: Scop
     }
 }
 
-/// The same for a path that begins in `module`.
+/// Like [`resolve`], for a path that begins in `module`.
 fn descend<'a>(module: &'a Module, path: &[String], tree: &Tree<'a>) -> Option<&'a Module> {
     let Some((name, rest)) = path.split_first() else { return Some(module) };
     if name == "super" {
@@ -107,7 +107,7 @@ fn descend<'a>(module: &'a Module, path: &[String], tree: &Tree<'a>) -> Option<&
     having.next().map_or(Some(module), |other| descend(other, path, tree))
 }
 
-/// The sets of two and more that can all be reached from each other.
+/// Returns the sets of two or more siblings that can all be reached from each other.
 fn circles(needs: &Needs) -> Vec<Vec<&str>> {
     let reachable: BTreeMap<&str, BTreeSet<&str>> =
         needs.keys().map(|from| (from.as_str(), reachable(from, needs))).collect();
@@ -163,7 +163,7 @@ mod tests {
     use super::{Knot, of};
     use crate::modules::of_crate;
 
-    /// The knots of a crate with these files, each as its members.
+    /// Returns the knots of a crate with these files, each as its members.
     fn knots(files: &[(&str, &str)]) -> Vec<String> {
         let read = |path: &Path| {
             let file = files.iter().find(|(name, _)| Path::new("src").join(name) == path);

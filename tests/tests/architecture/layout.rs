@@ -1,17 +1,18 @@
-//! Where the files of modules lie. Reads no code but `#[path]`.
+//! Checks where the files of modules are. Of the code, it reads only `#[path]`; what the modules contain is left to
+//! `modules`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that take a module from another place with `#[path]`, and why.
+/// The files that include a module from another place with `#[path]`, and the reasons.
 const BORROWERS: [(&str, &str); 3] = [
     ("cargo-eg/benches/start.rs", "starts the applications of the tests"),
     ("tests/tests/it/fuzz.rs", "runs the fuzz targets, whose package is not a member, on their seeds"),
     ("tests/tests/architecture/layout.rs", "is this file"),
 ];
 
-/// All Rust files below `folder`, apart from what is built.
+/// Collects all Rust files below `folder`, except build output.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("folders of the workspace can be read") {
         let path = entry.expect("its entries too").path();
@@ -30,7 +31,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether the folder of the same name beside this file contains modules.
+/// Returns whether the folder with the same name next to this file contains modules.
 fn has_children_beside(file: &Path) -> bool {
     let is_rust = |entry: fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "rs");
     fs::read_dir(file.with_extension("")).is_ok_and(|entries| entries.filter_map(Result::ok).any(is_rust))

@@ -1,4 +1,5 @@
-//! The parts and their arrows, as ARCHITECTURE.md draws them, and the knots of modules inside them.
+//! Checks the parts and their dependencies as drawn in ARCHITECTURE.md, and the knots of modules inside them. `knots`
+//! finds the knots.
 
 mod documents;
 mod knots;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Target};
 
-/// Part → the parts it may build upon.
+/// Part → the parts that it may depend on.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("eg-grammar", &[]),
     ("eg-macros", &["eg-grammar"]),
@@ -24,14 +25,14 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("eg-ui", &[]),
 ];
 
-/// Siblings that need each other in a circle: at most so many, see `knots`.
+/// The maximum number of siblings that may need each other in a circle; see `knots`.
 const LARGEST_KNOT: usize = 3;
 
 fn metadata() -> Metadata {
     MetadataCommand::new().no_deps().exec().expect("cargo metadata of this workspace")
 }
 
-/// Package → the workspace packages that its programs and libraries are built from.
+/// Returns package → the workspace packages that its programs and libraries depend on.
 fn arrows(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
     let members: BTreeSet<_> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
     let of = |package: &cargo_metadata::Package| {
@@ -82,8 +83,8 @@ fn every_member_is_a_part_a_service_or_an_example() {
     }
 }
 
-/// Features are united over all that is built together: one test's library that turned these on would have every part
-/// tested with JSON that its users do not get.
+/// Cargo unites the features of everything that is built together: if a test's library enabled these features, all
+/// parts would be tested with JSON that users do not get.
 #[test]
 fn no_library_changes_how_json_is_read_and_written() {
     let metadata = MetadataCommand::new()

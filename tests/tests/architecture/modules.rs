@@ -1,4 +1,4 @@
-//! Reads the modules of a crate from its sources: where each stands, what it imports and defines, and which paths it
+//! Reads the modules of a crate from its sources: where each is, what it imports and defines, and which paths it
 //! names. `knots` decides what the paths mean.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,9 @@ use syn::{Attribute, Item, ItemMod, UseTree};
 pub(super) struct Module {
     /// The names from the crate's root down to this module; empty for the root itself.
     pub(super) path: Vec<String>,
-    /// The path of the module that the file is.
+    /// The path of the module whose file contains this one.
     pub(super) file: Vec<String>,
-    /// What `use` brings into scope, with where it comes from.
+    /// The names that `use` brings into scope, with their paths.
     pub(super) imports: BTreeMap<String, Vec<String>>,
     /// The paths of `use path::*`.
     pub(super) globs: Vec<Vec<String>>,
@@ -24,13 +24,13 @@ pub(super) struct Module {
     pub(super) named: BTreeSet<Vec<String>>,
 }
 
-/// Reads a file of sources; `None` where there is none.
+/// Reads a source file; returns `None` if it does not exist.
 pub(super) type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
-/// All modules of the crate whose root is the file `root`. Test modules are left out.
+/// Returns all modules of the crate whose root is the file `root`, except test modules.
 ///
 /// # Panics
-/// When a file is missing or cannot be parsed.
+/// If a file is missing or cannot be parsed.
 pub(super) fn of_crate(root: &Path, read: Read<'_>) -> Vec<Module> {
     let mut modules = Vec::new();
     let folder = root.parent().expect("the root of a crate is in a folder");
@@ -92,7 +92,7 @@ fn read_items(
     modules.push(module);
 }
 
-/// The file of `mod child;`.
+/// Returns the file of `mod child;`.
 fn file_of(child: &ItemMod, folder: &Path, read: Read<'_>) -> PathBuf {
     let name = child.ident.to_string();
     let files = [folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")];
@@ -127,7 +127,7 @@ fn import(module: &mut Module, name: Option<String>, path: Vec<String>) {
     module.imports.extend(name.map(|name| (name, path)));
 }
 
-/// The name by which other modules know an item, and its attributes.
+/// Returns the name of an item and its attributes.
 fn identity(item: &Item) -> (Option<&Ident>, &[Attribute]) {
     match item {
         Item::Const(item) => (Some(&item.ident), &item.attrs),
@@ -151,8 +151,8 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Finds the paths of two or more names in code, inside macro calls too. `before` is what stands in front of the braces
-/// of a `use path::{…}`, and empty everywhere else.
+/// Finds the paths of two or more names in code, even inside macro calls. `before` is the path in front of the braces
+/// of `use path::{…}`, and empty everywhere else.
 fn read_paths(tokens: TokenStream, before: &[String], paths: &mut BTreeSet<Vec<String>>) {
     let mut path: Option<Vec<String>> = None;
     let mut end = |path: &mut Option<Vec<String>>| paths.extend(path.take().filter(|path| path.len() > 1));

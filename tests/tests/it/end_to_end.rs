@@ -1,5 +1,5 @@
-//! The main job with the real programs: `cargo eg run` builds the registration application, serves it, and an event that
-//! was accepted is delivered whatever happens to the gateway.
+//! Tests the main purpose with the real programs: `cargo eg run` builds and serves the registration application, and
+//! an accepted event is delivered whatever happens to the gateway.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ impl Users {
         EventGateway::with_settings(settings).unwrap()
     }
 
-    /// Has `email.sent` delivered to `subscriber`.
+    /// Subscribes `subscriber` to `email.sent`.
     async fn subscribe(&self, subscriber: &Subscriber) {
         let gateway = self.gateway();
         let mailbox = Function::new("mailbox", Provider::Http { url: subscriber.url().to_owned() });
@@ -48,7 +48,7 @@ impl Users {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    /// Another `cargo eg` command on this app: its exit code and standard output.
+    /// Runs another `cargo eg` command on this app. Returns its exit code and standard output.
     async fn command(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = cargo_eg();
         command.args(arguments).env("EVENT_GATEWAY_URL", &self.0.events);
@@ -61,7 +61,7 @@ fn donald() -> Value {
     json!({"id": "10", "firstName": "Donald", "lastName": "Duck", "email": "donald.duck@disney.com"})
 }
 
-/// The one event in the inbox, once it is there.
+/// Waits for the only event in the inbox and returns it.
 async fn mail(subscriber: &Subscriber) -> CloudEvent {
     eventually("email.sent", async || subscriber.taken().into_iter().next()).await
 }
@@ -92,7 +92,7 @@ async fn a_user_is_registered_read_and_welcomed() {
     assert_eq!(broken.status(), 400);
     assert!(broken.text().await.unwrap().contains("JSON"), "says that the JSON is broken");
 
-    // The second way in: an event from the command line.
+    // The second way to emit: an event from the command line.
     let file = state.path().join("daisy.json");
     let daisy = json!({"id": "11", "firstName": "Daisy", "lastName": "Duck", "email": "daisy@disney.com"});
     std::fs::write(&file, daisy.to_string()).unwrap();
@@ -158,7 +158,7 @@ async fn what_was_accepted_is_delivered_after_a_kill() {
     assert_eq!(app.0.program.interrupt().await, 0);
 }
 
-/// Here the kill comes before anybody has seen the event: right behind the answer to the emitter.
+/// Here the gateway is killed before anyone has seen the event: right after the answer to the emitter.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_only_accepted_is_delivered_after_a_kill() {
     let state = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! Every example does what the comment at its top promises: the commands are run as they stand there, with other
-//! ports, and what they print is compared.
+//! Checks that every example does what the comment at its top promises: runs the commands with other ports, and
+//! compares their output.
 //!
-//! In a comment's `text` blocks, `$ ` begins a command, which indented lines go on; what follows is its output. A
-//! block without commands is what `cargo eg run` prints in the meantime. `…` stands for anything, and alone in a line
-//! for any number of lines.
+//! In a comment's `text` blocks, `$ ` begins a command, which indented lines continue; its output follows. A block
+//! without commands is the output of `cargo eg run` in the meantime. `…` stands for any text or, alone on a line, for
+//! any number of lines.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use eg_tests::eventually;
 use eg_tests::program::{Program, built, cargo};
 use tokio::process::Command;
 
-/// In the order in which they are run: `emit-from-an-app` adds to the log of `hello-event`.
+/// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
 const EXAMPLES: [&str; 12] = [
     "hello-http",
     "hello-event",
@@ -29,7 +29,7 @@ const EXAMPLES: [&str; 12] = [
     "function-url",
 ];
 
-/// One thing that a comment promises.
+/// A promise in a comment.
 #[derive(Debug, PartialEq)]
 enum Promise {
     /// A command prints this.
@@ -38,7 +38,7 @@ enum Promise {
     Activity(String),
 }
 
-/// The promises of a source file, in their order.
+/// Returns the promises of a source file, in order.
 fn promises(source: &str) -> Vec<Promise> {
     let comment: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).collect();
     let blocks = comment.split(|line| line.trim() == "```text").skip(1);
@@ -66,7 +66,7 @@ fn block_promises(block: &[&str]) -> Vec<Promise> {
     promises
 }
 
-/// Whether `text` is what `pattern` promises.
+/// Returns whether `text` matches `pattern`.
 fn fulfils(text: &str, pattern: &str) -> bool {
     let pattern = pattern.trim().replace("\n…\n", "…\n");
     let mut pieces = pattern.split('…');
@@ -80,14 +80,14 @@ fn fulfils(text: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// What the commands of all examples find.
+/// The environment in which the commands of all examples run.
 struct Stage {
     app: App,
     state: PathBuf,
 }
 
 impl Stage {
-    /// Keeps the promises of one example.
+    /// Checks the promises of one example.
     async fn perform(&self, example: &str) {
         let mut server = None;
         for promise in promises(&source(example)) {
@@ -97,7 +97,7 @@ impl Stage {
                 }
                 Promise::Output { command, output } => {
                     if command.starts_with("cargo eg run ") {
-                        // It runs already, with all the others.
+                        // It is already running, with all the others.
                     } else if let Some(package) = command.strip_prefix("cargo run -p ") {
                         server = Some(self.serve(package).await);
                     } else {
@@ -109,7 +109,7 @@ impl Stage {
         }
     }
 
-    /// The server that an example is, and its address.
+    /// Starts an example that is a server. Returns it with its address.
     async fn serve(&self, package: &str) -> (Program, String) {
         let mut command = Command::new(built(package));
         command.env("PORT", "0").env("EVENT_GATEWAY_URL", &self.app.events);
@@ -130,7 +130,7 @@ impl Stage {
             text
         };
         if command.starts_with("cargo eg logs ") {
-            // What an event causes comes after the answer to its emitter.
+            // The effects of an event may come after the answer to its emitter.
             let what = format!("{example}: {command} to print {expected}");
             eventually(&what, async || fulfils(&run().await, expected).then_some(())).await;
         } else {
@@ -139,7 +139,7 @@ impl Stage {
         }
     }
 
-    /// The command with this run's addresses in the place of the usual ones.
+    /// Returns the command with this run's addresses instead of the usual ones.
     fn shell(&self, command: &str, server: Option<&str>) -> Command {
         let address = |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let mut line = command

@@ -1,5 +1,5 @@
-//! The fuzz targets of `tests/fuzz`, over the published payloads of all senders and the seeds: that they compile, run, and
-//! find nothing there. Fuzzing itself is done by hand, as `tests/fuzz/Cargo.toml` says.
+//! Checks that the fuzz targets of `tests/fuzz` compile, run and find nothing for the published payloads of all
+//! senders and the seeds. Fuzzing itself is done by hand; see `tests/fuzz/Cargo.toml`.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(dead_code, unreachable_pub, unused_macros, reason = "the targets' programs are built by cargo-fuzz")]
@@ -15,7 +15,7 @@ fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
 }
 
-/// The contents of the files in a folder.
+/// Returns the contents of the files in a folder.
 fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     entries
@@ -36,7 +36,7 @@ fn targets_find_nothing_in_the_published_payloads_and_the_seeds() {
         println!("{name}");
         for input in &inputs {
             target(input);
-            // What is cut off arrives too.
+            // Truncated input occurs, too.
             target(&input[..input.len() / 2]);
         }
     }

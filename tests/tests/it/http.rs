@@ -1,4 +1,4 @@
-//! The same binary where there is no Lambda: an HTTP server, as `http` functions of the gateway are.
+//! Tests the same binary without Lambda: as an HTTP server for `http` functions of the gateway.
 
 use eg_tests::http;
 use eg_tests::program::Program;

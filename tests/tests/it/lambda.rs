@@ -1,5 +1,5 @@
-//! Functions under an independent implementation of Lambda's Runtime API: what they answer, how they fail, and
-//! what they say when they cannot start.
+//! Tests functions with an independent implementation of Lambda's Runtime API: their answers, their failures, and the
+//! errors that they report when they cannot start.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn event(ty: &str, data: &Value) -> Value {
            "datacontenttype": "application/json", "data": data})
 }
 
-/// What the gateway sends for an HTTP request.
+/// Returns what the gateway sends for an HTTP request.
 fn http_request(method: &str, path: &str, params: &Value, body: &Value) -> Value {
     json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "eventID": "1", "contentType": "application/json",
            "source": "https://serverless.com/event-gateway/#transformationVersion=0.1",
@@ -67,7 +67,7 @@ fn http_request(method: &str, path: &str, params: &Value, body: &Value) -> Value
                     "host": "localhost:4000", "path": path, "method": method, "params": params}})
 }
 
-/// What API Gateway and function URLs send.
+/// Returns what API Gateway and function URLs send.
 fn api_gateway(method: &str, path: &str, body: &str) -> Value {
     json!({"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
            "headers": {"content-type": "application/json", "host": "id.execute-api.eu-central-1.amazonaws.com"},
@@ -97,7 +97,7 @@ async fn users_are_registered_and_read_whoever_carries_the_request() {
     assert_eq!(answer["headers"]["content-type"], "application/json");
 }
 
-/// What the local Lambda's Invoke API answers, in the same shape as [`Lambda::invoke`].
+/// Returns the answer of the local Lambda's Invoke API, in the same form as [`Lambda::invoke`].
 async fn invoke_locally(url: &str, function: &str, payload: &Value) -> Result<Value, (String, String)> {
     let url = format!("{url}/2015-03-31/functions/{function}/invocations");
     let response = http().post(url).json(payload).send().await.unwrap();
@@ -129,7 +129,7 @@ async fn the_local_lambda_and_an_independent_one_get_the_same_answers() {
     assert_eq!(local.program.interrupt().await, 0);
 }
 
-/// In a binary that is stripped, and not run.
+/// Reads the manifest of a stripped binary without running it.
 #[tokio::test]
 async fn a_binary_tells_the_schemas_of_its_events() {
     let folder = tempfile::tempdir().unwrap();
@@ -335,7 +335,7 @@ async fn one_process_serves_many_invocations_at_once_without_mixing_them_up() {
     let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", "8")];
     let lambda = Lambda::start(MISBEHAVING, "sleeps", &variables).await;
     let invocations = (0..64_u64).map(async |n| {
-        // The first ones take longest, so that answers come in another order than invocations.
+        // The first ones take the longest, so that the order of answers differs from that of invocations.
         let answer = lambda.invoke(sleep(&n.to_string(), 5 * (8 - n % 8))).await.unwrap();
         let body = answer["body"].as_str().unwrap().to_owned();
         let parts: Vec<_> = body.split(' ').map(str::to_owned).collect();

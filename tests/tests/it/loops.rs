@@ -1,4 +1,4 @@
-//! Applications that answer their own events: the functions count, and the gateway ends it.
+//! Tests applications that cause loops of events: the functions count the hops, and the gateway breaks the loop.
 
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
 use eg_sdk::{CloudEvent, EventGateway, Settings};
@@ -8,14 +8,14 @@ use eg_tests::{eventually, http};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// The dead letters of the application.
+/// Returns the dead letters of the application.
 async fn dead_letters(config: &str) -> Vec<Value> {
     let url = format!("{config}/v1/spaces/default/dead-letters");
     let answer: Value = http().get(url).send().await.unwrap().json().await.unwrap();
     answer["deadLetters"].as_array().cloned().unwrap_or_default()
 }
 
-/// The hop counts that the function has seen, in order.
+/// Returns the hop counts that the function has seen, in order.
 fn echoes(program: &Program) -> Vec<u32> {
     let lines = program.lines();
     let mut hops: Vec<u32> =
@@ -24,7 +24,7 @@ fn echoes(program: &Program) -> Vec<u32> {
     hops
 }
 
-/// How many events the application has emitted.
+/// Returns the number of events that the application has emitted.
 async fn emitted(config: &str) -> usize {
     let url = format!("{config}/v1/spaces/default/events?type=echo&limit=100");
     let answer: Value = http().get(url).send().await.unwrap().json().await.unwrap();

@@ -1,4 +1,4 @@
-//! End-to-end tests with the real programs. One binary, so that they are linked once and run side by side.
+//! End-to-end tests with the real programs. They are one binary, so that they are linked once and run in parallel.
 
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 

@@ -1,5 +1,5 @@
-//! Functions and Lambda's Runtime API on the wire: how errors are reported, what a process needs of its environment,
-//! how it uses its connection, and that it can go on for ever.
+//! Tests functions against Lambda's Runtime API on the wire: how errors are reported, what a process needs from its
+//! environment, how it uses its connection, and that it can run indefinitely.
 
 use eg_tests::eventually;
 use eg_tests::program::Program;
@@ -31,7 +31,7 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("_HANDLER", handler);
         for (name, value) in variables {
-            // An empty value is no value.
+            // An empty value removes the variable.
             if value.is_empty() {
                 command.env_remove(name)
             } else {

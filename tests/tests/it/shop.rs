@@ -1,5 +1,5 @@
-//! The shop with the real programs: `cargo eg run` builds its services and serves them, and each scenario leads to the
-//! documented sequence of events, in the event store of the shop itself.
+//! Tests the shop with the real programs: `cargo eg run` builds and serves its services, and each scenario leads to
+//! the documented sequence of events in the shop's own event store.
 
 use eg_tests::eventually;
 use eg_tests::moto::Moto;
@@ -7,7 +7,7 @@ use eg_tests::python::python;
 use eg_tests::shop::Shop;
 use serde_json::{Value, json};
 
-/// Each of the services, by the variable that names its table.
+/// The variables that name the services' tables.
 const TABLES: [&str; 7] = [
     "ORDER_TABLE",
     "INVENTORY_TABLE",
@@ -18,7 +18,7 @@ const TABLES: [&str; 7] = [
     "LOGISTICS_TABLE",
 ];
 
-/// As the README of `service-storage` says, in the region of the local Lambda.
+/// The commands from the README of `service-storage`, in the region of the local Lambda.
 const MAKE_TABLES: &str = r#"
 import boto3, sys
 client = boto3.client("dynamodb", endpoint_url=sys.argv[1], region_name="us-east-1",
@@ -55,7 +55,7 @@ async fn status(shop: &Shop, customer: &str, order: &str) -> String {
     row["orderStatus"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Orders until the payment of one is made, or fails, as wanted.
+/// Places orders until the payment of one succeeds or fails, as `event` requires.
 async fn order_whose_payment(shop: &Shop, event: &str, customer: &str, item: &str) -> String {
     loop {
         let order = shop.create(customer, item).await;
@@ -78,7 +78,7 @@ async fn every_scenario_leads_to_its_documented_sequence() {
     assert_eq!(shop.app.program.interrupt().await, 0);
 }
 
-/// The same, with each service in a table of its own instead of a file.
+/// The same, with one table for each service instead of a file.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_does_so_on_dynamodb() {
     let Some(moto) = Moto::start_serial() else { return };
@@ -147,7 +147,7 @@ async fn happy_and_delivered(shop: &Shop) {
     assert_eq!((&row["orderStatus"], &row["totalPrice"]), (&json!("DELIVERED"), &json!(40_559)));
     assert_eq!((&row["itemPrice"], &row["deliveryPrice"]), (&json!(39_999), &json!(560)));
 
-    // What is over stays over: the partner may say what it likes.
+    // A finished order stays finished, whatever the partner reports.
     shop.outcome("canceled", "customer-1", &order).await;
     let history = shop.history_until("customer-1", &order, "delivery.error-was-canceled").await;
     assert_eq!(history.len(), 13);
@@ -165,7 +165,7 @@ async fn payment_failed(shop: &Shop) {
     assert_eq!(status(shop, "customer-2", &order).await, "PAYMENT_FAILED");
     let after = pieces(shop, "item-3").await;
     assert_eq!(after.1, 0);
-    // Orders whose payment was made, on the way to the one wanted, are sold.
+    // Orders paid before the wanted one are sold.
     assert_eq!(before.0 - after.0, after.2 - before.2);
 }
 
@@ -190,13 +190,14 @@ async fn canceled_by_the_partner(shop: &Shop) {
     assert_eq!(payment["status"], "CANCELED");
 }
 
-/// Four more attempts, if they make sense, then the dead letter drives the function that calls the delivery off.
+/// There are four more attempts if they make sense; then the dead letter triggers the function that cancels the
+/// delivery.
 async fn dead_partner(shop: &Shop) {
     for (answer, attempts, error) in [
         ("reject", 5, "the partner answered 503"),
-        // It takes the call, and never says anything.
+        // It accepts the call and never answers.
         ("hang", 5, "the partner does not answer"),
-        // Refused for good, there is nothing to wait for.
+        // After a final refusal, there is no retry.
         ("refuse", 1, "the partner answered 422"),
     ] {
         shop.behave(&json!({ "answer": answer })).await;
@@ -218,7 +219,7 @@ async fn dead_partner(shop: &Shop) {
     shop.behave(&json!({})).await;
 }
 
-/// The next call finds it well.
+/// The next call succeeds.
 async fn partner_that_dies_in_the_middle(shop: &Shop) {
     shop.behave(&json!({"answer": "drop"})).await;
     let order = order_whose_payment(shop, "payment.made", "customer-2", "item-3").await;
@@ -236,7 +237,7 @@ async fn partner_that_dies_in_the_middle(shop: &Shop) {
 }
 
 async fn nothing_left(shop: &Shop) {
-    // Pieces whose payment fails come back, so it takes more orders than there are pieces.
+    // Pieces whose payment fails are returned, so it takes more orders than there are pieces.
     while pieces(shop, "item-2").await.0 > 0 {
         order_whose_payment(shop, "payment.made", "customer-1", "item-2").await;
         shop.settle().await;
@@ -323,7 +324,7 @@ async fn requests_that_are_refused(shop: &Shop) {
     assert_eq!((status, &answer["errors"][0]), (400, &json!("limit is 0; it is a number from 1 to 1000")));
 }
 
-/// Each event of an order goes once more to each function that it is for: nothing follows from that.
+/// Delivers each event of an order again to each subscribed function: nothing changes.
 async fn events_that_come_twice(shop: &Shop) {
     shop.behave(&json!({"outcome": "delivered"})).await;
     let order = order_whose_payment(shop, "payment.made", "customer-3", "item-3").await;

@@ -1,5 +1,6 @@
-//! The shop under fire: orders while processes are killed, payments fail, the partner is away and events come twice.
-//! Afterwards every order has come to exactly one end, no piece and no cent is missing, and the history is complete.
+//! Tests the shop under failures: orders arrive while processes are killed, payments fail, the partner is unavailable
+//! and events are delivered twice. Afterwards every order has exactly one outcome, no piece and no cent is missing,
+//! and the history is complete.
 //!
 //! A small run is part of the test suite. The full one, 10,000 orders and 20 kills:
 //!
@@ -7,8 +8,8 @@
 //! cargo test --workspace --all-features --test it -- --ignored shop_chaos --nocapture
 //! ```
 //!
-//! `SHOP_CHAOS_SEED` repeats the choices of a run; its seed is printed. `SHOP_CHAOS_ORDERS` and `SHOP_CHAOS_KILLS` give
-//! the full run another size.
+//! Each run prints its seed; set `SHOP_CHAOS_SEED` to repeat its choices. `SHOP_CHAOS_ORDERS` and `SHOP_CHAOS_KILLS`
+//! change the size of the full run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,31 +21,31 @@ use futures_util::future::join;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-/// How hard.
+/// The size of a run.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     orders: usize,
     kills: usize,
 }
 
-/// Orders on their way beyond which no new ones come: the shop is to be busy, not buried. A delivery that the partner
-/// has not taken within a minute is called off, also where it only waited; so many orders are through in seconds.
+/// The maximum number of orders in progress, so that the shop is busy but not overloaded. A delivery that the partner
+/// has not accepted within a minute is cancelled, even if it only waited; this many orders finish in seconds.
 const BUSY: usize = 48;
 
-/// How many orders are placed at the same time.
+/// The number of orders that are placed at the same time.
 const AT_ONCE: usize = 8;
 
-/// One event in so many comes twice.
+/// One in this many events is delivered twice.
 const TWICE: usize = 10;
 
-/// How long the shop may take over any of its orders, restarts included.
+/// How long the shop may take for an order, including restarts.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 const ITEMS: [&str; 3] = ["item-1", "item-2", "item-3"];
 const CUSTOMERS: usize = 20;
 const VARIABLES: [(&str, &str); 1] = [("PAYMENT_FAIL_PROBABILITY", "0.2")];
 
-/// The events that an order ends with.
+/// The events that end an order.
 const ENDS: [&str; 4] = ["item.not-available", "item.unreserved", "order.delivered", "payment.canceled"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,19 +104,20 @@ async fn chaos(size: Size) {
     assert_eq!(shop.app.program.interrupt().await, 0);
 }
 
-/// What the gateway has accepted so far. Each tenth event, of whatever kind, comes twice to all that take it.
+/// The events that the gateway has accepted so far. Every tenth event, of any type, is delivered again to all its
+/// subscribers.
 #[derive(Debug, Default)]
 struct Told {
-    /// The events that were read already.
+    /// The events that have been read.
     seen: BTreeSet<String>,
     events: usize,
     /// The ids of the shop's own events.
     accepted: BTreeSet<String>,
-    /// What the gateway tells of deliveries that it gave up.
+    /// The gateway's reports of deliveries that it gave up.
     given_up: Vec<Value>,
-    /// How many events of which type came twice.
+    /// The number of events of each type that were delivered twice.
     twice: BTreeMap<String, usize>,
-    /// The orders that have begun, and those that have come to an end.
+    /// The orders that have begun and those that have ended.
     begun: BTreeSet<String>,
     ended: BTreeSet<String>,
 }
@@ -150,13 +152,13 @@ impl Told {
         stream::iter(again).for_each_concurrent(AT_ONCE, deliver).await;
     }
 
-    /// How many orders are on their way, the unanswered ones among them.
+    /// Returns the number of orders in progress, including unanswered ones.
     fn under_way(&self, orders: &[(String, String)]) -> usize {
         let unheard = orders.iter().filter(|(_, order)| !self.begun.contains(order)).count();
         self.begun.len() - self.ended.len() + unheard
     }
 
-    /// Everything comes to its end. Twice over, because what is in an outbox is known to nobody else.
+    /// Waits until everything has finished. Does so twice, because only the outbox knows the events in it.
     async fn end(&mut self, shop: &Shop, orders: &[(String, String)]) {
         let deadline = Instant::now() + PATIENCE;
         while self.under_way(orders) > 0 {
@@ -172,8 +174,8 @@ impl Told {
     }
 }
 
-/// Places so many orders, several at a time: those of them that the shop has answered. Without an answer there may be
-/// an order all the same; it counts, whether its customer knows or not.
+/// Places `count` orders, several at a time, and returns those that the shop has answered. There may be an order
+/// without an answer; it counts, even if its customer does not know it.
 async fn place(shop: &Shop, count: usize, random: &mut fastrand::Rng) -> Vec<(String, String)> {
     let wishes: Vec<_> = (0..count)
         .map(|_| (format!("chaos-{}", random.usize(..CUSTOMERS)), ITEMS[random.usize(..ITEMS.len())]))
@@ -190,11 +192,11 @@ async fn place(shop: &Shop, count: usize, random: &mut fastrand::Rng) -> Vec<(St
         .await
 }
 
-/// A shop with enough pieces, and customers.
+/// Starts a shop with pieces and customers.
 async fn open(state: &Path, size: Size) -> Shop {
     let shop = Shop::start(state, &VARIABLES).await;
     for item in ITEMS {
-        // Not quite enough of each: some orders come too late.
+        // There are slightly too few pieces of each item, so that some orders come too late.
         let pieces = json!({ "pieces": size.orders * 23 / 100 });
         assert_eq!(shop.post(&format!("/inventory/{item}/restock"), &pieces).await.0, 200);
     }
@@ -212,7 +214,7 @@ async fn open(state: &Path, size: Size) -> Shop {
     shop
 }
 
-/// Kills the gateway's program, with which its functions end, or the process of one function, as `kill -9` does.
+/// Kills the gateway's program together with its functions, or the process of one function, as `kill -9` does.
 async fn kill(program: u32, whole: bool, mut random: fastrand::Rng) {
     tokio::time::sleep(Duration::from_millis(random.u64(..20))).await;
     loop {
@@ -223,11 +225,11 @@ async fn kill(program: u32, whole: bool, mut random: fastrand::Rng) {
             println!("kill -9 {name}");
             return;
         }
-        // It has just ended by itself: another one, then.
+        // It has just ended by itself, so another one is chosen.
     }
 }
 
-/// The processes whose parent is `parent`, and their names.
+/// Returns the processes whose parent is `parent`, with their names.
 fn children(parent: u32) -> Vec<(u32, String)> {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let child = |entry: std::fs::DirEntry| {
@@ -242,7 +244,7 @@ fn children(parent: u32) -> Vec<(u32, String)> {
 }
 
 async fn audit(shop: &Shop, orders: &[(String, String)], told: &Told) {
-    // The history: all that was accepted, once, and nothing else.
+    // The history contains every accepted event once, and nothing else.
     let mut histories: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     let mut stored: BTreeSet<String> = BTreeSet::new();
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
@@ -262,7 +264,7 @@ async fn audit(shop: &Shop, orders: &[(String, String)], told: &Told) {
         assert!(histories.contains_key(order), "order {order} was taken, and nothing is known of it");
     }
 
-    // Each order: one end, reached in order.
+    // Each order has one outcome, reached in the right order.
     let rows: BTreeMap<String, Value> = stream::iter(&owners)
         .map(|(order, customer)| async move {
             let (status, row) = shop.get(&format!("/order/get/{customer}/{order}")).await;
@@ -286,7 +288,7 @@ async fn audit(shop: &Shop, orders: &[(String, String)], told: &Told) {
         }
     }
     println!("{} orders, {} events: {ends:?}", rows.len(), stored.len());
-    // What was given up had been refused, not just kept waiting; a kill fails one attempt at most.
+    // Deliveries were given up because they were refused, not because they waited; a kill fails at most one attempt.
     for report in &told.given_up {
         assert_eq!(report["functionId"], "delivery-call_partner", "{report}");
         assert!(report["attempts"].as_u64() > Some(1), "{report}");
@@ -323,7 +325,7 @@ async fn audit(shop: &Shop, orders: &[(String, String)], told: &Told) {
     println!("captured {captured}, refunded {refunded}, delivered {delivered_cents}");
 }
 
-/// What must have happened to an order that ended so.
+/// Returns the events that an order with this outcome must have.
 fn sequence<'a>(status: &str, types: &[&str]) -> Vec<&'a str> {
     let created = ["order.created"];
     let described = ["item.reserved", "item.described", "customer.described", "delivery.estimated"];

@@ -1,5 +1,5 @@
-//! The page in a real browser: headless Chromium, driven through WebDriver. What the browser keeps other pages from
-//! doing is part of what is tested.
+//! Tests the page in a real browser: headless Chromium, driven through WebDriver. The tests include what the browser
+//! prevents other pages from doing.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::support::Registration;
 use super::webdriver::Session;
 
-/// Nothing that reaches beyond this machine, and no sandbox, which needs a user of its own.
+/// Flags that turn off everything that reaches beyond this machine, and the sandbox, which needs its own user.
 const FLAGS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -26,16 +26,16 @@ const FLAGS: [&str; 9] = [
     "--disable-sync",
 ];
 
-/// A browser with a profile of its own, and what drives it.
+/// A browser with its own profile, and its driver.
 struct Browser {
     session: Session,
-    /// Goes after the session that it serves.
+    /// Dropped after the session that it serves.
     _chromedriver: Program,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    /// `None`, after saying so, where there is no Chromium; in CI that is a failure.
+    /// Prints a note and returns `None` if there is no Chromium; in CI that is a failure.
     async fn start() -> Option<Self> {
         let installed = |program: &str| {
             let paths = std::env::var_os("PATH").unwrap_or_default();
@@ -63,7 +63,7 @@ impl Browser {
         Some(Self { session, _chromedriver: chromedriver, _profile: profile })
     }
 
-    /// Does something in the browser, and closes it however that ends.
+    /// Runs `story` in the browser and closes the browser, even if `story` fails.
     async fn run(self, story: impl AsyncFnOnce(&Tab)) {
         let tab = Tab(self.session);
         let told = AssertUnwindSafe(story(&tab)).catch_unwind().await;
@@ -72,7 +72,7 @@ impl Browser {
     }
 }
 
-/// The page, as somebody sees and uses it.
+/// The page from the view of a user.
 struct Tab(Session);
 
 impl Tab {
@@ -90,7 +90,7 @@ impl Tab {
         self.0.find(css).await.click().await;
     }
 
-    /// Waits until the page says something that begins so.
+    /// Waits until the page shows a message that begins with `beginning`.
     async fn says(&self, beginning: &str) {
         eventually(&format!("the page to say `{beginning}…`"), async || {
             let message = self.0.find("#message").await.text().await;
@@ -103,7 +103,7 @@ impl Tab {
         self.0.execute("return sessionStorage.getItem('session')", &[]).await
     }
 
-    /// What a script of this page gets when it emits an event: the status, or the name of the error.
+    /// Emits an event from a script of this page. Returns the status or the name of the error.
     async fn emit(&self, url: &str, event: &Value) -> Value {
         let script = "return fetch(arguments[0], {
             method: 'POST', headers: {'content-type': 'application/cloudevents+json'},
@@ -112,7 +112,7 @@ impl Tab {
     }
 }
 
-/// The page on a server of its own, as a web host would serve it: its port.
+/// Serves the page from its own server, as a web host would. Returns the server and its port.
 async fn host(gateway: &str) -> (Program, String) {
     let mut command = Command::new(built("web"));
     command.env("PORT", "0").env("WEB_GATEWAY_URL", gateway).env_remove("AWS_LAMBDA_RUNTIME_API");
@@ -173,7 +173,7 @@ async fn story(tab: &Tab, app: &Registration, port: &str) {
         tab.says(&format!("Noted: {target}")).await;
     }
 
-    // A script may emit clicks, and those with a session only; what else it emits is kept from it, or reaches nobody.
+    // A script may emit only clicks, and only with a session; anything else is blocked or reaches nobody.
     let click = json!({"target": "x", "session": "guess"});
     assert_eq!(tab.emit(&format!("{gateway}/clicks"), &event("user.clicked", &click)).await, 403);
     assert_eq!(tab.emit(&format!("{gateway}/"), &event("user.registered", &user)).await, "TypeError");
@@ -195,7 +195,7 @@ async fn pages_from_elsewhere_cannot_register_and_the_gateways_own_can() {
     let (_host, port) = host(&app.app.events).await;
     browser
         .run(async |tab| {
-            // Browsers know that every name below `localhost` is this machine; to them, it is another origin.
+            // Browsers resolve every name below `localhost` to this machine, but treat it as another origin.
             tab.0.goto(&format!("http://elsewhere.localhost:{port}/")).await;
             tab.fill("email", "mallory@example.org").await;
             tab.press("#register button").await;

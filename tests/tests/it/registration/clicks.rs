@@ -1,4 +1,4 @@
-//! Clicks, and who may send what to where browsers emit.
+//! Tests clicks, and which pages may send which events to the endpoint for browsers.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ async fn clicks_are_recorded_and_nothing_else_comes_in_where_browsers_emit() {
 
     let event = cloud_event("user.clicked", "1", &click("homepage.button.build-value"));
     assert_eq!(app.post("/clicks", &structured, &event).await, accepted);
-    // As Event Gateway's first clients emitted, wherever they are.
+    // The format of Event Gateway's first clients, from any origin.
     let legacy = [("content-type", "application/json"), ("event", "user.clicked")];
     assert_eq!(app.post("/clicks", &legacy, &click("homepage.button.event-driven")).await, accepted);
     assert_eq!(app.post("/", &legacy, &click("homepage.button.minimize-overhead")).await, accepted);
@@ -37,7 +37,7 @@ async fn clicks_are_recorded_and_nothing_else_comes_in_where_browsers_emit() {
     assert_eq!(status, 400);
     let (status, _) = app.post("/clicks", &legacy[..1], &click("x")).await;
     assert_eq!(status, 400, "a request that is no event");
-    // What is no click has no subscriber there: it is accepted, and reaches nobody.
+    // Other events have no subscriber there: they are accepted and reach nobody.
     let forged = cloud_event("user.registered", "4", &user);
     assert_eq!(app.post("/clicks", &structured, &forged).await, accepted);
 
@@ -55,7 +55,7 @@ async fn clicks_are_recorded_and_nothing_else_comes_in_where_browsers_emit() {
     app.stop().await;
 }
 
-/// What browsers are told about pages from elsewhere. `browser` shows that they obey.
+/// Tests the CORS headers for pages from other origins. `browser` tests that browsers obey them.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_origins_may_register_and_click_only_where_that_is_allowed() {
     let app = Registration::start(&[]).await;

@@ -1,4 +1,4 @@
-//! What becomes of the others, and of the admin's peace, when a function fails.
+//! Tests that a failing function affects no other function, and that the admin is not flooded with reports.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::support::{ATTEMPTS, CRM, FAILED, Registration, failures};
 
-/// The CRM fails twice for each event and works then: nobody loses anything, and the admin hears of it once.
+/// The CRM fails twice for each event and then works: nothing is lost, and the admin gets one report.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crm_that_recovers_gets_its_users() {
     let app = Registration::start(&[("CRM_FAILURE", "first:2")]).await;
@@ -28,13 +28,13 @@ async fn a_crm_that_recovers_gets_its_users() {
     app.stop().await;
 }
 
-/// The CRM fails at once here, and another subscriber takes each event and never says what came of it. The original's
-/// gateway called one subscriber after the other.
+/// The CRM fails at once, and another subscriber never answers. The original gateway called one subscriber after the
+/// other.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_fails_and_who_never_answers_delays_nobody() {
     const COUNT: usize = 10;
     let app = Registration::start(&[("CRM_FAILURE", "always")]).await;
-    // Connections are made, and wait to be accepted.
+    // Connections are established but never accepted.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
     let gateway = app.gateway();
@@ -70,7 +70,7 @@ async fn who_fails_and_who_never_answers_delays_nobody() {
     app.app.program.kill().await;
 }
 
-/// The original's gateway told the error handler of its own errors, for ever.
+/// The original gateway reported the error handler's own errors to it, in an endless loop.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_that_fails_raises_no_alert() {
     let app = Registration::start(&[("CRM_FAILURE", "always"), ("ALERT_FAILURE", "always")]).await;
@@ -80,7 +80,7 @@ async fn an_alert_that_fails_raises_no_alert() {
     });
     assert_eq!(letters.await[0]["functionId"], CRM);
     let reports = app.eventually_events(FAILED, ATTEMPTS).await;
-    // Each report was tried at least once, and failed, before it is asked whether that was told.
+    // Waits until each report has been attempted and has failed, then checks that this caused no further report.
     for report in &reports {
         let id = report["eventID"].as_str().or(report["id"].as_str()).unwrap();
         let url = format!("{}/v1/spaces/default/events/{id}", app.app.config);

@@ -1,4 +1,4 @@
-//! Registrations, one and many.
+//! Tests one and many registrations.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn who_registers_is_written_to_recorded_annotated_and_added_to_the_crm() {
     assert!(app.dead_letters().await.is_empty());
     assert!(app.get("/alerts").await.is_empty());
 
-    // Without an address, nobody hears of anything.
+    // Without an address, no event is emitted.
     let required = (400, json!({"message": "Email is required"}));
     for form in [json!({}), json!({"email": "donald"}), json!({"name": "Donald"})] {
         assert_eq!(app.post_user(&form).await, required, "{form}");
@@ -45,7 +45,8 @@ async fn who_registers_is_written_to_recorded_annotated_and_added_to_the_crm() {
     app.stop().await;
 }
 
-/// Rows are written before their events count as delivered, so a power cut in between costs none, and doubles none.
+/// Rows are written before their events count as delivered, so a power cut in between neither loses nor duplicates
+/// any.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_registered_before_a_power_cut_is_recorded_once() {
     let app = Registration::start(&[]).await;
@@ -60,8 +61,9 @@ async fn what_was_registered_before_a_power_cut_is_recorded_once() {
     app.stop().await;
 }
 
-/// With a CRM that never works, everybody else does all the work, and the CRM's is kept. `REGISTRATIONS` says how many
-/// there are; the gateway tries a function that keeps failing once a second only, so each of them takes three seconds.
+/// With a CRM that never works, all other functions do their work, and the CRM's events are kept. `REGISTRATIONS`
+/// sets the number of registrations. The gateway calls a function that keeps failing only once per second, so each
+/// takes three seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_registrations_with_a_broken_crm() {
     let count: usize = std::env::var("REGISTRATIONS").map_or(20, |count| count.parse().unwrap());

@@ -1,4 +1,5 @@
-//! The registration application with the real programs: who registers is told to everybody, once, whoever fails.
+//! Tests the registration application with the real programs: every function learns of a registration exactly once,
+//! whichever function fails.
 
 mod browser;
 mod clicks;

@@ -1,4 +1,4 @@
-//! The application as the tests of this folder use it: started, asked, and looked into through the gateway's books.
+//! Starts the application for the tests of this folder, sends requests to it, and reads its history from the gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 /// The function that fails on demand.
 pub(crate) const CRM: &str = "crm-add_user_to_crm";
 
-/// By which the gateway tells of each failed call.
+/// The type of the system event for each failed call.
 pub(crate) const FAILED: &str = "eventgateway.function.invocationFailed";
 
-/// How many attempts the CRM gets, by its own subscription.
+/// The number of attempts in the CRM's subscription.
 pub(crate) const ATTEMPTS: usize = 3;
 
 /// The application, running.
@@ -32,7 +32,7 @@ impl Registration {
         Self { app, state }
     }
 
-    /// Ends it as a power cut does, and starts it again.
+    /// Kills it like a power cut, and starts it again.
     pub(crate) async fn cut_power(self) -> Self {
         let Self { app, state } = self;
         app.program.kill().await;
@@ -44,7 +44,7 @@ impl Registration {
         assert_eq!(self.app.program.interrupt().await, 0);
     }
 
-    /// A client of its gateway.
+    /// Returns a client of its gateway.
     pub(crate) fn gateway(&self) -> EventGateway {
         let mut settings = Settings::default();
         settings.url.clone_from(&self.app.events);
@@ -66,27 +66,27 @@ impl Registration {
         (status, serde_json::from_str(&body).unwrap())
     }
 
-    /// Somebody registers; the answer.
+    /// Registers a user and returns the answer.
     pub(crate) async fn register(&self, email: &str) -> Value {
         let (status, user) = self.post_user(&json!({ "email": email })).await;
         assert_eq!(status, 200, "{user}");
         user
     }
 
-    /// So many people register, several at a time; the answers.
+    /// Registers `count` users, several at a time, and returns the answers.
     pub(crate) async fn register_many(&self, count: usize) -> Vec<Value> {
         let emails = (0..count).map(|n| format!("user{n}@example.org"));
         let answers = stream::iter(emails).map(async |email| self.register(&email).await);
         answers.buffer_unordered(16).collect().await
     }
 
-    /// Something that a service tells over HTTP.
+    /// Returns a list that a service provides over HTTP.
     pub(crate) async fn get(&self, path: &str) -> Vec<Value> {
         let url = format!("{}{path}", self.app.events);
         http().get(url).send().await.unwrap().json().await.unwrap()
     }
 
-    /// Something that the gateway lists, page by page.
+    /// Returns a list of the gateway, read page by page.
     pub(crate) async fn list(
         &self,
         what: &str,
@@ -106,7 +106,7 @@ impl Registration {
         }
     }
 
-    /// The events of a type that the gateway has accepted.
+    /// Returns the events of a type that the gateway has accepted.
     pub(crate) async fn events(&self, ty: &str) -> Vec<Value> {
         let query = format!("type={ty}");
         let views = self.list("events", &query, |page| page.get("next").cloned()).await;
@@ -143,7 +143,7 @@ pub(crate) fn ids<'v>(values: impl IntoIterator<Item = &'v Value>, key: &str) ->
     values.into_iter().map(|value| value[key].as_str().unwrap().to_owned()).collect()
 }
 
-/// How often each function failed, by what the gateway told of it.
+/// Returns how often each function failed according to the gateway's reports.
 pub(crate) fn failures(reports: &[Value]) -> BTreeMap<String, usize> {
     let mut failures = BTreeMap::new();
     for report in reports {

@@ -1,11 +1,12 @@
-//! What the tests need of WebDriver, the W3C's protocol for driving browsers. By hand: the client libraries turn on
-//! features of `serde_json` that the product is built without, for everything that is tested with it.
+//! Implements the part of WebDriver, the W3C's protocol for driving browsers, that the tests need. Client libraries
+//! are not an option: they enable features of `serde_json`, which the product is built without, for everything that
+//! is tested together with them.
 
 use eg_tests::http;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// The key under which the protocol hands out elements.
+/// The key of elements in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// An open browser.
@@ -21,7 +22,7 @@ pub(crate) struct Element<'a> {
 }
 
 impl Session {
-    /// Has the driver at `driver` start a Chromium with these flags.
+    /// Makes the driver at `driver` start a Chromium with these flags.
     pub(crate) async fn open(driver: &str, flags: &[String]) -> Self {
         let client = http();
         let chromium = json!({"browserName": "chrome", "goog:chromeOptions": {"args": flags}});
@@ -39,13 +40,13 @@ impl Session {
         self.post("refresh", json!({})).await;
     }
 
-    /// The first element that a CSS selector finds.
+    /// Returns the first element that a CSS selector finds.
     pub(crate) async fn find(&self, css: &str) -> Element<'_> {
         let found = self.post("element", json!({"using": "css selector", "value": css})).await;
         Element { session: self, path: format!("element/{}", found[ELEMENT].as_str().unwrap()) }
     }
 
-    /// What a script returns; a promise is awaited.
+    /// Runs a script and returns its result; awaits a promise.
     pub(crate) async fn execute(&self, script: &str, arguments: &[Value]) -> Value {
         self.post("execute/sync", json!({"script": script, "args": arguments})).await
     }
@@ -85,7 +86,7 @@ impl Element<'_> {
     }
 }
 
-/// What the driver answers; an error fails the test with its words.
+/// Returns the driver's answer. An error fails the test with the driver's message.
 async fn call(client: &reqwest::Client, method: Method, url: &str, body: Option<Value>) -> Value {
     let mut request = client.request(method, url);
     if let Some(body) = body {
