@@ -1,4 +1,4 @@
-//! Many events at once: a result for each, in order.
+//! Tests batches of events: one result for each, in order.
 
 use std::time::Duration;
 
@@ -54,6 +54,6 @@ async fn the_total_time_is_that_of_the_whole_batch() {
     let started = std::time::Instant::now();
     let results = gateway.emit_batch((0..320).map(event)).await;
     assert!(results.iter().all(|result| matches!(result, Err(Error::Unreachable { .. }))));
-    // One after the other, twenty groups of sixteen would take four seconds.
+    // Sequentially, twenty groups of sixteen would take four seconds.
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }

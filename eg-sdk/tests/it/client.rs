@@ -1,4 +1,4 @@
-//! The client against real servers: what is sent, what comes back, and what errors say.
+//! Tests the client with real servers: requests, answers and error messages.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn an_emit_posts_a_structured_event_and_returns_its_id() {
     assert_eq!(uuid_version(&receipt.id), Some('7'));
 }
 
-/// The digit of a UUID that says its version.
+/// Returns the version digit of a UUID.
 fn uuid_version(id: &str) -> Option<char> {
     id.split('-').nth(2)?.chars().next()
 }

@@ -1,4 +1,4 @@
-//! Operations of the Config API: URLs, bodies, answers, errors.
+//! Tests the operations of the Config API: URLs, bodies, answers, errors.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, json, status};
 
-/// A client of a Config API that echoes what it gets, and answers lists and deletes.
+/// Returns a client of a Config API that echoes resources, and answers lists and deletes.
 async fn echo(space: &str, list: Value) -> (Server, EventGateway) {
     let server = Server::start(move |_, seen| match seen.method.as_str() {
         "DELETE" => status(204),

@@ -1,4 +1,4 @@
-//! Emitting to EventBridge, against a server that speaks `PutEvents`, checks signatures, and fails as it is told.
+//! Tests emitting to EventBridge, with a server that implements `PutEvents`, checks signatures, and fails on demand.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -41,7 +41,7 @@ fn event(id: usize) -> CloudEvent {
     CloudEvent::of_type("order.paid", "/shop", json!({"order": id})).with_id(id.to_string()).encode().unwrap()
 }
 
-/// The ids of the events in a call.
+/// Returns the ids of the events in a call.
 fn ids(call: &Seen) -> Vec<usize> {
     let id = |entry: &Value| {
         let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
@@ -51,7 +51,7 @@ fn ids(call: &Seen) -> Vec<usize> {
     call.json()["Entries"].as_array().unwrap().iter().map(id).collect()
 }
 
-/// Accepts every entry but those for which `code` has an error code.
+/// Accepts every entry except those for which `code` returns an error code.
 fn put_events(call: &Seen, mut code: impl FnMut(usize) -> Option<&'static str>) -> axum::response::Response {
     let entries: Vec<_> = ids(call)
         .into_iter()
@@ -64,7 +64,7 @@ fn put_events(call: &Seen, mut code: impl FnMut(usize) -> Option<&'static str>) 
     answer(200, &json!({"FailedEntryCount": failed, "Entries": entries}))
 }
 
-/// Recomputes Signature Version 4 from what arrived (AWS General Reference, "Signing AWS API requests").
+/// Recomputes Signature Version 4 from the received request (AWS General Reference, "Signing AWS API requests").
 fn is_signed(call: &Seen, region: &str) -> bool {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let hmac = |key: &[u8], text: &str| {
@@ -319,11 +319,11 @@ async fn requests_go_to_the_gateway_all_the_same() {
     assert_eq!((server.seen().len(), bus.seen().len()), (1, 1));
 }
 
-/// Failures of a fifth of all entries and a twentieth of all calls, from a fixed seed: what is reported as accepted
-/// was accepted once, and only what failed is sent again, in its order. `EG_TESTS_BATCHES=100000` for the long run.
+/// A fifth of all entries and a twentieth of all calls fail, from a fixed seed. Events that are reported as accepted
+/// were accepted once, and only failed ones are sent again, in order. Set `EG_TESTS_BATCHES=100000` for the long run.
 #[tokio::test]
 async fn under_seeded_failures_everything_arrives_exactly_once() {
-    /// What the bus was sent for one batch, call by call, and how often it took each event.
+    /// The calls that the bus received for one batch, and how often it accepted each event.
     #[derive(Default)]
     struct Bus {
         calls: Vec<Vec<usize>>,
@@ -379,7 +379,7 @@ async fn an_empty_payload_is_an_event_too() {
     assert_eq!(ids(&server.seen()[0]), [5]);
 }
 
-/// Run by `tests/event_bus_on_moto.py`, which then looks at what the bus has delivered.
+/// Run by `tests/event_bus_on_moto.py`, which then checks what the bus has delivered.
 #[tokio::test]
 #[ignore = "needs the server that `python3 eg-sdk/tests/event_bus_on_moto.py` starts"]
 async fn the_bus_of_the_environment_gets_the_events() {

@@ -1,4 +1,4 @@
-//! CloudEvents as events of EventBridge, both ways, and what EventBridge would refuse.
+//! Tests the conversion between CloudEvents and events of EventBridge, and which events EventBridge would refuse.
 
 use eg_sdk::eventbridge::{DetailFormat, Entry, EntryError, MAX_EVENT_BYTES};
 use eg_sdk::{CloudEvent, Data, OffsetDateTime, SpecVersion};
@@ -17,7 +17,7 @@ fn entry(event: &CloudEvent) -> Entry {
     Entry::new(event.clone(), DetailFormat::Payload).unwrap()
 }
 
-/// The entry as EventBridge hands it to a target.
+/// Returns the entry as EventBridge delivers it to a target.
 fn delivered(entry: &Entry) -> Vec<u8> {
     format!(
         r#"{{"version":"0","id":"its-own","detail-type":{},"source":{},"account":"123456789012","time":"2026-01-01T00:00:00Z","region":"eu-central-1","resources":[],"detail":{}}}"#,
@@ -150,7 +150,7 @@ fn events_of_others_are_read_too() {
     assert_eq!(event.extension("awsresources").unwrap(), "arn:a,arn:b");
     assert_eq!(event.data.as_bytes(), br#"{"a": 1}"#);
     assert_eq!(read("my source: é", "{}").source(), "my%20source%3A%20%C3%A9");
-    // Somebody else's `ce`, and what only looks like a CloudEvent, stay payload.
+    // A `ce` of another program, and objects that only look like a CloudEvent, remain part of the payload.
     for detail in
         [r#"{"ce":1}"#, r#"{"ce":{"id":"1"}}"#, r#"{"specversion":"1.0","id":"1","type":"t"}"#, "[]", "null"]
     {
@@ -171,7 +171,7 @@ fn events_of_others_are_read_too() {
     }
 }
 
-/// Any name but the one under which the attributes travel; payloads that use it are refused, see above.
+/// Returns any name except the one that is reserved for the attributes; payloads that use it are refused, see above.
 fn member_name() -> impl Strategy<Value = String> {
     "[a-z]{3,5}|\\PC{0,3}".prop_filter("taken", |name| name != "ce")
 }

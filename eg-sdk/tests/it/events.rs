@@ -1,4 +1,4 @@
-//! The JSON format: what is an event and what is not, and that payloads keep their bytes.
+//! Tests the JSON format: what is a valid event, and that the bytes of payloads stay unchanged.
 
 use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion};
 use serde_json::json;

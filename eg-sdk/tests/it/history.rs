@@ -1,4 +1,5 @@
-//! Calls of the history API: URLs, pages, what is missing, errors by code, and a feed that survives its connection.
+//! Tests the calls of the history API: URLs, pages, missing resources, error codes, and a feed that survives a broken
+//! connection.
 
 use std::collections::BTreeMap;
 

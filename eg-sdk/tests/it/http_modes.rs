@@ -12,7 +12,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
-/// The required headers of 1.0, and these.
+/// Returns the required headers of 1.0 and these.
 fn binary(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut all =
         headers(&[("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")]);

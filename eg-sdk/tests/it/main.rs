@@ -1,5 +1,5 @@
-//! What programs that use eg-sdk can rely on, through its public interface. One binary, because linking is slow.
-//! `cargo test -p eg-sdk --all-features` runs all of it.
+//! Tests the public interface of eg-sdk. They are one binary, because linking is slow. `cargo test -p eg-sdk
+//! --all-features` runs all of them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -37,7 +37,7 @@ mod schema;
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
 mod server;
 
-/// So many generated cases, or as many as `PROPTEST_CASES` says.
+/// Generates `few` cases, or the number in `PROPTEST_CASES`.
 fn cases(few: u32) -> proptest::test_runner::Config {
     let asked = std::env::var("PROPTEST_CASES").ok();
     proptest::test_runner::Config::with_cases(asked.map_or(few, |cases| cases.parse().unwrap()))

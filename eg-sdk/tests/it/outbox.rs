@@ -1,4 +1,4 @@
-//! The outbox, with a database in memory that fails where it is told to.
+//! Tests the outbox with a database in memory that fails on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -28,12 +28,12 @@ struct Tables {
     /// Counts the changes of `total`.
     version: u32,
     handled: BTreeSet<String>,
-    /// How long the last cause is to be remembered.
+    /// How long the last cause must be remembered.
     memory: Duration,
     unsent: BTreeMap<String, Batch>,
     /// Where to fail next.
     failing: Option<Step>,
-    /// Changes by somebody else that come between reading and storing.
+    /// The number of concurrent changes between reading and storing.
     interferences: u32,
 }
 
@@ -100,7 +100,7 @@ impl OutboxStore for Shelf {
             tables.total = change.total;
             tables.memory = memory;
             if !batch.events().is_empty() {
-                // As in a real database, what is stored is text.
+                // As in a real database, the batch is stored as text.
                 let stored = serde_json::from_str(&serde_json::to_string(batch).unwrap()).unwrap();
                 tables.unsent.insert(batch.cause().to_owned(), stored);
             }
@@ -141,7 +141,8 @@ fn order(pieces: u32) -> CloudEvent<OrderCreated> {
     CloudEvent::new("/orders", OrderCreated { pieces })
 }
 
-/// The distinct ids of what was emitted; all are the same event if there is one.
+/// Returns the distinct ids of the emitted events with their totals; a single entry means that all are the same
+/// event.
 fn emitted(recorder: &Recorder) -> BTreeSet<(String, u32)> {
     let events = recorder.events_of::<ItemReserved>().unwrap();
     events.into_iter().map(|event| (event.id().to_owned(), event.data.total)).collect()
@@ -161,7 +162,7 @@ async fn an_event_is_handled_once_and_its_effect_emitted_once() {
     assert_eq!(outbox.send_unsent(&gateway).await.unwrap(), 0);
 }
 
-/// The process is killed, or the disk or the gateway fails, between each two steps; then the event comes again.
+/// The process is killed, or the disk or the gateway fails, between any two steps; then the event is delivered again.
 #[tokio::test]
 async fn a_failure_between_any_two_steps_loses_and_doubles_nothing() {
     for (step, stored, unsent, emissions) in [
@@ -205,7 +206,7 @@ async fn what_no_event_brings_back_is_emitted_later() {
     }
     outbox.store().0.lock().unwrap().failing = Some(Step::Unsent);
     assert!(matches!(outbox.send_unsent(&gateway).await, Err(OutboxError::Store(_))));
-    // One that is refused does not keep back the others.
+    // A refused batch does not block the others.
     recorder.refuse_next(400, "never");
     let error = outbox.send_unsent(&gateway).await.unwrap_err();
     assert!(matches!(&error, OutboxError::Unsent(e) if e.status() == Some(400)), "{error}");

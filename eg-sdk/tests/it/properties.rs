@@ -1,11 +1,11 @@
-//! What holds for every event, on generated ones.
+//! Tests properties of all events, with generated ones.
 
 use eg_sdk::http::{batch_to_http, events_from_http};
 use eg_sdk::{CloudEvent, Data, OffsetDateTime};
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// Any text that an attribute of 1.0 may hold: no control characters, no noncharacters.
+/// Returns any text that is valid in an attribute of 1.0: no control characters, no noncharacters.
 fn text() -> impl Strategy<Value = String> {
     let characters = prop_oneof![
         4 => prop::char::range(' ', '~'),
@@ -31,7 +31,7 @@ fn extension() -> impl Strategy<Value = (String, Value)> {
     ("x[a-z0-9]{0,8}", value)
 }
 
-/// JSON text with all the freedom that JSON has: white space, order, repeated keys, long numbers.
+/// Returns JSON text with all the variations that JSON allows: white space, order, repeated keys, long numbers.
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -51,7 +51,7 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
-/// A payload and a media type that goes with it.
+/// Returns a payload and a matching media type.
 fn payload() -> impl Strategy<Value = (Option<String>, Data)> {
     let raw = |text: String| Data::Json(serde_json::from_str(&text).unwrap());
     let of = |types: &'static [&'static str]| prop::sample::select(types).prop_map(|ty| Some(ty.to_owned()));
@@ -83,7 +83,8 @@ prop_compose! {
     }
 }
 
-/// What binary mode cannot tell apart: extensions are text, no payload is an empty one, JSON has its type.
+/// Removes the differences that binary mode cannot represent: extensions are text, a missing payload is an empty one,
+/// JSON has its media type.
 fn in_binary(event: &CloudEvent) -> CloudEvent {
     let mut same = event.clone();
     for (name, value) in event.extensions() {
@@ -132,7 +133,7 @@ proptest! {
     fn version_0_1_carries_everything_there_and_back(event in event()) {
         let old = event.clone().into_v0_1().unwrap();
         let back = CloudEvent::from_json(&old.to_json().unwrap()).unwrap();
-        // `null` is how 0.1 writes that there is no payload.
+        // 0.1 writes a missing payload as `null`.
         let event = event.map(|data| if data.as_bytes() == b"null" { Data::Empty } else { data });
         prop_assert_eq!(back.into_v1().unwrap(), event);
     }

@@ -1,4 +1,4 @@
-//! The client that records, as unit tests of other programs use it.
+//! Tests the recording client, as unit tests of other programs use it.
 
 use eg_sdk::{CloudEvent, Data, Error, Event, EventGateway, TraceContext, config};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ async fn an_emitted_event_names_the_one_that_it_was_emitted_for() {
     for (handled, emitted) in [
         ("a", event()),
         ("a", event().with_cause("another")),
-        // Passed on.
+        // A forwarded event.
         ("a", event().with_id("a")),
         ("an id of version 0.1\n", event()),
     ] {

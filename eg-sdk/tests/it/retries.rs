@@ -1,4 +1,4 @@
-//! What is tried again, how often, and that the event stays the same.
+//! Tests which calls are retried, how often, and that the event stays the same.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::server::{Server, json, nobody, status};
 
-/// Attempts at most, and waits of next to nothing.
+/// Returns a policy with this maximum number of attempts and almost no wait.
 fn attempts(attempts: u32) -> RetryPolicy {
     let mut policy = RetryPolicy::default();
     policy.attempts = attempts;

@@ -1,5 +1,4 @@
-//! Real servers on loopback for the tests: one that runs an app, one that answers from a script and keeps what
-//! it was asked.
+//! Real servers on loopback for the tests: one runs an app, the other answers from a script and records its requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,7 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use tokio::net::TcpListener;
 
-/// Serves `app` for the rest of the test and says where.
+/// Serves `app` for the rest of the test and returns its URL.
 pub(crate) async fn serve(app: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -19,7 +18,7 @@ pub(crate) async fn serve(app: Router) -> String {
     url
 }
 
-/// A URL where nobody listens.
+/// Returns a URL where nothing listens.
 pub(crate) async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -60,14 +59,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `script` gets the number of the request, from 0, and the request.
+    /// Starts a server whose `script` gets the number of the request, from 0, and the request.
     pub(crate) async fn start(script: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static) -> Self {
         let mut server = Self { url: String::new(), seen: Arc::default(), script: Arc::new(script) };
         server.url = serve(Router::new().fallback(Self::answer).with_state(server.clone())).await;
         server
     }
 
-    /// Gives these answers one after the other, and 202 from then on.
+    /// Starts a server that gives these answers one after the other, and 202 from then on.
     pub(crate) async fn answers(answers: impl IntoIterator<Item = Response>) -> Self {
         let answers: Mutex<VecDeque<Response>> = Mutex::new(answers.into_iter().collect());
         Self::start(move |_, _| {
@@ -110,7 +109,7 @@ pub(crate) fn json(status: u16, body: &serde_json::Value) -> Response {
 #[cfg(feature = "axum")]
 pub(crate) use plain::{Request, send};
 
-/// A client that knows nothing of events.
+/// A plain HTTP client.
 #[cfg(feature = "axum")]
 mod plain {
     use super::{Bytes, HeaderMap};

@@ -1,4 +1,4 @@
-//! W3C Trace Context: what is one, and the next span.
+//! Tests W3C Trace Context: which contexts are valid, and child spans.
 
 use eg_sdk::{CloudEvent, Data, TraceContext};
 

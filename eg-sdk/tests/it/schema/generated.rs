@@ -1,4 +1,4 @@
-//! Whatever is written validates: generated values of every kind.
+//! Tests with generated values of every kind that everything serde writes is valid.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Schemas: what serde writes validates, and what a schema refuses serde does not read.
+//! Tests schemas: everything that serde writes is valid, and serde cannot read what a schema refuses.
 
 mod enums;
 mod flattened;

@@ -1,4 +1,4 @@
-//! What somebody said a type is, because the type does not tell.
+//! Tests types whose JSON is stated by an attribute, because it cannot be derived from the type.
 
 use eg_sdk::{Event, Schema};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::check;
 
-/// A type of some other crate, which serde can write but nobody can derive anything on.
+/// A type of another crate, which serde can write but which cannot derive `Schema`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Foreign(u8);
 
