@@ -16,7 +16,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 use support::app::{App, Main, record};
 
-/// Starts that are measured.
+/// The number of starts to measure.
 const STARTS: usize = 9;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,5 +1,5 @@
-//! The program of a service that the tests read and start: it has a manifest, as `eg-runtime` writes it, and a function
-//! that does what its event says. `cargo test -p cargo-eg` builds it.
+//! The program of a service that the tests read and start. It has a manifest in the format of `eg-runtime`, and a
+//! function whose behaviour is set by its event. `cargo test -p cargo-eg` builds it.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};

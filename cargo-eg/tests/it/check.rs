@@ -1,9 +1,9 @@
-//! `cargo eg check` on small workspaces: what it finds, in which words, and how it ends.
+//! Tests `cargo eg check` on small workspaces: its findings, its messages and its exit codes.
 
 use crate::support::app::{App, Main, record};
 use serde_json::{Value, json};
 
-/// A function record with any triggers and emitted types.
+/// Returns a function record with any triggers and emitted types.
 fn function(package: &str, name: &str, line: u32, triggers: &Value, emits: &[&str]) -> String {
     let source = format!("services/{package}/src/main.rs:{line}");
     json!({"package": package, "version": "0.1.0", "name": name, "source": source, "triggers": triggers, "emits": emits}).to_string() + "\n"

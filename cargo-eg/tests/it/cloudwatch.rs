@@ -1,4 +1,4 @@
-//! `logs --stack` against moto, a server that speaks the APIs of AWS.
+//! Tests `logs --stack` with moto, a server that implements the APIs of AWS.
 
 use crate::support::app::Transcript;
 use crate::support::shell::Shell;

@@ -1,4 +1,4 @@
-//! What the commands print, and how they end: `emit`, `logs`, `manifest`, and the command line itself.
+//! Tests the output and exit codes of `emit`, `logs`, `manifest` and the command line itself.
 
 use std::fs;
 

@@ -1,11 +1,11 @@
-//! What a shell completes, asked of the shells themselves. zsh and fish are asked where they are installed.
+//! Tests completion in the shells themselves; zsh and fish only if they are installed.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::app::App;
 
-/// Types each line and a tab, and prints what the line has become.
+/// Types each line and a tab, and prints the completed line.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty shell zsh -f -i
@@ -72,7 +72,7 @@ fn zsh_completes_cargo_eg_beside_cargos_own_completions() {
         ("cargo-eg emit --sam", "cargo-eg emit --sample "),
         ("cargo-eg dead-letters ret", "cargo-eg dead-letters retry "),
     ];
-    // It is cargo's function that asks ours.
+    // Cargo's function calls ours.
     if cargos.join("_cargo").exists() {
         lines.extend([
             ("cargo eg dead-l", "cargo eg dead-letters "),

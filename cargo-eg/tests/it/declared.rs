@@ -1,5 +1,5 @@
-//! Functions that an `eg.toml` declares: an unmodified Python handler on AWS's own runtime from PyPI, and a program that
-//! runs already, at a URL.
+//! Tests functions that an `eg.toml` declares: an unmodified Python handler on AWS's own runtime from PyPI, and a
+//! program that is already running at a URL.
 
 use crate::support::app::{App, Main, record};
 use crate::support::{eventually, http};
@@ -89,7 +89,7 @@ async fn a_program_at_a_url_gets_events() {
     let handle = move |body: String| async move { sender.send(body).unwrap() };
     tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/archive", post(handle))).await });
 
-    // No workspace, no cargo: a folder with this file is enough.
+    // A folder with this file is enough; there is no workspace and no cargo.
     let folder = tempfile::tempdir().unwrap();
     let declaration = format!(
         "service = \"archive\"\n[[function]]\nname = \"keep\"\nurl = \"http://{address}/archive\"\ntriggers = [{{ event = \"picture.resized\" }}]\n"

@@ -1,5 +1,5 @@
-//! The first five minutes: from nothing to a delivered event, a change of the code while a thousand more come in, and the
-//! questions that one asks then.
+//! Tests the first five minutes of a user: from nothing to a delivered event, a change of the code while a thousand
+//! more events arrive, and the commands that show what happened.
 
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn succeeded(transcript: Transcript) -> Transcript {
     transcript
 }
 
-/// The id that `emit` has printed.
+/// Returns the id that `emit` has printed.
 fn id_of(emitted: &Transcript) -> String {
     emitted.stdout.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()
 }

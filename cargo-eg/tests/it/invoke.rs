@@ -1,4 +1,4 @@
-//! `invoke` against the local Lambda, and `emit` in its other forms: sync, samples, queues.
+//! Tests `invoke` with the local Lambda, and the other forms of `emit`: sync, samples, queues.
 
 use crate::support::app::{App, Main, record};
 use crate::support::example;
@@ -69,7 +69,7 @@ async fn names_are_those_that_the_gateway_knows() {
     let invoke = |function: &str| {
         app.eg(&["invoke", function, "--data", "{}", "--lambda-url", NOWHERE, "--config-url", config])
     };
-    // It goes on to the Lambda, with the id.
+    // The call reaches the Lambda with the id.
     assert_eq!(invoke("create_user").code, Some(5));
     invoke("craete_user").fails(
         6,
@@ -135,7 +135,7 @@ async fn only_the_services_that_run_are_needed() {
     let lambda = run.ready().await("lambda");
     let invoked = app.eg(&["invoke", "get", "--quiet", "--lambda-url", &lambda]);
     assert_eq!(invoked.code, Some(0), "{invoked:?}");
-    // What does not run may still be asked for, but it has to be built.
+    // A sample is available even for a function that is not running, but the services must build.
     let other = app.eg(&["invoke", "pay", "--dry-run"]);
     assert!(other.stderr.contains("unfinished"), "{other:?}");
     app.service("bank", &[record("bank", "pay", "order.paid")], &Main::Serves);
@@ -180,7 +180,7 @@ async fn an_emitted_event_says_who_gets_it() {
 async fn a_sync_event_prints_its_answer() {
     let running = Running::start().await;
     running.event_type("price.asked").await;
-    // A plain HTTP function: its answer is the emitter's.
+    // A plain HTTP function: the emitter gets its answer.
     let router =
         Router::new().route("/", post(|| async { "{\"statusCode\":200,\"body\":\"{\\\"cents\\\":250}\"}" }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -208,7 +208,7 @@ async fn a_sync_event_prints_its_answer() {
     assert!(nobody.stderr.contains("no sync subscription matches"), "{nobody:?}");
 }
 
-/// What SQS's `SendMessage` looks like on the wire, taken down by a server of the test's own.
+/// Checks the request format of SQS's `SendMessage`, which the test's own server records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_for_a_queue_is_a_send_message_call() {
     async fn queues(headers: HeaderMap, body: Bytes) -> (StatusCode, String) {

@@ -1,4 +1,5 @@
-//! The commands as users type them. One binary, so that it is linked once and its tests run side by side.
+//! Tests the commands as users type them. They are one binary, so that it is linked once and its tests run in
+//! parallel.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
 

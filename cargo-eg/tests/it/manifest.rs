@@ -1,4 +1,4 @@
-//! Manifests of real programs, and of files that are none.
+//! Tests the manifests of real programs, and the errors for other files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,7 +65,7 @@ fn programs_for_other_machines_are_read_as_well() {
     }
 }
 
-/// Where rustup has added such a target; the formats above are always read.
+/// Runs only if rustup has such a target; the formats above are always tested.
 #[test]
 fn a_cross_compiled_stripped_program_is_read() {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap().stdout;
@@ -90,7 +90,7 @@ fn a_cross_compiled_stripped_program_is_read() {
     }
 }
 
-/// What `cargo run` says of the package that it runs is no news to the build scripts of others.
+/// The variables that `cargo run` sets for its package do not reach the build scripts of other packages.
 #[test]
 fn nothing_is_built_again_because_cargo_started_the_program() {
     let app = App::new();
@@ -122,7 +122,7 @@ fn nothing_is_built_again_because_cargo_started_the_program() {
 
 #[test]
 fn a_program_without_functions_is_told_how_to_get_some() {
-    // This test is a program without functions.
+    // This test itself is a program without functions.
     let program = std::env::current_exe().unwrap();
     let error = Manifest::read(&program).unwrap_err();
     assert_eq!(error.to_string(), format!("no functions in {}", program.display()));

@@ -1,4 +1,4 @@
-//! `cargo eg new`: what it makes builds, passes its tests and is well formatted; what it refuses, it says.
+//! Tests `cargo eg new`: new projects build, pass their tests and are well formatted; refusals have clear messages.
 
 use std::fs;
 use std::path::Path;

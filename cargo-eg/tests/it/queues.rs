@@ -1,5 +1,5 @@
-//! `#[queue]` and `#[schedule]` functions in `cargo eg run`: what the terminal shows of them, `emit --queue`,
-//! `dead-letters --queue`, and what survives a crash.
+//! Tests `#[queue]` and `#[schedule]` functions in `cargo eg run`: the live feed, `emit --queue`, `dead-letters
+//! --queue`, and what survives a crash.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::app::{App, Main, record};
 use crate::support::{eventually, eventually_within};
 use rustix::process::Signal;
 
-/// Sends a message to a queue of the app that runs. The function fails those that are `0`.
+/// Sends a message to a queue of the running app. The function fails for messages that are `0`.
 #[track_caller]
 fn send(app: &App, arguments: &[&str], body: &str) {
     let sent = app.eg(&[&["emit"], arguments, &["--data", body]].concat());
@@ -71,7 +71,7 @@ async fn what_is_in_a_queue_survives_a_crash() {
     let group = ["--queue", "orders.fifo", "--group", "7"];
     send(&app, &group, "0");
     run.says("1 message 1 failed", 1).await;
-    // Its group waits for it: half a minute, unless the app is killed before.
+    // Its message group waits for it: half a minute, unless the app is killed before.
     send(&app, &group, "2");
     assert!(!app.log("shop-pack").contains("\"body\":\"2\""));
     run.signal(Signal::KILL);

@@ -1,4 +1,4 @@
-//! `cargo eg run` follows the sources: new code takes over while events and requests keep coming.
+//! Tests that `cargo eg run` reloads changed sources: new code takes over while events and requests keep coming.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ async fn a_thousand_events_during_a_rebuild_are_all_delivered() {
     let url = run.ready().await;
     let (events, client) = (url("events"), http());
 
-    // Somebody asks all the time, and always gets an answer.
+    // A client sends requests all the time, and always gets an answer.
     let over = Arc::new(AtomicBool::new(false));
     let asking = tokio::spawn({
         let (client, url, over) = (client.clone(), format!("{events}/list"), Arc::clone(&over));
@@ -75,13 +75,13 @@ async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
     assert!(shown.contains("mismatched types") && shown.contains(" changed: building\n"), "{shown}");
     assert_eq!(get("/list").await, (200, "from list".to_owned()));
 
-    // What builds and does not start is no better.
+    // Code that builds but does not start does not replace the old version either.
     let ends = Main::Other("fn main() { eprintln!(\"SHOP_DB is not set\"); std::process::exit(3); }");
     app.service("shop", &list, &ends);
     run.says("function shop-list cannot start: Runtime exited", 1).await;
     assert_eq!(get("/list").await, (200, "from list".to_owned()));
 
-    // While another function takes over the route, each request is for one of the two.
+    // While another function takes over the route, each request reaches one of the two.
     let over = Arc::new(AtomicBool::new(false));
     let asking = tokio::spawn({
         let (client, url, over) = (http(), url("events") + "/list", Arc::clone(&over));
@@ -107,11 +107,11 @@ async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
     run.says("  new  mail-inbox  GET /inbox\n", 1).await;
 
     app.service("shop", &more[..1], &Main::Serves);
-    // Nobody answers there any more; what comes is an event that nobody gets.
+    // Nothing answers there any more; a request becomes an event without subscribers.
     becomes("/show", 202, "").await;
     run.says("  gone  shop-show\n", 1).await;
 
-    // Two names of one parameter cannot stand side by side, but one can take the place of the other.
+    // Two names for one parameter cannot coexist, but one can replace the other.
     for (name, route) in [("by_id", "GET /items/:id"), ("by_name", "GET /items/:name")] {
         app.service("shop", &[more[0].clone(), record("shop", name, route)], &Main::Serves);
         becomes("/items/1", 200, &format!("from {name}")).await;
@@ -126,7 +126,7 @@ async fn a_library_that_a_service_depends_on_is_followed_too() {
     let url = run.ready().await;
     app.write("eg-runtime/src/lib.rs", "pub fn unused() {}\n");
     run.says("eg-runtime/src/lib.rs changed: building\n", 1).await;
-    // What no service is made of changes nothing.
+    // Changes of other files have no effect.
     app.write("README.md", "words");
     app.write("services/shop/src/main.rs.swp", "an editor's");
     app.service("shop", &[record("shop", "list", "GET /list")], &Main::Says("sees"));

@@ -1,4 +1,4 @@
-//! `cargo eg run` on small workspaces: a whole life, a second run, and everything that keeps it from starting.
+//! Tests `cargo eg run` on small workspaces: a complete run, a second run, and everything that prevents a start.
 
 use std::net::TcpListener;
 
@@ -58,7 +58,7 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(0), "{}", run.stderr());
 
-    // Killed this time: the state must survive that too.
+    // This time the app is killed: its state must survive that, too.
     let mut run = app.run();
     let url = run.ready().await;
     assert_eq!(registered(&client(&url)).await, first, "a second run changes nothing");
@@ -87,7 +87,7 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     assert!(shown.ends_with("ready; Ctrl-C stops\n"), "nothing is followed: {shown}");
     assert_eq!(app.log("mail-send"), "", "logs are gone");
 
-    // Two at once would take each other's messages and binaries away.
+    // Two apps at once would take each other's messages and binaries.
     let transcript = app.eg(&["run", "--fresh", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
     transcript.fails(
         1,
@@ -124,7 +124,7 @@ async fn services_of_several_workspaces_run_together() {
     let mut folders = [&one, &two]
         .map(|app| app.path().canonicalize().unwrap().join("services/shop").display().to_string());
     folders.sort();
-    // Each with a target directory of its own, because the binaries have the same name.
+    // Each has its own target directory, because the binaries have the same name.
     let mut command = one.command(&["run", "services", other]);
     let transcript = Transcript::of(command.env_remove("CARGO_TARGET_DIR").output().unwrap());
     one.eg(&["run", "services", other]).fails(
@@ -278,7 +278,7 @@ async fn a_second_ctrl_c_does_not_wait_for_what_is_under_way() {
     run.says("stopping: waiting for what is under way; Ctrl-C again stops at once\n", 1).await;
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(130), "{}", run.stderr());
-    // What it called has been killed, and that is no failure to tell of.
+    // The function that it called was killed by the stop, which is not a failure to report.
     let last = "Ctrl-C again stops at once\n\
                 error: interrupted; what was not delivered is delivered after the next start\n";
     assert!(run.stderr().ends_with(last), "{}", run.stderr());

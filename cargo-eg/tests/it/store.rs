@@ -1,4 +1,4 @@
-//! `events`, `show`, `replay` and `dead-letters` against a real gateway, and when there is none.
+//! Tests `events`, `show`, `replay` and `dead-letters` with a real gateway, and without one.
 
 use crate::support::app::{App, Transcript};
 use crate::support::eventually;
@@ -36,7 +36,7 @@ async fn emit(running: &Running, ty: &str, id: &str, data: Value) {
     running.client.emit(event.encode().unwrap()).await.unwrap();
 }
 
-/// Times differ from run to run: what looks like one, or like a duration, is cut to a word.
+/// Replaces times and durations by a word, because they differ from run to run.
 fn timeless(text: &str) -> String {
     let word = |word: &str| {
         let digits = word.chars().filter(char::is_ascii_digit).count();
@@ -109,7 +109,7 @@ async fn an_events_story_is_told_per_subscription() {
     let json: Value = serde_json::from_str(&terminal.prints(&["show", "order-2", "--json"])).unwrap();
     assert_eq!((&json["eventId"], json["deliveries"].as_array().unwrap().len()), (&json!("order-2"), 3));
 
-    // A part of an id is enough if it is the only one.
+    // A part of an id is enough if it is unique.
     assert_eq!(shown("er-1"), shown("order-1"));
     assert_eq!(shown("oth"), shown("other"));
     terminal
@@ -236,7 +236,7 @@ async fn stored_events_are_replayed_to_all_or_to_one() {
     emit(&running, "order.placed", "order-1", json!({})).await;
     emit(&running, "order.placed", "order-2", json!({})).await;
     emit(&running, "nobody.cares", "other", json!({})).await;
-    // Later than the events: a replay goes to whoever is subscribed today.
+    // Subscribed after the events: a replay goes to the current subscriptions.
     running.subscribe("order.placed", "shop-bill", None).await;
     let terminal = Terminal::of(&running);
 
@@ -314,7 +314,7 @@ async fn a_gateway_that_is_not_there_or_refuses_is_told_apart() {
         "{empty:?}"
     );
 
-    // Something that is no gateway.
+    // A server that is not a gateway.
     let other = Running::start().await;
     let events = other.gateway.events_url();
     let failed = app.eg(&["events", "--config-url", events]);

@@ -1,5 +1,5 @@
-//! `cargo eg template` for a shop: the template as a file to read, and what AWS's own tools say about it.
-//! `UPDATE_GOLDENS=1 cargo test -p cargo-eg --test it template` writes the file anew.
+//! Tests `cargo eg template` for a shop: compares the template with a file and checks it with AWS's own tools.
+//! `UPDATE_GOLDENS=1 cargo test -p cargo-eg --test it template` updates the file.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::support::app::{App, Main};
 use eg_tests::python::environment;
 use serde_json::{Value, json};
 
-/// A function as `eg-runtime` records it.
+/// Returns a function record in the format of `eg-runtime`.
 fn record(service: &str, name: &str, more: &Value) -> String {
     let mut record = json!({
         "package": service, "version": "1.0.0", "name": name, "source": format!("src/main.rs:{}", name.len()),
@@ -26,7 +26,7 @@ fn on(event: &str) -> Value {
     json!({"eventType": event, "mode": "async", "method": "POST", "path": "/"})
 }
 
-/// Orders come over HTTP; what follows is events, with a clock and two queues.
+/// Returns a shop in which orders come over HTTP and lead to events, with a schedule and two queues.
 fn shop() -> App {
     let app = App::new();
     let cors =
@@ -102,7 +102,7 @@ fn a_shop() {
     assert!(app.stderr.contains("error: cannot write no/such/folder.yaml: "), "{}", app.stderr);
 }
 
-/// Translates the templates that it is given as SAM does in the cloud, and checks that the YAML is the JSON.
+/// Translates the given templates as SAM does in the cloud, and checks that the YAML equals the JSON.
 const TRANSLATE: &str = r#"
 import json, os, sys, yaml
 os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
@@ -122,7 +122,7 @@ for resource in template["Resources"].values():
 json.dump(transform(template, {}, Policies()), open(translated, "w"), indent=1)
 "#;
 
-/// The checks of the template alone let wrong properties of SAM's resources through, so they come after the translation.
+/// Checks of the template alone miss wrong properties of SAM's resources, so they come after the translation.
 #[test]
 fn what_aws_says_about_it() {
     let Some(python) = environment() else { return };
@@ -144,7 +144,7 @@ fn what_aws_says_about_it() {
         .args(["--regions", "eu-central-1", "--template"])
         .arg(&translated));
 
-    // The rules that SAM makes are those that may use the queues for what failed.
+    // The rules that SAM creates are exactly those that may use the dead-letter queues.
     let translated: Value = serde_json::from_slice(&std::fs::read(translated).unwrap()).unwrap();
     let resources = translated["Resources"].as_object().unwrap();
     let mut rules = Vec::new();

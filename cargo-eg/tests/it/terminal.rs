@@ -1,5 +1,5 @@
-//! What only a terminal gets: colours, and a sign of life while work takes longer than a second. `script`, of
-//! util-linux, is the terminal.
+//! Tests output for terminals only: colours, and a progress sign when work takes longer than a second. `script` from
+//! util-linux acts as the terminal.
 #![cfg(target_os = "linux")]
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::support::app::{App, Main, Running, record};
 use rustix::process::Signal;
 
-/// `cargo eg …` in a terminal; a file gets a copy of what it shows.
+/// Runs `cargo eg …` in a terminal and copies its output to a file.
 fn terminal(app: &App, arguments: &str, copy: &Path) -> Command {
     let typed = format!("exec {} eg {arguments}", env!("CARGO_BIN_EXE_cargo-eg"));
     let mut command = Command::new("script");

@@ -1,5 +1,5 @@
-//! What the types of real services lead to: `check` compares them, samples are made from them, and what their functions
-//! emit is told with its cause.
+//! Tests the types of real services: `check` compares them, samples are generated from them, and the live feed shows
+//! the causes of events that their functions emit.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A workspace in a temporary folder, with services that need nothing but the standard library: they build in
-//! a second. `eg-runtime` is an empty stand-in, because only the dependency on it matters here.
+//! Creates a workspace in a temporary folder, with services that need only the standard library, so that they build
+//! in a second. `eg-runtime` is an empty stand-in, because only the dependency on it matters here.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Serves the Runtime API's events with its handler's name.
 const SERVES: &str = include_str!("serves.rs");
 
-/// What a service does when it is started.
+/// How a service behaves when it is started.
 pub(crate) enum Main {
     Serves,
     /// Serves, and prints this word instead of `got`.
@@ -29,7 +29,7 @@ pub(crate) struct App {
     folder: TempDir,
 }
 
-/// What a command printed, and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Transcript {
     pub(crate) code: Option<i32>,
@@ -37,13 +37,13 @@ pub(crate) struct Transcript {
     pub(crate) stderr: String,
 }
 
-/// A command that runs until it is told to stop.
+/// A command that runs until it is stopped.
 pub(crate) struct Running {
     pub(crate) child: Child,
     stderr: PathBuf,
 }
 
-/// One function record with a single trigger: `GET /…`, `queue …`, `cron(…)` or an event type.
+/// Returns a function record with a single trigger: `GET /…`, `queue …`, `cron(…)` or an event type.
 pub(crate) fn record(package: &str, name: &str, trigger: &str) -> String {
     let trigger = match trigger.split_once(' ') {
         Some(("GET", path)) => {
@@ -73,7 +73,7 @@ impl App {
         app
     }
 
-    /// What a function has printed so far, in this run and earlier ones.
+    /// Returns what a function has printed so far, in this run and earlier ones.
     pub(crate) fn log(&self, function: &str) -> String {
         std::fs::read_to_string(self.path().join(format!(".eg/logs/{function}.log"))).unwrap_or_default()
     }
@@ -131,14 +131,14 @@ impl App {
         self.run_with(&[])
     }
 
-    /// The same with further arguments.
+    /// The same, with further arguments.
     pub(crate) fn run_with(&self, arguments: &[&str]) -> Running {
         let stderr = self.path().join("stderr");
         let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
         Running::start(self.command(&[&ports[..], arguments].concat()), stderr)
     }
 
-    /// Starts a command whose output can be read as it comes.
+    /// Starts a command whose output can be read while it runs.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
@@ -174,7 +174,7 @@ impl Transcript {
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Checks how a command failed. `stderr` may begin with the compiler's messages.
+    /// Checks the failure of a command. `stderr` may begin with the compiler's messages.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, stderr: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -184,7 +184,7 @@ impl Transcript {
 }
 
 impl Running {
-    /// Starts a command; what it says goes to the file `stderr`.
+    /// Starts a command whose error output goes to the file `stderr`.
     pub(crate) fn start(mut command: Command, stderr: PathBuf) -> Self {
         let child = command
             .stdin(Stdio::null())
@@ -195,7 +195,7 @@ impl Running {
         Self::of(child, stderr)
     }
 
-    /// A command that has been started, and the file that gets what it says.
+    /// A running command and the file with its error output.
     pub(crate) fn of(child: Child, stderr: PathBuf) -> Self {
         Self { child, stderr }
     }
@@ -204,12 +204,12 @@ impl Running {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until the app is ready, and gives the URL of one of its addresses.
+    /// Waits until the app is ready. Returns a function that returns the URL of one of its addresses.
     pub(crate) async fn ready(&mut self) -> impl Fn(&str) -> String + use<> {
         self.ready_within(Duration::from_secs(120)).await
     }
 
-    /// As [`ready`](Self::ready), where there is much to build first.
+    /// Like [`ready`](Self::ready), if there is much to build first.
     pub(crate) async fn ready_within(&mut self, patience: Duration) -> impl Fn(&str) -> String + use<> {
         super::eventually_within(patience, "the app is ready or has ended", || {
             self.stderr().contains("ready; Ctrl-C stops") || self.child.try_wait().unwrap().is_some()
@@ -223,7 +223,7 @@ impl Running {
         }
     }
 
-    /// Waits until the app has printed this text at least so often.
+    /// Waits until the app has printed this text at least this often.
     pub(crate) async fn says(&self, text: &str, times: usize) {
         let what = format!("the app says {text:?} {times} times");
         super::eventually_within(Duration::from_secs(120), &what, || {
@@ -243,7 +243,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails for one that has ended, as it should have.
+        // Fails if it has ended, as it should have.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

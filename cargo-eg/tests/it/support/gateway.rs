@@ -1,4 +1,4 @@
-//! A gateway in the test's own process, and functions behind HTTP that answer as the test says.
+//! Runs a gateway in the test's own process, and HTTP functions whose answers the test sets.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use eg_sdk::config::{EventType, Function, Provider, Retry, RetryLimits, Subscrip
 use eg_sdk::{EventGateway, Settings};
 use tempfile::TempDir;
 
-/// What functions answer: a status and a body by the function's name.
+/// The answers of functions: a status and a body by the function's name.
 type Answers = Arc<Mutex<Vec<(String, u16, String)>>>;
 
 /// A running gateway with functions.
@@ -45,7 +45,7 @@ impl Running {
         Self { gateway, client, answers, functions, _folder: folder }
     }
 
-    /// From now on the function answers so; before, 200.
+    /// Sets the answer of the function from now on. The default is 200.
     pub(crate) fn answers(&self, function: &str, status: u16, body: &str) {
         self.answers.lock().unwrap().push((function.to_owned(), status, body.to_owned()));
     }
@@ -59,7 +59,7 @@ impl Running {
         self.client.event_types().create(&EventType::new(name)).await.unwrap();
     }
 
-    /// Subscribes a function that is tried twice.
+    /// Subscribes a function with two attempts.
     pub(crate) async fn subscribe(&self, ty: &str, function: &str, filter: Option<serde_json::Value>) {
         let retry = RetryLimits {
             attempts: Some(2),

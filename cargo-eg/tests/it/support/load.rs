@@ -1,4 +1,4 @@
-//! A thousand events during a rebuild, which ends when it may and not before.
+//! Emits a thousand events during a build, whose end the test controls.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use super::eventually_within;
 
 const EVENTS: usize = 1_000;
 
-/// How many of them are on their way at the same time.
+/// The number of concurrent emits.
 const AT_ONCE: usize = 16;
 
 /// How long a build may take, or a thousand deliveries.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A package's builds, which can be held up.
+/// The builds of a package, which a test can pause.
 pub(crate) struct SlowBuild {
     flags: TempDir,
 }
@@ -29,7 +29,8 @@ impl SlowBuild {
         Self { flags: tempfile::tempdir().unwrap() }
     }
 
-    /// The `build.rs` of the package. It ends with the test at the latest: whoever started it may be gone by then.
+    /// The `build.rs` of the package. It ends with the test at the latest, because the process that started it may be
+    /// gone by then.
     pub(crate) fn script(&self) -> String {
         format!(
             r#"fn main() {{
@@ -46,7 +47,7 @@ impl SlowBuild {
         )
     }
 
-    /// From now on, builds wait.
+    /// Pauses builds from now on.
     pub(crate) fn hold(&self) {
         std::fs::write(self.flag("hold"), "").unwrap();
     }
@@ -55,7 +56,7 @@ impl SlowBuild {
         eventually_within(PATIENCE, "the build has begun", || self.flag("building").exists()).await;
     }
 
-    /// From now on, they end.
+    /// Lets builds finish from now on.
     pub(crate) fn go(&self) {
         std::fs::write(self.flag("go"), "").unwrap();
     }
@@ -74,9 +75,9 @@ pub(crate) struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Emits during a build, half of them before it may end, and then one for the new version. All of them must arrive.
-    /// `log` is what the function that gets them has printed: each line that contains `old` or `new` names one, and tells
-    /// which version got it.
+    /// Emits events during a build, half of them before the build may end, and then one for the new version. All of
+    /// them must arrive. `log` returns the output of the function that receives them: each line that contains `old`
+    /// or `new` names an event and the version that received it.
     pub(crate) async fn during(
         &self,
         build: &SlowBuild,
@@ -125,7 +126,7 @@ impl Load<'_> {
     }
 }
 
-/// The events that the lines with this word name.
+/// Returns the events in the lines with this word.
 fn ids(log: &str, word: &str) -> BTreeSet<String> {
     let lines = log.lines().filter(|line| line.contains(word));
     lines

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: applications, gateways, polling.
+//! Tools that the tests of this crate share: applications, gateways, polling.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod app;
@@ -9,7 +9,8 @@ pub(crate) mod shell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// An example of this package. Examples are built with the tests and lie beside them.
+/// Returns the path of an example of this package. Examples are built together with the tests, into a folder next to
+/// them.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
@@ -17,9 +18,9 @@ pub(crate) fn example(name: &str) -> PathBuf {
     path
 }
 
-/// A client for `http:` URLs. reqwest wants a provider of cryptography as soon as any crate turns on its TLS.
+/// Returns a client for `http:` URLs. reqwest requires a cryptography provider as soon as any crate enables its TLS.
 pub(crate) fn http() -> reqwest::Client {
-    // Fails when another test of this process was first.
+    // Fails if another test of this process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
@@ -29,10 +30,10 @@ pub(crate) fn http_of_aws() -> aws_sdk_cloudwatchlogs::config::SharedHttpClient 
     aws_smithy_http_client::Builder::new().build_http()
 }
 
-/// How long anything may take that is no build.
+/// How long anything except a build may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits until `ready` says so.
+/// Waits until `ready` returns true.
 pub(crate) async fn eventually(what: &str, ready: impl FnMut() -> bool) {
     eventually_within(PATIENCE, what, ready).await;
 }

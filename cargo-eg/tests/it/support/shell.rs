@@ -1,4 +1,4 @@
-//! A folder in which commands are typed, as in a terminal: with the real eg-runtime, and nothing around the folder.
+//! Runs commands in a folder as in a terminal: with the real eg-runtime, and outside any workspace.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::app::{Running, Transcript};
 
-/// A folder, and the variables of its terminal.
+/// A folder and the environment variables of its terminal.
 pub(crate) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -27,12 +27,12 @@ impl Shell {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Types `cargo eg …` in a folder below.
+    /// Runs `cargo eg …` in a folder below.
     pub(crate) fn eg(&self, folder: &str, arguments: &[&str]) -> Transcript {
         Transcript::of(self.eg_command(folder, arguments).output().unwrap())
     }
 
-    /// Types `cargo …`.
+    /// Runs `cargo …`.
     pub(crate) fn cargo(&self, folder: &str, arguments: &[&str]) -> Transcript {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         Transcript::of(self.command(cargo.as_ref(), folder).args(arguments).output().unwrap())
@@ -44,7 +44,7 @@ impl Shell {
         Running::start(self.eg_command(folder, &ports), self.path().join("stderr"))
     }
 
-    /// Lets the new package use the versions of this repository, which are there without a network.
+    /// Makes the new package use the dependency versions of this repository, which are available without a network.
     pub(crate) fn lock(&self, folder: &str) {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
         std::fs::copy(ours, self.folder.path().join(folder).join("Cargo.lock")).unwrap();
@@ -58,7 +58,7 @@ impl Shell {
         std::fs::write(self.folder.path().join(path), content).unwrap();
     }
 
-    /// Replaces a text in a file, as one does in an editor.
+    /// Replaces a text in a file, as in an editor.
     pub(crate) fn edit(&self, path: &str, old: &str, new: &str) {
         let text = self.read(path);
         assert!(text.contains(old), "{old} in {text}");
@@ -78,7 +78,7 @@ impl Shell {
             .stdin(Stdio::null())
             // Shared by the tests and kept between their runs: eg-runtime is built once.
             .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"))
-            // Nobody debugs it, and without it the build is a third shorter.
+            // Nobody debugs it, and without debug information the build is a third shorter.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_TERM_QUIET", "true")
             .env("CARGO_NET_OFFLINE", "true")
