@@ -86,8 +86,8 @@ async fn keys_open_the_config_api() {
     let gateway = TestGateway::with(keys).await;
     for (method, path, key, expected) in [
         (Method::GET, "/v1/status", None, (200, "")),
-        (Method::POST, "/v1/status", None, (405, "")),
-        (Method::GET, "/nothing", None, (404, "")),
+        (Method::POST, "/v1/status", None, (405, "Method Not Allowed")),
+        (Method::GET, "/nothing", None, (404, "404 page not found")),
         (Method::GET, "/v1/spaces/acme/functions", None, (401, MISSING)),
         (Method::GET, "/v1/spaces/acme/functions", Some("x"), (403, WRONG)),
         (Method::GET, "/v1/spaces/acme/functions", Some("acme-key"), (200, "")),
