@@ -4,12 +4,13 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use eg_grammar::is_system_event_type;
 
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::arrival::NewEvent;
 use crate::decide::envelope::Stamp;
-use crate::decide::system::{self, Call, SystemEvent};
+use crate::decide::system::{Call, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
 use crate::reception::Reception;
 use crate::store::Notices;
@@ -54,7 +55,7 @@ impl SystemEvents {
         call: Call<'_>,
         invocation: impl Future<Output = Result<Bytes, E>>,
     ) -> Result<Bytes, E> {
-        if system::is_system(&call.event.ty) {
+        if is_system_event_type(&call.event.ty) {
             return invocation.await;
         }
         self.emit(call.space, &SystemEvent::Invoking(call)).await;

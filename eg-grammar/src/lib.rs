@@ -47,8 +47,8 @@ pub use duration::parse_duration;
 pub use method::Method;
 pub use mistake::Mistake;
 pub use name::{
-    HTTP_REQUEST, SYSTEM_PREFIX, check_event_type, check_function_name, check_service_name, is_event_type,
-    is_function_name, is_resource_name, is_system_event_type,
+    HTTP_REQUEST, LEGACY_FUNCTION_ERROR, SYSTEM_PREFIX, check_event_type, check_function_name,
+    check_service_name, is_event_type, is_function_name, is_resource_name, is_system_event_type,
 };
 pub use path::{Path, Segment, Spelling};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};

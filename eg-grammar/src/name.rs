@@ -9,7 +9,7 @@ pub const HTTP_REQUEST: &str = "http.request";
 pub const SYSTEM_PREFIX: &str = "eventgateway.";
 
 /// The type of failed calls in the original's releases of 2017, which the gateway still emits for old subscribers.
-const LEGACY_FUNCTION_ERROR: &str = "gateway.info.functionError";
+pub const LEGACY_FUNCTION_ERROR: &str = "gateway.info.functionError";
 
 /// Whether the gateway takes `name` for a space, a function id or the event type of a subscription: one or more
 /// letters, digits, `.`, `-` and `_`.
@@ -49,7 +49,7 @@ pub fn check_event_type(name: &str) -> Result<(), Mistake> {
     Err(Mistake::new(message))
 }
 
-/// Whether only the gateway itself emits events of this type.
+/// Whether the gateway emits events of this type to report what it does. Such events cause no further system events.
 #[must_use]
 pub fn is_system_event_type(name: &str) -> bool {
     name.starts_with(SYSTEM_PREFIX) || name == LEGACY_FUNCTION_ERROR
@@ -134,6 +134,7 @@ mod tests {
         for (name, system) in [
             ("eventgateway.event.received", true),
             ("gateway.info.functionError", true),
+            ("gateway.info.other", false),
             ("gateway.opened", false),
             ("eventgateways.open", false),
             ("user.created", false),

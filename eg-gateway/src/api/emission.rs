@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
-use eg_sdk::CloudEvent;
 use eg_sdk::config::{EventType, Function, Subscription};
+use eg_sdk::{CloudEvent, TraceContext};
 
 use super::errors::ApiError;
 use super::{ApiState, answer, host};
@@ -184,7 +184,7 @@ impl Emission {
 
     /// Adds the trace of the request and the authorization to the event.
     fn complete(&self, event: CloudEvent, authorization: Option<&Authorization>) -> Result<Event, BadEvent> {
-        let event = trace::joined(event, trace::of_request(&self.parts.headers).as_ref());
+        let event = trace::joined(event, TraceContext::of_headers(&self.parts.headers).as_ref());
         let event = match authorization {
             Some(authorization) => authorize::mark(event, authorization)?,
             None => event,

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use eg_grammar::is_system_event_type;
 use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::{Catalog, Change, Entry, Resource, Table};
 use super::refusal::{Kind, Refusal};
 use super::routes::RouteTree;
 use super::rules;
-use super::system;
 
 impl Catalog {
     pub(crate) fn create_event_type(&self, event_type: EventType) -> Result<Change, Refusal> {
@@ -27,7 +27,7 @@ impl Catalog {
     fn check_authorizer(&self, event_type: &EventType) -> Result<(), Refusal> {
         let Some(authorizer) = &event_type.authorizer_id else { return Ok(()) };
         self.functions.get(&event_type.space, authorizer).ok_or(Refusal::AuthorizerMissing)?;
-        if system::is_system(&event_type.name) {
+        if is_system_event_type(&event_type.name) {
             return Err(Refusal::AuthorizerOfSystem(event_type.name.clone()));
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::HTTP_REQUEST;
 use eg_sdk::{CloudEvent, Data, SpecVersion};
 use serde::Serialize;
 use serde_json::json;
@@ -13,9 +14,6 @@ use super::routes::Params;
 
 /// The `source` of events that the gateway creates.
 const SOURCE: &str = "https://serverless.com/event-gateway/#transformationVersion=0.1";
-
-/// The type of the events that plain HTTP requests become.
-pub(crate) const HTTP_REQUEST: &str = "http.request";
 
 /// The id and the time of a new event.
 #[derive(Debug, Clone)]

@@ -2,17 +2,12 @@
 //! `intake` decide where it goes.
 
 use bytes::Bytes;
+use eg_grammar::extension::{PARTITION_KEY, REPLAY};
 use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion, TraceContext};
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
 use super::trace;
-
-/// The attribute of the CloudEvents partitioning extension.
-const PARTITION_KEY: &str = "partitionkey";
-
-/// The extension that names the replay that delivers the event again.
-const REPLAY: &str = "replay";
 
 /// An event that is parsed and serialized only once.
 #[derive(Debug, Clone)]

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use eg_grammar::is_system_event_type;
 use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::Catalog;
 use super::pattern::Pattern;
 use super::place::{self, Place};
 use super::routes::{Conflict, Params, RouteTree};
-use super::system::is_system;
 
 /// The space that is served at `/`.
 pub(crate) const DEFAULT_SPACE: &str = "default";
@@ -122,7 +122,7 @@ impl Router {
 
     /// Returns the asynchronous subscriptions for an earlier event that is replayed to `place`.
     pub(crate) fn replayed(&self, place: &Place, event_type: &str, method: &str) -> Vec<Arc<Target>> {
-        if is_system(event_type) {
+        if is_system_event_type(event_type) {
             self.system(&place.space, event_type)
         } else {
             self.route_to(place, event_type, method).asynchronous

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eg_grammar::LEGACY_FUNCTION_ERROR;
 use eg_sdk::TraceContext;
 use eg_sdk::history::Loss;
 use http::HeaderMap;
@@ -13,12 +14,6 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::event::{Event, Outgoing};
 use super::headers::canonical_headers;
-
-/// The prefix of the types of system events. Only the gateway may emit such types.
-pub(crate) const PREFIX: &str = "eventgateway.";
-
-/// The type that reported failed calls in 2017. It is still emitted for its subscribers.
-const FUNCTION_ERROR: &str = "gateway.info.functionError";
 
 /// An action of the gateway to report.
 #[derive(Debug)]
@@ -43,12 +38,6 @@ pub(crate) struct Call<'a> {
     pub(crate) event: &'a Outgoing,
 }
 
-/// Returns whether the gateway emits events of this type. They cause no further system events, because that would
-/// never end.
-pub(crate) fn is_system(event_type: &str) -> bool {
-    event_type.starts_with(PREFIX) || event_type == FUNCTION_ERROR
-}
-
 impl SystemEvent<'_> {
     /// Returns the types of the events that report it.
     pub(crate) fn types(&self) -> &'static [&'static str] {
@@ -56,7 +45,7 @@ impl SystemEvent<'_> {
             Self::Received { .. } => &["eventgateway.event.received"],
             Self::Invoking(_) => &["eventgateway.function.invoking"],
             Self::Invoked { .. } => &["eventgateway.function.invoked"],
-            Self::Failed { .. } => &["eventgateway.function.invocationFailed", FUNCTION_ERROR],
+            Self::Failed { .. } => &["eventgateway.function.invocationFailed", LEGACY_FUNCTION_ERROR],
             Self::GivenUp { .. } => &["eventgateway.delivery.deadLettered"],
         }
     }
@@ -165,6 +154,7 @@ fn raw(value: &impl Serialize) -> Option<Box<RawValue>> {
 
 #[cfg(test)]
 mod tests {
+    use eg_grammar::is_system_event_type;
     use http::HeaderName;
 
     use super::*;
@@ -195,9 +185,8 @@ mod tests {
                 r#"{"space":"s","functionId":"f","subscriptionId":"u","state":"dead","attempts":5,"reason":"no","event":{"z":1.0,"a":2}}"#,
             ),
         ] {
-            assert!(event.types().iter().all(|ty| is_system(ty)));
+            assert!(event.types().iter().all(|ty| is_system_event_type(ty)));
             assert_eq!(event.data().unwrap().get(), expected);
         }
-        assert!(!is_system("gateway.info.other") && !is_system("user.created"));
     }
 }

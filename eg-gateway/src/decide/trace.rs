@@ -3,13 +3,6 @@
 //! trace.
 
 use eg_sdk::{CloudEvent, TraceContext};
-use http::HeaderMap;
-
-/// Returns the trace that a request belongs to.
-pub(crate) fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
-    let header = |name| headers.get(name)?.to_str().ok();
-    TraceContext::parse(header("traceparent")?, header("tracestate"))
-}
 
 /// Returns the trace of an event.
 ///

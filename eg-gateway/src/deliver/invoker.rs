@@ -2,13 +2,13 @@
 //! `system_events` informs subscribers.
 
 use bytes::Bytes;
+use eg_grammar::is_system_event_type;
 use eg_sdk::TraceContext;
 use eg_sdk::config::Function;
 
 use super::{CallError, Caller, Callers};
 use crate::clock;
 use crate::decide::event::Outgoing;
-use crate::decide::system;
 use crate::spans::Spans;
 
 /// Calls functions.
@@ -40,7 +40,7 @@ impl<C: Caller> Invoker<C> {
     pub(crate) async fn invoke(&self, function: &Function, event: &Outgoing) -> Result<Bytes, CallError> {
         let (span, started) = (event.trace.child(), clock::instant());
         let result = self.callers.call(function, event.json.clone(), &span).await;
-        if !system::is_system(&event.ty) {
+        if !is_system_event_type(&event.ty) {
             let (took, error) = (started.elapsed(), result.as_ref().err());
             self.spans.called(&event.trace, &span, &event.ty, &function.function_id, took, error);
         }

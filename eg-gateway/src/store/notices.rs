@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use eg_grammar::is_system_event_type;
 use eg_sdk::history::Loss;
 use rusqlite::{Connection, params};
 
@@ -13,7 +14,7 @@ use crate::decide::arrival::{NewEvent, Terms};
 use crate::decide::envelope::Stamp;
 use crate::decide::event::Outgoing;
 use crate::decide::snapshot::Snapshot;
-use crate::decide::system::{self, Call, SystemEvent};
+use crate::decide::system::{Call, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
 
 /// Creates the events that report given-up deliveries to subscribers. Given-up deliveries of system events produce
@@ -80,7 +81,7 @@ impl Notices {
     }
 
     fn events(&self, lost: LostDelivery) -> Vec<NewEvent> {
-        if system::is_system(&lost.event_type) {
+        if is_system_event_type(&lost.event_type) {
             return Vec::new();
         }
         let LostDelivery { space, function, subscription, event_type, json, attempts, loss, reason } = lost;

@@ -55,3 +55,25 @@ fn events_carry_their_trace_as_extensions() {
     assert_eq!(other.extension("tracestate"), None);
     assert_eq!(other.with_extension("traceparent", "broken").trace_context(), None);
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn requests_carry_their_trace_as_headers() {
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+    for (headers, expected) in [
+        (&[("traceparent", PARENT), ("tracestate", "v=1")][..], Some((PARENT, Some("v=1")))),
+        (&[("traceparent", PARENT)], Some((PARENT, None))),
+        (&[("traceparent", PARENT), ("tracestate", "é")], Some((PARENT, None))),
+        (&[("traceparent", "broken"), ("tracestate", "v=1")], None),
+        (&[("tracestate", "v=1")], None),
+        (&[], None),
+    ] {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        };
+        let context = TraceContext::of_headers(&headers.iter().map(pair).collect::<HeaderMap>());
+        let read = context.as_ref().map(|context| (context.traceparent(), context.tracestate()));
+        assert_eq!(read, expected, "{headers:?}");
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX};
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, header};
@@ -13,10 +14,9 @@ use serde_json::value::RawValue;
 
 use super::body;
 use super::depth;
-use super::envelope::{HTTP_REQUEST, HttpRequest, Stamp, made};
+use super::envelope::{HttpRequest, Stamp, made};
 use super::headers::{canonical, canonical_headers, joined, text};
 use super::routes::Params;
-use super::system;
 
 /// A request to the Events API.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Draft {
     /// Refuses types that only the gateway may emit.
     pub(crate) fn check_type(&self) -> Result<(), BadEvent> {
         let ty = self.ty();
-        if ty.starts_with(system::PREFIX) { Err(BadEvent::Reserved(ty.to_owned())) } else { Ok(()) }
+        if ty.starts_with(SYSTEM_PREFIX) { Err(BadEvent::Reserved(ty.to_owned())) } else { Ok(()) }
     }
 }
 
