@@ -1,6 +1,8 @@
 //! The CloudEvents extensions that the gateway, the SDK and the runtime read and write. How an event is read is the
 //! SDK's part.
 
+use std::num::IntErrorKind;
+
 /// Counts how many events led to this one. Whoever emits an event while handling another sets it to that event's count
 /// plus one; the gateway uses it to end loops.
 pub const HOPS: &str = "hops";
@@ -27,6 +29,17 @@ pub const HEADER_PREFIX: &str = "ce-";
 /// [`HOPS`] as a header.
 pub const HOPS_HEADER: &str = "ce-hops";
 
+/// Parses [`HOPS`] as text, from a header or an attribute. A count above `u32::MAX` becomes `u32::MAX`, so that an
+/// absurd count ends a loop instead of starting again at 0. Returns `None` if the text is not a count.
+#[must_use]
+pub fn parse_hops(text: &str) -> Option<u32> {
+    match text.trim().parse() {
+        Ok(hops) => Some(hops),
+        Err(e) if *e.kind() == IntErrorKind::PosOverflow => Some(u32::MAX),
+        Err(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +52,24 @@ mod tests {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
         }
         assert_eq!(HOPS_HEADER, format!("{HEADER_PREFIX}{HOPS}"));
+    }
+
+    #[test]
+    fn hops() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            (" 7 ", Some(7)),
+            ("2147483648", Some(2_147_483_648)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", Some(u32::MAX)),
+            ("99999999999999999999999", Some(u32::MAX)),
+            ("-1", None),
+            ("1.0", None),
+            ("none", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_hops(text), expected, "{text:?}");
+        }
     }
 }

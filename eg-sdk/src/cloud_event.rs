@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use eg_grammar::extension::{CAUSATION_ID, HOPS, TRACEPARENT, TRACESTATE};
+use eg_grammar::extension::{CAUSATION_ID, HOPS, TRACEPARENT, TRACESTATE, parse_hops};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -237,7 +237,8 @@ impl<T> CloudEvent<T> {
         TraceContext::parse(text(TRACEPARENT)?, text(TRACESTATE))
     }
 
-    /// Returns the extension `hops`: how many events led to this one; 0 if absent.
+    /// Returns the extension `hops`: how many events led to this one; 0 if it is absent or not a count,
+    /// `u32::MAX` if it is larger.
     #[must_use]
     pub fn hops(&self) -> u32 {
         match self.extension(HOPS) {
@@ -245,9 +246,7 @@ impl<T> CloudEvent<T> {
                 hops.as_u64().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
             }
             // In HTTP binary mode, attributes are text.
-            Some(Value::String(hops)) => {
-                hops.parse::<u64>().map_or(0, |hops| u32::try_from(hops).unwrap_or(u32::MAX))
-            }
+            Some(Value::String(hops)) => parse_hops(hops).unwrap_or(0),
             _ => 0,
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::HTTP_REQUEST;
-use eg_grammar::extension::HOPS_HEADER;
+use eg_grammar::extension::{HOPS_HEADER, parse_hops};
 use eg_sdk::{CloudEvent, Data, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -134,7 +134,7 @@ pub(crate) enum RequestOrEvent {
 
 /// Returns the `hops` of a request, from the header of the event extension.
 fn hops_of(headers: &HeaderMap) -> Option<u32> {
-    headers.get(HOPS_HEADER)?.to_str().ok()?.trim().parse().ok()
+    parse_hops(headers.get(HOPS_HEADER)?.to_str().ok()?)
 }
 
 /// Checks that every value that the functions need is present.

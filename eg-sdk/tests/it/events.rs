@@ -363,3 +363,23 @@ fn decoding_says_where_the_payload_does_not_fit() {
     assert!(e.to_string().starts_with("data.lines[1].count: invalid type"), "{e}");
     assert!(read(&v1("")).unwrap().decode::<Option<Order>>().unwrap().data.is_none());
 }
+
+#[test]
+fn hops_are_counted_as_numbers_and_as_text() {
+    for (hops, expected) in [
+        ("3", 3),
+        ("\"3\"", 3),
+        ("\" 3 \"", 3),
+        ("4294967296", u32::MAX),
+        ("\"4294967296\"", u32::MAX),
+        ("\"99999999999999999999999\"", u32::MAX),
+        ("-1", 0),
+        ("\"-1\"", 0),
+        ("\"none\"", 0),
+        ("true", 0),
+    ] {
+        // Version 0.1, which does not limit the values of extensions.
+        assert_eq!(valid(&v0(&format!(r#""extensions":{{"hops":{hops}}}"#))).hops(), expected, "{hops}");
+    }
+    assert_eq!(valid(&v1("")).hops(), 0);
+}
