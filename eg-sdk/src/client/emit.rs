@@ -185,7 +185,11 @@ impl EventGateway {
             let action = action_of(&event);
             return recorder.record(event, action).map(|()| receipt);
         }
-        self.post("/", &event, Repeat::Harmless, started).await?;
+        let reply = self.post("/", &event, Repeat::Harmless, started).await?;
+        // A redirect comes from something in front of the gateway: the event has not arrived.
+        if !reply.status.is_success() {
+            return Err(reply.refusal(&action_of(&event), &self.events_url("/")));
+        }
         Ok(receipt)
     }
 

@@ -41,6 +41,13 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
+impl Reply {
+    /// Returns the error for a caller to whom this reply means that the gateway did not do what was asked.
+    pub(super) fn refusal(&self, action: &str, url: &Url) -> Error {
+        refusal(self.status, &self.body, action, url)
+    }
+}
+
 /// A request to send.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
@@ -195,12 +202,16 @@ fn refused(parts: &Parts, body: &[u8], action: &str, url: &Url) -> Failed {
     let status = parts.status.as_u16();
     let later = text(&parts.headers, "retry-after")
         .and_then(|value| eg_grammar::retry_after(value, SystemTime::now()));
-    let (code, message) = reason(body);
-    let (action, url) = (action.to_owned(), url.to_string());
     Failed {
         failure: Failure::Status { status, retry_after: later },
-        error: Error::Refused { action, url, status, code, message },
+        error: refusal(parts.status, body, action, url),
     }
+}
+
+fn refusal(status: StatusCode, body: &[u8], action: &str, url: &Url) -> Error {
+    let (code, message) = reason(body);
+    let (action, url) = (action.to_owned(), url.to_string());
+    Error::Refused { action, url, status: status.as_u16(), code, message }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

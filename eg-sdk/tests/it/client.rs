@@ -104,6 +104,35 @@ async fn refusals_say_what_where_and_why() {
 }
 
 #[tokio::test]
+async fn only_2xx_accepts_an_event() {
+    for (code, accepted) in [
+        (200, true),
+        (202, true),
+        (204, true),
+        (301, false),
+        (302, false),
+        (304, false),
+        (307, false),
+        (308, false),
+    ] {
+        let server = Server::answers([status(code), status(code)]).await;
+        let gateway = EventGateway::new(&server.url).unwrap().with_source("/s");
+        let single = gateway.emit(UserCreated { id: 1 }).await.map(drop);
+        let batch = gateway.emit_batch([UserCreated { id: 1 }]).await.remove(0).map(drop);
+        for result in [single, batch] {
+            match result {
+                Ok(()) => assert!(accepted, "{code}"),
+                Err(e) => {
+                    assert!(!accepted && matches!(e, Error::Refused { .. }), "{code}: {e}");
+                    assert_eq!(e.status(), Some(code));
+                }
+            }
+        }
+        assert_eq!(server.seen().len(), 2, "{code}: a redirect is neither followed nor retried");
+    }
+}
+
+#[tokio::test]
 async fn an_unreachable_gateway_is_named_with_the_way_out() {
     let url = nobody().await;
     let e = once(&url).emit(CloudEvent::new("/s", UserCreated { id: 1 }).with_id("7")).await.unwrap_err();
