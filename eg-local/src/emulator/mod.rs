@@ -12,8 +12,8 @@
 //! # As on Lambda
 //!
 //! * `Invoke` with `RequestResponse`, `Event` and `DryRun`, and `InvokeWithResponseStream`. Callers name functions by
-//! name, partial ARN or ARN; `$LATEST` is the only version. Errors have the status, type and body that SDKs compare.
-//! Requests are not authenticated.
+//!   name, partial ARN or ARN; `$LATEST` is the only version. Errors have the status, type and body that SDKs compare.
+//!   Requests are not authenticated.
 //! * An `Event` whose function fails is tried again after 1 and 2 minutes
 //!   ([`FunctionSpec::event_retries`]); there is no destination for what is given up, only a line in the log.
 //! * Answers may be streamed, with an error in the trailers; a caller who does not stream gets them whole.
@@ -25,7 +25,7 @@
 //!   and no limit is enforced.
 //! * With [`FunctionSpec::freeze`], a function is frozen between invocations.
 //! * Functions never get the identity of a Cognito user, because Lambda takes it from credentials, which do not exist
-//! locally.
+//!   locally.
 //!
 //! ```no_run
 //! use eg_local::emulator::{Emulator, FunctionSpec, Options};
