@@ -63,7 +63,7 @@ pub(crate) enum Command {
 /// Watches the sources. After a change it builds, starts the new versions, and ends the old ones once they have finished
 /// their work, so no event or request is lost. If a service does not build or start, its last version keeps running.
 ///
-/// Calls #[schedule] functions on schedule, in UTC. Delivers messages to #[queue] functions in batches, as Lambda does.
+/// Calls `#[schedule]` functions on schedule, in UTC. Delivers messages to `#[queue]` functions in batches, as Lambda does.
 /// Send messages with `cargo eg emit --queue NAME`, or with any AWS SDK and AWS_ENDPOINT_URL_SQS set to the lambda
 /// address. A message that fails five times moves to the queue NAME-dead-letters; list those with
 /// `cargo eg dead-letters --queue NAME`.

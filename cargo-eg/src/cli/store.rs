@@ -113,7 +113,7 @@ Examples:
 /// List, show, retry or discard failed deliveries.
 ///
 /// Dead letters are deliveries that a function rejected, or that failed too often. With --queue NAME: the messages that a
-/// #[queue] function of the local app failed to handle, which are in the queue NAME-dead-letters.
+/// `#[queue]` function of the local app failed to handle, which are in the queue NAME-dead-letters.
 #[derive(Debug, Args)]
 #[command(after_help = LETTERS_EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DeadLetters {
