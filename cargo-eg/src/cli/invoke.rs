@@ -13,10 +13,11 @@ use super::gateway::{Gateway, LocalLambda};
 #[command(after_help = EMIT_EXAMPLES)]
 pub(crate) struct Emit {
     /// Event type, for example user.created.
-    #[arg(long, value_name = "TYPE", required_unless_present = "queue")]
+    #[arg(short, long, value_name = "TYPE", required_unless_present = "queue")]
     pub(crate) event: Option<String>,
     /// Payload: JSON, @FILE, or - for standard input.
     #[arg(
+        short,
         long,
         value_name = "JSON|@FILE|-",
         allow_hyphen_values = true,
@@ -78,7 +79,7 @@ pub(crate) struct Invoke {
     #[arg(value_name = "FUNCTION")]
     pub(crate) function: String,
     /// Payload: JSON, @FILE, or - for standard input.
-    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
     /// Generate the payload from the function's triggers and schemas; --data sets its body, data or message.
     #[arg(long, value_name = "KIND")]

@@ -64,10 +64,10 @@ Examples:
 #[command(after_help = LOGS_EXAMPLES)]
 pub(crate) struct Logs {
     /// Name or id of the function, for example create_user or users-create_user.
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME")]
     pub(crate) function: String,
     /// Follow the log until Ctrl-C.
-    #[arg(long)]
+    #[arg(short, long)]
     pub(crate) tail: bool,
     /// Only lines printed since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]

@@ -170,6 +170,19 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The flags of the Serverless Framework: `emit -e NAME -d DATA`, `logs -f NAME -t`.
+    #[test]
+    fn short_flags_mean_the_long_ones() {
+        for (short, long) in [
+            ("emit -e user.created -d {}", "emit --event user.created --data {}"),
+            ("logs -f greet -t", "logs --function greet --tail"),
+            ("invoke greet -d {}", "invoke greet --data {}"),
+        ] {
+            let parse = |line: &str| Cli::try_parse_from(["cargo-eg"].into_iter().chain(line.split(' ')));
+            assert_eq!(format!("{:?}", parse(short).unwrap()), format!("{:?}", parse(long).unwrap()));
+        }
+    }
+
     #[test]
     fn cargos_own_argument_is_dropped_once() {
         let check = |given: &[&str], expected: &[&str]| {
