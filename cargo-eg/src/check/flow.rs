@@ -141,6 +141,7 @@ mod tests {
                     ("send", &["user.create", "gateway.info.functionError"], &[]),
                     ("pay", &["card.charged"], &[]),
                     ("alert", &["eventgateway.delivery.deadLettered"], &[]),
+                    ("let_in", &["sync page.left /pages"], &[]),
                 ],
             ),
         ]);
@@ -172,6 +173,8 @@ mod tests {
         };
         check(&[("f", &["a"], &["b"]), ("g", &["b"], &["c"])], &[]);
         check(&[("f", &["a"], &["a"])], &["a may lead back to itself: s-f gets a and emits a"]);
+        // Services emit at `/`, so what the function emits does not reach its own subscription.
+        check(&[("f", &["sync a /clicks"], &["a"])], &[]);
         check(
             &[
                 ("start", &["POST /"], &["a"]),

@@ -50,9 +50,12 @@ pub(super) fn functions(services: &[Service]) -> impl Iterator<Item = &manifest:
     services.iter().flat_map(|service| &service.functions)
 }
 
-/// Returns a function's subscriptions to events, without its routes.
+/// Returns a function's subscriptions to what services emit, which they do with a POST to `/`. Routes are left out, and
+/// so are subscriptions at other paths: those get only what other programs post there.
 pub(super) fn subscriptions(function: &manifest::Function) -> impl Iterator<Item = &EventTrigger> {
-    function.events().filter(|trigger| trigger.event_type != HTTP_REQUEST)
+    function.events().filter(|trigger| {
+        trigger.event_type != HTTP_REQUEST && trigger.path == "/" && trigger.method == "POST"
+    })
 }
 
 /// Returns the source location of a function, with its part in a finding.
