@@ -11,6 +11,7 @@
 //! | CloudEvents extensions | [`extension`] |
 //! | CORS | [`cors`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
+//! | text for terminals | [`printable`], [`printable_lines`] |
 //!
 //! Each check returns a [`Mistake`]: a lower-case fragment that names the wrong piece and says what to write instead.
 //!
@@ -36,6 +37,7 @@ mod method;
 mod mistake;
 mod name;
 mod path;
+mod printable;
 mod queue;
 mod retry_after;
 mod schedule;
@@ -51,6 +53,7 @@ pub use name::{
     check_service_name, is_event_type, is_function_name, is_resource_name, is_system_event_type,
 };
 pub use path::{Path, Segment, Spelling};
+pub use printable::{printable, printable_lines};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
 pub use retry_after::retry_after;
 pub use schedule::Schedule;

@@ -1,0 +1,75 @@
+//! Makes text from outside safe to show: in a terminal, it can neither move the cursor nor change what other text
+//! says. Which text needs it is left to the callers.
+
+use std::borrow::Cow;
+
+/// Returns `text` on one line and without control characters: they become escapes as in Rust (`\n`, `\u{1b}`).
+/// Characters that reorder or hide the text around them become escapes, too.
+///
+/// ```
+/// use eg_grammar::printable;
+///
+/// assert_eq!(printable("user.created"), "user.created");
+/// assert_eq!(printable("done\r\u{1b}[2Jüber\tall"), r"done\r\u{1b}[2Jüber\tall");
+/// ```
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unsafe)
+}
+
+/// Like [`printable`], but keeps line ends and tabs: for messages that have several lines.
+#[must_use]
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| is_unsafe(c) && !matches!(c, '\n' | '\t'))
+}
+
+fn escaped(text: &str, must_go: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&must_go) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if must_go(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Terminals obey control characters (Unicode's class Cc, with C1 such as U+009B). The others are Unicode's separators
+/// of lines and paragraphs, its marks that change the direction of the text, and the byte order mark.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        let check = |text: &str, line: &str, lines: &str| {
+            assert_eq!((&*printable(text), &*printable_lines(text)), (line, lines));
+        };
+        check("größe → 7 €", "größe → 7 €", "größe → 7 €");
+        check("a\tb\nc", r"a\tb\nc", "a\tb\nc");
+        check("a\rb", r"a\rb", r"a\rb");
+        check("\u{1b}]0;title\u{7}", r"\u{1b}]0;title\u{7}", r"\u{1b}]0;title\u{7}");
+        check("\u{9b}2J\u{7f}\0", r"\u{9b}2J\u{7f}\u{0}", r"\u{9b}2J\u{7f}\u{0}");
+        check("abc\u{202e}txt.exe", r"abc\u{202e}txt.exe", r"abc\u{202e}txt.exe");
+        for c in (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| c.is_control()) {
+            assert!(!printable(&c.to_string()).contains(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn harmless_text_is_not_copied() {
+        assert!(matches!(printable("user.created"), Cow::Borrowed(_)));
+    }
+}
