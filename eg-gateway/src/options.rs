@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eg_grammar::limits;
+
 use crate::decide::access::AccessKeys;
 use crate::decide::retry::RetryPolicy;
 use crate::decide::targets::PrivateTargets;
@@ -96,7 +98,7 @@ impl Options {
             aws_endpoint: None,
             retry: RetryPolicy::default(),
             dedupe_window: Duration::from_secs(5 * 60),
-            max_hops: 16,
+            max_hops: u64::from(limits::HOPS),
             memory_limit: 64 * 1024 * 1024,
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             store_limit: 10 * 1024 * 1024 * 1024,
@@ -104,8 +106,8 @@ impl Options {
             http_timeout: Duration::from_secs(30),
             // A function may run for 15 minutes (Lambda quota), and its response takes a moment to arrive.
             lambda_timeout: Duration::from_secs(15 * 60 + 10),
-            // Lambda takes payloads of 6 MB. The rest is room for the envelope around a body.
-            body_limit: 6 * 1024 * 1024 + 64 * 1024,
+            // The rest is room for the envelope around a body.
+            body_limit: limits::PAYLOAD + 64 * 1024,
             private_targets: PrivateTargets::none(),
             access_keys: AccessKeys::default(),
             domain: None,

@@ -7,6 +7,7 @@
 //! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`] |
 //! | schedules | [`Schedule`] |
 //! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
+//! | nesting of JSON | [`is_too_deep`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | CORS | [`cors`] |
@@ -30,6 +31,7 @@
 mod bound;
 mod civil;
 pub mod cors;
+mod depth;
 mod duration;
 pub mod extension;
 pub mod limits;
@@ -45,6 +47,7 @@ mod suggest;
 mod verdict;
 
 pub use bound::Bound;
+pub use depth::is_too_deep;
 pub use duration::parse_duration;
 pub use method::Method;
 pub use mistake::Mistake;

@@ -1,5 +1,5 @@
-//! The numbers that a function, a subscription or a queue may ask for. Each limit names its origin; texts and units
-//! are `Bound`'s.
+//! The limits that several programs share: the numbers that a function, a subscription or a queue may ask for, and how
+//! large payloads may be. Each limit names its origin; texts and units are `Bound`'s.
 
 use std::time::Duration;
 
@@ -50,6 +50,38 @@ pub const FIFO_BATCH_SIZE: Bound = Bound::new(1, 10, "messages");
 
 /// How long a batch may be collected. Limit of Lambda's event source mappings.
 pub const BATCH_WINDOW: Bound = Bound::new(0, 300, "seconds");
+
+/// How many bytes the payload of a call and its answer may each have. Lambda's limit of 6 MB for synchronous calls
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>). Gateway, runtime and local Lambda share
+/// it, so that an event that one of them accepts can be delivered by the others.
+pub const PAYLOAD: usize = 6 * MIB;
+
+/// How many bytes the payload of a call without a waiting caller may have. Lambda's limit (same source).
+pub const ASYNC_PAYLOAD: usize = MIB;
+
+/// How many bytes a streamed answer may have. Lambda's limit (same source).
+pub const STREAMED_ANSWER: usize = 200 * MIB;
+
+/// How many bytes a message of a queue may have. SQS's limit
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+pub const QUEUE_MESSAGE: usize = MIB;
+
+/// How many levels of objects and arrays JSON may nest. The limit of `serde_json`, which decodes the payloads of Rust
+/// functions; see [`is_too_deep`](crate::is_too_deep).
+pub const JSON_DEPTH: usize = 127;
+
+/// How many events may lead to an event, one causing the next, before the gateway by default considers the chain a
+/// loop.
+pub const HOPS: u32 = 16;
+
+const MIB: usize = 1024 * 1024;
+
+/// Returns how many bytes an `http.request` event may have for a request body of `body` bytes: base64 makes four bytes
+/// of three, and method, path, query and headers get 1 MiB.
+#[must_use]
+pub const fn enclosing(body: usize) -> usize {
+    body.saturating_add(body / 3 + MIB)
+}
 
 /// Checks that the least pause between attempts does not exceed the greatest. Each side is a name and its value, in
 /// the same unit.

@@ -75,7 +75,8 @@
 //!
 //! If `AWS_LAMBDA_RUNTIME_API` is set, [`App::run`] serves Lambda. `_HANDLER` names one function (`create_user` or
 //! `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`). Events may come from the
-//! gateway, EventBridge (in its envelope, as CloudEvents, or as CloudEvents inside `detail`), SQS and SNS. HTTP
+//! gateway, EventBridge (in its envelope, as CloudEvents, or as CloudEvents inside `detail` with the type and source of
+//! the envelope), SQS and SNS. What is inside a payload never counts as an HTTP request or a schedule. HTTP
 //! requests may come from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load Balancers
 //! and VPC Lattice; each sender gets the answer in its own format. If Lambda sends several invocations at once
 //! (`AWS_LAMBDA_MAX_CONCURRENCY`), they are served concurrently.

@@ -14,6 +14,13 @@ pub(crate) struct Shared {
     pub(crate) source: String,
 }
 
+impl Shared {
+    /// Returns the name of the service.
+    pub(crate) fn service(&self) -> &str {
+        self.source.strip_prefix("/services/").unwrap_or_default()
+    }
+}
+
 /// Values by type. The client is one of them, so that a binary that emits nothing does not contain it.
 #[derive(Default)]
 pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);

@@ -225,11 +225,15 @@ async fn the_clock_runs_the_function_that_the_rule_is_named_after() {
             "time": "2026-01-01T12:00:00Z", "region": "eu-central-1", "resources": [resource], "detail": {}});
         app.invoke(&event.to_string()).await.unwrap_err().error_message
     };
-    let rule = "arn:aws:events:eu-central-1:1:rule/shop-report";
-    assert_eq!(scheduled("aws.events", rule).await, "reported");
+    for rule in ["report", "eg-runtime-report"] {
+        let rule = format!("arn:aws:events:eu-central-1:1:rule/{rule}");
+        assert_eq!(scheduled("aws.events", &rule).await, "reported");
+    }
     let schedule = "arn:aws:scheduler:eu-central-1:1:schedule/default/clean_up";
     assert_eq!(scheduled("aws.scheduler", schedule).await, "cleaned up on Scheduled Event");
     assert_eq!(app.tick("report").await.unwrap_err().error_message, "reported");
-    let nobody = scheduled("aws.events", "arn:aws:events:eu-central-1:1:rule/other").await;
-    assert!(nobody.contains("`report` takes the schedule cron(0 12 ? * MON-FRI *)"), "{nobody}");
+    for rule in ["other", "x_report", "x-report", "eg-runtime-x_report", "eg-runtime_report", "reports"] {
+        let nobody = scheduled("aws.events", &format!("arn:aws:events:eu-central-1:1:rule/{rule}")).await;
+        assert!(nobody.contains("`report` takes the schedule cron(0 12 ? * MON-FRI *)"), "{rule}: {nobody}");
+    }
 }

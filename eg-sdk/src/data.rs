@@ -3,6 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
+use eg_grammar::is_too_deep;
+use eg_grammar::limits::JSON_DEPTH;
 use serde::de::DeserializeOwned;
 use serde::ser::Serialize;
 use serde_json::value::RawValue;
@@ -88,6 +90,10 @@ impl<T: DeserializeOwned> FromData for T {
         let bytes: &[u8] = if data.is_empty() { b"null" } else { data.as_bytes() };
         // Tracking the path costs time per field, so it is determined only after a failure.
         serde_json::from_slice(bytes).map_err(|first| {
+            if is_too_deep(bytes) {
+                let reason = format!("the JSON is nested more than {JSON_DEPTH} levels deep");
+                return DataError { path: String::new(), reason };
+            }
             let mut json = serde_json::Deserializer::from_slice(bytes);
             match serde_path_to_error::deserialize::<_, T>(&mut json) {
                 Err(e) => {

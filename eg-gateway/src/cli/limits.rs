@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eg_gateway::Options;
-use eg_grammar::parse_duration;
+use eg_grammar::{limits, parse_duration};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Limits {
@@ -11,7 +11,7 @@ pub(super) struct Limits {
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     dedupe_window: Duration,
     /// Maximum length of a chain of events that cause one another, counted in the extension `hops`
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = u64::from(limits::HOPS))]
     max_hops: u64,
     /// Memory for requests, and the same again for deliveries under way; when it is used up, emitters get a 503
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]

@@ -12,7 +12,6 @@ pub(crate) mod classify;
 pub(crate) mod condition;
 pub(crate) mod cors;
 pub(crate) mod delivery;
-pub(crate) mod depth;
 pub(crate) mod envelope;
 pub(crate) mod event;
 pub(crate) mod fields;

@@ -1,6 +1,7 @@
 //! Reads a `PutEvents` call of Amazon EventBridge: which entries are events, and what is wrong with the others.
 //! Source: EventBridge's API reference, with its error codes for single entries.
 
+use eg_grammar::is_too_deep;
 use eg_sdk::CloudEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -8,7 +9,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::classify::Draft;
-use super::depth;
 use super::envelope::Stamp;
 
 /// Maximum number of entries in one call.
@@ -90,7 +90,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
     let detail_type = required(&entry.detail_type, "DetailType")?;
     let detail = required(&entry.detail, "Detail")?;
     let malformed = || EntryError::new("MalformedDetail", "Detail is malformed.");
-    if depth::exceeded(detail.as_bytes()) {
+    if is_too_deep(detail.as_bytes()) {
         return Err(malformed());
     }
     let detail: &RawValue = serde_json::from_str(&detail).map_err(|_| malformed())?;

@@ -2,6 +2,7 @@
 //! reference, because SDKs and runtimes compare them.
 
 use axum::response::{IntoResponse, Response};
+use eg_grammar::limits;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -9,14 +10,14 @@ use serde_json::json;
 
 use super::arn::FunctionName;
 
-/// The largest payload of a synchronous invoke and the largest answer, in bytes (6 MB).
-pub(super) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+/// The largest payload of a synchronous invoke and the largest answer, in bytes.
+pub(super) const MAX_PAYLOAD: usize = limits::PAYLOAD;
 
-/// The largest payload of an asynchronous invoke, in bytes (1 MB).
-pub(super) const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
+/// The largest payload of an asynchronous invoke, in bytes.
+pub(super) const MAX_EVENT_PAYLOAD: usize = limits::ASYNC_PAYLOAD;
 
-/// The largest streamed answer, in bytes (200 MB).
-pub(super) const MAX_STREAM: usize = 200 * 1024 * 1024;
+/// The largest streamed answer, in bytes.
+pub(super) const MAX_STREAM: usize = limits::STREAMED_ANSWER;
 
 /// The header from which AWS SDKs read the error type.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");

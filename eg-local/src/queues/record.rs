@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::emulator::REGION;
-use eg_grammar::is_fifo;
+use eg_grammar::{is_fifo, limits};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use super::digest::{Attributes, of_body};
 use super::store::Message;
 
 /// Lambda's payload limit in bytes, minus room for the brackets.
-const LARGEST: usize = 6 * 1024 * 1024 - 1024;
+const LARGEST: usize = limits::PAYLOAD - 1024;
 
 /// The sender id of messages.
 const SENDER: &str = "AIDALOCAL";

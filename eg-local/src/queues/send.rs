@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eg_grammar::is_fifo;
+use eg_grammar::{is_fifo, limits};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -12,7 +12,7 @@ use super::millis;
 use super::store::NewMessage;
 
 /// The largest message with its attributes, in bytes.
-const LARGEST: usize = 1024 * 1024;
+const LARGEST: usize = limits::QUEUE_MESSAGE;
 
 /// The maximum delay in seconds.
 const LONGEST_DELAY: u64 = 15 * 60;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use eg_grammar::HTTP_REQUEST;
 use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
 use super::{Entry, Service};
 use crate::context::{Cause, Invocation};
 use crate::outcome::{Failure, FailureKind};
-use crate::registry::{Mode, Trigger};
+use crate::registry::{Mode, Subscription, Trigger};
 
 /// The detail types of scheduled events. Source: the EventBridge user guide, on scheduled rules and EventBridge
 /// Scheduler.
@@ -37,6 +38,19 @@ impl Service {
             answer = answer.and(one);
         }
         answer
+    }
+
+    /// Calls a `#[schedule]` function with the event of its schedule.
+    ///
+    /// # Errors
+    /// If the function failed.
+    pub(crate) async fn tick(
+        &self,
+        function: &Entry,
+        event: CloudEvent<Data>,
+        invocation: &Arc<Invocation>,
+    ) -> Result<Response, Failure> {
+        function.served.settle(self.request(event, invocation)).await
     }
 
     /// Delivers an event to all of its functions, even after a failure: a redelivery would reach all of them again.
@@ -89,9 +103,6 @@ impl Service {
         if !subscribed.is_empty() {
             return subscribed;
         }
-        if event.ty() == SCHEDULED.0 && SCHEDULED.1.contains(&event.source()) {
-            return self.scheduled(event);
-        }
         // A caller that names a function without this subscription means the function, whatever the event type.
         match self.functions.as_slice() {
             [only] if only.def.triggers.iter().any(|t| !matches!(t, Trigger::Subscription(_))) => vec![only],
@@ -99,35 +110,55 @@ impl Service {
         }
     }
 
-    /// Returns the function of a scheduled event: the only one with a schedule, or the one named by the rule.
-    fn scheduled(&self, event: &CloudEvent<Data>) -> Vec<&Entry> {
-        let mut scheduled: Vec<_> = self
-            .functions
-            .iter()
-            .filter(|function| function.def.triggers.iter().any(|t| matches!(t, Trigger::Schedule(_))))
-            .collect();
-        if scheduled.len() > 1 {
-            let rules = event.extension("awsresources").and_then(|resources| resources.as_str());
-            let rules = rules.unwrap_or_default();
-            scheduled.retain(|function| {
-                let names = rules.split(',').filter_map(|arn| arn.rsplit('/').next());
-                let mut names = names.map(|name| name.strip_suffix(function.def.name));
-                names.any(|rest| rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '_'])))
-            });
+    /// Returns the function of a scheduled event in EventBridge's envelope, if it is one that nobody subscribes to: the
+    /// only function with a schedule, or the one that the rule is named after (`<function>` or `<service>-<function>`).
+    pub(crate) fn scheduled_by(&self, event: &CloudEvent<Data>) -> Option<&Entry> {
+        let is_tick = event.ty() == SCHEDULED.0 && SCHEDULED.1.contains(&event.source());
+        if !is_tick || !self.functions_for(event).is_empty() {
+            return None;
         }
-        scheduled
+        let scheduled: Vec<_> = self.scheduled().map(|(function, _)| function).collect();
+        if let [only] = scheduled.as_slice() {
+            return Some(only);
+        }
+        let rules = event.extension("awsresources").and_then(|resources| resources.as_str());
+        let mut rules = rules.unwrap_or_default().split(',').filter_map(|arn| arn.rsplit('/').next());
+        rules.find_map(|rule| {
+            let in_service = rule.strip_prefix(self.shared.service()).and_then(|rest| rest.strip_prefix('-'));
+            let named = |name: &str| scheduled.iter().find(|function| function.def.name == name);
+            named(rule).or_else(|| named(in_service?)).copied()
+        })
+    }
+
+    /// Returns the functions with a schedule, and the schedules.
+    pub(crate) fn scheduled(&self) -> impl Iterator<Item = (&Entry, &'static str)> {
+        self.functions.iter().flat_map(|function| {
+            function.def.triggers.iter().filter_map(move |trigger| match trigger {
+                Trigger::Schedule(schedule) => Some((function, *schedule)),
+                _ => None,
+            })
+        })
     }
 
     fn nobody(&self, event: &CloudEvent<Data>) -> Failure {
         let known: Vec<String> = self.functions.iter().map(describe).collect();
-        let message =
+        let mut message =
             format!("no function here subscribes to event type `{}`: {}", event.ty(), known.join("; "));
+        if event.ty() == HTTP_REQUEST && self.http.is_some() {
+            // Anybody who can emit could otherwise send requests with headers of their choice to any route.
+            message.push_str(
+                "; only the CloudEvents 0.1 event of an event gateway, as the payload itself, is an HTTP request",
+            );
+        }
         Failure::new(FailureKind::Reject, message)
     }
 }
 
 fn describe(function: &Entry) -> String {
     let triggers = function.def.triggers.iter().map(|trigger| match trigger {
+        Trigger::Subscription(Subscription { route: Some(route), method, .. }) => {
+            format!("{method} {}", route.path)
+        }
         Trigger::Subscription(subscription) => subscription.event_type.to_owned(),
         Trigger::Schedule(expression) => format!("the schedule {expression}"),
         Trigger::Queue(queue) => format!("the queue {}", queue.name),

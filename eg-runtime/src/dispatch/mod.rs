@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::HTTP_REQUEST;
 use eg_grammar::extension::{HOPS_HEADER, parse_hops};
-use eg_sdk::{CloudEvent, Data, TraceContext};
+use eg_sdk::{CloudEvent, Data, SpecVersion, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::context::{Cause, Context, Invocation, Scope};
@@ -35,7 +35,7 @@ pub(crate) struct Service {
 
 /// A function of the service and its caller.
 #[derive(Debug, Clone)]
-struct Entry {
+pub(crate) struct Entry {
     def: &'static FunctionDef,
     served: Served,
 }
@@ -96,11 +96,12 @@ impl Service {
         self.http.as_ref().map(|(http, _)| http.read)
     }
 
-    /// Turns an `http.request` event into an HTTP request for an `#[http]` function. A function that subscribes to
-    /// `http.request` by name gets the event itself.
+    /// Turns the gateway's `http.request` event into an HTTP request for an `#[http]` function. `event` must be the
+    /// payload itself. The gateway writes such events in CloudEvents 0.1, unlike what others put on a bus. A function
+    /// that subscribes to `http.request` by name gets the event itself.
     pub(crate) fn request_in(&self, event: CloudEvent<Data>) -> Result<RequestOrEvent, PayloadError> {
         match &self.http {
-            Some((http, _)) if event.ty() == HTTP_REQUEST => {
+            Some((http, _)) if event.ty() == HTTP_REQUEST && event.specversion() == SpecVersion::V0_1 => {
                 (http.read_gateway)(event, &|method| self.routes(method)).map(RequestOrEvent::Request)
             }
             _ => Ok(RequestOrEvent::Event(event)),

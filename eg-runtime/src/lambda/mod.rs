@@ -176,12 +176,22 @@ pub(crate) async fn invoke(
             reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape, deadline)
                 .await
         }
-        Payload::Event(event) => {
+        Payload::CloudEvent(event) => {
             let response = match service.request_in(event)? {
                 RequestOrEvent::Request(request) => service.http(request, invocation).await,
                 RequestOrEvent::Event(event) => service.event(event, invocation).await,
             };
             reply::write(response?, Shape::JoinedWithCookies, deadline).await
+        }
+        Payload::EventBridge(event) => {
+            let response = match service.scheduled_by(&event) {
+                Some(function) => service.tick(function, event, invocation).await,
+                None => service.event(event, invocation).await,
+            };
+            reply::write(response?, Shape::JoinedWithCookies, deadline).await
+        }
+        Payload::WebSocket(event) => {
+            reply::write(service.event(event, invocation).await?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::Events(events) => {
             let mut answer = Ok(Response::default());

@@ -9,7 +9,7 @@ use http::header;
 use serde::Deserialize;
 
 use super::request::{Pieces, Single, append, header_map, pairs};
-use super::routed::{matched, without_stage};
+use super::routed::{Parameters, matched, without_stage};
 use super::{BadRequest, PayloadError};
 
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ struct Event {
     headers: Single,
     cookies: Option<Vec<String>>,
     route_key: Option<String>,
-    path_parameters: Single,
+    path_parameters: Parameters,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
     request_context: Context,

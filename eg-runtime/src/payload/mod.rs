@@ -25,8 +25,12 @@ use crate::outcome::{Failure, FailureKind};
 /// A parsed payload.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// An event, from any sender.
-    Event(CloudEvent<Data>),
+    /// A CloudEvent that is the payload itself. Only such an event can be the gateway's `http.request`.
+    CloudEvent(CloudEvent<Data>),
+    /// An event in EventBridge's envelope. Only such an event can be that of a schedule.
+    EventBridge(CloudEvent<Data>),
+    /// An event of a WebSocket connection.
+    WebSocket(CloudEvent<Data>),
     /// Events that are delivered and fail together.
     Events(Vec<CloudEvent<Data>>),
     /// An HTTP request, and the format of its answer. A client's mistake is a 400 for the client, not a failed
@@ -96,11 +100,11 @@ pub(crate) type ReadRequest = fn(Family, &str) -> Result<Payload, PayloadError>;
 pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payload, PayloadError> {
     let members = Members::read(json).map_err(PayloadError::NotAnObject)?;
     match family::of(&members)? {
-        Family::CloudEvent => Ok(Payload::Event(__private::event(members)?)),
-        Family::EventBridge => eventbridge(json).map(Payload::Event),
+        Family::CloudEvent => Ok(Payload::CloudEvent(__private::event(members)?)),
+        Family::EventBridge => eventbridge(json).map(Payload::EventBridge),
         Family::Sqs => sqs::read(json).map(Payload::Queue),
         Family::Sns => sns::read(json).map(Payload::Events),
-        Family::WebSocket => websocket::read(json).map(Payload::Event),
+        Family::WebSocket => websocket::read(json).map(Payload::WebSocket),
         family => (read_request.ok_or(PayloadError::NoRoutes)?)(family, json),
     }
 }

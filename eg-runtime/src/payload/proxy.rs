@@ -8,7 +8,7 @@ use axum::extract::Request;
 use serde::Deserialize;
 
 use super::request::{Multi, Pieces, Single, header_map, pairs, query, raw_query};
-use super::routed::{matched, without_stage};
+use super::routed::{Parameters, matched, without_stage};
 use super::{BadRequest, PayloadError};
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ struct Event {
     query_string_parameters: Single,
     multi_value_query_string_parameters: Multi,
     resource: Option<String>,
-    path_parameters: Single,
+    path_parameters: Parameters,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
     request_context: Context,

@@ -1,7 +1,7 @@
 //! Builds an HTTP request from the parts in a payload. Malformed parts are errors, never panics.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::marker::PhantomData;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::BadRequest;
 
@@ -79,20 +80,57 @@ pub(super) fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) ->
     headers
 }
 
+/// The members of a JSON object, in their order, which matters for parameters of a query.
+#[derive(Debug, Default)]
+pub(super) struct Pairs<V>(Vec<(String, V)>);
+
 /// Headers or parameters with one value per name. Senders write `null` for an empty map.
-pub(super) type Single = Option<BTreeMap<String, Option<String>>>;
+pub(super) type Single = Option<Pairs<Option<String>>>;
 
 /// Headers or parameters with all values per name.
-pub(super) type Multi = Option<BTreeMap<String, Option<Vec<String>>>>;
+pub(super) type Multi = Option<Pairs<Option<Vec<String>>>>;
+
+impl<V> Pairs<V> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor<V>(PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
+            type Value = Pairs<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
+}
 
 /// Returns all values if the sender gives them, else the last value per name.
 pub(super) fn pairs<'a>(single: &'a Single, multi: &'a Multi) -> impl Iterator<Item = (&'a str, &'a str)> {
     let all = multi
         .iter()
-        .flatten()
-        .flat_map(|(name, values)| values.iter().flatten().map(move |value| (name.as_str(), value.as_str())));
-    let last = single.iter().filter(|_| multi.is_none()).flatten();
-    all.chain(last.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())))
+        .flat_map(Pairs::iter)
+        .flat_map(|(name, values)| values.iter().flatten().map(move |value| (name, value.as_str())));
+    let last = single.iter().filter(|_| multi.is_none()).flat_map(Pairs::iter);
+    all.chain(last.map(|(name, value)| (name, value.as_deref().unwrap_or_default())))
 }
 
 /// Decodes standard base64.

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use eg_grammar::Spelling;
 use percent_encoding::percent_decode_str;
 
+/// The parameters of the API's route. Senders write `null` for none.
+pub(super) type Parameters = Option<BTreeMap<String, Option<String>>>;
+
 /// Returns the part of `path` that the API's route (`/users/{id}`, `/{proxy+}`) matched with `params`, with its
 /// escapes. `None` if the route does not end where the path ends.
 pub(super) fn matched<'a>(

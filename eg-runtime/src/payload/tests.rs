@@ -23,7 +23,7 @@ fn http(payload: &Value) -> Request {
 
 fn event(payload: &Value) -> CloudEvent {
     match read(&payload.to_string(), Some(read_http)).unwrap() {
-        Payload::Event(event) => event,
+        Payload::CloudEvent(event) | Payload::EventBridge(event) => event,
         other => panic!("no event: {other:?}"),
     }
 }
@@ -100,12 +100,56 @@ async fn gateway_requests_get_their_escapes_and_bodies_back() {
     check(json!({"path": "/f/a/b", "params": {"rest": "a/b"}}), &["/f/{*rest}"], "/f/a/b", b"").await;
     check(json!({"path": "/ä b?c"}), &[], "/%C3%A4%20b%3Fc", b"").await;
     check(json!({"query": {"a": ["1", " z&"], "e": [""]}}), &[], "/?a=1&a=%20z%26&e=", b"").await;
+    let json = json!({"Content-Type": "application/problem+json; charset=utf-8"});
+    check(json!({"body": null, "headers": json}), &[], "/", b"null").await;
+    check(json!({"body": "WzFdCg==", "headers": json}), &[], "/", b"[1]\n").await;
+    let upload = json!({"Content-Type": "multipart/form-data; boundary=x"});
+    let opaque = json!({"body": "AP8=", "headers": upload, "isBase64Encoded": true});
+    check(opaque, &[], "/", &[0, 255]).await;
     check(json!({"body": {"z": 1, "a": 2}}), &[], "/", br#"{"a":2,"z":1}"#).await;
     check(json!({"body": [1]}), &[], "/", b"[1]").await;
     check(json!({"body": null}), &[], "/", b"").await;
     check(json!({"body": "AP8="}), &[], "/", &[0, 255]).await;
     let form = json!({"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"});
     check(json!({"body": "a=1", "headers": form}), &[], "/", b"a=1").await;
+}
+
+/// JSON objects were read into sorted maps, so that the names of a query came in another order.
+#[test]
+fn queries_keep_the_order_of_their_names() {
+    let data = r#"{"method":"GET","path":"/","query":{"z":["1"],"a":["2","3"],"m":["4"]}}"#;
+    let json = format!(
+        r#"{{"eventType":"http.request","cloudEventsVersion":"0.1","source":"/x","eventID":"1","data":{data}}}"#
+    );
+    let event = CloudEvent::from_json(json.as_bytes()).unwrap();
+    let request = read_gateway_request(event, &|_| Vec::new()).unwrap();
+    assert_eq!(request.uri().query(), Some("z=1&a=2&a=3&m=4"));
+    for (payload, expected) in [
+        (
+            r#"{"httpMethod":"GET","path":"/","requestContext":{},"multiValueQueryStringParameters":{"z":["1"],"a":["2"]}}"#,
+            "z=1&a=2",
+        ),
+        (
+            r#"{"httpMethod":"GET","path":"/","requestContext":{"elb":{}},"queryStringParameters":{"z":"1","a":"2"}}"#,
+            "z=1&a=2",
+        ),
+    ] {
+        let Payload::Http(request, _) = read(payload, Some(read_http)).unwrap() else { panic!("a request") };
+        assert_eq!(request.unwrap().uri().query(), Some(expected), "{payload}");
+    }
+}
+
+#[test]
+fn requests_of_the_gateway_have_their_host() {
+    let host = |data: Value| {
+        gateway(&data, &[]).unwrap().headers().get("host").map(|v| v.to_str().unwrap().to_owned())
+    };
+    let request = |host: &str| json!({"method": "GET", "path": "/", "host": host});
+    assert_eq!(host(request("localhost:4000")), Some("localhost:4000".to_owned()));
+    assert_eq!(host(request("")), None);
+    assert_eq!(host(request("a\nb")), None, "no header has a line break");
+    let own = json!({"method": "GET", "path": "/", "host": "a", "headers": {"Host": "b"}});
+    assert_eq!(host(own), Some("b".to_owned()));
 }
 
 #[test]
@@ -124,6 +168,6 @@ fn gateway_requests_that_cannot_be() {
 #[test]
 fn bytes_of_the_payload_are_kept() {
     let json = r#"{"specversion":"1.0","id":"1","source":"/x","type":"t","data":{"z": 12345678901234567890, "a":1.50}}"#;
-    let Payload::Event(event) = read(json, None).unwrap() else { panic!("an event") };
+    let Payload::CloudEvent(event) = read(json, None).unwrap() else { panic!("an event") };
     assert_eq!(event.data.as_bytes(), br#"{"z": 12345678901234567890, "a":1.50}"#);
 }

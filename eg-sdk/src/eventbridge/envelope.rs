@@ -31,9 +31,12 @@ struct Envelope<'a> {
 impl CloudEvent<Data> {
     /// Reads an event as EventBridge delivers it to its targets.
     ///
-    /// A `detail` that is a CloudEvent of its own (it has `specversion`, `id`, `source` and `type`) is that event;
-    /// one with a member `ce` is the event that [`Entry::new`](crate::eventbridge::Entry::new) was made from. Of any
-    /// other event `id`, `detail-type`, `source` (escaped if it is no URI reference), `time` and `detail` become
+    /// A `detail` that is a CloudEvent of its own is that event, if its `type` and `source` are the envelope's
+    /// `detail-type` and `source`, which [`Entry::new`](crate::eventbridge::Entry::new) ensures. Otherwise it is a
+    /// payload like any other: what an application puts on the bus must not pass for an event of another type or
+    /// source. A `detail` with the member `ce` of `Entry::new` is the event that the entry was made from.
+    ///
+    /// Of any other event `id`, `detail-type`, `source` (escaped if it is no URI reference), `time` and `detail` become
     /// `id`, `type`, `source`, `time` and `data`, and `account`, `region` and `resources` (joined with commas) the
     /// extensions `awsaccount`, `awsregion` and `awsresources`.
     ///
@@ -51,13 +54,10 @@ impl CloudEvent<Data> {
     pub fn from_eventbridge(json: &[u8]) -> Result<Self, InvalidEvent> {
         let envelope: Envelope<'_> = serde_json::from_slice(json)?;
         if let Ok(detail) = serde_json::from_str::<Members<'_>>(envelope.detail.get()) {
-            let has = |name: &str| detail.0.iter().any(|(n, _)| n == name);
-            if ["specversion", "id", "source", "type"].into_iter().all(has) {
-                return Self::from_json(envelope.detail.get().as_bytes());
+            if is_event_of(&envelope, &detail) {
+                return Self::from_members(detail);
             }
-            if let Some(attributes) =
-                detail.0.iter().find(|(name, _)| name == CE).and_then(|(_, raw)| ours(raw))
-            {
+            if let Some(attributes) = detail.get(CE).and_then(ours) {
                 return restored(&envelope, &detail, attributes);
             }
         }
@@ -65,11 +65,25 @@ impl CloudEvent<Data> {
     }
 }
 
-/// Returns the members of `ce` if they are attributes. Any other `ce` is part of the payload.
+/// Returns whether `detail` is a CloudEvent with the type and source of its envelope.
+fn is_event_of(envelope: &Envelope<'_>, detail: &Members<'_>) -> bool {
+    let is = |name: &str, expected: &str| {
+        let value = detail.get(name).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        value.is_some_and(|value| value == expected)
+    };
+    detail.get("specversion").is_some()
+        && detail.get("id").is_some()
+        && is("type", &envelope.detail_type)
+        && (is("source", &envelope.source) || is("source", &uri_reference(&envelope.source)))
+}
+
+/// Returns the members of `ce` if they are the attributes that `Entry::new` writes. Any other `ce` is part of the
+/// payload.
 fn ours(raw: &RawValue) -> Option<Members<'_>> {
     let members: Members<'_> = serde_json::from_str(raw.get()).ok()?;
-    let has = |name: &str| members.0.iter().any(|(n, _)| n == name);
-    (has("specversion") && has("id")).then_some(members)
+    let has = |name: &str| members.get(name).is_some();
+    // The envelope has the type and the source.
+    (has("specversion") && has("id") && !has("type") && !has("source")).then_some(members)
 }
 
 fn restored(

@@ -156,18 +156,57 @@ fn events_of_others_are_read_too() {
     {
         assert_eq!(read("s", detail).data.as_bytes(), detail.as_bytes());
     }
-    let nested = read("s", r#"{"specversion":"1.0","id":"in","source":"/in","type":"in.type","data":[1]}"#);
-    assert_eq!((nested.id(), nested.source(), nested.ty()), ("in", "/in", "in.type"));
     for (json, expected) in [
         (envelope("s", "{}").replace("detail-type", "x"), "missing field `detail-type`"),
         (envelope("", "{}"), "`source` is missing or empty"),
         (envelope("s", "{}").replace("2026-01-02", "x"), "attribute `time`"),
-        (envelope("s", r#"{"specversion":"9","id":"in","source":"/in","type":"t"}"#), "`specversion` is `9`"),
+        (
+            envelope("s", r#"{"specversion":"9","id":"in","source":"s","type":"Object Created"}"#),
+            "`specversion` is `9`",
+        ),
         (envelope("s", r#"{"ce":{"specversion":"1.0","id":"1","id":"2"}}"#), "given twice"),
         ("[]".to_owned(), "not a CloudEvent"),
     ] {
         let e = CloudEvent::from_eventbridge(json.as_bytes()).unwrap_err().to_string();
         assert!(e.contains(expected), "{json}: {e}");
+    }
+}
+
+/// Whoever may put events on a bus decides what `detail` holds. A CloudEvent there once counted whatever its envelope
+/// was, so that it could pass for an event of any type and source.
+#[test]
+fn an_event_in_detail_counts_only_with_the_type_and_source_of_its_envelope() {
+    let read = |source: &str, detail: &str| {
+        let envelope = json!({"version": "0", "id": "out", "detail-type": "order.paid", "source": source});
+        let envelope = envelope.to_string().replace('}', &format!(",\"detail\":{detail}}}"));
+        let event = CloudEvent::from_eventbridge(envelope.as_bytes()).unwrap();
+        [event.id(), event.ty(), event.source()].map(str::to_owned)
+    };
+    let nested = |ty: &str, source: &str| {
+        json!({"specversion": "1.0", "id": "in", "source": source, "type": ty, "data": [1]}).to_string()
+    };
+    let (inside, outside) = (["in", "order.paid", "/shop"], ["out", "order.paid", "/shop"]);
+    for (source, detail, expected) in [
+        ("/shop", nested("order.paid", "/shop"), inside),
+        ("/shop", nested("http.request", "/shop"), outside),
+        ("/shop", nested("order.paid", "/bank"), outside),
+        ("/shop", nested("Order.paid", "/shop"), outside),
+        ("my shop", nested("order.paid", "my%20shop"), ["in", "order.paid", "my%20shop"]),
+        (
+            "/shop",
+            r#"{"specversion":"1.0","id":"in","source":"/shop","type":["order.paid"]}"#.to_owned(),
+            outside,
+        ),
+        (
+            "/shop",
+            r#"{"specversion":null,"id":"in","source":"/shop","type":"order.paid"}"#.to_owned(),
+            outside,
+        ),
+        ("/shop", r#"{"ce":{"specversion":"1.0","id":"in","type":"http.request"}}"#.to_owned(), outside),
+        ("/shop", r#"{"ce":{"specversion":"1.0","id":"in","source":"/bank"}}"#.to_owned(), outside),
+        ("/shop", r#"{"ce":{"specversion":"1.0","id":"in"}}"#.to_owned(), inside),
+    ] {
+        assert_eq!(read(source, &detail), expected.map(str::to_owned), "{source}: {detail}");
     }
 }
 

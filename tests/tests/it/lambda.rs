@@ -190,7 +190,7 @@ async fn events_come_in_every_envelope() {
     let lambda = Lambda::start(MISBEHAVING, "eg-tests.fails", &[]).await;
     let eventbridge = json!({"version": "0", "id": "7", "detail-type": "do", "source": "app", "account": "1",
         "time": "2026-01-01T00:00:00Z", "region": "eu-central-1", "resources": [], "detail": "reject"});
-    let nested = json!({"version": "0", "id": "7", "detail-type": "other", "source": "app", "account": "1",
+    let nested = json!({"version": "0", "id": "7", "detail-type": "do", "source": "/tests", "account": "1",
         "time": "2026-01-01T00:00:00Z", "region": "eu-central-1", "resources": [],
         "detail": event("do", &json!("reject"))});
     let version_0_1 = json!({"eventType": "do", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "7",

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX};
+use eg_grammar::limits::JSON_DEPTH;
+use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_too_deep};
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, header};
@@ -13,7 +14,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::body;
-use super::depth;
 use super::envelope::{HttpRequest, Stamp, made};
 use super::headers::{canonical, canonical_headers, joined, text};
 use super::routes::Params;
@@ -70,7 +70,7 @@ pub(crate) enum BadEvent {
     MediaType(&'static str),
     #[error("CloudEvent doesn't validate: {0}")]
     Invalid(String),
-    #[error("the JSON is nested more than {} levels deep", depth::MAX)]
+    #[error("the JSON is nested more than {JSON_DEPTH} levels deep")]
     TooDeep,
     #[error("event type \"{0}\" is reserved for events of the gateway itself: emit another type")]
     Reserved(String),
@@ -119,7 +119,7 @@ pub(crate) fn classify(
     stamp: impl FnOnce() -> Stamp,
 ) -> Result<Classified, BadEvent> {
     let media_type = media_type(request.headers)?;
-    if body::is_json(&media_type) && depth::exceeded(request.body) {
+    if body::is_json(&media_type) && is_too_deep(request.body) {
         return Err(BadEvent::TooDeep);
     }
     let mode = Mode::of(request.headers);

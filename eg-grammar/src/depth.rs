@@ -1,0 +1,60 @@
+//! Measures how deeply JSON is nested, without recursion, so that an emitter cannot exhaust a receiver's stack. Checks
+//! nothing else about the JSON.
+
+use crate::limits::JSON_DEPTH;
+
+/// Returns whether the JSON text nests objects and arrays deeper than [`JSON_DEPTH`]. The result is meaningless for
+/// bytes that are not JSON.
+///
+/// ```
+/// let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+/// assert!(!eg_grammar::is_too_deep(nested(127).as_bytes()));
+/// assert!(eg_grammar::is_too_deep(nested(128).as_bytes()));
+/// ```
+#[must_use]
+pub fn is_too_deep(json: &[u8]) -> bool {
+    // Most JSON has too few brackets to be deep. Counting them is much faster than finding the strings.
+    let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    brackets > JSON_DEPTH && is_nested_deeper(json, JSON_DEPTH)
+}
+
+fn is_nested_deeper(json: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depths() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for (json, expected) in [
+            (nested(JSON_DEPTH), false),
+            (nested(JSON_DEPTH + 1), true),
+            (nested(1_000_000), true),
+            (format!("[{}]", vec!["{}"; 1000].join(",")), false),
+            (format!("\"{}\"", "[".repeat(1000)), false),
+            (format!("\"\\\"{}\"", "[".repeat(1000)), false),
+            (format!("\"\\\\\"{}", nested(JSON_DEPTH + 1)), true),
+        ] {
+            assert_eq!(is_too_deep(json.as_bytes()), expected, "{}", &json[..json.len().min(40)]);
+        }
+    }
+}
