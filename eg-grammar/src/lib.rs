@@ -8,6 +8,7 @@
 //! | schedules | [`Schedule`] |
 //! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
 //! | nesting of JSON | [`is_too_deep`] |
+//! | bytes before text | [`without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | CORS | [`cors`] |
@@ -28,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bom;
 mod bound;
 mod civil;
 pub mod cors;
@@ -46,6 +48,7 @@ mod schedule;
 mod suggest;
 mod verdict;
 
+pub use bom::without_bom;
 pub use bound::Bound;
 pub use depth::is_too_deep;
 pub use duration::parse_duration;

@@ -39,6 +39,13 @@ pub const EVENT_BRIDGE_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many characters an event type may have on EventBridge, where it is the `detail-type`.
 pub const EVENT_BRIDGE_TYPE: usize = 128;
 
+/// How many characters the source of an event may have on EventBridge.
+pub const EVENT_BRIDGE_SOURCE: usize = 256;
+
+/// How many entries a `PutEvents` call to EventBridge may have
+/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
+pub const EVENT_BRIDGE_ENTRIES: usize = 10;
+
 /// How many characters the name of a function may have on Lambda.
 pub const LAMBDA_NAME: usize = 64;
 

@@ -1,5 +1,6 @@
 //! Reads and writes the JSON batch format of CloudEvents: an array of events. Leaves HTTP to `http`.
 
+use eg_grammar::without_bom;
 use serde_json::value::RawValue;
 
 use crate::structured::Wire;
@@ -19,7 +20,7 @@ impl CloudEvent<Data> {
     /// # Ok::<(), eg_sdk::InvalidEvent>(())
     /// ```
     pub fn batch_from_json(json: &[u8]) -> Result<Vec<Self>, InvalidEvent> {
-        let events: Vec<&RawValue> = serde_json::from_slice(json)?;
+        let events: Vec<&RawValue> = serde_json::from_slice(without_bom(json))?;
         let one = |(at, raw): (usize, &RawValue)| {
             Self::from_json(raw.get().as_bytes())
                 .map_err(|reason| InvalidEvent::InBatch { position: at + 1, reason: Box::new(reason) })

@@ -24,6 +24,8 @@ pub struct CloudEvent<T = Data> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Attributes {
     pub(crate) specversion: SpecVersion,
+    /// `cloudEventsVersion` as it came, if it is not `0.1`: the original checked no value.
+    pub(crate) stated_version: Option<String>,
     pub(crate) id: String,
     pub(crate) source: String,
     pub(crate) ty: String,
@@ -33,6 +35,25 @@ pub(crate) struct Attributes {
     pub(crate) dataschema: Option<String>,
     // 0.1 allows any JSON value here, 1.0 only strings, integers and booleans.
     pub(crate) extensions: BTreeMap<String, Value>,
+}
+
+impl Attributes {
+    /// Returns the version for the wire.
+    pub(crate) fn version(&self) -> &str {
+        self.stated_version.as_deref().unwrap_or(self.specversion.as_str())
+    }
+
+    /// Sets the version of the specification.
+    pub(crate) fn set_version(&mut self, version: SpecVersion) {
+        self.specversion = version;
+        self.stated_version = None;
+    }
+
+    /// Takes over the `cloudEventsVersion` of an event in 0.1.
+    pub(crate) fn state_version(&mut self, version: String) {
+        self.set_version(SpecVersion::V0_1);
+        self.stated_version = Some(version).filter(|version| version != SpecVersion::V0_1.as_str());
+    }
 }
 
 /// The version of the CloudEvents specification that an event's wire form follows.
@@ -85,6 +106,7 @@ impl<T> CloudEvent<T> {
     ) -> Self {
         let attributes = Attributes {
             specversion: SpecVersion::V1_0,
+            stated_version: None,
             id: id.into(),
             source: source.into(),
             ty: ty.into(),
@@ -167,7 +189,7 @@ impl<T> CloudEvent<T> {
     /// [`into_v1`](CloudEvent::into_v1) or [`into_v0_1`](CloudEvent::into_v0_1) for that.
     #[must_use]
     pub fn with_specversion(mut self, version: SpecVersion) -> Self {
-        self.attributes.specversion = version;
+        self.attributes.set_version(version);
         self
     }
 

@@ -39,7 +39,7 @@ impl CloudEvent<Data> {
         if self.attributes.specversion == SpecVersion::V1_0 {
             return Ok(self);
         }
-        self.attributes.specversion = SpecVersion::V1_0;
+        self.attributes.set_version(SpecVersion::V1_0);
         self.decode_base64()?;
         let mut extensions = BTreeMap::new();
         for (name, value) in std::mem::take(&mut self.attributes.extensions) {
@@ -67,7 +67,7 @@ impl CloudEvent<Data> {
         if self.attributes.specversion == SpecVersion::V0_1 {
             return Ok(self);
         }
-        self.attributes.specversion = SpecVersion::V0_1;
+        self.attributes.set_version(SpecVersion::V0_1);
         if let Data::Binary(bytes) = &self.data {
             let text = serde_json::value::to_raw_value(&STANDARD.encode(bytes))?;
             self.data = Data::Json(text);

@@ -81,6 +81,8 @@ named! {
         SubscriptionInactive = "subscription_inactive",
         /// The body is too large.
         TooLarge = "too_large",
+        /// The body has a content encoding, such as `gzip`.
+        UnsupportedEncoding = "unsupported_encoding",
         /// The function that answers the event failed.
         FunctionFailed = "function_failed",
         /// The gateway's credentials do not allow it to call the function.
@@ -118,6 +120,7 @@ impl ErrorCode {
             Self::Timeout => 408,
             Self::AlreadyExists | Self::SubscriptionInactive => 409,
             Self::TooLarge => 413,
+            Self::UnsupportedEncoding => 415,
             Self::FunctionFailed | Self::FunctionAccessDenied | Self::InvalidReply | Self::Internal => 500,
             Self::StoreBusy | Self::StoreFull | Self::StoreUnavailable => 503,
         }

@@ -1,6 +1,8 @@
 //! The rules for attribute values: those of CloudEvents 1.0.2, and those of the original gateway for 0.1. Every
 //! reader and writer of events uses them.
 
+use std::borrow::Cow;
+
 use fluent_uri::UriRef;
 use serde_json::Value;
 
@@ -54,6 +56,10 @@ fn check_1_0(attributes: &Attributes) -> Result<(), InvalidEvent> {
 
 /// 0.1 allows any extension name, but the subject travels as an extension, too.
 fn check_0_1(attributes: &Attributes) -> Result<(), InvalidEvent> {
+    check_string("cloudEventsVersion", attributes.version())?;
+    check_string("eventID", &attributes.id)?;
+    check_string("source", &attributes.source)?;
+    check_string("eventType", &attributes.ty)?;
     if attributes.subject.is_some() && attributes.extensions.contains_key(SUBJECT) {
         return Err(InvalidEvent::attribute(SUBJECT, "given twice: as the subject, and as an extension"));
     }
@@ -90,9 +96,11 @@ pub(crate) fn check_string(name: &str, value: &str) -> Result<(), InvalidEvent> 
     }
 }
 
-/// 1.0 requires a URI reference; the original required an absolute URI or path, ignoring the fragment.
+/// 1.0 requires a URI reference; the original required an absolute URI or path, ignoring the fragment, and did not
+/// insist on escapes.
 fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
-    let uri = UriRef::parse(source)
+    let escaped = if v1 { Cow::Borrowed(source) } else { Cow::Owned(escaped(source)) };
+    let uri = UriRef::parse(&*escaped)
         .map_err(|e| InvalidEvent::attribute("source", format!("`{source}` is not a URI reference: {e}")))?;
     if v1 || uri.has_scheme() || uri.path().as_str().starts_with('/') {
         Ok(())
@@ -102,6 +110,22 @@ fn check_source(source: &str, v1: bool) -> Result<(), InvalidEvent> {
             format!("`{source}` is neither an absolute URI nor an absolute path"),
         ))
     }
+}
+
+/// Returns the source of an event in 0.1 without its fragment, and with the escapes that a URI needs after its host.
+fn escaped(source: &str) -> String {
+    let source = source.split('#').next().unwrap_or_default();
+    let host = source.find("://").map(|at| at + 3);
+    let path = host.map_or(0, |host| source[host..].find(['/', '?']).map_or(source.len(), |end| host + end));
+    let mut escaped = source[..path].to_owned();
+    for byte in source[path..].bytes() {
+        if byte.is_ascii_graphic() && !br#""<>[\]^`{|}"#.contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
 }
 
 /// RFC 3339 allows years of four digits and offsets of whole minutes.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eg_grammar::without_bom;
 use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -26,12 +27,12 @@ pub(crate) const SUBJECT: &str = "subject";
 impl CloudEvent<Data> {
     /// Reads an event in the JSON format: 1.0 if it has `specversion`, 0.1 if it has `cloudEventsVersion`.
     ///
-    /// The payload's bytes stay unchanged.
+    /// The payload's bytes stay unchanged. A byte order mark before the event is skipped.
     ///
     /// # Errors
     /// Names the attribute that is missing or invalid.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidEvent> {
-        Self::from_members(serde_json::from_slice(json)?)
+        Self::from_members(serde_json::from_slice(without_bom(json))?)
     }
 
     /// Reads an event from its parsed members.
@@ -63,6 +64,7 @@ fn read_1_0(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
     let mut string = |name: &str| members.take(name)?.map_or(Ok(None), |raw| text(name, raw));
     let mut attributes = Attributes {
         specversion: SpecVersion::V1_0,
+        stated_version: None,
         id: string("id")?.unwrap_or_default(),
         source: string("source")?.unwrap_or_default(),
         ty: string("type")?.unwrap_or_default(),
@@ -110,12 +112,11 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         }
     }
     let mut string = |name: &str| members.take(name)?.map_or(Ok(None), |raw| text::<String>(name, raw));
-    if string("cloudeventsversion")?.is_none_or(|version| version.is_empty()) {
-        return Err(InvalidEvent::NoVersion);
-    }
     let non_empty = |value: Option<String>| value.filter(|value| !value.is_empty());
+    let version = non_empty(string("cloudeventsversion")?).ok_or(InvalidEvent::NoVersion)?;
     let mut attributes = Attributes {
         specversion: SpecVersion::V0_1,
+        stated_version: None,
         id: string("eventid")?.unwrap_or_default(),
         source: string("source")?.unwrap_or_default(),
         ty: string("eventtype")?.unwrap_or_default(),
@@ -125,6 +126,7 @@ fn read_0_1(mut members: Members<'_>) -> Result<CloudEvent<Data>, InvalidEvent> 
         dataschema: non_empty(string("schemaurl")?),
         extensions: BTreeMap::new(),
     };
+    attributes.state_version(version);
     let type_version = non_empty(string("eventtypeversion")?);
     if let Some(raw) = members.take("extensions")? {
         attributes.extensions = text::<BTreeMap<String, Value>>("extensions", raw)?.unwrap_or_default();
@@ -207,7 +209,7 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     map.serialize_entry("eventType", &a.ty)?;
     let type_version = type_version(a);
     optional(map, "eventTypeVersion", type_version.as_ref())?;
-    map.serialize_entry("cloudEventsVersion", a.specversion.as_str())?;
+    map.serialize_entry("cloudEventsVersion", a.version())?;
     map.serialize_entry("source", &a.source)?;
     map.serialize_entry("eventID", &a.id)?;
     optional(map, "eventTime", rfc3339(a.time)?.as_ref())?;

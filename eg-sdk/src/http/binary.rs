@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use eg_grammar::extension::HEADER_PREFIX;
+use eg_grammar::without_bom;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use time::OffsetDateTime;
@@ -21,6 +22,7 @@ use crate::{CloudEvent, Data, InvalidEvent, SpecVersion, media};
 pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<CloudEvent<Data>, InvalidEvent> {
     let mut attributes = Attributes {
         specversion: SpecVersion::V1_0,
+        stated_version: None,
         id: String::new(),
         source: String::new(),
         ty: String::new(),
@@ -63,10 +65,7 @@ fn read_1_0(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), Inva
 /// Uses the headers of event-gateway 0.9, except that extension names are not truncated.
 fn read_0_1(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), InvalidEvent> {
     let text = |name: &str| header::joined(headers, name);
-    attributes.specversion = SpecVersion::V0_1;
-    if text(header::V0_1_VERSION)?.is_none() {
-        return Err(InvalidEvent::NoVersion);
-    }
+    attributes.state_version(text(header::V0_1_VERSION)?.ok_or(InvalidEvent::NoVersion)?);
     attributes.id = text("ce-eventid")?.unwrap_or_default();
     attributes.source = text("ce-source")?.unwrap_or_default();
     attributes.ty = text("ce-eventtype")?.unwrap_or_default();
@@ -137,7 +136,7 @@ fn write_0_1(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
         headers.insert(HeaderName::from_static(name), header::raw(name, value)?);
         Ok(())
     };
-    put(header::V0_1_VERSION, a.specversion.as_str())?;
+    put(header::V0_1_VERSION, a.version())?;
     put("ce-eventid", &a.id)?;
     put("ce-source", &a.source)?;
     put("ce-eventtype", &a.ty)?;
@@ -189,7 +188,7 @@ fn data(media_type: Option<&str>, body: Bytes) -> Data {
         return Data::Empty;
     }
     let json = match media_type {
-        Some(media_type) if media::is_json(media_type) => serde_json::from_slice(&body).ok(),
+        Some(media_type) if media::is_json(media_type) => serde_json::from_slice(without_bom(&body)).ok(),
         Some(media_type) if media::is_utf8_text(media_type) => {
             str::from_utf8(&body).ok().and_then(|text| to_raw_value(text).ok())
         }

@@ -248,7 +248,7 @@ fn attributes_of_0_1_are_read_whatever_their_case() {
     assert_eq!(event.dataschema(), Some("/schema"));
     assert_eq!(
         String::from_utf8(event.to_json().unwrap()).unwrap(),
-        r#"{"eventType":"t","eventTypeVersion":"2","cloudEventsVersion":"0.1","source":"/s#f","eventID":"1","eventTime":"2018-04-05T17:31:00+02:00","schemaURL":"/schema","extensions":{"Key":1.5,"eventgateway":{"transformed":"true"},"subject":"s"},"contentType":"application/json","data":{"a":1}}"#
+        r#"{"eventType":"t","eventTypeVersion":"2","cloudEventsVersion":"9.9","source":"/s#f","eventID":"1","eventTime":"2018-04-05T17:31:00+02:00","schemaURL":"/schema","extensions":{"Key":1.5,"eventgateway":{"transformed":"true"},"subject":"s"},"contentType":"application/json","data":{"a":1}}"#
     );
 }
 
@@ -295,6 +295,49 @@ fn every_rule_of_0_1_has_its_message() {
     invalid(&v0("").replace("/s", "relative"), "neither an absolute URI nor an absolute path");
     invalid(&v0("").replace("/s", "#only"), "neither an absolute URI nor an absolute path");
     invalid(&v0("").replace("/s", "http://x y"), "is not a URI reference");
+    for name in ["eventType", "eventID", "source", "cloudEventsVersion"] {
+        let members =
+            json!({ "eventType": "t", "cloudEventsVersion": "0.1", "source": "/s", "eventID": "1" });
+        let mut members = members.as_object().unwrap().clone();
+        members[name] = json!("/\u{1b}[2J");
+        invalid(&json!(members).to_string(), &format!("attribute `{name}`: contains U+001B"));
+    }
+}
+
+/// The original compared neither the version nor the escapes of a source.
+#[test]
+fn odd_values_of_0_1_are_passed_on() {
+    for source in ["/a b", "/ü", "/a[1]\\\"", "http://h/a b?c d", "urn:x:a b", "mailto:a@b", "/s#a b"] {
+        let json = v0("").replace("\"/s\"", &json!(source).to_string());
+        assert_eq!(valid(&json).source(), source);
+        assert_eq!(
+            json!(source),
+            serde_json::from_slice::<serde_json::Value>(&valid(&json).to_json().unwrap()).unwrap()["source"]
+        );
+    }
+    invalid(&v1("").replace("/s", "/a b"), "is not a URI reference");
+    let event = valid(&v0("").replace("0.1", "9.9"));
+    assert_eq!(event.specversion(), SpecVersion::V0_1);
+    assert!(String::from_utf8(event.to_json().unwrap()).unwrap().contains(r#""cloudEventsVersion":"9.9""#));
+    assert_eq!(event.to_http_binary().unwrap().0["ce-cloudeventsversion"], "9.9");
+    let (headers, body) = event.to_http_binary().unwrap();
+    assert_eq!(
+        CloudEvent::from_http(&headers, body).unwrap().to_http_binary().unwrap().0["ce-cloudeventsversion"],
+        "9.9"
+    );
+    let converted = event.into_v1().unwrap();
+    assert!(String::from_utf8(converted.to_json().unwrap()).unwrap().contains(r#""specversion":"1.0""#));
+    assert_eq!(converted.into_v0_1().unwrap().to_http_binary().unwrap().0["ce-cloudeventsversion"], "0.1");
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let marked = |json: &str| format!("\u{feff}{json}").into_bytes();
+    assert_eq!(CloudEvent::from_json(&marked(&v1(""))).unwrap(), valid(&v1("")));
+    assert_eq!(CloudEvent::batch_from_json(&marked(&format!("[{}]", v0("")))).unwrap(), [valid(&v0(""))]);
+    let (headers, body) = valid(&v1(r#""data":{"a":1}"#)).to_http_binary().unwrap();
+    let body = marked(std::str::from_utf8(&body).unwrap());
+    assert_eq!(CloudEvent::from_http(&headers, body.into()).unwrap().data.as_bytes(), br#"{"a":1}"#);
 }
 
 #[test]
