@@ -236,12 +236,12 @@ impl Emission {
             function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
         let outgoing = event.outgoing();
         let call = Call { space: &function.space, function: id, event: &outgoing };
-        let invocation = self.app.invoker.invoke(function, &outgoing);
+        let invocation = self.app.invoker.answer(function, &outgoing);
         let reply = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
             tracing::warn!(function = id, %error, "function call failed");
         })?;
-        let reply = reply::read(&reply).inspect_err(|_| {
-            tracing::warn!(function = id, "the reply is not {{statusCode, headers, body}}");
+        let reply = reply::read(&reply).inspect_err(|error| {
+            tracing::warn!(function = id, %error, "the reply is not an HTTP response");
         })?;
         let mut response = answer(reply.status, Body::from(reply.body));
         *response.headers_mut() = reply.headers;

@@ -1,6 +1,7 @@
 //! Reads the JSON bodies of the Config API as leniently as the original did: it matches names in any case, ignores
 //! unknown names, treats `null` as absent, and reads nothing after the first value. `rules` checks the values.
 
+use eg_grammar::without_bom;
 use eg_sdk::config::Metadata;
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ pub(crate) struct Fields(Map<String, Value>);
 impl Fields {
     /// Reads the first JSON value of `body`, which is an object or `null`.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
+        let mut values = serde_json::Deserializer::from_slice(without_bom(body)).into_iter::<Value>();
         match values.next() {
             None => Err("the body is empty".to_owned()),
             Some(Ok(value)) => Self::of(value, "the body"),
@@ -106,7 +107,8 @@ fn quoted(name: &str) -> String {
     format!("`{name}`")
 }
 
-fn mismatch(value: &Value, what: &str, expected: &str) -> String {
+/// Returns the message for a value of the wrong type. `what` names the value.
+pub(crate) fn mismatch(value: &Value, what: &str, expected: &str) -> String {
     let actual = match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -127,6 +129,7 @@ mod tests {
         for (body, expected) in [
             (r#"{"name":"a"}"#, Ok("a")),
             (r#"{"NAME":"a"}"#, Ok("a")),
+            ("\u{feff}{\"name\":\"a\"}", Ok("a")),
             (r#"{"NAME":"a","name":"b"}"#, Ok("b")),
             (r#"{"name":"a"} trailing"#, Ok("a")),
             (r#"{"name":null,"other":[1]}"#, Ok("")),

@@ -103,7 +103,7 @@ async fn http_requests_reach_their_function_whole() {
     assert_eq!(event["data"]["headers"]["X-Foo"], "1, 2");
     assert_eq!(event["data"]["headers"].get("Host"), None);
     let rest = format!(
-        r#""query":{{"empty":[""],"x":["1","2"],"y":[" z"]}},"body":"","host":"{host}","path":"/u/a/b c","method":"GET","params":{{"id":"a%2Fb%20c"}}}}}}"#
+        r#""query":{{"x":["1","2"],"y":[" z"],"empty":[""]}},"body":"","host":"{host}","path":"/u/a/b c","method":"GET","params":{{"id":"a%2Fb%20c"}}}}}}"#
     );
     let text = String::from_utf8(call.body.to_vec()).unwrap();
     assert!(text.ends_with(&rest), "{text}");
@@ -164,7 +164,8 @@ async fn replies() {
         assert_eq!((response.status().as_u16(), found.as_deref()), (status, content_type), "{reply}");
         let text = response.text().await.unwrap();
         if content_type == Some("application/json") {
-            assert_eq!(error(status, &text).message, body);
+            let message = error(status, &text).message;
+            assert!(message.starts_with(body), "{message}");
         } else {
             assert_eq!(text, body, "{reply}");
         }
