@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use super::emission::Emission;
 use super::errors::{self, ApiError};
+use super::put_events::Operation;
 use super::{ApiState, answer, guard, host, put_events, read_body};
 use crate::clock;
 use crate::decide::cors::{self, Access};
@@ -61,11 +62,15 @@ fn with_headers(mut response: Response, headers: &HeaderMap) -> Response {
 
 async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Instant) -> Response {
     let (mut parts, body) = request.into_parts();
-    let put_events = put_events::is_call(&parts.headers);
+    let operation = Operation::of(&parts.headers);
+    let of_aws = operation.is_some();
     let refuse =
-        move |error: ApiError| if put_events { put_events::refuse(&error) } else { error.into_response() };
+        move |error: ApiError| if of_aws { put_events::refuse(&error) } else { error.into_response() };
     if let Err(error) = guard::emit(&app, &place.space, &mut parts.headers) {
         return refuse(error);
+    }
+    if let Some(Operation::Other(operation)) = operation {
+        return put_events::unknown(&operation);
     }
     // Memory is reserved before the body is read, so the total stays bounded however many emitters there are.
     let size =
@@ -80,9 +85,10 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
     let ended = app.ended.clone();
     let emission = Emission { app, place, parts, body, started };
     // The future is large, so it is moved only once.
-    let work = Box::pin(async move {
-        if put_events { Ok(emission.put_events().await) } else { emission.process().await }
-    });
+    let work =
+        Box::pin(
+            async move { if of_aws { Ok(emission.put_events().await) } else { emission.process().await } },
+        );
     let work = ended.run_until_cancelled_owned(AssertUnwindSafe(work).catch_unwind());
     // If the emitter hangs up, the work must still finish: it must not stop between a function's answer and storing
     // the event.

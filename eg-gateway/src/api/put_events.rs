@@ -1,5 +1,6 @@
 //! `PutEvents` of Amazon EventBridge on the Events API: a program can emit events through an AWS SDK whose endpoint
-//! is this gateway. Protocol: AWS JSON 1.1. Signatures are not checked.
+//! is this gateway. Other operations are refused as AWS refuses unknown ones. Protocol: AWS JSON 1.1. Signatures are
+//! not checked.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -12,11 +13,47 @@ use super::errors::ApiError;
 use super::{answer, with_type};
 use crate::clock;
 use crate::decide::arrival::NewEvent;
+use crate::decide::classify::BadEvent;
 use crate::decide::envelope::Stamp;
+use crate::decide::headers::content_encoding;
 use crate::decide::put_events::{self, BadCall, Entry, EntryError};
 use crate::decide::snapshot::Snapshot;
 
-const TARGET: &str = "AWSEvents.PutEvents";
+/// The start of the targets of EventBridge.
+const SERVICE: &str = "AWSEvents.";
+
+/// The start of the media types of AWS's JSON protocols.
+const AWS_JSON: &str = "application/x-amz-json-";
+
+/// An operation that an AWS client calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Operation {
+    PutEvents,
+    /// The gateway does not have it.
+    Other(String),
+}
+
+impl Operation {
+    /// Returns the operation that a request calls, if an AWS client sent it.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let target = text("x-amz-target")?;
+        let ours = target.strip_prefix(SERVICE);
+        let of_aws = ours.is_some() || text("content-type").is_some_and(|ty| ty.starts_with(AWS_JSON));
+        of_aws.then(|| match ours {
+            Some("PutEvents") => Self::PutEvents,
+            _ => Self::Other(target.to_owned()),
+        })
+    }
+}
+
+/// Returns the answer to an operation that the gateway does not have.
+pub(super) fn unknown(operation: &str) -> Response {
+    let message = format!(
+        "{operation:?} is not an operation of this gateway: of EventBridge, it has {SERVICE}PutEvents"
+    );
+    failed(StatusCode::BAD_REQUEST, "UnknownOperationException", &message)
+}
 
 /// The result of one entry. Results have the order of the entries.
 #[derive(Serialize)]
@@ -32,11 +69,6 @@ struct Id {
     event_id: String,
 }
 
-/// Returns whether a request is a `PutEvents` call.
-pub(super) fn is_call(headers: &HeaderMap) -> bool {
-    headers.get("x-amz-target").is_some_and(|target| target == TARGET)
-}
-
 /// Returns an error in the form that AWS clients read.
 pub(super) fn refuse(error: &ApiError) -> Response {
     let code = match error.status() {
@@ -46,21 +78,23 @@ pub(super) fn refuse(error: &ApiError) -> Response {
         status if status.is_client_error() => "ValidationException",
         _ => "InternalException",
     };
-    reply(error.status(), &json!({ "__type": code, "message": error.message() }))
+    failed(error.status(), code, error.message())
 }
 
 impl Emission {
     /// Accepts the entries that are valid events. Invalid entries do not affect the others.
     pub(super) async fn put_events(self) -> Response {
+        if let Some(coding) = content_encoding(&self.parts.headers) {
+            return refuse(&BadEvent::Encoded(coding).into());
+        }
         let entries = match put_events::entries(&self.body) {
             Ok(entries) => entries,
             Err(error) => {
                 let code = match error {
                     BadCall::Json(_) => "SerializationException",
-                    BadCall::Count => "ValidationException",
+                    BadCall::Count | BadCall::Size(_) => "ValidationException",
                 };
-                let body = json!({ "__type": code, "message": error.to_string() });
-                return reply(StatusCode::BAD_REQUEST, &body);
+                return failed(StatusCode::BAD_REQUEST, code, &error.to_string());
             }
         };
         let snapshot = self.app.configuration.current();
@@ -94,6 +128,10 @@ impl Emission {
             EntryError::new(code, error.message())
         })
     }
+}
+
+fn failed(status: StatusCode, code: &str, message: &str) -> Response {
+    reply(status, &json!({ "__type": code, "message": message }))
 }
 
 fn reply(status: StatusCode, body: &serde_json::Value) -> Response {

@@ -1,8 +1,10 @@
 //! Reads a `PutEvents` call of Amazon EventBridge: which entries are events, and what is wrong with the others.
 //! Source: EventBridge's API reference, with its error codes for single entries.
 
-use eg_grammar::is_too_deep;
+use eg_grammar::limits::{EVENT_BRIDGE_ENTRIES, EVENT_BRIDGE_SOURCE, EVENT_BRIDGE_TYPE};
+use eg_grammar::{is_too_deep, without_bom};
 use eg_sdk::CloudEvent;
+use eg_sdk::eventbridge::MAX_EVENT_BYTES;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -10,9 +12,6 @@ use time::format_description::well_known::Rfc3339;
 
 use super::classify::Draft;
 use super::envelope::Stamp;
-
-/// Maximum number of entries in one call.
-const MAX_ENTRIES: usize = 10;
 
 /// One entry, unchecked.
 #[derive(Debug, Default, Deserialize)]
@@ -33,9 +32,14 @@ pub(crate) enum BadCall {
     Json(String),
     #[error(
         "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 \
-         and {MAX_ENTRIES}, inclusive"
+         and {EVENT_BRIDGE_ENTRIES}, inclusive"
     )]
     Count,
+    #[error(
+        "Total size of the entries in the request is over the limit: they have {0} bytes, and {MAX_EVENT_BYTES} are \
+         allowed."
+    )]
+    Size(usize),
 }
 
 /// The reason why one entry is refused, in the form of the API.
@@ -51,9 +55,26 @@ impl EntryError {
         Self { error_code, error_message: error_message.into() }
     }
 
+    fn invalid(parameter: &str, reason: &str) -> Self {
+        Self::new("InvalidArgument", format!("Parameter {parameter} is not valid. Reason: {reason}"))
+    }
+
     fn missing(parameter: &str) -> Self {
-        let text = format!("Parameter {parameter} is not valid. Reason: {parameter} is a required argument.");
-        Self::new("InvalidArgument", text)
+        Self::invalid(parameter, &format!("{parameter} is a required argument."))
+    }
+
+    fn too_long(parameter: &str, limit: usize) -> Self {
+        Self::invalid(parameter, &format!("{parameter} is longer than {limit} characters."))
+    }
+}
+
+impl Entry {
+    /// Returns the size of the entry as EventBridge counts it, in bytes.
+    fn size(&self) -> usize {
+        let texts = [&self.source, &self.detail_type, &self.detail].into_iter().flatten();
+        let texts = texts.chain(self.resources.iter().flatten()).map(String::len).sum::<usize>();
+        // That is what a time counts.
+        texts + if self.time.is_some() { 14 } else { 0 }
     }
 }
 
@@ -65,8 +86,14 @@ pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry>, BadCall> {
         #[serde(default)]
         entries: Vec<Entry>,
     }
-    let call: Call = serde_json::from_slice(body).map_err(|e| BadCall::Json(e.to_string()))?;
-    if (1..=MAX_ENTRIES).contains(&call.entries.len()) { Ok(call.entries) } else { Err(BadCall::Count) }
+    let call: Call = serde_json::from_slice(without_bom(body)).map_err(|e| BadCall::Json(e.to_string()))?;
+    if !(1..=EVENT_BRIDGE_ENTRIES).contains(&call.entries.len()) {
+        return Err(BadCall::Count);
+    }
+    match call.entries.iter().map(Entry::size).sum() {
+        size if size > MAX_EVENT_BYTES => Err(BadCall::Size(size)),
+        _ => Ok(call.entries),
+    }
 }
 
 /// Returns the event of an entry: the CloudEvent that the entry was made from, if any, else a CloudEvent 1.0 with the
@@ -89,6 +116,16 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
     let source = required(&entry.source, "Source")?;
     let detail_type = required(&entry.detail_type, "DetailType")?;
     let detail = required(&entry.detail, "Detail")?;
+    for (name, value, limit) in
+        [("Source", &source, EVENT_BRIDGE_SOURCE), ("DetailType", &detail_type, EVENT_BRIDGE_TYPE)]
+    {
+        if value.chars().count() > limit {
+            return Err(EntryError::too_long(name, limit));
+        }
+    }
+    if source.starts_with("aws.") {
+        return Err(EntryError::new("NotAuthorizedForSourceException", "Not authorized for the source."));
+    }
     let malformed = || EntryError::new("MalformedDetail", "Detail is malformed.");
     if is_too_deep(detail.as_bytes()) {
         return Err(malformed());
@@ -98,9 +135,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
         return Err(malformed());
     }
     let time = match entry.time {
-        Some(seconds) => at(seconds).ok_or_else(|| {
-            EntryError::new("InvalidArgument", "Parameter Time is not valid. Reason: it is out of range.")
-        })?,
+        Some(seconds) => at(seconds).ok_or_else(|| EntryError::invalid("Time", "it is out of range."))?,
         None => stamp.time,
     };
     let envelope = Envelope {
@@ -178,6 +213,18 @@ mod tests {
         for detail in ["x", "[]", "1", "{} {}", &"[".repeat(200)] {
             check(&json!({ "Source": "a", "DetailType": "t", "Detail": detail }), malformed);
         }
+        let foreign = Err(("NotAuthorizedForSourceException", "Not authorized for the source."));
+        check(&json!({ "Source": "aws.s3", "DetailType": "t", "Detail": "{}" }), foreign);
+        for (name, length) in [("Source", EVENT_BRIDGE_SOURCE), ("DetailType", EVENT_BRIDGE_TYPE)] {
+            let mut entry = json!({ "Source": "a", "DetailType": "t", "Detail": "{}" });
+            entry[name] = json!("a".repeat(length + 1));
+            let text =
+                format!("Parameter {name} is not valid. Reason: {name} is longer than {length} characters.");
+            check(&entry, Err(("InvalidArgument", &text)));
+            entry[name] = json!("a".repeat(length));
+            let stamp = Stamp { id: "1".to_owned(), time: datetime!(2026-01-02 03:04:05 UTC) };
+            assert!(event(&serde_json::from_value(entry).unwrap(), &stamp).is_ok(), "{name}");
+        }
         let reserved =
             "event type \"eventgateway.x\" is reserved for events of the gateway itself: emit another type";
         let entry = json!({ "Source": "a", "DetailType": "eventgateway.x", "Detail": "{}" });
@@ -186,6 +233,22 @@ mod tests {
         for time in [1e300, 1e12, -1e12] {
             let entry = json!({ "Source": "a", "DetailType": "t", "Detail": "{}", "Time": time });
             check(&entry, Err(("InvalidArgument", range)));
+        }
+    }
+
+    /// EventBridge counts the texts of all entries, and 14 bytes for a time.
+    #[test]
+    fn calls_have_a_size() {
+        let fixed = "ab".len() + "tu".len() + "r".len() + 14;
+        for (detail, expected) in [
+            (MAX_EVENT_BYTES - fixed, Ok(())),
+            (MAX_EVENT_BYTES - fixed + 1, Err(BadCall::Size(MAX_EVENT_BYTES + 1))),
+        ] {
+            let large =
+                json!({ "Source": "a", "DetailType": "t", "Detail": "x".repeat(detail), "Time": 1.0 });
+            let small = json!({ "Source": "b", "DetailType": "u", "Resources": ["r"] });
+            let call = json!({ "Entries": [large, small] }).to_string();
+            assert_eq!(entries(call.as_bytes()).map(drop), expected);
         }
     }
 

@@ -8,10 +8,14 @@ use crate::support::{Answer, Functions, TestGateway};
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=root/20260102/eu-central-1/events/aws4_request, SignedHeaders=host, Signature=00";
 
 async fn put(gateway: &TestGateway, authorization: &str, body: &str) -> (u16, Value) {
+    call(gateway, "AWSEvents.PutEvents", authorization, body).await
+}
+
+async fn call(gateway: &TestGateway, target: &str, authorization: &str, body: &str) -> (u16, Value) {
     let request = gateway.api.client.post(&gateway.api.events);
     let request = request
         .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", "AWSEvents.PutEvents")
+        .header("x-amz-target", target)
         .header("authorization", authorization);
     let response = request.body(body.to_owned()).send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/x-amz-json-1.1");
@@ -85,4 +89,50 @@ async fn refused_calls() {
     }
     let entry = json!({ "Entries": [{ "Source": "a", "DetailType": "b", "Detail": "{}" }] });
     assert_eq!(put(&gateway, SIGNATURE, &entry.to_string()).await.0, 200);
+}
+
+/// Clients of AWS take a 202 for success. They read errors in AWS's format only.
+#[tokio::test]
+async fn other_operations_are_unknown() {
+    let gateway = TestGateway::start().await;
+    let targets = [
+        "AWSEvents.PutRule",
+        "AWSEvents.ListRules",
+        "AWSEvents.",
+        "AmazonSQS.SendMessage",
+        "DynamoDB_20120810.PutItem",
+    ];
+    for target in targets {
+        let (status, answer) = call(&gateway, target, SIGNATURE, "{}").await;
+        assert_eq!((status, &answer["__type"]), (400, &json!("UnknownOperationException")), "{target}");
+        assert!(answer["message"].as_str().unwrap().contains(target), "{answer}");
+    }
+    // A header alone makes no AWS client.
+    let webhook = gateway.api.client.post(&gateway.api.events).header("x-amz-target", "my.hook");
+    assert_ne!(webhook.body("{}").send().await.unwrap().status(), 400);
+}
+
+/// Emitters find out here what would fail in AWS.
+#[tokio::test]
+async fn limits_are_those_of_event_bridge() {
+    let gateway = TestGateway::start().await;
+    let entry = |source: &str, ty: &str| json!({ "Source": source, "DetailType": ty, "Detail": "{}" });
+    let body = json!({ "Entries": [
+        entry("aws.s3", "t"),
+        entry(&"s".repeat(257), "t"),
+        entry("s", &"t".repeat(129)),
+        entry(&"s".repeat(256), &"t".repeat(128)),
+    ] });
+    let (status, answer) = put(&gateway, SIGNATURE, &body.to_string()).await;
+    assert_eq!((status, &answer["FailedEntryCount"]), (200, &json!(3)), "{answer}");
+    let codes: Vec<_> =
+        answer["Entries"].as_array().unwrap().iter().map(|r| r["ErrorCode"].as_str()).collect();
+    let invalid = Some("InvalidArgument");
+    assert_eq!(codes, [Some("NotAuthorizedForSourceException"), invalid, invalid, None]);
+    let large = json!({ "Source": "s", "DetailType": "t", "Detail": format!("{{\"a\":\"{}\"}}", "x".repeat(600_000)) });
+    for body in [json!({ "Entries": [large, large] }), json!({ "Entries": vec![entry("s", "t"); 11] })] {
+        let (status, answer) = put(&gateway, SIGNATURE, &body.to_string()).await;
+        assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")), "{answer}");
+    }
+    assert_eq!(put(&gateway, SIGNATURE, &json!({ "Entries": [large] }).to_string()).await.0, 200);
 }
