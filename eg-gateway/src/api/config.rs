@@ -10,6 +10,7 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 
+use super::errors::ApiError;
 use super::routes::{Content, Doc, Routes};
 use super::{
     ApiState, accounting, answer, cors, dead_letters, errors, event_types, feed, functions, guard, history,
@@ -64,8 +65,16 @@ fn guarded() -> Routes {
 
 /// Returns the routes that need no access key.
 fn open() -> Routes {
-    let doc = Doc::new("getStatus", "Answers 200 while the gateway runs. Load balancers ask without a key.");
-    Routes::new("gateway").get("/v1/status", async || StatusCode::OK, doc)
+    let doc = Doc::new(
+        "getStatus",
+        "Answers 200 while the gateway can store events, else 503. Load balancers ask without a key.",
+    );
+    Routes::new("gateway").get("/v1/status", status, doc)
+}
+
+async fn status(State(app): State<Arc<ApiState>>) -> Result<StatusCode, ApiError> {
+    app.store.check_place()?;
+    Ok(StatusCode::OK)
 }
 
 /// The layer that every request passes, whether it has a route or not.

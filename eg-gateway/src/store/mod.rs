@@ -17,6 +17,7 @@
 //! 7. The counter `accepted` grows in the transaction that creates deliveries. The rows that retention deletes are added
 //!    to a `retired` counter in the same transaction. So the accounts of `accounting` balance at any moment.
 //! 8. All writes run on one thread, in the order of the calls. One process owns the directory (`lock`).
+//! 9. While a file of the store is not where it was opened, no write is run (`place`).
 //!
 //! # Assumptions about the disk
 //! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums.
@@ -30,6 +31,7 @@ pub(crate) mod deliveries;
 pub(crate) mod events;
 mod migrate;
 mod notices;
+mod place;
 mod replay;
 pub(crate) mod retention;
 mod schema;
@@ -45,6 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use self::place::Place;
 use self::writer::{Queue, Writer};
 pub(crate) use backlog::Backlog;
 pub(crate) use dead_letters::{DeadLetterQuery, GivenUp};
@@ -60,6 +63,7 @@ pub(crate) use search::EventQuery;
 pub(crate) struct Store {
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
+    place: Arc<Place>,
     /// Whether retention failed to make room.
     full: Arc<AtomicBool>,
     // Held as long as the store is open. The operating system releases it when the process ends, however it ends.
@@ -110,6 +114,12 @@ pub enum StoreError {
              raise the limit"
     )]
     Full,
+    /// Somebody deleted or replaced a file of the store while it was open.
+    #[error(
+        "{} was deleted or replaced while the gateway ran, so nothing can be stored; put it back, or restart the gateway",
+        .0.display()
+    )]
+    Gone(PathBuf),
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
@@ -128,7 +138,7 @@ impl Store {
     /// Blocks; do not call it on an async thread.
     pub(crate) fn open(dir: &Path, now: i64) -> Result<Self, StoreError> {
         let Idle { store, connection, queue } = Self::open_idle(dir, now)?;
-        store.writer.start(connection, queue)?;
+        store.writer.start(connection, queue, Arc::clone(&store.place))?;
         Ok(store)
     }
 
@@ -152,8 +162,17 @@ impl Store {
         deliveries::recover(&mut connection, now)?;
         let reader = Arc::new(Mutex::new(schema::open_reader(&path)?));
         let (writer, queue) = Writer::new();
-        let store = Self { writer, reader, full: Arc::default(), lock: Arc::new(lock) };
+        let place = Arc::new(Place::new([path, dir.join("event-gateway.db-wal"), lock_path]));
+        let store = Self { writer, reader, place, full: Arc::default(), lock: Arc::new(lock) };
         Ok(Idle { store, connection, queue })
+    }
+
+    /// Checks that what the store writes is on the disk where its directory is.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] names the file that is not.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        self.place.check()
     }
 
     /// Returns whether the store is full and accepts no more events.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::place::Place;
 
 /// Maximum number of waiting writes. Beyond that, emitters are asked to retry later.
 const WAITING: usize = 1024;
@@ -65,11 +66,24 @@ impl Writer {
         (Self { messages, thread: Arc::default() }, Queue { waiting, stopped: false })
     }
 
-    /// Starts the thread that commits the writes in `queue`.
-    pub(super) fn start(&self, mut connection: Connection, mut queue: Queue) -> Result<(), StoreError> {
+    /// Starts the thread that commits the writes in `queue`, as long as the files of the store are at their `place`.
+    pub(super) fn start(
+        &self,
+        mut connection: Connection,
+        mut queue: Queue,
+        place: Arc<Place>,
+    ) -> Result<(), StoreError> {
         let run = move || {
+            let mut gone = false;
             while let Some(mut group) = queue.blocking_next() {
-                let committed = group.commit(&mut connection);
+                let found = place.check();
+                match (&found, gone) {
+                    (Err(error), false) => tracing::error!(%error, "the store is gone"),
+                    (Ok(()), true) => tracing::info!("the store is back"),
+                    _ => {}
+                }
+                gone = found.is_err();
+                let committed = found.and_then(|()| group.commit(&mut connection));
                 group.answer(&committed);
             }
         };
@@ -227,7 +241,7 @@ mod tests {
         let connection = Connection::open(dir.path().join("db")).unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
         let (writer, queue) = Writer::new();
-        writer.start(connection, queue).unwrap();
+        writer.start(connection, queue, Arc::new(Place::new([]))).unwrap();
         (dir, writer)
     }
 

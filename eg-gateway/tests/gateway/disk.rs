@@ -1,12 +1,14 @@
-//! A disk that cannot sync: nothing is acknowledged that is not on it.
+//! A disk that cannot sync, and a store that is deleted: nothing is acknowledged that is not on the disk.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::Method;
+
 use crate::process::Program;
-use crate::support::Functions;
+use crate::support::{Functions, TestGateway, error};
 
 /// Compiles the library that makes syncing fail.
 fn shim(dir: &Path) -> std::path::PathBuf {
@@ -50,5 +52,36 @@ async fn a_failed_fsync_is_never_a_202() {
     let _program = Program::start(&data);
     while !accepted.is_empty() {
         accepted.remove(functions.next_call().await.json()["id"].as_str().unwrap());
+    }
+}
+
+/// The process can go on writing to a file that was deleted, but what it writes ends with it. A 202 used to say that it
+/// was stored.
+#[tokio::test]
+async fn a_deleted_store_accepts_nothing() {
+    let functions = Functions::accepting().await;
+    for deleted in ["", "event-gateway.db", "event-gateway.db-wal"] {
+        let gateway = TestGateway::start().await;
+        let api = &gateway.api;
+        let status = async || api.client.get(format!("{}/v1/status", api.config)).send().await.unwrap();
+        api.event_type("e").await;
+        api.http_function("f", &functions.url("/")).await;
+        api.subscribe("e", "f").await;
+        api.emit("e", "before").await;
+        assert_eq!(status().await.status(), 200);
+
+        let (path, away) = (gateway.dir.path().join("data").join(deleted), gateway.dir.path().join("away"));
+        fs::rename(&path, &away).unwrap();
+        for answer in [api.try_emit("e", "refused").await.unwrap(), status().await] {
+            assert_eq!(answer.status(), 503, "{deleted}");
+            let message = error(503, &answer.text().await.unwrap()).message;
+            assert!(message.contains("was deleted or replaced while the gateway ran"), "{message}");
+        }
+        let (code, body) = api.config(Method::POST, "default/eventtypes", r#"{"name":"late"}"#).await;
+        assert_eq!(code, 503, "{body}");
+
+        fs::rename(&away, &path).unwrap();
+        assert_eq!(status().await.status(), 200);
+        api.emit("e", "after").await;
     }
 }
