@@ -60,9 +60,8 @@ impl Source for Machine {
         now()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     fn random(&self) -> f64 {
-        fastrand::f64()
+        random()
     }
 
     fn event_id(&self) -> Uuid {
@@ -108,6 +107,12 @@ pub(crate) fn in_millis(duration: Duration) -> Millis {
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
+}
+
+/// Returns a random number from 0 to 1.
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+pub(crate) fn random() -> f64 {
+    fastrand::f64()
 }
 
 /// Returns a random id for an event that the gateway itself creates.

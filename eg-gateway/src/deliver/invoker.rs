@@ -1,15 +1,26 @@
 //! Calls functions within a trace, and reports each call as a span. [`Callers`] calls the providers, and
 //! `system_events` informs subscribers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use eg_grammar::is_system_event_type;
 use eg_sdk::TraceContext;
 use eg_sdk::config::Function;
 
-use super::{CallError, Caller, Callers};
+use super::{CallError, Caller, Callers, within};
 use crate::clock;
 use crate::decide::event::Outgoing;
+use crate::decide::retry::{RetryPolicy, Schedule};
 use crate::spans::Spans;
+
+/// When a call is repeated while an emitter waits for its answer. `max_age` is the timeout of the call.
+const WHILE_WAITING: RetryPolicy = RetryPolicy {
+    attempts: 4,
+    min_backoff: Duration::from_millis(200),
+    max_backoff: Duration::from_secs(1),
+    max_age: Duration::MAX,
+};
 
 /// Calls functions.
 pub(crate) struct Invoker<C = Callers> {
@@ -17,13 +28,49 @@ pub(crate) struct Invoker<C = Callers> {
     spans: Spans,
 }
 
+impl Invoker {
+    /// Calls `function` for an emitter that waits for the answer. A call that the provider could not make is repeated
+    /// within the function's timeout.
+    pub(crate) async fn answer(&self, function: &Function, event: &Outgoing) -> Result<Bytes, CallError> {
+        self.patiently(function, || self.invoke(function, event)).await
+    }
+
+    /// Calls `function` with a question about an event of the trace `origin`, as [`answer`](Self::answer) calls it.
+    pub(crate) async fn ask(
+        &self,
+        function: &Function,
+        question: Bytes,
+        origin: &TraceContext,
+    ) -> Result<Bytes, CallError> {
+        self.patiently(function, || self.ask_once(function, question.clone(), origin)).await
+    }
+
+    async fn patiently<F>(&self, function: &Function, call: impl Fn() -> F) -> Result<Bytes, CallError>
+    where
+        F: Future<Output = Result<Bytes, CallError>>,
+    {
+        let (started, mut failures, mut result) = (clock::instant(), 0, call().await);
+        while let Err(CallError::Passing(error)) = &result {
+            failures += 1;
+            let limit = self.callers.timeout(function);
+            let policy = RetryPolicy { max_age: limit, ..WHILE_WAITING };
+            let next = policy.after_failure(failures, started.elapsed(), None, clock::random());
+            let Schedule::After(pause) = next else { break };
+            tracing::debug!(function = function.function_id, %error, ?pause, "the call is repeated");
+            tokio::time::sleep(pause).await;
+            result = within(limit.saturating_sub(started.elapsed()), call()).await;
+        }
+        result
+    }
+}
+
 impl<C: Caller> Invoker<C> {
     pub(crate) fn new(callers: C, spans: Spans) -> Self {
         Self { callers, spans }
     }
 
-    /// Calls `function` with a question about an event of the trace `origin`.
-    pub(crate) async fn ask(
+    /// Calls `function` once with a question about an event of the trace `origin`.
+    async fn ask_once(
         &self,
         function: &Function,
         question: Bytes,

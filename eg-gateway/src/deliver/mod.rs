@@ -58,6 +58,17 @@ const DENIED: [&str; 7] = [
 const PERMANENT_OF_LAMBDA: [&str; 3] =
     ["RequestTooLargeException", "InvalidRequestContentException", "UnsupportedMediaTypeException"];
 
+/// Error codes with which Lambda says that it did not run the function, or had a problem of its own. AWS's clients
+/// repeat calls with these codes.
+const PASSING_OF_LAMBDA: [&str; 6] = [
+    "TooManyRequestsException",
+    "ThrottlingException",
+    "ServiceException",
+    "ServiceUnavailableException",
+    "EC2ThrottledException",
+    "EC2UnexpectedException",
+];
+
 /// Calls functions of every provider that this gateway delivers to.
 pub(crate) struct Callers {
     http: HttpCaller,
@@ -75,6 +86,9 @@ pub(crate) enum CallError {
     /// AWS denied the gateway access to the function.
     #[error("{code}: {message}")]
     AccessDenied { code: String, message: String },
+    /// The provider could not run the function at the moment.
+    #[error("{0}")]
+    Passing(String),
     /// The call or the function failed.
     #[error("{}", .0.text())]
     Failed(Failure),
@@ -99,6 +113,8 @@ impl CallError {
             Self::AccessDenied { code: code.to_owned(), message: message.to_owned() }
         } else if permanent.contains(&code) {
             Self::reject(text)
+        } else if PASSING_OF_LAMBDA.contains(&code) {
+            Self::Passing(text)
         } else {
             Self::retry(text)
         }
@@ -115,7 +131,7 @@ impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         match error {
             // The permission may be granted or the keys renewed later.
-            CallError::AccessDenied { .. } => Self::Retry(error.to_string()),
+            CallError::AccessDenied { .. } | CallError::Passing(_) => Self::Retry(error.to_string()),
             CallError::Failed(failure) => failure,
         }
     }
@@ -133,6 +149,15 @@ impl Callers {
             lambda_timeout: options.lambda_timeout,
         }
     }
+
+    /// Returns how long one call of `function` may take.
+    fn timeout(&self, function: &Function) -> Duration {
+        let default = match function.provider {
+            Provider::AwsLambda { .. } => self.lambda_timeout,
+            _ => self.http_timeout,
+        };
+        function.timeout.map_or(default, |seconds| Duration::from_secs(seconds.into()))
+    }
 }
 
 impl Caller for Callers {
@@ -142,30 +167,29 @@ impl Caller for Callers {
         event: Bytes,
         trace: &TraceContext,
     ) -> Result<Bytes, CallError> {
-        let own = function.timeout.map(|seconds| Duration::from_secs(seconds.into()));
-        let (http, lambda) = (own.unwrap_or(self.http_timeout), own.unwrap_or(self.lambda_timeout));
+        let limit = self.timeout(function);
         match (&function.provider, &self.local_lambda) {
-            (Provider::Http { url }, _) => within(http, self.http.call(url, event, trace)).await,
+            (Provider::Http { url }, _) => within(limit, self.http.call(url, event, trace)).await,
             (Provider::AwsLambda { arn, .. }, Some(local)) => {
-                within(lambda, local.call(arn, event, trace)).await
+                within(limit, local.call(arn, event, trace)).await
             }
             // The futures of calls through AWS's clients are large. On the heap, they cost memory only when such a
             // call is made; otherwise every task that might make one would reserve room for it.
             #[cfg(feature = "aws")]
             (Provider::AwsLambda { arn, aws }, None) => {
-                within(lambda, Box::pin(self.aws.lambda(arn, aws, event, trace))).await
+                within(limit, Box::pin(self.aws.lambda(arn, aws, event, trace))).await
             }
             #[cfg(feature = "aws")]
             (Provider::AwsKinesis { stream_name, aws }, _) => {
-                within(http, Box::pin(self.aws.kinesis(stream_name, aws, event))).await
+                within(limit, Box::pin(self.aws.kinesis(stream_name, aws, event))).await
             }
             #[cfg(feature = "aws")]
             (Provider::AwsFirehose { delivery_stream_name, aws }, _) => {
-                within(http, Box::pin(self.aws.firehose(delivery_stream_name, aws, event))).await
+                within(limit, Box::pin(self.aws.firehose(delivery_stream_name, aws, event))).await
             }
             #[cfg(feature = "aws")]
             (Provider::AwsSqs { queue_url, aws }, _) => {
-                within(http, Box::pin(self.aws.sqs(queue_url, aws, &event))).await
+                within(limit, Box::pin(self.aws.sqs(queue_url, aws, &event))).await
             }
             _ => {
                 let id = &function.function_id;

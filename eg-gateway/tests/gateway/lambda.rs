@@ -1,5 +1,8 @@
 //! Functions on Lambda, in AWS or on this machine: the gateway calls a server that speaks the Invoke API.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use axum::response::Response;
 use eg_gateway::Options;
@@ -114,6 +117,38 @@ async fn answers_via(via: &str, place: Place) {
 async fn outcomes() {
     for (via, place) in PLACES {
         outcomes_via(via, *place).await;
+    }
+}
+
+/// AWS's clients repeat calls that Lambda throttled or could not make. An emitter that waits used to get a 500 at once.
+#[tokio::test]
+async fn a_call_that_lambda_could_not_make_is_repeated_while_the_emitter_waits() {
+    for (via, place) in PLACES {
+        for (code, status) in [("TooManyRequestsException", 429), ("ServiceException", 500)] {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let failures = Arc::new(AtomicUsize::new(0));
+            let (seen, failing) = (Arc::clone(&calls), Arc::clone(&failures));
+            let lambda = Functions::start(move |_| {
+                let call = seen.fetch_add(1, Ordering::SeqCst);
+                if call >= failing.load(Ordering::SeqCst) {
+                    return Answer::Http(200, r#"{"body":"hi"}"#.to_owned());
+                }
+                let refused = Response::builder().status(status).header("x-amzn-errortype", code);
+                Answer::Full(refused.body(Body::from(r#"{"message":"later"}"#)).unwrap())
+            })
+            .await;
+            let gateway = gateway(&lambda, *place).await;
+            gateway.api.event_type("http.request").await;
+            let subscription = json!({ "type": "sync", "eventType": "http.request", "functionId": "hello", "method": "GET" });
+            gateway.api.create("subscriptions", subscription).await;
+            for (failing, expected, made) in [(0, 200, 1), (1, 200, 2), (100, 500, 4)] {
+                calls.store(0, Ordering::SeqCst);
+                failures.store(failing, Ordering::SeqCst);
+                let response = gateway.api.client.get(&gateway.api.events).send().await.unwrap();
+                assert_eq!(response.status(), expected, "{code} {failing} times via {via}");
+                assert_eq!(calls.load(Ordering::SeqCst), made, "{code} {failing} times via {via}");
+            }
+        }
     }
 }
 
