@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
 use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError, TlsFiles};
 use eg_grammar::parse_duration;
@@ -56,7 +56,7 @@ struct Cli {
     #[arg(long, value_name = "DIR", default_value = "default.eg")]
     embed_data_dir: PathBuf,
     /// Least severe level of log lines to write
-    #[arg(long, value_enum, default_value_t = Level::Info)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Level::Info)]
     log_level: Level,
     /// Format of the log on stderr [default: json, or text with --dev]
     #[arg(long, value_enum)]
@@ -94,17 +94,21 @@ struct Cli {
     #[arg(long, value_name = "PORT")]
     connector_port: Option<u16>,
     /// Certificate chain of the Events API (PEM)
-    #[arg(long, value_name = "FILE", requires = "events_tls_key")]
-    events_tls_cert: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true,
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    events_tls_cert: PathBuf,
     /// Private key of the Events API (PEM)
-    #[arg(long, value_name = "FILE", requires = "events_tls_cert")]
-    events_tls_key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true,
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    events_tls_key: PathBuf,
     /// Certificate chain of the Config API (PEM)
-    #[arg(long, value_name = "FILE", requires = "config_tls_key")]
-    config_tls_cert: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true,
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    config_tls_cert: PathBuf,
     /// Private key of the Config API (PEM)
-    #[arg(long, value_name = "FILE", requires = "config_tls_cert")]
-    config_tls_key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true,
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    config_tls_key: PathBuf,
     /// Maximum number of connections to each API; further ones wait
     #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
@@ -257,9 +261,8 @@ impl Cli {
         options.connector_addr = self.connector_port.map(listen);
         options.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
         options.strict_compat = self.strict_compat;
-        let files = |(cert, key)| TlsFiles { cert, key };
-        options.events_tls = self.events_tls_cert.zip(self.events_tls_key).map(files);
-        options.config_tls = self.config_tls_cert.zip(self.config_tls_key).map(files);
+        options.events_tls = tls("events", self.events_tls_cert, self.events_tls_key)?;
+        options.config_tls = tls("config", self.config_tls_cert, self.config_tls_key)?;
         options.domain = self.access.domain.clone();
         options.access_keys = access_keys;
         options.private_targets = private_targets;
@@ -276,6 +279,18 @@ impl Cli {
         }
         self.limits.apply(&mut options);
         Ok(options)
+    }
+}
+
+/// Returns the files for the TLS of an API. As in the original, an empty name means no file. Half a pair is refused,
+/// because it would mean plain HTTP.
+fn tls(api: &str, cert: PathBuf, key: PathBuf) -> Result<Option<TlsFiles>, String> {
+    let empty = |path: &PathBuf| path.as_os_str().is_empty();
+    match (empty(&cert), empty(&key)) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(TlsFiles { cert, key })),
+        (false, true) => Err(format!("--{api}-tls-cert needs --{api}-tls-key")),
+        (true, false) => Err(format!("--{api}-tls-key needs --{api}-tls-cert")),
     }
 }
 

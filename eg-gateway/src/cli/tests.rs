@@ -32,6 +32,8 @@ fn flags_are_spelled_as_in_go_or_with_two_dashes() {
         assert_eq!((cli.events_port, cli.config_port, cli.workers), (5, 4001, 7), "{args:?}");
     }
     assert!(!parse(&["-dev=false"]).unwrap().dev);
+    assert!(matches!(parse(&["-log-level=DEBUG"]).unwrap().log_level, Level::Debug));
+    assert!(matches!(parse(&["-log-level", "Warn"]).unwrap().log_level, Level::Warn));
     for args in [&["-workers=0"][..], &["--events-port", "x"], &["--nonsense"], &["extra"]] {
         assert!(parse(args).is_err(), "{args:?}");
     }
@@ -60,7 +62,14 @@ fn original_flags_are_ignored_or_refused() {
     assert_eq!(original.ignored().collect::<Vec<_>>(), ["db-hosts", "workers-backlog"]);
     assert_eq!(original.refused(), None);
     assert_eq!(parse(&["-plugin=x"]).unwrap().original.refused(), Some("--plugin"));
-    assert!(parse(&["-config-tls-key=x"]).is_err(), "half a pair would mean no TLS");
+    for (half, error) in [
+        ("-config-tls-key=x", "--config-tls-key needs --config-tls-cert"),
+        ("-events-tls-cert=x", "--events-tls-cert needs --events-tls-key"),
+    ] {
+        assert_eq!(parse(&[half]).unwrap().options().unwrap_err(), error);
+    }
+    let options = parse(&["-events-tls-cert=", "-events-tls-key", ""]).unwrap().options().unwrap();
+    assert_eq!(options.events_tls, None);
     let options = parse(&["-config-tls-key=k", "-config-tls-cert=c"]).unwrap().options().unwrap();
     assert_eq!(options.config_tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
 }
