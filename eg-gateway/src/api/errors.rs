@@ -140,6 +140,7 @@ impl From<StoreError> for ApiError {
             | StoreError::InUse(_)
             | StoreError::Newer { .. }
             | StoreError::Sqlite(_)
+            | StoreError::Gone(_)
             | StoreError::Closed => ErrorCode::StoreUnavailable,
         };
         Self::new(code, error.to_string())
@@ -168,7 +169,13 @@ impl From<Denial> for ApiError {
 
 impl From<BadEvent> for ApiError {
     fn from(error: BadEvent) -> Self {
-        Self::new(ErrorCode::InvalidEvent, error.to_string())
+        let code = match error {
+            BadEvent::Encoded(_) => ErrorCode::UnsupportedEncoding,
+            BadEvent::MediaType(_) | BadEvent::Invalid(_) | BadEvent::TooDeep | BadEvent::Reserved(_) => {
+                ErrorCode::InvalidEvent
+            }
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -183,7 +190,7 @@ impl From<CallError> for ApiError {
                 );
                 Self::new(ErrorCode::FunctionAccessDenied, message)
             }
-            CallError::Failed(_) => {
+            CallError::Passing(_) | CallError::Failed(_) => {
                 Self::new(ErrorCode::FunctionFailed, "Function call failed. Please check logs.")
             }
         }

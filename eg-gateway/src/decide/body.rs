@@ -49,6 +49,17 @@ pub(crate) fn strict_payload(content_type: Option<&str>, body: &[u8]) -> Box<Raw
     string(&STANDARD.encode(body))
 }
 
+/// Returns the white space before and after the JSON in `body`, which its payload has lost. Returns `None` if there is
+/// none, or if the payload is a string, which holds every byte.
+pub(crate) fn white_space(body: &[u8], payload: &RawValue) -> Option<[String; 2]> {
+    let (start, end) = (body.trim_ascii_start(), body.trim_ascii_end());
+    if payload.get().starts_with('"') || start.len() == body.len() && end.len() == body.len() {
+        return None;
+    }
+    let [before, after] = [&body[..body.len() - start.len()], &body[end.len()..]];
+    Some([before, after].map(|space| String::from_utf8_lossy(space).into_owned()))
+}
+
 /// Returns whether the payload is base64 although the content type denotes text, usually a form with an uploaded
 /// file. Only then does the receiver need the flag.
 pub(crate) fn is_opaque_form(content_type: Option<&str>, body: &[u8]) -> bool {
@@ -125,6 +136,23 @@ mod tests {
                 expected,
                 "{content_type} {body}"
             );
+        }
+    }
+
+    #[test]
+    fn white_space_around_json() {
+        let space = |before: &str, after: &str| Some([before.to_owned(), after.to_owned()]);
+        for (body, expected) in [
+            ("[1]", None),
+            ("[1]\n", space("", "\n")),
+            ("\n[1] \r\n", space("\n", " \r\n")),
+            ("\tnull", space("\t", "")),
+            (" \"a string\" ", None),
+            (" {broken ", None),
+            (" ", None),
+        ] {
+            let payload = payload(Some("application/json"), body.as_bytes());
+            assert_eq!(white_space(body.as_bytes(), &payload), expected, "{body:?}");
         }
     }
 

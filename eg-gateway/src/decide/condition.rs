@@ -1,9 +1,9 @@
 //! Conditions, the elements of the arrays in a filter: a value, or an operator such as `{"prefix": "user."}`. `pattern`
 //! combines them.
 
-use std::cmp::Ordering;
-
 use serde_json::{Number, Value};
+
+use super::json::{Json, compare};
 
 /// A condition on a value of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,22 +55,22 @@ impl Condition {
     }
 
     /// Returns whether one of the values at a path of an event meets the condition.
-    pub(crate) fn holds(&self, values: &[&Value]) -> bool {
+    pub(crate) fn holds(&self, values: &[&Json<'_>]) -> bool {
         match self {
             Self::Exists(expected) => *expected != values.is_empty(),
             condition => values.iter().any(|value| condition.holds_for(value)),
         }
     }
 
-    fn holds_for(&self, value: &Value) -> bool {
+    fn holds_for(&self, value: &Json<'_>) -> bool {
         match self {
             Self::Equal(expected) => equal(expected, value),
-            Self::Prefix(prefix) => value.as_str().is_some_and(|text| text.starts_with(prefix)),
-            Self::Suffix(suffix) => value.as_str().is_some_and(|text| text.ends_with(suffix)),
+            Self::Prefix(prefix) => matches!(value, Json::Text(text) if text.starts_with(prefix)),
+            Self::Suffix(suffix) => matches!(value, Json::Text(text) if text.ends_with(suffix)),
             Self::AnythingBut(conditions) => !conditions.iter().any(|condition| condition.holds_for(value)),
             Self::Numeric(terms) => match value {
-                Value::Number(number) => {
-                    terms.iter().all(|(comparison, bound)| comparison.holds(number, bound))
+                Json::Number(number) => {
+                    terms.iter().all(|(comparison, bound)| comparison.holds(number, &bound.to_string()))
                 }
                 _ => false,
             },
@@ -124,8 +124,8 @@ impl Comparison {
         })
     }
 
-    fn holds(self, number: &Number, bound: &Number) -> bool {
-        let Some(order) = compare(number, bound) else { return false };
+    fn holds(self, number: &str, bound: &str) -> bool {
+        let order = compare(number, bound);
         match self {
             Self::Less => order.is_lt(),
             Self::LessOrEqual => order.is_le(),
@@ -136,21 +136,13 @@ impl Comparison {
     }
 }
 
-fn equal(expected: &Value, value: &Value) -> bool {
+fn equal(expected: &Value, value: &Json<'_>) -> bool {
     match (expected, value) {
+        (Value::Null, Json::Null) => true,
+        (Value::Bool(expected), Json::Bool(flag)) => expected == flag,
+        (Value::String(expected), Json::Text(text)) => expected == text,
         // 1 and 1.0 are the same number.
-        (Value::Number(expected), Value::Number(number)) => {
-            compare(number, expected).is_some_and(Ordering::is_eq)
-        }
-        _ => expected == value,
-    }
-}
-
-/// Whole numbers are compared exactly, all others as doubles.
-fn compare(a: &Number, b: &Number) -> Option<Ordering> {
-    let whole = |number: &Number| number.as_i128();
-    match (whole(a), whole(b)) {
-        (Some(a), Some(b)) => Some(a.cmp(&b)),
-        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+        (Value::Number(expected), Json::Number(number)) => compare(number, &expected.to_string()).is_eq(),
+        _ => false,
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 
+use super::query::Query;
 use super::routes::Params;
 
 /// The `source` of events that the gateway creates.
@@ -32,15 +33,22 @@ pub(crate) fn made(event_type: &str, stamp: Stamp, content_type: &str, data: Box
         .with_extension("eventgateway", json!({ "transformed": "true", "transformation-version": "0.1" }))
 }
 
-/// The payload of an `http.request` event. The order of the fields is their order in the JSON.
+/// The payload of an `http.request` event. The order of the fields is their order in the JSON. Three members are
+/// additions to the original. They are present only where its members cannot tell what the client sent.
 #[derive(Debug, Serialize)]
 pub(crate) struct HttpRequest {
     pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) query: BTreeMap<String, Vec<String>>,
+    /// The query as it was sent, if `query` would be written differently.
+    #[serde(rename = "rawQuery", skip_serializing_if = "Option::is_none")]
+    pub(crate) raw_query: Option<String>,
+    pub(crate) query: Query,
     pub(crate) body: Box<RawValue>,
-    /// An addition to the original, present only if true: `body` is base64 where the original would have damaged it.
+    /// Whether `body` is base64 although its content type denotes text.
     #[serde(rename = "isBase64Encoded", skip_serializing_if = "std::ops::Not::not")]
     pub(crate) opaque_form: bool,
+    /// The white space before and after the JSON in `body`.
+    #[serde(rename = "bodyWhitespace", skip_serializing_if = "Option::is_none")]
+    pub(crate) white_space: Option<[String; 2]>,
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) method: String,

@@ -1,12 +1,14 @@
 //! Represents an event that was read on arrival: its attributes and the JSON that functions receive. `router` and
 //! `intake` decide where it goes.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use eg_grammar::extension::{PARTITION_KEY, REPLAY};
 use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion, TraceContext};
-use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 
+use super::json::Json;
 use super::trace;
 
 /// An event that is parsed and serialized only once.
@@ -99,34 +101,29 @@ impl Event {
 
     /// Returns the object that filters see: attributes under their CloudEvents 1.0 names, extensions beside them, and
     /// `data`, which is absent if it is not JSON.
-    pub(crate) fn filterable(&self) -> Value {
+    pub(crate) fn filterable(&self) -> Json<'_> {
         let event = &self.read;
-        let mut members = Map::new();
-        for (name, value) in event.extensions() {
-            members.insert(name.to_owned(), value.clone());
-        }
+        let mut members: Vec<_> =
+            event.extensions().map(|(name, value)| (Cow::Borrowed(name), Json::from(value))).collect();
         let time = event.time().and_then(|time| time.format(&Rfc3339).ok());
         let attributes = [
-            ("specversion", Some(event.specversion().as_str())),
-            ("id", Some(event.id())),
-            ("source", Some(event.source())),
-            ("type", Some(event.ty())),
-            ("subject", event.subject()),
-            ("time", time.as_deref()),
-            ("datacontenttype", event.datacontenttype()),
-            ("dataschema", event.dataschema()),
+            ("specversion", Some(event.specversion().as_str().into())),
+            ("id", Some(event.id().into())),
+            ("source", Some(event.source().into())),
+            ("type", Some(event.ty().into())),
+            ("subject", event.subject().map(Cow::from)),
+            ("time", time.map(Cow::from)),
+            ("datacontenttype", event.datacontenttype().map(Cow::from)),
+            ("dataschema", event.dataschema().map(Cow::from)),
         ];
-        for (name, value) in attributes {
-            if let Some(value) = value {
-                members.insert(name.to_owned(), Value::from(value));
-            }
-        }
+        let present = |(name, value): (&'static str, Option<_>)| Some((name.into(), Json::Text(value?)));
+        members.extend(attributes.into_iter().filter_map(present));
         if let Data::Json(raw) = &event.data
-            && let Ok(data) = serde_json::from_str(raw.get())
+            && let Some(data) = Json::read(raw)
         {
-            members.insert("data".to_owned(), data);
+            members.push(("data".into(), data));
         }
-        Value::Object(members)
+        Json::Object(members)
     }
 }
 
@@ -145,7 +142,7 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -170,8 +167,8 @@ mod tests {
             assert_eq!(event.cause(), cause, "{json}");
             assert_eq!(event.partition_key(), Some("k"), "{json}");
             assert_eq!(event.has_reliable_id(), reliable, "{json}");
-            assert_eq!(event.filterable()["type"], "t", "{json}");
-            assert_eq!(event.filterable()["data"], data, "{json}");
+            assert_eq!(event.filterable().to_value()["type"], "t", "{json}");
+            assert_eq!(event.filterable().to_value()["data"], data, "{json}");
         }
     }
 

@@ -31,6 +31,14 @@ pub(crate) fn joined(values: &GetAll<'_, HeaderValue>) -> String {
     joined
 }
 
+/// Returns the content encoding of a body, such as `gzip`. Returns `None` if the body is as it is.
+pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<String> {
+    let all = joined(&headers.get_all(header::CONTENT_ENCODING));
+    let codings = all.split(',').map(str::trim).filter(|coding| !coding.is_empty());
+    let codings: Vec<_> = codings.filter(|coding| !coding.eq_ignore_ascii_case("identity")).collect();
+    (!codings.is_empty()).then(|| codings.join(", "))
+}
+
 /// Returns the name of a header in Go's spelling: each word between dashes is capitalised.
 pub(crate) fn canonical(name: &str) -> String {
     let mut canonical = name.to_owned();
@@ -49,6 +57,23 @@ pub(crate) fn canonical(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_encodings() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[""], None),
+            (&["identity"], None),
+            (&["GZIP"], Some("GZIP")),
+            (&["identity, br", "gzip"], Some("br, gzip")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(value));
+            }
+            assert_eq!(content_encoding(&headers).as_deref(), expected, "{values:?}");
+        }
+    }
 
     #[test]
     fn names() {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use eg_sdk::config::Subscription;
 use eg_sdk::history::Mismatch;
-use serde_json::Value;
 
 use super::event::Event;
+use super::json::Json;
 use super::router::Target;
 
 /// The decision for one subscription.
@@ -54,10 +54,10 @@ pub(crate) fn intake_stored(targets: &[Arc<Target>], json: Vec<u8>, max_hops: u6
     }
 }
 
-fn fate(
+fn fate<'e>(
     target: &Target,
-    event: &Event,
-    filterable: &LazyCell<Value, impl FnOnce() -> Value>,
+    event: &'e Event,
+    filterable: &LazyCell<Json<'e>, impl FnOnce() -> Json<'e>>,
     max_hops: u64,
 ) -> Fate {
     if let Some(filter) = &target.filter

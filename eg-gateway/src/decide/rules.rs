@@ -202,7 +202,9 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
     let Draft { event_type, function_id, path, method, metadata, retry, filter, ordered, disabled, .. } =
         draft;
     if let Some(filter) = &filter {
-        Pattern::read(filter).map_err(|detail| invalid(Kind::Subscription, detail))?;
+        Pattern::check_numbers(filter)
+            .and_then(|()| Pattern::read(filter).map(drop))
+            .map_err(|detail| invalid(Kind::Subscription, detail))?;
     }
     if kind == SubscriptionType::Sync
         && (retry.is_some() || filter.is_some() || ordered || disabled.is_some())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use eg_grammar::limits::JSON_DEPTH;
-use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_too_deep};
+use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_too_deep, without_bom};
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, header};
@@ -15,8 +15,12 @@ use serde_json::value::RawValue;
 
 use super::body;
 use super::envelope::{HttpRequest, Stamp, made};
-use super::headers::{canonical, canonical_headers, joined, text};
+use super::headers::{canonical, canonical_headers, content_encoding, joined, text};
+use super::query::Query;
 use super::routes::Params;
+
+/// The media type of a body whose type is not known.
+const OCTET_STREAM: &str = "application/octet-stream";
 
 /// A request to the Events API.
 #[derive(Debug)]
@@ -34,12 +38,21 @@ pub(crate) struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    /// Returns the payload for the body with this content type.
-    fn payload(&self, content_type: Option<&str>) -> Box<RawValue> {
+    /// Returns the body with this content type as the body of an `http.request` event.
+    fn body(&self, content_type: Option<&str>) -> Box<RawValue> {
         if self.strict {
             body::strict_payload(content_type, self.body)
         } else {
             body::payload(content_type, self.body)
+        }
+    }
+
+    /// Returns the body with this content type as the payload of an event.
+    fn payload(&self, content_type: Option<&str>) -> Box<RawValue> {
+        if self.strict {
+            self.body(content_type)
+        } else {
+            body::payload(content_type, without_bom(self.body))
         }
     }
 }
@@ -70,6 +83,8 @@ pub(crate) enum BadEvent {
     MediaType(&'static str),
     #[error("CloudEvent doesn't validate: {0}")]
     Invalid(String),
+    #[error("the body has the content encoding \"{0}\": send events without one")]
+    Encoded(String),
     #[error("the JSON is nested more than {JSON_DEPTH} levels deep")]
     TooDeep,
     #[error("event type \"{0}\" is reserved for events of the gateway itself: emit another type")]
@@ -119,11 +134,15 @@ pub(crate) fn classify(
     stamp: impl FnOnce() -> Stamp,
 ) -> Result<Classified, BadEvent> {
     let media_type = media_type(request.headers)?;
-    if body::is_json(&media_type) && is_too_deep(request.body) {
+    // The SDK takes more types for JSON than the original did.
+    if (body::is_json(&media_type) || media_type.ends_with("/json")) && is_too_deep(request.body) {
         return Err(BadEvent::TooDeep);
     }
     let mode = Mode::of(request.headers);
+    let not_encoded =
+        || content_encoding(request.headers).map_or(Ok(()), |coding| Err(BadEvent::Encoded(coding)));
     if mode == Some(Mode::Batch) {
+        not_encoded()?;
         let events = eg_sdk::http::events_from_http(request.headers, request.body.clone())?;
         let events: Vec<Draft> = events.into_iter().map(Draft::Complete).collect();
         events.iter().try_for_each(Draft::check_type)?;
@@ -131,10 +150,13 @@ pub(crate) fn classify(
     }
     let binary_1_0 = mode == Some(Mode::Binary) && request.headers.contains_key("ce-specversion");
     let event = if mode == Some(Mode::Structured) || binary_1_0 {
+        not_encoded()?;
         Draft::Complete(CloudEvent::from_http(request.headers, request.body.clone())?)
     } else if let Some(event) = binary(request)? {
+        not_encoded()?;
         Draft::Complete(event)
     } else if let Some(ty) = text(request.headers, "event") {
+        not_encoded()?;
         Draft::Complete(legacy(request, &media_type, &ty, stamp))
     } else {
         http_request(request, stamp())
@@ -146,15 +168,16 @@ pub(crate) fn classify(
 /// Returns the media type without parameters, in lower case. The rules and texts are those of Go's parser.
 fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return Ok("application/octet-stream".to_owned());
+        return Ok(OCTET_STREAM.to_owned());
     };
     let value = String::from_utf8_lossy(value.as_bytes());
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let token =
         |s: &str| s.bytes().take_while(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(b)).count();
     let (ty, rest) = essence.split_at(token(&essence));
+    // The original took a value without a type for an absent one.
     if ty.is_empty() {
-        return Err(BadEvent::MediaType("mime: no media type"));
+        return Ok(OCTET_STREAM.to_owned());
     }
     if rest.is_empty() {
         return Ok(essence);
@@ -234,9 +257,11 @@ fn legacy(request: &Incoming<'_>, media_type: &str, ty: &str, stamp: impl FnOnce
 
 fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Draft {
     let content_type = text(request.headers, header::CONTENT_TYPE);
+    let body = request.body(content_type.as_deref());
     let data = HttpRequest {
-        body: request.payload(content_type.as_deref()),
         opaque_form: body::is_opaque_form(content_type.as_deref(), request.body),
+        white_space: if request.strict { None } else { body::white_space(request.body, &body) },
+        body,
         ..without_body(request)
     };
     Draft::Request(Box::new(data), stamp)
@@ -244,15 +269,15 @@ fn http_request(request: &Incoming<'_>, stamp: Stamp) -> Draft {
 
 /// Returns a request in the form of its event, with `null` for the body.
 pub(crate) fn without_body(request: &Incoming<'_>) -> HttpRequest {
-    let mut query = BTreeMap::<String, Vec<String>>::new();
-    for (name, value) in form_urlencoded::parse(request.query.unwrap_or_default().as_bytes()) {
-        query.entry(name.into_owned()).or_default().push(value.into_owned());
-    }
+    let sent = request.query.unwrap_or_default();
+    let query = Query::read(sent, request.strict);
     HttpRequest {
         headers: canonical_headers(request.headers),
+        raw_query: (!request.strict && query.written() != sent).then(|| sent.to_owned()),
         query,
         body: RawValue::NULL.to_owned(),
         opaque_form: false,
+        white_space: None,
         host: request.host.to_owned(),
         path: percent_decode_str(request.path).decode_utf8_lossy().into_owned(),
         method: request.method.to_owned(),

@@ -61,6 +61,14 @@ fn kinds() {
         (&[("event", "c.d"), ("content-type", "application/json")], "{}", "c.d"),
         (&[("event", "")], "x", "http.request"),
         (&[("content-type", "text")], "x", "http.request"),
+        (&[("content-type", "")], "x", "http.request"),
+        (&[("content-type", " ")], "x", "http.request"),
+        (&[("content-type", ";")], "x", "http.request"),
+        (&[("content-type", "; a=b")], "x", "http.request"),
+        (&[("content-type", "/json")], "{}", "http.request"),
+        (&[("event", "c.d"), ("content-type", "/json")], "{}", "c.d"),
+        (&[("content-encoding", "gzip")], "x", "http.request"),
+        (&[("event", "c.d"), ("content-encoding", "identity")], "x", "c.d"),
         (&[], "", "http.request"),
     ] {
         assert_eq!(event("/", pairs, body).unwrap().ty(), expected, "{pairs:?} {body}");
@@ -74,9 +82,42 @@ fn refusals() {
         (&[("content-type", "text plain")][..], "", mime("mime: expected slash after first token")),
         (&[("content-type", "text/")], "", mime("mime: expected token after slash")),
         (&[("content-type", "text/a b")], "", mime("mime: unexpected content after media subtype")),
-        (&[("content-type", "; a=b")], "", mime("mime: no media type")),
         (&[("content-type", "application/json")], &"[".repeat(200), BadEvent::TooDeep),
         (&[("content-type", CE)], &"[".repeat(200), BadEvent::TooDeep),
+        (&[("content-type", "text/json")], &"[".repeat(200), BadEvent::TooDeep),
+        (&[("event", "a"), ("content-encoding", "gzip")], "", BadEvent::Encoded("gzip".to_owned())),
+        (
+            &[("content-type", CE), ("content-encoding", "identity, BR")],
+            "",
+            BadEvent::Encoded("BR".to_owned()),
+        ),
+        (
+            &[
+                ("ce-specversion", "1.0"),
+                ("ce-type", "a"),
+                ("ce-source", "/s"),
+                ("ce-id", "1"),
+                ("content-encoding", "zstd"),
+            ],
+            "",
+            BadEvent::Encoded("zstd".to_owned()),
+        ),
+        (
+            &[
+                ("CE-EventType", "b.c"),
+                ("CE-CloudEventsVersion", "0.1"),
+                ("CE-Source", "/s"),
+                ("CE-EventID", "2"),
+                ("content-encoding", "gzip"),
+            ],
+            "",
+            BadEvent::Encoded("gzip".to_owned()),
+        ),
+        (
+            &[("content-type", "application/cloudevents-batch+json"), ("content-encoding", "gzip")],
+            "[]",
+            BadEvent::Encoded("gzip".to_owned()),
+        ),
         (&[("event", "eventgateway.x")], "", BadEvent::Reserved("eventgateway.x".to_owned())),
     ] {
         assert_eq!(event("/", pairs, body).unwrap_err(), expected, "{pairs:?}");
@@ -232,6 +273,45 @@ fn batches() {
     );
 }
 
+/// Signatures of webhooks cover the bytes of the body, and some cover the query.
+#[test]
+fn bytes_of_requests_are_kept() {
+    let json = [("content-type", "application/json")];
+    let data = |path: &str, strict: bool, body: &str| {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let (headers, body) = (headers(&json), Bytes::copy_from_slice(body.as_bytes()));
+        let request =
+            Incoming { method: "POST", path, query, host: "h", headers: &headers, body: &body, strict };
+        let Draft::Request(request, _) =
+            http_request(&request, Stamp { id: "1".to_owned(), time: datetime!(2026-01-02 03:04:05 UTC) })
+        else {
+            panic!("a request")
+        };
+        request.to_data(None).get().replace(r#""headers":{"Content-Type":"application/json"},"#, "")
+    };
+    let end = r#""host":"h","path":"/","method":"POST","params":null}"#;
+    for (path, body, expected) in [
+        ("/", "[1]", r#"{"query":{},"body":[1],"#),
+        ("/", "[1]\n", r#"{"query":{},"body":[1],"bodyWhitespace":["","\n"],"#),
+        ("/", "\n[1] \r\n", r#"{"query":{},"body":[1],"bodyWhitespace":["\n"," \r\n"],"#),
+        ("/", "{\"b\": 1,\n\"a\":2.50}", "{\"query\":{},\"body\":{\"b\": 1,\n\"a\":2.50},"),
+        ("/", "null", r#"{"query":{},"body":null,"#),
+        ("/", "\u{feff}{}", r#"{"query":{},"body":"77u/e30=","#),
+        ("/", " \"text\"\n", r#"{"query":{},"body":"ICJ0ZXh0Igo=","#),
+        ("/?b=1&a=2", "", r#"{"query":{"b":["1"],"a":["2"]},"body":"","#),
+        ("/?b=1&a=2&b=3", "", r#"{"rawQuery":"b=1&a=2&b=3","query":{"b":["1","3"],"a":["2"]},"body":"","#),
+        ("/?b=%20&a", "", r#"{"rawQuery":"b=%20&a","query":{"b":[" "],"a":[""]},"body":"","#),
+    ] {
+        assert_eq!(data(path, false, body), format!("{expected}{end}"), "{path} {body:?}");
+    }
+    for (path, body, expected) in [
+        ("/?b=%20&a", "", r#"{"query":{"a":[""],"b":[" "]},"body":"","#),
+        ("/", " {}\n", r#"{"query":{},"body":{},"#),
+    ] {
+        assert_eq!(data(path, true, body), format!("{expected}{end}"), "{path} {body:?}");
+    }
+}
+
 #[test]
 fn legacy_events() {
     assert_eq!(
@@ -246,7 +326,7 @@ fn http_requests() {
     let event = event("/u/a%2Fb%20c?x=1&x=2&y=%20z&empty", &pairs, "").unwrap();
     let params = Params::from([("id".to_owned(), "a%2Fb%20c".to_owned())]);
     let json = written(event, Some(&params));
-    let data = r#""contentType":"application/json","data":{"headers":{"X-Foo":"1, 2","X-Lower-Case":"a","X_under":"b"},"query":{"empty":[""],"x":["1","2"],"y":[" z"]},"body":"","host":"127.0.0.1:4100","path":"/u/a/b c","method":"POST","params":{"id":"a%2Fb%20c"}}}"#;
+    let data = r#""contentType":"application/json","data":{"headers":{"X-Foo":"1, 2","X-Lower-Case":"a","X_under":"b"},"rawQuery":"x=1&x=2&y=%20z&empty","query":{"x":["1","2"],"y":[" z"],"empty":[""]},"body":"","host":"127.0.0.1:4100","path":"/u/a/b c","method":"POST","params":{"id":"a%2Fb%20c"}}}"#;
     assert!(json.ends_with(data), "{json}");
 
     let value: Value = serde_json::from_str(&delivered("/", &[], "")).unwrap();

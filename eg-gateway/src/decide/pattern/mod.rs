@@ -5,9 +5,13 @@ use eg_sdk::history::Mismatch;
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
+use super::json::Json;
 
 /// The deepest nesting of `$or`, because each level multiplies the work.
 const MAX_OR_DEPTH: usize = 8;
+
+/// The greatest double up to which whole numbers are exact: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A valid pattern. An event matches if it meets all clauses.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +40,28 @@ impl Pattern {
         Ok(Self(clauses))
     }
 
+    /// Checks that no number in a filter has lost digits when it was read.
+    ///
+    /// # Errors
+    /// Names the first number that is too large.
+    pub(crate) fn check_numbers(filter: &Value) -> Result<(), String> {
+        match filter {
+            Value::Number(number) if number.is_f64() && number.as_f64().is_some_and(|n| n.abs() > EXACT) => {
+                Err(format!(
+                    "filter compares with {number}: write numbers beyond 2^53 as whole numbers from {} to {}, without \
+                     fraction and exponent",
+                    i64::MIN,
+                    u64::MAX
+                ))
+            }
+            Value::Array(elements) => elements.iter().try_for_each(Self::check_numbers),
+            Value::Object(members) => members.values().try_for_each(Self::check_numbers),
+            _ => Ok(()),
+        }
+    }
+
     /// Matches an event, which is one object of its attributes and `data`.
-    pub(crate) fn check(&self, event: &Value) -> Result<(), Box<Mismatch>> {
+    pub(crate) fn check(&self, event: &Json<'_>) -> Result<(), Box<Mismatch>> {
         self.0.iter().try_for_each(|clause| clause.check(event))
     }
 }
@@ -102,7 +126,7 @@ fn read_or(value: &Value, path: &mut Vec<String>, depth: usize) -> Result<Clause
 }
 
 impl Clause {
-    fn check(&self, event: &Value) -> Result<(), Box<Mismatch>> {
+    fn check(&self, event: &Json<'_>) -> Result<(), Box<Mismatch>> {
         match self {
             Self::Field { path, conditions, rule } => {
                 let found = values(event, path);
@@ -111,8 +135,8 @@ impl Clause {
                     clause: path.join("."),
                     value: match found.as_slice() {
                         [] => None,
-                        [one] => Some(excerpt((*one).clone())),
-                        several => Some(excerpt(several.iter().map(|value| (*value).clone()).collect())),
+                        [one] => Some(excerpt(one.to_value())),
+                        several => Some(excerpt(several.iter().map(|value| value.to_value()).collect())),
                     },
                     expected: rule.clone(),
                 };
@@ -142,16 +166,15 @@ fn excerpt(value: Value) -> Value {
 }
 
 /// Returns the values at `path`. An array counts as its elements; an empty one counts as a value.
-fn values<'v>(value: &'v Value, path: &[String]) -> Vec<&'v Value> {
+fn values<'v, 'a>(value: &'v Json<'a>, path: &[String]) -> Vec<&'v Json<'a>> {
     match (value, path) {
-        (Value::Array(elements), _) if !elements.is_empty() => {
+        (Json::Array(elements), _) if !elements.is_empty() => {
             elements.iter().flat_map(|element| values(element, path)).collect()
         }
         (value, []) => vec![value],
-        (Value::Object(members), [name, rest @ ..]) => {
-            members.get(name).map(|value| values(value, rest)).unwrap_or_default()
+        (object, [name, rest @ ..]) => {
+            object.member(name).map(|value| values(value, rest)).unwrap_or_default()
         }
-        _ => Vec::new(),
     }
 }
 

@@ -49,7 +49,7 @@ fn patterns_match() {
         (json!({ "type": ["order.paid"], "$or": [{ "source": ["/x"] }, { "subject": ["y"] }] }), false),
         (json!({ "data": { "$or": [{ "count": [4] }, { "state": ["paid"] }] } }), true),
     ] {
-        let found = Pattern::read(&pattern).unwrap().check(&event());
+        let found = Pattern::read(&pattern).unwrap().check(&Json::from(&event()));
         assert_eq!(found.is_ok(), matches, "{pattern}: {found:?}");
     }
 }
@@ -62,7 +62,7 @@ fn a_mismatch_names_clause_and_value() {
         (json!({ "data": { "tags": ["x"] } }), "data.tags", Some(json!(["red", "large"]))),
         (json!({ "$or": [{ "type": ["a"] }, { "type": ["b"] }] }), "$or", None),
     ] {
-        let mismatch = Pattern::read(&pattern).unwrap().check(&event()).unwrap_err();
+        let mismatch = Pattern::read(&pattern).unwrap().check(&Json::from(&event())).unwrap_err();
         assert_eq!((mismatch.clause.as_str(), mismatch.value), (clause, value), "{pattern}");
     }
 }
@@ -70,7 +70,8 @@ fn a_mismatch_names_clause_and_value() {
 #[test]
 fn a_mismatch_stays_small() {
     let event = json!({ "data": { "text": "x".repeat(100_000) } });
-    let mismatch = Pattern::read(&json!({ "data": { "text": ["y"] } })).unwrap().check(&event).unwrap_err();
+    let pattern = Pattern::read(&json!({ "data": { "text": ["y"] } })).unwrap();
+    let mismatch = pattern.check(&Json::from(&event)).unwrap_err();
     assert_eq!(mismatch.value.unwrap().as_str().unwrap().chars().count(), 501);
 }
 
@@ -119,4 +120,43 @@ fn alternatives_are_bounded() {
         pattern = json!({ "$or": [pattern, { "source": ["b"] }] });
     }
     assert!(Pattern::read(&pattern).unwrap_err().ends_with("is nested more than 8 levels deep"));
+}
+
+#[test]
+fn numbers_that_have_lost_digits_are_refused() {
+    let large = "write numbers beyond 2^53 as whole numbers from -9223372036854775808 to 18446744073709551615, without \
+                 fraction and exponent";
+    for (filter, problem) in [
+        ("[18446744073709551615, -9223372036854775808, 9007199254740992.0, 1e-9]", None),
+        (r#"{"data":{"n":[12345678901234567890123]}}"#, Some("1.2345678901234568e+22")),
+        (r#"{"data":{"n":[{"numeric":[">",-9223372036854775809]}]}}"#, Some("-9.223372036854776e+18")),
+        ("[9007199254740993.5]", Some("9007199254740994.0")),
+    ] {
+        let expected =
+            problem.map_or(Ok(()), |number| Err(format!("filter compares with {number}: {large}")));
+        assert_eq!(Pattern::check_numbers(&serde_json::from_str(filter).unwrap()), expected, "{filter}");
+    }
+}
+
+/// One odd value used to hide all of `data` from filters.
+#[test]
+fn odd_values_hide_nothing() {
+    for odd in [r#""cut \ud83d""#, "1e400", "-1e400", "12345678901234567890123"] {
+        let event = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{{"state":"ok","kind":"internal","odd":{odd}}}}}"#
+        );
+        let event = crate::decide::event::Event::read(event.into()).unwrap();
+        for (pattern, matches) in [
+            (json!({ "data": { "state": ["ok"] } }), true),
+            (json!({ "data": { "kind": [{ "exists": false }] } }), false),
+            (json!({ "data": { "state": [{ "anything-but": "closed" }] } }), true),
+            (json!({ "data": { "odd": [{ "exists": true }] } }), true),
+            (json!({ "data": { "odd": [{ "prefix": "cut " }] } }), odd.starts_with('"')),
+            (json!({ "data": { "odd": [{ "numeric": [">", u64::MAX] }] } }), odd.starts_with('1')),
+            (json!({ "data": { "odd": [{ "numeric": ["<", i64::MIN] }] } }), odd.starts_with('-')),
+        ] {
+            let found = Pattern::read(&pattern).unwrap().check(&event.filterable());
+            assert_eq!(found.is_ok(), matches, "{odd} {pattern}: {found:?}");
+        }
+    }
 }
