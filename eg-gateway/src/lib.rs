@@ -44,6 +44,18 @@
 //! the same transaction. Its data has `functionId`, `subscriptionId`, `state` (`dead` or `expired`), `attempts`, `reason`
 //! and the `event`. A function that subscribes to it handles dead letters.
 //!
+//! The `data` of an `http.request` event has three more members. Each is present only where the original's members
+//! cannot tell what the client sent. With [`Options::strict_compat`], only `isBase64Encoded` may be.
+//!
+//! | member | meaning |
+//! |---|---|
+//! | `rawQuery` | the query as it was sent, if `query` would be written differently. The names in `query` have the order of the request |
+//! | `isBase64Encoded` | `true`: `body` is base64 although the content type denotes text |
+//! | `bodyWhitespace` | the white space before and after the JSON in `body`, for signatures that cover it |
+//!
+//! A function's reply may have `multiValueHeaders` and `cookies`, as at API Gateway, and `headers` may hold arrays. A
+//! `sync` call that Lambda throttles or cannot make is repeated within the function's timeout.
+//!
 //! The Config API has these operations beyond those of the original. `GET /v1/openapi.json` describes all of them.
 //!
 //! | request | answer |

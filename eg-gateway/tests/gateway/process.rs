@@ -222,7 +222,7 @@ fn command_lines() {
         (&["-help"], 0, "3  a port is already in use", ""),
         (&["-no-such-flag"], 2, "", "--no-such-flag"),
         (&["-events-port=70000"], 2, "", "70000"),
-        (&["-events-tls-cert=a"], 2, "", "--events-tls-key <FILE>"),
+        (&["-events-tls-cert=a"], 2, "", "--events-tls-cert needs --events-tls-key"),
         (&["-plugin", "a"], 2, "", "--plugin is not supported"),
         (
             &["--allow-target", "10.0.0"],

@@ -1,6 +1,6 @@
 //! Restores the HTTP request from the event gateway's `http.request` event. Source: the original gateway's contract:
-//! `data` is `{headers, query, body, host, path, method, params}`; the gateway adds `isBase64Encoded` where the media
-//! type does not tell that `body` is base64.
+//! `data` is `{headers, query, body, host, path, method, params}`. The gateway adds `isBase64Encoded`, `bodyWhitespace`
+//! and `rawQuery` where these members cannot tell what the client sent.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +43,9 @@ struct HttpRequest {
     host: Option<String>,
     #[serde(default)]
     headers: Pairs<String>,
+    /// The query as it was sent, if `query` would be written differently.
+    #[serde(default, rename = "rawQuery")]
+    raw_query: Option<String>,
     #[serde(default)]
     query: Option<Pairs<Vec<String>>>,
     /// `null` is a body, unlike a missing member.
@@ -50,6 +53,9 @@ struct HttpRequest {
     body: Option<Box<RawValue>>,
     #[serde(default, rename = "isBase64Encoded")]
     is_base64_encoded: Option<bool>,
+    /// What was before and after the JSON in `body`.
+    #[serde(default, rename = "bodyWhitespace")]
+    white_space: Option<[String; 2]>,
     #[serde(default)]
     params: Option<BTreeMap<String, String>>,
 }
@@ -82,7 +88,10 @@ pub(crate) fn read(
     }
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let base64 = data.is_base64_encoded.unwrap_or_default();
-    let body = body(data.body.as_deref(), media_type.unwrap_or_default(), base64).map_err(invalid)?;
+    let mut body = body(data.body.as_deref(), media_type.unwrap_or_default(), base64).map_err(invalid)?;
+    if let Some([before, after]) = &data.white_space {
+        body = [before.as_bytes(), &body, after.as_bytes()].concat();
+    }
 
     let method = Method::from_bytes(data.method.as_bytes())
         .map_err(|_| invalid(format!("method `{}`", data.method)))?;
@@ -92,8 +101,10 @@ pub(crate) fn read(
         .filter_map(|route| Spelling::Code.fill(route, |name| params.get(name).map(String::as_str)))
         .find(|path| decoded(path) == data.path)
         .unwrap_or_else(|| utf8_percent_encode(&data.path, PATH).to_string());
-    let pairs = data.query.iter().flat_map(Pairs::iter);
-    let query = query(pairs.flat_map(|(name, values)| values.iter().map(move |v| (name, v.as_str()))));
+    let query = data.raw_query.unwrap_or_else(|| {
+        let pairs = data.query.iter().flat_map(Pairs::iter);
+        query(pairs.flat_map(|(name, values)| values.iter().map(move |v| (name, v.as_str()))))
+    });
     let target = if query.is_empty() { path } else { format!("{path}?{query}") };
     let mut request = build(&data.method, &target, headers, body).map_err(invalid)?;
     request.extensions_mut().insert(cause);

@@ -103,6 +103,11 @@ async fn gateway_requests_get_their_escapes_and_bodies_back() {
     let json = json!({"Content-Type": "application/problem+json; charset=utf-8"});
     check(json!({"body": null, "headers": json}), &[], "/", b"null").await;
     check(json!({"body": "WzFdCg==", "headers": json}), &[], "/", b"[1]\n").await;
+    let space = json!({"body": [1], "bodyWhitespace": ["\n", " \r\n"], "headers": json});
+    check(space, &[], "/", b"\n[1] \r\n").await;
+    check(json!({"body": null, "bodyWhitespace": ["", "\n"], "headers": json}), &[], "/", b"null\n").await;
+    let raw = json!({"rawQuery": "b=%20&a&b=1", "query": {"b": [" ", "1"], "a": [""]}});
+    check(raw, &[], "/?b=%20&a&b=1", b"").await;
     let upload = json!({"Content-Type": "multipart/form-data; boundary=x"});
     let opaque = json!({"body": "AP8=", "headers": upload, "isBase64Encoded": true});
     check(opaque, &[], "/", &[0, 255]).await;
