@@ -70,7 +70,7 @@ impl Condition {
             Self::AnythingBut(conditions) => !conditions.iter().any(|condition| condition.holds_for(value)),
             Self::Numeric(terms) => match value {
                 Json::Number(number) => {
-                    terms.iter().all(|(comparison, bound)| comparison.holds(number, &bound.to_string()))
+                    terms.iter().all(|(comparison, bound)| comparison.holds(number, bound))
                 }
                 _ => false,
             },
@@ -124,7 +124,7 @@ impl Comparison {
         })
     }
 
-    fn holds(self, number: &str, bound: &str) -> bool {
+    fn holds(self, number: &str, bound: &Number) -> bool {
         let order = compare(number, bound);
         match self {
             Self::Less => order.is_lt(),
@@ -142,7 +142,7 @@ fn equal(expected: &Value, value: &Json<'_>) -> bool {
         (Value::Bool(expected), Json::Bool(flag)) => expected == flag,
         (Value::String(expected), Json::Text(text)) => expected == text,
         // 1 and 1.0 are the same number.
-        (Value::Number(expected), Json::Number(number)) => compare(number, &expected.to_string()).is_eq(),
+        (Value::Number(expected), Json::Number(number)) => compare(number, expected).is_eq(),
         _ => false,
     }
 }

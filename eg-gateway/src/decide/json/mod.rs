@@ -53,9 +53,9 @@ impl<'a> Json<'a> {
             Self::Null => Value::Null,
             Self::Bool(flag) => Value::Bool(*flag),
             Self::Number(text) => {
-                let exact = serde_json::from_str::<Value>(text).ok();
-                let exact = exact.filter(|value| compare(&value.to_string(), text).is_eq());
-                exact.unwrap_or_else(|| Value::from(&**text))
+                let exact = |value: &Value| text.contains(['.', 'e', 'E']) || !value.is_f64();
+                let value = serde_json::from_str(text).ok().filter(exact);
+                value.unwrap_or_else(|| Value::from(&**text))
             }
             Self::Text(text) => Value::from(&**text),
             Self::Array(elements) => elements.iter().map(Self::to_value).collect(),

