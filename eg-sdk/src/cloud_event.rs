@@ -25,7 +25,7 @@ pub struct CloudEvent<T = Data> {
 pub(crate) struct Attributes {
     pub(crate) specversion: SpecVersion,
     /// `cloudEventsVersion` as it came, if it is not `0.1`: the original checked no value.
-    pub(crate) stated_version: Option<String>,
+    pub(crate) stated_version: Option<Box<str>>,
     pub(crate) id: String,
     pub(crate) source: String,
     pub(crate) ty: String,
@@ -52,7 +52,7 @@ impl Attributes {
     /// Takes over the `cloudEventsVersion` of an event in 0.1.
     pub(crate) fn state_version(&mut self, version: String) {
         self.set_version(SpecVersion::V0_1);
-        self.stated_version = Some(version).filter(|version| version != SpecVersion::V0_1.as_str());
+        self.stated_version = (version != SpecVersion::V0_1.as_str()).then(|| version.into());
     }
 }
 
