@@ -55,8 +55,9 @@ pub use duration::parse_duration;
 pub use method::Method;
 pub use mistake::Mistake;
 pub use name::{
-    HTTP_REQUEST, LEGACY_FUNCTION_ERROR, SYSTEM_PREFIX, check_event_type, check_function_name,
-    check_service_name, is_event_type, is_function_name, is_resource_name, is_system_event_type,
+    EVENT_RECEIVED, HTTP_REQUEST, LEGACY_FUNCTION_ERROR, SYSTEM_PREFIX, check_event_type,
+    check_function_name, check_service_name, is_event_type, is_function_name, is_resource_name,
+    is_system_event_type,
 };
 pub use path::{Path, Segment, Spelling};
 pub use printable::{printable, printable_lines};

@@ -8,6 +8,9 @@ pub const HTTP_REQUEST: &str = "http.request";
 /// What the types of the gateway's own events begin with; only the gateway emits such events.
 pub const SYSTEM_PREFIX: &str = "eventgateway.";
 
+/// The type of the events with which the gateway reports each event that it accepts.
+pub const EVENT_RECEIVED: &str = "eventgateway.event.received";
+
 /// The type of failed calls in the original's releases of 2017, which the gateway still emits for old subscribers.
 pub const LEGACY_FUNCTION_ERROR: &str = "gateway.info.functionError";
 

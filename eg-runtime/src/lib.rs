@@ -54,6 +54,12 @@
 //! | `websocket.message` | a message on such a connection; with `mode = "sync"` the result is the answer | the message |
 //! | `com.amazonaws.sns.Notification` | a notification of an SNS topic that is not an event itself | the message |
 //!
+//! # Every event
+//!
+//! To get every event, whatever its type, subscribe to `eventgateway.event.received`. The gateway emits it, in the same
+//! transaction, for each event and request that it accepts; its payload is `{"path", "event", "headers"}`. On an event bus,
+//! where there is no gateway to do so, the function gets each event itself.
+//!
 //! # What an event looks like
 //!
 //! The manifest in the binary contains the JSON Schema of each event in a signature (`Emit<…>` or `CloudEvent<…>`),

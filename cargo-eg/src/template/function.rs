@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::{EVENT_RECEIVED, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Trigger};
 
@@ -147,6 +148,17 @@ impl Sources {
             ));
             return;
         }
+        // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
+        let pattern = match event_type.as_str() {
+            EVENT_RECEIVED => map! { "source" => Tree::from(vec![map! { "prefix" => "" }]) },
+            ty if is_system_event_type(ty) => {
+                notes.push(format!(
+                    "{name}: {ty} comes from the event gateway, which is not part of the template"
+                ));
+                return;
+            }
+            ty => map! { "detail-type" => vec![ty] },
+        };
         if path != "/" || method != "POST" {
             notes.push(format!(
                 "{name}: an event bus has no paths, so it gets every {event_type}, not only {method} {path}"
@@ -155,7 +167,7 @@ impl Sources {
         self.tries.add(name, event.retry.as_ref(), notes);
         let properties = map! {
             "EventBusName" => reference(BUS),
-            "Pattern" => map! { "detail-type" => vec![event_type.as_str()] },
+            "Pattern" => pattern,
             "DeadLetterConfig" => map! { "Arn" => arn(failures) },
             "RetryPolicy" => rule_policy(event.retry.as_ref()),
         };

@@ -68,9 +68,24 @@ fn what_has_no_place_on_aws_is_said() {
         "shop-ship_it: websocket.connect comes from a service of AWS, which the template does not set up",
     );
     check(
+        r#"{"eventType":"eventgateway.delivery.deadLettered","mode":"async","method":"POST","path":"/"}"#,
+        "shop-ship_it: eventgateway.delivery.deadLettered comes from the event gateway, which is not part of the template",
+    );
+    check(
         r#"{"eventType":"http.request","mode":"async","method":"POST","path":"/bulk"}"#,
         "shop-ship_it: an HTTP API waits for the answer, also of POST /bulk",
     );
+}
+
+/// Without a gateway that reports each event, the function gets each event itself.
+#[test]
+fn a_function_that_hears_of_every_event_gets_every_event() {
+    let trigger =
+        r#"[{"eventType":"eventgateway.event.received","mode":"async","method":"POST","path":"/"}]"#;
+    let (made, notes) = made(trigger, &json!({}));
+    let rule = &made["Resources"]["ShopShipIt"]["Properties"]["Events"]["OnEventgatewayEventReceived"];
+    assert_eq!(rule["Properties"]["Pattern"], json!({"source": [{"prefix": ""}]}));
+    assert_eq!(notes, [""; 0]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eg_grammar::LEGACY_FUNCTION_ERROR;
+use eg_grammar::{EVENT_RECEIVED, LEGACY_FUNCTION_ERROR};
 use eg_sdk::TraceContext;
 use eg_sdk::history::Loss;
 use http::HeaderMap;
@@ -42,7 +42,7 @@ impl SystemEvent<'_> {
     /// Returns the types of the events that report it.
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {
-            Self::Received { .. } => &["eventgateway.event.received"],
+            Self::Received { .. } => &[EVENT_RECEIVED],
             Self::Invoking(_) => &["eventgateway.function.invoking"],
             Self::Invoked { .. } => &["eventgateway.function.invoked"],
             Self::Failed { .. } => &["eventgateway.function.invocationFailed", LEGACY_FUNCTION_ERROR],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use eg_grammar::HTTP_REQUEST;
+use eg_grammar::{EVENT_RECEIVED, HTTP_REQUEST};
 use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
@@ -103,9 +103,14 @@ impl Service {
         if !subscribed.is_empty() {
             return subscribed;
         }
-        // A caller that names a function without this subscription means the function, whatever the event type.
+        // A caller that names a function without this subscription means the function, whatever the event type. So does
+        // an event bus: without a gateway that reports events, a function that hears of all of them gets the events.
+        let any = |trigger: &Trigger| match trigger {
+            Trigger::Subscription(subscription) => subscription.event_type == EVENT_RECEIVED,
+            _ => true,
+        };
         match self.functions.as_slice() {
-            [only] if only.def.triggers.iter().any(|t| !matches!(t, Trigger::Subscription(_))) => vec![only],
+            [only] if only.def.triggers.iter().any(any) => vec![only],
             _ => Vec::new(),
         }
     }

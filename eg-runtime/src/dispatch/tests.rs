@@ -1,5 +1,7 @@
 //! Tables of functions with and without conflicts.
 
+use eg_sdk::CloudEvent;
+
 use super::Service;
 use crate::layer::Layers;
 use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
@@ -21,20 +23,25 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
             })
         })
         .collect();
-    Box::leak(Box::new(FunctionDef {
+    Box::leak(Box::new(FunctionDef { triggers: Vec::leak(triggers), ..definition(name) }))
+}
+
+/// A function without triggers.
+fn definition(name: &'static str) -> FunctionDef {
+    FunctionDef {
         package: "p",
         version: "0.1.0",
         name,
         doc: "",
         file: "main.rs",
         line: 1,
-        triggers: Vec::leak(triggers),
+        triggers: &[],
         timeout: None,
         memory: None,
         emits: &[],
         needs: &[],
         call: |_| Box::pin(async { crate::extract::into_response(()) }),
-    }))
+    }
 }
 
 /// Returns the error, or an empty string.
@@ -65,4 +72,30 @@ fn two_functions_of_one_name_are_named_with_their_places() {
     let functions = [function("a", &[]), function("b", &[]), function("b", &[])];
     let message = check_names(&functions).unwrap_err().to_string();
     assert!(message.contains("two functions are called `b`, at main.rs:1 and main.rs:1"), "{message}");
+}
+
+/// On an event bus, no gateway reports the events that it accepts, so the bus calls the function with the events.
+#[test]
+fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
+    let check = |event_type: &'static str, expected: usize| {
+        let subscription = Subscription {
+            event_type,
+            mode: Mode::Async,
+            method: "POST",
+            path: "/",
+            route: None,
+            cors: None,
+            retry: None,
+        };
+        let triggers = Vec::leak(vec![Trigger::Subscription(subscription)]);
+        let mut definition = definition("store_event");
+        definition.triggers = triggers;
+        let shared = Shared { states: States::default(), source: "/tests".to_owned() };
+        let service = Service::new(&[Box::leak(Box::new(definition))], shared, &Layers::default()).unwrap();
+        let event = CloudEvent::of_type("order.created", "/shop", ()).encode().unwrap();
+        assert_eq!(service.functions_for(&event).len(), expected, "{event_type}");
+    };
+    check("eventgateway.event.received", 1);
+    check("order.created", 1);
+    check("eventgateway.delivery.deadLettered", 0);
 }

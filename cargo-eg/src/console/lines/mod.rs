@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use eg_gateway::{Activity, DeliveryOutcome};
+use eg_grammar::EVENT_RECEIVED;
 use eg_local::TriggerActivity;
 use eg_sdk::manifest::HTTP_REQUEST;
 
@@ -18,6 +19,9 @@ pub(crate) struct Live {
 impl Live {
     /// Returns the line for an activity of the gateway; none for the start of a call.
     pub(crate) fn activity(&mut self, activity: &Activity) -> Option<String> {
+        if repeats_a_line(activity) {
+            return None;
+        }
         self.causes.learn(activity);
         let cause = self.causes.of(activity).map(|cause| format!(" {DIM}← {cause}{DIM:#}"));
         line(activity, &cause.unwrap_or_default())
@@ -28,6 +32,17 @@ impl Live {
         self.causes.learn_call(activity);
         trigger_line(activity)
     }
+}
+
+/// Whether an activity is about the gateway's report of an accepted event. That event has a line of its own, so the
+/// report has none, and neither have its deliveries unless they fail.
+fn repeats_a_line(activity: &Activity) -> bool {
+    let (Activity::Received { event_type, .. }
+    | Activity::Delivery { event_type, outcome: DeliveryOutcome::Delivered, .. }) = activity
+    else {
+        return false;
+    };
+    event_type == EVENT_RECEIVED
 }
 
 /// Formats an activity as one line that names its `cause`.
@@ -181,6 +196,30 @@ mod tests {
             duration: Duration::from_micros(4_230),
             outcome,
         }
+    }
+
+    #[test]
+    fn the_report_of_an_accepted_event_repeats_no_line() {
+        let received = Activity::Received {
+            id: "1".to_owned(),
+            event_type: EVENT_RECEIVED.to_owned(),
+            source: "/gateway".to_owned(),
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            subscribers: 1,
+            cause: None,
+        };
+        assert_eq!(Live::default().activity(&received), None);
+        let report = |outcome| match delivery(1, outcome) {
+            Activity::Delivery { event_id, function, attempt, duration, outcome, .. } => {
+                let event_type = EVENT_RECEIVED.to_owned();
+                Activity::Delivery { event_id, event_type, function, attempt, duration, outcome }
+            }
+            other => other,
+        };
+        assert_eq!(Live::default().activity(&report(DeliveryOutcome::Delivered)), None);
+        let failed = report(DeliveryOutcome::Dead { reason: "no luck".to_owned() });
+        assert!(Live::default().activity(&failed).unwrap().contains("no luck"));
     }
 
     #[test]
