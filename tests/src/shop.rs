@@ -37,6 +37,8 @@ pub struct Record {
     pub ty: String,
     /// The event's payload.
     pub detail: Value,
+    /// The whole event.
+    pub event: Value,
 }
 
 impl Shop {
@@ -55,6 +57,12 @@ impl Shop {
             functions.entry(of("eventType")).or_default().push(of("functionId"));
         }
         Self { app, functions, client }
+    }
+
+    /// Returns the functions that subscribe to an event type.
+    #[must_use]
+    pub fn functions_on(&self, ty: &str) -> Vec<&str> {
+        self.functions.get(ty).into_iter().flatten().map(String::as_str).collect()
     }
 
     /// Sends a GET request to the shop. Returns the status and the JSON of the answer.
@@ -95,7 +103,8 @@ impl Shop {
     pub async fn history_of(&self, customer: &str) -> Vec<Record> {
         let mut records: Vec<Record> = Vec::new();
         loop {
-            let url = format!("{}/event-store/{customer}", self.app.events);
+            let mut url = reqwest::Url::parse(&self.app.events).expect("an address");
+            url.path_segments_mut().expect("a path").pop_if_empty().extend(["event-store", customer]);
             let after = records.last().map(|record| ("after", record.time_what.clone()));
             let (status, page) = answer(self.client.get(url).query(&Vec::from_iter(after))).await;
             assert_eq!(status, 200, "{page}");
@@ -106,7 +115,8 @@ impl Shop {
             records.extend(page.iter().map(|record| {
                 let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
                 let (time_what, id, ty) = (text("timeWhat"), text("eventId"), text("eventType"));
-                Record { time_what, id, ty, detail: record["eventDetail"].clone() }
+                let event: Value = serde_json::from_str(&text("eventDetail")).expect("an event");
+                Record { time_what, id, ty, detail: event["data"].clone(), event }
             }));
         }
     }
@@ -136,7 +146,7 @@ impl Shop {
     /// # Panics
     /// If the gateway does not answer.
     pub async fn accepted(&self, customer: &str, order: &str) -> Vec<Value> {
-        let subject = format!("{customer}/{order}");
+        let subject = format!("{}/{order}", customer.replace('/', "%2F"));
         let url = format!("{}/v1/spaces/default/events", self.app.config);
         let (status, list) =
             answer(self.client.get(url).query(&[("subject", &*subject), ("limit", "100")])).await;
@@ -183,16 +193,14 @@ impl Shop {
     /// # Panics
     /// If a function fails.
     pub async fn deliver_again(&self, event: &Value) -> usize {
-        let functions = self.functions.get(type_of(event));
-        let functions = functions.map_or(&[][..], Vec::as_slice);
-        for function in functions {
-            let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
-            let answer = self.client.post(url).json(event).send().await.expect("the local Lambda answers");
+        let subscribers = self.subscribers(event);
+        for (function, payload) in &subscribers {
+            let answer = self.invoke(function, payload).await;
             let failed = answer.headers().get("x-amz-function-error").cloned();
             let body = answer.text().await.unwrap_or_default();
             assert!(failed.is_none(), "{function} failed with {event}: {body}");
         }
-        functions.len()
+        subscribers.len()
     }
 
     /// Like [`deliver_again`](Self::deliver_again), but functions may fail, because their processes may be killed
@@ -201,11 +209,30 @@ impl Shop {
     /// # Panics
     /// If the local Lambda does not answer.
     pub async fn deliver_again_whatever_comes(&self, event: &Value) {
-        let functions = self.functions.get(type_of(event));
-        for function in functions.into_iter().flatten() {
-            let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
-            self.client.post(url).json(event).send().await.expect("the local Lambda answers");
+        for (function, payload) in self.subscribers(event) {
+            self.invoke(function, &payload).await;
         }
+    }
+
+    /// Returns the functions that get an event when the gateway accepts it, each with its payload: the event, or the
+    /// gateway's event about it.
+    fn subscribers(&self, event: &Value) -> Vec<(&str, Value)> {
+        const RECEIVED: &str = "eventgateway.event.received";
+        let of = |ty: &str| self.functions_on(ty).into_iter();
+        let direct = of(type_of(event)).map(|function| (function, event.clone()));
+        if type_of(event).starts_with("eventgateway.") {
+            return direct.collect();
+        }
+        let about = serde_json::json!({
+            "specversion": "1.0", "id": format!("about {}", event["id"]), "type": RECEIVED, "source": "/tests",
+            "data": {"path": "/", "event": event, "headers": {}},
+        });
+        direct.chain(of(RECEIVED).map(|function| (function, about.clone()))).collect()
+    }
+
+    async fn invoke(&self, function: &str, payload: &Value) -> reqwest::Response {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
+        self.client.post(url).json(payload).send().await.expect("the local Lambda answers")
     }
 
     /// Runs the scheduled functions that emit the events that a crash has left in the outboxes.
@@ -227,9 +254,7 @@ impl Shop {
             "region": "local", "resources": [], "detail": {},
         });
         for function in sweeps {
-            let url = format!("{}/2015-03-31/functions/{function}/invocations", self.app.lambda);
-            let answer =
-                self.client.post(url).json(&schedule).send().await.expect("the local Lambda answers");
+            let answer = self.invoke(function, &schedule).await;
             let failed = answer.headers().contains_key("x-amz-function-error");
             assert!(!failed, "{function}: {:?}", answer.text().await);
         }
@@ -242,6 +267,17 @@ impl Shop {
     pub async fn behave(&self, behaviour: &Value) {
         let (status, answer) = self.put("/logistics", behaviour).await;
         assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Delivers every dead letter again, as `cargo eg dead-letters retry --all` does, and returns their number.
+    ///
+    /// # Panics
+    /// If the gateway refuses.
+    pub async fn retry_dead_letters(&self) -> u64 {
+        let url = format!("{}/v1/spaces/default/dead-letters/redrive", self.app.config);
+        let (status, redriven) = answer(self.client.post(url)).await;
+        assert_eq!(status, 202, "{redriven}");
+        redriven["redriven"].as_u64().expect("a number")
     }
 
     /// Makes the partner report the outcome of a delivery: `delivered` or `canceled`.

@@ -8,6 +8,8 @@ mod fuzz;
 mod http;
 mod lambda;
 mod loops;
+mod promises;
+mod readmes;
 mod registration;
 mod runtime_api;
 mod shop;

@@ -102,15 +102,20 @@ async fn every_scenario(shop: &Shop) {
         (&sample["description"], &sample["price"], &sample["available"]),
         (&json!("Big Smartphone"), &json!(39_999), &json!(10))
     );
+    the_event_table_is_true(shop);
     happy_and_delivered(shop).await;
     payment_failed(shop).await;
     canceled_by_the_partner(shop).await;
     dead_partner(shop).await;
+    partner_that_returns_after_the_refund(shop).await;
     partner_that_dies_in_the_middle(shop).await;
     nothing_left(shop).await;
     unknown_customer_and_address(shop).await;
     two_orders_in_one_second(shop).await;
     apostrophes_and_statements_in_names(shop).await;
+    slashes_in_names(shop).await;
+    a_request_that_is_repeated(shop).await;
+    events_that_no_service_knows(shop).await;
     requests_that_are_refused(shop).await;
     events_that_come_twice(shop).await;
     shop.settle().await;
@@ -140,7 +145,7 @@ async fn happy_and_delivered(shop: &Shop) {
 
     shop.outcome("delivered", "customer-1", &order).await;
     let history = shop.history_until("customer-1", &order, "order.delivered").await;
-    let end = ["logistics.delivered", "delivery.was-delivered", "order.delivered"];
+    let end = ["Delivered", "delivery.was-delivered", "order.delivered"];
     assert_eq!(types(&history), sequence(&[&started, &end]));
     assert_eq!(history[10].detail["delivery"], json!({"deliveryStatus": "DELIVERED"}));
     let (_, row) = shop.get(&format!("/order/get/customer-1/{order}")).await;
@@ -176,10 +181,7 @@ async fn canceled_by_the_partner(shop: &Shop) {
     let before = pieces(shop, "item-3").await;
     shop.outcome("canceled", "customer-3", &order).await;
     let history = shop.history_until("customer-3", &order, "payment.canceled").await;
-    assert_eq!(
-        types(&history),
-        sequence(&[&UNTIL_ESTIMATED, &PAID, &["logistics.delivery-canceled"], &CANCELED])
-    );
+    assert_eq!(types(&history), sequence(&[&UNTIL_ESTIMATED, &PAID, &["DeliveryCanceled"], &CANCELED]));
     assert_eq!(history[12].detail["order"]["orderStatus"], "DELIVERY_CANCELED");
     assert_eq!(history[12].detail["payment"]["status"], "CANCELED");
     shop.settle().await;
@@ -216,6 +218,31 @@ async fn dead_partner(shop: &Shop) {
             assert!(attempt["error"].as_str().unwrap().contains(error), "{attempt}");
         }
     }
+    shop.behave(&json!({})).await;
+}
+
+/// The dead letters are still there when the partner works again. Their orders are refunded: nothing is shipped.
+async fn partner_that_returns_after_the_refund(shop: &Shop) {
+    shop.behave(&json!({"answer": "reject"})).await;
+    let order = order_whose_payment(shop, "payment.made", "customer-3", "item-3").await;
+    let refunded = shop.history_until("customer-3", &order, "payment.canceled").await;
+    shop.behave(&json!({"outcome": "delivered"})).await;
+    shop.settle().await;
+    let before = pieces(shop, "item-3").await;
+    assert!(shop.retry_dead_letters().await > 0);
+    shop.settle().await;
+    let (status, answer) = shop.get(&format!("/logistics/{order}")).await;
+    assert_eq!(status, 404, "the partner has the goods of a refunded order: {answer}");
+    assert_eq!(shop.history("customer-3", &order).await, refunded, "nothing happened");
+    assert_eq!(pieces(shop, "item-3").await, before);
+    let (_, delivery) = shop.get(&format!("/delivery/customer-3/{order}")).await;
+    assert_eq!(delivery["deliveryStatus"], "CANCELED");
+    // The dead letter stays one, with the reason.
+    let of_order = |letter: &&Value| letter["event"]["data"]["orderId"] == order.as_str();
+    let letters = shop.dead_letters().await;
+    let letter = letters.iter().find(of_order).unwrap();
+    let last = letter["attempts"].as_array().unwrap().last().unwrap();
+    assert!(last["error"].as_str().unwrap().contains("is CANCELED: the partner is not called"), "{letter}");
     shop.behave(&json!({})).await;
 }
 
@@ -307,6 +334,53 @@ async fn apostrophes_and_statements_in_names(shop: &Shop) {
     assert_eq!(history[0].detail["itemId"], item);
 }
 
+async fn slashes_in_names(shop: &Shop) {
+    let customer =
+        json!({"name": "A", "email": "a@example.net", "address": "221B Baker Street, London NW1 6XE"});
+    assert_eq!(shop.put("/customer/a%2Fb", &customer).await.0, 200);
+    let (_, stored) = shop.get("/customer/a%2Fb").await;
+    assert_eq!(stored["customerId"], "a/b");
+    let (status, order) = shop.get("/order/create/a%2Fb/item-3").await;
+    assert_eq!((status, &order["customerId"]), (200, &json!("a/b")));
+    let order = order["orderId"].as_str().unwrap();
+    // The postcode tells where it is.
+    let history = shop.history_until("a/b", order, "delivery.estimated").await;
+    assert_eq!(history[4].detail["delivery"]["price"], 591);
+    assert_eq!(history[4].event["subject"], format!("a%2Fb/{order}"));
+    shop.settle().await;
+}
+
+/// A customer who gets no answer asks again, and has ordered once.
+async fn a_request_that_is_repeated(shop: &Shop) {
+    let create = async || {
+        let url = format!("{}/order/create/customer-1/item-3", shop.app.events);
+        let answer = eg_tests::http().get(url).header("idempotency-key", "5f0c").send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let first = create().await;
+    assert_eq!((first.0, create().await), (200, first.clone()));
+    let order = first.1["orderId"].as_str().unwrap();
+    let history = shop.history_until("customer-1", order, "delivery.estimated").await;
+    let created = history.iter().filter(|record| record.ty == "order.created");
+    assert_eq!(created.count(), 1);
+    shop.settle().await;
+}
+
+/// The event store hears every event, whoever emits it, and keeps all of it.
+async fn events_that_no_service_knows(shop: &Shop) {
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/prices", "type": "price.changed",
+                       "time": "2026-01-31T12:00:00Z", "data": {"itemId": "item-1", "price": 1}});
+    let request =
+        eg_tests::http().post(&shop.app.events).header("content-type", "application/cloudevents+json");
+    assert_eq!(request.body(event.to_string()).send().await.unwrap().status(), 202);
+    let stored = eventually("the event to be stored", async || {
+        shop.history_of("P#item-1").await.into_iter().find(|record| record.ty == "price.changed")
+    })
+    .await;
+    assert_eq!(stored.event, event);
+    shop.settle().await;
+}
+
 async fn requests_that_are_refused(shop: &Shop) {
     let (status, answer) = shop.get("/order/dance/customer-1/item-1").await;
     assert_eq!((status, &answer["errors"][0]), (501, &json!("Action 'dance' not implemented.")));
@@ -321,7 +395,10 @@ async fn requests_that_are_refused(shop: &Shop) {
     let (status, answer) = shop.post("/order/create", &json!({"customerId": "customer-1"})).await;
     assert_eq!((status, &answer["errors"][0]), (400, &json!("itemId is missing")));
     let (status, answer) = shop.get("/event-store/customer-1?limit=0").await;
-    assert_eq!((status, &answer["errors"][0]), (400, &json!("limit is 0; it is a number from 1 to 1000")));
+    assert_eq!(
+        (status, &answer["errors"][0]),
+        (400, &json!("`limit` is 0: set it to a number from 1 to 1000"))
+    );
 }
 
 /// Delivers each event of an order again to each subscribed function: nothing changes.
@@ -350,10 +427,24 @@ fn types(history: &[eg_tests::shop::Record]) -> Vec<&str> {
     history.iter().map(|record| &*record.ty).collect()
 }
 
-#[test]
-fn the_events_have_the_names_of_the_documented_table() {
-    let readme = include_str!("../../../services/shop/README.md");
+/// Each row of `event-table.md` names an event, its type, and the functions that it triggers.
+fn the_event_table_is_true(shop: &Shop) {
+    let table = include_str!("../../../services/shop/event-table.md");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), shop_events::NAMES.len());
     for (name, ty) in shop_events::NAMES {
-        assert!(readme.contains(&format!("`{name}` | `{ty}`")), "{name} is {ty}");
+        let row = rows.iter().find(|row| row[0] == format!("`{name}`")).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(row[1], format!("`{ty}`"));
+        let mut functions = shop.functions_on(ty);
+        functions.sort_unstable();
+        let functions = if functions.is_empty() { "none".to_owned() } else { functions.join(", ") };
+        assert_eq!(row[4], functions, "{name}");
+        for follower in row[5].split('`').skip(1).step_by(2) {
+            assert!(shop_events::NAMES.iter().any(|(name, _)| *name == follower), "{name}: {follower}");
+        }
     }
 }

@@ -134,7 +134,7 @@ impl Told {
             let (ty, order) = (type_of(&event), &event["data"]["orderId"]);
             if ty == "eventgateway.delivery.deadLettered" {
                 self.given_up.push(event["data"].clone());
-            } else {
+            } else if !ty.starts_with("eventgateway.") {
                 self.accepted.insert(event["id"].as_str().unwrap().to_owned());
             }
             if let Some(order) = order.as_str() {
@@ -330,10 +330,10 @@ fn sequence<'a>(status: &str, types: &[&str]) -> Vec<&'a str> {
     let created = ["order.created"];
     let described = ["item.reserved", "item.described", "customer.described", "delivery.estimated"];
     let started = ["payment.made", "item.removed", "delivery.marked-as-started"];
-    let delivered = ["logistics.delivered", "delivery.was-delivered", "order.delivered"];
+    let delivered = ["Delivered", "delivery.was-delivered", "order.delivered"];
     let canceled = ["delivery.was-canceled", "order.canceled", "item.returned", "payment.canceled"];
-    let by_partner = types.contains(&"logistics.delivery-canceled");
-    let partner: &[&str] = if by_partner { &["logistics.delivery-canceled"] } else { &[] };
+    let by_partner = types.contains(&"DeliveryCanceled");
+    let partner: &[&str] = if by_partner { &["DeliveryCanceled"] } else { &[] };
     match status {
         "NOT_AVAILABLE" => [&created[..], &["item.not-available"]].concat(),
         "PAYMENT_FAILED" => [&created[..], &described, &["payment.failed", "item.unreserved"]].concat(),

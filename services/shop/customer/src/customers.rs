@@ -4,7 +4,9 @@ use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
 use serde::Deserialize;
 use service_storage::{Key, Store, Write};
-use shop_events::{Customer, CustomerDescribed, Described, ErrorCustomerDescribed, ItemDescribed, caused_by};
+use shop_events::{
+    Customer, CustomerDescribed, Described, ErrorCustomerDescribed, ItemDescribed, caused_by, check_id,
+};
 
 /// The customers.
 #[derive(Debug, Clone)]
@@ -30,22 +32,11 @@ impl Customers {
     /// Opens the customers in this store. Fills an empty store with the sample customers.
     pub(crate) async fn in_store(store: Store) -> Result<Self, Error> {
         if store.page(CUSTOMERS, None, 1).await?.is_empty() {
-            let sample = [
-                ("customer-1", "Customer One", "Buckingham Palace", "London SW1A 1AA, UK"),
-                ("customer-2", "Customer Two", "British Museum", "Great Russell St, London WC1B 3DG, UK"),
-                ("customer-3", "Customer three", "National Gallery", "Trafalgar Square, London WC2N 5DN, UK"),
-            ];
-            let put = |(id, description, name, address): (&str, &str, &str, &str)| {
-                let customer = Customer {
-                    customer_id: id.to_owned(),
-                    description: description.to_owned(),
-                    name: name.to_owned(),
-                    email: "someone@example.net".to_owned(),
-                    address: address.to_owned(),
-                };
-                Write::put(at(id), &customer).map(Write::if_absent)
-            };
-            let writes = sample.into_iter().map(put).collect::<Result<_, _>>()?;
+            let sample: Vec<Customer> = serde_json::from_str(include_str!("../../data/customers.json"))
+                .map_err(|e| Error::reject(format!("the file of sample customers: {e}")))?;
+            let put =
+                |customer: &Customer| Write::put(at(&customer.customer_id), customer).map(Write::if_absent);
+            let writes = sample.iter().map(put).collect::<Result<_, _>>()?;
             // If another process of this service was faster, the samples are there already.
             store.transact(writes).await.or_else(|e| if e.is_conflict() { Ok(()) } else { Err(e) })?;
         }
@@ -53,11 +44,12 @@ impl Customers {
     }
 
     pub(crate) async fn put(&self, id: &str, profile: Profile) -> Result<Customer, Error> {
+        let invalid = |why: String| Error::status(StatusCode::BAD_REQUEST, why);
+        check_id("customerId", id).map_err(|bad| invalid(bad.to_string()))?;
         let Profile { description, name, email, address } = profile;
-        for (field, value) in [("customerId", id), ("name", &name), ("email", &email), ("address", &address)]
-        {
+        for (field, value) in [("name", &name), ("email", &email), ("address", &address)] {
             if value.is_empty() {
-                return Err(Error::status(StatusCode::BAD_REQUEST, format!("{field} is empty")));
+                return Err(invalid(format!("`{field}` is empty")));
             }
         }
         let customer = Customer { customer_id: id.to_owned(), description, name, email, address };
@@ -94,7 +86,10 @@ impl Customers {
         Ok(())
     }
 
-    async fn find(&self, id: &str) -> Result<Option<Customer>, Error> {
+    pub(crate) async fn find(&self, id: &str) -> Result<Option<Customer>, Error> {
+        if id.is_empty() {
+            return Ok(None);
+        }
         Ok(self.0.store().get(&at(id)).await?.map(|item| item.read()).transpose()?)
     }
 }

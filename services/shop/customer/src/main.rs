@@ -3,7 +3,7 @@
 mod customers;
 
 use customers::{Customers, Profile};
-use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, http, schedule, subscribe};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule, subscribe};
 use shop_events::{Customer, CustomerDescribed, ErrorCustomerDescribed, ItemDescribed};
 
 /// Adds the customer's name and address to an order.
@@ -24,6 +24,18 @@ async fn put_customer(
     Json(profile): Json<Profile>,
 ) -> Result<Json<Customer>, Error> {
     Ok(Json(customers.put(&id, profile).await?))
+}
+
+/// Returns a customer.
+#[http(GET, "/customer/{customer_id}")]
+async fn get_customer(
+    State(customers): State<Customers>,
+    Path(id): Path<String>,
+) -> Result<Json<Customer>, Error> {
+    match customers.find(&id).await? {
+        Some(customer) => Ok(Json(customer)),
+        None => Err(Error::status(StatusCode::NOT_FOUND, format!("there is no customer `{id}`"))),
+    }
 }
 
 /// Emits the stored events that a crash left unsent.

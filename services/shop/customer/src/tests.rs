@@ -55,7 +55,36 @@ async fn customers_can_be_registered() {
     let app = TestApp::new(App::new().state(customers.clone())).unwrap();
     app.deliver(described("o'brien")).await.unwrap();
     assert_eq!(app.emitted::<CustomerDescribed>().unwrap()[0].data.0.customer, customer);
-    assert_eq!(put("O'Brien", "").await.unwrap_err().to_string(), "address is empty");
+    let read: Customer = app.get("/customer/o'brien").await.json().unwrap();
+    assert_eq!(read, customer);
+    assert_eq!(app.get("/customer/nobody").await.status(), 404);
+    assert_eq!(put("O'Brien", "").await.unwrap_err().to_string(), "`address` is empty");
+}
+
+#[tokio::test]
+async fn the_sample_customers_are_there() {
+    let customer: Customer = app().await.get("/customer/customer-3").await.json().unwrap();
+    assert_eq!((&*customer.description, &*customer.name), ("Customer three", "National Gallery"));
+}
+
+/// An id with a slash could be registered, but not order.
+#[tokio::test]
+async fn ids_follow_the_rule_for_orders() {
+    let app = app().await;
+    let profile =
+        serde_json::json!({"name": "A", "email": "a@example.net", "address": "London SW1A 1AA, UK"});
+    let put = async |id: &str| {
+        let request =
+            http::Request::put(format!("/customer/{id}")).header("content-type", "application/json");
+        app.http(request.body(profile.to_string()).unwrap()).await.status().as_u16()
+    };
+    assert_eq!(put("a%2Fb").await, 200);
+    app.deliver(described("a/b")).await.unwrap();
+    let told = app.emitted::<CustomerDescribed>().unwrap();
+    assert_eq!((&*told[0].data.0.customer.customer_id, told[0].subject()), ("a/b", Some("a%2Fb/o-1")));
+    for id in ["a%0Ab".to_owned(), "x".repeat(129)] {
+        assert_eq!(put(&id).await, 400, "{id}");
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ mod given_up;
 mod partner;
 mod route;
 
-use deliveries::{Deliveries, End};
-use eg_runtime::{App, CloudEvent, Data, Emit, Error, State, schedule, subscribe};
+use deliveries::{Deliveries, End, Row};
+use eg_runtime::{
+    App, CloudEvent, Data, Emit, Error, Json, Path, State, StatusCode, http, schedule, subscribe,
+};
 use given_up::GivenUp;
 use partner::Partner;
 use shop_events::{
@@ -38,10 +40,11 @@ async fn start_delivery(
 /// Hands a delivery to the partner. After five attempts or one minute, the event becomes a dead letter.
 #[subscribe(DeliveryMarkedAsStarted, retry(attempts = 5, max_age = 60))]
 async fn call_partner(
+    State(deliveries): State<Deliveries>,
     State(partner): State<Partner>,
     event: CloudEvent<DeliveryMarkedAsStarted>,
 ) -> Result<(), Error> {
-    partner.take(event).await
+    deliveries.hand_over(&partner, &event).await
 }
 
 /// Records that the partner delivered the goods.
@@ -51,7 +54,7 @@ async fn finish_delivery(
     emit: Emit<(DeliveryWasDelivered, ErrorDeliveryWasDelivered)>,
     event: CloudEvent<Delivered>,
 ) -> Result<(), Error> {
-    let ends = End { good: DeliveryWasDelivered, bad: ErrorDeliveryWasDelivered };
+    let ends = End { good: DeliveryWasDelivered, bad: ErrorDeliveryWasDelivered, given_up: false };
     deliveries.end(&emit, &event, &event.data.0, DeliveryStatus::Delivered, ends).await
 }
 
@@ -62,7 +65,7 @@ async fn cancel_delivery(
     emit: Emit<(DeliveryWasCanceled, ErrorDeliveryWasCanceled)>,
     event: CloudEvent<DeliveryCanceled>,
 ) -> Result<(), Error> {
-    let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled };
+    let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled, given_up: false };
     deliveries.end(&emit, &event, &event.data.0, DeliveryStatus::Canceled, ends).await
 }
 
@@ -75,10 +78,23 @@ async fn cancel_undeliverable(
 ) -> Result<(), Error> {
     let Some(order) = event.data.order_of("delivery-call_partner")? else { return Ok(()) };
     println!("order {} is called off: {}", order.order_id, event.data.reason);
-    let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled };
+    let ends = End { good: DeliveryWasCanceled, bad: ErrorDeliveryWasCanceled, given_up: true };
     // The cause of the next event is the event in the dead letter: one hop further, for the same order.
     let cause = event.data.event()?.map(|_: Data| OrderRef::clone(&order));
     deliveries.end(&emit, &cause, &order, DeliveryStatus::Canceled, ends).await
+}
+
+/// Returns the delivery of an order.
+#[http(GET, "/delivery/{customer_id}/{order_id}")]
+async fn get_delivery(
+    State(deliveries): State<Deliveries>,
+    Path((customer_id, order_id)): Path<(String, String)>,
+) -> Result<Json<Row>, Error> {
+    let unknown = Error::status(StatusCode::NOT_FOUND, format!("order `{order_id}` has no delivery"));
+    if order_id.is_empty() {
+        return Err(unknown);
+    }
+    deliveries.find(&OrderRef { customer_id, order_id }).await?.map(Json).ok_or(unknown)
 }
 
 /// The events that this service may emit.

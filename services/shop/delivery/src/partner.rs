@@ -8,7 +8,7 @@ use eg_runtime::{CloudEvent, Error, Reject as _, Verdict};
 use shop_events::DeliveryMarkedAsStarted;
 
 /// The time limit of one call.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The partner's address and API key.
 #[derive(Debug, Clone)]
@@ -29,19 +29,20 @@ impl Partner {
 
     pub(crate) fn at(url: String, api_key: Option<String>) -> Result<Self, Error> {
         reqwest::Url::parse(&url)
-            .map_err(|e| Error::retry(format!("DeliveryServiceURL is `{url}`, which is no URL: {e}")))?;
+            .map_err(|e| Error::retry(format!("DeliveryServiceURL is `{url}`, which is not a URL: {e}")))?;
         let client = reqwest::Client::builder().timeout(PATIENCE).tls_backend_preconfigured(tls()).build()?;
         Ok(Self { url, api_key, client })
     }
 
-    /// Hands a delivery to the partner. Returns a rejection if the partner refuses it for good.
-    pub(crate) async fn take(&self, event: CloudEvent<DeliveryMarkedAsStarted>) -> Result<(), Error> {
+    /// Hands a delivery to the partner, who must treat a repeated call for an order as the same delivery: the answer to
+    /// the first call may be lost. Returns a rejection if the partner refuses it for good.
+    pub(crate) async fn take(&self, event: &CloudEvent<DeliveryMarkedAsStarted>) -> Result<(), Error> {
         // Plain JSON, because a gateway in front of the partner would route a CloudEvent instead of the request.
         let mut call = self.client.post(&self.url).header("content-type", "application/json");
         if let Some(key) = &self.api_key {
             call = call.header("ApiKeyName", key);
         }
-        let answer = call.body(event.encode()?.to_json()?).send().await;
+        let answer = call.body(event.clone().encode()?.to_json()?).send().await;
         let answer = answer.map_err(|e| Error::retry(format!("the partner does not answer: {e}")))?;
         let status = answer.status();
         let refused = Err(Error::retry(format!("the partner answered {status}")));

@@ -1,5 +1,8 @@
 //! Tests of the whole service in memory: events in, deliveries and events out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+
 use eg_runtime::testing::{Outcome, TestApp};
 use serde_json::json;
 use service_storage::Store;
@@ -68,6 +71,17 @@ async fn started(app: &TestApp) -> CloudEvent<DeliveryMarkedAsStarted> {
     told.remove(0)
 }
 
+/// The gateway's event about a delivery of `event` that it gave up.
+fn dead_letter(function: &str, event: &CloudEvent<DeliveryMarkedAsStarted>) -> CloudEvent<serde_json::Value> {
+    let inner: serde_json::Value =
+        serde_json::from_slice(&event.clone().encode().unwrap().to_json().unwrap()).unwrap();
+    let data = json!({
+        "space": "default", "functionId": function, "subscriptionId": "s", "state": "dead", "attempts": 5,
+        "reason": "all 5 attempts failed", "event": inner,
+    });
+    CloudEvent::of_type("eventgateway.delivery.deadLettered", "/gateway", data)
+}
+
 #[tokio::test]
 async fn the_way_to_the_customer_is_estimated() {
     let app = app();
@@ -111,21 +125,14 @@ async fn a_partner_who_is_away_is_called_again_and_a_dead_letter_calls_the_deliv
     assert_eq!(calls[0].function, "call_partner");
     assert!(matches!(&calls[0].outcome, Outcome::Retry(_)), "{:?}", calls[0].outcome);
 
-    let inner: serde_json::Value =
-        serde_json::from_slice(&event.encode().unwrap().to_json().unwrap()).unwrap();
-    let dead_letter = |function: &str| {
-        let data = json!({
-            "space": "default", "functionId": function, "subscriptionId": "s", "state": "dead", "attempts": 5,
-            "reason": "all 5 attempts failed", "event": inner,
-        });
-        CloudEvent::of_type("eventgateway.delivery.deadLettered", "/gateway", data)
-    };
-    app.deliver(dead_letter("event-store-store_event")).await.unwrap();
+    app.deliver(dead_letter("event-store-store_event", &event)).await.unwrap();
     assert!(app.emitted::<DeliveryWasCanceled>().unwrap().is_empty(), "the dead letter of another function");
     for _ in 0..2 {
-        let deliveries = app.deliver(dead_letter("delivery-call_partner")).await.unwrap();
+        let deliveries = app.deliver(dead_letter("delivery-call_partner", &event)).await.unwrap();
         assert_eq!(deliveries[0].outcome, Outcome::Done);
     }
+    let delivery: serde_json::Value = app.get("/delivery/customer-1/o-1").await.json().unwrap();
+    assert_eq!((&delivery["deliveryStatus"], &delivery["price"]), (&json!("CANCELED"), &json!(560)));
     let canceled = app.emitted::<DeliveryWasCanceled>().unwrap();
     assert_eq!(canceled.len(), 1);
     assert_eq!(canceled[0].data.0.delivery.delivery_status, DeliveryStatus::Canceled);
@@ -161,6 +168,55 @@ async fn the_partner_is_called_with_the_event_and_its_key() {
             CloudEvent::from_json(body.as_bytes()).unwrap().decode().unwrap();
         assert_eq!((&*key, told), ("secret", event));
     }
+}
+
+/// A partner that counts its calls and answers with the status that is set.
+async fn counting_partner() -> (Partner, Arc<AtomicU16>, Arc<AtomicUsize>) {
+    let (status, calls) = (Arc::new(AtomicU16::new(202)), Arc::new(AtomicUsize::new(0)));
+    let (answer, count) = (status.clone(), calls.clone());
+    let route = axum::routing::post(async move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        axum::http::StatusCode::from_u16(answer.load(Ordering::SeqCst)).unwrap()
+    });
+    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/", route)).await });
+    (Partner::at(url, None).unwrap(), status, calls)
+}
+
+/// Dead letters can be retried after the partner's return. The order is refunded by then, so nothing may be shipped.
+#[tokio::test]
+async fn nothing_is_shipped_for_a_canceled_delivery() {
+    let (partner, status, calls) = counting_partner().await;
+    let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
+    let app = TestApp::new(App::new().state(deliveries).state(partner)).unwrap();
+    let event = started(&app).await;
+    status.store(503, Ordering::SeqCst);
+    assert!(matches!(app.deliver(event.clone()).await.unwrap()[0].outcome, Outcome::Retry(_)));
+    app.deliver(first(DeliveryCanceled(event.data.order()))).await.unwrap();
+    status.store(202, Ordering::SeqCst);
+    let reason = "the delivery of order o-1 is CANCELED: the partner is not called";
+    assert_eq!(app.deliver(event).await.unwrap()[0].outcome, Outcome::Rejected(reason.to_owned()));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// The reverse: what the partner has is not called off by a late dead letter, and not handed over again.
+#[tokio::test]
+async fn what_the_partner_has_is_neither_shipped_again_nor_refunded() {
+    let (partner, _, calls) = counting_partner().await;
+    let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
+    let app = TestApp::new(App::new().state(deliveries).state(partner)).unwrap();
+    let event = started(&app).await;
+    for _ in 0..2 {
+        assert_eq!(app.deliver(event.clone()).await.unwrap()[0].outcome, Outcome::Done);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    let letter = dead_letter("delivery-call_partner", &event);
+    assert_eq!(app.deliver(letter).await.unwrap()[0].outcome, Outcome::Done);
+    assert!(app.emitted::<DeliveryWasCanceled>().unwrap().is_empty());
+    // The partner itself may still cancel.
+    app.deliver(first(DeliveryCanceled(event.data.order()))).await.unwrap();
+    assert_eq!(app.emitted::<DeliveryWasCanceled>().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
-//! Stores the event history. An event's key consists of its owner, time, type and id. So a customer's events are
+//! Stores the event history. An event's key consists of its owner, time, type and id. So the events of an owner are
 //! listed in order, different events have different keys, and an event that arrives twice has the same key both
 //! times.
 
-use eg_runtime::{CloudEvent, Data, Error, StatusCode};
+use eg_runtime::{CloudEvent, Data, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service_storage::{Item, Key, Store, Write};
+
+use crate::page::{Page, fitting};
 
 /// The event history.
 #[derive(Debug, Clone)]
@@ -22,18 +24,9 @@ pub(crate) struct Record {
     pub(crate) event_id: String,
     pub(crate) event_type: String,
     pub(crate) event_source: String,
-    pub(crate) event_detail: Value,
+    /// The whole event: its JSON as text.
+    pub(crate) event_detail: String,
 }
-
-/// Selects a page of the history.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Page {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-/// The maximum size of a page, which keeps the answer below Lambda's limit.
-const LONGEST: usize = 1_000;
 
 impl History {
     pub(crate) async fn open() -> Result<Self, Error> {
@@ -45,8 +38,8 @@ impl History {
         Self(store)
     }
 
-    pub(crate) async fn add(&self, event: &CloudEvent<Data>) -> Result<(), Error> {
-        let record = Record::new(event);
+    /// Stores an event, unless it is stored already.
+    pub(crate) async fn add(&self, record: Record) -> Result<(), Error> {
         let key = Key::new(&record.who, &record.time_what);
         match self.0.transact(vec![Write::put(key, &record)?.if_absent()]).await {
             // The event arrived twice.
@@ -55,24 +48,19 @@ impl History {
         }
     }
 
-    pub(crate) async fn of_customer(&self, customer_id: &str, page: &Page) -> Result<Vec<Record>, Error> {
-        let limit = page.limit.unwrap_or(LONGEST);
-        if !(1..=LONGEST).contains(&limit) {
-            let message = format!("limit is {limit}; it is a number from 1 to {LONGEST}");
-            return Err(Error::status(StatusCode::BAD_REQUEST, message));
-        }
-        let items = self.0.page(&format!("C#{customer_id}"), page.after.as_deref(), limit).await?;
-        Ok(items.iter().map(Item::read).collect::<Result<_, _>>()?)
+    /// Returns a page of an owner's events, oldest first.
+    pub(crate) async fn of(&self, who: &str, page: &Page) -> Result<Vec<Record>, Error> {
+        let items = self.0.page(who, page.after.as_deref(), page.limit()?).await?;
+        let records: Vec<Record> = items.iter().map(Item::read).collect::<Result<_, _>>()?;
+        Ok(fitting(records, |record| record.event_detail.len()))
     }
 }
 
 impl Record {
-    pub(crate) fn new(event: &CloudEvent<Data>) -> Self {
-        // A payload that is not JSON is stored as text.
-        let payload = event.payload();
-        let detail = serde_json::from_slice(&payload)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&payload).into_owned()));
-        let id_of = |name: &str| detail.get(name).and_then(Value::as_str).filter(|id| !id.is_empty());
+    /// Creates the record of an event, given with its JSON.
+    pub(crate) fn new(event: &CloudEvent<Data>, json: String) -> Self {
+        let payload = serde_json::from_slice(&event.payload()).unwrap_or(Value::Null);
+        let id_of = |name: &str| payload.get(name).and_then(Value::as_str).filter(|id| !id.is_empty());
         let who = match (id_of("customerId"), id_of("itemId")) {
             (Some(customer), _) => format!("C#{customer}"),
             (None, Some(item)) => format!("P#{item}"),
@@ -86,7 +74,7 @@ impl Record {
             event_id: event.id().to_owned(),
             event_type: event.ty().to_owned(),
             event_source: event.source().to_owned(),
-            event_detail: detail,
+            event_detail: json,
         }
     }
 }

@@ -231,7 +231,7 @@ pub struct Shipment {
     pub order_id: String,
     /// The destination.
     pub address: String,
-    /// The distance.
+    /// The status.
     pub delivery_status: DeliveryStatus,
 }
 
@@ -239,7 +239,7 @@ pub struct Shipment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryProgress {
-    /// The distance.
+    /// The status.
     pub delivery_status: DeliveryStatus,
 }
 
@@ -253,8 +253,11 @@ pub struct OrderRow {
     pub order_id: String,
     /// The item.
     pub item_id: String,
-    /// The distance.
+    /// The status.
     pub order_status: OrderStatus,
+    /// Why the order ended without a delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The item's price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item_price: Option<Cents>,

@@ -6,6 +6,7 @@ use eg_sdk::extension::PARTITION_KEY;
 use eg_sdk::{CloudEvent, Event, OffsetDateTime};
 
 use crate::OrderRef;
+use crate::id::segment;
 
 /// A payload that belongs to an order.
 pub trait OfOrder {
@@ -18,7 +19,7 @@ pub trait OfOrder {
 pub fn first<E: Event + OfOrder>(event: E) -> CloudEvent<E> {
     let OrderRef { customer_id, order_id } = event.order();
     CloudEvent::new("/shop", event)
-        .with_subject(format!("{customer_id}/{order_id}"))
+        .with_subject(format!("{}/{}", segment(&customer_id), segment(&order_id)))
         .with_extension(PARTITION_KEY, order_id)
         .with_extension("hopcount", 0)
 }

@@ -1,9 +1,10 @@
-//! The events of the shop and the documents in them. Types only: no service depends on another.
+//! The events of the shop, the documents in them, and the rule for ids. No service depends on another.
 //!
 //! An order is one document that grows: each service adds its part and emits the whole document with its own event.
 
 mod document;
 mod envelope;
+mod id;
 mod money;
 
 pub use document::{
@@ -12,6 +13,7 @@ pub use document::{
     Shipment, WithItem,
 };
 pub use envelope::{OfOrder, caused_by, first};
+pub use id::{BadId, check_id};
 pub use money::Cents;
 
 use eg_sdk::Event;
@@ -102,8 +104,8 @@ events! {
     /// There is no payment to refund.
     ErrorPaymentCanceled(Returned) = "payment.error-canceled" from "/shop/payment";
 
-    /// The partner has delivered the goods.
-    Delivered(OrderRef) = "logistics.delivered" from "/shop/logistics";
+    /// The partner has delivered the goods. The partner chooses this name and the next one.
+    Delivered(OrderRef) = "Delivered" from "/shop/logistics";
     /// The partner cannot deliver the goods.
-    DeliveryCanceled(OrderRef) = "logistics.delivery-canceled" from "/shop/logistics";
+    DeliveryCanceled(OrderRef) = "DeliveryCanceled" from "/shop/logistics";
 }

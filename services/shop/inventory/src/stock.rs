@@ -20,6 +20,9 @@ pub(crate) struct Stock {
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Reservation {
     Reserved,
+    /// There was none.
+    #[serde(rename = "NOT_AVAILABLE")]
+    NotAvailable,
     Unreserved,
     Removed,
     Returned,
@@ -55,17 +58,30 @@ impl Reservation {
     }
 }
 
-impl Stock {
-    pub(crate) fn new(item_id: &str, description: &str, price: Cents, pieces: u32) -> Self {
-        let item = Item {
-            item_id: item_id.to_owned(),
-            description: description.to_owned(),
-            image: "s3://bucket/prefix/file.jpg".to_owned(),
-            price,
-            available: pieces,
-            reserved: 0,
-        };
+/// An item in the file of sample items.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sample {
+    item_id: String,
+    description: String,
+    image: String,
+    price: Cents,
+    pieces: u32,
+}
+
+impl From<Sample> for Stock {
+    fn from(Sample { item_id, description, image, price, pieces }: Sample) -> Self {
+        let item = Item { item_id, description, image, price, available: pieces, reserved: 0 };
         Self { item, initial: pieces, sold: 0 }
+    }
+}
+
+impl Stock {
+    /// Returns the sample items.
+    pub(crate) fn samples() -> Vec<Self> {
+        let samples: Vec<Sample> = serde_json::from_str(include_str!("../../data/items.json"))
+            .expect("a test reads the file of sample items");
+        samples.into_iter().map(Self::from).collect()
     }
 
     /// Reserves one piece; `None` if none is available.
@@ -116,7 +132,12 @@ mod tests {
 
     #[test]
     fn pieces_move_and_none_is_lost() {
-        let stock = Stock::new("item-1", "Big Smartphone", Cents(39_999), 1);
+        let [mut stock, ..] = <[Stock; 3]>::try_from(Stock::samples()).unwrap();
+        assert_eq!(
+            (&*stock.item.description, stock.item.price, stock.initial),
+            ("Big Smartphone", Cents(39_999), 10)
+        );
+        (stock.item.available, stock.initial) = (1, 1);
         let reserved = stock.reserve().unwrap();
         assert_eq!(places(&reserved), (1, 0, 1, 0));
         assert_eq!(reserved.reserve(), None);
@@ -133,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_reservation_ends_once() {
-        use Reservation::{Removed, Reserved, Returned, Unreserved};
+        use Reservation::{NotAvailable, Removed, Reserved, Returned, Unreserved};
         for (is, change, expected) in [
             (Reserved, Move::Remove, Some(Removed)),
             (Reserved, Move::Unreserve, Some(Unreserved)),
@@ -145,6 +166,9 @@ mod tests {
             (Unreserved, Move::Unreserve, None),
             (Returned, Move::Return, None),
             (Returned, Move::Remove, None),
+            (NotAvailable, Move::Remove, None),
+            (NotAvailable, Move::Unreserve, None),
+            (NotAvailable, Move::Return, None),
         ] {
             assert_eq!(is.after(change), expected, "{is:?} {change:?}");
         }

@@ -58,6 +58,24 @@ async fn what_is_not_there_is_not_available() {
     assert_eq!(stock(&app, "item-2").await, (0, 5, 0));
     assert_eq!(app.emitted::<ItemReserved>().unwrap().len(), 5);
     assert_eq!(app.emitted::<ItemNotAvailable>().unwrap().len(), 3);
+
+    // An order that got nothing gets nothing later either: it has ended.
+    let restock = app.post("/inventory/item-2/restock", &serde_json::json!({"pieces": 9})).await;
+    assert_eq!(restock.status(), 200);
+    app.deliver(first(OrderCreated(order("o-6", "item-2")))).await.unwrap();
+    assert_eq!(stock(&app, "item-2").await, (9, 5, 0));
+    assert_eq!(app.emitted::<ItemReserved>().unwrap().len(), 5);
+}
+
+/// An event may come again long after its order has ended.
+#[tokio::test]
+async fn an_order_without_a_reserved_piece_goes_no_further() {
+    let app = app().await;
+    let order = order("o-1", "item-3");
+    app.deliver(first(OrderCreated(order.clone()))).await.unwrap();
+    app.deliver(first(ErrorItemDescribed(order.clone()))).await.unwrap();
+    app.deliver(first(ItemReserved(order))).await.unwrap();
+    assert!(app.emitted::<ItemDescribed>().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use eg_runtime::outbox::{Decision, Emitter, Outbox};
 use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
 use service_storage::{Item, Key, Store, Write};
 use shop_events::{
-    Cents, ErrorItemDescribed, ErrorItemRemoved, ErrorItemReturned, ErrorItemUnreserved, ItemDescribed,
+    ErrorItemDescribed, ErrorItemRemoved, ErrorItemReturned, ErrorItemUnreserved, ItemDescribed,
     ItemNotAvailable, ItemRemoved, ItemReserved, ItemReturned, ItemUnreserved, OrderCanceled, OrderCreated,
     PaymentMade, Released, WithItem, caused_by,
 };
@@ -25,11 +25,7 @@ impl Warehouse {
     /// Opens the warehouse in this store. Fills an empty store with the sample items.
     pub(crate) async fn in_store(store: Store) -> Result<Self, Error> {
         if store.page(ITEMS, None, 1).await?.is_empty() {
-            let sample = [
-                Stock::new("item-1", "Big Smartphone", Cents(39_999), 10),
-                Stock::new("item-2", "Huge TV", Cents(59_999), 5),
-                Stock::new("item-3", "Bass-Heavy Headphones", Cents(19_999), 100),
-            ];
+            let sample = Stock::samples();
             let put = |stock: &Stock| Write::put(at(&stock.item.item_id), stock).map(Write::if_absent);
             let writes = sample.iter().map(put).collect::<Result<_, _>>()?;
             // If another process of this service was faster, the samples are there already.
@@ -72,13 +68,15 @@ impl Warehouse {
             }
             let found = self.find(&order.item_id).await?;
             let reserved = found.and_then(|(item, stock)| Some((item, stock.reserve()?)));
+            let reservation = |is: Reservation| Write::put(of(&order.order_id), &is).map(Write::if_absent);
             let Some((item, stock)) = reserved else {
+                // Stored, so that the order gets no piece later, when it has ended.
+                let none = vec![reservation(Reservation::NotAvailable)?];
                 let not_available = ItemNotAvailable(order.clone());
-                return Ok(Decision::new(Vec::new()).emit(emit.stage_event(caused_by(event, not_available))?));
+                return Ok(Decision::new(none).emit(emit.stage_event(caused_by(event, not_available))?));
             };
-            let reservation = Write::put(of(&order.order_id), &Reservation::Reserved)?.if_absent();
             Ok::<_, Error>(
-                Decision::new(vec![item.update(&stock)?, reservation])
+                Decision::new(vec![item.update(&stock)?, reservation(Reservation::Reserved)?])
                     .emit(emit.stage_event(caused_by(event, ItemReserved(order.clone())))?),
             )
         };
@@ -86,6 +84,7 @@ impl Warehouse {
         Ok(())
     }
 
+    /// Describes the item of an order. Does nothing if the order's piece is not reserved any more.
     pub(crate) async fn describe(
         &self,
         emit: &Emit<(ItemDescribed, ErrorItemDescribed)>,
@@ -93,6 +92,10 @@ impl Warehouse {
     ) -> Result<(), Error> {
         let order = &event.data.0;
         let decide = || async {
+            let reservation = self.reservation(&order.order_id).await?;
+            if reservation.is_none_or(|(_, is)| is != Reservation::Reserved) {
+                return Ok(Decision::new(Vec::new()));
+            }
             let outgoing = match self.find(&order.item_id).await? {
                 Some((_, stock)) => {
                     let described = WithItem { order: order.clone(), item: stock.item };

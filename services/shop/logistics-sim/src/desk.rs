@@ -30,7 +30,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Accepts a delivery, once, and returns its outcome.
+    /// Accepts a delivery, once per order, and reports its outcome if there is one already.
     pub(crate) async fn take(
         &self,
         emit: &Emit<(Delivered, DeliveryCanceled)>,
@@ -39,9 +39,10 @@ impl Desk {
     ) -> Result<(), Error> {
         let order = event.data.order();
         let decide = || async {
-            let taken =
-                Write::put(Key::new(format!("order#{}", order.order_id), "taken"), &outcome)?.if_absent();
-            let decision = Decision::new(vec![taken]);
+            if self.taken(&order.order_id).await?.is_some() {
+                return Ok(Decision::new(Vec::new()));
+            }
+            let decision = Decision::new(vec![Write::put(taken(&order.order_id), &outcome)?.if_absent()]);
             Ok::<_, Error>(match outcome {
                 Outcome::None => decision,
                 Outcome::Delivered => {
@@ -56,11 +57,20 @@ impl Desk {
         Ok(())
     }
 
+    /// Returns the outcome of an accepted delivery; `None` if the partner does not have the goods of this order.
+    pub(crate) async fn taken(&self, order_id: &str) -> Result<Option<Outcome>, Error> {
+        Ok(self.0.store().get(&taken(order_id)).await?.map(|item| item.read()).transpose()?)
+    }
+
     /// Emits the stored events that are not emitted yet.
     pub(crate) async fn send_unsent(&self, emitter: &impl Emitter) -> Result<(), Error> {
         self.0.send_unsent(emitter).await?;
         Ok(())
     }
+}
+
+fn taken(order_id: &str) -> Key {
+    Key::new(format!("order#{order_id}"), "taken")
 }
 
 fn note() -> Key {

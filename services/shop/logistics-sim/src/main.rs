@@ -6,7 +6,7 @@ mod desk;
 
 use std::time::Duration;
 
-use behaviour::{Answer, Behaviour};
+use behaviour::{Answer, Behaviour, Outcome};
 use desk::Desk;
 use eg_runtime::{App, CloudEvent, Emit, Error, Json, Path, State, StatusCode, http, schedule};
 use shop_events::{Delivered, DeliveryCanceled, DeliveryMarkedAsStarted, OfOrder as _, OrderRef, first};
@@ -49,8 +49,37 @@ async fn put_behaviour(
     Ok(Json(behaviour))
 }
 
+/// Returns the behavior.
+#[http(GET, "/logistics")]
+async fn get_behaviour(State(desk): State<Desk>) -> Result<Json<Behaviour>, Error> {
+    Ok(Json(desk.behaviour().await?))
+}
+
+/// A delivery that the partner has accepted.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    order_id: String,
+    outcome: Outcome,
+}
+
+/// Returns an accepted delivery.
+#[http(GET, "/logistics/{what}")]
+async fn get_delivery(
+    State(desk): State<Desk>,
+    Path(order_id): Path<String>,
+) -> Result<Json<Accepted>, Error> {
+    match desk.taken(&order_id).await? {
+        Some(outcome) => Ok(Json(Accepted { order_id, outcome })),
+        None => {
+            let message = format!("the partner does not have the goods of order `{order_id}`");
+            Err(Error::status(StatusCode::NOT_FOUND, message))
+        }
+    }
+}
+
 /// Reports the outcome of a delivery: `delivered` or `canceled`.
-#[http(POST, "/logistics/{outcome}")]
+#[http(POST, "/logistics/{what}")]
 async fn publish_outcome(
     emit: Emit<(Delivered, DeliveryCanceled)>,
     Path(outcome): Path<String>,

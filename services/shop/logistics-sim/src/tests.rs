@@ -48,6 +48,24 @@ async fn calls_are_answered_as_the_partner_was_told() {
 }
 
 #[tokio::test]
+async fn what_was_set_and_accepted_can_be_read() {
+    let app = app(&Desk::in_store(Store::in_memory().unwrap()));
+    let behaviour = json!({"answer": "accept", "outcome": "delivered", "dead": 0.0, "canceled": 0.0});
+    let set = http::Request::put("/logistics").header("content-type", "application/json");
+    assert_eq!(app.http(set.body(behaviour.to_string()).unwrap()).await.status(), 200);
+    assert_eq!(app.get("/logistics").await.json::<Value>().unwrap(), behaviour);
+    assert_eq!(app.get("/logistics/o").await.status(), 404);
+    assert_eq!(app.post("/logistics", &call("o")).await.status(), 202);
+    let accepted: Value = app.get("/logistics/o").await.json().unwrap();
+    assert_eq!(accepted, json!({"orderId": "o", "outcome": "delivered"}));
+    // Another event about the same order is the same delivery.
+    let mut again = call("o");
+    again["id"] = json!("other");
+    assert_eq!(app.post("/logistics", &again).await.status(), 202);
+    assert_eq!(app.emitted::<Delivered>().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn who_calls_a_partner_that_hangs_waits_in_vain() {
     let desk = Desk::in_store(Store::in_memory().unwrap());
     desk.behave(&serde_json::from_value(json!({"answer": "hang", "outcome": "delivered"})).unwrap())
@@ -69,7 +87,7 @@ async fn the_partner_says_what_it_is_told_to_say() {
         assert_eq!(app.post(&format!("/logistics/{outcome}"), &order).await.status(), status);
     }
     let types: Vec<String> = app.events().iter().map(|event| event.ty().to_owned()).collect();
-    assert_eq!(types, ["logistics.delivered", "logistics.delivery-canceled"]);
+    assert_eq!(types, ["Delivered", "DeliveryCanceled"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Stores the orders, each change together with its events.
 
-use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError};
-use eg_runtime::{CloudEvent, Emit, Error, StatusCode};
+use eg_runtime::outbox::{Decision, Emitter, Handled, Outbox, OutboxError};
+use eg_runtime::{CloudEvent, Emit, Error};
 use service_storage::{Item, Key, Store, Write};
 use shop_events::{
     ErrorOrderCanceled, ErrorOrderDelivered, OfOrder as _, Order, OrderCanceled, OrderCreated,
@@ -11,7 +11,7 @@ use shop_events::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::status::{Step, step};
+use crate::status::{News, Step, step};
 
 /// The orders.
 #[derive(Debug, Clone)]
@@ -39,15 +39,20 @@ impl Orders {
     }
 
     /// Stores a new order and emits its event. If the gateway is unavailable, the order is placed all the same, and
-    /// the event is emitted later.
-    pub(crate) async fn create(&self, emit: &Emit<OrderCreated>, order: &Order) -> Result<(), Error> {
+    /// the event is emitted later. Returns the stored order, which is an older one if there is one with this id.
+    pub(crate) async fn create(&self, emit: &Emit<OrderCreated>, order: &Order) -> Result<Order, Error> {
         let Order { customer_id, order_id, item_id } = order;
+        let at = key(&order.order());
         let decide = || async {
+            if self.0.store().get(&at).await.map_err(OutboxError::Store)?.is_some() {
+                return Ok(Decision::new(Vec::new()));
+            }
             let row = OrderRow {
                 customer_id: customer_id.clone(),
                 order_id: order_id.clone(),
                 item_id: item_id.clone(),
                 order_status: OrderStatus::Created,
+                reason: None,
                 item_price: None,
                 delivery_price: None,
                 total_price: None,
@@ -56,25 +61,28 @@ impl Orders {
                 order_date: now(),
                 update_date: now(),
             };
-            let write = Write::put(key(&order.order()), &row).map_err(OutboxError::Store)?.if_absent();
+            let write = Write::put(at.clone(), &row).map_err(OutboxError::Store)?.if_absent();
             let created = emit.stage_event(first(OrderCreated(order.clone()))).map_err(OutboxError::Event)?;
             Ok::<_, OutboxError<_>>(Decision::new(vec![write]).emit(created))
         };
         match self.0.handle(emit, format!("order {order_id}"), decide).await {
-            Ok(_) => Ok(()),
+            Ok(Handled::Now) => return Ok(order.clone()),
+            Ok(Handled::Before) => {}
             Err(OutboxError::Unsent(error)) => {
-                println!("order {order_id} is stored, and told later: {error}");
-                Ok(())
+                println!("order {order_id} is stored and emitted later: {error}");
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
+        let OrderRow { customer_id, order_id, item_id, .. } = self.known(&order.order()).await?.row;
+        Ok(Order { customer_id, order_id, item_id })
     }
 
-    /// Records a new status of an order.
-    pub(crate) async fn track(&self, event: &CloudEvent<OrderRef>, status: OrderStatus) -> Result<(), Error> {
+    /// Records a new status of an order, and the reason for it if there is one.
+    pub(crate) async fn track(&self, event: &CloudEvent<OrderRef>, news: News) -> Result<(), Error> {
         let decide = || async {
             let place = self.known(&event.data).await?;
-            Ok::<_, Error>(place.advance(status, |_| ())?.into_iter().collect())
+            let fill = |row: &mut OrderRow| row.reason = news.reason.map(str::to_owned);
+            Ok::<_, Error>(place.advance(news.status, fill)?.into_iter().collect())
         };
         self.0.record(event, decide).await?;
         Ok(())
@@ -96,6 +104,9 @@ impl Orders {
                 row.total_price = Some(payment.amount);
                 row.payment_id = Some(payment.payment_id.clone());
                 row.delivery_address = Some(customer.address.clone());
+                if status == OrderStatus::PaymentFailed {
+                    row.reason = Some("the payment failed".to_owned());
+                }
             };
             // The event is late and the delivery has started: keep the status, but record the payment.
             let write = match place.advance(status, fill)? {
@@ -149,7 +160,9 @@ impl Orders {
                     return Err(Error::retry("what was paid for this order is not known yet"));
                 }
                 Step::Forward => {
-                    let order = place.changed(OrderStatus::DeliveryCanceled, |_| ());
+                    let order = place.changed(OrderStatus::DeliveryCanceled, |row| {
+                        row.reason = Some("the partner did not deliver it".to_owned());
+                    });
                     let write = place.item.update(&order)?;
                     let canceled = Returned { key: told.order, delivery: told.delivery, order };
                     Decision::new(vec![write])
@@ -204,20 +217,4 @@ fn key(order: &OrderRef) -> Key {
 fn now() -> String {
     // The year has four digits until the year 9999.
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
-}
-
-/// Checks an id from outside, because it becomes part of keys and of event subjects.
-pub(crate) fn parse_id(name: &str, id: &str) -> Result<String, Error> {
-    const LONGEST: usize = 128;
-    let invalid = |why: String| Error::status(StatusCode::BAD_REQUEST, format!("{name} {why}"));
-    if id.is_empty() {
-        return Err(invalid("is empty".to_owned()));
-    }
-    if id.len() > LONGEST {
-        return Err(invalid(format!("is longer than {LONGEST} bytes")));
-    }
-    if id.contains(|c: char| c.is_control() || c == '/') {
-        return Err(invalid("contains a slash or a control character".to_owned()));
-    }
-    Ok(id.to_owned())
 }

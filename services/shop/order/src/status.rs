@@ -46,18 +46,29 @@ fn leads(from: OrderStatus, to: OrderStatus) -> bool {
     next(from).iter().any(|&status| status == to || leads(status, to))
 }
 
-/// Returns the status that events of this type report, for types that only report a status.
-pub(crate) fn told_by(event_type: &str) -> Option<OrderStatus> {
-    match event_type {
-        ItemReserved::TYPE => Some(S::Reserved),
-        ItemNotAvailable::TYPE => Some(S::NotAvailable),
-        ErrorItemDescribed::TYPE | ErrorCustomerDescribed::TYPE | ErrorDeliveryEstimated::TYPE => {
-            Some(S::Canceled)
+/// What an event reports about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct News {
+    pub(crate) status: OrderStatus,
+    /// Why the order ends, in words.
+    pub(crate) reason: Option<&'static str>,
+}
+
+/// Returns what events of this type report, for types that only report a status.
+pub(crate) fn told_by(event_type: &str) -> Option<News> {
+    let (status, reason) = match event_type {
+        ItemReserved::TYPE => (S::Reserved, None),
+        ItemNotAvailable::TYPE => (S::NotAvailable, Some("the item is sold out or unknown")),
+        ErrorItemDescribed::TYPE => (S::Canceled, Some("the item is not sold any more")),
+        ErrorCustomerDescribed::TYPE => (S::Canceled, Some("the customer is unknown")),
+        ErrorDeliveryEstimated::TYPE => (S::Canceled, Some("nobody delivers to the customer's address")),
+        DeliveryMarkedAsStarted::TYPE => (S::Delivering, None),
+        PaymentCanceled::TYPE => {
+            (S::PaymentCanceled, Some("the partner did not deliver it; the payment is refunded"))
         }
-        DeliveryMarkedAsStarted::TYPE => Some(S::Delivering),
-        PaymentCanceled::TYPE => Some(S::PaymentCanceled),
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(News { status, reason })
 }
 
 #[cfg(test)]

@@ -188,9 +188,8 @@ async fn requests_are_checked() {
     for (path, status, message) in [
         ("/order/dance/customer-1/item-1", 501, "Action 'dance' not implemented."),
         ("/order/get/customer-1/none", 404, "Not Found"),
-        (&*long, 400, "customerId is longer than 128 bytes"),
-        ("/order/create/a%2Fb/item-1", 400, "customerId contains a slash or a control character"),
-        ("/order/create/customer-1/%00", 400, "itemId contains a slash or a control character"),
+        (&*long, 400, "`customerId` is longer than 128 bytes"),
+        ("/order/create/customer-1/%00", 400, "`itemId` contains a control character"),
     ] {
         let answer = app.get(path).await;
         assert_eq!(
@@ -200,7 +199,7 @@ async fn requests_are_checked() {
     }
     for (body, message) in [
         (posted(Some("customer-1"), None), "itemId is missing"),
-        (posted(Some(""), Some("item-1")), "customerId is empty"),
+        (posted(Some(""), Some("item-1")), "`customerId` is empty"),
     ] {
         let answer = app.post("/order/create", &body).await;
         assert_eq!(
@@ -209,6 +208,51 @@ async fn requests_are_checked() {
         );
     }
     assert!(app.events().is_empty());
+}
+
+/// A customer who gets no answer asks again.
+#[tokio::test]
+async fn a_repeated_request_is_one_order() {
+    let app = app();
+    let create = async |path: &str, key: &str| {
+        let request = http::Request::get(path).header("idempotency-key", key).body(Vec::new());
+        let answer = app.http(request.unwrap()).await;
+        (answer.status().as_u16(), answer.text())
+    };
+    let path = "/order/create/customer-1/item-1";
+    let (status, first) = create(path, "key-1").await;
+    assert_eq!((status, create(path, "key-1").await), (200, (200, first.clone())));
+    assert_eq!(app.emitted::<OrderCreated>().unwrap().len(), 1);
+    assert_ne!(create(path, "key-2").await.1, first);
+    assert_ne!(create("/order/create/customer-2/item-1", "key-1").await.1, first);
+    assert_eq!(app.emitted::<OrderCreated>().unwrap().len(), 3);
+    let other = create("/order/create/customer-1/item-2", "key-1").await;
+    assert_eq!(
+        other,
+        (422, r#"{"errors":["the Idempotency-Key belongs to an order of `item-1`"]}"#.to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_id_may_contain_a_slash() {
+    let app = app();
+    let answer = app.get("/order/create/a%2Fb/item-1").await;
+    let order: Order = answer.json().unwrap();
+    assert_eq!(order.customer_id, "a/b");
+    let told = app.emitted::<OrderCreated>().unwrap();
+    assert_eq!(told[0].subject().unwrap(), format!("a%2Fb/{}", order.order_id));
+    assert_eq!(app.get(&format!("/order/get/a%2Fb/{}", order.order_id)).await.status(), 200);
+}
+
+/// An order that ends without a delivery says why.
+#[tokio::test]
+async fn an_ended_order_has_a_reason() {
+    let app = app();
+    let order = create(&app).await;
+    assert_eq!(tell(&app, ItemNotAvailable(order.clone())).await, Outcome::Done);
+    let row = row(&app, &order).await;
+    assert_eq!(row.order_status, OrderStatus::NotAvailable);
+    assert_eq!(row.reason.as_deref(), Some("the item is sold out or unknown"));
 }
 
 fn posted(customer_id: Option<&'static str>, item_id: Option<&'static str>) -> impl Serialize {

@@ -7,23 +7,25 @@ use sha2::{Digest as _, Sha256};
 
 const VARIABLE: &str = "PAYMENT_FAIL_PROBABILITY";
 
+/// The share of payments that fail if nothing else is configured.
+const DEFAULT: f64 = 0.2;
+
 /// The share of payments that fail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusals(f64);
 
 impl Refusals {
-    /// `PAYMENT_FAIL_PROBABILITY`: from 0 (none, the default) to 1 (all).
+    /// Reads `PAYMENT_FAIL_PROBABILITY`.
     pub(crate) fn from_env() -> Result<Self, Error> {
-        match env::var(VARIABLE) {
-            Ok(text) if !text.is_empty() => Self::parse(&text),
-            _ => Ok(Self(0.0)),
-        }
+        Self::parse(&env::var(VARIABLE).unwrap_or_default())
     }
 
+    /// Parses a number from 0 (none) to 1 (all); 0.2 if the text is empty.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         match text.parse() {
+            _ if text.is_empty() => Ok(Self(DEFAULT)),
             Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
-            _ => Err(Error::retry(format!("{VARIABLE} is `{text}`; it is a number from 0 to 1"))),
+            _ => Err(Error::retry(format!("{VARIABLE} is `{text}`: set it to a number from 0 to 1"))),
         }
     }
 
@@ -41,7 +43,9 @@ mod tests {
 
     #[test]
     fn the_share_is_kept_and_an_order_gets_one_answer() {
-        for (text, expected) in [("0", 0..=0), ("0.2", 170..=230), ("1", 1000..=1000), ("0.0", 0..=0)] {
+        for (text, expected) in
+            [("0", 0..=0), ("0.2", 170..=230), ("", 170..=230), ("1", 1000..=1000), ("0.0", 0..=0)]
+        {
             let refusals = Refusals::parse(text).unwrap();
             let hit = (0..1000).filter(|n| refusals.hits(&format!("order-{n}"))).count();
             assert!(expected.contains(&hit), "{text}: {hit}");
@@ -49,7 +53,10 @@ mod tests {
         }
         for text in ["often", "-0.1", "1.1", "NaN", "inf"] {
             let message = Refusals::parse(text).unwrap_err().to_string();
-            assert_eq!(message, format!("PAYMENT_FAIL_PROBABILITY is `{text}`; it is a number from 0 to 1"));
+            assert_eq!(
+                message,
+                format!("PAYMENT_FAIL_PROBABILITY is `{text}`: set it to a number from 0 to 1")
+            );
         }
     }
 }

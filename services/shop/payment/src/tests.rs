@@ -57,6 +57,7 @@ fn returned(payment_id: &str) -> CloudEvent<ItemReturned> {
             order_id: key.order_id.clone(),
             item_id: "item-1".into(),
             order_status: OrderStatus::DeliveryCanceled,
+            reason: None,
             item_price: None,
             delivery_price: None,
             total_price: None,
