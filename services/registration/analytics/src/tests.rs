@@ -2,7 +2,7 @@
 
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_tests::moto::Moto;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
@@ -15,7 +15,7 @@ async fn rows(app: &TestApp, event: &str) -> Value {
 }
 
 fn click(target: &str) -> UserClicked {
-    UserClicked { target: target.to_owned(), session: "s".to_owned() }
+    UserClicked { target: target.to_owned(), user: "1".to_owned() }
 }
 
 #[tokio::test]
@@ -29,10 +29,26 @@ async fn rows_say_what_happened_when() {
     }
     let row = |id: &str, seconds: u64| {
         json!({"event": "user.clicked", "id": id, "received_at_s": seconds,
-               "data": r#"{"target":"button","session":"s"}"#})
+               "data": r#"{"target":"button","user":"1"}"#})
     };
     assert_eq!(rows(&app, "user.clicked").await, json!([row("b", 1_500_000_000), row("a", 1_500_000_060)]));
     assert_eq!(rows(&app, "user.registered").await, json!([]));
+}
+
+/// Session tokens were readable at `GET /analytics/user.clicked` and `user.registered`. Events of other programs may
+/// contain them, too.
+#[tokio::test]
+async fn rows_contain_no_session() {
+    let app = analytics();
+    let [registered, clicked] =
+        [json!({"id": "1", "session": "secret"}), json!({"target": "x", "session": "secret"})];
+    for (ty, data) in [("user.registered", registered), ("user.clicked", clicked)] {
+        let event = CloudEvent::of_type(ty, "/web", data);
+        assert_eq!(app.deliver(event).await.unwrap()[0].outcome, Outcome::Done);
+        let text = rows(&app, ty).await.to_string();
+        assert!(!text.contains("secret"), "{text}");
+    }
+    assert_eq!(rows(&app, "user.clicked").await[0]["data"], r#"{"target":"x"}"#);
 }
 
 /// Deliveries are at least once, and ids are unique within their source only.

@@ -1,99 +1,91 @@
-//! Sends a welcome letter to new users of both forms. "Sending" prints the letter to the function's log.
+//! Sends a welcome letter to new users of every form, and to others on request. Its data is in the table that
+//! `EMAILS_TABLE` names, or in a file.
 
-use eg_runtime::{App, CloudEvent, Emit, Error, subscribe};
-use registration_events::{EmailSent, UserCreated, UserRegistered};
-use serde::Deserialize;
+mod letters;
 
-const SOURCE: &str = "/services/emails";
+use eg_runtime::outbox::{Cause, OutboxError};
+use eg_runtime::{App, CloudEvent, Emit, Error, Json, State, StatusCode, http, schedule, subscribe};
+use letters::{Letter, Letters};
+use registration_events::{EmailSent, UserCreated, UserRegistered, email_address};
+use serde::{Deserialize, Serialize};
+use service_storage::Store;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
-/// The part of both events that a letter needs: the address, and the name if there is one.
+/// The part of both events, and of requests, that a letter needs: the address, and the rest if it is known.
 #[derive(Deserialize)]
 struct Addressee {
-    id: String,
+    id: Option<String>,
     email: String,
-    #[serde(alias = "firstName")]
     name: Option<String>,
+    #[serde(rename = "firstName", alias = "firstname")]
+    first_name: Option<String>,
+}
+
+impl Addressee {
+    /// Returns the letter. Its subject is one line, whatever the name contains.
+    fn welcome(self) -> EmailSent {
+        let Self { id, email, name, first_name } = self;
+        let name = name.or(first_name);
+        let one_line = |name: &String| format!("Welcome, {}!", name.replace(char::is_control, " "));
+        let subject = name.as_ref().map_or_else(|| "Welcome!".to_owned(), one_line);
+        EmailSent { id, email, name, subject }
+    }
 }
 
 /// Welcomes a new user.
 #[subscribe(UserCreated, UserRegistered)]
-async fn send_welcome_email(emit: Emit<EmailSent>, event: CloudEvent<Addressee>) -> Result<(), Error> {
-    let cause = event.id().to_owned();
-    let Addressee { id, email, name } = event.data;
-    let subject = name.as_ref().map_or_else(|| "Welcome!".to_owned(), |name| format!("Welcome, {name}!"));
-    println!("To: {email}\nSubject: {subject}");
-    // The letter's event has the id of the event that it answers. If that event comes again, the gateway drops the
-    // second letter as a duplicate.
-    let sent = CloudEvent::new(SOURCE, EmailSent { id, email, name, subject }).with_id(cause);
-    emit.send_event(sent).await?;
+async fn send_welcome_email(
+    State(letters): State<Letters>,
+    emit: Emit<EmailSent>,
+    event: CloudEvent<Addressee>,
+) -> Result<(), Error> {
+    let (cause, time) = (Cause::from(&event), event.time().unwrap_or_else(OffsetDateTime::now_utc));
+    letters.send(&emit, cause, time, event.data.welcome()).await?;
     Ok(())
+}
+
+/// The answer to a request for a letter.
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+/// Welcomes somebody on request: `{"email", "name"}`.
+#[http(POST, "/email")]
+async fn post_email(
+    State(letters): State<Letters>,
+    emit: Emit<EmailSent>,
+    Json(addressee): Json<Addressee>,
+) -> Result<Json<Message>, Error> {
+    let Some(email) = email_address(&addressee.email) else {
+        return Err(Error::status(StatusCode::BAD_REQUEST, "`email` is not an email address"));
+    };
+    let (cause, time) = (Cause::from(format!("request {}", Uuid::now_v7())), OffsetDateTime::now_utc());
+    match letters.send(&emit, cause, time, Addressee { email, ..addressee }.welcome()).await {
+        // The letter is sent and stored; `send_unsent` emits its event later.
+        Ok(()) | Err(OutboxError::Unsent(_)) => Ok(Json(Message { message: "Email sent." })),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Lists the letters that were sent, oldest first.
+#[http(GET, "/email")]
+async fn list_emails(State(letters): State<Letters>) -> Result<Json<Vec<Letter>>, Error> {
+    Ok(Json(letters.all().await?))
+}
+
+/// Emits the stored events that could not be emitted earlier.
+#[schedule("rate(1 minute)")]
+async fn send_unsent(State(letters): State<Letters>, emit: Emit<EmailSent>) -> Result<(), Error> {
+    letters.send_unsent(&emit).await
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    App::new().run().await
+    let store = Store::open("emails", "EMAILS_TABLE").await?;
+    App::new().state(Letters::new(store)).run().await
 }
 
 #[cfg(test)]
-mod tests {
-    use eg_runtime::testing::{Outcome, TestApp};
-
-    use super::*;
-
-    fn donald() -> UserCreated {
-        let [id, first_name, last_name, email] =
-            ["10", "Donald", "Duck", "donald@disney.com"].map(str::to_owned);
-        UserCreated { id, first_name, last_name, email }
-    }
-
-    fn daisy(name: Option<&str>) -> UserRegistered {
-        let [id, session, email] = ["11", "secret", "daisy@disney.com"].map(str::to_owned);
-        UserRegistered { id, session, email, name: name.map(str::to_owned) }
-    }
-
-    #[tokio::test]
-    async fn everybody_is_welcomed_by_the_name_they_gave() -> Result<(), Error> {
-        let app = TestApp::new(App::new())?;
-        app.deliver(donald()).await?;
-        app.deliver(daisy(Some("Daisy"))).await?;
-        app.deliver(daisy(None)).await?;
-        let sent = app.emitted::<EmailSent>()?;
-        let letters: Vec<_> = sent
-            .iter()
-            .map(|event| (event.data.id.as_str(), event.data.email.as_str(), event.data.subject.as_str()))
-            .collect();
-        assert_eq!(
-            letters,
-            [
-                ("10", "donald@disney.com", "Welcome, Donald!"),
-                ("11", "daisy@disney.com", "Welcome, Daisy!"),
-                ("11", "daisy@disney.com", "Welcome!"),
-            ]
-        );
-        Ok(())
-    }
-
-    /// Deliveries are at least once, and an event must not lead to two recorded letters.
-    #[tokio::test]
-    async fn a_redelivery_sends_the_same_letter() -> Result<(), Error> {
-        let app = TestApp::new(App::new())?;
-        let event = CloudEvent::new("/services/users", donald());
-        for _ in 0..2 {
-            assert_eq!(app.deliver(event.clone()).await?[0].outcome, Outcome::Done);
-        }
-        let sent = app.emitted::<EmailSent>()?;
-        assert_eq!((sent[0].id(), sent[0].source()), (event.id(), "/services/emails"));
-        assert_eq!((sent[1].id(), sent[1].source()), (event.id(), "/services/emails"));
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn what_names_nobody_is_rejected() -> Result<(), Error> {
-        let app = TestApp::new(App::new())?;
-        let event = CloudEvent::of_type("user.created", "/tests", serde_json::json!({"id": "10"}));
-        let outcome = app.deliver(event).await?.remove(0).outcome;
-        assert!(matches!(outcome, Outcome::Rejected(reason) if reason.contains("missing field `email`")));
-        assert!(app.events().is_empty());
-        Ok(())
-    }
-}
+mod tests;

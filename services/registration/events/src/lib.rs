@@ -1,4 +1,11 @@
-//! The event types that the services share. Contains types only, so that no service depends on another.
+//! The event types that the services share, so that no service depends on another. No event contains a session token,
+//! because events are stored, logged and shown.
+
+mod address;
+mod derived;
+
+pub use address::email_address;
+pub use derived::{Derived, Identity};
 
 use eg_sdk::Event;
 use serde::{Deserialize, Serialize};
@@ -9,8 +16,6 @@ use serde::{Deserialize, Serialize};
 pub struct UserRegistered {
     /// The user's id.
     pub id: String,
-    /// The session that identifies the user's clicks.
-    pub session: String,
     /// The email address, in lower case.
     pub email: String,
     /// The user's name, if given.
@@ -18,17 +23,22 @@ pub struct UserRegistered {
     pub name: Option<String>,
 }
 
-/// A user's profile was stored.
+/// A user was stored: a profile with first and last name, or an account with a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("user.created")]
 #[serde(rename_all = "camelCase")]
 pub struct UserCreated {
     /// The user's id.
     pub id: String,
-    /// First name.
-    pub first_name: String,
-    /// Last name.
-    pub last_name: String,
+    /// The first name, in a profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// The last name, in a profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// The name, in an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The email address.
     pub email: String,
 }
@@ -39,14 +49,16 @@ pub struct UserCreated {
 pub struct UserClicked {
     /// The clicked element, for example `homepage.button.event-driven`.
     pub target: String,
-    /// The session from the user's registration.
-    pub session: String,
+    /// The id of the user who clicked.
+    pub user: String,
 }
 
 /// A user's picture was analyzed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("user.annotated")]
 pub struct UserAnnotated {
+    /// The user's id.
+    pub id: String,
     /// The user's email address.
     pub email: String,
     /// What the picture shows, best guess first; empty if there is no picture.
@@ -57,8 +69,9 @@ pub struct UserAnnotated {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event("email.sent")]
 pub struct EmailSent {
-    /// The recipient's user id.
-    pub id: String,
+    /// The recipient's user id, if the recipient is a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The recipient's email address.
     pub email: String,
     /// The recipient's name, if known.
@@ -84,37 +97,38 @@ mod tests {
     #[test]
     fn payloads_on_the_wire() {
         let text = str::to_owned;
-        let registered =
-            UserRegistered { id: text("1"), session: text("s"), email: text("d@x.org"), name: None };
-        check(&registered, "user.registered", &json!({"id": "1", "session": "s", "email": "d@x.org"}));
+        let registered = UserRegistered { id: text("1"), email: text("d@x.org"), name: None };
+        check(&registered, "user.registered", &json!({"id": "1", "email": "d@x.org"}));
         let named = UserRegistered { name: Some(text("Donald")), ..registered };
+        check(&named, "user.registered", &json!({"id": "1", "email": "d@x.org", "name": "Donald"}));
+        let account = UserCreated {
+            id: text("1"),
+            first_name: None,
+            last_name: None,
+            name: Some(text("Donald Duck")),
+            email: text("d@x.org"),
+        };
+        check(&account, "user.created", &json!({"id": "1", "name": "Donald Duck", "email": "d@x.org"}));
+        let (first_name, last_name) = (Some(text("Donald")), Some(text("Duck")));
         check(
-            &named,
-            "user.registered",
-            &json!({"id": "1", "session": "s", "email": "d@x.org", "name": "Donald"}),
-        );
-        check(
-            &UserCreated {
-                id: text("1"),
-                first_name: text("Donald"),
-                last_name: text("Duck"),
-                email: text("d@x.org"),
-            },
+            &UserCreated { first_name, last_name, name: None, ..account },
             "user.created",
             &json!({"id": "1", "firstName": "Donald", "lastName": "Duck", "email": "d@x.org"}),
         );
         check(
-            &UserClicked { target: text("homepage.button.event-driven"), session: text("s") },
+            &UserClicked { target: text("homepage.button.event-driven"), user: text("1") },
             "user.clicked",
-            &json!({"target": "homepage.button.event-driven", "session": "s"}),
+            &json!({"target": "homepage.button.event-driven", "user": "1"}),
         );
         check(
-            &UserAnnotated { email: text("d@x.org"), entities: vec![text("Duck")] },
+            &UserAnnotated { id: text("1"), email: text("d@x.org"), entities: vec![text("Duck")] },
             "user.annotated",
-            &json!({"email": "d@x.org", "entities": ["Duck"]}),
+            &json!({"id": "1", "email": "d@x.org", "entities": ["Duck"]}),
         );
+        let sent = EmailSent { id: None, email: text("d@x.org"), name: None, subject: text("Welcome!") };
+        check(&sent, "email.sent", &json!({"email": "d@x.org", "subject": "Welcome!"}));
         check(
-            &EmailSent { id: text("1"), email: text("d@x.org"), name: None, subject: text("Welcome!") },
+            &EmailSent { id: Some(text("1")), ..sent },
             "email.sent",
             &json!({"id": "1", "email": "d@x.org", "subject": "Welcome!"}),
         );

@@ -1,14 +1,18 @@
-//! Registers and returns users, and accepts the one event that browsers may emit.
+//! Registers and returns users, accepts the one event that browsers may emit, and keeps a journal of what happens to
+//! each user.
 
 mod form;
+mod journal;
 mod users;
 
 use eg_runtime::{
-    App, CloudEvent, Emit, Error, Event as _, IntoResponse, Json, Path, Response, State, StatusCode, http,
-    schedule, subscribe,
+    App, CloudEvent, Data, Emit, Error, Event as _, HeaderMap, IntoResponse, Json, Path, Response, State,
+    StatusCode, http, schedule, subscribe,
 };
 use form::{Form, Posted, Refusal};
-use registration_events::{UserClicked, UserCreated, UserRegistered};
+use journal::{Entry, Journal};
+use registration_events::{Derived as _, EmailSent, UserAnnotated, UserClicked, UserCreated, UserRegistered};
+use serde::Deserialize;
 use serde_json::json;
 use service_storage::Store;
 use users::{Profile, Registered, Registrant, User, Users};
@@ -17,25 +21,39 @@ use uuid::Uuid;
 /// The source of click events. The service sets it, not the browser.
 const BROWSER: &str = "/web";
 
-/// Registers a user, by profile or by email address.
+/// A registration's answer: the user, and the session that only the user learns.
+#[derive(serde::Serialize)]
+struct Welcome {
+    id: String,
+    session: String,
+    #[serde(flatten)]
+    registrant: Registrant,
+}
+
+/// Registers a user, by profile, by email address, or as an account.
 #[http(POST, "/users", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"]))]
 async fn create_user(
     State(users): State<Users>,
     emit: Emit<(UserCreated, UserRegistered)>,
     Json(form): Json<Form>,
 ) -> Result<Response, Error> {
+    let new = |registrant| Registered { id: Uuid::now_v7().to_string(), registrant };
     match form.read() {
         Ok(Posted::Profile(profile)) => {
-            users.put(&profile, &emit, emit.stage(created(&profile))?).await?;
+            users.put(&profile, &emit, emit.stage(of_profile(&profile))?).await?;
             Ok(Json(profile).into_response())
         }
+        Ok(Posted::Account(registrant)) => {
+            let user = new(registrant);
+            users.register(&user, None, &emit, emit.stage(of_account(&user))?).await?;
+            Ok(Json(user).into_response())
+        }
         Ok(Posted::Registration(registrant)) => {
-            let user = Registered { id: Uuid::now_v7().to_string(), registrant };
+            let user = new(registrant);
             let session = Uuid::new_v4().simple().to_string();
-            let registered = registered(&user, &session);
-            users.register(&user, &session, &emit, emit.stage(registered.clone())?).await?;
-            // The answer is the event's payload.
-            Ok(Json(registered).into_response())
+            users.register(&user, Some(&session), &emit, emit.stage(registered(&user))?).await?;
+            let Registered { id, registrant } = user;
+            Ok(Json(Welcome { id, session, registrant }).into_response())
         }
         Err(refusal) => Ok(refusal.into_response()),
     }
@@ -50,27 +68,57 @@ async fn get_user(State(users): State<Users>, Path(id): Path<String>) -> Result<
     }
 }
 
+/// A click as browsers send it, with the session that proves whose it is.
+#[derive(Deserialize)]
+struct Click {
+    target: String,
+    session: String,
+}
+
 /// Accepts clicks from browsers and emits those with a known session.
 ///
 /// CORS applies per path, so browsers get a separate path whose only subscription is this one. Clicks without a known
-/// session are refused.
+/// session are refused. The emitted event names the user instead of the session.
 #[http(POST, "/clicks", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"], headers = ["Content-Type", "Event"]))]
-#[subscribe(UserClicked, mode = "sync", path = "/clicks")]
+#[subscribe("user.clicked", mode = "sync", path = "/clicks")]
 async fn accept_click(
     State(users): State<Users>,
     emit: Emit<UserClicked>,
-    click: CloudEvent<UserClicked>,
+    click: CloudEvent<Click>,
 ) -> Result<StatusCode, Error> {
     if click.ty() != UserClicked::TYPE {
         let message = format!("browsers may emit {} only, not {}", UserClicked::TYPE, click.ty());
         return Err(Error::status(StatusCode::FORBIDDEN, message));
     }
-    if !users.has_session(&click.data.session).await? {
+    let Some(user) = users.of_session(&click.data.session).await? else {
         return Err(Error::status(StatusCode::FORBIDDEN, "the session is unknown: register first"));
-    }
-    let id = click.id().to_owned();
-    emit.send_event(CloudEvent::new(BROWSER, click.data).with_id(id)).await?;
+    };
+    let cause = click.identity();
+    let clicked = UserClicked { target: click.data.target, user };
+    emit.send_event(CloudEvent::new(BROWSER, clicked).caused_by(&cause)).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Notes in users' journals what happens because of them, and which calls fail.
+#[subscribe(UserRegistered, UserCreated, UserClicked, UserAnnotated, EmailSent)]
+#[subscribe("eventgateway.function.invocationFailed", "eventgateway.delivery.deadLettered")]
+async fn keep_journal(State(journal): State<Journal>, event: CloudEvent<Data>) -> Result<(), Error> {
+    journal.add(&event).await
+}
+
+/// Returns the journal of the user whose session is in the header `Authorization: Bearer …`.
+#[http(GET, "/journal", cors(origins = ["http://localhost:*", "http://127.0.0.1:*"], headers = ["Authorization"]))]
+async fn read_journal(
+    State(users): State<Users>,
+    State(journal): State<Journal>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<Entry>>, Error> {
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let session = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    match users.of_session(session).await? {
+        Some(user) => Ok(Json(journal.of(&user).await?)),
+        None => Err(Error::status(StatusCode::UNAUTHORIZED, "the session is unknown: register first")),
+    }
 }
 
 /// Emits the stored events that could not be emitted earlier.
@@ -82,14 +130,19 @@ async fn send_unsent(
     users.send_unsent(&emit).await
 }
 
-fn created(profile: &Profile) -> UserCreated {
+fn of_profile(profile: &Profile) -> UserCreated {
     let Profile { id, first_name, last_name, email } = profile.clone();
-    UserCreated { id, first_name, last_name, email }
+    UserCreated { id, first_name: Some(first_name), last_name: Some(last_name), name: None, email }
 }
 
-fn registered(user: &Registered, session: &str) -> UserRegistered {
+fn of_account(user: &Registered) -> UserCreated {
     let Registered { id, registrant: Registrant { email, name } } = user.clone();
-    UserRegistered { id, session: session.to_owned(), email, name }
+    UserCreated { id, first_name: None, last_name: None, name, email }
+}
+
+fn registered(user: &Registered) -> UserRegistered {
+    let Registered { id, registrant: Registrant { email, name } } = user.clone();
+    UserRegistered { id, email, name }
 }
 
 impl IntoResponse for Refusal {
@@ -105,7 +158,7 @@ impl IntoResponse for Refusal {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let store = Store::open("users", "USERS_TABLE").await?;
-    App::new().state(Users::new(store)).run().await
+    App::new().state(Users::new(store.clone())).state(Journal::new(store)).run().await
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Stores users and sessions, each change together with its event. Knows no HTTP.
+//! Stores users and sessions, each change together with its event. Leaves HTTP and the journal to others.
 
 use eg_runtime::Error;
 use eg_runtime::outbox::{Decision, Emitter, Outbox, OutboxError, Outgoing};
@@ -15,7 +15,7 @@ pub(crate) struct Profile {
     pub(crate) email: String,
 }
 
-/// A new registration: an email address and an optional name.
+/// A new user as registered: an email address and an optional name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Registrant {
     pub(crate) email: String,
@@ -23,7 +23,7 @@ pub(crate) struct Registrant {
     pub(crate) name: Option<String>,
 }
 
-/// A registered user with a session.
+/// A stored registration or account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Registered {
     pub(crate) id: String,
@@ -31,7 +31,7 @@ pub(crate) struct Registered {
     pub(crate) registrant: Registrant,
 }
 
-/// A stored user of either form. It omits the session, because the reader may be someone else.
+/// A stored user of any form. It omits the session, because the reader may be someone else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum User {
@@ -65,18 +65,20 @@ impl Users {
         self.store(vec![write], emitter, event).await
     }
 
-    /// Stores a new user with a session.
+    /// Stores a new user, with a session if `token` is one.
     pub(crate) async fn register(
         &self,
         registered: &Registered,
-        token: &str,
+        token: Option<&str>,
         emitter: &impl Emitter,
         event: Outgoing,
     ) -> Result<(), Error> {
-        let writes = vec![
-            Write::put(user(&registered.id), &User::Registered(registered.clone()))?.if_absent(),
-            Write::put(session(token), &Session { user: registered.id.clone() })?.if_absent(),
-        ];
+        let mut writes =
+            vec![Write::put(user(&registered.id), &User::Registered(registered.clone()))?.if_absent()];
+        if let Some(token) = token {
+            let session = Write::put(session(token), &Session { user: registered.id.clone() })?;
+            writes.push(session.if_absent());
+        }
         self.store(writes, emitter, event).await
     }
 
@@ -108,9 +110,14 @@ impl Users {
         Ok(self.0.store().get(&user(id)).await?.map(|item| item.read()).transpose()?)
     }
 
-    /// Returns whether the session is known.
-    pub(crate) async fn has_session(&self, token: &str) -> Result<bool, Error> {
-        Ok(!token.is_empty() && self.0.store().get(&session(token)).await?.is_some())
+    /// Returns the id of the user whose session this is; `None` if it is unknown.
+    pub(crate) async fn of_session(&self, token: &str) -> Result<Option<String>, Error> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let Some(item) = self.0.store().get(&session(token)).await? else { return Ok(None) };
+        let Session { user } = item.read()?;
+        Ok(Some(user))
     }
 }
 

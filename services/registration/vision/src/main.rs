@@ -4,7 +4,7 @@ mod gravatar;
 mod vision;
 
 use eg_runtime::{App, CloudEvent, Emit, Error, State, subscribe};
-use registration_events::{UserAnnotated, UserRegistered};
+use registration_events::{Derived as _, UserAnnotated, UserRegistered};
 use vision::Vision;
 
 const SOURCE: &str = "/services/vision";
@@ -16,12 +16,12 @@ async fn annotate_user(
     emit: Emit<UserAnnotated>,
     event: CloudEvent<UserRegistered>,
 ) -> Result<(), Error> {
-    let cause = event.id().to_owned();
-    let email = event.data.email;
+    let cause = event.identity();
+    let UserRegistered { id, email, .. } = event.data;
     let entities = vision.web_entities(&gravatar::url(&email)).await?;
     println!("{email}: {}", if entities.is_empty() { "nothing".to_owned() } else { entities.join(", ") });
-    // The result has the id of the event that it answers, so the gateway drops a second result as a duplicate.
-    let annotated = CloudEvent::new(SOURCE, UserAnnotated { email, entities }).with_id(cause);
+    // The id is derived from the cause, so the gateway drops the result of a redelivery as a duplicate.
+    let annotated = CloudEvent::new(SOURCE, UserAnnotated { id, email, entities }).caused_by(&cause);
     emit.send_event(annotated).await?;
     Ok(())
 }

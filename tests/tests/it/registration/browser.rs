@@ -90,11 +90,42 @@ impl Tab {
         self.0.find(css).await.click().await;
     }
 
-    /// Waits until the page shows a message that begins with `beginning`.
+    /// Waits until the page shows a message that begins with `beginning`, where it can be seen.
     async fn says(&self, beginning: &str) {
+        self.shows(beginning, "status").await;
+    }
+
+    /// Waits until the page shows an error that begins with `beginning`, where it can be seen and as what it is.
+    async fn complains(&self, beginning: &str) {
+        self.shows(beginning, "alert").await;
+    }
+
+    async fn shows(&self, beginning: &str, role: &str) {
+        let message = self.0.find("#message").await;
         eventually(&format!("the page to say `{beginning}…`"), async || {
-            let message = self.0.find("#message").await.text().await;
-            message.starts_with(beginning).then_some(())
+            message.text().await.starts_with(beginning).then_some(())
+        })
+        .await;
+        assert_eq!(message.attribute("role").await.as_deref(), Some(role), "{beginning}");
+        let is_error = message.attribute("class").await.unwrap_or_default().contains("error");
+        assert_eq!(is_error, role == "alert", "{beginning}");
+        let seen = "const box = document.getElementById('message').getBoundingClientRect();
+                    return box.height > 0 && box.top >= 0 && box.bottom <= window.innerHeight";
+        assert_eq!(self.0.execute(seen, &[]).await, true, "`{beginning}…` is out of sight");
+    }
+
+    /// Waits until the journal has these lines: the event, what is known about it, and whether it is a failure.
+    async fn journal_has(&self, lines: &[(&str, &str, bool)]) {
+        let read = "return [...document.querySelectorAll('#journal li')].map((line) =>
+            [line.querySelector('code').textContent, line.querySelector('.detail').textContent,
+             line.classList.contains('failed')])";
+        eventually(&format!("the journal to have {lines:?}"), async || {
+            let shown = self.0.execute(read, &[]).await;
+            let shown = shown.as_array().unwrap();
+            let has = |(event, detail, failed): &(&str, &str, bool)| {
+                shown.contains(&json!([event, detail, failed]))
+            };
+            lines.iter().all(has).then_some(())
         })
         .await;
     }
@@ -132,7 +163,7 @@ fn event(ty: &str, data: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_registers_clicks_and_logs_out() {
     let Some(browser) = Browser::start().await else { return };
-    let app = Registration::start(&[]).await;
+    let app = Registration::start(&[("CRM_FAILURE", "first:1")]).await;
     let (_host, port) = host(&app.app.events).await;
     browser.run(async |tab| story(tab, &app, &port).await).await;
     app.settle(PATIENCE).await;
@@ -156,7 +187,7 @@ async fn story(tab: &Tab, app: &Registration, port: &str) {
     assert!(tab.visible("register").await && !tab.visible("home").await);
     tab.fill("email", "donald").await;
     tab.press("#register button").await;
-    tab.says("Email is required").await;
+    tab.complains("Email is required").await;
     assert_eq!(tab.session().await, Value::Null);
 
     tab.fill("email", "Donald@Disney.com").await;
@@ -165,13 +196,24 @@ async fn story(tab: &Tab, app: &Registration, port: &str) {
     tab.says("Welcome, Donald!").await;
     assert!(!tab.visible("register").await && tab.visible("home").await);
     let user = app.events("user.registered").await.remove(0)["data"].clone();
-    assert_eq!(tab.session().await, user["session"]);
+    assert_eq!(tab.session().await.as_str().unwrap().len(), 32);
 
     for button in ["build-value", "minimize-overhead", "event-driven"] {
         let target = format!("homepage.button.{button}");
         tab.press(&format!("[data-target='{target}']")).await;
         tab.says(&format!("Noted: {target}")).await;
     }
+
+    // The page shows the events as they flow, and what fails.
+    let letter = "Welcome, Donald!";
+    let failed = "crm-add_user_to_crm failed: Retry: Can't add user to the CRM";
+    tab.journal_has(&[
+        ("user.registered", "", false),
+        ("email.sent", letter, false),
+        ("user.registered", failed, true),
+        ("user.clicked", "homepage.button.event-driven", false),
+    ])
+    .await;
 
     // A script may emit only clicks, and only with a session; anything else is blocked or reaches nobody.
     let click = json!({"target": "x", "session": "guess"});
@@ -181,6 +223,7 @@ async fn story(tab: &Tab, app: &Registration, port: &str) {
 
     tab.0.refresh().await;
     assert!(tab.visible("home").await, "the session lasts as long as the tab");
+    tab.journal_has(&[("email.sent", letter, false)]).await;
     tab.press("#logout").await;
     tab.says("Good-bye!").await;
     assert!(tab.visible("register").await);
@@ -199,7 +242,7 @@ async fn pages_from_elsewhere_cannot_register_and_the_gateways_own_can() {
             tab.0.goto(&format!("http://elsewhere.localhost:{port}/")).await;
             tab.fill("email", "mallory@example.org").await;
             tab.press("#register button").await;
-            tab.says("The gateway cannot be reached: ").await;
+            tab.complains("The gateway cannot be reached: ").await;
 
             tab.0.goto(&format!("{}/", app.app.events.trim_end_matches('/'))).await;
             tab.fill("email", "donald@disney.com").await;

@@ -61,14 +61,18 @@ async fn pages_of_other_origins_may_register_and_click_only_where_that_is_allowe
     let app = Registration::start(&[]).await;
     let ask = async |path: &str, origin: &str| {
         let request = http().request(reqwest::Method::OPTIONS, format!("{}{path}", app.app.events));
-        let request = request.header("origin", origin).header("access-control-request-method", "POST");
-        let response = request.header("access-control-request-headers", "content-type").send().await.unwrap();
+        let (method, header) =
+            if path == "/journal" { ("GET", "authorization") } else { ("POST", "content-type") };
+        let request = request.header("origin", origin).header("access-control-request-method", method);
+        let response = request.header("access-control-request-headers", header).send().await.unwrap();
         allowed(response.headers())
     };
     for (path, origin, expected) in [
         ("/users", "http://localhost:3000", Some("http://localhost:3000")),
         ("/clicks", "http://127.0.0.1:8080", Some("http://127.0.0.1:8080")),
+        ("/journal", "http://localhost:3000", Some("http://localhost:3000")),
         ("/clicks", "https://evil.example", None),
+        ("/journal", "https://evil.example", None),
         ("/users", "http://localhost.evil.example", None),
         ("/", "http://localhost:3000", None),
         ("/analytics/user.clicked", "http://localhost:3000", None),

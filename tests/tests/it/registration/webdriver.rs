@@ -22,10 +22,12 @@ pub(crate) struct Element<'a> {
 }
 
 impl Session {
-    /// Makes the driver at `driver` start a Chromium with these flags.
+    /// Makes the driver at `driver` start a Chromium with these flags, with the screen of a phone.
     pub(crate) async fn open(driver: &str, flags: &[String]) -> Self {
         let client = http();
-        let chromium = json!({"browserName": "chrome", "goog:chromeOptions": {"args": flags}});
+        let phone = json!({"deviceMetrics": {"width": 360, "height": 640, "pixelRatio": 3.0}});
+        let options = json!({"args": flags, "mobileEmulation": phone});
+        let chromium = json!({"browserName": "chrome", "goog:chromeOptions": options});
         let wanted = json!({"capabilities": {"alwaysMatch": chromium}});
         let made = call(&client, Method::POST, &format!("{driver}/session"), Some(wanted)).await;
         let id = made["sessionId"].as_str().unwrap();
@@ -67,6 +69,11 @@ impl Session {
 impl Element<'_> {
     pub(crate) async fn is_displayed(&self) -> bool {
         self.session.get(&format!("{}/displayed", self.path)).await.as_bool().unwrap()
+    }
+
+    /// Returns the value of an attribute; `None` if there is none.
+    pub(crate) async fn attribute(&self, name: &str) -> Option<String> {
+        self.session.get(&format!("{}/attribute/{name}", self.path)).await.as_str().map(str::to_owned)
     }
 
     pub(crate) async fn text(&self) -> String {
