@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use eg_sdk::config::{Cors, EventType, Function, Subscription};
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, exponential_buckets,
@@ -67,6 +69,9 @@ impl From<&DeliveryOutcome> for Outcome {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let registry = Registry::new();
+        // Processor time, memory, file descriptors: the library reads them from /proc.
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(ProcessCollector::for_self())).expect(VALID);
         let counter = |name: &str, help: &str, labels: &[&str]| {
             let counter = IntCounterVec::new(Opts::new(name, help), labels).expect(VALID);
             registry.register(Box::new(counter.clone())).expect(VALID);

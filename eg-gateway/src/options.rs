@@ -58,6 +58,18 @@ pub struct Options {
     pub lambda_timeout: Duration,
     /// Maximum size of a request body in bytes.
     pub body_limit: usize,
+    /// Maximum size of a function's reply in bytes. A call with a larger one fails. Lambda's own limit is 6 MB.
+    pub reply_limit: usize,
+    /// PEM file with root certificates that the gateway trusts when it calls functions, besides Mozilla's and those of the
+    /// machine. For functions behind a private certificate authority.
+    pub ca_file: Option<PathBuf>,
+    /// URL of the proxy (`http://…`) for `https` functions; the gateway opens tunnels through it. It still resolves the
+    /// functions' names itself and refuses those that lead only to private addresses, unless they are allowed. `None`:
+    /// the gateway connects to functions directly.
+    pub https_proxy: Option<String>,
+    /// Hosts that are called without the proxy, in the syntax of `NO_PROXY`: domains, addresses and networks, separated by
+    /// commas.
+    pub no_proxy: Option<String>,
     /// The private addresses where functions may be. The default, none, keeps anyone who may register functions from
     /// reaching other services in the gateway's network. A local gateway needs [`PrivateTargets::all`].
     pub private_targets: PrivateTargets,
@@ -108,6 +120,10 @@ impl Options {
             lambda_timeout: Duration::from_secs(15 * 60 + 10),
             // The rest is room for the envelope around a body.
             body_limit: limits::PAYLOAD + 64 * 1024,
+            reply_limit: limits::PAYLOAD + 64 * 1024,
+            ca_file: None,
+            https_proxy: None,
+            no_proxy: None,
             private_targets: PrivateTargets::none(),
             access_keys: AccessKeys::default(),
             domain: None,

@@ -13,6 +13,12 @@ pub(super) struct Limits {
     /// Maximum length of a chain of events that cause one another, counted in the extension `hops`
     #[arg(long, value_name = "N", default_value_t = u64::from(limits::HOPS))]
     max_hops: u64,
+    /// Maximum size of a request body; larger ones get a 413. Functions on Lambda take 6 MB at most
+    #[arg(long, value_name = "BYTES", default_value = "6208KiB", value_parser = bytes)]
+    max_request_size: u64,
+    /// Maximum size of a function's reply; a call with a larger one fails
+    #[arg(long, value_name = "BYTES", default_value = "6208KiB", value_parser = bytes)]
+    max_reply_size: u64,
     /// Memory for requests, and the same again for deliveries under way; when it is used up, emitters get a 503
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]
     memory_limit: u64,
@@ -28,7 +34,10 @@ impl Limits {
     pub(super) fn apply(&self, options: &mut Options) {
         options.dedupe_window = self.dedupe_window;
         options.max_hops = self.max_hops;
-        options.memory_limit = usize::try_from(self.memory_limit).unwrap_or(usize::MAX);
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        options.body_limit = size(self.max_request_size);
+        options.reply_limit = size(self.max_reply_size);
+        options.memory_limit = size(self.memory_limit);
         options.retention = self.retention;
         options.store_limit = self.store_limit;
     }

@@ -2,6 +2,7 @@
 //! library contains the gateway itself.
 
 mod access;
+mod calls;
 mod limits;
 
 use std::ffi::OsString;
@@ -126,6 +127,8 @@ struct Cli {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
     version: bool,
+    #[command(flatten)]
+    calls: calls::Calls,
     #[command(flatten)]
     limits: limits::Limits,
     #[command(flatten)]
@@ -278,6 +281,7 @@ impl Cli {
                 self.otlp_endpoint.or_else(|| endpoint_of_environment("OTEL_EXPORTER_OTLP_ENDPOINT"));
         }
         self.limits.apply(&mut options);
+        self.calls.apply(&mut options, |name| std::env::var(name).ok())?;
         Ok(options)
     }
 }
@@ -330,7 +334,9 @@ fn start_logs(cli: &Cli) {
     let filter = filter.with_target("eg_gateway", level).with_target("event_gateway", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match cli.log_format.unwrap_or(if cli.dev { Format::Text } else { Format::Json }) {
-        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        Format::Text => {
+            lines.with_ansi(std::io::stderr().is_terminal()).fmt_fields(eg_gateway::log_fields()).boxed()
+        }
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();

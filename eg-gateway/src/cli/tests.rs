@@ -75,6 +75,38 @@ fn original_flags_are_ignored_or_refused() {
 }
 
 #[test]
+fn sizes_become_options() {
+    let args = ["--max-request-size=1MiB", "--max-reply-size", "20MiB"];
+    let options = parse(&args).unwrap().options().unwrap();
+    assert_eq!((options.body_limit, options.reply_limit), (1 << 20, 20 << 20));
+}
+
+#[test]
+fn a_proxy_is_used_on_request() {
+    let variables = |pairs: &'static [(&str, &str)]| {
+        move |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    };
+    let options = |args: &[&str], pairs| {
+        let mut options = Options::new("unused");
+        parse(args).unwrap().calls.apply(&mut options, variables(pairs)).map(|()| options)
+    };
+    let both: &[_] = &[("HTTPS_PROXY", "http://proxy:3128"), ("no_proxy", "a.example")];
+    let unused = options(&["--ca-file=ca.pem"], both).unwrap();
+    assert_eq!((unused.https_proxy, unused.no_proxy, unused.ca_file), (None, None, Some("ca.pem".into())));
+    let used = options(&["--use-proxy"], both).unwrap();
+    assert_eq!(used.https_proxy.as_deref(), Some("http://proxy:3128"));
+    assert_eq!(used.no_proxy.as_deref(), Some("a.example"));
+    assert_eq!(
+        options(&["--use-proxy"], &[("https_proxy", "proxy:1")]).unwrap().https_proxy.unwrap(),
+        "proxy:1"
+    );
+    let missing = "--use-proxy needs a proxy: set HTTPS_PROXY, for example to http://proxy.example:3128";
+    assert_eq!(options(&["--use-proxy"], &[]).unwrap_err(), missing);
+    let refused = options(&["--use-proxy"], &[("HTTPS_PROXY", "socks5://u:secret@h")]).unwrap_err();
+    assert_eq!(refused, "HTTPS_PROXY begins with socks5://, and only http:// is supported");
+}
+
+#[test]
 fn access_keys() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("key");

@@ -1,5 +1,5 @@
-//! Opens HTTP/1.1 connections to functions (with TLS for `https` URLs), drives them in the task that waits for the
-//! response, and keeps them for later calls. `http` builds the requests and interprets the responses.
+//! Opens HTTP/1.1 connections (with TLS for `https` URLs, through a proxy if there is one), drives them in the task that
+//! waits for the response, and keeps them for later calls. The callers build the requests and interpret the responses.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -9,19 +9,24 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::header::HOST;
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tower_service::Service as _;
+use tower_service::Service;
 
 use super::resolve::Resolver;
 use crate::clock;
 use crate::decide::targets::PrivateTargets;
-use crate::tls;
+use crate::options::Options;
+use crate::tls::ClientTls;
 
 /// Timeout for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,17 +34,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// Opens connections.
-pub(super) type Connector = HttpsConnector<HttpConnector<Resolver>>;
+/// Opens connections. Clones share the settings.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    resolver: Resolver,
+    tcp: HttpConnector<Resolver>,
+    proxy: Option<Arc<Matcher>>,
+    tls: ClientTls,
+}
 
 /// The reason why there is no response.
-pub(super) type SendError = Box<dyn Error + Send + Sync>;
+pub(crate) type SendError = Box<dyn Error + Send + Sync>;
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Transfers the bytes of an open connection while it is polled.
-type Driver = http1::Connection<MaybeHttpsStream<TokioIo<TcpStream>>, Full<Bytes>>;
+type Driver = http1::Connection<Stream, Full<Bytes>>;
 
 /// The connections to one origin.
-pub(super) struct Pool {
+pub(crate) struct Pool {
     connector: Connector,
     origin: Uri,
     idle: Mutex<Idle>,
@@ -69,25 +82,83 @@ enum Unanswered {
     Failed(SendError),
 }
 
-/// Returns the connector for the hosts of functions. It refuses names that resolve only to addresses that are not
-/// allowed.
-pub(super) fn connector(allowed: &Arc<PrivateTargets>) -> Connector {
-    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(allowed));
+impl Connector {
+    /// Returns the connector for the hosts of functions. It refuses names that resolve only to addresses that are not
+    /// allowed. `https` connections use the proxy of the options.
+    pub(super) fn of_functions(options: &Options, tls: &ClientTls, allowed: &Arc<PrivateTargets>) -> Self {
+        let proxy = options.https_proxy.as_ref().map(|proxy| {
+            let except = options.no_proxy.as_deref().unwrap_or_default();
+            Arc::new(Matcher::builder().https(proxy.as_str()).no(except).build())
+        });
+        Self::new(tls, Resolver::new(allowed), proxy)
+    }
+
+    /// Returns the connector for hosts that the operator of the gateway sets.
+    pub(crate) fn of_operator(tls: &ClientTls) -> Self {
+        Self::new(tls, Resolver::unrestricted(), None)
+    }
+
+    fn new(tls: &ClientTls, resolver: Resolver, proxy: Option<Arc<Matcher>>) -> Self {
+        Self { tcp: tcp(resolver.clone()), resolver, proxy, tls: tls.clone() }
+    }
+
+    async fn connect(&self, origin: &Uri) -> Result<Stream, SendError> {
+        if origin.scheme() == Some(&Scheme::HTTP) {
+            return Ok(MaybeHttpsStream::Http(called(self.tcp.clone(), origin.clone()).await?));
+        }
+        let tls = self.tls.config();
+        let Some(proxy) = self.proxy.as_ref().and_then(|proxy| proxy.intercept(origin)) else {
+            return called(HttpsConnector::from((self.tcp.clone(), tls)), origin.clone()).await;
+        };
+        // The proxy resolves the name again; the rules for private addresses hold for what the gateway sees.
+        self.resolver.check(origin.host().unwrap_or_default()).await?;
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp(Resolver::unrestricted()));
+        if let Some(credentials) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(credentials.clone());
+        }
+        called(HttpsConnector::from((tunnel, tls)), origin.clone()).await
+    }
+}
+
+fn tcp(resolver: Resolver) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    HttpsConnector::from((tcp, tls::client()))
+    tcp
+}
+
+/// Calls a connector as soon as it is ready.
+async fn called<S>(mut connector: S, origin: Uri) -> Result<S::Response, SendError>
+where
+    S: Service<Uri, Error: Into<SendError>>,
+{
+    poll_fn(|context| connector.poll_ready(context)).await.map_err(Into::into)?;
+    connector.call(origin).await.map_err(Into::into)
 }
 
 impl Pool {
     /// Creates a pool without connections. `origin` has a scheme and an authority.
-    pub(super) fn new(connector: Connector, origin: Uri) -> Arc<Self> {
+    pub(crate) fn new(connector: Connector, origin: Uri) -> Arc<Self> {
         Arc::new(Self { connector, origin, idle: Mutex::default() })
+    }
+
+    /// Sends a request with an absolute URL, as [`send`](Self::send) does.
+    pub(crate) async fn send_absolute(
+        self: &Arc<Self>,
+        mut request: Request<Full<Bytes>>,
+        limit: usize,
+    ) -> Result<Response<Bytes>, SendError> {
+        let host = request.uri().authority().map(|host| HeaderValue::from_str(host.as_str())).transpose()?;
+        let target = request.uri().path_and_query().cloned();
+        *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
+        request.headers_mut().extend(host.map(|host| (HOST, host)));
+        self.send(request, limit).await
     }
 
     /// Sends a request and reads the whole response. The request must be in origin form and have a `Host` header. The
     /// body of the response may have at most `limit` bytes.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
         limit: usize,
@@ -112,9 +183,7 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Connection, SendError> {
-        let mut connector = self.connector.clone();
-        poll_fn(|context| connector.poll_ready(context)).await?;
-        let stream = connector.call(self.origin.clone()).await?;
+        let stream = self.connector.connect(&self.origin).await?;
         let (sender, driver) = http1::handshake(stream).await?;
         Ok(Connection { sender, driver: Some(Box::pin(driver)) })
     }
@@ -201,7 +270,9 @@ mod tests {
 
     fn pool(listener: &TcpListener, host: &str, allowed: PrivateTargets) -> Arc<Pool> {
         let origin = format!("http://{host}:{}", listener.local_addr().unwrap().port());
-        Pool::new(connector(&Arc::new(allowed)), origin.parse().unwrap())
+        let connector =
+            Connector::of_functions(&Options::new("unused"), &ClientTls::default(), &Arc::new(allowed));
+        Pool::new(connector, origin.parse().unwrap())
     }
 
     fn post() -> Request<Full<Bytes>> {
@@ -298,5 +369,26 @@ mod tests {
         let request = tokio::spawn(async move { allowed.send(post(), 2).await });
         listener.accept().await.unwrap();
         request.abort();
+    }
+
+    /// A proxy may reach more than the gateway does. The rules for private addresses hold all the same.
+    #[tokio::test]
+    async fn a_proxy_is_no_way_to_private_addresses() {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut options = Options::new("unused");
+        options.https_proxy = Some(format!("http://{}", proxy.local_addr().unwrap()));
+        for (allowed, reached) in [(PrivateTargets::none(), false), (PrivateTargets::all(), true)] {
+            let connector = Connector::of_functions(&options, &ClientTls::default(), &Arc::new(allowed));
+            let pool = Pool::new(connector, "https://localhost:9".parse().unwrap());
+            let request = pool.send(post(), 2);
+            tokio::select! {
+                response = request => assert!(!reached && blocked(&*response.unwrap_err()).is_some()),
+                stream = proxy.accept() => {
+                    let mut line = [0; 19];
+                    stream.unwrap().0.read_exact(&mut line).await.unwrap();
+                    assert!(reached && line == *b"CONNECT localhost:9");
+                }
+            }
+        }
     }
 }

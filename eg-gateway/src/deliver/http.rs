@@ -13,16 +13,18 @@ use eg_grammar::retry_after;
 use eg_sdk::TraceContext;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{Full, LengthLimitError};
+use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
-use super::connect::{Connector, Pool, SendError, connector};
+use super::connect::{Connector, Pool, SendError};
 use super::resolve::blocked;
-use super::{CallError, chain};
+use super::{CallError, failed};
 use crate::clock;
 use crate::decide::delivery;
 use crate::decide::targets::PrivateTargets;
+use crate::options::Options;
+use crate::tls::ClientTls;
 
 /// Maximum number of redirects that one call follows.
 const REDIRECTS: usize = 5;
@@ -35,7 +37,9 @@ pub(super) struct HttpCaller {
     connector: Connector,
     known: Mutex<Known>,
     allowed: Arc<PrivateTargets>,
+    /// Maximum size of a reply in bytes.
     reply_limit: usize,
+    /// Whether only status 500 is a failure, as in the original.
     strict: bool,
 }
 
@@ -58,10 +62,9 @@ struct Endpoint {
 }
 
 impl HttpCaller {
-    /// `reply_limit` is the maximum size of a reply in bytes. With `strict`, only status 500 is a failure, as in the
-    /// original.
-    pub(super) fn new(allowed: &Arc<PrivateTargets>, reply_limit: usize, strict: bool) -> Self {
-        let (connector, allowed) = (connector(allowed), Arc::clone(allowed));
+    pub(super) fn new(options: &Options, tls: &ClientTls, allowed: &Arc<PrivateTargets>) -> Self {
+        let (connector, allowed) = (Connector::of_functions(options, tls, allowed), Arc::clone(allowed));
+        let (reply_limit, strict) = (options.reply_limit, options.strict_compat);
         Self { connector, known: Mutex::default(), allowed, reply_limit, strict }
     }
 
@@ -133,10 +136,7 @@ impl HttpCaller {
     }
 
     fn failed(&self, error: &SendError) -> CallError {
-        if error.is::<LengthLimitError>() {
-            return CallError::retry(format!("the reply is larger than {} bytes", self.reply_limit));
-        }
-        blocked(&**error).map_or_else(|| CallError::retry(chain(&**error)), CallError::from)
+        blocked(&**error).map_or_else(|| failed(error, self.reply_limit), CallError::from)
     }
 }
 
@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn what_follows_from_a_url() {
-        let caller = HttpCaller::new(&Arc::new(PrivateTargets::all()), 1, false);
+        let caller =
+            HttpCaller::new(&Options::new("unused"), &ClientTls::default(), &Arc::new(PrivateTargets::all()));
         for (url, target, host, authorization) in [
             ("http://a.example", "/", "a.example", None),
             ("http://a.example:80/x?y=%20#z", "/x?y=%20", "a.example", None),

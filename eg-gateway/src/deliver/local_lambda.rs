@@ -1,23 +1,29 @@
 //! Calls `awslambda` functions at a Lambda on this machine: one unsigned request to its Invoke API. `aws` calls
 //! functions in AWS.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use eg_sdk::TraceContext;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, Request, Uri};
+use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{CallError, PERMANENT_OF_LAMBDA, chain};
+use super::connect::{Connector, Pool};
+use super::{CallError, PERMANENT_OF_LAMBDA, failed};
 use crate::decide::{delivery, trace};
-use crate::plain_client::{PlainClient, plain_client};
+use crate::tls::ClientTls;
 
 /// Calls the functions of one local Lambda. Keeps connections for later calls.
 pub(super) struct LocalLambda {
-    client: PlainClient,
+    /// `None` if the URL is not one.
+    pool: Option<Arc<Pool>>,
     /// The URL of the Lambda, without a slash at the end.
     url: String,
+    /// Maximum size of an answer in bytes.
+    reply_limit: usize,
 }
 
 /// The body of an answer that refuses the call. The spelling of the key differs between Lambda's errors.
@@ -28,8 +34,10 @@ struct Refused {
 }
 
 impl LocalLambda {
-    pub(super) fn new(url: &str) -> Self {
-        Self { client: plain_client(), url: url.trim_end_matches('/').to_owned() }
+    pub(super) fn new(url: &str, tls: &ClientTls, reply_limit: usize) -> Self {
+        let origin = url.parse().ok().filter(|url: &Uri| url.authority().is_some());
+        let pool = origin.map(|origin| Pool::new(Connector::of_operator(tls), origin));
+        Self { pool, url: url.trim_end_matches('/').to_owned(), reply_limit }
     }
 
     /// Invokes the function `arn` and returns its answer. `span` is the span of this call.
@@ -39,15 +47,16 @@ impl LocalLambda {
         event: Bytes,
         span: &TraceContext,
     ) -> Result<Bytes, CallError> {
+        let not_a_url = || CallError::retry(format!("{} is not a URL", self.url));
+        let pool = self.pool.as_ref().ok_or_else(not_a_url)?;
         let name = utf8_percent_encode(arn, NON_ALPHANUMERIC);
         let request = Request::post(format!("{}/2015-03-31/functions/{name}/invocations", self.url))
             .header(CONTENT_TYPE, "application/json")
             .header("x-amzn-trace-id", trace::x_ray(span))
             .body(Full::new(event))
-            .map_err(|error| CallError::retry(format!("{} is not a URL: {error}", self.url)))?;
-        let response = self.client.request(request).await.map_err(|error| CallError::retry(chain(&error)))?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| CallError::retry(chain(&error)))?.to_bytes();
+            .map_err(|_| not_a_url())?;
+        let response = pool.send_absolute(request, self.reply_limit).await;
+        let (head, body) = response.map_err(|error| failed(&error, self.reply_limit))?.into_parts();
         if !head.status.is_success() {
             let code = header(&head.headers, "x-amzn-errortype").unwrap_or(head.status.as_str());
             let refused: Refused = serde_json::from_slice(&body).unwrap_or_default();

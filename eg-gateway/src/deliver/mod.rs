@@ -4,7 +4,7 @@
 pub(crate) mod attempt;
 #[cfg(feature = "aws")]
 mod aws;
-mod connect;
+pub(crate) mod connect;
 mod delivering;
 mod disable;
 pub(crate) mod engine;
@@ -20,15 +20,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use eg_sdk::TraceContext;
 use eg_sdk::config::{Function, Provider};
+use http_body_util::LengthLimitError;
 
 #[cfg(feature = "aws")]
 use self::aws::AwsCaller;
+use self::connect::SendError;
 use self::http::HttpCaller;
 use self::local_lambda::LocalLambda;
 use crate::decide::delivery::Failure;
 use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
+use crate::tls::ClientTls;
 pub(crate) use delivering::Delivering;
 pub(crate) use invoker::Invoker;
 
@@ -138,11 +141,14 @@ impl From<CallError> for Failure {
 }
 
 impl Callers {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, tls: &ClientTls) -> Self {
         let allowed = Arc::new(options.private_targets.clone());
         Self {
-            http: HttpCaller::new(&allowed, options.body_limit, options.strict_compat),
-            local_lambda: options.local_lambda.as_deref().map(LocalLambda::new),
+            http: HttpCaller::new(options, tls, &allowed),
+            local_lambda: options
+                .local_lambda
+                .as_deref()
+                .map(|url| LocalLambda::new(url, tls, options.reply_limit)),
             #[cfg(feature = "aws")]
             aws: AwsCaller::new(options, &allowed),
             http_timeout: options.http_timeout,
@@ -207,6 +213,16 @@ async fn within(
     tokio::time::timeout(limit, call)
         .await
         .unwrap_or_else(|_| Err(CallError::retry(format!("no answer within {} s", limit.as_secs_f32()))))
+}
+
+/// Returns the error of a call without an answer of at most `reply_limit` bytes.
+fn failed(error: &SendError, reply_limit: usize) -> CallError {
+    if error.is::<LengthLimitError>() {
+        return CallError::retry(format!(
+            "the reply is larger than {reply_limit} bytes: answer with less, or raise --max-reply"
+        ));
+    }
+    CallError::retry(chain(&**error))
 }
 
 /// Returns an error and its causes on one line.

@@ -27,6 +27,16 @@ impl Resolver {
         Self { allowed: Arc::clone(allowed) }
     }
 
+    /// Returns a resolver for the addresses that the operator sets.
+    pub(super) fn unrestricted() -> Self {
+        Self::new(&Arc::new(PrivateTargets::all()))
+    }
+
+    /// Checks that `name` has an allowed address.
+    pub(super) async fn check(&self, name: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.addresses(name).await.map(drop)
+    }
+
     /// Returns the allowed addresses of `name`, at least one.
     async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();

@@ -63,6 +63,9 @@ pub enum StartError {
         /// The file and what is wrong with it.
         reason: String,
     },
+    /// The root certificates for calls of functions cannot be used.
+    #[error("cannot trust the root certificates of --ca-file: {0}")]
+    Roots(String),
     /// The store cannot be used.
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),

@@ -23,6 +23,7 @@ use crate::reception::Reception;
 use crate::retention::Retention;
 use crate::spans::Spans;
 use crate::store::{Store, StoreError};
+use crate::tls::ClientTls;
 pub use error::{Api, StartError};
 
 /// How long a shutdown waits for requests and deliveries. Sending the last spans may take two more seconds; the whole
@@ -59,9 +60,10 @@ impl Gateway {
         let (events_url, config_url) = (events.url(), config.url());
         let connector_url = connector.as_ref().map(Port::url);
 
+        let tls = ClientTls::new(options.ca_file.as_deref()).map_err(StartError::Roots)?;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-        let (clock, spans, feed) = (Clock::system(), spans(&options)?, Feed::new(stop.clone()));
-        let invoker = Invoker::new(Callers::new(&options), spans.clone());
+        let (clock, spans, feed) = (Clock::system(), spans(&options, &tls)?, Feed::new(stop.clone()));
+        let invoker = Invoker::new(Callers::new(&options, &tls), spans.clone());
         let store = open_store(&options).await?;
         let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
         let reception = Reception::new(&options, store.clone(), feed.clone());
@@ -156,16 +158,15 @@ async fn load_configuration(
 }
 
 #[cfg(feature = "otlp")]
-fn spans(options: &Options) -> Result<Spans, StartError> {
+fn spans(options: &Options, tls: &ClientTls) -> Result<Spans, StartError> {
     let Some(endpoint) = options.otlp_endpoint.clone() else { return Ok(Spans::default()) };
-    let client = crate::plain_client::plain_client();
-    match crate::spans::Exporter::new(&endpoint, client) {
+    match crate::spans::Exporter::new(&endpoint, tls) {
         Ok(exporter) => Ok(Spans::to(exporter)),
         Err(reason) => Err(StartError::Spans { endpoint, reason }),
     }
 }
 
 #[cfg(not(feature = "otlp"))]
-fn spans(_: &Options) -> Result<Spans, StartError> {
+fn spans(_: &Options, _: &ClientTls) -> Result<Spans, StartError> {
     Ok(Spans::default())
 }

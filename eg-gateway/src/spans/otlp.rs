@@ -1,13 +1,15 @@
 //! Sends spans to a collector over OTLP/HTTP, in batches, in the background. If the collector is unreachable, spans
 //! are lost but nothing else is affected.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use eg_sdk::TraceContext;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http::{Request, Response, Uri};
+use http_body_util::Full;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{HttpClient, HttpError};
@@ -20,13 +22,17 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::{Kind, Span};
-use crate::plain_client::PlainClient;
+use crate::deliver::connect::{Connector, Pool};
+use crate::tls::ClientTls;
 
 /// Timeout for sending one batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Timeout for sending the last spans when the gateway stops.
 const LAST: Duration = Duration::from_secs(2);
+
+/// Maximum size of a collector's answer in bytes.
+const ANSWER: usize = 1024 * 1024;
 
 /// Sends spans.
 #[derive(Debug)]
@@ -37,11 +43,13 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Returns an exporter to the collector at this URL, for example `http://localhost:4318`.
-    pub(crate) fn new(endpoint: &str, client: PlainClient) -> Result<Self, String> {
+    pub(crate) fn new(endpoint: &str, tls: &ClientTls) -> Result<Self, String> {
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+        let origin: Uri = url.parse().map_err(|e| format!("{url} is not a URL: {e}"))?;
+        let pool = Pool::new(Connector::of_operator(tls), origin);
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Client { client, runtime: Handle::current() })
+            .with_http_client(Client { pool, runtime: Handle::current() })
             .with_endpoint(url)
             .with_timeout(TIMEOUT)
             .build()
@@ -95,20 +103,22 @@ fn ids(context: &TraceContext) -> Option<SpanContext> {
 }
 
 /// The gateway's own HTTP client and its runtime, because batches come from a thread without a runtime.
-#[derive(Debug)]
 struct Client {
-    client: PlainClient,
+    pool: Arc<Pool>,
     runtime: Handle,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let sending = self.client.request(request.map(Full::new));
-        let send = async move {
-            let (head, body) = sending.await?.into_parts();
-            Ok::<_, HttpError>(Response::from_parts(head, body.collect().await?.to_bytes()))
-        };
+        let pool = Arc::clone(&self.pool);
+        let send = async move { pool.send_absolute(request.map(Full::new), ANSWER).await };
         self.runtime.spawn(send).await?
     }
 }

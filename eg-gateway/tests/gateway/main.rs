@@ -24,6 +24,7 @@ mod lambda;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod outbound;
 mod policies;
 mod process;
 mod put_events;

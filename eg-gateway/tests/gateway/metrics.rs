@@ -35,6 +35,25 @@ async fn check(gateway: &TestGateway, wait_for: (&str, f64), expected: &[(&str, 
     }
 }
 
+/// The original had these from its library, too.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_process_is_measured() {
+    let gateway = TestGateway::start().await;
+    let found = samples(&gateway).await;
+    for (name, least) in [
+        ("process_resident_memory_bytes", 1e6),
+        ("process_virtual_memory_bytes", 1e6),
+        ("process_open_fds", 3.0),
+        ("process_max_fds", 3.0),
+        ("process_threads", 1.0),
+        ("process_cpu_seconds_total", 0.0),
+        ("process_start_time_seconds", 1.7e9),
+    ] {
+        assert!(found.get(name).is_some_and(|value| *value >= least), "{name} in {found:#?}");
+    }
+}
+
 #[tokio::test]
 async fn deliveries() {
     let functions = Functions::start(|call| match call.path.as_str() {
