@@ -1,7 +1,7 @@
 //! Skips the mark that some programs write before text in UTF-8.
 
-/// The byte order mark in UTF-8.
-const MARK: &[u8] = "\u{feff}".as_bytes();
+/// The byte order mark.
+const MARK: &str = "\u{feff}";
 
 /// Returns `text` without the byte order mark before it. No JSON parser expects one (RFC 8259 §8.1), but editors and
 /// shells on Windows write it.
@@ -14,5 +14,11 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 /// ```
 #[must_use]
 pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(MARK.as_bytes()).unwrap_or(text)
+}
+
+/// Does the same as [`without_bom`] for the content of a file.
+#[must_use]
+pub fn text_without_bom(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
 }

@@ -8,7 +8,7 @@
 //! | schedules | [`Schedule`] |
 //! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
 //! | nesting of JSON | [`is_too_deep`] |
-//! | bytes before text | [`without_bom`] |
+//! | the mark before text | [`without_bom`], [`text_without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | CORS | [`cors`] |
@@ -48,7 +48,7 @@ mod schedule;
 mod suggest;
 mod verdict;
 
-pub use bom::without_bom;
+pub use bom::{text_without_bom, without_bom};
 pub use bound::Bound;
 pub use depth::is_too_deep;
 pub use duration::parse_duration;

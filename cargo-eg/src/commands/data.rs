@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use eg_grammar::text_without_bom;
 use eg_sdk::Data;
 use serde_json::value::RawValue;
 
@@ -16,13 +17,15 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// Reads the payload that an option names. The text is sent unchanged.
+    /// Reads the payload that an option names. The text is sent unchanged, without the byte order mark that some editors
+    /// write before it.
     pub(super) fn read(given: &str) -> Result<Self, Failure> {
         let (text, origin) = match given.strip_prefix('@') {
             Some(file) => (read_file(Path::new(file))?, file),
             None if given == "-" => (read_stdin()?, "standard input"),
             None => (given.to_owned(), "--data"),
         };
+        let text = text_without_bom(&text).to_owned();
         match serde_json::from_str::<Box<RawValue>>(&text) {
             Ok(json) => Ok(Self { text, json }),
             Err(error) => Err(not_json(&text, origin, &error)),
@@ -80,6 +83,15 @@ fn read_stdin() -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("data.json");
+        std::fs::write(&file, "\u{feff}{\"a\": 1}\n").unwrap();
+        assert_eq!(Payload::read(&format!("@{}", file.display())).unwrap().text, "{\"a\": 1}\n");
+        assert_eq!(Payload::read("\u{feff}[]").unwrap().text, "[]");
+    }
 
     #[test]
     fn the_mark_stands_below_the_mistake() {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use eg_grammar::{
     BatchMistake, HTTP_REQUEST, Method, Path as Route, QueueName, Schedule, Spelling, check_batch,
-    check_event_type, check_function_name, check_service_name, limits,
+    check_event_type, check_function_name, check_service_name, limits, text_without_bom,
 };
 use eg_sdk::manifest::Manifest;
 use serde::Deserialize;
@@ -115,7 +115,8 @@ pub(crate) fn read(path: &Path) -> Result<Declaration, Failure> {
 }
 
 fn declaration(text: &str, folder: &Path) -> Result<Declaration, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+    let file: File =
+        toml::from_str(text_without_bom(text)).map_err(|error| error.to_string().trim_end().to_owned())?;
     let folder_name = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let service = file.service.or_else(folder_name).unwrap_or_default();
     check_service_name(&service)

@@ -58,6 +58,12 @@ fn every_kind_of_trigger() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped() {
+    let file = "\u{feff}service = \"s\"\n[[function]]\nname = \"f\"\ncommand = [\"a\"]\ntriggers = [{ event = \"e\" }]\n";
+    assert!(read(file).is_ok());
+}
+
+#[test]
 fn a_service_may_be_named() {
     let text = "service = \"shop\"\n[[function]]\nname = \"a\"\nurl = \"http://localhost/\"\ntriggers = [{ event = \"x\" }]";
     let declaration = read(text).unwrap();
