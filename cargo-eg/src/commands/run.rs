@@ -42,7 +42,8 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|targets| !targets.is_empty());
     let filter = wanted.and_then(|targets| targets.parse::<Targets>().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).fmt_fields(eg_gateway::log_fields());
     // Prints the log of the gateway and the libraries; fails only if a subscriber is set already.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     let (mut session, mut app) = tokio::select! {
