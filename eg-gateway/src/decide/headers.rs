@@ -33,6 +33,7 @@ pub(crate) fn joined(values: &GetAll<'_, HeaderValue>) -> String {
 
 /// Returns the content encoding of a body, such as `gzip`. Returns `None` if the body is as it is.
 pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::CONTENT_ENCODING)?;
     let all = joined(&headers.get_all(header::CONTENT_ENCODING));
     let codings = all.split(',').map(str::trim).filter(|coding| !coding.is_empty());
     let codings: Vec<_> = codings.filter(|coding| !coding.eq_ignore_ascii_case("identity")).collect();

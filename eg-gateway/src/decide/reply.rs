@@ -69,7 +69,7 @@ pub(crate) fn read(reply: &[u8]) -> Result<Reply, Malformed> {
     // As at API Gateway, both members count, and a header with the same value in both is sent once.
     headers.add_all("headers", single, true)?;
     for cookie in cookies {
-        headers.add("`cookies`", header::SET_COOKIE.as_str(), cookie, false)?;
+        headers.add(|| "`cookies`".to_owned(), header::SET_COOKIE.as_str(), cookie, false)?;
     }
     let mut headers = headers.0;
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -108,23 +108,29 @@ impl Headers {
     /// headers that are there with the same value.
     fn add_all(&mut self, what: &str, members: Map<String, Value>, once: bool) -> Result<(), Malformed> {
         for (name, value) in members {
-            let place = format!("`{what}.{name}`");
+            let place = || format!("`{what}.{name}`");
             match value {
                 Value::Array(values) => {
-                    values.into_iter().try_for_each(|value| self.add(&place, &name, value, once))?;
+                    values.into_iter().try_for_each(|value| self.add(place, &name, value, once))?;
                 }
-                value => self.add(&place, &name, value, once)?,
+                value => self.add(place, &name, value, once)?,
             }
         }
         Ok(())
     }
 
-    /// Adds a header, unless HTTP does not allow its name.
-    fn add(&mut self, place: &str, name: &str, value: Value, once: bool) -> Result<(), Malformed> {
+    /// Adds a header, unless HTTP does not allow its name. `place` names it in errors.
+    fn add(
+        &mut self,
+        place: impl Fn() -> String,
+        name: &str,
+        value: Value,
+        once: bool,
+    ) -> Result<(), Malformed> {
         let text = match value {
             Value::String(text) => text,
             Value::Null => String::new(),
-            other => return Err(wrong(&other, place, "a string or an array of strings")),
+            other => return Err(wrong(&other, &place(), "a string or an array of strings")),
         };
         let text: String = text.chars().map(|c| if matches!(c, '\r' | '\n') { ' ' } else { c }).collect();
         let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(text.trim().as_bytes()));
@@ -134,6 +140,7 @@ impl Headers {
             return Ok(());
         }
         if self.0.len() == MAX_HEADERS {
+            let place = place();
             return Err(Malformed(format!(
                 "{place} is one header too many: at most {MAX_HEADERS} are allowed"
             )));

@@ -172,6 +172,36 @@ async fn replies() {
     }
 }
 
+/// A payload that is compressed used to be stored so that no function could read it.
+#[tokio::test]
+async fn events_with_a_content_encoding_are_refused() {
+    let mut functions = Functions::start(|_| Answer::Http(200, "{}".to_owned())).await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("http.request").await;
+    gateway.api.http_function("f", &functions.url("/")).await;
+    sync(&gateway, "POST", "/hook", "http.request", "f").await;
+    let post = |path: &str| {
+        gateway.api.client.post(format!("{}{path}", gateway.api.events)).header("content-encoding", "gzip")
+    };
+    let legacy = post("/").header("event", "a").body("x");
+    let structured = post("/").header("content-type", CLOUDEVENTS).body("x");
+    let binary = post("/").header("ce-specversion", "1.0").header("ce-type", "a");
+    let binary = binary.header("ce-id", "1").header("ce-source", "/s").body("x");
+    for request in [legacy, structured, binary] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 415);
+        let message = error(415, &response.text().await.unwrap()).message;
+        assert_eq!(message, "the body has the content encoding \"gzip\": send events without one");
+    }
+    // A function gets the request as it is, with the header that says how to read it.
+    assert_eq!(post("/hook").body("x").send().await.unwrap().status(), 200);
+    let event = functions.next_call().await.json();
+    assert_eq!(
+        (&event["data"]["headers"]["Content-Encoding"], &event["data"]["body"]),
+        (&json!("gzip"), &json!("eA=="))
+    );
+}
+
 #[tokio::test]
 async fn an_unreachable_function_is_a_500() {
     let gone = Functions::accepting().await.url("/");
