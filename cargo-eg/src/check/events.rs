@@ -1,10 +1,9 @@
-//! Compares the schema of each emitted event with the schemas of its subscribers. The comparison of two schemas is in
-//! `schema`.
+//! Compares the schema with which an event is emitted with the schemas of its readers, between services and within one.
+//! The comparison of two schemas is in `schema`.
 
 use std::collections::BTreeSet;
 
-use eg_sdk::manifest::Function;
-use serde_json::Value;
+use eg_sdk::manifest::{Event, Function};
 
 use super::model::{Service, place, subscriptions};
 use super::{Class, Fact, Finding};
@@ -16,20 +15,38 @@ pub(super) fn mismatches(services: &[Service]) -> Vec<Finding> {
         let emitted: BTreeSet<&String> =
             producer.functions.iter().flat_map(|function| &function.emits).collect();
         for ty in emitted {
-            for consumer in services {
-                let readers: Vec<&Function> =
-                    consumer.functions.iter().filter(|function| takes(function, ty)).collect();
-                if readers.is_empty() {
-                    continue;
-                }
-                let facts = facts(producer, consumer, ty);
-                if !facts.is_empty() {
-                    findings.push(finding(producer, ty, &readers, facts));
-                }
-            }
+            findings.extend(services.iter().filter_map(|consumer| mismatch(producer, consumer, ty)));
         }
     }
     findings
+}
+
+/// Compares what `producer` emits with what `consumer` reads. A service may have several types for one event; it is
+/// enough that each type the consumer reads fits one that the producer writes. Event types without a schema fit.
+fn mismatch(producer: &Service, consumer: &Service, ty: &str) -> Option<Finding> {
+    let written: Vec<&Event> = producer.events_of(ty).filter(|event| !event.emitted_by.is_empty()).collect();
+    let unfit = |read: &Event| -> Vec<Fact> {
+        let attempts = written.iter().map(|written| super::schema::compare(&written.schema, &read.schema));
+        attempts.min_by_key(Vec::len).unwrap_or_default()
+    };
+    let (mut facts, mut readers) = (Vec::new(), BTreeSet::new());
+    for read in consumer.events_of(ty).filter(|event| !event.received_by.is_empty()) {
+        let found = unfit(read);
+        if !found.is_empty() {
+            readers.extend(read.received_by.iter().map(String::as_str));
+        }
+        for fact in found {
+            if !facts.contains(&fact) {
+                facts.push(fact);
+            }
+        }
+    }
+    let readers: Vec<&Function> = consumer
+        .functions
+        .iter()
+        .filter(|function| takes(function, ty) && readers.contains(function.id.as_str()))
+        .collect();
+    (!readers.is_empty()).then(|| finding(producer, ty, &readers, facts))
 }
 
 fn finding(producer: &Service, ty: &str, readers: &[&Function], facts: Vec<Fact>) -> Finding {
@@ -51,30 +68,21 @@ fn takes(function: &Function, ty: &str) -> bool {
     subscriptions(function).any(|trigger| trigger.event_type == ty)
 }
 
-/// Returns the differences between what `producer` emits and what `consumer` reads. A service may have several types
-/// for one event; it is enough that each type the consumer reads fits one that the producer writes. Event types
-/// without a schema fit.
-fn facts(producer: &Service, consumer: &Service, ty: &str) -> Vec<Fact> {
-    let written: Vec<&Value> = producer.schemas_of(ty).collect();
-    let unfit = |read: &Value| -> Vec<Fact> {
-        let attempts = written.iter().map(|written| super::schema::compare(written, read));
-        attempts.min_by_key(Vec::len).unwrap_or_default()
-    };
-    let mut facts = Vec::new();
-    for fact in consumer.schemas_of(ty).flat_map(unfit) {
-        if !facts.contains(&fact) {
-            facts.push(fact);
-        }
-    }
-    facts
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::super::model::{EventSchema, services, texts};
+    use super::super::model::{services, texts};
     use super::*;
+
+    /// A view of `user.created` with these fields, all required.
+    fn event(fields: &[&str], emitted_by: &[&str], received_by: &[&str]) -> Event {
+        let properties: serde_json::Map<String, Value> =
+            fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+        let schema = json!({"type": "object", "properties": properties, "required": fields});
+        let event = json!({"type": "user.created", "schema": schema, "emittedBy": emitted_by, "receivedBy": received_by});
+        serde_json::from_value(event).unwrap()
+    }
 
     #[test]
     fn services_that_do_not_fit_are_told_with_the_fields() {
@@ -84,21 +92,16 @@ mod tests {
             ("crm", &[("add", &["user.created"], &[])]),
             ("web", &[("show", &["user.created"], &[])]),
         ]);
-        let schema = |fields: &[&str]| {
-            let properties: serde_json::Map<String, Value> =
-                fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
-            let schema = json!({"type": "object", "properties": properties, "required": fields});
-            EventSchema { ty: "user.created".to_owned(), schema }
-        };
-        given[0].schemas = vec![schema(&["id"])];
-        given[1].schemas = vec![schema(&["id", "email"])];
-        given[2].schemas = vec![schema(&["id"])];
+        given[0].events = vec![event(&["id"], &["users-create"], &[])];
+        given[1].events =
+            vec![event(&["id", "email"], &[], &["mail-welcome"]), event(&["id"], &[], &["mail-log"])];
+        given[2].events = vec![event(&["id"], &[], &["crm-add"])];
         let found = mismatches(&given);
         assert_eq!(
             texts(&found),
             [
-                "users emits user.created that mail-welcome and mail-log cannot read @ users.rs:1 users-create emits user.created, \
-              mail.rs:1 mail-welcome on user.created, mail.rs:2 mail-log on user.created"
+                "users emits user.created that mail-welcome cannot read @ users.rs:1 users-create emits user.created, \
+              mail.rs:1 mail-welcome on user.created"
             ]
         );
         assert_eq!(
@@ -107,7 +110,34 @@ mod tests {
         );
 
         // A service that emits more than it reads has two types for the event.
-        given[0].schemas.push(schema(&["id", "email"]));
+        given[0].events.push(event(&["id", "email"], &["users-create"], &[]));
+        assert_eq!(mismatches(&given), []);
+    }
+
+    /// What one function of a service writes, another one of the same service has to read. The schemas of both are in
+    /// one manifest, and what is read there counts as written nowhere.
+    #[test]
+    fn functions_of_one_service_that_do_not_fit() {
+        let mut given = services(&[(
+            "users",
+            &[
+                ("create", &["POST /users"], &["user.created"]),
+                ("welcome", &["user.created"], &[]),
+                ("count", &["user.created"], &[]),
+            ],
+        )]);
+        given[0].events = vec![
+            event(&["id"], &["users-create"], &["users-count"]),
+            event(&["id", "email"], &[], &["users-welcome"]),
+        ];
+        assert_eq!(
+            texts(&mismatches(&given)),
+            [
+                "users emits user.created that users-welcome cannot read @ users.rs:1 users-create emits user.created, \
+              users.rs:2 users-welcome on user.created"
+            ]
+        );
+        given[0].events[1] = event(&["id", "email"], &["users-create"], &["users-welcome"]);
         assert_eq!(mismatches(&given), []);
     }
 }

@@ -2,9 +2,7 @@
 //! `eg_sdk::manifest`.
 
 use eg_grammar::HTTP_REQUEST;
-use eg_sdk::manifest::{self, EventTrigger, Manifest};
-use serde::Deserialize;
-use serde_json::Value;
+use eg_sdk::manifest::{self, Event, EventTrigger, Manifest};
 
 use super::Place;
 
@@ -13,35 +11,18 @@ use super::Place;
 pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) functions: Vec<manifest::Function>,
-    pub(crate) schemas: Vec<EventSchema>,
-}
-
-/// The payload of an event type.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(crate) struct EventSchema {
-    /// The event type.
-    #[serde(rename = "type")]
-    pub(crate) ty: String,
-    /// JSON Schema of the payload.
-    pub(crate) schema: Value,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Service {
     pub(crate) fn of(manifest: &Manifest) -> Self {
-        #[derive(Deserialize)]
-        struct Schemas {
-            #[serde(default)]
-            events: Vec<EventSchema>,
-        }
-        // Reads the manifest's JSON, so that schemas of any version of `eg-runtime` are handled in the same way.
-        let schemas = serde_json::to_value(manifest).and_then(serde_json::from_value);
-        let schemas = schemas.map_or_else(|_| Vec::new(), |Schemas { events }| events);
-        Self { name: manifest.service.clone(), functions: manifest.functions.clone(), schemas }
+        let Manifest { service, functions, events, .. } = manifest.clone();
+        Self { name: service, functions, events }
     }
 
-    /// Returns the service's schemas for an event type.
-    pub(crate) fn schemas_of<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.schemas.iter().filter(move |event| event.ty == ty).map(|event| &event.schema)
+    /// Returns the service's views of an event type.
+    pub(super) fn events_of<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = &'a Event> {
+        self.events.iter().filter(move |event| event.ty == ty)
     }
 }
 
@@ -71,7 +52,7 @@ pub(super) type FunctionRow<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
 /// `sync TYPE /path`.
 #[cfg(test)]
 pub(super) fn services(given: &[(&str, &[FunctionRow<'_>])]) -> Vec<Service> {
-    use serde_json::json;
+    use serde_json::{Value, json};
     let trigger = |text: &&str| match text.split(' ').collect::<Vec<_>>().as_slice() {
         ["sync", ty, path] => json!({"eventType": ty, "mode": "sync", "method": "POST", "path": path}),
         ["queue", name] => json!({"queue": name}),
