@@ -187,10 +187,8 @@ async fn a_sync_event_prints_its_answer() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     running.client.functions().create(&Function::new("shop-price", Provider::Http { url })).await.unwrap();
-    let subscription = Subscription {
-        kind: eg_sdk::config::SubscriptionType::Sync,
-        ..Subscription::asynchronous("price.asked", "shop-price")
-    };
+    let mut subscription = Subscription::asynchronous("price.asked", "shop-price");
+    subscription.kind = eg_sdk::config::SubscriptionType::Sync;
     running.client.subscriptions().create(&subscription).await.unwrap();
 
     let app = App::new();

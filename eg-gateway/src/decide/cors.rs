@@ -126,13 +126,12 @@ mod tests {
 
     fn cors(origins: &[&str], methods: &[&str], headers: &[&str], credentials: bool) -> Cors {
         let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
-        Cors {
-            allowed_origins: list(origins),
-            allowed_methods: list(methods),
-            allowed_headers: list(headers),
-            allow_credentials: credentials,
-            ..Cors::default()
-        }
+        let mut cors = Cors::new("GET", "/");
+        cors.allowed_origins = list(origins);
+        cors.allowed_methods = list(methods);
+        cors.allowed_headers = list(headers);
+        cors.allow_credentials = credentials;
+        cors
     }
 
     /// Sends `headers` and compares those of the answer, written as `name: value` and sorted. `Vary` is only counted.

@@ -87,8 +87,9 @@ mod tests {
     #[test]
     fn fates() {
         let plain = Subscription::asynchronous("t", "f");
-        let ordered = Subscription { ordered: true, ..plain.clone() };
-        let disabled = Subscription { disabled: Some("gone".to_owned()), ..plain.clone() };
+        let (mut ordered, mut disabled) = (plain.clone(), plain.clone());
+        ordered.ordered = true;
+        disabled.disabled = Some("gone".to_owned());
         let filter = json!({ "data": { "n": [1] } });
         let deliver = |order: Option<&str>| Fate::Deliver { order: order.map(str::to_owned) };
         let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };

@@ -178,8 +178,10 @@ mod tests {
 
     #[test]
     fn routes() {
-        let at =
-            |path: &str, subscription: Subscription| Subscription { path: path.to_owned(), ..subscription };
+        let at = |path: &str, mut subscription: Subscription| {
+            path.clone_into(&mut subscription.path);
+            subscription
+        };
         let router = router(&[
             ("default", Subscription::http("GET", "/users/:id", "get")),
             ("default", Subscription::http("GET", "/", "home")),

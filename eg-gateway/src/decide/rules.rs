@@ -26,12 +26,11 @@ pub(crate) fn event_type(space: &str, name: Option<&str>, body: &[u8]) -> Result
     let decode = || {
         let mut fields = Fields::parse(body)?;
         let given = fields.string("name")?;
-        Ok(EventType {
-            space: space.to_owned(),
-            name: name.map_or(given, str::to_owned),
-            authorizer_id: fields.optional_string("authorizerId")?,
-            metadata: fields.metadata()?,
-        })
+        let mut event_type = EventType::new(name.map_or(given, str::to_owned));
+        space.clone_into(&mut event_type.space);
+        event_type.authorizer_id = fields.optional_string("authorizerId")?;
+        event_type.metadata = fields.metadata()?;
+        Ok(event_type)
     };
     let event_type: EventType = decode().map_err(|detail| invalid(Kind::EventType, detail))?;
     let mut check = Check::new("Type");
@@ -52,14 +51,16 @@ pub(crate) fn function(
     let decode = || {
         let mut fields = Fields::parse(body)?;
         let function_id = fields.string("functionId")?;
-        Ok(Function {
-            space: space.to_owned(),
-            function_id: id.map_or(function_id, str::to_owned),
-            metadata: fields.metadata()?,
-            concurrency: fields.value("concurrency").as_ref().map(concurrency).transpose()?,
-            timeout: fields.value("timeout").as_ref().map(timeout).transpose()?,
-            provider: provider(&mut fields, allowed)?,
-        })
+        let metadata = fields.metadata()?;
+        let concurrency = fields.value("concurrency").as_ref().map(concurrency).transpose()?;
+        let timeout = fields.value("timeout").as_ref().map(timeout).transpose()?;
+        let provider = provider(&mut fields, allowed)?;
+        let mut function = Function::new(id.map_or(function_id, str::to_owned), provider);
+        space.clone_into(&mut function.space);
+        function.metadata = metadata;
+        function.concurrency = concurrency;
+        function.timeout = timeout;
+        Ok(function)
     };
     let function: Function = decode().map_err(|detail| invalid(Kind::Function, detail))?;
     let mut check = Check::new("Function");
@@ -136,7 +137,13 @@ fn aws(settings: &mut Fields) -> Result<Option<Aws>, String> {
     let aws_access_key_id = secret("awsAccessKeyId")?;
     let aws_secret_access_key = secret("awsSecretAccessKey")?;
     let aws_session_token = secret("awsSessionToken")?;
-    let aws = |region| Aws { region, aws_access_key_id, aws_secret_access_key, aws_session_token };
+    let aws = |region| {
+        let mut aws = Aws::new(region);
+        aws.aws_access_key_id = aws_access_key_id;
+        aws.aws_secret_access_key = aws_secret_access_key;
+        aws.aws_session_token = aws_session_token;
+        aws
+    };
     Ok(required(settings, "region")?.map(aws))
 }
 
@@ -213,20 +220,16 @@ pub(crate) fn subscription(space: &str, body: &[u8]) -> Result<Subscription, Ref
                       for the answer";
         return Err(invalid(Kind::Subscription, detail.to_owned()));
     }
-    let mut subscription = Subscription {
-        space: space.to_owned(),
-        subscription_id: String::new(),
-        kind,
-        event_type,
-        function_id,
-        path,
-        method,
-        metadata,
-        retry,
-        filter,
-        ordered,
-        disabled,
-    };
+    let mut subscription = Subscription::asynchronous(event_type, function_id);
+    space.clone_into(&mut subscription.space);
+    subscription.kind = kind;
+    subscription.path = path;
+    subscription.method = method;
+    subscription.metadata = metadata;
+    subscription.retry = retry;
+    subscription.filter = filter;
+    subscription.ordered = ordered;
+    subscription.disabled = disabled;
     subscription.subscription_id = subscription.derived_id();
     Ok(subscription)
 }
@@ -244,17 +247,13 @@ pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
         let allowed_methods = list("allowedMethods", &defaults::DEFAULT_METHODS)?;
         let allowed_headers = list("allowedHeaders", &defaults::DEFAULT_HEADERS)?;
         let (method, path) = (fields.string("method")?, fields.string("path")?);
-        let mut cors = Cors {
-            space: space.to_owned(),
-            cors_id: String::new(),
-            method,
-            path,
-            allowed_origins,
-            allowed_methods,
-            allowed_headers,
-            allow_credentials: fields.flag("allowCredentials")?,
-            metadata: fields.metadata()?,
-        };
+        let mut cors = Cors::new(method, path);
+        space.clone_into(&mut cors.space);
+        cors.allowed_origins = allowed_origins;
+        cors.allowed_methods = allowed_methods;
+        cors.allowed_headers = allowed_headers;
+        cors.allow_credentials = fields.flag("allowCredentials")?;
+        cors.metadata = fields.metadata()?;
         cors.cors_id = cors.derived_id();
         Ok(cors)
     };

@@ -28,11 +28,11 @@ pub(super) fn policy(policy: RetryPolicy, bug: Bug) -> RetryPolicy {
 }
 
 /// Returns a subscription as changed by the planted bug, if at all.
-pub(super) fn subscription(subscription: Subscription, bug: Bug) -> Subscription {
-    match bug {
-        Bug::AgeIgnored => Subscription { retry: None, ..subscription },
-        _ => subscription,
+pub(super) fn subscription(mut subscription: Subscription, bug: Bug) -> Subscription {
+    if bug == Bug::AgeIgnored {
+        subscription.retry = None;
     }
+    subscription
 }
 
 /// Returns the trigger that plants the bug in the database, or an empty string.

@@ -59,19 +59,21 @@ pub(super) fn default_policy() -> RetryPolicy {
 
 pub(super) fn subscriptions() -> Vec<Subscription> {
     // Each subscription has its own function, of the same name.
-    let of = |id: &str, ty: &str| Subscription {
-        space: DEFAULT_SPACE.to_owned(),
-        subscription_id: id.to_owned(),
-        ..Subscription::asynchronous(ty, id)
+    let of = |id: &str, ty: &str| {
+        let mut subscription = Subscription::asynchronous(ty, id);
+        DEFAULT_SPACE.clone_into(&mut subscription.space);
+        id.clone_into(&mut subscription.subscription_id);
+        subscription
     };
-    let hasty = RetryLimits { attempts: Some(50), max_age_ms: Some(3_000), ..RetryLimits::default() };
-    vec![
-        of("plain", "e"),
-        Subscription { filter: Some(json!({ "data": [{ "numeric": ["<", 5] }] })), ..of("picky", "e") },
-        Subscription { ordered: true, ..of("ordered", "e") },
-        Subscription { retry: Some(Retry::Limits(hasty)), ..of("hasty", "e") },
-        of(NOTICES, "eventgateway.delivery.deadLettered"),
-    ]
+    let mut picky = of("picky", "e");
+    picky.filter = Some(json!({ "data": [{ "numeric": ["<", 5] }] }));
+    let mut ordered = of("ordered", "e");
+    ordered.ordered = true;
+    let mut limits = RetryLimits::new();
+    (limits.attempts, limits.max_age_ms) = (Some(50), Some(3_000));
+    let mut hasty = of("hasty", "e");
+    hasty.retry = Some(Retry::Limits(limits));
+    vec![of("plain", "e"), picky, ordered, hasty, of(NOTICES, "eventgateway.delivery.deadLettered")]
 }
 
 impl World {
@@ -81,13 +83,9 @@ impl World {
         let mut connection = disk.open(machine.now()).connection;
         let transaction = connection.transaction().unwrap();
         for subscription in subscriptions() {
-            let function = Function {
-                space: DEFAULT_SPACE.to_owned(),
-                ..Function::new(
-                    &subscription.subscription_id,
-                    Provider::Http { url: "http://localhost/".to_owned() },
-                )
-            };
+            let provider = Provider::Http { url: "http://localhost/".to_owned() };
+            let mut function = Function::new(&subscription.subscription_id, provider);
+            DEFAULT_SPACE.clone_into(&mut function.space);
             let function = Resource::Function(Arc::new(function));
             let subscription = Resource::Subscription(Arc::new(planted::subscription(subscription, bug)));
             for resource in [function, subscription] {

@@ -1,13 +1,16 @@
 //! The resources of the gateway's Config API in their wire format. Leaves their validation to the gateway.
 //!
+//! Create a resource with its constructor and set what differs: later versions may have more fields.
+//!
 //! ```
 //! use eg_sdk::config::{Function, Provider, Subscription};
 //!
 //! let function = Function::new("users-create_user", Provider::Http { url: "http://localhost:3000/".into() });
-//! let subscription = Subscription::http("POST", "/users", &function.function_id);
+//! let mut subscription = Subscription::http("POST", "/users", &function.function_id);
+//! subscription.path = "/people".to_owned();
 //! assert_eq!(
 //!     serde_json::to_string(&subscription)?,
-//!     r#"{"type":"sync","eventType":"http.request","functionId":"users-create_user","path":"/users","method":"POST"}"#
+//!     r#"{"type":"sync","eventType":"http.request","functionId":"users-create_user","path":"/people","method":"POST"}"#
 //! );
 //! # Ok::<(), serde_json::Error>(())
 //! ```
@@ -33,6 +36,7 @@ pub type Metadata = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct EventType {
     /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -59,6 +63,7 @@ impl EventType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Function {
     /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -146,6 +151,7 @@ pub enum Provider {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Aws {
     /// For example `eu-central-1`.
     pub region: String,
@@ -158,6 +164,14 @@ pub struct Aws {
     /// Session token of temporary credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_session_token: Option<Secret>,
+}
+
+impl Aws {
+    /// Access to `region` with the credentials of the gateway.
+    #[must_use]
+    pub fn new(region: impl Into<String>) -> Self {
+        Self { region: region.into(), ..Self::default() }
+    }
 }
 
 /// A value that is never printed.
@@ -207,6 +221,7 @@ pub enum SubscriptionType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Subscription {
     /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -270,6 +285,7 @@ pub enum RetryProfile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct RetryLimits {
     /// The maximum number of attempts, including the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,6 +299,14 @@ pub struct RetryLimits {
     /// The time after acceptance at which an unfinished delivery expires, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_ms: Option<u64>,
+}
+
+impl RetryLimits {
+    /// No limits: the gateway's apply.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
 }
 
 impl Subscription {
@@ -321,6 +345,7 @@ impl Subscription {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Cors {
     /// The space; set by the gateway.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -81,14 +81,10 @@ async fn each_kind_has_its_collection_and_its_list() {
 #[tokio::test]
 async fn ids_of_cors_configurations_go_into_the_url_as_they_are() {
     let (server, gateway) = echo("default", json!({})).await;
-    let cors = Cors {
-        cors_id: "GET%2Fhello%2F:id%2F%2Ax".to_owned(),
-        method: "GET".to_owned(),
-        path: "/hello/:id/*x".to_owned(),
-        allowed_origins: vec!["https://a.example".to_owned()],
-        allow_credentials: true,
-        ..Cors::default()
-    };
+    let mut cors = Cors::new("GET", "/hello/:id/*x");
+    cors.cors_id = "GET%2Fhello%2F:id%2F%2Ax".to_owned();
+    cors.allowed_origins = vec!["https://a.example".to_owned()];
+    cors.allow_credentials = true;
     gateway.cors().update(&cors).await.unwrap();
     gateway.cors().delete(&cors.cors_id).await.unwrap();
     let seen = server.seen();
@@ -147,8 +143,11 @@ fn derived_ids_are_those_of_the_original() {
 #[tokio::test]
 async fn resources_travel_as_the_contract_writes_them() {
     let (server, gateway) = echo("default", json!({})).await;
-    let aws =
-        || Aws { region: "eu-central-1".to_owned(), aws_access_key_id: Some("AK".into()), ..Aws::default() };
+    let aws = || {
+        let mut aws = Aws::new("eu-central-1");
+        aws.aws_access_key_id = Some("AK".into());
+        aws
+    };
     for (provider, expected) in [
         (Provider::Http { url: "http://h".into() }, json!({"type": "http", "provider": {"url": "http://h"}})),
         (

@@ -18,12 +18,10 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 fn settings(endpoint: &str, bus: &str) -> Settings {
     let mut event_bus = EventBus::new(bus);
-    event_bus.aws = Aws {
-        region: "eu-central-1".to_owned(),
-        aws_access_key_id: Some("AKIDEXAMPLE".into()),
-        aws_secret_access_key: Some(SECRET.into()),
-        aws_session_token: Some("the/token==".into()),
-    };
+    event_bus.aws = Aws::new("eu-central-1");
+    event_bus.aws.aws_access_key_id = Some("AKIDEXAMPLE".into());
+    event_bus.aws.aws_secret_access_key = Some(SECRET.into());
+    event_bus.aws.aws_session_token = Some("the/token==".into());
     event_bus.endpoint = Some(endpoint.to_owned());
     let mut settings = Settings::default();
     settings.event_bus = Some(event_bus);

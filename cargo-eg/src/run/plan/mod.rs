@@ -77,7 +77,11 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
             }
         }
     }
-    let event_type = |(name, service)| EventType { metadata: labels(service), ..EventType::new(name) };
+    let event_type = |(name, service)| {
+        let mut event_type = EventType::new(name);
+        event_type.metadata = labels(service);
+        event_type
+    };
     wanted.event_types = event_types.into_iter().map(event_type).collect();
     wanted
 }
@@ -100,11 +104,9 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
         &current.event_types,
         |one| one.name.clone(),
         |want, is| {
-            let want = EventType {
-                space: is.space.clone(),
-                authorizer_id: is.authorizer_id.clone(),
-                ..want.clone()
-            };
+            let mut want = want.clone();
+            want.space.clone_from(&is.space);
+            want.authorizer_id.clone_from(&is.authorizer_id);
             (is_ours(&is.metadata) && want != *is).then_some(want)
         },
     );
@@ -124,7 +126,9 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
         &current.cors,
         |one| (one.method.clone(), one.path.clone()),
         |want, is| {
-            let want = Cors { space: is.space.clone(), cors_id: is.cors_id.clone(), ..want.clone() };
+            let mut want = want.clone();
+            want.space.clone_from(&is.space);
+            want.cors_id.clone_from(&is.cors_id);
             (is_ours(&is.metadata) && want != *is).then_some(want)
         },
     );
@@ -181,8 +185,9 @@ fn subscription_changes(
         (*kind, event_type.clone(), function_id.clone(), path.clone(), method.clone())
     };
     let mut changes = diff(desired, current, key, |want, is| {
-        let (metadata, retry) = (want.metadata.clone(), want.retry.clone());
-        let update = Subscription { metadata, retry, ..is.clone() };
+        let mut update = is.clone();
+        update.metadata.clone_from(&want.metadata);
+        update.retry.clone_from(&want.retry);
         (is_ours(&is.metadata) && update != *is).then_some(update)
     });
     changes.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));
@@ -191,40 +196,38 @@ fn subscription_changes(
 
 fn registration(service: &str, function: &manifest::Function) -> Function {
     // The emulator requires no keys, but AWS clients do not send requests without them.
-    let aws = Aws {
-        region: REGION.to_owned(),
-        aws_access_key_id: Some("local".into()),
-        aws_secret_access_key: Some("local".into()),
-        aws_session_token: None,
-    };
+    let mut aws = Aws::new(REGION);
+    aws.aws_access_key_id = Some("local".into());
+    aws.aws_secret_access_key = Some("local".into());
     let provider = match &function.url {
         // A function of an `eg.toml` that runs elsewhere.
         Some(url) => Provider::Http { url: url.clone() },
         None => Provider::AwsLambda { arn: arn(&function.id), aws },
     };
-    Function { metadata: labels(service), ..Function::new(&function.id, provider) }
+    let mut wanted = Function::new(&function.id, provider);
+    wanted.metadata = labels(service);
+    wanted
 }
 
 fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Subscription {
-    Subscription {
-        kind: trigger.mode,
-        path: trigger.path.clone(),
-        method: trigger.method.clone(),
-        metadata: labels(service),
-        retry: trigger.retry.as_ref().map(retry),
-        ..Subscription::asynchronous(&trigger.event_type, function_id)
-    }
+    let mut subscription = Subscription::asynchronous(&trigger.event_type, function_id);
+    subscription.kind = trigger.mode;
+    subscription.path.clone_from(&trigger.path);
+    subscription.method.clone_from(&trigger.method);
+    subscription.metadata = labels(service);
+    subscription.retry = trigger.retry.as_ref().map(retry);
+    subscription
 }
 
 /// Converts the manifest's seconds to the gateway's milliseconds.
 fn retry(limits: &manifest::Retry) -> Retry {
     let ms = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * 1000);
-    Retry::Limits(RetryLimits {
-        attempts: limits.attempts,
-        min_backoff_ms: ms(limits.min_backoff),
-        max_backoff_ms: ms(limits.max_backoff),
-        max_age_ms: ms(limits.max_age),
-    })
+    let mut wanted = RetryLimits::new();
+    wanted.attempts = limits.attempts;
+    wanted.min_backoff_ms = ms(limits.min_backoff);
+    wanted.max_backoff_ms = ms(limits.max_backoff);
+    wanted.max_age_ms = ms(limits.max_age);
+    Retry::Limits(wanted)
 }
 
 /// Returns the CORS configuration of a route if it declares one, with the gateway's defaults filled in.
@@ -239,16 +242,13 @@ fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
     let or = |list: Vec<String>, defaults: &[&str]| {
         if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list }
     };
-    Some(Cors {
-        method: trigger.method.clone(),
-        path: trigger.path.clone(),
-        allowed_origins: or(origins, &defaults::DEFAULT_ORIGINS),
-        allowed_methods: or(methods, &defaults::methods_for(&trigger.method)),
-        allowed_headers: or(headers, &defaults::DEFAULT_HEADERS),
-        allow_credentials: credentials,
-        metadata: labels(service),
-        ..Cors::default()
-    })
+    let mut cors = Cors::new(&trigger.method, &trigger.path);
+    cors.allowed_origins = or(origins, &defaults::DEFAULT_ORIGINS);
+    cors.allowed_methods = or(methods, &defaults::methods_for(&trigger.method));
+    cors.allowed_headers = or(headers, &defaults::DEFAULT_HEADERS);
+    cors.allow_credentials = credentials;
+    cors.metadata = labels(service);
+    Some(cors)
 }
 
 fn labels(service: &str) -> Metadata {
@@ -261,9 +261,10 @@ fn is_ours(metadata: &Metadata) -> bool {
 
 /// Returns the parts of a function that can be compared: gateways may hide keys and fill in the space.
 fn without_keys(function: &Function) -> Function {
-    let mut function = Function { space: String::new(), ..function.clone() };
+    let mut function = function.clone();
+    function.space.clear();
     if let Provider::AwsLambda { aws, .. } = &mut function.provider {
-        *aws = Aws { region: std::mem::take(&mut aws.region), ..Aws::default() };
+        *aws = Aws::new(std::mem::take(&mut aws.region));
     }
     function
 }

@@ -180,12 +180,10 @@ fn limits_of_retries_follow_the_code() {
         wanted(&[("shop-mail", "a.rs:1", &triggers)])
     };
     let limited = with(r#","retry":{"attempts":5,"maxAge":60,"minBackoff":0}"#);
-    let limits = RetryLimits {
-        attempts: Some(5),
-        min_backoff_ms: Some(0),
-        max_backoff_ms: None,
-        max_age_ms: Some(60_000),
-    };
+    let mut limits = RetryLimits::new();
+    limits.attempts = Some(5);
+    limits.min_backoff_ms = Some(0);
+    limits.max_age_ms = Some(60_000);
     assert_eq!(limited.subscriptions[0].retry, Some(Retry::Limits(limits)));
     check(&limited, &registered(limited.clone()), &[]);
     check(&limited, &registered(with("")), &["update POST / shop-mail"]);

@@ -61,17 +61,13 @@ impl Running {
 
     /// Subscribes a function with two attempts.
     pub(crate) async fn subscribe(&self, ty: &str, function: &str, filter: Option<serde_json::Value>) {
-        let retry = RetryLimits {
-            attempts: Some(2),
-            min_backoff_ms: Some(0),
-            max_backoff_ms: Some(1),
-            ..RetryLimits::default()
-        };
-        let subscription = Subscription {
-            retry: Some(Retry::Limits(retry)),
-            filter,
-            ..Subscription::asynchronous(ty, function)
-        };
+        let mut retry = RetryLimits::new();
+        retry.attempts = Some(2);
+        retry.min_backoff_ms = Some(0);
+        retry.max_backoff_ms = Some(1);
+        let mut subscription = Subscription::asynchronous(ty, function);
+        subscription.retry = Some(Retry::Limits(retry));
+        subscription.filter = filter;
         self.client.subscriptions().create(&subscription).await.unwrap();
     }
 }
