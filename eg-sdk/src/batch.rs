@@ -3,7 +3,6 @@
 use eg_grammar::without_bom;
 use serde_json::value::RawValue;
 
-use crate::structured::Wire;
 use crate::{CloudEvent, Data, InvalidEvent};
 
 impl CloudEvent<Data> {
@@ -37,7 +36,6 @@ impl CloudEvent<Data> {
             crate::rules::check(&event.attributes)
                 .map_err(|reason| InvalidEvent::InBatch { position: at + 1, reason: Box::new(reason) })?;
         }
-        let wires: Vec<_> = events.iter().map(Wire).collect();
-        Ok(serde_json::to_vec(&wires)?)
+        Ok(serde_json::to_vec(events)?)
     }
 }

@@ -67,6 +67,37 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// Members that borrow nothing, for deserializers that read a stream.
+pub(crate) struct OwnedMembers(Vec<(String, Box<RawValue>)>);
+
+impl OwnedMembers {
+    pub(crate) fn as_members(&self) -> Members<'_> {
+        Members(self.0.iter().map(|(name, raw)| (Cow::Borrowed(name.as_str()), &**raw)).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for OwnedMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = OwnedMembers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event, which is a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(12);
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(OwnedMembers(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
 /// A member's name, borrowed unless it contains escapes.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

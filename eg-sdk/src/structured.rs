@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eg_grammar::without_bom;
-use serde::de::DeserializeOwned;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cloud_event::Attributes;
-use crate::members::Members;
+use crate::members::{Members, OwnedMembers};
 use crate::rules::check;
-use crate::{CloudEvent, Data, InvalidEvent, SpecVersion};
+use crate::{CloudEvent, Data, FromData, InvalidEvent, SpecVersion};
 
 /// 0.1 has an attribute for the version of the event type; in memory it is this extension.
 pub(crate) const EVENT_TYPE_VERSION: &str = "eventtypeversion";
@@ -56,7 +56,7 @@ impl CloudEvent<Data> {
     /// If an attribute is invalid.
     pub fn to_json(&self) -> Result<Vec<u8>, InvalidEvent> {
         check(&self.attributes)?;
-        Ok(serde_json::to_vec(&Wire(self))?)
+        Ok(serde_json::to_vec(&Wire::of(self))?)
     }
 }
 
@@ -169,22 +169,86 @@ pub(crate) fn text<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Result<Op
     serde_json::from_str(raw.get()).map_err(|e| InvalidEvent::attribute(name, e.to_string()))
 }
 
-/// The serializer of an event.
-pub(crate) struct Wire<'a>(pub(crate) &'a CloudEvent<Data>);
+/// The JSON format of the event's version of the specification, as [`CloudEvent::to_json`] writes it. The payload's text
+/// stays unchanged if the serializer is one of `serde_json`.
+///
+/// ```
+/// use eg_sdk::CloudEvent;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let event: CloudEvent = serde_json::from_str(
+///     r#"{"specversion":"1.0","id":"1","source":"/s","type":"image.made","data_base64":"AP8="}"#,
+/// )?;
+/// let kept = serde_json::to_string(&vec![event])?;
+/// assert!(kept.contains(r#""data_base64":"AP8=""#));
+/// # Ok(())
+/// # }
+/// ```
+impl Serialize for CloudEvent<Data> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        check(&self.attributes).map_err(S::Error::custom)?;
+        Wire::of(self).serialize(serializer)
+    }
+}
 
-impl Serialize for Wire<'_> {
+/// The JSON format, with the payload as JSON.
+impl<T: Serialize> Serialize for CloudEvent<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        check(&self.attributes).map_err(S::Error::custom)?;
+        Wire { attributes: &self.attributes, payload: Payload::Json(&self.data) }.serialize(serializer)
+    }
+}
+
+/// Reads the JSON format as [`CloudEvent::from_json`] does, and decodes the payload. The deserializer must be one of
+/// `serde_json`: only it keeps the text of the payload.
+impl<'de, T: FromData> Deserialize<'de> for CloudEvent<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let owned = OwnedMembers::deserialize(deserializer)?;
+        let event = CloudEvent::from_members(owned.as_members()).map_err(D::Error::custom)?;
+        event.decode().map_err(D::Error::custom)
+    }
+}
+
+/// An event to write.
+struct Wire<'a, T: ?Sized> {
+    attributes: &'a Attributes,
+    payload: Payload<'a, T>,
+}
+
+/// A payload to write.
+enum Payload<'a, T: ?Sized> {
+    Empty,
+    Json(&'a T),
+    Binary(&'a [u8]),
+}
+
+impl<'a> Wire<'a, RawValue> {
+    fn of(event: &'a CloudEvent<Data>) -> Self {
+        let payload = match &event.data {
+            Data::Empty => Payload::Empty,
+            Data::Json(raw) => Payload::Json(&**raw),
+            Data::Binary(bytes) => Payload::Binary(bytes),
+        };
+        Self { attributes: &event.attributes, payload }
+    }
+}
+
+impl<T: Serialize + ?Sized> Serialize for Wire<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        match self.0.attributes.specversion {
-            SpecVersion::V1_0 => write_1_0(self.0, &mut map)?,
-            SpecVersion::V0_1 => write_0_1(self.0, &mut map)?,
+        match self.attributes.specversion {
+            SpecVersion::V1_0 => write_1_0(self, &mut map)?,
+            SpecVersion::V0_1 => write_0_1(self, &mut map)?,
         }
         map.end()
     }
 }
 
-fn write_1_0<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
-    let a = &event.attributes;
+fn write_1_0<T: Serialize + ?Sized, M: SerializeMap>(
+    event: &Wire<'_, T>,
+    map: &mut M,
+) -> Result<(), M::Error> {
+    let a = event.attributes;
     map.serialize_entry("specversion", a.specversion.as_str())?;
     map.serialize_entry("id", &a.id)?;
     map.serialize_entry("source", &a.source)?;
@@ -196,16 +260,19 @@ fn write_1_0<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     for (name, value) in &a.extensions {
         map.serialize_entry(name, value)?;
     }
-    match &event.data {
-        Data::Empty => Ok(()),
-        Data::Json(raw) => map.serialize_entry("data", raw),
-        Data::Binary(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes)),
+    match event.payload {
+        Payload::Empty => Ok(()),
+        Payload::Json(json) => map.serialize_entry("data", json),
+        Payload::Binary(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes)),
     }
 }
 
 /// Uses the names and order of the original gateway. `data` is always present.
-fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(), M::Error> {
-    let a = &event.attributes;
+fn write_0_1<T: Serialize + ?Sized, M: SerializeMap>(
+    event: &Wire<'_, T>,
+    map: &mut M,
+) -> Result<(), M::Error> {
+    let a = event.attributes;
     map.serialize_entry("eventType", &a.ty)?;
     let type_version = type_version(a);
     optional(map, "eventTypeVersion", type_version.as_ref())?;
@@ -225,10 +292,10 @@ fn write_0_1<M: SerializeMap>(event: &CloudEvent<Data>, map: &mut M) -> Result<(
     }
     optional(map, "extensions", Some(extensions).filter(|extensions| !extensions.is_empty()).as_ref())?;
     optional(map, "contentType", a.datacontenttype.as_ref())?;
-    match &event.data {
-        Data::Empty => map.serialize_entry("data", &()),
-        Data::Json(raw) => map.serialize_entry("data", raw),
-        Data::Binary(bytes) => map.serialize_entry("data", &STANDARD.encode(bytes)),
+    match event.payload {
+        Payload::Empty => map.serialize_entry("data", &()),
+        Payload::Json(json) => map.serialize_entry("data", json),
+        Payload::Binary(bytes) => map.serialize_entry("data", &STANDARD.encode(bytes)),
     }
 }
 

@@ -24,6 +24,10 @@ fn valid(json: &str) -> CloudEvent {
     let event = read(json).unwrap_or_else(|e| panic!("{json}: {e}"));
     let again = CloudEvent::from_json(&event.to_json().unwrap()).unwrap();
     assert_eq!(again, event, "{json}");
+    // serde reads and writes the same, from text, from a stream and from a tree.
+    assert_eq!(serde_json::to_vec(&event).unwrap(), event.to_json().unwrap(), "{json}");
+    assert_eq!(serde_json::from_str::<CloudEvent>(json).unwrap(), event, "{json}");
+    assert_eq!(serde_json::from_reader::<_, CloudEvent>(json.as_bytes()).unwrap(), event, "{json}");
     event
 }
 
@@ -33,6 +37,50 @@ fn invalid(json: &str, expected: &str) {
         Ok(event) => panic!("{json} was read as {event:?}"),
         Err(e) => assert!(e.to_string().contains(expected), "{json}: `{e}` does not say `{expected}`"),
     }
+    let error = serde_json::from_str::<CloudEvent>(json).unwrap_err().to_string();
+    // What is no JSON, is reported by serde's own message.
+    let expected = expected.trim_start_matches("not a CloudEvent in JSON");
+    assert!(error.contains(expected), "{json} through serde: `{error}` does not say `{expected}`");
+}
+
+/// An event can be a member of other data: in a list, in a struct, with a payload of its own type.
+#[test]
+fn events_are_data_of_serde() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Kept {
+        event: CloudEvent<Vec<u8>>,
+        others: Vec<CloudEvent>,
+    }
+    let event = |data: Data| {
+        CloudEvent::of_type("t", "/s", Data::Empty).with_subject("x").with_extension("n", 7).map(|_| data)
+    };
+    let kept = Kept {
+        event: CloudEvent::of_type("t", "/s", vec![1, 2]).with_time(None),
+        others: vec![
+            event(Data::Empty),
+            event(Data::Binary(vec![0, 255].into())),
+            valid(&v1(r#""data":{"b" : 1.50,"a":123456789012345678901234567890}"#)),
+            valid(&v0(r#""data":"x""#)),
+        ],
+    };
+    let json = serde_json::to_string(&kept).unwrap();
+    assert!(json.contains(r#""data_base64":"AP8=""#), "{json}");
+    assert!(json.contains(r#""data":{"b" : 1.50,"a":123456789012345678901234567890}"#), "{json}");
+    assert_eq!(serde_json::from_str::<Kept>(&json).unwrap(), kept);
+    let tree: serde_json::Value = serde_json::from_str(&json.replace("1.50", "1.5")).unwrap();
+    assert_eq!(tree["others"][1]["data_base64"], "AP8=");
+    assert_eq!(serde_json::from_value::<Kept>(tree).unwrap().event, kept.event);
+}
+
+/// An event that no reader would take is not written, and a payload that does not fit is named.
+#[test]
+fn serde_checks_what_it_reads_and_writes() {
+    let no_id = CloudEvent::of_type("t", "/s", 1).with_id("");
+    let error = serde_json::to_string(&no_id).unwrap_err().to_string();
+    assert!(error.contains("id"), "{error}");
+    let json = v1(r#""data":[1,"two"]"#);
+    let error = serde_json::from_str::<CloudEvent<Vec<u8>>>(&json).unwrap_err().to_string();
+    assert!(error.contains("data.[1]"), "{error}");
 }
 
 #[test]
