@@ -47,7 +47,41 @@ shapes! {
     serde_json::Value, serde_json::value::RawValue => Shape::Any;
     serde_json::Map<String, serde_json::Value> => Shape::Map { keys: &Shape::STRING, values: &Shape::Any };
     serde_json::Number => Shape::Number;
+    // As a string only with the feature `serde-human-readable` of `time`.
+    time::OffsetDateTime => Shape::AnyOf(&[&Shape::STRING, &numbers(9)]);
+    time::PrimitiveDateTime => Shape::AnyOf(&[&Shape::STRING, &numbers(6)]);
+    time::Date => Shape::AnyOf(&[&Shape::STRING, &numbers(2)]);
+    time::Time => Shape::AnyOf(&[&Shape::STRING, &numbers(4)]);
+    bytes::Bytes, bytes::BytesMut => Shape::List { items: &BYTE, unique: false, length: None };
     Duration => Shape::Object { parts: &[field("secs", u64::SHAPE), field("nanos", u32::SHAPE)], closed: true };
+}
+
+#[cfg(feature = "chrono")]
+impl<Tz: chrono::TimeZone> Schema for chrono::DateTime<Tz> {
+    const SHAPE: &'static Shape = &Shape::String { format: Some("date-time") };
+}
+
+#[cfg(feature = "chrono")]
+shapes! {
+    // RFC 3339 requires an offset, which these do not have.
+    chrono::NaiveDateTime, chrono::NaiveTime => Shape::STRING;
+    chrono::NaiveDate => Shape::String { format: Some("date") };
+}
+
+#[cfg(feature = "rust_decimal")]
+shapes! {
+    // As a number only with one of its features `serde-float` and `serde-arbitrary-precision`.
+    rust_decimal::Decimal => Shape::AnyOf(&[&Shape::STRING, &Shape::Number]);
+}
+
+#[cfg(feature = "url")]
+shapes! {
+    url::Url => Shape::String { format: Some("uri") };
+}
+
+/// An array of whole numbers.
+const fn numbers(length: usize) -> Shape {
+    Shape::List { items: &Shape::Integer { min: None, max: None }, unique: false, length: Some(length) }
 }
 
 const fn field(name: &'static str, shape: &'static Shape) -> Part {

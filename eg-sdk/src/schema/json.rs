@@ -17,6 +17,9 @@ impl Writer<'static> {
 
 impl<'a> Writer<'a> {
     /// Creates a writer that fills `bytes`, whose length an identical pass has measured.
+    ///
+    /// # Panics
+    /// All functions that write do, where `bytes` is too short.
     #[must_use]
     pub const fn new(bytes: &'a mut [u8]) -> Self {
         Self { bytes, len: 0 }

@@ -42,6 +42,10 @@
 //! | `#[schema(any)]` | any JSON; also for recursive types |
 //! | `#[event("order.placed", schema = false)]` | not described: the event has no schema, and its fields need none |
 //!
+//! Types of other crates have the schema of their default JSON: those of the standard library, `uuid`, `bytes`, `time`
+//! (whose dates are arrays of numbers, or texts with its feature `serde-human-readable`), and, with the feature of the
+//! same name, `chrono`, `rust_decimal` and `url`.
+//!
 //! Schemas are constants. A program that does not print them does not contain them. `eg-runtime` puts the schemas of
 //! a function's events into the manifest of its binary.
 

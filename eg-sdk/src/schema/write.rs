@@ -24,6 +24,10 @@ enum Flat<'a> {
 }
 
 /// Writes `shape` as JSON Schema.
+///
+/// # Panics
+/// If `shape` has no JSON: a map whose keys are not strings, words or whole numbers, or flattened members of a shape that
+/// is no object. In a constant, that is an error of the compiler.
 pub const fn write(out: &mut Writer<'_>, shape: &Shape) {
     schema(out, shape, Context { doc: "", nullable: false, open: false });
 }

@@ -56,6 +56,34 @@ fn types_of_the_standard_library() {
 }
 
 #[test]
+fn types_of_other_crates() {
+    fn shows<T: Schema>(expected: &Value) {
+        assert_eq!(&schema::<T>(), expected, "{}", std::any::type_name::<T>());
+        validator::<T>();
+    }
+    let (string, number) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let numbers = |n: u8| json!({"type": "array", "items": number, "minItems": n, "maxItems": n});
+    shows::<time::OffsetDateTime>(&json!({"anyOf": [string, numbers(9)]}));
+    shows::<time::PrimitiveDateTime>(&json!({"anyOf": [string, numbers(6)]}));
+    shows::<time::Date>(&json!({"anyOf": [string, numbers(2)]}));
+    shows::<time::Time>(&json!({"anyOf": [string, numbers(4)]}));
+    shows::<bytes::Bytes>(&schema::<Vec<u8>>());
+    #[cfg(feature = "chrono")]
+    {
+        let date_time = json!({"type": "string", "format": "date-time"});
+        shows::<chrono::DateTime<chrono::Utc>>(&date_time);
+        shows::<chrono::DateTime<chrono::FixedOffset>>(&date_time);
+        shows::<chrono::NaiveDate>(&json!({"type": "string", "format": "date"}));
+        shows::<chrono::NaiveDateTime>(&string);
+        shows::<chrono::NaiveTime>(&string);
+    }
+    #[cfg(feature = "rust_decimal")]
+    shows::<rust_decimal::Decimal>(&json!({"anyOf": [string, {"type": "number"}]}));
+    #[cfg(feature = "url")]
+    shows::<url::Url>(&json!({"type": "string", "format": "uri"}));
+}
+
+#[test]
 #[should_panic(expected = "the keys of a map have to be strings")]
 fn maps_with_other_keys_have_no_json() {
     schema::<BTreeMap<Vec<u8>, u8>>();
