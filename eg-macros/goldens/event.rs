@@ -9,7 +9,10 @@ impl<T: Default + ::eg_runtime::Schema> ::eg_runtime::Event for Seen<T> {
     );
 }
 #[automatically_derived]
-impl<T: Default + ::eg_runtime::Schema> ::eg_runtime::Schema for Seen<T> {
+impl<T: Default + ::eg_runtime::Schema> ::eg_runtime::Schema for Seen<T>
+where
+    T: ::eg_runtime::Schema,
+{
     const SHAPE: &'static ::eg_runtime::__private::Shape = &::eg_runtime::__private::Shape::Described {
         text: "Somebody saw a page.",
         shape: &::eg_runtime::__private::Shape::Object {

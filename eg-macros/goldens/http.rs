@@ -4,31 +4,60 @@ async fn create(
     Path(id): Path<u32>,
     Json(user): Json<User>,
 ) -> Result<Json<User>, Error> {}
+#[allow(unused_imports)]
+use ::eg_runtime as _;
+#[allow(deprecated)]
 const _: () = {
     use ::eg_runtime::__private as __eg;
     #[allow(unused_imports)]
-    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
+    use ::eg_runtime::__private::defaults::*;
+    const _: () = {
+        __eg::check_emitted(__eg::Probe::<State<Users>>::EMITS);
+    };
+    const _: () = {
+        __eg::check_emitted(__eg::Probe::<Path<u32>>::EMITS);
+    };
+    const _: () = {
+        __eg::check_emitted(__eg::Probe::<Json<User>>::EMITS);
+    };
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
-        ::std::boxed::Box::pin(async move {
+        __eg::boxed(async move {
             #[allow(unused_mut)]
             let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
-            let __eg_0: State<Users> = match __eg::from_parts(&mut __eg_parts).await {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(rejection) => return rejection,
-            };
-            let __eg_1: Path<u32> = match __eg::from_parts(&mut __eg_parts).await {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(rejection) => return rejection,
-            };
-            let __eg_2: Json<User> = match __eg::from_request(
-                    __eg::Request::from_parts(__eg_parts, __eg_body),
-                )
+            let __eg_0: State<Users> = match __eg::Extract::<
+                State<Users>,
+            >::from_parts(&mut __eg_parts)
                 .await
             {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(rejection) => return rejection,
+                ::core::result::Result::Ok(__eg_value) => __eg_value,
+                ::core::result::Result::Err(__eg_rejection) => return __eg_rejection,
             };
-            __eg::into_response(create(__eg_0, __eg_1, __eg_2).await)
+            let __eg_1: Path<u32> = match __eg::Extract::<
+                Path<u32>,
+            >::from_parts(&mut __eg_parts)
+                .await
+            {
+                ::core::result::Result::Ok(__eg_value) => __eg_value,
+                ::core::result::Result::Err(__eg_rejection) => return __eg_rejection,
+            };
+            let __eg_2: Json<User> = match __eg::Extract::<
+                Json<User>,
+            >::from_request(__eg::Request::from_parts(__eg_parts, __eg_body))
+                .await
+            {
+                ::core::result::Result::Ok(__eg_value) => __eg_value,
+                ::core::result::Result::Err(__eg_rejection) => return __eg_rejection,
+            };
+            match __eg::Returned(create(__eg_0, __eg_1, __eg_2).await).split() {
+                ::core::result::Result::Ok(__eg_value) => {
+                    __eg::Success(&__eg_value).check();
+                    __eg::reply(__eg_value)
+                }
+                ::core::result::Result::Err(__eg_error) => {
+                    let __eg_kind = (&__eg::Failed(&__eg_error)).kind();
+                    __eg_kind.response(__eg_error)
+                }
+            }
         })
     }
     const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {

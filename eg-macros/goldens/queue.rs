@@ -1,21 +1,36 @@
 async fn order(order: Json<Order>) {}
+#[allow(unused_imports)]
+use ::eg_runtime as _;
+#[allow(deprecated)]
 const _: () = {
     use ::eg_runtime::__private as __eg;
     #[allow(unused_imports)]
-    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
+    use ::eg_runtime::__private::defaults::*;
+    const _: () = {
+        __eg::check_emitted(__eg::Probe::<Json<Order>>::EMITS);
+    };
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
-        ::std::boxed::Box::pin(async move {
+        __eg::boxed(async move {
             #[allow(unused_mut)]
             let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
-            let __eg_0: Json<Order> = match __eg::from_request(
-                    __eg::Request::from_parts(__eg_parts, __eg_body),
-                )
+            let __eg_0: Json<Order> = match __eg::Extract::<
+                Json<Order>,
+            >::from_request(__eg::Request::from_parts(__eg_parts, __eg_body))
                 .await
             {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(rejection) => return rejection,
+                ::core::result::Result::Ok(__eg_value) => __eg_value,
+                ::core::result::Result::Err(__eg_rejection) => return __eg_rejection,
             };
-            __eg::into_response(order(__eg_0).await)
+            match __eg::Returned(order(__eg_0).await).split() {
+                ::core::result::Result::Ok(__eg_value) => {
+                    __eg::Success(&__eg_value).check();
+                    __eg::reply(__eg_value)
+                }
+                ::core::result::Result::Err(__eg_error) => {
+                    let __eg_kind = (&__eg::Failed(&__eg_error)).kind();
+                    __eg_kind.response(__eg_error)
+                }
+            }
         })
     }
     const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {

@@ -1,12 +1,24 @@
 async fn notify() {}
+#[allow(unused_imports)]
+use ::eg_runtime as _;
+#[allow(deprecated)]
 const _: () = {
     use ::eg_runtime::__private as __eg;
     #[allow(unused_imports)]
-    use ::eg_runtime::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
+    use ::eg_runtime::__private::defaults::*;
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
-        ::std::boxed::Box::pin(async move {
-            drop(__eg_request);
-            __eg::into_response(notify().await)
+        __eg::boxed(async move {
+            ::core::mem::drop(__eg_request);
+            match __eg::Returned(notify().await).split() {
+                ::core::result::Result::Ok(__eg_value) => {
+                    __eg::Success(&__eg_value).check();
+                    __eg::reply(__eg_value)
+                }
+                ::core::result::Result::Err(__eg_error) => {
+                    let __eg_kind = (&__eg::Failed(&__eg_error)).kind();
+                    __eg_kind.response(__eg_error)
+                }
+            }
         })
     }
     const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {

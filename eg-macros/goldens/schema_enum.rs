@@ -1,5 +1,9 @@
 #[automatically_derived]
-impl ::eg_sdk::Schema for Payment {
+impl ::eg_sdk::Schema for Payment
+where
+    String: ::eg_sdk::Schema,
+    Account: ::eg_sdk::Schema,
+{
     const SHAPE: &'static ::eg_sdk::__private::Shape = &::eg_sdk::__private::Shape::AnyOf(
         &[
             &::eg_sdk::__private::Shape::Described {

@@ -1,5 +1,10 @@
 #[automatically_derived]
-impl ::eg_sdk::Schema for User {
+impl ::eg_sdk::Schema for User
+where
+    u32: ::eg_sdk::Schema,
+    Vec<String>: ::eg_sdk::Schema,
+    Address: ::eg_sdk::Schema,
+{
     const SHAPE: &'static ::eg_sdk::__private::Shape = &::eg_sdk::__private::Shape::Object {
         parts: &[
             ::eg_sdk::__private::Part::Field(::eg_sdk::__private::Field {

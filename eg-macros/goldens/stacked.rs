@@ -1,26 +1,43 @@
 #[must_use]
+#[rustfmt::registered_by_eg_runtime]
 async fn both(emit: Emit<A>) {}
 const _: () = {
     #[allow(unused_imports)]
     use subscribe as _;
 };
+#[allow(unused_imports)]
+use eg as _;
+#[allow(deprecated)]
 const _: () = {
     use eg::__private as __eg;
     #[allow(unused_imports)]
-    use eg::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
+    use eg::__private::defaults::*;
+    const _: () = {
+        __eg::check_emitted(__eg::Probe::<Emit<A>>::EMITS);
+        __eg::check_received(__eg::Probe::<Emit<A>>::PAYLOAD, &["a"]);
+    };
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
-        ::std::boxed::Box::pin(async move {
+        __eg::boxed(async move {
             #[allow(unused_mut)]
             let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
-            let __eg_0: Emit<A> = match __eg::from_request(
-                    __eg::Request::from_parts(__eg_parts, __eg_body),
-                )
+            let __eg_0: Emit<A> = match __eg::Extract::<
+                Emit<A>,
+            >::from_request(__eg::Request::from_parts(__eg_parts, __eg_body))
                 .await
             {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(rejection) => return rejection,
+                ::core::result::Result::Ok(__eg_value) => __eg_value,
+                ::core::result::Result::Err(__eg_rejection) => return __eg_rejection,
             };
-            __eg::into_response(both(__eg_0).await)
+            match __eg::Returned(both(__eg_0).await).split() {
+                ::core::result::Result::Ok(__eg_value) => {
+                    __eg::Success(&__eg_value).check();
+                    __eg::reply(__eg_value)
+                }
+                ::core::result::Result::Err(__eg_error) => {
+                    let __eg_kind = (&__eg::Failed(&__eg_error)).kind();
+                    __eg_kind.response(__eg_error)
+                }
+            }
         })
     }
     const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {

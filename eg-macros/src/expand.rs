@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ReturnType, Type};
 
 use crate::args::Cors;
-use crate::function::{EventType, Function, Mode, Queue, Retry, Subscription, Trigger};
+use crate::function::{EventType, Function, Input, Mode, Queue, Retry, Subscription, Trigger};
 
 /// Registers the function in the binary's runtime and manifest.
 pub(crate) fn register(function: &Function) -> TokenStream {
@@ -16,14 +16,21 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let triggers = triggers.iter().map(trigger);
     let by_type = triggers_by_type(function);
+    let checks = checks(function);
     let call = call(function);
-    // These names do not clash with user code: a handler may well be called `call`.
+    let (cfgs, types): (Vec<_>, Vec<_>) = inputs.iter().map(|input| (input.cfgs(), &input.ty)).unzip();
+    // These names do not clash with user code: a handler may well be called `call`. The first line has no effect, except
+    // within an `impl` or a trait: there, the compiler reports that this is not supported.
     quote! {
+        #[allow(unused_imports)]
+        use #krate as _;
+        #[allow(deprecated)]
         const _: () = {
             use #krate::__private as __eg;
             #[allow(unused_imports)]
-            use #krate::__private::{EmitsNothing as _, NeedsNothing as _, NoEvents as _};
+            use #krate::__private::defaults::*;
 
+            #checks
             #call
 
             const __EG_FUNCTION: __eg::FunctionDef = __eg::FunctionDef {
@@ -36,14 +43,48 @@ pub(crate) fn register(function: &Function) -> TokenStream {
                 triggers: &[#(#triggers),*],
                 timeout: #timeout,
                 memory: #memory,
-                emits: &[#(__eg::Probe::<#inputs>::EMITS),*],
-                needs: &[#(__eg::Probe::<#inputs>::NEEDS),*],
+                emits: &[#(#cfgs __eg::Probe::<#types>::EMITS),*],
+                needs: &[#(#cfgs __eg::Probe::<#types>::NEEDS),*],
                 call: __eg_call,
             };
-            const __EG_EVENTS: &[__eg::Events] = &[#(__eg::Probe::<#inputs>::EVENTS,)* #(#by_type),*];
+            const __EG_EVENTS: &[__eg::Events] =
+                &[#(#cfgs __eg::Probe::<#types>::EVENTS,)* #(#by_type),*];
             #krate::__register_function!(__EG_FUNCTION, __EG_EVENTS);
         };
     }
+}
+
+/// Expands to constants that check the event types of the arguments. A failed check is an error at the argument's type.
+fn checks(function: &Function) -> TokenStream {
+    let subscribed: Vec<_> = function
+        .triggers
+        .iter()
+        .filter_map(|trigger| match trigger {
+            Trigger::Subscription(subscription) if !subscription.http => Some(event_type(subscription)),
+            _ => None,
+        })
+        .collect();
+    let checks = function.inputs.iter().map(|input| {
+        let (cfgs, ty) = (input.cfgs(), &input.ty);
+        // The compiler points at the whole call, so it begins and ends where the user's type does.
+        let (first, last) = ends(ty);
+        let runtime = Ident::new("__eg", blame(first));
+        let emitted = quote_spanned!(blame(last)=> ::check_emitted(__eg::Probe::<#ty>::EMITS));
+        let received = (!subscribed.is_empty()).then(|| {
+            let call = quote_spanned! {blame(last)=>
+                ::check_received(__eg::Probe::<#ty>::PAYLOAD, &[#(#subscribed),*])
+            };
+            quote!(#runtime #call;)
+        });
+        quote! {
+            #cfgs
+            const _: () = {
+                #runtime #emitted;
+                #received
+            };
+        }
+    });
+    quote!(#(#checks)*)
 }
 
 /// Names the sibling attributes, which are removed; otherwise their imports would count as unused.
@@ -56,50 +97,103 @@ pub(crate) fn used(siblings: &[Attribute]) -> TokenStream {
 /// consume the body.
 fn call(function: &Function) -> TokenStream {
     let handler = &function.ident;
-    let names: Vec<_> = (0..function.inputs.len()).map(|n| format_ident!("__eg_{n}")).collect();
-    let output = match &function.output {
+    let inputs = &function.inputs;
+    let names: Vec<_> = (0..inputs.len()).map(|n| format_ident!("__eg_{n}")).collect();
+    let output = blame(match &function.output {
         ReturnType::Default => function.ident.span(),
         ReturnType::Type(_, ty) => ty.span(),
+    });
+    let cfgs = inputs.iter().map(Input::cfgs);
+    let called = quote_spanned!(output=> __eg::Returned(#handler(#(#cfgs #names),*).await).split());
+    let checked = quote_spanned!(output=> __eg::Success(&__eg_value).check());
+    let reply = quote_spanned!(output=> __eg::reply(__eg_value));
+    let kind = quote_spanned!(output=> (&__eg::Failed(&__eg_error)).kind());
+    let failed = quote_spanned!(output=> __eg_kind.response(__eg_error));
+    let split = match inputs.is_empty() {
+        true => quote!(::core::mem::drop(__eg_request);),
+        false => quote! {
+            #[allow(unused_mut)]
+            let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
+        },
     };
-    let answer = quote_spanned!(blame(output)=> __eg::into_response(#handler(#(#names),*).await));
-    let extract = match function.inputs.split_last() {
-        None => quote!(drop(__eg_request);),
-        Some((last, earlier)) => {
-            let from_parts = |(name, ty)| extract(name, ty, "from_parts", &quote!(&mut __eg_parts));
-            let earlier = names.iter().zip(earlier).map(from_parts);
-            let whole = quote!(__eg::Request::from_parts(__eg_parts, __eg_body));
-            let last = names.last().map(|name| extract(name, last, "from_request", &whole));
-            quote! {
-                #[allow(unused_mut)]
-                let (mut __eg_parts, __eg_body) = __eg_request.into_parts();
-                #(#earlier)*
-                #last
+    let extracts = inputs
+        .iter()
+        .zip(&names)
+        .enumerate()
+        .map(|(at, (input, name))| extract(name, input, &inputs[at + 1..]));
+    let body = quote! {
+        async move {
+            #split
+            #(#extracts)*
+            match #called {
+                ::core::result::Result::Ok(__eg_value) => {
+                    #checked;
+                    #reply
+                }
+                ::core::result::Result::Err(__eg_error) => {
+                    let __eg_kind = #kind;
+                    #failed
+                }
             }
         }
     };
+    // The compiler reports here that a value is not `Send`.
+    let boxed = quote_spanned!(blame(function.ident.span())=> __eg::boxed(#body));
     quote! {
         fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
-            ::std::boxed::Box::pin(async move {
-                #extract
-                #answer
-            })
+            #boxed
         }
+    }
+}
+
+/// Binds `name` to the extracted argument; a rejection becomes the response. The argument is the last one if the `later`
+/// ones are not compiled.
+fn extract(name: &Ident, input: &Input, later: &[Input]) -> TokenStream {
+    let last = || {
+        let whole = quote!(__eg::Request::from_parts(__eg_parts, __eg_body));
+        extract_with(name, &input.ty, "from_request", &whole)
+    };
+    let earlier = || extract_with(name, &input.ty, "from_parts", &quote!(&mut __eg_parts));
+    let cfgs = input.cfgs();
+    if later.is_empty() {
+        let last = last();
+        return quote!(#cfgs #last);
+    }
+    if later.iter().any(|later| later.cfgs.is_empty()) {
+        let earlier = earlier();
+        return quote!(#cfgs #earlier);
+    }
+    let later = later.iter().map(|later| {
+        let predicates = &later.cfgs;
+        quote!(all(#(#predicates),*))
+    });
+    let later = quote!(any(#(#later),*));
+    let (last, earlier) = (last(), earlier());
+    quote! {
+        #cfgs
+        #[cfg(not(#later))]
+        #last
+        #cfgs
+        #[cfg(#later)]
+        #earlier
     }
 }
 
 /// Binds `name` to the result of the runtime's `function` on `source`; a rejection becomes the response.
 ///
-/// The type is inferred: written out, the compiler would check its bounds and report an error twice. The compiler
-/// then points at the path of the call, so that path has the span of the user's type.
-fn extract(name: &Ident, ty: &Type, function: &str, source: &TokenStream) -> TokenStream {
-    let (first, last) = ends(ty);
-    let runtime = Ident::new("__eg", blame(first));
-    let function = Ident::new(function, blame(last));
-    let call = quote_spanned!(blame(last)=> #runtime::#function(#source).await);
+/// All of the call has one span, that of the type's name: the compiler reports a missing trait at the call and at its
+/// future, and reports it once if both are in the same place.
+fn extract_with(name: &Ident, ty: &Type, function: &str, source: &TokenStream) -> TokenStream {
+    let span = blame(match ty {
+        Type::Path(path) => path.path.segments.last().map_or_else(|| ty.span(), |last| last.ident.span()),
+        _ => ty.span(),
+    });
+    let function = Ident::new(function, span);
+    let call = quote_spanned!(span=> __eg::Extract::<#ty>::#function(#source).await);
     quote! {
         let #name: #ty = match #call {
-            ::core::result::Result::Ok(value) => value,
-            ::core::result::Result::Err(rejection) => return rejection,
+            ::core::result::Result::Ok(__eg_value) => __eg_value,
+            ::core::result::Result::Err(__eg_rejection) => return __eg_rejection,
         };
     }
 }
@@ -147,11 +241,15 @@ fn option(value: Option<u32>) -> TokenStream {
     }
 }
 
-fn subscription(subscription: &Subscription) -> TokenStream {
-    let event_type = match &subscription.event_type {
+fn event_type(subscription: &Subscription) -> TokenStream {
+    match &subscription.event_type {
         EventType::Name(name) => quote!(#name),
         EventType::Type(path) => quote_spanned!(blame(path.span())=> __eg::event_type::<#path>()),
-    };
+    }
+}
+
+fn subscription(subscription: &Subscription) -> TokenStream {
+    let event_type = event_type(subscription);
     let mode = match subscription.mode {
         Mode::Sync => quote!(__eg::Mode::Sync),
         Mode::Async => quote!(__eg::Mode::Async),

@@ -49,8 +49,8 @@ pub fn derive_sdk_event(item: TokenStream) -> TokenStream {
     derive_event::derive(item.into(), &syn::parse_quote!(::eg_sdk)).into()
 }
 
-/// `#[derive(Event)]` as `eg_runtime` offers it.
-#[proc_macro_derive(RuntimeEvent, attributes(event, schema))]
+/// `#[derive(Event)]` as `eg_runtime` offers it. The compiler suggests this name where the derive is missing.
+#[proc_macro_derive(Event, attributes(event, schema))]
 pub fn derive_runtime_event(item: TokenStream) -> TokenStream {
     derive_event::derive(item.into(), &syn::parse_quote!(::eg_runtime)).into()
 }
@@ -62,7 +62,7 @@ pub fn derive_sdk_schema(item: TokenStream) -> TokenStream {
 }
 
 /// `#[derive(Schema)]` as `eg_runtime` offers it.
-#[proc_macro_derive(RuntimeSchema, attributes(schema))]
+#[proc_macro_derive(Schema, attributes(schema))]
 pub fn derive_runtime_schema(item: TokenStream) -> TokenStream {
     schema::derive(item.into(), &syn::parse_quote!(::eg_runtime)).into()
 }
@@ -87,6 +87,9 @@ fn function_tokens(
     };
     let siblings = function::Function::siblings(&mut item_fn);
     let checked = function::Function::read(kind, args, &siblings, &item_fn);
+    if !item_fn.attrs.iter().all(|attribute| attribute.path().is_ident("doc")) {
+        item_fn.attrs.push(function::marker());
+    }
     let mut tokens = item_fn.to_token_stream();
     tokens.extend((!siblings.is_empty()).then(|| expand::used(&siblings)));
     tokens.extend(match checked {

@@ -1,15 +1,16 @@
 //! The facts about one invocation, and `Context`, the argument that gives a function access to them. `dispatch` sets
 //! them.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
 use eg_sdk::{CloudEvent, TraceContext};
 use http::request::Parts;
 
 use crate::deadline::Deadline;
+use crate::error::Error;
 use crate::shared::Shared;
 
 /// The current invocation, as an argument of a function.
@@ -97,18 +98,36 @@ pub(crate) struct Scope {
 }
 
 impl<S: Sync> FromRequestParts<S> for Context {
-    type Rejection = Infallible;
+    type Rejection = NotAFunction;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Scope::of(parts).context.clone())
+        Ok(Scope::of(parts)?.context.clone())
     }
 }
 
 impl Scope {
-    pub(crate) fn of(parts: &Parts) -> &Self {
-        parts
-            .extensions
-            .get()
-            .expect("`dispatch` puts the scope into every request before it calls a function")
+    /// Returns the scope of a request to a function.
+    ///
+    /// # Errors
+    /// If the request does not come from this runtime.
+    pub(crate) fn of(parts: &Parts) -> Result<&Self, NotAFunction> {
+        parts.extensions.get().ok_or(NotAFunction)
+    }
+
+    /// Returns whether the gateway delivers the request as an event.
+    pub(crate) fn comes_from_event(request: &Request) -> bool {
+        request.extensions().get::<Self>().is_some_and(|scope| scope.context.cause.is_some())
+    }
+}
+
+/// An argument of this crate in a handler that is no function of an [`App`](crate::App), for example one of a router of
+/// axum. It is answered with a 500.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`Context`, `Emit` and `State` of eg_runtime are arguments of annotated functions only")]
+pub struct NotAFunction;
+
+impl IntoResponse for NotAFunction {
+    fn into_response(self) -> Response {
+        Error::from(self).into_response()
     }
 }

@@ -1,7 +1,6 @@
 //! `Emit<E>`: the permission to emit certain events, as an argument. It makes emitted events part of a function's
 //! signature and manifest.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -9,13 +8,17 @@ use axum::extract::FromRequestParts;
 use eg_sdk::__private::EventTrait as Event;
 #[cfg(feature = "outbox")]
 use eg_sdk::outbox::{Emitter, Outgoing};
-use eg_sdk::{CloudEvent, Contains, EventGateway, EventSet, Receipt};
+use eg_sdk::{Answer, CloudEvent, Contains, EventGateway, EventSet, Receipt};
+use futures_util::future::BoxFuture;
 use http::request::Parts;
 use serde::Serialize;
 
-use crate::context::Scope;
+use crate::context::{Context, NotAFunction, Scope};
 
-/// Emits events of type `E`, or of one of the types in a tuple `E`.
+/// Emits events of type `E`, or of one of the types in a tuple `E`, or asks their synchronous subscribers.
+///
+/// What the function sends carries the trace of what it handles, names it as its cause, and counts its hops. The types
+/// are in the manifest, so `cargo eg check` knows who emits an event.
 ///
 /// ```no_run
 /// # use eg_runtime::{Emit, Error, Event, subscribe};
@@ -29,43 +32,81 @@ use crate::context::Scope;
 /// ```
 pub struct Emit<E> {
     gateway: EventGateway,
-    /// The source of emitted events: the service's, else the client's.
-    source: Option<String>,
+    /// The source of emitted events whose type does not fix one: the service's.
+    source: String,
     events: PhantomData<fn() -> E>,
 }
+
+/// The future of a call. It is boxed, because the compiler would repeat a missing trait of the event at each use of a
+/// future that depends on the event's type.
+type Calling<'a, T> = BoxFuture<'a, Result<T, eg_sdk::Error>>;
 
 impl<E> Emit<E> {
     /// Creates a value that emits through `gateway`, for calling a function directly in a test.
     #[must_use]
     pub fn through(gateway: EventGateway) -> Self {
-        Self { gateway, source: None, events: PhantomData }
+        Self { source: gateway.source().to_owned(), gateway, events: PhantomData }
     }
 
     /// Emits `event` and returns once the gateway has accepted it.
     ///
     /// # Errors
     /// As for [`EventGateway::emit`]. If the function returns the error with `?`, its own event is retried later.
-    pub async fn send<X, At>(&self, event: X) -> Result<Receipt, eg_sdk::Error>
+    pub fn send<X, At>(&self, event: X) -> Calling<'_, Receipt>
     where
         X: Event + Serialize,
         E: Contains<X, At>,
     {
-        match &self.source {
-            Some(source) => self.gateway.emit(CloudEvent::new(source, event)).await,
-            None => self.gateway.emit(event).await,
-        }
+        self.send_event(CloudEvent::new(&self.source, event))
     }
 
     /// Emits an event with attributes of your choice, for example its id or subject.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
-    pub async fn send_event<X, At>(&self, event: CloudEvent<X>) -> Result<Receipt, eg_sdk::Error>
+    pub fn send_event<X, At>(&self, event: CloudEvent<X>) -> Calling<'_, Receipt>
     where
         X: Event + Serialize,
         E: Contains<X, At>,
     {
-        self.gateway.emit(event).await
+        let event = event.encode();
+        Box::pin(async { self.gateway.emit(event?).await })
+    }
+
+    /// Asks a synchronous subscriber: sends `event` to the function with a synchronous subscription for its type, and
+    /// returns the function's answer.
+    ///
+    /// ```no_run
+    /// # use eg_runtime::{Emit, Error, Event, http};
+    /// # #[derive(serde::Serialize, Event)] #[event("price.asked")] struct PriceAsked { product: u32 }
+    /// #[http(GET, "/prices/7")]
+    /// async fn price(ask: Emit<PriceAsked>) -> Result<String, Error> {
+    ///     let cents: u32 = ask.request(PriceAsked { product: 7 }).await?.json()?;
+    ///     Ok(format!("{cents} cents"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`EventGateway::request`].
+    pub fn request<X, At>(&self, event: X) -> Calling<'_, Answer>
+    where
+        X: Event + Serialize,
+        E: Contains<X, At>,
+    {
+        self.request_at("/", event)
+    }
+
+    /// Like [`request`](Self::request), for a synchronous subscription at another path.
+    ///
+    /// # Errors
+    /// As for [`request`](Self::request).
+    pub fn request_at<'a, X, At>(&'a self, path: &'a str, event: X) -> Calling<'a, Answer>
+    where
+        X: Event + Serialize,
+        E: Contains<X, At>,
+    {
+        let event = CloudEvent::new(&self.source, event).encode();
+        Box::pin(async move { self.gateway.request_at(path, event?).await })
     }
 }
 
@@ -80,10 +121,7 @@ impl<E> Emit<E> {
         X: Event + Serialize,
         E: Contains<X, At>,
     {
-        match &self.source {
-            Some(source) => self.gateway.stage(CloudEvent::new(source, event)),
-            None => self.gateway.stage(event),
-        }
+        self.gateway.stage(CloudEvent::new(&self.source, event))
     }
 
     /// Completes an event with attributes of your choice, for an outbox. Emits nothing.
@@ -120,23 +158,26 @@ impl<E> fmt::Debug for Emit<E> {
 }
 
 impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
-    type Rejection = Infallible;
+    type Rejection = NotAFunction;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let Scope { shared, context } = Scope::of(parts);
-        let gateway = shared.states.get::<EventGateway>();
-        let gateway = gateway.expect("the start of the service sees to the needs of its functions").clone();
-        // A new span per function: emitted events are children of this span, not of the one that triggered the
-        // function.
-        let gateway = match &context.trace {
-            Some(trace) => gateway.with_trace_context(trace.child()),
-            None => gateway,
-        };
-        let gateway = gateway.with_hops(context.hops());
-        let gateway = match &context.cause {
-            Some(cause) => gateway.with_cause(cause.0.clone()),
-            None => gateway,
-        };
-        Ok(Self { gateway, source: Some(shared.source.clone()), events: PhantomData })
+        let Scope { shared, context } = Scope::of(parts)?;
+        let gateway = shared.states.get().ok_or(NotAFunction)?;
+        let (gateway, source) = (of_invocation(gateway, context), shared.source.clone());
+        Ok(Self { gateway, source, events: PhantomData })
+    }
+}
+
+/// Returns the client for one invocation: its calls carry trace, hops and cause of what the function handles.
+pub(crate) fn of_invocation(gateway: &EventGateway, context: &Context) -> EventGateway {
+    let gateway = gateway.clone().with_hops(context.hops());
+    // A new span per function: its calls are children of this span, not of the one that triggered the function.
+    let gateway = match &context.trace {
+        Some(trace) => gateway.with_trace_context(trace.child()),
+        None => gateway,
+    };
+    match &context.cause {
+        Some(cause) => gateway.with_cause(cause.0.clone()),
+        None => gateway,
     }
 }

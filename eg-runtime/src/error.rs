@@ -5,18 +5,55 @@ use std::fmt;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use eg_sdk::Verdict;
 use http::StatusCode;
 use serde_json::json;
 
 use crate::outcome::{Failure, FailureKind};
 
+/// An error of any type, as the standard library boxes it.
+type Boxed = Box<dyn StdError + Send + Sync>;
+
 /// Why a function failed, and whether a retry can help.
 ///
-/// Any error converts to it through `?`, and then means *retry later*.
+/// Through `?`, every error that is `Send` and `Sync` converts to it, and so do `anyhow::Error`, boxed errors and texts.
+/// It then means *retry later*.
+///
+/// ```
+/// use eg_runtime::{Error, Verdict};
+///
+/// fn quantity(text: &str) -> Result<u32, Error> {
+///     let quantity = text.parse()?;
+///     if quantity == 0 { Err("nothing was ordered")? }
+///     Ok(quantity)
+/// }
+///
+/// let error = quantity("many").unwrap_err();
+/// assert_eq!((error.verdict(), error.message()), (Verdict::Retry, "invalid digit found in string"));
+/// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+/// assert_eq!(quantity("0").unwrap_err().message(), "nothing was ordered");
+/// ```
 pub struct Error {
     kind: Kind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Boxed>,
+}
+
+/// An error that converts to [`Error`] with `?`: every type that converts to `Box<dyn std::error::Error + Send + Sync>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not convert to `eg_runtime::Error`",
+    label = "this error is not `Send` and `Sync`: write `.map_err(Error::retry)?` or `.map_err(Error::reject)?`"
+)]
+pub trait IntoError {
+    /// Boxes the error.
+    fn into_boxed(self) -> Box<dyn StdError + Send + Sync>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Boxed>> IntoError for E {
+    fn into_boxed(self) -> Boxed {
+        self.into()
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +91,49 @@ impl Error {
         Self { kind: Kind::Reject, ..self }
     }
 
-    /// Converts an error of a layer.
-    pub(crate) fn from_layer(error: Box<dyn StdError + Send + Sync>) -> Self {
-        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }
+    /// Returns whether a retry can help: [`Verdict::Retry`] or [`Verdict::Reject`].
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.failure_kind() {
+            FailureKind::Reject => Verdict::Reject,
+            _ => Verdict::Retry,
+        }
+    }
+
+    /// Returns the status with which an HTTP request is answered.
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        match self.kind {
+            Kind::Retry => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Status(status) => status,
+        }
+    }
+
+    /// Returns the message without those of the sources. `Display` joins them.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns the error that was converted; `None` if this one was created from a message.
+    #[must_use]
+    pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.source.as_deref()
+    }
+
+    /// Returns the error that was converted, if it is an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
+    fn failure_kind(&self) -> FailureKind {
+        match self.kind {
+            Kind::Retry => FailureKind::Retry,
+            Kind::Reject => FailureKind::Reject,
+            Kind::Status(status) => FailureKind::of_status(status),
+        }
     }
 
     /// Joins the messages of an error and its sources.
@@ -76,9 +153,10 @@ impl Error {
     }
 }
 
-impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+impl<E: IntoError> From<E> for Error {
     fn from(error: E) -> Self {
-        Self { kind: Kind::Retry, message: error.to_string(), source: Some(Box::new(error)) }
+        let error = error.into_boxed();
+        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }
     }
 }
 
@@ -97,11 +175,7 @@ impl fmt::Debug for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, kind) = match self.kind {
-            Kind::Retry => (StatusCode::INTERNAL_SERVER_ERROR, FailureKind::Retry),
-            Kind::Reject => (StatusCode::UNPROCESSABLE_ENTITY, FailureKind::Reject),
-            Kind::Status(status) => (status, FailureKind::of_status(status)),
-        };
+        let (status, kind) = (self.http_status(), self.failure_kind());
         // Internal errors belong in the log, not in the response.
         let shown = match self.kind {
             Kind::Retry => "Internal Server Error",

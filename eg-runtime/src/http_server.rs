@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::context::Invocation;
-use crate::dispatch::{RequestOrEvent, Service};
+use crate::dispatch::{RequestOrEvent, Sender, Service};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
 use crate::reply;
@@ -75,7 +75,7 @@ async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
     let invocation = Arc::new(invocation);
     let answer = match service.request_in(event) {
         Ok(RequestOrEvent::Request(request)) => service.http(request, &invocation).await,
-        Ok(RequestOrEvent::Event(event)) => service.event(event, &invocation).await,
+        Ok(RequestOrEvent::Event(event)) => service.event(event, Sender::MayWait, &invocation).await,
         Err(e) => Err(e.into()),
     };
     let reply = match answer {

@@ -41,7 +41,7 @@ impl Layers {
                     Ok(match layered.oneshot(request).await {
                         Ok(response) => response.into_response(),
                         // An error of a layer means the same as an error of a function.
-                        Err(error) => Error::from_layer(error.into()).into_response(),
+                        Err(error) => Error::from(error.into()).into_response(),
                     })
                 }
             })))

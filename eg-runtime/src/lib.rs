@@ -35,12 +35,26 @@
 //! # Functions
 //!
 //! A function is an `async fn` whose arguments are axum extractors (with [`State`] of this crate; the last argument
-//! may consume the body) and whose result is anything that axum can turn into a response. With `#[http]`, it gets the
-//! HTTP request. With `#[subscribe]`, it gets a request whose body is the event's payload, and [`CloudEvent`]
-//! extracts payload and attributes.
+//! may consume the body) and whose result is anything that axum can turn into a response, or a `Result` of it. With
+//! `#[http]`, it gets the HTTP request. With `#[subscribe]`, it gets a request whose body is the event's payload, and
+//! [`CloudEvent`] extracts payload and attributes.
 //!
-//! For an event, a 2xx status means *done*. An [`Error`] through `?` means *retry later*, and so do redirects, 408, 409,
-//! 425, 429 and all 5xx. [`Error::reject`] and every other 4xx mean *do not retry*.
+//! # Failures
+//!
+//! An `Err` is a failure, whatever its type. The type decides what it means:
+//!
+//! | the function returns | for an event, message or schedule | for a client that waits |
+//! |---|---|---|
+//! | `Err(Error)`, also through `?` | *retry later*; with [`Error::reject`], *do not retry* | 500 without the reason; 422 with it; [`Error::status`] has its own |
+//! | `Err` of another error: `std::io::Error`, `anyhow::Error`, `Box<dyn Error + Send + Sync>` | *retry later* | 500 without the reason |
+//! | `Err` of a response: `StatusCode`, `(StatusCode, String)`, `String`, `Json<T>`, `()` | as its status says; *retry later* if it is a status of success | the response; 500 if it is a status of success |
+//! | `Ok` or a plain response | as its status says | the response |
+//!
+//! For an event, a 2xx status means *done*. Redirects, 408, 409, 425, 429 and all 5xx mean *retry later*, and every
+//! other 4xx means *do not retry*. For a client, redirects and 4xx are answers; a 5xx is a fault of the function, and its
+//! reason is printed to the log.
+//!
+//! The result of a function without a waiting client must have a name: `impl IntoResponse` would hide an `Err`.
 //!
 //! # Queues, schedules, connections
 //!
@@ -102,6 +116,7 @@
 //! each function as `POST /functions/<name>`, which accepts a CloudEvent.
 
 mod app;
+mod checks;
 mod context;
 mod deadline;
 mod dispatch;
@@ -121,12 +136,15 @@ mod probe;
 mod registry;
 mod reply;
 mod requests;
+mod returned;
 mod served;
 mod shared;
 mod state;
 pub mod testing;
 
 pub use app::App;
+/// axum itself: its extractors, responses, middleware and body types.
+pub use axum;
 /// axum's own extractors, responses and HTTP types.
 pub use axum::{
     Form, Json,
@@ -135,12 +153,12 @@ pub use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-pub use context::Context;
+pub use context::{Context, NotAFunction};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
 /// the default source, `/services/<service>`. The type gets its [`Schema`] too; `schema = false` leaves that out.
-pub use eg_macros::RuntimeEvent as Event;
+pub use eg_macros::Event;
 /// Describes the JSON of a type, for the schemas of the events that contain it; see [`schema`].
-pub use eg_macros::RuntimeSchema as Schema;
+pub use eg_macros::Schema;
 /// Answers HTTP requests: `#[http(METHOD, "/path/{id}")]`.
 ///
 /// METHOD is GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS. A path segment `{name}` is a parameter, and `{*name}` at
@@ -184,7 +202,7 @@ pub use eg_macros::subscribe;
 pub use eg_sdk::outbox;
 pub use eg_sdk::{
     __private::{EventTrait as Event, SchemaTrait as Schema},
-    CloudEvent, Data, EventGateway, TraceContext, Verdict, schema,
+    Answer, CloudEvent, Data, EventGateway, TraceContext, Verdict, schema,
 };
 pub use emit::Emit;
 pub use error::{Error, Reject};
@@ -199,9 +217,18 @@ pub mod __private {
     pub use eg_sdk::CloudEvent;
     pub use inventory;
 
-    pub use crate::extract::{Call, ResponseFuture, from_parts, from_request, into_response};
+    pub use crate::checks::{check_emitted, check_received, event_type};
+    pub use crate::extract::{Call, Extract, ResponseFuture, boxed};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
-    pub use crate::probe::{EmitsNothing, Events, NeedsNothing, NoEvents, Probe, event_type};
+    pub use crate::probe::{Events, Probe};
     pub use crate::registry::{Cors, FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
     pub use crate::requests::Route;
+    pub use crate::returned::{Failed, Returned, Success, reply};
+
+    /// The traits that apply where a type has no item of its own, without names, so that they hide none of the user's.
+    pub mod defaults {
+        pub use crate::extract::Extractor as _;
+        pub use crate::probe::{EmitsNothing as _, NeedsNothing as _, NoEvents as _, NoPayload as _};
+        pub use crate::returned::{ByConversion as _, InNoWay as _, NoResult as _, OneResult as _};
+    }
 }

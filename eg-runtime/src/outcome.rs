@@ -1,11 +1,15 @@
 //! Decides what a function's response means for an event: done, retry, or reject. Reports nothing.
 
 use axum::Json;
+use axum::body::{Body, HttpBody as _};
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::Verdict;
 use http::StatusCode;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use serde_json::json;
+
+/// The maximum size of a body that is a message, in bytes.
+const MAX_MESSAGE: u64 = 4096;
 
 /// How an invocation failed. Carried in the response's extensions if the function returned an `Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,10 @@ pub(crate) enum FailureKind {
     TooLarge,
 }
 
+/// Marks the response to an event that was not handled, for callers that get a response in any case.
+#[derive(Clone, Copy)]
+struct Unhandled;
+
 impl FailureKind {
     /// How a function failed that answered with this status. An error that carries a status of success is
     /// retried.
@@ -38,11 +46,6 @@ impl FailureKind {
             Verdict::Reject => Self::Reject,
             Verdict::Done | Verdict::Retry => Self::Retry,
         }
-    }
-
-    /// Returns whether the function gave no answer.
-    pub(crate) fn is_breakdown(self) -> bool {
-        matches!(self, Self::Panic | Self::Timeout)
     }
 
     /// Returns the `errorType` of Lambda's error report. The gateway recognizes `Reject`.
@@ -78,6 +81,14 @@ impl Failure {
         })
     }
 
+    /// Returns the failure of `response` if it is no answer to a caller: the function panicked or missed its deadline,
+    /// or did not handle an event that will be delivered again.
+    pub(crate) fn without_answer(response: &Response) -> Option<Self> {
+        let unhandled = response.extensions().get::<Unhandled>().is_some();
+        Self::recorded(response)
+            .filter(|failure| unhandled || matches!(failure.kind, FailureKind::Panic | FailureKind::Timeout))
+    }
+
     /// Returns the failure that the function returned. A layer may have dropped it, but the status remains.
     fn recorded(response: &Response) -> Option<Self> {
         response.extensions().get::<Self>().cloned()
@@ -96,23 +107,42 @@ impl Failure {
         response
     }
 
+    /// Builds the response for an event that was not handled.
+    pub(crate) fn into_unhandled(self) -> Response {
+        let mut response = self.into_response();
+        response.extensions_mut().insert(Unhandled);
+        response
+    }
+
     /// Prints the failure to the function's log.
     pub(crate) fn log(&self, of: &str) {
         eprintln!("{} `{of}`: {}", self.kind.error_type().to_lowercase(), self.message);
     }
 
-    /// Returns the failure of `response` for an event, if it is one, with the body as message if the function gave none:
-    /// rejections of extractors put their message there.
-    pub(crate) async fn explained(response: Response) -> Result<Response, Self> {
-        let Some(mut failure) = Self::of_event(&response) else { return Ok(response) };
-        if Self::recorded(&response).is_none()
-            && let Ok(body) = response.into_body().collect().await
-            && let Ok(text) = std::str::from_utf8(&body.to_bytes())
-            && !text.is_empty()
-        {
-            failure.message = text.to_owned();
+    /// Returns the failure of `response` for an event, if it is one.
+    pub(crate) async fn of_unhandled(response: Response) -> Result<Response, Self> {
+        match Self::of_event(&response) {
+            None => Ok(response),
+            Some(failure) => Err(failure.explained(response).await.0),
         }
-        Err(failure)
+    }
+
+    /// Takes the body of `response` as the message if the function gave none: rejections of extractors and errors that
+    /// are responses have theirs there. Returns the response unchanged.
+    pub(crate) async fn explained(mut self, response: Response) -> (Self, Response) {
+        let in_memory = response.body().size_hint().exact().is_some_and(|size| size <= MAX_MESSAGE);
+        if Self::recorded(&response).is_some() || !in_memory {
+            return (self, response);
+        }
+        let (parts, body) = response.into_parts();
+        // A body of a known size is in memory, or fails at once.
+        let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        if let Ok(text) = std::str::from_utf8(&bytes)
+            && !text.trim().is_empty()
+        {
+            text.clone_into(&mut self.message);
+        }
+        (self, Response::from_parts(parts, Body::from(bytes)))
     }
 }
 

@@ -2,9 +2,9 @@
 //! it needs. Inherent constants of `Probe` take precedence over those of its traits, which are the defaults for all
 //! other types; so type aliases work, too.
 
-use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
 
+use axum::Json;
 use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::schema::Shape;
 use eg_sdk::{CloudEvent, EventGateway, EventSet};
@@ -53,7 +53,14 @@ pub trait NoEvents {
     const EVENTS: Events = Events { direction: Direction::Emitted, types: &[], sources: &[], schemas: &[] };
 }
 
+/// The default for types that decode no payload of an event type.
+pub trait NoPayload {
+    /// Unknown.
+    const PAYLOAD: Option<&'static str> = None;
+}
+
 impl<T> EmitsNothing for Probe<T> {}
+impl<T> NoPayload for Probe<T> {}
 impl<T> NoEvents for Probe<T> {}
 impl<T> NeedsNothing for Probe<T> {}
 
@@ -63,15 +70,8 @@ impl<E: EventSet> Probe<Emit<E>> {
     /// The events of the set.
     pub const EVENTS: Events =
         Events { direction: Direction::Emitted, types: E::TYPES, sources: E::SOURCES, schemas: E::SCHEMAS };
-    /// The client: set with `App::gateway`, else configured by environment variables.
-    pub const NEEDS: Option<Need> = Some(Need {
-        id: TypeId::of::<EventGateway>,
-        name: type_name::<EventGateway>,
-        make: Some(|states| {
-            states.insert(EventGateway::from_env()?);
-            Ok(())
-        }),
-    });
+    /// The client.
+    pub const NEEDS: Option<Need> = Some(Need::of::<EventGateway>());
 }
 
 impl<E: Event> Probe<CloudEvent<E>> {
@@ -84,15 +84,19 @@ impl<E: Event> Probe<CloudEvent<E>> {
     };
 }
 
-impl<T: 'static> Probe<State<T>> {
-    /// The state.
-    pub const NEEDS: Option<Need> = Some(Need { id: TypeId::of::<T>, name: type_name::<T>, make: None });
+impl<E: Event> Probe<CloudEvent<E>> {
+    /// The event type whose payload it decodes.
+    pub const PAYLOAD: Option<&'static str> = Some(E::TYPE);
 }
 
-/// Returns the event type of `E`.
-#[must_use]
-pub const fn event_type<E: Event>() -> &'static str {
-    E::TYPE
+impl<E: Event> Probe<Json<E>> {
+    /// The event type whose payload it decodes.
+    pub const PAYLOAD: Option<&'static str> = Some(E::TYPE);
+}
+
+impl<T: 'static> Probe<State<T>> {
+    /// The state.
+    pub const NEEDS: Option<Need> = Some(Need::of::<T>());
 }
 
 impl Direction {

@@ -147,6 +147,9 @@ pub(crate) fn service(functions: &[&'static FunctionDef]) -> Result<&'static str
 /// by name.
 pub(crate) fn check_names(functions: &[&'static FunctionDef]) -> Result<(), RegistryError> {
     match functions.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        Some(&[first, second]) if first.place() == second.place() => {
+            Err(RegistryError::Copied { name: first.name, place: first.place() })
+        }
         Some(&[first, second]) => {
             Err(RegistryError::Duplicate { name: first.name, first: first.place(), second: second.place() })
         }
@@ -171,6 +174,11 @@ pub(crate) enum RegistryError {
         "two functions are called `{name}`, at {first} and {second}: rename one, or give it `name = \"…\"`"
     )]
     Duplicate { name: &'static str, first: String, second: String },
+    #[error(
+        "`{name}` at {place} is registered twice: put the attribute of eg_runtime above any that copies the function, \
+         such as `#[axum::debug_handler]`"
+    )]
+    Copied { name: &'static str, place: String },
     #[error("`{first}` and `{second}` both answer {method} {path}")]
     SameRoute { first: &'static str, second: &'static str, method: &'static str, path: &'static str },
     #[error(

@@ -11,8 +11,11 @@ use eg_sdk::{CloudEvent, Data};
 use http::Method;
 use tower::ServiceExt as _;
 
+use crate::context::Scope;
 use crate::extract::ResponseFuture;
+use crate::outcome::Failure;
 use crate::payload::{self, PayloadError, ReadRequest};
+use crate::registry::Mode;
 use crate::served::Served;
 
 /// The route of an `#[http]` function.
@@ -37,6 +40,8 @@ pub(crate) struct Routed {
     pub(crate) method: &'static str,
     /// The path in axum's spelling.
     pub(crate) path: &'static str,
+    /// Whether the gateway's client waits for the answer.
+    pub(crate) mode: Mode,
     pub(crate) function: Served,
 }
 
@@ -74,8 +79,15 @@ impl fmt::Debug for Router {
 }
 
 fn router(routes: Vec<Routed>) -> Router {
-    let router = routes.into_iter().fold(axum::Router::new(), |router, Routed { method, path, function }| {
-        let handler = move |request: Request| async move { function.answer(request).await };
+    let router = routes.into_iter().fold(axum::Router::new(), |router, routed| {
+        let Routed { method, path, mode, function } = routed;
+        let handler = move |request: Request| async move {
+            // The gateway has answered the client already, and delivers again what is not handled.
+            if mode == Mode::Async && Scope::comes_from_event(&request) {
+                return function.settle(request).await.unwrap_or_else(Failure::into_unhandled);
+            }
+            function.answer(request).await
+        };
         router.route(path, on(method_filter(method), handler))
     });
     Router(Arc::new(move |request| {

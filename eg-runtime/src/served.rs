@@ -48,12 +48,14 @@ impl Served {
     /// and is printed to its log.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let response = self.call(request).await;
-        if response.status().is_server_error()
-            && let Some(failure) = Failure::of(&response)
-        {
-            failure.log(self.name);
+        match Failure::of(&response).filter(|_| response.status().is_server_error()) {
+            None => response,
+            Some(failure) => {
+                let (failure, response) = failure.explained(response).await;
+                failure.log(self.name);
+                response
+            }
         }
-        response
     }
 
     /// Calls the function for an event without a waiting caller.
@@ -62,6 +64,6 @@ impl Served {
     /// Any failure status, with the function's message. The failure is also printed to its log.
     pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
         let response = self.call(request).await;
-        Failure::explained(response).await.inspect_err(|failure| failure.log(self.name))
+        Failure::of_unhandled(response).await.inspect_err(|failure| failure.log(self.name))
     }
 }

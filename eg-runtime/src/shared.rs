@@ -1,10 +1,12 @@
 //! The values that all invocations of a process share: those given to `App::state`, by type. Leaves the extractors to
 //! `state` and `emit`.
 
-use std::any::{Any, TypeId};
+use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
+
+use eg_sdk::EventGateway;
 
 /// The shared values.
 #[derive(Debug)]
@@ -28,19 +30,37 @@ pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 /// A value that a function needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
-    pub(crate) id: fn() -> TypeId,
-    pub(crate) name: fn() -> &'static str,
-    /// Creates the value if the app has none.
-    pub(crate) make: Option<Make>,
+    id: fn() -> TypeId,
+    name: fn() -> &'static str,
+    make: fn(&mut States) -> Result<(), Unmet>,
 }
 
-/// Adds a value.
-pub(crate) type Make = fn(&mut States) -> Result<(), Box<dyn StdError + Send + Sync>>;
-
 /// Why a needed value is missing.
+#[derive(Debug)]
 pub(crate) enum Unmet {
     Missing,
     Failed(Box<dyn StdError + Send + Sync>),
+}
+
+impl Need {
+    /// A value of this type. A client is created if the app has none: configured by environment variables.
+    pub(crate) const fn of<T: Any>() -> Self {
+        Self { id: TypeId::of::<T>, name: type_name::<T>, make: make::<T> }
+    }
+
+    /// Returns the name of the type.
+    pub(crate) fn name(&self) -> &'static str {
+        (self.name)()
+    }
+}
+
+/// Only in a copy for the client itself does the compiler keep the code that creates one.
+fn make<T: Any>(states: &mut States) -> Result<(), Unmet> {
+    if TypeId::of::<T>() != TypeId::of::<EventGateway>() {
+        return Err(Unmet::Missing);
+    }
+    states.insert(EventGateway::from_env().map_err(|error| Unmet::Failed(error.into()))?);
+    Ok(())
 }
 
 impl States {
@@ -53,11 +73,7 @@ impl States {
     /// # Errors
     /// If the value is missing and cannot be created.
     pub(crate) fn provide(&mut self, need: &Need) -> Result<(), Unmet> {
-        match (self.0.contains_key(&(need.id)()), need.make) {
-            (true, _) => Ok(()),
-            (false, Some(make)) => make(self).map_err(Unmet::Failed),
-            (false, None) => Err(Unmet::Missing),
-        }
+        if self.0.contains_key(&(need.id)()) { Ok(()) } else { (need.make)(self) }
     }
 
     pub(crate) fn get<T: Any>(&self) -> Option<&T> {

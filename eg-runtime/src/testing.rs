@@ -50,7 +50,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Invocation;
-use crate::dispatch::Service;
+use crate::dispatch::{Sender, Service};
 use crate::outcome::{Failure, FailureKind};
 use crate::{App, Error, lambda};
 
@@ -232,7 +232,7 @@ impl TestApp {
     async fn deliver_one(&self, event: CloudEvent<Data>) -> Vec<Delivery> {
         let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
         let invocation = Arc::new(invocation);
-        let answers = self.service.deliver(event.clone(), &invocation).await;
+        let answers = self.service.deliver(event.clone(), Sender::MayWait, &invocation).await;
         let deliveries = answers.into_iter().map(|(function, answer)| {
             let outcome = match answer {
                 Ok(_) => Outcome::Done,

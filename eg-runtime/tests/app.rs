@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_runtime::{
-    App, CloudEvent, Context, Data, Emit, Error, Event, Json, Request, Response, StatusCode, TraceContext,
-    http, schedule, subscribe,
+    App, CloudEvent, Context, Data, Emit, Error, Event, EventGateway, Json, Request, Response, State,
+    StatusCode, TraceContext, http, schedule, subscribe,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -63,6 +63,28 @@ async fn slow() {
 #[subscribe("trace", mode = "sync")]
 async fn traced(context: Context) -> Json<Value> {
     Json(json!({"trace": context.trace().map(ToString::to_string), "function": context.function_name()}))
+}
+
+#[derive(Serialize, Deserialize, Event)]
+#[event("price.asked")]
+struct PriceAsked {
+    product: u32,
+}
+
+/// Asks with the permission in its signature.
+#[subscribe("ask")]
+async fn ask(ask: Emit<PriceAsked>) -> Result<(), Error> {
+    let cents: u32 = ask.request(PriceAsked { product: 7 }).await?.json()?;
+    ask.request_at("/", PriceAsked { product: cents }).await?;
+    Ok(())
+}
+
+/// Asks and emits with the client itself.
+#[subscribe("ask.client")]
+async fn ask_with_the_client(State(gateway): State<EventGateway>) -> Result<(), Error> {
+    let cents: u32 = gateway.request(PriceAsked { product: 7 }).await?.json()?;
+    gateway.emit(PriceAsked { product: cents }).await?;
+    Ok(())
 }
 
 #[schedule("rate(1 day)")]
@@ -190,6 +212,50 @@ async fn one_trace_and_a_span_per_function() {
     let answer = app.invoke(&event.to_string()).await.unwrap();
     let seen: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(seen, json!({"trace": TRACEPARENT, "function": "traced"}));
+}
+
+#[tokio::test]
+async fn requests_to_synchronous_subscribers_keep_trace_cause_and_hops() {
+    let app = TestApp::new(App::new()).unwrap();
+    app.gateway().answer("price.asked", 250).unwrap();
+    for ty in ["ask", "ask.client"] {
+        let trace = TraceContext::parse(TRACEPARENT, None).unwrap();
+        let event =
+            CloudEvent::of_type(ty, "/x", Data::Empty).with_id(ty).with_trace_context(&trace).with_hops(2);
+        let deliveries = app.deliver(event).await.unwrap();
+        assert_eq!(deliveries[0].outcome, Outcome::Done, "{ty}");
+        let sent = app.gateway().take();
+        let product = |event: &CloudEvent| event.clone().decode::<PriceAsked>().unwrap().data.product;
+        let products: Vec<_> = sent.iter().map(product).collect();
+        assert_eq!(products, [7, 250], "{ty}");
+        for sent in sent {
+            assert_eq!((sent.ty(), sent.cause(), sent.hops()), ("price.asked", Some(ty), 3));
+            assert_eq!(sent.trace_context().unwrap().trace_id(), trace.trace_id());
+        }
+    }
+    let event = CloudEvent::of_type("ask", "/x", Data::Empty);
+    app.gateway().refuse_next(503, "full");
+    let deliveries = app.deliver(event).await.unwrap();
+    assert!(
+        matches!(&deliveries[0].outcome, Outcome::Retry(reason) if reason.contains("full")),
+        "{deliveries:?}"
+    );
+}
+
+/// The arguments of functions are extractors of axum, but only a function has what they need.
+#[tokio::test]
+async fn arguments_of_functions_in_another_router_are_answered_with_an_error() {
+    use eg_runtime::axum::{Router, body::Body, routing::get};
+    use tower::ServiceExt as _;
+
+    let router = Router::new()
+        .route("/context", get(async |_: Context| ()))
+        .route("/state", get(async |_: State<u8>| ()))
+        .route("/emit", get(async |_: Emit<Placed>| ()));
+    for path in ["/context", "/state", "/emit"] {
+        let request = http::Request::get(path).body(Body::empty()).unwrap();
+        assert_eq!(router.clone().oneshot(request).await.unwrap().status(), 500, "{path}");
+    }
 }
 
 #[tokio::test]

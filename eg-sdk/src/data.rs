@@ -71,6 +71,11 @@ pub struct DataError {
 }
 
 /// Types that a payload can be decoded into: everything that serde deserializes, and [`Data`] itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read as the payload of an event",
+    label = "does not implement `Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to `{Self}`; a type that borrows, such as `&str`, needs an owned one instead"
+)]
 pub trait FromData: Sized {
     /// Decodes `data`; a missing payload counts as JSON `null`.
     ///
@@ -85,6 +90,7 @@ impl FromData for Data {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> FromData for T {
     fn from_data(data: Data) -> Result<Self, DataError> {
         let bytes: &[u8] = if data.is_empty() { b"null" } else { data.as_bytes() };
@@ -107,6 +113,11 @@ impl<T: DeserializeOwned> FromData for T {
 }
 
 /// Types that can become a payload: everything that serde serializes, and [`Data`] itself, whose bytes are kept.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written as the payload of an event",
+    label = "does not implement `Serialize`",
+    note = "add `#[derive(serde::Serialize)]` to `{Self}`"
+)]
 pub trait IntoData {
     /// Serializes `self` as a payload.
     ///
@@ -121,6 +132,7 @@ impl IntoData for Data {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> IntoData for T {
     fn into_data(self) -> Result<Data, DataError> {
         serde_json::value::to_raw_value(&self)

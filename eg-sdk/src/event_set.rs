@@ -25,6 +25,7 @@ pub trait EventSet {
 )]
 pub trait Contains<E, At> {}
 
+#[diagnostic::do_not_recommend]
 impl<E: Event> EventSet for E {
     const TYPES: &'static [&'static str] = &[E::TYPE];
     const SOURCES: &'static [Option<&'static str>] = &[E::SOURCE];
@@ -33,10 +34,19 @@ impl<E: Event> EventSet for E {
 
 impl<E: Event> Contains<E, Only> for E {}
 
+/// With a second candidate, the compiler does not take the declared event for the type of the emitted one, and reports
+/// above why another event may not be emitted. No value has the type [`Never`].
+impl<E: Event> Contains<Never, Never> for E {}
+
 /// Position of the single event.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Only {}
+
+/// No event.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Never {}
 
 /// Position in a tuple.
 #[doc(hidden)]
@@ -45,6 +55,7 @@ pub enum Nth<const N: usize> {}
 
 macro_rules! tuple {
     ($($n:literal $name:ident),+) => {
+        #[diagnostic::do_not_recommend]
         impl<$($name: Event),+> EventSet for ($($name,)+) {
             const TYPES: &'static [&'static str] = &[$($name::TYPE),+];
             const SOURCES: &'static [Option<&'static str>] = &[$($name::SOURCE),+];
@@ -56,6 +67,7 @@ macro_rules! tuple {
         $(tuple!(@member $all $n $name);)+
     };
     (@member ($($all:ident),+) $n:literal $name:ident) => {
+        #[diagnostic::do_not_recommend]
         impl<$($all: Event),+> Contains<$name, Nth<$n>> for ($($all,)+) {}
     };
 }

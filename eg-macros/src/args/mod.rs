@@ -43,6 +43,41 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| last.ident == kind.name())
     }
 
+    /// Returns what its string literals are.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Http => "a path",
+            Self::Subscribe => "an event type",
+            Self::Schedule => "a schedule",
+            Self::Queue => "the name of a queue",
+        }
+    }
+
+    /// Returns the advice for a constant or a macro in the place of a string literal.
+    pub(crate) fn literal(self) -> String {
+        format!(
+            "{} is one string literal: an attribute cannot read constants or the result of `concat!`",
+            self.text()
+        )
+    }
+
+    /// Reads the rest of `user.created`, and returns the advice to put it in quotes.
+    fn unquoted(self, path: &syn::Path, input: ParseStream<'_>) -> Error {
+        let mut tokens = path.to_token_stream();
+        while !input.is_empty() && !input.peek(Token![,]) {
+            match input.parse::<TokenTree>() {
+                Ok(token) => tokens.extend([token]),
+                Err(error) => return error,
+            }
+        }
+        let slash = if self == Self::Http { "/" } else { "" };
+        let text = tokens.to_string().replace(' ', "");
+        Error::new_spanned(
+            tokens,
+            format!("{} is a string: put it in quotes, `\"{slash}{text}\"`", self.text()),
+        )
+    }
+
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Http => &["name", "mode", "cors", "timeout", "memory", "crate"],
@@ -129,6 +164,16 @@ impl Args {
             return Err(Error::new(key.span(), format!("option `{key}` needs a value: `{key} = …`")));
         }
         let path: syn::Path = input.parse().map_err(|e| Error::new(e.span(), self.expected()))?;
+        if input.peek(Token![!]) {
+            return Err(Error::new_spanned(path, self.kind.literal()));
+        }
+        if input.peek(Token![.]) || input.peek(Token![-]) {
+            return Err(self.kind.unquoted(&path, input));
+        }
+        if self.kind == Kind::Http && input.peek(LitStr) {
+            let method = path.to_token_stream();
+            return Err(input.error(format!("a comma is missing between `{method}` and the path")));
+        }
         self.positional.push(Positional::Path(path));
         Ok(())
     }
@@ -230,7 +275,7 @@ fn each(tokens: TokenStream, errors: &mut Errors, mut one: impl FnMut(ParseStrea
         while !input.is_empty() {
             let result = one(input).and_then(|()| match input.is_empty() || input.peek(Token![,]) {
                 true => Ok(()),
-                false => Err(input.error("expected `,`")),
+                false => Err(input.error("a comma is missing before this")),
             });
             errors.ok(result);
             while !input.is_empty() && !input.peek(Token![,]) {
@@ -245,6 +290,12 @@ fn each(tokens: TokenStream, errors: &mut Errors, mut one: impl FnMut(ParseStrea
 }
 
 impl Positional {
+    /// Returns whether a path names a constant, by its form: `USERS`, `paths::USERS`.
+    pub(crate) fn is_constant(path: &syn::Path) -> bool {
+        let name = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        name.len() > 1 && !name.contains(char::is_lowercase)
+    }
+
     /// Formats tokens for messages.
     pub(crate) fn tokens(&self) -> TokenStream {
         match self {

@@ -8,6 +8,7 @@ mod timed;
 mod trigger;
 
 use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::{Attribute, Error, Ident, Meta, ReturnType, Type};
 
 use self::hints::Hints;
@@ -29,8 +30,23 @@ pub(crate) struct Function {
     pub(crate) krate: syn::Path,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) hints: Hints,
-    pub(crate) inputs: Vec<Type>,
+    pub(crate) inputs: Vec<Input>,
     pub(crate) output: ReturnType,
+}
+
+/// An argument of the function.
+pub(crate) struct Input {
+    pub(crate) ty: Type,
+    /// The predicates of its `#[cfg(…)]` attributes: it exists only if all of them hold.
+    pub(crate) cfgs: Vec<TokenStream>,
+}
+
+impl Input {
+    /// Returns its `#[cfg(…)]` attributes.
+    pub(crate) fn cfgs(&self) -> TokenStream {
+        let predicates = &self.cfgs;
+        quote!(#(#[cfg(#predicates)])*)
+    }
 }
 
 impl Function {
@@ -47,6 +63,13 @@ impl Function {
         item: &Item,
     ) -> Result<Self, Error> {
         let mut errors = Errors::default();
+        if item.attrs.iter().any(is_marker) {
+            let name = kind.name();
+            errors.push(Error::new(
+                attribute_span(),
+                format!("another attribute has registered this function: to stack several, use `{name}` under its own name"),
+            ));
+        }
         let mut all = vec![Args::parse(kind, args, &mut errors)];
         for sibling in siblings {
             all.extend(
@@ -97,6 +120,16 @@ fn check_twice(all: &[Args], errors: &mut Errors) {
     }
 }
 
+/// An attribute without effect that tells this macro, under another name, that the function is registered. The compiler
+/// ignores the attributes of a tool that it knows.
+pub(crate) fn marker() -> Attribute {
+    syn::parse_quote!(#[rustfmt::registered_by_eg_runtime])
+}
+
+fn is_marker(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == "registered_by_eg_runtime")
+}
+
 fn tokens_of(attribute: &Attribute) -> TokenStream {
     match &attribute.meta {
         Meta::List(list) => list.tokens.clone(),
@@ -107,7 +140,13 @@ fn tokens_of(attribute: &Attribute) -> TokenStream {
 /// Returns the name set by an attribute, else the function's own.
 fn name(all: &[Args], ident: &Ident, errors: &mut Errors) -> String {
     let mut given = all.iter().filter_map(|args| args.name.as_ref());
-    let Some(name) = given.next() else { return unraw(ident) };
+    let Some(name) = given.next() else {
+        let name = unraw(ident);
+        if let Err(mistake) = eg_grammar::check_function_name(&name) {
+            errors.at(ident, format!("{mistake}; or give it another one with `name = \"…\"`"));
+        }
+        return name;
+    };
     for other in given {
         if other.value() != name.value() {
             errors

@@ -22,7 +22,11 @@ pub(super) fn read(args: &Args, errors: &mut Errors) -> Option<Queue> {
     let name = match positional.next() {
         Some(Positional::Text(name)) => Some(name),
         Some(Positional::Path(path)) => {
-            errors.at(path, format!("write the queue's name as a string: `\"{}\"`", quote::quote!(#path)));
+            let message = match Positional::is_constant(path) {
+                true => args.kind.literal(),
+                false => format!("write the queue's name as a string: `\"{}\"`", quote::quote!(#path)),
+            };
+            errors.at(path, message);
             None
         }
         None if args.incomplete => None,

@@ -84,7 +84,11 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
             Positional::Path(word)
                 if path.is_none() && !Method::ALL.iter().any(|method| word.is_ident(method.as_str())) =>
             {
-                errors.at(word, format!("write the path as a string: `\"/{}\"`", word.to_token_stream()));
+                let message = match Positional::is_constant(word) {
+                    true => args.kind.literal(),
+                    false => format!("write the path as a string: `\"/{}\"`", word.to_token_stream()),
+                };
+                errors.at(word, message);
                 path = Some(None);
             }
             other => {
@@ -166,7 +170,15 @@ fn mode(args: &Args, default: Mode, errors: &mut Errors) -> Mode {
 }
 
 fn check_method(ident: &Ident, errors: &mut Errors) -> Option<Method> {
-    ident.to_string().parse().map_err(|mistake| errors.at(ident, mistake)).ok()
+    let name = ident.to_string();
+    if ["ANY", "ALL"].contains(&name.to_ascii_uppercase().as_str()) {
+        let message = format!(
+            "`{name}` is no HTTP method: stack one attribute per method, as in `#[http(GET, \"/\")] #[http(POST, \"/\")]`"
+        );
+        errors.at(ident, message);
+        return None;
+    }
+    name.parse().map_err(|mistake| errors.at(ident, mistake)).ok()
 }
 
 fn check_path(text: &LitStr, errors: &mut Errors) -> Option<Path> {

@@ -1,16 +1,31 @@
 //! Expands a shape to tokens. Cannot fail; the compiler reports types without a schema.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, GenericParam, Generics, Path};
+use syn::{DeriveInput, GenericParam, Generics, Path, WherePredicate};
 
 use super::shape::{Part, Presence, Shape};
 
 /// Expands to the implementation of `Schema`.
 pub(super) fn implementation(input: &DeriveInput, of: &Shape, krate: &Path) -> TokenStream {
     let name = &input.ident;
-    let generics = bounded(&input.generics, krate);
+    let mut generics = bounded(&input.generics, krate);
+    // The compiler reports types that contain each other at these bounds, in a few lines that name the types. Without
+    // them, it reports a cycle of constants, in forty lines that do not.
+    let mut types = Vec::new();
+    of.types(&mut types);
+    let predicates = &mut generics.make_where_clause().predicates;
+    predicates.extend(types.into_iter().map(|ty| -> WherePredicate {
+        // The compiler points at the path of the bound.
+        let span = ty.span().resolved_at(Span::call_site());
+        let bound = quote!(#krate::Schema).into_iter().map(|mut token| {
+            token.set_span(span);
+            token
+        });
+        let bound: TokenStream = bound.collect();
+        syn::parse_quote!(#ty: #bound)
+    }));
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let shape = shape(of, krate);
     quote! {

@@ -38,6 +38,19 @@ pub(crate) enum Presence {
 }
 
 impl Shape {
+    /// Adds all types in it to `types`.
+    pub(super) fn types<'a>(&'a self, types: &mut Vec<&'a Type>) {
+        match self {
+            Self::Of(ty) => types.push(ty),
+            Self::Newtype(inner) | Self::Described(_, inner) => inner.types(types),
+            Self::Tuple(shapes) | Self::AnyOf(shapes) => shapes.iter().for_each(|shape| shape.types(types)),
+            Self::Object { parts, .. } => parts.iter().for_each(|part| match part {
+                Part::Field { shape, .. } | Part::Flat(shape) => shape.types(types),
+            }),
+            Self::Any | Self::Never | Self::Null | Self::Text(_) | Self::Words(_) => {}
+        }
+    }
+
     pub(super) fn described(self, doc: String) -> Self {
         if doc.is_empty() { self } else { Self::Described(doc, Box::new(self)) }
     }

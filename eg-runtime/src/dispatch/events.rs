@@ -18,6 +18,15 @@ use crate::registry::{Mode, Subscription, Trigger};
 /// Scheduler.
 const SCHEDULED: (&str, [&str; 2]) = ("Scheduled Event", ["aws.events", "aws.scheduler"]);
 
+/// Whether the sender of an event may wait for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// The gateway, on behalf of an emitter, and WebSocket APIs: they wait for functions with synchronous triggers.
+    MayWait,
+    /// EventBridge and SNS: they look at failures only.
+    NeverWaits,
+}
+
 impl Service {
     /// Delivers an event to all of its functions. Returns the answer of the last one, for an emitter that waits
     /// (synchronous triggers).
@@ -27,13 +36,14 @@ impl Service {
     pub(crate) async fn event(
         &self,
         event: CloudEvent<Data>,
+        sender: Sender,
         invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
         if self.functions_for(&event).is_empty() {
             return Err(self.nobody(&event));
         }
         let mut answer = Ok(Response::default());
-        for (_, one) in self.deliver(event, invocation).await {
+        for (_, one) in self.deliver(event, sender, invocation).await {
             // Returns the first failure, else the last answer.
             answer = answer.and(one);
         }
@@ -57,6 +67,7 @@ impl Service {
     pub(crate) async fn deliver(
         &self,
         event: CloudEvent<Data>,
+        sender: Sender,
         invocation: &Arc<Invocation>,
     ) -> Vec<(&'static str, Result<Response, Failure>)> {
         let mut answers = Vec::new();
@@ -64,15 +75,14 @@ impl Service {
         // The last function, often the only one, gets the event without a clone.
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
-            let waits = function
-                .def
-                .subscriptions()
-                .any(|subscription| subscription.event_type == event.ty() && subscription.mode == Mode::Sync);
+            let waits = sender == Sender::MayWait
+                && function.def.subscriptions().any(|subscription| {
+                    subscription.event_type == event.ty() && subscription.mode == Mode::Sync
+                });
             let request = self.request(event, invocation);
             let answer = if waits {
                 let response = function.served.answer(request).await;
-                let failure = Failure::of(&response).filter(|failure| failure.kind.is_breakdown());
-                failure.map_or(Ok(response), Err)
+                Failure::without_answer(&response).map_or(Ok(response), Err)
             } else {
                 function.served.settle(request).await
             };

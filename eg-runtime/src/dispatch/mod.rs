@@ -15,6 +15,7 @@ use eg_grammar::extension::{HOPS_HEADER, parse_hops};
 use eg_sdk::{CloudEvent, Data, SpecVersion, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
+pub(crate) use self::events::Sender;
 use crate::context::{Cause, Context, Invocation, Scope};
 use crate::layer::Layers;
 use crate::outcome::Failure;
@@ -71,7 +72,7 @@ impl Service {
     /// Answers an HTTP request by its method and path; axum answers 404 and 405.
     ///
     /// # Errors
-    /// If the function panicked or missed its deadline.
+    /// If the function panicked or missed its deadline, or failed while nobody waits for its answer.
     pub(crate) async fn http(
         &self,
         mut request: Request,
@@ -85,10 +86,7 @@ impl Service {
             Some((_, router)) => router.answer(request).await,
             None => StatusCode::NOT_FOUND.into_response(),
         };
-        match Failure::of(&response) {
-            Some(failure) if failure.kind.is_breakdown() => Err(failure),
-            _ => Ok(response),
-        }
+        Failure::without_answer(&response).map_or(Ok(response), Err)
     }
 
     /// Returns the reader of payloads that are HTTP requests, if a function has a route.
@@ -142,7 +140,7 @@ fn hops_of(headers: &HeaderMap) -> Option<u32> {
 fn provide(functions: &[&'static FunctionDef], states: &mut States) -> Result<(), RegistryError> {
     for function in functions {
         for need in function.needs.iter().flatten() {
-            let (function, ty) = (function.name, (need.name)());
+            let (function, ty) = (function.name, need.name());
             states.provide(need).map_err(|unmet| match unmet {
                 Unmet::Missing => RegistryError::MissingState { function, ty },
                 Unmet::Failed(cause) => RegistryError::Unavailable { function, ty, cause },

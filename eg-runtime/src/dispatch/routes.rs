@@ -21,6 +21,7 @@ pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> 
         of(function.def).map(|(subscription, path)| Routed {
             method: subscription.method,
             path,
+            mode: subscription.mode,
             function: function.served.clone(),
         })
     });

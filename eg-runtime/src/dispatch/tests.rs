@@ -40,7 +40,7 @@ fn definition(name: &'static str) -> FunctionDef {
         memory: None,
         emits: &[],
         needs: &[],
-        call: |_| Box::pin(async { crate::extract::into_response(()) }),
+        call: |_| Box::pin(async { crate::returned::reply(()) }),
     }
 }
 
@@ -69,9 +69,15 @@ fn routes_side_by_side() {
 
 #[test]
 fn two_functions_of_one_name_are_named_with_their_places() {
-    let functions = [function("a", &[]), function("b", &[]), function("b", &[])];
-    let message = check_names(&functions).unwrap_err().to_string();
-    assert!(message.contains("two functions are called `b`, at main.rs:1 and main.rs:1"), "{message}");
+    let message = |functions: [&'static FunctionDef; 3]| check_names(&functions).unwrap_err().to_string();
+    let at = |line, name| -> &'static FunctionDef {
+        Box::leak(Box::new(FunctionDef { line, ..definition(name) }))
+    };
+    let two = message([at(1, "a"), at(2, "b"), at(3, "b")]);
+    assert!(two.contains("two functions are called `b`, at main.rs:2 and main.rs:3"), "{two}");
+    // Another attribute copies the function with the attribute of this crate.
+    let copied = message([at(1, "a"), at(2, "b"), at(2, "b")]);
+    assert!(copied.contains("`b` at main.rs:2 is registered twice: put the attribute"), "{copied}");
 }
 
 /// On an event bus, no gateway reports the events that it accepts, so the bus calls the function with the events.

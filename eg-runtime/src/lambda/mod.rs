@@ -18,7 +18,7 @@ use self::api::{ApiError, Next, RuntimeApi};
 pub(crate) use self::environment::{Environment, EnvironmentError};
 use crate::context::Invocation;
 use crate::deadline::Deadline;
-use crate::dispatch::{RequestOrEvent, Service};
+use crate::dispatch::{RequestOrEvent, Sender, Service};
 use crate::error::Error;
 use crate::outcome::Failure;
 use crate::payload::{self, BadRequest, Payload, PayloadError, Shape};
@@ -179,25 +179,30 @@ pub(crate) async fn invoke(
         Payload::CloudEvent(event) => {
             let response = match service.request_in(event)? {
                 RequestOrEvent::Request(request) => service.http(request, invocation).await,
-                RequestOrEvent::Event(event) => service.event(event, invocation).await,
+                RequestOrEvent::Event(event) => service.event(event, Sender::MayWait, invocation).await,
             };
             reply::write(response?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::EventBridge(event) => {
             let response = match service.scheduled_by(&event) {
                 Some(function) => service.tick(function, event, invocation).await,
-                None => service.event(event, invocation).await,
+                None => service.event(event, Sender::NeverWaits, invocation).await,
             };
             reply::write(response?, Shape::JoinedWithCookies, deadline).await
         }
         Payload::WebSocket(event) => {
-            reply::write(service.event(event, invocation).await?, Shape::JoinedWithCookies, deadline).await
+            reply::write(
+                service.event(event, Sender::MayWait, invocation).await?,
+                Shape::JoinedWithCookies,
+                deadline,
+            )
+            .await
         }
         Payload::Events(events) => {
             let mut answer = Ok(Response::default());
             for event in events {
                 // Continues after a failure, because all events will be delivered again.
-                let one = service.event(event, invocation).await;
+                let one = service.event(event, Sender::NeverWaits, invocation).await;
                 answer = answer.and(one);
             }
             reply::write(answer?, Shape::JoinedWithCookies, deadline).await

@@ -2,13 +2,8 @@
 
 use eg_sdk::schema::{Writer, write as write_schema};
 
+use crate::checks::equal;
 use crate::probe::{Direction, Events};
-
-/// An event type, from a literal that the macro checked, or from a hand-written `Event`.
-pub(super) const fn event_type(out: &mut Writer<'_>, name: &str) {
-    assert!(eg_grammar::is_event_type(name), "an event type consists of letters, digits, `.`, `-` and `_`");
-    out.text(name);
-}
 
 /// Writes the sources of emitted events whose type fixes one.
 pub(super) const fn write_sources(out: &mut Writer<'_>, events: &[Events]) {
@@ -46,7 +41,7 @@ pub(super) const fn write_events(out: &mut Writer<'_>, events: &[Events]) {
                 && !is_known(events, source, direction, types[i])
             {
                 out.raw(if written == 0 { ",\"events\":[" } else { "," });
-                event_type(out.raw("{\"type\":"), types[i]);
+                out.raw("{\"type\":").text(types[i]);
                 out.raw(",\"direction\":").text(direction.as_str()).raw(",\"schema\":");
                 write_schema(out, schema);
                 out.raw("}");
@@ -77,14 +72,4 @@ const fn is_known(events: &[Events], before: usize, direction: &Direction, ty: &
         source += 1;
     }
     false
-}
-
-/// Compares strings, because `==` is not available in constants yet.
-const fn equal(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    i == a.len() && i == b.len()
 }

@@ -6,7 +6,7 @@ mod events;
 
 use eg_sdk::schema::Writer;
 
-use self::events::{event_type, write_events, write_sources};
+use self::events::{write_events, write_sources};
 use crate::probe::Events;
 use crate::registry::{FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
 
@@ -109,7 +109,7 @@ const fn write_function(out: &mut Writer<'_>, def: &FunctionDef, events: &[Event
         let types = def.emits[argument];
         let mut i = 0;
         while i < types.len() {
-            event_type(out.comma(written), types[i]);
+            out.comma(written).text(types[i]);
             written += 1;
             i += 1;
         }
@@ -151,7 +151,7 @@ const fn write_subscription(out: &mut Writer<'_>, subscription: &Subscription) {
         Mode::Sync => "sync",
         Mode::Async => "async",
     };
-    event_type(out.raw("{\"eventType\":"), subscription.event_type);
+    out.raw("{\"eventType\":").text(subscription.event_type);
     out.raw(",\"mode\":").text(mode);
     out.raw(",\"method\":").text(subscription.method).raw(",\"path\":").text(subscription.path);
     if let Some(cors) = &subscription.cors {
@@ -238,7 +238,7 @@ mod tests {
         memory: Some(512),
         emits: &[&[], &["order.placed", "order.refused"], &["order.paid"]],
         needs: &[],
-        call: |_| Box::pin(async { crate::extract::into_response(()) }),
+        call: |_| Box::pin(async { crate::returned::reply(()) }),
     };
 
     const EVENTS: &[Events] = &[

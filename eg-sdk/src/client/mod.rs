@@ -183,6 +183,12 @@ impl EventGateway {
         self.rebuild(|inner| inner.source = source.into())
     }
 
+    /// Returns the `source` of emitted events whose type does not fix one.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.inner.source
+    }
+
     /// Sets how long one attempt of a call may take. Default: 30 seconds.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {

@@ -99,10 +99,34 @@ impl ManifestError {
             Self::Invalid { reason: Contradiction::SeveralServices { .. }, .. } => {
                 Some("keep one `eg_runtime::service!`, the one in main.rs")
             }
+            Self::Invalid { reason: Contradiction::SameName { sources: [one, other], .. }, .. }
+                if one == other =>
+            {
+                Some(
+                    "another attribute copies the function, such as `#[axum::debug_handler]`: put the attribute of \
+                     eg_runtime above it",
+                )
+            }
             Self::Invalid { reason: Contradiction::SameName { .. }, .. } => {
                 Some("rename one, or give it another name: `#[http(GET, \"/\", name = \"other\")]`")
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_was_copied_needs_no_other_name() {
+        let hint = |sources: [&str; 2]| {
+            let reason =
+                Contradiction::SameName { name: "f".to_owned(), sources: sources.map(str::to_owned) };
+            ManifestError::Invalid { path: PathBuf::new(), reason }.hint().unwrap()
+        };
+        assert!(hint(["a.rs:1", "a.rs:1"]).contains("above it"));
+        assert!(hint(["a.rs:1", "a.rs:2"]).contains("rename one"));
     }
 }

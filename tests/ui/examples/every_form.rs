@@ -66,7 +66,7 @@ async fn stacked(event: CloudEvent<Data>) -> Result<(), Error> {
 mod handlers {
     use eg_runtime::subscribe;
 
-    #[subscribe("a", retry(attempts = 5, max_age = "24h", min_backoff = 1, max_backoff = "5m"))]
+    #[subscribe("user.created", retry(attempts = 5, max_age = "24h", min_backoff = 1, max_backoff = "5m"))]
     pub async fn call(request: super::CloudEvent<super::UserCreated>) -> String {
         request.data.id
     }

@@ -1,7 +1,9 @@
 use eg_runtime::http;
 
+struct Refused;
+
 #[http(GET, "/")]
-async fn handler() -> Result<(), std::io::Error> {
+async fn handler() -> Result<(), Refused> {
     Ok(())
 }
 

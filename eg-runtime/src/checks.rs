@@ -1,0 +1,92 @@
+//! Checks of event types that only the compiler can make, in constants of the macro expansions: a failed check is an error
+//! at the user's type. `eg-macros` makes all checks that need no types.
+
+use eg_sdk::__private::EventTrait as Event;
+use eg_sdk::schema::Writer;
+
+/// Returns the event type of `E`.
+///
+/// # Panics
+/// If it is no event type that the gateway routes.
+#[must_use]
+#[track_caller]
+pub const fn event_type<E: Event>() -> &'static str {
+    check(E::TYPE);
+    E::TYPE
+}
+
+/// Checks the event types that an argument may emit.
+///
+/// # Panics
+/// If one of them is no event type that the gateway routes.
+#[track_caller]
+pub const fn check_emitted(types: &[&str]) {
+    let mut i = 0;
+    while i < types.len() {
+        check(types[i]);
+        i += 1;
+    }
+}
+
+/// Checks that the function subscribes to the event type whose payload an argument decodes.
+///
+/// # Panics
+/// If it does not.
+#[track_caller]
+pub const fn check_received(payload: Option<&str>, subscribed: &[&str]) {
+    let Some(payload) = payload else { return };
+    check(payload);
+    let mut i = 0;
+    while i < subscribed.len() {
+        if equal(subscribed[i], payload) {
+            return;
+        }
+        i += 1;
+    }
+    if let [first, ..] = subscribed {
+        refuse(&[
+            "this argument is the payload of `",
+            payload,
+            "`, and the function subscribes to `",
+            first,
+            "`: take the type that belongs to it, or subscribe to `",
+            payload,
+            "` too",
+        ]);
+    }
+}
+
+#[track_caller]
+const fn check(event_type: &str) {
+    if !eg_grammar::is_event_type(event_type) {
+        refuse(&["the event type \"", event_type, "\" is invalid: use letters, digits, `.`, `-` and `_`"]);
+    }
+}
+
+/// Fails with a message in parts. Constants cannot format, so it is put together here, and cut off if it is too long.
+#[track_caller]
+const fn refuse(parts: &[&str]) -> ! {
+    let mut bytes = [0; 500];
+    let length = bytes.len();
+    let mut message = Writer::new(&mut bytes);
+    let mut i = 0;
+    while i < parts.len() && message.len() + parts[i].len() <= length {
+        message.raw(parts[i]);
+        i += 1;
+    }
+    let length = message.len();
+    match std::str::from_utf8(bytes.split_at(length).0) {
+        Ok(message) => panic!("{}", message),
+        Err(_) => panic!("an event type is invalid"),
+    }
+}
+
+/// Compares strings, because `==` is not available in constants yet.
+pub(crate) const fn equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}

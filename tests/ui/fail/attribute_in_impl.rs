@@ -1,0 +1,10 @@
+use eg_runtime::http;
+
+struct Users;
+
+impl Users {
+    #[http(GET, "/users")]
+    async fn list() {}
+}
+
+fn main() {}

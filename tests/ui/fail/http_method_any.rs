@@ -1,0 +1,6 @@
+use eg_runtime::http;
+
+#[http(ANY, "/")]
+async fn handler() {}
+
+fn main() {}

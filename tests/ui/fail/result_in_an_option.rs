@@ -1,0 +1,8 @@
+use eg_runtime::{Error, subscribe};
+
+#[subscribe("a")]
+async fn handler() -> Option<Result<(), Error>> {
+    None
+}
+
+fn main() {}
