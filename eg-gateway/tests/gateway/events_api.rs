@@ -172,6 +172,33 @@ async fn replies() {
     }
 }
 
+/// Cookies and headers with several values used to be dropped without a word.
+#[tokio::test]
+async fn every_value_of_a_header_reaches_the_client() {
+    let replies = [
+        ("/cookies", r#"{"cookies":["a=1; Path=/","b=2"],"headers":{"x-many":"1"},"body":"x"}"#, 1),
+        ("/multi", r#"{"multiValueHeaders":{"Set-Cookie":["a=1; Path=/","b=2"],"X-Many":["1","2"]}}"#, 2),
+        ("/arrays", r#"{"headers":{"Set-Cookie":["a=1; Path=/","b=2"],"X-Many":["1","2"]}}"#, 2),
+    ];
+    let functions = Functions::start(move |call| {
+        let (_, reply, _) = replies.iter().find(|(path, ..)| *path == call.path).unwrap();
+        Answer::Http(200, (*reply).to_owned())
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("http.request").await;
+    for (path, reply, many) in replies {
+        let id = path.trim_start_matches('/');
+        gateway.api.http_function(id, &functions.url(path)).await;
+        sync(&gateway, "GET", path, "http.request", id).await;
+        let response = gateway.api.client.get(format!("{}{path}", gateway.api.events)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{reply}");
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; Path=/", "b=2"], "{reply}");
+        assert_eq!(response.headers().get_all("x-many").iter().count(), many, "{reply}");
+    }
+}
+
 /// A payload that is compressed used to be stored so that no function could read it.
 #[tokio::test]
 async fn events_with_a_content_encoding_are_refused() {

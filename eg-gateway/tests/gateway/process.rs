@@ -255,6 +255,23 @@ fn logs_are_json_unless_people_read_them() {
     }
 }
 
+/// Somebody cleans up while the gateway runs: emitters and the operator hear of it at once.
+#[tokio::test]
+async fn a_deleted_store_is_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut child = Running(Program::command(&data).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let entry = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    let ready = lines.by_ref().map(entry).find(|entry| entry["events"].is_string()).unwrap();
+    let api = Api::new(ready["events"].as_str().unwrap(), ready["config"].as_str().unwrap());
+    std::fs::remove_dir_all(&data).unwrap();
+    assert_eq!(api.try_emit("e", "1").await.unwrap().status(), 503);
+    let gone = lines.map(entry).find(|entry| entry["message"] == "the store is gone").unwrap();
+    assert_eq!(gone["level"], "ERROR");
+    assert!(gone["error"].as_str().unwrap().contains("event-gateway.db was deleted or replaced"), "{gone}");
+}
+
 /// The store holds payloads and AWS keys.
 #[cfg(unix)]
 #[tokio::test]
