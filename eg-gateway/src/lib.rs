@@ -90,6 +90,7 @@ mod gateway;
 mod log;
 mod metrics;
 mod options;
+mod outbound;
 mod reception;
 mod retention;
 mod server;

@@ -17,6 +17,8 @@ use super::{
     metrics, openapi, redirect, replays, subscriptions, with_type,
 };
 use crate::clock;
+use crate::decide::classify::BadEvent;
+use crate::decide::headers::content_encoding;
 
 /// The OpenAPI document of the Config API.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -81,6 +83,9 @@ async fn status(State(app): State<Arc<ApiState>>) -> Result<StatusCode, ApiError
 async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     if let Err(error) = guard::one_host(request.version(), request.headers()) {
         return error.into_response();
+    }
+    if let Some(coding) = content_encoding(request.headers()) {
+        return ApiError::from(BadEvent::Encoded(coding)).into_response();
     }
     let started = clock::instant();
     let mut response = next.run(request).await;

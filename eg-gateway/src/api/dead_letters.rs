@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use eg_grammar::without_bom;
 use eg_sdk::CloudEvent;
 use eg_sdk::history::{Discarded, Loss, RedriveRequest, Redriven};
 use eg_sdk::schema::Shape;
@@ -165,7 +166,7 @@ fn edited(body: &[u8]) -> Result<Option<Vec<u8>>, ApiError> {
     let wrong = |e: &dyn std::fmt::Display| {
         ApiError::bad_request(format!("the body must be {{\"event\": {{…}}}}: {e}"))
     };
-    let edited: RedriveRequest = serde_json::from_slice(body).map_err(|e| wrong(&e))?;
+    let edited: RedriveRequest = serde_json::from_slice(without_bom(body)).map_err(|e| wrong(&e))?;
     let event = CloudEvent::from_json(edited.event.get().as_bytes()).map_err(|e| wrong(&e))?;
     Ok(Some(event.to_json().map_err(|e| wrong(&e))?))
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use eg_grammar::without_bom;
 use eg_sdk::config::{Subscription, SubscriptionType};
 use eg_sdk::history::{Replay, ReplayRequest};
 
@@ -39,8 +40,8 @@ async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, app.body_limit).await?;
-    let request: ReplayRequest =
-        serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(format!("no replay: {e}")))?;
+    let request: ReplayRequest = serde_json::from_slice(without_bom(&body))
+        .map_err(|e| ApiError::bad_request(format!("no replay: {e}")))?;
     if request.event_id.is_none() && request.from.is_none() {
         return Err(ApiError::bad_request(
             "a replay needs eventId, or from (a time), so that it is not everything",

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use eg_grammar::without_bom;
 use eg_sdk::Schema;
 use eg_sdk::config::Subscription;
 use serde::{Deserialize, Serialize};
@@ -56,8 +57,8 @@ async fn replace(
 ) -> Result<Response, ApiError> {
     app.metrics.config_request(&space, Subscription::METRIC, "replace");
     let body = read_body(body, app.body_limit).await?;
-    let Replacement { delete, create } =
-        serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(format!("no replacement: {e}")))?;
+    let Replacement { delete, create } = serde_json::from_slice(without_bom(&body))
+        .map_err(|e| ApiError::bad_request(format!("no replacement: {e}")))?;
     let subscription = |one: Box<RawValue>| rules::subscription(&space, one.get().as_bytes());
     let created = create.into_iter().map(subscription).collect::<Result<Vec<_>, Refusal>>()?;
     // Spawned, so that the change is completed on disk and in memory even if the client hangs up.

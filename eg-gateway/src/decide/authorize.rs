@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::without_bom;
 use eg_sdk::{CloudEvent, SpecVersion};
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -54,7 +55,7 @@ pub(crate) fn question(event: &[u8], request: &HttpRequest) -> Option<Vec<u8>> {
 pub(crate) fn verdict(reply: &[u8]) -> Result<Authorization, Denied> {
     let malformed = |detail: &str| Denied::Malformed(detail.to_owned());
     // `Fields` reads only the first value, so the whole reply is checked here.
-    serde_json::from_slice::<IgnoredAny>(reply).map_err(|e| malformed(&e.to_string()))?;
+    serde_json::from_slice::<IgnoredAny>(without_bom(reply)).map_err(|e| malformed(&e.to_string()))?;
     let mut fields = Fields::parse(reply).map_err(Denied::Malformed)?;
     if let Some(mut error) = fields.object("error").map_err(Denied::Malformed)? {
         let message = error.string("message").map_err(Denied::Malformed)?;

@@ -1,5 +1,5 @@
-//! Calls functions of the `http` provider: one POST with the event in structured JSON. `connect` manages the
-//! connections.
+//! Calls functions of the `http` provider: one POST with the event in structured JSON. `outbound`
+//! manages the connections.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,13 +17,13 @@ use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
-use super::connect::{Connector, Pool, SendError};
-use super::resolve::blocked;
 use super::{CallError, failed};
 use crate::clock;
 use crate::decide::delivery;
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
+use crate::outbound::resolve::blocked;
+use crate::outbound::{Connector, Pool, SendError};
 use crate::tls::ClientTls;
 
 /// Maximum number of redirects that one call follows.

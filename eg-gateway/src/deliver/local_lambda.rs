@@ -11,9 +11,9 @@ use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::connect::{Connector, Pool};
 use super::{CallError, PERMANENT_OF_LAMBDA, failed};
 use crate::decide::{delivery, trace};
+use crate::outbound::{Connector, Pool};
 use crate::tls::ClientTls;
 
 /// Calls the functions of one local Lambda. Keeps connections for later calls.

@@ -4,7 +4,6 @@
 pub(crate) mod attempt;
 #[cfg(feature = "aws")]
 mod aws;
-pub(crate) mod connect;
 mod delivering;
 mod disable;
 pub(crate) mod engine;
@@ -12,7 +11,6 @@ mod http;
 mod invoker;
 mod local_lambda;
 mod record;
-mod resolve;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +22,13 @@ use http_body_util::LengthLimitError;
 
 #[cfg(feature = "aws")]
 use self::aws::AwsCaller;
-use self::connect::SendError;
 use self::http::HttpCaller;
 use self::local_lambda::LocalLambda;
 use crate::decide::delivery::Failure;
 use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
+use crate::outbound::SendError;
 use crate::tls::ClientTls;
 pub(crate) use delivering::Delivering;
 pub(crate) use invoker::Invoker;

@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::{Kind, Span};
-use crate::deliver::connect::{Connector, Pool};
+use crate::outbound::{Connector, Pool};
 use crate::tls::ClientTls;
 
 /// Timeout for sending one batch.

@@ -413,3 +413,20 @@ async fn strict_compat_answers_unknown_paths_and_methods_in_plain_text() {
         assert_eq!(response.text().await.unwrap(), text);
     }
 }
+
+/// Editors and shells on Windows write a byte order mark before JSON; clients may compress bodies.
+#[tokio::test]
+async fn bodies_that_are_more_than_json() {
+    let gateway = TestGateway::start().await;
+    let (status, body) =
+        gateway.api.config(Method::POST, "default/eventtypes", "\u{feff}{\"name\":\"a\"}").await;
+    assert_eq!(status, 201, "{body}");
+    let replace = "\u{feff}{\"delete\":[],\"create\":[]}";
+    let (status, body) = gateway.api.config(Method::POST, "default/subscriptions/replace", replace).await;
+    assert_eq!(status, 200, "{body}");
+    let post = gateway.api.client.post(format!("{}/v1/spaces/default/eventtypes", gateway.api.config));
+    let response = post.header("content-encoding", "gzip").body("x").send().await.unwrap();
+    assert_eq!(response.status(), 415);
+    let message = error(415, &response.text().await.unwrap()).message;
+    assert_eq!(message, "the body has the content encoding \"gzip\": send it without one");
+}

@@ -218,7 +218,7 @@ async fn events_with_a_content_encoding_are_refused() {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 415);
         let message = error(415, &response.text().await.unwrap()).message;
-        assert_eq!(message, "the body has the content encoding \"gzip\": send events without one");
+        assert_eq!(message, "the body has the content encoding \"gzip\": send it without one");
     }
     // A function gets the request as it is, with the header that says how to read it.
     assert_eq!(post("/hook").body("x").send().await.unwrap().status(), 200);

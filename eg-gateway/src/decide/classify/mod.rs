@@ -83,7 +83,7 @@ pub(crate) enum BadEvent {
     MediaType(&'static str),
     #[error("CloudEvent doesn't validate: {0}")]
     Invalid(String),
-    #[error("the body has the content encoding \"{0}\": send events without one")]
+    #[error("the body has the content encoding \"{0}\": send it without one")]
     Encoded(String),
     #[error("the JSON is nested more than {JSON_DEPTH} levels deep")]
     TooDeep,

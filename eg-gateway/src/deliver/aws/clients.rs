@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::decide::targets::PrivateTargets;
 use crate::deliver::CallError;
-use crate::deliver::resolve::{Resolver, blocked};
+use crate::outbound::resolve::{Resolver, blocked};
 
 /// Connections and credentials, created when the first call needs them.
 #[derive(Debug)]

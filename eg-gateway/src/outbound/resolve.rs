@@ -18,22 +18,22 @@ use crate::decide::targets::{Blocked, PrivateTargets};
 
 /// Resolves names for clients.
 #[derive(Debug, Clone)]
-pub(super) struct Resolver {
+pub(crate) struct Resolver {
     allowed: Arc<PrivateTargets>,
 }
 
 impl Resolver {
-    pub(super) fn new(allowed: &Arc<PrivateTargets>) -> Self {
+    pub(crate) fn new(allowed: &Arc<PrivateTargets>) -> Self {
         Self { allowed: Arc::clone(allowed) }
     }
 
     /// Returns a resolver for the addresses that the operator sets.
-    pub(super) fn unrestricted() -> Self {
+    pub(crate) fn unrestricted() -> Self {
         Self::new(&Arc::new(PrivateTargets::all()))
     }
 
     /// Checks that `name` has an allowed address.
-    pub(super) async fn check(&self, name: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    pub(crate) async fn check(&self, name: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
         self.addresses(name).await.map(drop)
     }
 
@@ -81,7 +81,7 @@ impl ResolveDns for Resolver {
 }
 
 /// Returns the forbidden target if a call failed because of it.
-pub(super) fn blocked(error: &(dyn Error + 'static)) -> Option<Blocked> {
+pub(crate) fn blocked(error: &(dyn Error + 'static)) -> Option<Blocked> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(blocked) = error.downcast_ref::<Blocked>() {

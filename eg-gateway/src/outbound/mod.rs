@@ -1,6 +1,8 @@
 //! Opens HTTP/1.1 connections (with TLS for `https` URLs, through a proxy if there is one), drives them in the task that
 //! waits for the response, and keeps them for later calls. The callers build the requests and interpret the responses.
 
+pub(crate) mod resolve;
+
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -22,7 +24,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::resolve::Resolver;
+use self::resolve::Resolver;
 use crate::clock;
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
@@ -85,7 +87,7 @@ enum Unanswered {
 impl Connector {
     /// Returns the connector for the hosts of functions. It refuses names that resolve only to addresses that are not
     /// allowed. `https` connections use the proxy of the options.
-    pub(super) fn of_functions(options: &Options, tls: &ClientTls, allowed: &Arc<PrivateTargets>) -> Self {
+    pub(crate) fn of_functions(options: &Options, tls: &ClientTls, allowed: &Arc<PrivateTargets>) -> Self {
         let proxy = options.https_proxy.as_ref().map(|proxy| {
             let except = options.no_proxy.as_deref().unwrap_or_default();
             Arc::new(Matcher::builder().https(proxy.as_str()).no(except).build())
@@ -263,7 +265,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::super::resolve::blocked;
+    use super::resolve::blocked;
     use super::*;
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
