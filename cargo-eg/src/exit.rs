@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use eg_grammar::printable_lines;
 use eg_sdk::manifest::ManifestError;
 
 /// The exit codes. The numbers are part of the interface: scripts compare them.
@@ -109,9 +110,10 @@ impl Failure {
 
     /// Prints the error with its causes. Returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        anstream::eprintln!("{RED}error{RED:#}: {}", chain(self.error.as_ref()));
+        // Texts of the gateway and of functions may be part of it.
+        anstream::eprintln!("{RED}error{RED:#}: {}", printable_lines(&chain(self.error.as_ref())));
         if let Some(hint) = &self.hint {
-            anstream::eprintln!("{CYAN}hint{CYAN:#}: {hint}");
+            anstream::eprintln!("{CYAN}hint{CYAN:#}: {}", printable_lines(hint));
         }
         ExitCode::from(self.exit as u8)
     }
@@ -119,7 +121,7 @@ impl Failure {
 
 /// Prints a warning: a problem that does not stop the command.
 pub(crate) fn warn(message: &str) {
-    anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {message}");
+    anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {}", printable_lines(message));
 }
 
 /// Formats an error and its causes in one line. A cause that is already part of the text before it is left out.

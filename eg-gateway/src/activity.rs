@@ -5,6 +5,10 @@ use std::time::Duration;
 
 pub use eg_sdk::history::{Activity, DeliveryOutcome};
 
+/// The target of the log lines about failed synchronous calls. The live feed reports the same
+/// ([`Activity::Answered`]), so a program that shows the feed can leave these lines out.
+pub const LOG_OF_CALLS: &str = "eg_gateway::calls";
+
 /// Returns the activity for a delivery that ended without another attempt.
 pub(crate) fn unattempted(
     event_id: String,
@@ -35,8 +39,9 @@ pub(crate) fn text_len(activity: &Activity) -> usize {
         Activity::CircuitOpened { space, function } | Activity::CircuitClosed { space, function } => {
             &[space, function]
         }
-        Activity::Answered { id, method, path, event_type, function, .. } => {
-            &[id, method, path, event_type, function.as_deref().unwrap_or_default()]
+        Activity::Answered { id, method, path, event_type, function, reason, .. } => {
+            let [function, reason] = [function, reason].map(|text| text.as_deref().unwrap_or_default());
+            &[id, method, path, event_type, function, reason]
         }
         Activity::Delivery { event_id, event_type, function, outcome, .. } => {
             let text = match outcome {

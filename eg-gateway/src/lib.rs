@@ -102,7 +102,7 @@ mod system_events;
 mod tls;
 mod wakeups;
 
-pub use activity::{Activity, DeliveryOutcome};
+pub use activity::{Activity, DeliveryOutcome, LOG_OF_CALLS};
 pub use decide::access::AccessKeys;
 pub use decide::retry::RetryPolicy;
 pub use decide::targets::PrivateTargets;

@@ -46,6 +46,9 @@ impl App {
 
     /// Provides the value of `State<T>` arguments. The value is cloned for each invocation, so wrap expensive data in
     /// an `Arc`. A second value of the same type replaces the first.
+    ///
+    /// On Lambda and with `cargo eg run`, each function has processes of its own, and each process its own value: an
+    /// `Arc<Mutex<…>>` is not shared between functions. Keep what they share in a database.
     #[must_use]
     pub fn state<T: Clone + Any + Send + Sync>(mut self, state: T) -> Self {
         self.states.insert(state);

@@ -90,6 +90,13 @@ impl<E: Event> Probe<CloudEvent<E>> {
 }
 
 impl<E: Event> Probe<Json<E>> {
+    /// The event, which is the JSON of a request, an event or a message.
+    pub const EVENTS: Events = Events {
+        direction: Direction::Received,
+        types: &[E::TYPE],
+        sources: &[E::SOURCE],
+        schemas: &[E::SCHEMA],
+    };
     /// The event type whose payload it decodes.
     pub const PAYLOAD: Option<&'static str> = Some(E::TYPE);
 }

@@ -15,6 +15,8 @@ use crate::emit;
 /// there: the one given to [`App::gateway`](crate::App::gateway), or one that is configured by environment variables.
 /// Its calls carry the trace of what the function handles, name it as their cause, and count its hops. Prefer
 /// [`Emit`](crate::Emit) where the event types are known: only those are in the manifest.
+///
+/// Each process of a function has its own value, so functions share no memory through it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State<T>(pub T);
 

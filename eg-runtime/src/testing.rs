@@ -36,6 +36,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A [`TestApp`] runs all functions in one process, with the same states. On Lambda and with `cargo eg run`, each function
+//! has processes of its own. To find code that relies on shared memory, create the [`App`] in a function of the test and
+//! use a new `TestApp` for each step: only what is in a database or a file is still there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,19 +1,21 @@
 //! Options of `check`, `manifest`, `logs` and `completions`.
 
-use std::path::PathBuf;
-
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
 use super::StateDir;
 use super::gateway::moment;
+use super::selection::{BuildOptions, Selection};
 use crate::check::{CLASSES, Class};
 
 /// Check all services together: ids, routes, names, schemas, missing emitters, loops.
 ///
 /// Builds the services, reads their manifests, and compares them. Runs no code, except with --start,
 /// which starts every function once to find missing states.
+///
+/// PATH and --package work as in `run`. In the folder of one service, `check` compares it with the
+/// services beside it, and reports only what concerns it.
 ///
 /// Classes of findings, with the exit code when one of them is an error:
 ///   duplicate-id      error    20  two functions have the same id
@@ -30,9 +32,8 @@ use crate::check::{CLASSES, Class};
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Check {
-    /// Packages or folders with packages to check, as for `cargo eg run`.
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// Start every function once, with a temporary data folder, without calling it.
     #[arg(long)]
     pub(crate) start: bool,
@@ -45,9 +46,6 @@ pub(crate) struct Check {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Build with the release profile.
-    #[arg(long)]
-    pub(crate) release: bool,
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -57,15 +55,15 @@ Examples:
   cargo eg check --start
   cargo eg check --allow never-emitted --json | jq '.findings[].message'";
 
-/// Show a function's log, with Lambda's START, END and REPORT lines.
+/// Show the logs of all functions, or of one, with Lambda's START, END and REPORT lines.
 ///
 /// Reads the log of current and earlier local runs, even if the app is not running. With --stack, reads CloudWatch.
 #[derive(Debug, Args)]
 #[command(after_help = LOGS_EXAMPLES)]
 pub(crate) struct Logs {
-    /// Name or id of the function, for example create_user or users-create_user.
+    /// Name or id of the function, for example create_user or users-create_user [default: all functions]
     #[arg(short, long, value_name = "NAME")]
-    pub(crate) function: String,
+    pub(crate) function: Option<String>,
     /// Follow the log until Ctrl-C.
     #[arg(short, long)]
     pub(crate) tail: bool,
@@ -73,7 +71,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<OffsetDateTime>,
     /// Read the log of a function in this deployed stack from CloudWatch.
-    #[arg(long, value_name = "NAME", conflicts_with = "state_dir")]
+    #[arg(long, value_name = "NAME", conflicts_with = "state_dir", requires = "function")]
     pub(crate) stack: Option<String>,
     /// Region of the stack [default: from your AWS configuration]
     #[arg(long, requires = "stack")]
@@ -87,6 +85,7 @@ pub(crate) struct Logs {
 
 const LOGS_EXAMPLES: &str = "\
 Examples:
+  cargo eg logs --tail
   cargo eg logs --function create_user
   cargo eg logs --function create_user --since 10m --tail
   cargo eg logs --function create_user --stack shop-production --since 1h";
@@ -103,9 +102,8 @@ pub(crate) struct Manifest {
     /// Print the manifest as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Build with the release profile.
-    #[arg(long)]
-    pub(crate) release: bool,
+    #[command(flatten)]
+    pub(crate) build: BuildOptions,
 }
 
 const MANIFEST_EXAMPLES: &str = "\

@@ -4,6 +4,7 @@ mod gateway;
 mod invoke;
 mod look;
 mod new;
+mod selection;
 mod store;
 mod template;
 
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::invoke::{Emit, Invoke, SampleKind};
 pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
 pub(crate) use self::new::New;
+pub(crate) use self::selection::Selection;
 pub(crate) use self::store::{
     DeadLetters, DiscardLetters, Events, LetterAction, ListLetters, Replay, RetryLetters, Show, ShowLetter,
 };
@@ -60,20 +62,29 @@ pub(crate) enum Command {
 /// event types and subscriptions at the gateway. When something disappears from the code, it disappears from the gateway.
 /// Registrations by other programs stay. Runs until Ctrl-C.
 ///
-/// Watches the sources. After a change it builds, starts the new versions, and ends the old ones once they have finished
-/// their work, so no event or request is lost. If a service does not build or start, its last version keeps running.
+/// Shows each request, event and call with its time (in UTC), and each line that a function prints with the function in
+/// front.
+///
+/// Watches the sources: the files that cargo's last build has read, and each Cargo.toml. After a change it builds, starts the
+/// new versions, and ends the old ones once they have finished their work, so no event or request is lost. If a service does
+/// not build or start, its last version keeps running.
+///
+/// Each function runs in processes of its own, as on Lambda: functions share no memory, not even those of one service. Share
+/// data through a database or in EG_DATA_DIR.
 ///
 /// Calls `#[schedule]` functions on schedule, in UTC. Delivers messages to `#[queue]` functions in batches, as Lambda does.
 /// Send messages with `cargo eg emit --queue NAME`, or with any AWS SDK and AWS_ENDPOINT_URL_SQS set to the lambda
 /// address. A message that fails five times moves to the queue NAME-dead-letters; list those with
 /// `cargo eg dead-letters --queue NAME`.
 ///
-/// Declare functions in other languages in an eg.toml. They run in its folder. `run` reads the eg.toml files in and below
-/// each PATH; without PATH, the one in the current directory and those below services/.
+/// Declare functions in other languages in an eg.toml. They run in its folder, and restart when a program or template in it
+/// changes (.py, .js, .html and the like, and files that a command names). Changes of data such as .json or .csv restart
+/// nothing, because functions may write it.
 ///
-/// Without PATH, `run` takes the packages below the current directory that depend on eg-runtime and have a binary. In the
-/// root of a workspace it takes only those in services/, or all except examples/ if there is no services/. With PATH, it
-/// takes the packages there, or in the folders below.
+/// Without PATH and --package, `run` takes the packages below the current directory that depend on eg-runtime and have a
+/// binary, and the eg.toml files there. In the root of a workspace it takes only those in services/, or all packages except
+/// examples/ and the root's eg.toml if there is no services/. Inside a service, it takes that service. With PATH, it takes the
+/// packages and eg.toml files there, or in the folders below.
 ///
 /// Functions run in the folder of their package. They get your environment without the variables CARGO*,
 /// EVENT_GATEWAY_*, AWS_*, PORT and EVENT_BUS, except AWS_ENDPOINT_URL_*, which names local replacements for AWS services.
@@ -82,9 +93,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
-    /// Packages or folders with packages to run.
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// Port of the gateway's Events API, for HTTP requests and events. 0 chooses a free port.
     #[arg(long, default_value_t = 4000)]
     pub(crate) port: u16,
@@ -94,9 +104,9 @@ pub(crate) struct Run {
     /// Port of the local Lambda's Invoke API. 0 chooses a free port.
     #[arg(long, default_value_t = 9001)]
     pub(crate) lambda_port: u16,
-    /// Build with the release profile.
-    #[arg(long)]
-    pub(crate) release: bool,
+    /// Do not show what the functions print. `cargo eg logs` shows it.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// Do not watch the sources.
     #[arg(long)]
     pub(crate) no_watch: bool,
@@ -117,6 +127,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   cargo eg run
   cargo eg run services/registration examples/hello-http
+  cargo eg run --package users --features fake-mail
   cargo eg run --fresh --no-watch
   cargo eg run --port 8080 --config-port 8081 --lambda-port 8082
 
@@ -160,37 +171,4 @@ fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_definitions_agree_with_each_other() {
-        Cli::command().debug_assert();
-    }
-
-    /// The flags of the Serverless Framework: `emit -e NAME -d DATA`, `logs -f NAME -t`.
-    #[test]
-    fn short_flags_mean_the_long_ones() {
-        for (short, long) in [
-            ("emit -e user.created -d {}", "emit --event user.created --data {}"),
-            ("logs -f greet -t", "logs --function greet --tail"),
-            ("invoke greet -d {}", "invoke greet --data {}"),
-        ] {
-            let parse = |line: &str| Cli::try_parse_from(["cargo-eg"].into_iter().chain(line.split(' ')));
-            assert_eq!(format!("{:?}", parse(short).unwrap()), format!("{:?}", parse(long).unwrap()));
-        }
-    }
-
-    #[test]
-    fn cargos_own_argument_is_dropped_once() {
-        let check = |given: &[&str], expected: &[&str]| {
-            assert_eq!(arguments(given.iter().map(OsString::from).collect()), expected);
-        };
-        check(&["cargo-eg", "eg", "run"], &["cargo-eg", "run"]);
-        check(&["cargo-eg", "run", "eg"], &["cargo-eg", "run", "eg"]);
-        check(&["cargo-eg", "eg", "run", "eg"], &["cargo-eg", "run", "eg"]);
-        check(&["cargo-eg"], &["cargo-eg"]);
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::selection::Selection;
+
 /// Print an AWS SAM template of the services: EventBridge, Lambda, an HTTP API, queues.
 ///
 /// The template is derived from the manifests in the binaries. Each function gets a role that allows what its signature
@@ -11,14 +13,13 @@ use clap::{Args, ValueEnum};
 /// asynchronous function gets a queue for failed events: its on-failure destination and the dead-letter queue of its
 /// rules. Settings in the manifests that AWS does not support are reported on stderr.
 ///
-/// PATH works as in `run`. The template expects the binary of a service at target/lambda/SERVICE/bootstrap, where
+/// PATH and --package work as in `run`. The template expects the binary of a service at target/lambda/SERVICE/bootstrap, where
 /// `cargo lambda build` puts it. Functions that emit need the feature `eventbridge` of eg-runtime.
 #[derive(Debug, Args)]
 #[command(after_help = TEMPLATE_EXAMPLES)]
 pub(crate) struct Template {
-    /// Packages or folders with packages.
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// Write to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -28,9 +29,6 @@ pub(crate) struct Template {
     /// Architecture of the functions.
     #[arg(long, value_enum, default_value_t = Architecture::Arm64)]
     pub(crate) architecture: Architecture,
-    /// Build with the release profile.
-    #[arg(long)]
-    pub(crate) release: bool,
 }
 
 /// Architectures of Lambda.

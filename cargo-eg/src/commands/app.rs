@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::current_folder;
 use crate::exit::Failure;
-use crate::project::Project;
 use crate::project::services::Service;
+use crate::project::{Project, Wanted};
 use crate::state::running::Running;
 
 /// Services and the root folders of their sources.
@@ -17,24 +17,24 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Builds the services at `paths` or, if there are none, those of the current directory.
-    pub(super) async fn build(paths: &[PathBuf], release: bool) -> Result<Self, Failure> {
-        Self::of(&Project::find(&current_folder()?, paths)?, release).await
+    /// Builds the services that are wanted, seen from the current directory.
+    pub(super) async fn build(wanted: &Wanted) -> Result<Self, Failure> {
+        Self::of(&Project::find(&current_folder()?, wanted)?).await
     }
 
     /// Builds the services of the application that runs here. If `fits` returns false for them, builds those of the
     /// current directory.
     pub(super) async fn running(fits: impl Fn(&[Service]) -> bool) -> Result<Self, Failure> {
         if let Some(Running { named, .. }) = Running::here() {
-            let running = Self::of(&Project::find(&named.folder, &named.paths)?, named.release).await?;
+            let running = Self::of(&Project::find(&named.folder, &named.wanted)?).await?;
             if fits(&running.services) {
                 return Ok(running);
             }
         }
-        Self::build(&[], false).await
+        Self::build(&Wanted::default()).await
     }
 
-    async fn of(project: &Project, release: bool) -> Result<Self, Failure> {
-        Ok(Self { roots: project.roots(), services: project.load(release).await? })
+    pub(super) async fn of(project: &Project) -> Result<Self, Failure> {
+        Ok(Self { roots: project.roots(), services: project.load().await? })
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::history::client;
-use super::{print, queue};
+use super::{print, print_answer, queue};
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::project::sample;
@@ -88,7 +88,7 @@ async fn request(
         return print(&format!("{answer}\n"));
     }
     eprintln!("answered with status {}", answer.status);
-    print(&if text.is_empty() || text.ends_with('\n') { text.into_owned() } else { format!("{text}\n") })
+    print_answer(&answer.body)
 }
 
 /// Returns the deliveries of the event. Queries only gateways on this machine; errors are ignored.

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use eg_grammar::HTTP_REQUEST;
+use eg_sdk::config::Subscription;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
 use http::StatusCode;
@@ -12,11 +14,12 @@ use super::app::Loaded;
 use super::data::Payload;
 use super::functions::{self, Problem};
 use super::post::post;
-use super::print;
+use super::{print, print_answer};
 use crate::cli::{self, SampleKind};
+use crate::console::text::readable;
 use crate::exit::{Exit, Failure};
-use crate::project::sample;
 use crate::project::services::Service;
+use crate::project::{Wanted, sample};
 
 pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     let data = arguments.data.as_deref().map(Payload::read).transpose()?;
@@ -33,22 +36,38 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     }
     let answer = call(&arguments, &id, payload).await?;
     if !arguments.quiet {
-        eprint!("{}", answer.log);
+        eprint!("{}", readable(&answer.log));
     }
-    print(&format!("{}\n", answer.result.trim_end()))?;
-    if answer.failed {
-        return Err(Failure::new(
-            Exit::Function,
-            format!("function {id} failed: {}", reason(&answer.result)),
-        ));
+    print_answer(&answer.result)?;
+    if !answer.failed {
+        return Ok(());
     }
-    Ok(())
+    let failure = Failure::new(Exit::Function, format!("function {id} failed: {}", reason(&answer.result)));
+    let is_raw = arguments.data.is_some() && arguments.sample.is_none();
+    Err(if is_raw && takes_requests(&arguments, &id).await {
+        let hint = format!(
+            "{id} answers HTTP requests: `--sample http` puts the payload into one, as in \
+             `cargo eg invoke {id} --sample http --data '{{}}'`"
+        );
+        failure.hint(hint)
+    } else {
+        failure
+    })
+}
+
+/// Whether the gateway sends HTTP requests to the function.
+async fn takes_requests(arguments: &cli::Invoke, id: &str) -> bool {
+    let Ok(gateway) = EventGateway::with_settings(arguments.gateway.settings()) else { return false };
+    let subscriptions = gateway.with_retry(RetryPolicy::none()).subscriptions().list().await;
+    let takes = |one: &Subscription| one.function_id == id && one.event_type == HTTP_REQUEST;
+    subscriptions.is_ok_and(|subscriptions| subscriptions.iter().any(takes))
 }
 
 /// The response of a function.
 struct Answer {
-    result: String,
-    log: String,
+    /// The bytes that the function answered.
+    result: Bytes,
+    log: Vec<u8>,
     failed: bool,
 }
 
@@ -63,7 +82,7 @@ async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answ
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (failed, log) = (header("x-amz-function-error").is_some(), header("x-amz-log-result"));
-    let result = String::from_utf8_lossy(response.body()).into_owned();
+    let result = response.into_body();
     match status {
         StatusCode::NOT_FOUND => {
             Err(Failure::new(Exit::NotFound, format!("the local Lambda at {base} has no function {id}"))
@@ -75,7 +94,7 @@ async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answ
         }
         _ => {
             let log = STANDARD.decode(log.unwrap_or_default()).unwrap_or_default();
-            Ok(Answer { result, log: String::from_utf8_lossy(&log).into_owned(), failed })
+            Ok(Answer { result, log, failed })
         }
     }
 }
@@ -107,7 +126,7 @@ async fn sampled(
         [] => {
             Loaded::running(|services| functions::find(&arguments.function, &ids(services)).is_ok()).await?
         }
-        paths => Loaded::build(paths, false).await?,
+        paths => Loaded::build(&Wanted { paths: paths.to_vec(), ..Wanted::default() }).await?,
     };
     let known = ids(&loaded.services);
     let id = functions::find(&arguments.function, &known)
@@ -182,14 +201,14 @@ fn word(kind: SampleKind) -> &'static str {
     }
 }
 
-/// Returns the message of an error object in one line.
-fn reason(body: &str) -> String {
-    let value: Value = serde_json::from_str(body).unwrap_or_default();
+/// Returns the message of an error object.
+fn reason(body: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
     match (text(&["errorType", "Type", "__type"]), text(&["errorMessage", "message", "Message"])) {
         (Some(kind), Some(message)) => format!("{kind}: {message}"),
         (None, Some(message)) => message.to_owned(),
-        _ => body.chars().take(300).collect(),
+        _ => String::from_utf8_lossy(body).chars().take(300).collect(),
     }
 }
 
@@ -199,8 +218,8 @@ mod tests {
 
     #[test]
     fn errors_are_told_by_type_and_message() {
-        assert_eq!(reason(r#"{"errorType":"Reject","errorMessage":"no address"}"#), "Reject: no address");
-        assert_eq!(reason(r#"{"message":"too large"}"#), "too large");
-        assert_eq!(reason("broken"), "broken");
+        assert_eq!(reason(br#"{"errorType":"Reject","errorMessage":"no address"}"#), "Reject: no address");
+        assert_eq!(reason(br#"{"message":"too large"}"#), "too large");
+        assert_eq!(reason(b"broken"), "broken");
     }
 }

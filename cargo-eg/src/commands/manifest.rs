@@ -10,20 +10,22 @@ use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure};
 use crate::project::builder::build;
 use crate::project::services::describe;
-use crate::project::workspace::{Package, Workspace, canonical};
+use crate::project::workspace::{Package, Workspace};
+use crate::project::{Build, canonical};
 
 pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
-    let cli::Manifest { of, json, release } = arguments;
+    let cli::Manifest { of, json, build } = arguments;
+    let options = build.into();
     let manifest = match of.as_deref() {
         Some(of) if Path::new(of).is_file() => Manifest::read(Path::new(of))?,
         Some(of) if of.contains('/') => {
             let folder = canonical(Path::new(of))?;
-            of_package(&folder, |workspace| workspace.around(&folder), release).await?
+            of_package(&folder, |workspace| workspace.around(&folder), &options).await?
         }
-        Some(name) => of_package(&current_folder()?, |workspace| workspace.named(name), release).await?,
+        Some(name) => of_package(&current_folder()?, |workspace| workspace.named(name), &options).await?,
         None => {
             let folder = current_folder()?;
-            of_package(&folder, |workspace| workspace.around(&folder), release).await?
+            of_package(&folder, |workspace| workspace.around(&folder), &options).await?
         }
     };
     if !json {
@@ -37,11 +39,11 @@ pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
 async fn of_package(
     folder: &Path,
     find: impl FnOnce(&Workspace) -> Result<&Package, Failure>,
-    release: bool,
+    options: &Build,
 ) -> Result<Manifest, Failure> {
     let workspace = Workspace::of(folder)?;
     let package = find(&workspace)?.clone();
-    let built = build(&workspace.root, std::slice::from_ref(&package), release).await?;
+    let built = build(&workspace.root, std::slice::from_ref(&package), options).await?;
     let binaries: Vec<PathBuf> = built.into_iter().map(|built| built.binary).collect();
     let mut manifests = with_functions(&binaries)?;
     match (manifests.pop(), manifests.len()) {
@@ -49,18 +51,13 @@ async fn of_package(
         (None, _) => {
             let error = match binaries.first() {
                 Some(binary) => ManifestError::NoFunctions { path: binary.clone() },
-                None => {
-                    return Err(Failure::new(
-                        Exit::Build,
-                        format!("cargo built no binary of {}", package.name),
-                    ));
-                }
+                None => return Err(package.without_binary()),
             };
             Err(error.into())
         }
         (Some(_), _) => {
             Err(Failure::new(Exit::Usage, format!("several binaries of {} have functions", package.name))
-                .hint("name one of them by its path, for example target/debug/NAME"))
+                .hint("name one of them with --bin"))
         }
     }
 }

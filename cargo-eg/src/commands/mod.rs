@@ -21,10 +21,11 @@ mod run;
 mod show;
 mod template;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use crate::cli::{Cli, Command};
+use crate::console::text::{coloured, readable};
 use crate::exit::{Exit, Failure};
 
 /// Runs the command of the command line.
@@ -59,9 +60,26 @@ fn json_line<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
         .map_err(|error| Failure::because(Exit::Failed, "cannot write JSON".to_owned(), error))
 }
 
-/// Prints data, with colours on terminals only. A closed pipe (`| head`) is not a failure.
+/// Prints data. On a terminal with colours and without other control characters, elsewhere without colours. A closed pipe
+/// (`| head`) is not a failure.
 fn print(data: &str) -> Result<(), Failure> {
-    match write(data.as_bytes()) {
+    let shown = io::stdout().is_terminal().then(|| coloured(data));
+    match write(shown.as_deref().unwrap_or(data).as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints the answer of a function: its bytes unchanged or, on a terminal, as harmless text with a line end. A closed
+/// pipe is not a failure.
+fn print_answer(answer: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = if stdout.is_terminal() {
+        writeln!(stdout, "{}", readable(answer).trim_end())
+    } else {
+        stdout.write_all(answer).and_then(|()| stdout.flush())
+    };
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
         _ => Ok(()),
     }

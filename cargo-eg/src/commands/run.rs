@@ -1,13 +1,15 @@
-//! `cargo eg run`: builds the services, starts the application, prints the live feed and reloads changed sources
+//! `cargo eg run`: builds the services, starts the application, prints the live view and reloads changed sources
 //! until it is stopped.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use eg_local::{Observer, TriggerActivity, queues};
-use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::sync::mpsc;
+use anstream::ColorChoice;
+use eg_gateway::LOG_OF_CALLS;
+use eg_local::emulator::OutputObserver;
+use eg_local::{Observer, queues};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
@@ -16,36 +18,37 @@ use super::current_folder;
 use crate::cli;
 use crate::console::progress::Progress;
 use crate::console::signals::Signals;
-use crate::console::{self, Addresses, Live};
+use crate::console::{self, Addresses, Feed, Functions, Screen};
 use crate::exit::{Exit, Failure};
-use crate::project::Project;
 use crate::project::services::Service;
-use crate::run::{LocalApp, Options, Ports};
-use crate::state::running::{Named, Note};
+use crate::project::{Project, Wanted};
+use crate::run::{LocalApp, Observers, Options, Ports};
+use crate::state::running::{Named, Note, Running};
 use crate::state::{Lock, State};
 use crate::watch::{self, Sources, Watcher};
 
+/// How long the last lines of the live view may take to arrive.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// What a reload needs.
 struct Session {
-    arguments: cli::Run,
+    wanted: Wanted,
+    options: Options,
     current: PathBuf,
     state: State,
     /// None with `--no-watch`.
     watcher: Option<Watcher>,
     services: Vec<Service>,
+    feed: Feed,
+    /// The task that adds the gateway's activities to the live view.
+    following: Option<JoinHandle<()>>,
     /// Kept for as long as the application runs.
     note: Option<Note>,
 }
 
 pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let wanted = std::env::var("RUST_LOG").ok().filter(|targets| !targets.is_empty());
-    let filter = wanted.and_then(|targets| targets.parse::<Targets>().ok());
-    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).fmt_fields(eg_gateway::log_fields());
-    // Prints the log of the gateway and the libraries; fails only if a subscriber is set already.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    log_libraries();
     let (mut session, mut app) = tokio::select! {
         started = Session::start(arguments) => started?,
         // Dropping the app stops whatever was started.
@@ -62,66 +65,76 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     }
     eprintln!("stopping: waiting for what is under way; Ctrl-C again stops at once");
     let at_once = CancellationToken::new();
-    let stop = app.stop(&at_once);
-    tokio::pin!(stop);
-    tokio::select! {
-        () = &mut stop => return Ok(()),
-        () = signals.next() => at_once.cancel(),
-    }
-    stop.await;
-    Err(interrupted("interrupted; what was not delivered is delivered after the next start"))
+    let stopped = {
+        let stop = app.stop(&at_once);
+        tokio::pin!(stop);
+        tokio::select! {
+            () = &mut stop => Ok(()),
+            () = signals.next() => {
+                at_once.cancel();
+                stop.await;
+                Err(interrupted("interrupted; what was not delivered is delivered after the next start"))
+            }
+        }
+    };
+    session.finish().await;
+    stopped
+}
+
+/// Prints the log of the gateway and the libraries. Failed calls are left out, because the live view shows them.
+fn log_libraries() {
+    let wanted = std::env::var("RUST_LOG").ok().filter(|targets| !targets.is_empty());
+    let filter = wanted.and_then(|targets| targets.parse::<Targets>().ok()).unwrap_or_else(|| {
+        Targets::new().with_default(LevelFilter::WARN).with_target(LOG_OF_CALLS, LevelFilter::OFF)
+    });
+    let has_colours = anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(has_colours)
+        .with_writer(std::io::stderr)
+        .fmt_fields(eg_gateway::log_fields());
+    // Fails only if a subscriber is set already.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 
 impl Session {
     async fn start(arguments: cli::Run) -> Result<(Self, LocalApp), Failure> {
+        let options = options(&arguments);
         let current = current_folder()?;
-        let project = Project::find(&current, &arguments.paths)?;
+        let wanted = Wanted::from(arguments.selection);
+        let project = Project::find(&current, &wanted)?;
         let state = State::locate(arguments.state.state_dir.as_deref(), || Ok(project.home(&current)))?;
-        let mut lock = None;
+        // What prevents a start is found before the build. The directory is created only by a start.
+        let lock = if state.root().exists() { Some(state.lock()?) } else { None };
+        options.ports.check()?;
         if arguments.fresh {
-            if state.root().exists() {
-                lock = Some(state.lock()?);
-            }
             match state.clear()? {
                 Some(removed) => eprintln!("removed from {}: {removed}", state.root().display()),
                 None => eprintln!("nothing to remove in {}", state.root().display()),
             }
         }
         // From here on no change is missed, even during the first build.
-        let watcher = if arguments.no_watch { None } else { Some(Watcher::new(sources(&project, &state))?) };
-        let mut session = Self { arguments, current, state, watcher, services: Vec::new(), note: None };
+        let sources = without_own(project.sources(&[], false), &state);
+        let watcher = if arguments.no_watch { None } else { Some(Watcher::new(sources)?) };
+        let (feed, screen) = console::feed(arguments.quiet);
+        let (services, following, note) = (Vec::new(), None, None);
+        let mut session = Self { wanted, options, current, state, watcher, services, feed, following, note };
         session.services = session.build(&project).await?;
-        let app = session.open(lock).await?;
+        let app = session.open(lock, screen).await?;
+        session.dealt_with();
         Ok((session, app))
     }
 
-    async fn open(&mut self, lock: Option<Lock>) -> Result<LocalApp, Failure> {
-        let arguments = &self.arguments;
-        let options = Options {
-            ports: Ports {
-                events: arguments.port,
-                config: arguments.config_port,
-                lambda: arguments.lambda_port,
-            },
-            schedules: !arguments.no_schedules,
-            queues: queues::Settings {
-                visibility: Duration::from_secs(arguments.queue_visibility.into()),
-                ..queues::Settings::default()
-            },
+    async fn open(&mut self, lock: Option<Lock>, screen: Screen) -> Result<LocalApp, Failure> {
+        let (triggers, printed) = (self.feed.clone(), self.feed.clone());
+        let observers = Observers {
+            triggers: Observer::new(move |activity| triggers.trigger(activity)),
+            output: OutputObserver::new(move |line| printed.printed(line)),
         };
-        let (sender, triggers) = mpsc::unbounded_channel();
-        let observer = Observer::new(move |activity| {
-            // The receiver may be gone while the application stops.
-            let _ = sender.send(activity);
-        });
         let progress = Progress::begin("starting the functions");
-        let mut app = LocalApp::start(&self.services, &self.state, lock, options, &observer).await?;
+        let (mut app, update) =
+            LocalApp::start(&self.services, &self.state, lock, self.options, &observers).await?;
         drop(progress);
-        let running = app.running(Named {
-            folder: self.current.clone(),
-            paths: arguments.paths.clone(),
-            release: arguments.release,
-        });
+        let running = app.running(Named { folder: self.current.clone(), wanted: self.wanted.clone() });
         // Must happen before the app is reported as ready.
         self.note = Some(running.note(&self.state)?);
         let addresses = Addresses {
@@ -129,19 +142,30 @@ impl Session {
             config: &running.config,
             lambda: &running.lambda,
             state: self.state.root(),
-            schedules: options.schedules,
+            schedules: self.options.schedules,
             watching: self.watcher.is_some(),
+            is_found: Running::around(&self.current).as_ref() == Some(&running),
+            finds_state: State::around(&self.current).is_some_and(|state| state.root() == self.state.root()),
         };
-        anstream::eprintln!("{}", console::overview(&self.services, &addresses, &self.current));
+        anstream::eprintln!("{}", console::overview(&self.services, &update, &addresses, &self.current));
         // Must happen before the first delivery, so that no activity is missed.
-        tokio::spawn(show(app.activity(), triggers));
+        self.following = Some(tokio::spawn(self.feed.clone().follow(app.activity())));
+        self.feed.functions(functions(&self.services));
+        screen.open();
         app.open(&self.services);
         Ok(app)
     }
 
+    /// Builds the services. Then watches the files that the build has read or, if it failed, all files whose change may
+    /// make it succeed.
     async fn build(&mut self, project: &Project) -> Result<Vec<Service>, Failure> {
-        let services = project.services(self.arguments.release).await;
+        let services = project.services().await;
         if let Some(watcher) = &mut self.watcher {
+            let sources = match &services {
+                Ok(services) => project.sources(services, true),
+                Err(_) => project.sources(&self.services, false),
+            };
+            watcher.follow(without_own(sources, &self.state))?;
             watcher.built();
         }
         services
@@ -160,9 +184,11 @@ impl Session {
         let started = Instant::now();
         eprintln!("{}: building", watch::describe(changed, &self.current));
         let reloaded = async {
-            let project = Project::find(&self.current, &self.arguments.paths)?;
+            let project = Project::find(&self.current, &self.wanted)?;
             if let Some(watcher) = &mut self.watcher {
-                watcher.follow(sources(&project, &self.state))?;
+                // The files of a new service are followed during its first build, too.
+                let sources = project.sources(&self.services, false);
+                watcher.follow(without_own(sources, &self.state))?;
             }
             let services = self.build(&project).await?;
             let _progress = Progress::begin("starting the functions");
@@ -173,6 +199,7 @@ impl Session {
             Ok((services, update)) => {
                 let lines = console::reloaded(&services, &update, started.elapsed());
                 anstream::eprintln!("{lines}");
+                self.feed.functions(functions(&services));
                 self.services = services;
             }
             Err(failure) => {
@@ -180,36 +207,47 @@ impl Session {
                 eprintln!("not reloaded: the last version that worked keeps running");
             }
         }
+        self.dealt_with();
     }
-}
 
-/// Returns the sources to watch, without the files that the application itself writes.
-fn sources(project: &Project, state: &State) -> Sources {
-    let mut sources = project.sources();
-    sources.ignored.insert(state.root().to_owned());
-    sources
-}
-
-async fn show(
-    mut activities: broadcast::Receiver<eg_gateway::Activity>,
-    mut triggers: mpsc::UnboundedReceiver<TriggerActivity>,
-) {
-    let mut live = Live::default();
-    loop {
-        let line = tokio::select! {
-            // A call is shown before the events that it emits.
-            biased;
-            Some(activity) = triggers.recv() => live.trigger(&activity),
-            activity = activities.recv() => match activity {
-                Ok(activity) => live.activity(&activity),
-                Err(RecvError::Lagged(count)) => Some(format!("… {count} lines left out: too much at once")),
-                Err(RecvError::Closed) => return,
-            },
-        };
-        if let Some(line) = line {
-            anstream::eprintln!("{line}");
+    /// Notes that the last change has been dealt with.
+    fn dealt_with(&mut self) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.done();
         }
     }
+
+    /// Prints the last lines of the live view. The application has stopped.
+    async fn finish(&mut self) {
+        if let Some(following) = &mut self.following {
+            // The gateway is gone, so it ends.
+            let _ = tokio::time::timeout(LAST_LINES, following).await;
+        }
+        self.feed.finish().await;
+    }
+}
+
+fn options(arguments: &cli::Run) -> Options {
+    Options {
+        ports: Ports { events: arguments.port, config: arguments.config_port, lambda: arguments.lambda_port },
+        schedules: !arguments.no_schedules,
+        queues: queues::Settings {
+            visibility: Duration::from_secs(arguments.queue_visibility.into()),
+            ..queues::Settings::default()
+        },
+    }
+}
+
+/// Returns the functions whose lines are shown.
+fn functions(services: &[Service]) -> Functions {
+    let functions = services.iter().flat_map(|service| &service.manifest.functions);
+    Functions::new(functions.map(|function| function.id.clone()).collect())
+}
+
+/// Returns the sources without the files that the application itself writes.
+fn without_own(mut sources: Sources, state: &State) -> Sources {
+    sources.ignored.insert(state.root().to_owned());
+    sources
 }
 
 fn interrupted(message: &str) -> Failure {

@@ -9,8 +9,8 @@ use crate::project::Project;
 use crate::template::template;
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
-    let cli::Template { paths, output, json, architecture, release } = arguments;
-    let services = Project::find(&current_folder()?, &paths)?.services(release).await?;
+    let cli::Template { selection, output, json, architecture } = arguments;
+    let services = Project::find(&current_folder()?, &selection.into())?.services().await?;
     let manifests: Vec<Manifest> = services.into_iter().map(|service| service.manifest).collect();
     let architecture = match architecture {
         Architecture::Arm64 => "arm64",

@@ -2,11 +2,15 @@
 //! other modules.
 
 mod causes;
+mod functions;
 mod lines;
 mod overview;
 pub(crate) mod progress;
 pub(crate) mod signals;
+mod terminal;
 pub(crate) mod text;
+mod trials;
 
-pub(crate) use lines::Live;
+pub(crate) use functions::Functions;
 pub(crate) use overview::{Addresses, overview, reloaded};
+pub(crate) use terminal::{Feed, Screen, feed};

@@ -1,29 +1,23 @@
-//! Formats the overview of a running application (triggers, addresses, commands to try) and the summary of a reload.
+//! Formats the overview of a running application (triggers, addresses) and the summary of a reload. The commands to try
+//! are chosen in `trials`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use eg_grammar::{Schedule, is_fifo};
+use eg_grammar::Schedule;
 use eg_local::queues::dead_letters_of;
-use eg_sdk::manifest::{EventTrigger, Function, Trigger};
+use eg_sdk::manifest::{Function, Trigger};
 use time::OffsetDateTime;
 
 use super::lines::span;
-use super::text::{BOLD, DIM, GREEN, columns, count};
-use crate::project::sample;
+use super::text::{BOLD, DIM, GREEN, YELLOW, columns, count, printable};
+use super::trials::trials;
 use crate::project::services::{Service, describe};
 use crate::run::Update;
 
 /// The maximum number of functions that a reload lists by name.
 const SHOWN: usize = 4;
-
-/// The maximum length of a body in a command that the user could type.
-const LONG: usize = 200;
-
-/// The addresses that `cargo eg emit` uses by default for the gateway and the queues.
-const EVENTS_URL: &str = "http://localhost:4000";
-const LAMBDA_URL: &str = "http://127.0.0.1:9001";
 
 /// The addresses and folders of an application.
 #[derive(Debug)]
@@ -37,11 +31,20 @@ pub(crate) struct Addresses<'a> {
     pub(crate) schedules: bool,
     /// Whether changed sources are reloaded.
     pub(crate) watching: bool,
+    /// Whether commands in the current directory find this application by themselves.
+    pub(crate) is_found: bool,
+    /// Whether commands in the current directory find its state directory by themselves.
+    pub(crate) finds_state: bool,
 }
 
 /// Returns the overview of an application: triggers, addresses and commands to try. Folders are relative to
-/// `current`.
-pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current: &Path) -> String {
+/// `current`. `update` is what has changed since the last run.
+pub(crate) fn overview(
+    services: &[Service],
+    update: &Update,
+    addresses: &Addresses<'_>,
+    current: &Path,
+) -> String {
     let functions: Vec<&Function> = services.iter().flat_map(|service| &service.manifest.functions).collect();
     let mut text = String::new();
     section(
@@ -72,6 +75,7 @@ pub(crate) fn overview(services: &[Service], addresses: &Addresses<'_>, current:
     let rows = rows.into_iter().filter(|row| !row[1].is_empty());
     section(&mut text, "addresses", rows.map(|row| row.map(str::to_owned)));
     section(&mut text, "try", trials(services, addresses).into_iter().map(|line| [line]));
+    text += &orphans(update);
     let watching = if addresses.watching { "; changes of the sources are followed" } else { "" };
     // Writing to a string cannot fail.
     let _ = write!(text, "{GREEN}ready{GREEN:#}; Ctrl-C stops{watching}");
@@ -89,6 +93,7 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
     let removed =
         update.removed.iter().map(|id| ["gone".to_owned(), id.clone(), String::new(), String::new()]);
     section(&mut text, "functions", added.chain(removed));
+    text += &orphans(update);
     let time = format!("{DIM}{}{DIM:#}", span(took));
     if update == &Update::default() {
         return format!("nothing to start anew {time}");
@@ -104,6 +109,21 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
         }
     }
     text
+}
+
+/// Returns a line for each function that left deliveries behind.
+fn orphans(update: &Update) -> String {
+    let line = |(function, letters): (&String, &usize)| {
+        let (function, are) =
+            (printable(function), if *letters == 1 { "is a dead letter" } else { "are dead letters" });
+        let letters = count(*letters, "waiting delivery");
+        format!(
+            "{YELLOW}{letters}{YELLOW:#} of {function} {are}, because it no longer subscribes: \
+             `cargo eg dead-letters --function {function}` lists them, \
+             `cargo eg replay EVENT --to FUNCTION` delivers their events to another function\n"
+        )
+    };
+    update.orphans.iter().map(line).collect()
 }
 
 /// Returns the time at which each schedule is due next, in UTC as on EventBridge.
@@ -169,58 +189,6 @@ fn rows(function: &Function) -> Vec<[String; 3]> {
     rows
 }
 
-/// Returns commands to try with this application.
-fn trials(services: &[Service], addresses: &Addresses<'_>) -> Vec<String> {
-    let functions = || services.iter().flat_map(|service| &service.manifest.functions);
-    let triggers =
-        || functions().flat_map(|function| function.events().map(move |trigger| (function, trigger)));
-    let schemas_of = |ty| services.iter().flat_map(move |service| service.manifest.schemas_of(ty));
-    let mut lines = Vec::new();
-    if let Some((function, route)) = triggers().find(|(_, trigger)| trigger.is_http()) {
-        let emitted = function.emits.iter().flat_map(|ty| schemas_of(ty));
-        let body = Some(sample::body(emitted)).filter(|body| body.len() < LONG);
-        lines.push(curl(route, body.as_deref().unwrap_or("{}"), addresses.events));
-    }
-    if let Some((_, trigger)) = triggers().find(|(_, trigger)| !trigger.is_http()) {
-        // A sample payload can be generated only if the service has a schema for the type.
-        let known = schemas_of(&trigger.event_type).next().is_some();
-        let data = if known { "--sample" } else { "--data '{}'" };
-        let url = unless(EVENTS_URL, "--url", addresses.events);
-        lines.push(format!("cargo eg emit --event {} {data}{url}", trigger.event_type));
-    }
-    let queue = functions().flat_map(|function| &function.triggers).find_map(|trigger| match trigger {
-        Trigger::Queue { queue, .. } => Some(queue),
-        _ => None,
-    });
-    if let Some(queue) = queue {
-        let group = if is_fifo(queue) { " --group 1" } else { "" };
-        let url = unless(LAMBDA_URL, "--lambda-url", addresses.lambda);
-        lines.push(format!("cargo eg emit --queue {queue}{group} --data '{{}}'{url}"));
-    }
-    if let Some(function) = functions().next() {
-        lines.push(format!("cargo eg logs --function {} --tail", function.id));
-    }
-    lines
-}
-
-/// Returns an option, or nothing if its value is the default.
-fn unless(default: &str, option: &str, value: &str) -> String {
-    if value == default { String::new() } else { format!(" {option} {value}") }
-}
-
-fn curl(route: &EventTrigger, body: &str, events_url: &str) -> String {
-    let url = format!("{events_url}{}", sample::sample_path(&route.path));
-    match route.method.as_str() {
-        "GET" => format!("curl {url}"),
-        "HEAD" => format!("curl --head {url}"),
-        method if sample::has_body(method) => {
-            let body = body.replace('\'', r"'\''");
-            format!("curl -X {method} {url} -H 'content-type: application/json' -d '{body}'")
-        }
-        method => format!("curl -X {method} {url}"),
-    }
-}
-
 /// Appends a heading and rows in aligned columns.
 fn section<const N: usize>(text: &mut String, heading: &str, rows: impl Iterator<Item = [String; N]>) {
     let rows: Vec<[String; N]> = rows.collect();
@@ -239,20 +207,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_tried_with_curl() {
-        let check = |method: &str, path: &str, expected: &str| {
-            let route = serde_json::json!(
-                {"eventType": "http.request", "mode": "sync", "method": method, "path": path}
-            );
-            let route: EventTrigger = serde_json::from_value(route).unwrap();
-            assert_eq!(curl(&route, r#"{"name":"it's"}"#, "http://localhost:4000"), expected);
-        };
-        check("GET", "/users/:id/files/*rest", "curl http://localhost:4000/users/1/files/1");
-        check(
-            "POST",
-            "/users",
-            r#"curl -X POST http://localhost:4000/users -H 'content-type: application/json' -d '{"name":"it'\''s"}'"#,
+    fn deliveries_without_a_function_are_reported() {
+        let update = Update { orphans: [("shop-list".to_owned(), 2)].into(), ..Update::default() };
+        let text = anstream::adapter::strip_str(&reloaded(&[], &update, Duration::from_secs(1))).to_string();
+        assert_eq!(
+            text,
+            "2 waiting deliveries of shop-list are dead letters, because it no longer subscribes: \
+             `cargo eg dead-letters --function shop-list` lists them, \
+             `cargo eg replay EVENT --to FUNCTION` delivers their events to another function\nreloaded 1.0 s"
         );
-        check("DELETE", "/", "curl -X DELETE http://localhost:4000/");
     }
 }

@@ -1,6 +1,7 @@
 //! Shows a progress sign for work that takes longer than a second. Prints nothing unless standard error is a
 //! terminal.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the sign moves.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The current sign. The program has one terminal, so it has one sign at a time.
+static SIGN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Work in progress. Dropping it removes the sign.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ impl Progress {
             later.set_message(what);
             later.enable_steady_tick(TICK);
         });
+        *sign() = Some(bar.clone());
         Self { bar, beginning: beginning.abort_handle() }
     }
 }
@@ -40,5 +45,18 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.beginning.abort();
         self.bar.finish_and_clear();
+        *sign() = None;
     }
+}
+
+/// Prints something while a sign may be shown, without mixing the two.
+pub(crate) fn beside(print: impl FnOnce()) {
+    match &*sign() {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    }
+}
+
+fn sign() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
+    SIGN.lock().unwrap_or_else(PoisonError::into_inner)
 }

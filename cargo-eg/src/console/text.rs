@@ -1,6 +1,11 @@
 //! Formats text for people: colours, columns, times, ids. Printing is left to the caller.
+//!
+//! Text from outside (names, types, messages, output of functions) may contain control characters. It goes through
+//! [`printable`], [`one_line`] or [`readable`] before it is shown.
 
 use anstyle::{AnsiColor, Style};
+pub(crate) use eg_grammar::printable;
+use eg_grammar::printable_lines;
 use time::{OffsetDateTime, UtcOffset};
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -48,11 +53,15 @@ pub(crate) fn count(number: usize, what: &str) -> String {
 
 /// Formats a time in UTC: `2026-01-31 12:00:00.123`.
 pub(crate) fn clock(time: OffsetDateTime) -> String {
-    let time = time.to_offset(UtcOffset::UTC);
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second, milli) = time.to_hms_milli();
+    let (year, month, day) = time.to_offset(UtcOffset::UTC).to_calendar_date();
     let month = u8::from(month);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}")
+    format!("{year:04}-{month:02}-{day:02} {}", time_of_day(time))
+}
+
+/// Formats the time of day in UTC: `12:00:00.123`.
+pub(crate) fn time_of_day(time: OffsetDateTime) -> String {
+    let (hour, minute, second, milli) = time.to_offset(UtcOffset::UTC).to_hms_milli();
+    format!("{hour:02}:{minute:02}:{second:02}.{milli:03}")
 }
 
 /// Returns the end of an id. The beginnings of ids that were created in the same minute are alike.
@@ -62,9 +71,46 @@ pub(crate) fn short(id: &str) -> &str {
     &id[begin..]
 }
 
-/// Joins the lines of a text into one.
+/// Joins the lines of a text into one, without control characters.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+/// Returns output of a program as text: its colours are removed, other control characters become escapes. Tabs and
+/// line ends stay.
+pub(crate) fn readable(output: &[u8]) -> String {
+    harmless(&String::from_utf8_lossy(output), |_| "")
+}
+
+/// Returns text that this program has coloured as it is shown on a terminal: control characters that do not set colours
+/// become escapes, except tabs and line ends.
+pub(crate) fn coloured(text: &str) -> String {
+    harmless(text, |colour| colour)
+}
+
+/// Replaces the escape sequences that set colours (`ESC [ 1;31 m`) by what `colour` returns, and escapes other control
+/// characters.
+fn harmless(text: &str, colour: impl Fn(&str) -> &str) -> String {
+    const BEGIN: &str = "\u{1b}[";
+    let (mut safe, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(BEGIN) {
+        let (before, sequence) = rest.split_at(at);
+        safe += &printable_lines(before);
+        let numbers = &sequence[BEGIN.len()..];
+        let after = numbers.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':'));
+        rest = match after.strip_prefix('m') {
+            Some(rest) => {
+                safe += colour(&sequence[..sequence.len() - rest.len()]);
+                rest
+            }
+            None => {
+                safe += &printable_lines(BEGIN);
+                numbers
+            }
+        };
+    }
+    safe += &printable_lines(rest);
+    safe
 }
 
 #[cfg(test)]
@@ -90,6 +136,23 @@ mod tests {
         ] {
             assert_eq!(clock(OffsetDateTime::parse(time, &Rfc3339).unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn output_of_programs_is_readable_and_harmless() {
+        for (output, expected) in [
+            (&b"a\tb\n"[..], "a\tb\n"),
+            (b"\x1b[1;31mERROR\x1b[0m no mail", "ERROR no mail"),
+            (b"\x1b[38:5:9mred\x1b[m", "red"),
+            (b"\x1b[2J\x1b[31", "\\u{1b}[2J\\u{1b}[31"),
+            (b"50 %\r99 %", "50 %\\r99 %"),
+            (b"\xff\xc3\xa4", "\u{fffd}\u{e4}"),
+            ("\u{9b}2J".as_bytes(), "\\u{9b}2J"),
+        ] {
+            assert_eq!(readable(output), expected);
+        }
+        let shown = coloured("\u{1b}[31mred\u{1b}[0m\tand\u{1b}[2J\r\u{9b}2J\n");
+        assert_eq!(shown, "\u{1b}[31mred\u{1b}[0m\tand\\u{1b}[2J\\r\\u{9b}2J\n");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use tokio::process::Command;
 
 use crate::exit::{Exit, Failure};
 
-use super::cargo;
 use super::workspace::Package;
+use super::{Build, cargo};
 
 /// A binary of a package that was just built.
 #[derive(Debug)]
@@ -21,14 +21,14 @@ pub(crate) struct Built {
 }
 
 /// Builds the binaries of `packages`, members of the workspace at `root`, with one call of cargo.
-pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> Result<Vec<Built>, Failure> {
+pub(crate) async fn build(root: &Path, packages: &[Package], options: &Build) -> Result<Vec<Built>, Failure> {
     let mut command = Command::from(cargo::command());
     command
         .current_dir(root)
         // Cargo continues after a failure, so that the binaries missing at the end are those that do not build.
-        .args(["build", "--bins", "--keep-going", "--message-format=json-render-diagnostics"])
+        .args(["build", "--keep-going", "--message-format=json-render-diagnostics"])
         .args(packages.iter().flat_map(|package| ["--package", &package.name]))
-        .args(release.then_some("--release"))
+        .args(arguments(options))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
@@ -58,6 +58,24 @@ pub(crate) async fn build(root: &Path, packages: &[Package], release: bool) -> R
         names => Failure::new(Exit::Build, format!("{} not built", names.join(", ")))
             .hint("the compiler's messages are above"),
     })
+}
+
+/// Returns cargo's arguments for the options.
+fn arguments(options: &Build) -> Vec<&str> {
+    let Build { bins, features, all_features, no_default_features, release } = options;
+    let mut arguments = Vec::new();
+    if bins.is_empty() {
+        arguments.push("--bins");
+    }
+    arguments.extend(bins.iter().flat_map(|bin| ["--bin", bin]));
+    arguments.extend(features.iter().flat_map(|feature| ["--features", feature]));
+    let flags = [
+        (*all_features, "--all-features"),
+        (*no_default_features, "--no-default-features"),
+        (*release, "--release"),
+    ];
+    arguments.extend(flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)));
+    arguments
 }
 
 fn binary(packages: &[Package], artifact: &cargo_metadata::Artifact) -> Option<Built> {

@@ -4,18 +4,47 @@
 pub(crate) mod builder;
 pub(crate) mod cargo;
 pub(crate) mod declared;
+mod dep_info;
+mod places;
 pub(crate) mod sample;
 pub(crate) mod services;
 pub(crate) mod workspace;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::exit::{Exit, Failure};
 use crate::watch::Sources;
 
+pub(crate) use places::canonical;
+
 use builder::{Built, build};
-use services::Service;
-use workspace::{Selection, places, selections};
+use places::{Selection, places, selections};
+use services::{Code, Service};
+
+/// The services that a command works on, as the user named them, and how to build them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    /// Packages or folders with packages.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Names of packages in the workspace of the current directory.
+    pub(crate) packages: Vec<String>,
+    pub(crate) build: Build,
+}
+
+/// How services are built: options of cargo.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Build {
+    /// The names of the binaries to build; all if empty.
+    pub(crate) bins: Vec<String>,
+    pub(crate) features: Vec<String>,
+    pub(crate) all_features: bool,
+    pub(crate) no_default_features: bool,
+    pub(crate) release: bool,
+}
 
 /// The services at the paths that the user named, before they are built.
 #[derive(Debug)]
@@ -24,21 +53,38 @@ pub(crate) struct Project {
     /// The `eg.toml` files.
     declared: Vec<PathBuf>,
     searched: Vec<PathBuf>,
+    build: Build,
+}
+
+impl Wanted {
+    /// Whether the user named services, instead of working on those of the current directory.
+    pub(crate) fn names_services(&self) -> bool {
+        !self.paths.is_empty() || !self.packages.is_empty()
+    }
 }
 
 impl Project {
-    /// Finds the services at `paths` or in the current directory.
-    pub(crate) fn find(current: &Path, paths: &[PathBuf]) -> Result<Self, Failure> {
-        let places = places(current, paths)?;
+    /// Finds the services that are wanted, seen from the folder `current`.
+    pub(crate) fn find(current: &Path, wanted: &Wanted) -> Result<Self, Failure> {
+        let places = places(current, wanted)?;
         let mut declared: Vec<PathBuf> = places.iter().flat_map(|place| place.declared.clone()).collect();
         declared.sort();
         declared.dedup();
         let searched = places.iter().map(|place| place.searched.clone()).collect();
-        Ok(Self { selections: selections(places), declared, searched })
+        Ok(Self { selections: selections(places), declared, searched, build: wanted.build.clone() })
     }
 
-    /// Returns the folder for the state directory: the workspace of the current directory, where `logs` looks too, or
-    /// else the first workspace that was named.
+    /// Finds the services in the nearest folder above `current` that has others than those of `current`. `None` if there
+    /// are no others.
+    pub(crate) fn beside(current: &Path, build: &Build) -> Result<Option<Self>, Failure> {
+        let Some(folder) = places::beside(current) else { return Ok(None) };
+        let build = Build { bins: Vec::new(), ..build.clone() };
+        let wanted = Wanted { paths: vec![folder], build, ..Wanted::default() };
+        Self::find(current, &wanted).map(Some)
+    }
+
+    /// Returns the folder for the state directory: the workspace of the current directory, or else the first workspace
+    /// that was named.
     pub(crate) fn home(&self, current: &Path) -> PathBuf {
         let roots = || self.selections.iter().map(|selection| &selection.root);
         let around = roots().find(|root| current.starts_with(root)).or_else(|| roots().next());
@@ -46,14 +92,40 @@ impl Project {
         around.or_else(declared).cloned().unwrap_or_else(|| current.to_owned())
     }
 
-    /// Returns the source files of the services.
-    pub(crate) fn sources(&self) -> Sources {
+    /// Returns the source files of the services. Cargo knows which files the last build of `services` has read. While the
+    /// sources do not build (`is_built` is false), further files may count: everything in the packages' folders.
+    pub(crate) fn sources(&self, services: &[Service], is_built: bool) -> Sources {
         let mut sources = Sources::default();
         for selection in &self.selections {
-            sources.add(selection.sources.clone());
+            let mut all_known = is_built;
+            for package in &selection.packages {
+                let binaries = services.iter().filter(|service| service.folder == package.folder);
+                let binaries = binaries.filter_map(|service| match &service.code {
+                    Code::Binary(binary) => Some(binary),
+                    Code::Programs(_) => None,
+                });
+                let known: Vec<_> =
+                    binaries.filter_map(|binary| dep_info::read(binary, &selection.root)).collect();
+                all_known &= !known.is_empty();
+                sources.read.extend(known.into_iter().flatten());
+            }
+            let mut before = selection.sources.clone();
+            if all_known {
+                before.trees.clear();
+            }
+            sources.add(before);
         }
-        sources.trees.extend(self.searched.iter().cloned());
-        sources.trees.extend(self.declared.iter().filter_map(|file| file.parent()).map(Path::to_owned));
+        sources.searched.extend(self.searched.iter().cloned());
+        for file in &self.declared {
+            sources.files.insert(file.clone());
+            // A mistake in the file is reported by the build.
+            if let Ok(declaration) = declared::read(file) {
+                let named =
+                    declaration.programs.values().flat_map(|one| one.named_files(&declaration.folder));
+                sources.files.extend(named);
+                sources.programs.insert(declaration.folder);
+            }
+        }
         sources
     }
 
@@ -65,20 +137,20 @@ impl Project {
     }
 
     /// Builds the services, reads their manifests and checks that the services can run together.
-    pub(crate) async fn services(&self, release: bool) -> Result<Vec<Service>, Failure> {
-        let services = self.load(release).await?;
+    pub(crate) async fn services(&self) -> Result<Vec<Service>, Failure> {
+        let services = self.load().await?;
         services::check(&services)?;
         Ok(services)
     }
 
     /// Like [`services`](Self::services), but does not check whether they can run together.
-    pub(crate) async fn load(&self, release: bool) -> Result<Vec<Service>, Failure> {
+    pub(crate) async fn load(&self) -> Result<Vec<Service>, Failure> {
         // Reads the declarations first, so that mistakes in them are reported before the build.
         let declared =
             self.declared.iter().map(|file| declared::read(file)).collect::<Result<Vec<_>, _>>()?;
         let (mut packages, mut built) = (Vec::new(), Vec::new());
         for selection in &self.selections {
-            built.extend(build(&selection.root, &selection.packages, release).await?);
+            built.extend(build(&selection.root, &selection.packages, &self.build).await?);
             packages.extend(selection.packages.iter().cloned());
         }
         check_binaries(&built)?;

@@ -3,8 +3,10 @@
 
 use eg_grammar::{Method, Segment, Spelling};
 use eg_local::emulator::{ACCOUNT, REGION};
+use eg_local::schedules::event_of_now;
 use eg_sdk::CloudEvent;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 
 use crate::exit::Failure;
 
@@ -146,8 +148,9 @@ pub(crate) fn sample_path(route: &str) -> String {
     Spelling::Gateway.fill(route, |_| Some("1")).unwrap_or_default()
 }
 
-/// Returns a request in the format of API Gateway's HTTP APIs.
+/// Returns a request in the format of API Gateway's HTTP APIs, sent now.
 pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
+    let now = OffsetDateTime::now_utc();
     let names = Spelling::Gateway.segments(route).filter_map(Segment::name);
     let parameters: Map<String, Value> = names.map(|name| (name.to_owned(), "1".into())).collect();
     let path = sample_path(route);
@@ -159,7 +162,7 @@ pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
             "accountId": ACCOUNT, "apiId": "local", "domainName": "localhost", "domainPrefix": "localhost",
             "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "cargo-eg"},
             "requestId": "sample", "routeKey": route_key, "stage": "$default",
-            "time": "31/Jan/2026:12:00:00 +0000", "timeEpoch": 1_769_860_800_000_u64,
+            "time": log_time(now), "timeEpoch": millis(now),
         },
         "isBase64Encoded": false,
     });
@@ -179,26 +182,35 @@ pub(crate) fn event(ty: &str, data: Value) -> Result<Value, Failure> {
     Ok(serde_json::from_slice(&json).unwrap_or_default())
 }
 
-/// Returns a batch of one message in the format of SQS.
+/// Returns a batch of one message in the format of SQS, sent now.
 pub(crate) fn sqs(queue: &str, body: &str) -> Value {
+    let sent = millis(OffsetDateTime::now_utc()).to_string();
     json!({"Records": [{
         "messageId": "sample", "receiptHandle": "sample", "body": body,
         "attributes": {
-            "ApproximateReceiveCount": "1", "SentTimestamp": "1769860800000", "SenderId": "AIDALOCAL",
-            "ApproximateFirstReceiveTimestamp": "1769860800000",
+            "ApproximateReceiveCount": "1", "SentTimestamp": sent, "SenderId": "AIDALOCAL",
+            "ApproximateFirstReceiveTimestamp": sent,
         },
         "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs",
         "eventSourceARN": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"), "awsRegion": REGION,
     }]})
 }
 
-/// Returns the event of a schedule in the format of EventBridge.
+/// Returns the event of a schedule that is due now, in the format of EventBridge.
 pub(crate) fn schedule(function: &str) -> Value {
-    json!({
-        "version": "0", "id": "01890a5d-ac96-774b-bcce-b302099a8057", "detail-type": "Scheduled Event", "source": "aws.events",
-        "account": ACCOUNT, "time": "2026-01-31T12:00:00Z", "region": REGION,
-        "resources": [format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{function}")], "detail": {},
-    })
+    serde_json::from_slice(&event_of_now(function)).unwrap_or_default()
+}
+
+/// Returns a time in milliseconds since 1970.
+fn millis(time: OffsetDateTime) -> i64 {
+    time.unix_timestamp() * 1000 + i64::from(time.millisecond())
+}
+
+/// Formats a time like API Gateway: `31/Jan/2026:12:00:00 +0000`.
+fn log_time(time: OffsetDateTime) -> String {
+    let (date, (hour, minute, second)) = (time.date(), time.to_hms());
+    let month = &date.month().to_string()[..3];
+    format!("{:02}/{month}/{}:{hour:02}:{minute:02}:{second:02} +0000", date.day(), date.year())
 }
 
 #[cfg(test)]
@@ -247,6 +259,18 @@ mod tests {
         let schema = json!({"type": "object", "properties": {"id": {"type": "string"}}});
         assert_eq!(body([&schema, &json!({"type": "string"})]), r#"{"id":"10"}"#);
         assert_eq!(body([]), "{}");
+    }
+
+    #[test]
+    fn samples_are_of_now() {
+        use time::format_description::well_known::Rfc3339;
+        let before = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
+        let time = schedule("shop-sweep")["time"].as_str().unwrap().to_owned();
+        assert!(OffsetDateTime::parse(&time, &Rfc3339).unwrap() >= before, "{time}");
+        let request = http("GET", "/", None);
+        assert!(request["requestContext"]["timeEpoch"].as_i64().unwrap() >= millis(before));
+        let noon = OffsetDateTime::parse("2026-01-31T12:00:00Z", &Rfc3339).unwrap();
+        assert_eq!(log_time(noon), "31/Jan/2026:12:00:00 +0000");
     }
 
     #[test]

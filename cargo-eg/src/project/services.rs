@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use eg_grammar::Spelling;
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
 
@@ -61,11 +62,11 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
             Err(error) => return Err(error.into()),
         }
     }
-    for Package { name, folder, .. } in packages {
-        if !services.iter().any(|service| service.folder == *folder) {
-            return Err(match empty.remove(name) {
+    for package in packages {
+        if !services.iter().any(|service| service.folder == package.folder) {
+            return Err(match empty.remove(&package.name) {
                 Some(path) => ManifestError::NoFunctions { path }.into(),
-                None => Failure::new(Exit::Build, format!("cargo built no binary of {name}")),
+                None => package.without_binary(),
             });
         }
     }
@@ -115,7 +116,7 @@ fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Optio
     None
 }
 
-/// Describes a trigger: `GET /users/:id`, `on user.created`, `queue orders`.
+/// Describes a trigger as the code spells it: `GET /users/{id}`, `on user.created`, `queue orders`.
 pub(crate) fn describe(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Event(event) => describe_event(event),
@@ -125,9 +126,10 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
     }
 }
 
-/// Describes an event trigger: `GET /users/:id`, `on user.created`, `answers user.validate`.
+/// Describes an event trigger: `GET /users/{id}`, `on user.created`, `answers user.validate`.
 fn describe_event(trigger: &EventTrigger) -> String {
     let EventTrigger { event_type, mode, method, path, .. } = trigger;
+    let path = Spelling::Gateway.respell(path, Spelling::Code);
     let place = if path == "/" && method == "POST" { String::new() } else { format!(" at {method} {path}") };
     match mode {
         _ if trigger.is_http() => format!("{method} {path}"),
@@ -148,6 +150,7 @@ mod tests {
         };
         let event = |ty: &str, mode: &str, path: &str| serde_json::json!({"eventType": ty, "mode": mode, "method": "POST", "path": path});
         check(event("http.request", "sync", "/users"), "POST /users");
+        check(event("http.request", "sync", "/users/:id/files/*rest"), "POST /users/{id}/files/{*rest}");
         check(event("user.created", "async", "/"), "on user.created");
         check(event("user.validate", "sync", "/check"), "answers user.validate at POST /check");
         check(serde_json::json!({"schedule": "rate(5 minutes)"}), "rate(5 minutes)");

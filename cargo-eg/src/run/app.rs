@@ -3,16 +3,20 @@
 //! in progress can finish. What to register at the gateway is left to `register`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use eg_gateway::{Activity, Gateway};
 use eg_local::Observer;
-use eg_local::emulator::{self, Emulator};
+use eg_local::emulator::{self, Emulator, OutputObserver};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
+use eg_sdk::history::Loss;
 use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
+use time::OffsetDateTime;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +38,15 @@ pub(crate) struct Options {
     /// Whether schedules call functions.
     pub(crate) schedules: bool,
     pub(crate) queues: queues::Settings,
+}
+
+/// Who is told what the application does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Observers {
+    /// What queues and schedules do.
+    pub(crate) triggers: Observer,
+    /// What the functions print.
+    pub(crate) output: OutputObserver,
 }
 
 /// Ports on the loopback interface; 0 for any free port.
@@ -70,34 +83,37 @@ pub(crate) struct Update {
     pub(crate) added: Vec<String>,
     /// Ids of functions that no longer run.
     pub(crate) removed: Vec<String>,
+    /// Functions that lost subscriptions, and the number of their waiting deliveries that became dead letters.
+    pub(crate) orphans: BTreeMap<String, usize>,
 }
 
 impl LocalApp {
     /// Starts the services. When this returns, every function is ready and registered, and nothing is
-    /// delivered before [`open`](Self::open).
+    /// delivered before [`open`](Self::open). Also returns what has changed since the last run.
     pub(crate) async fn start(
         services: &[Service],
         state: &State,
         lock: Option<Lock>,
         options: Options,
-        observer: &Observer,
-    ) -> Result<Self, Failure> {
+        observers: &Observers,
+    ) -> Result<(Self, Update), Failure> {
         let lock = lock.map_or_else(|| state.lock(), Ok)?;
         tidy(&state.binaries(), &BTreeSet::new());
         let queues = Queues::open(&state.queues(), options.queues)
             .map_err(|error| Failure::new(Exit::Failed, error))?;
         // The emulator's port comes first, because the gateway needs its URL: it may have deliveries left from an
         // earlier run and starts them at once. They wait until the functions are ready.
-        let emulator = bind(state, options.ports.lambda, &queues).await?;
+        let emulator = bind(state, options.ports.lambda, &queues, observers.output.clone()).await?;
         let gateway = start_gateway(state, options.ports, emulator.url()).await?;
-        let mappings = Mappings::new(queues.clone(), emulator.invoker(), observer.clone());
-        let schedules = options.schedules.then(|| Schedules::new(emulator.invoker(), observer.clone()));
+        let mappings = Mappings::new(queues.clone(), emulator.invoker(), observers.triggers.clone());
+        let schedules =
+            options.schedules.then(|| Schedules::new(emulator.invoker(), observers.triggers.clone()));
         let state = state.clone();
         let (running, binaries) = (BTreeMap::new(), Default::default());
         let mut app =
             Self { state, _lock: lock, gateway, emulator, queues, mappings, schedules, running, binaries };
         match app.change(services).await {
-            Ok(_) => Ok(app),
+            Ok(update) => Ok((app, update)),
             Err(failure) => {
                 // Must come before the gateway, which would otherwise wait for answers that never come.
                 app.emulator.shut_down().await;
@@ -138,7 +154,12 @@ impl LocalApp {
         let mut update = self.start_functions(deployments).await?;
         let names = functions(services).flat_map(queue_names).collect();
         self.queues.declare(names).await.map_err(|error| Failure::new(Exit::Failed, error))?;
-        register(&self.client()?, services.iter().map(|service| &service.manifest)).await?;
+        // The gateway's times have milliseconds.
+        let (client, before) = (self.client()?, OffsetDateTime::now_utc() - Duration::from_millis(1));
+        let gone = register(&client, services.iter().map(|service| &service.manifest)).await?;
+        if !gone.is_empty() {
+            update.orphans = orphans(&client, &gone, before).await?;
+        }
         self.running.retain(|id, _| {
             let stays = wanted.contains(id);
             if !stays {
@@ -269,16 +290,43 @@ fn timed(function: &Function) -> impl Iterator<Item = Timed> {
     })
 }
 
-async fn bind(state: &State, port: u16, queues: &Queues) -> Result<Emulator, Failure> {
+/// Returns the number of deliveries to each of the functions in `gone` that became dead letters since `before`.
+async fn orphans(
+    client: &EventGateway,
+    gone: &BTreeSet<String>,
+    before: OffsetDateTime,
+) -> Result<BTreeMap<String, usize>, Failure> {
+    const PAGE: usize = 500;
+    let (mut orphans, mut next) = (BTreeMap::new(), None);
+    loop {
+        let page = client.dead_letters().page(Loss::Dead, next, PAGE).await?;
+        let new = page.dead_letters.iter().take_while(|letter| letter.dead_at >= before);
+        let (mut all_new, total) = (0, page.dead_letters.len());
+        for letter in new {
+            all_new += 1;
+            if gone.contains(&letter.function_id) {
+                *orphans.entry(letter.function_id.clone()).or_default() += 1;
+            }
+        }
+        next = page.next.filter(|_| all_new == total);
+        if next.is_none() {
+            return Ok(orphans);
+        }
+    }
+}
+
+async fn bind(
+    state: &State,
+    port: u16,
+    queues: &Queues,
+    output: OutputObserver,
+) -> Result<Emulator, Failure> {
     let mut options = emulator::Options::new(state.logs());
     options.addr.set_port(port);
     options.routes = queues::router(queues.clone());
+    options.output = output;
     Emulator::bind(options).await.map_err(|error| match error {
-        emulator::StartError::PortInUse { .. } => Failure::new(
-            Exit::PortInUse,
-            format!("port {port} is already in use, so the local Lambda cannot listen there"),
-        )
-        .hint("is another `cargo eg run` running? Choose another port with --lambda-port"),
+        emulator::StartError::PortInUse { .. } => in_use(port, "local Lambda", "--lambda-port"),
         error => Failure::new(Exit::Failed, error),
     })
 }
@@ -290,16 +338,36 @@ async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gate
     options.local_lambda = Some(lambda.to_owned());
     options.private_targets = eg_gateway::PrivateTargets::all();
     Gateway::start(options).await.map_err(|error| match error {
-        eg_gateway::StartError::PortInUse { api, .. } => {
-            let flag = match api {
-                eg_gateway::Api::Events => "--port",
-                eg_gateway::Api::Config => "--config-port",
-            };
-            let hint = format!("is another gateway running? Choose another port with {flag}");
-            Failure::new(Exit::PortInUse, error).hint(hint)
-        }
+        eg_gateway::StartError::PortInUse { api, .. } => match api {
+            eg_gateway::Api::Events => in_use(ports.events, "Events API", "--port"),
+            eg_gateway::Api::Config => in_use(ports.config, "Config API", "--config-port"),
+        },
         error => Failure::new(Exit::Failed, error),
     })
+}
+
+impl Ports {
+    /// Checks that nobody listens on the ports, so that the build does not have to finish first.
+    pub(crate) fn check(self) -> Result<(), Failure> {
+        for (port, what, option) in [
+            (self.events, "Events API", "--port"),
+            (self.config, "Config API", "--config-port"),
+            (self.lambda, "local Lambda", "--lambda-port"),
+        ] {
+            if let Err(error) = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                && error.kind() == io::ErrorKind::AddrInUse
+            {
+                return Err(in_use(port, what, option));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_use(port: u16, what: &str, option: &str) -> Failure {
+    let message = format!("port {port} is already in use, so the {what} cannot listen there");
+    let hint = format!("is another `cargo eg run` running? Choose another port with {option}");
+    Failure::new(Exit::PortInUse, message).hint(hint)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::project::declared::Program;
 use crate::project::services::{Code, Service};
 use crate::state::State;
-use crate::watch::{fingerprint, of_file};
+use crate::watch::{fingerprint, of_file, program_files};
 
 /// One function, ready to be started.
 #[derive(Debug)]
@@ -58,7 +58,9 @@ pub(crate) fn deployments(
                 }
             }
             Code::Programs(programs) => {
-                let sources = fingerprint(&service.folder);
+                let mut files = program_files(&service.folder);
+                files.extend(programs.values().flat_map(|program| program.named_files(&service.folder)));
+                let sources = fingerprint(&files);
                 for function in &service.manifest.functions {
                     if let Some(program) = programs.get(&function.id) {
                         deployments.push(add(function, spec_of(function, program, &service.folder), sources));

@@ -6,5 +6,5 @@ mod deploy;
 pub(crate) mod plan;
 mod register;
 
-pub(crate) use app::{LocalApp, Options, Ports, Update};
+pub(crate) use app::{LocalApp, Observers, Options, Ports, Update};
 pub(crate) use deploy::deployments;

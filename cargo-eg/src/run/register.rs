@@ -1,5 +1,7 @@
 //! Makes a gateway match the manifests, through its Config API. What must change is decided in [`plan`].
 
+use std::collections::BTreeSet;
+
 use eg_sdk::config::{Cors, Subscription, SubscriptionType};
 use eg_sdk::manifest::Manifest;
 use eg_sdk::{Collection, EventGateway, Resource};
@@ -8,11 +10,12 @@ use crate::exit::{Exit, Failure, warn};
 
 use super::plan::{Change, Resources, desired, plan};
 
-/// Registers the services, and removes what an earlier run registered and the code no longer has.
+/// Registers the services, and removes what an earlier run registered and the code no longer has. Returns the ids of
+/// the functions that lost a subscription to events, so that deliveries may be without a recipient.
 pub(crate) async fn register<'a>(
     gateway: &EventGateway,
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
-) -> Result<(), Failure> {
+) -> Result<BTreeSet<String>, Failure> {
     let mut desired = desired(manifests);
     let cors = match gateway.cors().list().await {
         // The gateway does not support CORS. The app works without it, except from browsers.
@@ -51,9 +54,15 @@ pub(crate) async fn register<'a>(
     let (gone, subscriptions) = change_routes(gateway, gone, subscriptions).await?;
     apply(&gateway.subscriptions(), subscriptions, route).await?;
     apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    let losers = gone.iter().filter_map(|change| match change {
+        Change::Delete(subscription) => Some(subscription.function_id.clone()),
+        Change::Create(_) | Change::Update(_) => None,
+    });
+    let losers = losers.collect();
     apply(&gateway.subscriptions(), gone, route).await?;
     apply(&gateway.functions(), old_functions, |function| function.function_id.clone()).await?;
-    apply(&gateway.event_types(), old_types, |ty| ty.name.clone()).await
+    apply(&gateway.event_types(), old_types, |ty| ty.name.clone()).await?;
+    Ok(losers)
 }
 
 type Subscriptions = Vec<Change<Subscription>>;

@@ -4,7 +4,7 @@
 pub(crate) mod running;
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
@@ -37,6 +37,12 @@ impl State {
         Ok(Self { root })
     }
 
+    /// Returns the state directory in `folder` or in the nearest folder above it.
+    pub(crate) fn around(folder: &Path) -> Option<Self> {
+        let mut roots = folder.ancestors().map(|folder| folder.join(NAME));
+        Some(Self { root: roots.find(|root| root.is_dir())? })
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -56,19 +62,37 @@ impl State {
     }
 
     /// Locks the directory, so that only one process at a time uses it. The lock ends with the process, even if it is
-    /// killed.
+    /// killed. The file contains the process id, for messages.
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
         self.create()?;
         let path = self.root.join("lock");
         let failed =
             |error: io::Error| Failure::new(Exit::Failed, format!("cannot lock {}: {error}", path.display()));
-        let file = File::create(&path).map_err(failed)?;
+        // Not truncated: it may contain the id of the process that holds the lock.
+        let mut options = File::options();
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => {
+                file.set_len(0).map_err(failed)?;
+                writeln!(file, "{}", std::process::id()).map_err(failed)?;
+                Ok(Lock { _file: file })
+            }
             Err(TryLockError::WouldBlock) => {
-                let message = format!("another `cargo eg run` works in {}", self.root.display());
-                Err(Failure::new(Exit::Failed, message)
-                    .hint("stop it, or give this one a folder of its own with --state-dir"))
+                let mut text = String::new();
+                // Without an id, the message has less to say.
+                let _ = file.read_to_string(&mut text);
+                let process = text.trim().parse::<u32>().ok();
+                let (named, stop) = match process {
+                    Some(id) => (format!(" (process {id})"), format!("Ctrl-C or `kill {id}`")),
+                    None => (String::new(), "Ctrl-C".to_owned()),
+                };
+                let folder = self.root.display();
+                let message =
+                    format!("another `cargo eg run`{named} already runs with the state in {folder}");
+                Err(Failure::new(Exit::Failed, message).hint(format!(
+                    "stop it with {stop}, or give this one a folder of its own with --state-dir"
+                )))
             }
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }

@@ -9,6 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failure};
+use crate::project::Wanted;
 use crate::state::{NAME, State};
 
 /// The file in the state directory.
@@ -31,9 +32,7 @@ pub(crate) struct Running {
 pub(crate) struct Named {
     /// The directory in which the command was run.
     pub(crate) folder: PathBuf,
-    pub(crate) paths: Vec<PathBuf>,
-    /// Whether the services are built with optimizations.
-    pub(crate) release: bool,
+    pub(crate) wanted: Wanted,
 }
 
 /// The record of a running application. Dropping it removes the file.
@@ -91,7 +90,10 @@ mod tests {
             events: "http://localhost:8080".to_owned(),
             config: "http://localhost:8081".to_owned(),
             lambda: "http://127.0.0.1:8082".to_owned(),
-            named: Named { folder: folder.path().to_owned(), paths: vec!["services".into()], release: true },
+            named: Named {
+                folder: folder.path().to_owned(),
+                wanted: Wanted { paths: vec!["services".into()], ..Wanted::default() },
+            },
         };
         let this = running(i32::try_from(std::process::id()).unwrap());
         let note = this.note(&state).unwrap();

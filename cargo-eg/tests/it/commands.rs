@@ -132,11 +132,21 @@ fn a_gateway_that_does_not_run_is_told_apart() {
 #[test]
 fn logs_are_found_by_name_or_id() {
     let app = App::new();
+    let root = app.path().canonicalize().unwrap();
     app.eg(&["logs", "--function", "create"]).fails(
         6,
         &format!(
+            "error: no app has run in {} or a folder above it\n\
+             hint: `cargo eg run` starts one; --state-dir names the state directory of one that runs elsewhere\n",
+            root.display()
+        ),
+    );
+    app.write(".eg/.gitignore", "*\n");
+    app.eg(&["logs"]).fails(
+        6,
+        &format!(
             "error: no function has a log in {}\nhint: `cargo eg run` starts the app; its functions write logs\n",
-            app.path().canonicalize().unwrap().join(".eg").display()
+            root.join(".eg").display()
         ),
     );
     app.write(".eg/logs/users-create.log", "START RequestId: 1 Version: $LATEST\nhello\n");
@@ -193,8 +203,8 @@ fn a_manifest_is_printed_for_packages_and_binaries() {
     let table = app.eg(&["manifest", program.to_str().unwrap()]);
     assert_eq!(
         table.stdout,
-        "fixture 0.3.0: 2 functions\n  fixture-first   GET /first/:id  emits a.b  src/main.rs:9\n  \
-         fixture-second  on a.b                     src/main.rs:20\n"
+        "fixture 0.3.0: 2 functions\n  fixture-first   GET /first/{id}  emits a.b  src/main.rs:9\n  \
+         fixture-second  on a.b                      src/main.rs:20\n"
     );
 
     let root = app.path().canonicalize().unwrap();
@@ -216,5 +226,5 @@ fn a_manifest_is_printed_for_packages_and_binaries() {
     app.eg(&["manifest", "Cargo.toml"])
         .fails(7, "error: Cargo.toml is not an ELF or Mach-O program: Unknown file magic\n");
     app.eg(&["manifest", "eg-runtime"])
-        .fails(2, "error: package eg-runtime has no binary, so it has no manifest\n");
+        .fails(2, "error: package `eg-runtime` has no binary, so it has no manifest\n");
 }

@@ -248,3 +248,58 @@ async fn a_message_for_a_queue_is_a_send_message_call() {
     let both = app.eg(&["emit", "--queue", "orders", "--event", "a.b", "--data", "{}"]);
     assert_eq!(both.code, Some(2), "{both:?}");
 }
+
+/// A Lambda that answers every invocation with these bytes.
+async fn lambda_with(answer: &'static [u8], fails: bool) -> String {
+    let invocations = post(async move || {
+        let mut headers = HeaderMap::new();
+        if fails {
+            headers.insert("x-amz-function-error", "Unhandled".parse().unwrap());
+        }
+        (headers, Bytes::from_static(answer))
+    });
+    let router = Router::new().route("/2015-03-31/functions/{function}/invocations", invocations);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_written_byte_by_byte() {
+    let app = App::new();
+    for answer in [&b"\xff\xd8\xff\xe0JFIF\0\x1b[31m\r\n"[..], b"[1]", b"{}\n", b""] {
+        let lambda = lambda_with(answer, false).await;
+        let arguments =
+            ["invoke", "f", "--data", "{}", "--quiet", "--lambda-url", &lambda, "--config-url", NOWHERE];
+        let output = app.command(&arguments).output().unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(0), answer));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_for_a_route_is_hinted_at_its_sample() {
+    let running = Running::start().await;
+    for function in ["users-create", "mail-send"] {
+        running.function(function).await;
+    }
+    running.event_type("http.request").await;
+    running.event_type("user.created").await;
+    let route = Subscription::http("POST", "/users", "users-create");
+    running.client.subscriptions().create(&route).await.unwrap();
+    running.subscribe("user.created", "mail-send", None).await;
+    let lambda = lambda_with(br#"{"errorType":"Unknown","errorMessage":"no such payload"}"#, true).await;
+    let app = App::new();
+    let config = running.gateway.config_url();
+    let invoke = |function: &str| {
+        let arguments = ["invoke", function, "--data", "{}", "--lambda-url", &lambda, "--config-url", config];
+        app.eg(&arguments).stderr
+    };
+    let hint = "hint: users-create answers HTTP requests: `--sample http` puts the payload into one, as in \
+                `cargo eg invoke users-create --sample http --data '{}'`\n";
+    assert_eq!(
+        invoke("create"),
+        format!("error: function users-create failed: Unknown: no such payload\n{hint}")
+    );
+    assert_eq!(invoke("send"), "error: function mail-send failed: Unknown: no such payload\n");
+}

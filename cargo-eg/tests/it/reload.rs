@@ -138,3 +138,117 @@ async fn a_library_that_a_service_depends_on_is_followed_too() {
     let shown = run.stderr();
     assert!(!shown.contains("README") && !shown.contains(".swp"), "{shown}");
 }
+
+/// Edits a service's `main.rs` in a way that compiles and changes its binary.
+fn edit(app: &App, marker: &str) {
+    let path = app.path().join("services/shop/src/main.rs");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, format!("{text}\n#[used]\nstatic {marker}: u8 = 1;\n")).unwrap();
+}
+
+#[tokio::test]
+async fn a_build_script_that_writes_the_same_text_causes_no_build() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    app.write(
+        "services/shop/build.rs",
+        "fn main() { std::fs::write(\"src/generated.rs\", \"// 7\\n\").unwrap(); }",
+    );
+    app.write("services/shop/src/generated.rs", "// 7\n");
+    let main = app.path().join("services/shop/src/main.rs");
+    let text = std::fs::read_to_string(&main).unwrap();
+    std::fs::write(main, format!("{text}\nmod generated;\n")).unwrap();
+    let mut run = app.run();
+    drop(run.ready().await);
+    // A build that the first one caused would come before the second one.
+    edit(&app, "FIRST");
+    run.says("reloaded", 1).await;
+    edit(&app, "SECOND");
+    run.says("reloaded", 2).await;
+    let shown = run.stderr();
+    assert_eq!(shown.matches(" changed: building\n").count(), 2, "{shown}");
+    assert!(!shown.contains("generated.rs"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_files_that_cargo_has_read_count_whatever_their_names_are() {
+    let app = App::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("mod.rs"), "#[used]\nstatic S: u8 = 1;\n").unwrap();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    let source = |name: &str| format!("services/shop/src/{name}");
+    app.write(&source("target/mod.rs"), "#[used]\nstatic T: u8 = 1;\n");
+    app.write(&source("note.log"), "1");
+    std::os::unix::fs::symlink(elsewhere.path(), app.path().join(source("shared"))).unwrap();
+    let main = app.path().join(source("main.rs"));
+    let text = std::fs::read_to_string(&main).unwrap();
+    let uses = "mod target; mod shared;\n#[used]\nstatic NOTE: [u8; 1] = *include_bytes!(\"note.log\");\n";
+    std::fs::write(main, format!("{text}\n{uses}")).unwrap();
+    let mut run = app.run();
+    drop(run.ready().await);
+    app.write(&source("unused.rs"), "no module");
+    app.write("services/shop/out.csv", "1,2");
+    app.write(&source("target/mod.rs"), "#[used]\nstatic T: u8 = 2;\n");
+    run.says("reloaded", 1).await;
+    std::fs::write(elsewhere.path().join("mod.rs"), "#[used]\nstatic S: u8 = 2;\n").unwrap();
+    run.says("reloaded", 2).await;
+    app.write(&source("note.log"), "2");
+    run.says("reloaded", 3).await;
+    let shown = run.stderr();
+    assert_eq!(shown.matches(" changed: building\n").count(), 3, "{shown}");
+
+    // While the sources do not build, every file in the package may be what is missing.
+    let main = std::fs::read_to_string(app.path().join(source("main.rs"))).unwrap();
+    app.write(&source("main.rs"), &format!("{main}\nmod missing;\n"));
+    run.says("not reloaded", 1).await;
+    app.write(&source("missing.rs"), "#[used]\nstatic M: u8 = 1;\n");
+    run.says("reloaded", 5).await;
+}
+
+#[tokio::test]
+async fn a_function_may_write_into_its_folder() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    let program = crate::support::example("fixture");
+    let script = |word: &str| {
+        format!(
+            "echo {word} $$ >> visits.csv\necho '{{\"id\": '$$'}}' > state.json\nexec {}\n",
+            program.display()
+        )
+    };
+    app.write("functions/pictures/app.sh", &script("first"));
+    app.write(
+        "functions/pictures/eg.toml",
+        "[[function]]\nname = \"resize\"\ncommand = [\"sh\", \"app.sh\"]\ntriggers = [{ event = \"picture.uploaded\" }]\n",
+    );
+    let mut run = app.run_with(&["services", "functions"]);
+    drop(run.ready().await);
+    for (count, word) in ["second", "third"].into_iter().enumerate() {
+        app.write("functions/pictures/app.sh", &script(word));
+        run.says(": pictures-resize\n", count + 1).await;
+    }
+    let shown = run.stderr();
+    assert_eq!(shown.matches(" changed: building\n").count(), 2, "{shown}");
+    let visits = std::fs::read_to_string(app.path().join("functions/pictures/visits.csv")).unwrap();
+    let words: Vec<_> = visits.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(words, ["first", "second", "third"]);
+}
+
+#[tokio::test]
+async fn a_broken_manifest_is_named_and_can_be_corrected() {
+    let app = App::new();
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Serves);
+    let mut run = app.run();
+    drop(run.ready().await);
+    let manifest = std::fs::read_to_string(app.path().join("services/shop/Cargo.toml")).unwrap();
+    app.write("services/shop/Cargo.toml", &manifest.replace("[package]", "[package"));
+    run.says("not reloaded", 1).await;
+    let shown = run.stderr();
+    assert!(
+        shown.contains("error: cargo cannot read ") && shown.contains("services/shop/Cargo.toml"),
+        "{shown}"
+    );
+    assert!(shown.contains("hint: correct the file that the message names\n"), "{shown}");
+    app.write("services/shop/Cargo.toml", &manifest);
+    run.says("nothing to start anew", 1).await;
+}

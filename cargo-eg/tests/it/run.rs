@@ -92,9 +92,10 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     transcript.fails(
         1,
         &format!(
-            "error: another `cargo eg run` works in {}\n\
-             hint: stop it, or give this one a folder of its own with --state-dir\n",
-            root.display()
+            "error: another `cargo eg run` (process {pid}) already runs with the state in {}\n\
+             hint: stop it with Ctrl-C or `kill {pid}`, or give this one a folder of its own with --state-dir\n",
+            root.display(),
+            pid = run.child.id(),
         ),
     );
 }
@@ -228,9 +229,9 @@ fn a_folder_without_services_says_what_a_service_is() {
 }
 
 #[test]
-fn a_port_in_use_is_named_with_its_option() {
+fn a_port_in_use_is_named_with_its_option_before_the_build() {
     let app = App::new();
-    app.service("shop", &[record("shop", "list", "GET /")], &Main::Serves);
+    app.service("shop", &[record("shop", "list", "GET /")], &Main::Other("this does not build"));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (option, what) in

@@ -14,7 +14,7 @@ use eg_sdk::{CloudEvent, TraceContext};
 
 use super::errors::ApiError;
 use super::{ApiState, answer, host};
-use crate::activity::Activity;
+use crate::activity::{Activity, LOG_OF_CALLS};
 use crate::clock;
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::authorize::{self, Authorization, Denied};
@@ -38,6 +38,20 @@ pub(super) struct Emission {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
     pub(super) started: Instant,
+}
+
+/// A synchronous call that brought no answer of the function.
+struct FailedCall {
+    /// The answer for the emitter, without details.
+    error: ApiError,
+    /// The details, for the operator.
+    reason: String,
+}
+
+impl<E: Into<ApiError> + std::fmt::Display> From<E> for FailedCall {
+    fn from(cause: E) -> Self {
+        Self { reason: cause.to_string(), error: cause.into() }
+    }
 }
 
 impl Emission {
@@ -211,7 +225,7 @@ impl Emission {
         });
         let answer = self.call(snapshot, subscription, event).await;
         self.app.metrics.sync_processed(space, ty);
-        let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
+        let status = answer.as_ref().map_or_else(|failed| failed.error.status(), Response::status);
         self.app.feed.publish(|| Activity::Answered {
             id: event.id().to_owned(),
             method: method.to_owned(),
@@ -220,8 +234,9 @@ impl Emission {
             function: Some(subscription.function_id.clone()),
             status: status.as_u16(),
             duration: self.started.elapsed(),
+            reason: answer.as_ref().err().map(|failed| failed.reason.clone()),
         });
-        answer
+        answer.map_err(|failed| failed.error)
     }
 
     async fn call(
@@ -229,7 +244,7 @@ impl Emission {
         snapshot: &Snapshot,
         subscription: &Subscription,
         event: &Event,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<Response, FailedCall> {
         let id = &subscription.function_id;
         let function = snapshot.catalog.table::<Function>().get(&subscription.space, id);
         let function =
@@ -238,10 +253,10 @@ impl Emission {
         let call = Call { space: &function.space, function: id, event: &outgoing };
         let invocation = self.app.invoker.answer(function, &outgoing);
         let reply = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
-            tracing::warn!(function = id, %error, "function call failed");
+            tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "function call failed");
         })?;
         let reply = reply::read(&reply).inspect_err(|error| {
-            tracing::warn!(function = id, %error, "the reply is not an HTTP response");
+            tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "the reply is not an HTTP response");
         })?;
         let mut response = answer(reply.status, Body::from(reply.body));
         *response.headers_mut() = reply.headers;

@@ -10,6 +10,7 @@ use super::init::InitFailure;
 use super::invocation::{Completed, Invocation};
 use super::log::{FunctionLog, ProcessLog};
 use super::pool::{NoRoom, Permit, Pool};
+use super::printed::Stream;
 use super::report::Failure;
 use super::status::InvokeError;
 use super::work::Work;
@@ -93,6 +94,7 @@ impl Function {
     /// Writes a line of Lambda that belongs to no process.
     pub(super) fn note(&self, line: &str) {
         ProcessLog::new(self.log.clone()).line(line);
+        self.log.report(Stream::Stderr, line.as_bytes());
     }
 
     /// Starts a process of the new version, which takes over once it is ready. Until then, or if it never becomes

@@ -1,4 +1,5 @@
-//! Writes a function's log file, and keeps the tail that callers and error messages quote. Does not interpret lines.
+//! Writes a function's log file, and keeps the tail that callers and error messages quote. Does not interpret lines;
+//! `printed` passes them on.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::log_times::Times;
+use super::printed::{OutputObserver, Stream};
 
 /// The size of the log tail for `X-Amz-Log-Type: Tail`, in bytes.
 const TAIL: usize = 4 * 1024;
@@ -18,7 +20,10 @@ const LAST_WORDS: usize = 12;
 /// The log file of one function, shared by all its processes. Keeps the lines of earlier runs.
 #[derive(Debug)]
 pub(super) struct FunctionLog {
+    /// The function's id.
+    id: String,
     file: Mutex<(File, Times)>,
+    output: OutputObserver,
 }
 
 /// The log of one process.
@@ -35,18 +40,17 @@ struct Recent {
     last_words: VecDeque<String>,
 }
 
-/// The stream of a printed line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
-
 impl FunctionLog {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens the log of the function `id`. What it prints is also reported to `output`.
+    pub(super) fn open(path: &Path, id: String, output: OutputObserver) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let times = Times::open(path)?;
-        Ok(Self { file: Mutex::new((file, times)) })
+        Ok(Self { id, file: Mutex::new((file, times)), output })
+    }
+
+    /// Reports a line to the observer of the output.
+    pub(super) fn report(&self, stream: Stream, line: &[u8]) {
+        self.output.report(&self.id, stream, line);
     }
 
     /// Appends lines. A full disk loses log lines, never an invocation.
@@ -76,6 +80,7 @@ impl ProcessLog {
     /// Writes a line that the process printed, without line end.
     pub(super) fn printed(&self, stream: Stream, line: &[u8]) {
         self.append(line);
+        self.function.report(stream, line);
         if stream == Stream::Stderr {
             let mut recent = self.recent();
             if recent.last_words.len() == LAST_WORDS {
@@ -126,7 +131,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.log");
         std::fs::write(&path, "from an earlier run\n").unwrap();
-        let log = ProcessLog::new(Arc::new(FunctionLog::open(&path).unwrap()));
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let output = OutputObserver::new({
+            let reported = reported.clone();
+            move |printed| {
+                let line = (printed.function.to_owned(), printed.stream, printed.line.to_owned());
+                reported.lock().unwrap().push(line);
+            }
+        });
+        let log = ProcessLog::new(Arc::new(FunctionLog::open(&path, "f".to_owned(), output).unwrap()));
 
         log.line("before");
         log.begin("the start");
@@ -139,5 +152,11 @@ mod tests {
         assert_eq!(log.last_words(), ["the end"]);
         let file = std::fs::read_to_string(&path).unwrap();
         assert!(file.starts_with("from an earlier run\nbefore\nthe start\nxxx"));
+        let of = |stream, line: &[u8]| ("f".to_owned(), stream, line.to_owned());
+        assert_eq!(
+            *reported.lock().unwrap(),
+            [of(Stream::Stdout, &[b'x'; 5000]), of(Stream::Stderr, b"the end")],
+            "only what the function prints is reported"
+        );
     }
 }

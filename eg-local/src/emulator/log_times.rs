@@ -42,17 +42,29 @@ impl Times {
 /// If the log or the file with its times cannot be read.
 pub fn offset_since(log: &Path, time: i64) -> io::Result<u64> {
     let end = log.metadata()?.len();
+    let times = times(log)?;
+    if times.is_empty() {
+        return Ok(0);
+    }
+    let first = times.into_iter().find(|(at, _)| *at > time.saturating_sub(STEP));
+    Ok(first.map_or(end, |(_, offset)| offset.min(end)))
+}
+
+/// Returns the entries of a log: a time in milliseconds since 1970, and the offset of the lines printed from then on.
+/// Empty if the log has no times.
+///
+/// # Errors
+/// If the file with the times cannot be read.
+pub fn times(log: &Path) -> io::Result<Vec<(i64, u64)>> {
     let entries = match std::fs::read_to_string(path_of(log)) {
-        // A log without times: return all of it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
     let entry = |line: &str| {
         let (at, offset) = line.split_once(' ')?;
-        Some((at.parse::<i64>().ok()?, offset.parse::<u64>().ok()?))
+        Some((at.parse().ok()?, offset.parse().ok()?))
     };
-    let first = entries.lines().filter_map(entry).find(|(at, _)| *at > time.saturating_sub(STEP));
-    Ok(first.map_or(end, |(_, offset)| offset.min(end)))
+    Ok(entries.lines().filter_map(entry).collect())
 }
 
 fn path_of(log: &Path) -> PathBuf {

@@ -58,6 +58,7 @@ mod log;
 mod log_times;
 mod output;
 mod pool;
+mod printed;
 mod process;
 mod registry;
 mod report;
@@ -82,7 +83,8 @@ use tokio::task::JoinHandle;
 pub use arn::{ACCOUNT, LATEST, REGION, arn};
 pub use init::InitFailure;
 pub use invoker::{CallError, Invoker};
-pub use log_times::offset_since;
+pub use log_times::{offset_since, times};
+pub use printed::{OutputObserver, Printed, Stream};
 pub use spec::FunctionSpec;
 
 use function::Function;
@@ -102,6 +104,8 @@ pub struct Options {
     pub log_dir: PathBuf,
     /// Another service on the same port, for example another API of AWS. Default: none.
     pub routes: axum::Router,
+    /// Receives what the functions print, besides their logs. Default: nobody.
+    pub output: OutputObserver,
 }
 
 /// A running emulator. Its tasks run on the tokio runtime that it was bound on.
@@ -113,6 +117,7 @@ pub struct Emulator {
     url: String,
     log_dir: PathBuf,
     routes: axum::Router,
+    output: OutputObserver,
     registry: Registry,
     door: Door,
 }
@@ -186,7 +191,12 @@ impl Options {
     /// Creates settings with logs in `log_dir` and the Invoke API on a free port.
     #[must_use]
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
-        Self { addr: (Ipv4Addr::LOCALHOST, 0).into(), log_dir: log_dir.into(), routes: axum::Router::new() }
+        Self {
+            addr: (Ipv4Addr::LOCALHOST, 0).into(),
+            log_dir: log_dir.into(),
+            routes: axum::Router::new(),
+            output: OutputObserver::default(),
+        }
     }
 }
 
@@ -194,7 +204,7 @@ impl Emulator {
     /// Binds the port. Until [`open`](Self::open), callers wait in the listener's queue, so that they do not get an
     /// error for functions that are about to be deployed.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
-        let Options { addr, log_dir, routes } = options;
+        let Options { addr, log_dir, routes, output } = options;
         std::fs::create_dir_all(&log_dir)
             .map_err(|source| StartError::LogDir { path: log_dir.clone(), source })?;
         let failed = |source: io::Error| match source.kind() {
@@ -203,7 +213,8 @@ impl Emulator {
         };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        Ok(Self { url, log_dir, routes, registry: Registry::new(), door: Door::Closed(listener) })
+        let (registry, door) = (Registry::new(), Door::Closed(listener));
+        Ok(Self { url, log_dir, routes, output, registry, door })
     }
 
     /// Returns the URL of the Invoke API, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -259,7 +270,8 @@ impl Emulator {
             return Err(DeployError::BadId { id });
         }
         let path = self.log_dir.join(format!("{id}.log"));
-        let log = FunctionLog::open(&path).map_err(|source| DeployError::Log { id, path, source })?;
+        let log = FunctionLog::open(&path, id.clone(), self.output.clone())
+            .map_err(|source| DeployError::Log { id, path, source })?;
         Ok(Function::new(spec, log, self.registry.work().clone()))
     }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 
-use super::log::{ProcessLog, Stream};
+use super::log::ProcessLog;
+use super::printed::Stream;
 
 /// Longer lines are cut, in bytes: a process that never ends its line must not fill the memory.
 const LONGEST_LINE: usize = 256 * 1024;

@@ -142,8 +142,9 @@ impl Clockwork {
     }
 }
 
-/// Builds the event of a schedule that is due now.
-pub(crate) fn event_of_now(function: &str) -> Vec<u8> {
+/// Returns the event of a schedule of `function` that is due now, as JSON in EventBridge's format.
+#[must_use]
+pub fn event_of_now(function: &str) -> Vec<u8> {
     event(&uuid::Uuid::new_v4().to_string(), function, OffsetDateTime::now_utc())
 }
 

@@ -76,6 +76,9 @@ pub enum Activity {
         /// The time from the arrival of the request to its answer.
         #[serde(rename = "durationMs", with = "super::millis")]
         duration: Duration,
+        /// Why the call failed. None if the function answered, with whatever status.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// An event had been accepted before; the gateway ignored this copy.
     Duplicate {

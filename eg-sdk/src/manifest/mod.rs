@@ -65,7 +65,7 @@ pub struct Event {
     /// The ids of the functions that may emit it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emitted_by: Vec<String>,
-    /// The ids of the functions that receive it.
+    /// The ids of the functions that receive it, as an event or as the JSON of a request or message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub received_by: Vec<String>,
 }

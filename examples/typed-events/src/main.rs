@@ -9,8 +9,8 @@
 //! The first terminal shows the events:
 //!
 //! ```text
-//! order.placed … from /services/typed-events ← POST /orders: 1 subscription
-//! order.flagged … from /services/typed-events ← order.placed …: nobody subscribes to it
+//! … order.placed … from /services/typed-events ← POST /orders: 1 subscription
+//! … order.flagged … from /services/typed-events ← order.placed …: nobody subscribes to it
 //! ```
 
 use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, http, subscribe};

@@ -2,23 +2,36 @@
 
 mod start;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::app::Loaded;
-use super::print;
+use super::{current_folder, print};
 use crate::check::{Class, Finding, Service, Severity, check, render, unstartable};
 use crate::cli;
 use crate::console::text::{GREEN, count};
 use crate::exit::{Exit, Failure};
+use crate::project::{Project, Wanted};
 
 pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
-    let cli::Check { paths, start, allow, deny, json, release } = arguments;
-    let loaded = Loaded::build(&paths, release).await?;
+    let cli::Check { selection, start, allow, deny, json } = arguments;
+    let wanted = Wanted::from(selection);
+    let current = current_folder()?;
+    let loaded = Loaded::of(&Project::find(&current, &wanted)?).await?;
     let services: Vec<Service> =
         loaded.services.iter().map(|service| Service::of(&service.manifest)).collect();
-    let mut findings = check(&services);
+    let beside = if wanted.names_services() { None } else { Project::beside(&current, &wanted.build)? };
+    let (mut findings, others) = match beside {
+        Some(all) => {
+            let all = all.load().await?;
+            let others = all.len().saturating_sub(services.len());
+            let all: Vec<Service> = all.iter().map(|service| Service::of(&service.manifest)).collect();
+            (concerning(&services, check(&all)), others)
+        }
+        None => (check(&services), 0),
+    };
     if start {
         findings.extend(unstartable(&services, &start::failures(&loaded.services).await?));
     }
@@ -41,14 +54,28 @@ pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
             );
         }
     }
-    let looked_at = format!("{}, {}", count(services.len(), "service"), count(functions, "function"));
+    let mut looked_at = format!("{}, {}", count(services.len(), "service"), count(functions, "function"));
+    if others > 0 {
+        looked_at += &format!(", beside {}", count(others, "other service"));
+    }
     let Some(worst) = worst else {
         let found = render::summary(&findings);
         let found = if found.is_empty() { "nothing to complain about".to_owned() } else { found };
         anstream::eprintln!("{GREEN}checked{GREEN:#} {looked_at}: {found}");
         return Ok(());
     };
-    Err(Failure::new(exit(worst), format!("checked {looked_at}: {}", render::summary(&findings))))
+    let found = render::summary(&findings);
+    // An error message has no colours of its own.
+    let found = anstream::adapter::strip_str(&found);
+    Err(Failure::new(exit(worst), format!("checked {looked_at}: {found}")))
+}
+
+/// Returns the findings in which a function of `services` has a part.
+fn concerning(services: &[Service], findings: Vec<Finding>) -> Vec<Finding> {
+    let own: BTreeSet<&str> =
+        services.iter().flat_map(|service| &service.functions).map(|function| function.id.as_str()).collect();
+    let concerns = |finding: &Finding| finding.places.iter().any(|place| own.contains(&*place.function));
+    findings.into_iter().filter(concerns).collect()
 }
 
 /// Removes allowed findings, turns denied ones into errors, and sorts the most severe first.

@@ -15,6 +15,7 @@ use super::{Reader, millis, show};
 use crate::cli;
 use crate::commands::functions;
 use crate::console::signals::Signals;
+use crate::console::text::readable;
 use crate::exit::{Exit, Failure};
 
 /// The prefix of Lambda's log groups.
@@ -32,7 +33,9 @@ const LATE: i64 = 30_000;
 pub(super) async fn run(arguments: &cli::Logs, stack: &str) -> Result<(), Failure> {
     let client = client(arguments).await?;
     let known = functions_of(&client, stack).await?;
-    let function = find(&arguments.function, stack, &known)?;
+    // The command line requires it.
+    let name = arguments.function.as_deref().unwrap_or_default();
+    let function = find(name, stack, &known)?;
     let group = format!("{GROUPS}{function}");
     let mut signals = Signals::listen()?;
     let mut since = arguments.since.unwrap_or_else(|| OffsetDateTime::now_utc() - RECENT);
@@ -43,7 +46,8 @@ pub(super) async fn run(arguments: &cli::Logs, stack: &str) -> Result<(), Failur
         for event in events {
             newest = newest.max(event.timestamp().unwrap_or(0));
             if shown.insert(event.event_id().unwrap_or_default().to_owned()) {
-                let line = format!("{}\n", event.message().unwrap_or_default().trim_end());
+                let line =
+                    format!("{}\n", readable(event.message().unwrap_or_default().trim_end().as_bytes()));
                 if let Reader::Gone = show(line.as_bytes())? {
                     return Ok(());
                 }

@@ -20,8 +20,11 @@ use templates::File;
 /// The name of the service in the template.
 const PLACEHOLDER: &str = "my-service";
 
-/// The maximum length of a name: function ids are NAME-function, and Lambda allows 64 characters.
+/// The maximum length of a service's name: function ids are NAME-function, and Lambda allows 64 characters.
 const LONGEST: usize = 40;
+
+/// The maximum length of a workspace's name, which begins the names of its services.
+const LONGEST_WORKSPACE: usize = 64 - "-emails-send_welcome_email".len();
 
 /// The rule for the name of a service.
 const RULE: &str = "a service's name begins with a letter and has letters, digits, `-` and `_`";
@@ -29,7 +32,8 @@ const RULE: &str = "a service's name begins with a letter and has letters, digit
 pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
     let current = super::current_folder()?;
     let folder = current.join(&arguments.path);
-    let name = name(&arguments.path)?;
+    let longest = if arguments.workspace { LONGEST_WORKSPACE } else { LONGEST };
+    let name = name(&arguments.path, longest)?;
     if folder.exists() {
         return Err(Failure::new(Exit::Usage, format!("{} exists already", arguments.path.display()))
             .hint("choose another name, or remove it"));
@@ -43,7 +47,7 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
     }
     let dependencies = Dependencies::find(arguments.eg_path.as_deref(), around.as_deref())?;
     let made = if arguments.workspace {
-        workspace(&folder, &dependencies)?
+        workspace(&folder, name, &dependencies)?
     } else {
         service(&folder, name, around.is_some(), &dependencies)?
     };
@@ -51,8 +55,9 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the last part of the path if it is a valid name for a service.
-fn name(path: &Path) -> Result<&str, Failure> {
+/// Returns the last part of the path if it is a valid name for a service or workspace with at most `longest`
+/// characters.
+fn name(path: &Path, longest: usize) -> Result<&str, Failure> {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let wrong = |reason: String| {
         Err(Failure::new(Exit::Usage, format!("{name:?} cannot name a service: {reason}")).hint(RULE))
@@ -61,9 +66,9 @@ fn name(path: &Path) -> Result<&str, Failure> {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return wrong("it does not begin with a letter".to_owned());
     }
-    if name.len() > LONGEST {
+    if name.len() > longest {
         return wrong(format!(
-            "it has {} characters, and only {LONGEST} leave room for a function's name in the 64 that Lambda allows",
+            "it has {} characters, and only {longest} leave room for a function's name in the 64 that Lambda allows",
             name.len()
         ));
     }
@@ -118,8 +123,8 @@ fn service(
     Ok(files)
 }
 
-fn workspace(folder: &Path, dependencies: &Dependencies) -> Result<Vec<File>, Failure> {
-    let files = templates::workspace(dependencies);
+fn workspace(folder: &Path, name: &str, dependencies: &Dependencies) -> Result<Vec<File>, Failure> {
+    let files = templates::workspace(name, dependencies);
     write(folder, &files)?;
     Ok(files)
 }
@@ -172,13 +177,13 @@ mod tests {
     #[test]
     fn names_fit_cargo_and_aws() {
         for good in ["orders", "services/orders", "my-shop", "a_b", "x2"] {
-            assert!(name(Path::new(good)).is_ok(), "{good}");
+            assert!(name(Path::new(good), LONGEST).is_ok(), "{good}");
         }
         let long = "x".repeat(41);
         for bad in
             ["", "..", "2x", "-x", "_x", "größe", "a.b", "a b", "services/a!", "serde", "eg-runtime", &long]
         {
-            assert!(name(Path::new(bad)).is_err(), "{bad}");
+            assert!(name(Path::new(bad), LONGEST).is_err(), "{bad}");
         }
     }
 }

@@ -38,13 +38,16 @@ pub(super) fn manifest(made: &str, dependencies: &Dependencies, is_member: bool)
     if is_member { text } else { format!("{}\n{PROFILE}", text.trim_end()) }
 }
 
-/// Returns the files of a workspace with two services and their events.
-pub(super) fn workspace(dependencies: &Dependencies) -> Vec<File> {
-    let member = |name: &str| MEMBER.replace("{{name}}", name);
+/// Returns the files of the workspace `name` with two services and their events. The packages are named after the
+/// workspace: cargo does not distinguish packages of the same name and version in workspaces that share a target
+/// directory.
+pub(super) fn workspace(name: &str, dependencies: &Dependencies) -> Vec<File> {
+    let named = |template: &str| template.replace("{{workspace}}", name);
+    let member = |service: &str| named(MEMBER).replace("{{name}}", service);
     vec![
-        File::new("Cargo.toml", dependencies.fill(WORKSPACE) + PROFILE),
+        File::new("Cargo.toml", named(&dependencies.fill(WORKSPACE)) + PROFILE),
         File::new(".gitignore", "/target\n".to_owned()),
-        File::new("events/Cargo.toml", EVENTS_MANIFEST.to_owned()),
+        File::new("events/Cargo.toml", named(EVENTS_MANIFEST)),
         File::new("events/src/lib.rs", EVENTS.to_owned()),
         File::new("services/users/Cargo.toml", member("users")),
         File::new("services/users/src/main.rs", USERS.to_owned()),

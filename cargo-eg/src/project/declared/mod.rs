@@ -101,6 +101,14 @@ struct Retry {
     max_age: Option<u32>,
 }
 
+impl Program {
+    /// Returns the files in `folder` that the command names: programs, scripts, settings.
+    pub(crate) fn named_files(&self, folder: &Path) -> impl Iterator<Item = PathBuf> {
+        let paths = self.command.iter().map(move |word| folder.join(word));
+        paths.filter(move |path| path.starts_with(folder) && path.is_file())
+    }
+}
+
 /// Reads the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<Declaration, Failure> {
     let text = std::fs::read_to_string(path)

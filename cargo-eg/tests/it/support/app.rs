@@ -21,6 +21,8 @@ pub(crate) enum Main {
         start: u64,
         event: u64,
     },
+    /// Prints `no stock` on standard error and ends when it is called.
+    Ends,
     Other(&'static str),
 }
 
@@ -104,6 +106,10 @@ impl App {
                 let print = r#"println!("{handler} got {event}");"#;
                 starts.replace(print, &format!("{print} {}", sleep(event)))
             }
+            Main::Ends => {
+                let print = r#"println!("{handler} got {event}");"#;
+                SERVES.replace(print, r#"eprintln!("no stock for {event}"); std::process::exit(3);"#)
+            }
             Main::Other(source) => (*source).to_owned(),
         };
         let section = if records.is_empty() { "" } else { SECTION };
@@ -124,6 +130,12 @@ impl App {
     /// Runs a command to its end.
     pub(crate) fn eg(&self, arguments: &[&str]) -> Transcript {
         Transcript::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs a command in a folder of the workspace.
+    pub(crate) fn eg_in(&self, folder: &str, arguments: &[&str]) -> Transcript {
+        let mut command = self.command(arguments);
+        Transcript::of(command.current_dir(self.path().join(folder)).output().unwrap())
     }
 
     /// Starts `cargo eg run` on free ports.

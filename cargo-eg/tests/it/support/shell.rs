@@ -40,8 +40,24 @@ impl Shell {
 
     /// Starts `cargo eg run` on free ports.
     pub(crate) fn run(&self, folder: &str) -> Running {
+        self.run_with(folder, &[])
+    }
+
+    /// The same, with further arguments.
+    pub(crate) fn run_with(&self, folder: &str, arguments: &[&str]) -> Running {
         let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
-        Running::start(self.eg_command(folder, &ports), self.path().join("stderr"))
+        let command = self.eg_command(folder, &[&ports[..], arguments].concat());
+        Running::start(command, self.path().join("stderr"))
+    }
+
+    /// Runs a line as it was printed. What follows a log is interrupted after a while.
+    pub(crate) fn line(&self, folder: &str, line: &str) -> Transcript {
+        let program = format!("'{}' eg ", env!("CARGO_BIN_EXE_cargo-eg"));
+        let mut line = line.replace("cargo eg ", &program);
+        if line.contains(" --tail") {
+            line = format!("timeout --preserve-status --signal INT 2 {line}");
+        }
+        Transcript::of(self.command("sh".as_ref(), folder).args(["-c", &line]).output().unwrap())
     }
 
     /// Makes the new package use the dependency versions of this repository, which are available without a network.

@@ -1,0 +1,63 @@
+//! Runs the commands that `cargo eg new` and `cargo eg run` print, as they print them.
+
+use crate::support::app::Transcript;
+use crate::support::shell::Shell;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+/// The first build of a new service compiles everything that it depends on.
+const FIRST_BUILD: Duration = Duration::from_secs(30 * 60);
+
+/// Returns the indented lines below a heading.
+fn below<'a>(text: &'a str, heading: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = text.lines().skip_while(move |line| *line != heading).skip(1);
+    lines.map_while(|line| line.strip_prefix("  "))
+}
+
+#[track_caller]
+fn works(shell: &Shell, folder: &str, line: &str) -> Transcript {
+    // curl shows an error of the server as a success, unless it is asked not to.
+    let asked = line.replacen("curl ", "curl -sS --fail-with-body ", 1);
+    let transcript = shell.line(folder, &asked);
+    assert_eq!(transcript.code, Some(0), "{line}: {transcript:?}");
+    transcript
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_new_and_run_print_works_as_it_is() {
+    let shell = Shell::new();
+    let made = shell.eg("", &["new", "printed"]).stderr;
+    shell.lock("printed");
+    let next: Vec<&str> = below(&made, "next").collect();
+    assert_eq!(next, ["cd printed", "cargo test", "cargo eg run"], "{made}");
+
+    // Once in the folder of the app, once in a folder from which other commands do not find it.
+    for (folder, arguments) in [("printed", &[][..]), ("", &["printed"])] {
+        let mut run = shell.run_with(folder, arguments);
+        let url = run.ready_within(FIRST_BUILD).await;
+        let shown = run.stderr();
+        let lines: Vec<&str> = below(&shown, "try").collect();
+        assert_eq!(lines.len(), 3, "{shown}");
+        for (line, begin) in lines.iter().zip(["curl -X POST ", "cargo eg emit ", "cargo eg logs "]) {
+            assert!(line.starts_with(begin), "{line}");
+        }
+        for line in &lines[..2] {
+            works(&shell, folder, line);
+        }
+        run.says("→ printed-announce delivered", 2).await;
+        let log = works(&shell, folder, lines[2]).stdout;
+        assert!(log.contains("printed-announce | name has been created\n"), "{log}");
+        if folder == "printed" {
+            let events = url("events").replace("http://", "");
+            for line in below(&made, "then, in another terminal") {
+                works(&shell, folder, &line.replace("localhost:4000", &events));
+            }
+            run.says("→ printed-announce delivered", 3).await;
+            let letters = shell.eg(folder, &["dead-letters"]);
+            assert_eq!(letters.stdout, "", "{letters:?}");
+        }
+        run.signal(Signal::INT);
+        assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+    }
+}
