@@ -27,7 +27,7 @@ struct Refused {
 /// The second paragraph is not in the manifest.
 #[http(POST, "/forms/{id}/{*rest}", name = "takeForm", cors, timeout = "2m", memory = 512)]
 #[http(PATCH, "/forms", mode = "async")]
-async fn take(_emit: Emit<(Sent, Refused)>) {}
+async fn take(_emit: Emit<(Sent, Refused)>, _form: Json<Sent>) {}
 
 #[http(GET, "/forms", cors(origins = ["https://a.example"], methods = ["GET"], headers = ["x-a", "x-b"], credentials = true))]
 async fn list() {}
@@ -126,7 +126,7 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
     assert_eq!(
         serde_json::to_value(&manifest.events).unwrap(),
         json!([{"type": "form.sent", "schema": schema,
-            "emittedBy": ["eg-runtime-takeForm"], "receivedBy": ["eg-runtime-file"]}])
+            "emittedBy": ["eg-runtime-takeForm"], "receivedBy": ["eg-runtime-takeForm", "eg-runtime-file"]}])
     );
     let printed = serde_json::to_string(&manifest).unwrap();
     assert_eq!(serde_json::from_str::<Manifest>(&printed).unwrap(), manifest);

@@ -11,7 +11,7 @@ use eg_sdk::manifest::{Function, Trigger};
 use time::OffsetDateTime;
 
 use super::lines::span;
-use super::text::{BOLD, DIM, GREEN, YELLOW, columns, count, printable};
+use super::text::{BOLD, DIM, GREEN, YELLOW, coloured, columns, count, printable};
 use super::trials::trials;
 use crate::project::services::{Service, describe};
 use crate::run::Update;
@@ -79,7 +79,7 @@ pub(crate) fn overview(
     let watching = if addresses.watching { "; changes of the sources are followed" } else { "" };
     // Writing to a string cannot fail.
     let _ = write!(text, "{GREEN}ready{GREEN:#}; Ctrl-C stops{watching}");
-    text
+    coloured(&text)
 }
 
 /// Returns the summary of a reload.
@@ -108,7 +108,7 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
             let _ = write!(text, ": {}", count(more, "function"));
         }
     }
-    text
+    coloured(&text)
 }
 
 /// Returns a line for each function that left deliveries behind.

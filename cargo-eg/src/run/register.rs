@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use eg_grammar::Spelling;
 use eg_sdk::config::{Cors, Subscription, SubscriptionType};
 use eg_sdk::manifest::Manifest;
 use eg_sdk::{Collection, EventGateway, Resource};
@@ -23,7 +24,8 @@ pub(crate) async fn register<'a>(
             if let Some(route) = desired.cors.first() {
                 let Cors { method, path, .. } = route;
                 warn(&format!(
-                    "the gateway has no CORS: browsers cannot call {method} {path} from other origins"
+                    "the gateway has no CORS: browsers cannot call {method} {} from other origins",
+                    as_in_code(path)
                 ));
             }
             desired.cors.clear();
@@ -46,14 +48,14 @@ pub(crate) async fn register<'a>(
     // route has one function at a time, so all routes change in one step.
     let (gone, subscriptions) = split(plan.subscriptions);
     let (old_cors, cors) = split(plan.cors);
-    apply(&gateway.cors(), old_cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    apply(&gateway.cors(), old_cors, |cors| format!("{} {}", cors.method, as_in_code(&cors.path))).await?;
     let (old_types, event_types) = split(plan.event_types);
     apply(&gateway.event_types(), event_types, |ty| ty.name.clone()).await?;
     let (old_functions, functions) = split(plan.functions);
     apply(&gateway.functions(), functions, |function| function.function_id.clone()).await?;
     let (gone, subscriptions) = change_routes(gateway, gone, subscriptions).await?;
     apply(&gateway.subscriptions(), subscriptions, route).await?;
-    apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, cors.path)).await?;
+    apply(&gateway.cors(), cors, |cors| format!("{} {}", cors.method, as_in_code(&cors.path))).await?;
     let losers = gone.iter().filter_map(|change| match change {
         Change::Delete(subscription) => Some(subscription.function_id.clone()),
         Change::Create(_) | Change::Update(_) => None,
@@ -100,7 +102,12 @@ async fn change_routes(
 
 fn route(subscription: &Subscription) -> String {
     let Subscription { event_type, function_id, path, method, .. } = subscription;
-    format!("{event_type} at {method} {path} for {function_id}")
+    format!("{event_type} at {method} {} for {function_id}", as_in_code(path))
+}
+
+/// Returns a path of the gateway as the code spells it: `/users/{id}`.
+fn as_in_code(path: &str) -> String {
+    Spelling::Gateway.respell(path, Spelling::Code)
 }
 
 /// Splits the changes into deletions and the rest.

@@ -71,6 +71,10 @@ fn a_new_workspace_works_and_takes_further_services() {
     assert!(manifest.contains("eg-runtime = { workspace = true }"), "{manifest}");
     assert!(!manifest.contains("[profile"), "profiles count in the root only: {manifest}");
 
+    for (folder, package) in [("events", "shop-events"), ("services/users", "shop-users")] {
+        let manifest = shell.read(&format!("shop/{folder}/Cargo.toml"));
+        assert!(manifest.contains(&format!("name = \"{package}\"\n")), "{manifest}");
+    }
     let sources = ["events/src/lib.rs", "services/users/src/main.rs", "services/emails/src/main.rs"];
     works(&shell, "shop", &sources, 4);
     let check = shell.eg("shop", &["check"]);
@@ -87,6 +91,29 @@ fn a_new_workspace_works_and_takes_further_services() {
     let member = shell.eg("shop", &["new", "extra"]);
     assert_eq!(member.code, Some(0), "{member:?}");
     assert!(shell.read("shop/Cargo.toml").contains("\"extra\""), "cargo has added the member");
+}
+
+/// Regression test: both had a package `events` in `events/`. Cargo does not distinguish such packages if the workspaces
+/// share a target directory, so one workspace was built with the events of the other.
+#[test]
+fn workspaces_that_share_a_target_directory_are_independent() {
+    let shell = Shell::new();
+    for workspace in ["one", "two"] {
+        let made = shell.eg("", &["new", workspace, "--workspace"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        shell.lock(workspace);
+    }
+    shell.edit("two/events/src/lib.rs", "user.created", "person.created");
+    for workspace in ["one", "two", "one"] {
+        let service = format!("{workspace}-users");
+        let manifest = shell.eg(workspace, &["manifest", &service]);
+        let event = if workspace == "one" { "user.created" } else { "person.created" };
+        assert!(manifest.stdout.contains(&format!("emits {event}")), "{manifest:?}");
+    }
+    let name = "w".repeat(39);
+    let refused = shell.eg("", &["new", &name, "--workspace"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("it has 39 characters, and only 38 leave room"), "{refused:?}");
 }
 
 #[test]

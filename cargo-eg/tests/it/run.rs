@@ -116,6 +116,8 @@ async fn services_of_several_workspaces_run_together() {
         one.path().join(".eg").exists() && !two.path().join(".eg").exists(),
         "one state, where one stands"
     );
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
 
     two.service("mail", &[record("mail", "list", "GET /mail")], &Main::Serves).service(
         "shop",

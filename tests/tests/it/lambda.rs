@@ -149,12 +149,14 @@ async fn a_binary_tells_the_schemas_of_its_events() {
         },
     });
     let (place, review) = (json!(["typed-events-place"]), json!(["typed-events-review"]));
+    // As the JSON of a request, and as an event.
+    let both = json!(["typed-events-place", "typed-events-review"]);
     assert_eq!(
         manifest["events"],
         json!([
             {"type": "order.approved", "schema": id, "emittedBy": review},
             {"type": "order.flagged", "schema": id, "emittedBy": review},
-            {"type": "order.placed", "schema": placed, "emittedBy": place, "receivedBy": review},
+            {"type": "order.placed", "schema": placed, "emittedBy": place, "receivedBy": both},
         ])
     );
 }

@@ -11,7 +11,7 @@ use super::app::Loaded;
 use super::{current_folder, print};
 use crate::check::{Class, Finding, Service, Severity, check, render, unstartable};
 use crate::cli;
-use crate::console::text::{GREEN, count};
+use crate::console::text::{GREEN, coloured, count};
 use crate::exit::{Exit, Failure};
 use crate::project::{Project, Wanted};
 
@@ -48,10 +48,8 @@ pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
         print(&format!("{report}\n"))?;
     } else {
         for finding in &findings {
-            anstream::eprintln!(
-                "{}",
-                render::finding(finding, |file, line| source_line(&loaded.roots, file, line))
-            );
+            let text = render::finding(finding, |file, line| source_line(&loaded.roots, file, line));
+            anstream::eprintln!("{}", coloured(&text));
         }
     }
     let mut looked_at = format!("{}, {}", count(services.len(), "service"), count(functions, "function"));

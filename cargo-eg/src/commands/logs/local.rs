@@ -2,6 +2,7 @@
 //! with the function in front of each line. Writing the logs is left to the emulator.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -68,9 +69,10 @@ pub(super) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
         };
         let names = one.is_none().then(|| Functions::new(ids.clone()));
         for id in ids {
-            if !logs.contains_key(&id) {
-                let log = Log::open(&id, state.log_of(&id), since)?;
-                logs.insert(id, log);
+            let path = state.log_of(&id);
+            if let Entry::Vacant(new) = logs.entry(id) {
+                let log = Log::open(new.key(), path, since)?;
+                new.insert(log);
             }
         }
         if let Reader::Gone = show(print_new(&mut logs, names.as_ref(), arguments.tail)?.as_bytes())? {

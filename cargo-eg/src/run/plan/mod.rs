@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eg_grammar::cors as defaults;
+use eg_grammar::{Spelling, cors as defaults};
 use eg_local::emulator::{REGION, arn};
 use eg_sdk::config::{
     Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
@@ -174,7 +174,7 @@ fn subscription_changes(
             return Err(Taken {
                 function: want.function_id.clone(),
                 method: want.method.clone(),
-                path: want.path.clone(),
+                path: Spelling::Gateway.respell(&want.path, Spelling::Code),
                 owner: is.function_id.clone(),
                 id: is.subscription_id.clone(),
             });
