@@ -21,7 +21,10 @@ use super::progress;
 use super::text::{DIM, time_of_day};
 
 /// The number of lines that wait for the terminal. Further lines are left out and counted.
-const WAITING: usize = 10_000;
+const WAITING: usize = 4_096;
+
+/// The most that is shown of a line that a function printed, in bytes. The log has all of it.
+const LONGEST: usize = 8 * 1024;
 
 /// How long the last lines may take when the program ends.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -71,7 +74,11 @@ impl Feed {
 
     pub(crate) fn printed(&self, printed: Printed<'_>) {
         let Printed { function, stream, line, .. } = printed;
-        self.add(Happening::Printed { function: function.to_owned(), stream, line: line.to_owned() });
+        let (function, mut line) = (function.to_owned(), line[..line.len().min(LONGEST)].to_owned());
+        if line.len() < printed.line.len() {
+            line.extend_from_slice(" …".as_bytes());
+        }
+        self.add(Happening::Printed { function, stream, line });
     }
 
     /// Sets the functions that run from now on.
@@ -158,4 +165,21 @@ pub(crate) fn show(line: &str) {
         // Nobody is left to read it.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_terminal_that_takes_nothing_stops_nothing() {
+        let (feed, screen) = feed(false);
+        for _ in 0..WAITING + 3 {
+            let (queue, error) = ("orders".to_owned(), "disk full".to_owned());
+            feed.trigger(TriggerActivity::QueueFailed { queue, error });
+        }
+        assert_eq!(screen.left_out.load(Ordering::Relaxed), 3);
+        feed.finish().await;
+        assert_eq!(screen.receiver.try_iter().count(), WAITING, "the lines that wait are kept");
+    }
 }

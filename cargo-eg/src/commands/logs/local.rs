@@ -23,6 +23,9 @@ use crate::state::State;
 /// The polling interval of `--tail`.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// The most that is read of a log at once, in bytes. The lines of several logs are in order within such a part.
+const PART: u64 = 16 * 1024 * 1024;
+
 /// The log of one function, read from its beginning or from a time on.
 struct Log {
     function: String,
@@ -75,8 +78,12 @@ pub(super) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
                 new.insert(log);
             }
         }
-        if let Reader::Gone = show(print_new(&mut logs, names.as_ref(), arguments.tail)?.as_bytes())? {
+        let (text, is_all) = print_new(&mut logs, names.as_ref(), arguments.tail)?;
+        if let Reader::Gone = show(text.as_bytes())? {
             return Ok(());
+        }
+        if !is_all {
+            continue;
         }
         if !arguments.tail {
             return Ok(());
@@ -93,17 +100,17 @@ fn known(state: &State) -> Result<Vec<String>, Failure> {
 }
 
 /// Returns the lines that were added to the logs since the last call, in the order of their times, which are known to the
-/// second. With `follows`, an unfinished line is left for the next call.
+/// second, and whether these are all. With `follows`, an unfinished line is left for the next call.
 fn print_new(
     logs: &mut BTreeMap<String, Log>,
     names: Option<&Functions>,
     follows: bool,
-) -> Result<String, Failure> {
-    let mut pieces = Vec::new();
+) -> Result<(String, bool), Failure> {
+    let (mut pieces, mut is_all) = (Vec::new(), true);
     for log in logs.values_mut() {
-        for (time, lines) in log.new_lines(follows)? {
-            pieces.push((time, log.function.clone(), lines));
-        }
+        let (new, is_whole) = log.new_lines(follows)?;
+        is_all &= is_whole;
+        pieces.extend(new.into_iter().map(|(time, lines)| (time, log.function.clone(), lines)));
     }
     // Stable, so the pieces of one log stay in order.
     pieces.sort_by_key(|(time, ..)| *time);
@@ -118,7 +125,7 @@ fn print_new(
             text.push('\n');
         }
     }
-    Ok(text)
+    Ok((text, is_all))
 }
 
 impl Log {
@@ -133,21 +140,24 @@ impl Log {
         Ok(Self { function: function.to_owned(), path, file, read, line: Vec::new() })
     }
 
-    /// Returns the new lines in pieces, each with the time of its first line in milliseconds since 1970.
-    fn new_lines(&mut self, follows: bool) -> Result<Vec<(i64, Vec<u8>)>, Failure> {
+    /// Returns the new lines in pieces, each with the time of its first line in milliseconds since 1970, and whether these
+    /// are all.
+    fn new_lines(&mut self, follows: bool) -> Result<(Vec<(i64, Vec<u8>)>, bool), Failure> {
         let begin = self.read - self.line.len() as u64;
         let mut bytes = std::mem::take(&mut self.line);
-        let count = self.file.read_to_end(&mut bytes).map_err(|error| unreadable(&self.path, &error))?;
-        self.read += count as u64;
-        if follows {
+        let read = self.file.by_ref().take(PART).read_to_end(&mut bytes);
+        let count = read.map_err(|error| unreadable(&self.path, &error))? as u64;
+        self.read += count;
+        let is_all = count < PART;
+        if follows || !is_all {
             let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
             self.line = bytes.split_off(whole);
         }
         if bytes.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), is_all));
         }
         let times = times(&self.path).map_err(|error| unreadable(&self.path, &error))?;
-        Ok(pieces(&bytes, begin, &times))
+        Ok((pieces(&bytes, begin, &times), is_all))
     }
 }
 
@@ -210,12 +220,13 @@ mod tests {
             logs.insert(id.to_owned(), Log::open(id, path, None).unwrap());
         }
         let names = Functions::new(logs.keys().cloned().collect());
-        let text = print_new(&mut logs, Some(&names), true).unwrap();
+        let (text, is_all) = print_new(&mut logs, Some(&names), true).unwrap();
+        assert!(is_all);
         assert_eq!(
             anstream::adapter::strip_str(&text).to_string(),
             "mail-send | a1\nusers-add | b1\nmail-send | a2\nusers-add | b2\\rx\n"
         );
-        assert_eq!(print_new(&mut logs, Some(&names), true).unwrap(), "", "the last line has not ended");
-        assert_eq!(print_new(&mut logs, None, false).unwrap(), "a3\n");
+        assert_eq!(print_new(&mut logs, Some(&names), true).unwrap().0, "", "the last line has not ended");
+        assert_eq!(print_new(&mut logs, None, false).unwrap().0, "a3\n");
     }
 }
