@@ -37,6 +37,9 @@ struct Log {
     line: Vec<u8>,
 }
 
+/// Lines of a log, and the time of the first one in milliseconds since 1970.
+type Piece = (i64, Vec<u8>);
+
 pub(super) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
     let current = current_folder()?;
     let state = match arguments.state.state_dir.as_deref() {
@@ -140,9 +143,8 @@ impl Log {
         Ok(Self { function: function.to_owned(), path, file, read, line: Vec::new() })
     }
 
-    /// Returns the new lines in pieces, each with the time of its first line in milliseconds since 1970, and whether these
-    /// are all.
-    fn new_lines(&mut self, follows: bool) -> Result<(Vec<(i64, Vec<u8>)>, bool), Failure> {
+    /// Returns the new lines in pieces, and whether these are all.
+    fn new_lines(&mut self, follows: bool) -> Result<(Vec<Piece>, bool), Failure> {
         let begin = self.read - self.line.len() as u64;
         let mut bytes = std::mem::take(&mut self.line);
         let read = self.file.by_ref().take(PART).read_to_end(&mut bytes);
@@ -162,7 +164,7 @@ impl Log {
 }
 
 /// Splits the part of a log that begins at the offset `begin` at the offsets that have times.
-fn pieces(bytes: &[u8], begin: u64, times: &[(i64, u64)]) -> Vec<(i64, Vec<u8>)> {
+fn pieces(bytes: &[u8], begin: u64, times: &[(i64, u64)]) -> Vec<Piece> {
     // Lines from before the first time are the oldest.
     let mut time = times.iter().rev().find(|(_, at)| *at <= begin).map_or(i64::MIN, |(time, _)| *time);
     let (mut pieces, mut rest, mut offset) = (Vec::new(), bytes, begin);
