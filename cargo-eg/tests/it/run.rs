@@ -276,7 +276,7 @@ async fn a_second_ctrl_c_does_not_wait_for_what_is_under_way() {
     let mut run = app.run();
     let url = run.ready().await;
     let asking = tokio::spawn(http().get(url("events") + "/list").send());
-    eventually("the function is called", || app.log("shop-list").contains("list got ")).await;
+    run.says("shop-list | list got ", 1).await;
     run.signal(Signal::INT);
     run.says("stopping: waiting for what is under way; Ctrl-C again stops at once\n", 1).await;
     run.signal(Signal::INT);
