@@ -382,14 +382,16 @@ mod tests {
         for (allowed, reached) in [(PrivateTargets::none(), false), (PrivateTargets::all(), true)] {
             let connector = Connector::of_functions(&options, &ClientTls::default(), &Arc::new(allowed));
             let pool = Pool::new(connector, "https://localhost:9".parse().unwrap());
-            let request = pool.send(post(), 2);
+            let tunnel = async {
+                let mut line = [0; 19];
+                proxy.accept().await.unwrap().0.read_exact(&mut line).await.unwrap();
+                line
+            };
             tokio::select! {
-                response = request => assert!(!reached && blocked(&*response.unwrap_err()).is_some()),
-                stream = proxy.accept() => {
-                    let mut line = [0; 19];
-                    stream.unwrap().0.read_exact(&mut line).await.unwrap();
-                    assert!(reached && line == *b"CONNECT localhost:9");
+                response = pool.send(post(), 2) => {
+                    assert!(!reached && blocked(&*response.unwrap_err()).is_some());
                 }
+                line = tunnel => assert!(reached && line == *b"CONNECT localhost:9"),
             }
         }
     }
