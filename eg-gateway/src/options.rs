@@ -75,8 +75,9 @@ pub struct Options {
     pub private_targets: PrivateTargets,
     /// The keys that clients need to configure the gateway and to emit events.
     pub access_keys: AccessKeys,
-    /// Whether to keep two quirks of the original: bodies whose content type has parameters, and JSON that is not an
-    /// object, reach functions as base64; and status 500 is the only failure of an `http` function.
+    /// Whether to keep quirks of the original: bodies whose content type has parameters, and JSON that is not an object,
+    /// reach functions as base64; the names of a query are sorted, and its exact text and the white space around JSON are
+    /// lost; and status 500 is the only failure of an `http` function.
     pub strict_compat: bool,
     /// Address of the original's Connections API, for deployment tools that query it. `None`: it is not served.
     pub connector_addr: Option<ListenAddr>,
