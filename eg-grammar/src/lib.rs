@@ -11,6 +11,7 @@
 //! | the mark before text | [`without_bom`], [`text_without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | CloudEvents extensions | [`extension`] |
+//! | headers of the gateway's answers | [`header`] |
 //! | CORS | [`cors`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
 //! | text for terminals | [`printable`], [`printable_lines`] |
@@ -36,6 +37,7 @@ pub mod cors;
 mod depth;
 mod duration;
 pub mod extension;
+pub mod header;
 pub mod limits;
 mod method;
 mod mistake;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use eg_sdk::{CloudEvent, TraceContext};
+use eg_sdk::{CloudEvent, Data, EventIdentity, TraceContext};
 use http::request::Parts;
 
 use crate::deadline::Deadline;
@@ -20,7 +20,6 @@ pub struct Context {
     pub(crate) function: &'static str,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) hops: Option<u32>,
-    pub(crate) cause: Option<Cause>,
 }
 
 /// The facts about an invocation that the adapters know.
@@ -32,13 +31,15 @@ pub(crate) struct Invocation {
     pub(crate) x_ray: Option<String>,
 }
 
-/// The id of the handled event. The runtime adds it to the extensions of requests made from events.
+/// The event that a request was made from, in the request's extensions. Requests that carry their event do not have it.
 #[derive(Debug, Clone)]
-pub(crate) struct Cause(pub(crate) Arc<str>);
+pub(crate) struct Cause(pub(crate) EventIdentity);
 
 impl Cause {
-    pub(crate) fn of<T>(event: &CloudEvent<T>) -> Self {
-        Self(event.id().into())
+    /// Returns the event that the function handles, if any.
+    pub(crate) fn of(parts: &Parts) -> Option<EventIdentity> {
+        let event = || parts.extensions.get::<CloudEvent<Data>>().map(CloudEvent::identity);
+        parts.extensions.get::<Self>().map(|cause| cause.0.clone()).or_else(event)
     }
 }
 

@@ -8,12 +8,12 @@ use axum::extract::FromRequestParts;
 use eg_sdk::__private::EventTrait as Event;
 #[cfg(feature = "outbox")]
 use eg_sdk::outbox::{Emitter, Outgoing};
-use eg_sdk::{Answer, CloudEvent, Contains, EventGateway, EventSet, Receipt};
+use eg_sdk::{Answer, CloudEvent, Contains, EventGateway, EventIdentity, EventSet, Receipt};
 use futures_util::future::BoxFuture;
 use http::request::Parts;
 use serde::Serialize;
 
-use crate::context::{Context, NotAFunction, Scope};
+use crate::context::{Cause, Context, NotAFunction, Scope};
 
 /// Emits events of type `E`, or of one of the types in a tuple `E`, or asks their synchronous subscribers.
 ///
@@ -163,21 +163,25 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let Scope { shared, context } = Scope::of(parts)?;
         let gateway = shared.states.get().ok_or(NotAFunction)?;
-        let (gateway, source) = (of_invocation(gateway, context), shared.source.clone());
-        Ok(Self { gateway, source, events: PhantomData })
+        let gateway = of_invocation(gateway, context, Cause::of(parts));
+        Ok(Self { gateway, source: shared.source.clone(), events: PhantomData })
     }
 }
 
 /// Returns the client for one invocation: its calls carry trace, hops and cause of what the function handles.
-pub(crate) fn of_invocation(gateway: &EventGateway, context: &Context) -> EventGateway {
+pub(crate) fn of_invocation(
+    gateway: &EventGateway,
+    context: &Context,
+    cause: Option<EventIdentity>,
+) -> EventGateway {
     let gateway = gateway.clone().with_hops(context.hops());
     // A new span per function: its calls are children of this span, not of the one that triggered the function.
     let gateway = match &context.trace {
         Some(trace) => gateway.with_trace_context(trace.child()),
         None => gateway,
     };
-    match &context.cause {
-        Some(cause) => gateway.with_cause(cause.0.clone()),
+    match cause {
+        Some(cause) => gateway.with_cause(cause),
         None => gateway,
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use eg_sdk::EventGateway;
 use http::request::Parts;
 
-use crate::context::{NotAFunction, Scope};
+use crate::context::{Cause, NotAFunction, Scope};
 use crate::emit;
 
 /// A value given to [`App::state`](crate::App::state), cloned for each invocation, as an argument of a function.
@@ -27,7 +27,7 @@ impl<S: Sync, T: Clone + Send + Sync + 'static> FromRequestParts<S> for State<T>
         let Scope { shared, context } = Scope::of(parts)?;
         let mut state = shared.states.get::<T>().ok_or(NotAFunction)?.clone();
         if let Some(gateway) = (&mut state as &mut dyn Any).downcast_mut::<EventGateway>() {
-            *gateway = emit::of_invocation(gateway, context);
+            *gateway = emit::of_invocation(gateway, context, Cause::of(parts));
         }
         Ok(Self(state))
     }

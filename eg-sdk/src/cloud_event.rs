@@ -120,6 +120,9 @@ impl<T> CloudEvent<T> {
     }
 
     /// Replaces the `id`. Two events with the same `source` and `id` are the same event.
+    ///
+    /// Never use the id of another event, such as the one that a function is handling: derive an id from it with
+    /// [`caused_by`](Self::caused_by).
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.attributes.id = id.into();

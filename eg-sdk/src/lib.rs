@@ -39,6 +39,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod batch;
+mod cause;
 #[cfg(feature = "client")]
 mod client;
 mod cloud_event;
@@ -72,6 +73,7 @@ mod trace;
 
 #[cfg(feature = "axum")]
 pub use crate::axum::EventRejection;
+pub use cause::EventIdentity;
 #[cfg(feature = "client")]
 pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, RetryPolicy, TransportError};
 #[cfg(feature = "history")]

@@ -10,7 +10,7 @@ use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
 use super::{Entry, Service};
-use crate::context::{Cause, Invocation};
+use crate::context::Invocation;
 use crate::outcome::{Failure, FailureKind};
 use crate::registry::{Mode, Subscription, Trigger};
 
@@ -93,8 +93,7 @@ impl Service {
 
     /// Turns an event into a request with the facts about the invocation.
     pub(super) fn request(&self, event: CloudEvent<Data>, invocation: &Arc<Invocation>) -> Request {
-        let scope =
-            self.scope(invocation, event.trace_context(), Some(event.hops()), Some(Cause::of(&event)));
+        let scope = self.scope(invocation, event.trace_context(), Some(event.hops()));
         let mut request = request_of(event);
         request.extensions_mut().insert(scope);
         request

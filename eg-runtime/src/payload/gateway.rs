@@ -71,7 +71,7 @@ pub(crate) fn read(
     routes: &dyn Fn(&Method) -> Vec<&'static str>,
 ) -> Result<Request, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "`http.request` event", reason };
-    let (hops, cause) = (event.hops(), Cause::of(&event));
+    let (hops, cause) = (event.hops(), Cause(event.identity()));
     let data = HttpRequest::from_data(event.data).map_err(|e| invalid(e.to_string()))?;
     let mut headers = HeaderMap::with_capacity(data.headers.len() + 1);
     for (name, value) in data.headers.iter() {

@@ -11,6 +11,9 @@ use super::Error;
 pub struct Receipt {
     /// The event's `id`.
     pub id: String,
+    /// Whether the gateway had accepted an event with this `source` and `id` before, and did not store this one. It
+    /// checks the events of its dedupe window. Always `false` for gateways that do not report it, and for EventBridge.
+    pub duplicate: bool,
 }
 
 /// The answer of a synchronous subscriber.

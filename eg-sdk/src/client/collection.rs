@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::http::{Call, Reply};
+use super::url::Url;
 use super::{Error, EventGateway};
 use crate::config::{Metadata, Resource, Subscription};
 
@@ -136,10 +137,9 @@ impl<'a, R: Resource> Collection<'a, R> {
     }
 
     fn call(&self, method: Method, id: Option<&str>, action: String) -> Call<'a> {
-        // Ids are inserted into the path unchanged, because those of CORS configurations are already escaped.
+        let id = id.map(|id| if R::ENCODED { id.to_owned() } else { Url::segment(id) });
         let id = id.map(|id| format!("/{id}")).unwrap_or_default();
-        let path = format!("/v1/spaces/{}/{}{id}", self.gateway.inner.space, R::COLLECTION);
-        self.gateway.call(method, &path, action)
+        self.gateway.call_in_space(method, &format!("{}{id}", R::COLLECTION), action)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eg_grammar::extension::{CAUSATION_ID, TRACEPARENT};
+use eg_grammar::extension::TRACEPARENT;
 use futures_util::stream::{self, StreamExt as _};
 use http::{Method, StatusCode};
 
@@ -10,7 +10,8 @@ use super::http::{Call, Reply};
 use super::retry::Repeat;
 use super::url::Url;
 use super::{Answer, Error, EventGateway, Receipt, Sink};
-use crate::{CloudEvent, Data, IntoCloudEvent};
+use crate::cause::is_valid_cause;
+use crate::{CloudEvent, Data, EventIdentity, IntoCloudEvent, InvalidEvent};
 
 const CLOUD_EVENT: &str = "application/cloudevents+json";
 
@@ -165,14 +166,8 @@ impl EventGateway {
         if event.hops() < self.hops {
             event = event.with_hops(self.hops);
         }
-        if let Some(cause) = &self.cause
-            && event.cause().is_none()
-            // A forwarded event keeps its id and does not become its own cause.
-            && event.id() != &**cause
-            // An id of CloudEvents 0.1 may not be a valid attribute value in 1.0.
-            && crate::rules::check_string(CAUSATION_ID, cause).is_ok()
-        {
-            event = event.with_cause(&**cause);
+        if let Some(cause) = &self.cause {
+            event = follow(event, cause)?;
         }
         crate::rules::check(&event.attributes)
             .map_err(|source| Error::Event { ty: event.ty().to_owned(), source })?;
@@ -180,7 +175,7 @@ impl EventGateway {
     }
 
     async fn deliver(&self, event: CloudEvent<Data>, started: Instant) -> Result<Receipt, Error> {
-        let receipt = receipt(&event);
+        let mut receipt = receipt(&event);
         if let Sink::Recorder(recorder) = &self.inner.sink {
             let action = action_of(&event);
             return recorder.record(event, action).map(|()| receipt);
@@ -190,6 +185,7 @@ impl EventGateway {
         if !reply.status.is_success() {
             return Err(reply.refusal(&action_of(&event), &self.events_url("/")));
         }
+        receipt.duplicate = reply.has_duplicates;
         Ok(receipt)
     }
 
@@ -218,13 +214,33 @@ impl EventGateway {
         let slash = if path.starts_with('/') { "" } else { "/" };
         match self.inner.space.as_str() {
             "default" => self.inner.events.join(&format!("{slash}{path}")),
-            space => self.inner.events.join(&format!("/spaces/{space}{slash}{path}")),
+            space => self.inner.events.join(&format!("/spaces/{}{slash}{path}", Url::segment(space))),
         }
     }
 }
 
+/// Names the cause of an event, unless it has one. An event with the id of its cause is refused, unless it is the cause
+/// itself, forwarded.
+fn follow(event: CloudEvent<Data>, cause: &EventIdentity) -> Result<CloudEvent<Data>, Error> {
+    let (ty, id) = (event.ty(), cause.id());
+    if event.id() == id {
+        if (event.source(), ty) == (cause.source(), cause.ty()) {
+            return Ok(event);
+        }
+        let reason = format!(
+            "`{id}` is the id of the event that is being handled, a `{}` of `{}`; \
+             leave out `with_id`, or derive an id with `caused_by`",
+            cause.ty(),
+            cause.source()
+        );
+        return Err(Error::Event { ty: ty.to_owned(), source: InvalidEvent::attribute("id", reason) });
+    }
+    let names_it = event.cause().is_none() && is_valid_cause(id);
+    Ok(if names_it { event.with_cause(id) } else { event })
+}
+
 fn receipt(event: &CloudEvent<Data>) -> Receipt {
-    Receipt { id: event.id().to_owned() }
+    Receipt { id: event.id().to_owned(), duplicate: false }
 }
 
 pub(super) fn action_of(event: &CloudEvent<Data>) -> String {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::iter;
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,11 +42,6 @@ impl EventGateway {
         self.read(self.call(Method::GET, "/v1/accounting", "read the accounting".to_owned())).await
     }
 
-    /// Creates a call for the client's space.
-    fn call_in_space(&self, method: Method, path: &str, action: impl Into<String>) -> Call<'_> {
-        self.call(method, &format!("/v1/spaces/{}/{path}", self.inner.space), action.into())
-    }
-
     /// Sends `call` and reads the answer.
     async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let (action, url) = (call.action.clone(), call.url.to_string());
@@ -81,7 +76,7 @@ fn with_body<'a, T: Serialize>(mut call: Call<'a>, body: &T) -> Call<'a> {
 /// for event in gateway.history().events(&filter, 20).await? {
 ///     println!("{} {}", event.accepted_at, event.event_id);
 /// }
-/// if let Some(detail) = gateway.history().event("order-1", None).await? {
+/// if let Some(detail) = gateway.history().event("order-1", None, None).await? {
 ///     for delivery in detail.deliveries {
 ///         println!("{}: {}", delivery.function_id, delivery.state);
 ///     }
@@ -129,14 +124,22 @@ impl History<'_> {
         self.gateway.read(call).await
     }
 
-    /// Reads the newest event with this id and, if a source is given, from that source; `None` if there is none.
+    /// Reads the newest event with this id and, if given, from this source and of this type; `None` if there is none.
+    /// Events of several sources may have the same id: list them with [`EventFilter::id`].
     ///
     /// # Errors
     /// If the gateway cannot be reached or refuses the request.
-    pub async fn event(&self, id: &str, source: Option<&str>) -> Result<Option<EventDetail>, Error> {
+    pub async fn event(
+        &self,
+        id: &str,
+        source: Option<&str>,
+        ty: Option<&str>,
+    ) -> Result<Option<EventDetail>, Error> {
         let path = format!("events/{}", Url::segment(id));
         let mut call = self.gateway.call_in_space(Method::GET, &path, format!("read event `{id}`"));
-        call.url = call.url.with_query(source.map(|source| ("source".to_owned(), source)).into_iter());
+        let given = [("source", source), ("type", ty)];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        call.url = call.url.with_query(given);
         self.gateway.find(call).await
     }
 
@@ -228,11 +231,7 @@ impl DeadLetters<'_> {
     pub async fn discard(&self, id: i64) -> Result<(), Error> {
         let path = format!("dead-letters/{id}");
         let call = self.gateway.call_in_space(Method::DELETE, &path, format!("discard dead letter {id}"));
-        let (action, url) = (call.action.clone(), call.url.to_string());
-        match self.gateway.configure(call).await? {
-            Reply { status: StatusCode::NO_CONTENT, .. } => Ok(()),
-            Reply { status, .. } => Err(Error::Answer { action, url, reason: format!("status {status}") }),
-        }
+        self.gateway.configure(call).await.map(drop)
     }
 
     /// Discards all dead letters of the space, except expired ones.

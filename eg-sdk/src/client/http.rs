@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
+use eg_grammar::header::DUPLICATES;
 #[cfg(feature = "history")]
 use futures_util::StreamExt as _;
 use http::response::Parts;
@@ -39,6 +40,8 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) content_type: Option<String>,
     pub(super) body: Bytes,
+    /// Whether an emitted event had been accepted before.
+    pub(super) has_duplicates: bool,
 }
 
 impl Reply {
@@ -179,7 +182,8 @@ impl Http {
             return Err(refused(&parts, &body, action, url));
         }
         let content_type = text(&parts.headers, "content-type").map(str::to_owned);
-        Ok(Reply { status: parts.status, content_type, body })
+        let has_duplicates = parts.headers.contains_key(DUPLICATES);
+        Ok(Reply { status: parts.status, content_type, body, has_duplicates })
     }
 }
 

@@ -41,7 +41,7 @@ pub use self::retry::RetryPolicy;
 pub use self::transport::TransportError;
 use self::url::{Url, config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};
-use crate::{Settings, TraceContext};
+use crate::{EventIdentity, Settings, TraceContext};
 
 /// A client of one event gateway. Clones are cheap and share connections.
 ///
@@ -63,7 +63,7 @@ pub struct EventGateway {
     // Separate from the rest because it differs per handled event.
     trace: Option<Arc<TraceContext>>,
     hops: u32,
-    cause: Option<Arc<str>>,
+    cause: Option<EventIdentity>,
 }
 
 #[derive(Debug, Clone)]
@@ -243,8 +243,11 @@ impl EventGateway {
         Self { hops, ..self }
     }
 
-    /// Sets the id of the handled event. Emitted events carry it as `causationid`, unless they have one. Other clones
-    /// are not affected.
+    /// Sets the handled event. Emitted events carry its id as `causationid`, unless they have one. Other clones are not
+    /// affected.
+    ///
+    /// An emitted event must not have the id of the handled event, unless it is the handled event itself, forwarded
+    /// with its `source` and `type`. Derive ids with [`CloudEvent::caused_by`](crate::CloudEvent::caused_by).
     ///
     /// ```
     /// # use eg_sdk::{CloudEvent, EventGateway};
@@ -252,15 +255,15 @@ impl EventGateway {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let (gateway, recorder) = EventGateway::recording();
     /// # let received = CloudEvent::of_type("a", "/s", ());
-    /// let gateway = gateway.with_cause(received.id());
+    /// let gateway = gateway.with_cause(&received);
     /// gateway.emit(CloudEvent::of_type("b", "/s", ())).await?;
     /// # assert_eq!(recorder.events()[0].cause(), Some(received.id()));
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn with_cause(self, id: impl Into<Arc<str>>) -> Self {
-        Self { cause: Some(id.into()), ..self }
+    pub fn with_cause(self, handled: impl Into<EventIdentity>) -> Self {
+        Self { cause: Some(handled.into()), ..self }
     }
 
     /// The functions of the space.
@@ -294,13 +297,20 @@ impl EventGateway {
         Call { action, method, url, content_type: "application/json", body: None, trace, repeat }
     }
 
-    /// Sends a call of the Config API.
+    /// Creates a call of the Config API for the client's space.
+    fn call_in_space(&self, method: Method, path: &str, action: impl Into<String>) -> Call<'_> {
+        self.call(method, &format!("/v1/spaces/{}/{path}", Url::segment(&self.inner.space)), action.into())
+    }
+
+    /// Sends a call of the Config API. Only a 2xx means that the gateway did what was asked: a redirect comes from a path
+    /// that it does not have, or from something in front of it.
     async fn configure(&self, call: Call<'_>) -> Result<Reply, Error> {
         if let Sink::Recorder(_) = self.inner.sink {
             let reason = "this client records events instead of sending them";
             return Err(Error::Unsupported { action: call.action, reason });
         }
-        self.inner.http.send(&call, Instant::now()).await
+        let reply = self.inner.http.send(&call, Instant::now()).await?;
+        if reply.status.is_success() { Ok(reply) } else { Err(reply.refusal(&call.action, &call.url)) }
     }
 
     fn assemble(inner: Inner) -> Self {

@@ -64,7 +64,6 @@ impl Url {
     }
 
     /// Escapes `text` as one segment of a path for [`join`](Self::join).
-    #[cfg(feature = "history")]
     pub(super) fn segment(text: &str) -> String {
         utf8_percent_encode(text, QUERY).to_string()
     }

@@ -16,6 +16,9 @@ pub trait Resource: Serialize + DeserializeOwned + sealed::Sealed {
     /// The name in messages, for example `event type`.
     const KIND: &'static str;
 
+    /// Whether ids are percent-encoded already, as those that contain a path are.
+    const ENCODED: bool;
+
     /// Identifies the resource in its collection, and in messages before the gateway assigns an id.
     fn id(&self) -> &str;
 
@@ -28,12 +31,13 @@ mod sealed {
 }
 
 macro_rules! resource {
-    ($type:ident, $collection:literal, $list:literal, $kind:literal, $id:ident $(, $derived:ident)?) => {
+    ($type:ident, $collection:literal, $list:literal, $kind:literal, $id:ident $(, $derived:ident)?; $encoded:literal) => {
         impl sealed::Sealed for $type {}
         impl Resource for $type {
             const COLLECTION: &'static str = $collection;
             const LIST: &'static str = $list;
             const KIND: &'static str = $kind;
+            const ENCODED: bool = $encoded;
 
             fn id(&self) -> &str {
                 &self.$id
@@ -49,7 +53,7 @@ macro_rules! resource {
     };
 }
 
-resource!(EventType, "eventtypes", "eventTypes", "event type", name);
-resource!(Function, "functions", "functions", "function", function_id);
-resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscription_id, derived_id);
-resource!(Cors, "cors", "cors", "CORS configuration", cors_id, derived_id);
+resource!(EventType, "eventtypes", "eventTypes", "event type", name; false);
+resource!(Function, "functions", "functions", "function", function_id; false);
+resource!(Subscription, "subscriptions", "subscriptions", "subscription", subscription_id, derived_id; false);
+resource!(Cors, "cors", "cors", "CORS configuration", cors_id, derived_id; true);

@@ -82,6 +82,8 @@ impl From<Members> for EventDetail {
 /// Which events to list. `None` matches all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
+    /// Events with this `id`.
+    pub id: Option<String>,
     /// Events of this type.
     pub ty: Option<String>,
     /// Events from this source.
@@ -108,6 +110,7 @@ impl EventFilter {
         // Formatting fails for years that RFC 3339 cannot represent.
         let time = |time: &OffsetDateTime| Cow::Owned(time.format(&Rfc3339).unwrap_or_default());
         [
+            ("id", self.id.as_deref().map(Cow::Borrowed)),
             ("type", self.ty.as_deref().map(Cow::Borrowed)),
             ("source", self.source.as_deref().map(Cow::Borrowed)),
             ("subject", self.subject.as_deref().map(Cow::Borrowed)),

@@ -19,7 +19,8 @@
 //!
 //! An outbox remembers handled events for at least [`MEMORY`], or the time set with [`Outbox::with_memory`]. Choose a
 //! time longer than an event can take to come again: as long as the gateway retries, or as long as it keeps the
-//! history from which someone may replay it.
+//! history from which someone may replay it. A replayed event is the same cause: the state changes once, and the outbox
+//! answers [`Handled::Before`].
 //!
 //! # Example
 //! This example uses a store in memory as its database; `commit` is one transaction.

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
 use eg_sdk::{
     CloudEvent, Data, Error, Event, EventGateway, RetryPolicy, Settings, SpecVersion, TraceContext,
 };
@@ -129,6 +130,18 @@ async fn only_2xx_accepts_an_event() {
             }
         }
         assert_eq!(server.seen().len(), 2, "{code}: a redirect is neither followed nor retried");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_says_whether_the_event_was_accepted_before() {
+    let accepted_before = (axum::http::StatusCode::ACCEPTED, [("eg-duplicates", "1")]).into_response();
+    let server = Server::answers([accepted_before]).await;
+    let gateway = once(&server.url);
+    let event = || CloudEvent::new("/s", UserCreated { id: 1 }).with_id("7");
+    for duplicate in [true, false] {
+        let receipt = gateway.emit(event()).await.unwrap();
+        assert_eq!((receipt.id.as_str(), receipt.duplicate), ("7", duplicate));
     }
 }
 

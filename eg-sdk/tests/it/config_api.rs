@@ -98,6 +98,40 @@ async fn ids_of_cors_configurations_go_into_the_url_as_they_are() {
 }
 
 #[tokio::test]
+async fn other_ids_and_spaces_are_one_segment_of_the_url_whatever_they_contain() {
+    let (server, gateway) = echo("a/b", json!({})).await;
+    for (id, segment) in [("a/b", "a%2Fb"), ("50%", "50%25"), ("..", ".."), ("é?#", "%C3%A9%3F%23")] {
+        gateway.event_types().delete(id).await.unwrap();
+        gateway.functions().delete(id).await.unwrap();
+        let seen: Vec<_> = server.seen().iter().rev().take(2).map(crate::server::Seen::line).collect();
+        let line = |kind: &str| format!("DELETE /v1/spaces/a%2Fb/{kind}/{segment}");
+        assert_eq!(seen, [line("functions"), line("eventtypes")]);
+    }
+}
+
+/// A trailing slash is answered with a redirect, and a login page in front of the gateway answers with one.
+#[tokio::test]
+async fn a_redirect_is_a_refusal() {
+    for code in [301, 302, 304, 307, 308] {
+        let server = Server::start(move |_, _| status(code)).await;
+        let mut settings = Settings::default();
+        settings.config_url = Some(server.url.clone());
+        let gateway = EventGateway::with_settings(settings).unwrap();
+        let types = gateway.event_types();
+        for error in [
+            types.delete("t").await.unwrap_err(),
+            types.create(&EventType::new("t")).await.unwrap_err(),
+            types.get("t").await.unwrap_err(),
+            types.list().await.unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Refused { .. }), "{code}: {error}");
+            assert_eq!(error.status(), Some(code));
+        }
+        assert_eq!(server.seen().len(), 4, "{code}: a redirect is neither followed nor retried");
+    }
+}
+
+#[tokio::test]
 async fn ids_that_the_gateway_derives_need_not_be_known() {
     let (server, gateway) = echo("default", json!({})).await;
     gateway.cors().update(&Cors::new("GET", "/hello")).await.unwrap();

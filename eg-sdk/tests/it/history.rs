@@ -97,7 +97,7 @@ async fn every_operation_has_its_method_url_and_body() {
     .await;
     let gateway = client(&server.url);
     let (history, letters) = (gateway.history(), gateway.dead_letters());
-    assert_eq!(history.event("a/b", Some("/s")).await.unwrap().unwrap().event.event_id, "1");
+    assert_eq!(history.event("a/b", Some("/s"), Some("t")).await.unwrap().unwrap().event.event_id, "1");
     let request = ReplayRequest { event_id: Some("1".to_owned()), ..ReplayRequest::default() };
     let replay = Replay { replay_id: "r".to_owned(), events: 1, deliveries: 2 };
     assert_eq!(history.replay(&request).await.unwrap(), replay);
@@ -113,7 +113,7 @@ async fn every_operation_has_its_method_url_and_body() {
     assert_eq!(
         lines(&server),
         [
-            "GET /v1/spaces/team/events/a%2Fb?source=%2Fs",
+            "GET /v1/spaces/team/events/a%2Fb?source=%2Fs&type=t",
             "POST /v1/spaces/team/replays",
             "GET /v1/spaces/team/dead-letters?state=expired&limit=5&before=9",
             "GET /v1/spaces/team/dead-letters/7",
@@ -139,13 +139,13 @@ async fn what_is_missing_is_none_and_a_gateway_without_history_is_an_error() {
     ])
     .await;
     let gateway = client(&server.url);
-    assert!(gateway.history().event("1", None).await.unwrap().is_none());
+    assert!(gateway.history().event("1", None, None).await.unwrap().is_none());
     assert!(gateway.dead_letters().get(1).await.unwrap().is_none());
     let inactive = gateway.dead_letters().redrive(1, None).await.unwrap_err();
     assert_eq!(inactive.code(), Some(ErrorCode::SubscriptionInactive));
-    let unknown = gateway.history().event("1", None).await.unwrap_err();
+    let unknown = gateway.history().event("1", None, None).await.unwrap_err();
     assert_eq!((unknown.status(), unknown.code()), (Some(404), Some(ErrorCode::UnknownPath)));
-    let original = gateway.history().event("1", None).await.unwrap_err();
+    let original = gateway.history().event("1", None, None).await.unwrap_err();
     assert_eq!((original.status(), original.code()), (Some(404), None));
     assert!(original.to_string().ends_with("answered 404: 404 page not found\n"), "{original}");
 }
@@ -154,7 +154,7 @@ async fn what_is_missing_is_none_and_a_gateway_without_history_is_an_error() {
 async fn a_recording_client_has_no_history() {
     let (gateway, _recorder) = EventGateway::recording();
     for error in [
-        gateway.history().event("1", None).await.unwrap_err(),
+        gateway.history().event("1", None, None).await.unwrap_err(),
         gateway.accounting().await.unwrap_err(),
         gateway.feed(None).next().await.unwrap_err(),
     ] {

@@ -77,15 +77,38 @@ async fn there_is_no_config_api() {
 async fn an_emitted_event_names_the_one_that_it_was_emitted_for() {
     let (gateway, recorder) = EventGateway::recording();
     let event = || CloudEvent::of_type("t", "/s", ());
+    let handled = event().with_id("a");
     for (handled, emitted) in [
-        ("a", event()),
-        ("a", event().with_cause("another")),
+        (&handled, event()),
+        (&handled, event().with_cause("another")),
         // A forwarded event.
-        ("a", event().with_id("a")),
-        ("an id of version 0.1\n", event()),
+        (&handled, handled.clone()),
+        (&event().with_id("an id of version 0.1\n"), event()),
     ] {
         gateway.clone().with_cause(handled).emit(emitted).await.unwrap();
     }
     let causes: Vec<_> = recorder.events().iter().map(|event| event.cause().map(str::to_owned)).collect();
     assert_eq!(causes, [Some("a".to_owned()), Some("another".to_owned()), None, None]);
+}
+
+/// Functions gave their events the id of the event that they handled, and `cargo eg show` could not tell the two apart.
+#[tokio::test]
+async fn an_emitted_event_does_not_take_the_id_of_the_one_that_is_handled() {
+    let (gateway, recorder) = EventGateway::recording();
+    let handled = CloudEvent::of_type("user.created", "/users", ()).with_id("a");
+    let gateway = gateway.with_cause(&handled);
+    for (ty, source) in [("email.sent", "/emails"), ("user.created", "/emails"), ("email.sent", "/users")] {
+        let taken = CloudEvent::of_type(ty, source, ()).with_id("a");
+        let error = gateway.emit(taken.clone()).await.unwrap_err();
+        let Error::Event { ty: refused, source: reason } = &error else { panic!("{error:?}") };
+        assert_eq!(refused, ty);
+        assert_eq!(
+            reason.to_string(),
+            "attribute `id`: `a` is the id of the event that is being handled, a `user.created` of `/users`; \
+             leave out `with_id`, or derive an id with `caused_by`"
+        );
+        gateway.emit(taken.caused_by(&handled)).await.unwrap();
+    }
+    assert!(recorder.events().iter().all(|event| event.id() != "a" && event.cause() == Some("a")));
+    assert_eq!(recorder.events().len(), 3, "what was refused was not sent");
 }

@@ -2,10 +2,8 @@
 //! because events are stored, logged and shown.
 
 mod address;
-mod derived;
 
 pub use address::email_address;
-pub use derived::{Derived, Identity};
 
 use eg_sdk::Event;
 use serde::{Deserialize, Serialize};

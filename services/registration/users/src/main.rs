@@ -11,7 +11,7 @@ use eg_runtime::{
 };
 use form::{Form, Posted, Refusal};
 use journal::{Entry, Journal};
-use registration_events::{Derived as _, EmailSent, UserAnnotated, UserClicked, UserCreated, UserRegistered};
+use registration_events::{EmailSent, UserAnnotated, UserClicked, UserCreated, UserRegistered};
 use serde::Deserialize;
 use serde_json::json;
 use service_storage::Store;

@@ -4,7 +4,7 @@ mod gravatar;
 mod vision;
 
 use eg_runtime::{App, CloudEvent, Emit, Error, State, subscribe};
-use registration_events::{Derived as _, UserAnnotated, UserRegistered};
+use registration_events::{UserAnnotated, UserRegistered};
 use vision::Vision;
 
 const SOURCE: &str = "/services/vision";
