@@ -36,6 +36,9 @@
 //! extensions, else from the request that brought the event (which is then added to the extensions), else the gateway
 //! derives it from the event. Retries and replays keep the trace. Lambda functions receive it as `X-Amzn-Trace-Id`.
 //!
+//! An event with the `source` and `id` of one that was accepted within [`Options::dedupe_window`] is a duplicate: it is
+//! answered with the same 202 and not stored. The header `eg-duplicates` of the 202 has the number of duplicates.
+//!
 //! When a function emits an event while handling another, it sets the extension `hops` to the handled event's `hops` plus
 //! one. The gateway uses `hops` to break loops; system events carry the `hops` of the event that they are about. The
 //! extension `causationid`, the handled event's id, shows the cause in the live feed.
@@ -60,8 +63,8 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /v1/spaces/<space>/events` | accepted events, the newest first; `type`, `source`, `subject`, `from`, `to`, `text`, `limit`, `before` |
-//! | `GET /v1/spaces/<space>/events/<id>` | one event, with its deliveries and their attempts; `source` selects among equal ids |
+//! | `GET /v1/spaces/<space>/events` | accepted events, the newest first; `id`, `type`, `source`, `subject`, `from`, `to`, `text`, `limit`, `before` |
+//! | `GET /v1/spaces/<space>/events/<id>` | one event, with its deliveries and their attempts; `source` and `type` select among equal ids |
 //! | `GET /v1/spaces/<space>/dead-letters` | deliveries that were given up; `state=expired`, `limit`, `before` |
 //! | `GET`, `DELETE …/dead-letters/<id>` | returns or discards one; `DELETE …/dead-letters` discards all |
 //! | `POST …/dead-letters/<id>/redrive` | delivers one again; a body `{"event": {…}}` replaces the event. `…/dead-letters/redrive` redrives all |

@@ -30,10 +30,10 @@ impl Reception {
         Self { store, wakeups: Arc::default(), feed, metrics: Arc::new(Metrics::new()), terms }
     }
 
-    /// Accepts events, all or none. Returns once they are on disk.
-    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
+    /// Accepts events, all or none. Returns once they are on disk, with the number of duplicates among them.
+    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<usize, StoreError> {
         if events.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let events: Arc<[NewEvent]> = events.into();
         let accepted = self.store.accept(Arc::clone(&events)).await.inspect_err(|error| {
@@ -44,18 +44,22 @@ impl Reception {
                 .for_each(|event| self.metrics.dropped(&event.origin.space));
         })?;
         let mut lanes = Vec::new();
+        let mut duplicates = 0;
         for (event, accepted) in events.iter().zip(accepted) {
             match accepted {
                 Accepted::New => event.with_notices().for_each(|event| self.announce_one(event, &mut lanes)),
-                Accepted::Duplicate => self.feed.publish(|| Activity::Duplicate {
-                    id: event.event.id().to_owned(),
-                    event_type: event.event.ty().to_owned(),
-                    source: event.event.source().to_owned(),
-                }),
+                Accepted::Duplicate => {
+                    duplicates += 1;
+                    self.feed.publish(|| Activity::Duplicate {
+                        id: event.event.id().to_owned(),
+                        event_type: event.event.ty().to_owned(),
+                        source: event.event.source().to_owned(),
+                    });
+                }
             }
         }
         self.wakeups.wake(lanes);
-        Ok(())
+        Ok(duplicates)
     }
 
     /// Informs metrics, watchers and the engine of events that are on disk.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use eg_grammar::header::DUPLICATES;
 use eg_sdk::config::{EventType, Function, Subscription};
 use eg_sdk::{CloudEvent, TraceContext};
 
@@ -30,6 +31,15 @@ use crate::decide::system::{Call, SystemEvent};
 use crate::decide::trace;
 use crate::deliver::CallError;
 use crate::store::StoreError;
+
+/// Returns the answer to events that are stored. The original's has neither a body nor this header.
+fn acknowledgement(duplicates: usize) -> Response {
+    let mut accepted = answer(StatusCode::ACCEPTED, Body::empty());
+    if duplicates > 0 {
+        accepted.headers_mut().insert(HeaderName::from_static(DUPLICATES), duplicates.into());
+    }
+    accepted
+}
 
 /// A request to the Events API that is being processed.
 pub(super) struct Emission {
@@ -72,8 +82,8 @@ impl Emission {
         let notices = self.notices(&event);
         let Some((subscription, _)) = sync else {
             // The answer says that the event was accepted, so it must be stored even if it has no subscriber yet.
-            self.accept(vec![self.routed(event, &asynchronous, notices)]).await?;
-            return Ok(answer(StatusCode::ACCEPTED, Body::empty()));
+            let duplicates = self.accept(vec![self.routed(event, &asynchronous, notices)]).await?;
+            return Ok(acknowledgement(duplicates));
         };
         // A failure here does not change the answer; the reception has logged it.
         let _ = self.app.reception.accept(notices).await;
@@ -94,12 +104,11 @@ impl Emission {
         for draft in drafts {
             accepted.push(self.unanswered(snapshot, draft).await?);
         }
-        self.accept(accepted).await?;
-        Ok(answer(StatusCode::ACCEPTED, Body::empty()))
+        self.accept(accepted).await.map(acknowledgement).map_err(ApiError::from)
     }
 
-    /// Accepts several events, all or none, and records a span for each.
-    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
+    /// Accepts several events, all or none, and records a span for each. Returns the number of duplicates.
+    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<usize, StoreError> {
         let accepting: Vec<_> =
             events.iter().filter_map(|new| self.app.spans.accepting(&new.event)).collect();
         let stored = self.app.reception.accept(events).await;

@@ -15,8 +15,10 @@ use super::{ApiState, json};
 use crate::store::EventQuery;
 
 const SOURCE: Parameter = text("source", "The `source` of the event.");
+const TYPE: Parameter = text("type", "The `type` of the event.");
 
-const FILTERS: [Parameter; 8] = [
+const FILTERS: [Parameter; 9] = [
+    text("id", "Lists only events with this `id`."),
     text("type", "Lists only events of this type."),
     SOURCE,
     text("subject", "Lists only events with this `subject`."),
@@ -43,12 +45,12 @@ pub(super) fn routes() -> Routes {
         "getEvent",
         "Returns the newest event with this id, and what happened to it at each subscription.",
     )
-    .query(&[SOURCE])
+    .query(&[SOURCE, TYPE])
     .answer(Content::Other("application/json"));
     Routes::new("events").get("/events", list, list_doc).get("/events/{id}", show, show_doc)
 }
 
-/// Lists the newest first. `type`, `source`, `subject`, `from`, `to` and `text` narrow the list; `limit` and
+/// Lists the newest first. `id`, `type`, `source`, `subject`, `from`, `to` and `text` narrow the list; `limit` and
 /// `before=<next>` page through it.
 async fn list(
     State(app): State<Arc<ApiState>>,
@@ -56,6 +58,7 @@ async fn list(
     query: Query,
 ) -> Result<Response, ApiError> {
     let filter = EventFilter {
+        id: query.text("id"),
         ty: query.text("type"),
         source: query.text("source"),
         subject: query.text("subject"),
@@ -69,13 +72,13 @@ async fn list(
     Ok(json(StatusCode::OK, &page))
 }
 
-/// Shows the newest event with an id; `source` selects among events with the same id.
+/// Shows the newest event with an id; `source` and `type` select among events with the same id.
 async fn show(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    match app.store.event(space, id.clone(), query.text("source")).await? {
+    match app.store.event(space, id.clone(), query.text("source"), query.text("type")).await? {
         Some(found) => Ok(json(StatusCode::OK, &found)),
         None => Err(ApiError::not_found(format!("Event \"{id}\" not found."))),
     }

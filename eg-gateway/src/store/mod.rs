@@ -18,6 +18,7 @@
 //!    to a `retired` counter in the same transaction. So the accounts of `accounting` balance at any moment.
 //! 8. All writes run on one thread, in the order of the calls. One process owns the directory (`lock`).
 //! 9. While a file of the store is not where it was opened, no write is run (`place`).
+//! 10. No number of an event or a delivery is used twice.
 //!
 //! # Assumptions about the disk
 //! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums.

@@ -1,5 +1,7 @@
 //! Expires deliveries that waited too long, and deletes finished events. Events with unfinished deliveries, or with
-//! dead letters that nobody discarded, are never deleted.
+//! dead letters that nobody discarded, are never deleted. The newest event and that of the newest delivery stay, too:
+//! SQLite would give their numbers to the next ones, and clients keep numbers as cursors and as ids of dead letters.
+//! (`AUTOINCREMENT` would cost 9 % of the instructions that SQLite spends on accepting an event with a delivery.)
 
 use std::sync::atomic::Ordering;
 
@@ -21,7 +23,7 @@ const BATCH: i64 = 200;
 /// How much the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Finished events accepted before this time are deleted.
+    /// Finished events accepted before this time are deleted, except for the newest.
     pub(crate) older_than: i64,
     /// If the store is larger, finished events accepted before `needed_since` are deleted too, the oldest first.
     pub(crate) bytes: u64,
@@ -31,7 +33,10 @@ pub(crate) struct Limits {
 
 const OVER: &str = "
     SELECT e.accepted_at, e.seq FROM events e INDEXED BY events_accepted
-    WHERE (e.accepted_at, e.seq) > (?1, ?2) AND e.accepted_at < ?3 AND NOT EXISTS (
+    WHERE (e.accepted_at, e.seq) > (?1, ?2) AND e.accepted_at < ?3
+    AND e.seq <> (SELECT max(seq) FROM events)
+    AND e.seq IS NOT (SELECT event FROM deliveries ORDER BY seq DESC LIMIT 1)
+    AND NOT EXISTS (
         SELECT 1 FROM deliveries d WHERE d.event = e.seq
         AND (d.state IN ('pending', 'in_flight') OR (d.state = 'dead' AND d.discarded_at IS NULL)))
     ORDER BY e.accepted_at, e.seq LIMIT ?4";

@@ -24,15 +24,22 @@ pub(crate) struct EventQuery {
 /// The columns that [`accepted`] reads.
 const EVENTS: &str = "SELECT seq, id, type, source, subject, method, path, accepted_at, event FROM events";
 
+/// Finds events by their id, however old they are.
+const BY_ID: &str = "INDEXED BY events_id WHERE id = :id";
+
+/// Reads events in the order of acceptance.
+const IN_ORDER: &str = "WHERE :id IS NULL";
+
 const LIST: &str = "
-    WHERE seq < :before AND seq >= :floor AND space = :space AND (:type IS NULL OR type = :type)
+    AND seq < :before AND seq >= :floor AND space = :space AND (:type IS NULL OR type = :type)
     AND (:source IS NULL OR source = :source) AND (:subject IS NULL OR subject = :subject)
     AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
     AND (:text IS NULL OR instr(event, :text) > 0)
     ORDER BY seq DESC LIMIT :limit";
 
-const NEWEST: &str =
-    "WHERE space = :space AND id = :id AND (:source IS NULL OR source = :source) ORDER BY seq DESC LIMIT 1";
+const NEWEST: &str = "
+    WHERE space = :space AND id = :id AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
+    ORDER BY seq DESC LIMIT 1";
 
 const DELIVERIES: &str = "
     SELECT seq, subscription_id, function_id, state, due_at, replay, payload IS NOT NULL AS edited, ended_at, reason,
@@ -45,17 +52,18 @@ impl Store {
         self.read(move |connection| list(connection, &query)).await
     }
 
-    /// Returns the newest event with this id (and this source, if one is given), with its deliveries and attempts.
+    /// Returns the newest event with this id (and this source and type, if given), with its deliveries and attempts.
     pub(crate) async fn event(
         &self,
         space: String,
         id: String,
         source: Option<String>,
+        ty: Option<String>,
     ) -> Result<Option<EventDetail>, StoreError> {
         self.read(move |connection| {
             // In one transaction, all queries see the same state.
             let connection = connection.unchecked_transaction()?;
-            let parameters = named_params! { ":space": space, ":id": id, ":source": source };
+            let parameters = named_params! { ":space": space, ":id": id, ":source": source, ":type": ty };
             let found = connection
                 .prepare_cached(&format!("{EVENTS} {NEWEST}"))?
                 .query_row(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))
@@ -72,13 +80,16 @@ fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPa
     let newest: i64 =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?;
     let before = before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
-    let floor = before.saturating_sub(SCANNED);
+    let (access, floor) = match filter.id {
+        Some(_) => (BY_ID, 0),
+        None => (IN_ORDER, before.saturating_sub(SCANNED)),
+    };
     let parameters = named_params! {
-        ":before": before, ":floor": floor, ":space": space, ":type": filter.ty, ":source": filter.source,
+        ":before": before, ":floor": floor, ":space": space, ":id": filter.id, ":type": filter.ty, ":source": filter.source,
         ":subject": filter.subject, ":from": filter.from.map(clock::millis), ":to": filter.to.map(clock::millis),
         ":text": filter.text.as_ref().map(String::as_bytes), ":limit": limit,
     };
-    let mut statement = connection.prepare_cached(&format!("{EVENTS} {LIST}"))?;
+    let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {LIST}"))?;
     let found = statement.query_map(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))?;
     let found = found.collect::<Result<Vec<(i64, AcceptedEvent)>, _>>()?;
     let full = u32::try_from(found.len()).is_ok_and(|found| found == *limit);

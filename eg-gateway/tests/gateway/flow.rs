@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{Answer, Api, Functions, TestGateway};
+use crate::support::{Answer, Api, CLOUDEVENTS, Functions, TestGateway};
 
 async fn subscribed(gateway: &TestGateway, functions: &Functions, fields: Value) {
     gateway.api.event_type("e").await;
@@ -24,6 +24,26 @@ async fn emit(api: &Api, attributes: Value) -> u16 {
     let mut event = json!({ "specversion": "1.0", "type": "e", "source": "/test" });
     event.as_object_mut().unwrap().append(attributes.clone().as_object_mut().unwrap());
     api.emit_json(&event).await.status().as_u16()
+}
+
+/// An emitter could not tell an accepted event from one that was dropped as a duplicate.
+#[tokio::test]
+async fn the_answer_says_how_many_events_were_duplicates() {
+    let gateway = TestGateway::start().await;
+    let event = |id: &str| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id });
+    let duplicates = async |media_type: &str, body: Value| {
+        let request = gateway.api.client.post(&gateway.api.events).header("content-type", media_type);
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+        let duplicates = answer.headers().get("eg-duplicates").map(|n| n.to_str().unwrap().to_owned());
+        assert_eq!(answer.text().await.unwrap(), "");
+        duplicates
+    };
+    assert_eq!(duplicates(CLOUDEVENTS, event("1")).await, None);
+    assert_eq!(duplicates(CLOUDEVENTS, event("1")).await.as_deref(), Some("1"));
+    let batch = json!([event("1"), event("2"), event("2")]);
+    assert_eq!(duplicates("application/cloudevents-batch+json", batch).await.as_deref(), Some("2"));
+    assert_eq!(duplicates(CLOUDEVENTS, event("3")).await, None);
 }
 
 #[tokio::test]

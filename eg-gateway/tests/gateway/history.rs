@@ -101,6 +101,70 @@ async fn an_event_tells_what_became_of_it() {
     assert_eq!(gateway.api.config(Method::GET, "default/events/1?source=/else", "").await.0, 404);
 }
 
+/// Two events with the same id were one in the history.
+#[tokio::test]
+async fn events_with_the_same_id_are_told_apart() {
+    let gateway = TestGateway::start().await;
+    let event = |ty: &str, source: &str, n: u32| json!({ "specversion": "1.0", "type": ty, "source": source, "id": "1", "data": n });
+    emit(&gateway.api, event("user.created", "/users", 1)).await;
+    emit(&gateway.api, event("email.sent", "/emails", 2)).await;
+    emit(&gateway.api, event("user.changed", "/users", 3)).await;
+    emit(&gateway.api, order("2", "orders/2", 4)).await;
+    for (query, expected) in [
+        ("?id=1", json!([3, 2, 1])),
+        ("?id=1&source=/users", json!([3, 1])),
+        ("?id=1&type=email.sent", json!([2])),
+        ("?id=1&limit=1", json!([3])),
+        ("?id=3", json!([])),
+    ] {
+        let page = get(&gateway.api, &format!("default/events{query}")).await;
+        let found: Vec<_> =
+            page["events"].as_array().unwrap().iter().map(|e| e["event"]["data"].clone()).collect();
+        assert_eq!(json!(found), expected, "{query}");
+    }
+    let mut query = "default/events?id=1&limit=2".to_owned();
+    let first = get(&gateway.api, &query).await;
+    query += &format!("&before={}", first["next"]);
+    let second = get(&gateway.api, &query).await;
+    assert_eq!((second["events"].as_array().unwrap().len(), &second["next"]), (1, &Value::Null));
+    for (query, expected) in
+        [("", 3), ("?source=/users", 3), ("?source=/users&type=user.created", 1), ("?type=email.sent", 2)]
+    {
+        let shown = get(&gateway.api, &format!("default/events/1{query}")).await;
+        assert_eq!(shown["event"]["data"], expected, "{query}");
+    }
+}
+
+/// Retention deleted the newest rows, and the next ones got their numbers: a cursor or the number of a dead letter that a
+/// client had kept then meant something else.
+#[tokio::test]
+async fn numbers_of_dead_letters_are_used_once() {
+    let functions = failing().await;
+    let gateway = TestGateway::start().await;
+    three_subscriptions(&gateway, &functions).await;
+    emit(&gateway.api, order("0", "orders/1", 5)).await;
+    emit(&gateway.api, order("1", "orders/1", 5)).await;
+    let first = gateway.api.wait_for_dead_letters(2).await[0]["deadLetterId"].as_i64().unwrap();
+    let cursor = get(&gateway.api, "default/events?limit=1").await["next"].as_i64().unwrap();
+    assert_eq!(gateway.api.config(Method::DELETE, "default/dead-letters", "").await.0, 200);
+    let gateway = gateway
+        .restart_with(|options| {
+            options.retention = Duration::ZERO;
+            options.dedupe_window = Duration::ZERO;
+        })
+        .await;
+    let deadline = Instant::now() + PATIENCE;
+    while get(&gateway.api, "default/events").await["events"].as_array().unwrap().len() > 1 {
+        assert!(Instant::now() < deadline, "the events are not forgotten");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    emit(&gateway.api, order("2", "orders/2", 5)).await;
+    let second = gateway.api.wait_for_dead_letters(1).await[0]["deadLetterId"].as_i64().unwrap();
+    assert!(second > first, "{second} after {first}");
+    let older = get(&gateway.api, &format!("default/events?before={cursor}")).await;
+    assert_eq!(older["events"], json!([]), "what is new is not before what was old");
+}
+
 #[tokio::test]
 async fn a_waiting_delivery_names_its_next_attempt() {
     let functions = failing().await;
@@ -278,7 +342,7 @@ async fn the_books_balance_across_restarts_and_retention() {
     }
     let expected = [("accepted", 9), ("delivered", 3), ("filtered", 3), ("dead", 3), ("pending", 0)];
     wait_for_books(&gateway.api, &expected).await;
-    let letter = gateway.api.dead_letters().await[0]["deadLetterId"].clone();
+    let letter = gateway.api.dead_letters().await[2]["deadLetterId"].clone();
     assert_eq!(
         gateway.api.config(Method::DELETE, &format!("default/dead-letters/{letter}"), "").await.0,
         204
