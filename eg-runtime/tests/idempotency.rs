@@ -91,9 +91,13 @@ struct Fixture {
 }
 
 fn with(store: impl IdempotencyStore) -> Fixture {
+    behind(Idempotency::new(store))
+}
+
+fn behind(layer: Idempotency<impl IdempotencyStore>) -> Fixture {
     let gate = Gate { begun: Arc::default(), end: Arc::new(Semaphore::new(0)) };
     let calls = Calls::default();
-    let app = App::new().state(calls.clone()).state(gate.clone()).layer(Idempotency::new(store));
+    let app = App::new().state(calls.clone()).state(gate.clone()).layer(layer);
     Fixture { app: TestApp::new(app).unwrap(), calls, gate }
 }
 
@@ -122,6 +126,43 @@ async fn a_duplicate_gets_the_same_answer_and_no_call() {
     assert_eq!(first["statusCode"], 422);
     assert_eq!(app.invoke(&event("work", "/a", "3", "reject")).await.unwrap(), first);
     assert_eq!(calls.take(), ["works 3"], "a rejection is final");
+}
+
+/// Returns the event as the gateway sends it for a replay.
+fn replayed(replay: &str, data: &str) -> String {
+    let mut event: Value = serde_json::from_str(&event("work", "/a", "1", data)).unwrap();
+    event["replay"] = json!(replay);
+    event.to_string()
+}
+
+/// A replay was answered like a duplicate: it looked delivered, and the function was not called.
+#[tokio::test]
+async fn each_replay_is_handled_once() {
+    let Fixture { app, calls, .. } = with(MemoryStore::default());
+    for payload in [
+        event("work", "/a", "1", "good"),
+        replayed("r1", "good"),
+        // The gateway repeats the attempt, because it lost the answer.
+        replayed("r1", "good"),
+        event("work", "/a", "1", "good"),
+        replayed("r2", "good"),
+    ] {
+        assert_eq!(app.invoke(&payload).await.unwrap()["body"], "good, done");
+    }
+    assert_eq!(calls.take(), ["works 1"; 3], "once for the event, and once for each replay");
+}
+
+#[tokio::test]
+async fn a_function_that_rejects_replays_says_so() {
+    let Fixture { app, calls, .. } = behind(Idempotency::new(MemoryStore::default()).reject_replays());
+    assert_eq!(app.invoke(&replayed("r1", "retry")).await.unwrap()["statusCode"], 500);
+    assert_eq!(app.invoke(&replayed("r1", "good")).await.unwrap()["body"], "good, done");
+    assert_eq!(calls.take(), ["works 1"; 2], "it had not been handled");
+    let rejected = app.invoke(&replayed("r2", "good")).await.unwrap();
+    assert_eq!(rejected["statusCode"], 422);
+    assert!(rejected["body"].as_str().unwrap().contains("it rejects replays"), "{rejected}");
+    assert_eq!(app.invoke(&event("work", "/a", "1", "good")).await.unwrap()["body"], "good, done");
+    assert_eq!(calls.take(), [""; 0]);
 }
 
 #[tokio::test]

@@ -18,8 +18,13 @@
 //! | after it was handled or rejected | the same answer; the function is not called |
 //! | while it is being handled | 409, which means *retry later* |
 //! | after it failed or its process died | the function is called again |
+//! | because somebody replays it (`cargo eg replay`) | the function is called again, once for each replay |
 //!
-//! `source` and `id` identify an event; for a queue message that is not an event, the queue and the `messageId` do.
+//! A replay is a request to do the work again. For a function that must never do that, such as one that charges a card,
+//! [`Idempotency::reject_replays`] rejects replays of events that it has handled: their deliveries become dead letters
+//! with that reason.
+//!
+//! `source` and `id` identify an event, and its extension `replay` a replay of it; for a queue message that is not an event, the queue and the `messageId` do.
 //! Each function has its own entries, so each of several subscribers handles an event once. HTTP requests without an
 //! event pass through.
 //!
@@ -40,6 +45,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use eg_grammar::extension::REPLAY;
 use eg_sdk::{CloudEvent, Data};
 use futures_util::FutureExt as _;
 use http::StatusCode;
@@ -89,6 +95,7 @@ pub struct Idempotency<S> {
     store: Arc<S>,
     keep: Duration,
     lease: Duration,
+    rejects_replays: bool,
 }
 
 impl<S: IdempotencyStore> Idempotency<S> {
@@ -97,13 +104,21 @@ impl<S: IdempotencyStore> Idempotency<S> {
     pub fn new(store: S) -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         // Lambda's maximum duration of an invocation.
-        Self { store: Arc::new(store), keep: day, lease: Duration::from_secs(15 * 60) }
+        let lease = Duration::from_secs(15 * 60);
+        Self { store: Arc::new(store), keep: day, lease, rejects_replays: false }
     }
 
     /// Sets how long answers are stored. Default: one day, the gateway's default limit for retries.
     #[must_use]
     pub fn keep_for(self, keep: Duration) -> Self {
         Self { keep, ..self }
+    }
+
+    /// Rejects replays of events that were handled, instead of handling them again. An event that was not handled, or
+    /// whose answer is no longer stored, is handled when it is replayed.
+    #[must_use]
+    pub fn reject_replays(self) -> Self {
+        Self { rejects_replays: true, ..self }
     }
 
     /// Sets the maximum duration of a function without a deadline (on Lambda, the deadline applies). After that, its
@@ -114,11 +129,19 @@ impl<S: IdempotencyStore> Idempotency<S> {
     }
 
     /// Answers a request whose event has this key.
-    async fn handle(self, key: String, request: Request, function: Function) -> Response {
+    async fn handle(self, Key { event, replay }: Key, request: Request, function: Function) -> Response {
+        let key = match &replay {
+            Some(replay) if !self.rejects_replays => format!("{event}\n{replay}"),
+            _ => event,
+        };
         let remaining = request.extensions().get::<Scope>().and_then(|scope| scope.context.remaining());
         let lease = remaining.unwrap_or(self.lease);
         match self.store.claim(&key, lease).await {
             Ok(Claim::Granted) => {}
+            Ok(Claim::Done(_)) if self.rejects_replays && replay.is_some() => {
+                let message = "a replay of an event that this function has handled: it rejects replays";
+                return Error::reject(message).into_response();
+            }
             Ok(Claim::Done(kept)) => match kept::read(&kept) {
                 Ok(response) => return response,
                 Err(error) => {
@@ -172,11 +195,20 @@ fn unavailable(key: &str, error: &StoreError) -> Error {
     Error::retry(format!("the idempotency store failed for `{key}`: {error}"))
 }
 
-/// The key of an event: the function's name, the event's source and its id. None of them can contain a line break.
-fn key(request: &Request) -> Option<String> {
+/// What identifies an event for a function.
+struct Key {
+    /// The function's name, the event's source and its id. None of them can contain a line break.
+    event: String,
+    /// The id of the replay that delivers the event.
+    replay: Option<String>,
+}
+
+/// Returns the key of an event; `None` if the request carries none.
+fn key(request: &Request) -> Option<Key> {
     let event = request.extensions().get::<CloudEvent<Data>>()?;
     let function = request.extensions().get::<Scope>()?.context.function_name();
-    Some(format!("{function}\n{}\n{}", event.source(), event.id()))
+    let replay = event.extension(REPLAY).and_then(|replay| replay.as_str()).map(str::to_owned);
+    Some(Key { event: format!("{function}\n{}\n{}", event.source(), event.id()), replay })
 }
 
 impl<S: IdempotencyStore> Layer<Function> for Idempotency<S> {
@@ -230,6 +262,7 @@ impl<S> fmt::Debug for Idempotency<S> {
         f.debug_struct("Idempotency")
             .field("keep", &self.keep)
             .field("lease", &self.lease)
+            .field("rejects_replays", &self.rejects_replays)
             .finish_non_exhaustive()
     }
 }
