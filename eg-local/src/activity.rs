@@ -24,7 +24,7 @@ pub enum TriggerActivity {
         messages: usize,
         /// Number of messages that failed and become visible again.
         failed: usize,
-        /// The error, if the whole batch failed.
+        /// The error: that of the call, or of the first failed message that the function gave a reason for.
         error: Option<String>,
         /// Time until the failed messages become visible again.
         again: Duration,

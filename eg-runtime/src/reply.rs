@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use serde::Serialize;
 
 use crate::deadline::Deadline;
+use crate::dispatch::Failed;
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
 
@@ -37,6 +38,9 @@ struct Reply {
 #[serde(rename_all = "camelCase")]
 struct BatchReply<'a> {
     batch_item_failures: Vec<Item<'a>>,
+    /// The reasons by message id, which a local queue keeps. Lambda ignores them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    errors: BTreeMap<&'a str, &'a str>,
 }
 
 #[derive(Serialize)]
@@ -82,14 +86,14 @@ pub(crate) async fn write(
     Ok(reply)
 }
 
-/// Writes the reply to a batch of messages: the ids of the failed ones. Source: Lambda's description of partial batch
-/// responses.
+/// Writes the reply to a batch of messages: the failed ones. Source: Lambda's description of partial batch responses.
 ///
 /// # Errors
 /// Never in practice, because ids are text.
-pub(crate) fn batch(failed: &[String]) -> Result<String, Failure> {
-    let items = failed.iter().map(|item_identifier| Item { item_identifier }).collect();
-    serde_json::to_string(&BatchReply { batch_item_failures: items }).map_err(|e| broken(&e))
+pub(crate) fn batch(failed: &[Failed]) -> Result<String, Failure> {
+    let items = failed.iter().map(|Failed { id, .. }| Item { item_identifier: id }).collect();
+    let errors = failed.iter().map(|Failed { id, reason }| (id.as_str(), reason.as_str())).collect();
+    serde_json::to_string(&BatchReply { batch_item_failures: items, errors }).map_err(|e| broken(&e))
 }
 
 impl Reply {

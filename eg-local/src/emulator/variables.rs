@@ -17,6 +17,12 @@ const WITHHELD_PREFIXES: [&str; 6] = ["AWS_", "_", "LAMBDA_", "CARGO", "EVENT_GA
 /// services.
 const ENDPOINTS: &str = "AWS_ENDPOINT_URL_";
 
+/// The hosts that functions call directly, also where a proxy is set: their Runtime API, the gateway and the queues.
+const DIRECT: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// The two spellings of the variable with such hosts. Programs read one or the other.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
 /// Returns the variables of a process of `spec`: the caller's environment (including `RUST_LOG` and the application's
 /// settings) without AWS credentials and settings, cargo's variables and this project's own; then Lambda's variables;
 /// then those of the spec.
@@ -44,11 +50,30 @@ pub(super) fn variables(
         ("LAMBDA_RUNTIME_DIR", spec.root.as_os_str()),
         ("TZ", ":UTC".as_ref()),
     ];
+    let caller: BTreeMap<OsString, OsString> = caller.filter(|(name, _)| !is_withheld(name)).collect();
+    let direct = direct(&caller);
     caller
-        .filter(|(name, _)| !is_withheld(name))
+        .into_iter()
+        .chain(direct)
         .chain(lambda.into_iter().map(|(name, value)| (name.into(), value.to_owned())))
         .chain(spec.variables.iter().map(|(name, value)| (name.into(), value.clone())))
         .collect()
+}
+
+/// Returns the variables that keep calls of this machine away from the caller's proxy, if there is one.
+fn direct(caller: &BTreeMap<OsString, OsString>) -> Vec<(OsString, OsString)> {
+    let is_proxy = |name: &OsString| {
+        let name = name.to_str().map(str::to_ascii_uppercase);
+        name.is_some_and(|name| matches!(&*name, "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY"))
+    };
+    if !caller.keys().any(is_proxy) {
+        return Vec::new();
+    }
+    let named = NO_PROXY.iter().find_map(|name| caller.get(OsStr::new(name)));
+    let named = named.map(|hosts| hosts.to_string_lossy().into_owned());
+    let hosts = named.into_iter().filter(|hosts| !hosts.is_empty()).chain(DIRECT.map(str::to_owned));
+    let hosts = hosts.collect::<Vec<_>>().join(",");
+    NO_PROXY.map(|name| (name.into(), hosts.clone().into())).into()
 }
 
 fn is_withheld(name: &OsStr) -> bool {
@@ -91,6 +116,28 @@ mod tests {
         check("PORT", None);
         check("EVENT_BUS", None);
         check("EVENT_GATEWAY_SPACE", None);
+    }
+
+    #[test]
+    fn a_proxy_of_the_caller_is_not_for_this_machine() {
+        let direct = |caller: &[(&str, &str)], name: &str| {
+            let caller = caller.iter().map(|(name, value)| (name.into(), value.into()));
+            let variables = variables(&FunctionSpec::new("f", "/f"), "", "", caller);
+            variables.get(OsStr::new(name)).map(|value| value.to_str().unwrap().to_owned())
+        };
+        for name in NO_PROXY {
+            assert_eq!(direct(&[], name), None);
+            for proxy in ["HTTP_PROXY", "https_proxy", "ALL_PROXY"] {
+                let proxy = (proxy, "http://proxy:3128");
+                assert_eq!(direct(&[proxy], name).unwrap(), "localhost,127.0.0.1,::1");
+                let named = direct(&[proxy, ("no_proxy", ".corp.example")], name).unwrap();
+                assert_eq!(named, ".corp.example,localhost,127.0.0.1,::1");
+            }
+        }
+        assert_eq!(
+            direct(&[("HTTP_PROXY", "http://proxy:3128")], "HTTP_PROXY").unwrap(),
+            "http://proxy:3128"
+        );
     }
 
     #[test]

@@ -8,17 +8,19 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use eg_grammar::{QueueName, is_fifo};
+use eg_grammar::is_fifo;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HOST};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::attributes::{LONGEST_VISIBILITY, LONGEST_WAIT, Properties, Redrive};
+use super::configure::AttributesRequest;
 use super::error::{JSON, Refusal};
 use super::send::{Entry, prepare};
-use super::store::{Message, Receive, Sent};
-use super::{Queues, arn, digest, is_dead_letters, millis, now, record};
+use super::store::{Message, Receive, Received, Sent, StoreError};
+use super::{Queues, digest, is_dead_letters, letters, millis, now, record};
 use crate::emulator::ACCOUNT;
 
 /// The prefix of operation names in the header.
@@ -39,7 +41,8 @@ struct OfQueue {
 
 /// The API as a service for the local Lambda's port.
 pub fn router(queues: Queues) -> Router {
-    Router::new().route("/", post(call)).layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(queues)
+    let router = Router::new().route("/", post(call)).merge(letters::router());
+    router.layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(queues)
 }
 
 async fn call(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
@@ -49,24 +52,28 @@ async fn call(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -> 
     let url = |name: &str| format!("http://{}/{ACCOUNT}/{name}", header(HOST.as_str()));
     let answer = match operation {
         "ListQueues" => queues.list(&body, url).await?,
-        "GetQueueUrl" => json!({ "QueueUrl": url(&queues.existing(named(&body)?).await?) }),
-        "CreateQueue" => json!({ "QueueUrl": url(&queues.create(named(&body)?).await?) }),
+        "GetQueueUrl" => json!({ "QueueUrl": url(&queues.existing(named(&body)?).await?.name) }),
+        "CreateQueue" => {
+            let AttributesRequest { attributes } = read(&body)?;
+            json!({ "QueueUrl": url(&queues.create_with(named(&body)?, attributes).await?) })
+        }
         "StartMessageMoveTask" => queues.move_back(read(&body)?).await?,
         _ => {
             let OfQueue { queue_url } = read(&body)?;
             let queue_url = queue_url.ok_or(Refusal::Missing("QueueUrl"))?;
             let name = queue_url.rsplit('/').next().unwrap_or_default();
-            let name = queues.existing(name.to_owned()).await?;
+            let queue = queues.existing(name.to_owned()).await?;
             match operation {
-                "GetQueueAttributes" => queues.attributes(name).await?,
-                "SendMessage" => queues.send(name, read(&body)?).await?,
-                "SendMessageBatch" => queues.send_batch(name, read(&body)?).await?,
-                "ReceiveMessage" => queues.receive(name, read(&body)?).await?,
-                "DeleteMessage" => queues.delete(name, read(&body)?).await?,
-                "DeleteMessageBatch" => queues.delete_batch(name, read(&body)?).await?,
-                "ChangeMessageVisibility" => queues.change_visibility(name, read(&body)?).await?,
+                "GetQueueAttributes" => queues.attributes(queue, read(&body)?).await?,
+                "SetQueueAttributes" => queues.set_attributes(queue, read(&body)?).await?,
+                "SendMessage" => queues.send(&queue, read(&body)?).await?,
+                "SendMessageBatch" => queues.send_batch(queue, read(&body)?).await?,
+                "ReceiveMessage" => queues.receive(queue, read(&body)?).await?,
+                "DeleteMessage" => queues.delete(queue.name, read(&body)?).await?,
+                "DeleteMessageBatch" => queues.delete_batch(queue.name, read(&body)?).await?,
+                "ChangeMessageVisibility" => queues.change_visibility(queue.name, read(&body)?).await?,
                 "PurgeQueue" => {
-                    queues.with(move |store| store.purge(&name)).await?;
+                    queues.with(move |store| store.purge(&queue.name)).await?;
                     json!({})
                 }
                 other => return Err(Refusal::Operation(other.to_owned())),
@@ -122,21 +129,15 @@ struct Receipt {
 }
 
 impl Queues {
-    async fn existing(&self, name: String) -> Result<String, Refusal> {
+    /// Returns a queue that exists.
+    pub(super) async fn existing(&self, name: String) -> Result<Properties, Refusal> {
         let asked = name.clone();
         if self.with(move |store| store.exists(&asked)).await? {
-            return Ok(name);
+            return Ok(self.properties(name).await?);
         }
         let mut queues = self.with(super::Store::queues).await?;
         queues.retain(|name| !is_dead_letters(name));
         Err(Refusal::NoQueue { name, queues })
-    }
-
-    /// Creates a queue, with its dead-letter queue, if it is missing.
-    pub(super) async fn create(&self, name: String) -> Result<String, Refusal> {
-        name.parse::<QueueName>().map_err(|mistake| Refusal::Invalid(mistake.to_string()))?;
-        self.declare(vec![name.clone()]).await?;
-        Ok(name)
     }
 
     async fn list(&self, body: &[u8], url: impl Fn(&str) -> String) -> Result<Value, Refusal> {
@@ -153,53 +154,29 @@ impl Queues {
         Ok(json!({ "QueueUrls": urls }))
     }
 
-    async fn attributes(&self, name: String) -> Result<Value, Refusal> {
-        let (queue, at) = (name.clone(), now());
-        let counts = self.with(move |store| store.counts(&queue, at)).await?;
-        let mut attributes = json!({
-            "QueueArn": arn(&name),
-            "ApproximateNumberOfMessages": counts.visible.to_string(),
-            "ApproximateNumberOfMessagesNotVisible": counts.in_flight.to_string(),
-            "ApproximateNumberOfMessagesDelayed": counts.delayed.to_string(),
-            "VisibilityTimeout": self.settings.visibility.as_secs().to_string(),
-        });
-        if is_fifo(&name) {
-            attributes["FifoQueue"] = json!("true");
-            attributes["ContentBasedDeduplication"] = json!("true");
-        }
-        if !is_dead_letters(&name) {
-            let policy = json!({
-                "deadLetterTargetArn": arn(&super::dead_letters_of(&name)),
-                "maxReceiveCount": self.settings.max_receives,
-            });
-            attributes["RedrivePolicy"] = json!(policy.to_string());
-        }
-        Ok(json!({ "Attributes": attributes }))
-    }
-
-    async fn send(&self, name: String, entry: Entry) -> Result<Value, Refusal> {
-        let sent = self.store_one(&name, &entry).await?;
-        Ok(acknowledgement(&name, &entry, &sent))
+    async fn send(&self, queue: &Properties, entry: Entry) -> Result<Value, Refusal> {
+        let sent = self.store_one(queue, &entry).await?;
+        Ok(acknowledgement(&queue.name, &entry, &sent))
     }
 
     /// Stores one message, if SQS would accept it.
-    pub(super) async fn store_one(&self, name: &str, entry: &Entry) -> Result<Sent, Refusal> {
+    pub(super) async fn store_one(&self, queue: &Properties, entry: &Entry) -> Result<Sent, Refusal> {
         let at = now();
-        let message = prepare(name, entry, at)?;
-        let queue = name.to_owned();
-        let sent = self.with(move |store| store.send_one(&queue, &message, at)).await?;
-        self.waiting.wake(name);
+        let message = prepare(queue, entry, at)?;
+        let name = queue.name.clone();
+        let sent = self.with(move |store| store.send_one(&name, &message, at)).await?;
+        self.waiting.wake(&queue.name);
         Ok(sent)
     }
 
     /// As on SQS, an invalid entry fails alone.
-    async fn send_batch(&self, name: String, request: BatchRequest<Entry>) -> Result<Value, Refusal> {
+    async fn send_batch(&self, queue: Properties, request: BatchRequest<Entry>) -> Result<Value, Refusal> {
         let ids = request.entries.iter().map(|entry| entry.id.as_deref());
         check_ids(ids)?;
         let at = now();
         let (mut messages, mut good, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for entry in request.entries {
-            match prepare(&name, &entry, at) {
+            match prepare(&queue, &entry, at) {
                 Ok(message) => {
                     messages.push(message);
                     good.push(entry);
@@ -207,8 +184,9 @@ impl Queues {
                 Err(refusal) => failed.push(failure(entry.id.as_deref(), &refusal)),
             }
         }
-        let queue = name.clone();
-        let sent = self.with(move |store| store.send(&queue, &messages, at)).await?;
+        let name = queue.name;
+        let to = name.clone();
+        let sent = self.with(move |store| store.send(&to, &messages, at)).await?;
         self.waiting.wake(&name);
         let successful: Vec<Value> = good
             .iter()
@@ -222,33 +200,66 @@ impl Queues {
         Ok(json!({ "Successful": successful, "Failed": failed }))
     }
 
-    async fn receive(&self, name: String, request: ReceiveRequest) -> Result<Value, Refusal> {
+    async fn receive(&self, queue: Properties, request: ReceiveRequest) -> Result<Value, Refusal> {
+        let within = |name: &str, value: u64, (from, to): (u64, u64)| {
+            let invalid = || Refusal::Invalid(format!("{name} is a number from {from} to {to}"));
+            (from..=to).contains(&value).then_some(value).ok_or_else(invalid)
+        };
         let most = request.max_number_of_messages.unwrap_or(1);
-        if !(1..=MOST).contains(&most) {
-            return Err(Refusal::Invalid(format!("MaxNumberOfMessages is a number from 1 to {MOST}")));
-        }
-        let visibility = request.visibility_timeout.map_or(self.settings.visibility, Duration::from_secs);
-        let wait = Duration::from_secs(request.wait_time_seconds.unwrap_or_default().min(20));
+        within("MaxNumberOfMessages", most as u64, (1, MOST as u64))?;
+        let visibility = match request.visibility_timeout {
+            Some(given) => Duration::from_secs(within("VisibilityTimeout", given, (0, LONGEST_VISIBILITY))?),
+            None => queue.visibility(),
+        };
+        let wait = match request.wait_time_seconds {
+            Some(given) => Duration::from_secs(within("WaitTimeSeconds", given, (0, LONGEST_WAIT))?),
+            None => queue.wait(),
+        };
         let end = tokio::time::sleep(wait);
         tokio::pin!(end);
-        let mut changes = self.waiting.subscribe(&name);
+        let mut changes = self.waiting.subscribe(&queue.name);
         loop {
             let at = now();
-            let limit = (!is_dead_letters(&name))
-                .then(|| (self.settings.max_receives, super::dead_letters_of(&name)));
             let until = at.saturating_add(millis(visibility));
-            let receive = Receive { queue: name.clone(), most, until, limit };
-            let received = self.with(move |store| store.receive(&receive, at)).await?;
+            let (received, next_visible) = self.take(&queue, most, until, at).await?;
             if !received.messages.is_empty() || wait.is_zero() {
                 let messages: Vec<Value> =
-                    received.messages.iter().map(|message| as_received(&name, message)).collect();
+                    received.messages.iter().map(|message| as_received(&queue.name, message)).collect();
                 return Ok(json!({ "Messages": messages }));
             }
+            // A message may also become visible without a change: its delay or its visibility timeout ends.
+            let next =
+                next_visible.map(|next| Duration::from_millis(next.saturating_sub(at).max(1).unsigned_abs()));
             tokio::select! {
                 Ok(()) = changes.changed() => {}
+                () = tokio::time::sleep(next.unwrap_or(Duration::MAX)), if next.is_some() => {}
                 () = &mut end => return Ok(json!({ "Messages": [] })),
             }
         }
+    }
+
+    /// Receives up to `most` messages, which are invisible to others until the time `until`. Returns them with the time
+    /// at which the next message becomes visible. Messages that were received too often move to their dead-letter queue.
+    pub(super) async fn take(
+        &self,
+        queue: &Properties,
+        most: usize,
+        until: i64,
+        at: i64,
+    ) -> Result<(Received, Option<i64>), StoreError> {
+        let (queue, redrive) = (queue.clone(), queue.redrive());
+        let receive = Receive { queue: queue.name.clone(), most, until, redrive: redrive.clone() };
+        let taken = self
+            .with(move |store| {
+                store.forget(&queue, at)?;
+                let received = store.receive(&receive, at)?;
+                Ok((received, store.next_visible(&queue.name, at)?))
+            })
+            .await?;
+        if let (false, Some(Redrive { target, .. })) = (taken.0.dead.is_empty(), redrive) {
+            self.waiting.wake(&target);
+        }
+        Ok(taken)
     }
 
     async fn delete(&self, name: String, receipt: Receipt) -> Result<Value, Refusal> {
@@ -277,7 +288,8 @@ impl Queues {
             return Err(Refusal::Invalid(rule.to_owned()));
         }
         let source = request.source_arn.ok_or(Refusal::Missing("SourceArn"))?;
-        let name = self.existing(source.rsplit(':').next().unwrap_or_default().to_owned()).await?;
+        let Properties { name, .. } =
+            self.existing(source.rsplit(':').next().unwrap_or_default().to_owned()).await?;
         let at = now();
         for queue in self.with(move |store| store.move_back(&name, at)).await? {
             self.waiting.wake(&queue);
@@ -286,10 +298,10 @@ impl Queues {
     }
 
     async fn change_visibility(&self, name: String, receipt: Receipt) -> Result<Value, Refusal> {
-        const LONGEST: u64 = 12 * 60 * 60;
         let seconds = receipt.visibility_timeout.ok_or(Refusal::Missing("VisibilityTimeout"))?;
-        if seconds > LONGEST {
-            return Err(Refusal::Invalid(format!("VisibilityTimeout is a number from 0 to {LONGEST}")));
+        if seconds > LONGEST_VISIBILITY {
+            let rule = format!("VisibilityTimeout is a number from 0 to {LONGEST_VISIBILITY}");
+            return Err(Refusal::Invalid(rule));
         }
         let visible = now().saturating_add(millis(Duration::from_secs(seconds)));
         let queue = name.clone();

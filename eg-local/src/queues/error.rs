@@ -18,6 +18,12 @@ pub(super) enum Refusal {
     NoQueue { name: String, queues: Vec<String> },
     #[error("{0}")]
     Invalid(String),
+    #[error("the attribute `{name}` {reason}")]
+    Attribute { name: String, reason: &'static str },
+    #[error("{0}")]
+    AttributeValue(String),
+    #[error("a queue {name} exists with another {attribute}")]
+    Exists { name: String, attribute: String },
     #[error("{0} is missing")]
     Missing(&'static str),
     #[error("the receipt handle is not that of the message's last receive")]
@@ -43,6 +49,9 @@ impl Refusal {
             Self::NoQueue { .. } => ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
             Self::Invalid(_) => ("InvalidParameterValue", "InvalidParameterValue"),
             Self::TooLarge { .. } => ("InvalidParameterValue", "InvalidParameterValue"),
+            Self::Attribute { .. } => ("InvalidAttributeName", "InvalidAttributeName"),
+            Self::AttributeValue(_) => ("InvalidAttributeValue", "InvalidAttributeValue"),
+            Self::Exists { .. } => ("QueueNameExists", "QueueAlreadyExists"),
             Self::Missing(_) => ("MissingParameter", "MissingParameter"),
             Self::Receipt => ("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),
             Self::Entries { count: 0, .. } => {

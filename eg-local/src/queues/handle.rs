@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::error::Refusal;
 use super::send::Entry;
-use super::store::{Counts, StoreError};
-use super::{Queues, dead_letters_of, now};
+use super::store::{Counts, StoreError, Which};
+use super::{Queues, now};
 
 /// How long to wait before checking a queue again if no change is reported.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -74,7 +74,8 @@ impl Queue {
     }
 
     async fn send_entry(&self, entry: Entry) -> Result<String, QueueError> {
-        let sent = self.queues.store_one(&self.name, &entry).await?;
+        let queue = self.queues.properties(self.name.clone()).await?;
+        let sent = self.queues.store_one(&queue, &entry).await?;
         Ok(sent.id)
     }
 
@@ -97,7 +98,8 @@ impl Queue {
 
     /// Returns the bodies of its dead letters, oldest first. They stay in their queue.
     pub async fn dead_letters(&self) -> Result<Vec<String>, QueueError> {
-        let name = dead_letters_of(&self.name);
-        Ok(self.queues.with(move |store| store.bodies(&name)).await?)
+        let which = Which { queue: self.name.clone(), one: None };
+        let letters = self.queues.with(move |store| store.letters(&which, usize::MAX)).await?;
+        Ok(letters.into_iter().map(|letter| letter.body).collect())
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::store::{Message, Receive, StoreError};
-use super::{Queues, dead_letters_of, millis, now, record};
+use super::store::{Message, StoreError};
+use super::{Queues, millis, now, record};
 use crate::activity::{Observer, TriggerActivity};
 use crate::emulator::{FunctionSpec, Invoker};
 
@@ -197,15 +197,11 @@ impl Poller {
 
     async fn receive(&self) -> Result<Vec<Message>, StoreError> {
         let Mapping { queue, batch_size, timeout, .. } = &*self.mapping;
-        let settings = self.queues.settings;
+        let properties = self.queues.properties(queue.clone()).await?;
         let at = now();
-        let receive = Receive {
-            queue: queue.clone(),
-            most: usize::try_from(*batch_size).unwrap_or(usize::MAX),
-            until: at.saturating_add(millis(settings.visibility.max(*timeout))),
-            limit: Some((settings.max_receives, dead_letters_of(queue))),
-        };
-        let received = self.queues.with(move |store| store.receive(&receive, at)).await?;
+        let until = at.saturating_add(millis(properties.visibility().max(*timeout)));
+        let most = usize::try_from(*batch_size).unwrap_or(usize::MAX);
+        let (received, _) = self.queues.take(&properties, most, until, at).await?;
         for (message, receives) in received.dead {
             self.observer.report(TriggerActivity::DeadLettered { queue: queue.clone(), message, receives });
         }
@@ -237,21 +233,24 @@ impl Poller {
         let answer = self.invoker.invoke(function, record::payload(queue, batch)).await;
         let outcome =
             answer.map_err(|error| error.to_string()).and_then(|answer| record::failures(&answer, batch));
-        let fails = |message: &&Message| match &outcome {
-            Ok(failed) => failed.contains(&message.id),
-            Err(_) => true,
-        };
-        let (failed, handled): (Vec<&Message>, Vec<&Message>) = batch.iter().partition(fails);
-        let receipts = |messages: &[&Message]| -> Vec<String> {
-            messages.iter().map(|message| message.receipt.clone()).collect()
-        };
-        let (again, done, name) = (receipts(&failed), receipts(&handled), queue.clone());
-        let visibility = self.queues.settings.visibility;
+        let (mut handled, mut failed) = (Vec::new(), Vec::new());
+        for Message { id, receipt, .. } in batch {
+            match &outcome {
+                Ok(failures) => match failures.get(id) {
+                    Some(reason) => failed.push((receipt.clone(), reason.clone())),
+                    None => handled.push(receipt.clone()),
+                },
+                Err(error) => failed.push((receipt.clone(), Some(error.clone()))),
+            }
+        }
+        let error = failed.iter().find_map(|(_, reason)| reason.clone());
+        let (failures, name) = (failed.len(), queue.clone());
+        let visibility = self.queues.properties(queue.clone()).await?.visibility();
         let visible = received.saturating_add(millis(visibility));
         self.queues
             .with(move |store| {
-                store.delete(&name, &done)?;
-                store.release(&name, &again, visible).map(drop)
+                store.delete(&name, &handled)?;
+                store.fail(&name, &failed, visible)
             })
             .await?;
         let duration = started.elapsed();
@@ -259,8 +258,8 @@ impl Poller {
             queue: queue.clone(),
             function: function.clone(),
             messages: batch.len(),
-            failed: failed.len(),
-            error: outcome.err(),
+            failed: failures,
+            error,
             again: visibility.saturating_sub(duration),
             duration,
         });

@@ -17,21 +17,35 @@
 //! 400 with `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"…"}`; the message lists the queues. Signatures are
 //! not checked.
 //!
-//! The operations are CreateQueue, ListQueues, GetQueueUrl, GetQueueAttributes, PurgeQueue, SendMessage, SendMessageBatch,
-//! ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility, and StartMessageMoveTask, which has moved
-//! the messages when it returns. Each queue has a dead-letter queue, `<name>-dead-letters`.
+//! The operations are CreateQueue, ListQueues, GetQueueUrl, GetQueueAttributes, SetQueueAttributes, PurgeQueue, SendMessage,
+//! SendMessageBatch, ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility, and StartMessageMoveTask,
+//! which has moved the messages when it returns.
+//!
+//! The attributes VisibilityTimeout, DelaySeconds, ReceiveMessageWaitTimeSeconds, MaximumMessageSize,
+//! MessageRetentionPeriod, RedrivePolicy, FifoQueue and ContentBasedDeduplication work as on AWS; others are refused with
+//! `InvalidAttributeName`. Two defaults differ: a queue without a RedrivePolicy has the dead-letter queue
+//! `<name>-dead-letters`, and messages are kept until they are deleted.
+//!
+//! `/eg/dead-letters` lists dead letters with their reasons, and retries or discards single ones; see
+//! [`DeadMessages`]. The reason is the error of the function or, if only some messages of a batch failed, the text for the
+//! message's id in the member `errors` of its answer:
+//! `{"batchItemFailures":[{"itemIdentifier":"m1"}],"errors":{"m1":"no such item"}}`. Functions of `eg-runtime` add it; AWS
+//! ignores it.
 //!
 //! # What always holds
 //! 1. An acknowledged message stays on disk until a function has handled it or a caller has deleted it.
 //! 2. A received message is invisible to others until its visibility timeout, so it is delivered at least once. After a
 //!    crash, messages that were being handled are visible again.
-//! 3. A message that was received too often moves to the dead-letter queue and stays there.
+//! 3. A message that was received too often moves to the dead-letter queue and stays there, with the reason.
 //! 4. Messages of one group of a FIFO queue are handled in order, one batch at a time.
 
 mod api;
+mod attributes;
+mod configure;
 mod digest;
 mod error;
 mod handle;
+mod letters;
 mod mapping;
 mod record;
 mod send;
@@ -48,9 +62,11 @@ use crate::emulator::{ACCOUNT, REGION};
 
 pub use api::router;
 pub use handle::{Queue, QueueError};
+pub use letters::{Changed, DeadMessage, DeadMessages, LetterChange, QueueWithLetters, QueuesWithLetters};
 pub use mapping::{Mapping, Mappings};
 pub use store::{Counts, StoreError};
 
+use attributes::{Overrides, Properties};
 use store::Store;
 use waiting::Waiting;
 
@@ -65,7 +81,7 @@ pub struct Queues {
     settings: Settings,
 }
 
-/// The settings of all queues.
+/// The settings of all queues. What a caller of SQS's API sets for a queue takes precedence.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// How long an unhandled message stays invisible.
@@ -90,12 +106,23 @@ impl Queues {
     /// Creates these queues and their dead-letter queues if they are missing.
     pub async fn declare(&self, names: Vec<String>) -> Result<(), StoreError> {
         self.with(move |store| {
+            let (nothing, at) = (Overrides::default(), now());
             names.iter().try_for_each(|name| {
-                store.create(name)?;
-                if is_dead_letters(name) { Ok(()) } else { store.create(&dead_letters_of(name)) }
+                store.create(name, &nothing, at)?;
+                if is_dead_letters(name) {
+                    Ok(())
+                } else {
+                    store.create(&dead_letters_of(name), &nothing, at)
+                }
             })
         })
         .await
+    }
+
+    /// Returns a queue as it behaves now.
+    async fn properties(&self, name: String) -> Result<Properties, StoreError> {
+        let settings = self.settings;
+        self.with(move |store| store.properties(&name, settings)).await
     }
 
     /// Runs `work` on the store in a thread that may block.

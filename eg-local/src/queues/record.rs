@@ -1,7 +1,7 @@
 //! Writes the payload of a batch and reads the function's answer. Source: Lambda's developer guide, "using Lambda
 //! with Amazon SQS" and its partial batch responses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::emulator::REGION;
 use eg_grammar::{is_fifo, limits};
@@ -91,9 +91,12 @@ pub(super) fn sequence_number(sequence: i64) -> String {
     format!("{sequence:020}")
 }
 
-/// Returns the ids of the failed messages. As on Lambda, an answer with an unknown or empty id fails the whole batch,
-/// and an answer that is not a batch response means success.
-pub(super) fn failures(answer: &[u8], messages: &[Message]) -> Result<BTreeSet<String>, String> {
+/// Returns the ids of the failed messages, with the reasons that the answer has in its member `errors`. As on Lambda, an
+/// answer with an unknown or empty id fails the whole batch, and an answer that is not a batch response means success.
+pub(super) fn failures(
+    answer: &[u8],
+    messages: &[Message],
+) -> Result<BTreeMap<String, Option<String>>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Response {
@@ -106,14 +109,18 @@ pub(super) fn failures(answer: &[u8], messages: &[Message]) -> Result<BTreeSet<S
     }
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
     if !answer["batchItemFailures"].is_array() {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     }
-    let response: Response = serde_json::from_value(answer)
+    let reason = |id: &str| answer["errors"][id].as_str().map(str::to_owned);
+    let response = Response::deserialize(&answer)
         .map_err(|error| format!("its `batchItemFailures` cannot be read: {error}"))?;
-    let mut failed = BTreeSet::new();
+    let mut failed = BTreeMap::new();
     for item in response.batch_item_failures.unwrap_or_default() {
         match item.item_identifier {
-            Some(id) if messages.iter().any(|message| message.id == id) => drop(failed.insert(id)),
+            Some(id) if messages.iter().any(|message| message.id == id) => {
+                let reason = reason(&id);
+                failed.insert(id, reason);
+            }
             Some(id) => {
                 return Err(format!("its `batchItemFailures` name {id:?}, which is not in the batch"));
             }
@@ -175,7 +182,9 @@ mod tests {
         let check = |answer: &str, expected: Result<&[&str], &str>| {
             let found = failures(answer.as_bytes(), &batch);
             match expected {
-                Ok(ids) => assert_eq!(found, Ok(ids.iter().map(|id| (*id).to_owned()).collect()), "{answer}"),
+                Ok(ids) => {
+                    assert!(found.as_ref().is_ok_and(|found| found.keys().eq(ids)), "{answer}: {found:?}")
+                }
                 Err(part) => {
                     assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}");
                 }
@@ -191,5 +200,11 @@ mod tests {
         check(r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#, Err("without `itemIdentifier`"));
         check(r#"{"batchItemFailures":[{}]}"#, Err("without `itemIdentifier`"));
         check(r#"{"batchItemFailures":["b"]}"#, Err("cannot be read"));
+        let explained = r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}],"errors":{"b":"no stock","c":"?"}}"#;
+        let found = failures(explained.as_bytes(), &batch).unwrap();
+        assert_eq!(
+            found,
+            BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some("no stock".to_owned()))])
+        );
     }
 }

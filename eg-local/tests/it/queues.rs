@@ -1,10 +1,12 @@
 //! Queues through AWS's own client, as an application uses them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 use eg_local::{Cloud, FunctionSpec, Mapping};
+use serde_json::{Value, json};
 
 use crate::support::example;
 
@@ -120,5 +122,209 @@ async fn a_group_waits_for_the_message_that_is_being_handled() {
     let counts = counts.attributes.unwrap();
     assert_eq!(counts[&QueueAttributeName::ApproximateNumberOfMessages], "1");
     assert_eq!(counts[&QueueAttributeName::ApproximateNumberOfMessagesNotVisible], "1");
+    cloud.stop().await;
+}
+
+/// Returns the URL of a queue with these attributes, which is new.
+async fn create(
+    client: &aws_sdk_sqs::Client,
+    name: &str,
+    attributes: &[(QueueAttributeName, &str)],
+) -> Result<String, aws_sdk_sqs::operation::create_queue::CreateQueueError> {
+    let mut call = client.create_queue().queue_name(name);
+    for (attribute, value) in attributes {
+        call = call.attributes(attribute.clone(), *value);
+    }
+    call.send().await.map(|created| created.queue_url.unwrap()).map_err(SdkError::into_service_error)
+}
+
+/// Receives one message, waiting up to ten seconds. Returns its body and how long it took.
+async fn poll(client: &aws_sdk_sqs::Client, queue: &str) -> (Option<String>, Duration) {
+    let started = Instant::now();
+    let received = client.receive_message().queue_url(queue).wait_time_seconds(10).send().await.unwrap();
+    let body = received.messages.unwrap_or_default().first().and_then(|message| message.body.clone());
+    (body, started.elapsed())
+}
+
+/// A poll saw only what was sent while it waited, not what became visible.
+#[tokio::test]
+async fn a_long_poll_gets_what_becomes_visible_while_it_waits() {
+    let cloud = Cloud::start().await.unwrap();
+    let client = sqs(&cloud);
+    let visible = async |queue: &str| {
+        let (body, time) = poll(&client, queue).await;
+        assert_eq!(body.as_deref(), Some("x"), "{queue}");
+        // The poll ends after ten seconds, and the message becomes visible after one.
+        assert!((Duration::from_millis(500)..Duration::from_secs(8)).contains(&time), "{queue}: {time:?}");
+    };
+    let send = async |queue: &str, delay: i32| {
+        client.send_message().queue_url(queue).message_body("x").delay_seconds(delay).send().await.unwrap();
+    };
+    let receive = async |queue: &str, visibility: i32| {
+        let call = client.receive_message().queue_url(queue).visibility_timeout(visibility);
+        call.send().await.unwrap().messages.unwrap()[0].receipt_handle.clone().unwrap()
+    };
+    let delayed = create(&client, "delayed", &[]).await.unwrap();
+    send(&delayed, 1).await;
+    visible(&delayed).await;
+
+    let received = create(&client, "received", &[]).await.unwrap();
+    send(&received, 0).await;
+    receive(&received, 1).await;
+    visible(&received).await;
+
+    let changed = create(&client, "changed", &[]).await.unwrap();
+    send(&changed, 0).await;
+    let receipt = receive(&changed, 600).await;
+    let change = client.change_message_visibility().queue_url(&changed).receipt_handle(receipt);
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        change.visibility_timeout(1).send().await.unwrap();
+    };
+    tokio::join!(visible(&changed), change);
+    cloud.stop().await;
+}
+
+/// Attributes were accepted and had no effect.
+#[tokio::test]
+async fn attributes_of_a_queue_count() {
+    let cloud = Cloud::start().await.unwrap();
+    let client = sqs(&cloud);
+    let dead = create(&client, "dead", &[]).await.unwrap();
+    let policy =
+        json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": "1"});
+    let attributes = [
+        (QueueAttributeName::VisibilityTimeout, "1"),
+        (QueueAttributeName::DelaySeconds, "1"),
+        (QueueAttributeName::ReceiveMessageWaitTimeSeconds, "10"),
+        (QueueAttributeName::MaximumMessageSize, "1024"),
+        (QueueAttributeName::RedrivePolicy, &policy.to_string()),
+    ];
+    let queue = create(&client, "orders", &attributes).await.unwrap();
+    let send = |body: &str| client.send_message().queue_url(&queue).message_body(body).send();
+    let large = send(&"x".repeat(1025)).await.unwrap_err().into_service_error();
+    assert_eq!(large.meta().message(), Some("a message has at most 1024 bytes, not 1025"));
+
+    // Delayed for a second, received by a poll that waits without being asked to, and visible again after a second.
+    send("x").await.unwrap();
+    let started = Instant::now();
+    let receive = async || client.receive_message().queue_url(&queue).send().await.unwrap().messages;
+    let first = receive().await.unwrap();
+    assert_eq!(first[0].body(), Some("x"));
+    assert!(started.elapsed() > Duration::from_millis(500), "the delay of the queue");
+    // It may be received once. The next poll moves it to the queue of dead letters.
+    let (none, letter) = tokio::join!(
+        client.receive_message().queue_url(&queue).wait_time_seconds(5).send(),
+        poll(&client, &dead)
+    );
+    assert!(none.unwrap().messages.unwrap_or_default().is_empty());
+    assert_eq!(letter.0.as_deref(), Some("x"));
+    assert!(letter.1 < Duration::from_secs(9), "a poll of dead letters sees them come: {:?}", letter.1);
+
+    let names = [QueueAttributeName::VisibilityTimeout, QueueAttributeName::RedrivePolicy];
+    let get = async |queue: &str, names: &[QueueAttributeName]| {
+        let call = client.get_queue_attributes().queue_url(queue).set_attribute_names(Some(names.to_vec()));
+        call.send().await.unwrap().attributes.unwrap_or_default()
+    };
+    let found = get(&queue, &names).await;
+    assert_eq!((found.len(), found[&names[0]].as_str()), (2, "1"));
+    assert!(found[&names[1]].contains(":dead\""), "{found:?}");
+    assert!(get(&queue, &[]).await.is_empty());
+    let set = client.set_queue_attributes().queue_url(&queue);
+    set.attributes(QueueAttributeName::VisibilityTimeout, "7").send().await.unwrap();
+    assert_eq!(get(&queue, &names).await[&names[0]], "7");
+    let all = get(&queue, &[QueueAttributeName::All]).await;
+    assert!(all.contains_key(&QueueAttributeName::CreatedTimestamp), "{all:?}");
+    cloud.stop().await;
+}
+
+#[tokio::test]
+async fn what_aws_would_refuse_is_refused() {
+    let cloud = Cloud::start().await.unwrap();
+    cloud.queue("declared.fifo").await.unwrap();
+    let client = sqs(&cloud);
+    let visibility = |value| (QueueAttributeName::VisibilityTimeout, value);
+    create(&client, "orders", &[visibility("5")]).await.unwrap();
+    create(&client, "orders", &[visibility("5")]).await.unwrap();
+    create(&client, "orders", &[]).await.unwrap();
+    let other = create(&client, "orders", &[visibility("6")]).await.unwrap_err();
+    assert!(other.is_queue_name_exists(), "{other:?}");
+    assert_eq!(other.meta().message(), Some("a queue orders exists with another VisibilityTimeout"));
+    let wrong = create(&client, "new", &[visibility("43201")]).await.unwrap_err();
+    assert!(wrong.is_invalid_attribute_value(), "{wrong:?}");
+    let unknown =
+        create(&client, "new", &[(QueueAttributeName::KmsMasterKeyId, "alias/x")]).await.unwrap_err();
+    assert!(unknown.is_invalid_attribute_name(), "{unknown:?}");
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:gone","maxReceiveCount":1}"#;
+    let gone = create(&client, "new", &[(QueueAttributeName::RedrivePolicy, policy)]).await.unwrap_err();
+    assert!(gone.meta().message().unwrap().contains("there is no queue `gone`"), "{gone:?}");
+    assert!(client.get_queue_url().queue_name("new").send().await.is_err(), "nothing was created");
+    let fifo = create(&client, "new.fifo", &[]).await.unwrap_err();
+    assert!(fifo.meta().message().unwrap().contains("set the attribute FifoQueue to true"), "{fifo:?}");
+
+    // A new FIFO queue wants an id for each message, unless it deduplicates by content.
+    let new = create(&client, "new.fifo", &[(QueueAttributeName::FifoQueue, "true")]).await.unwrap();
+    let send = |queue: &str| client.send_message().queue_url(queue).message_group_id("7").message_body("x");
+    let no_id = send(&new).send().await.unwrap_err().into_service_error();
+    assert!(no_id.meta().message().unwrap().contains("MessageDeduplicationId"), "{no_id:?}");
+    send(&new).message_deduplication_id("1").send().await.unwrap();
+    let set = client.set_queue_attributes().queue_url(&new);
+    set.attributes(QueueAttributeName::ContentBasedDeduplication, "true").send().await.unwrap();
+    send(&new).send().await.unwrap();
+    let wait = client.receive_message().queue_url(&new).wait_time_seconds(21).send().await.unwrap_err();
+    assert!(wait.into_service_error().meta().message().unwrap().contains("from 0 to 20"));
+    let attribute = client.get_queue_attributes().queue_url(&new).attribute_names("Colour".into());
+    assert!(attribute.send().await.unwrap_err().into_service_error().is_invalid_attribute_name());
+    cloud.stop().await;
+}
+
+#[tokio::test]
+async fn dead_letters_have_a_reason_and_are_tried_again_one_by_one() {
+    let cloud = Cloud::builder().visibility(Duration::ZERO).max_receives(2).start().await.unwrap();
+    cloud.deploy(FunctionSpec::new("pack", example("function")).handler("batch")).await.unwrap();
+    let orders = cloud.queue("orders").await.unwrap();
+    for body in ["bad", "bad", "good"] {
+        orders.send(body).await.unwrap();
+    }
+    cloud.map(Mapping::new("orders", "pack")).await.unwrap();
+    let drained =
+        async || tokio::time::timeout(Duration::from_secs(20), orders.drained()).await.unwrap().unwrap();
+    drained().await;
+    let http = crate::support::http();
+    let url = format!("{}/eg/dead-letters", cloud.url());
+    let get = async |path: &str| -> Value {
+        let answer = http.get(format!("{url}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json().await.unwrap()
+    };
+    let post = async |path: &str, body: Value| {
+        let answer = http.post(format!("{url}{path}")).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    assert_eq!(get("").await, json!({"queues": [{"queue": "orders", "deadLetters": 2}]}));
+    let letters = get("/orders?limit=1").await;
+    assert_eq!((letters["messages"].as_array().unwrap().len(), &letters["total"]), (1, &json!(2)));
+    let letter = &letters["messages"][0];
+    assert_eq!((&letter["body"], &letter["receives"]), (&json!("bad"), &json!(2)));
+    assert_eq!(letter["reason"], "bad cannot be packed");
+    assert!(letter["deadAt"].as_i64() >= letter["sentAt"].as_i64());
+    let id = letter["messageId"].as_str().unwrap();
+    assert_eq!(get(&format!("/orders?id={id}")).await["messages"][0], *letter);
+
+    assert_eq!(post("/orders/retry", json!({"id": id, "body": ""})).await.0, 400);
+    assert_eq!(post("/orders/retry", json!({"body": "x"})).await.0, 400);
+    assert_eq!(post("/orders/retry", json!({"id": "gone"})).await.1, json!({"changed": 0}));
+    assert_eq!(post("/orders/retry", json!({"id": id, "body": "good"})).await.1, json!({"changed": 1}));
+    drained().await;
+    assert_eq!(orders.dead_letters().await.unwrap(), ["bad"]);
+    assert_eq!(post("/orders/retry", json!({})).await.1, json!({"changed": 1}));
+    drained().await;
+    assert_eq!(post("/orders/discard", json!({})).await.1, json!({"changed": 1}));
+    assert_eq!(get("").await, json!({"queues": []}));
+    let (status, unknown) = post("/order/retry", json!({})).await;
+    assert_eq!(
+        (status, &unknown["message"]),
+        (400, &json!("there is no queue order; the queues are orders"))
+    );
     cloud.stop().await;
 }

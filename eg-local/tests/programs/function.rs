@@ -80,15 +80,17 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
 
 /// Handles the messages of a queue, all but those that are `bad`.
 async fn batch(event: LambdaEvent<Value>) -> Result<Value, Failure> {
-    let mut failed = Vec::new();
+    let (mut failed, mut errors) = (Vec::new(), serde_json::Map::new());
     for record in event.payload["Records"].as_array().ok_or("no batch")? {
         let body = record["body"].as_str().unwrap_or_default();
         println!("handling {body}");
         if body == "bad" {
-            failed.push(json!({"itemIdentifier": record["messageId"]}));
+            let id = record["messageId"].as_str().unwrap_or_default();
+            failed.push(json!({"itemIdentifier": id}));
+            errors.insert(id.to_owned(), json!("bad cannot be packed"));
         }
     }
-    Ok(json!({ "batchItemFailures": failed }))
+    Ok(json!({ "batchItemFailures": failed, "errors": errors }))
 }
 
 async fn print_event(event: LambdaEvent<Value>) -> Result<Value, Failure> {

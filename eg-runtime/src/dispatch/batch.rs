@@ -6,10 +6,17 @@
 
 use std::collections::HashSet;
 
+/// A message that is reported as failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) id: String,
+    pub(crate) reason: String,
+}
+
 /// The state of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    failed: Vec<String>,
+    failed: Vec<Failed>,
     blocked: HashSet<String>,
     stopped: bool,
 }
@@ -18,21 +25,25 @@ impl Batch {
     /// Returns whether to handle the next message. If not, reports it.
     pub(crate) fn admits(&mut self, id: &str, group: Option<&str>, in_time: bool) -> bool {
         self.stopped |= !in_time;
-        let admitted = !self.stopped && group.is_none_or(|group| !self.blocked.contains(group));
-        if !admitted {
-            self.failed.push(id.to_owned());
-        }
-        admitted
+        let reason = if self.stopped {
+            "not handled: the time of the invocation was up"
+        } else if group.is_some_and(|group| self.blocked.contains(group)) {
+            "not handled: an earlier message of its group failed"
+        } else {
+            return true;
+        };
+        self.failed.push(Failed { id: id.to_owned(), reason: reason.to_owned() });
+        false
     }
 
     /// Records that handling a message failed.
-    pub(crate) fn failed(&mut self, id: &str, group: Option<&str>) {
-        self.failed.push(id.to_owned());
+    pub(crate) fn failed(&mut self, id: &str, group: Option<&str>, reason: String) {
+        self.failed.push(Failed { id: id.to_owned(), reason });
         self.blocked.extend(group.map(str::to_owned));
     }
 
     /// Returns the reported messages, in order.
-    pub(crate) fn into_failed(self) -> Vec<String> {
+    pub(crate) fn into_failed(self) -> Vec<Failed> {
         self.failed
     }
 }
@@ -57,10 +68,10 @@ mod tests {
             }
             handled.push(at);
             if fails(at) {
-                batch.failed(id, group.as_deref());
+                batch.failed(id, group.as_deref(), "broken".to_owned());
             }
         }
-        (handled, batch.into_failed())
+        (handled, batch.into_failed().into_iter().map(|failed| failed.id).collect())
     }
 
     #[test]
@@ -73,6 +84,24 @@ mod tests {
             let expected: Vec<_> = (0..10).filter(|at| fails(*at)).map(|at| format!("m{at}")).collect();
             assert_eq!(reported, expected);
         }
+    }
+
+    #[test]
+    fn what_is_not_handled_says_why() {
+        let mut batch = Batch::default();
+        assert!(batch.admits("a", Some("g"), true));
+        batch.failed("a", Some("g"), "broken".to_owned());
+        assert!(!batch.admits("b", Some("g"), true));
+        assert!(!batch.admits("c", None, false));
+        let reasons: Vec<_> = batch.into_failed().into_iter().map(|failed| failed.reason).collect();
+        assert_eq!(
+            reasons,
+            [
+                "broken",
+                "not handled: an earlier message of its group failed",
+                "not handled: the time of the invocation was up"
+            ]
+        );
     }
 
     proptest! {

@@ -15,8 +15,9 @@ use eg_grammar::extension::{HOPS_HEADER, parse_hops};
 use eg_sdk::{CloudEvent, Data, SpecVersion, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
+pub(crate) use self::batch::Failed;
 pub(crate) use self::events::Sender;
-use crate::context::{Cause, Context, Invocation, Scope};
+use crate::context::{Context, Invocation, Scope};
 use crate::layer::Layers;
 use crate::outcome::Failure;
 use crate::payload::{PayloadError, ReadRequest};
@@ -78,9 +79,8 @@ impl Service {
         mut request: Request,
         invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
-        let cause = request.extensions_mut().remove();
         let (trace, hops) = (TraceContext::of_headers(request.headers()), hops_of(request.headers()));
-        let scope = self.scope(invocation, trace, hops, cause);
+        let scope = self.scope(invocation, trace, hops);
         request.extensions_mut().insert(scope);
         let response = match &self.http {
             Some((_, router)) => router.answer(request).await,
@@ -112,15 +112,9 @@ impl Service {
         routes.filter(|(to, _)| to.method == method.as_str()).map(|(_, route)| route).collect()
     }
 
-    fn scope(
-        &self,
-        invocation: &Arc<Invocation>,
-        trace: Option<TraceContext>,
-        hops: Option<u32>,
-        cause: Option<Cause>,
-    ) -> Scope {
+    fn scope(&self, invocation: &Arc<Invocation>, trace: Option<TraceContext>, hops: Option<u32>) -> Scope {
         // The function is set when it is called.
-        let context = Context { invocation: invocation.clone(), function: "", trace, hops, cause };
+        let context = Context { invocation: invocation.clone(), function: "", trace, hops };
         Scope { shared: self.shared.clone(), context }
     }
 }

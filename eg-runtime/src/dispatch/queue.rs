@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use eg_sdk::{CloudEvent, Data};
 
-use super::batch::Batch;
+use super::batch::{Batch, Failed};
 use super::{Entry, Service};
 use crate::context::Invocation;
 use crate::outcome::{Failure, FailureKind};
@@ -14,9 +14,9 @@ use crate::payload::Record;
 use crate::registry::Trigger;
 
 impl Service {
-    /// Delivers each message to the function of its queue, in order, and returns the ids of the failed ones. They
-    /// include rejected messages, because only the queue can move a message to its dead letters.
-    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> Vec<String> {
+    /// Delivers each message to the function of its queue, in order, and returns the failed ones. They include rejected
+    /// messages, because only the queue can move a message to its dead letters.
+    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> Vec<Failed> {
         let mut batch = Batch::default();
         for record in records {
             let Record { id, queue, group, event } = record;
@@ -29,35 +29,39 @@ impl Service {
                 Err(error) => {
                     let message = format!("message {id}: {error}");
                     Failure::new(FailureKind::Reject, message).log(&queue);
-                    false
+                    Err(error.to_string())
                 }
             };
-            if !done {
-                batch.failed(&id, group.as_deref());
+            if let Err(reason) = done {
+                batch.failed(&id, group.as_deref(), reason);
             }
         }
         batch.into_failed()
     }
 
-    /// Delivers one message to its functions. Returns whether all of them succeeded.
+    /// Delivers one message to its functions.
+    ///
+    /// # Errors
+    /// The reason of the first failure, after all functions were called.
     async fn message(
         &self,
         queue: &str,
         id: &str,
         event: CloudEvent<Data>,
         invocation: &Arc<Invocation>,
-    ) -> bool {
+    ) -> Result<(), String> {
         let of_queue = self.functions_of(queue);
         let functions = if of_queue.is_empty() { self.functions_for(&event) } else { of_queue };
         if functions.is_empty() {
-            let message = format!("message {id}, event type `{}`: it is for no function here", event.ty());
-            Failure::new(FailureKind::Reject, message).log(queue);
-            return false;
+            let reason = format!("no function here handles event type `{}`", event.ty());
+            Failure::new(FailureKind::Reject, format!("message {id}: {reason}")).log(queue);
+            return Err(reason);
         }
-        let mut done = true;
+        let mut done = Ok(());
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
-            done &= function.served.settle(self.request(event, invocation)).await.is_ok();
+            let settled = function.served.settle(self.request(event, invocation)).await;
+            done = done.and(settled.map(drop).map_err(|failure| failure.message));
         }
         done
     }

@@ -1,18 +1,25 @@
 //! A function for the messages of an SQS queue. Each message is one call, and only failed messages are delivered again.
 //!
-//! Lambda polls the queue and invokes the function with a batch. `cargo eg run` does the same for messages sent to its
-//! SQS endpoint. You can also hand over a batch yourself:
+//! On AWS, Lambda polls the queue and calls the function with batches of messages. `cargo eg run` does the same for its
+//! local queues, to which `cargo eg emit` and AWS's SDKs send:
 //!
 //! ```text
 //! $ cargo eg run examples/queue-batch
-//! $ curl localhost:9001/2015-03-31/functions/queue-batch-book/invocations -d @examples/queue-batch/batch.json
-//! {"batchItemFailures":[{"itemIdentifier":"message-2"}]}
+//! $ cargo eg emit --queue payments --data '{"from":"Daisy","euros":40}'
+//! Message sent: payments
+//! id: …
 //! $ cargo eg logs --function book
 //! …
 //! booked 40 € from Daisy
 //! …
-//! booked 15 € from Donald
-//! …
+//! ```
+//!
+//! A message that fails five times becomes a dead letter: `cargo eg dead-letters --queue payments`. To see how a batch is
+//! answered, call the function with one:
+//!
+//! ```text
+//! $ curl localhost:9001/2015-03-31/functions/queue-batch-book/invocations -d @examples/queue-batch/batch.json
+//! {"batchItemFailures":[{"itemIdentifier":"message-2"}],"errors":{"message-2":"Scrooge cannot pay 0 €"}}
 //! ```
 
 use eg_runtime::{App, Error, Json, queue};

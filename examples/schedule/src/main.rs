@@ -1,6 +1,7 @@
 //! A function that runs on a schedule.
 //!
-//! On AWS, EventBridge calls it; locally, `cargo eg run` does. To run it now, send the payload of EventBridge yourself:
+//! On AWS, EventBridge calls it when it is due. `cargo eg run` does the same, in UTC, and lists the schedules with the time
+//! of the next call (`--no-schedules` turns the clock off). To call the function now, send it what EventBridge sends:
 //!
 //! ```text
 //! $ cargo eg run examples/schedule

@@ -6,44 +6,21 @@
 //! 2. A message's `receipt` is that of its last receive; an older one deletes nothing.
 //! 3. `sequence` grows with each message that is sent, and never changes: messages are received in its order.
 
-use std::collections::BTreeSet;
+mod letters;
+mod queues;
+mod schema;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eg_grammar::is_fifo;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
+use super::attributes::Redrive;
+pub(super) use letters::{Letter, Which};
+
 /// The deduplication interval of FIFO queues, in milliseconds.
 const DEDUPLICATION: i64 = 5 * 60 * 1000;
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY) STRICT;
-CREATE TABLE IF NOT EXISTS messages (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    id TEXT NOT NULL,
-    body TEXT NOT NULL,
-    attributes TEXT NOT NULL,
-    message_group TEXT,
-    deduplication TEXT,
-    sent INTEGER NOT NULL,
-    visible INTEGER NOT NULL,
-    first_received INTEGER,
-    receives INTEGER NOT NULL DEFAULT 0,
-    receipt TEXT,
-    came_from TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS due ON messages (queue, visible);
-CREATE UNIQUE INDEX IF NOT EXISTS receipts ON messages (receipt);
-CREATE TABLE IF NOT EXISTS deduplication (
-    queue TEXT NOT NULL,
-    deduplication TEXT NOT NULL,
-    id TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    sent INTEGER NOT NULL,
-    PRIMARY KEY (queue, deduplication)
-) STRICT;
-";
 
 const COLUMNS: &str = "sequence, id, body, attributes, message_group, deduplication, sent, first_received, receives, receipt, came_from";
 
@@ -63,6 +40,16 @@ pub enum StoreError {
         path: PathBuf,
         /// SQLite's error.
         source: rusqlite::Error,
+    },
+    /// The file was written by a newer version.
+    #[error("{}: has format {found}, and this version knows formats up to {known}; use a newer version", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format that this version can read.
+        known: i64,
     },
     /// Reading or writing failed.
     #[error("the store of the queues failed: {0}")]
@@ -115,8 +102,8 @@ pub(super) struct Receive {
     pub(super) most: usize,
     /// Until when they are invisible to others.
     pub(super) until: i64,
-    /// The maximum number of receives, and the queue for messages beyond it.
-    pub(super) limit: Option<(u32, String)>,
+    /// Where messages go that were received too often.
+    pub(super) redrive: Option<Redrive>,
 }
 
 /// The result of a receive.
@@ -140,38 +127,11 @@ pub struct Counts {
 
 impl Store {
     pub(super) fn open(path: &Path, now: i64) -> Result<Self, StoreError> {
-        let open = || {
-            let connection = Connection::open(path)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.execute_batch(SCHEMA)?;
-            // Receivers ended with the process that had this file open, so their messages are visible again.
-            connection.execute(
-                "UPDATE messages SET visible = ?1 WHERE visible > ?1 AND receipt IS NOT NULL",
-                [now],
-            )?;
-            Ok(connection)
-        };
-        let connection = open().map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let connection = schema::open(path)?;
+        // Receivers ended with the process that had this file open, so their messages are visible again.
+        connection
+            .execute("UPDATE messages SET visible = ?1 WHERE visible > ?1 AND receipt IS NOT NULL", [now])?;
         Ok(Self { connection: Mutex::new(connection) })
-    }
-
-    pub(super) fn create(&self, queue: &str) -> Result<(), StoreError> {
-        self.connection().execute("INSERT OR IGNORE INTO queues VALUES (?1)", [queue])?;
-        Ok(())
-    }
-
-    pub(super) fn exists(&self, queue: &str) -> Result<bool, StoreError> {
-        let connection = self.connection();
-        let found = connection.query_row("SELECT 1 FROM queues WHERE name = ?1", [queue], |_| Ok(()));
-        Ok(found.optional()?.is_some())
-    }
-
-    pub(super) fn queues(&self) -> Result<Vec<String>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT name FROM queues ORDER BY name")?;
-        let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(names)
     }
 
     /// Stores messages, all or none. A FIFO queue drops a recent duplicate.
@@ -205,8 +165,8 @@ impl Store {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut received = Received::default();
-        if let Some((limit, dead_letters)) = &receive.limit {
-            received.dead = bury(&transaction, &receive.queue, *limit, dead_letters, now)?;
+        if let Some(redrive) = &receive.redrive {
+            received.dead = letters::bury(&transaction, &receive.queue, redrive, now)?;
         }
         let query = format!(
             "SELECT {COLUMNS} FROM messages AS one WHERE queue = ?1 AND visible <= ?2 AND (NOT ?3 OR NOT EXISTS (
@@ -240,6 +200,25 @@ impl Store {
         self.each(receipts, "DELETE FROM messages WHERE queue = ?1 AND receipt = ?2", queue, None)
     }
 
+    /// Makes messages visible again at `visible`, because handling them failed for these reasons.
+    pub(super) fn fail(
+        &self,
+        queue: &str,
+        failures: &[(String, Option<String>)],
+        visible: i64,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (receipt, reason) in failures {
+            transaction
+                .prepare_cached(
+                    "UPDATE messages SET visible = ?3, reason = ?4 WHERE queue = ?1 AND receipt = ?2",
+                )?
+                .execute(params![queue, receipt, visible, reason])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
     /// Makes messages visible again at `visible`.
     pub(super) fn release(
         &self,
@@ -270,26 +249,6 @@ impl Store {
         }
         transaction.commit()?;
         Ok(done)
-    }
-
-    /// Moves dead letters back to their source queues. Returns those queues.
-    pub(super) fn move_back(&self, queue: &str, now: i64) -> Result<BTreeSet<String>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "UPDATE messages SET queue = came_from, came_from = NULL, receipt = NULL, visible = ?2, receives = 0,
-             first_received = NULL WHERE queue = ?1 AND came_from IS NOT NULL RETURNING queue",
-        )?;
-        let moved = statement.query_map(params![queue, now], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(moved)
-    }
-
-    /// Returns the bodies of all messages, oldest first.
-    pub(super) fn bodies(&self, queue: &str) -> Result<Vec<String>, StoreError> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT body FROM messages WHERE queue = ?1 ORDER BY sequence")?;
-        let bodies = statement.query_map([queue], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        Ok(bodies)
     }
 
     pub(super) fn purge(&self, queue: &str) -> Result<(), StoreError> {
@@ -360,23 +319,6 @@ fn store(
         )?;
     }
     Ok(Sent { id, sequence })
-}
-
-/// Moves messages that were received too often to the dead-letter queue.
-fn bury(
-    transaction: &Transaction<'_>,
-    queue: &str,
-    limit: u32,
-    dead_letters: &str,
-    now: i64,
-) -> rusqlite::Result<Vec<(String, u32)>> {
-    transaction
-        .prepare_cached(
-            "UPDATE messages SET queue = ?3, came_from = ?1, receipt = NULL, visible = ?4, receives = 0, first_received = NULL
-             WHERE queue = ?1 AND visible <= ?4 AND receives >= ?2 RETURNING id",
-        )?
-        .query_map(params![queue, limit, dead_letters, now], |row| Ok((row.get(0)?, limit)))?
-        .collect()
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {

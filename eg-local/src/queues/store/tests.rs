@@ -1,5 +1,7 @@
 //! Tables of the visibility of messages over time.
 
+use super::super::Settings;
+use super::super::attributes::Overrides;
 use super::*;
 
 const QUEUE: &str = "orders";
@@ -24,8 +26,8 @@ fn send(store: &Store, queue: &str, body: &str, group: Option<&str>, at: i64) ->
 
 /// Receives up to ten messages, invisible for 100 ms, at most twice each.
 fn receive(store: &Store, queue: &str, at: i64) -> Received {
-    let limit = Some((2, "dead".to_owned()));
-    store.receive(&Receive { queue: queue.to_owned(), most: 10, until: at + 100, limit }, at).unwrap()
+    let redrive = Some(Redrive { target: "dead".to_owned(), max_receives: 2 });
+    store.receive(&Receive { queue: queue.to_owned(), most: 10, until: at + 100, redrive }, at).unwrap()
 }
 
 fn bodies(received: &Received) -> Vec<&str> {
@@ -67,7 +69,7 @@ fn a_message_received_too_often_is_a_dead_letter() {
     assert_eq!(dead.messages[0].came_from.as_deref(), Some(QUEUE));
 
     send(&store, "dead", "sent to it by hand", None, 0);
-    assert_eq!(store.move_back("dead", 300).unwrap(), BTreeSet::from([QUEUE.to_owned()]));
+    assert_eq!(store.move_back("dead", 300).unwrap(), [QUEUE]);
     let back = receive(&store, QUEUE, 300);
     assert_eq!((back.messages[0].receives, back.messages[0].came_from.as_deref()), (1, None));
     assert_eq!(bodies(&receive(&store, "dead", 300)), ["sent to it by hand"], "that came from nowhere");
@@ -106,4 +108,73 @@ fn what_was_being_handled_is_due_again_after_a_restart() {
     let store = Store::open(&folder.path().join("queues.db"), 50).unwrap();
     assert_eq!(bodies(&receive(&store, QUEUE, 50)), ["a"]);
     assert_eq!(store.counts(QUEUE, 50).unwrap().delayed, 1, "a delay is no handling");
+}
+
+#[test]
+fn a_dead_letter_keeps_the_reason_until_it_is_tried_again() {
+    let (_folder, store) = open();
+    let ids = ["a", "b"].map(|body| send(&store, QUEUE, body, None, 0));
+    for at in [0, 100] {
+        let received = receive(&store, QUEUE, at);
+        let failures: Vec<_> = received
+            .messages
+            .iter()
+            .map(|message| (message.receipt.clone(), Some(format!("no {} at {at}", message.body))))
+            .collect();
+        store.fail(QUEUE, &failures, at + 100).unwrap();
+    }
+    assert_eq!(receive(&store, QUEUE, 200).dead.len(), 2);
+    let which = |one: Option<&str>| Which { queue: QUEUE.to_owned(), one: one.map(str::to_owned) };
+    let letter = |id: &str, body: &str| Letter {
+        id: id.to_owned(),
+        body: body.to_owned(),
+        group: None,
+        sent: 0,
+        died: Some(200),
+        receives: Some(2),
+        reason: Some(format!("no {body} at 100")),
+    };
+    assert_eq!(store.letters(&which(None), 9).unwrap(), [letter(&ids[0], "a"), letter(&ids[1], "b")]);
+    assert_eq!(store.letters(&which(Some(&ids[1])), 9).unwrap(), [letter(&ids[1], "b")]);
+    assert_eq!(store.letters(&which(None), 1).unwrap().len(), 1);
+    assert_eq!(store.queues_with_letters().unwrap(), [(QUEUE.to_owned(), 2)]);
+    assert_eq!(store.letters(&Which { queue: "others".to_owned(), one: None }, 9).unwrap(), []);
+
+    assert_eq!(store.retry_letters(&which(Some(&ids[0])), Some("fixed"), 300).unwrap(), 1);
+    assert_eq!(
+        store.retry_letters(&which(Some(&ids[0])), None, 300).unwrap(),
+        0,
+        "it is no dead letter any more"
+    );
+    let again = receive(&store, QUEUE, 300);
+    assert_eq!((bodies(&again), again.messages[0].receives), (vec!["fixed"], 1));
+    assert_eq!(store.count_letters(QUEUE).unwrap(), 1);
+    assert_eq!(store.discard_letters(&which(None)).unwrap(), 1);
+    assert_eq!(store.queues_with_letters().unwrap(), []);
+}
+
+#[test]
+fn a_queue_forgets_messages_that_are_older_than_it_keeps_them() {
+    let (_folder, store) = open();
+    let mut overrides = Overrides::default();
+    let minute = [("MessageRetentionPeriod".to_owned(), "60".to_owned())];
+    overrides.set(QUEUE, &minute.into()).unwrap();
+    store.create(QUEUE, &overrides, 0).unwrap();
+    send(&store, QUEUE, "old", None, 0);
+    send(&store, QUEUE, "new", None, 1);
+    let queue = store.properties(QUEUE, Settings::default()).unwrap();
+    store.forget(&queue, 60_000).unwrap();
+    assert_eq!(bodies(&receive(&store, QUEUE, 60_000)), ["new"]);
+}
+
+#[test]
+fn the_target_of_a_redrive_policy_keeps_its_messages() {
+    let (_folder, store) = open();
+    let mut overrides = Overrides::default();
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":1}"#;
+    overrides.set(QUEUE, &[("RedrivePolicy".to_owned(), policy.to_owned())].into()).unwrap();
+    store.create("dead", &Overrides::default(), 0).unwrap();
+    assert!(store.properties("dead", Settings::default()).unwrap().redrive().is_some());
+    store.create(QUEUE, &overrides, 0).unwrap();
+    assert_eq!(store.properties("dead", Settings::default()).unwrap().redrive(), None);
 }
