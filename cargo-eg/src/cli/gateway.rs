@@ -36,9 +36,14 @@ pub(crate) struct LocalLambda {
 impl LocalLambda {
     /// Returns the URL without a trailing slash.
     pub(crate) fn url(&self) -> String {
+        self.known().unwrap_or_else(|| "http://localhost:9001".to_owned())
+    }
+
+    /// Returns the URL that the user named, or that of the app running here, without a trailing slash.
+    pub(crate) fn known(&self) -> Option<String> {
         let url = self.lambda_url.clone().filter(|url| !url.is_empty());
         let url = url.or_else(|| Some(Running::here()?.lambda));
-        url.as_deref().unwrap_or("http://localhost:9001").trim_end_matches('/').to_owned()
+        url.map(|url| url.trim_end_matches('/').to_owned())
     }
 }
 

@@ -15,6 +15,7 @@ use anstyle::AnsiColor;
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::gateway::LocalLambda;
 pub(crate) use self::invoke::{Emit, Invoke, SampleKind};
 pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
 pub(crate) use self::new::New;

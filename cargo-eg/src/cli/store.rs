@@ -11,6 +11,9 @@ use super::gateway::{Gateway, LocalLambda, moment};
 #[derive(Debug, Args)]
 #[command(after_help = EVENTS_EXAMPLES)]
 pub(crate) struct Events {
+    /// Only events with this id.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
     /// Only events of this type.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) ty: Option<String>,
@@ -59,6 +62,9 @@ pub(crate) struct Show {
     /// Source of the event, to distinguish equal ids.
     #[arg(long)]
     pub(crate) source: Option<String>,
+    /// Type of the event, to distinguish equal ids from one source.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) ty: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -74,8 +80,9 @@ Examples:
 
 /// Deliver stored events again.
 ///
-/// Delivers to the subscriptions that match the events today, or to those of one function. Replayed events carry the
-/// extension `replay`. Requires EVENT or --since, to avoid replaying the whole history by accident.
+/// Delivers to the subscriptions that match the events today, or to those of one function. Functions run again, also if
+/// they handled the events before: replayed events carry the extension `replay`, which makes them new to the runtime's
+/// `Idempotency`. Requires EVENT or --since, to avoid replaying the whole history by accident.
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
 pub(crate) struct Replay {
@@ -113,7 +120,7 @@ Examples:
 /// List, show, retry or discard failed deliveries.
 ///
 /// Dead letters are deliveries that a function rejected, or that failed too often. With --queue NAME: the messages that a
-/// `#[queue]` function of the local app failed to handle, which are in the queue NAME-dead-letters.
+/// `#[queue]` function of the local app failed to handle.
 #[derive(Debug, Args)]
 #[command(after_help = LETTERS_EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DeadLetters {
@@ -131,7 +138,8 @@ Examples:
   cargo eg dead-letters retry --all
   cargo eg dead-letters discard 17
   cargo eg dead-letters --queue orders
-  cargo eg dead-letters retry --queue orders";
+  cargo eg dead-letters retry --queue orders 9f8a4c1e --data '{\"order\":1}'
+  cargo eg dead-letters retry --queue orders --all";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LetterAction {
@@ -171,9 +179,14 @@ pub(crate) struct ListLetters {
 /// Show a dead letter with its event and all attempts.
 #[derive(Debug, Args)]
 pub(crate) struct ShowLetter {
-    /// Number of the dead letter, as listed.
-    #[arg(value_name = "NUMBER")]
-    pub(crate) id: i64,
+    /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
+    #[arg(value_name = "NUMBER|ID")]
+    pub(crate) id: String,
+    /// Show a failed message of this queue of the local app instead.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Option<String>,
+    #[command(flatten)]
+    pub(crate) lambda: LocalLambda,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -184,17 +197,23 @@ pub(crate) struct ShowLetter {
 /// Deliver one dead letter again, or all of them.
 #[derive(Debug, Args)]
 pub(crate) struct RetryLetters {
-    /// Number of the dead letter, as listed.
-    #[arg(value_name = "NUMBER", required_unless_present_any = ["all", "queue"])]
-    pub(crate) id: Option<i64>,
-    /// Select all dead letters of the space.
+    /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
+    #[arg(value_name = "NUMBER|ID", required_unless_present_any = ["all", "queue"])]
+    pub(crate) id: Option<String>,
+    /// Select all dead letters of the space, or of the queue. Expired deliveries are retried one by one.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
-    /// Replace the event's payload: JSON, @FILE, or - for standard input.
-    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true, conflicts_with = "all")]
+    /// Replace the event's payload, or the message: JSON, @FILE, or - for standard input.
+    #[arg(
+        long,
+        value_name = "JSON|@FILE|-",
+        allow_hyphen_values = true,
+        conflicts_with = "all",
+        requires = "id"
+    )]
     pub(crate) data: Option<String>,
-    /// Move all failed messages of this queue of the local app back into the queue instead.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all", "data"])]
+    /// Move failed messages of this queue of the local app back into the queue instead: one, or all.
+    #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
@@ -208,14 +227,14 @@ pub(crate) struct RetryLetters {
 /// Discard one dead letter, or all of them. The history of their events keeps them.
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
-    /// Number of the dead letter, as listed.
-    #[arg(value_name = "NUMBER", required_unless_present_any = ["all", "queue"])]
-    pub(crate) id: Option<i64>,
-    /// Select all dead letters of the space.
+    /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
+    #[arg(value_name = "NUMBER|ID", required_unless_present_any = ["all", "queue"])]
+    pub(crate) id: Option<String>,
+    /// Select all dead letters of the space, or of the queue.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
-    /// Delete all failed messages of this queue of the local app instead.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "all"])]
+    /// Delete failed messages of this queue of the local app instead: one, or all.
+    #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,

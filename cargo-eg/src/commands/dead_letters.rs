@@ -11,6 +11,7 @@ use serde_json::value::to_raw_value;
 use super::data::Payload;
 use super::events::payload;
 use super::history::{client, failure};
+use super::queue::Queues;
 use super::{json_line, print, queue};
 use crate::cli::{self, LetterAction};
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
@@ -32,7 +33,7 @@ pub(crate) async fn run(arguments: cli::DeadLetters) -> Result<(), Failure> {
 async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
     let cli::ListLetters { function, ty, expired, limit, json, queue, lambda, gateway } = arguments;
     if let Some(name) = &queue {
-        return queue::list_dead_letters(&lambda.url(), name, limit, json).await;
+        return queue::list(&Queues::at(lambda.url()), name, limit, json).await;
     }
     let gateway = client(gateway.settings())?;
     let loss = if expired { Loss::Expired } else { Loss::Dead };
@@ -46,9 +47,12 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
     if json {
         return print(&letters.iter().map(json_line).collect::<Result<String, _>>()?);
     }
+    let everything = function.is_none() && ty.is_none() && loss == Loss::Dead;
+    let in_queues = if everything { queue::mentioned(&lambda).await } else { String::new() };
     match (letters.as_slice(), loss) {
         ([], Loss::Expired) => eprintln!("nothing has expired"),
-        ([], Loss::Dead) => eprintln!("no dead letters"),
+        ([], Loss::Dead) if in_queues.is_empty() => eprintln!("no dead letters"),
+        ([], Loss::Dead) => eprintln!("no dead letters of subscriptions"),
         (_, Loss::Expired) => {}
         (_, Loss::Dead) => eprintln!(
             "`cargo eg dead-letters retry NUMBER` delivers one again, `discard NUMBER` takes it off the list"
@@ -63,6 +67,7 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
             styled(RED, &one_line(&letter.reason)),
         ]
     };
+    eprint!("{in_queues}");
     print(&columns(&letters.iter().map(row).collect::<Vec<_>>()))
 }
 
@@ -87,7 +92,11 @@ async fn letters(
 }
 
 async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
-    let cli::ShowLetter { id, json, gateway } = arguments;
+    let cli::ShowLetter { id, queue, lambda, json, gateway } = arguments;
+    if let Some(name) = &queue {
+        return queue::show(&Queues::at(lambda.url()), name, &id, json).await;
+    }
+    let id = number(&id)?;
     let letter = one(&client(gateway.settings())?, id).await?;
     if json {
         return print(&json_line(&letter)?);
@@ -114,47 +123,72 @@ async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
 async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
     let cli::RetryLetters { id, all: _, data, queue, lambda, json, gateway } = arguments;
     if let Some(name) = &queue {
-        return queue::retry_dead_letters(&lambda.url(), name, json).await;
+        let body = data.map(|data| Payload::read(&data)).transpose()?.map(|payload| payload.text);
+        return queue::retry(&Queues::at(lambda.url()), name, id.as_deref(), body, json).await;
     }
     let gateway = client(gateway.settings())?;
-    let answer = match id {
+    let (answer, to) = match id {
         Some(id) => {
-            let edited = match data {
-                Some(data) => Some(with_data(&one(&gateway, id).await?, &data)?),
-                None => None,
-            };
-            let answer = gateway.dead_letters().redrive(id, edited.as_ref()).await;
-            answer.map_err(|error| about(id, error))?
+            let letter = one(&gateway, number(&id)?).await?;
+            let edited = data.map(|data| with_data(&letter, &data)).transpose()?;
+            let answer = gateway.dead_letters().redrive(letter.dead_letter_id, edited.as_ref()).await;
+            let to = format!(": {} {} to {}", letter.event_type, letter.event_id, letter.function_id);
+            (answer.map_err(|error| about(&letter, error))?, to)
         }
-        None => gateway.dead_letters().redrive_all().await.map_err(failure)?,
+        None => (gateway.dead_letters().redrive_all().await.map_err(failure)?, String::new()),
     };
     if json {
         return print(&json_line(&answer)?);
     }
     let Redriven { redriven, skipped } = answer;
     if skipped > 0 {
-        eprintln!("{} left: their subscriptions are deleted or disabled", count(skipped, "dead letter"));
+        eprintln!(
+            "{} left, because the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` delivers an \
+             event to another function",
+            count(skipped, "dead letter")
+        );
     }
-    print(&format!("{} due again\n", count(redriven, "delivery")))
+    if to.is_empty() {
+        eprint!("{}", queue::mentioned(&lambda).await);
+    }
+    if redriven > 0 {
+        eprintln!("`cargo eg show EVENT` shows what becomes of an event");
+    }
+    print(&format!("{} due again{to}\n", count(redriven, "delivery")))
 }
 
 async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
     let cli::DiscardLetters { id, all: _, queue, lambda, json, gateway } = arguments;
     if let Some(name) = &queue {
-        return queue::discard_dead_letters(&lambda.url(), name, json).await;
+        return queue::discard(&Queues::at(lambda.url()), name, id.as_deref(), json).await;
     }
     let gateway = client(gateway.settings())?;
-    let answer = match id {
+    let (answer, of) = match id {
         Some(id) => {
-            gateway.dead_letters().discard(id).await.map_err(|error| about(id, error))?;
-            Discarded { discarded: 1 }
+            let letter = one(&gateway, number(&id)?).await?;
+            let answer = gateway.dead_letters().discard(letter.dead_letter_id).await;
+            answer.map_err(|error| about(&letter, error))?;
+            let of = format!(": {} {} for {}", letter.event_type, letter.event_id, letter.function_id);
+            (Discarded { discarded: 1 }, of)
         }
-        None => gateway.dead_letters().discard_all().await.map_err(failure)?,
+        None => (gateway.dead_letters().discard_all().await.map_err(failure)?, String::new()),
     };
     if json {
         return print(&json_line(&answer)?);
     }
-    print(&format!("{} discarded\n", count(answer.discarded, "dead letter")))
+    if answer.discarded > 0 {
+        eprintln!("`cargo eg show EVENT` still shows what happened to an event");
+    }
+    print(&format!("{} discarded{of}\n", count(answer.discarded, "dead letter")))
+}
+
+/// Reads the number of a dead letter.
+fn number(id: &str) -> Result<i64, Failure> {
+    let wrong = || Failure::new(Exit::Usage, format!("`{id}` is not the number of a dead letter"));
+    id.parse().map_err(|_| {
+        wrong()
+            .hint("`cargo eg dead-letters` lists them with their numbers; ids of messages need --queue NAME")
+    })
 }
 
 async fn one(gateway: &EventGateway, id: i64) -> Result<DeadLetter, Failure> {
@@ -179,8 +213,17 @@ fn with_data(letter: &DeadLetter, data: &str) -> Result<RedriveRequest, Failure>
 }
 
 /// Returns the failure of a call about one dead letter.
-fn about(id: i64, error: eg_sdk::Error) -> Failure {
-    if error.code() == Some(ErrorCode::NotFound) { missing(id) } else { failure(error) }
+fn about(letter: &DeadLetter, error: eg_sdk::Error) -> Failure {
+    match error.code() {
+        Some(ErrorCode::NotFound) => missing(letter.dead_letter_id),
+        Some(ErrorCode::SubscriptionInactive) => {
+            let DeadLetter { event_id, source, .. } = letter;
+            let replay = format!("cargo eg replay {event_id} --source {source} --to FUNCTION");
+            Failure::from(error)
+                .hint(format!("`{replay}` delivers the event to a function that is subscribed today"))
+        }
+        _ => failure(error),
+    }
 }
 
 fn missing(id: i64) -> Failure {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use eg_grammar::{HTTP_REQUEST, nearest};
 use eg_sdk::history::Delivery;
+use eg_sdk::manifest::Event;
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
 use http::Uri;
 use serde_json::{Value, json};
@@ -12,10 +13,13 @@ use super::app::Loaded;
 use super::data::Payload;
 use super::history::client;
 use super::{print, print_answer, queue};
+use crate::check::{Fact, schema};
 use crate::cli;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, warn};
 use crate::project::sample;
 use crate::project::services::Service;
+use crate::state::running::Running;
+use crate::state::schemas;
 
 pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
     let data = match (&arguments.data, &arguments.event) {
@@ -42,13 +46,21 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     }
     let settings = arguments.gateway.settings();
     let gateway = EventGateway::with_settings(settings.clone())?;
+    for Misfit { functions, facts } in misfits(&settings, ty, event.data.as_bytes()) {
+        let facts: Vec<String> = facts.iter().map(|fact| format!("{} {}", fact.path, fact.problem)).collect();
+        warn(&format!("the payload does not fit {}: {}", functions.join(" and "), facts.join("; ")));
+    }
     if arguments.sync {
         return request(arguments, &gateway, event).await;
     }
     let receipt = gateway.emit(event).await?;
-    let deliveries = deliveries(settings, &receipt.id, &arguments.source).await;
+    if receipt.duplicate {
+        return duplicate(arguments, ty, &receipt.id);
+    }
+    let asks = is_local(&settings.url) || arguments.gateway.config_url.is_some();
+    let deliveries = if asks { deliveries(settings, &receipt.id, &arguments.source, ty).await } else { None };
     if arguments.json {
-        let mut answer = json!({"event": ty, "id": receipt.id});
+        let mut answer = json!({"event": ty, "id": receipt.id, "duplicate": false});
         if let Some(deliveries) = &deliveries {
             let goes_to =
                 |delivery: &Delivery| json!({"function": delivery.function_id, "state": delivery.state});
@@ -63,6 +75,40 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
         Some(deliveries) => deliveries.iter().for_each(|delivery| eprintln!("{}", recipient(delivery))),
     }
     Ok(())
+}
+
+/// Reports that the gateway had accepted the event before.
+fn duplicate(arguments: &cli::Emit, ty: &str, id: &str) -> Result<(), Failure> {
+    if arguments.json {
+        return print(&format!("{}\n", json!({"event": ty, "id": id, "duplicate": true})));
+    }
+    eprintln!(
+        "the gateway accepted an event with this id and source before, and stored nothing now; \
+         `cargo eg show {id} --source {}` shows it",
+        arguments.source
+    );
+    print(&format!("Duplicate: {ty}\nid: {id}\n"))
+}
+
+/// What keeps functions from reading a payload.
+struct Misfit {
+    functions: Vec<String>,
+    facts: Vec<Fact>,
+}
+
+/// Compares a payload with the schemas of the app that runs here, if the event goes to that app's gateway.
+fn misfits(settings: &Settings, ty: &str, payload: &[u8]) -> Vec<Misfit> {
+    let running = std::env::current_dir().ok().and_then(|folder| Running::with_state(&folder));
+    let Some((_, state)) = running.filter(|(running, _)| running.events == settings.url) else {
+        return Vec::new();
+    };
+    let Ok(payload) = serde_json::from_slice(payload) else { return Vec::new() };
+    let misfit = |Event { schema, emitted_by, received_by, .. }: Event| {
+        let facts = schema::misfits(&payload, &schema);
+        let functions = if received_by.is_empty() { emitted_by } else { received_by };
+        (!facts.is_empty()).then_some(Misfit { functions, facts })
+    };
+    schemas::read(&state, ty).into_iter().filter_map(misfit).collect()
 }
 
 /// Returns the suggestion of a known event type that is similar to `ty`, or an empty text.
@@ -91,12 +137,10 @@ async fn request(
     print_answer(&answer.body)
 }
 
-/// Returns the deliveries of the event. Queries only gateways on this machine; errors are ignored.
-async fn deliveries(settings: Settings, id: &str, source: &str) -> Option<Vec<Delivery>> {
-    if !is_local(&settings.url) {
-        return None;
-    }
-    let found = client(settings).ok()?.history().event(id, Some(source)).await.ok()??;
+/// Returns the deliveries of the event; `None` if the gateway does not tell.
+async fn deliveries(settings: Settings, id: &str, source: &str, ty: &str) -> Option<Vec<Delivery>> {
+    let gateway = client(settings).ok()?;
+    let found = gateway.history().event(id, Some(source), Some(ty)).await.ok()??;
     Some(found.deliveries)
 }
 

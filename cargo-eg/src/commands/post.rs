@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eg_sdk::__private::{HttpClient, HttpError};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 /// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,20 @@ pub(crate) async fn post(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Result<Response<Bytes>, PostError> {
-    let mut request = Request::post(url);
+    send(Method::POST, url, headers, body.into(), Duration::MAX).await
+}
+
+/// Sends a request and waits for the response, at most for `patience`.
+pub(crate) async fn send(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+    patience: Duration,
+) -> Result<Response<Bytes>, PostError> {
+    let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    Ok(HttpClient::default().send(request.body(body.into())?, Duration::MAX).await?)
+    Ok(HttpClient::default().send(request.body(body)?, patience).await?)
 }

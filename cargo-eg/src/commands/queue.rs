@@ -1,59 +1,46 @@
-//! `cargo eg emit --queue` and `cargo eg dead-letters --queue`: calls the queues of the local app, which serves part
-//! of the SQS API.
+//! `cargo eg emit --queue` and `cargo eg dead-letters --queue`: calls the queues of the local app. Their API is in
+//! `eg_local::queues`.
 
-use eg_local::queues::{arn, dead_letters_of};
-use eg_sdk::history::parse_time;
-use http::StatusCode;
-use serde::Deserialize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use eg_local::queues::{
+    Changed, DeadMessage, DeadMessages, LetterChange, QueueWithLetters, QueuesWithLetters,
+};
+use http::{Method, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::post::post;
-use super::print;
+use super::post::{PostError, post, send as call};
+use super::{find, print};
 use crate::cli;
-use crate::console::text::{DIM, clock, columns, count, one_line, styled};
+use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
 
 /// The account of the local queues.
 const ACCOUNT: &str = eg_local::emulator::ACCOUNT;
 
-/// The maximum number of messages per call.
-const PAGE: usize = 10;
+/// How long the local queues may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long messages stay invisible while they are listed, in seconds. Dead letters have no other readers.
-const LISTING: u32 = 10;
+/// How long they may take where their answer only completes another.
+const GLANCE: Duration = Duration::from_secs(2);
 
-/// One queue of the app at an address.
-struct Queue<'a> {
-    base: &'a str,
-    name: String,
-}
-
-/// A message that was received.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Message {
-    message_id: String,
-    receipt_handle: String,
-    body: String,
-    attributes: Attributes,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attributes {
-    sent_timestamp: String,
-}
+/// The queues of the app whose local Lambda is at this URL.
+#[derive(Debug)]
+pub(super) struct Queues(String);
 
 pub(super) async fn send(arguments: &cli::Emit, name: &str, message: &str) -> Result<(), Failure> {
-    let url = arguments.lambda.url();
-    let queue = Queue::at(&url, name.to_owned());
-    let mut request = json!({ "MessageBody": message });
+    let queues = Queues::at(arguments.lambda.url());
+    let mut request = json!({ "QueueUrl": format!("{}/{ACCOUNT}/{name}", queues.0), "MessageBody": message });
     if let Some(group) = &arguments.group {
         request["MessageGroupId"] = group.as_str().into();
     }
-    let answer = queue.call("SendMessage", request).await?;
+    let headers = [("x-amz-target", "AmazonSQS.SendMessage"), ("content-type", "application/x-amz-json-1.0")];
+    let answer: Value =
+        queues.read(name, post(&format!("{}/", queues.0), &headers, request.to_string()).await)?;
     let id = answer["MessageId"].as_str().unwrap_or_default();
     print(&if arguments.json {
         format!("{}\n", json!({"queue": name, "id": id}))
@@ -63,120 +50,194 @@ pub(super) async fn send(arguments: &cli::Emit, name: &str, message: &str) -> Re
 }
 
 /// Lists the dead letters of a queue, the oldest first.
-pub(super) async fn list_dead_letters(
-    url: &str,
-    name: &str,
-    limit: usize,
-    json: bool,
-) -> Result<(), Failure> {
-    let queue = Queue::at(url, dead_letters_of(name));
-    let total = queue.len().await?;
-    let mut messages: Vec<Message> = Vec::new();
-    while messages.len() < limit {
-        let most = PAGE.min(limit - messages.len());
-        let request = json!({ "MaxNumberOfMessages": most, "VisibilityTimeout": LISTING });
-        let page = queue.call("ReceiveMessage", request).await?;
-        let page: Vec<Message> = serde_json::from_value(page["Messages"].clone()).map_err(|error| {
-            Failure::because(Exit::Refused, "the local queues' answer has no messages".to_owned(), error)
-        })?;
-        if page.is_empty() {
-            break;
-        }
-        messages.extend(page);
-    }
-    for message in &messages {
-        let request = json!({ "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": 0 });
-        // Fails if someone else has received the message since; it then becomes visible again by itself.
-        let _ = queue.call("ChangeMessageVisibility", request).await;
-    }
+pub(super) async fn list(queues: &Queues, queue: &str, limit: usize, json: bool) -> Result<(), Failure> {
+    let DeadMessages { messages, total } = queues.letters(queue, &format!("limit={limit}")).await?;
     if json {
-        let line = |one: &Message| {
-            let sent_at = sent_at(one).format(&Rfc3339).unwrap_or_default();
-            format!("{}\n", json!({"id": one.message_id, "sentAt": sent_at, "body": one.body}))
-        };
         return print(&messages.iter().map(line).collect::<String>());
     }
-    match (messages.len(), total) {
-        (0, 0) => eprintln!("no dead letters of queue {name}"),
-        (shown, total) => {
-            if shown < total {
-                eprintln!("{shown} of {total} are shown");
-            }
-            eprintln!(
-                "`cargo eg dead-letters retry --queue {name}` puts them back, `discard --queue {name}` removes them"
-            );
+    if messages.is_empty() {
+        eprintln!("no dead letters of queue {queue}");
+    } else {
+        if messages.len() as u64 != total {
+            eprintln!("{} of {total} are shown", messages.len());
         }
+        eprintln!(
+            "`cargo eg dead-letters retry ID --queue {queue}` puts one back, `--all` instead of ID all of them; \
+             `discard` removes them"
+        );
     }
-    let row =
-        |one: &Message| [one.message_id.clone(), styled(DIM, &clock(sent_at(one))), one_line(&one.body)];
+    let row = |one: &DeadMessage| {
+        let died = one.dead_at.map(|at| styled(DIM, &clock(time(at)))).unwrap_or_default();
+        [one.message_id.clone(), died, one_line(&one.body), styled(RED, &one_line(&reason(one)))]
+    };
     print(&columns(&messages.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// Moves the dead letters of a queue back to the queue.
-pub(super) async fn retry_dead_letters(url: &str, name: &str, json: bool) -> Result<(), Failure> {
-    let queue = Queue::at(url, dead_letters_of(name));
-    let total = queue.len().await?;
-    queue.call("StartMessageMoveTask", json!({ "SourceArn": arn(&queue.name) })).await?;
+/// Shows one dead letter of a queue.
+pub(super) async fn show(queues: &Queues, queue: &str, id: &str, json: bool) -> Result<(), Failure> {
+    let one = queues.letter(queue, id).await?;
+    if json {
+        return print(&line(&one));
+    }
+    let mut rows = vec![["reason", &reason(&one)].map(str::to_owned)];
+    let mut row =
+        |name: &str, value: Option<String>| rows.extend(value.map(|value| [name.to_owned(), value]));
+    row("group", one.group.clone());
+    row("sent", Some(clock(time(one.sent_at))));
+    row("given up", one.dead_at.map(|at| clock(time(at))));
+    row("received", one.receives.map(|receives| count(receives as usize, "time")));
+    row("message", Some(one.body.clone()));
+    let rows: Vec<_> = rows.iter().map(|[name, value]| [styled(DIM, name), one_line(value)]).collect();
+    let mut text = format!("{BOLD}dead letter {}{BOLD:#} of queue {queue}\n", one.message_id);
+    columns(&rows).lines().for_each(|line| text += &format!("  {line}\n"));
+    print(&text)
+}
+
+/// Puts dead letters of a queue back into the queue: one, with another body if given, or all.
+pub(super) async fn retry(
+    queues: &Queues,
+    queue: &str,
+    id: Option<&str>,
+    body: Option<String>,
+    json: bool,
+) -> Result<(), Failure> {
+    let changed = queues.change(queue, "retry", id, body).await?;
     print(&if json {
-        format!("{}\n", json!({"queue": name, "moved": total}))
+        format!("{}\n", json!({"queue": queue, "moved": changed}))
     } else {
-        format!("{} back in {name}\n", count(total, "message"))
+        format!("{} back in {queue}\n", count(changed, "message"))
     })
 }
 
-/// Removes the dead letters of a queue.
-pub(super) async fn discard_dead_letters(url: &str, name: &str, json: bool) -> Result<(), Failure> {
-    let queue = Queue::at(url, dead_letters_of(name));
-    let total = queue.len().await?;
-    queue.call("PurgeQueue", json!({})).await?;
+/// Removes dead letters of a queue: one, or all.
+pub(super) async fn discard(
+    queues: &Queues,
+    queue: &str,
+    id: Option<&str>,
+    json: bool,
+) -> Result<(), Failure> {
+    let changed = queues.change(queue, "discard", id, None).await?;
     print(&if json {
-        format!("{}\n", json!({"queue": name, "discarded": total}))
+        format!("{}\n", json!({"queue": queue, "discarded": changed}))
     } else {
-        format!("{} discarded\n", count(total, "message"))
+        format!("{} discarded\n", count(changed, "message"))
     })
 }
 
-/// Returns the time at which a message was sent.
-fn sent_at(message: &Message) -> OffsetDateTime {
-    parse_time(&message.attributes.sent_timestamp).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+/// Describes the queues of the app running here that have dead letters, one line each. Returns nothing if none answers.
+pub(super) async fn mentioned(lambda: &cli::LocalLambda) -> String {
+    let Some(base) = lambda.known() else { return String::new() };
+    let url = format!("{base}/eg/dead-letters");
+    let answer = call(Method::GET, &url, &[], Bytes::new(), GLANCE).await;
+    let found =
+        answer.ok().and_then(|answer| serde_json::from_slice::<QueuesWithLetters>(answer.body()).ok());
+    let line = |QueueWithLetters { queue, dead_letters }: QueueWithLetters| {
+        let letters = count(usize::try_from(dead_letters).unwrap_or(usize::MAX), "dead letter");
+        format!("{letters} of queue {queue}; `cargo eg dead-letters --queue {queue}` lists them\n")
+    };
+    found.into_iter().flat_map(|found| found.queues).map(line).collect()
 }
 
-impl<'a> Queue<'a> {
-    fn at(url: &'a str, name: String) -> Self {
-        Self { base: url, name }
+/// Returns a dead letter as one line of JSON.
+fn line(one: &DeadMessage) -> String {
+    let at = |millis: i64| time(millis).format(&Rfc3339).unwrap_or_default();
+    let line = json!({
+        "id": one.message_id, "sentAt": at(one.sent_at), "deadAt": one.dead_at.map(at), "receives": one.receives,
+        "reason": one.reason, "group": one.group, "body": one.body,
+    });
+    format!("{line}\n")
+}
+
+fn reason(one: &DeadMessage) -> String {
+    let unknown = || "no reason on record: its receiver did not delete it in time".to_owned();
+    one.reason.clone().unwrap_or_else(unknown)
+}
+
+fn time(millis: i64) -> OffsetDateTime {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+impl Queues {
+    pub(super) fn at(url: String) -> Self {
+        Self(url)
     }
 
-    /// Returns the number of messages in the queue.
-    async fn len(&self) -> Result<usize, Failure> {
-        let answer = self.call("GetQueueAttributes", json!({ "AttributeNames": ["All"] })).await?;
-        let number = |name: &str| answer["Attributes"][name].as_str().and_then(|n| n.parse::<usize>().ok());
-        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
-        Ok(names.into_iter().filter_map(number).sum())
+    async fn letters(&self, queue: &str, query: &str) -> Result<DeadMessages, Failure> {
+        let url = format!("{}/eg/dead-letters/{queue}?{query}", self.0);
+        self.read(queue, call(Method::GET, &url, &[], Bytes::new(), PATIENCE).await)
     }
 
-    async fn call(&self, operation: &str, mut request: Value) -> Result<Value, Failure> {
-        let Self { base, name } = self;
-        request["QueueUrl"] = format!("{base}/{ACCOUNT}/{name}").into();
-        let target = format!("AmazonSQS.{operation}");
-        let headers = [("x-amz-target", &*target), ("content-type", "application/x-amz-json-1.0")];
-        let response = post(&format!("{base}/"), &headers, request.to_string()).await.map_err(|error| {
+    /// Returns the dead letter with this id or, if there is none, the only one whose id begins or ends with it.
+    async fn letter(&self, queue: &str, id: &str) -> Result<DeadMessage, Failure> {
+        let mut messages = self.letters(queue, "").await?.messages;
+        if let Some(at) = messages.iter().position(|message| message.message_id == id) {
+            return Ok(messages.swap_remove(at));
+        }
+        messages.retain(|message| find::is_part(id, &message.message_id));
+        match messages.as_slice() {
+            [_] => Ok(messages.remove(0)),
+            [] => Err(Failure::new(Exit::NotFound, format!("no dead letter {id} of queue {queue}"))
+                .hint(format!("`cargo eg dead-letters --queue {queue}` lists them with their ids"))),
+            several => {
+                let message = format!("`{id}` may be any of {} dead letters of queue {queue}", several.len());
+                Err(Failure::new(Exit::Usage, message).hint("write more of the id"))
+            }
+        }
+    }
+
+    /// Changes one dead letter of a queue, or all, and returns how many.
+    async fn change(
+        &self,
+        queue: &str,
+        change: &str,
+        id: Option<&str>,
+        body: Option<String>,
+    ) -> Result<usize, Failure> {
+        let id = match id {
+            Some(id) => Some(self.letter(queue, id).await?.message_id),
+            None => None,
+        };
+        let url = format!("{}/eg/dead-letters/{queue}/{change}", self.0);
+        let request = serde_json::to_vec(&LetterChange { id, body }).unwrap_or_default();
+        let answer =
+            call(Method::POST, &url, &[("content-type", "application/json")], request.into(), PATIENCE).await;
+        let Changed { changed } = self.read(queue, answer)?;
+        Ok(changed)
+    }
+
+    /// Reads an answer about a queue.
+    fn read<T: DeserializeOwned>(
+        &self,
+        queue: &str,
+        answer: Result<Response<Bytes>, PostError>,
+    ) -> Result<T, Failure> {
+        let base = &self.0;
+        let response = answer.map_err(|error| {
             Failure::because(Exit::Unreachable, format!("no local queues answer at {base}"), error)
                 .hint("`cargo eg run` starts the app and its queues; --lambda-url names another address")
         })?;
-        let status = response.status();
-        let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-        if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
-    }
-
-    fn refused(&self, status: StatusCode, answer: &Value) -> Failure {
-        let name = &self.name;
-        let text = |key: &str| answer[key].as_str();
-        let message = text("message").or(text("Message"));
-        let message = message.map_or_else(|| format!("status {status}"), str::to_owned);
-        if text("__type").is_some_and(|kind| kind.ends_with("QueueDoesNotExist")) {
-            return Failure::new(Exit::NotFound, format!("no queue `{name}`: {message}"))
-                .hint("a queue exists when a function has #[queue(\"NAME\")] and the app runs");
+        if !response.status().is_success() {
+            let answer = serde_json::from_slice(response.body()).unwrap_or_default();
+            return Err(refused(queue, response.status(), &answer));
         }
-        Failure::new(Exit::Refused, format!("queue `{name}` refuses: {message}"))
+        serde_json::from_slice(response.body()).map_err(|error| {
+            Failure::because(
+                Exit::Refused,
+                format!("the answer from {base} is not that of local queues"),
+                error,
+            )
+        })
     }
+}
+
+fn refused(queue: &str, status: StatusCode, answer: &Value) -> Failure {
+    let text = |key: &str| answer[key].as_str();
+    let message = text("message").or(text("Message"));
+    let message = message.map_or_else(|| format!("status {status}"), str::to_owned);
+    if text("__type").is_some_and(|kind| kind.ends_with("QueueDoesNotExist")) {
+        return Failure::new(Exit::NotFound, format!("no queue `{queue}`: {message}"))
+            .hint("a queue exists when a function has #[queue(\"NAME\")] and the app runs");
+    }
+    Failure::new(Exit::Refused, format!("queue `{queue}` refuses: {message}"))
 }

@@ -4,6 +4,7 @@ use eg_sdk::EventGateway;
 use eg_sdk::config::{Subscription, SubscriptionType};
 use eg_sdk::history::{Replay, ReplayRequest};
 
+use super::find::Named;
 use super::functions::{self, Problem};
 use super::history::{client, failure};
 use super::{find, json_line, print};
@@ -15,13 +16,14 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
     let cli::Replay { event, ty, source, since, until, to, json, gateway } = arguments;
     let gateway = client(gateway.settings())?;
     let mut request = ReplayRequest { source, ty, from: since, to: until, ..ReplayRequest::default() };
-    let mut subscribed_to = request.ty.clone();
     if let Some(event) = &event {
-        let found = find::event(&gateway, event, request.source.as_deref()).await?.event;
+        let named = Named { id: event, source: request.source.as_deref(), ty: request.ty.as_deref() };
+        let found = find::event(&gateway, "replay", named).await?.event;
         request.event_id = Some(found.event_id);
         request.source = Some(found.source);
-        subscribed_to = subscribed_to.or(Some(found.event_type));
+        request.ty = Some(found.event_type);
     }
+    let subscribed_to = request.ty.clone();
     let targets = match &to {
         Some(function) => subscriptions(&gateway, function, subscribed_to.as_deref()).await?,
         None => vec![None],
@@ -44,7 +46,7 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
         match (events, deliveries) {
             (0, _) => eprintln!("no stored event matches; `cargo eg events` lists them"),
             (_, 0) => eprintln!("nobody is subscribed to them today"),
-            _ => {}
+            _ => eprintln!("`cargo eg show EVENT` shows what becomes of each delivery"),
         }
     }
     print(&text)

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure, chain};
 use crate::project::services::Service;
 use crate::state::running::{Named, Running};
-use crate::state::{Lock, State};
+use crate::state::{Lock, State, schemas};
 
 use super::deploy::{Deployment, deployments, tidy};
 use super::register::register;
@@ -160,6 +160,8 @@ impl LocalApp {
         if !gone.is_empty() {
             update.orphans = orphans(&client, &gone, before).await?;
         }
+        // Without the file, `cargo eg emit` checks no payloads.
+        let _ = schemas::write(self.state.root(), services.iter().map(|service| &service.manifest));
         self.running.retain(|id, _| {
             let stays = wanted.contains(id);
             if !stays {

@@ -2,6 +2,7 @@
 //! to other modules.
 
 pub(crate) mod running;
+pub(crate) mod schemas;
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};

@@ -52,12 +52,18 @@ impl Running {
 
     /// Returns the application that runs in `folder` or in the nearest folder above it.
     pub(crate) fn around(folder: &Path) -> Option<Self> {
+        Self::with_state(folder).map(|(running, _)| running)
+    }
+
+    /// Returns the application that runs in `folder` or in the nearest folder above it, and its state directory.
+    pub(crate) fn with_state(folder: &Path) -> Option<(Self, PathBuf)> {
         folder.ancestors().find_map(|folder| {
-            let text = fs::read_to_string(folder.join(NAME).join(FILE)).ok()?;
+            let state = folder.join(NAME);
+            let text = fs::read_to_string(state.join(FILE)).ok()?;
             let running: Self = serde_json::from_str(&text).ok()?;
             // An application that was killed leaves its record behind.
             let alive = Pid::from_raw(running.pid).is_some_and(|pid| test_kill_process(pid).is_ok());
-            alive.then_some(running)
+            alive.then_some((running, state))
         })
     }
 

@@ -81,6 +81,32 @@ async fn an_emitted_event_is_acknowledged_with_its_id() {
     let text = emit(&["--data", "[1, 2]", "--id", "order-2", "--source", "/tests", "--json"]).await;
     let answer: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&answer["event"], &answer["id"]), (&json!("user.created"), &json!("order-2")));
+    assert_eq!(
+        (&answer["duplicate"], &answer["deliveries"]),
+        (&json!(false), &Value::Null),
+        "another gateway"
+    );
+
+    // The gateway drops an event that it has accepted before.
+    let again = ["emit", "--url", &url, "--event", "user.created", "--data", "{}", "--id", "order-1"];
+    let again = app.eg(&again);
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "Duplicate: user.created\nid: order-1\n"));
+    assert_eq!(
+        again.stderr,
+        "the gateway accepted an event with this id and source before, and stored nothing now; \
+         `cargo eg show order-1 --source /cli/cargo-eg` shows it\n"
+    );
+    let text = emit(&["--data", "{}", "--id", "order-2", "--source", "/tests", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["duplicate"], true);
+    // The gateway names its deliveries if its Config API is known.
+    let config = gateway.config_url().to_owned();
+    let nobody =
+        app.eg(&["emit", "--url", &url, "--config-url", &config, "--event", "user.gone", "--data", "{}"]);
+    assert_eq!(
+        (nobody.code, nobody.stderr.as_str()),
+        (Some(0), "nobody is subscribed to it\n"),
+        "{nobody:?}"
+    );
 
     let piped = app
         .command(&["emit", "--url", &url, "--event", "user.created", "--data", "-", "--json"])

@@ -15,6 +15,7 @@ mod new;
 mod output;
 mod places;
 mod printed;
+mod proxies;
 mod queues;
 mod reload;
 mod run;

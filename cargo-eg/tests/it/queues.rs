@@ -39,25 +39,50 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
     };
     let listed = letters(&[]);
     assert_eq!(listed.code, Some(0), "{listed:?}");
-    assert!(listed.stdout.lines().count() == 1 && listed.stdout.ends_with("  0\n"), "{listed:?}");
+    assert!(listed.stdout.lines().count() == 1 && listed.stdout.contains("  0  "), "{listed:?}");
     assert_eq!(
         listed.stderr,
-        "`cargo eg dead-letters retry --queue orders` puts them back, `discard --queue orders` removes them\n"
+        "`cargo eg dead-letters retry ID --queue orders` puts one back, `--all` instead of ID all of them; \
+         `discard` removes them\n"
     );
     let line: serde_json::Value = serde_json::from_str(&letters(&["list", "--json"]).stdout).unwrap();
-    assert_eq!(line["body"], "0");
-    let retried = letters(&["retry"]);
+    assert_eq!((&line["body"], &line["receives"]), (&"0".into(), &5.into()));
+    let id = line["id"].as_str().unwrap();
+    let plain = app.eg(&["dead-letters"]);
+    assert_eq!(
+        plain.stderr,
+        "no dead letters of subscriptions\n\
+         1 dead letter of queue orders; `cargo eg dead-letters --queue orders` lists them\n"
+    );
+    let part = &id[id.len() - 8..];
+    let shown = letters(&["show", part]);
+    assert!(
+        shown.stdout.starts_with(&format!("dead letter {id} of queue orders\n  reason    ")),
+        "{shown:?}"
+    );
+    assert!(shown.stdout.ends_with("\n  received  5 times\n  message   0\n"), "{shown:?}");
+    let retried = letters(&["retry", part]);
     assert_eq!((retried.code, &*retried.stdout), (Some(0), "1 message back in orders\n"), "{retried:?}");
     run.says("dead letter: received 5 times", 2).await;
     assert_eq!(app.log("shop-pack").matches("\"body\":\"0\"").count(), 10);
+    let edited = letters(&["retry", id, "--data", "2"]);
+    assert_eq!((edited.code, &*edited.stdout), (Some(0), "1 message back in orders\n"), "{edited:?}");
+    eventually("the edited message is handled", || app.log("shop-pack").contains("\"body\":\"2\"")).await;
+    letters(&["retry", id])
+        .fails(6, &format!("error: no dead letter {id} of queue orders\nhint: `cargo eg dead-letters --queue orders` lists them with their ids\n"));
+    assert_eq!(letters(&["retry", "--all"]).stdout, "0 messages back in orders\n");
 
-    assert_eq!(letters(&["discard"]).stdout, "1 message discarded\n");
+    for body in ["0", "0"] {
+        send(&app, &["--queue", "orders"], body);
+    }
+    run.says("dead letter: received 5 times", 4).await;
+    assert_eq!(letters(&["discard"]).stdout, "2 messages discarded\n");
     let none = letters(&["list"]);
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "no dead letters of queue orders\n"));
     let unknown = app.eg(&["dead-letters", "--queue", "order"]);
     unknown.fails(
         6,
-        "error: no queue `order-dead-letters`: there is no queue order-dead-letters; the queues are orders\n\
+        "error: no queue `order`: there is no queue order; the queues are orders\n\
          hint: a queue exists when a function has #[queue(\"NAME\")] and the app runs\n",
     );
 }

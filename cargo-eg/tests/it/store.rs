@@ -152,6 +152,40 @@ async fn an_events_story_is_told_per_subscription() {
     assert!(wrong.stderr.contains("write how long ago, such as 30s, 10m, 2h or 1d"), "{wrong:?}");
 }
 
+/// Two functions emitted their events with the id of the event that they handled, and `show` explained the wrong one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_several_events_have_is_refused_with_all_of_them() {
+    let running = Running::start().await;
+    let terminal = Terminal::of(&running);
+    for (ty, source) in [("user.created", "/users"), ("email.sent", "/emails"), ("user.annotated", "/vision")]
+    {
+        let event = CloudEvent::of_type(ty, source, json!({"of": source})).with_id("0199-f3ee5fc1");
+        running.client.emit(event.encode().unwrap()).await.unwrap();
+    }
+    for (command, given) in [("show", "0199-f3ee5fc1"), ("show", "f3ee5fc1"), ("replay", "f3ee5fc1")] {
+        let refused = terminal.eg(&[command, given]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        let lines: Vec<&str> = refused.stderr.lines().collect();
+        assert_eq!(lines[0], format!("error: `{given}` may be any of 3 events"));
+        assert_eq!(lines[1], "hint: they have the same id; name one of them:");
+        for source in ["/users", "/emails", "/vision"] {
+            let named = format!("    cargo eg {command} 0199-f3ee5fc1 --source {source} ");
+            assert!(lines[2..].iter().any(|line| line.starts_with(&named)), "{named}: {refused:?}");
+        }
+    }
+    let shown = terminal.prints(&["show", "f3ee5fc1", "--source", "/emails"]);
+    assert!(shown.starts_with("email.sent 0199-f3ee5fc1\n") && shown.contains("/emails"), "{shown}");
+    let ids = terminal.prints(&["events", "--id", "0199-f3ee5fc1", "--json"]);
+    assert_eq!(ids.lines().count(), 3);
+
+    let changed = CloudEvent::of_type("user.changed", "/users", json!({})).with_id("0199-f3ee5fc1");
+    running.client.emit(changed.encode().unwrap()).await.unwrap();
+    let refused = terminal.eg(&["show", "f3ee5fc1", "--source", "/users"]);
+    assert!(refused.stderr.contains("--source /users --type user.created  "), "{refused:?}");
+    let shown = terminal.prints(&["show", "f3ee5fc1", "--source", "/users", "--type", "user.created"]);
+    assert!(shown.starts_with("user.created 0199-f3ee5fc1\n"), "{shown}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_shown_retried_and_discarded() {
     let running = Running::start().await;
@@ -197,7 +231,7 @@ async fn dead_letters_are_listed_shown_retried_and_discarded() {
     running.answers("shop-bill", 200, "");
     assert_eq!(
         terminal.prints(&["dead-letters", "retry", &one, "--data", "{\"product\": 8}"]),
-        "1 delivery due again\n"
+        "1 delivery due again: order.placed one to shop-bill\n"
     );
     eventually("the edited event is delivered", || {
         terminal.prints(&["show", "one"]).contains("shop-bill delivered")
@@ -205,13 +239,41 @@ async fn dead_letters_are_listed_shown_retried_and_discarded() {
     .await;
     let edited = terminal.prints(&["show", "one"]);
     assert!(edited.contains("with another event than was emitted"), "{edited}");
-    assert_eq!(terminal.prints(&["dead-letters", "discard", &two]), "1 dead letter discarded\n");
+    let discarded = terminal.eg(&["dead-letters", "discard", &two]);
+    assert_eq!(discarded.stdout, "1 dead letter discarded: order.placed two for shop-bill\n");
+    assert_eq!(discarded.stderr, "`cargo eg show EVENT` still shows what happened to an event\n");
     assert!(terminal.prints(&["show", "two"]).contains("taken off the list at "));
     assert_eq!(
         terminal.prints(&["dead-letters", "retry", "--all", "--json"]),
         "{\"redriven\":1,\"skipped\":0}\n"
     );
     eventually("none is left", || listed().is_empty()).await;
+
+    // The subscription of a dead letter is deleted: its function was renamed, for example.
+    running.answers("shop-bill", 422, "no such product");
+    emit(&running, "order.placed", "four", json!({})).await;
+    eventually("one more", || listed().len() == 1).await;
+    let four = number("four");
+    let subscriptions = running.client.subscriptions();
+    for subscription in subscriptions.list().await.unwrap() {
+        subscriptions.delete(&subscription.subscription_id).await.unwrap();
+    }
+    let orphan = terminal.eg(&["dead-letters", "retry", &four]);
+    assert_eq!(orphan.code, Some(8), "{orphan:?}");
+    let reason =
+        format!("the subscription of dead letter {four} is deleted or disabled: create or enable it first");
+    assert!(orphan.stderr.contains(&reason), "{orphan:?}");
+    let hint = "hint: `cargo eg replay four --source /shop --to FUNCTION` delivers the event to a function that is \
+                subscribed today\n";
+    assert!(orphan.stderr.ends_with(hint), "{orphan:?}");
+    let all = terminal.eg(&["dead-letters", "retry", "--all"]);
+    assert_eq!((all.code, all.stdout.as_str()), (Some(0), "0 deliveries due again\n"));
+    assert_eq!(
+        all.stderr,
+        "1 dead letter left, because the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` \
+         delivers an event to another function\n"
+    );
+    assert_eq!(terminal.prints(&["dead-letters", "discard", "--all"]), "1 dead letter discarded\n");
     assert_eq!(terminal.prints(&["dead-letters", "discard", "--all"]), "0 dead letters discarded\n");
 
     let missing = "error: no dead letter 999\nhint: `cargo eg dead-letters` lists them with their numbers\n";
@@ -249,6 +311,8 @@ async fn stored_events_are_replayed_to_all_or_to_one() {
     assert_eq!(replayed(&["er-1"]).0, "1 event replayed: 2 deliveries");
     assert_eq!(replayed(&["order-1", "--to", "bill"]).0, "1 event replayed: 1 delivery");
     assert_eq!(replayed(&["--since", "1h", "--type", "order.placed"]).0, "2 events replayed: 4 deliveries");
+    let hint = replayed(&["order-1"]).1;
+    assert_eq!(hint, "`cargo eg show EVENT` shows what becomes of each delivery\n");
     let (first, hint) = replayed(&["other"]);
     assert_eq!(
         (first.as_str(), hint.as_str()),

@@ -151,12 +151,20 @@ error[cannot-start]: emails-welcome cannot start: `welcome` needs `State<u8>`: p
     })
     .await;
 
+    let misfit = eg(&["emit", "--event", "user.created", "--data", "{\"id\":10,\"name\":\"Donald\"}"]);
+    assert_eq!(
+        misfit.stderr,
+        "warning: the payload does not fit emails-welcome: data.email is missing; data.id is `10`, and must be string\n\
+         to emails-welcome\n"
+    );
+
     for number in ["1", "2", "3"] {
         let letter = format!("{{\"number\":{number}}}");
         let sent = eg(&["emit", "--queue", "letters", "--data", &letter]);
         assert!(sent.stdout.starts_with("Message sent: letters\nid: "), "{sent:?}");
     }
     run.says("queue letters → emails-send 3 messages 1 failed ", 1).await;
+    run.says(": the second is never sent; again in ", 1).await;
     run.says(" from /services/emails ← queue letters: nobody subscribes to it\n", 2).await;
 
     run.signal(Signal::INT);

@@ -98,9 +98,8 @@ pub(super) fn alike(producer: &Value, written: &Value, consumer: &Value, read: &
 
 fn tag(root: &Value, schema: &Value) -> Option<(String, Value)> {
     let members = schema.get("properties")?.as_object()?;
-    let constant = members
-        .iter()
-        .find_map(|(name, member)| Some((name.clone(), listed(&resolved(root, member))?.first()?.clone())));
+    let constant =
+        members.iter().find_map(|(name, member)| Some((name.clone(), constant(&resolved(root, member))?)));
     constant.or_else(|| match required(schema).as_slice() {
         [only] if members.len() == 1 => Some((only.clone(), Value::Null)),
         _ => None,
@@ -124,6 +123,11 @@ pub(super) fn listed(schema: &Value) -> Option<Vec<Value>> {
         (None, Some(Value::Array(values))) => Some(values.clone()),
         _ => None,
     }
+}
+
+/// Returns the only value that a schema allows.
+pub(super) fn constant(schema: &Value) -> Option<Value> {
+    listed(schema).filter(|values| values.len() == 1)?.pop()
 }
 
 pub(super) fn takes(schema: &Value, value: &Value) -> bool {
@@ -155,7 +159,7 @@ pub(super) fn kind(schema: &Value) -> Option<&str> {
     Some(kind_of(value))
 }
 
-fn kind_of(value: &Value) -> &'static str {
+pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

@@ -5,6 +5,7 @@
 //! false findings.
 
 mod forms;
+mod values;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use self::forms::{
     accepts_all, alike, alternatives, describe, kind, listed, required, resolved, takes, without_null,
 };
+pub(crate) use self::values::misfits;
 use super::Fact;
 
 /// Returns the differences between producer and consumer. The result is empty if the consumer can read every value

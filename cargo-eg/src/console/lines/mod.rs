@@ -187,15 +187,18 @@ fn trigger_line(activity: &TriggerActivity) -> Option<String> {
     let line = match activity {
         TriggerActivity::Calling { .. } => return None,
         TriggerActivity::Batch { queue, function, messages, failed, error, again, duration } => {
-            let (function, messages) = (printable(function), count(*messages, "message"));
-            let begin = format!("{} → {function} {messages}", queue_name(queue));
+            let begin =
+                format!("{} → {} {}", queue_name(queue), printable(function), count(*messages, "message"));
             let time = format!("{DIM}{}{DIM:#}", span(*duration));
             let again = if again.is_zero() { "now".to_owned() } else { format!("in {}", span(*again)) };
-            match (error, failed) {
-                (Some(error), _) => {
-                    format!("{begin} {YELLOW}failed{YELLOW:#} {time}: {}; again {again}", one_line(error))
+            match (error.as_deref().map(one_line), *failed) {
+                (_, 0) => format!("{begin} {GREEN}handled{GREEN:#} {time}"),
+                (Some(error), failed) if failed == *messages => {
+                    format!("{begin} {YELLOW}failed{YELLOW:#} {time}: {error}; again {again}")
                 }
-                (None, 0) => format!("{begin} {GREEN}handled{GREEN:#} {time}"),
+                (Some(error), failed) => {
+                    format!("{begin} {YELLOW}{failed} failed{YELLOW:#} {time}: {error}; again {again}")
+                }
                 (None, failed) => format!("{begin} {YELLOW}{failed} failed{YELLOW:#} {time}; again {again}"),
             }
         }

@@ -168,6 +168,10 @@ fn so_is_every_trigger_activity() {
     check(&batch(0, None), "queue orders → shop-ship 3 messages handled 4.0 ms");
     check(&batch(1, None), "queue orders → shop-ship 3 messages 1 failed 4.0 ms; again in 30.0 s");
     check(
+        &batch(1, Some("no stock")),
+        "queue orders → shop-ship 3 messages 1 failed 4.0 ms: no stock; again in 30.0 s",
+    );
+    check(
         &batch(3, Some("no\n stock")),
         "queue orders → shop-ship 3 messages failed 4.0 ms: no stock; again in 30.0 s",
     );
