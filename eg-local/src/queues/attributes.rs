@@ -8,7 +8,6 @@ use eg_grammar::{is_fifo, limits};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
-use super::error::Refusal;
 use super::{Settings, arn, dead_letters_of, is_dead_letters};
 
 /// The attributes of a queue by name, in SQS's spelling.
@@ -34,6 +33,17 @@ const RETENTION: &str = "MessageRetentionPeriod";
 const REDRIVE: &str = "RedrivePolicy";
 const FIFO: &str = "FifoQueue";
 const BY_CONTENT: &str = "ContentBasedDeduplication";
+
+/// Why an attribute cannot be set or read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AttributeError {
+    /// The queue does not have the attribute.
+    #[error("the attribute `{name}` {reason}")]
+    Name { name: String, reason: &'static str },
+    /// The value breaks a rule.
+    #[error("{0}")]
+    Value(String),
+}
 
 /// What was set for one queue. Absent members have the value that all queues have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,9 +165,9 @@ impl Properties {
 impl Overrides {
     /// Returns what `CreateQueue` sets for a new queue. As on AWS, a FIFO queue says that it is one, and deduplicates by
     /// content only if that is set.
-    pub(super) fn of_new(name: &str, given: &Attributes) -> Result<Self, Refusal> {
+    pub(super) fn of_new(name: &str, given: &Attributes) -> Result<Self, AttributeError> {
         if is_fifo(name) && !given.contains_key(FIFO) {
-            return Err(Refusal::Invalid(format!(
+            return Err(AttributeError::Value(format!(
                 "the name `{name}` is that of a FIFO queue: set the attribute {FIFO} to true"
             )));
         }
@@ -167,7 +177,7 @@ impl Overrides {
     }
 
     /// Sets the given attributes, all or none.
-    pub(super) fn set(&mut self, name: &str, given: &Attributes) -> Result<(), Refusal> {
+    pub(super) fn set(&mut self, name: &str, given: &Attributes) -> Result<(), AttributeError> {
         let mut changed = self.clone();
         for (attribute, value) in given {
             changed.set_one(name, attribute, value)?;
@@ -176,14 +186,14 @@ impl Overrides {
         Ok(())
     }
 
-    fn set_one(&mut self, queue: &str, attribute: &str, value: &str) -> Result<(), Refusal> {
+    fn set_one(&mut self, queue: &str, attribute: &str, value: &str) -> Result<(), AttributeError> {
         let number = |from: u64, to: u64| {
             let number = value.parse().ok().filter(|number| (from..=to).contains(number));
             let rule = format!("{attribute} is a number from {from} to {to}, not `{value}`");
-            number.ok_or(Refusal::AttributeValue(rule))
+            number.ok_or(AttributeError::Value(rule))
         };
         let truth = || {
-            let rule = || Refusal::AttributeValue(format!("{attribute} is true or false, not `{value}`"));
+            let rule = || AttributeError::Value(format!("{attribute} is true or false, not `{value}`"));
             value.parse::<bool>().map_err(|_| rule())
         };
         match attribute {
@@ -198,11 +208,11 @@ impl Overrides {
             FIFO if truth()? != is_fifo(queue) => {
                 let rule =
                     format!("{FIFO} is true for queues whose names end in `.fifo`, and only for those");
-                return Err(Refusal::AttributeValue(rule));
+                return Err(AttributeError::Value(rule));
             }
             FIFO => {}
             BY_CONTENT if !is_fifo(queue) => {
-                return Err(Refusal::Attribute {
+                return Err(AttributeError::Name {
                     name: attribute.to_owned(),
                     reason: "is for FIFO queues only",
                 });
@@ -210,7 +220,7 @@ impl Overrides {
             BY_CONTENT => self.by_content = Some(truth()?),
             _ => {
                 let reason = "is not supported by the local queues";
-                return Err(Refusal::Attribute { name: attribute.to_owned(), reason });
+                return Err(AttributeError::Name { name: attribute.to_owned(), reason });
             }
         }
         Ok(())
@@ -222,8 +232,8 @@ impl Overrides {
 }
 
 /// Reads a `RedrivePolicy` of `queue`.
-fn redrive(queue: &str, policy: &str) -> Result<Redrive, Refusal> {
-    let invalid = |reason: String| Refusal::AttributeValue(format!("{REDRIVE} `{policy}`: {reason}"));
+fn redrive(queue: &str, policy: &str) -> Result<Redrive, AttributeError> {
+    let invalid = |reason: String| AttributeError::Value(format!("{REDRIVE} `{policy}`: {reason}"));
     let RedrivePolicy { dead_letter_target_arn, max_receive_count } =
         serde_json::from_str(policy).map_err(|error| invalid(error.to_string()))?;
     let target = dead_letter_target_arn.rsplit(':').next().unwrap_or_default().to_owned();
@@ -255,7 +265,7 @@ mod tests {
     fn set(name: &str, attribute: &str, value: &str) -> Result<Attributes, String> {
         let mut overrides = Overrides::default();
         let given = Attributes::from([(attribute.to_owned(), value.to_owned())]);
-        overrides.set(name, &given).map_err(|refusal| refusal.to_string())?;
+        overrides.set(name, &given).map_err(|error| error.to_string())?;
         Ok(queue(name, overrides).attributes())
     }
 

@@ -5,7 +5,7 @@ use eg_grammar::QueueName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::attributes::{Attributes, Overrides, Properties};
+use super::attributes::{AttributeError, Attributes, Overrides, Properties};
 use super::error::Refusal;
 use super::{Queues, arn, dead_letters_of, is_dead_letters, now};
 
@@ -98,7 +98,7 @@ impl Queues {
             return Ok(());
         }
         let rule = format!("RedrivePolicy: there is no queue `{}`; create it first", redrive.target);
-        Err(Refusal::AttributeValue(rule))
+        Err(AttributeError::Value(rule).into())
     }
 
     /// Returns the attributes that the request names.
@@ -133,7 +133,7 @@ impl Queues {
                 || is_fifos(name)
         };
         if let Some(unknown) = request.attribute_names.iter().find(|name| !known(name)) {
-            return Err(Refusal::Attribute { name: unknown.clone(), reason: "is unknown" });
+            return Err(AttributeError::Name { name: unknown.clone(), reason: "is unknown" }.into());
         }
         if !request.attribute_names.iter().any(|name| name == ALL) {
             attributes.retain(|name, _| request.attribute_names.contains(name));

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::json;
 
+use super::attributes::AttributeError;
 use super::store::StoreError;
 
 /// The content type of the protocol.
@@ -18,10 +19,8 @@ pub(super) enum Refusal {
     NoQueue { name: String, queues: Vec<String> },
     #[error("{0}")]
     Invalid(String),
-    #[error("the attribute `{name}` {reason}")]
-    Attribute { name: String, reason: &'static str },
-    #[error("{0}")]
-    AttributeValue(String),
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
     #[error("a queue {name} exists with another {attribute}")]
     Exists { name: String, attribute: String },
     #[error("{0} is missing")]
@@ -49,8 +48,8 @@ impl Refusal {
             Self::NoQueue { .. } => ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
             Self::Invalid(_) => ("InvalidParameterValue", "InvalidParameterValue"),
             Self::TooLarge { .. } => ("InvalidParameterValue", "InvalidParameterValue"),
-            Self::Attribute { .. } => ("InvalidAttributeName", "InvalidAttributeName"),
-            Self::AttributeValue(_) => ("InvalidAttributeValue", "InvalidAttributeValue"),
+            Self::Attribute(AttributeError::Name { .. }) => ("InvalidAttributeName", "InvalidAttributeName"),
+            Self::Attribute(AttributeError::Value(_)) => ("InvalidAttributeValue", "InvalidAttributeValue"),
             Self::Exists { .. } => ("QueueNameExists", "QueueAlreadyExists"),
             Self::Missing(_) => ("MissingParameter", "MissingParameter"),
             Self::Receipt => ("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),

@@ -18,7 +18,7 @@
 //! | after it was handled or rejected | the same answer; the function is not called |
 //! | while it is being handled | 409, which means *retry later* |
 //! | after it failed or its process died | the function is called again |
-//! | because somebody replays it (`cargo eg replay`) | the function is called again, once for each replay |
+//! | because somebody replays it (`cargo eg replay`, or from an archive of EventBridge) | the function is called again, once for each replay |
 //!
 //! A replay is a request to do the work again. For a function that must never do that, such as one that charges a card,
 //! [`Idempotency::reject_replays`] rejects replays of events that it has handled: their deliveries become dead letters

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use eg_grammar::extension::REPLAY;
 use fluent_uri::UriRef;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -24,6 +25,9 @@ struct Envelope<'a> {
     region: Option<String>,
     #[serde(default)]
     resources: Vec<String>,
+    /// Set on events that are replayed from an archive.
+    #[serde(rename = "replay-name")]
+    replay_name: Option<String>,
     #[serde(borrow)]
     detail: &'a RawValue,
 }
@@ -38,7 +42,8 @@ impl CloudEvent<Data> {
     ///
     /// Of any other event `id`, `detail-type`, `source` (escaped if it is no URI reference), `time` and `detail` become
     /// `id`, `type`, `source`, `time` and `data`, and `account`, `region` and `resources` (joined with commas) the
-    /// extensions `awsaccount`, `awsregion` and `awsresources`.
+    /// extensions `awsaccount`, `awsregion` and `awsresources`. The name of a replay from an archive becomes the extension
+    /// `replay` of any event.
     ///
     /// # Errors
     /// If a field of the envelope is missing, or the CloudEvent inside is invalid.
@@ -53,16 +58,26 @@ impl CloudEvent<Data> {
     /// ```
     pub fn from_eventbridge(json: &[u8]) -> Result<Self, InvalidEvent> {
         let envelope: Envelope<'_> = serde_json::from_slice(json)?;
-        if let Ok(detail) = serde_json::from_str::<Members<'_>>(envelope.detail.get()) {
-            if is_event_of(&envelope, &detail) {
-                return Self::from_members(detail);
-            }
-            if let Some(attributes) = detail.get(CE).and_then(ours) {
-                return restored(&envelope, &detail, attributes);
-            }
-        }
-        plain(envelope)
+        let replay = envelope.replay_name.clone();
+        let event = inside(envelope)?;
+        Ok(match replay {
+            Some(replay) => event.with_extension(REPLAY, replay),
+            None => event,
+        })
     }
+}
+
+/// Returns the event that an envelope holds.
+fn inside(envelope: Envelope<'_>) -> Result<CloudEvent, InvalidEvent> {
+    if let Ok(detail) = serde_json::from_str::<Members<'_>>(envelope.detail.get()) {
+        if is_event_of(&envelope, &detail) {
+            return CloudEvent::from_members(detail);
+        }
+        if let Some(attributes) = detail.get(CE).and_then(ours) {
+            return restored(&envelope, &detail, attributes);
+        }
+    }
+    plain(envelope)
 }
 
 /// Returns whether `detail` is a CloudEvent with the type and source of its envelope.

@@ -133,6 +133,20 @@ fn size_and_depth_are_limited_to_the_byte_and_level() {
     assert!(matches!(Entry::new(event(&of_depth(1_101)), DetailFormat::Payload), Err(EntryError::Deep)));
 }
 
+/// The gateway marks replays with an extension, EventBridge with a member of the envelope.
+#[test]
+fn replays_from_an_archive_are_marked_as_those_of_the_gateway() {
+    for format in [DetailFormat::Payload, DetailFormat::CloudEvent] {
+        let envelope = String::from_utf8(delivered(&Entry::new(event("{}"), format).unwrap())).unwrap();
+        let read = |envelope: &str| CloudEvent::from_eventbridge(envelope.as_bytes()).unwrap();
+        assert_eq!(read(&envelope).extension("replay"), None);
+        let replayed = envelope.replacen('{', r#"{"replay-name":"again","#, 1);
+        assert_eq!(read(&replayed).extension("replay").unwrap(), "again");
+    }
+    let other = r#"{"id":"7","detail-type":"t","source":"s","replay-name":"again","detail":{}}"#;
+    assert_eq!(CloudEvent::from_eventbridge(other.as_bytes()).unwrap().extension("replay").unwrap(), "again");
+}
+
 #[test]
 fn events_of_others_are_read_too() {
     let envelope = |source: &str, detail: &str| {
