@@ -204,7 +204,8 @@ impl Stage {
         shell.args(["-c", &line]).current_dir(workspace()).kill_on_drop(true);
         shell
             .env("EVENT_GATEWAY_URL", &self.app().events)
-            .env("EVENT_GATEWAY_CONFIG_URL", &self.app().config);
+            .env("EVENT_GATEWAY_CONFIG_URL", &self.app().config)
+            .env("AWS_ENDPOINT_URL_LAMBDA", &self.app().lambda);
         shell.env("no_proxy", "*").envs(self.parts.iter().map(|(name, value)| (*name, value)));
         shell
     }
