@@ -117,7 +117,8 @@ impl Scope {
 
     /// Returns whether the gateway delivers the request as an event.
     pub(crate) fn comes_from_event(request: &Request) -> bool {
-        request.extensions().get::<Self>().is_some_and(|scope| scope.context.cause.is_some())
+        let extensions = request.extensions();
+        extensions.get::<Cause>().is_some() || extensions.get::<CloudEvent<Data>>().is_some()
     }
 }
 
