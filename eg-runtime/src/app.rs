@@ -7,21 +7,25 @@ use std::error::Error as StdError;
 
 use axum::extract::Request;
 use axum::response::IntoResponse;
+use eg_grammar::limits;
 use eg_sdk::EventGateway;
 use tower::Layer;
 
 use crate::dispatch::Service;
-use crate::lambda::{self, RUNTIME_API};
+use crate::lambda;
 use crate::layer::{Function, Layers};
+use crate::log::{self, Level};
 use crate::registry::{self, FunctionDef, RegistryError};
 use crate::shared::{Shared, States};
-use crate::{Error, panics};
+use crate::start::RUNTIME_API;
+use crate::{Error, panics, start};
 
 /// The functions of this binary, with their shared state and layers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct App {
     states: States,
     layers: Layers,
+    payload_limit: usize,
 }
 
 /// Why an app cannot start.
@@ -41,7 +45,16 @@ impl App {
     /// Creates an app with all annotated functions of the binary and no state.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        start::begun();
+        Self { states: States::default(), layers: Layers::default(), payload_limit: limits::PAYLOAD }
+    }
+
+    /// Sets how many bytes the body of an HTTP request may have, and the answer to the gateway. Default: 6 MB (6,291,456
+    /// bytes), which is also the limit of Lambda and of the gateway. A larger body is answered with a 413. On Lambda, a
+    /// higher limit has no effect; a gateway in front needs a higher limit, too.
+    #[must_use]
+    pub fn payload_limit(self, bytes: usize) -> Self {
+        Self { payload_limit: bytes, ..self }
     }
 
     /// Provides the value of `State<T>` arguments. The value is cloned for each invocation, so wrap expensive data in
@@ -56,8 +69,9 @@ impl App {
     }
 
     /// Adds a tower layer around every function. The layer sees the function's requests (HTTP requests, events and
-    /// messages alike) and responses. The layer added last sees requests first. An error of the layer means *retry
-    /// later*.
+    /// messages alike) and responses. HTTP requests reach it before they are routed, so it also sees those that no
+    /// function answers (CORS preflights, 404, 405). It may change the type of request bodies. The layer added last sees
+    /// requests first. An error of the layer means *retry later*.
     ///
     /// ```
     /// use std::time::Duration;
@@ -90,10 +104,14 @@ impl App {
 
     /// Serves until the process is asked to end: Lambda if `AWS_LAMBDA_RUNTIME_API` is set, else HTTP.
     ///
+    /// On Lambda, an app that cannot start reports the cause to the Runtime API, logs it in Lambda's format, and exits
+    /// with code 1. If `main` ends before it calls this function, the last [`Error`](crate::Error) is the cause.
+    ///
     /// # Errors
     /// If the app cannot start: no functions, two functions with the same name, a missing state, an unknown
-    /// `_HANDLER`, or a port in use. On Lambda the cause is also reported to the Runtime API.
+    /// `_HANDLER`, or a port in use.
     pub async fn run(self) -> Result<(), Error> {
+        start::done();
         panics::remember_places();
         match env::var(RUNTIME_API) {
             Ok(endpoint) if !endpoint.is_empty() => self.run_on_lambda(&endpoint).await,
@@ -108,13 +126,21 @@ impl App {
             let (_, service) = self.service(&handler)?;
             Ok::<_, StartError>((service, environment))
         };
-        match start() {
-            Ok((service, environment)) => Ok(lambda::serve(service, environment).await?),
+        let outcome = match start() {
+            Ok((service, environment)) => {
+                lambda::serve(service, environment).await.map_err(StartError::Lambda)
+            }
             Err(error) => {
                 lambda::report_init_error(endpoint, &error.to_string()).await;
-                Err(error.into())
+                Err(error)
             }
+        };
+        if let Err(error) = outcome {
+            // An error of `main` would be printed in another format than Lambda's.
+            log::print(Level::Fatal, &error.to_string());
+            std::process::exit(1);
         }
+        Ok(())
     }
 
     #[cfg(feature = "http-server")]
@@ -133,8 +159,15 @@ impl App {
         let functions = registry::functions();
         let name = registry::service(&functions)?;
         registry::check_names(&functions)?;
-        let shared = Shared { states: self.states, source: format!("/services/{name}") };
+        let source = format!("/services/{name}");
+        let shared = Shared { states: self.states, source, payload_limit: self.payload_limit };
         Ok((name, Service::new(&select(functions, name, handler)?, shared, &self.layers)?))
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::outcome::{Failure, FailureKind};
+use crate::start;
 
 /// An error of any type, as the standard library boxes it.
 type Boxed = Box<dyn StdError + Send + Sync>;
@@ -67,14 +68,14 @@ impl Error {
     /// Creates an error that means *retry later*.
     #[must_use]
     pub fn retry(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Retry, message: message.to_string(), source: None }
+        Self { kind: Kind::Retry, message: message.to_string(), source: None }.noted()
     }
 
     /// Creates an error that means *do not retry*: the event becomes a dead letter with `reason`. Over HTTP this is a
     /// 422.
     #[must_use]
     pub fn reject(reason: impl fmt::Display) -> Self {
-        Self { kind: Kind::Reject, message: reason.to_string(), source: None }
+        Self { kind: Kind::Reject, message: reason.to_string(), source: None }.noted()
     }
 
     /// Creates an error that answers an HTTP request with `status` and `{"errors":["<message>"]}`.
@@ -82,7 +83,7 @@ impl Error {
     /// For an event, 408, 409, 425, 429 and 5xx mean *retry*, other statuses mean *reject*.
     #[must_use]
     pub fn status(status: StatusCode, message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Status(status), message: message.to_string(), source: None }
+        Self { kind: Kind::Status(status), message: message.to_string(), source: None }.noted()
     }
 
     /// Turns the error into a rejection.
@@ -136,6 +137,12 @@ impl Error {
         }
     }
 
+    /// Notes an error that may end `main` before `App::run`.
+    fn noted(self) -> Self {
+        start::failed(|| self.chain());
+        self
+    }
+
     /// Joins the messages of an error and its sources.
     fn chain(&self) -> String {
         let mut text = self.message.clone();
@@ -156,7 +163,7 @@ impl Error {
 impl<E: IntoError> From<E> for Error {
     fn from(error: E) -> Self {
         let error = error.into_boxed();
-        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }
+        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }.noted()
     }
 }
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use eg_grammar::limits;
 use eg_sdk::CloudEvent;
 use http::{StatusCode, header};
 use serde_json::json;
@@ -19,6 +21,7 @@ use tokio::net::TcpListener;
 
 use crate::context::Invocation;
 use crate::dispatch::{RequestOrEvent, Sender, Service};
+use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
 use crate::reply;
@@ -42,9 +45,9 @@ pub(crate) async fn serve(name: &str, service: Service) -> Result<(), ServeError
     let address: SocketAddr = address.parse().map_err(|_| ServeError::Address(address))?;
     let listener = TcpListener::bind(address).await.map_err(|e| ServeError::Listen(address, e))?;
     let address = listener.local_addr().map_err(|e| ServeError::Listen(address, e))?;
-    eprintln!("{name} serves http://{address}");
+    print(Level::Info, &format!("{name} serves http://{address}"));
     for (function, _) in service.each() {
-        eprintln!("  POST /functions/{function}");
+        print(Level::Info, &format!("  POST /functions/{function}"));
     }
     axum::serve(listener, router(service))
         .with_graceful_shutdown(asked_to_end())
@@ -57,7 +60,9 @@ fn router(service: Service) -> Router {
     let functions = all.each().fold(Router::new(), |router, (name, alone)| {
         router.route(&format!("/functions/{name}"), post(invoke).with_state(Arc::new(alone)))
     });
-    functions.fallback(request).with_state(all)
+    // The event around a request of the gateway is larger than the body of the request.
+    let limit = limits::enclosing(all.payload_limit());
+    functions.layer(DefaultBodyLimit::max(limit)).fallback(request).with_state(all)
 }
 
 /// Answers a request to one of the `#[http]` routes.
@@ -66,20 +71,35 @@ async fn request(State(service): State<Arc<Service>>, request: Request) -> Respo
 }
 
 /// Delivers a CloudEvent to one function. An `http.request` event gets the reply object that the gateway unpacks.
-async fn invoke(State(service): State<Arc<Service>>, body: Bytes) -> Response {
+async fn invoke(State(service): State<Arc<Service>>, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let limit = limits::enclosing(service.payload_limit());
+            let message = format!(
+                "the event is larger than {limit} bytes: emit a part of it, or where to get it; or raise the limit with \
+                 `App::payload_limit`"
+            );
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, message);
+        }
+        Err(rejection) => return refused(StatusCode::BAD_REQUEST, rejection.body_text()),
+    };
     let event = match CloudEvent::from_json(&body) {
         Ok(event) => event,
-        Err(e) => return failed(&Failure::new(FailureKind::Reject, e.to_string())),
+        Err(e) => return refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string()),
     };
     let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
     let invocation = Arc::new(invocation);
     let answer = match service.request_in(event) {
         Ok(RequestOrEvent::Request(request)) => service.http(request, &invocation).await,
         Ok(RequestOrEvent::Event(event)) => service.event(event, Sender::MayWait, &invocation).await,
-        Err(e) => Err(e.into()),
+        Err(e) => return refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string()),
     };
     let reply = match answer {
-        Ok(response) => reply::write(response, Shape::JoinedWithCookies, None).await,
+        Ok(response) => {
+            let reply = reply::write(response, Shape::JoinedWithCookies, None, service.payload_limit()).await;
+            reply.inspect_err(|failure| failure.log(None, &invocation.request_id))
+        }
         Err(failure) => Err(failure),
     };
     match reply {
@@ -94,6 +114,17 @@ fn failed(failure: &Failure) -> Response {
         FailureKind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
+    report(status, failure)
+}
+
+/// Refuses what no function can handle, and logs why.
+fn refused(status: StatusCode, message: String) -> Response {
+    let failure = Failure::new(FailureKind::Reject, message);
+    failure.log(None, "");
+    report(status, &failure)
+}
+
+fn report(status: StatusCode, failure: &Failure) -> Response {
     let body = json!({ "errorType": failure.kind.error_type(), "errorMessage": failure.message });
     (status, Json(body)).into_response()
 }

@@ -8,15 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt as _};
 
 use crate::error::Error;
-use crate::extract::{Call, ResponseFuture};
+use crate::extract::ResponseFuture;
 
-/// A function as a tower service, which the layers of [`App::layer`](crate::App::layer) wrap.
+/// A function, or the router in front of all HTTP functions, as a tower service, which the layers of
+/// [`App::layer`](crate::App::layer) wrap. It takes requests with a body of any type.
 #[derive(Debug, Clone)]
 pub struct Function(BoxCloneSyncService<Request, Response, Infallible>);
 
@@ -48,12 +51,18 @@ impl Layers {
         }));
     }
 
-    /// Wraps a function in all layers; `None` if there are none.
-    pub(crate) fn around(&self, call: Call) -> Option<Function> {
+    /// Wraps a function, or the router of all functions, in all layers; `None` if there are none.
+    pub(crate) fn around<F>(&self, call: F) -> Option<Function>
+    where
+        F: Fn(Request) -> ResponseFuture + Clone + Send + Sync + 'static,
+    {
         if self.0.is_empty() {
             return None;
         }
-        let plain = tower::service_fn(move |request| async move { Ok(call(request).await) });
+        let plain = tower::service_fn(move |request| {
+            let answer = call(request);
+            async move { Ok(answer.await) }
+        });
         let plain = Function(BoxCloneSyncService::new(plain));
         Some(self.0.iter().fold(plain, |function, layer| layer(function)))
     }
@@ -76,7 +85,12 @@ impl Function {
     }
 }
 
-impl Service<Request> for Function {
+/// Takes requests with a body of any type, because layers may change it.
+impl<B> Service<http::Request<B>> for Function
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     type Response = Response;
     type Error = Infallible;
     type Future = FunctionFuture;
@@ -85,8 +99,8 @@ impl Service<Request> for Function {
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> FunctionFuture {
-        FunctionFuture(self.0.call(request))
+    fn call(&mut self, request: http::Request<B>) -> FunctionFuture {
+        FunctionFuture(self.0.call(request.map(Body::new)))
     }
 }
 

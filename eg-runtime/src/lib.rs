@@ -81,9 +81,21 @@
 //!
 //! # Around and beneath
 //!
-//! [`App::layer`] adds tower layers around every function. [`Context`] gives the invocation's id, trace and remaining
-//! time; a function that is still running shortly before Lambda's deadline is cancelled. [`testing`] runs a whole app
-//! inside a test.
+//! [`App::layer`] adds tower layers around every function; they also see HTTP requests that no function answers.
+//! [`Context`] gives the invocation's id, trace and remaining time; a function that is still running shortly before
+//! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test.
+//!
+//! # Limits
+//!
+//! | what | limit | beyond it |
+//! |---|---|---|
+//! | the body of an HTTP request | 6 MB (6,291,456 bytes), or [`App::payload_limit`] | 413, which names the limit |
+//! | an answer to Lambda or to the gateway, with its base64 and JSON escapes | the same | `ResponseTooLarge` |
+//! | an event, over HTTP | a third more, and 1 MiB: a body can be base64 in it | 413, `Reject` |
+//! | an event or a request, on Lambda | 6 MB (6,291,456 bytes) | Lambda refuses it |
+//! | nesting of JSON | 127 levels | 400, `Reject` |
+//!
+//! axum's own limit of 2 MB does not apply.
 //!
 //! # Once, and not for ever
 //!
@@ -101,6 +113,10 @@
 //! and VPC Lattice; each sender gets the answer in its own format. If Lambda sends several invocations at once
 //! (`AWS_LAMBDA_MAX_CONCURRENCY`), they are served concurrently.
 //!
+//! The answer to a waiting caller is an object `{"statusCode", "headers", "cookies", "body", "isBase64Encoded"}`: for the
+//! gateway, for API Gateway, and equally for a program that invokes a function with a synchronous subscription directly,
+//! because its payload looks like the gateway's. The function's answer is in `body`.
+//!
 //! Failures are reported as `{"errorType", "errorMessage", "stackTrace"}`, with `Function.<errorType>` in the header
 //! that Lambda uses for metrics:
 //!
@@ -110,12 +126,20 @@
 //! | `Panic` | the function panicked; `stackTrace` has the place |
 //! | `Timeout` | the function was cancelled shortly before its deadline |
 //! | `ResponseTooLarge` | the answer is larger than Lambda's limit of 6 MB |
-//! | `Runtime.InitError` | the process could not start; the message names the variable, state or function |
+//! | `Runtime.InitError` | the process could not start, or `main` returned an [`Error`] before [`App::run`]; the message names the cause |
+//!
+//! Each failure is also one line on stderr, in the format of `AWS_LAMBDA_LOG_FORMAT` and from the level of
+//! `AWS_LAMBDA_LOG_LEVEL` on. A hook that you have set with [`std::panic::set_hook`] is called for panics, too; the
+//! standard library's own output appears only if `RUST_BACKTRACE` is set.
+//!
+//! A Runtime API that fails for a moment ends neither the process nor one of its workers: an outcome is handed in twice if
+//! its answer is lost, and work is asked for again for three seconds.
 //!
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own path, and
 //! each function as `POST /functions/<name>`, which accepts a CloudEvent.
 
 mod app;
+mod body;
 mod checks;
 mod context;
 mod deadline;
@@ -128,6 +152,7 @@ mod http_server;
 pub mod idempotency;
 mod lambda;
 mod layer;
+mod log;
 mod manifest;
 mod outcome;
 mod panics;
@@ -139,6 +164,7 @@ mod requests;
 mod returned;
 mod served;
 mod shared;
+mod start;
 mod state;
 pub mod testing;
 

@@ -1,12 +1,15 @@
-//! Decides what a function's response means for an event: done, retry, or reject. Reports nothing.
+//! Decides what a function's response means for an event: done, retry, or reject. Leaves reporting to the adapters, and
+//! printing to `log`.
 
 use axum::Json;
 use axum::body::{Body, HttpBody as _};
 use axum::response::{IntoResponse as _, Response};
-use eg_grammar::Verdict;
+use eg_grammar::{Verdict, limits};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected};
 use serde_json::json;
+
+use crate::log::{Level, Line};
 
 /// The maximum size of a body that is a message, in bytes.
 const MAX_MESSAGE: u64 = 4096;
@@ -19,6 +22,10 @@ pub(crate) struct Failure {
     /// The place in the code, if known.
     pub(crate) place: Option<String>,
 }
+
+/// Marks the response of a failure that is in the log.
+#[derive(Debug, Clone, Copy)]
+struct Logged;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
@@ -107,16 +114,30 @@ impl Failure {
         response
     }
 
-    /// Builds the response for an event that was not handled.
+    /// Builds the response for an event that was not handled, which is in the log.
     pub(crate) fn into_unhandled(self) -> Response {
         let mut response = self.into_response();
         response.extensions_mut().insert(Unhandled);
+        response.extensions_mut().insert(Logged);
         response
     }
 
-    /// Prints the failure to the function's log.
-    pub(crate) fn log(&self, of: &str) {
-        eprintln!("{} `{of}`: {}", self.kind.error_type().to_lowercase(), self.message);
+    /// Prints the failure to the function's log: that of a function, a queue or a route, or of a payload that is for none.
+    pub(crate) fn log(&self, subject: Option<&str>, request_id: &str) {
+        let (message, error_type) = (self.message.as_str(), Some(self.kind.error_type()));
+        Line { level: Level::Error, message, subject, error_type, request_id: Some(request_id) }.print();
+    }
+
+    /// Prints the failure of an answer with a status of the server, unless it is in the log already. Returns the answer.
+    pub(crate) async fn log_once(response: Response, subject: &str, request_id: &str) -> Response {
+        if !response.status().is_server_error() || response.extensions().get::<Logged>().is_some() {
+            return response;
+        }
+        let Some(failure) = Self::of(&response) else { return response };
+        let (failure, mut response) = failure.explained(response).await;
+        failure.log(Some(subject), request_id);
+        response.extensions_mut().insert(Logged);
+        response
     }
 
     /// Returns the failure of `response` for an event, if it is one.
@@ -140,10 +161,20 @@ impl Failure {
         if let Ok(text) = std::str::from_utf8(&bytes)
             && !text.trim().is_empty()
         {
-            text.clone_into(&mut self.message);
+            self.message = if is_depth_exceeded(text) { too_deep() } else { text.to_owned() };
         }
         (self, Response::from_parts(parts, Body::from(bytes)))
     }
+}
+
+/// Returns whether a message is that of `serde_json` about JSON that is nested too deeply, or contains it.
+pub(crate) fn is_depth_exceeded(message: &str) -> bool {
+    message.contains("recursion limit exceeded at line ")
+}
+
+/// The message about JSON that is nested too deeply.
+pub(crate) fn too_deep() -> String {
+    format!("the JSON is nested more than {} levels deep", limits::JSON_DEPTH)
 }
 
 #[cfg(test)]

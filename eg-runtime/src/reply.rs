@@ -9,11 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 
 use crate::deadline::Deadline;
 use crate::dispatch::Failed;
+use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
 
@@ -49,20 +50,19 @@ struct Item<'a> {
     item_identifier: &'a str,
 }
 
-/// The maximum size of an answer: 6 MB. Source: Lambda's quotas.
-const MAX_BYTES: usize = 6 * 1024 * 1024;
-
 /// Converts `response` to a reply.
 ///
 /// # Errors
-/// If the body fails or does not end in time, or if the reply, including base64 and JSON escapes, exceeds Lambda's
-/// limit.
+/// If the body fails or does not end in time, or if the reply, including base64 and JSON escapes, has more than `limit`
+/// bytes.
 pub(crate) async fn write(
     response: Response,
     shape: Shape,
     deadline: Option<Deadline>,
+    limit: usize,
 ) -> Result<String, Failure> {
     let (parts, body) = response.into_parts();
+    let body = Limited::new(body, limit);
     let body = match deadline {
         // A body with a known size is already in memory.
         Some(deadline) if body.size_hint().exact().is_none() => {
@@ -73,17 +73,18 @@ pub(crate) async fn write(
         }
         _ => body.collect().await,
     };
-    let body = body.map_err(|e| broken(&e))?.to_bytes();
+    let body =
+        body.map_err(|e| if e.is::<LengthLimitError>() { too_large(limit) } else { broken(&e) })?.to_bytes();
     let reply = Reply::new(parts.status, &parts.headers, body, shape);
     let reply = serde_json::to_string(&reply).map_err(|e| broken(&e))?;
-    if reply.len() > MAX_BYTES {
-        let message = format!(
-            "the answer has {} bytes, Lambda takes {MAX_BYTES}: answer with a part of it, or with where to get it",
-            reply.len()
-        );
-        return Err(Failure::new(FailureKind::TooLarge, message));
-    }
-    Ok(reply)
+    if reply.len() > limit { Err(too_large(limit)) } else { Ok(reply) }
+}
+
+fn too_large(limit: usize) -> Failure {
+    let message = format!(
+        "the answer is larger than {limit} bytes, which is the limit: answer with a part of it, or with where to get it"
+    );
+    Failure::new(FailureKind::TooLarge, message)
 }
 
 /// Writes the reply to a batch of messages: the failed ones. Source: Lambda's description of partial batch responses.
@@ -157,16 +158,19 @@ fn one_cookie(headers: &HeaderMap) -> Option<(String, String)> {
     let first = cookies.next()?;
     let lost = cookies.count();
     if lost > 0 {
-        eprintln!(
+        let message = format!(
             "{lost} of the response's `set-cookie` headers are lost: the sender takes one value per header \
              (for a load balancer, turn on multi-value headers on its target group)"
         );
+        print(Level::Warn, &message);
     }
     Some((header::SET_COOKIE.as_str().to_owned(), text(first)))
 }
 
+/// Returns the text of a header: UTF-8, else ISO-8859-1, which headers were historically (RFC 9110 §5.5).
 fn text(value: &http::HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {

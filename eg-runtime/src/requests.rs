@@ -11,6 +11,7 @@ use eg_sdk::{CloudEvent, Data};
 use http::Method;
 use tower::ServiceExt as _;
 
+use crate::body;
 use crate::context::Scope;
 use crate::extract::ResponseFuture;
 use crate::outcome::Failure;
@@ -82,11 +83,13 @@ fn router(routes: Vec<Routed>) -> Router {
     let router = routes.into_iter().fold(axum::Router::new(), |router, routed| {
         let Routed { method, path, mode, function } = routed;
         let handler = move |request: Request| async move {
+            let limit = body::limit_of(&request);
+            let Some(request) = body::admit(request, limit) else { return body::refusal(limit) };
             // The gateway has answered the client already, and delivers again what is not handled.
             if mode == Mode::Async && Scope::comes_from_event(&request) {
                 return function.settle(request).await.unwrap_or_else(Failure::into_unhandled);
             }
-            function.answer(request).await
+            body::explain(function.answer(request).await, limit).await
         };
         router.route(path, on(method_filter(method), handler))
     });
@@ -94,7 +97,7 @@ fn router(routes: Vec<Routed>) -> Router {
         let answer = router.clone().oneshot(request);
         Box::pin(async move {
             match answer.await {
-                Ok(response) => response,
+                Ok(response) => body::fit(response),
                 Err(infallible) => match infallible {},
             }
         })

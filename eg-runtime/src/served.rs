@@ -1,10 +1,13 @@
 //! Calls a function: behind the app's layers, within its deadline, with its panics caught.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::response::Response;
 
-use crate::context::Scope;
-use crate::extract::Call;
+use crate::context::{Invocation, Scope};
+use crate::deadline::Deadline;
+use crate::extract::{Call, ResponseFuture};
 use crate::layer::{Function, Layers};
 use crate::outcome::{Failure, FailureKind};
 use crate::panics;
@@ -23,39 +26,31 @@ impl Served {
         Self { name, call, layered: layers.around(call) }
     }
 
+    /// Returns the function without layers, for a router that the layers are around.
+    pub(crate) fn bare(&self) -> Self {
+        Self { layered: None, ..*self }
+    }
+
     /// Calls the function. A panic or a missed deadline becomes a response that carries the failure.
-    async fn call(&self, mut request: Request) -> Response {
-        let deadline = request.extensions_mut().get_mut::<Scope>().and_then(|scope| {
+    async fn call(&self, mut request: Request) -> (Response, Arc<Invocation>) {
+        let scope = request.extensions_mut().get_mut::<Scope>();
+        let invocation = scope.map(|scope| {
             scope.context.function = self.name;
-            scope.context.invocation.deadline
+            scope.context.invocation.clone()
         });
-        let call = async {
-            match &self.layered {
-                Some(function) => panics::catch(function.clone().answer(request)).await,
-                None => panics::catch((self.call)(request)).await,
-            }
+        let invocation = invocation.unwrap_or_default();
+        let answer = match &self.layered {
+            Some(function) => function.clone().answer(request),
+            None => (self.call)(request),
         };
-        let Some(deadline) = deadline else { return call.await };
-        tokio::time::timeout_at(deadline.cancels_at().into(), call).await.unwrap_or_else(|_| {
-            let name = self.name;
-            let message =
-                format!("`{name}` was cancelled because its time is up: give it more, or do less at once");
-            Failure::new(FailureKind::Timeout, message).into_response()
-        })
+        (guarded(self.name, invocation.deadline, answer).await, invocation)
     }
 
     /// Calls the function for a waiting caller. A 4xx is an answer to the caller. A 5xx is a fault of the function
     /// and is printed to its log.
     pub(crate) async fn answer(&self, request: Request) -> Response {
-        let response = self.call(request).await;
-        match Failure::of(&response).filter(|_| response.status().is_server_error()) {
-            None => response,
-            Some(failure) => {
-                let (failure, response) = failure.explained(response).await;
-                failure.log(self.name);
-                response
-            }
-        }
+        let (response, invocation) = self.call(request).await;
+        Failure::log_once(response, self.name, &invocation.request_id).await
     }
 
     /// Calls the function for an event without a waiting caller.
@@ -63,7 +58,19 @@ impl Served {
     /// # Errors
     /// Any failure status, with the function's message. The failure is also printed to its log.
     pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
-        let response = self.call(request).await;
-        Failure::of_unhandled(response).await.inspect_err(|failure| failure.log(self.name))
+        let (response, invocation) = self.call(request).await;
+        let log = |failure: &Failure| failure.log(Some(self.name), &invocation.request_id);
+        Failure::of_unhandled(response).await.inspect_err(log)
     }
+}
+
+/// Awaits an answer until the deadline. A panic or a missed deadline becomes a response that carries the failure.
+pub(crate) async fn guarded(name: &str, deadline: Option<Deadline>, answer: ResponseFuture) -> Response {
+    let answer = panics::catch(answer);
+    let Some(deadline) = deadline else { return answer.await };
+    tokio::time::timeout_at(deadline.cancels_at().into(), answer).await.unwrap_or_else(|_| {
+        let message =
+            format!("`{name}` was cancelled because its time is up: give it more, or do less at once");
+        Failure::new(FailureKind::Timeout, message).into_response()
+    })
 }

@@ -14,6 +14,8 @@ pub(crate) struct Shared {
     pub(crate) states: States,
     /// The `source` of emitted events: `/services/<service>`.
     pub(crate) source: String,
+    /// How many bytes the body of a request and an answer may have.
+    pub(crate) payload_limit: usize,
 }
 
 impl Shared {

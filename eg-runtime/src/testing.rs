@@ -41,11 +41,11 @@
 //! has processes of its own. To find code that relies on shared memory, create the [`App`] in a function of the test and
 //! use a new `TestApp` for each step: only what is in a database or a file is still there.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use bytes::Bytes;
+use eg_grammar::limits;
 use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::{CloudEvent, Data, DataError, EventGateway, FromData, IntoCloudEvent, Recorder};
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -58,7 +58,7 @@ use crate::dispatch::{Sender, Service};
 use crate::outcome::{Failure, FailureKind};
 use crate::{App, Error, lambda};
 
-/// The number of deliveries in one call that counts as an endless loop.
+/// The number of deliveries in one call that counts as an endless loop, if the events do not show that they are one.
 const MANY: usize = 10_000;
 
 /// An app that runs inside a test.
@@ -68,7 +68,7 @@ pub struct TestApp {
     source: String,
     recorder: Recorder,
     /// The number of recorded events that have been delivered.
-    settled: AtomicUsize,
+    settled: Mutex<usize>,
 }
 
 /// The delivery of one event to one function.
@@ -119,11 +119,12 @@ impl TestApp {
     /// # Errors
     /// If the app could not start.
     pub fn new(app: App) -> Result<Self, Error> {
+        crate::start::done();
         crate::panics::remember_places();
         let (gateway, recorder) = EventGateway::recording();
         let (name, service) = app.gateway(gateway).service("*")?;
         let source = format!("/services/{name}");
-        Ok(Self { service, source, recorder, settled: AtomicUsize::new(0) })
+        Ok(Self { service, source, recorder, settled: Mutex::default() })
     }
 
     /// Sends an HTTP request to the `#[http]` functions.
@@ -166,21 +167,35 @@ impl TestApp {
     }
 
     /// Delivers all emitted events, and those emitted in turn, until none is left. Each event is delivered once, even
-    /// if a function fails.
+    /// if a function fails, and even if it was [taken](Recorder::take) from the recorder.
     ///
     /// # Panics
-    /// If events cause each other in an endless loop.
+    /// If events cause each other in an endless loop. The message names the events and functions of the loop.
     pub async fn settle(&self) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
-        loop {
-            let next = self.settled.fetch_add(1, Ordering::SeqCst);
-            let Some(event) = self.recorder.events().into_iter().nth(next) else {
-                self.settled.fetch_sub(1, Ordering::SeqCst);
-                return deliveries;
-            };
-            assert!(deliveries.len() < MANY, "events go round in circles; the next one is {event:?}");
+        while let Some(event) = self.next_unsettled() {
+            if event.hops() > limits::HOPS
+                && let Some(circle) = circle(&event, &deliveries)
+            {
+                panic!("events cause each other in a loop: {circle}");
+            }
+            assert!(
+                deliveries.len() < MANY,
+                "{MANY} deliveries, and there is no end; the next one is of `{}`, and the last ones were {}",
+                event.ty(),
+                last(&deliveries)
+            );
             deliveries.extend(self.deliver_one(event).await);
         }
+        deliveries
+    }
+
+    /// Returns the next recorded event that has not been delivered.
+    fn next_unsettled(&self) -> Option<CloudEvent> {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = self.recorder.nth(*settled)?;
+        *settled += 1;
+        Some(event)
     }
 
     /// Returns all events that the functions have emitted, in order.
@@ -214,23 +229,33 @@ impl TestApp {
             let invalid = |e: serde_json::Error| Failure::new(FailureKind::Retry, e.to_string());
             serde_json::from_str(&json).map_err(invalid)
         });
-        answer.map_err(|failure| InvocationError {
-            error_type: failure.kind.error_type().to_owned(),
-            error_message: failure.message,
-        })
+        Ok(answer?)
     }
 
     /// Calls the `#[schedule]` function of this name, as on schedule.
     ///
     /// # Errors
-    /// The failure that would be reported to Lambda.
+    /// The failure that would be reported to Lambda, or a `Reject` that lists the schedules if there is no such function.
     pub async fn tick(&self, function: &str) -> Result<(), InvocationError> {
+        let named = self.service.scheduled().find(|(scheduled, _)| scheduled.name() == function);
+        let Some((scheduled, _)) = named else {
+            let known = self.service.scheduled().map(|(f, schedule)| format!("`{}` ({schedule})", f.name()));
+            let known = known.collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            let message = format!("no function with a schedule is called `{function}`; there are: {known}");
+            return Err(Failure::new(FailureKind::Reject, message).into());
+        };
         let event = serde_json::json!({
             "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
             "account": "000000000000", "time": "2026-01-01T00:00:00Z", "region": "local",
             "resources": [format!("arn:aws:events:local:000000000000:rule/{function}")], "detail": {},
         });
-        self.invoke(&event.to_string()).await.map(drop)
+        let event =
+            CloudEvent::from_eventbridge(event.to_string().as_bytes()).map_err(|e| InvocationError {
+                error_type: FailureKind::Reject.error_type().to_owned(),
+                error_message: e.to_string(),
+            })?;
+        Ok(self.service.tick(scheduled, event, &Arc::default()).await.map(drop)?)
     }
 
     async fn deliver_one(&self, event: CloudEvent<Data>) -> Vec<Delivery> {
@@ -247,6 +272,39 @@ impl TestApp {
         });
         deliveries.collect()
     }
+}
+
+impl From<Failure> for InvocationError {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.kind.error_type().to_owned(), error_message: failure.message }
+    }
+}
+
+/// Describes the loop that leads to `event`: the types of its causes back to one of the same type, with the functions
+/// that handled them. `None` if there is no such cause.
+fn circle(event: &CloudEvent, deliveries: &[Delivery]) -> Option<String> {
+    let mut steps = vec![format!("`{}`", event.ty())];
+    let mut cause = event.cause()?;
+    for _ in 0..limits::HOPS {
+        let handled: Vec<_> = deliveries.iter().filter(|delivery| delivery.event.id() == cause).collect();
+        let functions: Vec<_> = handled.iter().map(|delivery| format!("`{}`", delivery.function)).collect();
+        let earlier = &handled.first()?.event;
+        steps.push(format!("`{}` (handled by {})", earlier.ty(), functions.join(" and ")));
+        if earlier.ty() == event.ty() {
+            steps.reverse();
+            return Some(steps.join(" → "));
+        }
+        cause = earlier.cause()?;
+    }
+    None
+}
+
+/// Lists some of the last deliveries.
+fn last(deliveries: &[Delivery]) -> String {
+    let last = deliveries.iter().rev().take(4).rev();
+    last.map(|delivery| format!("`{}` to `{}`", delivery.event.ty(), delivery.function))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn request(method: Method, path: &str, body: Body) -> Request<Body> {

@@ -2,15 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::response::IntoResponse as _;
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_runtime::{
     App, CloudEvent, Context, Data, Emit, Error, Event, EventGateway, Json, Request, Response, State,
     StatusCode, TraceContext, http, schedule, subscribe,
 };
+use http_body_util::Limited;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::timeout::TimeoutLayer;
@@ -184,6 +189,148 @@ async fn layers_stand_around_every_function() {
         Outcome::Rejected("nothing to ship".to_owned()),
         "failures pass through layers"
     );
+}
+
+/// Answers preflights, and marks all other answers, as layers for CORS do.
+#[derive(Clone)]
+struct AnyOrigin;
+
+impl<S> tower::Layer<S> for AnyOrigin {
+    type Service = AnyOriginService<S>;
+
+    fn layer(&self, inner: S) -> AnyOriginService<S> {
+        AnyOriginService(inner)
+    }
+}
+
+#[derive(Clone)]
+struct AnyOriginService<S>(S);
+
+impl<S> tower::Service<Request> for AnyOriginService<S>
+where
+    S: tower::Service<axum::http::Request<Limited<Body>>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let preflight = request.method() == "OPTIONS";
+        // Another type of body, as layers that limit or decompress bodies have.
+        let answer = self.0.call(request.map(|body| Limited::new(body, 100)));
+        Box::pin(async move {
+            let mut response =
+                if preflight { StatusCode::NO_CONTENT.into_response() } else { answer.await? };
+            let any = axum::http::HeaderValue::from_static("*");
+            response.headers_mut().insert("access-control-allow-origin", any);
+            Ok(response)
+        })
+    }
+}
+
+/// Layers were around functions only, so that preflights and the answers 404 and 405 lacked CORS headers; and layers that
+/// change the type of the body did not compile.
+#[tokio::test]
+async fn layers_see_requests_that_no_function_answers() {
+    let app = TestApp::new(App::new().layer(AnyOrigin)).unwrap();
+    for (method, path, body, status) in [
+        ("OPTIONS", "/orders", "", 204),
+        ("GET", "/orders", "", 405),
+        ("POST", "/nowhere", "", 404),
+        ("POST", "/orders", "7", 202),
+        ("POST", "/orders", "\"text\"", 422),
+    ] {
+        let request = axum::http::Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json").body(body).unwrap();
+        let answer = app.http(request).await;
+        assert_eq!(answer.status(), status, "{method} {path}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*", "{method} {path}");
+    }
+    let limited = app.post("/orders", &"x".repeat(200)).await;
+    assert_eq!(limited.status(), 413, "the layer's own limit");
+    let deliveries = app.deliver(Placed { n: 1 }).await.unwrap();
+    assert_eq!(deliveries[0].outcome, Outcome::Done, "events pass the layer, too");
+}
+
+/// Events that a test took from the recorder were skipped, and the ones after them as well.
+#[tokio::test]
+async fn events_that_were_taken_are_delivered_all_the_same() {
+    let app = TestApp::new(App::new()).unwrap();
+    app.post("/orders", &1).await;
+    assert_eq!(app.settle().await.len(), 2);
+    assert_eq!(app.gateway().take().len(), 3);
+    app.post("/orders", &2).await;
+    app.post("/orders", &3).await;
+    assert_eq!(app.gateway().take().len(), 2);
+    app.post("/orders", &4).await;
+    let placed = app.settle().await.into_iter().filter(|delivery| delivery.function == "ship");
+    let placed: Vec<_> = placed.map(|delivery| delivery.event.decode::<Placed>().unwrap().data.n).collect();
+    assert_eq!(placed, [2, 3, 4]);
+    assert_eq!(app.emitted::<Placed>().unwrap().len(), 1, "what was taken is not listed again");
+}
+
+#[derive(Serialize, Deserialize, Event)]
+#[event("ball.north")]
+struct North;
+
+#[derive(Serialize, Deserialize, Event)]
+#[event("ball.south")]
+struct South;
+
+#[subscribe(North)]
+async fn player(emit: Emit<South>) -> Result<(), Error> {
+    emit.send(South).await?;
+    Ok(())
+}
+
+#[subscribe(South)]
+async fn opponent(emit: Emit<North>) -> Result<(), Error> {
+    emit.send(North).await?;
+    Ok(())
+}
+
+#[subscribe(South)]
+async fn umpire() {}
+
+#[http(POST, "/serve")]
+async fn serve(emit: Emit<North>) -> Result<(), Error> {
+    emit.send(North).await?;
+    Ok(())
+}
+
+#[tokio::test]
+#[should_panic(
+    expected = "events cause each other in a loop: `ball.south` (handled by `opponent` and `umpire`) → `ball.north` \
+                (handled by `player`) → `ball.south`"
+)]
+async fn a_loop_is_named_after_a_few_deliveries() {
+    let app = TestApp::new(App::new()).unwrap();
+    app.post("/serve", &()).await;
+    app.settle().await;
+}
+
+#[tokio::test]
+async fn a_tick_is_for_a_function_of_that_name() {
+    let app = TestApp::new(App::new()).unwrap();
+    assert_eq!(app.tick("clean_up").await.unwrap_err().error_message, "cleaned up on Scheduled Event");
+    for name in ["reports", "x_report", "eg-runtime-report", "ship", ""] {
+        let error = app.tick(name).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "Reject: no function with a schedule is called `{name}`; there are: `clean_up` (rate(1 day)), `report` \
+                 (cron(0 12 ? * MON-FRI *))"
+            )
+        );
+    }
 }
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

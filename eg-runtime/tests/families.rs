@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use axum::extract::{RawQuery, Request};
+use axum::http::HeaderValue;
 use axum::response::{AppendHeaders, IntoResponse};
 use eg_runtime::testing::TestApp;
-use eg_runtime::{App, Bytes, CloudEvent, Data, Error, HeaderMap, Json, Path, http, subscribe};
+use eg_runtime::{
+    App, Bytes, CloudEvent, Data, Error, HeaderMap, Json, Path, Response, StatusCode, http, subscribe,
+};
 use serde_json::{Value, json};
 
 /// Says what it sees of a request.
@@ -32,6 +35,26 @@ async fn root(request: Request) -> String {
 async fn cookies() -> impl IntoResponse {
     let headers = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-many", "1"), ("x-many", "2")];
     (AppendHeaders(headers), "text")
+}
+
+/// A header in ISO-8859-1 and one in UTF-8.
+#[http(GET, "/names")]
+async fn names() -> Response {
+    let mut response = Response::default();
+    for (name, value) in [("x-latin", &b"caf\xe9"[..]), ("x-utf", "café".as_bytes())] {
+        response.headers_mut().insert(name, HeaderValue::from_bytes(value).unwrap());
+    }
+    response
+}
+
+#[http(DELETE, "/")]
+async fn gone() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+#[http(PATCH, "/")]
+async fn unchanged() -> StatusCode {
+    StatusCode::NOT_MODIFIED
 }
 
 #[http(GET, "/binary")]
@@ -215,6 +238,44 @@ async fn answers_have_the_shape_of_the_sender() {
     check("VPC Lattice 1", lattice_1(&json!({"raw_path": "/cookies"})), single).await;
 }
 
+/// Bytes of headers that are not UTF-8 became U+FFFD.
+#[tokio::test]
+async fn headers_keep_their_characters_in_every_family() {
+    let app = app();
+    for payload in [
+        http_api(&json!({"rawPath": "/names"})),
+        rest_api(&json!({"path": "/names", "resource": "/names"})),
+        balancer(&json!({"path": "/names", "headers": {}})),
+        balancer(&json!({"path": "/names", "multiValueHeaders": {}})),
+        lattice_1(&json!({"raw_path": "/names"})),
+        lattice_2(&json!({"path": "/names"})),
+    ] {
+        let answer = app.invoke(&payload.to_string()).await.unwrap();
+        let value = |name: &str| {
+            let single = answer["headers"][name].as_str();
+            single.or_else(|| answer["multiValueHeaders"][name][0].as_str()).map(str::to_owned)
+        };
+        assert_eq!(
+            (value("x-latin"), value("x-utf")),
+            (Some("café".to_owned()), Some("café".to_owned())),
+            "{answer}"
+        );
+    }
+}
+
+/// axum sets a length for every answer; RFC 9110 §8.6 forbids it for 204.
+#[tokio::test]
+async fn answers_without_a_body_have_no_length() {
+    let app = app();
+    for (method, status) in [("DELETE", 204), ("PATCH", 304)] {
+        let context = json!({"stage": "$default", "http": {"method": method}});
+        let answer = app.invoke(&http_api(&json!({"requestContext": context})).to_string()).await.unwrap();
+        assert_eq!((&answer["statusCode"], &answer["headers"]), (&json!(status), &json!({})), "{answer}");
+    }
+    let answer = app.invoke(&http_api(&json!({"rawPath": "/names"})).to_string()).await.unwrap();
+    assert_eq!(answer["headers"]["content-length"], "0", "a 200 has one");
+}
+
 #[tokio::test]
 async fn answers_that_are_no_text_travel_in_base64() {
     let app = app();
@@ -234,7 +295,7 @@ async fn answers_over_six_megabytes_are_errors_that_say_so() {
     assert_eq!(bytes(most - 300).await.unwrap()["statusCode"], 200);
     let error = bytes(most).await.unwrap_err();
     assert_eq!(error.error_type, "ResponseTooLarge");
-    assert!(error.error_message.contains("Lambda takes 6291456"), "{error}");
+    assert!(error.error_message.contains("larger than 6291456 bytes"), "{error}");
 }
 
 #[tokio::test]

@@ -9,16 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-
-/// The number of different values of X-Ray's header. It is small, because glibc keeps every value that an environment
-/// variable ever had.
-const TRACES: usize = 64;
 
 /// A Runtime API on a free port.
 #[derive(Debug)]
@@ -47,6 +43,10 @@ pub struct Posted {
 pub struct Manners {
     /// Closes the connection after each answer.
     pub hangs_up: bool,
+    /// Takes every second outcome and closes the connection instead of answering.
+    pub loses_answers: bool,
+    /// How many of the first requests for work get a 502.
+    pub refuses_work: usize,
 }
 
 #[derive(Debug)]
@@ -62,6 +62,8 @@ struct Shared {
     /// The paths of all calls other than invocations, and the init error.
     calls: Mutex<Vec<String>>,
     init_error: Mutex<Option<Posted>>,
+    /// How many requests for work still get a 502.
+    refusals: AtomicUsize,
 }
 
 impl RuntimeApi {
@@ -78,6 +80,7 @@ impl RuntimeApi {
             waiting: Mutex::default(),
             calls: Mutex::default(),
             init_error: Mutex::default(),
+            refusals: AtomicUsize::new(manners.refuses_work),
         });
         let base = format!("{base}/2018-06-01/runtime");
         let mut router = Router::new()
@@ -91,6 +94,19 @@ impl RuntimeApi {
                 let mut response = next.run(request).await;
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 response
+            }));
+        }
+        if manners.loses_answers {
+            let outcomes = Arc::new(AtomicUsize::new(0));
+            router = router.layer(from_fn(move |request: Request, next: Next| {
+                let lost = request.method() == Method::POST
+                    && outcomes.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+                async move {
+                    let response = next.run(request).await;
+                    // A body that breaks off before the head of the answer is sent closes the connection.
+                    assert!(!lost, "the answer is lost");
+                    response
+                }
             }));
         }
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -132,10 +148,14 @@ impl RuntimeApi {
 /// Returns the value of X-Ray's header for an invocation.
 #[must_use]
 pub fn trace_of(id: usize) -> String {
-    format!("Root=1-5bef4de7-{:024x};Sampled=1", id % TRACES)
+    format!("Root=1-5bef4de7-{id:024x};Parent={id:016x};Sampled=1")
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
+    let refused = |left: usize| left.checked_sub(1);
+    if shared.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refused).is_ok() {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
     lock(&shared.calls).push("next".to_owned());
     let Some(Work { id, payload }) = shared.queue.lock().await.recv().await else {
         return StatusCode::GONE.into_response();

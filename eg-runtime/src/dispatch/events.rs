@@ -10,6 +10,7 @@ use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
 use super::{Entry, Service};
+use crate::body::without_default_limit;
 use crate::context::Invocation;
 use crate::outcome::{Failure, FailureKind};
 use crate::registry::{Mode, Subscription, Trigger};
@@ -40,7 +41,9 @@ impl Service {
         invocation: &Arc<Invocation>,
     ) -> Result<Response, Failure> {
         if self.functions_for(&event).is_empty() {
-            return Err(self.nobody(&event));
+            let failure = self.nobody(&event);
+            failure.log(None, &invocation.request_id);
+            return Err(failure);
         }
         let mut answer = Ok(Response::default());
         for (_, one) in self.deliver(event, sender, invocation).await {
@@ -181,9 +184,10 @@ fn describe(function: &Entry) -> String {
 }
 
 /// Turns an event into a request. The payload is the body, so that axum's extractors work; `CloudEvent<T>` reads the
-/// event from the extensions.
+/// event from the extensions. Whoever sent the event has checked its size.
 fn request_of(event: CloudEvent<Data>) -> Request {
     let mut request = Request::new(Body::from(event.data.as_bytes().to_vec()));
+    without_default_limit(&mut request);
     *request.method_mut() = Method::POST;
     let media_type = event.datacontenttype().and_then(|media_type| HeaderValue::from_str(media_type).ok());
     let media_type = media_type.unwrap_or(HeaderValue::from_static("application/json"));

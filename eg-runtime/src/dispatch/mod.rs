@@ -18,12 +18,12 @@ use http::{HeaderMap, Method, StatusCode};
 pub(crate) use self::batch::Failed;
 pub(crate) use self::events::Sender;
 use crate::context::{Context, Invocation, Scope};
-use crate::layer::Layers;
+use crate::layer::{Function, Layers};
 use crate::outcome::Failure;
 use crate::payload::{PayloadError, ReadRequest};
 use crate::registry::{FunctionDef, RegistryError};
 use crate::requests::{Http, Router};
-use crate::served::Served;
+use crate::served::{Served, guarded};
 use crate::shared::{Shared, States, Unmet};
 
 /// The callable functions of the binary: all of them, or the one that `_HANDLER` names.
@@ -32,6 +32,9 @@ pub(crate) struct Service {
     functions: Vec<Entry>,
     /// Answers HTTP requests, if a function has a route.
     http: Option<(&'static Http, Router)>,
+    /// The layers around the router, so that they see what no function answers, too.
+    layered: Option<Function>,
+    layers: Layers,
     shared: Arc<Shared>,
 }
 
@@ -40,6 +43,12 @@ pub(crate) struct Service {
 pub(crate) struct Entry {
     def: &'static FunctionDef,
     served: Served,
+}
+
+impl Entry {
+    pub(crate) fn name(&self) -> &'static str {
+        self.def.name
+    }
 }
 
 impl Service {
@@ -53,19 +62,29 @@ impl Service {
         routes::check(functions)?;
         let ready =
             |&def: &&'static FunctionDef| Entry { def, served: Served::new(def.name, def.call, layers) };
-        Ok(Self::of(functions.iter().map(ready).collect(), Arc::new(shared)))
+        Ok(Self::of(functions.iter().map(ready).collect(), layers.clone(), Arc::new(shared)))
     }
 
-    fn of(functions: Vec<Entry>, shared: Arc<Shared>) -> Self {
+    fn of(functions: Vec<Entry>, layers: Layers, shared: Arc<Shared>) -> Self {
         let http = routes::http(&functions).map(|(http, routes)| (http, (http.router)(routes)));
-        Self { functions, http, shared }
+        let router = http.as_ref().map(|(_, router)| router.clone());
+        let layered = layers.around(move |request| match &router {
+            Some(router) => router.answer(request),
+            None => Box::pin(async { StatusCode::NOT_FOUND.into_response() }),
+        });
+        Self { functions, http, layered, layers, shared }
+    }
+
+    /// Returns how many bytes the body of a request and an answer may have.
+    pub(crate) fn payload_limit(&self) -> usize {
+        self.shared.payload_limit
     }
 
     /// Splits the service into one per function.
     #[cfg(feature = "http-server")]
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, Self)> {
         self.functions.iter().map(|function| {
-            let alone = Self::of(vec![function.clone()], self.shared.clone());
+            let alone = Self::of(vec![function.clone()], self.layers.clone(), self.shared.clone());
             (function.def.name, alone)
         })
     }
@@ -82,9 +101,15 @@ impl Service {
         let (trace, hops) = (TraceContext::of_headers(request.headers()), hops_of(request.headers()));
         let scope = self.scope(invocation, trace, hops);
         request.extensions_mut().insert(scope);
-        let response = match &self.http {
-            Some((_, router)) => router.answer(request).await,
-            None => StatusCode::NOT_FOUND.into_response(),
+        let response = match (&self.layered, &self.http) {
+            (Some(layered), _) => {
+                let route = format!("{} {}", request.method(), request.uri().path());
+                let answer = layered.clone().answer(request);
+                let response = guarded(&route, invocation.deadline, answer).await;
+                Failure::log_once(response, &route, &invocation.request_id).await
+            }
+            (None, Some((_, router))) => router.answer(request).await,
+            (None, None) => StatusCode::NOT_FOUND.into_response(),
         };
         Failure::without_answer(&response).map_or(Ok(response), Err)
     }

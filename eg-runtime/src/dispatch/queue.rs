@@ -28,7 +28,7 @@ impl Service {
                 Ok(event) => self.message(&queue, &id, event, invocation).await,
                 Err(error) => {
                     let message = format!("message {id}: {error}");
-                    Failure::new(FailureKind::Reject, message).log(&queue);
+                    Failure::new(FailureKind::Reject, message).log(Some(&queue), &invocation.request_id);
                     Err(error.to_string())
                 }
             };
@@ -54,7 +54,8 @@ impl Service {
         let functions = if of_queue.is_empty() { self.functions_for(&event) } else { of_queue };
         if functions.is_empty() {
             let reason = format!("no function here handles event type `{}`", event.ty());
-            Failure::new(FailureKind::Reject, format!("message {id}: {reason}")).log(queue);
+            let failure = Failure::new(FailureKind::Reject, format!("message {id}: {reason}"));
+            failure.log(Some(queue), &invocation.request_id);
             return Err(reason);
         }
         let mut done = Ok(());

@@ -22,7 +22,7 @@ pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> 
             method: subscription.method,
             path,
             mode: subscription.mode,
-            function: function.served.clone(),
+            function: function.served.bare(),
         })
     });
     Some((http, routed.collect()))

@@ -46,7 +46,7 @@ fn definition(name: &'static str) -> FunctionDef {
 
 /// Returns the error, or an empty string.
 fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
-    let shared = Shared { states: States::default(), source: "/tests".to_owned() };
+    let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
     Service::new(functions, shared, &Layers::default()).err().map(|e| e.to_string())
 }
 
@@ -96,7 +96,7 @@ fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
         let triggers = Vec::leak(vec![Trigger::Subscription(subscription)]);
         let mut definition = definition("store_event");
         definition.triggers = triggers;
-        let shared = Shared { states: States::default(), source: "/tests".to_owned() };
+        let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
         let service = Service::new(&[Box::leak(Box::new(definition))], shared, &Layers::default()).unwrap();
         let event = CloudEvent::of_type("order.created", "/shop", ()).encode().unwrap();
         assert_eq!(service.functions_for(&event).len(), expected, "{event_type}");

@@ -53,6 +53,7 @@ use tower::{Layer, Service, ServiceExt as _};
 
 pub use self::memory::MemoryStore;
 use crate::context::Scope;
+use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
 use crate::{Error, Function};
 
@@ -179,14 +180,15 @@ impl<S: IdempotencyStore> Idempotency<S> {
         };
         if let Err(error) = self.store.complete(key, kept, self.keep).await {
             // The work is done, so the caller gets its answer. Log that the event may be handled again.
-            eprintln!("a duplicate may be handled again: {}", unavailable(key, &error));
+            print(Level::Warn, &format!("a duplicate may be handled again: {}", unavailable(key, &error)));
         }
         response
     }
 
     async fn release(&self, key: &str) {
         if let Err(error) = self.store.release(key).await {
-            eprintln!("the event has to wait until its claim is over: {}", unavailable(key, &error));
+            let error = unavailable(key, &error);
+            print(Level::Warn, &format!("the event has to wait until its claim is over: {error}"));
         }
     }
 }

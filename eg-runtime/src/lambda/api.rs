@@ -10,7 +10,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body_util::Full;
 use serde::Serialize;
 
+use crate::log::{Level, Line};
 use crate::outcome::Failure;
+use crate::start::INIT_ERROR;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-runtime/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -52,10 +54,21 @@ pub(crate) enum ApiError {
     Connect(String, io::Error),
     #[error("the connection to the Lambda Runtime API broke: {0}")]
     Broken(Box<dyn StdError + Send + Sync>),
-    #[error("the Lambda Runtime API answered {0} when asked for work")]
+    #[error("the Lambda Runtime API answered {0}")]
     Status(StatusCode),
     #[error("the Lambda Runtime API handed out an invocation without `{0}`")]
     Header(&'static str),
+}
+
+impl ApiError {
+    /// Returns whether another attempt can help.
+    pub(super) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Address(_) => false,
+            Self::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Connect(..) | Self::Broken(_) | Self::Header(_) => true,
+        }
+    }
 }
 
 /// The report of a failed invocation.
@@ -103,8 +116,11 @@ impl RuntimeApi {
         })
     }
 
-    /// Sends the answer or failure of an invocation. Logs a refusal, for example because the answer is late; the next
-    /// invocation is not affected.
+    /// Sends the answer or failure of an invocation, once more if the connection breaks or the API fails: it refuses an
+    /// outcome that it has. Logs a refusal, for example because the answer is late; the next invocation is not affected.
+    ///
+    /// # Errors
+    /// If it is unknown whether the outcome has arrived.
     pub(crate) async fn finish(
         &mut self,
         of: &Next,
@@ -122,10 +138,23 @@ impl RuntimeApi {
         if let Some(id) = &of.invocation_id {
             request.headers_mut().insert(INVOCATION_ID, id.clone());
         }
-        let response = self.exchange(request).await?;
+        let again = request.clone();
+        let response = match self.exchange(request).await {
+            Ok(response) if !response.status().is_server_error() => response,
+            _ => {
+                let response = self.exchange(again).await?;
+                if response.status().is_server_error() {
+                    return Err(ApiError::Status(response.status()));
+                }
+                // A refusal now means that the first attempt has arrived, or that it is too late.
+                return Ok(());
+            }
+        };
         if !response.status().is_success() {
             let (status, why) = (response.status(), String::from_utf8_lossy(response.body()));
-            eprintln!("invocation {id}: the Lambda Runtime API did not take the outcome ({status}): {why}");
+            let message = format!("the Lambda Runtime API did not take the outcome ({status}): {why}");
+            let (subject, error_type, request_id) = (None, None, Some(id.as_str()));
+            Line { level: Level::Error, message: &message, subject, error_type, request_id }.print();
         }
         Ok(())
     }
@@ -133,8 +162,7 @@ impl RuntimeApi {
     /// Reports why the process cannot start, so that the function's log and metrics have the cause instead of an exit
     /// code.
     pub(crate) async fn init_failed(&mut self, message: &str) -> Result<(), ApiError> {
-        let ty = "Runtime.InitError";
-        let request = self.report("/init/error", ty, ty, message, None);
+        let request = self.report("/init/error", INIT_ERROR, INIT_ERROR, message, None);
         self.exchange(request).await.map(drop)
     }
 

@@ -3,32 +3,29 @@
 
 mod api;
 mod environment;
+mod patience;
+mod trace;
 
-use std::env;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::response::{IntoResponse as _, Response};
-use futures_util::FutureExt as _;
+use eg_grammar::limits;
 use http::StatusCode;
 use tokio::task::JoinSet;
 
 use self::api::{ApiError, Next, RuntimeApi};
 pub(crate) use self::environment::{Environment, EnvironmentError};
+use self::patience::Crew;
+use self::trace::TraceVariable;
 use crate::context::Invocation;
 use crate::deadline::Deadline;
 use crate::dispatch::{RequestOrEvent, Sender, Service};
 use crate::error::Error;
+use crate::log::{Level, Line, print};
 use crate::outcome::Failure;
 use crate::payload::{self, BadRequest, Payload, PayloadError, Shape};
 use crate::{panics, reply};
-
-/// The variable with the Runtime API's address; set on Lambda.
-pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-
-/// The variable from which AWS's SDKs take the trace of their calls. Lambda also uses the trace to detect loops.
-const X_RAY: &str = "_X_AMZN_TRACE_ID";
 
 /// Why the process cannot serve Lambda, or cannot continue.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +34,6 @@ pub(crate) enum LambdaError {
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Api(#[from] ApiError),
-    #[error("a worker ended by itself: {0}")]
-    Worker(tokio::task::JoinError),
 }
 
 /// Serves invocations until Lambda ends the process: one at a time, or several if Lambda sends several.
@@ -49,25 +44,30 @@ pub(crate) async fn serve(service: Service, environment: Environment) -> Result<
         api.restored().await?;
     }
     let service = Arc::new(service);
+    let crew = Crew::of(workers);
     if workers == 1 {
-        return work(service, api, true).await;
+        return work(service, api, crew).await;
     }
     let mut running = JoinSet::new();
     for _ in 0..workers {
-        running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, false));
+        running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone()));
     }
-    // The process continues with fewer workers, and ends once none is left.
-    let mut outcome = Ok(());
     while let Some(ended) = running.join_next().await {
-        match ended.map_err(LambdaError::Worker).flatten() {
-            Ok(()) => {}
-            Err(error) => {
-                eprintln!("{error}; {} of {workers} workers go on", running.len());
-                outcome = outcome.and(Err(error));
+        match ended {
+            // It was asked to end, and so are the others.
+            Ok(Ok(())) => {}
+            // No worker reaches the Runtime API any more.
+            Ok(Err(error)) => return Err(error),
+            Err(panic) => {
+                print(
+                    Level::Error,
+                    &format!("a worker ended by itself, and another one replaces it: {panic}"),
+                );
+                running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone()));
             }
         }
     }
-    outcome
+    Ok(())
 }
 
 /// Reports to Lambda why the process does not start. The process also prints the message on stderr, so a failed
@@ -79,9 +79,11 @@ pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
 
 /// Serves one invocation after the other. When the process is asked to end (SIGTERM), it finishes and answers the
 /// current invocation and starts no other.
-async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result<(), LambdaError> {
+async fn work(service: Arc<Service>, mut api: RuntimeApi, crew: Crew) -> Result<(), LambdaError> {
     let mut asked_to_end = AskedToEnd::new();
-    let mut broke = false;
+    // With several invocations at once, the variable could not be right for all of them, and Lambda does not ask for it.
+    let mut trace = crew.is_alone().then(TraceVariable::new);
+    let mut patience = crew.patience();
     loop {
         let next = tokio::select! {
             biased;
@@ -90,19 +92,26 @@ async fn work(service: Arc<Service>, mut api: RuntimeApi, alone: bool) -> Result
         };
         let mut next = match next {
             Ok(next) => next,
-            // Repeating the request is harmless. If it fails again, the Runtime API is gone.
-            Err(ApiError::Broken(_)) if !broke => {
-                broke = true;
-                continue;
+            Err(error) => {
+                let Some(pause) = patience.pause_after(&error) else { return Err(error.into()) };
+                print(Level::Warn, &format!("{error}; trying again in {} ms", pause.as_millis()));
+                tokio::select! {
+                    () = asked_to_end.wait() => return Ok(()),
+                    () = tokio::time::sleep(pause) => continue,
+                }
             }
-            Err(error) => return Err(error.into()),
         };
-        broke = false;
-        if alone {
-            show_trace(next.x_ray.as_deref());
+        patience.restored();
+        if let Some(trace) = &mut trace {
+            trace.show(next.x_ray.as_deref());
         }
         let answer = answer(&service, &mut next).await;
-        api.finish(&next, answer).await?;
+        if let Err(error) = api.finish(&next, answer).await {
+            // Lambda counts an invocation without an outcome as failed. The next one is not affected.
+            let message = format!("the outcome of the invocation is probably lost: {error}");
+            let (subject, error_type, request_id) = (None, None, Some(next.request_id.as_str()));
+            Line { level: Level::Error, message: &message, subject, error_type, request_id }.print();
+        }
     }
 }
 
@@ -112,24 +121,18 @@ async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
     let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
     let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.take());
     let invocation = Arc::new(Invocation { request_id, deadline, x_ray });
-    let payload = std::str::from_utf8(&next.payload).map_err(|_| PayloadError::NotText)?;
-    AssertUnwindSafe(invoke(service, payload, &invocation))
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|payload| Err(panics::failure(&*payload)))
+    let Ok(payload) = std::str::from_utf8(&next.payload) else {
+        return Err(logged(PayloadError::NotText, &invocation));
+    };
+    let answer = panics::catch_in(invoke(service, payload, &invocation)).await;
+    answer.unwrap_or_else(|panic| Err(logged(panic, &invocation)))
 }
 
-/// Sets the trace for calls to AWS, as every Lambda runtime does.
-#[expect(unsafe_code, reason = "the environment is where AWS's SDKs look")]
-fn show_trace(x_ray: Option<&str>) {
-    match x_ray {
-        // SAFETY: done between invocations, by the only worker. What else reads variables in this process does so
-        // through `std`, which has a lock for it; a C library that does so while nothing is under way would have to
-        // be one that runs on threads of its own, and then meets the same in every other Lambda runtime.
-        Some(x_ray) => unsafe { env::set_var(X_RAY, x_ray) },
-        // SAFETY: as above.
-        None => unsafe { env::remove_var(X_RAY) },
-    }
+/// Prints a failure that no function has printed.
+fn logged(failure: impl Into<Failure>, invocation: &Invocation) -> Failure {
+    let failure = failure.into();
+    failure.log(None, &invocation.request_id);
+    failure
 }
 
 /// The signal to end this process.
@@ -161,42 +164,34 @@ impl AskedToEnd {
     }
 }
 
-/// Handles one invocation. Returns the answer, or the failure to report.
+/// Handles one invocation. Returns the answer, or the failure to report, which is in the log.
 pub(crate) async fn invoke(
     service: &Service,
     payload: &str,
     invocation: &Arc<Invocation>,
 ) -> Result<String, Failure> {
-    let deadline = invocation.deadline;
-    match payload::read(payload, service.reads_requests())? {
-        Payload::Http(Ok(request), shape) => {
-            reply::write(service.http(request, invocation).await?, shape, deadline).await
-        }
+    let log = |failure: PayloadError| logged(failure, invocation);
+    let (response, shape) = match payload::read(payload, service.reads_requests()).map_err(log)? {
+        Payload::Http(Ok(request), shape) => (service.http(request, invocation).await?, shape),
         Payload::Http(Err(BadRequest(reason)), shape) => {
-            reply::write(Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape, deadline)
-                .await
+            (Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape)
         }
         Payload::CloudEvent(event) => {
-            let response = match service.request_in(event)? {
+            let response = match service.request_in(event).map_err(log)? {
                 RequestOrEvent::Request(request) => service.http(request, invocation).await,
                 RequestOrEvent::Event(event) => service.event(event, Sender::MayWait, invocation).await,
             };
-            reply::write(response?, Shape::JoinedWithCookies, deadline).await
+            (response?, Shape::JoinedWithCookies)
         }
         Payload::EventBridge(event) => {
             let response = match service.scheduled_by(&event) {
                 Some(function) => service.tick(function, event, invocation).await,
                 None => service.event(event, Sender::NeverWaits, invocation).await,
             };
-            reply::write(response?, Shape::JoinedWithCookies, deadline).await
+            (response?, Shape::JoinedWithCookies)
         }
         Payload::WebSocket(event) => {
-            reply::write(
-                service.event(event, Sender::MayWait, invocation).await?,
-                Shape::JoinedWithCookies,
-                deadline,
-            )
-            .await
+            (service.event(event, Sender::MayWait, invocation).await?, Shape::JoinedWithCookies)
         }
         Payload::Events(events) => {
             let mut answer = Ok(Response::default());
@@ -205,8 +200,10 @@ pub(crate) async fn invoke(
                 let one = service.event(event, Sender::NeverWaits, invocation).await;
                 answer = answer.and(one);
             }
-            reply::write(answer?, Shape::JoinedWithCookies, deadline).await
+            (answer?, Shape::JoinedWithCookies)
         }
-        Payload::Queue(records) => reply::batch(&service.batch(records, invocation).await),
-    }
+        Payload::Queue(records) => return reply::batch(&service.batch(records, invocation).await),
+    };
+    let reply = reply::write(response, shape, invocation.deadline, limits::PAYLOAD).await;
+    reply.inspect_err(|failure| failure.log(None, &invocation.request_id))
 }

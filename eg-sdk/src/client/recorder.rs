@@ -34,23 +34,42 @@ pub struct Recorder(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// All events, those that were taken included.
     events: Vec<CloudEvent>,
+    /// How many of them were taken.
+    taken: usize,
     /// By event type.
     answers: HashMap<String, (u16, Bytes)>,
     refusals: VecDeque<(u16, String)>,
 }
 
+impl State {
+    fn untaken(&self) -> &[CloudEvent] {
+        &self.events[self.taken..]
+    }
+}
+
 impl Recorder {
-    /// Returns the recorded events, including requests, in order.
+    /// Returns the recorded events, including requests, in order, without those that were taken.
     #[must_use]
     pub fn events(&self) -> Vec<CloudEvent> {
-        self.state().events.clone()
+        self.state().untaken().to_vec()
     }
 
-    /// Returns the recorded events and clears the recording.
+    /// Returns the recorded events. Later calls, and those of [`events`](Self::events), leave them out.
     #[must_use]
     pub fn take(&self) -> Vec<CloudEvent> {
-        std::mem::take(&mut self.state().events)
+        let mut state = self.state();
+        let events = state.untaken().to_vec();
+        state.taken = state.events.len();
+        events
+    }
+
+    /// Returns the event that was recorded as the `n`-th, counted from 0 and whether it was taken or not; `None` if
+    /// there are not so many yet.
+    #[must_use]
+    pub fn nth(&self, n: usize) -> Option<CloudEvent> {
+        self.state().events.get(n).cloned()
     }
 
     /// Returns the recorded events of `E`'s type, decoded.

@@ -59,6 +59,30 @@ async fn asked(event: CloudEvent<String>) -> Result<Json<String>, Error> {
     }
 }
 
+/// Answers with the size of the request body.
+#[http(POST, "/size")]
+async fn measures(body: Bytes) -> String {
+    body.len().to_string()
+}
+
+/// Answers without a body.
+#[http(DELETE, "/size")]
+async fn forgets() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Answers with the length of the text.
+#[subscribe("weigh", mode = "sync", path = "/weigh")]
+async fn weighs(event: CloudEvent<String>) -> String {
+    event.data.len().to_string()
+}
+
+/// Prints the length of the text.
+#[subscribe("keep")]
+async fn keeps(event: CloudEvent<String>) {
+    println!("keeps {} of {}", event.data.len(), event.id());
+}
+
 /// Sleeps for the time in the payload, and returns its trace.
 #[subscribe("sleep", mode = "sync")]
 async fn sleeps(context: Context, event: CloudEvent<u64>) -> String {

@@ -14,7 +14,7 @@ struct Server {
 impl Server {
     async fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_misbehaving"));
-        command.env("PORT", "0").env_remove("AWS_LAMBDA_RUNTIME_API");
+        command.env("PORT", "0").env_remove("AWS_LAMBDA_RUNTIME_API").env_remove("RUST_BACKTRACE");
         let program = Program::start("misbehaving", command);
         let url = program.line("its address", |line| Some(line.split_once("serves ")?.1.to_owned())).await;
         Self { program, url }
@@ -41,7 +41,14 @@ async fn routes_are_served_under_their_own_paths() {
     check("/status", json!(409), 409, r#"{"errors":["as you wish"]}"#).await;
     check("/elsewhere", json!(1), 404, "").await;
     check("/panic", json!(1), 500, r#"{"errors":["Internal Server Error"]}"#).await;
-    server.program.line("the panic", |line| line.contains("there is something").then_some(())).await;
+    let panic = "panic `panics`: panicked at ";
+    server.program.line("the panic", |line| line.starts_with(panic).then_some(())).await;
+    let lines = server.program.lines();
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("there is something")).count(),
+        1,
+        "one line: {lines:?}"
+    );
     assert_eq!(server.program.interrupt().await, 0);
 }
 
@@ -93,4 +100,32 @@ async fn a_port_in_use_is_named() {
     let cause = format!("cannot listen on 127.0.0.1:{port}");
     second.line(&cause, |line| (line.contains(&cause) && line.contains("set PORT")).then_some(())).await;
     assert_eq!(second.exit_code().await, 1);
+}
+
+/// A limit of axum's, 2 MB, stood in every function.
+#[tokio::test]
+async fn requests_and_events_up_to_the_limit_are_taken() {
+    let server = Server::start().await;
+    let url = |path: &str| format!("{}{path}", server.url);
+    for bytes in [3_000_000, 5_900_000, 6_291_456] {
+        let upload = http().post(url("/size")).body(vec![b'x'; bytes]).send().await.unwrap();
+        assert_eq!((upload.status().as_u16(), upload.text().await.unwrap()), (200, bytes.to_string()));
+        let event = event("weigh", &json!("x".repeat(bytes)));
+        let reply: Value = server.post("/functions/weighs", &event).await.json().await.unwrap();
+        assert_eq!(reply["body"], bytes.to_string());
+    }
+    let upload = http().post(url("/size")).body(vec![b'x'; 6_291_457]).send().await.unwrap();
+    assert_eq!(upload.status(), 413);
+    assert!(upload.text().await.unwrap().contains("larger than 6291456 bytes"));
+    let refused = server.post("/functions/weighs", &event("weigh", &json!("x".repeat(10_000_000)))).await;
+    assert_eq!(refused.status(), 413);
+    let report: Value = refused.json().await.unwrap();
+    assert!(report["errorMessage"].as_str().unwrap().contains("the event is larger than"), "{report}");
+}
+
+#[tokio::test]
+async fn a_204_has_no_length() {
+    let server = Server::start().await;
+    let answer = http().delete(format!("{}/size", server.url)).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers().get("content-length")), (204, None));
 }

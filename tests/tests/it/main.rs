@@ -14,3 +14,4 @@ mod registration;
 mod runtime_api;
 mod shop;
 mod shop_chaos;
+mod sizes;

@@ -136,12 +136,154 @@ async fn secrets_of_the_environment_are_not_in_what_is_printed() {
 
 #[tokio::test]
 async fn connections_that_are_closed_in_between_are_made_anew() {
-    let api = RuntimeApi::start("", Manners { hangs_up: true }).await;
+    let api = RuntimeApi::start("", Manners { hangs_up: true, ..Manners::default() }).await;
     let function = Function::with_api(api, "", "asked", &[]);
     for _ in 0..20 {
         let answer = function.invoke(&event("ask", "1", &json!("ready"))).await;
         assert!(answer.body.contains("ready? yes"), "{}", answer.body);
     }
+}
+
+/// The first attempt to hand in an outcome never gets an answer. That ended the process.
+#[tokio::test]
+async fn an_outcome_whose_answer_is_lost_is_handed_in_again() {
+    let api = RuntimeApi::start("", Manners { loses_answers: true, ..Manners::default() }).await;
+    let function = Function::with_api(api, "", "fails", &[]);
+    for _ in 0..5 {
+        assert_eq!(function.invoke(&event("do", "1", &json!("well"))).await.what, "response");
+        assert_eq!(function.invoke(&event("do", "1", &json!("reject"))).await.what, "error");
+    }
+    let lines = function.program.lines();
+    assert!(lines.iter().all(|line| !line.contains("Lambda Runtime API")), "nothing was lost: {lines:?}");
+}
+
+/// A single 502 ended the process; with several workers, one after the other.
+#[tokio::test]
+async fn workers_survive_a_runtime_api_that_fails_for_a_while() {
+    for (workers, refusals) in [(1, 4), (4, 16)] {
+        let api = RuntimeApi::start("", Manners { refuses_work: refusals, ..Manners::default() }).await;
+        let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", workers.to_string())];
+        let function = Function::with_api(api, "", "asked", &[(variables[0].0, &variables[0].1)]);
+        let all = async || (function.api.calls().len() == workers).then_some(());
+        eventually("all workers to ask for work", all).await;
+        for _ in 0..2 * workers {
+            assert_eq!(function.invoke(&event("ask", "1", &json!("ready"))).await.what, "response");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_api_that_is_gone_ends_the_process() {
+    for workers in ["1", "4"] {
+        let api = RuntimeApi::start("", Manners { refuses_work: usize::MAX, ..Manners::default() }).await;
+        let function = Function::with_api(api, "", "asked", &[("AWS_LAMBDA_MAX_CONCURRENCY", workers)]);
+        let last = |line: &str| (line == "the Lambda Runtime API answered 502 Bad Gateway").then_some(());
+        function.program.line("why it ends", last).await;
+        assert_eq!(function.program.exit_code().await, 1);
+    }
+}
+
+/// `RUST_BACKTRACE` asks for the lines of the standard library.
+const NO_BACKTRACE: (&str, &str) = ("RUST_BACKTRACE", "");
+
+/// What the function prints itself.
+fn is_own(line: &str) -> bool {
+    line.ends_with(" of fails")
+}
+
+#[tokio::test]
+async fn every_failure_is_one_line() {
+    let function = Function::start("fails", &[NO_BACKTRACE]).await;
+    for payload in [
+        event("do", "1", &json!("retry")),
+        event("do", "1", &json!("reject")),
+        event("do", "1", &json!("panic")),
+        event("do", "1", &json!(7)),
+        event("other", "1", &json!(7)),
+        json!({"unknown\u{1b}[31m": 7}),
+    ] {
+        assert_eq!(function.invoke(&payload).await.what, "error");
+    }
+    function.program.line("the last failure", |line| line.contains("unknown payload").then_some(())).await;
+    let lines: Vec<_> = function.program.lines().into_iter().filter(|line| !is_own(line)).collect();
+    let (panic, others): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.starts_with("panic"));
+    assert!(
+        panic.len() == 1
+            && panic[0].starts_with("panic `fails`: panicked at ")
+            && panic[0].contains("misbehaving.rs:")
+            && panic[0].ends_with(": as you wish"),
+        "{panic:?}"
+    );
+    let expected = [
+        "retry `fails`: the mail server is down",
+        "reject `fails`: the address does not exist",
+        "reject `fails`: payload of event `do` (id 1): invalid type: integer `7`, expected a string",
+        "reject: no function here subscribes to event type `other`: `fails` takes do",
+        r"reject: unknown payload with the keys `unknown\u{1b}[31m`; known are",
+    ];
+    assert_eq!(others.len(), expected.len(), "{others:?}");
+    for (line, expected) in others.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn lines_are_json_from_the_level_that_lambda_is_set_to() {
+    let json = ("AWS_LAMBDA_LOG_FORMAT", "JSON");
+    let function = Function::start("fails", &[json]).await;
+    for data in ["retry", "panic"] {
+        assert_eq!(function.invoke(&event("do", "1", &json!(data))).await.what, "error");
+    }
+    assert_eq!(function.invoke(&json!({})).await.what, "error");
+    function.program.line("the last failure", |line| line.contains("unknown payload").then_some(())).await;
+    let lines = function.program.lines();
+    let lines: Vec<Value> = lines
+        .iter()
+        .filter(|line| !is_own(line))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
+        .collect();
+    let kinds: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            [&line["level"], &line["errorType"], &line["function"], &line["requestId"]].map(Value::as_str)
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            [Some("ERROR"), Some("Retry"), Some("fails"), Some("0")],
+            [Some("ERROR"), Some("Panic"), Some("fails"), Some("1")],
+            [Some("ERROR"), Some("Reject"), None, Some("2")],
+        ]
+    );
+
+    let silent = Function::start("fails", &[json, ("AWS_LAMBDA_LOG_LEVEL", "FATAL"), NO_BACKTRACE]).await;
+    for data in ["retry", "panic", "last"] {
+        silent.invoke(&event("do", "1", &json!(data))).await;
+    }
+    silent.program.line("its own lines", |line| line.starts_with("last").then_some(())).await;
+    let lines = silent.program.lines();
+    assert!(lines.iter().all(|line| is_own(line)), "{lines:?}");
+
+    let stuck = Function::start("nobody", &[json]).await;
+    let fatal = |line: &str| serde_json::from_str::<Value>(line).ok();
+    let line = stuck.program.line("why it cannot start", fatal).await;
+    assert_eq!(line["level"], "FATAL");
+    assert!(line["message"].as_str().unwrap().contains("_HANDLER is `nobody`"), "{line}");
+    assert_eq!(stuck.program.lines().len(), 1, "no line in another format");
+    assert_eq!(stuck.program.exit_code().await, 1);
+}
+
+/// Lambda knew no more than the exit code.
+#[tokio::test]
+async fn an_error_of_main_before_the_app_runs_is_an_init_error() {
+    let function = Function::start("*", &[("MISBEHAVE", "exit")]).await;
+    let posted = eventually("the init error", async || function.api.init_error()).await;
+    assert_eq!(header(&posted, "lambda-runtime-function-error-type"), "Runtime.InitError");
+    let report: Value = serde_json::from_str(&posted.body).unwrap();
+    assert_eq!(report, json!({"errorType": "Runtime.InitError", "errorMessage": "no database"}));
+    function.program.line("the error", |line| line.contains("no database").then_some(())).await;
+    assert_eq!(function.program.exit_code().await, 1);
 }
 
 #[tokio::test]
