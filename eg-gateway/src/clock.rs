@@ -2,13 +2,12 @@
 //! the simulation drives take a [`Clock`].
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Milliseconds since the Unix epoch.
-pub(crate) type Millis = i64;
+use crate::timestamp::Timestamp;
 
 /// The wall clock and the randomness that the engine and the parts around it use. Clones share them.
 #[derive(Clone)]
@@ -38,8 +37,9 @@ impl Clock {
         self.0.now()
     }
 
-    pub(crate) fn now_millis(&self) -> Millis {
-        millis(self.0.now())
+    /// Returns the time of the wall clock in whole milliseconds.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.0.now().into()
     }
 
     /// Returns a random number from 0 (inclusive) to 1 (exclusive).
@@ -75,32 +75,9 @@ pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Returns the time of the wall clock in milliseconds.
-pub(crate) fn now_millis() -> Millis {
-    millis(now())
-}
-
-/// Returns `at` in milliseconds since the Unix epoch.
-pub(crate) fn millis(at: OffsetDateTime) -> Millis {
-    // The milliseconds of the years ±9999 fit easily.
-    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
-/// Returns the time that is `millis` milliseconds after the Unix epoch, or the epoch itself if the calendar does not
-/// reach that far.
-pub(crate) fn time_of(millis: Millis) -> OffsetDateTime {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-/// Returns `millis` as a duration; zero if it is negative.
-pub(crate) fn duration(millis: Millis) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
-}
-
-/// Returns `duration` in whole milliseconds.
-pub(crate) fn in_millis(duration: Duration) -> Millis {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+/// Returns the time of the wall clock in whole milliseconds.
+pub(crate) fn timestamp() -> Timestamp {
+    now().into()
 }
 
 /// Returns the time of the steady clock, for durations.

@@ -52,7 +52,7 @@ impl Configuration {
         let changes = plan(&catalog)?;
         changes.as_ref().iter().for_each(|change| catalog.apply(change));
         let snapshot = Arc::new(Snapshot::new(catalog).map_err(Refusal::from)?);
-        store.change(changes.as_ref().to_vec(), self.clock.now_millis()).await?;
+        store.change(changes.as_ref().to_vec(), self.clock.timestamp()).await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         Ok(changes)
     }

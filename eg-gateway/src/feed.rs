@@ -96,7 +96,7 @@ impl Feed {
             keeping: AtomicBool::new(false),
             missed: AtomicBool::new(false),
             added: Notify::new(),
-            epoch: clock::now_millis(),
+            epoch: clock::timestamp().as_millis(),
         };
         Self { live: broadcast::Sender::new(BEHIND), kept: Arc::new(kept), stop }
     }

@@ -102,12 +102,13 @@ mod simulation;
 mod spans;
 mod store;
 mod system_events;
+mod timestamp;
 mod tls;
 mod wakeups;
 
 pub use activity::{Activity, DeliveryOutcome, LOG_OF_CALLS};
 pub use decide::access::AccessKeys;
-pub use decide::retry::RetryPolicy;
+pub use decide::retry::DeliveryPolicy;
 pub use decide::targets::PrivateTargets;
 pub use gateway::{Api, Gateway, StartError};
 pub use log::log_fields;

@@ -14,6 +14,7 @@ use prometheus::{
 use crate::activity::DeliveryOutcome;
 use crate::decide::catalog::{Catalog, Entry};
 use crate::store::Backlog;
+use crate::timestamp::Timestamp;
 
 /// The event type label that the original used for everything asynchronous.
 const CUSTOM: &str = "custom";
@@ -212,8 +213,8 @@ impl Metrics {
         self.config_seconds.observe(duration.as_secs_f64());
     }
 
-    /// Returns all metrics in the text format 0.0.4 of Prometheus. `now` is in milliseconds since the epoch.
-    pub(crate) fn text(&self, catalog: &Catalog, backlog: &Backlog, now: i64) -> Option<String> {
+    /// Returns all metrics in the text format 0.0.4 of Prometheus.
+    pub(crate) fn text(&self, catalog: &Catalog, backlog: &Backlog, now: Timestamp) -> Option<String> {
         let mut families = self.registry.gather();
         families.extend(current(catalog, backlog, now).gather());
         families.sort_by(|a, b| a.name().cmp(b.name()));
@@ -224,7 +225,7 @@ impl Metrics {
 const VALID: &str = "names, labels and buckets are fixed, valid and unique";
 
 /// Returns the metrics that are computed on request.
-fn current(catalog: &Catalog, backlog: &Backlog, now: i64) -> Registry {
+fn current(catalog: &Catalog, backlog: &Backlog, now: Timestamp) -> Registry {
     let registry = Registry::new();
     resources::<EventType>(&registry, catalog, "eventgateway_eventtypes_total");
     resources::<Function>(&registry, catalog, "eventgateway_functions_total");
@@ -235,8 +236,8 @@ fn current(catalog: &Catalog, backlog: &Backlog, now: i64) -> Registry {
     queued.set(backlog.deliveries);
     let oldest = "Age of the oldest delivery that waits; 0 when none waits.";
     let oldest = Gauge::new("eventgateway_queue_oldest_seconds", oldest).expect(VALID);
-    let age = backlog.oldest.map_or(0, |since| now.saturating_sub(since).max(0));
-    oldest.set(Duration::from_millis(age.unsigned_abs()).as_secs_f64());
+    let age = backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+    oldest.set(age.as_secs_f64());
     let dead = Opts::new("eventgateway_dead_letters", "Deliveries that were given up and are kept.");
     let dead = IntGaugeVec::new(dead, &["space"]).expect(VALID);
     for (space, count) in &backlog.dead {

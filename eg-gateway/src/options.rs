@@ -8,7 +8,7 @@ use std::time::Duration;
 use eg_grammar::limits;
 
 use crate::decide::access::AccessKeys;
-use crate::decide::retry::RetryPolicy;
+use crate::decide::retry::DeliveryPolicy;
 use crate::decide::targets::PrivateTargets;
 use crate::tls::TlsFiles;
 
@@ -34,7 +34,7 @@ pub struct Options {
     #[cfg(feature = "aws")]
     pub aws_endpoint: Option<String>,
     /// Retry policy of subscriptions that have none of their own.
-    pub retry: RetryPolicy,
+    pub retry: DeliveryPolicy,
     /// How long the gateway recognises duplicates: events with the source, id, type, method and path of an earlier one. A
     /// duplicate gets a `202` and is not delivered again. Zero turns this off. Events of CloudEvents 0.1 are never
     /// duplicates, because their clients may repeat ids.
@@ -109,7 +109,7 @@ impl Options {
             lambda_endpoint: None,
             #[cfg(feature = "aws")]
             aws_endpoint: None,
-            retry: RetryPolicy::default(),
+            retry: DeliveryPolicy::default(),
             dedupe_window: Duration::from_secs(5 * 60),
             max_hops: u64::from(limits::HOPS),
             memory_limit: 64 * 1024 * 1024,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use eg_sdk::config::Subscription;
 
-use crate::clock::{Millis, in_millis};
 use crate::decide::policy;
 use crate::deliver::Delivering;
 use crate::options::Options;
 use crate::store::Limits;
+use crate::timestamp::Timestamp;
 
 /// Pause between rounds.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -44,29 +44,29 @@ impl Retention {
     }
 
     async fn round<C>(&self, delivering: &Delivering<C>) {
-        let now = delivering.clock.now_millis();
+        let now = delivering.clock.timestamp();
         let snapshot = delivering.configuration.current();
         for subscription in snapshot.catalog.table::<Subscription>().all() {
             expire(delivering, subscription, now).await;
         }
         match delivering.store.retain(self.limits(now)).await {
             Ok(0) => {}
-            Ok(events) => tracing::info!(events, "deleted events that are over"),
+            Ok(events) => tracing::info!(events, "deleted finished events"),
             Err(error) => tracing::error!(%error, "cannot delete events"),
         }
     }
 
-    fn limits(&self, now: Millis) -> Limits {
-        let needed_since = now.saturating_sub(in_millis(self.dedupe_window));
-        let older_than = now.saturating_sub(in_millis(self.age)).min(needed_since);
+    fn limits(&self, now: Timestamp) -> Limits {
+        let needed_since = now.saturating_sub(self.dedupe_window);
+        let older_than = now.saturating_sub(self.age).min(needed_since);
         Limits { older_than, bytes: self.bytes, needed_since }
     }
 }
 
 /// Expires the deliveries of a subscription that have waited too long, batch by batch.
-async fn expire<C>(delivering: &Delivering<C>, subscription: &Subscription, now: Millis) {
+async fn expire<C>(delivering: &Delivering<C>, subscription: &Subscription, now: Timestamp) {
     let policy = policy::effective(subscription.retry.as_ref(), &delivering.retry);
-    let since = now.saturating_sub(in_millis(policy.max_age));
+    let since = now.saturating_sub(policy.max_age);
     let system_events = &delivering.system_events;
     loop {
         let (space, id) = (subscription.space.clone(), subscription.subscription_id.clone());

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
-use eg_gateway::{Api, Gateway, ListenAddr, Options, RetryPolicy, StartError, TlsFiles};
+use eg_gateway::{Api, DeliveryPolicy, Gateway, ListenAddr, Options, StartError, TlsFiles};
 use eg_grammar::parse_duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -179,7 +179,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
     start_logs(&cli);
     for flag in cli.original.ignored() {
-        tracing::warn!("--{flag} has no meaning for this gateway and is ignored");
+        tracing::warn!("--{flag} has no effect in this gateway");
     }
     let options = match cli.options() {
         Ok(options) => options,
@@ -269,7 +269,7 @@ impl Cli {
         options.domain = self.access.domain.clone();
         options.access_keys = access_keys;
         options.private_targets = private_targets;
-        options.retry = RetryPolicy {
+        options.retry = DeliveryPolicy {
             attempts: self.retry_attempts,
             min_backoff: self.retry_min_backoff,
             max_backoff: self.retry_max_backoff,

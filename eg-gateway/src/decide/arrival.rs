@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::event::Event;
 use super::intake::{Intake, intake};
 use super::router::Target;
-use crate::clock::{Millis, in_millis};
+use crate::timestamp::Timestamp;
 
 /// Where and when an event arrived.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(crate) struct Origin {
     pub(crate) method: String,
     /// The path within the space.
     pub(crate) path: String,
-    pub(crate) accepted_at: Millis,
+    pub(crate) accepted_at: Timestamp,
 }
 
 /// An event to accept.
@@ -28,7 +28,7 @@ pub(crate) struct NewEvent {
     pub(crate) intakes: Vec<Intake>,
     /// The event is a duplicate if an event with the same source, id, type, method and path was accepted after this
     /// time. `None`: the event is never a duplicate.
-    pub(crate) unique_since: Option<Millis>,
+    pub(crate) unique_since: Option<Timestamp>,
     /// System events about this event. They are stored before it, unless it is a duplicate.
     pub(crate) notices: Vec<NewEvent>,
 }
@@ -59,9 +59,8 @@ impl Terms {
         notices: Vec<NewEvent>,
     ) -> NewEvent {
         let intakes = intake(targets, &event, self.max_hops);
-        let window = in_millis(self.dedupe_window);
-        let unique = event.has_reliable_id() && window > 0;
-        let unique_since = unique.then(|| origin.accepted_at.saturating_sub(window));
+        let unique = event.has_reliable_id() && !self.dedupe_window.is_zero();
+        let unique_since = unique.then(|| origin.accepted_at.saturating_sub(self.dedupe_window));
         NewEvent { event, origin, intakes, unique_since, notices }
     }
 }

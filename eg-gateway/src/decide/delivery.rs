@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eg_grammar::Verdict;
 
-use super::retry::{RetryPolicy, Schedule};
+use super::retry::{DeliveryPolicy, Schedule};
 
 /// The reason of a delivery that became dead because its subscription was deleted.
 pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";
@@ -53,7 +53,7 @@ pub(crate) enum Gate {
 /// Decides whether to attempt a delivery that has failed `failures` times and was accepted `age` ago. Since its last
 /// attempt, the policy may have changed or the gateway may have been stopped for days.
 pub(crate) fn before_attempt(
-    policy: &RetryPolicy,
+    policy: &DeliveryPolicy,
     disabled: Option<&str>,
     failures: u32,
     age: Duration,
@@ -75,7 +75,7 @@ pub(crate) fn disabled(why: &str) -> String {
     format!("the subscription is disabled: {why}")
 }
 
-fn too_old(policy: &RetryPolicy, failures: u32) -> String {
+fn too_old(policy: &DeliveryPolicy, failures: u32) -> String {
     format!("older than {} s after {failures} failed attempts", policy.max_age.as_secs_f64())
 }
 
@@ -109,7 +109,7 @@ impl Next {
 /// `failures` counts the failed attempts before it, `age` is the time since the event was accepted, `chance` is a
 /// random number from 0 to 1.
 pub(crate) fn after_attempt(
-    policy: &RetryPolicy,
+    policy: &DeliveryPolicy,
     failures: u32,
     age: Duration,
     outcome: Result<(), Failure>,
@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn next_step() {
-        let policy = RetryPolicy { attempts: 3, max_age: Duration::from_secs(60), ..RetryPolicy::default() };
+        let policy =
+            DeliveryPolicy { attempts: 3, max_age: Duration::from_secs(60), ..DeliveryPolicy::default() };
         let dead =
             |error: &str, reason: &str| Next::Dead { error: error.to_owned(), reason: reason.to_owned() };
         let young = Duration::from_secs(1);
@@ -270,7 +271,7 @@ mod tests {
     #[test]
     fn whether_an_attempt_may_begin() {
         let policy =
-            RetryPolicy { attempts: 3, max_age: Duration::from_millis(1500), ..RetryPolicy::default() };
+            DeliveryPolicy { attempts: 3, max_age: Duration::from_millis(1500), ..DeliveryPolicy::default() };
         let dead = |reason: &str| Gate::Dead { reason: reason.to_owned() };
         for (disabled, failures, age, expected) in [
             (None, 0, 0, Gate::Open),

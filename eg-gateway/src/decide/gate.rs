@@ -6,9 +6,9 @@ use std::sync::Arc;
 use eg_sdk::config::Subscription;
 
 use super::delivery::{Gate, before_attempt};
-use super::retry::RetryPolicy;
+use super::retry::DeliveryPolicy;
 use super::snapshot::Snapshot;
-use crate::clock::{self, Millis};
+use crate::timestamp::Timestamp;
 
 /// A delivery that is due.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Candidate<'a> {
     /// Failed attempts so far.
     pub(crate) failures: u32,
     /// The time from which its age is counted.
-    pub(crate) since: Millis,
-    pub(crate) now: Millis,
+    pub(crate) since: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// Admits the deliveries that the policies of their subscriptions allow, by the configuration at the time when the
@@ -27,12 +27,12 @@ pub(crate) struct Candidate<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Gatekeeper {
     snapshot: Arc<Snapshot>,
-    default: RetryPolicy,
+    default: DeliveryPolicy,
 }
 
 impl Gatekeeper {
     /// Creates a gatekeeper. `default` is the policy of subscriptions that have none.
-    pub(crate) fn new(snapshot: Arc<Snapshot>, default: RetryPolicy) -> Self {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, default: DeliveryPolicy) -> Self {
         Self { snapshot, default }
     }
 
@@ -41,6 +41,6 @@ impl Gatekeeper {
         let policy = self.snapshot.retry_policy(space, subscription_id, &self.default);
         let subscription = self.snapshot.catalog.table::<Subscription>().get(space, subscription_id);
         let disabled = subscription.and_then(|subscription| subscription.disabled.as_deref());
-        before_attempt(&policy, disabled, *failures, clock::duration(now.saturating_sub(*since)))
+        before_attempt(&policy, disabled, *failures, now.since(*since))
     }
 }

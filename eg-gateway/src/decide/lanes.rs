@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::breaker::{Admission, Breaker};
 use super::share::{Demand, allot};
-use crate::clock::Millis;
+use crate::timestamp::Timestamp;
 
 /// Identifies the deliveries to one function, which wait in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ pub(crate) struct LaneState {
     /// The number of deliveries under way.
     pub(crate) in_flight: usize,
     /// When the next delivery is due, as far as known.
-    pub(crate) due: Option<Millis>,
+    pub(crate) due: Option<Timestamp>,
     pub(crate) breaker: Breaker,
 }
 
@@ -38,13 +38,13 @@ pub(crate) enum Circuit {
 
 impl Lanes {
     /// Creates lanes of which only the next due time is known, as after a start.
-    pub(crate) fn new(waiting: impl IntoIterator<Item = (Lane, Millis)>) -> Self {
+    pub(crate) fn new(waiting: impl IntoIterator<Item = (Lane, Timestamp)>) -> Self {
         let lane = |(lane, due)| (lane, LaneState { due: Some(due), ..LaneState::default() });
         Self(waiting.into_iter().map(lane).collect())
     }
 
     /// Records that a delivery of the lane is due at `at`.
-    pub(crate) fn due(&mut self, lane: Lane, at: Millis) {
+    pub(crate) fn due(&mut self, lane: Lane, at: Timestamp) {
         let state = self.0.entry(lane).or_default();
         state.due = Some(state.due.map_or(at, |due| due.min(at)));
     }
@@ -53,7 +53,7 @@ impl Lanes {
     /// many deliveries may be under way in a lane at once.
     pub(crate) fn wanted(
         &mut self,
-        now: Millis,
+        now: Timestamp,
         free: usize,
         limit: impl Fn(&Lane) -> usize,
     ) -> Vec<(Lane, usize)> {
@@ -86,12 +86,12 @@ impl Lanes {
     }
 
     /// Returns the earliest due time after `now`.
-    pub(crate) fn next_due(&self, now: Millis) -> Option<Millis> {
+    pub(crate) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         self.0.values().filter_map(|state| state.due).filter(|due| *due > now).min()
     }
 
     /// Records that this many deliveries of the lane have begun, and that the next one is due at `next_due`.
-    pub(crate) fn began(&mut self, lane: &Lane, deliveries: usize, next_due: Option<Millis>) {
+    pub(crate) fn began(&mut self, lane: &Lane, deliveries: usize, next_due: Option<Timestamp>) {
         let state = self.0.entry(lane.clone()).or_default();
         state.in_flight += deliveries;
         state.due = next_due;
@@ -99,7 +99,7 @@ impl Lanes {
     }
 
     /// Postpones these lanes to `until`, because their deliveries could not be loaded.
-    pub(crate) fn postpone(&mut self, lanes: impl IntoIterator<Item = Lane>, until: Millis) {
+    pub(crate) fn postpone(&mut self, lanes: impl IntoIterator<Item = Lane>, until: Timestamp) {
         for lane in lanes {
             self.0.entry(lane).or_default().due = Some(until);
         }
@@ -107,7 +107,7 @@ impl Lanes {
 
     /// Records that a delivery under way ended at `now`. `answered` says whether the function handled the event or
     /// rejected it for good.
-    pub(crate) fn ended(&mut self, lane: &Lane, answered: bool, now: Millis) -> Circuit {
+    pub(crate) fn ended(&mut self, lane: &Lane, answered: bool, now: Timestamp) -> Circuit {
         let Some(state) = self.0.get_mut(lane) else { return Circuit::Unchanged };
         state.in_flight -= 1;
         let was_open = state.breaker.is_open();
@@ -147,54 +147,62 @@ mod tests {
         Lane { space: "s".to_owned(), function: function.to_owned() }
     }
 
-    fn wanted(lanes: &mut Lanes, now: Millis, free: usize) -> Vec<(String, usize)> {
+    const fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn wanted(lanes: &mut Lanes, now: Timestamp, free: usize) -> Vec<(String, usize)> {
         let wanted = lanes.wanted(now, free, |lane| if lane.function == "limited" { 1 } else { usize::MAX });
         wanted.into_iter().map(|(lane, grant)| (lane.function, grant)).collect()
     }
 
     #[test]
     fn lanes_that_are_due_share_the_workers() {
-        let mut lanes =
-            Lanes::new([(lane("a"), 20), (lane("b"), 10), (lane("limited"), 30), (lane("c"), 31)]);
-        assert_eq!(wanted(&mut lanes, 9, 100), []);
-        assert_eq!(lanes.next_due(9), Some(10));
+        let mut lanes = Lanes::new([
+            (lane("a"), at(20)),
+            (lane("b"), at(10)),
+            (lane("limited"), at(30)),
+            (lane("c"), at(31)),
+        ]);
+        assert_eq!(wanted(&mut lanes, at(9), 100), []);
+        assert_eq!(lanes.next_due(at(9)), Some(at(10)));
         let expected = [("b".to_owned(), 33), ("a".to_owned(), 33), ("limited".to_owned(), 1)];
-        assert_eq!(wanted(&mut lanes, 30, 100), expected);
-        assert_eq!(lanes.next_due(30), Some(31));
+        assert_eq!(wanted(&mut lanes, at(30), 100), expected);
+        assert_eq!(lanes.next_due(at(30)), Some(at(31)));
     }
 
     #[test]
     fn a_lane_is_known_while_something_waits_or_is_under_way() {
         let mut lanes = Lanes::default();
-        lanes.due(lane("a"), 5);
+        lanes.due(lane("a"), at(5));
         lanes.began(&lane("a"), 2, None);
-        assert_eq!(wanted(&mut lanes, 10, 100), []);
-        lanes.ended(&lane("a"), true, 10);
+        assert_eq!(wanted(&mut lanes, at(10), 100), []);
+        lanes.ended(&lane("a"), true, at(10));
         assert_eq!(lanes.0.len(), 1);
-        lanes.ended(&lane("a"), true, 10);
+        lanes.ended(&lane("a"), true, at(10));
         assert!(lanes.0.is_empty());
     }
 
     #[test]
     fn what_could_not_be_loaded_is_due_again() {
-        let mut lanes = Lanes::new([(lane("a"), 0)]);
-        lanes.postpone([lane("a")], 1000);
-        assert_eq!(wanted(&mut lanes, 999, 100), []);
-        assert_eq!(wanted(&mut lanes, 1000, 100), [("a".to_owned(), 50)]);
+        let mut lanes = Lanes::new([(lane("a"), at(0))]);
+        lanes.postpone([lane("a")], at(1000));
+        assert_eq!(wanted(&mut lanes, at(999), 100), []);
+        assert_eq!(wanted(&mut lanes, at(1000), 100), [("a".to_owned(), 50)]);
     }
 
     #[test]
     fn an_open_circuit_lets_probes_through_until_one_is_answered() {
-        let mut lanes = Lanes::new([(lane("a"), 0)]);
-        lanes.began(&lane("a"), 10, Some(0));
-        let circuits: Vec<_> = (0..10).map(|_| lanes.ended(&lane("a"), false, 0)).collect();
+        let mut lanes = Lanes::new([(lane("a"), at(0))]);
+        lanes.began(&lane("a"), 10, Some(at(0)));
+        let circuits: Vec<_> = (0..10).map(|_| lanes.ended(&lane("a"), false, at(0))).collect();
         assert_eq!(circuits.last(), Some(&Circuit::Opened));
-        assert_eq!(wanted(&mut lanes, 999, 100), []);
-        assert_eq!(lanes.next_due(999), Some(1000));
-        assert_eq!(wanted(&mut lanes, 1000, 100), [("a".to_owned(), 1)]);
-        lanes.began(&lane("a"), 1, Some(5000));
-        assert_eq!(lanes.ended(&lane("a"), true, 1100), Circuit::Closed);
+        assert_eq!(wanted(&mut lanes, at(999), 100), []);
+        assert_eq!(lanes.next_due(at(999)), Some(at(1000)));
+        assert_eq!(wanted(&mut lanes, at(1000), 100), [("a".to_owned(), 1)]);
+        lanes.began(&lane("a"), 1, Some(at(5000)));
+        assert_eq!(lanes.ended(&lane("a"), true, at(1100)), Circuit::Closed);
         // Deliveries that the breaker held back are due at once.
-        assert_eq!(wanted(&mut lanes, 1100, 100), [("a".to_owned(), 50)]);
+        assert_eq!(wanted(&mut lanes, at(1100), 100), [("a".to_owned(), 50)]);
     }
 }

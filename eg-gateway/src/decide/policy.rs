@@ -7,10 +7,10 @@ use eg_grammar::{Bound, limits};
 use eg_sdk::config::{Retry, RetryLimits, RetryProfile};
 use serde_json::{Map, Value};
 
-use super::retry::RetryPolicy;
+use super::retry::DeliveryPolicy;
 
 /// EventBridge's default. Its pauses are not documented; with these bounds the average schedule fills the day.
-const EVENT_BRIDGE: RetryPolicy = RetryPolicy {
+const EVENT_BRIDGE: DeliveryPolicy = DeliveryPolicy {
     attempts: limits::EVENT_BRIDGE_ATTEMPTS,
     min_backoff: Duration::from_secs(1),
     max_backoff: Duration::from_secs(15 * 60),
@@ -55,7 +55,7 @@ fn one_by_one(members: Map<String, Value>) -> Result<Option<Retry>, String> {
 }
 
 /// Returns the policy of a subscription. A given bound takes precedence over a default that contradicts it.
-pub(crate) fn effective(retry: Option<&Retry>, default: &RetryPolicy) -> RetryPolicy {
+pub(crate) fn effective(retry: Option<&Retry>, default: &DeliveryPolicy) -> DeliveryPolicy {
     let limits = match retry {
         None => return default.clone(),
         Some(Retry::Profile(RetryProfile::EventBridge)) => return EVENT_BRIDGE,
@@ -70,7 +70,7 @@ pub(crate) fn effective(retry: Option<&Retry>, default: &RetryPolicy) -> RetryPo
         (None, Some(max)) => (default.min_backoff.min(max), max),
         (min, max) => (min.unwrap_or(default.min_backoff), max.unwrap_or(default.max_backoff)),
     };
-    RetryPolicy {
+    DeliveryPolicy {
         attempts: limits.attempts.unwrap_or(default.attempts),
         min_backoff,
         max_backoff,
@@ -84,9 +84,9 @@ mod tests {
 
     use super::*;
 
-    fn policy(attempts: u32, min: u64, max: u64, age: u64) -> RetryPolicy {
+    fn policy(attempts: u32, min: u64, max: u64, age: u64) -> DeliveryPolicy {
         let ms = Duration::from_millis;
-        RetryPolicy { attempts, min_backoff: ms(min), max_backoff: ms(max), max_age: ms(age) }
+        DeliveryPolicy { attempts, min_backoff: ms(min), max_backoff: ms(max), max_age: ms(age) }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// `min_backoff` to `max_backoff`. A function may ask for a longer pause. With the default (16 attempts, 1 s to 5
 /// min, 24 h) the attempts take about 20 minutes on average and 40 at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryPolicy {
+pub struct DeliveryPolicy {
     /// Maximum number of attempts, including the first one. At least 1.
     pub attempts: u32,
     /// Maximum pause after the first failure.
@@ -21,7 +21,7 @@ pub struct RetryPolicy {
     pub max_age: Duration,
 }
 
-impl Default for RetryPolicy {
+impl Default for DeliveryPolicy {
     fn default() -> Self {
         Self {
             attempts: 16,
@@ -43,7 +43,7 @@ pub(crate) enum Schedule {
     TooOld,
 }
 
-impl RetryPolicy {
+impl DeliveryPolicy {
     /// Decides what follows after the `failures`th failure (from 1) of a delivery that was accepted `age` ago.
     /// `asked` is the pause that the function asked for, `chance` a random number from 0 to 1.
     pub(crate) fn after_failure(
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn bound_doubles_up_to_the_maximum() {
-        let policy = RetryPolicy::default();
+        let policy = DeliveryPolicy::default();
         for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (15, 300)] {
             assert_eq!(
                 policy.after_failure(failures, Duration::ZERO, None, 1.0),
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn ends_by_number_and_by_age() {
-        let policy = RetryPolicy { attempts: 3, max_age: 10 * SECOND, ..RetryPolicy::default() };
+        let policy = DeliveryPolicy { attempts: 3, max_age: 10 * SECOND, ..DeliveryPolicy::default() };
         for (failures, age, asked, chance, expected) in [
             (2, 0, None, 0.0, Schedule::After(Duration::ZERO)),
             (3, 0, None, 0.0, Schedule::Exhausted),
@@ -115,11 +115,11 @@ mod tests {
             failures in 1u32..10_000, age in 0u64..100_000, chance in 0.0f64..1.0,
             min in 0u64..1_000, max in 0u64..10_000, attempts in 1u32..10_000, asked in prop::option::of(0u64..100_000),
         ) {
-            let policy = RetryPolicy {
+            let policy = DeliveryPolicy {
                 attempts,
                 min_backoff: Duration::from_millis(min),
                 max_backoff: Duration::from_millis(max),
-                ..RetryPolicy::default()
+                ..DeliveryPolicy::default()
             };
             let age = Duration::from_secs(age);
             let asked = asked.map(Duration::from_secs);

@@ -4,7 +4,7 @@ use eg_sdk::config::Subscription;
 
 use super::catalog::Catalog;
 use super::policy;
-use super::retry::RetryPolicy;
+use super::retry::DeliveryPolicy;
 use super::router::Router;
 use super::routes::Conflict;
 
@@ -29,8 +29,8 @@ impl Snapshot {
         &self,
         space: &str,
         subscription_id: &str,
-        default: &RetryPolicy,
-    ) -> RetryPolicy {
+        default: &DeliveryPolicy,
+    ) -> DeliveryPolicy {
         let subscription = self.catalog.table::<Subscription>().get(space, subscription_id);
         policy::effective(subscription.and_then(|subscription| subscription.retry.as_ref()), default)
     }

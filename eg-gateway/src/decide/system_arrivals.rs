@@ -6,7 +6,6 @@ use super::event::Event;
 use super::router::Router;
 use super::system::SystemEvent;
 use super::trace;
-use crate::clock;
 
 /// Returns the events that report `event` to the subscribers in `space`, none if there are no subscribers. `stamp`
 /// creates the id and the time of each.
@@ -23,7 +22,7 @@ pub(crate) fn system_arrivals(
             return None;
         }
         let stamp = stamp();
-        let accepted_at = clock::millis(stamp.time);
+        let accepted_at = stamp.time.into();
         // Every event that reaches the gateway is JSON.
         let mut made = envelope::made(ty, stamp, "application/json", event.data()?);
         if event.hops() > 0 {

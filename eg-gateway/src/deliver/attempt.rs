@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::Caller;
 use super::delivering::Delivering;
-use crate::clock;
 use crate::decide::delivery::{self, Failure};
 use crate::decide::event::Outgoing;
 use crate::decide::lanes::Lane;
@@ -52,11 +51,11 @@ pub(super) async fn attempt<C: Caller>(
     let outcome = call(&delivering, &lane, &event).await;
     let event_type = event.ty;
     let duration = started.elapsed();
-    let now = delivering.clock.now_millis();
+    let now = delivering.clock.timestamp();
     let answered = !matches!(outcome, Err(Failure::Retry(_) | Failure::Later(..)));
     let policy =
         delivering.configuration.current().retry_policy(&lane.space, &subscription_id, &delivering.retry);
-    let age = clock::duration(now.saturating_sub(since));
+    let age = now.since(since);
     let next = delivery::after_attempt(&policy, failures, age, outcome, delivering.clock.random());
     let finish = Finish { delivery, attempt, duration, next, ordered, now };
     Called { lane, answered, finish, subscription_id, event_id, event_type, age }

@@ -12,7 +12,7 @@ use crate::activity::{Activity, DeliveryOutcome, unattempted};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
-use crate::decide::retry::RetryPolicy;
+use crate::decide::retry::DeliveryPolicy;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
@@ -28,7 +28,7 @@ pub(crate) struct Delivering<C = Callers> {
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
     /// The retry policy of subscriptions that have none.
-    pub(crate) retry: RetryPolicy,
+    pub(crate) retry: DeliveryPolicy,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
 }
@@ -52,7 +52,7 @@ impl<C> Delivering<C> {
         invoker: Invoker<C>,
         configuration: Arc<Configuration>,
         reception: &Reception,
-        retry: RetryPolicy,
+        retry: DeliveryPolicy,
         clock: Clock,
         stop: CancellationToken,
     ) -> Self {

@@ -13,17 +13,17 @@ use super::delivering::Delivering;
 use super::record::{Recorded, record};
 use super::{Caller, Callers};
 use crate::activity::Activity;
-use crate::clock::{self, Millis};
 use crate::decide::lanes::{Circuit, Lane, Lanes};
 use crate::options::Options;
 use crate::store::{Claim, StoreError};
+use crate::timestamp::Timestamp;
 use crate::wakeups::Wakeups;
 
 /// The longest sleep. It limits the delay that a jump of the wall clock can cause.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Pause after deliveries could not be loaded.
-const CLAIM_PAUSE_MS: Millis = 1000;
+const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
 /// The limits for deliveries under way.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ impl<C: Caller> Engine<C> {
 
     /// Starts due deliveries. If there are none, waits until something may have changed.
     pub(crate) async fn turn(&mut self) {
-        let now = self.delivering.clock.now_millis();
+        let now = self.delivering.clock.timestamp();
         for lane in self.wakeups.take() {
             self.lanes.due(lane, now);
         }
@@ -116,7 +116,7 @@ impl<C: Caller> Engine<C> {
     }
 
     /// Returns how many deliveries of which lanes to start now.
-    fn wanted(&mut self, now: Millis) -> Vec<(Lane, usize)> {
+    fn wanted(&mut self, now: Timestamp) -> Vec<(Lane, usize)> {
         let configuration = self.delivering.configuration.current();
         let functions = configuration.catalog.table::<Function>();
         let limit = |lane: &Lane| {
@@ -127,10 +127,10 @@ impl<C: Caller> Engine<C> {
     }
 
     /// Waits until something may have changed.
-    async fn rest(&mut self, now: Millis) {
+    async fn rest(&mut self, now: Timestamp) {
         // Due deliveries wait for a worker, not for the clock.
         let next = self.lanes.next_due(now);
-        let sleep = next.map_or(LONGEST_SLEEP, |due| clock::duration(due - now).min(LONGEST_SLEEP));
+        let sleep = next.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP));
         tokio::select! {
             // The order is fixed, so that a simulation can be repeated.
             biased;
@@ -143,7 +143,7 @@ impl<C: Caller> Engine<C> {
     }
 
     /// Loads deliveries and starts their attempts.
-    async fn claim(&mut self, wanted: Vec<(Lane, usize)>, now: Millis, free_bytes: usize) {
+    async fn claim(&mut self, wanted: Vec<(Lane, usize)>, now: Timestamp, free_bytes: usize) {
         let Delivering { store, system_events, .. } = &*self.delivering;
         let (gate, notices) = (self.delivering.gatekeeper(), system_events.notices());
         match store.claim(wanted.clone(), now, free_bytes, gate, notices).await {
@@ -153,7 +153,8 @@ impl<C: Caller> Engine<C> {
             }
             Err(error) => {
                 tracing::error!(%error, "cannot load deliveries");
-                self.lanes.postpone(wanted.into_iter().map(|(lane, _)| lane), now + CLAIM_PAUSE_MS);
+                self.lanes
+                    .postpone(wanted.into_iter().map(|(lane, _)| lane), now.saturating_add(CLAIM_PAUSE));
             }
         }
     }
@@ -166,8 +167,8 @@ impl<C: Caller> Engine<C> {
         let deliveries = claimed.len();
         for claimed in claimed {
             if claimed.attempt == 1 {
-                let waited = self.delivering.clock.now_millis() - claimed.since;
-                self.delivering.metrics.waited(clock::duration(waited));
+                let waited = self.delivering.clock.timestamp().since(claimed.since);
+                self.delivering.metrics.waited(waited);
             }
             let bytes = claimed.json.len();
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
@@ -184,7 +185,7 @@ impl<C: Caller> Engine<C> {
         };
         let Some((lane, _)) = self.running_lanes.remove(&id) else { return };
         let answered = called.as_ref().is_some_and(|called| called.answered);
-        let circuit = self.lanes.ended(&lane, answered, self.delivering.clock.now_millis());
+        let circuit = self.lanes.ended(&lane, answered, self.delivering.clock.timestamp());
         let Lane { space, function } = lane;
         match circuit {
             Circuit::Unchanged => {}
@@ -225,6 +226,6 @@ impl<C: Caller> Engine<C> {
 
 /// Logs that a task broke off, and returns its id.
 fn broken_off(error: &JoinError) -> Id {
-    tracing::error!(%error, "an attempt broke off; it is repeated after the next start");
+    tracing::error!(%error, "an attempt ended unexpectedly; it is repeated after the next start");
     error.id()
 }

@@ -11,11 +11,11 @@ use eg_sdk::config::Function;
 use super::{CallError, Caller, Callers, within};
 use crate::clock;
 use crate::decide::event::Outgoing;
-use crate::decide::retry::{RetryPolicy, Schedule};
+use crate::decide::retry::{DeliveryPolicy, Schedule};
 use crate::spans::Spans;
 
 /// When a call is repeated while an emitter waits for its answer. `max_age` is the timeout of the call.
-const WHILE_WAITING: RetryPolicy = RetryPolicy {
+const WHILE_WAITING: DeliveryPolicy = DeliveryPolicy {
     attempts: 4,
     min_backoff: Duration::from_millis(200),
     max_backoff: Duration::from_secs(1),
@@ -53,7 +53,7 @@ impl Invoker {
         while let Err(CallError::Passing(error)) = &result {
             failures += 1;
             let limit = self.callers.timeout(function);
-            let policy = RetryPolicy { max_age: limit, ..WHILE_WAITING };
+            let policy = DeliveryPolicy { max_age: limit, ..WHILE_WAITING };
             let next = policy.after_failure(failures, started.elapsed(), None, clock::random());
             let Schedule::After(pause) = next else { break };
             tracing::debug!(function = function.function_id, %error, ?pause, "the call is repeated");

@@ -8,10 +8,10 @@ use super::attempt::Called;
 use super::delivering::{Delivering, Report};
 use super::disable::disable;
 use crate::activity::DeliveryOutcome;
-use crate::clock::{Millis, in_millis};
 use crate::decide::delivery::Next;
 use crate::decide::lanes::Lane;
 use crate::store::{Finish, StoreError};
+use crate::timestamp::Timestamp;
 
 /// Pause before a failed write to the store is retried.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Recorded {
     pub(super) lane: Lane,
     /// When this delivery, or the one that waited for it, is due.
-    pub(super) due: Option<Millis>,
+    pub(super) due: Option<Timestamp>,
 }
 
 /// Records the outcomes of attempts in one transaction, and reports them.
@@ -58,7 +58,7 @@ fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
     let (outcome, due) = match next {
         Next::Delivered => (DeliveryOutcome::Delivered, None),
         Next::Retry { after, error } => {
-            (DeliveryOutcome::Retry { error, after }, Some(now.saturating_add(in_millis(after))))
+            (DeliveryOutcome::Retry { error, after }, Some(now.saturating_add(after)))
         }
         Next::Dead { reason, .. } | Next::Disable { reason, .. } => (DeliveryOutcome::Dead { reason }, None),
         Next::Expired { reason, .. } => (DeliveryOutcome::Expired { reason }, None),

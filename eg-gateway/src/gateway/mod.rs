@@ -124,7 +124,7 @@ impl Gateway {
         tokio::select! {
             () = async { while self.tasks.join_next().await.is_some() {} } => {}
             () = tokio::time::sleep(GRACE) => {
-                tracing::warn!("not everything finished in time; the rest is delivered after the next start");
+                tracing::warn!("some deliveries did not finish in time; they are repeated after the next start");
             }
             () = at_once => {}
         }
@@ -138,7 +138,7 @@ impl Gateway {
 
 async fn open_store(options: &Options) -> Result<Store, StoreError> {
     let data_dir = options.data_dir.clone();
-    let open = move || Store::open(&data_dir, clock::now_millis());
+    let open = move || Store::open(&data_dir, clock::timestamp());
     tokio::task::spawn_blocking(open).await.map_err(|_| StoreError::Closed)?
 }
 

@@ -41,11 +41,11 @@ pub(super) enum Ambiguous {
     BareCarriageReturn,
     #[error("a header has no valid name")]
     HeaderName,
-    #[error("Content-Length is not a plain number, or there are several")]
+    #[error("Content-Length is not a plain number, or is given more than once")]
     ContentLength,
-    #[error("Transfer-Encoding is not a single chunked")]
+    #[error("Transfer-Encoding is not exactly `chunked`")]
     TransferEncoding,
-    #[error("there are both Content-Length and Transfer-Encoding")]
+    #[error("Content-Length and Transfer-Encoding are both given")]
     BothLengths,
     #[error("a chunk has no valid size")]
     ChunkSize,

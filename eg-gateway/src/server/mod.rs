@@ -115,8 +115,8 @@ async fn connection(
     let Some(tls) = tls else { return http(stream, peer, service, watcher).await };
     match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => http(stream, peer, service, watcher).await,
-        Ok(Err(error)) => tracing::debug!(%error, "connection without TLS"),
-        Err(_) => tracing::debug!("no TLS in time"),
+        Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
+        Err(_) => tracing::debug!("the TLS handshake did not finish in time"),
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::machine::Machine;
 use crate::store::Idle;
+use crate::timestamp::Timestamp;
 
 /// The ways in which a commit fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Disk {
     }
 
     /// Opens the store as the gateway does, but without the writer thread.
-    pub(super) fn open(&self, now: i64) -> Idle {
+    pub(super) fn open(&self, now: Timestamp) -> Idle {
         let mut idle = crate::store::Store::open_idle(&self.path(), now).unwrap();
         let connection = &mut idle.connection;
         // The history determines the checkpoints. They happen between commits, as they do with a single writer.

@@ -2,13 +2,15 @@
 //! tokio's paused clock, so a history of minutes takes milliseconds.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fastrand::Rng;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Millis, Source};
+use crate::clock::{Clock, Source};
+use crate::timestamp::Timestamp;
 
 pub(super) struct Machine {
     rng: Mutex<Rng>,
@@ -17,15 +19,16 @@ pub(super) struct Machine {
 
 struct Wall {
     /// The time of the wall clock when the process started, corrected by all jumps since.
-    base: Millis,
+    base: Timestamp,
     started: Option<Instant>,
-    /// Returns the latest time that the wall clock ever showed.
-    latest: Millis,
+    /// The latest time that the wall clock ever showed.
+    latest: Timestamp,
 }
 
 impl Machine {
     pub(super) fn new(seed: u64) -> Arc<Self> {
-        let wall = Wall { base: 1_000_000, started: None, latest: 0 };
+        let wall =
+            Wall { base: Timestamp::from_millis(1_000_000), started: None, latest: Timestamp::EARLIEST };
         Arc::new(Self { rng: Mutex::new(Rng::with_seed(seed)), wall: Mutex::new(wall) })
     }
 
@@ -51,7 +54,7 @@ impl Machine {
     }
 
     /// Returns the time of the wall clock.
-    pub(super) fn now(&self) -> Millis {
+    pub(super) fn now(&self) -> Timestamp {
         let mut wall = self.wall.lock().unwrap();
         let now = wall.now();
         wall.latest = wall.latest.max(now);
@@ -59,22 +62,22 @@ impl Machine {
     }
 
     /// Returns the latest time that the wall clock ever showed.
-    pub(super) fn latest(&self) -> Millis {
+    pub(super) fn latest(&self) -> Timestamp {
         self.now();
         self.wall.lock().unwrap().latest
     }
 
     /// Sets the wall clock.
-    pub(super) fn jump(&self, by: Millis) {
+    pub(super) fn jump(&self, by: time::Duration) {
         self.now();
-        self.wall.lock().unwrap().base += by;
+        let mut wall = self.wall.lock().unwrap();
+        wall.base = (wall.base.date_time() + by).into();
     }
 }
 
 impl Wall {
-    fn now(&self) -> Millis {
-        let since = self.started.map_or(0, |started| started.elapsed().as_millis());
-        self.base + i64::try_from(since).unwrap()
+    fn now(&self) -> Timestamp {
+        self.base.saturating_add(self.started.map_or(Duration::ZERO, |started| started.elapsed()))
     }
 }
 
@@ -82,7 +85,7 @@ struct Reading(Arc<Machine>);
 
 impl Source for Reading {
     fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.now()) * 1_000_000).unwrap()
+        self.0.now().date_time()
     }
 
     fn random(&self) -> f64 {

@@ -4,22 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use eg_sdk::history::DeliveryState;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::record::{Delivery, State};
+use super::record::Delivery;
 use super::world::{KEPT, NOTICES, WINDOW, default_policy, subscriptions};
-use crate::clock::{Millis, in_millis};
 use crate::decide::delivery::Failure;
 use crate::decide::intake::Fate;
 use crate::decide::policy;
-use crate::decide::retry::RetryPolicy;
+use crate::decide::retry::DeliveryPolicy;
 use crate::store::accounting::tallies;
+use crate::timestamp::Timestamp;
 
 /// An event that was emitted.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) id: String,
-    pub(super) at: Millis,
+    pub(super) at: Timestamp,
     pub(super) key: String,
     /// The expected result for each subscription.
     pub(super) fates: BTreeMap<String, Fate>,
@@ -33,9 +34,9 @@ struct Call {
     delivery: i64,
     attempt: u32,
     /// When the attempt began, by the wall clock.
-    started: Millis,
+    started: Timestamp,
     /// When the function asked for a pause, and its length.
-    asked: Option<(Millis, Duration)>,
+    asked: Option<(Timestamp, Duration)>,
     accepted: bool,
 }
 
@@ -54,7 +55,7 @@ pub(super) struct Oracle {
 
 type Finding = Result<(), String>;
 
-fn policy_of(subscription: &str) -> RetryPolicy {
+fn policy_of(subscription: &str) -> DeliveryPolicy {
     let known = subscriptions().into_iter().find(|one| one.subscription_id == subscription);
     policy::effective(known.and_then(|one| one.retry).as_ref(), &default_policy())
 }
@@ -98,7 +99,7 @@ impl Oracle {
     }
 
     /// Records the answer of a function.
-    pub(super) fn answered(&mut self, call: usize, at: Millis, outcome: &Result<(), Failure>) {
+    pub(super) fn answered(&mut self, call: usize, at: Timestamp, outcome: &Result<(), Failure>) {
         let call = &mut self.calls[call];
         call.accepted = outcome.is_ok();
         call.asked = match outcome {
@@ -108,7 +109,7 @@ impl Oracle {
     }
 
     /// Checks the database after a process has started. `latest` is the latest time that the clock ever showed.
-    pub(super) fn started(&mut self, look: Connection, latest: Millis) -> Finding {
+    pub(super) fn started(&mut self, look: Connection, latest: Timestamp) -> Finding {
         self.seen.clear();
         let all = numbers(&look, "SELECT seq FROM deliveries");
         let in_flight = numbers(&look, "SELECT seq FROM deliveries WHERE state = 'in_flight'");
@@ -121,18 +122,18 @@ impl Oracle {
     }
 
     /// Checks a transaction that is on disk and changed these deliveries.
-    pub(super) fn committed(&mut self, changed: &BTreeSet<i64>, latest: Millis) -> Finding {
+    pub(super) fn committed(&mut self, changed: &BTreeSet<i64>, latest: Timestamp) -> Finding {
         if changed.is_empty() {
             return Ok(());
         }
         let look = self.look.take().expect("a process runs");
-        let finding = self.compare(&look, changed, latest - in_millis(KEPT));
+        let finding = self.compare(&look, changed, latest.saturating_sub(KEPT));
         self.look = Some(look);
         finding
     }
 
     /// Compares the new records with the previous ones. Retention may delete only what was accepted before `limit`.
-    fn compare(&mut self, look: &Connection, changed: &BTreeSet<i64>, limit: Millis) -> Finding {
+    fn compare(&mut self, look: &Connection, changed: &BTreeSet<i64>, limit: Timestamp) -> Finding {
         for seq in changed {
             match (Delivery::read(look, *seq), self.deliveries.get_mut(seq)) {
                 (Some(now), Some(before)) if before.is_same(&now) => {
@@ -169,16 +170,16 @@ impl Oracle {
     /// Checks that counters and rows agree with all deliveries that were ever recorded.
     fn books_are_right(&self, look: &Connection) -> Finding {
         let books = tallies(look).unwrap().remove("default").unwrap_or_default();
-        let count = |states: &[State]| {
+        let count = |states: &[DeliveryState]| {
             let counted = self.deliveries.values().filter(|delivery| states.contains(&delivery.state));
             u64::try_from(counted.count()).unwrap()
         };
         for (name, booked, found) in [
-            ("delivered", books.delivered, count(&[State::Delivered])),
-            ("pending", books.pending, count(&[State::Pending, State::InFlight])),
-            ("dead", books.dead, count(&[State::Dead])),
-            ("expired", books.expired, count(&[State::Expired])),
-            ("filtered", books.filtered, count(&[State::Filtered])),
+            ("delivered", books.delivered, count(&[DeliveryState::Delivered])),
+            ("pending", books.pending, count(&[DeliveryState::Pending, DeliveryState::InFlight])),
+            ("dead", books.dead, count(&[DeliveryState::Dead])),
+            ("expired", books.expired, count(&[DeliveryState::Expired])),
+            ("filtered", books.filtered, count(&[DeliveryState::Filtered])),
         ] {
             if booked != found {
                 return Err(format!("the books have {booked} {name} deliveries, and there were {found}"));
@@ -195,7 +196,7 @@ impl Oracle {
             let known = earlier.seq > 0 && earlier.subscription != NOTICES && earlier.offer != new.offer;
             earlier.offer.filter(|_| known).is_some_and(|earlier| {
                 let earlier = &self.offers[earlier];
-                earlier.id == offer.id && earlier.at > offer.at - in_millis(WINDOW)
+                earlier.id == offer.id && earlier.at > offer.at.saturating_sub(WINDOW)
             })
         };
         match self.deliveries.values().find(repeated) {
@@ -206,13 +207,15 @@ impl Oracle {
 
     /// Returns the number of unfinished deliveries.
     pub(super) fn unfinished(&self) -> usize {
-        self.deliveries.values().filter(|delivery| !delivery.state.is_final()).count()
+        self.deliveries.values().filter(|delivery| !delivery.is_over()).count()
     }
 
     /// Checks that no delivery has been due since before `limit` and is still waiting.
-    pub(super) fn nothing_is_overdue(&self, limit: Millis) -> Finding {
+    pub(super) fn nothing_is_overdue(&self, limit: Timestamp) -> Finding {
         let look = self.look.as_ref().expect("a process runs");
-        let overdue = format!("SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < {limit}");
+        let millis = limit.as_millis();
+        let overdue =
+            format!("SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < {millis}");
         match numbers(look, &overdue)[..] {
             [0] => Ok(()),
             _ => Err(format!("deliveries are overdue, and every function works: due before {limit}")),
@@ -285,7 +288,7 @@ impl Oracle {
             // A duplicate is represented by the first event.
             let first = |other: &&usize| {
                 let other = &self.offers[**other];
-                other.id == offer.id && other.at > offer.at - in_millis(WINDOW)
+                other.id == offer.id && other.at > offer.at.saturating_sub(WINDOW)
             };
             let Some(kept) = kept.get(&n).or_else(|| kept.iter().find(first)) else {
                 return Err(format!("event {} was acknowledged, and lost", offer.id));
@@ -294,10 +297,13 @@ impl Oracle {
                 let delivery = self.find(*kept, subscription)?;
                 let fits = match fate {
                     Fate::Deliver { .. } => {
-                        matches!(delivery.state, State::Delivered | State::Dead | State::Expired)
+                        matches!(
+                            delivery.state,
+                            DeliveryState::Delivered | DeliveryState::Dead | DeliveryState::Expired
+                        )
                     }
-                    Fate::Filtered { .. } => delivery.state == State::Filtered,
-                    Fate::Dead { .. } => delivery.state == State::Dead,
+                    Fate::Filtered { .. } => delivery.state == DeliveryState::Filtered,
+                    Fate::Dead { .. } => delivery.state == DeliveryState::Dead,
                 };
                 if !fits {
                     return Err(format!("{fate:?} was decided, and came to {delivery:?}"));
@@ -310,7 +316,7 @@ impl Oracle {
     /// Checks that exactly one event reports each given-up delivery, unless a change of the configuration gave it up.
     fn given_up_deliveries_are_reported_once(&self) -> Finding {
         for delivery in self.deliveries.values().filter(|delivery| delivery.subscription != NOTICES) {
-            let given_up = matches!(delivery.state, State::Dead | State::Expired);
+            let given_up = matches!(delivery.state, DeliveryState::Dead | DeliveryState::Expired);
             let disabled = delivery.reason().starts_with("the subscription is disabled");
             let about = Some(delivery.subscription.as_str());
             let reports = self.deliveries.values().filter(|notice| {
@@ -353,7 +359,7 @@ fn one_at_a_time(look: &Connection) -> Finding {
 }
 
 fn end_has_a_cause(delivery: &Delivery, calls: &[&Call]) -> Finding {
-    let delivered = delivery.state == State::Delivered;
+    let delivered = delivery.state == DeliveryState::Delivered;
     if delivered && !calls.iter().any(|call| call.accepted) {
         return Err(format!("delivery {} is on record as made, and no function took it", delivery.seq));
     }
@@ -365,23 +371,22 @@ fn end_has_a_cause(delivery: &Delivery, calls: &[&Call]) -> Finding {
 
 fn attempts_keep_the_policy(delivery: &Delivery, calls: &[&Call]) -> Finding {
     let policy = policy_of(&delivery.subscription);
-    let max_age = in_millis(policy.max_age);
-    let failed = delivery.attempts.iter().filter(|attempt| attempt.failed).count();
+    let failed = delivery.attempts.iter().filter(|attempt| attempt.failed()).count();
     if failed > usize::try_from(policy.attempts).unwrap() {
         return Err(format!("delivery {} failed {failed} times, of {}", delivery.seq, policy.attempts));
     }
     for (n, call) in calls.iter().enumerate() {
-        let age = call.started - delivery.since;
-        if age > max_age {
-            return Err(format!("delivery {} was attempted at an age of {age} ms", delivery.seq));
+        let age = call.started.since(delivery.since);
+        if age > policy.max_age {
+            return Err(format!("delivery {} was attempted at an age of {age:?}", delivery.seq));
         }
         // Calls whose outcome was lost in a crash are ignored.
-        let recorded = delivery.attempts.iter().any(|one| one.number == call.attempt && one.failed);
+        let recorded = delivery.attempts.iter().any(|one| one.number == call.attempt && one.failed());
         let Some(((at, pause), next)) = call.asked.filter(|_| recorded).zip(calls.get(n + 1)) else {
             continue;
         };
-        let left = (max_age - (at - delivery.since).max(0)).max(0);
-        if next.started < at + in_millis(pause).min(left) {
+        let left = policy.max_age.saturating_sub(at.since(delivery.since));
+        if next.started < at.saturating_add(pause.min(left)) {
             return Err(format!(
                 "delivery {} asked for a pause of {pause:?} at {at}: {next:?}",
                 delivery.seq

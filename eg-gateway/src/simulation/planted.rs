@@ -13,16 +13,17 @@ use super::Bug;
 use super::functions::Functions;
 use super::world::World;
 use crate::decide::lanes::{Lane, LaneState};
-use crate::decide::retry::RetryPolicy;
+use crate::decide::retry::DeliveryPolicy;
 use crate::deliver::Delivering;
 use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
 use crate::store::deliveries::finish_attempt;
+use crate::timestamp::Timestamp;
 
 /// Returns a retry policy as changed by the planted bug, if at all.
-pub(super) fn policy(policy: RetryPolicy, bug: Bug) -> RetryPolicy {
+pub(super) fn policy(policy: DeliveryPolicy, bug: Bug) -> DeliveryPolicy {
     match bug {
-        Bug::AgeIgnored => RetryPolicy { max_age: Duration::from_secs(1_000_000), ..policy },
+        Bug::AgeIgnored => DeliveryPolicy { max_age: Duration::from_secs(1_000_000), ..policy },
         _ => policy,
     }
 }
@@ -106,7 +107,9 @@ pub(super) async fn run(
         match world.bug {
             Bug::DueTimeLost => forget_due(&mut engine, |due| due > now),
             // Only a failed claim is postponed by exactly this time.
-            Bug::FailedClaimLost => forget_due(&mut engine, |due| due == now + 1000),
+            Bug::FailedClaimLost => {
+                forget_due(&mut engine, |due| due == now.saturating_add(Duration::from_secs(1)))
+            }
             Bug::GivenUpNotRecorded => drop(take_given_up(&mut engine)),
             Bug::BreakerNeverCloses => reopen(&mut engine, &mut opened, now),
             Bug::DeadLetterNotAtomic => {
@@ -119,7 +122,7 @@ pub(super) async fn run(
     }
 }
 
-fn forget_due(engine: &mut Engine<Functions>, forgotten: impl Fn(i64) -> bool) {
+fn forget_due(engine: &mut Engine<Functions>, forgotten: impl Fn(Timestamp) -> bool) {
     for state in engine.lanes.0.values_mut().filter(|state| state.due.is_some_and(&forgotten)) {
         state.due = None;
     }
@@ -130,7 +133,7 @@ fn take_given_up(engine: &mut Engine<Functions>) -> Vec<Called> {
 }
 
 /// Keeps circuit breakers open after they have opened once.
-fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: i64) {
+fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: Timestamp) {
     for lane in opened.iter() {
         engine.lanes.0.entry(lane.clone()).or_default();
     }

@@ -15,7 +15,6 @@ use super::functions::Functions;
 use super::oracle::Offer;
 use super::world::{KEPT, WINDOW, World, default_policy};
 use super::{Bug, planted};
-use crate::clock::in_millis;
 use crate::configuration::Configuration;
 use crate::decide::arrival::{Origin, Terms};
 use crate::decide::event::Event;
@@ -137,7 +136,8 @@ impl Process {
                 0..45 => self.emit(),
                 45..49 => self.wait(3_000..15_000).await,
                 49..51 => {
-                    let by = world.machine.choose(|rng| rng.i64(-120_000..120_000));
+                    let by =
+                        world.machine.choose(|rng| time::Duration::milliseconds(rng.i64(-120_000..120_000)));
                     world.machine.jump(by);
                     self.settled = Instant::now() + AFTER_JUMP;
                     world.note(format_args!("the clock jumps by {by}"));
@@ -237,7 +237,7 @@ impl Process {
                 return;
             }
             if Instant::now() > self.settled {
-                let limit = self.world.machine.now() - in_millis(PROMPTLY);
+                let limit = self.world.machine.now().saturating_sub(PROMPTLY);
                 self.world.check(self.world.oracle.lock().unwrap().nothing_is_overdue(limit));
             }
             if Instant::now() > deadline {

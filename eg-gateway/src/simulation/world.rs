@@ -17,7 +17,7 @@ use super::oracle::Oracle;
 use super::{Bug, planted};
 use crate::decide::catalog::{Change, Resource};
 use crate::decide::delivery::Failure;
-use crate::decide::retry::RetryPolicy;
+use crate::decide::retry::DeliveryPolicy;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::store::config;
 
@@ -48,8 +48,8 @@ pub(super) struct World {
     pub(super) over: Notify,
 }
 
-pub(super) fn default_policy() -> RetryPolicy {
-    RetryPolicy {
+pub(super) fn default_policy() -> DeliveryPolicy {
+    DeliveryPolicy {
         attempts: 4,
         min_backoff: Duration::from_millis(200),
         max_backoff: Duration::from_secs(5),
@@ -89,7 +89,7 @@ impl World {
             let function = Resource::Function(Arc::new(function));
             let subscription = Resource::Subscription(Arc::new(planted::subscription(subscription, bug)));
             for resource in [function, subscription] {
-                config::apply(&transaction, &Change::Put(resource), 0).unwrap();
+                config::apply(&transaction, &Change::Put(resource), machine.now()).unwrap();
             }
         }
         transaction.execute_batch(planted::triggers(bug)).unwrap();

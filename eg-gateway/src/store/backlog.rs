@@ -3,14 +3,15 @@
 use rusqlite::Connection;
 
 use super::{Store, StoreError};
+use crate::timestamp::Timestamp;
 
 /// Numbers about deliveries at one moment.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Backlog {
     /// Pending or in flight.
     pub(crate) deliveries: i64,
-    /// The time from which the age of the oldest pending delivery is counted, in milliseconds since the epoch.
-    pub(crate) oldest: Option<i64>,
+    /// The time from which the age of the oldest pending delivery is counted.
+    pub(crate) oldest: Option<Timestamp>,
     /// Dead letters by space, except discarded ones.
     pub(crate) dead: Vec<(String, i64)>,
 }

@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::Row;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::clock;
+use crate::timestamp::{Timestamp, millis};
 
 /// A column that holds the name of a variant.
 #[derive(Debug)]
@@ -24,13 +24,25 @@ where
     }
 }
 
-/// A column that holds a time, in milliseconds since the Unix epoch.
+impl FromSql for Timestamp {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self::from_millis)
+    }
+}
+
+impl ToSql for Timestamp {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_millis().into())
+    }
+}
+
+/// A [`Timestamp`] column, read as a date.
 #[derive(Debug)]
 pub(super) struct Time(pub(super) OffsetDateTime);
 
 impl FromSql for Time {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(Self(clock::time_of(value.as_i64()?)))
+        Timestamp::column_result(value).map(|at| Self(at.date_time()))
     }
 }
 
@@ -40,7 +52,14 @@ pub(super) struct Millis(pub(super) Duration);
 
 impl FromSql for Millis {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(Self(clock::duration(value.as_i64()?)))
+        let millis = u64::try_from(value.as_i64()?).unwrap_or_default();
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+impl ToSql for Millis {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(millis(self.0).into())
     }
 }
 

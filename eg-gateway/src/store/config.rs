@@ -9,6 +9,7 @@ use super::{Store, StoreError};
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
 use crate::decide::refusal::Kind;
+use crate::timestamp::Timestamp;
 
 const PUT: &str = "INSERT INTO config (kind, space, id, body) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body";
@@ -24,7 +25,7 @@ impl Store {
 
     /// Stores all the changes or none. The pending deliveries of a deleted or disabled subscription become dead
     /// letters in the same transaction.
-    pub(crate) async fn change(&self, changes: Vec<Change>, now: i64) -> Result<(), StoreError> {
+    pub(crate) async fn change(&self, changes: Vec<Change>, now: Timestamp) -> Result<(), StoreError> {
         let apply = move |connection: &Connection| {
             changes.iter().try_for_each(|change| apply(connection, change, now))
         };
@@ -45,7 +46,7 @@ pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Catalog> {
 }
 
 /// Writes a change.
-pub(crate) fn apply(connection: &Connection, change: &Change, now: i64) -> rusqlite::Result<()> {
+pub(crate) fn apply(connection: &Connection, change: &Change, now: Timestamp) -> rusqlite::Result<()> {
     match change {
         Change::Put(resource) => {
             let body = match resource {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::columns::{Json, Millis, Name, Time, optional};
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
+use crate::timestamp::Timestamp;
 
 /// Selects the dead letters of one space to read, the newest first.
 #[derive(Debug, Clone)]
@@ -103,7 +104,7 @@ impl Store {
         &self,
         which: GivenUp,
         payload: Option<Vec<u8>>,
-        now: i64,
+        now: Timestamp,
     ) -> Result<Redrive, StoreError> {
         let mut total = Redrive::default();
         let mut after = 0;
@@ -127,7 +128,7 @@ impl Store {
     }
 
     /// Discards deliveries: removes them from the list of dead letters but keeps their history. Returns how many.
-    pub(crate) async fn discard(&self, which: GivenUp, now: i64) -> Result<usize, StoreError> {
+    pub(crate) async fn discard(&self, which: GivenUp, now: Timestamp) -> Result<usize, StoreError> {
         let discard = move |connection: &Connection| match which.one {
             Some(one) => connection.execute(
                 "UPDATE deliveries SET discarded_at = ?3 WHERE seq = ?2 AND space = ?1
@@ -187,7 +188,7 @@ fn redrive(
     connection: &Connection,
     letters: Vec<Letter>,
     payload: Option<&[u8]>,
-    now: i64,
+    now: Timestamp,
 ) -> rusqlite::Result<(Redrive, Option<i64>)> {
     let mut total = Redrive::default();
     let mut last = None;

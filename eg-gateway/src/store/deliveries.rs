@@ -6,12 +6,14 @@ use std::time::Duration;
 use eg_sdk::history::{AttemptOutcome, DeliveryState, Loss};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::columns::Millis;
 use super::notices::Notices;
 use super::{Store, StoreError};
 use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
 use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::decide::lanes::Lane;
+use crate::timestamp::Timestamp;
 
 /// A delivery whose next attempt has begun.
 #[derive(Debug)]
@@ -23,8 +25,8 @@ pub(crate) struct Claimed {
     pub(crate) subscription_id: String,
     pub(crate) event_id: String,
     pub(crate) event_type: String,
-    /// The time from which its age is counted, in milliseconds since the epoch.
-    pub(crate) since: i64,
+    /// The time from which its age is counted.
+    pub(crate) since: Timestamp,
     pub(crate) ordered: bool,
     /// The replay that created it.
     pub(crate) replay: Option<String>,
@@ -51,7 +53,7 @@ pub(crate) struct Claim {
     pub(crate) ended: Vec<Ended>,
     /// When the next delivery of the lane is due. `None` if no delivery has a due time: parked ones wait for another
     /// delivery.
-    pub(crate) next_due: Option<i64>,
+    pub(crate) next_due: Option<Timestamp>,
 }
 
 /// The end of an attempt.
@@ -63,8 +65,8 @@ pub(crate) struct Finish {
     pub(crate) next: Next,
     /// Whether other deliveries may be waiting for this one.
     pub(crate) ordered: bool,
-    /// Milliseconds since the epoch.
-    pub(crate) now: i64,
+    /// When it ended.
+    pub(crate) now: Timestamp,
 }
 
 /// The columns that [`due`] reads, in that order. This query runs more often than any other.
@@ -93,7 +95,7 @@ const PROMOTE: &str = "
 
 impl Store {
     /// Returns when the next delivery is due, for each lane with a waiting delivery.
-    pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, i64)>, StoreError> {
+    pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, Timestamp)>, StoreError> {
         self.writer.run(lanes).await
     }
 
@@ -103,7 +105,7 @@ impl Store {
     pub(crate) async fn claim(
         &self,
         lanes: Vec<(Lane, usize)>,
-        now: i64,
+        now: Timestamp,
         bytes: usize,
         gate: Gatekeeper,
         notices: Notices,
@@ -141,7 +143,7 @@ impl Store {
 }
 
 /// Returns when the next delivery is due, for each lane with a waiting delivery.
-pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, i64)>> {
+pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Timestamp)>> {
     let mut statement = connection.prepare(
         "SELECT space, function_id, min(due_at) AS due_at FROM deliveries
          WHERE state = 'pending' AND due_at IS NOT NULL GROUP BY space, function_id",
@@ -157,7 +159,7 @@ pub(crate) fn claim_lane(
     connection: &Connection,
     lane: Lane,
     limit: usize,
-    now: i64,
+    now: Timestamp,
     bytes: &mut usize,
     gate: &Gatekeeper,
 ) -> rusqlite::Result<Claim> {
@@ -237,7 +239,7 @@ pub(super) fn end(
     ordered: bool,
     loss: Loss,
     reason: &str,
-    now: i64,
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
     let state = loss.as_str();
     connection.prepare_cached(END)?.execute(params![delivery, state, now, reason])?;
@@ -258,14 +260,14 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
         .prepare_cached(
             "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
         )?
-        .execute(params![delivery, attempt, millis(*duration), outcome.as_str(), error])?;
+        .execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])?;
     let (state, reason) = match next {
         Next::Retry { after, .. } => {
             connection
                 .prepare_cached(
                     "UPDATE deliveries SET state = 'pending', failures = failures + 1, due_at = ?2 WHERE seq = ?1",
                 )?
-                .execute(params![delivery, now.saturating_add(millis(*after))])?;
+                .execute(params![delivery, now.saturating_add(*after)])?;
             return Ok(());
         }
         Next::Delivered => (DeliveryState::Delivered, None),
@@ -281,13 +283,13 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
 }
 
 /// Makes the next delivery with the same key due, after one has ended.
-fn promote(connection: &Connection, ended: i64, now: i64) -> rusqlite::Result<()> {
+fn promote(connection: &Connection, ended: i64, now: Timestamp) -> rusqlite::Result<()> {
     connection.prepare_cached(PROMOTE)?.execute(params![ended, now])?;
     Ok(())
 }
 
 /// Makes deliveries that were in flight pending again, due at `now`.
-pub(crate) fn recover(connection: &mut Connection, now: i64) -> Result<(), StoreError> {
+pub(crate) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     transaction.execute(
         "UPDATE attempts SET outcome = 'interrupted', error = 'the gateway stopped before the function answered'
@@ -297,8 +299,4 @@ pub(crate) fn recover(connection: &mut Connection, now: i64) -> Result<(), Store
     transaction
         .execute("UPDATE deliveries SET state = 'pending', due_at = ?1 WHERE state = 'in_flight'", [now])?;
     Ok(transaction.commit()?)
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -11,6 +11,7 @@ use super::accounting::{Counter, count};
 use super::{Store, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
+use crate::timestamp::Timestamp;
 
 /// The result of accepting an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub(super) fn add_deliveries(
     event: i64,
     space: &str,
     intakes: &[Intake],
-    now: i64,
+    now: Timestamp,
     replay: Option<&str>,
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(DELIVERY)?;

@@ -59,6 +59,8 @@ pub(crate) use replay::{Range, StoredEvent};
 pub(crate) use retention::Limits;
 pub(crate) use search::EventQuery;
 
+use crate::timestamp::Timestamp;
+
 /// The open store. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -111,7 +113,7 @@ pub enum StoreError {
     Busy,
     /// The store has reached its size limit, and everything in it is still needed.
     #[error(
-        "the store is full of events that are not over: let functions catch up, redrive or discard dead letters, or \
+        "the store is full of unfinished events: let functions catch up, redrive or discard dead letters, or \
              raise the limit"
     )]
     Full,
@@ -134,17 +136,17 @@ impl From<rusqlite::Error> for StoreError {
 
 impl Store {
     /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
-    /// pending, due at `now` (milliseconds since the epoch).
+    /// pending, due at `now`.
     ///
     /// Blocks; do not call it on an async thread.
-    pub(crate) fn open(dir: &Path, now: i64) -> Result<Self, StoreError> {
+    pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let Idle { store, connection, queue } = Self::open_idle(dir, now)?;
         store.writer.start(connection, queue, Arc::clone(&store.place))?;
         Ok(store)
     }
 
     /// Opens the store without starting the writer thread.
-    pub(crate) fn open_idle(dir: &Path, now: i64) -> Result<Idle, StoreError> {
+    pub(crate) fn open_idle(dir: &Path, now: Timestamp) -> Result<Idle, StoreError> {
         let file_error =
             |path: &Path, e: &io::Error| StoreError::File { path: path.to_owned(), reason: e.to_string() };
         if !dir.is_dir() {

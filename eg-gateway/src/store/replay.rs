@@ -5,9 +5,9 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::events::add_deliveries;
 use super::{Store, StoreError};
-use crate::clock;
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
+use crate::timestamp::Timestamp;
 
 /// Selects the events of a space to replay.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Store {
         &self,
         range: Range,
         name: String,
-        now: i64,
+        now: Timestamp,
         intakes: impl Fn(&StoredEvent) -> Vec<Intake> + Send + Sync + 'static,
     ) -> Result<Replayed, StoreError> {
         let intakes = std::sync::Arc::new(intakes);
@@ -92,7 +92,7 @@ fn events(
     let Range { space, request } = range;
     let parameters = named_params! {
         ":after": after, ":last": last, ":space": space, ":id": request.event_id, ":source": request.source,
-        ":type": request.ty, ":from": request.from.map(clock::millis), ":to": request.to.map(clock::millis),
+        ":type": request.ty, ":from": request.from.map(Timestamp::from), ":to": request.to.map(Timestamp::from),
         ":limit": BATCH,
     };
     let stored = |row: &Row<'_>| {
@@ -111,7 +111,7 @@ fn add(
     connection: &Connection,
     events: &[StoredEvent],
     name: &str,
-    now: i64,
+    now: Timestamp,
     intakes: &(impl Fn(&StoredEvent) -> Vec<Intake> + ?Sized),
 ) -> rusqlite::Result<Replayed> {
     let mut batch = Replayed { events: events.len(), ..Replayed::default() };

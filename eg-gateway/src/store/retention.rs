@@ -16,6 +16,7 @@ use super::{Store, StoreError};
 use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::Gate;
 use crate::decide::gate::{Candidate, Gatekeeper};
+use crate::timestamp::Timestamp;
 
 /// Maximum number of rows that one transaction visits, so that other writes do not wait long.
 const BATCH: i64 = 200;
@@ -24,11 +25,11 @@ const BATCH: i64 = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Finished events accepted before this time are deleted, except for the newest.
-    pub(crate) older_than: i64,
+    pub(crate) older_than: Timestamp,
     /// If the store is larger, finished events accepted before `needed_since` are deleted too, the oldest first.
     pub(crate) bytes: u64,
     /// Events accepted since this time are needed to recognise duplicates.
-    pub(crate) needed_since: i64,
+    pub(crate) needed_since: Timestamp,
 }
 
 const OVER: &str = "
@@ -42,9 +43,9 @@ const OVER: &str = "
     ORDER BY e.accepted_at, e.seq LIMIT ?4";
 
 /// An event's place in the order of acceptance.
-type Place = (i64, i64);
+type Place = (Timestamp, i64);
 
-const START: Place = (i64::MIN, 0);
+const START: Place = (Timestamp::EARLIEST, 0);
 
 impl Store {
     /// Ends a batch of a subscription's deliveries that are older than `since` and too old for `gate`. The returned
@@ -53,8 +54,8 @@ impl Store {
         &self,
         space: String,
         subscription_id: String,
-        since: i64,
-        now: i64,
+        since: Timestamp,
+        now: Timestamp,
         gate: Gatekeeper,
         notices: Notices,
     ) -> Result<(Vec<Ended>, Vec<NewEvent>), StoreError> {
@@ -97,8 +98,8 @@ pub(crate) fn expire_batch(
     connection: &Connection,
     space: &str,
     subscription_id: &str,
-    since: i64,
-    now: i64,
+    since: Timestamp,
+    now: Timestamp,
     gate: &Gatekeeper,
 ) -> rusqlite::Result<Vec<Ended>> {
     let mut late = connection.prepare_cached(
@@ -119,7 +120,7 @@ pub(crate) fn expire_batch(
         Ok((row.get("failures")?, row.get("since")?, row.get("ordered")?, ended))
     };
     let rows = late.query_map(params![space, subscription_id, since, BATCH], row)?;
-    let rows: Vec<(u32, i64, bool, Ended)> = rows.collect::<Result<_, _>>()?;
+    let rows: Vec<(u32, Timestamp, bool, Ended)> = rows.collect::<Result<_, _>>()?;
     let mut ended = Vec::new();
     for (failures, since, ordered, one) in rows {
         if let Gate::Expired { reason } =
@@ -137,7 +138,7 @@ pub(crate) fn expire_batch(
 pub(crate) fn forget(
     connection: &Connection,
     after: Place,
-    before: i64,
+    before: Timestamp,
 ) -> rusqlite::Result<(usize, Option<Place>)> {
     let mut over = connection.prepare_cached(OVER)?;
     let place = |row: &rusqlite::Row<'_>| Ok((row.get("accepted_at")?, row.get("seq")?));

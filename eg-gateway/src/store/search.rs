@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use super::columns::{Json, Name, Time, optional};
 use super::dead_letters::attempts;
 use super::{Store, StoreError};
-use crate::clock;
+use crate::timestamp::Timestamp;
 
 /// Maximum number of events that one request examines. The next page begins after them.
 const SCANNED: i64 = 100_000;
@@ -86,7 +86,7 @@ fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPa
     };
     let parameters = named_params! {
         ":before": before, ":floor": floor, ":space": space, ":id": filter.id, ":type": filter.ty, ":source": filter.source,
-        ":subject": filter.subject, ":from": filter.from.map(clock::millis), ":to": filter.to.map(clock::millis),
+        ":subject": filter.subject, ":from": filter.from.map(Timestamp::from), ":to": filter.to.map(Timestamp::from),
         ":text": filter.text.as_ref().map(String::as_bytes), ":limit": limit,
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {LIST}"))?;
