@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use eg_runtime::{CloudEvent, Emit, Event, Json, http, queue, schedule, subscribe};
 use eg_sdk::config::SubscriptionType::{Async, Sync};
-use eg_sdk::manifest::{Cors, EventTrigger, Function, HTTP_REQUEST, Manifest, Retry, Trigger};
+use eg_sdk::manifest::{CorsOptions, EventTrigger, Function, HTTP_REQUEST, Manifest, RetryOptions, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -53,8 +53,8 @@ fn event(event_type: &str, mode: eg_sdk::config::SubscriptionType, method: &str,
     EventTrigger::new(event_type, mode, method, path)
 }
 
-fn retry(limits: [Option<u32>; 4]) -> Retry {
-    let mut retry = Retry::default();
+fn retry(limits: [Option<u32>; 4]) -> RetryOptions {
+    let mut retry = RetryOptions::default();
     [retry.attempts, retry.max_age, retry.min_backoff, retry.max_backoff] = limits;
     retry
 }
@@ -76,7 +76,7 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
     };
 
     let mut post = event(HTTP_REQUEST, Sync, "POST", "/forms/:id/*rest");
-    post.cors = Some(Cors::Rules { origins: vec![], methods: vec![], headers: vec![], credentials: false });
+    post.cors = Some(CorsOptions::default());
     let patch = event(HTTP_REQUEST, Async, "PATCH", "/forms");
     let mut take = function("takeForm", vec![Trigger::Event(post), Trigger::Event(patch)]);
     take.doc = Some("Takes \"a\" form\\one.".to_owned());
@@ -86,12 +86,10 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
 
     let mut get = event(HTTP_REQUEST, Sync, "GET", "/forms");
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-    get.cors = Some(Cors::Rules {
-        origins: texts(&["https://a.example"]),
-        methods: texts(&["GET"]),
-        headers: texts(&["x-a", "x-b"]),
-        credentials: true,
-    });
+    let cors = get.cors.insert(CorsOptions::default());
+    cors.origins = texts(&["https://a.example"]);
+    (cors.methods, cors.headers) = (texts(&["GET"]), texts(&["x-a", "x-b"]));
+    cors.credentials = true;
     let list = function("list", vec![Trigger::Event(get)]);
 
     let limited = |event_type: &str, limits| {

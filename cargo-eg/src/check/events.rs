@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use eg_sdk::manifest::{Event, Function};
+use eg_sdk::manifest::{EventSchema, Function};
 
 use super::model::{Service, place, subscriptions};
 use super::{Class, Fact, Finding};
@@ -24,8 +24,9 @@ pub(super) fn mismatches(services: &[Service]) -> Vec<Finding> {
 /// Compares what `producer` emits with what `consumer` reads. A service may have several types for one event; it is
 /// enough that each type the consumer reads fits one that the producer writes. Event types without a schema fit.
 fn mismatch(producer: &Service, consumer: &Service, ty: &str) -> Option<Finding> {
-    let written: Vec<&Event> = producer.events_of(ty).filter(|event| !event.emitted_by.is_empty()).collect();
-    let unfit = |read: &Event| -> Vec<Fact> {
+    let written: Vec<&EventSchema> =
+        producer.events_of(ty).filter(|event| !event.emitted_by.is_empty()).collect();
+    let unfit = |read: &EventSchema| -> Vec<Fact> {
         let attempts = written.iter().map(|written| super::schema::compare(&written.schema, &read.schema));
         attempts.min_by_key(Vec::len).unwrap_or_default()
     };
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     /// A view of `user.created` with these fields, all required.
-    fn event(fields: &[&str], emitted_by: &[&str], received_by: &[&str]) -> Event {
+    fn event(fields: &[&str], emitted_by: &[&str], received_by: &[&str]) -> EventSchema {
         let properties: serde_json::Map<String, Value> =
             fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
         let schema = json!({"type": "object", "properties": properties, "required": fields});

@@ -44,7 +44,7 @@ pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
             let places = subscribers.iter().map(|function| place(function, format!("on {ty}"))).collect();
             let help = match nearest(ty, flow.emitters.keys().copied()) {
                 Some(near) => format!("did you mean {near}, which {} emits?", flow.emitters[near][0].id),
-                None => "if another program emits it, say --allow never-emitted".to_owned(),
+                None => "if another program emits it, use --allow never-emitted".to_owned(),
             };
             Finding::new(Class::NeverEmitted, format!("no service emits {ty}"), places).help(help)
         })
@@ -83,7 +83,7 @@ pub(super) fn loops(services: &[Service]) -> Vec<Finding> {
         let finding =
             Finding::new(Class::Loop, format!("{ty} may lead back to itself: {}", steps.join(", ")), places);
         findings.push(finding.help(
-            "if a condition ends it, say --allow loop; the gateway ends it too, after the hops that it allows",
+            "if a condition ends it, use --allow loop; the gateway also ends it after its maximum number of hops",
         ));
     }
     findings
@@ -153,7 +153,7 @@ mod tests {
                 "no service emits user.create @ mail.rs:1 mail-send on user.create"
             ]
         );
-        assert_eq!(found[0].help.as_deref(), Some("if another program emits it, say --allow never-emitted"));
+        assert_eq!(found[0].help.as_deref(), Some("if another program emits it, use --allow never-emitted"));
         assert_eq!(found[1].help.as_deref(), Some("did you mean user.created, which users-create emits?"));
         assert_eq!(
             texts(&never_subscribed(&given)),

@@ -2,7 +2,7 @@
 //! `eg_sdk::manifest`.
 
 use eg_grammar::HTTP_REQUEST;
-use eg_sdk::manifest::{self, Event, EventTrigger, Manifest};
+use eg_sdk::manifest::{self, EventSchema, EventTrigger, Manifest};
 
 use super::Place;
 
@@ -11,7 +11,7 @@ use super::Place;
 pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) functions: Vec<manifest::Function>,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<EventSchema>,
 }
 
 impl Service {
@@ -21,7 +21,7 @@ impl Service {
     }
 
     /// Returns the service's views of an event type.
-    pub(super) fn events_of<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = &'a Event> {
+    pub(super) fn events_of<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = &'a EventSchema> {
         self.events.iter().filter(move |event| event.ty == ty)
     }
 }

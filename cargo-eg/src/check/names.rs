@@ -21,7 +21,7 @@ pub(super) fn duplicates(services: &[Service]) -> Vec<Finding> {
         .filter(|(_, functions)| functions.len() > 1)
         .map(|(id, functions)| {
             let places = functions.into_iter().map(|function| place(function, "")).collect();
-            Finding::new(Class::DuplicateId, format!("the function id {id} is taken more than once"), places)
+            Finding::new(Class::DuplicateId, format!("several functions have the id {id}"), places)
                 .help("rename one of the services: `eg_runtime::service!(\"name\");` in its main.rs")
         })
         .collect()
@@ -36,8 +36,10 @@ pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
         };
         let id = &function.id;
         if id.len() > LAMBDA_NAME {
-            let message =
-                format!("Lambda's names have at most {LAMBDA_NAME} characters, {id} has {}", id.len());
+            let message = format!(
+                "function names on Lambda have at most {LAMBDA_NAME} characters; {id} has {}",
+                id.len()
+            );
             refuse(message, "shorten the function's name (`name = \"…\"`) or the service's");
         }
         if let Err(mistake) = check_function_name(id) {
@@ -47,7 +49,7 @@ pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
             let length = ty.chars().count();
             if length > EVENT_BRIDGE_TYPE {
                 let message = format!(
-                    "EventBridge's detail types have at most {EVENT_BRIDGE_TYPE} characters, {ty} has {length}"
+                    "detail types on EventBridge have at most {EVENT_BRIDGE_TYPE} characters; {ty} has {length}"
                 );
                 refuse(message, "shorten the event type");
             }
@@ -84,7 +86,7 @@ mod tests {
             services(&[("shop", &[("list", &[], &[])]), ("shop", &[("list", &[], &[]), ("buy", &[], &[])])]);
         assert_eq!(
             texts(&duplicates(&services)),
-            ["the function id shop-list is taken more than once @ shop.rs:1 shop-list, shop.rs:1 shop-list"]
+            ["several functions have the id shop-list @ shop.rs:1 shop-list, shop.rs:1 shop-list"]
         );
     }
 
@@ -116,12 +118,12 @@ mod tests {
             texts(&refused(&given)),
             [
                 format!(
-                    "Lambda's names have at most 64 characters, shop-{long} has 65 @ shop.rs:2 shop-{long}"
+                    "function names on Lambda have at most 64 characters; shop-{long} has 65 @ shop.rs:2 shop-{long}"
                 ),
                 "\"shop-a.b\" cannot name a function: use letters, digits, `-` and `_` @ shop.rs:3 shop-a.b"
                     .to_owned(),
                 format!(
-                    "EventBridge's detail types have at most 128 characters, {wide} has 129 @ shop.rs:4 shop-c"
+                    "detail types on EventBridge have at most 128 characters; {wide} has 129 @ shop.rs:4 shop-c"
                 ),
                 format!("\"a.b\" {queue} @ q.rs:2 q-e"),
                 format!("\".fifo\" {queue} @ q.rs:3 q-f"),

@@ -124,7 +124,7 @@ pub(crate) struct Run {
     pub(crate) state: StateDir,
 }
 
-const RUN_EXAMPLES: &str = "\
+pub(crate) const RUN_EXAMPLES: &str = "\
 Examples:
   cargo eg run
   cargo eg run services/registration examples/hello-http
@@ -138,13 +138,14 @@ An eg.toml:
   [[function]]
   name = \"resize\"
   command = [\"python3\", \"-m\", \"awslambdaric\", \"app.resize\"]
-  environment = { SIZE = \"100\" }  # also: handler, timeout (seconds), memory (MB), doc, emits
+  environment = { SIZE = \"100\" }
+  timeout = \"2m\"                  # also: handler, memory (MB), doc, emits
   triggers = [
-    { event = \"picture.uploaded\", retry = { attempts = 5, max_age = 3600 } },
+    { event = \"picture.uploaded\", retry = { attempts = 5, max_age = \"1h\" } },
     { http = \"POST /pictures/{id}\", cors = true },
     { schedule = \"rate(5 minutes)\" },
     { queue = \"pictures\", batch_size = 10 },
-  ]
+  ]                               # the options are those of the attributes in Rust
 
   [[function]]
   name = \"archive\"

@@ -231,9 +231,9 @@ fn options(arguments: &cli::Run) -> Options {
     Options {
         ports: Ports { events: arguments.port, config: arguments.config_port, lambda: arguments.lambda_port },
         schedules: !arguments.no_schedules,
-        queues: queues::Settings {
+        queues: queues::QueueSettings {
             visibility: Duration::from_secs(arguments.queue_visibility.into()),
-            ..queues::Settings::default()
+            ..queues::QueueSettings::default()
         },
     }
 }

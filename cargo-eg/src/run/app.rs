@@ -37,7 +37,7 @@ pub(crate) struct Options {
     pub(crate) ports: Ports,
     /// Whether schedules call functions.
     pub(crate) schedules: bool,
-    pub(crate) queues: queues::Settings,
+    pub(crate) queues: queues::QueueSettings,
 }
 
 /// Who is told what the application does.
@@ -323,12 +323,12 @@ async fn bind(
     queues: &Queues,
     output: OutputObserver,
 ) -> Result<Emulator, Failure> {
-    let mut options = emulator::Options::new(state.logs());
+    let mut options = emulator::EmulatorOptions::new(state.logs());
     options.addr.set_port(port);
     options.routes = queues::router(queues.clone());
     options.output = output;
     Emulator::bind(options).await.map_err(|error| match error {
-        emulator::StartError::PortInUse { .. } => in_use(port, "local Lambda", "--lambda-port"),
+        emulator::BindError::PortInUse { .. } => in_use(port, "local Lambda", "--lambda-port"),
         error => Failure::new(Exit::Failed, error),
     })
 }

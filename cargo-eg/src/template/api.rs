@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use eg_grammar::{Spelling, cors as defaults};
-use eg_sdk::manifest::{Cors, EventTrigger};
+use eg_sdk::manifest::{CorsOptions, EventTrigger};
 
 use super::names::reference;
 use super::{API, Tree, map};
@@ -15,13 +15,13 @@ pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mu
     let mut without = None;
     for route in routes {
         match &route.cors {
-            None | Some(Cors::Enabled(false)) => without = without.or(Some(route)),
+            None => without = without.or(Some(route)),
             Some(cors) => all.add(route, cors),
         }
     }
     if let (Some(route), true) = (without, all.wanted) {
         notes.push(format!(
-            "an HTTP API has one CORS configuration: what some routes allow, {} {} allows too",
+            "an HTTP API has one CORS configuration, so {} {} also allows what other routes allow",
             route.method, route.path
         ));
     }
@@ -53,16 +53,10 @@ struct Rules {
 }
 
 impl Rules {
-    fn add(&mut self, route: &EventTrigger, cors: &Cors) {
+    fn add(&mut self, route: &EventTrigger, cors: &CorsOptions) {
         self.wanted = true;
-        let none = Vec::new();
-        let (origins, methods, headers) = match cors {
-            Cors::Enabled(_) => (&none, &none, &none),
-            Cors::Rules { origins, methods, headers, credentials } => {
-                self.credentials |= credentials;
-                (origins, methods, headers)
-            }
-        };
+        let CorsOptions { origins, methods, headers, credentials, .. } = cors;
+        self.credentials |= credentials;
         let or = |set: &mut BTreeSet<String>, list: &[String], defaults: &[&str]| {
             if list.is_empty() {
                 set.extend(defaults.iter().map(ToString::to_string));

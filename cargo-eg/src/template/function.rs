@@ -120,8 +120,10 @@ impl Sources {
                 self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
             }
             _ => {
-                notes
-                    .push(format!("{}: this version cannot make a template of a trigger of it", function.id));
+                notes.push(format!(
+                    "{}: this version cannot create a template for one of its triggers",
+                    function.id
+                ));
             }
         }
     }
@@ -138,7 +140,7 @@ impl Sources {
         let name = &function.id;
         if *mode == SubscriptionType::Sync {
             notes.push(format!(
-                "{name}: on an event bus nobody waits for an answer, so it does not get {event_type}"
+                "{name}: an event bus returns no answers, so it does not receive {event_type}"
             ));
             return;
         }

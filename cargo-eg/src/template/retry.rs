@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
 
 use eg_grammar::limits::{EVENT_BRIDGE_ATTEMPTS, EVENT_BRIDGE_MAX_AGE};
-use eg_sdk::manifest::Retry;
+use eg_sdk::manifest::RetryOptions;
 
 use super::{Tree, map};
 
@@ -23,12 +23,12 @@ pub(super) struct Tries {
 
 impl Tries {
     /// Adds a trigger. Notes the settings that AWS cannot provide.
-    pub(super) fn add(&mut self, function: &str, retry: Option<&Retry>, notes: &mut Vec<String>) {
+    pub(super) fn add(&mut self, function: &str, retry: Option<&RetryOptions>, notes: &mut Vec<String>) {
         let attempts = retry.and_then(|retry| retry.attempts);
         let age = retry.and_then(|retry| retry.max_age);
         if let Some(attempts) = attempts.filter(|attempts| *attempts > ATTEMPTS) {
             notes.push(format!(
-                "{function}: Lambda tries an event {ATTEMPTS} times at most, not {attempts} times"
+                "{function}: Lambda attempts an event at most {ATTEMPTS} times, not {attempts} times"
             ));
         }
         if let Some(age) = age.filter(|age| !AGE.contains(age)) {
@@ -36,7 +36,7 @@ impl Tries {
             notes.push(format!("{function}: Lambda keeps an event for {nearest} seconds, not for {age}"));
         }
         if retry.is_some_and(|retry| retry.min_backoff.or(retry.max_backoff).is_some()) {
-            notes.push(format!("{function}: the pauses between attempts are Lambda's own"));
+            notes.push(format!("{function}: Lambda determines the pauses between attempts"));
         }
         self.attempts = self.attempts.max(Some(attempts.unwrap_or(ATTEMPTS).min(ATTEMPTS)));
         self.age = self.age.max(Some(age.unwrap_or(*AGE.end()).clamp(*AGE.start(), *AGE.end())));
@@ -53,7 +53,7 @@ impl Tries {
 }
 
 /// Returns how long a rule tries to deliver an event to the function.
-pub(super) fn rule_policy(retry: Option<&Retry>) -> Tree {
+pub(super) fn rule_policy(retry: Option<&RetryOptions>) -> Tree {
     let longest = u32::try_from(EVENT_BRIDGE_MAX_AGE.as_secs()).unwrap_or(u32::MAX);
     let age = retry.and_then(|retry| retry.max_age).unwrap_or(longest);
     map! {

@@ -42,9 +42,9 @@ fn retries_within_what_lambda_offers() {
         60,
         60,
         &[
-            "shop-ship_it: Lambda tries an event 3 times at most, not 5 times",
+            "shop-ship_it: Lambda attempts an event at most 3 times, not 5 times",
             "shop-ship_it: Lambda keeps an event for 60 seconds, not for 30",
-            "shop-ship_it: the pauses between attempts are Lambda's own",
+            "shop-ship_it: Lambda determines the pauses between attempts",
         ],
     );
 }
@@ -57,7 +57,7 @@ fn what_has_no_place_on_aws_is_said() {
     };
     check(
         r#"{"eventType":"ask","mode":"sync","method":"POST","path":"/"}"#,
-        "shop-ship_it: on an event bus nobody waits for an answer, so it does not get ask",
+        "shop-ship_it: an event bus returns no answers, so it does not receive ask",
     );
     check(
         r#"{"eventType":"a","mode":"async","method":"PUT","path":"/x"}"#,

@@ -18,7 +18,7 @@ fn a_programs_manifest_is_read_without_running_it() {
             {
                 "name": "first", "id": "fixture-first", "doc": "The first.", "source": "src/main.rs:9",
                 "triggers": [
-                    {"eventType": "http.request", "mode": "sync", "method": "GET", "path": "/first/:id", "cors": true}
+                    {"eventType": "http.request", "mode": "sync", "method": "GET", "path": "/first/:id", "cors": {}}
                 ],
                 "emits": ["a.b"],
                 "later": {"key": 1}

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Direction, EventRecord, FunctionRecord, Record, ServiceRecord};
-use super::{Contradiction, Event, Function, Manifest};
+use super::{Contradiction, EventSchema, Function, Manifest};
 
 /// The dialect of JSON Schema that `eg-runtime` writes.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -40,13 +40,13 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
 }
 
 /// Adds a function's view of an event. Functions with the same schema share one entry.
-fn add(events: &mut Vec<Event>, record: EventRecord, function: &str) {
+fn add(events: &mut Vec<EventSchema>, record: EventRecord, function: &str) {
     let EventRecord { ty, direction, mut schema } = record;
     if let Some(members) = schema.as_object_mut() {
         members.insert("$schema".to_owned(), DIALECT.into());
     }
     let at = events.iter().position(|event| event.ty == ty && event.schema == schema).unwrap_or_else(|| {
-        events.push(Event { ty, schema, emitted_by: Vec::new(), received_by: Vec::new() });
+        events.push(EventSchema { ty, schema, emitted_by: Vec::new(), received_by: Vec::new() });
         events.len() - 1
     });
     let functions = match direction {

@@ -48,7 +48,7 @@ pub struct Manifest {
     pub functions: Vec<Function>,
     /// The events that the functions emit and receive, ordered by type. Events without a schema are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<Event>,
+    pub events: Vec<EventSchema>,
 }
 
 /// An event type with its schema and the functions that use it. If functions disagree about the schema, there are
@@ -56,7 +56,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Event {
+pub struct EventSchema {
     /// The type.
     #[serde(rename = "type")]
     pub ty: String,
@@ -146,45 +146,37 @@ pub struct EventTrigger {
     pub method: String,
     /// The path of the route in the gateway's spelling (`:id`, `*rest`).
     pub path: String,
-    /// Which web pages may call the route.
+    /// Which web pages may call the route. Absent: only those of the same origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
+    pub cors: Option<CorsOptions>,
     /// When failed deliveries are retried. Absent: the gateway's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<Retry>,
+    pub retry: Option<RetryOptions>,
     /// Keys of newer versions. They are kept only to be printed again.
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
-/// The CORS setting of a route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Cors {
-    /// `true` for the gateway's defaults, `false` for no CORS.
-    Enabled(bool),
-    /// Individual rules. An empty list means the gateway's default.
-    Rules {
-        /// The allowed origins; `*` for all.
-        #[serde(default)]
-        origins: Vec<String>,
-        /// The allowed HTTP methods.
-        #[serde(default)]
-        methods: Vec<String>,
-        /// The allowed request headers.
-        #[serde(default)]
-        headers: Vec<String>,
-        /// Whether requests may include cookies.
-        #[serde(default)]
-        credentials: bool,
-    },
+/// The option `cors` of a route. An empty list means the gateway's default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct CorsOptions {
+    /// The allowed origins; `*` for all.
+    pub origins: Vec<String>,
+    /// The allowed HTTP methods.
+    pub methods: Vec<String>,
+    /// The allowed request headers.
+    pub headers: Vec<String>,
+    /// Whether requests may include cookies.
+    pub credentials: bool,
 }
 
-/// Limits of delivery attempts. Absent limits default to the gateway's.
+/// The option `retry` of a subscription: limits of delivery attempts. Absent limits default to the gateway's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Retry {
+pub struct RetryOptions {
     /// The maximum number of attempts, including the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,

@@ -10,7 +10,7 @@ use eg_local::emulator::{REGION, arn};
 use eg_sdk::config::{
     Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
 };
-use eg_sdk::manifest::{self, EventTrigger, Manifest};
+use eg_sdk::manifest::{self, CorsOptions, EventTrigger, Manifest, RetryOptions};
 
 /// The label of resources that we may change and delete.
 const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
@@ -220,7 +220,7 @@ fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Sub
 }
 
 /// Converts the manifest's seconds to the gateway's milliseconds.
-fn retry(limits: &manifest::Retry) -> Retry {
+fn retry(limits: &RetryOptions) -> Retry {
     let ms = |seconds: Option<u32>| seconds.map(|seconds| u64::from(seconds) * 1000);
     let mut wanted = RetryLimits::new();
     wanted.attempts = limits.attempts;
@@ -232,21 +232,15 @@ fn retry(limits: &manifest::Retry) -> Retry {
 
 /// Returns the CORS configuration of a route if it declares one, with the gateway's defaults filled in.
 fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
-    let (origins, methods, headers, credentials) = match trigger.cors.clone()? {
-        manifest::Cors::Enabled(false) => return None,
-        manifest::Cors::Enabled(true) => Default::default(),
-        manifest::Cors::Rules { origins, methods, headers, credentials } => {
-            (origins, methods, headers, credentials)
-        }
-    };
-    let or = |list: Vec<String>, defaults: &[&str]| {
-        if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list }
+    let CorsOptions { origins, methods, headers, credentials, .. } = trigger.cors.as_ref()?;
+    let or = |list: &[String], defaults: &[&str]| {
+        if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list.to_vec() }
     };
     let mut cors = Cors::new(&trigger.method, &trigger.path);
     cors.allowed_origins = or(origins, &defaults::DEFAULT_ORIGINS);
     cors.allowed_methods = or(methods, &defaults::methods_for(&trigger.method));
     cors.allowed_headers = or(headers, &defaults::DEFAULT_HEADERS);
-    cors.allow_credentials = credentials;
+    cors.allow_credentials = *credentials;
     cors.metadata = labels(service);
     Some(cors)
 }

@@ -100,7 +100,7 @@ fn the_first_run_creates_everything() {
 
 #[test]
 fn a_second_run_changes_nothing() {
-    let cors = r#"[{"eventType":"http.request","mode":"sync","method":"PUT","path":"/","cors":true}]"#;
+    let cors = r#"[{"eventType":"http.request","mode":"sync","method":"PUT","path":"/","cors":{}}]"#;
     let app = wanted(&[("shop-list", "a.rs:1", GET_USERS), ("shop-put", "a.rs:9", cors)]);
     check(&app, &registered(app.clone()), &[]);
     assert_eq!(app.cors[0].allowed_methods, ["HEAD", "GET", "POST", "PUT"]);

@@ -1,0 +1,279 @@
+//! The keys of `eg.toml` and their values. The rules for one value stand in `eg-grammar`, and those for combinations of
+//! keys in `convert`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use eg_grammar::{
+    Bound, Method, Mistake, Path, QueueName, Schedule, check_event_type, check_function_name,
+    check_service_name, limits, parse_duration,
+};
+use eg_sdk::config::SubscriptionType;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) service: Option<Text<ServiceName>>,
+    #[serde(default)]
+    pub(super) function: Vec<Spanned<Function>>,
+}
+
+/// One `[[function]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Function {
+    pub(super) name: Spanned<Text<FunctionName>>,
+    pub(super) doc: Option<String>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) url: Option<Text<Url>>,
+    pub(super) handler: Option<String>,
+    #[serde(default)]
+    pub(super) environment: BTreeMap<String, String>,
+    /// Seconds.
+    #[serde(default, deserialize_with = "timeout")]
+    pub(super) timeout: Option<u32>,
+    /// Megabytes.
+    #[serde(default, deserialize_with = "memory")]
+    pub(super) memory: Option<u32>,
+    #[serde(default)]
+    pub(super) emits: Vec<Text<EventType>>,
+    #[serde(default)]
+    pub(super) triggers: Vec<Spanned<Trigger>>,
+}
+
+/// One entry of `triggers`: one of the first four keys, and its options.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trigger {
+    pub(super) event: Option<Text<EventType>>,
+    pub(super) http: Option<Text<Route>>,
+    pub(super) schedule: Option<Text<Schedule>>,
+    pub(super) queue: Option<Text<QueueName>>,
+    pub(super) mode: Option<SubscriptionType>,
+    pub(super) method: Option<Text<Method>>,
+    pub(super) path: Option<Text<Path>>,
+    pub(super) cors: Option<Cors>,
+    pub(super) retry: Option<Retry>,
+    pub(super) batch_size: Option<u32>,
+    /// Seconds.
+    #[serde(default, deserialize_with = "window")]
+    pub(super) window: Option<u32>,
+}
+
+/// The option `retry`. Times are in seconds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retry {
+    #[serde(default, deserialize_with = "attempts")]
+    pub(super) attempts: Option<u32>,
+    #[serde(default, deserialize_with = "max_age")]
+    pub(super) max_age: Option<u32>,
+    #[serde(default, deserialize_with = "min_backoff")]
+    pub(super) min_backoff: Option<u32>,
+    #[serde(default, deserialize_with = "max_backoff")]
+    pub(super) max_backoff: Option<u32>,
+}
+
+/// The option `cors`: `true`, `false`, or a table of rules.
+#[derive(Debug)]
+pub(super) enum Cors {
+    Off,
+    On(CorsRules),
+}
+
+/// Which web pages may call a route. Empty lists mean the gateway's defaults.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CorsRules {
+    pub(super) origins: Vec<String>,
+    pub(super) methods: Vec<String>,
+    pub(super) headers: Vec<String>,
+    pub(super) credentials: bool,
+}
+
+/// A value that is written as a string.
+#[derive(Debug)]
+pub(super) struct Text<T>(pub(super) T);
+
+/// The name of a service.
+#[derive(Debug)]
+pub(super) struct ServiceName(pub(super) String);
+
+/// The name of a function.
+#[derive(Debug)]
+pub(super) struct FunctionName(pub(super) String);
+
+/// An event type.
+#[derive(Debug)]
+pub(super) struct EventType(pub(super) String);
+
+/// The address of a function that runs elsewhere.
+#[derive(Debug)]
+pub(super) struct Url(pub(super) String);
+
+/// A route, as in `POST /users/{id}`.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: Path,
+}
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl FromStr for ServiceName {
+    type Err = Mistake;
+
+    fn from_str(name: &str) -> Result<Self, Mistake> {
+        check_service_name(name).map(|()| Self(name.to_owned()))
+    }
+}
+
+impl FromStr for FunctionName {
+    type Err = Mistake;
+
+    fn from_str(name: &str) -> Result<Self, Mistake> {
+        check_function_name(name).map(|()| Self(name.to_owned()))
+    }
+}
+
+impl FromStr for EventType {
+    type Err = Mistake;
+
+    fn from_str(name: &str) -> Result<Self, Mistake> {
+        check_event_type(name).map(|()| Self(name.to_owned()))
+    }
+}
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        let parsed: Result<http::Uri, _> = url.parse();
+        let usable = parsed.is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
+        });
+        if usable {
+            return Ok(Self(url.to_owned()));
+        }
+        Err(format!("{url:?} is not an address: write one that begins with http:// or https://"))
+    }
+}
+
+impl FromStr for Route {
+    type Err = String;
+
+    fn from_str(route: &str) -> Result<Self, String> {
+        let Some((method, path)) = route.split_once(' ') else {
+            return Err(format!(
+                "{route:?} is not a route: write a method and a path, as in \"POST /users/{{id}}\""
+            ));
+        };
+        Ok(Self { method: method.parse()?, path: path.trim().parse()? })
+    }
+}
+
+impl<'de> Deserialize<'de> for Cors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rules;
+
+        impl<'de> Visitor<'de> for Rules {
+            type Value = Cors;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or a table")
+            }
+
+            fn visit_bool<E: Error>(self, enabled: bool) -> Result<Cors, E> {
+                Ok(if enabled { Cors::On(CorsRules::default()) } else { Cors::Off })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Cors, A::Error> {
+                CorsRules::deserialize(MapAccessDeserializer::new(map)).map(Cors::On)
+            }
+        }
+
+        deserializer.deserialize_any(Rules)
+    }
+}
+
+/// Reads a whole number within its bound.
+struct Number {
+    key: &'static str,
+    bound: Bound,
+    /// Whether it is a number of seconds, which may also be written as a duration: `"5m"`.
+    seconds: bool,
+}
+
+impl Number {
+    fn read<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u32>, D::Error> {
+        deserializer.deserialize_any(self).map(Some)
+    }
+
+    fn check<E: Error>(&self, number: Option<u32>, given: impl fmt::Display) -> Result<u32, E> {
+        let within = number.filter(|number| self.bound.contains((*number).into()));
+        within.ok_or_else(|| E::custom(self.bound.refuse(self.key, given)))
+    }
+}
+
+impl Visitor<'_> for Number {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.seconds {
+            true => "a number of seconds, or a duration like \"30s\" or \"5m\"",
+            false => "a whole number",
+        })
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u32, E> {
+        self.check(u32::try_from(number).ok(), number)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u32, E> {
+        if !self.seconds {
+            return Err(E::custom(self.bound.refuse(self.key, format_args!("{text:?}"))));
+        }
+        let duration = parse_duration(text).map_err(E::custom)?;
+        let whole = (duration.subsec_nanos() == 0).then_some(duration.as_secs());
+        self.check(whole.and_then(|seconds| u32::try_from(seconds).ok()), format_args!("{text:?}"))
+    }
+}
+
+fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`timeout`", bound: limits::CALL_TIMEOUT, seconds: true }.read(deserializer)
+}
+
+fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`memory`", bound: limits::MEMORY, seconds: false }.read(deserializer)
+}
+
+fn attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`attempts`", bound: limits::RETRY_ATTEMPTS, seconds: false }.read(deserializer)
+}
+
+fn max_age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`max_age`", bound: limits::RETRY_MAX_AGE, seconds: true }.read(deserializer)
+}
+
+fn min_backoff<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`min_backoff`", bound: limits::RETRY_BACKOFF, seconds: true }.read(deserializer)
+}
+
+fn max_backoff<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`max_backoff`", bound: limits::RETRY_BACKOFF, seconds: true }.read(deserializer)
+}
+
+fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`window`", bound: limits::BATCH_WINDOW, seconds: true }.read(deserializer)
+}
