@@ -22,13 +22,13 @@ pub(crate) fn unattempted(
 /// Returns the size of the texts of an activity in bytes.
 pub(crate) fn text_len(activity: &Activity) -> usize {
     let texts: &[&str] = match activity {
-        Activity::Received { id, event_type, source, method, path, cause, .. } => {
+        Activity::Received { event_id: id, event_type, source, method, path, cause, .. } => {
             &[id, event_type, source, method, path, cause.as_deref().unwrap_or_default()]
         }
-        Activity::Asked { id, event_type, method, path, cause } => {
+        Activity::Asked { event_id: id, event_type, method, path, cause } => {
             &[id, event_type, method, path, cause.as_deref().unwrap_or_default()]
         }
-        Activity::Duplicate { id, event_type, source } => &[id, event_type, source],
+        Activity::Duplicate { event_id: id, event_type, source } => &[id, event_type, source],
         Activity::Filtered { event_id, event_type, function, mismatch } => {
             let clause = serde_json::to_string(mismatch).map_or(0, |text| text.len());
             return event_id.len() + event_type.len() + function.len() + clause;
@@ -39,7 +39,7 @@ pub(crate) fn text_len(activity: &Activity) -> usize {
         Activity::CircuitOpened { space, function } | Activity::CircuitClosed { space, function } => {
             &[space, function]
         }
-        Activity::Answered { id, method, path, event_type, function, reason, .. } => {
+        Activity::Answered { event_id: id, method, path, event_type, function, reason, .. } => {
             let [function, reason] = [function, reason].map(|text| text.as_deref().unwrap_or_default());
             &[id, method, path, event_type, function, reason]
         }

@@ -37,7 +37,7 @@ impl Reception {
         }
         let events: Arc<[NewEvent]> = events.into();
         let accepted = self.store.accept(Arc::clone(&events)).await.inspect_err(|error| {
-            tracing::error!(%error, "events not accepted");
+            tracing::error!(%error, "cannot store events");
             events
                 .iter()
                 .flat_map(NewEvent::with_notices)
@@ -51,7 +51,7 @@ impl Reception {
                 Accepted::Duplicate => {
                     duplicates += 1;
                     self.feed.publish(|| Activity::Duplicate {
-                        id: event.event.id().to_owned(),
+                        event_id: event.event.id().to_owned(),
                         event_type: event.event.ty().to_owned(),
                         source: event.event.source().to_owned(),
                     });
@@ -78,7 +78,7 @@ impl Reception {
         let delivered = |intake: &&Intake| matches!(intake.fate, Fate::Deliver { .. });
         self.metrics.began(space, intakes.len());
         self.feed.publish(|| Activity::Received {
-            id: event.id().to_owned(),
+            event_id: event.id().to_owned(),
             event_type: event.ty().to_owned(),
             source: event.source().to_owned(),
             method: method.clone(),

@@ -9,6 +9,7 @@ use crate::names::named;
 
 /// The body of an error answer: `{"errors":[{"code":"not_found","message":"…"}]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct ErrorBody {
     /// The errors; at least one.
     pub errors: Vec<ErrorDetail>,
@@ -16,10 +17,12 @@ pub struct ErrorBody {
 
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct ErrorDetail {
     /// The kind of the error. `None` if the answer has no code, like those of the original gateway, or one that this
     /// version does not know.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    #[cfg_attr(feature = "derive", schema(as = ErrorCode))]
     pub code: Option<ErrorCode>,
     /// What went wrong, for people. Not stable.
     pub message: String,

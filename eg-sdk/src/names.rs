@@ -1,4 +1,4 @@
-//! Defines enums whose variants have fixed names, the same in JSON, in a database and on a terminal. The enums
+//! Defines enums whose variants have fixed names, the same in JSON, in a schema, in a database and on a terminal. The enums
 //! themselves are in the modules that use them.
 
 /// The text is not the name of any variant.
@@ -10,7 +10,7 @@ pub struct UnknownName {
     pub(crate) expected: String,
 }
 
-/// Defines an enum with a name for each variant: `as_str`, `ALL`, `Display`, `FromStr`, and serde by name.
+/// Defines an enum with a name for each variant: `as_str`, `ALL`, `Display`, `FromStr`, and serde and schema by name.
 macro_rules! named {
     (
         $what:literal
@@ -36,6 +36,10 @@ macro_rules! named {
                     $(Self::$variant => $name,)+
                 }
             }
+        }
+
+        impl $crate::schema::Schema for $type {
+            const SHAPE: &'static $crate::schema::Shape = &$crate::schema::Shape::Words(&[$($name),+]);
         }
 
         impl std::fmt::Display for $type {

@@ -5,9 +5,15 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The packages to install. moto includes boto3, cfn-lint and aws-sam-translator.
-const PACKAGES: [&str; 5] =
-    ["moto[server]==5.2.*", "awslambdaric==4.2.*", "boto3==1.*", "cfn-lint==1.*", "aws-sam-translator==1.*"];
+/// The packages to install. moto includes boto3, cfn-lint, aws-sam-translator and openapi-spec-validator.
+const PACKAGES: [&str; 6] = [
+    "moto[server]==5.2.*",
+    "awslambdaric==4.2.*",
+    "boto3==1.*",
+    "cfn-lint==1.*",
+    "aws-sam-translator==1.*",
+    "openapi-spec-validator==0.9.*",
+];
 
 /// Runs a program in Python. Returns `None` if this machine has no Python.
 ///
@@ -20,7 +26,7 @@ pub fn python(program: &str, args: &[&str]) -> Option<Output> {
 }
 
 /// Returns the folder of the environment, which contains `bin/python` and the programs of the packages. The first
-/// call creates it. Prints a note and returns `None` if this machine has no Python.
+/// call creates it, and the first one after a change of the packages creates it anew. Prints a note and returns `None` if this machine has no Python.
 ///
 /// # Panics
 /// If the packages cannot be installed.
@@ -32,7 +38,8 @@ pub fn environment() -> Option<PathBuf> {
     // Creating it takes a while and happens once: other tests wait, even in other processes.
     let making = File::create(target().join("tmp/python.lock")).expect("a lock file");
     making.lock().expect("a lock");
-    if complete.exists() {
+    let packages = PACKAGES.join("\n");
+    if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == packages) {
         return Some(dir);
     }
     if Command::new("python3").arg("--version").output().is_err() {
@@ -44,7 +51,7 @@ pub fn environment() -> Option<PathBuf> {
     // uv downloads in parallel and takes a quarter of pip's time.
     let mut install = Command::new(dir.join("bin/uv"));
     run(install.args(["pip", "install", "--quiet", "--python"]).arg(dir.join("bin/python")).args(PACKAGES));
-    std::fs::write(complete, "").expect("room for a file");
+    std::fs::write(complete, packages).expect("room for a file");
     Some(dir)
 }
 

@@ -30,8 +30,8 @@ struct Known {
 impl Causes {
     /// Records the cause that an activity of the gateway reveals.
     pub(super) fn learn(&mut self, activity: &Activity) {
-        let (Activity::Received { id, event_type, method, path, cause, .. }
-        | Activity::Asked { id, event_type, method, path, cause }) = activity
+        let (Activity::Received { event_id: id, event_type, method, path, cause, .. }
+        | Activity::Asked { event_id: id, event_type, method, path, cause }) = activity
         else {
             return;
         };
@@ -58,8 +58,8 @@ impl Causes {
 
     /// Returns the name of the cause of an activity's event.
     pub(super) fn of(&self, activity: &Activity) -> Option<&str> {
-        let (Activity::Received { id, .. }
-        | Activity::Answered { id, .. }
+        let (Activity::Received { event_id: id, .. }
+        | Activity::Answered { event_id: id, .. }
         | Activity::Delivery { event_id: id, .. }
         | Activity::Filtered { event_id: id, .. }) = activity
         else {
@@ -86,7 +86,7 @@ mod tests {
 
     fn received(id: &str, cause: Option<&str>) -> Activity {
         Activity::Received {
-            id: id.to_owned(),
+            event_id: id.to_owned(),
             event_type: "user.created".to_owned(),
             source: "/s".to_owned(),
             method: "POST".to_owned(),
@@ -100,7 +100,7 @@ mod tests {
     fn what_was_seen_has_a_name() {
         let mut causes = Causes::default();
         let request = Activity::Asked {
-            id: "request".to_owned(),
+            event_id: "request".to_owned(),
             event_type: HTTP_REQUEST.to_owned(),
             method: "POST".to_owned(),
             path: "/users".to_owned(),

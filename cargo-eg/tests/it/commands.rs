@@ -73,7 +73,7 @@ async fn an_emitted_event_is_acknowledged_with_its_id() {
     let text = emit(&["--data", "@user.json", "--id", "order-1", "--subject", "users/10"]).await;
     assert_eq!(text, "Event emitted: user.created\nid: order-1\n");
     match activity.recv().await.unwrap() {
-        Activity::Received { id, event_type, source, .. } => {
+        Activity::Received { event_id: id, event_type, source, .. } => {
             assert_eq!((&*id, &*event_type, &*source), ("order-1", "user.created", "/cli/cargo-eg"));
         }
         other => panic!("{other:?}"),

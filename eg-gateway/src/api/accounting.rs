@@ -14,7 +14,7 @@ use super::{ApiState, json};
 pub(super) fn routes() -> Routes {
     let doc =
         Doc::new("getAccounting", "Returns how many deliveries are in which state, in total and per space.");
-    Routes::new("gateway").get("/accounting", show, doc.answer(Content::Other("application/json")))
+    Routes::new("gateway").get("/accounting", show, doc.answer(Content::json::<Accounting>("Accounting")))
 }
 
 /// Returns the accounts of all spaces together, and of each space.

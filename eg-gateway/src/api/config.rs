@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use serde_json::{Map, Value};
 
 use super::errors::ApiError;
 use super::routes::{Content, Doc, Routes};
@@ -60,7 +61,8 @@ fn guarded() -> Routes {
         .get(
             "/openapi.json",
             async || with_type(answer(StatusCode::OK, Body::from(DOCUMENT.as_str())), "application/json"),
-            Doc::new("getOpenApi", "Returns this document.").answer(Content::Other("application/json")),
+            Doc::new("getOpenApi", "Returns this document.")
+                .answer(Content::json::<Map<String, Value>>("OpenApi")),
         );
     Routes::new("gateway").nest("/v1", v1)
 }

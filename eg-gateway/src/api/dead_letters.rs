@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use eg_grammar::without_bom;
 use eg_sdk::CloudEvent;
-use eg_sdk::history::{Discarded, Loss, RedriveRequest, Redriven};
-use eg_sdk::schema::Shape;
+use eg_sdk::Schema as _;
+use eg_sdk::history::{DeadLetter, DeadLetterPage, Discarded, Loss, RedriveRequest, Redriven};
 
 use super::errors::ApiError;
 use super::query::{BEFORE, LIMIT, Query};
@@ -24,7 +24,7 @@ const FILTERS: [Parameter; 3] = [
     Parameter {
         name: "state",
         doc: "Lists dead letters (`dead`, the default), or deliveries that reached their maximum age (`expired`).",
-        shape: &Shape::Words(&["dead", "expired"]),
+        shape: Loss::SHAPE,
     },
     LIMIT,
     BEFORE,
@@ -33,17 +33,17 @@ const FILTERS: [Parameter; 3] = [
 pub(super) fn routes() -> Routes {
     let list_doc = Doc::new("listDeadLetters", "Lists deliveries that were given up, the newest first.")
         .query(&FILTERS)
-        .answer(Content::Other("application/json"));
+        .answer(Content::json::<DeadLetterPage>("DeadLetterPage"));
     let discard_all_doc = Doc::new(
         "discardDeadLetters",
         "Discards all dead letters of a space. They stay in the history of their events.",
     )
-    .answer(Content::Other("application/json"));
+    .answer(Content::json::<Discarded>("Discarded"));
     let redrive_all_doc = Doc::new("redriveDeadLetters", "Delivers all dead letters of a space again.")
         .status(StatusCode::ACCEPTED)
-        .answer(Content::Other("application/json"));
+        .answer(Content::json::<Redriven>("Redriven"));
     let show_doc = Doc::new("getDeadLetter", "Returns one dead or expired delivery with its event.")
-        .answer(Content::Other("application/json"));
+        .answer(Content::json::<DeadLetter>("DeadLetter"));
     let discard_doc =
         Doc::new("discardDeadLetter", "Discards one dead letter.").status(StatusCode::NO_CONTENT);
     let redrive_doc = Doc::new(
@@ -52,7 +52,7 @@ pub(super) fn routes() -> Routes {
     )
     .body(Content::OptionalJson(Component::of::<RedriveRequest>("RedriveRequest")))
     .status(StatusCode::ACCEPTED)
-    .answer(Content::Other("application/json"));
+    .answer(Content::json::<Redriven>("Redriven"));
     Routes::new("dead-letters")
         .get("/dead-letters", list, list_doc)
         .delete("/dead-letters", discard_all, discard_all_doc)
@@ -116,7 +116,7 @@ async fn redrive(
     }
     let one = id.as_deref().map(number).transpose()?;
     let redriven =
-        app.store.redrive(GivenUp { space: space.clone(), one }, edited, clock::now_millis()).await?;
+        app.store.redrive(GivenUp { space: space.clone(), one }, edited, clock::timestamp()).await?;
     if let Some(id) = &id {
         match (redriven.redriven, redriven.skipped) {
             (0, 0) => return Err(missing(id)),
@@ -148,7 +148,7 @@ async fn discard_all(
 /// Discards one, or all the dead letters of the space.
 async fn discard(app: &ApiState, space: String, id: Option<String>) -> Result<Response, ApiError> {
     let one = id.as_deref().map(number).transpose()?;
-    let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::now_millis()).await?;
+    let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::timestamp()).await?;
     if deliveries > 0 {
         app.feed.publish(|| Activity::Discarded { space, deliveries });
     }

@@ -139,7 +139,7 @@ impl Emission {
             space: self.place.space.clone(),
             method: self.parts.method.as_str().to_owned(),
             path: self.place.path.clone(),
-            accepted_at: clock::now_millis(),
+            accepted_at: clock::timestamp(),
         };
         self.app.reception.terms.admit(event, origin, targets, notices)
     }
@@ -226,7 +226,7 @@ impl Emission {
         self.app.metrics.sync_received(space, ty);
         let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
         self.app.feed.publish(|| Activity::Asked {
-            id: event.id().to_owned(),
+            event_id: event.id().to_owned(),
             event_type: ty.clone(),
             method: method.to_owned(),
             path: path.to_owned(),
@@ -236,7 +236,7 @@ impl Emission {
         self.app.metrics.sync_processed(space, ty);
         let status = answer.as_ref().map_or_else(|failed| failed.error.status(), Response::status);
         self.app.feed.publish(|| Activity::Answered {
-            id: event.id().to_owned(),
+            event_id: event.id().to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),
             event_type: ty.clone(),

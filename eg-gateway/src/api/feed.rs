@@ -29,7 +29,7 @@ const LAST_EVENT_ID: Parameter = Parameter {
 pub(super) fn routes() -> Routes {
     let doc = Doc::new("watchFeed", "Sends everything that happens, as server-sent events.")
         .query(&[LAST_EVENT_ID]);
-    Routes::new("gateway").get("/feed", watch, doc.answer(Content::Other("text/event-stream")))
+    Routes::new("gateway").get("/feed", watch, doc.answer(Content::Text("text/event-stream")))
 }
 
 /// Sends the live feed until the client disconnects or the gateway stops.

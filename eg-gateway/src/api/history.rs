@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use eg_sdk::history::EventFilter;
+use eg_sdk::history::{EventDetail, EventFilter, EventPage};
 use eg_sdk::schema::Shape;
 
 use super::errors::ApiError;
@@ -40,13 +40,13 @@ const fn time(name: &'static str, doc: &'static str) -> Parameter {
 pub(super) fn routes() -> Routes {
     let list_doc = Doc::new("listEvents", "Lists accepted events, the newest first.")
         .query(&FILTERS)
-        .answer(Content::Other("application/json"));
+        .answer(Content::json::<EventPage>("EventPage"));
     let show_doc = Doc::new(
         "getEvent",
         "Returns the newest event with this id, and what happened to it at each subscription.",
     )
     .query(&[SOURCE, TYPE])
-    .answer(Content::Other("application/json"));
+    .answer(Content::json::<EventDetail>("EventDetail"));
     Routes::new("events").get("/events", list, list_doc).get("/events/{id}", show, show_doc)
 }
 

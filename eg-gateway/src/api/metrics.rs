@@ -16,12 +16,12 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn routes() -> Routes {
     let doc = Doc::new("getMetrics", "Returns the metrics in the text format of Prometheus.");
-    Routes::new("gateway").get("/metrics", show, doc.answer(Content::Other(TEXT)))
+    Routes::new("gateway").get("/metrics", show, doc.answer(Content::Text(TEXT)))
 }
 
 async fn show(State(app): State<Arc<ApiState>>) -> Result<Response, ApiError> {
     let backlog = app.store.backlog().await?;
     let catalog = &app.configuration.current().catalog;
-    let text = app.metrics.text(catalog, &backlog, clock::now_millis()).ok_or_else(ApiError::internal)?;
+    let text = app.metrics.text(catalog, &backlog, clock::timestamp()).ok_or_else(ApiError::internal)?;
     Ok(with_type(answer(StatusCode::OK, Body::from(text)), TEXT))
 }

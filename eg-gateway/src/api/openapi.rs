@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use eg_sdk::schema::{Field, Part, Presence, Shape};
+use eg_sdk::errors::ErrorBody;
+use eg_sdk::schema::Shape;
 use serde_json::{Map, Value, json};
 
 use super::routes::{Component, Content, Operation, Parameter};
@@ -24,18 +25,7 @@ const PATH_PARAMETERS: [(&str, &str); 2] = [
 ];
 
 /// The body of every error.
-const ERRORS: Component = Component { name: "Errors", shape: &ERROR_BODY };
-
-const ERROR_BODY: Shape = Shape::Object {
-    parts: &[required("errors", &Shape::List { items: &ERROR, unique: false, length: None })],
-    closed: false,
-};
-
-const ERROR: Shape = Shape::Object { parts: &[required("message", &Shape::STRING)], closed: false };
-
-const fn required(name: &'static str, shape: &'static Shape) -> Part {
-    Part::Field(Field { name, doc: "", shape, presence: Presence::Required })
-}
+const ERRORS: Component = Component::of::<ErrorBody>("Errors");
 
 /// Returns the document for `operations`.
 pub(super) fn document(operations: &[Operation]) -> Value {
@@ -113,7 +103,7 @@ impl Content {
             Self::Json(component) | Self::OptionalJson(component) | Self::List { items: component, .. } => {
                 Some(component)
             }
-            Self::Other(_) => None,
+            Self::Text(_) => None,
         }
     }
 
@@ -129,7 +119,7 @@ impl Content {
                     json!({ "type": "object", "properties": { *member: list }, "required": [member] });
                 json!({ "application/json": { "schema": object } })
             }
-            Self::Other(media_type) => json!({ *media_type: {} }),
+            Self::Text(media_type) => json!({ *media_type: { "schema": { "type": "string" } } }),
         }
     }
 }

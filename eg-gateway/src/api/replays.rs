@@ -27,9 +27,9 @@ pub(super) fn routes() -> Routes {
         "createReplay",
         "Delivers stored events again, to one subscription or to all that match today.",
     )
-    .body(Content::Other("application/json"))
+    .body(Content::json::<ReplayRequest>("ReplayRequest"))
     .status(StatusCode::ACCEPTED)
-    .answer(Content::Other("application/json"));
+    .answer(Content::json::<Replay>("Replay"));
     Routes::new("replays").post("/replays", create, doc)
 }
 
@@ -79,7 +79,7 @@ async fn create(
             };
             intake_stored(targets, stored.json.clone(), max_hops)
         };
-        tokio::spawn(async move { app.store.replay(range, name, clock::now_millis(), intakes).await })
+        tokio::spawn(async move { app.store.replay(range, name, clock::timestamp(), intakes).await })
     };
     let replayed = run.await.map_err(|_| ApiError::internal())??;
     app.wakeups.wake(replayed.lanes);

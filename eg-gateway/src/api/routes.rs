@@ -63,8 +63,8 @@ pub(super) enum Content {
         member: &'static str,
         items: Component,
     },
-    /// A body of this media type, without a schema.
-    Other(&'static str),
+    /// Text of this media type.
+    Text(&'static str),
 }
 
 /// A named schema of the document.

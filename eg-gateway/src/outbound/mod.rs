@@ -281,30 +281,29 @@ mod tests {
         Request::post("/").header("host", "h").body(Full::from("event")).unwrap()
     }
 
-    async fn read_request(stream: &mut TcpStream) {
-        let mut read = Vec::new();
-        while !read.ends_with(b"event") {
-            assert!(stream.read_buf(&mut read).await.unwrap() > 0, "{read:?}");
+    /// Accepts a connection and answers this many requests on it.
+    async fn serve(listener: &TcpListener, requests: usize) -> TcpStream {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for _ in 0..requests {
+            let mut read = Vec::new();
+            while !read.ends_with(b"event") {
+                assert!(stream.read_buf(&mut read).await.unwrap() > 0, "{read:?}");
+            }
+            stream.write_all(ANSWER).await.unwrap();
         }
+        stream
     }
 
     #[tokio::test]
     async fn a_connection_serves_one_exchange_after_the_other() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let serve = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            for _ in 0..3 {
-                read_request(&mut stream).await;
-                stream.write_all(ANSWER).await.unwrap();
-            }
-        };
         let call = async {
             for _ in 0..3 {
                 assert_eq!(pool.send(post(), 2).await.unwrap().into_body(), "ok");
             }
         };
-        tokio::join!(serve, call);
+        tokio::join!(serve(&listener, 3), call);
     }
 
     /// The host closes an idle connection. The next call must not fail because of that.
@@ -314,9 +313,7 @@ mod tests {
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
         let serve = async {
             for _ in 0..2 {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                read_request(&mut stream).await;
-                stream.write_all(ANSWER).await.unwrap();
+                drop(serve(&listener, 1).await);
             }
         };
         let call = async {
@@ -331,12 +328,7 @@ mod tests {
     async fn a_response_that_is_too_large_is_not_read() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let serve = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_request(&mut stream).await;
-            stream.write_all(ANSWER).await.unwrap();
-        };
-        let (response, ()) = tokio::join!(pool.send(post(), 1), serve);
+        let (response, _) = tokio::join!(pool.send(post(), 1), serve(&listener, 1));
         assert!(response.unwrap_err().is::<http_body_util::LengthLimitError>());
         assert!(pool.idle().connections.is_empty());
     }
@@ -345,13 +337,7 @@ mod tests {
     async fn idle_connections_are_closed_in_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let serve = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_request(&mut stream).await;
-            stream.write_all(ANSWER).await.unwrap();
-            stream
-        };
-        let (response, mut stream) = tokio::join!(pool.send(post(), 2), serve);
+        let (response, mut stream) = tokio::join!(pool.send(post(), 2), serve(&listener, 1));
         response.unwrap();
         assert!(!pool.idle().connections.is_empty());
         pool.idle().connections[0].0 -= MAX_IDLE;

@@ -37,7 +37,7 @@ async fn every_subscriber_gets_the_event_as_it_was_sent() {
         gateway.api.client.post(&gateway.api.events).header("content-type", CLOUDEVENTS).body(event);
     assert_eq!(request.send().await.unwrap().status(), 202);
     let received = Activity::Received {
-        id: "1".to_owned(),
+        event_id: "1".to_owned(),
         event_type: "e".to_owned(),
         source: "/s".to_owned(),
         method: "POST".to_owned(),

@@ -55,8 +55,11 @@ async fn duplicates_are_accepted_once_even_after_a_restart() {
     for _ in 0..2 {
         assert_eq!(emit(&gateway.api, json!({ "id": "1" })).await, 202);
     }
-    let duplicate =
-        Activity::Duplicate { id: "1".to_owned(), event_type: "e".to_owned(), source: "/test".to_owned() };
+    let duplicate = Activity::Duplicate {
+        event_id: "1".to_owned(),
+        event_type: "e".to_owned(),
+        source: "/test".to_owned(),
+    };
     while watcher.next().await != duplicate {}
     let gateway = gateway.restart().await;
     assert_eq!(emit(&gateway.api, json!({ "id": "1" })).await, 202);

@@ -22,6 +22,7 @@ mod flow;
 mod history;
 mod lambda;
 mod metrics;
+mod openapi;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbound;

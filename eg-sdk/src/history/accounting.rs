@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of deliveries in each state. There is one delivery for each accepted event and matching subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct Tally {
     /// All deliveries, counted when their events were accepted or replayed.
     pub accepted: u64,
@@ -50,6 +51,7 @@ impl AddAssign for Tally {
 
 /// The accounting of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct Accounting {
     /// The sums over all spaces, flattened into this object.
     #[serde(flatten)]

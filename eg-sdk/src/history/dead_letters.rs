@@ -8,6 +8,7 @@ use super::{Attempt, Loss};
 
 /// A delivery that the gateway gave up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
     /// The id of the dead letter, which is that of its delivery.
@@ -28,9 +29,11 @@ pub struct DeadLetter {
     pub reason: String,
     /// When the gateway accepted the event.
     #[serde(with = "super::moment")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub accepted_at: OffsetDateTime,
     /// When the delivery was given up.
     #[serde(with = "super::moment")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub dead_at: OffsetDateTime,
     /// The attempts, in order.
     pub attempts: Vec<Attempt>,
@@ -40,6 +43,7 @@ pub struct DeadLetter {
 
 /// A page of dead letters, the newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetterPage {
     /// The dead letters.
@@ -59,6 +63,7 @@ pub struct RedriveRequest {
 
 /// The result of redriving dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct Redriven {
     /// The number of deliveries that will be attempted again.
     pub redriven: usize,
@@ -68,6 +73,7 @@ pub struct Redriven {
 
 /// The result of discarding all dead letters of a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct Discarded {
     /// The number of discarded dead letters. They remain in the history of their events.
     pub discarded: usize,

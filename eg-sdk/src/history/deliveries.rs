@@ -61,6 +61,7 @@ impl From<Loss> for DeliveryState {
 
 /// What happened to an event for one subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
     /// The id of the delivery, and of its dead letter if it becomes one.
@@ -81,15 +82,18 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// When the next attempt is due, for [`DeliveryState::Pending`].
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub next_attempt_at: Option<OffsetDateTime>,
     /// Whether the delivery waits for an earlier event with the same key instead of a time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_earlier: bool,
     /// When the delivery reached a final state.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub ended_at: Option<OffsetDateTime>,
     /// When the dead letter was discarded.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub discarded_at: Option<OffsetDateTime>,
     /// The id of the replay that created the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +107,7 @@ pub struct Delivery {
 
 /// The clause of a filter that an event does not match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct Mismatch {
     /// The field that the clause tests, for example `data.address.city`, or `$or`.
     pub clause: String,
@@ -115,12 +120,14 @@ pub struct Mismatch {
 
 /// One call of a function to deliver an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
     /// The number of the attempt, from 1.
     pub number: u32,
     /// When the call began.
     #[serde(with = "super::moment")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub started_at: OffsetDateTime,
     /// How long the call took. Absent while the attempt is in progress and if the gateway stopped before the answer.
     #[serde(
@@ -129,6 +136,7 @@ pub struct Attempt {
         skip_serializing_if = "Option::is_none",
         with = "super::millis::option"
     )]
+    #[cfg_attr(feature = "derive", schema(as = u64))]
     pub duration: Option<Duration>,
     /// How the attempt ended.
     pub outcome: AttemptOutcome,

@@ -8,9 +8,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Delivery;
+#[cfg(feature = "derive")]
+use crate::schema::{Field, Part, Presence, Shape};
 
 /// An event that the gateway has accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptedEvent {
     /// The event's `id`.
@@ -28,6 +31,7 @@ pub struct AcceptedEvent {
     pub path: String,
     /// When the gateway accepted it.
     #[serde(with = "super::moment")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub accepted_at: OffsetDateTime,
     /// The event itself, as functions receive it.
     pub event: Box<RawValue>,
@@ -35,6 +39,7 @@ pub struct AcceptedEvent {
 
 /// A page of events, the newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 pub struct EventPage {
     /// The events.
     pub events: Vec<AcceptedEvent>,
@@ -52,6 +57,22 @@ pub struct EventDetail {
     pub event: AcceptedEvent,
     /// One delivery for each subscription to the event when it was accepted, and one for each that a replay added.
     pub deliveries: Vec<Delivery>,
+}
+
+#[cfg(feature = "derive")]
+impl crate::Schema for EventDetail {
+    const SHAPE: &'static Shape = &Shape::Object {
+        parts: &[
+            Part::Flat(AcceptedEvent::SHAPE),
+            Part::Field(Field {
+                name: "deliveries",
+                doc: "One delivery for each subscription to the event when it was accepted, and one for each that a replay added.",
+                shape: <[Delivery]>::SHAPE,
+                presence: Presence::Required,
+            }),
+        ],
+        closed: false,
+    };
 }
 
 /// [`EventDetail`] without nesting: serde cannot read raw JSON through `flatten`.

@@ -25,8 +25,7 @@ pub enum Activity {
     /// An event was stored on disk and will be delivered.
     Received {
         /// The event's id.
-        #[serde(rename = "eventId")]
-        id: String,
+        event_id: String,
         /// Its type.
         event_type: String,
         /// Its source.
@@ -45,8 +44,7 @@ pub enum Activity {
     /// this event as their cause.
     Asked {
         /// The event's id.
-        #[serde(rename = "eventId")]
-        id: String,
+        event_id: String,
         /// Its type, usually `http.request`.
         event_type: String,
         /// The method of the request that emitted it.
@@ -60,8 +58,7 @@ pub enum Activity {
     /// An event with a synchronous subscription was answered.
     Answered {
         /// The event's id.
-        #[serde(rename = "eventId")]
-        id: String,
+        event_id: String,
         /// The method of the request.
         method: String,
         /// The path of the request, as sent.
@@ -83,8 +80,7 @@ pub enum Activity {
     /// An event had been accepted before; the gateway ignored this copy.
     Duplicate {
         /// The event's id.
-        #[serde(rename = "eventId")]
-        id: String,
+        event_id: String,
         /// Its type.
         event_type: String,
         /// Its source.

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 /// Which events to deliver again, and to which subscription. At least `event_id` or `from` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplayRequest {
     /// The event with this `id`.
@@ -18,9 +19,11 @@ pub struct ReplayRequest {
     pub ty: Option<String>,
     /// Events accepted at this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub from: Option<OffsetDateTime>,
     /// Events accepted before this time.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub to: Option<OffsetDateTime>,
     /// The only subscription to deliver to. Absent: all subscriptions that match the events now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,6 +32,7 @@ pub struct ReplayRequest {
 
 /// A replay whose deliveries are stored on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
     /// The id of the replay. Functions receive it as the extension `replay` of the event.

@@ -100,7 +100,7 @@ fn line(activity: &Activity, cause: &str) -> Option<String> {
         Activity::Received { event_type, method, path, subscribers: 0, .. } if event_type == HTTP_REQUEST => {
             format!("{}: nobody answers it", request(method, path))
         }
-        Activity::Received { id, event_type, source, subscribers, .. } => {
+        Activity::Received { event_id: id, event_type, source, subscribers, .. } => {
             let to = match subscribers {
                 0 => "nobody subscribes to it".to_owned(),
                 1 => "1 subscription".to_owned(),
@@ -149,7 +149,7 @@ fn line(activity: &Activity, cause: &str) -> Option<String> {
                 }
             }
         }
-        Activity::Duplicate { id, event_type, source } => {
+        Activity::Duplicate { event_id: id, event_type, source } => {
             let (event, source) = (event(event_type, id), printable(source));
             format!("{event} from {source}: accepted before, not delivered again")
         }

@@ -25,7 +25,7 @@ fn delivery(attempt: u32, outcome: DeliveryOutcome) -> Activity {
 #[test]
 fn the_report_of_an_accepted_event_repeats_no_line() {
     let received = Activity::Received {
-        id: "1".to_owned(),
+        event_id: "1".to_owned(),
         event_type: EVENT_RECEIVED.to_owned(),
         source: "/gateway".to_owned(),
         method: "POST".to_owned(),
@@ -49,7 +49,7 @@ fn the_report_of_an_accepted_event_repeats_no_line() {
 #[test]
 fn every_activity_is_one_line() {
     let received = |id: &str, subscribers| Activity::Received {
-        id: id.to_owned(),
+        event_id: id.to_owned(),
         event_type: "user.created".to_owned(),
         source: "/services/users".to_owned(),
         method: "POST".to_owned(),
@@ -63,7 +63,7 @@ fn every_activity_is_one_line() {
         "user.created 0abcdef1 from /services/users: 2 subscriptions",
     );
     let unanswered = Activity::Received {
-        id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
+        event_id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
         event_type: HTTP_REQUEST.to_owned(),
         source: "https://serverless.com/event-gateway/#transformationVersion=0.1".to_owned(),
         method: "GET".to_owned(),
@@ -73,7 +73,7 @@ fn every_activity_is_one_line() {
     };
     check(&unanswered, "GET /nowhere: nobody answers it");
     let answered = |event_type: &str| Activity::Answered {
-        id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
+        event_id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
         method: "POST".to_owned(),
         path: "/users".to_owned(),
         event_type: event_type.to_owned(),
@@ -117,7 +117,7 @@ fn so_is_what_is_changed_and_what_keeps_failing() {
 fn what_a_function_emits_names_what_it_was_called_for() {
     let mut live = Live::default();
     let asked = Activity::Asked {
-        id: "request-1".to_owned(),
+        event_id: "request-1".to_owned(),
         event_type: HTTP_REQUEST.to_owned(),
         method: "POST".to_owned(),
         path: "/users".to_owned(),
@@ -125,7 +125,7 @@ fn what_a_function_emits_names_what_it_was_called_for() {
     };
     assert_eq!(live.activity(&asked), None, "its line comes with its answer");
     let received = Activity::Received {
-        id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
+        event_id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
         event_type: "user.created".to_owned(),
         source: "/services/users".to_owned(),
         method: "POST".to_owned(),
@@ -213,9 +213,9 @@ fn of_all_kinds(text: &str) -> (Vec<Activity>, Vec<TriggerActivity>) {
     let after = Duration::ZERO;
     let (id, event_type, source, method, path) = (t(), t(), t(), t(), t());
     let activities = vec![
-        Activity::Received { id, event_type, source, method, path, subscribers: 0, cause: Some(t()) },
+        Activity::Received { event_id: id, event_type, source, method, path, subscribers: 0, cause: Some(t()) },
         Activity::Answered {
-            id: t(),
+            event_id: t(),
             method: t(),
             path: t(),
             event_type: t(),
@@ -224,7 +224,7 @@ fn of_all_kinds(text: &str) -> (Vec<Activity>, Vec<TriggerActivity>) {
             duration: after,
             reason: Some(t()),
         },
-        Activity::Duplicate { id: t(), event_type: t(), source: t() },
+        Activity::Duplicate { event_id: t(), event_type: t(), source: t() },
         Activity::Filtered {
             event_id: t(),
             event_type: t(),
@@ -285,7 +285,7 @@ fn no_text_from_outside_controls_the_terminal() {
 #[test]
 fn failures_of_calls_say_why() {
     let answered = |status, reason: Option<&str>| Activity::Answered {
-        id: "1".to_owned(),
+        event_id: "1".to_owned(),
         method: "GET".to_owned(),
         path: "/err".to_owned(),
         event_type: HTTP_REQUEST.to_owned(),
