@@ -1,4 +1,4 @@
-//! Whole numbers between two bounds. Which numbers are bounded how is in `limits`.
+//! Checks that whole numbers are within bounds. `limits` has the bounds of each number.
 
 use std::fmt::Display;
 
@@ -27,19 +27,19 @@ impl Bound {
         Self { min, max, unit }
     }
 
-    /// The least allowed number.
+    /// Returns the least allowed number.
     #[must_use]
     pub const fn min(self) -> u64 {
         self.min
     }
 
-    /// The greatest allowed number.
+    /// Returns the greatest allowed number.
     #[must_use]
     pub const fn max(self) -> u64 {
         self.max
     }
 
-    /// Whether `number` is within the bounds.
+    /// Returns whether `number` is within the bounds.
     #[must_use]
     pub const fn contains(self, number: u64) -> bool {
         self.min <= number && number <= self.max
@@ -48,12 +48,12 @@ impl Bound {
     /// Returns `number` if it is within the bounds. `what` names it in the error.
     ///
     /// # Errors
-    /// When it is not.
+    /// If it is not.
     pub fn check(self, what: &str, number: u64) -> Result<u64, Mistake> {
         if self.contains(number) { Ok(number) } else { Err(self.refuse(what, number)) }
     }
 
-    /// The error for a value that is out of bounds or not a number at all.
+    /// Returns the error for a value that is out of bounds or not a number.
     #[must_use]
     pub fn refuse(self, what: &str, given: impl Display) -> Mistake {
         let Self { min, max, unit } = self;

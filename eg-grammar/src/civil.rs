@@ -1,4 +1,5 @@
-//! Days of the Gregorian calendar in UTC, counted from 1 January 1970. Reads no clock.
+//! Converts days of the Gregorian calendar to and from the number of days since 1 January 1970, in UTC. It reads no
+//! clock.
 
 /// Seconds of a day.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
@@ -21,7 +22,7 @@ pub(crate) struct Date {
 }
 
 impl Date {
-    /// The date so many days after 1 January 1970. `None` beyond the year 9999.
+    /// Returns the date this many days after 1 January 1970. `None` beyond the year 9999.
     pub(crate) fn from_days(days: u64) -> Option<Self> {
         const LAST: u64 = 2_932_896;
         if days > LAST {
@@ -41,7 +42,7 @@ impl Date {
         Some(Self { year: narrow(year)?, month: narrow(month)?, day: narrow(day)? })
     }
 
-    /// The days from 1 January 1970 to this one. `None` where the calendar has no such day from 1970 on.
+    /// Returns the number of days from 1 January 1970 to this one. `None` if the calendar has no such day from 1970 on.
     pub(crate) fn days(self) -> Option<u64> {
         let valid = (1970..=9999).contains(&self.year)
             && (1..=12).contains(&self.month)
@@ -59,13 +60,13 @@ impl Date {
     }
 }
 
-/// The day of the week of a day counted from 1 January 1970: 1 is Sunday, 7 is Saturday.
+/// Returns the weekday of the day this many days after 1 January 1970: 1 is Sunday, 7 is Saturday.
 pub(crate) fn weekday(days: u64) -> u32 {
     // 1 January 1970 was a Thursday.
     u32::try_from((days + 4) % 7).unwrap_or_default() + 1
 }
 
-/// The last day of a month.
+/// Returns the last day of a month.
 pub(crate) fn last_day(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,

@@ -1,15 +1,15 @@
-//! What a CORS configuration allows where it leaves a list empty, as in Event Gateway 0.9.1.
+//! Defines what a CORS configuration allows if one of its lists is empty, as in Event Gateway 0.9.1.
 
-/// Every origin.
+/// The allowed origins: all.
 pub const DEFAULT_ORIGINS: [&str; 1] = ["*"];
 
-/// The methods.
+/// The allowed methods.
 pub const DEFAULT_METHODS: [&str; 3] = ["HEAD", "GET", "POST"];
 
-/// The request headers.
+/// The allowed request headers.
 pub const DEFAULT_HEADERS: [&str; 3] = ["Origin", "Accept", "Content-Type"];
 
-/// The methods for a route: the default ones, and the route's own.
+/// Returns the allowed methods of a route: the default ones and its own.
 #[must_use]
 pub fn methods_for(method: &str) -> Vec<&str> {
     let mut methods = DEFAULT_METHODS.to_vec();

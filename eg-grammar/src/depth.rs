@@ -1,5 +1,5 @@
-//! Measures how deeply JSON is nested, without recursion, so that an emitter cannot exhaust a receiver's stack. Checks
-//! nothing else about the JSON.
+//! Measures how deeply JSON is nested, without recursion, so that an emitter cannot exhaust a receiver's stack. It
+//! checks nothing else about the JSON.
 
 use crate::limits::JSON_DEPTH;
 

@@ -1,4 +1,4 @@
-//! Durations as people write them.
+//! Parses durations as people write them.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::Mistake;
 /// Parses a whole number and a unit: `250ms`, `30s`, `5m`, `24h` or `7d`.
 ///
 /// # Errors
-/// When the text is anything else, or longer than 2⁶⁴ milliseconds.
+/// If the text is anything else, or the duration exceeds 2⁶⁴ milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration, Mistake> {
     let invalid = || {
         Mistake::new(format!(

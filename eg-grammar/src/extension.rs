@@ -1,32 +1,32 @@
-//! The CloudEvents extensions that the gateway, the SDK and the runtime read and write. How an event is read is the
-//! SDK's part.
+//! Names the CloudEvents extensions that the gateway, the SDK and the runtime read and write. The SDK reads and writes
+//! the events.
 
 use std::num::IntErrorKind;
 
-/// Counts how many events led to this one. Whoever emits an event while handling another sets it to that event's count
-/// plus one; the gateway uses it to end loops.
+/// The number of events that led to this one. A function that emits an event while it handles another one sets it to
+/// that event's number plus one; the gateway uses it to end loops.
 pub const HOPS: &str = "hops";
 
-/// Holds the id of the event that led to this one (CloudEvents extension "Correlation").
+/// The id of the event that led to this one (CloudEvents extension "Correlation").
 pub const CAUSATION_ID: &str = "causationid";
 
-/// Events with the same value are delivered in order to subscriptions that ask for it (CloudEvents extension
-/// "Partitioning").
+/// The key of an event. An ordered subscription gets events with the same key one after the other (CloudEvents
+/// extension "Partitioning").
 pub const PARTITION_KEY: &str = "partitionkey";
 
-/// Names trace and span (CloudEvents extension "Distributed Tracing"; also a header, by W3C Trace Context).
+/// The trace and span of the event (CloudEvents extension "Distributed Tracing"; also a header of W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";
 
-/// Holds what tracing systems noted on the way (as [`TRACEPARENT`]).
+/// The data of tracing systems (same source as [`TRACEPARENT`]).
 pub const TRACESTATE: &str = "tracestate";
 
-/// Holds the id of the replay that delivers the event again.
+/// The id of the replay that delivers the event again.
 pub const REPLAY: &str = "replay";
 
-/// What the header of an attribute begins with in binary mode (CloudEvents HTTP protocol binding §3.1.3.1).
+/// The prefix of the headers that carry attributes in binary mode (CloudEvents HTTP protocol binding §3.1.3.1).
 pub const HEADER_PREFIX: &str = "ce-";
 
-/// [`HOPS`] as a header.
+/// The header that carries [`HOPS`].
 pub const HOPS_HEADER: &str = "ce-hops";
 
 /// Parses [`HOPS`] as text, from a header or an attribute. A count above `u32::MAX` becomes `u32::MAX`, so that an

@@ -1,5 +1,5 @@
-//! The rules that macros, runtime, gateway and command line share: what a name, route, schedule, duration or status
-//! may be and what it means. It knows no clock, no I/O and no wire format; callers decide where a mistake is reported.
+//! Holds the rules that macros, runtime, gateway and command line share: which names, routes, schedules, durations and
+//! statuses are valid, and what they mean. It has no clock, no I/O and no wire format; callers report the mistakes.
 //!
 //! | subject | items |
 //! |---|---|
@@ -16,7 +16,7 @@
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
 //! | text for terminals | [`printable`], [`printable_lines`] |
 //!
-//! Each check returns a [`Mistake`]: a lower-case fragment that names the wrong piece and says what to write instead.
+//! A failed check returns a [`Mistake`]: a lower-case fragment that names the wrong part and what to write instead.
 //!
 //! ```
 //! use eg_grammar::{Path, Spelling};

@@ -8,54 +8,54 @@ use crate::{Bound, Mistake};
 /// Seconds in a year: beyond it, the gateway could not add up times.
 const YEAR: u64 = 366 * 24 * 60 * 60;
 
-/// How long one call of a function may take. Lambda's limit.
+/// The time limit of one call of a function. Lambda's limit.
 pub const CALL_TIMEOUT: Bound = Bound::new(1, 900, "seconds");
 
-/// How much memory a function may have. Lambda's limit.
+/// The memory of a function. Lambda's limit.
 pub const MEMORY: Bound = Bound::new(128, 10_240, "megabytes");
 
-/// How often a delivery is attempted, the first attempt included. The gateway's limit.
+/// The number of attempts of a delivery, including the first. The gateway's limit.
 pub const RETRY_ATTEMPTS: Bound = Bound::new(1, 10_000, "attempts");
 
-/// How old a delivery may become before it expires. The gateway's limit.
+/// The age at which a delivery expires. The gateway's limit.
 pub const RETRY_MAX_AGE: Bound = Bound::new(1, YEAR, "seconds");
 
-/// [`RETRY_MAX_AGE`] where the wire counts in milliseconds.
+/// [`RETRY_MAX_AGE`] in milliseconds.
 pub const RETRY_MAX_AGE_MS: Bound = Bound::new(1, YEAR * 1000, "milliseconds");
 
 /// The bounds of the pause between two attempts. The gateway's limit.
 pub const RETRY_BACKOFF: Bound = Bound::new(0, YEAR, "seconds");
 
-/// [`RETRY_BACKOFF`] where the wire counts in milliseconds.
+/// [`RETRY_BACKOFF`] in milliseconds.
 pub const RETRY_BACKOFF_MS: Bound = Bound::new(0, YEAR * 1000, "milliseconds");
 
-/// How often EventBridge attempts a delivery by default, which is also its limit
+/// The number of attempts that EventBridge makes by default, which is also its limit
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>).
 pub const EVENT_BRIDGE_ATTEMPTS: u32 = 185;
 
-/// How long EventBridge keeps trying by default, which is also its limit (same source).
+/// The time for which EventBridge retries by default, which is also its limit (same source).
 pub const EVENT_BRIDGE_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many characters an event type may have on EventBridge, where it is the `detail-type`.
+/// The maximum length of an event type on EventBridge, where it is the `detail-type`, in characters.
 pub const EVENT_BRIDGE_TYPE: usize = 128;
 
-/// How many characters the source of an event may have on EventBridge.
+/// The maximum length of the source of an event on EventBridge, in characters.
 pub const EVENT_BRIDGE_SOURCE: usize = 256;
 
-/// How many entries a `PutEvents` call to EventBridge may have
+/// The maximum number of entries of a `PutEvents` call to EventBridge
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
 pub const EVENT_BRIDGE_ENTRIES: usize = 10;
 
-/// How many characters the name of a function may have on Lambda.
+/// The maximum length of a function's name on Lambda, in characters.
 pub const LAMBDA_NAME: usize = 64;
 
-/// How many messages a batch from a standard queue may have. Limit of Lambda's event source mappings.
+/// The number of messages in a batch from a standard queue. Limit of Lambda's event source mappings.
 pub const BATCH_SIZE: Bound = Bound::new(1, 10_000, "messages");
 
-/// How many messages a batch from a FIFO queue may have. Limit of Lambda's event source mappings.
+/// The number of messages in a batch from a FIFO queue. Limit of Lambda's event source mappings.
 pub const FIFO_BATCH_SIZE: Bound = Bound::new(1, 10, "messages");
 
-/// How long a batch may be collected. Limit of Lambda's event source mappings.
+/// The time for which a batch is collected. Limit of Lambda's event source mappings.
 pub const BATCH_WINDOW: Bound = Bound::new(0, 300, "seconds");
 
 /// How many bytes the payload of a call and its answer may each have. Lambda's limit of 6 MB for synchronous calls
@@ -94,7 +94,7 @@ pub const fn enclosing(body: usize) -> usize {
 /// the same unit.
 ///
 /// # Errors
-/// When it does.
+/// If it does.
 pub fn check_backoffs((least, min): (&str, u64), (greatest, max): (&str, u64)) -> Result<(), Mistake> {
     if min <= max {
         return Ok(());

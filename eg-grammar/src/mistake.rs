@@ -1,8 +1,8 @@
-//! The error of every rule. Where it is shown, and with which prefix, is left to the caller.
+//! Defines the error that every rule returns. Callers decide where it is shown, and with which prefix.
 
 use std::fmt;
 
-/// Why a text breaks a rule, and what to write instead: a lower-case fragment without a full stop.
+/// The reason why a text breaks a rule, and what to write instead: a lower-case fragment without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake(String);
 
@@ -11,7 +11,7 @@ impl Mistake {
         Self(message.into())
     }
 
-    /// The mistake with the name of the part it was found in: `minutes: …`.
+    /// Returns the mistake with the name of the part that contains it: `minutes: …`.
     pub(crate) fn within(self, part: &str) -> Self {
         Self(format!("{part}: {}", self.0))
     }

@@ -1,21 +1,21 @@
-//! Names of event types, functions, services and resources. Queue names, which follow SQS, are in `queue`.
+//! Checks the names of event types, functions, services and resources. `queue` checks the names of queues.
 
 use crate::Mistake;
 
-/// The type of the events that stand for plain HTTP requests.
+/// The type of events that represent plain HTTP requests.
 pub const HTTP_REQUEST: &str = "http.request";
 
-/// What the types of the gateway's own events begin with; only the gateway emits such events.
+/// The prefix of the types of system events, which only the gateway emits.
 pub const SYSTEM_PREFIX: &str = "eventgateway.";
 
 /// The type of the events with which the gateway reports each event that it accepts.
 pub const EVENT_RECEIVED: &str = "eventgateway.event.received";
 
-/// The type of failed calls in the original's releases of 2017, which the gateway still emits for old subscribers.
+/// The type that the original used for failed calls in 2017. The gateway still emits it for old subscribers.
 pub const LEGACY_FUNCTION_ERROR: &str = "gateway.info.functionError";
 
-/// Whether the gateway takes `name` for a space, a function id or the event type of a subscription: one or more
-/// letters, digits, `.`, `-` and `_`.
+/// Returns whether `name` is valid as a space, a function id or the event type of a subscription: one or more letters,
+/// digits, `.`, `-` and `_`.
 #[must_use]
 pub const fn is_resource_name(name: &str) -> bool {
     let bytes = name.as_bytes();
@@ -29,16 +29,16 @@ pub const fn is_resource_name(name: &str) -> bool {
     !bytes.is_empty()
 }
 
-/// Whether `name` may be the type of an event that the gateway routes: see [`is_resource_name`].
+/// Returns whether `name` is valid as the type of an event that the gateway routes; see [`is_resource_name`].
 #[must_use]
 pub const fn is_event_type(name: &str) -> bool {
     is_resource_name(name)
 }
 
-/// Checks an event type: see [`is_event_type`].
+/// Checks an event type; see [`is_event_type`].
 ///
 /// # Errors
-/// When the gateway would refuse a subscription to it.
+/// If the gateway would refuse a subscription to it.
 pub fn check_event_type(name: &str) -> Result<(), Mistake> {
     if is_event_type(name) {
         return Ok(());
@@ -52,31 +52,31 @@ pub fn check_event_type(name: &str) -> Result<(), Mistake> {
     Err(Mistake::new(message))
 }
 
-/// Whether the gateway emits events of this type to report what it does. Such events cause no further system events.
+/// Returns whether this is the type of a system event. System events cause no further system events.
 #[must_use]
 pub fn is_system_event_type(name: &str) -> bool {
     name.starts_with(SYSTEM_PREFIX) || name == LEGACY_FUNCTION_ERROR
 }
 
-/// Whether Lambda takes `name` for a function: one or more letters, digits, `-` and `_`. How long it may be there is
-/// [`limits::LAMBDA_NAME`](crate::limits::LAMBDA_NAME).
+/// Returns whether Lambda accepts `name` for a function: one or more letters, digits, `-` and `_`. Its maximum length
+/// there is [`limits::LAMBDA_NAME`](crate::limits::LAMBDA_NAME).
 #[must_use]
 pub fn is_function_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Checks the name of a function in its service: see [`is_function_name`].
+/// Checks the name of a function in its service; see [`is_function_name`].
 ///
 /// # Errors
-/// When the function could not be registered or deployed under it.
+/// If a function with this name could not be registered or deployed.
 pub fn check_function_name(name: &str) -> Result<(), Mistake> {
     check("function", name)
 }
 
-/// Checks the name of a service, which begins the ids of its functions: see [`is_function_name`].
+/// Checks the name of a service, with which the ids of its functions begin; see [`is_function_name`].
 ///
 /// # Errors
-/// When its functions could not be registered or deployed under it.
+/// If its functions could not be registered or deployed.
 pub fn check_service_name(name: &str) -> Result<(), Mistake> {
     check("service", name)
 }

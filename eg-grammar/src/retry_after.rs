@@ -1,14 +1,13 @@
-//! The `Retry-After` header: how long the other side asks to wait. How long the caller is willing to wait is its own
-//! decision.
+//! Parses the `Retry-After` header, with which a server asks for a pause. Callers decide how long they actually wait.
 
 use std::time::{Duration, SystemTime};
 
 use crate::civil::{DAY, Date, MONTHS, WEEKDAYS};
 
-/// The pause that the value of a `Retry-After` header asks for (RFC 9110 §10.2.3): a number of seconds, or a date,
-/// which counts from `now` and is no pause once it has passed. `None` for any other text.
+/// Returns the pause that a `Retry-After` header asks for (RFC 9110 §10.2.3): a number of seconds, or the time from
+/// `now` to a date, which is zero for a date in the past. `None` for any other text.
 ///
-/// A number that is too large for a [`Duration`] is [`Duration::MAX`].
+/// A number that is too large for a [`Duration`] becomes [`Duration::MAX`].
 #[must_use]
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
@@ -18,7 +17,7 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(http_date(value, now)?.duration_since(now).unwrap_or_default())
 }
 
-/// A date of HTTP in any of its three forms (RFC 9110 §5.6.7).
+/// Parses a date of HTTP in any of its three forms (RFC 9110 §5.6.7).
 fn http_date(text: &str, now: SystemTime) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (weekday, day, month, year, time) = match words[..] {
@@ -61,7 +60,7 @@ fn year_of_four_digits(text: &str) -> Option<u32> {
     number(text).filter(|_| text.len() == 4)
 }
 
-/// A year that would be more than 50 years from now is the one a century before.
+/// Returns the year for two digits: one that would be more than 50 years from now is the one a century before.
 fn year_of_two_digits(year: u32, now: SystemTime) -> Option<u32> {
     let today = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
     let this_year = Date::from_days(today)?.year;

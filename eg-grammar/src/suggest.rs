@@ -1,7 +1,6 @@
-//! "Did you mean": the word that was probably meant by a misspelt one.
+//! Finds the word that was probably meant by a misspelt one ("did you mean"). Callers know the possible words.
 
-/// The candidate that `word` was probably meant to be, or `None` when none is near. Upper and lower case count as the
-/// same.
+/// Returns the candidate that was probably meant by `word`, or `None` if none is near. Ignores case.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = word.chars().count() / 3 + 1;
     candidates
@@ -12,14 +11,14 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// ``; did you mean `mode`?``, or nothing when no candidate is near.
+/// Returns a hint such as ``; did you mean `mode`?``, or an empty text if no candidate is near.
 #[must_use]
 pub fn did_you_mean(word: &str, candidates: &[&str]) -> String {
     nearest(word, candidates.iter().copied())
         .map_or_else(String::new, |candidate| format!("; did you mean `{candidate}`?"))
 }
 
-/// `` `a`, `b` and `c` ``.
+/// Returns the words as a list: `` `a`, `b` and `c` ``.
 #[must_use]
 pub fn list(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
@@ -30,7 +29,7 @@ pub fn list(words: &[&str]) -> String {
     }
 }
 
-/// How many letters must be added, left out, replaced or swapped with their neighbour (optimal string alignment).
+/// Returns how many letters to add, remove, replace or swap with their neighbour (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
     let letters = |text: &str| text.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>();
     let (a, b) = (letters(a), letters(b));

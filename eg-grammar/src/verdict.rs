@@ -1,6 +1,6 @@
-//! What the HTTP status of a function or another service means for the work it was called for.
+//! Decides from the HTTP status of an answer whether the work is done, may be retried or has failed for good.
 
-/// What to do after an HTTP answer.
+/// The meaning of an HTTP answer for the work that it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The call succeeded.

@@ -1,4 +1,4 @@
-//! Cron expressions: six fields with `?`, `L`, `W` and `#`, read into the minutes of a calendar.
+//! Parses cron expressions (six fields with `?`, `L`, `W` and `#`) and finds the minutes that they name.
 
 use std::time::{Duration, SystemTime};
 
@@ -93,7 +93,7 @@ impl Cron {
         Ok(Self { minutes, hours, days, months, years })
     }
 
-    /// The first minute of the calendar after `last`.
+    /// Returns the first minute of the calendar after `last`.
     pub(super) fn next(&self, last: SystemTime) -> Option<SystemTime> {
         let first_minute = match last.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => since.as_secs() / 60 + 1,
@@ -111,13 +111,13 @@ impl Cron {
         }
     }
 
-    /// The first minute of a day, from minute `from` on.
+    /// Returns the first minute of a day, from minute `from` on.
     fn first_minute(&self, from: u64) -> Option<u64> {
         let of_hour = |&hour| self.minutes.iter().map(move |&minute| u64::from(hour * 60 + minute));
         self.hours.iter().flat_map(of_hour).filter(|minute| *minute >= from).min()
     }
 
-    /// Whether the calendar has a date, which is so many days after 1 January 1970.
+    /// Returns whether the calendar contains a date, which is this many days after 1 January 1970.
     pub(super) fn has_day(&self, date: Date, days: u64) -> bool {
         if !self.years.contains(&date.year) || !self.months.contains(&date.month) {
             return false;
@@ -160,7 +160,7 @@ impl DayOfWeek {
     }
 }
 
-/// The days that a field names; `None` for `?`.
+/// Returns the days that a field names; `None` for `?`.
 fn days<T>(
     field: &Field,
     text: &str,
@@ -198,7 +198,7 @@ fn day_of_week_piece(piece: &str) -> Result<DayOfWeek, Mistake> {
 }
 
 impl Field {
-    /// A list of numbers, names, ranges and steps.
+    /// Parses a list of numbers, names, ranges and steps.
     fn numbers(&self, text: &str) -> Result<Vec<u32>, Mistake> {
         if text == "?" {
             return Err(Mistake::new("only a day can be `?`; use `*`").within(self.name));
@@ -206,7 +206,7 @@ impl Field {
         Ok(self.list(text, |piece| self.piece(piece))?.concat())
     }
 
-    /// The pieces of a list; one without commas has one. `*` and `#` are for one piece alone.
+    /// Returns the pieces of a list; a list without commas has one. `*` and `#` are for one piece alone.
     fn list<T>(&self, text: &str, piece: impl Fn(&str) -> Result<T, Mistake>) -> Result<Vec<T>, Mistake> {
         let pieces = || text.split(',');
         let alone = pieces().find(|piece| *piece != text && (*piece == "*" || piece.contains('#')));
@@ -217,7 +217,7 @@ impl Field {
         read.map_err(|mistake| mistake.within(self.name))
     }
 
-    /// `*`, `7`, `MON-FRI`, `0/15`, `10-40/5`. A range may lead over the end.
+    /// Parses `*`, `7`, `MON-FRI`, `0/15` or `10-40/5`. A range may wrap around the end.
     fn piece(&self, piece: &str) -> Result<Vec<u32>, Mistake> {
         let (range, step) = match piece.split_once('/') {
             Some((range, step)) => (range, Some(self.step(step, piece)?)),

@@ -1,5 +1,5 @@
-//! Schedules in EventBridge's notation: what is valid, and when one is due next. It reads no clock; who is called is left
-//! to the caller. Source: the EventBridge user guide, "Schedule expressions".
+//! Parses schedules in EventBridge's notation and computes when they are due. It reads no clock and calls no functions.
+//! Source: the EventBridge user guide, "Schedule expressions".
 
 mod cron;
 
@@ -29,21 +29,21 @@ pub struct Schedule {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Times {
-    /// With this distance, counted from when the schedule began.
+    /// At this interval, counted from the start of the schedule.
     Rate(Duration),
     /// At the minutes of a calendar.
     Cron(Cron),
 }
 
 impl Schedule {
-    /// The expression as it was written.
+    /// Returns the expression as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.expression
     }
 
-    /// The first time after `last`; for a rate, `last` is when the schedule began or was due before. `None` when there is
-    /// none up to the year 9999, or for `cron`, 2199.
+    /// Returns the first time after `last`; for a rate, `last` is when the schedule began or was last due. `None` if there
+    /// is none up to the year 9999, or for `cron`, 2199.
     #[must_use]
     pub fn next(&self, last: SystemTime) -> Option<SystemTime> {
         match &self.times {
@@ -56,7 +56,7 @@ impl Schedule {
         }
     }
 
-    /// The last time up to `now` that the schedule was due, given that it was due at `due`. A caller that was late
+    /// Returns the last time up to `now` at which the schedule was due, given that it was due at `due`. A late caller
     /// continues from there, so that missed times are skipped and a rate keeps its rhythm.
     #[must_use]
     pub fn last_due(&self, due: SystemTime, now: SystemTime) -> SystemTime {
@@ -96,7 +96,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The distance that `5 minutes` stands for.
+/// Parses the interval of a rate, for example `5 minutes`.
 fn rate(inside: &str) -> Result<Duration, Mistake> {
     let mut words = inside.split(' ');
     let (Some(number), Some(unit), None) = (words.next(), words.next(), words.next()) else {
@@ -123,7 +123,7 @@ fn rate(inside: &str) -> Result<Duration, Mistake> {
     Ok(Duration::from_secs(u64::from(count) * seconds))
 }
 
-/// A number of digits alone: no sign, no point.
+/// Parses a number that consists of digits only: no sign, no decimal point.
 fn whole(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
 }

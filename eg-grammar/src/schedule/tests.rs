@@ -1,4 +1,4 @@
-//! What EventBridge takes and refuses, and the times that follow.
+//! Tests which expressions are valid, as on EventBridge, and the times that they name.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn seconds(at: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(at)
 }
 
-/// `2026-11-21T11:59` or, with seconds, `2026-11-21T11:59:59`.
+/// Parses `2026-11-21T11:59` or, with seconds, `2026-11-21T11:59:59`.
 fn time(text: &str) -> SystemTime {
     let numbers: Vec<u32> = text.split(['-', 'T', ':']).map(|number| number.parse().unwrap()).collect();
     let days = Date { year: numbers[0], month: numbers[1], day: numbers[2] }.days().unwrap();
@@ -20,7 +20,7 @@ fn time(text: &str) -> SystemTime {
     seconds(days * DAY + u64::from(of_day))
 }
 
-/// The next three times after `last`.
+/// Checks the next three times after `last`.
 #[track_caller]
 fn check(cron: &str, last: &str, expected: [&str; 3]) {
     let schedule = schedule(&format!("cron({cron})"));

@@ -1,5 +1,5 @@
-//! What the fuzz targets do with their input, one function each. Any input is fine; what must not happen is a panic, an
-//! answer that is none, or a failure without a reason.
+//! Defines the fuzz targets, one function each. No input may cause a panic, an invalid answer, or a failure without a
+//! reason.
 
 use std::cell::OnceCell;
 
@@ -7,7 +7,7 @@ use eg_runtime::testing::TestApp;
 use eg_runtime::{App, CloudEvent, Data, Request, http, queue, subscribe};
 use serde_json::{Map, Value, json};
 
-/// What a target does with an input.
+/// A target: it takes an input.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
@@ -28,7 +28,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("sns", sns),
 ];
 
-/// The program of a target: fuzzed by cargo-fuzz, and a replay of the files that it is given otherwise.
+/// Defines the program of a target: cargo-fuzz fuzzes it; otherwise it runs the files that are its arguments.
 #[macro_export]
 macro_rules! target {
     ($name:ident) => {
@@ -45,7 +45,7 @@ macro_rules! target {
     };
 }
 
-/// An event in the JSON format: what was read can be written, and is the same event then.
+/// Reads an event in the JSON format. What it reads, it can write, and reads as the same event again.
 pub fn event(input: &[u8]) {
     let Ok(event) = CloudEvent::from_json(input) else { return };
     let written = event.to_json().expect("what was read can be written");
@@ -54,14 +54,14 @@ pub fn event(input: &[u8]) {
     assert_eq!((event.time(), event.data), (again.time(), again.data));
 }
 
-/// An event in EventBridge's envelope.
+/// Reads an event in EventBridge's envelope.
 pub fn eventbridge(input: &[u8]) {
     if let Ok(event) = CloudEvent::from_eventbridge(input) {
         event.to_json().expect("what was read can be written");
     }
 }
 
-/// An event as an HTTP message: lines `name: value`, an empty line, the body.
+/// Reads an event as an HTTP message: lines `name: value`, an empty line, the body.
 pub fn http_message(input: &[u8]) {
     let (head, body) = match input.windows(2).position(|window| window == b"\n\n") {
         Some(at) => (&input[..at], &input[at + 2..]),
@@ -81,20 +81,20 @@ pub fn http_message(input: &[u8]) {
     }
 }
 
-/// Any payload, whoever sends it.
+/// Handles any payload of any family.
 pub fn payload(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input) {
         invoke(text);
     }
 }
 
-/// A CloudEvent.
+/// Handles a CloudEvent.
 pub fn cloud_event(input: &[u8]) {
     let skeleton = json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {}});
     invoke(&mutated(skeleton, &["specversion"], &["id", "source", "subject", "data", "traceparent"], input));
 }
 
-/// An HTTP request through the event gateway.
+/// Handles an HTTP request through the event gateway.
 pub fn gateway_request(input: &[u8]) {
     let data = json!({"method": "POST", "path": "/", "headers": {}, "query": {}, "body": "", "params": {}});
     let data = mutated(data, &[], &["path", "body", "method", "host"], input);
@@ -103,7 +103,7 @@ pub fn gateway_request(input: &[u8]) {
     ));
 }
 
-/// A request through an HTTP API or a function URL.
+/// Handles a request through an HTTP API or a function URL.
 pub fn http_api(input: &[u8]) {
     let skeleton = json!({"version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
         "headers": {}, "requestContext": {"stage": "$default", "http": {"method": "POST"}}});
@@ -115,34 +115,34 @@ pub fn http_api(input: &[u8]) {
     ));
 }
 
-/// A request through a REST API.
+/// Handles a request through a REST API.
 pub fn rest_api(input: &[u8]) {
     let skeleton = json!({"resource": "/{proxy+}", "path": "/", "httpMethod": "POST", "headers": {},
         "multiValueHeaders": {}, "pathParameters": {}, "requestContext": {"stage": "prod"}});
     invoke(&mutated(skeleton, &["requestContext"], &["path", "httpMethod", "body", "resource"], input));
 }
 
-/// A request through a load balancer.
+/// Handles a request through a load balancer.
 pub fn balancer(input: &[u8]) {
     let skeleton = json!({"httpMethod": "POST", "path": "/", "headers": {}, "queryStringParameters": {},
         "requestContext": {"elb": {}}});
     invoke(&mutated(skeleton, &["requestContext"], &["path", "httpMethod", "body"], input));
 }
 
-/// A request through VPC Lattice, event structure 1.
+/// Handles a request through VPC Lattice, event structure 1.
 pub fn lattice_1(input: &[u8]) {
     let skeleton = json!({"raw_path": "/", "method": "POST", "headers": {}, "query_string_parameters": {}});
     invoke(&mutated(skeleton, &[], &["raw_path", "method", "body"], input));
 }
 
-/// A request through VPC Lattice, event structure 2.
+/// Handles a request through VPC Lattice, event structure 2.
 pub fn lattice_2(input: &[u8]) {
     let skeleton = json!({"version": "2.0", "path": "/", "method": "POST", "headers": {},
         "requestContext": {"serviceNetworkArn": "arn"}});
     invoke(&mutated(skeleton, &["version", "requestContext"], &["path", "method", "body"], input));
 }
 
-/// Something on a connection of a WebSocket API.
+/// Handles a message or another event on a connection of a WebSocket API.
 pub fn websocket(input: &[u8]) {
     let context = json!({"connectionId": "c", "eventType": "MESSAGE", "requestId": "r"});
     let context =
@@ -151,7 +151,7 @@ pub fn websocket(input: &[u8]) {
     invoke(&format!(r#"{{"requestContext":{context},"body":{body}}}"#));
 }
 
-/// A batch of messages, the first of which has the input as its body.
+/// Handles a batch of messages, the first of which has the input as its body.
 pub fn sqs(input: &[u8]) {
     let record = json!({"messageId": "m", "body": "", "eventSource": "aws:sqs", "attributes": {},
         "eventSourceARN": "arn:aws:sqs:r:1:jobs"});
@@ -162,15 +162,15 @@ pub fn sqs(input: &[u8]) {
     ));
 }
 
-/// A notification of a topic.
+/// Handles a notification of a topic.
 pub fn sns(input: &[u8]) {
     let notification = json!({"MessageId": "m", "TopicArn": "arn", "Message": "", "Timestamp": ""});
     let notification = mutated(notification, &[], &["Message", "Subject", "Timestamp", "TopicArn"], input);
     invoke(&format!(r#"{{"Records":[{{"EventSource":"aws:sns","Sns":{notification}}}]}}"#));
 }
 
-/// The skeleton with the members of an input that is a JSON object, but for those that make the family; or with the
-/// lines of any other input in `slots`.
+/// Returns the skeleton with the members of an input that is a JSON object, except those that identify the family; or
+/// with the lines of any other input in `slots`.
 fn mutated(skeleton: Value, fixed: &[&str], slots: &[&str], input: &[u8]) -> String {
     let Value::Object(mut payload) = skeleton else { unreachable!("skeletons are objects") };
     match serde_json::from_slice::<Map<String, Value>>(input) {
@@ -210,7 +210,7 @@ fn invoke(payload: &str) {
     });
 }
 
-/// Any path with any body.
+/// Handles any path with any body.
 #[http(POST, "/{*rest}")]
 async fn anywhere(request: Request) -> String {
     format!("{} {:?}", request.uri(), request.headers())

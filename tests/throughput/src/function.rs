@@ -1,5 +1,5 @@
-//! The functions that the gateway calls, and the plain axum server that it is compared with: the same one. Costs as
-//! little as it can, because it shares the machine with what is measured.
+//! Serves the functions that the gateway calls; the same server is the axum server that the gateway is compared with.
+//! It does as little as possible, because it shares the machine with the measured programs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,19 +16,19 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// No function has this number.
+/// A number that no function has.
 const NONE: usize = usize::MAX;
 
-/// What the functions saw, and how they behave.
+/// The events that the functions received, and their settings.
 pub struct Functions {
     pub url: String,
-    /// Whether the event with this number arrived at `/collect`.
+    /// For each number, whether the event with it has arrived at `/collect`.
     collected: Mutex<Vec<bool>>,
-    /// How many have.
+    /// The number of events that have arrived there.
     arrived: AtomicU64,
-    /// How long the events were on their way to `/timed/<n>`.
+    /// The time from emission to arrival of each event at `/timed/<n>`.
     latencies: Mutex<Vec<Duration>>,
-    /// Which of those does not answer, until `released`.
+    /// The number of the `/timed` function that does not answer until `released`.
     hung: AtomicUsize,
     released: Notify,
 }
@@ -58,13 +58,13 @@ impl Functions {
         self.hung.store(number, Ordering::SeqCst);
     }
 
-    /// Lets what hangs answer.
+    /// Makes the hanging function answer.
     pub fn release(&self) {
         self.hung.store(NONE, Ordering::SeqCst);
         self.released.notify_waiters();
     }
 
-    /// How many different events have arrived since the last [`forget`](Self::forget).
+    /// Returns the number of different events that have arrived since the last [`forget`](Self::forget).
     pub fn arrived(&self) -> u64 {
         self.arrived.load(Ordering::SeqCst)
     }
@@ -79,7 +79,7 @@ impl Functions {
     }
 }
 
-/// Microseconds since the epoch, as events carry them.
+/// Returns the microseconds since the epoch, which events contain.
 pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_micros()).unwrap_or_default()
@@ -102,7 +102,7 @@ async fn collect(State(functions): State<Arc<Functions>>, event: Bytes) {
     }
 }
 
-/// The number of an event, read without a parser: see `post.lua`.
+/// Returns the number of an event that `post.lua` has made. Reads it without a JSON parser.
 fn number(event: &[u8]) -> Option<usize> {
     let start = event.windows(4).rposition(|bytes| bytes == br#""n":"#)? + 4;
     let digits = event[start..].iter().take_while(|byte| byte.is_ascii_digit());

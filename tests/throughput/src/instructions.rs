@@ -1,5 +1,5 @@
-//! Counts the instructions that the gateway executes per event, under callgrind. A count hardly depends on who else uses
-//! the machine, so two versions of the gateway can be compared by it. The kernel's share is not in it.
+//! Counts the instructions that the gateway executes per event, under callgrind. A count hardly depends on the load of
+//! the machine, so it can compare two versions of the gateway. It does not include the kernel.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,14 +10,15 @@ use crate::Result;
 use crate::function::Functions;
 use crate::programs::Gateway;
 
-/// Each load is measured with so many events and with twice as many: start, configuration and end cost the same in both.
+/// The number of events. Each load is measured with this number and with twice as many: start, configuration and end
+/// cost the same in both.
 const EVENTS: u64 = 2_000;
 
-/// How many requests are under way at a time. All are answered before the next ones are sent, so that every run has the
-/// same groups.
+/// The number of concurrent requests. All are answered before the next ones are sent, so that every run has the same
+/// groups.
 const TOGETHER: u64 = 16;
 
-/// The loads, and the path that each goes to.
+/// The loads, and the path of each.
 const LOADS: [(&str, &str); 3] =
     [("sync `http.request`", "/answer"), ("durable accept", "/"), ("accept and deliver", "/collect")];
 
@@ -32,7 +33,7 @@ pub async fn print(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The instructions of a gateway's whole life, in which it gets so many events.
+/// Returns the instructions of a gateway from start to end, in which it gets this many events.
 async fn count(program: &Path, path: &str, events: u64) -> Result<u64> {
     let dir = tempfile::tempdir()?;
     let counts = dir.path().join("counts");

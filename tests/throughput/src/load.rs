@@ -1,33 +1,33 @@
-//! Load by `wrk`, and what it says of it.
+//! Runs `wrk` and reads its report.
 
 use tokio::process::Command;
 
 use crate::Result;
 
-/// What wrk says of one run.
+/// The result of one run of wrk.
 #[derive(Debug, Default)]
 pub struct Load {
     pub requests: u64,
     pub per_second: f64,
-    /// In milliseconds.
+    /// Milliseconds.
     pub p50: f64,
     pub p99: f64,
-    /// Processor time of the program under load for each request, in microseconds.
+    /// The processor time of the program under load for each request, in microseconds.
     pub cpu: f64,
-    /// Answers that were no success, and requests that had no answer.
+    /// The number of error answers and of requests without an answer.
     pub failed: u64,
 }
 
-/// What a run of wrk sends.
+/// The requests of a run of wrk.
 #[derive(Clone, Copy)]
 pub enum Requests<'a> {
     Get,
-    /// So many events per request, with ids that begin like this.
+    /// This many events per request, with ids that begin with this text.
     Events(&'a str, u32),
 }
 
 impl Requests<'_> {
-    /// How many events a request has.
+    /// Returns the number of events in a request.
     pub fn per_request(self) -> u64 {
         match self {
             Self::Get => 0,
@@ -53,7 +53,7 @@ pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load
     read(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The same, and what it costs the program whose processor time `cpu` returns.
+/// Does the same, and measures the processor time of the program under load, which `cpu` returns.
 pub async fn costly(
     cpu: impl Fn() -> Result<f64>,
     url: &str,

@@ -1,10 +1,10 @@
-//! Measures the gateway under load and prints what README.md holds: rates beside plain axum and nginx in the same rounds,
-//! what one hung subscriber does to the others, memory, and how soon a gateway is ready that was killed.
+//! Measures the gateway under load and prints the table of README.md: rates beside plain axum and nginx in the same
+//! rounds, the effect of one hung subscriber on the others, memory, and the time to restart after SIGKILL.
 //!
 //! With the argument `instructions` it counts the gateway's instructions per event instead.
 //!
-//! `EVENTS` is how many events are stored for the row about memory; `EVENT_GATEWAY` a gateway to measure instead of the
-//! one that this repository builds.
+//! `EVENTS` sets the number of stored events for the row about memory. `EVENT_GATEWAY` names a gateway to measure
+//! instead of the one that this repository builds.
 
 mod function;
 mod instructions;
@@ -25,18 +25,18 @@ use table::{Goal, Table, median};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// How often everything is measured, one after the other, and for how long each.
+/// The number of rounds, and the duration of each measurement in a round.
 const ROUNDS: usize = 5;
 const SECONDS: u64 = 4;
 
-/// Subscribers of one event, of which one may hang, how often that is measured, and how many events each round sends them,
-/// and how fast. A percentile of few events varies more than a rate.
+/// The subscribers of one event, one of which may hang; the number of rounds; the events in each round, and their rate.
+/// A percentile of few events varies more than a rate.
 const SUBSCRIBERS: usize = 50;
 const TIMED_ROUNDS: usize = 7;
 const TIMED_EVENTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// For how long events are sent in batches, faster than they are delivered.
+/// How long events are sent in batches, faster than they are delivered.
 const BACKLOG_SECONDS: u64 = 2;
 
 const PENDING: u64 = 100_000;
@@ -72,14 +72,14 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Processors' time, in ticks since the start of the machine.
+/// The time of all processors, in ticks since the start of the machine.
 struct Ticks {
     all: u64,
-    /// What other virtual machines on the same host took.
+    /// The time that other virtual machines on the same host used.
     stolen: u64,
 }
 
-/// Read from `/proc/stat` (proc_stat(5)).
+/// Reads the times from `/proc/stat` (proc_stat(5)).
 fn ticks() -> Result<Ticks> {
     let stat = std::fs::read_to_string("/proc/stat")?;
     let line = stat.lines().next().unwrap_or_default();
@@ -140,21 +140,21 @@ async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway:
     Ok(())
 }
 
-/// What became of events with a subscriber.
+/// The result of emitting events with a subscriber.
 struct Delivered {
-    /// How many had not arrived when no more were sent.
+    /// The number of events that had not arrived when the last one was sent.
     backlog: f64,
-    /// How many of those were delivered per second.
+    /// The number of those that were delivered per second.
     after: f64,
-    /// How many were accepted and delivered per second.
+    /// The number of events that were accepted and delivered per second.
     all: f64,
-    /// Processor time of the gateway for each, in microseconds.
+    /// The gateway's processor time for each event, in microseconds.
     cpu: f64,
 }
 
-/// Emits events with a subscriber as fast as they are accepted, waits until all are delivered, and checks that they are.
+/// Emits events with a subscriber as fast as they are accepted, and waits until all have been delivered.
 ///
-/// While events are under way, the function is asked how many have arrived: a gateway that is asked has to count.
+/// Meanwhile it asks the function how many events have arrived, because the gateway would have to count its deliveries.
 async fn deliver(
     functions: &Functions,
     gateway: &Gateway,
@@ -190,7 +190,7 @@ async fn deliver(
     ))
 }
 
-/// How long events are on their way to the subscribers that answer, when all do and when one does not.
+/// Measures the time from emission to arrival at the subscribers that answer: when all answer, and when one hangs.
 async fn hung_subscriber(table: &mut Table, functions: &Functions, gateway: &Gateway) -> Result<()> {
     for number in 0..SUBSCRIBERS {
         let url = format!("{}/timed/{number}", functions.url);
@@ -211,7 +211,7 @@ async fn hung_subscriber(table: &mut Table, functions: &Functions, gateway: &Gat
     Ok(())
 }
 
-/// The 99th percentile of the time that events take to so many subscribers, in milliseconds.
+/// Returns the 99th percentile of the time that events take to this many subscribers, in milliseconds.
 async fn timed(functions: &Functions, gateway: &Gateway, answering: usize) -> Result<f64> {
     functions.take_latencies();
     for _ in 0..TIMED_EVENTS {
@@ -244,7 +244,7 @@ async fn memory(table: &mut Table, gateway: &Gateway, events: u64) -> Result<()>
     Ok(())
 }
 
-/// How soon a gateway is ready that was killed while many deliveries were pending.
+/// Measures how soon a gateway is ready again after it was killed with many pending deliveries.
 async fn readiness(table: &mut Table, program: &Path) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");

@@ -1,4 +1,4 @@
-//! The programs that are measured: the gateway and nginx. Each ends with the value that holds it.
+//! Starts the programs that are measured: the gateway and nginx. Dropping a value ends its program.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::Result;
 use crate::function::Functions;
 
-/// The gateway as it is shipped. Its path.
+/// Builds the gateway as it is shipped and returns its path.
 pub fn build_gateway() -> Result<PathBuf> {
     if let Some(built) = std::env::var_os("EVENT_GATEWAY") {
         return Ok(built.into());
@@ -23,18 +23,18 @@ pub fn build_gateway() -> Result<PathBuf> {
     if status.success() { Ok(built) } else { Err("the gateway does not build".into()) }
 }
 
-/// A running gateway. Dropped, it is killed as no program can prepare for.
+/// A running gateway. Dropping it kills the process with SIGKILL.
 pub struct Gateway {
     process: Child,
     pub events: String,
     config: String,
-    /// How long it took until it was ready.
+    /// The time from its start until it was ready.
     pub started: Duration,
     client: reqwest::Client,
 }
 
 impl Gateway {
-    /// `command` is the program, or what runs it.
+    /// Starts a gateway. `command` is the program, or another program that runs it.
     pub fn start(mut command: Command, data: &Path) -> Result<Self> {
         let began = Instant::now();
         let mut process = command
@@ -84,14 +84,14 @@ impl Gateway {
         self.subscribe("collect", &format!("{}/collect", functions.url), "e", "/collect").await
     }
 
-    /// Ends the gateway as an operator does, and waits until it has ended.
+    /// Ends the gateway with SIGTERM, and waits until it has ended.
     pub fn end(mut self) -> Result<()> {
         Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status()?;
         self.process.wait()?;
         Ok(())
     }
 
-    /// A function at this URL, subscribed to events of a type that are sent to a path.
+    /// Registers a function at this URL, and subscribes it to events of a type that are sent to a path.
     pub async fn subscribe(&self, function: &str, url: &str, event_type: &str, path: &str) -> Result<()> {
         let provider = json!({ "functionId": function, "type": "http", "provider": { "url": url } });
         self.create("functions", &provider).await?;
@@ -109,14 +109,14 @@ impl Gateway {
         if status == 202 { Ok(()) } else { Err(format!("not accepted: {status}").into()) }
     }
 
-    /// How many deliveries wait or are under way.
+    /// Returns the number of deliveries that are waiting or in flight.
     pub async fn backlog(&self) -> Result<u64> {
         let text = self.client.get(format!("{}/v1/metrics", self.config)).send().await?.text().await?;
         let value = text.lines().find_map(|line| line.strip_prefix("eventgateway_events_backlog "));
         Ok(value.ok_or("no backlog")?.trim().parse()?)
     }
 
-    /// Returns once nothing waits or is under way.
+    /// Waits until no delivery is waiting or in flight.
     pub async fn idle(&self) -> Result<()> {
         while self.backlog().await? > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -124,7 +124,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// How many deliveries succeeded since the gateway exists.
+    /// Returns the number of successful deliveries.
     pub async fn delivered(&self) -> Result<u64> {
         let url = format!("{}/v1/accounting", self.config);
         let books: Value = self.client.get(url).send().await?.json().await?;
@@ -134,12 +134,12 @@ impl Gateway {
         books["delivered"].as_u64().ok_or_else(|| format!("nothing delivered in {books}").into())
     }
 
-    /// Processor time used so far, in microseconds.
+    /// Returns the processor time used so far, in microseconds.
     pub fn cpu(&self) -> Result<f64> {
         cpu(self.process.id())
     }
 
-    /// Memory in use, in MiB.
+    /// Returns the memory in use, in MiB.
     pub fn memory(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
@@ -197,7 +197,7 @@ impl Nginx {
 }
 
 impl Nginx {
-    /// Processor time that its processes used so far, in microseconds.
+    /// Returns the processor time that its processes have used so far, in microseconds.
     pub fn cpu(&self) -> Result<f64> {
         let id = self.process.id();
         let workers = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
@@ -214,9 +214,9 @@ impl Drop for Nginx {
     }
 }
 
-/// Processor time that a process used so far, in microseconds (proc_pid_stat(5)).
+/// Returns the processor time that a process has used so far, in microseconds (proc_pid_stat(5)).
 fn cpu(process: u32) -> Result<f64> {
-    /// Linux counts in hundredths of a second, whatever the kernel's own clock does.
+    /// Linux reports hundredths of a second, independent of the kernel's clock rate.
     const TICK: f64 = 10_000.0;
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it.

@@ -1,12 +1,12 @@
-//! The one table that everything ends up in.
+//! Formats the results as one table, with the goals that they are compared with.
 
 use crate::load::Load;
 
-/// Rows of Markdown.
+/// The rows, in Markdown.
 #[derive(Default)]
 pub struct Table(Vec<[String; 6]>);
 
-/// What a figure should be.
+/// The goal for a figure.
 #[derive(Clone, Copy)]
 pub enum Goal {
     AtLeast(f64),
@@ -14,7 +14,7 @@ pub enum Goal {
 }
 
 impl Table {
-    /// Several runs of the same load: their medians, beside those of axum under that load.
+    /// Adds several runs of the same load: their medians, beside those of axum under that load.
     pub fn load(&mut self, name: &str, loads: &[Load], axum: f64, goal: Option<Goal>) {
         let of = |f: fn(&Load) -> f64| median(loads.iter().map(f));
         let failed: u64 = loads.iter().map(|load| load.failed).sum();
@@ -24,12 +24,12 @@ impl Table {
         self.row(format!("{name}{note}"), format!("{rate:.0}/s"), [p50, p99], ratio(rate / axum), goal, rate);
     }
 
-    /// A rate, beside that of axum.
+    /// Adds a rate, beside that of axum.
     pub fn rate(&mut self, name: &str, rate: f64, axum: f64, goal: Option<Goal>) {
         self.row(name.to_owned(), format!("{rate:.0}/s"), Default::default(), ratio(rate / axum), goal, rate);
     }
 
-    /// Latencies, as a ratio to others.
+    /// Adds latencies, as a ratio to others.
     pub fn latency(&mut self, name: &str, p99: f64, of: Option<f64>, goal: Option<Goal>) {
         let measured = of.map_or_else(String::new, |of| ratio(p99 / of));
         let judged = of.map_or(p99, |of| p99 / of);
@@ -43,7 +43,7 @@ impl Table {
         );
     }
 
-    /// Anything else.
+    /// Adds any other row.
     pub fn figure(&mut self, name: &str, value: f64, unit: &str, goal: Option<Goal>) {
         let measured = format!("{value:.0} {unit}");
         self.row(name.to_owned(), measured, Default::default(), String::new(), goal, value);

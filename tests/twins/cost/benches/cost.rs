@@ -1,11 +1,11 @@
-//! What the framework costs over writing a function by hand: the twins in `tests/twins`, side by side in one run.
+//! Measures what the framework costs compared with functions written by hand: the twins in `tests/twins`, in one run.
 //!
 //! ```text
 //! cargo bench --manifest-path tests/twins/Cargo.toml --package twin-cost
 //! ```
 //!
-//! Needs `valgrind` for instructions and allocations, which it counts per invocation as the difference between a short
-//! and a long run. Times are medians of interleaved rounds, so that a slow minute of the machine hits both twins.
+//! Needs `valgrind` to count instructions and allocations: per invocation, as the difference between a short and a long
+//! run. Times are medians of interleaved rounds, so that a slow minute of the machine hits both twins.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made is no measurement")]
 
@@ -25,7 +25,7 @@ const INVOKES_PER_ROUND: usize = 500;
 const SHORT: usize = 100;
 const LONG: usize = 600;
 
-/// A function and the payload it is measured with.
+/// A function, and the payload for its measurement.
 struct Twin {
     name: &'static str,
     handler: &'static str,
@@ -33,7 +33,7 @@ struct Twin {
     binary: PathBuf,
 }
 
-/// What was measured of one twin.
+/// The measurements of one twin.
 struct Cost {
     megabytes: f64,
     crates: usize,
@@ -127,7 +127,7 @@ async fn measure(twins: &[Twin]) -> Vec<Cost> {
     costs
 }
 
-/// Seconds from the start of the process to its first request for work.
+/// Returns the seconds from the start of the process to its first request for work.
 async fn start(twin: &Twin) -> f64 {
     let api = RuntimeApi::start(twin.payload.clone(), 0).await;
     let started = Instant::now();
@@ -137,7 +137,7 @@ async fn start(twin: &Twin) -> f64 {
     (first_next - started).as_secs_f64()
 }
 
-/// Median seconds of one invocation in a round, from handing out the payload to the answer.
+/// Returns the median duration of the invocations of a round, in seconds, from handing out the payload to the answer.
 async fn invoke(twin: &Twin) -> f64 {
     let api = RuntimeApi::start(twin.payload.clone(), INVOKES_PER_ROUND).await;
     let child = spawn(twin, &api, None);
@@ -214,7 +214,7 @@ fn twins() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml")
 }
 
-/// Builds a twin as it would be shipped. One at a time: built together, they would share features.
+/// Builds a twin as it would be shipped. Each twin is built alone, because twins built together would share features.
 fn build(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     let status = Command::new("cargo")
@@ -246,5 +246,5 @@ fn crates(name: &str) -> usize {
     crates.len()
 }
 
-/// How long a twin may take for everything it is given.
+/// The time limit for all the work of a twin.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! The least Runtime API that can hand out work and measure it. Also takes the events that functions emit.
+//! A minimal Runtime API that hands out work and measures it. It also takes the events that functions emit.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -23,10 +23,10 @@ pub(crate) struct RuntimeApi {
     server: JoinHandle<()>,
 }
 
-/// What happened.
+/// The result of a run.
 pub(crate) struct Work {
     pub(crate) first_next: Instant,
-    /// Seconds of each invocation.
+    /// The duration of each invocation, in seconds.
     pub(crate) invokes: Vec<f64>,
     pub(crate) failures: usize,
 }
@@ -66,7 +66,7 @@ impl RuntimeApi {
         self.address.to_string()
     }
 
-    /// Waits until all work is done and more is asked for.
+    /// Waits until all work is done and the function asks for more.
     pub(crate) async fn finished(self) -> Work {
         let in_time = tokio::time::timeout(PATIENCE, self.shared.done.notified()).await;
         in_time.expect("the function stopped working");
