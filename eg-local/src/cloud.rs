@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::activity::{Observer, TriggerActivity};
-use crate::emulator::{self, CallError, DeployError, Emulator, FunctionSpec, InitFailure, StartError};
+use crate::emulator::{self, BindError, CallError, DeployError, Emulator, FunctionSpec, InitFailure};
 use crate::queues::{self, Mapping, Mappings, Queue, QueueError, Queues, StoreError};
 use crate::schedules;
 
@@ -46,7 +46,7 @@ enum Folder {
 pub struct CloudBuilder {
     port: u16,
     folder: Option<PathBuf>,
-    queues: queues::Settings,
+    queues: queues::QueueSettings,
     observer: Observer,
 }
 
@@ -56,9 +56,9 @@ pub struct CloudBuilder {
 pub enum Error {
     /// The port or the log folder cannot be used.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] BindError),
     /// The folder cannot be created.
-    #[error("cannot make the folder of the local cloud")]
+    #[error("cannot create the folder of the local cloud")]
     Folder(#[source] io::Error),
     /// The file with the queues' messages cannot be opened.
     #[error(transparent)]
@@ -145,7 +145,7 @@ impl CloudBuilder {
         };
         std::fs::create_dir_all(folder.path()).map_err(Error::Folder)?;
         let queues = Queues::open(&folder.path().join("queues.db"), self.queues)?;
-        let mut options = emulator::Options::new(folder.logs());
+        let mut options = emulator::EmulatorOptions::new(folder.logs());
         options.addr.set_port(self.port);
         options.routes = queues::router(queues.clone());
         let mut emulator = Emulator::bind(options).await?;

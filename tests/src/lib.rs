@@ -14,6 +14,7 @@ pub mod shop;
 pub mod subscriber;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something before it fails.
@@ -47,6 +48,36 @@ pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
         assert!(Instant::now() < deadline, "waited {patience:?} in vain for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until `ready` returns true.
+///
+/// # Panics
+/// If that takes longer than [`PATIENCE`]. The message contains `what`.
+pub async fn until(what: &str, ready: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, ready).await;
+}
+
+/// Waits until `ready` returns true.
+///
+/// # Panics
+/// If that takes longer than `patience`. The message contains `what`.
+pub async fn until_within(patience: Duration, what: &str, mut ready: impl FnMut() -> bool) {
+    eventually_within(patience, what, || std::future::ready(ready().then_some(()))).await;
+}
+
+/// Returns the path of an example of the tested package. Cargo builds examples together with the tests, into a folder
+/// next to them.
+///
+/// # Panics
+/// If the example has not been built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let target = test.ancestors().nth(2).expect("tests are two levels below");
+    let path = target.join("examples").join(name);
+    assert!(path.exists(), "{} is missing: build it with `cargo build --examples`", path.display());
+    path
 }
 
 /// Returns a client for plain requests.

@@ -38,7 +38,7 @@ impl Problem<'_> {
                 });
                 match nearest(name, names) {
                     Some(near) => {
-                        failure.hint(format!("did you mean {near}? There are: {}", known.join(", ")))
+                        failure.hint(format!("did you mean {near}? Known functions: {}", known.join(", ")))
                     }
                     None => failure.hint(format!("there are: {}", known.join(", "))),
                 }

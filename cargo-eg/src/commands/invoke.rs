@@ -135,7 +135,7 @@ async fn sampled(
     let found = manifests
         .find_map(|manifest| Some((manifest, manifest.functions.iter().find(|function| function.id == id)?)));
     let Some((manifest, function)) = found else {
-        return Err(Failure::new(Exit::NotFound, format!("no function {id} is in these services")));
+        return Err(Failure::new(Exit::NotFound, format!("no function `{id}` is in these services")));
     };
     Ok((id.to_owned(), payload(manifest, function, kind, data)?))
 }

@@ -96,7 +96,7 @@ pub(crate) fn reloaded(services: &[Service], update: &Update, took: Duration) ->
     text += &orphans(update);
     let time = format!("{DIM}{}{DIM:#}", span(took));
     if update == &Update::default() {
-        return format!("nothing to start anew {time}");
+        return format!("no function had to restart {time}");
     }
     let _ = write!(text, "{GREEN}reloaded{GREEN:#} {time}");
     match update.replaced.len() {

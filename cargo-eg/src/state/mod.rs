@@ -51,7 +51,7 @@ impl State {
     /// Creates the directory and excludes it from version control.
     pub(crate) fn create(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| {
-            let message = format!("cannot make the state directory {}: {error}", self.root.display());
+            let message = format!("cannot create the state directory {}: {error}", self.root.display());
             Failure::new(Exit::Failed, message).hint("choose another one with --state-dir")
         };
         std::fs::create_dir_all(&self.root).map_err(failed)?;
@@ -148,7 +148,7 @@ impl State {
         match std::fs::create_dir_all(&path) {
             Ok(()) => Ok(path),
             Err(error) => {
-                let message = format!("cannot make the data directory {}: {error}", path.display());
+                let message = format!("cannot create the data directory {}: {error}", path.display());
                 Err(Failure::new(Exit::Failed, message))
             }
         }

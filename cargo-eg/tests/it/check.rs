@@ -28,7 +28,7 @@ fn services_that_fit_are_told_so() {
     .service("mail", &[record("mail", "send", "user.created")], &Main::Serves);
     let check = app.eg(&["check"]);
     assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{check:?}");
-    assert_eq!(check.stderr, "checked 2 services, 2 functions: nothing to complain about\n");
+    assert_eq!(check.stderr, "checked 2 services, 2 functions: no problems found\n");
     let json: Value = serde_json::from_str(&app.eg(&["check", "--json"]).stdout).unwrap();
     assert_eq!(json, json!({"services": ["mail", "users"], "functions": 2, "findings": []}));
 }
@@ -66,7 +66,7 @@ fn findings_have_their_source_lines_and_exit_codes() {
              = help: parameters in the same place need the same name: write `:name` or `:id` in both\n\n\
              warning[never-emitted]: no service emits order.placed\n   \
              --> services/admin/src/main.rs:900 admin-note: on order.placed\n    \
-             = help: if another program emits it, say --allow never-emitted\n\n\
+             = help: if another program emits it, use --allow never-emitted\n\n\
              warning[never-emitted]: no service emits user.create\n   \
              --> services/admin/src/main.rs:900 admin-note: on user.create\n    \
              = help: did you mean user.created, which users-create emits?\n\n\
@@ -131,15 +131,12 @@ fn every_class_of_error_has_its_exit_code() {
         &[],
         20,
     );
-    assert!(
-        text.starts_with("error[duplicate-id]: the function id shop-list is taken more than once\n"),
-        "{text}"
-    );
+    assert!(text.starts_with("error[duplicate-id]: several functions have the id shop-list\n"), "{text}");
     let long = "a".repeat(60);
     let text = check(&[("shop", vec![record("shop", &long, "GET /")])], &[], 23);
     assert!(
         text.starts_with(&format!(
-            "error[bad-name]: Lambda's names have at most 64 characters, shop-{long} has 65\n"
+            "error[bad-name]: function names on Lambda have at most 64 characters; shop-{long} has 65\n"
         )),
         "{text}"
     );

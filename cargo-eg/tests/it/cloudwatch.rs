@@ -74,13 +74,13 @@ async fn logs_of_a_deployed_stack_come_from_cloudwatch() {
     );
     logs(&["--function", "creat_user", "--stack", "shop"]).fails(
         6,
-        "error: no function `creat_user` of the stack `shop` has a log\nhint: did you mean create_user? There are: \
+        "error: no function `creat_user` of the stack `shop` has a log\nhint: did you mean create_user? Known functions: \
          shop-orders-list, shop-users-create_user, shop-users-list\n",
     );
     logs(&["--function", "create_user", "--stack", "gone"]).fails(
         6,
         "error: no function of the stack `gone` has a log in CloudWatch\n\
-         hint: is that the stack's name, and its region? A function has a log once it was invoked\n",
+         hint: check the stack's name and region; a function has a log after its first invocation\n",
     );
     let arguments = [
         "logs",

@@ -113,7 +113,7 @@ async fn from_nothing_to_a_delivered_event() {
     assert!(invoked.stderr.contains("\nREPORT RequestId: "), "{invoked:?}");
 
     let checked = succeeded(eg(&["check"]));
-    assert_eq!(checked.stderr, "checked 1 service, 2 functions: nothing to complain about\n");
+    assert_eq!(checked.stderr, "checked 1 service, 2 functions: no problems found\n");
 
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(0), "{}", run.stderr());

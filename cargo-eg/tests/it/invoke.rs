@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use eg_local::emulator::{Emulator, FunctionSpec, Options};
+use eg_local::emulator::{Emulator, EmulatorOptions, FunctionSpec};
 use eg_sdk::config::{Function, Provider, Subscription};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_is_invoked_with_its_log() {
     let app = App::new();
-    let mut emulator = Emulator::bind(Options::new(app.path().join("logs"))).await.unwrap();
+    let mut emulator = Emulator::bind(EmulatorOptions::new(app.path().join("logs"))).await.unwrap();
     emulator.deploy(FunctionSpec::new("fixture-echo", example("fixture")).root(app.path())).unwrap();
     emulator.open();
     app.write("event.json", "{\"do\": \"fail\", \"why\": \"no database\"}");
@@ -73,7 +73,7 @@ async fn names_are_those_that_the_gateway_knows() {
     assert_eq!(invoke("create_user").code, Some(5));
     invoke("craete_user").fails(
         6,
-        "error: no function `craete_user` is registered\nhint: did you mean create_user? There are: users-create_user\n",
+        "error: no function `craete_user` is registered\nhint: did you mean create_user? Known functions: users-create_user\n",
     );
 }
 
@@ -118,7 +118,7 @@ fn samples_follow_the_triggers() {
     );
     app.eg(&["invoke", "gte"]).fails(
         6,
-        "error: no function `gte` is in these services\nhint: did you mean get? There are: shop-get, shop-on_paid, shop-work\n",
+        "error: no function `gte` is in these services\nhint: did you mean get? Known functions: shop-get, shop-on_paid, shop-work\n",
     );
     app.eg(&["emit", "--event", "order.paid", "--sample"]).fails(
         6,

@@ -46,7 +46,7 @@ fn a_new_service_works_and_says_what_to_type_next() {
     works(&shell, "my-orders", &["src/main.rs"], 2);
     let check = shell.eg("my-orders", &["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
-    assert_eq!(check.stderr, "checked 1 service, 2 functions: nothing to complain about\n");
+    assert_eq!(check.stderr, "checked 1 service, 2 functions: no problems found\n");
     let manifest = shell.eg("my-orders", &["manifest"]);
     assert!(manifest.stdout.contains("my-orders-announce  on my-orders.created"), "{manifest:?}");
 }
@@ -78,13 +78,13 @@ fn a_new_workspace_works_and_takes_further_services() {
     let sources = ["events/src/lib.rs", "services/users/src/main.rs", "services/emails/src/main.rs"];
     works(&shell, "shop", &sources, 4);
     let check = shell.eg("shop", &["check"]);
-    assert_eq!(check.stderr, "checked 3 services, 4 functions: nothing to complain about\n", "{check:?}");
+    assert_eq!(check.stderr, "checked 3 services, 4 functions: no problems found\n", "{check:?}");
 
     let nested = shell.eg("shop", &["new", "inner", "--workspace"]);
     nested.fails(
         2,
         &format!(
-            "error: inner would be inside the workspace {}\nhint: leave --workspace out to add a service, or make the workspace elsewhere\n",
+            "error: inner would be inside the workspace {}\nhint: leave --workspace out to add a service, or create the workspace elsewhere\n",
             root.display()
         ),
     );
@@ -143,8 +143,8 @@ fn what_cannot_be_made_is_refused_and_changes_nothing() {
     let clone = shell.eg("", &["new", "orders", "--eg-path", "taken"]);
     clone.fails(
         6,
-        "error: taken is no clone of Event Gateway for Rust: it has no eg-runtime/Cargo.toml\n\
-         hint: name the folder that eg-runtime/ and eg-sdk/ are in\n",
+        "error: taken is not a clone of Event Gateway for Rust: it has no eg-runtime/Cargo.toml\n\
+         hint: name the folder that contains eg-runtime/ and eg-sdk/\n",
     );
     let left: Vec<_> = fs::read_dir(shell.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["taken"]);

@@ -4,7 +4,7 @@ use crate::support::app::{App, Main, Transcript, record};
 use crate::support::{example, http};
 use rustix::process::Signal;
 
-const FINE: &str = "nothing to complain about\n";
+const FINE: &str = "no problems found\n";
 
 #[test]
 fn a_folder_inside_a_service_stands_for_it_and_knows_its_siblings() {

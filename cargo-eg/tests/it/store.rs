@@ -333,7 +333,7 @@ async fn stored_events_are_replayed_to_all_or_to_one() {
 
     terminal.eg(&["replay", "order-1", "--to", "shop-bil"]).fails(
         6,
-        "error: no function `shop-bil` is registered\nhint: did you mean shop-bill? There are: shop-bill, shop-ship\n",
+        "error: no function `shop-bil` is registered\nhint: did you mean shop-bill? Known functions: shop-bill, shop-ship\n",
     );
     terminal.eg(&["replay", "other", "--to", "ship"]).fails(
         6,

@@ -76,7 +76,7 @@ fn shop() -> App {
     app
 }
 
-const NOTES: &str = "warning: payment-charge: Lambda tries an event 3 times at most, not 5 times\n";
+const NOTES: &str = "warning: payment-charge: Lambda attempts an event at most 3 times, not 5 times\n";
 
 #[test]
 fn a_shop() {

@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{RequestPartsExt as _, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -79,14 +79,7 @@ struct Request {
     wants_log: bool,
 }
 
-async fn invoke(
-    State(registry): State<Registry>,
-    Path(name): Path<String>,
-    Query(parameters): Query<Parameters>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, InvokeError> {
-    let request = Request::read(&registry, name, parameters, &headers, body).await?;
+async fn invoke(State(registry): State<Registry>, request: Request) -> Result<Response, InvokeError> {
     let Request { kind, function, name, invocation, wants_log } = request;
     let ids = Ids::of(&invocation);
     let response = match kind {
@@ -108,12 +101,8 @@ async fn invoke(
 
 async fn invoke_with_response_stream(
     State(registry): State<Registry>,
-    Path(name): Path<String>,
-    Query(parameters): Query<Parameters>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, InvokeError> {
-    let request = Request::read(&registry, name, parameters, &headers, body).await?;
     let Request { kind, function, mut invocation, wants_log, .. } = request;
     let ids = Ids::of(&invocation);
     match kind {
@@ -182,6 +171,19 @@ fn error_code(error: &[u8]) -> Option<String> {
     }
     let error = serde_json::from_slice::<Error>(error).ok().and_then(|error| error.error_type);
     Some(error.unwrap_or_else(|| "Unhandled".to_owned()))
+}
+
+impl FromRequest<Registry> for Request {
+    type Rejection = Response;
+
+    async fn from_request(request: axum::extract::Request, registry: &Registry) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Path(name) = parts.extract::<Path<String>>().await.map_err(IntoResponse::into_response)?;
+        let Query(parameters) =
+            parts.extract::<Query<Parameters>>().await.map_err(IntoResponse::into_response)?;
+        let request = Self::read(registry, name, parameters, &parts.headers, body).await;
+        request.map_err(IntoResponse::into_response)
+    }
 }
 
 impl Request {

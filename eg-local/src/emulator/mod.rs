@@ -28,10 +28,10 @@
 //!   locally.
 //!
 //! ```no_run
-//! use eg_local::emulator::{Emulator, FunctionSpec, Options};
+//! use eg_local::emulator::{Emulator, FunctionSpec, EmulatorOptions};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut emulator = Emulator::bind(Options::new("target/lambda-logs")).await?;
+//! let mut emulator = Emulator::bind(EmulatorOptions::new("target/lambda-logs")).await?;
 //! let users = FunctionSpec::new("users-create_user", "target/debug/users").handler("create_user");
 //! emulator.deploy(users)?;
 //! emulator.open();
@@ -97,7 +97,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The settings of an emulator.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct EmulatorOptions {
     /// Where the Invoke API listens. Default: a free port of 127.0.0.1.
     pub addr: SocketAddr,
     /// The folder of the functions' log files (`<function id>.log`); created if missing.
@@ -134,7 +134,7 @@ enum Door {
 /// Why an emulator did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum BindError {
     /// Another program listens on the address.
     #[error("port {} is in use", addr.port())]
     PortInUse {
@@ -150,7 +150,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The log folder cannot be created.
-    #[error("cannot make the log folder {}", path.display())]
+    #[error("cannot create the log folder {}", path.display())]
     LogDir {
         /// The folder.
         path: PathBuf,
@@ -187,7 +187,7 @@ pub enum DeployError {
     },
 }
 
-impl Options {
+impl EmulatorOptions {
     /// Creates settings with logs in `log_dir` and the Invoke API on a free port.
     #[must_use]
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
@@ -203,13 +203,13 @@ impl Options {
 impl Emulator {
     /// Binds the port. Until [`open`](Self::open), callers wait in the listener's queue, so that they do not get an
     /// error for functions that are about to be deployed.
-    pub async fn bind(options: Options) -> Result<Self, StartError> {
-        let Options { addr, log_dir, routes, output } = options;
+    pub async fn bind(options: EmulatorOptions) -> Result<Self, BindError> {
+        let EmulatorOptions { addr, log_dir, routes, output } = options;
         std::fs::create_dir_all(&log_dir)
-            .map_err(|source| StartError::LogDir { path: log_dir.clone(), source })?;
+            .map_err(|source| BindError::LogDir { path: log_dir.clone(), source })?;
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortInUse { addr },
-            _ => StartError::Listen { addr, source },
+            io::ErrorKind::AddrInUse => BindError::PortInUse { addr },
+            _ => BindError::Listen { addr, source },
         };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);

@@ -128,7 +128,7 @@ pub(super) enum ExtensionRefusal {
     BadRequest(String),
     #[error("{0}: unknown event type; there are INVOKE and SHUTDOWN")]
     UnknownEventType(String),
-    #[error("SHUTDOWN: only external extensions are told")]
+    #[error("SHUTDOWN: only external extensions can register for it")]
     ShutdownIsForExternal,
     #[error("Extension registration closed already")]
     RegistrationClosed,

@@ -78,19 +78,19 @@ const DEAD_LETTERS: &str = "-dead-letters";
 pub struct Queues {
     store: Arc<Store>,
     waiting: Waiting,
-    settings: Settings,
+    settings: QueueSettings,
 }
 
 /// The settings of all queues. What a caller of SQS's API sets for a queue takes precedence.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct QueueSettings {
     /// How long an unhandled message stays invisible.
     pub visibility: Duration,
     /// How often a message is received before it becomes a dead letter.
     pub max_receives: u32,
 }
 
-impl Default for Settings {
+impl Default for QueueSettings {
     fn default() -> Self {
         Self { visibility: Duration::from_secs(30), max_receives: 5 }
     }
@@ -98,7 +98,7 @@ impl Default for Settings {
 
 impl Queues {
     /// Opens the messages that earlier runs left in the file at `path`.
-    pub fn open(path: &Path, settings: Settings) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, settings: QueueSettings) -> Result<Self, StoreError> {
         let store = Store::open(path, now())?;
         Ok(Self { store: Arc::new(store), waiting: Waiting::default(), settings })
     }

@@ -8,7 +8,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{InvocationType, LogType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eg_local::emulator::{DeployError, Emulator, Options, StartError};
+use eg_local::emulator::{BindError, DeployError, Emulator, EmulatorOptions};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -232,9 +232,9 @@ async fn a_taken_port_and_a_second_function_with_an_id_are_named() {
     assert!(matches!(again, DeployError::Exists { .. }), "{again:?}");
     assert_eq!(again.to_string(), "there are two functions with the id fixture-echo");
 
-    let mut options = Options::new(local.folder.path());
+    let mut options = EmulatorOptions::new(local.folder.path());
     options.addr = local.emulator.url().strip_prefix("http://").unwrap().parse().unwrap();
     let taken = Emulator::bind(options.clone()).await.unwrap_err();
-    assert!(matches!(taken, StartError::PortInUse { addr } if addr == options.addr), "{taken:?}");
+    assert!(matches!(taken, BindError::PortInUse { addr } if addr == options.addr), "{taken:?}");
     local.emulator.shut_down().await;
 }

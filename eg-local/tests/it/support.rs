@@ -1,29 +1,14 @@
 //! What the tests share: the programs that they start, an emulator with one function, polling.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
-use eg_local::emulator::{Emulator, FunctionSpec, Options};
+use eg_local::emulator::{Emulator, EmulatorOptions, FunctionSpec};
+pub(crate) use eg_tests::{example, http, until as eventually};
 use reqwest::Response;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// An example of this package. Examples are built with the tests and lie beside them.
-pub(crate) fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is missing: `cargo build -p eg-local --examples` makes it", path.display());
-    path
-}
-
-/// An HTTP client. reqwest wants a provider of cryptography as soon as any crate turns on its TLS.
-pub(crate) fn http() -> reqwest::Client {
-    // Fails when another test of this process was first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
-}
 
 /// AWS's client for the emulator. It tries nothing again.
 pub(crate) fn lambda(local: &Local) -> aws_sdk_lambda::Client {
@@ -54,7 +39,7 @@ pub(crate) fn spec(handler: &str) -> FunctionSpec {
 impl Local {
     pub(crate) async fn start(spec: FunctionSpec) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut emulator = Emulator::bind(Options::new(folder.path())).await.unwrap();
+        let mut emulator = Emulator::bind(EmulatorOptions::new(folder.path())).await.unwrap();
         emulator.deploy(spec).unwrap();
         emulator.open();
         Self { emulator, folder }
@@ -90,22 +75,6 @@ impl Local {
 
 pub(crate) fn header(response: &Response, name: &str) -> Option<String> {
     response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
-}
-
-/// How long anything may take that is no build.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits until `ready` says so.
-pub(crate) async fn eventually(what: &str, ready: impl FnMut() -> bool) {
-    eventually_within(PATIENCE, what, ready).await;
-}
-
-pub(crate) async fn eventually_within(patience: Duration, what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + patience;
-    while !ready() {
-        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// The process that gave this answer.

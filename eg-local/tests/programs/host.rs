@@ -1,7 +1,7 @@
 //! An emulator with one function, for the test that kills it: `host FUNCTION_BINARY LOG_FOLDER [freeze]`.
 //! Prints the Invoke API's URL once the function's process is ready, then waits to be killed.
 
-use eg_local::emulator::{Emulator, FunctionSpec, Options};
+use eg_local::emulator::{Emulator, EmulatorOptions, FunctionSpec};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut spec = FunctionSpec::new("fixture", program).handler("echo").root(log_dir);
     spec.freeze = rest.contains(&"freeze".to_owned());
-    let mut emulator = Emulator::bind(Options::new(log_dir)).await?;
+    let mut emulator = Emulator::bind(EmulatorOptions::new(log_dir)).await?;
     emulator.deploy(spec)?;
     emulator.open();
     emulator.warm("fixture").await?;

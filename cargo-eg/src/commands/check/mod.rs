@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
     }
     let Some(worst) = worst else {
         let found = render::summary(&findings);
-        let found = if found.is_empty() { "nothing to complain about".to_owned() } else { found };
+        let found = if found.is_empty() { "no problems found".to_owned() } else { found };
         anstream::eprintln!("{GREEN}checked{GREEN:#} {looked_at}: {found}");
         return Ok(());
     };

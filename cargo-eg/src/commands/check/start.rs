@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eg_local::emulator::{Emulator, Options};
+use eg_local::emulator::{Emulator, EmulatorOptions};
 
 use crate::console::progress::Progress;
 use crate::exit::{Exit, Failure, chain};
@@ -19,7 +19,7 @@ pub(super) async fn failures(services: &[Service]) -> Result<BTreeMap<String, St
         Failure::because(Exit::Failed, "cannot make a folder to start functions in".to_owned(), error)
     })?;
     let state = State::locate(Some(folder.path()), || Ok(folder.path().to_owned()))?;
-    let emulator = Emulator::bind(Options::new(state.logs()))
+    let emulator = Emulator::bind(EmulatorOptions::new(state.logs()))
         .await
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     let _progress = Progress::begin("starting the functions");

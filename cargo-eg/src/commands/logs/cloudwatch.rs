@@ -77,8 +77,8 @@ async fn client(arguments: &cli::Logs) -> Result<Client, Failure> {
     }
     let config = loader.load().await;
     if config.region().is_none() {
-        return Err(Failure::new(Exit::Usage, "no region says where the stack is")
-            .hint("name it with --region, AWS_REGION or your AWS configuration"));
+        return Err(Failure::new(Exit::Usage, "no AWS region is set")
+            .hint("set it with --region, AWS_REGION or your AWS configuration"));
     }
     Ok(Client::new(&config))
 }
@@ -105,7 +105,7 @@ fn find<'a>(name: &str, stack: &str, known: &'a [String]) -> Result<&'a str, Fai
             Exit::NotFound,
             format!("no function of the stack `{stack}` has a log in CloudWatch"),
         )
-        .hint("is that the stack's name, and its region? A function has a log once it was invoked"));
+        .hint("check the stack's name and region; a function has a log after its first invocation"));
     }
     let in_stack = format!("{stack}-{name}");
     if let Some(exact) = known.iter().find(|known| **known == in_stack) {
@@ -139,7 +139,7 @@ where
             failure(Exit::Unreachable, DisplayErrorContext(error).to_string())
         }
         SdkError::ConstructionFailure(_) => failure(Exit::Usage, DisplayErrorContext(error).to_string())
-            .hint("are there credentials, such as AWS_PROFILE or AWS_ACCESS_KEY_ID?"),
+            .hint("check your AWS credentials, for example AWS_PROFILE or AWS_ACCESS_KEY_ID"),
         _ => match (error.code(), error.message()) {
             (Some(code), message) => {
                 failure(Exit::Refused, format!("{code}: {}", message.unwrap_or("no reason")))

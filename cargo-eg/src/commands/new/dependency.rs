@@ -110,9 +110,9 @@ fn checked(clone: &Path) -> Result<PathBuf, Failure> {
     let wrong = |reason: String| {
         Failure::new(
             Exit::NotFound,
-            format!("{} is no clone of Event Gateway for Rust: {reason}", clone.display()),
+            format!("{} is not a clone of Event Gateway for Rust: {reason}", clone.display()),
         )
-        .hint("name the folder that eg-runtime/ and eg-sdk/ are in")
+        .hint("name the folder that contains eg-runtime/ and eg-sdk/")
     };
     let found = clone.canonicalize().map_err(|error| wrong(error.to_string()))?;
     if has_runtime(&found) { Ok(found) } else { Err(wrong("it has no eg-runtime/Cargo.toml".to_owned())) }

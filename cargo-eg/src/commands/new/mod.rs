@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
         let message =
             format!("{} would be inside the workspace {}", arguments.path.display(), workspace.display());
         return Err(Failure::new(Exit::Usage, message)
-            .hint("leave --workspace out to add a service, or make the workspace elsewhere"));
+            .hint("leave --workspace out to add a service, or create the workspace elsewhere"));
     }
     let dependencies = Dependencies::find(arguments.eg_path.as_deref(), around.as_deref())?;
     let made = if arguments.workspace {

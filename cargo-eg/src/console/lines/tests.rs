@@ -213,7 +213,15 @@ fn of_all_kinds(text: &str) -> (Vec<Activity>, Vec<TriggerActivity>) {
     let after = Duration::ZERO;
     let (id, event_type, source, method, path) = (t(), t(), t(), t(), t());
     let activities = vec![
-        Activity::Received { event_id: id, event_type, source, method, path, subscribers: 0, cause: Some(t()) },
+        Activity::Received {
+            event_id: id,
+            event_type,
+            source,
+            method,
+            path,
+            subscribers: 0,
+            cause: Some(t()),
+        },
         Activity::Answered {
             event_id: t(),
             method: t(),
