@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use eg_grammar::{HTTP_REQUEST, nearest};
 use eg_sdk::history::Delivery;
-use eg_sdk::manifest::Event;
+use eg_sdk::manifest::EventSchema;
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
 use http::Uri;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn misfits(settings: &Settings, ty: &str, payload: &[u8]) -> Vec<Misfit> {
         return Vec::new();
     };
     let Ok(payload) = serde_json::from_slice(payload) else { return Vec::new() };
-    let misfit = |Event { schema, emitted_by, received_by, .. }: Event| {
+    let misfit = |EventSchema { schema, emitted_by, received_by, .. }: EventSchema| {
         let facts = schema::misfits(&payload, &schema);
         let functions = if received_by.is_empty() { emitted_by } else { received_by };
         (!facts.is_empty()).then_some(Misfit { functions, facts })

@@ -5,22 +5,22 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use eg_sdk::manifest::{Event, Manifest};
+use eg_sdk::manifest::{EventSchema, Manifest};
 
 /// The file in the state directory.
 const FILE: &str = "schemas.json";
 
 /// Writes the schemas of these services to the state directory at `state`.
 pub(crate) fn write<'a>(state: &Path, services: impl IntoIterator<Item = &'a Manifest>) -> io::Result<()> {
-    let events: Vec<&Event> = services.into_iter().flat_map(|manifest| &manifest.events).collect();
+    let events: Vec<&EventSchema> = services.into_iter().flat_map(|manifest| &manifest.events).collect();
     fs::write(state.join(FILE), serde_json::to_vec(&events)?)
 }
 
 /// Reads the schemas of an event type from the state directory at `state`: those of the functions that receive it or, if
 /// there are none, of those that emit it. Returns none if they cannot be read.
-pub(crate) fn read(state: &Path, ty: &str) -> Vec<Event> {
+pub(crate) fn read(state: &Path, ty: &str) -> Vec<EventSchema> {
     let text = fs::read(state.join(FILE)).unwrap_or_default();
-    let mut events: Vec<Event> = serde_json::from_slice(&text).unwrap_or_default();
+    let mut events: Vec<EventSchema> = serde_json::from_slice(&text).unwrap_or_default();
     events.retain(|event| event.ty == ty);
     if events.iter().any(|event| !event.received_by.is_empty()) {
         events.retain(|event| !event.received_by.is_empty());

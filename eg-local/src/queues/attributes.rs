@@ -8,7 +8,7 @@ use eg_grammar::{is_fifo, limits};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
-use super::{Settings, arn, dead_letters_of, is_dead_letters};
+use super::{QueueSettings, arn, dead_letters_of, is_dead_letters};
 
 /// The attributes of a queue by name, in SQS's spelling.
 pub(super) type Attributes = BTreeMap<String, String>;
@@ -100,7 +100,7 @@ pub(super) struct Properties {
     pub(super) overrides: Overrides,
     /// Whether another queue names this one as its dead-letter queue.
     pub(super) is_target: bool,
-    pub(super) settings: Settings,
+    pub(super) settings: QueueSettings,
 }
 
 impl Properties {
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     fn queue(name: &str, overrides: Overrides) -> Properties {
-        Properties { name: name.to_owned(), overrides, is_target: false, settings: Settings::default() }
+        Properties { name: name.to_owned(), overrides, is_target: false, settings: QueueSettings::default() }
     }
 
     fn set(name: &str, attribute: &str, value: &str) -> Result<Attributes, String> {

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::attributes::{Overrides, Properties};
-use super::super::{Settings, millis};
+use super::super::{QueueSettings, millis};
 use super::{Store, StoreError};
 
 impl Store {
@@ -39,7 +39,7 @@ impl Store {
     pub(in super::super) fn properties(
         &self,
         name: &str,
-        settings: Settings,
+        settings: QueueSettings,
     ) -> Result<Properties, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached("SELECT name, overrides FROM queues")?;

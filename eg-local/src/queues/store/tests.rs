@@ -1,6 +1,6 @@
 //! Tables of the visibility of messages over time.
 
-use super::super::Settings;
+use super::super::QueueSettings;
 use super::super::attributes::Overrides;
 use super::*;
 
@@ -162,7 +162,7 @@ fn a_queue_forgets_messages_that_are_older_than_it_keeps_them() {
     store.create(QUEUE, &overrides, 0).unwrap();
     send(&store, QUEUE, "old", None, 0);
     send(&store, QUEUE, "new", None, 1);
-    let queue = store.properties(QUEUE, Settings::default()).unwrap();
+    let queue = store.properties(QUEUE, QueueSettings::default()).unwrap();
     store.forget(&queue, 60_000).unwrap();
     assert_eq!(bodies(&receive(&store, QUEUE, 60_000)), ["new"]);
 }
@@ -174,7 +174,7 @@ fn the_target_of_a_redrive_policy_keeps_its_messages() {
     let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":1}"#;
     overrides.set(QUEUE, &[("RedrivePolicy".to_owned(), policy.to_owned())].into()).unwrap();
     store.create("dead", &Overrides::default(), 0).unwrap();
-    assert!(store.properties("dead", Settings::default()).unwrap().redrive().is_some());
+    assert!(store.properties("dead", QueueSettings::default()).unwrap().redrive().is_some());
     store.create(QUEUE, &overrides, 0).unwrap();
-    assert_eq!(store.properties("dead", Settings::default()).unwrap().redrive(), None);
+    assert_eq!(store.properties("dead", QueueSettings::default()).unwrap().redrive(), None);
 }
