@@ -250,5 +250,5 @@ async fn a_broken_manifest_is_named_and_can_be_corrected() {
     );
     assert!(shown.contains("hint: correct the file that the message names\n"), "{shown}");
     app.write("services/shop/Cargo.toml", &manifest);
-    run.says("nothing to start anew", 1).await;
+    run.says("no function had to restart", 1).await;
 }
