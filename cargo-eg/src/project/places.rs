@@ -150,9 +150,9 @@ impl Workspace {
             }
         }
         let services = self.root.join("services");
-        let (named, elsewhere) =
-            (choice == Choice::Named, self.member(folder).is_some_and(|member| member.folder != self.root));
-        if named || elsewhere {
+        // A named folder without services, or a package that is none, does not stand for the others.
+        let is_other_package = self.member(folder).is_some_and(|member| member.folder != self.root);
+        if choice == Choice::Named || is_other_package {
             return Found { packages: Vec::new(), declared: Vec::new(), searched: folder.to_owned() };
         }
         let declared = of_root(&self.root, &services);
