@@ -12,13 +12,13 @@ const _: () = {
     #[allow(unused_imports)]
     use ::eg_runtime::__private::defaults::*;
     const _: () = {
-        __eg::check_emitted(__eg::Probe::<State<Users>>::EMITS);
+        __eg::check_types(__eg::Probe::<State<Users>>::EMITS);
     };
     const _: () = {
-        __eg::check_emitted(__eg::Probe::<Path<u32>>::EMITS);
+        __eg::check_types(__eg::Probe::<Path<u32>>::EMITS);
     };
     const _: () = {
-        __eg::check_emitted(__eg::Probe::<Json<User>>::EMITS);
+        __eg::check_types(__eg::Probe::<Json<User>>::EMITS);
     };
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
         __eg::boxed(async move {

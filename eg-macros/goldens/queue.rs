@@ -7,7 +7,7 @@ const _: () = {
     #[allow(unused_imports)]
     use ::eg_runtime::__private::defaults::*;
     const _: () = {
-        __eg::check_emitted(__eg::Probe::<Json<Order>>::EMITS);
+        __eg::check_types(__eg::Probe::<Json<Order>>::EMITS);
     };
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {
         __eg::boxed(async move {

@@ -13,7 +13,7 @@ const _: () = {
     #[allow(unused_imports)]
     use eg::__private::defaults::*;
     const _: () = {
-        __eg::check_emitted(__eg::Probe::<Emit<A>>::EMITS);
+        __eg::check_types(__eg::Probe::<Emit<A>>::EMITS);
         __eg::check_received(__eg::Probe::<Emit<A>>::PAYLOAD, &["a"]);
     };
     fn __eg_call(__eg_request: __eg::Request) -> __eg::ResponseFuture {

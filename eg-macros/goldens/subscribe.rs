@@ -6,8 +6,9 @@ const _: () = {
     use ::eg_runtime::__private as __eg;
     #[allow(unused_imports)]
     use ::eg_runtime::__private::defaults::*;
+    const _: () = __eg::check_types(&[__eg::event_type::<UserDeleted>()]);
     const _: () = {
-        __eg::check_emitted(__eg::Probe::<CloudEvent<Data>>::EMITS);
+        __eg::check_types(__eg::Probe::<CloudEvent<Data>>::EMITS);
         __eg::check_received(
             __eg::Probe::<CloudEvent<Data>>::PAYLOAD,
             &["user.created", __eg::event_type::<UserDeleted>()],

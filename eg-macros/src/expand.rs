@@ -54,7 +54,7 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     }
 }
 
-/// Expands to constants that check the event types of the arguments. A failed check is an error at the argument's type.
+/// Expands to constants that check the event types of triggers and arguments. A failed check is an error at their type.
 fn checks(function: &Function) -> TokenStream {
     let subscribed: Vec<_> = function
         .triggers
@@ -69,7 +69,7 @@ fn checks(function: &Function) -> TokenStream {
         // The compiler points at the whole call, so it begins and ends where the user's type does.
         let (first, last) = ends(ty);
         let runtime = Ident::new("__eg", blame(first));
-        let emitted = quote_spanned!(blame(last)=> ::check_emitted(__eg::Probe::<#ty>::EMITS));
+        let emitted = quote_spanned!(blame(last)=> ::check_types(__eg::Probe::<#ty>::EMITS));
         let received = (!subscribed.is_empty()).then(|| {
             let call = quote_spanned! {blame(last)=>
                 ::check_received(__eg::Probe::<#ty>::PAYLOAD, &[#(#subscribed),*])
@@ -84,7 +84,16 @@ fn checks(function: &Function) -> TokenStream {
             };
         }
     });
-    quote!(#(#checks)*)
+    let by_type = function.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Subscription(Subscription { event_type: EventType::Type(path), .. }) => {
+            Some(quote_spanned!(blame(path.span())=> __eg::check_types(&[__eg::event_type::<#path>()])))
+        }
+        _ => None,
+    });
+    quote! {
+        #(const _: () = #by_type;)*
+        #(#checks)*
+    }
 }
 
 /// Names the sibling attributes, which are removed; otherwise their imports would count as unused.

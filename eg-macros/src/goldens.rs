@@ -82,6 +82,16 @@ fn stacked() {
 }
 
 #[test]
+fn arguments_that_may_not_exist() {
+    check(
+        "cfg",
+        Kind::Http,
+        r#"POST, "/""#,
+        "#[deprecated] async fn upload(#[cfg(unix)] uri: Uri, body: Bytes, #[cfg(test)] #[cfg(unix)] more: Uri) {}",
+    );
+}
+
+#[test]
 fn mistakes_leave_the_function() {
     check("mistakes", Kind::Http, r#"GTE, "users""#, "fn list() -> u8 { 1 }");
 }

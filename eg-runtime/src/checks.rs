@@ -5,22 +5,17 @@ use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::schema::Writer;
 
 /// Returns the event type of `E`.
-///
-/// # Panics
-/// If it is no event type that the gateway routes.
 #[must_use]
-#[track_caller]
 pub const fn event_type<E: Event>() -> &'static str {
-    check(E::TYPE);
     E::TYPE
 }
 
-/// Checks the event types that an argument may emit.
+/// Checks the event types that an argument may emit, or to which the function subscribes by a type.
 ///
 /// # Panics
 /// If one of them is no event type that the gateway routes.
 #[track_caller]
-pub const fn check_emitted(types: &[&str]) {
+pub const fn check_types(types: &[&str]) {
     let mut i = 0;
     while i < types.len() {
         check(types[i]);

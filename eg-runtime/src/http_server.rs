@@ -142,3 +142,74 @@ async fn asked_to_end() {
     // Without a handler, the signal ends the process by default.
     let _ = interrupt.await;
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::Error;
+    use crate::extract::Call;
+    use crate::layer::Layers;
+    use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
+    use crate::returned::{IsError, IsResponse, reply};
+    use crate::shared::{Shared, States};
+
+    const SUBSCRIPTION: Trigger = Trigger::Subscription(Subscription {
+        event_type: "order.placed",
+        mode: Mode::Async,
+        method: "POST",
+        path: "/",
+        route: None,
+        cors: None,
+        retry: None,
+    });
+
+    fn service(call: Call) -> Service {
+        let function = Box::leak(Box::new(FunctionDef {
+            package: "p",
+            version: "0.1.0",
+            name: "ship",
+            doc: "",
+            file: "main.rs",
+            line: 1,
+            triggers: &[SUBSCRIPTION],
+            timeout: None,
+            memory: None,
+            emits: &[],
+            needs: &[],
+            call,
+        }));
+        let shared = Shared { states: States::default(), source: "/tests".to_owned() };
+        Service::new(&[function], shared, &Layers::default()).unwrap()
+    }
+
+    /// The gateway retries after a 500 and gives up after a 422; the body has the reason.
+    #[tokio::test]
+    async fn an_error_of_any_type_fails_the_event() {
+        let calls: [(Call, u16, &str, &str); 4] = [
+            (|_| Box::pin(async { reply(()) }), 200, "", ""),
+            (|_| Box::pin(async { IsResponse.response("no stock") }), 500, "Retry", "no stock"),
+            (
+                |_| Box::pin(async { IsResponse.response(StatusCode::GONE) }),
+                422,
+                "Reject",
+                "it answered 410 Gone",
+            ),
+            (|_| Box::pin(async { IsError.response(Error::reject("no order")) }), 422, "Reject", "no order"),
+        ];
+        for (call, status, error_type, message) in calls {
+            let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.placed"}"#;
+            let request = http::Request::post("/functions/ship").body(Body::from(event)).unwrap();
+            let response = router(service(call)).oneshot(request).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{message}");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+            assert_eq!((text("errorType").as_str(), text("errorMessage").as_str()), (error_type, message));
+        }
+    }
+}

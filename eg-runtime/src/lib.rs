@@ -190,10 +190,11 @@ pub use eg_macros::Schema;
 /// METHOD is GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS. A path segment `{name}` is a parameter, and `{*name}` at
 /// the end matches the rest of the path. The gateway's spelling (`:name`, `*name`) works, too.
 ///
-/// Options: `name = "createUser"` (default: the function's name), `mode = "async"` (the caller does not wait), `cors`
-/// or `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`, `timeout = "30s"` or `timeout =
-/// 30` (seconds), `memory = 512` (megabytes), `crate = path::to::eg_runtime`. `timeout` and `memory` go into the
-/// manifest for deployment. Several attributes on one function are several triggers.
+/// Options: `name = "createUser"` (default: the function's name), `mode = "async"` (the caller does not wait, and a
+/// failed call is repeated), `cors` or `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`,
+/// `timeout = "30s"` or `timeout = 30` (seconds), `memory = 512` (megabytes), `crate = path::to::eg_runtime`. `timeout`
+/// and `memory` go into the manifest for deployment. Several attributes on one function are several triggers. An argument
+/// may have a `#[cfg]`.
 pub use eg_macros::http;
 /// Handles the messages of an SQS queue: `#[queue("orders")]`.
 ///
@@ -243,7 +244,7 @@ pub mod __private {
     pub use eg_sdk::CloudEvent;
     pub use inventory;
 
-    pub use crate::checks::{check_emitted, check_received, event_type};
+    pub use crate::checks::{check_received, check_types, event_type};
     pub use crate::extract::{Call, Extract, ResponseFuture, boxed};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{Events, Probe};

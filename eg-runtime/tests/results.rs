@@ -103,7 +103,7 @@ async fn an_error_of_any_type_fails_the_delivery_with_its_reason() {
         let message = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": "x",
             "eventSourceARN": format!("arn:aws:sqs:eu-central-1:1:{ty}")}]});
         let reply = app.invoke(&message.to_string()).await.unwrap();
-        assert_eq!(reply, json!({"batchItemFailures": [{"itemIdentifier": "m"}]}), "{ty} in a queue");
+        assert_eq!(reply["batchItemFailures"], json!([{"itemIdentifier": "m"}]), "{ty} in a queue");
 
         // The gateway has answered the client of an asynchronous route; it delivers the request as an event.
         let error = app.invoke(&request(&format!("/later/{ty}"))).await.unwrap_err();

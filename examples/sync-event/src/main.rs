@@ -10,7 +10,7 @@
 //! {"errors":["we do not sell any moon"]}
 //! ```
 //!
-//! Rust programs use `EventGateway::request`.
+//! Functions ask with `Emit::request`, other Rust programs with `EventGateway::request`.
 
 use eg_runtime::{App, Error, Json, StatusCode, subscribe};
 use serde::{Deserialize, Serialize};
