@@ -52,6 +52,7 @@ pub(crate) fn text_len(activity: &Activity) -> usize {
             };
             &[event_id, event_type, function, text]
         }
+        Activity::Unrouted { method, path, hint, .. } => &[method, path, hint],
         Activity::Unknown => &[],
     };
     texts.iter().map(|text| text.len()).sum()

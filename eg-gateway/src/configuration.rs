@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::decide::catalog::{Catalog, Change};
 use crate::decide::refusal::Refusal;
+use crate::decide::routes::Routing;
 use crate::decide::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 
@@ -30,9 +31,11 @@ pub(crate) enum ChangeError {
 }
 
 impl Configuration {
-    /// Loads the configuration from the store.
-    pub(crate) async fn load(store: Store, clock: Clock) -> Result<Self, ChangeError> {
-        let snapshot = Snapshot::new(store.load_catalog().await?).map_err(Refusal::from)?;
+    /// Loads the configuration from the store. `routing` says how requests find the subscriptions.
+    pub(crate) async fn load(store: Store, clock: Clock, routing: Routing) -> Result<Self, ChangeError> {
+        let mut catalog = store.load_catalog().await?;
+        catalog.routing = routing;
+        let snapshot = Snapshot::new(catalog).map_err(Refusal::from)?;
         Ok(Self { current: RwLock::new(Arc::new(snapshot)), store: Mutex::new(store), clock })
     }
 

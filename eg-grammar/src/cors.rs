@@ -1,5 +1,7 @@
 //! Defines what a CORS configuration allows if one of its lists is empty, as in Event Gateway 0.9.1.
 
+use crate::Method;
+
 /// The allowed origins: all.
 pub const DEFAULT_ORIGINS: [&str; 1] = ["*"];
 
@@ -11,10 +13,10 @@ pub const DEFAULT_HEADERS: [&str; 3] = ["Origin", "Accept", "Content-Type"];
 
 /// Returns the allowed methods of a route: the default ones and its own.
 #[must_use]
-pub fn methods_for(method: &str) -> Vec<&str> {
+pub fn methods_for(method: Method) -> Vec<&'static str> {
     let mut methods = DEFAULT_METHODS.to_vec();
-    if !methods.contains(&method) {
-        methods.push(method);
+    if !methods.contains(&method.as_str()) {
+        methods.push(method.as_str());
     }
     methods
 }
@@ -25,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_route_allows_its_own_method() {
-        assert_eq!(methods_for("PUT"), ["HEAD", "GET", "POST", "PUT"]);
-        assert_eq!(methods_for("GET"), ["HEAD", "GET", "POST"]);
+        assert_eq!(methods_for(Method::Put), ["HEAD", "GET", "POST", "PUT"]);
+        assert_eq!(methods_for(Method::Get), ["HEAD", "GET", "POST"]);
     }
 }

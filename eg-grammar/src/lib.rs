@@ -4,7 +4,7 @@
 //! | subject | items |
 //! |---|---|
 //! | event types, functions, services, queues | [`check_event_type`], [`check_function_name`], [`check_service_name`], [`QueueName`] |
-//! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`] |
+//! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`], [`Routes`], [`Unrouted`] |
 //! | schedules | [`Schedule`] |
 //! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
 //! | nesting of JSON | [`is_too_deep`] |
@@ -46,6 +46,7 @@ mod path;
 mod printable;
 mod queue;
 mod retry_after;
+mod routes;
 mod schedule;
 mod suggest;
 mod verdict;
@@ -65,6 +66,7 @@ pub use path::{Path, Segment, Spelling};
 pub use printable::{printable, printable_lines};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
 pub use retry_after::retry_after;
+pub use routes::{Route, Routes, Unrouted};
 pub use schedule::Schedule;
 pub use suggest::{did_you_mean, list, nearest};
 pub use verdict::Verdict;

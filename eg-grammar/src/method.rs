@@ -44,6 +44,15 @@ impl Method {
         Self::ALL.into_iter().find(|method| method.as_str() == name)
     }
 
+    /// The method whose routes answer a request that has no route with this method: GET for HEAD.
+    #[must_use]
+    pub const fn answered_as(self) -> Option<Self> {
+        match self {
+            Self::Head => Some(Self::Get),
+            _ => None,
+        }
+    }
+
     /// Whether requests with this method usually have a body.
     #[must_use]
     pub const fn has_body(self) -> bool {
@@ -88,6 +97,8 @@ mod tests {
             assert_eq!((method.as_str(), method.has_body()), (name, has_body));
         }
         assert_eq!(Method::ALL.len(), Method::NAMES.len());
+        let others = Method::ALL.into_iter().filter_map(|method| Some((method, method.answered_as()?)));
+        assert_eq!(others.collect::<Vec<_>>(), [(Method::Head, Method::Get)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// Returns the candidate that was probably meant by `word`, or `None` if none is near. Ignores case.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = word.chars().count() / 3 + 1;
+    let limit = limit(word.chars().count());
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
@@ -21,16 +21,30 @@ pub fn did_you_mean(word: &str, candidates: &[&str]) -> String {
 /// Returns the words as a list: `` `a`, `b` and `c` ``.
 #[must_use]
 pub fn list(words: &[&str]) -> String {
+    joined(words, "and")
+}
+
+/// `` `a`, `b` or `c` ``.
+pub(crate) fn choice(words: &[&str]) -> String {
+    joined(words, "or")
+}
+
+fn joined(words: &[&str], last_word: &str) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {last_word} {last}", rest.join(", ")),
         None => String::new(),
     }
 }
 
+/// Returns how many letters may differ between near words, of which the misspelt one has this many.
+pub(crate) fn limit(letters: usize) -> usize {
+    letters / 3 + 1
+}
+
 /// Returns how many letters to add, remove, replace or swap with their neighbour (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let letters = |text: &str| text.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>();
     let (a, b) = (letters(a), letters(b));
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
@@ -81,5 +95,6 @@ mod tests {
         assert_eq!(list(&[]), "");
         assert_eq!(list(&["a"]), "`a`");
         assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(choice(&["a", "b"]), "`a` or `b`");
     }
 }

@@ -179,13 +179,18 @@ pub(crate) enum RegistryError {
          such as `#[axum::debug_handler]`"
     )]
     Copied { name: &'static str, place: String },
-    #[error("`{first}` and `{second}` both answer {method} {path}")]
-    SameRoute { first: &'static str, second: &'static str, method: &'static str, path: &'static str },
     #[error(
-        "the paths {first} and {second} differ only in the names of their parameters: use the same name, or the \
-         gateway cannot route both"
+        "`{first}` ({}) and `{second}` ({}) both answer {method} {path}: give one of them another path or method",
+        places[0],
+        places[1]
     )]
-    ParameterNames { first: &'static str, second: &'static str },
+    SameRoute {
+        first: &'static str,
+        second: &'static str,
+        places: [String; 2],
+        method: &'static str,
+        path: &'static str,
+    },
     #[error("`{function}` needs `State<{ty}>`: provide it with `App::new().state(…)` in main.rs")]
     MissingState { function: &'static str, ty: &'static str },
     #[error("`{function}` needs `{ty}`, and it cannot be made: {cause}")]

@@ -50,7 +50,7 @@ async fn at_noon() {}
 async fn sort(_form: Json<Value>) {}
 
 fn event(event_type: &str, mode: eg_sdk::config::SubscriptionType, method: &str, path: &str) -> EventTrigger {
-    EventTrigger::new(event_type, mode, method, path)
+    EventTrigger::new(event_type, mode, method.parse().unwrap(), path.parse().unwrap())
 }
 
 fn retry(limits: [Option<u32>; 4]) -> RetryOptions {
@@ -113,7 +113,7 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
     at_noon.timeout = Some(5);
 
     let queue =
-        |name: &str, batch_size, window| Trigger::Queue { queue: name.to_owned(), batch_size, window };
+        |name: &str, batch_size, window| Trigger::Queue { queue: name.parse().unwrap(), batch_size, window };
     let mut sort =
         function("sort", vec![queue("forms", Some(100), Some(5)), queue("returns.fifo", None, None)]);
     sort.memory = Some(1024);

@@ -55,7 +55,6 @@ pub(super) fn services(given: &[(&str, &[FunctionRow<'_>])]) -> Vec<Service> {
     use serde_json::{Value, json};
     let trigger = |text: &&str| match text.split(' ').collect::<Vec<_>>().as_slice() {
         ["sync", ty, path] => json!({"eventType": ty, "mode": "sync", "method": "POST", "path": path}),
-        ["queue", name] => json!({"queue": name}),
         [method, path] => json!({"eventType": HTTP_REQUEST, "mode": "sync", "method": method, "path": path}),
         _ => json!({"eventType": text, "mode": "async", "method": "POST", "path": "/"}),
     };

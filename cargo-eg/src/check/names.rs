@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::check_function_name;
 use eg_grammar::limits::{EVENT_BRIDGE_TYPE, LAMBDA_NAME};
-use eg_grammar::{QueueName, check_function_name};
-use eg_sdk::manifest::{Function, Trigger};
+use eg_sdk::manifest::Function;
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};
@@ -54,11 +54,6 @@ pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
                 refuse(message, "shorten the event type");
             }
         }
-        for queue in queues(function) {
-            if let Err(mistake) = queue.parse::<QueueName>() {
-                refuse(mistake.into(), "SQS would refuse it");
-            }
-        }
     }
     findings
 }
@@ -66,13 +61,6 @@ pub(super) fn refused(services: &[Service]) -> Vec<Finding> {
 fn event_types(function: &Function) -> impl Iterator<Item = &str> {
     let emitted = function.emits.iter().map(String::as_str);
     emitted.chain(function.events().map(|trigger| trigger.event_type.as_str()))
-}
-
-fn queues(function: &Function) -> impl Iterator<Item = &str> {
-    function.triggers.iter().filter_map(|trigger| match trigger {
-        Trigger::Queue { queue, .. } => Some(queue.as_str()),
-        _ => None,
-    })
 }
 
 #[cfg(test)]
@@ -94,26 +82,15 @@ mod tests {
     fn what_aws_refuses() {
         let long = "x".repeat(60);
         let wide = format!("a.{}", "b".repeat(127));
-        let given = services(&[
-            (
-                "shop",
-                &[
-                    ("list", &["GET /"], &["order.placed"]),
-                    (&long, &[], &[]),
-                    ("a.b", &[], &[]),
-                    ("c", &[], &[&wide]),
-                ],
-            ),
-            (
-                "q",
-                &[
-                    ("d", &["queue orders.fifo"], &[]),
-                    ("e", &["queue a.b"], &[]),
-                    ("f", &["queue .fifo"], &[]),
-                ],
-            ),
-        ]);
-        let queue = "cannot name a queue: use up to 80 letters, digits, `-` and `_`, ending in `.fifo` for FIFO queues";
+        let given = services(&[(
+            "shop",
+            &[
+                ("list", &["GET /"], &["order.placed"]),
+                (&long, &[], &[]),
+                ("a.b", &[], &[]),
+                ("c", &[], &[&wide]),
+            ],
+        )]);
         assert_eq!(
             texts(&refused(&given)),
             [
@@ -125,8 +102,6 @@ mod tests {
                 format!(
                     "detail types on EventBridge have at most 128 characters; {wide} has 129 @ shop.rs:4 shop-c"
                 ),
-                format!("\"a.b\" {queue} @ q.rs:2 q-e"),
-                format!("\".fifo\" {queue} @ q.rs:3 q-f"),
             ]
         );
     }

@@ -162,8 +162,8 @@ fn payload(
     Ok(match trigger {
         Trigger::Event(event) if event.is_http() => {
             let emitted = function.emits.iter().flat_map(|ty| manifest.schemas_of(ty));
-            let body = sample::has_body(&event.method).then(|| sample::body(emitted));
-            sample::http(&event.method, &event.path, data.or(body.as_deref()))
+            let body = event.method.has_body().then(|| sample::body(emitted));
+            sample::http(event.method, &event.path, data.or(body.as_deref()))
         }
         Trigger::Event(event) => {
             let schema = manifest.schemas_of(&event.event_type).next();
@@ -173,7 +173,7 @@ fn payload(
             };
             sample::event(&event.event_type, data)?
         }
-        Trigger::Queue { queue, .. } => sample::sqs(queue, data.unwrap_or("{}")),
+        Trigger::Queue { queue, .. } => sample::sqs(queue.as_str(), data.unwrap_or("{}")),
         Trigger::Schedule { .. } => sample::schedule(&function.id),
         other => {
             let message = format!("there is no sample for the trigger {other:?}");

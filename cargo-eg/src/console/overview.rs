@@ -155,9 +155,9 @@ fn queues(functions: &[&Function]) -> impl Iterator<Item = [String; 3]> {
     functions.iter().flat_map(|function| {
         function.triggers.iter().filter_map(move |trigger| match trigger {
             Trigger::Queue { queue, .. } => Some([
-                queue.clone(),
+                queue.to_string(),
                 function.id.clone(),
-                format!("dead letters in {}", dead_letters_of(queue)),
+                format!("dead letters in {}", dead_letters_of(queue.as_str())),
             ]),
             _ => None,
         })

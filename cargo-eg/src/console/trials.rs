@@ -1,9 +1,9 @@
 //! Chooses commands to try with a running application. Each of them succeeds as it is: where the services do not declare
 //! what a function takes, there is no command for it.
 
-use eg_grammar::{Spelling, is_fifo, is_system_event_type};
+use eg_grammar::{is_fifo, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
 use serde_json::Value;
 
 use super::overview::Addresses;
@@ -51,13 +51,12 @@ impl<'a> Services<'a> {
         let routes = self.functions().flat_map(|function| {
             function.events().filter(|trigger| trigger.is_http()).map(move |route| (function, route))
         });
-        let is_literal =
-            |path: &str| Spelling::Gateway.segments(path).all(|segment| segment.name().is_none());
-        let mut routes: Vec<_> = routes.filter(|(_, route)| is_literal(&route.path)).collect();
+        let mut routes: Vec<_> =
+            routes.filter(|(_, route)| route.path.parameters().next().is_none()).collect();
         // What changes something shows more than what reads.
-        routes.sort_by_key(|(_, route)| !sample::has_body(&route.method));
+        routes.sort_by_key(|(_, route)| !route.method.has_body());
         routes.into_iter().find_map(|(function, route)| {
-            let body = if sample::has_body(&route.method) { Some(self.taken(function)?) } else { None };
+            let body = if route.method.has_body() { Some(self.taken(function)?) } else { None };
             Some(curl(route, body.as_deref(), url))
         })
     }
@@ -67,7 +66,8 @@ impl<'a> Services<'a> {
         let triggers = self.functions().flat_map(Function::events);
         let mut triggers = triggers.filter(|trigger| {
             trigger.mode == SubscriptionType::Async
-                && (&*trigger.method, &*trigger.path) == ("POST", "/")
+                && trigger.method == Method::Post
+                && trigger.path == RoutePath::root()
                 && !trigger.is_http()
                 && !is_system_event_type(&trigger.event_type)
         });
@@ -90,7 +90,7 @@ impl<'a> Services<'a> {
                 _ => None,
             })?;
             let data = quoted(&self.taken(function)?);
-            let group = if is_fifo(queue) { " --group 1" } else { "" };
+            let group = if is_fifo(queue.as_str()) { " --group 1" } else { "" };
             let url = if addresses.is_found {
                 String::new()
             } else {

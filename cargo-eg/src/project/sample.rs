@@ -1,7 +1,7 @@
 //! Generates sample values from a JSON Schema, and payloads in the format in which each kind of trigger sends them.
 //! Which function gets them is left to the callers.
 
-use eg_grammar::{Method, Segment, Spelling};
+use eg_grammar::{Method, Path, Spelling};
 use eg_local::emulator::{ACCOUNT, REGION};
 use eg_local::schedules::event_of_now;
 use eg_sdk::CloudEvent;
@@ -138,23 +138,14 @@ pub(crate) fn body<'a>(emitted: impl IntoIterator<Item = &'a Value>) -> String {
     emitted.into_iter().next().map_or_else(|| "{}".to_owned(), |schema| of(schema).to_string())
 }
 
-/// Whether requests with this method usually have a body.
-pub(crate) fn has_body(method: &str) -> bool {
-    Method::named(method).is_some_and(Method::has_body)
-}
-
-/// Returns a path that matches the route, which is in the gateway's spelling.
-pub(crate) fn sample_path(route: &str) -> String {
-    Spelling::Gateway.fill(route, |_| Some("1")).unwrap_or_default()
-}
-
 /// Returns a request in the format of API Gateway's HTTP APIs, sent now.
-pub(crate) fn http(method: &str, route: &str, body: Option<&str>) -> Value {
+pub(crate) fn http(method: Method, route: &Path, body: Option<&str>) -> Value {
     let now = OffsetDateTime::now_utc();
-    let names = Spelling::Gateway.segments(route).filter_map(Segment::name);
-    let parameters: Map<String, Value> = names.map(|name| (name.to_owned(), "1".into())).collect();
-    let path = sample_path(route);
-    let route_key = format!("{method} {route}");
+    let parameters: Map<String, Value> =
+        route.parameters().map(|name| (name.to_owned(), "1".into())).collect();
+    let path = route.fill(|_| "1");
+    let method = method.as_str();
+    let route_key = format!("{method} {}", route.spelled(Spelling::ApiGateway));
     let mut request = json!({
         "version": "2.0", "routeKey": route_key, "rawPath": path, "rawQueryString": "",
         "headers": {"accept": "*/*", "content-type": "application/json", "host": "localhost", "user-agent": "cargo-eg"},
@@ -267,7 +258,7 @@ mod tests {
         let before = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
         let time = schedule("shop-sweep")["time"].as_str().unwrap().to_owned();
         assert!(OffsetDateTime::parse(&time, &Rfc3339).unwrap() >= before, "{time}");
-        let request = http("GET", "/", None);
+        let request = http(Method::Get, &Path::root(), None);
         assert!(request["requestContext"]["timeEpoch"].as_i64().unwrap() >= millis(before));
         let noon = OffsetDateTime::parse("2026-01-31T12:00:00Z", &Rfc3339).unwrap();
         assert_eq!(log_time(noon), "31/Jan/2026:12:00:00 +0000");
@@ -275,9 +266,9 @@ mod tests {
 
     #[test]
     fn routes_become_requests() {
-        let request = http("GET", "/users/:id/files/*rest", None);
+        let request = http(Method::Get, &"/users/{id}/files/{*rest}".parse().unwrap(), None);
         assert_eq!(request["rawPath"], "/users/1/files/1");
         assert_eq!(request["pathParameters"], json!({"id": "1", "rest": "1"}));
-        assert_eq!(http("POST", "/", Some("{}"))["body"], "{}");
+        assert_eq!(http(Method::Post, &Path::root(), Some("{}"))["body"], "{}");
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use eg_grammar::Spelling;
+use eg_grammar::{Route, Routes, Spelling};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Manifest, ManifestError, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Manifest, ManifestError, Method, RoutePath, Trigger};
 
 use crate::exit::{Exit, Failure};
 
@@ -92,7 +92,7 @@ pub(crate) fn check(services: &[Service]) -> Result<(), Failure> {
 /// Returns the first clash. Functions come with the folders of their services, because source paths may be the same
 /// in two workspaces.
 fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Option<Clash> {
-    let (mut ids, mut answers) = (BTreeMap::new(), BTreeMap::new());
+    let (mut ids, mut answers) = (BTreeMap::new(), BTreeMap::<_, Routes<_>>::new());
     for (function, folder) in functions {
         if let Some((source, place)) = ids.insert(&function.id, (&function.source, folder)) {
             let mut sources = [source.clone(), function.source.clone()];
@@ -103,12 +103,13 @@ fn clash<'a>(functions: impl Iterator<Item = (&'a Function, &'a Path)>) -> Optio
             return Some(Clash::Id { id: function.id.clone(), sources });
         }
         for trigger in function.events().filter(|trigger| trigger.mode == SubscriptionType::Sync) {
-            let place = (&trigger.event_type, &trigger.method, &trigger.path);
-            if let Some(earlier) = answers.insert(place, function) {
+            let routes = answers.entry(&trigger.event_type).or_insert_with(|| Routes::new(Spelling::Code));
+            let taken = routes.insert(trigger.method, trigger.path.to_string(), function);
+            if let Err(Route { value: earlier, .. }) = taken {
                 let name = |function: &Function| format!("{} ({})", function.id, function.source);
                 return Some(Clash::Answer {
                     what: describe_event(trigger),
-                    functions: [earlier, function].map(name),
+                    functions: [*earlier, function].map(name),
                 });
             }
         }
@@ -129,8 +130,8 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
 /// Describes an event trigger: `GET /users/{id}`, `on user.created`, `answers user.validate`.
 fn describe_event(trigger: &EventTrigger) -> String {
     let EventTrigger { event_type, mode, method, path, .. } = trigger;
-    let path = Spelling::Gateway.respell(path, Spelling::Code);
-    let place = if path == "/" && method == "POST" { String::new() } else { format!(" at {method} {path}") };
+    let usual = *path == RoutePath::root() && *method == Method::Post;
+    let place = if usual { String::new() } else { format!(" at {method} {path}") };
     match mode {
         _ if trigger.is_http() => format!("{method} {path}"),
         SubscriptionType::Sync => format!("answers {event_type}{place}"),
@@ -185,5 +186,15 @@ mod tests {
             &[function("a-x", "a.rs:1", get), function("b-y", "b.rs:1", get)],
             Some("two functions answer GET /users: a-x (a.rs:1) and b-y (b.rs:1)"),
         );
+        let one = get.replace("/users", "/users/:id");
+        let same = get.replace("/users", "/users/:name");
+        check(
+            &[function("a-x", "a.rs:1", &one), function("b-y", "b.rs:1", &same)],
+            Some("two functions answer GET /users/{name}: a-x (a.rs:1) and b-y (b.rs:1)"),
+        );
+        let me = get.replace("/users", "/users/me");
+        let orders = get.replace("/users", "/users/:user/orders");
+        check(&[function("a-x", "a.rs:1", &one), function("b-y", "b.rs:1", &me)], None);
+        check(&[function("a-x", "a.rs:1", &one), function("b-y", "b.rs:1", &orders)], None);
     }
 }

@@ -263,7 +263,7 @@ fn functions(services: &[Service]) -> impl Iterator<Item = &Function> + Clone {
 
 fn queue_names(function: &Function) -> impl Iterator<Item = String> {
     function.triggers.iter().filter_map(|trigger| match trigger {
-        Trigger::Queue { queue, .. } => Some(queue.clone()),
+        Trigger::Queue { queue, .. } => Some(queue.to_string()),
         _ => None,
     })
 }
@@ -271,7 +271,7 @@ fn queue_names(function: &Function) -> impl Iterator<Item = String> {
 fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {
     function.triggers.iter().filter_map(move |trigger| match trigger {
         Trigger::Queue { queue, batch_size, window, .. } => {
-            let mut mapping = Mapping::new(queue, &function.id);
+            let mut mapping = Mapping::new(queue.as_str(), &function.id);
             mapping.batch_size = batch_size.unwrap_or(mapping.batch_size);
             mapping.window = window.map_or(mapping.window, |seconds| Duration::from_secs(seconds.into()));
             mapping.timeout =
@@ -380,7 +380,8 @@ mod tests {
     #[test]
     fn a_queues_mapping_has_the_timeout_of_its_function() {
         let mut function = Function::new("shop", "pack", "src/main.rs:1");
-        function.triggers.push(Trigger::Queue { queue: "orders".to_owned(), batch_size: None, window: None });
+        let queue = "orders".parse().unwrap();
+        function.triggers.push(Trigger::Queue { queue, batch_size: None, window: None });
         let timeout = |function: &Function| {
             mappings(function).map(|mapping| mapping.timeout.as_secs()).collect::<Vec<_>>()
         };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use eg_grammar::{Spelling, cors as defaults};
+use eg_grammar::cors as defaults;
 use eg_sdk::manifest::{CorsOptions, EventTrigger};
 
 use super::names::reference;
@@ -29,14 +29,14 @@ pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mu
     map! { "Type" => "AWS::Serverless::HttpApi", "Properties" => properties }
 }
 
-/// Returns the event source for a route of a function.
-pub(super) fn route(trigger: &EventTrigger) -> Tree {
+/// Returns the event source for a route of a function. `path` is in API Gateway's spelling.
+pub(super) fn route(trigger: &EventTrigger, path: &str) -> Tree {
     map! {
         "Type" => "HttpApi",
         "Properties" => map! {
             "ApiId" => reference(API),
             "Method" => trigger.method.as_str(),
-            "Path" => Spelling::Gateway.respell(&trigger.path, Spelling::ApiGateway),
+            "Path" => path,
             "PayloadFormatVersion" => "2.0",
         },
     }
@@ -65,7 +65,7 @@ impl Rules {
             }
         };
         or(&mut self.origins, origins, &defaults::DEFAULT_ORIGINS);
-        or(&mut self.methods, methods, &defaults::methods_for(&route.method));
+        or(&mut self.methods, methods, &defaults::methods_for(route.method));
         or(&mut self.headers, headers, &defaults::DEFAULT_HEADERS);
     }
 

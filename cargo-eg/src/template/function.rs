@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use eg_grammar::{EVENT_RECEIVED, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
 
 use super::names::{arn, pascal, reference};
+use super::paths::Paths;
 use super::retry::{Tries, rule_policy};
 use super::role::{Grants, role};
 use super::{BUS, Tree, api, map, queues};
@@ -34,13 +35,20 @@ pub(super) fn resources(
     service: &str,
     function: &Function,
     known_queues: &BTreeMap<String, String>,
+    paths: &Paths,
     notes: &mut Vec<String>,
 ) -> Vec<(String, Tree)> {
     let id = pascal(&function.id);
     let (log, failures) = (format!("{id}Log"), format!("{id}Failures"));
     let mut sources = Sources::default();
     for trigger in &function.triggers {
-        sources.add(&id, function, trigger, &failures, known_queues, notes);
+        if let Trigger::Event(event) = trigger
+            && event.is_http()
+        {
+            sources.route(function, event, paths, notes);
+        } else {
+            sources.add(&id, function, trigger, &failures, known_queues, notes);
+        }
     }
     let failures = (!sources.rules.is_empty()).then_some(failures);
     let grants =
@@ -75,6 +83,15 @@ pub(super) fn resources(
 }
 
 impl Sources {
+    fn route(&mut self, function: &Function, event: &EventTrigger, paths: &Paths, notes: &mut Vec<String>) {
+        let EventTrigger { method, path, mode, .. } = event;
+        let Some(spelled) = paths.get(function, event) else { return };
+        if *mode == SubscriptionType::Async {
+            notes.push(format!("{}: an HTTP API waits for the answer, also of {method} {path}", function.id));
+        }
+        self.push(&format!("{} {path}", method.as_str().to_lowercase()), api::route(event, spelled));
+    }
+
     fn add(
         &mut self,
         id: &str,
@@ -85,16 +102,6 @@ impl Sources {
         notes: &mut Vec<String>,
     ) {
         match trigger {
-            Trigger::Event(event) if event.is_http() => {
-                if event.mode == SubscriptionType::Async {
-                    let EventTrigger { method, path, .. } = event;
-                    notes.push(format!(
-                        "{}: an HTTP API waits for the answer, also of {method} {path}",
-                        function.id
-                    ));
-                }
-                self.push(&format!("{} {}", event.method.to_lowercase(), event.path), api::route(event));
-            }
             Trigger::Event(event) => self.subscription(id, function, event, failures, notes),
             Trigger::Schedule { schedule, .. } => {
                 self.tries.add(&function.id, None, notes);
@@ -107,7 +114,7 @@ impl Sources {
                 self.rule(id, "schedule", event);
             }
             Trigger::Queue { queue, batch_size, window, .. } => {
-                let Some(queue) = known_queues.get(queue) else { return };
+                let Some(queue) = known_queues.get(queue.as_str()) else { return };
                 let properties = map! {
                     "Queue" => arn(queue),
                     "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
@@ -161,7 +168,7 @@ impl Sources {
             }
             ty => map! { "detail-type" => vec![ty] },
         };
-        if path != "/" || method != "POST" {
+        if *path != RoutePath::root() || *method != Method::Post {
             notes.push(format!(
                 "{name}: an event bus has no paths, so it gets every {event_type}, not only {method} {path}"
             ));

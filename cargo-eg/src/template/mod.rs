@@ -5,6 +5,7 @@
 mod api;
 mod function;
 mod names;
+mod paths;
 mod queues;
 mod retry;
 mod role;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
 use self::names::{Names, SameName, pascal, reference};
+use self::paths::Paths;
 pub(crate) use self::tree::Tree;
 use self::tree::map;
 
@@ -53,9 +55,10 @@ pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Tem
         resources.push((names.take(API.to_owned(), "the HTTP API")?, api::api(routes(), &mut notes)));
     }
     let queues = queues(manifests, &mut names, &mut resources)?;
+    let paths = Paths::of(functions(), &mut notes);
     for manifest in manifests {
         for function in &manifest.functions {
-            let parts = function::resources(&manifest.service, function, &queues, &mut notes);
+            let parts = function::resources(&manifest.service, function, &queues, &paths, &mut notes);
             for (id, resource) in parts {
                 resources.push((names.take(id, &function.id)?, resource));
             }
@@ -102,7 +105,7 @@ fn queues(
         for trigger in &function.triggers {
             if let Trigger::Queue { queue, window, .. } = trigger {
                 let longest = function.timeout.unwrap_or(TIMEOUT) + window.unwrap_or_default();
-                let known = patience.entry(queue).or_default();
+                let known = patience.entry(queue.as_str()).or_default();
                 *known = longest.max(*known);
             }
         }

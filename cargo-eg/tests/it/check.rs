@@ -60,10 +60,10 @@ fn findings_have_their_source_lines_and_exit_codes() {
     assert_eq!(
         conflict.stderr,
         format!(
-            "error[route-conflict]: GET /users/:name and GET /users/:id cannot stand side by side\n \
-             --> services/admin/src/main.rs:1 admin-find: GET /users/:name\n  |\n1 |\n  |\n \
-             --> services/users/src/main.rs:2 users-get: GET /users/:id\n  |\n2 | {line}\n  |\n  \
-             = help: parameters in the same place need the same name: write `:name` or `:id` in both\n\n\
+            "error[route-conflict]: two functions answer GET /users/{{name}}\n \
+             --> services/admin/src/main.rs:1 admin-find: GET /users/{{name}}\n  |\n1 |\n  |\n \
+             --> services/users/src/main.rs:2 users-get: GET /users/{{id}}\n  |\n2 | {line}\n  |\n  \
+             = help: a request has one answer: give one of them another path or method\n\n\
              warning[never-emitted]: no service emits order.placed\n   \
              --> services/admin/src/main.rs:900 admin-note: on order.placed\n    \
              = help: if another program emits it, use --allow never-emitted\n\n\
@@ -101,12 +101,12 @@ fn findings_have_their_source_lines_and_exit_codes() {
         report["findings"][0],
         json!({
             "class": "route-conflict", "severity": "error",
-            "message": "GET /users/:name and GET /users/:id cannot stand side by side",
+            "message": "two functions answer GET /users/{name}",
             "places": [
-                {"source": "services/admin/src/main.rs:1", "function": "admin-find", "role": "GET /users/:name"},
-                {"source": "services/users/src/main.rs:2", "function": "users-get", "role": "GET /users/:id"},
+                {"source": "services/admin/src/main.rs:1", "function": "admin-find", "role": "GET /users/{name}"},
+                {"source": "services/users/src/main.rs:2", "function": "users-get", "role": "GET /users/{id}"},
             ],
-            "help": "parameters in the same place need the same name: write `:name` or `:id` in both",
+            "help": "a request has one answer: give one of them another path or method",
         })
     );
 }

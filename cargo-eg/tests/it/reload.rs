@@ -107,11 +107,11 @@ async fn a_broken_build_keeps_the_old_version_and_routes_follow_the_code() {
     run.says("  new  mail-inbox  GET /inbox\n", 1).await;
 
     app.service("shop", &more[..1], &Main::Serves);
-    // Nothing answers there any more; a request becomes an event without subscribers.
-    becomes("/show", 202, "").await;
+    // No function answers there any more.
+    becomes("/show", 404, "no function answers `GET /show`").await;
     run.says("  gone  shop-show\n", 1).await;
 
-    // Two names for one parameter cannot coexist, but one can replace the other.
+    // Two names for one parameter would be a conflict, but one can replace the other.
     for (name, route) in [("by_id", "GET /items/:id"), ("by_name", "GET /items/:name")] {
         app.service("shop", &[more[0].clone(), record("shop", name, route)], &Main::Serves);
         becomes("/items/1", 200, &format!("from {name}")).await;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use eg_grammar::header::DUPLICATES;
 use eg_sdk::config::{EventType, Function, Subscription};
@@ -74,35 +74,89 @@ impl Emission {
     }
 
     async fn emit(self, snapshot: &Snapshot, draft: Draft) -> Result<Response, ApiError> {
-        let Matched { sync, asynchronous } =
-            snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
-        let authorization = self.authorized(snapshot, &draft).await?;
-        let params = sync.as_ref().and_then(|(_, params)| params.as_ref());
-        let event = self.complete(draft.into_event(params), authorization.as_ref())?;
-        let notices = self.notices(&event);
-        let Some((subscription, _)) = sync else {
+        let matched = snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
+        if matched.is_empty() && draft.is_request() && !self.app.strict {
+            return Ok(self.unrouted(snapshot));
+        }
+        let mut arrivals = self.arrivals(snapshot, draft, &matched).await?;
+        let Some((subscription, _)) = matched.sync else {
             // The answer says that the event was accepted, so it must be stored even if it has no subscriber yet.
-            let duplicates = self.accept(vec![self.routed(event, &asynchronous, notices)]).await?;
-            return Ok(acknowledgement(duplicates));
+            // A copy for each space is one event to the emitter.
+            let copies = arrivals.len();
+            let duplicates = self.accept(arrivals).await?;
+            return Ok(acknowledgement(usize::from(duplicates == copies)));
         };
+        // The first is that of the synchronous subscription's space.
+        let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.
-        let _ = self.app.reception.accept(notices).await;
-        let answer = Box::pin(self.ask(snapshot, &subscription, &event)).await;
-        if asynchronous.is_empty() {
-            if let Some(accepting) = self.app.spans.accepting(&event) {
+        let _ = self.app.reception.accept(std::mem::take(&mut first.notices)).await;
+        let answer = Box::pin(self.ask(snapshot, &subscription, &first.event)).await;
+        if first.intakes.is_empty() {
+            if let Some(accepting) = self.app.spans.accepting(&first.event) {
                 self.app.spans.accepted(&accepting, self.started.elapsed(), None);
             }
-        } else {
-            self.accept(vec![self.routed(event, &asynchronous, Vec::new())]).await?;
+            arrivals.remove(0);
         }
+        self.accept(arrivals).await?;
         answer
+    }
+
+    /// Returns the answer to an HTTP request that no function answers. Nothing is stored.
+    fn unrouted(&self, snapshot: &Snapshot) -> Response {
+        let method = self.parts.method.as_str();
+        let unrouted = snapshot.router.unrouted(&self.place, method);
+        self.app.feed.publish(|| Activity::Unrouted {
+            method: method.to_owned(),
+            path: self.parts.uri.path().to_owned(),
+            status: unrouted.status(),
+            hint: unrouted.hint(),
+        });
+        let preflight = self.parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let advice = match self.parts.method {
+            Method::OPTIONS if preflight => {
+                "; web pages of other origins may send only requests that have `cors`"
+            }
+            Method::POST if self.place.path == "/" => {
+                "; to emit an event, send it with the content type `application/cloudevents+json`"
+            }
+            _ => "",
+        };
+        let error = ApiError::unrouted(format!("{unrouted}{advice}"), unrouted.status());
+        let mut response = error.into_response();
+        if let Some(allow) = unrouted.allow().and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    }
+
+    /// Prepares the event of a request to be accepted: one copy for each space that has subscriptions for it, or one
+    /// without deliveries.
+    async fn arrivals(
+        &self,
+        snapshot: &Snapshot,
+        draft: Draft,
+        matched: &Matched,
+    ) -> Result<Vec<NewEvent>, ApiError> {
+        let params = matched.sync.as_ref().and_then(|(_, params)| params.as_ref());
+        let mut spaces = matched.by_space(&self.place.space);
+        let (last, last_targets) = spaces.pop().unwrap_or_default();
+        let mut arrivals = Vec::with_capacity(spaces.len() + 1);
+        for (space, targets) in spaces {
+            let authorization = self.authorized(snapshot, &space, &draft).await?;
+            let event = self.complete(draft.to_event(params), authorization.as_ref())?;
+            arrivals.push(self.arrival(space, event, &targets));
+        }
+        let authorization = self.authorized(snapshot, &last, &draft).await?;
+        let event = self.complete(draft.into_event(params), authorization.as_ref())?;
+        arrivals.push(self.arrival(last, event, &last_targets));
+        Ok(arrivals)
     }
 
     /// Accepts all events or none.
     async fn emit_all(&self, snapshot: &Snapshot, drafts: Vec<Draft>) -> Result<Response, ApiError> {
         let mut accepted = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            accepted.push(self.unanswered(snapshot, draft).await?);
+            accepted.extend(self.unanswered(snapshot, draft).await?);
         }
         self.accept(accepted).await.map(acknowledgement).map_err(ApiError::from)
     }
@@ -121,33 +175,30 @@ impl Emission {
 
     /// Prepares one event of a batch to be accepted. A batch has no place for answers, so an event with a synchronous
     /// subscriber is refused.
-    pub(super) async fn unanswered(&self, snapshot: &Snapshot, draft: Draft) -> Result<NewEvent, ApiError> {
-        let Matched { sync, asynchronous } =
-            snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
-        if sync.is_some() {
+    pub(super) async fn unanswered(
+        &self,
+        snapshot: &Snapshot,
+        draft: Draft,
+    ) -> Result<Vec<NewEvent>, ApiError> {
+        let matched = snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
+        if matched.sync.is_some() {
             return Err(ApiError::answered_in_batch(draft.ty()));
         }
-        let authorization = self.authorized(snapshot, &draft).await?;
-        let event = self.complete(draft.into_event(None), authorization.as_ref())?;
-        let notices = self.notices(&event);
-        Ok(self.routed(event, &asynchronous, notices))
+        self.arrivals(snapshot, draft, &matched).await
     }
 
-    /// Returns the event with its deliveries, ready to be stored.
-    fn routed(&self, event: Event, targets: &[Arc<Target>], notices: Vec<NewEvent>) -> NewEvent {
+    /// Returns an event with its deliveries and the system events about it, ready to be stored in `space`.
+    fn arrival(&self, space: String, event: Event, targets: &[Arc<Target>]) -> NewEvent {
+        let received =
+            SystemEvent::Received { path: &self.place.path, event: &event, headers: &self.parts.headers };
+        let notices = self.app.system_events.arrivals(&space, &received);
         let origin = Origin {
-            space: self.place.space.clone(),
+            space,
             method: self.parts.method.as_str().to_owned(),
             path: self.place.path.clone(),
             accepted_at: clock::timestamp(),
         };
         self.app.reception.terms.admit(event, origin, targets, notices)
-    }
-
-    /// Returns the system events about an event that is being accepted.
-    fn notices(&self, event: &Event) -> Vec<NewEvent> {
-        let received = SystemEvent::Received { path: &self.place.path, event, headers: &self.parts.headers };
-        self.app.system_events.arrivals(&self.place.space, &received)
     }
 
     fn classify(&self) -> Result<Classified, ApiError> {
@@ -167,30 +218,32 @@ impl Emission {
         }
     }
 
-    /// Asks the authorizer of the event's type, if it has one. Without its consent the event is neither stored nor
+    /// Asks the authorizer of the event's type in a space, if it has one. Without its consent the event is neither stored nor
     /// delivered.
     async fn authorized(
         &self,
         snapshot: &Snapshot,
+        space: &str,
         draft: &Draft,
     ) -> Result<Option<Authorization>, ApiError> {
-        let ty = snapshot.catalog.table::<EventType>().get(&self.place.space, draft.ty());
+        let ty = snapshot.catalog.table::<EventType>().get(space, draft.ty());
         let Some(id) = ty.and_then(|ty| ty.authorizer_id.as_deref()) else { return Ok(None) };
         // The futures of calls are large. On the heap, they cost memory only for the events that need them.
-        Box::pin(self.authorize(snapshot, draft, id)).await.map(Some)
+        Box::pin(self.authorize(snapshot, space, draft, id)).await.map(Some)
     }
 
     /// Asks the authorizer with this id, and returns its verdict.
     async fn authorize(
         &self,
         snapshot: &Snapshot,
+        space: &str,
         draft: &Draft,
         id: &str,
     ) -> Result<Authorization, ApiError> {
-        let event = Event::new(draft.to_event()).map_err(BadEvent::from)?;
+        let event = Event::new(draft.to_event(None)).map_err(BadEvent::from)?;
         let request = without_body(&self.incoming());
         let question = authorize::question(event.json(), &request).ok_or_else(ApiError::internal)?;
-        let verdict = match snapshot.catalog.table::<Function>().get(&self.place.space, id) {
+        let verdict = match snapshot.catalog.table::<Function>().get(space, id) {
             Some(function) => {
                 match self.app.invoker.ask(function, Bytes::from(question), &event.trace()).await {
                     Ok(reply) => authorize::verdict(&reply),

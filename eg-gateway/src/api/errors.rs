@@ -107,6 +107,16 @@ impl ApiError {
         Self::new(ErrorCode::Unsupported, message)
     }
 
+    /// No function answers the request.
+    pub(super) fn unrouted(message: String, status: u16) -> Self {
+        let code = if status == ErrorCode::MethodNotAllowed.status() {
+            ErrorCode::MethodNotAllowed
+        } else {
+            ErrorCode::UnknownPath
+        };
+        Self::new(code, message)
+    }
+
     /// A defect of the gateway itself.
     pub(super) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "the gateway failed on this request; its log says how")

@@ -102,8 +102,8 @@ impl Emission {
         for entry in &entries {
             let stamp = Stamp { id: clock::event_id().to_string(), time: clock::now() };
             outcomes.push(match self.entry(&snapshot, entry, &stamp).await {
-                Ok(event) => {
-                    accepted.push(event);
+                Ok(arrivals) => {
+                    accepted.extend(arrivals);
                     Outcome::Accepted(Id { event_id: stamp.id })
                 }
                 Err(error) => Outcome::Refused(error),
@@ -116,8 +116,13 @@ impl Emission {
         reply(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": outcomes }))
     }
 
-    /// Returns the event of an entry, ready to be accepted.
-    async fn entry(&self, snapshot: &Snapshot, entry: &Entry, stamp: &Stamp) -> Result<NewEvent, EntryError> {
+    /// Returns the event of an entry, ready to be accepted in each space that has subscriptions for it.
+    async fn entry(
+        &self,
+        snapshot: &Snapshot,
+        entry: &Entry,
+        stamp: &Stamp,
+    ) -> Result<Vec<NewEvent>, EntryError> {
         let event = put_events::event(entry, stamp)?;
         self.unanswered(snapshot, event).await.map_err(|error| {
             let code = match error.status() {

@@ -17,7 +17,7 @@ use super::{ApiState, json, read_body};
 use crate::activity::Activity;
 use crate::clock;
 use crate::decide::intake::{Intake, intake_stored};
-use crate::decide::place::Place;
+use crate::decide::place::{Named, Place};
 use crate::decide::router::Target;
 use crate::metrics::Outcome;
 use crate::store::{Range, StoredEvent};
@@ -65,14 +65,15 @@ async fn create(
     // Spawned, so that the replay is completed even if the client hangs up.
     let run = {
         let (app, space, name) = (Arc::clone(&app), space.clone(), name.clone());
-        let (max_hops, by_host) = (app.reception.terms.max_hops, app.domain.is_some());
+        let max_hops = app.reception.terms.max_hops;
+        let named = if app.domain.is_some() { Named::Host } else { Named::Path };
         let intakes = move |stored: &StoredEvent| -> Vec<Intake> {
             let routed;
             let targets = match &only {
                 Some(target) if target.subscription.event_type != stored.ty => return Vec::new(),
                 Some(target) => std::slice::from_ref(target),
                 None => {
-                    let place = Place { space: space.clone(), path: stored.path.clone(), by_host };
+                    let place = Place { space: space.clone(), path: stored.path.clone(), named };
                     routed = snapshot.router.replayed(&place, &stored.ty, &stored.method);
                     routed.as_slice()
                 }

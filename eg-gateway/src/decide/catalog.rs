@@ -7,6 +7,7 @@ use std::sync::Arc;
 use eg_sdk::config::{self, Cors, EventType, Function, Metadata, Resource as _, Subscription};
 
 use super::refusal::{Kind, Refusal};
+use super::routes::Routing;
 
 /// The resources of all spaces.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Catalog {
     pub(super) functions: Table<Function>,
     pub(super) subscriptions: Table<Subscription>,
     pub(super) cors: Table<Cors>,
+    /// How requests find the subscriptions.
+    pub(crate) routing: Routing,
 }
 
 /// The resources of one kind, by space and id.

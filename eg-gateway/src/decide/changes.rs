@@ -8,7 +8,8 @@ use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
 use super::catalog::{Catalog, Change, Entry, Resource, Table};
 use super::refusal::{Kind, Refusal};
-use super::routes::RouteTree;
+use super::router::DEFAULT_SPACE;
+use super::routes::{self, Conflict, within};
 use super::rules;
 
 impl Catalog {
@@ -69,20 +70,47 @@ impl Catalog {
         if subscription.kind == SubscriptionType::Sync {
             self.check_route(&subscription)?;
         }
+        self.check_space(&subscription)?;
         self.event_types.refer(&subscription.space, &subscription.event_type)?;
         self.functions.refer(&subscription.space, &subscription.function_id)?;
         Ok(put(subscription, Resource::Subscription))
     }
 
     fn check_route(&self, new: &Subscription) -> Result<(), Refusal> {
-        let mut tree = RouteTree::default();
-        for other in self.subscriptions.of_space(&new.space) {
-            let (sync, same) = (other.kind == SubscriptionType::Sync, other.method == new.method);
-            if sync && same && other.event_type == new.event_type {
-                tree.insert(&other.path, ())?;
-            }
+        // For requests to the host of the space, the name of the space in the path makes no difference.
+        let path = |of: &'_ Subscription| {
+            let inner = if self.routing.hosts { within(&of.space, &of.path) } else { None };
+            inner.unwrap_or(&of.path).to_owned()
+        };
+        let same = |other: &&Arc<Subscription>| {
+            other.kind == SubscriptionType::Sync
+                && (&other.method, &other.event_type) == (&new.method, &new.event_type)
+        };
+        let others: Vec<String> =
+            self.subscriptions.of_space(&new.space).filter(same).map(|other| path(other)).collect();
+        let others = others.iter().map(String::as_str);
+        Ok(routes::check(&path(new), others, self.routing.strict)?)
+    }
+
+    /// Checks that paths under the name of a space belong either to that space or to the default space, so that no
+    /// subscription hides another.
+    fn check_space(&self, new: &Subscription) -> Result<(), Conflict> {
+        if self.routing.strict {
+            return Ok(());
         }
-        Ok(tree.insert(&new.path, ())?)
+        let Some((prefix, _)) = new.path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
+            return Ok(());
+        };
+        let owner = match new.space.as_str() {
+            _ if prefix == DEFAULT_SPACE => return Ok(()),
+            DEFAULT_SPACE => prefix,
+            space if space == prefix => DEFAULT_SPACE,
+            _ => return Ok(()),
+        };
+        if self.subscriptions.of_space(owner).any(|other| within(prefix, &other.path).is_some()) {
+            return Err(Conflict::Owned { prefix: prefix.to_owned(), owner: owner.to_owned() });
+        }
+        Ok(())
     }
 
     pub(crate) fn update_subscription(&self, id: &str, mut new: Subscription) -> Result<Change, Refusal> {
@@ -133,14 +161,12 @@ impl Catalog {
         self.subscriptions.deletion(space, id)
     }
 
-    /// Unlike the original, refuses a path that conflicts with another one in the route tree.
+    /// Unlike the original, refuses a path that conflicts with another one.
     pub(crate) fn create_cors(&self, cors: Cors) -> Result<Change, Refusal> {
         self.cors.vacant(&cors.space, &cors)?;
-        let mut tree = RouteTree::default();
         let others = self.cors.of_space(&cors.space).filter(|other| other.method == cors.method);
-        for path in others.map(|other| &other.path).chain([&cors.path]) {
-            tree.insert(path, ()).map_err(Refusal::CorsConflict)?;
-        }
+        let others = others.map(|other| other.path.as_str());
+        routes::check(&cors.path, others, self.routing.strict).map_err(Refusal::CorsConflict)?;
         Ok(put(cors, Resource::Cors))
     }
 

@@ -1,25 +1,25 @@
 //! Represents the space of a request and its path within that space, and reads the space from the host. `router` reads
 //! it from the path.
 
-use std::borrow::Cow;
-
 /// The space and the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) space: String,
-    /// Still percent-encoded, without the prefix of the space.
+    /// Still percent-encoded, without the prefix `/spaces/<space>`.
     pub(crate) path: String,
-    /// Whether the name of the host determines the space.
-    pub(crate) by_host: bool,
+    pub(crate) named: Named,
 }
 
-impl Place {
-    /// Returns the paths that routes of the space may have for this request. Clients of the hosted original put the
-    /// name of the space before the paths of subscriptions, but not before those of requests.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let prefixed = self.by_host.then(|| Cow::Owned(format!("/{}{}", self.space, self.path)));
-        std::iter::once(Cow::Borrowed(self.path.as_str())).chain(prefixed)
-    }
+/// What determines the space of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Nothing: it is the default space.
+    No,
+    /// The start of the path.
+    Path,
+    /// The host. Clients of the hosted original put the name of the space before the paths of subscriptions, but not
+    /// before those of requests.
+    Host,
 }
 
 /// Returns the space that a `Host` names: the only label before `domain`. Other hosts that merely contain the domain
@@ -58,12 +58,5 @@ mod tests {
         ] {
             assert_eq!(space_of_host(host, "events.example").as_deref(), expected, "{host}");
         }
-    }
-
-    #[test]
-    fn paths() {
-        let place = |by_host| Place { space: "acme".to_owned(), path: "/x".to_owned(), by_host };
-        assert_eq!(place(false).paths().collect::<Vec<_>>(), ["/x"]);
-        assert_eq!(place(true).paths().collect::<Vec<_>>(), ["/x", "/acme/x"]);
     }
 }

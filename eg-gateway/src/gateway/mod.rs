@@ -15,6 +15,7 @@ use crate::activity::Activity;
 use crate::api::{self, ApiState};
 use crate::clock::{self, Clock};
 use crate::configuration::{ChangeError, Configuration};
+use crate::decide::routes::Routing;
 use crate::deliver::engine::{Capacity, Engine};
 use crate::deliver::{Callers, Delivering, Invoker};
 use crate::feed::Feed;
@@ -147,7 +148,12 @@ async fn load_configuration(
     store: Store,
     clock: Clock,
 ) -> Result<Arc<Configuration>, StartError> {
-    let loaded = Configuration::load(store, clock).await.map_err(|error| match error {
+    let routing = Routing {
+        strict: options.strict_compat,
+        hosts: options.domain.is_some(),
+        closed: options.domain.is_some() || !options.access_keys.spaces.is_empty(),
+    };
+    let loaded = Configuration::load(store, clock, routing).await.map_err(|error| match error {
         ChangeError::Store(error) => StartError::Store(error),
         ChangeError::Refused(refusal) => {
             let (data_dir, reason) = (options.data_dir.clone(), refusal.to_string());

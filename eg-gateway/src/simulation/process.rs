@@ -19,8 +19,9 @@ use crate::configuration::Configuration;
 use crate::decide::arrival::{Origin, Terms};
 use crate::decide::event::Event;
 use crate::decide::intake::Intake;
-use crate::decide::place::Place;
+use crate::decide::place::{Named, Place};
 use crate::decide::router::DEFAULT_SPACE;
+use crate::decide::routes::Routing;
 use crate::deliver::engine::{Capacity, Engine};
 use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
@@ -104,7 +105,8 @@ impl Process {
         tasks.spawn(write(Arc::clone(world), idle));
 
         let (clock, stop) = (world.machine.clock(), CancellationToken::new());
-        let configuration = Configuration::load(store.clone(), clock.clone()).await.unwrap();
+        let configuration =
+            Configuration::load(store.clone(), clock.clone(), Routing::default()).await.unwrap();
         let configuration = Arc::new(configuration);
         let dedupe_window = if world.bug == Bug::DedupeInMemory { Duration::ZERO } else { WINDOW };
         let reception = Reception {
@@ -194,7 +196,7 @@ impl Process {
             "offer": oracle.next_offer(), "data": number,
         });
         let event = Event::read(json.to_string().into()).expect("an event of CloudEvents 1.0");
-        let place = Place { space: DEFAULT_SPACE.to_owned(), path: "/".to_owned(), by_host: false };
+        let place = Place { space: DEFAULT_SPACE.to_owned(), path: "/".to_owned(), named: Named::No };
         let targets = self.configuration.current().router.route_to(&place, "e", "POST").asynchronous;
         let accepted_at = world.machine.now();
         let origin = Origin { space: place.space, method: "POST".to_owned(), path: place.path, accepted_at };

@@ -37,7 +37,7 @@ async fn a_request_names_one_host() {
         ("GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n", 400),
         ("GET /v1/status HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n", 400),
     ] {
-        for (url, ok) in [(&gateway.api.config, 200), (&gateway.api.events, 202)] {
+        for (url, ok) in [(&gateway.api.config, 200), (&gateway.api.events, 404)] {
             let line = ask(&mut connect(url).await, &format!("{head}\r\n")).await;
             let expected = if status == 200 { ok } else { status };
             assert!(line.contains(&format!(" {expected} ")), "{head:?}: {line}");
@@ -80,7 +80,7 @@ async fn what_could_be_read_in_two_ways_is_refused() {
                 .filter(|line| line.starts_with("HTTP/1.1 "))
                 .map(|line| &line[9..12])
                 .collect();
-            let expected = [vec!["202"; answered], vec!["400"]].concat();
+            let expected = [vec!["404"; answered], vec!["400"]].concat();
             assert_eq!(statuses, expected, "{wrong:?} after {before:?}");
         }
     }
@@ -100,14 +100,14 @@ async fn who_says_nothing_for_a_minute_is_hung_up_on() {
     for (first, rest) in [("", ""), ("GET / HT", ""), ("GET / HTTP/1.1\r\nHost: a\r\n", ""), (whole, "GET")] {
         let mut stream = connect(&gateway.api.events).await;
         if first == whole {
-            assert!(ask(&mut stream, first).await.contains(" 202 "));
+            assert!(ask(&mut stream, first).await.contains(" 404 "));
         }
         let sent = if first == whole { rest } else { first };
         stream.write_all(sent.as_bytes()).await.unwrap();
         silent.push(stream);
     }
     // All of them are being served: connections are accepted in their order.
-    assert!(ask(&mut connect(&gateway.api.events).await, whole).await.contains(" 202 "));
+    assert!(ask(&mut connect(&gateway.api.events).await, whole).await.contains(" 404 "));
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
     tokio::time::resume();
@@ -124,8 +124,8 @@ async fn nothing_is_upgraded() {
     let gateway = TestGateway::start().await;
     let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut stream = connect(&gateway.api.events).await;
-    assert!(ask(&mut stream, upgrade).await.contains(" 202 "), "an event like any other");
-    assert!(ask(&mut stream, upgrade).await.contains(" 202 "), "the connection speaks HTTP as before");
+    assert!(ask(&mut stream, upgrade).await.contains(" 404 "), "a request like any other");
+    assert!(ask(&mut stream, upgrade).await.contains(" 404 "), "the connection speaks HTTP as before");
     let connect = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
     let line = ask(&mut self::connect(&gateway.api.events).await, connect).await;
     assert!(line.contains(" 405 "), "{line}");
@@ -137,14 +137,14 @@ async fn connections_are_bounded() {
     let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let (mut first, mut second) = (connect(&gateway.api.events).await, connect(&gateway.api.events).await);
     for stream in [&mut first, &mut second] {
-        assert!(ask(stream, request).await.contains(" 202 "));
+        assert!(ask(stream, request).await.contains(" 404 "));
     }
     let mut third = connect(&gateway.api.events).await;
     third.write_all(request.as_bytes()).await.unwrap();
     let early = tokio::time::timeout(Duration::from_millis(100), third.readable()).await;
     assert!(early.is_err(), "a third connection was served");
     drop(first);
-    assert!(ask(&mut third, "").await.contains(" 202 "));
+    assert!(ask(&mut third, "").await.contains(" 404 "));
     assert!(
         ask(&mut connect(&gateway.api.config).await, request).await.contains(" 404 "),
         "the other API is free"

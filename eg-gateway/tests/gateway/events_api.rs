@@ -24,8 +24,8 @@ async fn what_is_accepted() {
     let valid = r#"{"specversion":"1.0","type":"a","source":"/s","id":"1"}"#;
     let large = "x".repeat(2001);
     for (method, path, headers, body, status, error) in [
-        (Method::GET, "/", &[][..], "", 202, ""),
-        (Method::DELETE, "/any/path?x=%zz", &[], "", 202, ""),
+        (Method::GET, "/", &[][..], "", 404, "no function answers `GET /`"),
+        (Method::DELETE, "/any/path?x=%zz", &[], "", 404, "no function answers `DELETE /any/path`"),
         (Method::POST, "/", &[("content-type", CLOUDEVENTS)], valid, 202, ""),
         (Method::POST, "/", &[("event", "a.b")], "raw", 202, ""),
         (Method::POST, "/", &[("content-type", CLOUDEVENTS)], "{}", 400, "CloudEvent doesn't validate: "),
@@ -339,15 +339,13 @@ async fn spaces_do_not_see_each_other() {
     for (path, status, answer) in [
         ("/x", 200, "/default"),
         ("/spaces/acme/x", 200, "/acme"),
-        ("/spaces/acme/y", 202, ""),
-        ("/spaces/none/x", 202, ""),
+        ("/spaces/acme/y", 404, ""),
+        ("/spaces/none/x", 404, ""),
     ] {
         let response = gateway.api.client.get(format!("{}{path}", gateway.api.events)).send().await.unwrap();
-        assert_eq!(
-            (response.status().as_u16(), response.text().await.unwrap()),
-            (status, answer.to_owned()),
-            "{path}"
-        );
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        let text = response.text().await.unwrap();
+        assert!(status != 200 || text == answer, "{path}: {text}");
     }
     assert_eq!(functions.next_call().await.json()["data"]["path"], "/x");
     assert_eq!(

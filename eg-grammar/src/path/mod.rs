@@ -1,6 +1,8 @@
-//! Paths of routes and their spellings. Which routes may exist side by side, and which one a request takes, is left to
-//! the routers.
+//! Paths of routes: their spellings, what they match, and which of two is more specific. `routes` finds the route of a
+//! request.
 
+use std::cmp::Ordering;
+use std::fmt;
 use std::str::FromStr;
 
 use crate::Mistake;
@@ -10,7 +12,7 @@ use crate::Mistake;
 ///
 /// Both the spelling of code (`/users/{id}`, `/files/{*rest}`) and that of the gateway (`/users/:id`, `/files/*rest`)
 /// can be parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
     /// In the spelling of code.
     code: String,
@@ -65,9 +67,33 @@ impl Path {
         }
     }
 
+    /// The segments. `/` has one, which is empty; so does a path that ends in `/` at its end.
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        Spelling::Code.segments(&self.code)
+    }
+
+    /// Whether both paths match the same requests, whatever their parameters are called.
+    #[must_use]
+    pub fn matches_like(&self, other: &Self) -> bool {
+        Spelling::Code.matches_like(&self.code, &other.code)
+    }
+
+    /// The path with a value for each of its parameters.
+    pub fn fill<'a>(&'a self, value: impl Fn(&str) -> &'a str) -> String {
+        // Every parameter has a value, so the path has one, too.
+        Spelling::Code.fill(&self.code, |name| Some(value(name))).unwrap_or_default()
+    }
+
     /// The names of the parameters and the wildcard, in their order.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        Spelling::Code.segments(&self.code).filter_map(Segment::name)
+        self.segments().filter_map(Segment::name)
+    }
+}
+
+/// Writes the spelling of code.
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code)
     }
 }
 
@@ -143,6 +169,15 @@ impl<'a> Segment<'a> {
             _ => false,
         }
     }
+
+    /// A literal comes first, then a parameter, then a wildcard.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Literal(_) => 0,
+            Self::Parameter(_) => 1,
+            Self::Wildcard(_) => 2,
+        }
+    }
 }
 
 impl Spelling {
@@ -202,6 +237,32 @@ impl Spelling {
                 _ => return false,
             }
         }
+    }
+
+    /// Whether a route's path matches the path of a request. A parameter matches one segment, a wildcard all that are
+    /// left; neither matches nothing.
+    #[must_use]
+    pub fn matches(self, route: &str, path: &str) -> bool {
+        let mut rest = Some(path.strip_prefix('/').unwrap_or(path));
+        for segment in self.segments(route) {
+            let Some(given) = rest else { return false };
+            let (value, after) =
+                given.split_once('/').map_or((given, None), |(value, after)| (value, Some(after)));
+            match segment {
+                Segment::Wildcard(_) => return !given.is_empty(),
+                Segment::Literal(text) if text != value => return false,
+                Segment::Parameter(_) if value.is_empty() => return false,
+                Segment::Literal(_) | Segment::Parameter(_) => rest = after,
+            }
+        }
+        rest.is_none()
+    }
+
+    /// Which of two paths takes a request that both match: the lesser one. Segment by segment from the left, a literal
+    /// comes before a parameter, and a parameter before a wildcard.
+    #[must_use]
+    pub fn compare(self, one: &str, two: &str) -> Ordering {
+        self.segments(one).map(Segment::rank).cmp(self.segments(two).map(Segment::rank))
     }
 
     /// One segment as it is written.

@@ -15,7 +15,7 @@ fn spellings() {
         ("/a:b/%20", "/a:b/%20", "/a:b/%20", "/a:b/%20"),
     ] {
         let parsed: Path = path.parse().unwrap();
-        assert_eq!(parsed.spelled(Spelling::Code), code, "{path}");
+        assert_eq!((parsed.spelled(Spelling::Code), parsed.to_string()), (code.to_owned(), code.to_owned()));
         assert_eq!(parsed.spelled(Spelling::Gateway), gateway, "{path}");
         assert_eq!(parsed.spelled(Spelling::ApiGateway), api_gateway, "{path}");
         assert_eq!(Spelling::ApiGateway.respell(api_gateway, Spelling::Gateway), gateway, "{path}");
@@ -97,6 +97,7 @@ fn parameters_are_filled_in() {
     ] {
         assert_eq!(Spelling::Gateway.fill(path, value).as_deref(), expected, "{path}");
     }
+    assert_eq!("/a/{b}/{*c}".parse::<Path>().unwrap().fill(|_| "1"), "/a/1/1");
 }
 
 #[test]
@@ -110,5 +111,33 @@ fn paths_that_match_the_same_requests() {
     ] {
         assert_eq!(Spelling::Code.matches_like(one, two), alike, "{one} {two}");
         assert_eq!(Spelling::Code.matches_like(two, one), alike, "{two} {one}");
+    }
+}
+
+#[test]
+fn matching_and_specificity() {
+    use Ordering::{Equal, Greater, Less};
+    for (route, path, matches) in [
+        ("/", "/", true),
+        ("/", "", true),
+        ("/", "//", false),
+        ("/a/{id}", "/a/b", true),
+        ("/a/{id}", "/a/", false),
+        ("/a/{id}", "/a/b/", false),
+        ("/a/{id}/", "/a/b/", true),
+        ("/{*rest}", "/a/b", true),
+        ("/{*rest}", "/", false),
+    ] {
+        assert_eq!(Spelling::Code.matches(route, path), matches, "{route} {path}");
+    }
+    for (one, two, expected) in [
+        ("/a/me", "/a/{id}", Less),
+        ("/a/{id}", "/a/{*rest}", Less),
+        ("/{x}/b", "/a/{y}", Greater),
+        ("/{x}/{y}", "/{*rest}", Less),
+        ("/{x}", "/{y}", Equal),
+    ] {
+        assert_eq!(Spelling::Code.compare(one, two), expected, "{one} {two}");
+        assert_eq!(Spelling::Code.compare(two, one), expected.reverse(), "{two} {one}");
     }
 }

@@ -8,10 +8,12 @@ mod routes;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::HTTP_REQUEST;
 use eg_grammar::extension::{HOPS_HEADER, parse_hops};
+use eg_sdk::errors::{ErrorBody, ErrorCode};
 use eg_sdk::{CloudEvent, Data, SpecVersion, TraceContext};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -89,7 +91,8 @@ impl Service {
         })
     }
 
-    /// Answers an HTTP request by its method and path; axum answers 404 and 405.
+    /// Answers an HTTP request by its method and path. A request that takes no route gets a 404 or 405 that names the
+    /// near routes.
     ///
     /// # Errors
     /// If the function panicked or missed its deadline, or failed while nobody waits for its answer.
@@ -109,7 +112,7 @@ impl Service {
                 Failure::log_once(response, &route, &invocation.request_id).await
             }
             (None, Some((_, router))) => router.answer(request).await,
-            (None, None) => StatusCode::NOT_FOUND.into_response(),
+            (None, None) => unserved(),
         };
         Failure::without_answer(&response).map_or(Ok(response), Err)
     }
@@ -131,10 +134,13 @@ impl Service {
         }
     }
 
-    /// Returns the routes of these functions for a method.
+    /// Returns the routes of these functions that answer requests with a method.
     fn routes(&self, method: &Method) -> Vec<&'static str> {
+        let own = eg_grammar::Method::named(method.as_str());
+        let other = own.and_then(eg_grammar::Method::answered_as);
+        let answers = |name| [own, other].into_iter().flatten().any(|method| method.as_str() == name);
         let routes = self.functions.iter().flat_map(|function| routes::of(function.def));
-        routes.filter(|(to, _)| to.method == method.as_str()).map(|(_, route)| route).collect()
+        routes.filter(|(to, _)| answers(to.method)).map(|(_, route)| route).collect()
     }
 
     fn scope(&self, invocation: &Arc<Invocation>, trace: Option<TraceContext>, hops: Option<u32>) -> Scope {
@@ -142,6 +148,12 @@ impl Service {
         let context = Context { invocation: invocation.clone(), function: "", trace, hops };
         Scope { shared: self.shared.clone(), context }
     }
+}
+
+/// Returns the answer to an HTTP request if no function has a route.
+fn unserved() -> Response {
+    let message = "no function of this program answers HTTP requests";
+    (StatusCode::NOT_FOUND, Json(ErrorBody::new(ErrorCode::UnknownPath, message))).into_response()
 }
 
 /// What a CloudEvent represents.

@@ -1,9 +1,11 @@
-//! Checks the routes of `#[http]` functions for conflicts. `requests` builds axum's router from them.
+//! Checks the routes of `#[http]` functions for conflicts. `requests` finds the route of a request.
 
-use eg_grammar::Spelling;
+use std::collections::BTreeMap;
+
+use eg_grammar::{Method, Routes, Spelling};
 
 use super::Entry;
-use crate::registry::{FunctionDef, RegistryError, Subscription};
+use crate::registry::{FunctionDef, Mode, RegistryError, Subscription};
 use crate::requests::{Http, Routed};
 
 /// Returns the `#[http]` subscriptions of a function with their routes.
@@ -28,29 +30,25 @@ pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> 
     Some((http, routed.collect()))
 }
 
-/// Checks that no two functions answer the same request. axum would panic, and the gateway would refuse them.
+/// Checks that no two functions answer the same requests, which the gateway would refuse. An asynchronous function on the
+/// route of a synchronous one is no conflict: the gateway sends it copies.
 pub(super) fn check(functions: &[&'static FunctionDef]) -> Result<(), RegistryError> {
-    let mut seen: Vec<(&'static FunctionDef, &'static Subscription, &'static str)> = Vec::new();
-    for function in functions {
-        for (subscription, route) in of(function) {
-            for &(other, other_subscription, other_route) in &seen {
-                if !Spelling::Code.matches_like(other_route, route) {
-                    continue;
-                }
-                if other_route != route {
-                    return Err(RegistryError::ParameterNames { first: other_route, second: route });
-                }
-                if other_subscription.method == subscription.method {
-                    let (first, second) = (other.name, function.name);
-                    return Err(RegistryError::SameRoute {
-                        first,
-                        second,
-                        method: subscription.method,
-                        path: route,
-                    });
-                }
+    let mut answered: BTreeMap<bool, Routes<&'static FunctionDef>> = BTreeMap::new();
+    for &function in functions {
+        for (subscription, path) in of(function) {
+            let Some(method) = Method::named(subscription.method) else { continue };
+            let routes = answered
+                .entry(subscription.mode == Mode::Sync)
+                .or_insert_with(|| Routes::new(Spelling::Code));
+            if let Err(taken) = routes.insert(method, path, function) {
+                return Err(RegistryError::SameRoute {
+                    first: taken.value.name,
+                    second: function.name,
+                    places: [taken.value.place(), function.place()],
+                    method: subscription.method,
+                    path,
+                });
             }
-            seen.push((function, subscription, route));
         }
     }
     Ok(())

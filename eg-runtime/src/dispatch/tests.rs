@@ -56,9 +56,18 @@ fn routes_side_by_side() {
         (("GET", "/users"), ("POST", "/users"), None),
         (("GET", "/users/{id}"), ("DELETE", "/users/{id}"), None),
         (("GET", "/users/{id}"), ("GET", "/users/{id}/orders"), None),
-        (("GET", "/users"), ("GET", "/users"), Some("`a` and `b` both answer GET /users")),
-        (("GET", "/{id}"), ("GET", "/{name}"), Some("/{id} and /{name} differ only in the names")),
-        (("GET", "/{*a}"), ("POST", "/{*b}"), Some("/{*a} and /{*b} differ only in the names")),
+        (("GET", "/users/{id}"), ("GET", "/users/me"), None),
+        (("GET", "/users/{id}"), ("GET", "/users/{user}/orders"), None),
+        (("GET", "/{id}"), ("POST", "/{name}"), None),
+        (("GET", "/{*a}"), ("POST", "/{*b}"), None),
+        (
+            ("GET", "/users"),
+            ("GET", "/users"),
+            Some(
+                "`a` (main.rs:1) and `b` (main.rs:1) both answer GET /users: give one of them another path or method",
+            ),
+        ),
+        (("GET", "/{id}"), ("GET", "/{name}"), Some("both answer GET /{name}")),
     ] {
         let (a, b) = (Box::leak(Box::new([a])), Box::leak(Box::new([b])));
         let refusal = refusal(&[function("a", a), function("b", b)]);

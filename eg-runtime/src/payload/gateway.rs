@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::Request;
-use eg_grammar::Spelling;
 use eg_grammar::extension::HOPS_HEADER;
+use eg_grammar::{Segment, Spelling};
 use eg_sdk::{CloudEvent, Data, FromData as _};
 use http::{HeaderMap, Method, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -98,6 +98,8 @@ pub(crate) fn read(
     let params = data.params.unwrap_or_default();
     let path = routes(&method)
         .into_iter()
+        // The gateway has chosen among the routes, and its choice has exactly these parameters.
+        .filter(|route| Spelling::Code.segments(route).filter_map(Segment::name).count() == params.len())
         .filter_map(|route| Spelling::Code.fill(route, |name| params.get(name).map(String::as_str)))
         .find(|path| decoded(path) == data.path)
         .unwrap_or_else(|| utf8_percent_encode(&data.path, PATH).to_string());

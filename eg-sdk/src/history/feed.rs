@@ -77,6 +77,18 @@ pub enum Activity {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// No function answers an HTTP request, so the gateway refused it and stored nothing.
+    Unrouted {
+        /// The method of the request.
+        method: String,
+        /// The path of the request, as sent.
+        path: String,
+        /// The HTTP status of the answer: 404, or 405 if the path has routes with other methods.
+        status: u16,
+        /// The routes that the request may have meant, in words. Empty if there are none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        hint: String,
+    },
     /// An event had been accepted before; the gateway ignored this copy.
     Duplicate {
         /// The event's id.

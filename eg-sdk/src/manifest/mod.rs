@@ -29,7 +29,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use eg_grammar::{HTTP_REQUEST, Schedule};
+pub use eg_grammar::{HTTP_REQUEST, Method, Path as RoutePath, QueueName, Schedule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -123,7 +123,8 @@ pub enum Trigger {
     #[serde(rename_all = "camelCase")]
     Queue {
         /// The queue's name.
-        queue: String,
+        #[serde(with = "text")]
+        queue: QueueName,
         /// The maximum number of messages in a batch.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         batch_size: Option<u32>,
@@ -143,9 +144,11 @@ pub struct EventTrigger {
     /// Whether the emitter waits for the answer.
     pub mode: SubscriptionType,
     /// The HTTP method of the route.
-    pub method: String,
-    /// The path of the route in the gateway's spelling (`:id`, `*rest`).
-    pub path: String,
+    #[serde(with = "text")]
+    pub method: Method,
+    /// The path of the route. In JSON it has the gateway's spelling (`:id`, `*rest`).
+    #[serde(with = "text::gateway")]
+    pub path: RoutePath,
     /// Which web pages may call the route. Absent: only those of the same origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsOptions>,
@@ -258,14 +261,14 @@ impl EventTrigger {
     pub fn new(
         event_type: impl Into<String>,
         mode: SubscriptionType,
-        method: impl Into<String>,
-        path: impl Into<String>,
+        method: Method,
+        path: RoutePath,
     ) -> Self {
         Self {
             event_type: event_type.into(),
             mode,
-            method: method.into(),
-            path: path.into(),
+            method,
+            path,
             cors: None,
             retry: None,
             unknown: Map::new(),

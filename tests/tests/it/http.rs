@@ -39,7 +39,13 @@ async fn routes_are_served_under_their_own_paths() {
     };
     check("/status", json!(200), 200, "fine").await;
     check("/status", json!(409), 409, r#"{"errors":["as you wish"]}"#).await;
-    check("/elsewhere", json!(1), 404, "").await;
+    check(
+        "/elsewhere",
+        json!(1),
+        404,
+        r#"{"errors":[{"code":"unknown_path","message":"no function answers `POST /elsewhere`"}]}"#,
+    )
+    .await;
     check("/panic", json!(1), 500, r#"{"errors":["Internal Server Error"]}"#).await;
     let panic = "panic `panics`: panicked at ";
     server.program.line("the panic", |line| line.starts_with(panic).then_some(())).await;

@@ -97,8 +97,9 @@ fn request(method: &str, path: &str) -> String {
 fn line(activity: &Activity, cause: &str) -> Option<String> {
     let line = match activity {
         Activity::Asked { .. } | Activity::Unknown => return None,
-        Activity::Received { event_type, method, path, subscribers: 0, .. } if event_type == HTTP_REQUEST => {
-            format!("{}: nobody answers it", request(method, path))
+        Activity::Unrouted { method, path, status, hint } => {
+            let hint = if hint.is_empty() { String::new() } else { format!("; {}", printable(hint)) };
+            format!("{} {YELLOW}{status}{YELLOW:#}: no function answers it{hint}", request(method, path))
         }
         Activity::Received { event_id: id, event_type, source, subscribers, .. } => {
             let to = match subscribers {

@@ -62,16 +62,17 @@ fn every_activity_is_one_line() {
         &received("0199aa00-0000-7000-8000-00000abcdef1", 2),
         "user.created 0abcdef1 from /services/users: 2 subscriptions",
     );
-    let unanswered = Activity::Received {
-        event_id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
-        event_type: HTTP_REQUEST.to_owned(),
-        source: "https://serverless.com/event-gateway/#transformationVersion=0.1".to_owned(),
-        method: "GET".to_owned(),
-        path: "/nowhere".to_owned(),
-        subscribers: 0,
-        cause: None,
+    let unrouted = |hint: &str| Activity::Unrouted {
+        method: "POST".to_owned(),
+        path: "/ordres".to_owned(),
+        status: 404,
+        hint: hint.to_owned(),
     };
-    check(&unanswered, "GET /nowhere: nobody answers it");
+    check(&unrouted(""), "POST /ordres 404: no function answers it");
+    check(
+        &unrouted("did you mean `POST /orders`?"),
+        "POST /ordres 404: no function answers it; did you mean `POST /orders`?",
+    );
     let answered = |event_type: &str| Activity::Answered {
         event_id: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
         method: "POST".to_owned(),

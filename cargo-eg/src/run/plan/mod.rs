@@ -212,8 +212,8 @@ fn registration(service: &str, function: &manifest::Function) -> Function {
 fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Subscription {
     let mut subscription = Subscription::asynchronous(&trigger.event_type, function_id);
     subscription.kind = trigger.mode;
-    subscription.path.clone_from(&trigger.path);
-    subscription.method.clone_from(&trigger.method);
+    subscription.path = trigger.path.spelled(Spelling::Gateway);
+    subscription.method = trigger.method.to_string();
     subscription.metadata = labels(service);
     subscription.retry = trigger.retry.as_ref().map(retry);
     subscription
@@ -236,9 +236,9 @@ fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
     let or = |list: &[String], defaults: &[&str]| {
         if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list.to_vec() }
     };
-    let mut cors = Cors::new(&trigger.method, &trigger.path);
+    let mut cors = Cors::new(trigger.method.as_str(), trigger.path.spelled(Spelling::Gateway));
     cors.allowed_origins = or(origins, &defaults::DEFAULT_ORIGINS);
-    cors.allowed_methods = or(methods, &defaults::methods_for(&trigger.method));
+    cors.allowed_methods = or(methods, &defaults::methods_for(trigger.method));
     cors.allowed_headers = or(headers, &defaults::DEFAULT_HEADERS);
     cors.allow_credentials = *credentials;
     cors.metadata = labels(service);

@@ -99,15 +99,20 @@ impl Draft {
         }
     }
 
-    /// Returns the event without parameters of a route.
-    pub(crate) fn to_event(&self) -> CloudEvent {
+    /// Returns whether the gateway made the event from an HTTP request, which waits for a function's answer.
+    pub(crate) fn is_request(&self) -> bool {
+        matches!(self, Self::Request(..))
+    }
+
+    /// Returns a copy of the event. `params` are the path parameters of the synchronous route, if the event took one.
+    pub(crate) fn to_event(&self, params: Option<&Params>) -> CloudEvent {
         match self {
             Self::Complete(event) => event.clone(),
-            Self::Request(request, stamp) => request.to_event(stamp.clone(), None),
+            Self::Request(request, stamp) => request.to_event(stamp.clone(), params),
         }
     }
 
-    /// Returns the event. `params` are the path parameters of the synchronous route, if the event took one.
+    /// Returns the event, like [`to_event`](Self::to_event).
     pub(crate) fn into_event(self, params: Option<&Params>) -> CloudEvent {
         match self {
             Self::Complete(event) => event,

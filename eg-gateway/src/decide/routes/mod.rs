@@ -1,5 +1,5 @@
-//! The tree of synchronous routes: finds conflicting paths, and the route that a request takes. Rules and texts are
-//! those of Event Gateway 0.9.1; `router` has one tree for each method and event type.
+//! Decides which routes of a space can exist side by side, with the texts of Event Gateway 0.9.1. `router` finds the
+//! route of a request.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,16 @@ use eg_grammar::{Segment, Spelling};
 /// Captured path parameters, percent-encoded as in the request.
 pub(crate) type Params = BTreeMap<String, String>;
 
-/// Routes and their values.
-///
-/// `/` is special. Any other path is split at each `/`, so `/a/` ends with an empty segment and differs from `/a`.
-#[derive(Debug, Clone)]
-pub(crate) struct RouteTree<T> {
-    root: Option<T>,
-    top: Node<T>,
-}
-
-#[derive(Debug, Clone)]
-struct Node<T> {
-    value: Option<T>,
-    children: Children<T>,
-}
-
-/// A node has any number of static segments, or one parameter, or one wildcard.
-#[derive(Debug, Clone)]
-enum Children<T> {
-    Static(BTreeMap<String, Node<T>>),
-    Param(String, Box<Node<T>>),
-    Wildcard(String, T),
+/// How requests find their subscriptions, by the options of the gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Routing {
+    /// Whether routes and spaces follow the rules of the original.
+    pub(crate) strict: bool,
+    /// Whether requests to a host under the gateway's domain belong to a space.
+    pub(crate) hosts: bool,
+    /// Whether a request that names no space reaches the default space only, because spaces have keys or hosts of their
+    /// own.
+    pub(crate) closed: bool,
 }
 
 /// The reason why a route cannot be added.
@@ -44,116 +33,62 @@ pub(crate) enum Conflict {
     WildcardNotLast,
     #[error("route {route} conflicts with existing route")]
     Taken { route: String },
+    /// The original has no such conflict, because all its spaces share all paths.
+    #[error("paths under /{prefix}/ already belong to space \"{owner}\": choose another path")]
+    Owned { prefix: String, owner: String },
 }
 
-impl<T> Default for RouteTree<T> {
-    fn default() -> Self {
-        Self { root: None, top: Node::default() }
+/// Returns the rest of a path that begins with `/<space>/`, from that second slash.
+pub(crate) fn within<'p>(space: &str, path: &'p str) -> Option<&'p str> {
+    path.strip_prefix('/')?.strip_prefix(space).filter(|rest| rest.starts_with('/'))
+}
+
+/// Checks that the route `new` can be added to `others`, which have the same method. Only a route that matches the same
+/// paths is in its way. With `strict`, the rules of the original hold: at each place of a path there are fixed segments,
+/// or one parameter, or one wildcard.
+pub(crate) fn check<'a>(
+    new: &str,
+    others: impl IntoIterator<Item = &'a str>,
+    strict: bool,
+) -> Result<(), Conflict> {
+    for existing in others {
+        if strict || Spelling::Gateway.matches_like(existing, new) {
+            original(existing, new)?;
+        }
+    }
+    let mut segments = Spelling::Gateway.segments(new);
+    match segments.find(|segment| matches!(segment, Segment::Wildcard(_))).and_then(|_| segments.next()) {
+        Some(_) => Err(Conflict::WildcardNotLast),
+        None => Ok(()),
     }
 }
 
-impl<T> Default for Node<T> {
-    fn default() -> Self {
-        Self { value: None, children: Children::Static(BTreeMap::new()) }
+/// Checks that two routes can exist side by side by the rules of the original.
+fn original(existing: &str, new: &str) -> Result<(), Conflict> {
+    let route = || new.to_owned();
+    if (existing == "/" || new == "/") && existing != new {
+        return Ok(());
     }
-}
-
-impl<T> RouteTree<T> {
-    /// Adds `path`, which starts with `/`. A refused path adds no route, but may add empty branches.
-    pub(crate) fn insert(&mut self, path: &str, value: T) -> Result<(), Conflict> {
-        let taken = || Conflict::Taken { route: path.to_owned() };
-        if path == "/" {
-            return if self.root.replace(value).is_some() { Err(taken()) } else { Ok(()) };
-        }
-        let mut node = &mut self.top;
-        let mut segments = Spelling::Gateway.segments(path).peekable();
-        while let Some(segment) = segments.next() {
-            if let Segment::Wildcard(name) = segment {
-                if segments.peek().is_some() {
-                    return Err(Conflict::WildcardNotLast);
-                }
-                return match &node.children {
-                    Children::Static(nodes) if nodes.is_empty() => {
-                        node.children = Children::Wildcard(name.to_owned(), value);
-                        Ok(())
-                    }
-                    Children::Wildcard(existing, _) if existing == name => Err(taken()),
-                    other => Err(Conflict::Wildcard { existing: other.name(), route: path.to_owned() }),
-                };
+    let (mut olds, mut news) =
+        (Spelling::Gateway.segments(existing), Spelling::Gateway.segments(new).peekable());
+    loop {
+        return Err(match (olds.next(), news.next()) {
+            (None, None) => Conflict::Taken { route: route() },
+            (_, Some(Segment::Wildcard(_))) if news.peek().is_some() => Conflict::WildcardNotLast,
+            (Some(old), Some(new)) if old == new => continue,
+            (Some(Segment::Literal(_)), Some(Segment::Literal(_))) | (None, _) | (_, None) => return Ok(()),
+            (Some(Segment::Literal(_)), Some(Segment::Parameter(_))) => Conflict::Static { route: route() },
+            (Some(Segment::Literal(_)), Some(Segment::Wildcard(_))) => {
+                Conflict::Wildcard { existing: String::new(), route: route() }
             }
-            node = node.child(segment, path)?;
-        }
-        if node.value.is_some() {
-            return Err(taken());
-        }
-        node.value = Some(value);
-        Ok(())
-    }
-
-    /// Returns the value of the route that `path` takes, and the captured parameters: `None` for the route `/`, which
-    /// cannot have parameters.
-    pub(crate) fn lookup(&self, path: &str) -> Option<(&T, Option<Params>)> {
-        if path == "/" {
-            return self.root.as_ref().map(|value| (value, None));
-        }
-        let mut params = Params::new();
-        let mut node = &self.top;
-        let mut rest = path.strip_prefix('/').unwrap_or(path);
-        loop {
-            let (segment, after) = match rest.split_once('/') {
-                Some((segment, after)) => (segment, Some(after)),
-                None => (rest, None),
-            };
-            node = match &node.children {
-                Children::Static(nodes) => nodes.get(segment)?,
-                Children::Param(name, node) => {
-                    params.insert(name.clone(), segment.to_owned());
-                    node
-                }
-                Children::Wildcard(name, value) => {
-                    params.insert(name.clone(), rest.to_owned());
-                    return Some((value, Some(params)));
-                }
-            };
-            match after {
-                Some(after) => rest = after,
-                None => return node.value.as_ref().map(|value| (value, Some(params))),
+            (Some(Segment::Parameter(name)), Some(Segment::Wildcard(_)))
+            | (Some(Segment::Wildcard(name)), Some(_)) => {
+                Conflict::Wildcard { existing: name.to_owned(), route: route() }
             }
-        }
-    }
-}
-
-impl<T> Node<T> {
-    /// Returns the child for a segment, created if necessary. A wildcard has none.
-    fn child(&mut self, segment: Segment<'_>, route: &str) -> Result<&mut Self, Conflict> {
-        let route = || route.to_owned();
-        if let Segment::Parameter(name) = segment
-            && matches!(&self.children, Children::Static(nodes) if nodes.is_empty())
-        {
-            self.children = Children::Param(name.to_owned(), Box::default());
-        }
-        match (&mut self.children, segment) {
-            (Children::Static(nodes), Segment::Literal(text)) => {
-                Ok(nodes.entry(text.to_owned()).or_default())
+            (Some(Segment::Parameter(name)), Some(_)) => {
+                Conflict::Param { existing: name.to_owned(), route: route() }
             }
-            (Children::Static(_), _) => Err(Conflict::Static { route: route() }),
-            (Children::Param(existing, node), Segment::Parameter(name)) if existing == name => Ok(node),
-            (Children::Param(existing, _), _) => {
-                Err(Conflict::Param { existing: existing.clone(), route: route() })
-            }
-            (Children::Wildcard(existing, _), _) => {
-                Err(Conflict::Wildcard { existing: existing.clone(), route: route() })
-            }
-        }
-    }
-}
-
-impl<T> Children<T> {
-    fn name(&self) -> String {
-        match self {
-            Self::Param(name, _) | Self::Wildcard(name, _) => name.clone(),
-            Self::Static(_) => String::new(),
-        }
+        });
     }
 }
 
