@@ -2,7 +2,7 @@
 //! `eg_sdk::manifest`.
 
 use eg_grammar::HTTP_REQUEST;
-use eg_sdk::manifest::{self, EventSchema, EventTrigger, Manifest};
+use eg_sdk::manifest::{self, EventSchema, EventTrigger, Manifest, Method, RoutePath};
 
 use super::Place;
 
@@ -35,7 +35,9 @@ pub(super) fn functions(services: &[Service]) -> impl Iterator<Item = &manifest:
 /// so are subscriptions at other paths: those get only what other programs post there.
 pub(super) fn subscriptions(function: &manifest::Function) -> impl Iterator<Item = &EventTrigger> {
     function.events().filter(|trigger| {
-        trigger.event_type != HTTP_REQUEST && trigger.path == "/" && trigger.method == "POST"
+        trigger.event_type != HTTP_REQUEST
+            && trigger.path == RoutePath::root()
+            && trigger.method == Method::Post
     })
 }
 

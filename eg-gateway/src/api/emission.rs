@@ -1,10 +1,11 @@
 //! Carries one request to the Events API through its steps: read it, route it, authorize it, call the synchronous
 //! subscriber, and store the event for the asynchronous ones. `decide` makes the decision in each step.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -322,6 +323,16 @@ impl Emission {
         })?;
         let mut response = answer(reply.status, Body::from(reply.body));
         *response.headers_mut() = reply.headers;
+        if self.parts.method == Method::HEAD && response.body().is_end_stream() {
+            match reply.length {
+                Some(length) => drop(response.headers_mut().insert(header::CONTENT_LENGTH, length.into())),
+                // The length of the answer to GET is unknown, so this body has none.
+                None => {
+                    *response.body_mut() =
+                        Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
+                }
+            }
+        }
         Ok(response)
     }
 }

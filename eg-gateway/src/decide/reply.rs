@@ -15,6 +15,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// The length that the function gave. Only an answer to HEAD needs it: the length of the body that GET would get.
+    pub(crate) length: Option<u64>,
 }
 
 /// The reply is not the response object `{statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded}`.
@@ -71,14 +73,14 @@ pub(crate) fn read(reply: &[u8]) -> Result<Reply, Malformed> {
     for cookie in cookies {
         headers.add(|| "`cookies`".to_owned(), header::SET_COOKIE.as_str(), cookie, false)?;
     }
-    let mut headers = headers.0;
+    let Headers { map: mut headers, length } = headers;
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok(Reply { status, headers, body: Vec::new() });
+        return Ok(Reply { status, headers, body: Vec::new(), length: None });
     }
     if !body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sniff(&body)));
     }
-    Ok(Reply { status, headers, body })
+    Ok(Reply { status, headers, body, length })
 }
 
 fn quoted(name: &str) -> String {
@@ -101,7 +103,11 @@ fn status_of(value: &Value) -> Result<StatusCode, Malformed> {
 
 /// The headers of the response.
 #[derive(Default)]
-struct Headers(HeaderMap);
+struct Headers {
+    map: HeaderMap,
+    /// `Content-Length`, which is not a header of the response.
+    length: Option<u64>,
+}
 
 impl Headers {
     /// Adds the headers in the member `what`, each with one value or an array of values. With `once`, leaves out
@@ -135,17 +141,20 @@ impl Headers {
         let text: String = text.chars().map(|c| if matches!(c, '\r' | '\n') { ' ' } else { c }).collect();
         let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(text.trim().as_bytes()));
         let (Ok(name), Ok(value)) = pair else { return Ok(()) };
-        if NOT_THE_FUNCTIONS.contains(&name) || once && self.0.get_all(&name).iter().any(|one| *one == value)
-        {
+        if name == header::CONTENT_LENGTH {
+            self.length = value.to_str().ok().and_then(|length| length.parse().ok());
+        }
+        let known = || self.map.get_all(&name).iter().any(|one| *one == value);
+        if NOT_THE_FUNCTIONS.contains(&name) || once && known() {
             return Ok(());
         }
-        if self.0.len() == MAX_HEADERS {
+        if self.map.len() == MAX_HEADERS {
             let place = place();
             return Err(Malformed(format!(
                 "{place} is one header too many: at most {MAX_HEADERS} are allowed"
             )));
         }
-        self.0.append(name, value);
+        self.map.append(name, value);
         Ok(())
     }
 }

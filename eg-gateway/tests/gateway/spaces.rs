@@ -5,7 +5,7 @@ use eg_sdk::config::Secret;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Functions, TestGateway};
+use crate::support::{Answer, CLOUDEVENTS, Functions, TestGateway, error};
 
 /// A function in each space that answers its own path, on `path`.
 async fn with_functions(functions: &Functions, change: impl FnOnce(&mut Options), key: &str) -> TestGateway {
@@ -171,4 +171,127 @@ async fn keys_protect_emission_where_asked() {
     let preflight = preflight.header("access-control-request-method", "GET");
     assert_eq!(status(preflight).await.0, 200, "browsers ask without a key");
     assert!(functions.try_call().is_none());
+}
+
+/// Clients of the original register in a space of their own, and emit to paths that name none or begin with its name.
+#[tokio::test]
+async fn clients_of_the_original_may_have_a_space() {
+    let mut functions = functions().await;
+    let functions_url = functions.url("");
+    let register = async |gateway: &TestGateway, space: &str, id: &str, resource: Value| {
+        for (kind, resource) in [
+            ("eventtypes", json!({ "name": resource["eventType"] })),
+            (
+                "functions",
+                json!({ "functionId": id, "type": "http", "provider": { "url": format!("{functions_url}/{space}-{id}") } }),
+            ),
+            ("subscriptions", resource),
+        ] {
+            let path = format!("{space}/{kind}");
+            let (status, body) = gateway.api.config(Method::POST, &path, resource.to_string()).await;
+            assert!(status == 201 || kind == "eventtypes" && status == 409, "{path} {resource}: {body}");
+        }
+    };
+    let on = |path: &str| json!({ "type": "async", "eventType": "user.created", "functionId": "on", "path": path });
+    let get = |path: &str| json!({ "type": "sync", "eventType": "http.request", "functionId": "get", "path": path, "method": "GET" });
+    let gateway = TestGateway::start().await;
+    // The SDK emits to `/`, and the plugin puts the name of the space before every path.
+    register(&gateway, "myteam", "on", on("/")).await;
+    register(&gateway, "myteam", "get", get("/myteam/hello")).await;
+    register(&gateway, "default", "get", get("/*page")).await;
+
+    gateway.api.emit("user.created", "1").await;
+    assert_eq!(functions.next_call().await.path, "/myteam-on");
+    let (_, event) = gateway.api.config(Method::GET, "myteam/events/1", "").await;
+    assert_eq!(serde_json::from_str::<Value>(&event).unwrap()["deliveries"].as_array().unwrap().len(), 1);
+    for (path, status, answer) in
+        [("/myteam/hello", 200, "/myteam-get"), ("/myteam/hallo", 404, ""), ("/other", 200, "/default-get")]
+    {
+        let response = gateway.api.client.get(format!("{}{path}", gateway.api.events)).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let text = response.text().await.unwrap();
+        if status == 200 {
+            assert_eq!(text, answer);
+            assert_eq!(functions.next_call().await.json()["data"]["path"], path);
+        } else {
+            let near = "no function answers `GET /myteam/hallo`; did you mean `GET /myteam/hello`?";
+            assert_eq!(error(status, &text).message, near);
+        }
+    }
+
+    // Two owners of the same paths would hide each other.
+    let (status, body) =
+        gateway.api.config(Method::POST, "default/subscriptions", get("/myteam/:id").to_string()).await;
+    let owned = r#"Subscription path conflict: paths under /myteam/ already belong to space "myteam": choose another path"#;
+    assert_eq!(error(status, &body).message, owned);
+
+    // Where the default space has a subscription itself, its events stay there.
+    register(&gateway, "default", "on", on("/")).await;
+    gateway.api.emit("user.created", "2").await;
+    assert_eq!(functions.next_call().await.path, "/default-on");
+
+    let strict = gateway.restart_with(|options| options.strict_compat = true).await;
+    strict.api.emit("user.created", "3").await;
+    let mut called = [functions.next_call().await.path, functions.next_call().await.path];
+    called.sort();
+    assert_eq!(called, ["/default-on", "/myteam-on"], "in the original, all spaces share all paths");
+    strict.gateway.shutdown().await;
+    assert!(functions.try_call().is_none());
+}
+
+/// A space with a key of its own gets no events that do not name it, and cannot have the paths of others.
+#[tokio::test]
+async fn spaces_with_keys_are_closed() {
+    let mut functions = functions().await;
+    let gateway = with_functions(&functions, keys, "root").await;
+    for (path, status, answer) in
+        [("/acme/hosted", 200, "/acme"), ("/spaces/acme/x", 200, "/acme"), ("/hosted", 404, "")]
+    {
+        let response = gateway.api.client.get(format!("{}{path}", gateway.api.events)).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let text = response.text().await.unwrap();
+        if status == 200 {
+            assert_eq!(text, answer);
+            functions.next_call().await;
+        }
+    }
+    assert!(functions.try_call().is_none());
+}
+
+/// With a domain, `/x` and `/<space>/x` are the same route, and events reach the subscriptions at both.
+#[tokio::test]
+async fn a_path_does_not_hide_the_one_with_the_space_before_it() {
+    let mut functions = functions().await;
+    let domain = |options: &mut Options| options.domain = Some("events.example".to_owned());
+    let gateway = with_functions(&functions, domain, "").await;
+    let create = async |resource: Value| {
+        gateway.api.config(Method::POST, "acme/subscriptions", resource.to_string()).await
+    };
+    let get = |path: &str| json!({ "type": "sync", "eventType": "http.request", "functionId": "x", "path": path, "method": "GET" });
+    let (status, body) = create(get("/acme/x")).await;
+    assert_eq!(
+        error(status, &body).message,
+        "Subscription path conflict: route /x conflicts with existing route"
+    );
+    assert_eq!(create(get("/:id")).await.0, 201);
+    let (status, _) = gateway.api.config(Method::POST, "acme/eventtypes", r#"{"name":"e"}"#).await;
+    assert_eq!(status, 201);
+    for path in ["/", "/acme/"] {
+        let on = json!({ "type": "async", "eventType": "e", "functionId": "x", "path": path });
+        assert_eq!(create(on).await.0, 201);
+    }
+    let request = gateway
+        .api
+        .client
+        .get(format!("{}/hosted", gateway.api.events))
+        .header("host", "acme.events.example");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let call = functions.next_call().await.json();
+    assert_eq!(call["data"]["params"], json!({}), "`/acme/hosted` is more specific than `/:id`");
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "e" }).to_string();
+    let request = gateway.api.client.post(&gateway.api.events).header("host", "acme.events.example");
+    let request = request.header("content-type", CLOUDEVENTS).body(event);
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    functions.next_call().await;
+    functions.next_call().await;
 }

@@ -72,7 +72,7 @@ impl Service {
         let router = http.as_ref().map(|(_, router)| router.clone());
         let layered = layers.around(move |request| match &router {
             Some(router) => router.answer(request),
-            None => Box::pin(async { StatusCode::NOT_FOUND.into_response() }),
+            None => Box::pin(async { unserved() }),
         });
         Self { functions, http, layered, layers, shared }
     }
