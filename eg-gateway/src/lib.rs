@@ -77,6 +77,36 @@
 //! `{"errors":[{"code":"not_found","message":"…"}]}`: the [code](eg_sdk::errors::ErrorCode) is stable, the message is for
 //! people. Calls of AWS SDKs get AWS's error bodies.
 //!
+//! # Routes
+//! A route is a method and a path with a synchronous subscription. Of the routes that match a request, the most specific
+//! takes it: segment by segment from the left, a literal goes before a parameter, and a parameter before a wildcard
+//! ([`eg_grammar::Routes`], the rule of the runtime and of `cargo eg check`, too). Two routes conflict only if they have
+//! the same method and event type and match the same paths. A parameter matches one segment that is not empty, and a
+//! slash at the end makes another path. A HEAD request without a route of its own is answered by the route of GET.
+//!
+//! An HTTP request that no function answers, and to which no asynchronous subscription listens, gets a 404, or a 405 with
+//! `Allow` if its path has other methods. The message names the near routes; nothing is stored. An event that no function
+//! subscribes to gets its 202 and is stored.
+//!
+//! With [`Options::strict_compat`], the rules of the original hold: at each place of a path there are literals, or one
+//! parameter, or one wildcard; parameters match empty segments; HEAD is a method like any other; and every request
+//! without a route is stored as an event and gets a 202.
+//!
+//! # Spaces
+//! A space has its own functions, event types, subscriptions and events. What a request belongs to:
+//!
+//! | request | space |
+//! |---|---|
+//! | to `<space>.<domain>`, with [`Options::domain`] | that space, whatever the path. The name of the space at the start of a subscription's path makes no difference |
+//! | to `/spaces/<space>/…` | that space, with the rest of the path |
+//! | to `/<space>/…`, if the space has subscriptions at such paths | that space, with the whole path: where the plugin of the original puts its subscriptions |
+//! | any other | `default`; if that has no subscription for it, all spaces that have one |
+//!
+//! The last row is for clients of the original, where all spaces share all paths. It ends at `default` if spaces have keys
+//! ([`AccessKeys::spaces`]) or a domain, so that no space gets what is not meant for it. A subscription under the name of
+//! another space is refused while both `default` and that space would have subscriptions there. With
+//! [`Options::strict_compat`], a request that names no space reaches all spaces, as in the original.
+//!
 //! # How it is built
 //! A request passes through `server` (HTTP), `api` (what the request means), `decide` (classification, routes, rules; no
 //! I/O) and `store` (on disk, then the 202). `deliver` then calls the functions.

@@ -75,7 +75,8 @@ pub struct Options {
     pub private_targets: PrivateTargets,
     /// The keys that clients need to configure the gateway and to emit events.
     pub access_keys: AccessKeys,
-    /// Whether to keep quirks of the original: bodies whose content type has parameters, and JSON that is not an object,
+    /// Whether routes and spaces follow the rules of the original, see [Routes](crate#routes) and [Spaces](crate#spaces), and
+    /// whether to keep other quirks: bodies whose content type has parameters, and JSON that is not an object,
     /// reach functions as base64; the names of a query are sorted, and its exact text and the white space around JSON are
     /// lost; and status 500 is the only failure of an `http` function.
     pub strict_compat: bool,

@@ -39,6 +39,10 @@
 //! `#[http]`, it gets the HTTP request. With `#[subscribe]`, it gets a request whose body is the event's payload, and
 //! [`CloudEvent`] extracts payload and attributes.
 //!
+//! Of the routes that match a request, the most specific answers: `/users/me` goes before `/users/{id}`, and that before
+//! `/users/{*rest}`, in every service and at the gateway alike. HEAD is answered by the route of GET. A request without a
+//! route gets a 404, or a 405 with `Allow`, that names the near routes; a slash at the end makes another path.
+//!
 //! # Failures
 //!
 //! An `Err` is a failure, whatever its type. The type decides what it means:

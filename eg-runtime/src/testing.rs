@@ -127,7 +127,8 @@ impl TestApp {
         Ok(Self { service, source, recorder, settled: Mutex::default() })
     }
 
-    /// Sends an HTTP request to the `#[http]` functions.
+    /// Sends an HTTP request to the `#[http]` function that answers it. An asynchronous function on the same route gets its
+    /// copy from the gateway only.
     pub async fn http<B: Into<Body>>(&self, request: Request<B>) -> Answer {
         let response = self.service.http(request.map(Into::into), &Arc::default()).await;
         let (parts, body) = response.unwrap_or_else(Failure::into_response).into_parts();

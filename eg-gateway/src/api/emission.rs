@@ -329,7 +329,7 @@ impl Emission {
                 // The length of the answer to GET is unknown, so this body has none.
                 None => {
                     *response.body_mut() =
-                        Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
+                        Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
                 }
             }
         }

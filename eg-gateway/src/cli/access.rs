@@ -11,13 +11,15 @@ pub(super) struct Access {
     /// Access key for all spaces; @FILE reads it from a file. Without any key, the Config API serves only this machine
     #[arg(long, value_name = "KEY")]
     access_key: Option<String>,
-    /// Access key for one space; repeatable. SPACE=@FILE reads it from a file
+    /// Access key for one space; repeatable. SPACE=@FILE reads it from a file. Then requests that name no space reach
+    /// the space `default` only
     #[arg(long, value_name = "SPACE=KEY", value_parser = space_key)]
     space_access_key: Vec<(String, String)>,
     /// Require an access key on the Events API too
     #[arg(long)]
     protect_events: bool,
-    /// Domain whose subdomains are spaces: a request to SPACE.DOMAIN belongs to SPACE
+    /// Domain whose subdomains are spaces: a request to SPACE.DOMAIN belongs to SPACE. Then requests that name no space
+    /// reach the space `default` only
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
     /// Private network or address where functions are allowed; repeatable. With --dev, all are allowed

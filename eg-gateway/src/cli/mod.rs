@@ -113,8 +113,8 @@ struct Cli {
     /// Maximum number of connections to each API; further ones wait
     #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// Behave like the original: encode JSON with a charset, and JSON that is not an object, as base64; treat only status 500
-    /// as a failure
+    /// Behave like the original: its rules for routes and spaces, and 202 for every request without a route; encode JSON
+    /// with a charset, and JSON that is not an object, as base64; treat only status 500 as a failure
     #[arg(long)]
     strict_compat: bool,
     #[command(flatten)]
