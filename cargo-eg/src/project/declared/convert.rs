@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use eg_grammar::{
-    BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, Spelling, check_batch, limits, list,
-};
+use eg_grammar::{BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, check_batch, limits, list};
 use eg_sdk::config::SubscriptionType::{self, Async, Sync};
 use eg_sdk::manifest::{self, CorsOptions, EventTrigger, RetryOptions};
 use toml::Spanned;
@@ -124,18 +122,18 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
         Kind::Event(EventType(event)) => {
             let method = method.map_or(Method::Post, |Text(method)| method);
             let path = path.map_or_else(Path::root, |Text(path)| path);
-            let mut trigger = subscription(event, mode.unwrap_or(Async), method, &path)?;
+            let mut trigger = subscription(event, mode.unwrap_or(Async), method, path)?;
             trigger.retry = retry.map(|retry| retry_of(&retry, trigger.mode)).transpose()?;
             manifest::Trigger::Event(trigger)
         }
         Kind::Http(Route { method, path }) => {
             let mode = mode.unwrap_or(Sync);
-            let mut trigger = subscription(HTTP_REQUEST.to_owned(), mode, method, &path)?;
+            let mut trigger = subscription(HTTP_REQUEST.to_owned(), mode, method, path)?;
             trigger.cors = cors.and_then(cors_of);
             manifest::Trigger::Event(trigger)
         }
         Kind::Schedule(schedule) => manifest::Trigger::Schedule { schedule },
-        Kind::Queue(queue) => self::queue(&queue, batch_size, window)?,
+        Kind::Queue(queue) => self::queue(queue, batch_size, window)?,
     })
 }
 
@@ -162,12 +160,12 @@ fn subscription(
     event_type: String,
     mode: SubscriptionType,
     method: Method,
-    path: &Path,
+    path: Path,
 ) -> Result<EventTrigger, String> {
     if mode == Async {
         path.check_literal().map_err(|mistake| format!("`path`: {mistake}"))?;
     }
-    Ok(EventTrigger::new(event_type, mode, method.as_str(), path.spelled(Spelling::Gateway)))
+    Ok(EventTrigger::new(event_type, mode, method, path))
 }
 
 fn retry_of(retry: &Retry, mode: SubscriptionType) -> Result<RetryOptions, String> {
@@ -199,11 +197,11 @@ fn cors_of(cors: Cors) -> Option<CorsOptions> {
 }
 
 fn queue(
-    queue: &QueueName,
+    queue: QueueName,
     batch_size: Option<u32>,
     window: Option<u32>,
 ) -> Result<manifest::Trigger, String> {
     check_batch(queue.as_str(), batch_size.map(u64::from), window.map(u64::from))
         .map_err(|(BatchMistake::Size(mistake) | BatchMistake::Window(mistake))| mistake)?;
-    Ok(manifest::Trigger::Queue { queue: queue.as_str().to_owned(), batch_size, window })
+    Ok(manifest::Trigger::Queue { queue, batch_size, window })
 }

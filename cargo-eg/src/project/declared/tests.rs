@@ -2,7 +2,7 @@
 
 use eg_runtime::{CloudEvent, Emit, Json, http, queue, schedule, subscribe};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, HTTP_REQUEST, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, HTTP_REQUEST, Method, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -163,7 +163,8 @@ fn a_function_at_a_url_has_no_program() {
     );
     // Without `service`, the folder's name is the service's name.
     let mut expected = Function::new("pictures", "archive", "eg.toml:2");
-    let trigger = EventTrigger::new(HTTP_REQUEST, SubscriptionType::Sync, "PUT", "/archive");
+    let trigger =
+        EventTrigger::new(HTTP_REQUEST, SubscriptionType::Sync, Method::Put, "/archive".parse().unwrap());
     expected.triggers = vec![Trigger::Event(trigger)];
     expected.url = Some("http://localhost:8080/archive".to_owned());
     assert_eq!(declaration.manifest.functions, [expected]);
