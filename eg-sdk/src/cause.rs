@@ -134,7 +134,7 @@ mod tests {
         let bill = || event("/bills", "bill.sent");
         for (derived, expected) in [
             (bill().caused_by(&order), "af5022b8-1569-5647-8e65-247b77fd30cb"),
-            (bill().caused_by(&order.identity()), "af5022b8-1569-5647-8e65-247b77fd30cb"),
+            (bill().caused_by(order.identity()), "af5022b8-1569-5647-8e65-247b77fd30cb"),
             (bill().caused_by_as(&order, "item-7"), "325926ae-1ea1-598d-83fc-c0a5280245ab"),
         ] {
             assert_eq!(derived.id(), expected);

@@ -108,7 +108,7 @@ pub(super) async fn run(
             Bug::DueTimeLost => forget_due(&mut engine, |due| due > now),
             // Only a failed claim is postponed by exactly this time.
             Bug::FailedClaimLost => {
-                forget_due(&mut engine, |due| due == now.saturating_add(Duration::from_secs(1)))
+                forget_due(&mut engine, |due| due == now.saturating_add(Duration::from_secs(1)));
             }
             Bug::GivenUpNotRecorded => drop(take_given_up(&mut engine)),
             Bug::BreakerNeverCloses => reopen(&mut engine, &mut opened, now),

@@ -183,7 +183,7 @@ mod tests {
             let found = failures(answer.as_bytes(), &batch);
             match expected {
                 Ok(ids) => {
-                    assert!(found.as_ref().is_ok_and(|found| found.keys().eq(ids)), "{answer}: {found:?}")
+                    assert!(found.as_ref().is_ok_and(|found| found.keys().eq(ids)), "{answer}: {found:?}");
                 }
                 Err(part) => {
                     assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{answer}: {found:?}");
