@@ -4,11 +4,11 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-const MANIFEST: &[u8; 411] = b"\0\0\n{\"package\":\"fixture\",\"version\":\"0.3.0\",\"name\":\"second\",\"source\":\
+const MANIFEST: &[u8; 424] = b"\0\0\n{\"package\":\"fixture\",\"version\":\"0.3.0\",\"name\":\"second\",\"source\":\
 \"src/main.rs:20\",\"triggers\":[{\"eventType\":\"a.b\",\"mode\":\"async\",\"method\":\"POST\",\"path\":\"/\"}],\
 \"emits\":[]}\n\0\0{\"package\":\"fixture\",\"version\":\"0.3.0\",\"name\":\"first\",\"doc\":\"The first.\",\
 \"source\":\"src/main.rs:9\",\"triggers\":[{\"eventType\":\"http.request\",\"mode\":\"sync\",\"method\":\"GET\",\
-\"path\":\"/first/:id\",\"cors\":true}],\"emits\":[\"a.b\"],\"later\":{\"key\":1}}\n\n\0";
+\"path\":\"/first/:id\",\"cors\":{\"origins\":[\"*\"]}}],\"emits\":[\"a.b\"],\"later\":{\"key\":1}}\n\n\0";
 
 // Raw, because the macro that does this for users is in `eg-runtime`, which this crate must not know.
 #[expect(unsafe_code, reason = "naming a link section is unsafe; nothing reads this one as code")]

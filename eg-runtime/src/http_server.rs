@@ -183,7 +183,7 @@ mod tests {
             needs: &[],
             call,
         }));
-        let shared = Shared { states: States::default(), source: "/tests".to_owned() };
+        let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
         Service::new(&[function], shared, &Layers::default()).unwrap()
     }
 

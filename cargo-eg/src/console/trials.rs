@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    fn service(functions: Value, events: Value) -> Service {
+    fn service(functions: &Value, events: &Value) -> Service {
         let manifest =
             json!({"service": "shop", "version": "1.0.0", "functions": functions, "events": events});
         Service {
@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    fn function(name: &str, triggers: Value) -> Value {
+    fn function(name: &str, triggers: &Value) -> Value {
         json!({"name": name, "id": format!("shop-{name}"), "source": "main.rs:1", "triggers": triggers, "emits": []})
     }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(functions: Value, events: Value, is_found: bool, expected: &[&str]) {
+    fn check(functions: &Value, events: &Value, is_found: bool, expected: &[&str]) {
         let addresses = Addresses {
             events: "http://localhost:4000",
             config: "http://localhost:4001",
@@ -184,30 +184,30 @@ mod tests {
             |received: &[&str]| json!([{"type": "item.created", "schema": created, "receivedBy": received}]);
         let logs = "cargo eg logs --tail";
         let unknown = [
-            function("create", json!([http("POST", "/items")])),
-            function("get", json!([http("GET", "/items/:id")])),
-            function("pack", json!([{"queue": "orders"}])),
+            function("create", &json!([http("POST", "/items")])),
+            function("get", &json!([http("GET", "/items/:id")])),
+            function("pack", &json!([{"queue": "orders"}])),
             function(
                 "on",
-                json!([{"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/"}]),
+                &json!([{"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/"}]),
             ),
             function(
                 "told",
-                json!([{"eventType": "eventgateway.function.invoked", "mode": "async", "method": "POST", "path": "/"}]),
+                &json!([{"eventType": "eventgateway.function.invoked", "mode": "async", "method": "POST", "path": "/"}]),
             ),
         ];
-        check(json!(unknown), json!([]), true, &[logs]);
+        check(&json!(unknown), &json!([]), true, &[logs]);
 
-        let list = function("list", json!([http("GET", "/items")]));
-        check(json!([unknown[0], list]), json!([]), true, &["curl http://localhost:4000/items", logs]);
+        let list = function("list", &json!([http("GET", "/items")]));
+        check(&json!([unknown[0], list]), &json!([]), true, &["curl http://localhost:4000/items", logs]);
 
         let announce = json!([{"eventType": "item.created", "mode": "async", "method": "POST", "path": "/"}]);
-        let known = json!([list, unknown[0], unknown[2], function("announce", announce)]);
+        let known = json!([list, unknown[0], unknown[2], function("announce", &announce)]);
         let received = ["shop-create", "shop-pack"];
         let curl = r#"curl -X POST http://localhost:4000/items -H 'content-type: application/json' -d '{"name":"it'\''s"}'"#;
         check(
-            known.clone(),
-            events(&received),
+            &known,
+            &events(&received),
             true,
             &[
                 curl,
@@ -217,8 +217,8 @@ mod tests {
             ],
         );
         check(
-            known,
-            events(&received),
+            &known,
+            &events(&received),
             false,
             &[
                 curl,

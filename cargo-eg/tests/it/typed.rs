@@ -70,12 +70,12 @@ async fn services_are_compared_sampled_and_told_by_their_types() {
     assert_eq!(
         check.stderr,
         "\
-error[schema-mismatch]: users emits user.created that emails-welcome cannot read
-  --> services/users/src/main.rs:8 users-create_user: emits user.created
+error[schema-mismatch]: shop-users emits user.created that shop-emails-welcome cannot read
+  --> services/users/src/main.rs:8 shop-users-create_user: emits user.created
    |
  8 | async fn create_user(
    |
-  --> services/emails/src/main.rs:30 emails-welcome: on user.created
+  --> services/emails/src/main.rs:30 shop-emails-welcome: on user.created
    |
 30 | async fn welcome(event: CloudEvent<UserCreated>) -> Result<(), Error> {
    |
@@ -84,7 +84,7 @@ error[schema-mismatch]: users emits user.created that emails-welcome cannot read
    = help: let both use one type, in a crate of shared events, or make what is not always there an Option
 
 note[never-subscribed]: no service subscribes to letter.sent
-  --> services/emails/src/main.rs:36 emails-send: emits letter.sent
+  --> services/emails/src/main.rs:36 shop-emails-send: emits letter.sent
    |
 36 | async fn send(emit: Emit<LetterSent>, Json(letter): Json<Letter>) -> Result<(), Error> {
    |
@@ -119,8 +119,8 @@ error: checked 2 services, 3 functions: 1 error, 1 note
     let check = shell.eg("shop", &["check", "--start"]);
     assert_eq!(check.code, Some(27), "{check:?}");
     let finding = "\
-error[cannot-start]: emails-welcome cannot start: `welcome` needs `State<u8>`: provide it with `App::new().state(…)` in main.rs
-  --> services/emails/src/main.rs:25 emails-welcome
+error[cannot-start]: shop-emails-welcome cannot start: `welcome` needs `State<u8>`: provide it with `App::new().state(…)` in main.rs
+  --> services/emails/src/main.rs:25 shop-emails-welcome
    |
 25 | async fn welcome(_: eg_runtime::State<u8>, event: CloudEvent<UserCreated>) -> Result<(), Error> {
    |
@@ -140,12 +140,12 @@ error[cannot-start]: emails-welcome cannot start: `welcome` needs `State<u8>`: p
     let user = r#"{"id":"10","email":"donald@example.com"}"#;
     let request = http().post(url("events") + "/users").header("content-type", "application/json").body(user);
     assert_eq!(request.send().await.unwrap().status(), 200);
-    run.says(" from /services/users ← POST /users: 1 subscription\n", 1).await;
-    run.says(" ← POST /users → emails-welcome delivered ", 1).await;
+    run.says(" from /services/shop-users ← POST /users: 1 subscription\n", 1).await;
+    run.says(" ← POST /users → shop-emails-welcome delivered ", 1).await;
 
     let sample = eg(&["emit", "--event", "user.created", "--sample"]);
     assert!(sample.stdout.starts_with("Event emitted: user.created\nid: "), "{sample:?}");
-    assert_eq!(sample.stderr, "to emails-welcome\n");
+    assert_eq!(sample.stderr, "to shop-emails-welcome\n");
     eventually("both users are welcome", || {
         eg(&["logs", "--function", "welcome"]).stdout.matches("\nhello ").count() == 2
     })
@@ -154,8 +154,8 @@ error[cannot-start]: emails-welcome cannot start: `welcome` needs `State<u8>`: p
     let misfit = eg(&["emit", "--event", "user.created", "--data", "{\"id\":10,\"name\":\"Donald\"}"]);
     assert_eq!(
         misfit.stderr,
-        "warning: the payload does not fit emails-welcome: data.email is missing; data.id is `10`, and must be string\n\
-         to emails-welcome\n"
+        "warning: the payload does not fit shop-emails-welcome: data.email is missing; data.id is `10`, and must be string\n\
+         to shop-emails-welcome\n"
     );
 
     for number in ["1", "2", "3"] {
@@ -163,9 +163,9 @@ error[cannot-start]: emails-welcome cannot start: `welcome` needs `State<u8>`: p
         let sent = eg(&["emit", "--queue", "letters", "--data", &letter]);
         assert!(sent.stdout.starts_with("Message sent: letters\nid: "), "{sent:?}");
     }
-    run.says("queue letters → emails-send 3 messages 1 failed ", 1).await;
+    run.says("queue letters → shop-emails-send 3 messages 1 failed ", 1).await;
     run.says(": the second is never sent; again in ", 1).await;
-    run.says(" from /services/emails ← queue letters: nobody subscribes to it\n", 2).await;
+    run.says(" from /services/shop-emails ← queue letters: nobody subscribes to it\n", 2).await;
 
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(0), "{}", run.stderr());

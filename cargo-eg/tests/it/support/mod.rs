@@ -1,5 +1,5 @@
 //! Tools that the tests of this crate share: applications, gateways, polling.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each user takes its part")]
 
 pub(crate) mod app;
 pub(crate) mod gateway;
