@@ -17,9 +17,10 @@ fn a_programs_manifest_is_read_without_running_it() {
         "functions": [
             {
                 "name": "first", "id": "fixture-first", "doc": "The first.", "source": "src/main.rs:9",
-                "triggers": [
-                    {"eventType": "http.request", "mode": "sync", "method": "GET", "path": "/first/:id", "cors": {}}
-                ],
+                "triggers": [{
+                    "eventType": "http.request", "mode": "sync", "method": "GET", "path": "/first/:id",
+                    "cors": {"origins": ["*"], "methods": [], "headers": [], "credentials": false}
+                }],
                 "emits": ["a.b"],
                 "later": {"key": 1}
             },
