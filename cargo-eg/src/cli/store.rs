@@ -198,7 +198,7 @@ pub(crate) struct ShowLetter {
 #[derive(Debug, Args)]
 pub(crate) struct RetryLetters {
     /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
-    #[arg(value_name = "NUMBER|ID", required_unless_present_any = ["all", "queue"])]
+    #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
     pub(crate) id: Option<String>,
     /// Select all dead letters of the space, or of the queue. Expired deliveries are retried one by one.
     #[arg(long, conflicts_with = "id")]
@@ -228,7 +228,7 @@ pub(crate) struct RetryLetters {
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
     /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
-    #[arg(value_name = "NUMBER|ID", required_unless_present_any = ["all", "queue"])]
+    #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
     pub(crate) id: Option<String>,
     /// Select all dead letters of the space, or of the queue.
     #[arg(long, conflicts_with = "id")]

@@ -170,6 +170,9 @@ impl Queues {
 
     /// Returns the dead letter with this id or, if there is none, the only one whose id begins or ends with it.
     async fn letter(&self, queue: &str, id: &str) -> Result<DeadMessage, Failure> {
+        if id.is_empty() {
+            return Err(Failure::new(Exit::Usage, "an empty id names no dead letter"));
+        }
         let mut messages = self.letters(queue, "").await?.messages;
         if let Some(at) = messages.iter().position(|message| message.message_id == id) {
             return Ok(messages.swap_remove(at));

@@ -76,7 +76,9 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
         send(&app, &["--queue", "orders"], body);
     }
     run.says("dead letter: received 5 times", 4).await;
-    assert_eq!(letters(&["discard"]).stdout, "2 messages discarded\n");
+    assert_eq!(letters(&["discard"]).code, Some(2), "without an id or --all, nothing is discarded");
+    letters(&["discard", ""]).fails(2, "error: an empty id names no dead letter\n");
+    assert_eq!(letters(&["discard", "--all"]).stdout, "2 messages discarded\n");
     let none = letters(&["list"]);
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "no dead letters of queue orders\n"));
     let unknown = app.eg(&["dead-letters", "--queue", "order"]);

@@ -151,7 +151,7 @@ async fn every_error_has_a_code() {
     api.event_type("http.request").await;
     api.http_function("f", &functions.url("/f")).await;
     let subscription = api.subscribe("e", "f").await;
-    let sync = json!({ "type": "sync", "eventType": "http.request", "functionId": "f", "path": "/sync" });
+    let sync = json!({ "type": "sync", "eventType": "e", "functionId": "f", "path": "/sync" });
     let answering = api.create("subscriptions", sync).await["subscriptionId"].as_str().unwrap().to_owned();
     let large = "x".repeat(10_001);
     for (method, path, body, code) in [
@@ -196,7 +196,7 @@ async fn every_error_has_a_code() {
         let (status, body) = api.config(method.clone(), &format!("default/{path}"), body).await;
         assert_eq!(error(status, &body).code, Some(code), "{method} {path}: {body}");
     }
-    let batch = json!([{ "specversion": "1.0", "id": "1", "source": "/s", "type": "http.request" }]);
+    let batch = json!([{ "specversion": "1.0", "id": "1", "source": "/s", "type": "e" }]);
     for (url, content_type, body, code) in [
         ("", "application/cloudevents+json", "{}".to_owned(), ErrorCode::InvalidEvent),
         ("/sync", "application/cloudevents-batch+json", batch.to_string(), ErrorCode::Unsupported),

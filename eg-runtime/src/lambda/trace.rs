@@ -46,15 +46,19 @@ mod in_place {
                 unsafe { std::env::remove_var(NAME) };
                 return;
             };
+            if std::env::var_os(NAME).is_none() {
+                // SAFETY: as for `remove_var`. It makes room in the environment under the lock of `std`.
+                unsafe { std::env::set_var(NAME, "") };
+            }
             let slot = self.slots[self.next % SLOTS].load(Ordering::Relaxed);
             self.next = self.next.wrapping_add(1);
             let text = [NAME, "=", x_ray, "\0"].concat();
             // SAFETY: the slot has room for the text, as checked above. Nobody else writes to it, and the environment has
             // not referred to it for the last `SLOTS - 1` invocations, or ever.
             unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), slot, text.len()) };
-            // SAFETY: the slot lives as long as the process and holds a C string of the form that `putenv` wants. This is
-            // done between invocations, by the only worker; a thread of the program's own that reads the environment
-            // then finds the earlier text or this one, and both are whole.
+            // SAFETY: the slot lives as long as the process and holds a C string of the form that `putenv` wants. The
+            // variable is present, so `putenv` replaces one pointer and does not move the environment. A thread that reads
+            // it meanwhile finds the earlier text or this one; both are whole.
             unsafe { libc::putenv(slot.cast::<c_char>()) };
         }
     }

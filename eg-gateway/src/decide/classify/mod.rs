@@ -120,10 +120,15 @@ impl Draft {
         }
     }
 
-    /// Refuses types that only the gateway may emit.
+    /// Refuses types that only the gateway may emit. A function takes the method, path and headers in an `http.request` as
+    /// those of a request that the gateway received, so no client may write them itself.
     pub(crate) fn check_type(&self) -> Result<(), BadEvent> {
-        let ty = self.ty();
-        if ty.starts_with(SYSTEM_PREFIX) { Err(BadEvent::Reserved(ty.to_owned())) } else { Ok(()) }
+        match self {
+            Self::Complete(event) if event.ty().starts_with(SYSTEM_PREFIX) || event.ty() == HTTP_REQUEST => {
+                Err(BadEvent::Reserved(event.ty().to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

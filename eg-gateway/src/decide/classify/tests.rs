@@ -119,6 +119,7 @@ fn refusals() {
             BadEvent::Encoded("gzip".to_owned()),
         ),
         (&[("event", "eventgateway.x")], "", BadEvent::Reserved("eventgateway.x".to_owned())),
+        (&[("event", "http.request")], "{}", BadEvent::Reserved("http.request".to_owned())),
     ] {
         assert_eq!(event("/", pairs, body).unwrap_err(), expected, "{pairs:?}");
     }
