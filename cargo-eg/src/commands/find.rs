@@ -83,9 +83,12 @@ fn only<'a>(command: &str, given: &str, found: &'a [AcceptedEvent]) -> Result<&'
 
 /// Says how the user can name one of these events, which differ.
 fn distinction(command: &str, different: &[&AcceptedEvent]) -> String {
-    let mut ids: Vec<&str> = different.iter().map(|event| event.event_id.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let mut ids: Vec<&str> = Vec::new();
+    for event in different {
+        if !ids.contains(&event.event_id.as_str()) {
+            ids.push(&event.event_id);
+        }
+    }
     if ids.len() > 1 {
         let more = if ids.len() > LISTED { ", …" } else { "" };
         ids.truncate(LISTED);
