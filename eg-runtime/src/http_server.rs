@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use eg_grammar::limits;
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::context::Invocation;
 use crate::dispatch::{RequestOrEvent, Sender, Service};
+use crate::linger::linger;
 use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
@@ -62,7 +64,7 @@ fn router(service: Service) -> Router {
     });
     // The event around a request of the gateway is larger than the body of the request.
     let limit = limits::enclosing(all.payload_limit());
-    functions.layer(DefaultBodyLimit::max(limit)).fallback(request).with_state(all)
+    functions.layer(DefaultBodyLimit::max(limit)).fallback(request).layer(map_request(linger)).with_state(all)
 }
 
 /// Answers a request to one of the `#[http]` routes.

@@ -156,6 +156,8 @@ mod http_server;
 pub mod idempotency;
 mod lambda;
 mod layer;
+#[cfg(feature = "http-server")]
+mod linger;
 mod log;
 mod manifest;
 mod outcome;

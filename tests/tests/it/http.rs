@@ -1,5 +1,7 @@
 //! Tests the same binary without Lambda: as an HTTP server for `http` functions of the gateway.
 
+use std::io::{Read as _, Write as _};
+
 use eg_tests::http;
 use eg_tests::program::Program;
 use reqwest::Response;
@@ -127,6 +129,28 @@ async fn requests_and_events_up_to_the_limit_are_taken() {
     assert_eq!(refused.status(), 413);
     let report: Value = refused.json().await.unwrap();
     assert!(report["errorMessage"].as_str().unwrap().contains("the event is larger than"), "{report}");
+}
+
+/// A client that sends before it reads would be reset.
+#[tokio::test]
+async fn a_client_that_sends_too_much_gets_its_answer() {
+    let server = Server::start().await;
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let send = move || {
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        let body = vec![b'x'; 64 << 20];
+        let head = format!(
+            "POST /size HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(&body).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(send).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]
