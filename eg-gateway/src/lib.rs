@@ -32,6 +32,11 @@
 //! A function may have `concurrency`, the maximum number of concurrent deliveries to it, and `timeout`, the maximum
 //! duration of one call in seconds. A function at a private address needs [`Options::private_targets`].
 //!
+//! If ten different deliveries to a function fail and it answers none for a second, its circuit breaker opens: one delivery
+//! per second is attempted, as a probe, until the function answers. Probes prefer events that have not failed yet. While
+//! first attempts wait, retries get a twentieth of the places, so events that always fail do not slow down the others.
+//! Deliveries that the breaker holds back use up no attempts.
+//!
 //! Each call carries a `traceparent` ([W3C Trace Context](https://www.w3.org/TR/trace-context/)). It comes from the event's
 //! extensions, else from the request that brought the event (which is then added to the extensions), else the gateway
 //! derives it from the event. Retries and replays keep the trace. Lambda functions receive it as `X-Amzn-Trace-Id`.

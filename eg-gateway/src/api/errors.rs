@@ -200,7 +200,7 @@ impl From<CallError> for ApiError {
                 );
                 Self::new(ErrorCode::FunctionAccessDenied, message)
             }
-            CallError::Passing(_) | CallError::Failed(_) => {
+            CallError::Passing(_) | CallError::Unmade(_) | CallError::Failed(_) => {
                 Self::new(ErrorCode::FunctionFailed, "Function call failed. Please check logs.")
             }
         }

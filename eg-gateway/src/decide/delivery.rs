@@ -24,12 +24,22 @@ pub(crate) enum Failure {
     Later(String, Duration),
     /// The function refuses this and all future events.
     Gone(String),
+    /// The gateway could not make the call, for a reason of its own, such as a lack of file descriptors. Nothing counts:
+    /// not the attempt, and nothing against the function.
+    Unmade(String),
 }
+
+/// Average pause after a call that the gateway could not make.
+const UNMADE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Failure {
     pub(crate) fn text(&self) -> &str {
         match self {
-            Self::Retry(text) | Self::Reject(text) | Self::Later(text, _) | Self::Gone(text) => text,
+            Self::Retry(text)
+            | Self::Reject(text)
+            | Self::Later(text, _)
+            | Self::Gone(text)
+            | Self::Unmade(text) => text,
         }
     }
 
@@ -86,6 +96,8 @@ pub(crate) enum Next {
     Delivered,
     /// The delivery is attempted again after this pause.
     Retry { after: Duration, error: String },
+    /// The attempt was not made: it is forgotten, and the delivery is attempted after this pause.
+    Unmade { after: Duration, error: String },
     /// The delivery becomes a dead letter.
     Dead { error: String, reason: String },
     /// The delivery becomes a dead letter, and its subscription is disabled.
@@ -98,7 +110,7 @@ impl Next {
     /// Returns whether the delivery has ended without success.
     pub(crate) fn gives_up(&self) -> bool {
         match self {
-            Self::Delivered | Self::Retry { .. } => false,
+            Self::Delivered | Self::Retry { .. } | Self::Unmade { .. } => false,
             Self::Dead { .. } | Self::Disable { .. } | Self::Expired { .. } => true,
         }
     }
@@ -119,6 +131,10 @@ pub(crate) fn after_attempt(
         Ok(()) => return Next::Delivered,
         Err(Failure::Reject(error)) => return Next::Dead { reason: format!("rejected: {error}"), error },
         Err(Failure::Gone(error)) => return Next::Disable { reason: format!("gone: {error}"), error },
+        Err(Failure::Unmade(error)) => {
+            // Calls that could not be made at the same time are not repeated at the same time.
+            return Next::Unmade { after: UNMADE_PAUSE.mul_f64(0.5 + chance), error };
+        }
         Err(Failure::Retry(error)) => (error, None),
         Err(Failure::Later(error, pause)) => (error, Some(pause)),
     };
@@ -248,6 +264,12 @@ mod tests {
                 },
             ),
             (0, young, Err(Failure::Reject("bad".to_owned())), dead("bad", "rejected: bad")),
+            (
+                2,
+                Duration::from_secs(1000),
+                Err(Failure::Unmade("too many open files".to_owned())),
+                Next::Unmade { after: Duration::from_millis(1500), error: "too many open files".to_owned() },
+            ),
         ] {
             let next = after_attempt(&policy, failures, age, outcome.clone(), 1.0);
             assert_eq!(next, expected, "{failures} failures, {age:?}, {outcome:?}");

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Caller;
 use super::delivering::Delivering;
+use crate::decide::breaker::Sign;
 use crate::decide::delivery::{self, Failure};
 use crate::decide::event::Outgoing;
 use crate::decide::lanes::Lane;
@@ -18,8 +19,8 @@ use crate::store::{Claimed, Finish};
 /// A call that ended, with the data to record about it.
 pub(crate) struct Called {
     pub(super) lane: Lane,
-    /// Whether the function handled the event or rejected it for good.
-    pub(super) answered: bool,
+    /// What the outcome says about the function.
+    pub(super) sign: Sign,
     pub(crate) finish: Finish,
     pub(super) subscription_id: String,
     pub(super) event_id: String,
@@ -38,6 +39,7 @@ pub(super) async fn attempt<C: Caller>(
         delivery,
         attempt,
         failures,
+        previous,
         subscription_id,
         event_id,
         event_type,
@@ -52,13 +54,17 @@ pub(super) async fn attempt<C: Caller>(
     let event_type = event.ty;
     let duration = started.elapsed();
     let now = delivering.clock.timestamp();
-    let answered = !matches!(outcome, Err(Failure::Retry(_) | Failure::Later(..)));
+    let sign = match outcome {
+        Ok(()) | Err(Failure::Reject(_) | Failure::Gone(_)) => Sign::Answered,
+        Err(Failure::Retry(_) | Failure::Later(..)) => Sign::Failed { delivery, previous },
+        Err(Failure::Unmade(_)) => Sign::Unmade,
+    };
     let policy =
         delivering.configuration.current().retry_policy(&lane.space, &subscription_id, &delivering.retry);
     let age = now.since(since);
     let next = delivery::after_attempt(&policy, failures, age, outcome, delivering.clock.random());
     let finish = Finish { delivery, attempt, duration, next, ordered, now };
-    Called { lane, answered, finish, subscription_id, event_id, event_type, age }
+    Called { lane, sign, finish, subscription_id, event_id, event_type, age }
 }
 
 async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoing) -> Result<(), Failure> {

@@ -76,10 +76,14 @@ impl<C> Delivering<C> {
         Gatekeeper::new(self.configuration.current(), self.retry.clone())
     }
 
-    /// Counts an attempt whose outcome is recorded, and shows it to the watchers.
-    pub(super) fn report_attempt(&self, report: Report<'_>) {
-        let Report { space, function, event_id, event_type, attempt, duration, age, outcome } = report;
-        self.metrics.attempted(space, (&outcome).into(), duration, age);
+    /// Counts an attempt whose outcome is recorded.
+    pub(super) fn count_attempt(&self, report: &Report<'_>) {
+        self.metrics.attempted(report.space, (&report.outcome).into(), report.duration, report.age);
+    }
+
+    /// Shows an attempt whose outcome is recorded to the watchers.
+    pub(super) fn show_attempt(&self, report: Report<'_>) {
+        let Report { function, event_id, event_type, attempt, duration, outcome, .. } = report;
         tracing::debug!(event = event_id, function, attempt, ?outcome, "delivery");
         let function = function.to_owned();
         self.feed.publish(|| Activity::Delivery {

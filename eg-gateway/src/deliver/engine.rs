@@ -13,9 +13,10 @@ use super::delivering::Delivering;
 use super::record::{Recorded, record};
 use super::{Caller, Callers};
 use crate::activity::Activity;
-use crate::decide::lanes::{Circuit, Lane, Lanes};
+use crate::decide::breaker::Sign;
+use crate::decide::lanes::{Begun, Circuit, Due, Flight, Lane, Lanes, Wanted};
 use crate::options::Options;
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, Claimed, StoreError};
 use crate::timestamp::Timestamp;
 use crate::wakeups::Wakeups;
 
@@ -40,6 +41,14 @@ impl Capacity {
     }
 }
 
+/// A delivery under way.
+struct UnderWay {
+    lane: Lane,
+    /// The size of its payload.
+    bytes: usize,
+    flight: Flight,
+}
+
 /// The loop that keeps the workers busy.
 pub(crate) struct Engine<C = Callers> {
     delivering: Arc<Delivering<C>>,
@@ -47,8 +56,8 @@ pub(crate) struct Engine<C = Callers> {
     capacity: Capacity,
     pub(crate) lanes: Lanes,
     running: JoinSet<Called>,
-    /// The lane and the payload size of each delivery under way.
-    running_lanes: HashMap<Id, (Lane, usize)>,
+    /// The deliveries under way.
+    flights: HashMap<Id, UnderWay>,
     /// Calls that ended but are not being recorded yet. They are recorded together, which costs less.
     pub(crate) ended: Vec<Called>,
     /// Calls that are being recorded. They occupy no worker, so the next claims can share their transaction and its
@@ -69,7 +78,7 @@ impl<C: Caller> Engine<C> {
             wakeups,
             capacity: Capacity { workers: capacity.workers.max(1), memory: capacity.memory.max(1) },
             running: JoinSet::new(),
-            running_lanes: HashMap::new(),
+            flights: HashMap::new(),
             ended: Vec::new(),
             recording: JoinSet::new(),
         })
@@ -91,7 +100,7 @@ impl<C: Caller> Engine<C> {
     pub(crate) async fn turn(&mut self) {
         let now = self.delivering.clock.timestamp();
         for lane in self.wakeups.take() {
-            self.lanes.due(lane, now);
+            self.lanes.due(lane, Due { first: Some(now), retry: None });
         }
         // Takes all calls that finished while the last claim was written, so that their successors share the next
         // claim.
@@ -112,11 +121,11 @@ impl<C: Caller> Engine<C> {
     }
 
     fn bytes_under_way(&self) -> usize {
-        self.running_lanes.values().map(|(_, bytes)| bytes).sum()
+        self.flights.values().map(|under_way| under_way.bytes).sum()
     }
 
-    /// Returns how many deliveries of which lanes to start now.
-    fn wanted(&mut self, now: Timestamp) -> Vec<(Lane, usize)> {
+    /// Returns the deliveries to start now.
+    fn wanted(&mut self, now: Timestamp) -> Vec<Wanted> {
         let configuration = self.delivering.configuration.current();
         let functions = configuration.catalog.table::<Function>();
         let limit = |lane: &Lane| {
@@ -143,7 +152,7 @@ impl<C: Caller> Engine<C> {
     }
 
     /// Loads deliveries and starts their attempts.
-    async fn claim(&mut self, wanted: Vec<(Lane, usize)>, now: Timestamp, free_bytes: usize) {
+    async fn claim(&mut self, wanted: Vec<Wanted>, now: Timestamp, free_bytes: usize) {
         let Delivering { store, system_events, .. } = &*self.delivering;
         let (gate, notices) = (self.delivering.gatekeeper(), system_events.notices());
         match store.claim(wanted.clone(), now, free_bytes, gate, notices).await {
@@ -154,28 +163,30 @@ impl<C: Caller> Engine<C> {
             Err(error) => {
                 tracing::error!(%error, "cannot load deliveries");
                 self.lanes
-                    .postpone(wanted.into_iter().map(|(lane, _)| lane), now.saturating_add(CLAIM_PAUSE));
+                    .postpone(wanted.into_iter().map(|wanted| wanted.lane), now.saturating_add(CLAIM_PAUSE));
             }
         }
     }
 
     fn start(&mut self, claim: Claim) {
-        let Claim { lane, claimed, ended, next_due } = claim;
+        let Claim { lane, claimed, ended, due } = claim;
         for ended in ended {
             self.delivering.report_ended(&lane.space, ended);
         }
-        let deliveries = claimed.len();
+        let is_retry = |claimed: &Claimed| claimed.failures > 0;
+        let retries = claimed.iter().filter(|claimed| is_retry(claimed)).count();
+        let probe = self.lanes.began(&lane, Begun { deliveries: claimed.len(), retries, due });
         for claimed in claimed {
             if claimed.attempt == 1 {
                 let waited = self.delivering.clock.timestamp().since(claimed.since);
                 self.delivering.metrics.waited(waited);
             }
+            let flight = Flight { retry: is_retry(&claimed), probe };
             let bytes = claimed.json.len();
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
             let id = self.running.spawn(attempt).id();
-            self.running_lanes.insert(id, (lane.clone(), bytes));
+            self.flights.insert(id, UnderWay { lane: lane.clone(), bytes, flight });
         }
-        self.lanes.began(&lane, deliveries, next_due);
     }
 
     fn finished(&mut self, finished: Result<(Id, Called), JoinError>) {
@@ -183,9 +194,10 @@ impl<C: Caller> Engine<C> {
             Ok((id, called)) => (id, Some(called)),
             Err(error) => (broken_off(&error), None),
         };
-        let Some((lane, _)) = self.running_lanes.remove(&id) else { return };
-        let answered = called.as_ref().is_some_and(|called| called.answered);
-        let circuit = self.lanes.ended(&lane, answered, self.delivering.clock.timestamp());
+        let Some(UnderWay { lane, flight, .. }) = self.flights.remove(&id) else { return };
+        // A task that broke off has met a bug of the gateway.
+        let sign = called.as_ref().map_or(Sign::Unmade, |called| called.sign);
+        let circuit = self.lanes.ended(&lane, flight, sign, self.delivering.clock.timestamp());
         let Lane { space, function } = lane;
         match circuit {
             Circuit::Unchanged => {}
@@ -212,9 +224,7 @@ impl<C: Caller> Engine<C> {
         match recorded {
             Ok(recorded) => {
                 for Recorded { lane, due } in recorded {
-                    if let Some(due) = due {
-                        self.lanes.due(lane, due);
-                    }
+                    self.lanes.due(lane, due);
                 }
             }
             Err(error) => {

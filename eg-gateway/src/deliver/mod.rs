@@ -90,6 +90,10 @@ pub(crate) enum CallError {
     /// The provider could not run the function at the moment.
     #[error("{0}")]
     Passing(String),
+    /// The gateway could not make the call, because it lacked file descriptors, ports or memory itself.
+    #[error("{0}")]
+    #[expect(dead_code, reason = "the outbound client is to tell these errors from those of functions")]
+    Unmade(String),
     /// The call or the function failed.
     #[error("{}", .0.text())]
     Failed(Failure),
@@ -133,6 +137,7 @@ impl From<CallError> for Failure {
         match error {
             // The permission may be granted or the keys renewed later.
             CallError::AccessDenied { .. } | CallError::Passing(_) => Self::Retry(error.to_string()),
+            CallError::Unmade(text) => Self::Unmade(text),
             CallError::Failed(failure) => failure,
         }
     }

@@ -9,9 +9,8 @@ use super::delivering::{Delivering, Report};
 use super::disable::disable;
 use crate::activity::DeliveryOutcome;
 use crate::decide::delivery::Next;
-use crate::decide::lanes::Lane;
+use crate::decide::lanes::{Due, Lane};
 use crate::store::{Finish, StoreError};
-use crate::timestamp::Timestamp;
 
 /// Pause before a failed write to the store is retried.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -19,8 +18,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// A call whose outcome is on disk.
 pub(super) struct Recorded {
     pub(super) lane: Lane,
-    /// When this delivery, or the one that waited for it, is due.
-    pub(super) due: Option<Timestamp>,
+    pub(super) due: Due,
 }
 
 /// Records the outcomes of attempts in one transaction, and reports them.
@@ -55,15 +53,24 @@ async fn write<C>(delivering: &Delivering<C>, finishes: Vec<Finish>) {
 fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
     let Called { lane, finish, event_id, event_type, age, .. } = called;
     let Finish { attempt, duration, next, ordered, now, .. } = finish;
-    let (outcome, due) = match next {
-        Next::Delivered => (DeliveryOutcome::Delivered, None),
+    let mut due = Due::default();
+    let mut counts = true;
+    let outcome = match next {
+        Next::Delivered => DeliveryOutcome::Delivered,
         Next::Retry { after, error } => {
-            (DeliveryOutcome::Retry { error, after }, Some(now.saturating_add(after)))
+            due.retry = Some(now.saturating_add(after));
+            DeliveryOutcome::Retry { error, after }
         }
-        Next::Dead { reason, .. } | Next::Disable { reason, .. } => (DeliveryOutcome::Dead { reason }, None),
-        Next::Expired { reason, .. } => (DeliveryOutcome::Expired { reason }, None),
+        Next::Unmade { after, error } => {
+            tracing::warn!(function = lane.function, %error, "a call could not be made; it is made soon");
+            let at = Some(now.saturating_add(after));
+            (due, counts) = (Due { first: at, retry: at }, false);
+            DeliveryOutcome::Retry { error, after }
+        }
+        Next::Dead { reason, .. } | Next::Disable { reason, .. } => DeliveryOutcome::Dead { reason },
+        Next::Expired { reason, .. } => DeliveryOutcome::Expired { reason },
     };
-    delivering.report_attempt(Report {
+    let report = Report {
         space: &lane.space,
         function: &lane.function,
         event_id,
@@ -72,7 +79,14 @@ fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
         duration,
         age,
         outcome,
-    });
-    // The delivery that waited for this one is due at once.
-    Recorded { lane, due: due.or(ordered.then_some(now)) }
+    };
+    if counts {
+        delivering.count_attempt(&report);
+    }
+    delivering.show_attempt(report);
+    if ordered && due == Due::default() {
+        // The delivery that waited for this one is due at once.
+        due.first = Some(now);
+    }
+    Recorded { lane, due }
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::Bug;
 use super::functions::Functions;
 use super::world::World;
+use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Lane, LaneState};
 use crate::decide::retry::DeliveryPolicy;
 use crate::deliver::Delivering;
@@ -123,8 +124,10 @@ pub(super) async fn run(
 }
 
 fn forget_due(engine: &mut Engine<Functions>, forgotten: impl Fn(Timestamp) -> bool) {
-    for state in engine.lanes.0.values_mut().filter(|state| state.due.is_some_and(&forgotten)) {
-        state.due = None;
+    for state in engine.lanes.0.values_mut() {
+        for due in [&mut state.due.first, &mut state.due.retry] {
+            *due = due.filter(|due| !forgotten(*due));
+        }
     }
 }
 
@@ -141,8 +144,13 @@ fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: Time
         if breaker.is_open() {
             opened.insert(lane.clone());
         }
-        while opened.contains(lane) && !breaker.is_open() {
-            breaker.failed(now);
+        if opened.contains(lane) && !breaker.is_open() {
+            // No delivery has such a number, and the last answer is long ago.
+            let later = now.saturating_add(Duration::from_secs(1));
+            for delivery in i64::MIN..i64::MIN + 10 {
+                breaker.ended(Sign::Failed { delivery, previous: None }, false, later);
+            }
+            breaker.probe(now);
         }
     }
 }

@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use eg_sdk::history::{AttemptOutcome, DeliveryState, Loss};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::columns::Millis;
 use super::notices::Notices;
 use super::{Store, StoreError};
 use crate::decide::arrival::NewEvent;
+use crate::decide::breaker::Side;
 use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
 use crate::decide::gate::{Candidate, Gatekeeper};
-use crate::decide::lanes::Lane;
+use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::timestamp::Timestamp;
 
 /// A delivery whose next attempt has begun.
@@ -22,6 +23,8 @@ pub(crate) struct Claimed {
     pub(crate) attempt: u32,
     /// Failed attempts so far.
     pub(crate) failures: u32,
+    /// When the last attempt began, if it failed.
+    pub(crate) previous: Option<Timestamp>,
     pub(crate) subscription_id: String,
     pub(crate) event_id: String,
     pub(crate) event_type: String,
@@ -51,9 +54,8 @@ pub(crate) struct Claim {
     pub(crate) lane: Lane,
     pub(crate) claimed: Vec<Claimed>,
     pub(crate) ended: Vec<Ended>,
-    /// When the next delivery of the lane is due. `None` if no delivery has a due time: parked ones wait for another
-    /// delivery.
-    pub(crate) next_due: Option<Timestamp>,
+    /// When the next deliveries of the lane are due. Parked ones have no due time: they wait for another delivery.
+    pub(crate) due: Due,
 }
 
 /// The end of an attempt.
@@ -69,18 +71,35 @@ pub(crate) struct Finish {
     pub(crate) now: Timestamp,
 }
 
-/// The columns that [`due`] reads, in that order. This query runs more often than any other.
-pub(super) const DUE: &str = "
-    SELECT d.seq, d.attempts, d.failures, d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
-           coalesce(d.payload, e.event),
-           EXISTS (SELECT 1 FROM config c
-                   WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id)
-    FROM deliveries d JOIN events e ON e.seq = d.event
-    WHERE d.state = 'pending' AND d.due_at IS NOT NULL AND d.space = ?1 AND d.function_id = ?2 AND d.due_at <= ?3
-    ORDER BY d.due_at LIMIT ?4";
+/// The query for due deliveries, which runs more often than any other. Its parameters are space, function, time, whether
+/// the deliveries have failed before, how many to skip and how many to read. [`due`] reads its columns.
+macro_rules! due {
+    ($order:literal) => {
+        concat!(
+            "SELECT d.seq, d.attempts, d.failures,
+                    iif(d.failures > 0, (SELECT a.started_at FROM attempts a
+                                         WHERE a.delivery = d.seq AND a.number = d.attempts), NULL),
+                    d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
+                    coalesce(d.payload, e.event),
+                    EXISTS (SELECT 1 FROM config c
+                            WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id)
+             FROM deliveries d JOIN events e ON e.seq = d.event
+             WHERE d.state = 'pending' AND d.due_at IS NOT NULL AND d.space = ?1 AND d.function_id = ?2
+             AND d.due_at <= ?3 AND (d.failures > 0) = ?4
+             ORDER BY d.due_at ",
+            $order,
+            " LIMIT ?6 OFFSET ?5"
+        )
+    };
+}
+
+pub(super) const DUE: &str = due!("ASC");
+
+/// Reads the newest of the due deliveries first.
+const DUE_NEWEST: &str = due!("DESC");
 
 const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries
-    WHERE state = 'pending' AND due_at IS NOT NULL AND space = ?1 AND function_id = ?2";
+    WHERE state = 'pending' AND due_at IS NOT NULL AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
 
 const END: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
 
@@ -94,17 +113,17 @@ const PROMOTE: &str = "
         ORDER BY n.seq LIMIT 1)";
 
 impl Store {
-    /// Returns when the next delivery is due, for each lane with a waiting delivery.
-    pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, Timestamp)>, StoreError> {
+    /// Returns when the next deliveries are due, for each lane with a waiting delivery.
+    pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, Due)>, StoreError> {
         self.writer.run(lanes).await
     }
 
-    /// Begins the next attempt of deliveries that are due at `now` and that `gate` lets through: at most the given
-    /// number for each lane, and no more once their payloads exceed `bytes`. They are in flight when this returns.
-    /// The returned events are the notices of the deliveries that were given up.
+    /// Begins the next attempt of the wanted deliveries, if they are due at `now` and `gate` lets them through, and of no
+    /// more once their payloads exceed `bytes`. They are in flight when this returns. The returned events are the
+    /// notices of the deliveries that were given up.
     pub(crate) async fn claim(
         &self,
-        lanes: Vec<(Lane, usize)>,
+        wanted: Vec<Wanted>,
         now: Timestamp,
         bytes: usize,
         gate: Gatekeeper,
@@ -112,8 +131,8 @@ impl Store {
     ) -> Result<(Vec<Claim>, Vec<NewEvent>), StoreError> {
         let claim = move |connection: &Connection| {
             let mut bytes = bytes;
-            let lane = |(lane, limit)| claim_lane(connection, lane, limit, now, &mut bytes, &gate);
-            let claims: Vec<Claim> = lanes.iter().cloned().map(lane).collect::<Result<_, _>>()?;
+            let lane = |wanted| claim_lane(connection, wanted, now, &mut bytes, &gate);
+            let claims: Vec<Claim> = wanted.iter().cloned().map(lane).collect::<Result<_, _>>()?;
             let ended = claims.iter().flat_map(|claim| &claim.ended);
             let notices = notices.write_all(connection, ended.map(|ended| ended.delivery))?;
             Ok((claims, notices))
@@ -142,14 +161,16 @@ impl Store {
     }
 }
 
-/// Returns when the next delivery is due, for each lane with a waiting delivery.
-pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Timestamp)>> {
+/// Returns when the next deliveries are due, for each lane with a waiting delivery.
+pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Due)>> {
     let mut statement = connection.prepare(
-        "SELECT space, function_id, min(due_at) AS due_at FROM deliveries
+        "SELECT space, function_id, min(iif(failures > 0, NULL, due_at)) AS first,
+                min(iif(failures > 0, due_at, NULL)) AS retry FROM deliveries
          WHERE state = 'pending' AND due_at IS NOT NULL GROUP BY space, function_id",
     )?;
     let lane = |row: &Row<'_>| {
-        Ok((Lane { space: row.get("space")?, function: row.get("function_id")? }, row.get("due_at")?))
+        let lane = Lane { space: row.get("space")?, function: row.get("function_id")? };
+        Ok((lane, Due { first: row.get("first")?, retry: row.get("retry")? }))
     };
     statement.query_map([], lane)?.collect()
 }
@@ -157,46 +178,29 @@ pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Time
 /// Claims deliveries of one lane and subtracts their payloads from `bytes`.
 pub(crate) fn claim_lane(
     connection: &Connection,
-    lane: Lane,
-    limit: usize,
+    wanted: Wanted,
     now: Timestamp,
     bytes: &mut usize,
     gate: &Gatekeeper,
 ) -> rusqlite::Result<Claim> {
-    let (mut claimed, mut ended) = (Vec::new(), Vec::new());
-    let mut query = connection.prepare_cached(DUE)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = query.query(params![lane.space, lane.function, now, limit])?;
-    while *bytes > 0
-        && let Some(row) = rows.next()?
-    {
-        let (one, subscribed) = due(row)?;
-        let candidate = Candidate {
-            space: &lane.space,
-            subscription_id: &one.subscription_id,
-            failures: one.failures,
-            since: one.since,
-            now,
+    let Wanted { lane, limit, reserved, retries, side, mut due } = wanted;
+    let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+    let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
+    let mut claiming =
+        Claiming { connection, lane, now, bytes, gate, claimed: Vec::new(), ended: Vec::new() };
+    let reserved = claiming.take(DUE, true, 0, reserved)?;
+    if first_due {
+        let query = match side {
+            Side::Oldest => DUE,
+            Side::Newest => DUE_NEWEST,
         };
-        let gate = match subscribed {
-            true => gate.check(&candidate),
-            false => Gate::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
-        };
-        let (loss, reason) = match gate {
-            Gate::Open => {
-                *bytes = bytes.saturating_sub(one.json.len().max(1));
-                claimed.push(one);
-                continue;
-            }
-            Gate::Expired { reason } => (Loss::Expired, reason),
-            Gate::Dead { reason } => (Loss::Dead, reason),
-        };
-        let Claimed { delivery, event_id, event_type, ordered, .. } = one;
-        let function = lane.function.clone();
-        ended.push((ordered, Ended { delivery, event_id, event_type, function, loss, reason }));
+        claiming.take(query, false, 0, limit - reserved)?;
     }
-    drop(rows);
-    drop(query);
+    if retry_due {
+        let left = limit.saturating_sub(claiming.taken()).min(retries - reserved);
+        claiming.take(DUE, true, reserved, left)?;
+    }
+    let Claiming { lane, claimed, ended, .. } = claiming;
     for (ordered, ended) in &ended {
         end(connection, ended.delivery, *ordered, ended.loss, &ended.reason, now)?;
     }
@@ -208,11 +212,75 @@ pub(crate) fn claim_lane(
             .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?
             .execute(params![claimed.delivery, claimed.attempt, now])?;
     }
-    let mut next = connection.prepare_cached(NEXT_DUE)?;
-    let next_due = next.query_row(params![lane.space, lane.function], |row| row.get(0)).optional()?.flatten();
-    drop(next);
+    for (was_due, failed, due) in [(first_due, false, &mut due.first), (retry_due, true, &mut due.retry)] {
+        if was_due {
+            let mut next = connection.prepare_cached(NEXT_DUE)?;
+            *due = next.query_row(params![lane.space, lane.function, failed], |row| row.get(0))?;
+        }
+    }
     let ended = ended.into_iter().map(|(.., ended)| ended).collect();
-    Ok(Claim { lane, claimed, ended, next_due })
+    Ok(Claim { lane, claimed, ended, due })
+}
+
+/// The deliveries of one lane that are being claimed.
+struct Claiming<'a> {
+    connection: &'a Connection,
+    lane: Lane,
+    now: Timestamp,
+    /// The bytes that payloads may still have.
+    bytes: &'a mut usize,
+    gate: &'a Gatekeeper,
+    claimed: Vec<Claimed>,
+    /// Deliveries that the gate ended, and whether others may wait for them.
+    ended: Vec<(bool, Ended)>,
+}
+
+impl Claiming<'_> {
+    /// Reads due deliveries and lets each pass the gate. Returns how many it has read.
+    fn take(&mut self, query: &str, failed: bool, skip: usize, limit: usize) -> rusqlite::Result<usize> {
+        let before = self.taken();
+        if limit == 0 || *self.bytes == 0 {
+            return Ok(0);
+        }
+        let Lane { space, function } = &self.lane;
+        let [skip, limit] = [skip, limit].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+        let mut query = self.connection.prepare_cached(query)?;
+        let mut rows = query.query(params![space, function, self.now, failed, skip, limit])?;
+        while *self.bytes > 0
+            && let Some(row) = rows.next()?
+        {
+            let (one, subscribed) = self::due(row)?;
+            let candidate = Candidate {
+                space,
+                subscription_id: &one.subscription_id,
+                failures: one.failures,
+                since: one.since,
+                now: self.now,
+            };
+            let gate = match subscribed {
+                true => self.gate.check(&candidate),
+                false => Gate::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
+            };
+            let (loss, reason) = match gate {
+                Gate::Open => {
+                    *self.bytes = self.bytes.saturating_sub(one.json.len().max(1));
+                    self.claimed.push(one);
+                    continue;
+                }
+                Gate::Expired { reason } => (Loss::Expired, reason),
+                Gate::Dead { reason } => (Loss::Dead, reason),
+            };
+            let Claimed { delivery, event_id, event_type, ordered, .. } = one;
+            let function = function.clone();
+            self.ended.push((ordered, Ended { delivery, event_id, event_type, function, loss, reason }));
+        }
+        Ok(self.taken() - before)
+    }
+
+    /// Returns how many deliveries were read.
+    fn taken(&self) -> usize {
+        self.claimed.len() + self.ended.len()
+    }
 }
 
 /// Reads the next attempt of a due delivery, and whether its subscription still exists.
@@ -221,15 +289,16 @@ fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, bool)> {
         delivery: row.get(0)?,
         attempt: row.get::<_, u32>(1)?.saturating_add(1),
         failures: row.get(2)?,
-        subscription_id: row.get(3)?,
-        event_id: row.get(4)?,
-        event_type: row.get(5)?,
-        since: row.get(6)?,
-        ordered: row.get(7)?,
-        replay: row.get(8)?,
-        json: row.get(9)?,
+        previous: row.get(3)?,
+        subscription_id: row.get(4)?,
+        event_id: row.get(5)?,
+        event_type: row.get(6)?,
+        since: row.get(7)?,
+        ordered: row.get(8)?,
+        replay: row.get(9)?,
+        json: row.get(10)?,
     };
-    Ok((claimed, row.get(10)?))
+    Ok((claimed, row.get(11)?))
 }
 
 /// Ends a delivery without an attempt. If it was ordered, the next one with its key becomes due.
@@ -250,6 +319,9 @@ pub(super) fn end(
 pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqlite::Result<()> {
     let Finish { delivery, attempt, duration, next, ordered, now } = finish;
     let (outcome, error) = match next {
+        Next::Unmade { after, .. } => {
+            return forget_attempt(connection, *delivery, *attempt, now.saturating_add(*after));
+        }
         Next::Delivered => (AttemptOutcome::Delivered, None),
         Next::Retry { error, .. }
         | Next::Dead { error, .. }
@@ -262,6 +334,7 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
         )?
         .execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])?;
     let (state, reason) = match next {
+        Next::Unmade { .. } => return Ok(()),
         Next::Retry { after, .. } => {
             connection
                 .prepare_cached(
@@ -280,6 +353,24 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
         )?
         .execute(params![delivery, state.as_str(), now, reason, i64::from(reason.is_some())])?;
     if *ordered { promote(connection, *delivery, *now) } else { Ok(()) }
+}
+
+/// Removes an attempt that was not made, and makes its delivery due at `due`.
+fn forget_attempt(
+    connection: &Connection,
+    delivery: i64,
+    attempt: u32,
+    due: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM attempts WHERE delivery = ?1 AND number = ?2")?
+        .execute(params![delivery, attempt])?;
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, due_at = ?2 WHERE seq = ?1",
+        )?
+        .execute(params![delivery, due])?;
+    Ok(())
 }
 
 /// Makes the next delivery with the same key due, after one has ended.

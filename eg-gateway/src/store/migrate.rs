@@ -3,11 +3,18 @@
 
 use rusqlite::Connection;
 
-use super::schema::{ADDED_IN_2, DELIVERIES};
+use super::schema::{ADDED_IN_2, ADDED_IN_4, DELIVERIES};
+
+/// Migrates a database of the format `found`, step by step.
+pub(super) fn from(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    let steps = [from_1, from_2, from_3];
+    let done = usize::try_from(found - 1).unwrap_or_default();
+    steps.into_iter().skip(done).try_for_each(|step| step(connection))
+}
 
 /// Migrates from the first format, which had no order, replay, expiry or filters. Its deliveries become as old as
 /// their events.
-pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
+fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
     // Foreign keys refer to tables by name, and each table is replaced by one of the same name.
     connection.pragma_update(None, "foreign_keys", "OFF")?;
     let transaction = connection.transaction()?;
@@ -34,7 +41,7 @@ pub(super) fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
 /// Migrates from the second format, which checked states with `IN (…)`. The third uses `OR`, which is much faster. No
 /// row changes, so only the text of the tables is replaced, by the procedure in
 /// <https://sqlite.org/lang_altertable.html#otheralter>.
-pub(super) fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
+fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let version: i64 = transaction.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
     transaction.pragma_update(None, "writable_schema", "ON")?;
@@ -55,6 +62,14 @@ pub(super) fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// Migrates from the third format, whose claims did not distinguish deliveries that have failed.
+fn from_3(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(ADDED_IN_4)?;
+    transaction.pragma_update(None, "user_version", 4)?;
+    transaction.commit()
+}
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -65,8 +80,9 @@ mod tests {
     const CHECKS_IN_2: &str = "
         CREATE TABLE attempts (delivery INTEGER, outcome TEXT CHECK (outcome IN ('delivered', 'failed', 'interrupted')));
         CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, state TEXT NOT NULL
-            CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')));
-        INSERT INTO deliveries VALUES (1, 'expired');
+            CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')),
+            space TEXT, function_id TEXT, failures INTEGER, due_at INTEGER);
+        INSERT INTO deliveries (seq, state) VALUES (1, 'expired');
         PRAGMA user_version = 2;";
 
     #[test]

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{StoreError, migrate};
 
 /// `PRAGMA user_version` of the databases that this version writes.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
 // The checks use OR and cost 1.5 % of the instructions that SQLite spends on accepting, claiming and finishing a
 // delivery. With IN (…) they would cost 106 %, because SQLite builds a table in each statement for a list of more
@@ -65,7 +65,6 @@ CREATE TABLE counters (space TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NO
     STRICT, WITHOUT ROWID;
 CREATE INDEX events_id ON events (space, id, source);
 CREATE INDEX events_accepted ON events (accepted_at);
-CREATE INDEX deliveries_due ON deliveries (space, function_id, due_at) WHERE state = 'pending' AND due_at IS NOT NULL;
 CREATE INDEX deliveries_subscribed ON deliveries (space, subscription_id, since) WHERE state = 'pending';
 CREATE INDEX deliveries_in_flight ON deliveries (seq) WHERE state = 'in_flight';
 CREATE INDEX deliveries_dead ON deliveries (space, seq) WHERE state = 'dead' AND discarded_at IS NULL;
@@ -73,6 +72,14 @@ CREATE INDEX deliveries_expired ON deliveries (space, seq) WHERE state = 'expire
 CREATE INDEX deliveries_ordered ON deliveries (space, subscription_id, order_key, seq)
     WHERE order_key IS NOT NULL AND state IN ('pending', 'in_flight');
 CREATE INDEX deliveries_event ON deliveries (event);
+";
+
+/// Indexes and tables that the fourth format added or changed. Deliveries that have failed before are claimed apart from
+/// the others.
+pub(super) const ADDED_IN_4: &str = "
+DROP INDEX IF EXISTS deliveries_due;
+CREATE INDEX deliveries_due ON deliveries (space, function_id, failures > 0, due_at)
+    WHERE state = 'pending' AND due_at IS NOT NULL;
 ";
 
 /// Database pages that the writer keeps in memory. Ids are random, so writes touch all parts of an index over them.
@@ -98,13 +105,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     match found {
         FORMAT => {}
         0 => connection.execute_batch(&format!(
-            "BEGIN; {TABLES} {DELIVERIES} {ADDED_IN_2} PRAGMA user_version = {FORMAT}; COMMIT;"
+            "BEGIN; {TABLES} {DELIVERIES} {ADDED_IN_2} {ADDED_IN_4} PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?,
-        1 => {
-            migrate::from_1(&mut connection)?;
-            migrate::from_2(&mut connection)?;
-        }
-        2 => migrate::from_2(&mut connection)?,
+        1..FORMAT => migrate::from(&mut connection, found)?,
         found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
     }
     connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -136,7 +139,7 @@ mod tests {
             let mut due = connection.prepare(DUE).unwrap();
             for limit in [400, 1, 7] {
                 assert!(
-                    due.query(params!["default", "f", 1_000 + limit, limit])
+                    due.query(params!["default", "f", 1_000 + limit, false, 0, limit])
                         .unwrap()
                         .next()
                         .unwrap()

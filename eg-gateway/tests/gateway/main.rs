@@ -18,6 +18,7 @@ mod delivery;
 mod disk;
 mod edge;
 mod events_api;
+mod fairness;
 mod flow;
 mod history;
 mod lambda;
