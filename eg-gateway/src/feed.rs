@@ -19,6 +19,9 @@ const KEPT: usize = 10_000;
 /// Maximum bytes of text in these entries.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
+/// Maximum bytes of text that a watcher takes at once, and so holds until they are sent. A single entry may be longer.
+const AT_ONCE: usize = 64 * 1024;
+
 /// How long after losing the connection a watcher can reconnect without a gap.
 const RETURN: Duration = Duration::from_secs(300);
 
@@ -226,8 +229,14 @@ impl Kept {
             return Some(Update::Gap);
         }
         let skip = usize::try_from(position.next - entries.first).unwrap_or(usize::MAX);
-        let new: Vec<_> = entries.kept.iter().skip(skip).cloned().collect();
-        position.next = entries.end();
+        let mut bytes = 0;
+        let fits = |entry: &&Arc<Entry>| {
+            let first = bytes == 0;
+            bytes += 1 + text_len(&entry.what.activity);
+            first || bytes <= AT_ONCE
+        };
+        let new: Vec<_> = entries.kept.iter().skip(skip).take_while(fits).cloned().collect();
+        position.next += u64::try_from(new.len()).unwrap_or(u64::MAX);
         (!new.is_empty()).then_some(Update::Entries(new))
     }
 }
@@ -286,6 +295,19 @@ mod tests {
         happen(&feed);
         assert_eq!(seen(&mut feed.watch(Some(&id)).unwrap()), Some(2));
         assert!(feed.watch(Some("x")).is_none());
+    }
+
+    #[test]
+    fn a_watcher_takes_no_more_at_once_than_it_may_hold() {
+        let feed = feed();
+        let mut watcher = feed.watch(None).unwrap();
+        let space = "s".repeat(AT_ONCE / 4);
+        for _ in 0..10 {
+            feed.publish(|| Activity::Redriven { space: space.clone(), deliveries: 1 });
+        }
+        feed.publish(|| Activity::Redriven { space: "s".repeat(2 * AT_ONCE), deliveries: 1 });
+        let taken: Vec<_> = (0..6).map(|_| seen(&mut watcher)).collect();
+        assert_eq!(taken, [3, 3, 3, 1, 1, 0].map(Some));
     }
 
     #[test]

@@ -112,6 +112,31 @@
 //! another space is refused while both `default` and that space would have subscriptions there. With
 //! [`Options::strict_compat`], a request that names no space reaches all spaces, as in the original.
 //!
+//! # Under load
+//! What clients and functions can make the gateway hold is limited, and nobody gets all of it: one client gets at most half
+//! of a limit, one function two thirds and one space three quarters; two clients get a third each, and so on. (Of the
+//! connections, one client gets eight ninths.) An IPv6 network of 64 bits is one client. Behind a proxy all clients are one.
+//!
+//! | what | limit | beyond it |
+//! |---|---|---|
+//! | memory for requests and answers, as the bytes arrive | [`Options::memory_limit`] | 503 |
+//! | events that wait for the store | 2048; large events and batches count as several | 503 |
+//! | requests that wait for functions | half of [`Options::max_connections`] | 503 |
+//! | connections to each API | [`Options::max_connections`] | those that have waited longest for a request are closed |
+//! | events of a batch, with their deliveries | 5000 | 413 |
+//! | time for the head of a request, and for a TLS handshake | 10 s | closed |
+//! | time for a body | 10 s, and 1 s more for each KiB, at most 60 s | 408 |
+//! | time without reading an answer | 10 s; reading 1 KiB regains 1 s | closed |
+//! | time without a request | 60 s | closed |
+//! | head of a request | 64 KiB | 431 |
+//!
+//! A 503 has a `Retry-After` and one of the codes `overloaded`, `store_busy` or `store_full`, and nothing was accepted. The
+//! status is the same whether the client or everybody has used up the limit, because the client should do the same: try
+//! again later.
+//!
+//! The gateway raises its limit of open files as far as it may. If it nevertheless lacks files, ports or memory for a call,
+//! that does not count as a failure of the function.
+//!
 //! # How it is built
 //! A request passes through `server` (HTTP), `api` (what the request means), `decide` (classification, routes, rules; no
 //! I/O) and `store` (on disk, then the 202). `deliver` then calls the functions.

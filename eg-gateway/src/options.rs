@@ -42,7 +42,8 @@ pub struct Options {
     /// Maximum length of a chain of events that cause one another, counted in the extension `hops`. Deliveries of an event
     /// beyond it become dead letters, because the chain is probably a loop.
     pub max_hops: u64,
-    /// Bytes of memory for requests, and the same again for deliveries under way. When it is used up, emitters get a 503.
+    /// Bytes of memory for requests and their answers, and the same again for deliveries under way. When it is used up,
+    /// clients get a 503; see [Under load](crate#under-load).
     pub memory_limit: usize,
     /// How long events are kept after they were accepted. An event with an unfinished delivery or a dead letter is kept
     /// longer; dead letters stay until somebody redrives or discards them.
@@ -86,7 +87,8 @@ pub struct Options {
     pub events_tls: Option<TlsFiles>,
     /// Certificate and key of the Config API. `None`: plain HTTP.
     pub config_tls: Option<TlsFiles>,
-    /// Maximum number of connections to each API. Further connections wait until one ends. At least 1.
+    /// Maximum number of connections to each API; fewer if the process may not open so many files. When all are open,
+    /// those that wait for a request make room; see [Under load](crate#under-load). At least 1.
     pub max_connections: usize,
     /// URL of the OpenTelemetry collector that receives spans over OTLP/HTTP, for example `http://localhost:4318`. `None`:
     /// no spans are recorded.

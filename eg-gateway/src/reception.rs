@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use crate::activity::{Activity, DeliveryOutcome, unattempted};
+use crate::budget::Budget;
 use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::feed::Feed;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{Metrics, OTHER_SPACES, Outcome};
 use crate::options::Options;
 use crate::store::{Accepted, Store, StoreError};
 use crate::wakeups::Wakeups;
@@ -20,6 +21,8 @@ pub(crate) struct Reception {
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
+    /// Memory for requests and for the answers of functions, in bytes.
+    pub(crate) memory: Budget,
     pub(crate) terms: Terms,
 }
 
@@ -27,7 +30,8 @@ impl Reception {
     /// Creates a reception that stores events in `store` and shows them to the watchers of `feed`.
     pub(crate) fn new(options: &Options, store: Store, feed: Feed) -> Self {
         let terms = Terms { dedupe_window: options.dedupe_window, max_hops: options.max_hops };
-        Self { store, wakeups: Arc::default(), feed, metrics: Arc::new(Metrics::new()), terms }
+        let memory = Budget::new(options.memory_limit);
+        Self { store, wakeups: Arc::default(), feed, metrics: Arc::new(Metrics::new()), memory, terms }
     }
 
     /// Accepts events, all or none. Returns once they are on disk, with the number of duplicates among them.
@@ -41,7 +45,7 @@ impl Reception {
             events
                 .iter()
                 .flat_map(NewEvent::with_notices)
-                .for_each(|event| self.metrics.dropped(&event.origin.space));
+                .for_each(|event| self.metrics.dropped(known_space(event)));
         })?;
         let mut lanes = Vec::new();
         let mut duplicates = 0;
@@ -110,4 +114,9 @@ impl Reception {
             }
         }
     }
+}
+
+/// Returns the space of an event if it has subscribers there; a client may name any other space.
+fn known_space(event: &NewEvent) -> &str {
+    if event.intakes.is_empty() { OTHER_SPACES } else { &event.origin.space }
 }

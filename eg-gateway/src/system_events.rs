@@ -6,11 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use eg_grammar::is_system_event_type;
 
+use crate::budget::{Holder, Reservation};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::arrival::NewEvent;
 use crate::decide::envelope::Stamp;
-use crate::decide::system::{Call, SystemEvent};
+use crate::decide::system::{Call, FUNCTION_INVOKED, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
 use crate::reception::Reception;
 use crate::store::Notices;
@@ -67,6 +68,18 @@ impl SystemEvents {
             }
         }
         result
+    }
+
+    /// Reserves memory for the reply of a function if a system event will hold it; returns `None` if nobody subscribes to
+    /// replies.
+    pub(crate) fn room_for_reply(&self, call: Call<'_>) -> Option<Reservation> {
+        let subscribed =
+            || !self.configuration.current().router.system(call.space, FUNCTION_INVOKED).is_empty();
+        if is_system_event_type(&call.event.ty) || !subscribed() {
+            return None;
+        }
+        let holders = [Some(Holder::space(call.space)), Some(Holder::function(call.space, call.function))];
+        self.reception.memory.reserve(holders, 0).ok()
     }
 
     /// Announces events that the store made as [`Notices`] and that are on disk.

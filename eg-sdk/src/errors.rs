@@ -94,6 +94,8 @@ named! {
         InvalidReply = "invalid_reply",
         /// The gateway failed because of a bug.
         Internal = "internal",
+        /// The gateway has no room for the request: memory, or calls of the function. Try again later.
+        Overloaded = "overloaded",
         /// Too many writes are waiting for the store. Try again later.
         StoreBusy = "store_busy",
         /// The store reached its size limit.
@@ -125,7 +127,7 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::UnsupportedEncoding => 415,
             Self::FunctionFailed | Self::FunctionAccessDenied | Self::InvalidReply | Self::Internal => 500,
-            Self::StoreBusy | Self::StoreFull | Self::StoreUnavailable => 503,
+            Self::Overloaded | Self::StoreBusy | Self::StoreFull | Self::StoreUnavailable => 503,
         }
     }
 }

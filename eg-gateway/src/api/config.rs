@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -12,10 +12,11 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
 use super::errors::ApiError;
+use super::received::client;
 use super::routes::{Content, Doc, Routes};
 use super::{
-    ApiState, accounting, answer, cors, dead_letters, errors, event_types, feed, functions, guard, history,
-    metrics, openapi, redirect, replays, subscriptions, with_type,
+    ApiState, SHORT, accounting, answer, cors, dead_letters, errors, event_types, feed, functions, guard,
+    history, holding, metrics, openapi, redirect, replays, subscriptions, with_type,
 };
 use crate::clock;
 use crate::decide::classify::BadEvent;
@@ -89,7 +90,7 @@ async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) 
     if let Some(coding) = content_encoding(request.headers()) {
         return ApiError::from(BadEvent::Encoded(coding)).into_response();
     }
-    let started = clock::instant();
+    let (started, client) = (clock::instant(), client(request.extensions()));
     let mut response = next.run(request).await;
     app.metrics.config_took(started.elapsed());
     // The original sends no `Allow` with a 405.
@@ -97,5 +98,13 @@ async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) 
     if app.strict {
         response = errors::as_the_original(response);
     }
-    response
+    let length =
+        response.body().size_hint().exact().map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    if length <= SHORT {
+        return response;
+    }
+    match app.memory.reserve([Some(client), None], length) {
+        Ok(room) => holding(response, room),
+        Err(refused) => ApiError::no_memory(refused).into_response(),
+    }
 }

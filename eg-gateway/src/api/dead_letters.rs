@@ -14,8 +14,9 @@ use eg_sdk::history::{DeadLetter, DeadLetterPage, Discarded, Loss, RedriveReques
 
 use super::errors::ApiError;
 use super::query::{BEFORE, LIMIT, Query};
+use super::received::Received;
 use super::routes::{Component, Content, Doc, Parameter, Routes};
-use super::{ApiState, answer, json, read_body, with_type};
+use super::{ApiState, answer, json, with_type};
 use crate::activity::Activity;
 use crate::clock;
 use crate::store::{DeadLetterQuery, GivenUp};
@@ -89,7 +90,7 @@ async fn show(
 async fn redrive_one(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
     redrive(&app, space, Some(id), body).await
 }
@@ -97,7 +98,7 @@ async fn redrive_one(
 async fn redrive_all(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
     redrive(&app, space, None, body).await
 }
@@ -107,9 +108,8 @@ async fn redrive(
     app: &ApiState,
     space: String,
     id: Option<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
-    let body = read_body(body, app.body_limit).await?;
     let edited = edited(&body)?;
     if edited.is_some() && id.is_none() {
         return Err(ApiError::bad_request("an edited event goes to one dead letter: name it in the path"));

@@ -15,8 +15,9 @@ use eg_sdk::config::{EventType, Function, Subscription};
 use eg_sdk::{CloudEvent, TraceContext};
 
 use super::errors::ApiError;
-use super::{ApiState, answer, host};
+use super::{ApiState, answer, holding, host};
 use crate::activity::{Activity, LOG_OF_CALLS};
+use crate::budget::{Holder, Reservation};
 use crate::clock;
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::authorize::{self, Authorization, Denied};
@@ -30,6 +31,7 @@ use crate::decide::router::{Matched, Target};
 use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{Call, SystemEvent};
 use crate::decide::trace;
+use crate::decide::volume::{self, TooMany};
 use crate::deliver::CallError;
 use crate::store::StoreError;
 
@@ -42,12 +44,19 @@ fn acknowledgement(duplicates: usize) -> Response {
     accepted
 }
 
+/// Memory of each event of a batch besides its JSON.
+const EVENT: usize = 1024;
+
 /// A request to the Events API that is being processed.
 pub(super) struct Emission {
     pub(super) app: Arc<ApiState>,
     pub(super) place: Place,
     pub(super) parts: Parts,
     pub(super) body: Bytes,
+    /// The memory of the request, and of the function's answer to it.
+    pub(super) room: Reservation,
+    /// The client and the space, whose shares the request counts towards.
+    pub(super) holders: [Option<Holder>; 2],
     pub(super) started: Instant,
 }
 
@@ -66,15 +75,18 @@ impl<E: Into<ApiError> + std::fmt::Display> From<E> for FailedCall {
 }
 
 impl Emission {
-    pub(super) async fn process(self) -> Result<Response, ApiError> {
+    pub(super) async fn process(mut self) -> Result<Response, ApiError> {
         let snapshot = self.app.configuration.current();
-        match self.classify()? {
+        let classified = self.classify()?;
+        // The events have what they need of it.
+        self.body = Bytes::new();
+        match classified {
             Classified::One(event) => self.emit(&snapshot, event).await,
             Classified::Batch(events) => self.emit_all(&snapshot, events).await,
         }
     }
 
-    async fn emit(self, snapshot: &Snapshot, draft: Draft) -> Result<Response, ApiError> {
+    async fn emit(mut self, snapshot: &Snapshot, draft: Draft) -> Result<Response, ApiError> {
         let matched = snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
         if matched.is_empty() && draft.is_request() && !self.app.strict {
             return Ok(self.unrouted(snapshot));
@@ -91,6 +103,7 @@ impl Emission {
         let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.
         let _ = self.app.reception.accept(std::mem::take(&mut first.notices)).await;
+        self.room.join(Holder::function(&subscription.space, &subscription.function_id));
         let answer = Box::pin(self.ask(snapshot, &subscription, &first.event)).await;
         if first.intakes.is_empty() {
             if let Some(accepting) = self.app.spans.accepting(&first.event) {
@@ -99,7 +112,7 @@ impl Emission {
             arrivals.remove(0);
         }
         self.accept(arrivals).await?;
-        answer
+        answer.map(|answer| holding(answer, self.room))
     }
 
     /// Returns the answer to an HTTP request that no function answers. Nothing is stored.
@@ -155,15 +168,27 @@ impl Emission {
 
     /// Accepts all events or none.
     async fn emit_all(&self, snapshot: &Snapshot, drafts: Vec<Draft>) -> Result<Response, ApiError> {
-        let mut accepted = Vec::with_capacity(drafts.len());
+        self.room.grow(drafts.len() * EVENT).map_err(ApiError::no_memory)?;
+        let (events, mut rows) = (drafts.len(), 0);
+        let mut accepted = Vec::with_capacity(events);
         for draft in drafts {
-            accepted.extend(self.unanswered(snapshot, draft).await?);
+            let arrivals = self.unanswered(snapshot, draft).await?;
+            rows += volume::rows(&arrivals);
+            if rows > volume::ROWS {
+                return Err(TooMany::Rows(events).into());
+            }
+            accepted.extend(arrivals);
         }
         self.accept(accepted).await.map(acknowledgement).map_err(ApiError::from)
     }
 
     /// Accepts several events, all or none, and records a span for each. Returns the number of duplicates.
     pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<usize, StoreError> {
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let _place =
+            self.app.storing.reserve(self.holders, volume::weight(&events)).map_err(|_| StoreError::Busy)?;
         let accepting: Vec<_> =
             events.iter().filter_map(|new| self.app.spans.accepting(&new.event)).collect();
         let stored = self.app.reception.accept(events).await;
@@ -246,7 +271,8 @@ impl Emission {
         let question = authorize::question(event.json(), &request).ok_or_else(ApiError::internal)?;
         let verdict = match snapshot.catalog.table::<Function>().get(space, id) {
             Some(function) => {
-                match self.app.invoker.ask(function, Bytes::from(question), &event.trace()).await {
+                match self.app.invoker.ask(function, Bytes::from(question), &event.trace(), &self.room).await
+                {
                     Ok(reply) => authorize::verdict(&reply),
                     Err(error) => Err(Denied::Malformed(error.to_string())),
                 }
@@ -314,7 +340,11 @@ impl Emission {
             function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
         let outgoing = event.outgoing();
         let call = Call { space: &function.space, function: id, event: &outgoing };
-        let invocation = self.app.invoker.answer(function, &outgoing);
+        let _place =
+            self.app.calls.reserve([Some(Holder::function(&function.space, id)), None], 1).map_err(|_| {
+                FailedCall { error: ApiError::no_call(id), reason: "too many calls wait".to_owned() }
+            })?;
+        let invocation = self.app.invoker.answer(function, &outgoing, &self.room);
         let reply = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
             tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "function call failed");
         })?;

@@ -8,12 +8,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eg_sdk::errors::{ErrorBody, ErrorCode};
 
+use crate::budget::{Kind, Refused};
 use crate::configuration::ChangeError;
 use crate::decide::access::Denial;
 use crate::decide::authorize::Denied;
 use crate::decide::classify::BadEvent;
 use crate::decide::refusal::Refusal;
 use crate::decide::reply::Malformed;
+use crate::decide::volume::TooMany;
 use crate::deliver::CallError;
 use crate::store::StoreError;
 
@@ -46,6 +48,23 @@ impl ApiError {
     pub(super) fn body_too_slow(limit: Duration) -> Self {
         let message = format!("the request body did not arrive within {} s", limit.as_secs());
         Self::new(ErrorCode::Timeout, message)
+    }
+
+    /// There is no memory for a request.
+    pub(super) fn no_memory(refused: Refused) -> Self {
+        let whose = match refused {
+            Refused::Full => "the gateway's memory for requests is used up",
+            Refused::Share(Kind::Client) => "this client's share of the memory for requests is used up",
+            Refused::Share(Kind::Space) => "the space's share of the memory for requests is used up",
+            Refused::Share(Kind::Function) => "the function's share of the memory for requests is used up",
+        };
+        Self::new(ErrorCode::Overloaded, format!("{whose}; try again"))
+    }
+
+    /// Too many emitters wait for a function.
+    pub(super) fn no_call(function: &str) -> Self {
+        let message = format!("too many requests wait for function \"{function}\"; try again");
+        Self::new(ErrorCode::Overloaded, message)
     }
 
     pub(super) fn body_broken(error: &(dyn Error + 'static)) -> Self {
@@ -181,11 +200,18 @@ impl From<BadEvent> for ApiError {
     fn from(error: BadEvent) -> Self {
         let code = match error {
             BadEvent::Encoded(_) => ErrorCode::UnsupportedEncoding,
+            BadEvent::TooMany(_) => ErrorCode::TooLarge,
             BadEvent::MediaType(_) | BadEvent::Invalid(_) | BadEvent::TooDeep | BadEvent::Reserved(_) => {
                 ErrorCode::InvalidEvent
             }
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(error: TooMany) -> Self {
+        BadEvent::from(error).into()
     }
 }
 
@@ -200,7 +226,11 @@ impl From<CallError> for ApiError {
                 );
                 Self::new(ErrorCode::FunctionAccessDenied, message)
             }
-            CallError::Passing(_) | CallError::Unmade(_) | CallError::Failed(_) => {
+            CallError::Unmade(_) => {
+                let message = "the gateway lacked the means to call the function; try again";
+                Self::new(ErrorCode::Overloaded, message)
+            }
+            CallError::Passing(_) | CallError::Failed(_) => {
                 Self::new(ErrorCode::FunctionFailed, "Function call failed. Please check logs.")
             }
         }

@@ -7,17 +7,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use eg_sdk::http::Mode;
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 
 use super::emission::Emission;
 use super::errors::{self, ApiError};
 use super::put_events::Operation;
-use super::{ApiState, answer, guard, host, put_events, read_body};
+use super::received::{Received, client};
+use super::{ApiState, answer, guard, host, put_events};
+use crate::budget::Holder;
 use crate::clock;
 use crate::decide::cors::{self, Access};
 use crate::decide::place::Place;
@@ -72,18 +75,18 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
     if let Some(Operation::Other(operation)) = operation {
         return put_events::unknown(&operation);
     }
-    // Memory is reserved before the body is read, so the total stays bounded however many emitters there are.
-    let size =
-        body.size_hint().exact().map_or(app.body_limit, |size| usize::try_from(size).unwrap_or(usize::MAX));
-    let Some(_room) = app.budget.reserve(size.min(app.body_limit)) else {
+    let client = client(&parts.extensions);
+    let holders = [Some(client), Some(Holder::space(&place.space))];
+    // An event that could not be stored now is refused before the client has sent it.
+    if (of_aws || Mode::of(&parts.headers).is_some()) && app.storing.check(holders, 1).is_err() {
         return refuse(StoreError::Busy.into());
-    };
-    let body = match read_body(body, app.body_limit).await {
-        Ok(body) => body,
+    }
+    let Received { bytes, room } = match Received::read(&app, client, Some(&place.space), body).await {
+        Ok(received) => received,
         Err(error) => return refuse(error),
     };
     let ended = app.ended.clone();
-    let emission = Emission { app, place, parts, body, started };
+    let emission = Emission { app, place, parts, body: bytes, room, holders, started };
     // The future is large, so it is moved only once.
     let work =
         Box::pin(

@@ -13,12 +13,17 @@ use futures_util::stream;
 
 use super::errors::ApiError;
 use super::query::Query;
+use super::received::Client;
 use super::routes::{Content, Doc, Parameter, Routes};
 use super::{ApiState, answer, with_type};
+use crate::budget::Reservation;
 use crate::feed::{Entry, Update, Watcher};
 
 /// Pause after which a comment is sent, so that no proxy closes the connection as idle.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// Memory of a watcher: the entries that it takes at once, as text and as bytes that are being sent.
+const WATCHER: usize = 256 * 1024;
 
 const LAST_EVENT_ID: Parameter = Parameter {
     name: "lastEventId",
@@ -35,6 +40,7 @@ pub(super) fn routes() -> Routes {
 /// Sends the live feed until the client disconnects or the gateway stops.
 async fn watch(
     State(app): State<Arc<ApiState>>,
+    Client(client): Client,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, ApiError> {
@@ -43,7 +49,8 @@ async fn watch(
     let id = id.filter(|id| !id.is_empty()).or_else(|| query.text("lastEventId"));
     let rule = "the id of an event of this feed";
     let watcher = app.feed.watch(id.as_deref()).ok_or_else(|| ApiError::bad_query("lastEventId", rule))?;
-    let next = async |mut watcher: Watcher| {
+    let room = app.memory.reserve([Some(client), None], WATCHER).map_err(ApiError::no_memory)?;
+    let next = async |(mut watcher, room): (Watcher, Reservation)| {
         let update = tokio::time::timeout(SILENCE, watcher.next()).await;
         let text = match update {
             Err(_) => ":\n\n".to_owned(),
@@ -51,11 +58,11 @@ async fn watch(
             Ok(Update::Gap) => "event: gap\ndata: {}\n\n".to_owned(),
             Ok(Update::End) => return None,
         };
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), watcher))
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (watcher, room)))
     };
     // Sends a comment at once, so that the client knows that it is connected.
     let first = stream::iter([Ok(Bytes::from_static(b":\n\n"))]);
-    let updates = stream::unfold(watcher, next);
+    let updates = stream::unfold((watcher, room), next);
     let body = Body::from_stream(futures_util::StreamExt::chain(first, updates));
     let mut response = with_type(answer(StatusCode::OK, body), "text/event-stream");
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -18,6 +18,7 @@ mod metrics;
 mod openapi;
 mod put_events;
 mod query;
+mod received;
 mod redirect;
 mod replays;
 mod resource;
@@ -25,25 +26,22 @@ mod routes;
 mod subscriptions;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use self::errors::ApiError;
-use crate::budget::Budget;
+use crate::budget::{Budget, Reservation};
 use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
+use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::targets::PrivateTargets;
 use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OTHER_SPACES};
 use crate::options::Options;
 use crate::reception::Reception;
 use crate::spans::Spans;
@@ -51,8 +49,11 @@ use crate::store::Store;
 use crate::system_events::SystemEvents;
 use crate::wakeups::Wakeups;
 
-/// How long the body of a request may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many events may wait for the store, weighed by [`weight`](crate::decide::volume::weight).
+const WAITING: usize = 2048;
+
+/// The length of an answer whose memory does not count while it is sent.
+const SHORT: usize = 4 * 1024;
 
 /// The state that the handlers of both APIs share.
 pub(crate) struct ApiState {
@@ -67,8 +68,12 @@ pub(crate) struct ApiState {
     pub(crate) metrics: Arc<Metrics>,
     /// Maximum size of a body in bytes.
     pub(crate) body_limit: usize,
-    /// Memory for requests.
-    pub(crate) budget: Budget,
+    /// Memory for requests and their answers, in bytes.
+    pub(crate) memory: Budget,
+    /// Places for events that wait for the store.
+    pub(crate) storing: Budget,
+    /// The calls that emitters wait for.
+    pub(crate) calls: Budget,
     pub(crate) access_keys: AccessKeys,
     /// The private addresses where functions may be.
     pub(crate) private_targets: PrivateTargets,
@@ -96,11 +101,13 @@ impl ApiState {
             system_events: delivering.system_events.clone(),
             spans,
             wakeups: Arc::clone(&reception.wakeups),
-            reception,
             feed: delivering.feed.clone(),
             metrics: Arc::clone(&delivering.metrics),
             body_limit: options.body_limit,
-            budget: Budget::new(options.memory_limit),
+            memory: reception.memory.clone(),
+            reception,
+            storing: Budget::new(WAITING),
+            calls: Budget::new((options.max_connections / 2).max(1)),
             access_keys: options.access_keys.clone(),
             private_targets: options.private_targets.clone(),
             domain: options.domain.clone(),
@@ -108,15 +115,11 @@ impl ApiState {
             ended,
         }
     }
-}
 
-/// Reads a body of at most `limit` bytes.
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await;
-    match collected.map_err(|_| ApiError::body_too_slow(BODY_TIMEOUT))? {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(limit)),
-        Err(error) => Err(ApiError::body_broken(&*error)),
+    /// Counts a request to the Config API. Spaces that have no resources are counted together.
+    fn count(&self, space: &str, resource: &str, operation: &str) {
+        let known = space == DEFAULT_SPACE || self.configuration.current().catalog.has_space(space);
+        self.metrics.config_request(if known { space } else { OTHER_SPACES }, resource, operation);
     }
 }
 
@@ -134,6 +137,17 @@ fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     host.or(uri.authority().map(Authority::as_str)).unwrap_or_default()
+}
+
+/// Keeps the memory of an answer reserved until it is sent.
+fn holding(mut answer: Response, room: Reservation) -> Response {
+    let length =
+        answer.body().size_hint().exact().map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    if length > SHORT {
+        room.shrink_to(length);
+        answer.extensions_mut().insert(Arc::new(room));
+    }
+    answer
 }
 
 fn answer(status: StatusCode, body: Body) -> Response {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,8 +11,9 @@ use eg_sdk::config::{Subscription, SubscriptionType};
 use eg_sdk::history::{Replay, ReplayRequest};
 
 use super::errors::ApiError;
+use super::received::Received;
 use super::routes::{Content, Doc, Routes};
-use super::{ApiState, json, read_body};
+use super::{ApiState, json};
 use crate::activity::Activity;
 use crate::clock;
 use crate::decide::intake::{Intake, intake_stored};
@@ -37,9 +37,8 @@ pub(super) fn routes() -> Routes {
 async fn create(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
-    let body = read_body(body, app.body_limit).await?;
     let request: ReplayRequest = serde_json::from_slice(without_bom(&body))
         .map_err(|e| ApiError::bad_request(format!("no replay: {e}")))?;
     if request.event_id.is_none() && request.from.is_none() {

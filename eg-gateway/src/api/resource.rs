@@ -15,8 +15,9 @@ use eg_sdk::schema::Shape;
 
 use super::errors::ApiError;
 use super::query::Query;
+use super::received::Received;
 use super::routes::{Component, Content, Doc, Parameter, Routes};
-use super::{ApiState, answer, json, read_body, with_type};
+use super::{ApiState, answer, json, with_type};
 use crate::decide::catalog::{Catalog, Change, Entry, Resource};
 use crate::decide::refusal::Refusal;
 use crate::decide::targets::PrivateTargets;
@@ -92,7 +93,7 @@ async fn list<T: Managed>(
     Path(space): Path<String>,
     query: Query,
 ) -> Response {
-    app.metrics.config_request(&space, T::METRIC, "list");
+    app.count(&space, T::METRIC, "list");
     let snapshot = app.configuration.current();
     let found = snapshot.catalog.table::<T>().list(&space, &query.labels());
     let shown: Vec<Cow<'_, T>> = found.into_iter().map(T::shown).collect();
@@ -103,7 +104,7 @@ async fn read<T: Managed>(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    app.metrics.config_request(&space, T::METRIC, "get");
+    app.count(&space, T::METRIC, "get");
     let snapshot = app.configuration.current();
     let found = snapshot.catalog.table::<T>().find(&space, &T::id_in_path(id))?;
     Ok(json(StatusCode::OK, &found.shown()))
@@ -112,10 +113,9 @@ async fn read<T: Managed>(
 async fn create<T: Managed>(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
-    app.metrics.config_request(&space, T::METRIC, "create");
-    let body = read_body(body, app.body_limit).await?;
+    app.count(&space, T::METRIC, "create");
     let new = T::read(&body, &space, None, &app.private_targets)?;
     change(app, |catalog| new.create(catalog), StatusCode::CREATED).await
 }
@@ -123,11 +123,10 @@ async fn create<T: Managed>(
 async fn update<T: Managed>(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
-    app.metrics.config_request(&space, T::METRIC, "update");
+    app.count(&space, T::METRIC, "update");
     let id = T::id_in_path(id);
-    let body = read_body(body, app.body_limit).await?;
     let new = T::read(&body, &space, Some(&id), &app.private_targets)?;
     change(app, move |catalog| new.update(catalog, &id), StatusCode::OK).await
 }
@@ -136,7 +135,7 @@ async fn delete<T: Managed>(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    app.metrics.config_request(&space, T::METRIC, "delete");
+    app.count(&space, T::METRIC, "delete");
     let id = T::id_in_path(id);
     change(app, move |catalog| T::delete(catalog, &space, &id), StatusCode::NO_CONTENT).await
 }

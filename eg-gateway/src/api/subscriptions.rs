@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::errors::ApiError;
+use super::received::Received;
 use super::resource::{self, Managed};
 use super::routes::{Component, Content, Doc, Routes};
-use super::{ApiState, json, read_body};
+use super::{ApiState, json};
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::refusal::Refusal;
 use crate::decide::rules;
@@ -53,10 +53,9 @@ pub(super) fn routes() -> Routes {
 async fn replace(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Response, ApiError> {
-    app.metrics.config_request(&space, Subscription::METRIC, "replace");
-    let body = read_body(body, app.body_limit).await?;
+    app.count(&space, Subscription::METRIC, "replace");
     let Replacement { delete, create } = serde_json::from_slice(without_bom(&body))
         .map_err(|e| ApiError::bad_request(format!("no replacement: {e}")))?;
     let subscription = |one: Box<RawValue>| rules::subscription(&space, one.get().as_bytes());

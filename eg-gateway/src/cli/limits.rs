@@ -19,7 +19,8 @@ pub(super) struct Limits {
     /// Maximum size of a function's reply; a call with a larger one fails
     #[arg(long, value_name = "BYTES", default_value = "6208KiB", value_parser = bytes)]
     max_reply_size: u64,
-    /// Memory for requests, and the same again for deliveries under way; when it is used up, emitters get a 503
+    /// Memory for requests and their answers, and the same again for deliveries under way; when it is used up, clients get
+    /// a 503
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = bytes)]
     memory_limit: u64,
     /// How long to keep events after their deliveries have ended; dead letters stay until you redrive or discard them

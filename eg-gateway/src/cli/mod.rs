@@ -110,7 +110,7 @@ struct Cli {
     #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true,
           value_parser = OsStringValueParser::new().map(PathBuf::from))]
     config_tls_key: PathBuf,
-    /// Maximum number of connections to each API; further ones wait
+    /// Maximum number of connections to each API; when all are open, idle ones make room
     #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
     /// Behave like the original: its rules for routes and spaces, and 202 for every request without a route; encode JSON

@@ -143,6 +143,14 @@ impl<T: Entry> Table<T> {
 }
 
 impl Catalog {
+    /// Returns whether a space has any resource.
+    pub(crate) fn has_space(&self, space: &str) -> bool {
+        self.functions.of_space(space).next().is_some()
+            || self.event_types.of_space(space).next().is_some()
+            || self.subscriptions.of_space(space).next().is_some()
+            || self.cors.of_space(space).next().is_some()
+    }
+
     pub(crate) fn table<T: Entry>(&self) -> &Table<T> {
         T::table(self)
     }

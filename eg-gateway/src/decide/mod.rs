@@ -37,3 +37,4 @@ pub(crate) mod system;
 pub(crate) mod system_arrivals;
 pub(crate) mod targets;
 pub(crate) mod trace;
+pub(crate) mod volume;

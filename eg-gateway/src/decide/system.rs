@@ -15,6 +15,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::event::{Event, Outgoing};
 use super::headers::canonical_headers;
 
+/// The type of the events that hold the replies of functions.
+pub(crate) const FUNCTION_INVOKED: &str = "eventgateway.function.invoked";
+
 /// An action of the gateway to report.
 #[derive(Debug)]
 pub(crate) enum SystemEvent<'a> {
@@ -44,7 +47,7 @@ impl SystemEvent<'_> {
         match self {
             Self::Received { .. } => &[EVENT_RECEIVED],
             Self::Invoking(_) => &["eventgateway.function.invoking"],
-            Self::Invoked { .. } => &["eventgateway.function.invoked"],
+            Self::Invoked { .. } => &[FUNCTION_INVOKED],
             Self::Failed { .. } => &["eventgateway.function.invocationFailed", LEGACY_FUNCTION_ERROR],
             Self::GivenUp { .. } => &["eventgateway.delivery.deadLettered"],
         }

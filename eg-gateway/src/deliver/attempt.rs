@@ -14,6 +14,7 @@ use crate::decide::delivery::{self, Failure};
 use crate::decide::event::Outgoing;
 use crate::decide::lanes::Lane;
 use crate::decide::system::Call;
+use crate::outbound::reading::Reading;
 use crate::store::{Claimed, Finish};
 
 /// A call that ended, with the data to record about it.
@@ -74,7 +75,9 @@ async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoi
         return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
     };
     let call = Call { space: &lane.space, function: &lane.function, event };
-    let invocation = delivering.invoker.invoke(function, event);
+    let room = delivering.system_events.room_for_reply(call);
+    let reading = room.as_ref().map_or(Reading::Excerpt, Reading::All);
+    let invocation = delivering.invoker.invoke(function, event, reading);
     delivering.system_events.around(call, invocation).await?;
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::clock;
 use crate::decide::delivery;
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
+use crate::outbound::reading::Reading;
 use crate::outbound::resolve::blocked;
 use crate::outbound::{Connector, Pool, SendError};
 use crate::tls::ClientTls;
@@ -73,13 +74,14 @@ impl HttpCaller {
         url: &str,
         event: Bytes,
         trace: &TraceContext,
+        reading: Reading<'_>,
     ) -> Result<Bytes, CallError> {
         let mut endpoint = self.endpoint(url)?;
-        let mut response = self.send(&endpoint, &event, trace).await?;
+        let mut response = self.send(&endpoint, &event, trace, reading).await?;
         for _ in 0..REDIRECTS {
             let Some(next) = same_place(&endpoint.url, &response) else { break };
             endpoint = self.endpoint(next.as_str())?;
-            response = self.send(&endpoint, &event, trace).await?;
+            response = self.send(&endpoint, &event, trace, reading).await?;
         }
         let status = response.status().as_u16();
         let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -122,6 +124,7 @@ impl HttpCaller {
         endpoint: &Endpoint,
         event: &Bytes,
         trace: &TraceContext,
+        reading: Reading<'_>,
     ) -> Result<Response<Bytes>, CallError> {
         let mut request = Request::new(Full::new(event.clone()));
         *request.method_mut() = Method::POST;
@@ -132,7 +135,8 @@ impl HttpCaller {
         if let Some(state) = trace.tracestate() {
             headers.insert(TRACESTATE, header(state)?);
         }
-        endpoint.pool.send(request, self.reply_limit).await.map_err(|error| self.failed(&error))
+        let response = endpoint.pool.send(request, self.reply_limit, reading).await;
+        response.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &SendError) -> CallError {

@@ -9,9 +9,11 @@ use eg_sdk::TraceContext;
 use eg_sdk::config::Function;
 
 use super::{CallError, Caller, Callers, within};
+use crate::budget::Reservation;
 use crate::clock;
 use crate::decide::event::Outgoing;
 use crate::decide::retry::{DeliveryPolicy, Schedule};
+use crate::outbound::reading::Reading;
 use crate::spans::Spans;
 
 /// When a call is repeated while an emitter waits for its answer. `max_age` is the timeout of the call.
@@ -30,9 +32,14 @@ pub(crate) struct Invoker<C = Callers> {
 
 impl Invoker {
     /// Calls `function` for an emitter that waits for the answer. A call that the provider could not make is repeated
-    /// within the function's timeout.
-    pub(crate) async fn answer(&self, function: &Function, event: &Outgoing) -> Result<Bytes, CallError> {
-        self.patiently(function, || self.invoke(function, event)).await
+    /// within the function's timeout. The memory of the answer is added to `room`.
+    pub(crate) async fn answer(
+        &self,
+        function: &Function,
+        event: &Outgoing,
+        room: &Reservation,
+    ) -> Result<Bytes, CallError> {
+        self.patiently(function, || self.invoke(function, event, Reading::All(room))).await
     }
 
     /// Calls `function` with a question about an event of the trace `origin`, as [`answer`](Self::answer) calls it.
@@ -41,8 +48,9 @@ impl Invoker {
         function: &Function,
         question: Bytes,
         origin: &TraceContext,
+        room: &Reservation,
     ) -> Result<Bytes, CallError> {
-        self.patiently(function, || self.ask_once(function, question.clone(), origin)).await
+        self.patiently(function, || self.ask_once(function, question.clone(), origin, room)).await
     }
 
     async fn patiently<F>(&self, function: &Function, call: impl Fn() -> F) -> Result<Bytes, CallError>
@@ -50,7 +58,7 @@ impl Invoker {
         F: Future<Output = Result<Bytes, CallError>>,
     {
         let (started, mut failures, mut result) = (clock::instant(), 0, call().await);
-        while let Err(CallError::Passing(error)) = &result {
+        while let Err(CallError::Passing(error) | CallError::Unmade(error)) = &result {
             failures += 1;
             let limit = self.callers.timeout(function);
             let policy = DeliveryPolicy { max_age: limit, ..WHILE_WAITING };
@@ -75,18 +83,24 @@ impl<C: Caller> Invoker<C> {
         function: &Function,
         question: Bytes,
         origin: &TraceContext,
+        room: &Reservation,
     ) -> Result<Bytes, CallError> {
         let (span, started) = (origin.child(), clock::instant());
-        let result = self.callers.call(function, question, &span).await;
+        let result = self.callers.call(function, question, &span, Reading::All(room)).await;
         let (took, error) = (started.elapsed(), result.as_ref().err());
         self.spans.called(origin, &span, "authorize", &function.function_id, took, error);
         result
     }
 
-    /// Calls `function` once with an event, and returns its answer.
-    pub(crate) async fn invoke(&self, function: &Function, event: &Outgoing) -> Result<Bytes, CallError> {
+    /// Calls `function` once with an event, and returns its answer, or as much of it as `reading` says.
+    pub(crate) async fn invoke(
+        &self,
+        function: &Function,
+        event: &Outgoing,
+        reading: Reading<'_>,
+    ) -> Result<Bytes, CallError> {
         let (span, started) = (event.trace.child(), clock::instant());
-        let result = self.callers.call(function, event.json.clone(), &span).await;
+        let result = self.callers.call(function, event.json.clone(), &span, reading).await;
         if !is_system_event_type(&event.ty) {
             let (took, error) = (started.elapsed(), result.as_ref().err());
             self.spans.called(&event.trace, &span, &event.ty, &function.function_id, took, error);

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::{CallError, PERMANENT_OF_LAMBDA, failed};
 use crate::decide::{delivery, trace};
+use crate::outbound::reading::Reading;
 use crate::outbound::{Connector, Pool};
 use crate::tls::ClientTls;
 
@@ -46,6 +47,7 @@ impl LocalLambda {
         arn: &str,
         event: Bytes,
         span: &TraceContext,
+        reading: Reading<'_>,
     ) -> Result<Bytes, CallError> {
         let not_a_url = || CallError::retry(format!("{} is not a URL", self.url));
         let pool = self.pool.as_ref().ok_or_else(not_a_url)?;
@@ -55,7 +57,7 @@ impl LocalLambda {
             .header("x-amzn-trace-id", trace::x_ray(span))
             .body(Full::new(event))
             .map_err(|_| not_a_url())?;
-        let response = pool.send_absolute(request, self.reply_limit).await;
+        let response = pool.send_absolute(request, self.reply_limit, reading).await;
         let (head, body) = response.map_err(|error| failed(&error, self.reply_limit))?.into_parts();
         if !head.status.is_success() {
             let code = header(&head.headers, "x-amzn-errortype").unwrap_or(head.status.as_str());

@@ -29,18 +29,21 @@ use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
 use crate::options::Options;
 use crate::outbound::SendError;
+use crate::outbound::reading::{Reading, is_exhausted};
 use crate::tls::ClientTls;
 pub(crate) use delivering::Delivering;
 pub(crate) use invoker::Invoker;
 
 /// Calls functions.
 pub(crate) trait Caller: Send + Sync + 'static {
-    /// Calls `function` once with the JSON of an event, and returns its answer. `trace` is the span of this call.
+    /// Calls `function` once with the JSON of an event, and returns its answer, or as much of it as `reading` says.
+    /// `trace` is the span of this call.
     fn call(
         &self,
         function: &Function,
         event: Bytes,
         trace: &TraceContext,
+        reading: Reading<'_>,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send;
 }
 
@@ -92,7 +95,6 @@ pub(crate) enum CallError {
     Passing(String),
     /// The gateway could not make the call, because it lacked file descriptors, ports or memory itself.
     #[error("{0}")]
-    #[expect(dead_code, reason = "the outbound client is to tell these errors from those of functions")]
     Unmade(String),
     /// The call or the function failed.
     #[error("{}", .0.text())]
@@ -175,12 +177,13 @@ impl Caller for Callers {
         function: &Function,
         event: Bytes,
         trace: &TraceContext,
+        reading: Reading<'_>,
     ) -> Result<Bytes, CallError> {
         let limit = self.timeout(function);
         match (&function.provider, &self.local_lambda) {
-            (Provider::Http { url }, _) => within(limit, self.http.call(url, event, trace)).await,
+            (Provider::Http { url }, _) => within(limit, self.http.call(url, event, trace, reading)).await,
             (Provider::AwsLambda { arn, .. }, Some(local)) => {
-                within(limit, local.call(arn, event, trace)).await
+                within(limit, local.call(arn, event, trace, reading)).await
             }
             // The futures of calls through AWS's clients are large. On the heap, they cost memory only when such a
             // call is made; otherwise every task that might make one would reserve room for it.
@@ -224,6 +227,9 @@ fn failed(error: &SendError, reply_limit: usize) -> CallError {
         return CallError::retry(format!(
             "the reply is larger than {reply_limit} bytes: answer with less, or raise --max-reply"
         ));
+    }
+    if is_exhausted(&**error) {
+        return CallError::Unmade(chain(&**error));
     }
     CallError::retry(chain(&**error))
 }

@@ -1,5 +1,6 @@
 //! Starts and stops a gateway: creates its parts and owns their tasks. The parts have their own modules.
 
+mod descriptors;
 mod error;
 mod port;
 
@@ -53,7 +54,9 @@ impl Gateway {
     ///
     /// # Errors
     /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub async fn start(mut options: Options) -> Result<Self, StartError> {
+        let places = descriptors::places(options.max_connections);
+        options.max_connections = places.events;
         // The ports come first: the usual mistake is to start a second gateway, which should not touch the store.
         let events = Port::open(Api::Events, options.events_addr, options.events_tls.as_ref()).await?;
         let config = Port::open(Api::Config, options.config_addr, options.config_tls.as_ref()).await?;
@@ -78,11 +81,11 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
         tasks.spawn(Retention::new(&options).run(delivering));
-        let limit = options.max_connections;
-        events.serve(&api::events::service(Arc::clone(&app)), limit, &stop, &mut tasks);
-        config.serve(&api::config::service(Arc::clone(&app)), limit, &stop, &mut tasks);
+        let memory = app.memory.clone();
+        events.serve(api::events::service(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);
+        config.serve(api::config::service(Arc::clone(&app)), places.config, &memory, &stop, &mut tasks);
         if let Some(connector) = connector {
-            connector.serve(&api::connector::service(app), limit, &stop, &mut tasks);
+            connector.serve(api::connector::service(app), places.config, &memory, &stop, &mut tasks);
         }
         let ended = ended.drop_guard();
         Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop, ended, spans })

@@ -2,18 +2,17 @@
 //! connections.
 
 use std::io;
-use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Api, StartError};
+use crate::budget::Budget;
 use crate::options::{ListenAddr, Options};
-use crate::server;
+use crate::server::{self, Connections, Serving};
 use crate::tls::{self, TlsFiles};
 
 /// A port that accepts connections once it is served.
@@ -46,18 +45,19 @@ impl Port {
         self.addr.url(self.tls.is_some())
     }
 
-    /// Serves at most `limit` connections at once, in tasks that end after `stop`.
+    /// Serves at most `limit` connections at once, in tasks that end after `stop`. `memory` is that for requests.
     pub(super) fn serve(
         self,
-        service: &Router,
+        service: Router,
         limit: usize,
+        memory: &Budget,
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) {
-        let limit = Arc::new(Semaphore::new(limit.max(1)));
+        let (tls, connections, memory) = (self.tls, Connections::new(limit), memory.clone());
+        let serving = Serving { service, tls, connections, memory };
         for listener in self.listeners {
-            let (service, tls, limit) = (service.clone(), self.tls.clone(), Arc::clone(&limit));
-            tasks.spawn(server::serve(listener, service, tls, limit, stop.clone()));
+            tasks.spawn(server::serve(listener, serving.clone(), stop.clone()));
         }
     }
 }

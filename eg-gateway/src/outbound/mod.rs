@@ -1,6 +1,7 @@
 //! Opens HTTP/1.1 connections (with TLS for `https` URLs, through a proxy if there is one), drives them in the task that
 //! waits for the response, and keeps them for later calls. The callers build the requests and interpret the responses.
 
+pub(crate) mod reading;
 pub(crate) mod resolve;
 
 use std::error::Error;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -24,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use self::reading::Reading;
 use self::resolve::Resolver;
 use crate::clock;
 use crate::decide::targets::PrivateTargets;
@@ -150,20 +152,22 @@ impl Pool {
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
         limit: usize,
+        reading: Reading<'_>,
     ) -> Result<Response<Bytes>, SendError> {
         let host = request.uri().authority().map(|host| HeaderValue::from_str(host.as_str())).transpose()?;
         let target = request.uri().path_and_query().cloned();
         *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
         request.headers_mut().extend(host.map(|host| (HOST, host)));
-        self.send(request, limit).await
+        self.send(request, limit, reading).await
     }
 
-    /// Sends a request and reads the whole response. The request must be in origin form and have a `Host` header. The
-    /// body of the response may have at most `limit` bytes.
+    /// Sends a request and reads the whole response; `reading` says how much of it is kept. The request must be in origin
+    /// form and have a `Host` header. The body of the response may have at most `limit` bytes.
     pub(crate) async fn send(
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
         limit: usize,
+        reading: Reading<'_>,
     ) -> Result<Response<Bytes>, SendError> {
         loop {
             let kept = self.idle().connections.pop();
@@ -172,7 +176,7 @@ impl Pool {
                 // This future is large. On the heap, it costs memory only in the calls that need it.
                 None => (true, Box::pin(self.open()).await?),
             };
-            match connection.exchange(request, limit).await {
+            match connection.exchange(request, limit, reading).await {
                 Ok(response) => {
                     self.keep(connection);
                     return Ok(response);
@@ -225,6 +229,7 @@ impl Connection {
         &mut self,
         request: Request<Full<Bytes>>,
         limit: usize,
+        reading: Reading<'_>,
     ) -> Result<Response<Bytes>, Unanswered> {
         let Self { sender, driver } = self;
         let exchange = async {
@@ -237,8 +242,8 @@ impl Connection {
                     None => Unanswered::Failed(error.into_error().into()),
                 })?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, limit).collect().await.map_err(Unanswered::Failed)?;
-            Ok(Response::from_parts(head, body.to_bytes()))
+            let body = reading.read(body, limit).await.map_err(Unanswered::Failed)?;
+            Ok(Response::from_parts(head, body))
         };
         let mut exchange = pin!(exchange);
         poll_fn(|context| {
@@ -300,7 +305,7 @@ mod tests {
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
         let call = async {
             for _ in 0..3 {
-                assert_eq!(pool.send(post(), 2).await.unwrap().into_body(), "ok");
+                assert_eq!(pool.send(post(), 2, Reading::Excerpt).await.unwrap().into_body(), "ok");
             }
         };
         tokio::join!(serve(&listener, 3), call);
@@ -317,9 +322,9 @@ mod tests {
             }
         };
         let call = async {
-            assert_eq!(pool.send(post(), 2).await.unwrap().into_body(), "ok");
+            assert_eq!(pool.send(post(), 2, Reading::Excerpt).await.unwrap().into_body(), "ok");
             tokio::time::sleep(Duration::from_millis(50)).await;
-            assert_eq!(pool.send(post(), 2).await.unwrap().into_body(), "ok");
+            assert_eq!(pool.send(post(), 2, Reading::Excerpt).await.unwrap().into_body(), "ok");
         };
         tokio::join!(serve, call);
     }
@@ -328,7 +333,7 @@ mod tests {
     async fn a_response_that_is_too_large_is_not_read() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let (response, _) = tokio::join!(pool.send(post(), 1), serve(&listener, 1));
+        let (response, _) = tokio::join!(pool.send(post(), 1, Reading::Excerpt), serve(&listener, 1));
         assert!(response.unwrap_err().is::<http_body_util::LengthLimitError>());
         assert!(pool.idle().connections.is_empty());
     }
@@ -337,7 +342,8 @@ mod tests {
     async fn idle_connections_are_closed_in_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let (response, mut stream) = tokio::join!(pool.send(post(), 2), serve(&listener, 1));
+        let (response, mut stream) =
+            tokio::join!(pool.send(post(), 2, Reading::Excerpt), serve(&listener, 1));
         response.unwrap();
         assert!(!pool.idle().connections.is_empty());
         pool.idle().connections[0].0 -= MAX_IDLE;
@@ -350,11 +356,14 @@ mod tests {
     #[tokio::test]
     async fn names_that_lead_to_private_addresses_are_not_connected_to() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let error = pool(&listener, "localhost", PrivateTargets::none()).send(post(), 2).await.unwrap_err();
+        let error = pool(&listener, "localhost", PrivateTargets::none())
+            .send(post(), 2, Reading::Excerpt)
+            .await
+            .unwrap_err();
         assert!(blocked(&*error).is_some(), "{error:?}");
 
         let allowed = pool(&listener, "localhost", PrivateTargets::none().allow("127.0.0.0/8").unwrap());
-        let request = tokio::spawn(async move { allowed.send(post(), 2).await });
+        let request = tokio::spawn(async move { allowed.send(post(), 2, Reading::Excerpt).await });
         listener.accept().await.unwrap();
         request.abort();
     }
@@ -374,7 +383,7 @@ mod tests {
                 line
             };
             tokio::select! {
-                response = pool.send(post(), 2) => {
+                response = pool.send(post(), 2, Reading::Excerpt) => {
                     assert!(!reached && blocked(&*response.unwrap_err()).is_some());
                 }
                 line = tunnel => assert!(reached && line == *b"CONNECT localhost:9"),

@@ -30,6 +30,8 @@ pub(super) struct Framing {
     /// The last byte was a carriage return.
     carriage_return: bool,
     head: Head,
+    /// The number of complete heads.
+    heads: u64,
 }
 
 /// The reason why a request is refused. The connection cannot be used afterwards.
@@ -102,6 +104,16 @@ impl Framing {
         Ok(())
     }
 
+    /// Returns the number of the head that has begun and is not complete.
+    pub(super) fn open_head(&self) -> Option<u64> {
+        let open = match self.state {
+            State::Start => !self.line.is_empty() || self.carriage_return,
+            State::Headers => true,
+            _ => false,
+        };
+        open.then_some(self.heads)
+    }
+
     /// Reads the next byte of a line.
     fn byte(&mut self, byte: u8) -> Result<(), Ambiguous> {
         match (self.carriage_return, byte) {
@@ -131,7 +143,10 @@ impl Framing {
                     Head { http_1_0: !self.cut && self.line.ends_with(b"HTTP/1.0"), ..Head::default() };
                 Ok(State::Headers)
             }
-            State::Headers if self.line.is_empty() => self.head.body(),
+            State::Headers if self.line.is_empty() => {
+                self.heads += 1;
+                self.head.body()
+            }
             State::Headers => {
                 self.header()?;
                 Ok(State::Headers)

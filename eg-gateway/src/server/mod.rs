@@ -1,7 +1,11 @@
-//! Serves HTTP/1.1 connections: binds ports, accepts and limits connections, and shuts down gracefully. `api` handles
-//! the requests.
+//! Serves HTTP/1.1 connections: binds ports, accepts connections and shuts down gracefully. `connections` limits their
+//! number, `pace` their duration, and `api` handles the requests.
 
+mod answer;
+mod connections;
 mod framing;
+mod linger;
+mod pace;
 mod screen;
 
 use std::io;
@@ -18,16 +22,28 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::answer::Answer;
+pub(crate) use self::connections::Connections;
+use self::connections::{Open, Slot};
+use self::linger::linger;
+use self::pace::{HEAD, Paced};
 use self::screen::Screened;
+use crate::budget::{Budget, Holder, Reservation};
 use crate::options::ListenAddr;
 
-/// How long a client may take to send the head of a request, and how long a connection may be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may be idle. `pace` limits the time for a head that has begun.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Maximum number of bytes that are read ahead, and so of a head: a longer one gets a 431.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// The answer for a client that the gateway has no room for.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Pause after a failed accept, which usually means that the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,77 +78,105 @@ pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpLis
     }
 }
 
+/// The parts that the connections of one API share.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    pub(crate) service: Router,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) connections: Arc<Connections>,
+    /// Memory for requests.
+    pub(crate) memory: Budget,
+}
+
+/// The connection was closed to make room when its request arrived.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is being closed")]
+struct Closing;
+
 /// Serves until `stop`, then finishes the requests under way.
-///
-/// `limit` is the number of connections; further ones wait, all but one in the operating system's queue.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    service: Router,
-    tls: Option<TlsAcceptor>,
-    limit: Arc<Semaphore>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn serve(listener: TcpListener, serving: Serving, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     // Owned here, so that dropping this future ends the connections too.
-    let mut connections = JoinSet::new();
+    let mut open = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            Some(_) = connections.join_next() => {}
+            Some(_) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let permit = tokio::select! {
-                        () = stop.cancelled() => break,
-                        permit = Arc::clone(&limit).acquire_owned() => permit,
-                    };
-                    let connection = connection(stream, Peer(peer), service.clone(), tls.clone(), graceful.watcher());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
-                }
+                Ok((stream, address)) => match serving.connections.admit(address.ip()) {
+                    Some(place) => {
+                        open.spawn(connection(stream, Peer(address), place, serving.clone(), graceful.watcher()));
+                    }
+                    None => refuse(&stream, serving.tls.is_some()),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    if !serving.connections.make_room() {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 }
             }
         }
     }
     drop(listener);
     graceful.shutdown().await;
-    connections.join_all().await;
+    open.join_all().await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: Peer,
-    service: Router,
-    tls: Option<TlsAcceptor>,
-    watcher: Watcher,
-) {
-    // A failure only delays small responses.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return http(stream, peer, service, watcher).await };
-    match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, peer, service, watcher).await,
-        Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
-        Err(_) => tracing::debug!("the TLS handshake did not finish in time"),
+/// Tells a client to come back later, as far as that takes no waiting.
+fn refuse(stream: &TcpStream, tls: bool) {
+    tracing::debug!("no room for a connection");
+    if !tls {
+        // The client finds the connection closed in any case.
+        let _ = stream.try_write(NO_ROOM);
     }
 }
 
-async fn http<S>(stream: S, peer: Peer, service: Router, watcher: Watcher)
+async fn connection(stream: TcpStream, peer: Peer, place: Open, serving: Serving, watcher: Watcher) {
+    // A failure only delays small responses.
+    let _ = stream.set_nodelay(true);
+    let slot = Arc::clone(place.slot());
+    let serve = async {
+        let Some(tls) = serving.tls.clone() else { return http(stream, peer, &slot, serving, watcher).await };
+        match tokio::time::timeout(HEAD, tls.accept(stream)).await {
+            Ok(Ok(stream)) => http(stream, peer, &slot, serving, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
+            Err(_) => tracing::debug!("the TLS handshake did not finish in time"),
+        }
+    };
+    tokio::select! {
+        () = serve => {}
+        () = slot.closed() => tracing::debug!("closed an idle connection to make room"),
+    }
+}
+
+async fn http<S>(stream: S, peer: Peer, slot: &Arc<Slot>, serving: Serving, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Serving { service, memory, .. } = serving;
+    let client = Holder::client(peer.0.ip());
+    let stream = Paced::new(Screened::new(stream), Arc::clone(slot), memory, client);
     let service = TowerToHyperService::new(service);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let expected = slot.requested();
         request.extensions_mut().insert(peer);
-        service.call(request)
+        let response = service.call(linger(request));
+        async move {
+            if !expected {
+                return Err(Closing);
+            }
+            let Ok(response) = response.await;
+            let (mut head, body) = response.into_parts();
+            let room = head.extensions.remove::<Arc<Reservation>>();
+            Ok(hyper::Response::from_parts(head, Answer::new(body, Arc::clone(slot), room)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(Screened::new(stream)), service);
+        .header_read_timeout(IDLE)
+        .max_buf_size(READ_AHEAD)
+        .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }

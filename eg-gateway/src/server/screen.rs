@@ -26,6 +26,11 @@ impl<S> Screened<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, framing: Framing::default(), ended: false }
     }
+
+    /// Returns the number of the head that has begun and is not complete.
+    pub(super) fn open_head(&self) -> Option<u64> {
+        self.framing.open_head()
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Screened<S> {

@@ -13,12 +13,19 @@ use super::Bug;
 use super::world::World;
 use crate::decide::delivery::Failure;
 use crate::deliver::{CallError, Caller};
+use crate::outbound::reading::Reading;
 
 /// Calls the functions of a history.
 pub(super) struct Functions(pub(super) Arc<World>);
 
 impl Caller for Functions {
-    async fn call(&self, function: &Function, event: Bytes, _: &TraceContext) -> Result<Bytes, CallError> {
+    async fn call(
+        &self,
+        function: &Function,
+        event: Bytes,
+        _: &TraceContext,
+        _: Reading<'_>,
+    ) -> Result<Bytes, CallError> {
         let world = &self.0;
         let id = function.function_id.as_str();
         let Some(call) = world.called(id, &event) else {

@@ -15,6 +15,7 @@ use super::functions::Functions;
 use super::oracle::Offer;
 use super::world::{KEPT, WINDOW, World, default_policy};
 use super::{Bug, planted};
+use crate::budget::Budget;
 use crate::configuration::Configuration;
 use crate::decide::arrival::{Origin, Terms};
 use crate::decide::event::Event;
@@ -114,6 +115,7 @@ impl Process {
             wakeups: Arc::default(),
             feed: Feed::new(stop.clone()),
             metrics: Arc::new(Metrics::new()),
+            memory: Budget::new(1 << 20),
             terms: Terms { dedupe_window, max_hops: MAX_HOPS },
         };
         let invoker = Invoker::new(Functions(Arc::clone(world)), Spans::default());

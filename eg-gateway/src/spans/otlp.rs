@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::{Kind, Span};
+use crate::outbound::reading::Reading;
 use crate::outbound::{Connector, Pool};
 use crate::tls::ClientTls;
 
@@ -118,7 +119,7 @@ impl fmt::Debug for Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let pool = Arc::clone(&self.pool);
-        let send = async move { pool.send_absolute(request.map(Full::new), ANSWER).await };
+        let send = async move { pool.send_absolute(request.map(Full::new), ANSWER, Reading::Excerpt).await };
         self.runtime.spawn(send).await?
     }
 }

@@ -11,6 +11,7 @@ use super::accounting::{Counter, count};
 use super::{Store, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
+use crate::decide::volume;
 use crate::timestamp::Timestamp;
 
 /// The result of accepting an event.
@@ -44,9 +45,10 @@ impl Store {
         if self.is_full() {
             return Err(StoreError::Full);
         }
+        let weight = volume::weight(&events);
         let insert =
             move |connection: &Connection| events.iter().map(|event| insert(connection, event)).collect();
-        self.writer.run_or_busy(insert).await
+        self.writer.run_or_busy(weight, insert).await
     }
 }
 

@@ -17,6 +17,9 @@ const WAITING: usize = 1024;
 /// Maximum number of writes in one transaction. It limits how long the first of them waits for the last.
 const GROUP: usize = 256;
 
+/// Maximum weight of the writes in one transaction, except that its last write may exceed it.
+const GROUP_WEIGHT: usize = 256;
+
 /// Sends writes to the thread. Clones share the thread.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
@@ -25,7 +28,8 @@ pub(super) struct Writer {
 }
 
 enum Message {
-    Write(Box<dyn Job>),
+    /// A write, and its weight.
+    Write(Box<dyn Job>, usize),
     Stop,
 }
 
@@ -101,17 +105,19 @@ impl Writer {
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (write, answer) = message(work);
+        let (write, answer) = message(work, 1);
         self.messages.send(write).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Does the same as [`run`](Self::run), but returns [`StoreError::Busy`] if the queue is full.
+    /// Does the same as [`run`](Self::run), but returns [`StoreError::Busy`] if the queue is full. `weight` is that of
+    /// `work`.
     pub(super) async fn run_or_busy<T: Send + 'static>(
         &self,
+        weight: usize,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (write, answer) = message(work);
+        let (write, answer) = message(work, weight);
         self.messages.try_send(write).map_err(|e| match e {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Closed(_) => StoreError::Closed,
@@ -133,9 +139,10 @@ impl Writer {
 /// Returns a message that makes the thread run `work`, and the receiver of the result.
 fn message<T: Send + 'static>(
     work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    weight: usize,
 ) -> (Message, oneshot::Receiver<Result<T, StoreError>>) {
     let (caller, answer) = oneshot::channel();
-    (Message::Write(Box::new(Write { work, result: Err(StoreError::Closed), caller })), answer)
+    (Message::Write(Box::new(Write { work, result: Err(StoreError::Closed), caller }), weight), answer)
 }
 
 /// The waiting writes.
@@ -161,10 +168,12 @@ impl Queue {
 
     fn group(&mut self, first: Option<Message>) -> Option<Group> {
         let mut next = Some(first?);
-        let mut jobs = Vec::new();
-        while let Some(Message::Write(job)) = next {
+        let (mut jobs, mut group) = (Vec::new(), 0);
+        while let Some(Message::Write(job, weight)) = next {
             jobs.push(job);
-            next = if jobs.len() < GROUP { self.waiting.try_recv().ok() } else { None };
+            group += weight;
+            let more = jobs.len() < GROUP && group < GROUP_WEIGHT;
+            next = if more { self.waiting.try_recv().ok() } else { None };
         }
         self.stopped = matches!(next, Some(Message::Stop));
         (!jobs.is_empty()).then_some(Group(jobs))

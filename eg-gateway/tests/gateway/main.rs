@@ -9,6 +9,7 @@
 mod authorizers;
 #[cfg(feature = "aws")]
 mod aws;
+mod bounds;
 mod cloud_events;
 mod config_api;
 mod cors;

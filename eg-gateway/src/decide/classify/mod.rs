@@ -18,6 +18,7 @@ use super::envelope::{HttpRequest, Stamp, made};
 use super::headers::{canonical, canonical_headers, content_encoding, joined, text};
 use super::query::Query;
 use super::routes::Params;
+use super::volume::{self, TooMany};
 
 /// The media type of a body whose type is not known.
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -87,6 +88,8 @@ pub(crate) enum BadEvent {
     Encoded(String),
     #[error("the JSON is nested more than {JSON_DEPTH} levels deep")]
     TooDeep,
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
     #[error("event type \"{0}\" is reserved for events of the gateway itself: emit another type")]
     Reserved(String),
 }
@@ -153,6 +156,7 @@ pub(crate) fn classify(
         || content_encoding(request.headers).map_or(Ok(()), |coding| Err(BadEvent::Encoded(coding)));
     if mode == Some(Mode::Batch) {
         not_encoded()?;
+        volume::check_events(request.body)?;
         let events = eg_sdk::http::events_from_http(request.headers, request.body.clone())?;
         let events: Vec<Draft> = events.into_iter().map(Draft::Complete).collect();
         events.iter().try_for_each(Draft::check_type)?;
