@@ -115,9 +115,13 @@ async fn create<T: Managed>(
     Path(space): Path<String>,
     body: Received,
 ) -> Result<Response, ApiError> {
+    let created = match T::read(&body, &space, None, &app.private_targets) {
+        Ok(new) => change(Arc::clone(&app), |catalog| new.create(catalog), StatusCode::CREATED).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    // Only now, because the first resource of a space makes it known.
     app.count(&space, T::METRIC, "create");
-    let new = T::read(&body, &space, None, &app.private_targets)?;
-    change(app, |catalog| new.create(catalog), StatusCode::CREATED).await
+    created
 }
 
 async fn update<T: Managed>(

@@ -146,7 +146,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Ready(Ok(())) => Poll::Ready(self.follow(buffer.filled().len() - before)),
+            Poll::Ready(Ok(())) => {
+                // An error comes without bytes.
+                let followed = self.follow(buffer.filled().len() - before);
+                Poll::Ready(followed.inspect_err(|_| buffer.set_filled(before)))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 // While a request is being served, the next one is not waited for.
