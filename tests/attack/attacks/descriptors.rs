@@ -28,8 +28,10 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     }
     drop(crowd);
     let delivered = gateway.books("delivered").await?;
+    let failed = failed_attempts(&gateway).await?;
     Ok(vec![
         Row::new("all events are delivered", format!("{delivered} of {EVENTS}"), delivered == EVENTS),
+        Row::new("attempts that failed: 0", failed.to_string(), failed == 0),
         Row::new(
             "calls of the function: no more",
             functions.calls().to_string(),
@@ -47,4 +49,14 @@ async fn emit(gateway: &Gateway) -> Result<()> {
         202 => Ok(()),
         status => Err(format!("the events are not accepted: {status}").into()),
     }
+}
+
+/// Returns how many attempts failed, by the gateway's own count.
+async fn failed_attempts(gateway: &Gateway) -> Result<u64> {
+    let metrics = gateway.get("metrics").await?;
+    let retried = metrics.lines().filter(|line| {
+        line.starts_with("eventgateway_delivery_attempts_total{") && !line.contains("outcome=\"delivered\"")
+    });
+    let counts = retried.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    Ok(counts.sum())
 }
