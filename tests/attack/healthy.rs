@@ -1,5 +1,5 @@
-//! An emitter that does nothing wrong, and should not notice an attack: it sends events at a steady rate and measures the
-//! answers.
+//! An emitter that does nothing wrong, and should not notice an attack: it sends events at a steady rate, each on a
+//! connection of its own as a new client would, and measures the answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) const EVENT_TYPE: &str = "healthy";
 /// A running emitter.
 pub(crate) struct Healthy {
     stop: oneshot::Sender<()>,
-    emitting: JoinHandle<Vec<Option<Duration>>>,
+    emitting: JoinHandle<Result<Vec<Option<Duration>>>>,
 }
 
 /// How an emitter fared.
@@ -40,7 +40,7 @@ impl Healthy {
         let (stop, mut stopped) = oneshot::channel();
         let to = gateway.events;
         let emitting = tokio::spawn(async move {
-            let client = eg_tests::http();
+            let client = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
             let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
             let (mut emissions, mut number) = (JoinSet::new(), 0_u64);
@@ -48,7 +48,7 @@ impl Healthy {
                 number += 1;
                 emissions.spawn(emit(client.clone(), to, number));
             }
-            emissions.join_all().await
+            Ok(emissions.join_all().await)
         });
         Self { stop, emitting }
     }
@@ -57,7 +57,7 @@ impl Healthy {
     pub(crate) async fn stop(self) -> Result<Report> {
         // It may have ended with a panic, which the next line reports.
         let _ = self.stop.send(());
-        let answers = self.emitting.await?;
+        let answers = self.emitting.await??;
         let mut times: Vec<Duration> = answers.iter().copied().flatten().collect();
         times.sort_unstable();
         let accepted = times.len() as f64 / answers.len().max(1) as f64;
