@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use eg_sdk::config::{Cors, EventType, Function, Subscription};
+use eg_sdk::errors::ErrorCode;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -29,6 +30,7 @@ pub(crate) struct Metrics {
     received: IntCounterVec,
     processed: IntCounterVec,
     dropped: IntCounterVec,
+    refused: IntCounterVec,
     waited: Histogram,
     ended: IntCounterVec,
     attempts: IntCounterVec,
@@ -105,6 +107,11 @@ impl Metrics {
                 "eventgateway_events_dropped_total",
                 "Events that were refused because they could not be stored.",
                 &by_type,
+            ),
+            refused: counter(
+                "eventgateway_requests_refused_total",
+                "Requests to the Events API that were answered with 503, by the code of the error.",
+                &["code"],
             ),
             waited: timer(
                 "eventgateway_events_custom_processing_seconds",
@@ -183,6 +190,11 @@ impl Metrics {
     /// Counts an event that could not be stored.
     pub(crate) fn dropped(&self, space: &str) {
         self.dropped.with_label_values(&[space, CUSTOM]).inc();
+    }
+
+    /// Counts a request that was refused because the gateway has too much to do, or cannot store events.
+    pub(crate) fn refused(&self, code: ErrorCode) {
+        self.refused.with_label_values(&[code.as_str()]).inc();
     }
 
     /// Counts an occurrence that system events of this type report, whether or not they have subscribers.

@@ -35,6 +35,10 @@ impl ApiError {
         StatusCode::from_u16(self.code.status()).expect("codes have statuses that exist")
     }
 
+    pub(super) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
     pub(super) fn message(&self) -> &str {
         &self.message
     }

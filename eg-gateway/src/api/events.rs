@@ -67,8 +67,13 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
     let (mut parts, body) = request.into_parts();
     let operation = Operation::of(&parts.headers);
     let of_aws = operation.is_some();
-    let refuse =
-        move |error: ApiError| if of_aws { put_events::refuse(&error) } else { error.into_response() };
+    let metrics = Arc::clone(&app.metrics);
+    let refuse = move |error: ApiError| {
+        if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+            metrics.refused(error.code());
+        }
+        if of_aws { put_events::refuse(&error) } else { error.into_response() }
+    };
     if let Err(error) = guard::emit(&app, &place.space, &mut parts.headers) {
         return refuse(error);
     }

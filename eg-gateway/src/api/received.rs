@@ -29,8 +29,11 @@ const START: Duration = Duration::from_secs(10);
 /// The rate at which a body must arrive after that, in bytes per second.
 const RATE: u32 = 1024;
 
-/// Memory of a request besides its body: its head, its task, its place in the queue.
-const OVERHEAD: usize = 4 * 1024;
+/// Memory of a request besides a body that is not small: its head, its task, its place in the queue.
+const OVERHEAD: usize = 6 * 1024;
+
+/// The length of a body that is part of that.
+const SMALL: usize = 1024;
 
 /// Memory for each byte of a body: the byte itself, and its copy in the event.
 const COPIES: usize = 2;
@@ -57,7 +60,9 @@ impl Received {
         }
         // A body that has no room now is refused before the client has sent it.
         let expected = declared.unwrap_or_default();
-        app.memory.check(holders, OVERHEAD + COPIES * expected).map_err(ApiError::no_memory)?;
+        if expected > SMALL {
+            app.memory.check(holders, OVERHEAD + COPIES * expected).map_err(ApiError::no_memory)?;
+        }
         let room = app.memory.reserve(holders, OVERHEAD).map_err(ApiError::no_memory)?;
         let (began, mut first, mut all) = (Instant::now(), Bytes::new(), BytesMut::new());
         while !body.is_end_stream() {
@@ -71,7 +76,9 @@ impl Received {
             if first.len() + all.len() + data.len() > limit {
                 return Err(ApiError::body_too_large(limit));
             }
-            room.grow(COPIES * data.len()).map_err(ApiError::no_memory)?;
+            if first.len() + all.len() + data.len() > SMALL {
+                room.grow(COPIES * data.len()).map_err(ApiError::no_memory)?;
+            }
             // Most bodies arrive in one piece, which need not be copied.
             if first.is_empty() && all.is_empty() {
                 first = data;

@@ -23,7 +23,7 @@ pub(super) fn places(wanted: usize) -> Places {
     let limit = raise();
     let places = divide(limit, wanted);
     if places.events < wanted {
-        tracing::warn!(
+        tracing::info!(
             descriptors = limit,
             connections = places.events,
             "the process may open too few files for --max-connections; raise its limit (ulimit -n)"

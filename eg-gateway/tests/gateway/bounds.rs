@@ -124,6 +124,9 @@ async fn a_route_that_hangs_leaves_calls_for_others() {
     assert_eq!(refused.message, "too many requests wait for function \"hangs\"; try again");
     assert_eq!(get("/well").await.unwrap().status(), 200);
     gateway.api.emit("e", "1").await;
+    let metrics = gateway.api.client.get(format!("{}/v1/metrics", gateway.api.config)).send().await.unwrap();
+    let refused = "eventgateway_requests_refused_total{code=\"overloaded\"} 1";
+    assert!(metrics.text().await.unwrap().contains(refused));
     for hung in hung {
         release.notify_one();
         assert_eq!(hung.await.unwrap().unwrap().status(), 200);
