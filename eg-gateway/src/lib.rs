@@ -61,8 +61,24 @@
 //! | `isBase64Encoded` | `true`: `body` is base64 although the content type denotes text |
 //! | `bodyWhitespace` | the white space before and after the JSON in `body`, for signatures that cover it |
 //!
+//! JSON has no bytes, so the value of a header that is not UTF-8 is read as ISO-8859-1: a function gets `caf\xe9` as `café`.
+//!
 //! A function's reply may have `multiValueHeaders` and `cookies`, as at API Gateway, and `headers` may hold arrays. A
 //! `sync` call that Lambda throttles or cannot make is repeated within the function's timeout.
+//!
+//! # Limits
+//! An event that the gateway accepts can be delivered. A request gets a 413, and nothing is stored, if its body exceeds
+//! [`Options::body_limit`], or if a function that has to get the event cannot take it:
+//!
+//! | function | the JSON of the event, at most |
+//! |---|---|
+//! | `awslambda` | 6 MB ([`eg_grammar::limits::PAYLOAD`]) |
+//! | `awssqs` | 1 MB ([`eg_grammar::limits::QUEUE_MESSAGE`]) |
+//!
+//! The JSON of an event may be larger than the request: bytes that are not text are base64 in it, so a binary upload for a
+//! Lambda function has at most some 4.5 MB, and each control character of a form takes six bytes. The 413 has the size
+//! that was measured and the limit. Of the events in a batch, all are accepted or none; of the entries of `PutEvents`, each
+//! for itself. An authorizer is asked before.
 //!
 //! The Config API has these operations beyond those of the original. `GET /v1/openapi.json` describes all of them.
 //!
@@ -93,9 +109,12 @@
 //! `Allow` if its path has other methods. The message names the near routes; nothing is stored. An event that no function
 //! subscribes to gets its 202 and is stored.
 //!
+//! A CORS configuration whose path is a route is for the requests that take this route: that of `/users/:id` does not open
+//! `/users/me`, if that is a route, too. A configuration with another path is for all requests that match it.
+//!
 //! With [`Options::strict_compat`], the rules of the original hold: at each place of a path there are literals, or one
-//! parameter, or one wildcard; parameters match empty segments; HEAD is a method like any other; and every request
-//! without a route is stored as an event and gets a 202.
+//! parameter, or one wildcard; parameters match empty segments; HEAD is a method like any other; a CORS configuration is
+//! for all requests that match its path; and every request without a route is stored as an event and gets a 202.
 //!
 //! # Spaces
 //! A space has its own functions, event types, subscriptions and events. What a request belongs to:
@@ -107,8 +126,11 @@
 //! | to `/<space>/…`, if the space has subscriptions at such paths | that space, with the whole path: where the plugin of the original puts its subscriptions |
 //! | any other | `default`; if that has no subscription for it, all spaces that have one |
 //!
-//! The last row is for clients of the original, where all spaces share all paths. It ends at `default` if spaces have keys
-//! ([`AccessKeys::spaces`]) or a domain, so that no space gets what is not meant for it. A subscription under the name of
+//! The last row is for clients of the original, where all spaces share all paths. If spaces have keys
+//! ([`AccessKeys::spaces`]) or a domain, such a request reaches `default` only, so that no space gets what is not meant for
+//! it. Then a client of the original that has a space of its own and emits to `/` must name the space: give it the address
+//! `http://<gateway>/spaces/<space>`, or that of the space's host. Self-hosted, the original knows no keys; hosted, it has
+//! one host per space, and its clients name the space by it. A subscription under the name of
 //! another space is refused while both `default` and that space would have subscriptions there. With
 //! [`Options::strict_compat`], a request that names no space reaches all spaces, as in the original.
 //!

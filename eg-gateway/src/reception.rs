@@ -34,10 +34,10 @@ impl Reception {
         Self { store, wakeups: Arc::default(), feed, metrics: Arc::new(Metrics::new()), memory, terms }
     }
 
-    /// Accepts events, all or none. Returns once they are on disk, with the number of duplicates among them.
-    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<usize, StoreError> {
+    /// Accepts events, all or none. Returns once they are on disk, and for each whether it is a duplicate.
+    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         if events.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let events: Arc<[NewEvent]> = events.into();
         let accepted = self.store.accept(Arc::clone(&events)).await.inspect_err(|error| {
@@ -48,22 +48,18 @@ impl Reception {
                 .for_each(|event| self.metrics.dropped(known_space(event)));
         })?;
         let mut lanes = Vec::new();
-        let mut duplicates = 0;
-        for (event, accepted) in events.iter().zip(accepted) {
+        for (event, accepted) in events.iter().zip(&accepted) {
             match accepted {
                 Accepted::New => event.with_notices().for_each(|event| self.announce_one(event, &mut lanes)),
-                Accepted::Duplicate => {
-                    duplicates += 1;
-                    self.feed.publish(|| Activity::Duplicate {
-                        event_id: event.event.id().to_owned(),
-                        event_type: event.event.ty().to_owned(),
-                        source: event.event.source().to_owned(),
-                    });
-                }
+                Accepted::Duplicate => self.feed.publish(|| Activity::Duplicate {
+                    event_id: event.event.id().to_owned(),
+                    event_type: event.event.ty().to_owned(),
+                    source: event.event.source().to_owned(),
+                }),
             }
         }
         self.wakeups.wake(lanes);
-        Ok(duplicates)
+        Ok(accepted)
     }
 
     /// Informs metrics, watchers and the engine of events that are on disk.
@@ -79,7 +75,6 @@ impl Reception {
     /// Counts an event that is on disk, shows it to the watchers, and adds the lanes in which its deliveries wait.
     fn announce_one(&self, new: &NewEvent, lanes: &mut Vec<Lane>) {
         let NewEvent { event, origin: Origin { space, method, path, .. }, intakes, .. } = new;
-        let delivered = |intake: &&Intake| matches!(intake.fate, Fate::Deliver { .. });
         self.metrics.began(space, intakes.len());
         self.feed.publish(|| Activity::Received {
             event_id: event.id().to_owned(),
@@ -87,7 +82,7 @@ impl Reception {
             source: event.source().to_owned(),
             method: method.clone(),
             path: path.clone(),
-            subscribers: intakes.iter().filter(delivered).count(),
+            subscribers: intakes.iter().filter(|intake| intake.is_delivered()).count(),
             cause: event.cause().map(str::to_owned),
         });
         let names = || (event.id().to_owned(), event.ty().to_owned());

@@ -1,4 +1,4 @@
-//! Skips the mark that some programs write before text in UTF-8.
+//! Removes the byte order mark that some programs write before text in UTF-8. Callers decide where one is allowed.
 
 /// The byte order mark.
 const MARK: &str = "\u{feff}";
@@ -17,7 +17,7 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK.as_bytes()).unwrap_or(text)
 }
 
-/// Does the same as [`without_bom`] for the content of a file.
+/// Returns `text` without the byte order mark before it, like [`without_bom`].
 #[must_use]
 pub fn text_without_bom(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)

@@ -1,6 +1,7 @@
 //! Measures how deeply JSON is nested, without recursion, so that an emitter cannot exhaust a receiver's stack. It
 //! checks nothing else about the JSON.
 
+use crate::Mistake;
 use crate::limits::JSON_DEPTH;
 
 /// Returns whether the JSON text nests objects and arrays deeper than [`JSON_DEPTH`]. The result is meaningless for
@@ -16,6 +17,16 @@ pub fn is_too_deep(json: &[u8]) -> bool {
     // Most JSON has too few brackets to be deep. Counting them is much faster than finding the strings.
     let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
     brackets > JSON_DEPTH && is_nested_deeper(json, JSON_DEPTH)
+}
+
+/// Returns the message about JSON for which [`is_too_deep`] is true.
+///
+/// ```
+/// assert_eq!(eg_grammar::too_deep().to_string(), "the JSON is nested more than 127 levels deep");
+/// ```
+#[must_use]
+pub fn too_deep() -> Mistake {
+    Mistake::new(format!("the JSON is nested more than {JSON_DEPTH} levels deep"))
 }
 
 fn is_nested_deeper(json: &[u8], limit: usize) -> bool {

@@ -7,11 +7,11 @@
 //! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`], [`Routes`], [`Unrouted`] |
 //! | schedules | [`Schedule`] |
 //! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
-//! | nesting of JSON | [`is_too_deep`] |
+//! | nesting of JSON | [`is_too_deep`], [`too_deep`] |
 //! | the mark before text | [`without_bom`], [`text_without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | CloudEvents extensions | [`extension`] |
-//! | headers of the gateway's answers | [`header`] |
+//! | HTTP headers: names of the gateway's, values as text | [`header`] |
 //! | CORS | [`cors`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
 //! | text for terminals | [`printable`], [`printable_lines`] |
@@ -53,7 +53,7 @@ mod verdict;
 
 pub use bom::{text_without_bom, without_bom};
 pub use bound::Bound;
-pub use depth::is_too_deep;
+pub use depth::{is_too_deep, too_deep};
 pub use duration::parse_duration;
 pub use method::Method;
 pub use mistake::Mistake;

@@ -1,16 +1,16 @@
-//! The bodies of HTTP requests and answers: how large they may be, and which answers have none. Leaves the size of Lambda's
-//! answers to `reply`.
+//! Limits the bodies of HTTP requests, and corrects the length of answers that have no body. `reply` limits the answers to
+//! Lambda.
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
-use eg_grammar::limits;
+use eg_grammar::{limits, too_deep};
 use http::{StatusCode, header};
 use http_body_util::{BodyExt as _, Collected, Limited};
 
 use crate::context::Scope;
 use crate::error::Error;
-use crate::outcome::{is_depth_exceeded, too_deep};
+use crate::outcome::is_depth_exceeded;
 
 /// Turns axum's own limit of 2 MB off, for a request whose body is limited otherwise.
 pub(crate) fn without_default_limit(request: &mut Request) {

@@ -40,13 +40,15 @@ pub const fn check_received(payload: Option<&str>, subscribed: &[&str]) {
     }
     if let [first, ..] = subscribed {
         refuse(&[
-            "this argument is the payload of `",
+            "this argument takes the payload of `",
             payload,
-            "`, and the function subscribes to `",
+            "`, but the function subscribes to `",
             first,
-            "`: take the type that belongs to it, or subscribe to `",
+            "`: use the type of `",
+            first,
+            "`, or also subscribe to `",
             payload,
-            "` too",
+            "`",
         ]);
     }
 }
@@ -58,7 +60,7 @@ const fn check(event_type: &str) {
     }
 }
 
-/// Fails with a message in parts. Constants cannot format, so it is put together here, and cut off if it is too long.
+/// Fails with a message that is given in parts, because constants cannot format. Parts that do not fit are left out.
 #[track_caller]
 const fn refuse(parts: &[&str]) -> ! {
     let mut bytes = [0; 500];

@@ -96,6 +96,9 @@ impl Context {
 pub(crate) struct Scope {
     pub(crate) shared: Arc<Shared>,
     pub(crate) context: Context,
+    /// Whether a caller waits for the answer. Nobody waits for that to an event, a message or a schedule, unless the
+    /// function's subscription is synchronous.
+    pub(crate) has_caller: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for Context {

@@ -161,7 +161,7 @@ impl<S: Sync, E: EventSet> FromRequestParts<S> for Emit<E> {
     type Rejection = NotAFunction;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let Scope { shared, context } = Scope::of(parts)?;
+        let Scope { shared, context, .. } = Scope::of(parts)?;
         let gateway = shared.states.get().ok_or(NotAFunction)?;
         let gateway = of_invocation(gateway, context, Cause::of(parts));
         Ok(Self { gateway, source: shared.source.clone(), events: PhantomData })

@@ -40,8 +40,10 @@
 //! [`CloudEvent`] extracts payload and attributes.
 //!
 //! Of the routes that match a request, the most specific answers: `/users/me` goes before `/users/{id}`, and that before
-//! `/users/{*rest}`, in every service and at the gateway alike. HEAD is answered by the route of GET. A request without a
-//! route gets a 404, or a 405 with `Allow`, that names the near routes; a slash at the end makes another path.
+//! `/users/{*rest}`, in every service and at the gateway alike. A HEAD request takes the GET route, unless the path has a
+//! HEAD route. If no route matches the path, the answer is a 404 that names similar routes; if only routes with other
+//! methods match it, the answer is a 405 that names these methods, also in `Allow`. `/users` and `/users/` are different
+//! paths.
 //!
 //! # Failures
 //!
@@ -96,7 +98,7 @@
 //! | the body of an HTTP request | 6 MB (6,291,456 bytes), or [`App::payload_limit`] | 413, which names the limit |
 //! | an answer to Lambda or to the gateway, with its base64 and JSON escapes | the same | `ResponseTooLarge` |
 //! | an event, over HTTP | a third more, and 1 MiB: a body can be base64 in it | 413, `Reject` |
-//! | an event or a request, on Lambda | 6 MB (6,291,456 bytes) | Lambda refuses it |
+//! | an event or a request, on Lambda | 6 MB (6,291,456 bytes) as JSON: a binary body of some 4.5 MB, in base64 | the gateway answers 413; Lambda refuses it |
 //! | nesting of JSON | 127 levels | 400, `Reject` |
 //!
 //! axum's own limit of 2 MB does not apply.
@@ -136,8 +138,10 @@
 //! `AWS_LAMBDA_LOG_LEVEL` on. A hook that you have set with [`std::panic::set_hook`] is called for panics, too; the
 //! standard library's own output appears only if `RUST_BACKTRACE` is set.
 //!
-//! A Runtime API that fails for a moment ends neither the process nor one of its workers: an outcome is handed in twice if
-//! its answer is lost, and work is asked for again for three seconds.
+//! A short outage of the Runtime API ends neither the process nor a worker. A worker whose request for the next invocation
+//! fails tries again six times, within about three seconds; an outcome that the Runtime API may not have received is
+//! reported once more. The process ends only when these attempts have failed and no other worker reaches the Runtime API
+//! either, or when the Runtime API refuses a worker (with a 4xx other than 429).
 //!
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own path, and
 //! each function as `POST /functions/<name>`, which accepts a CloudEvent.

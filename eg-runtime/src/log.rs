@@ -2,6 +2,7 @@
 //! what the lines say to the callers. Source: AWS's description of Lambda's advanced logging controls.
 
 use std::env;
+use std::io::{self, Write as _};
 use std::sync::OnceLock;
 
 use eg_grammar::printable;
@@ -57,8 +58,10 @@ fn settings() -> Settings {
 
 impl Line<'_> {
     pub(crate) fn print(self) {
-        if let Some(text) = settings().render(self, OffsetDateTime::now_utc()) {
-            eprintln!("{text}");
+        if let Some(mut text) = settings().render(self, OffsetDateTime::now_utc()) {
+            text.push('\n');
+            // Unlike `eprintln!`, this does not panic if nobody reads the log any more.
+            let _ = io::stderr().write_all(text.as_bytes());
         }
     }
 }

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::body::{Body, HttpBody as _};
 use axum::response::{IntoResponse as _, Response};
-use eg_grammar::{Verdict, limits};
+use eg_grammar::{Verdict, too_deep};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Collected};
 use serde_json::json;
@@ -81,7 +81,7 @@ impl Failure {
     }
 
     /// Returns the failure of `response` for an event, whose emitter sees no answer: anything but success.
-    fn of_event(response: &Response) -> Option<Self> {
+    pub(crate) fn of_event(response: &Response) -> Option<Self> {
         let status = response.status();
         Self::recorded(response).or_else(|| {
             (Verdict::of_status(status.as_u16()) != Verdict::Done).then(|| Self::answered(status))
@@ -161,7 +161,7 @@ impl Failure {
         if let Ok(text) = std::str::from_utf8(&bytes)
             && !text.trim().is_empty()
         {
-            self.message = if is_depth_exceeded(text) { too_deep() } else { text.to_owned() };
+            self.message = if is_depth_exceeded(text) { too_deep().to_string() } else { text.to_owned() };
         }
         (self, Response::from_parts(parts, Body::from(bytes)))
     }
@@ -170,11 +170,6 @@ impl Failure {
 /// Returns whether a message is that of `serde_json` about JSON that is nested too deeply, or contains it.
 pub(crate) fn is_depth_exceeded(message: &str) -> bool {
     message.contains("recursion limit exceeded at line ")
-}
-
-/// The message about JSON that is nested too deeply.
-pub(crate) fn too_deep() -> String {
-    format!("the JSON is nested more than {} levels deep", limits::JSON_DEPTH)
 }
 
 #[cfg(test)]

@@ -167,10 +167,8 @@ fn one_cookie(headers: &HeaderMap) -> Option<(String, String)> {
     Some((header::SET_COOKIE.as_str().to_owned(), text(first)))
 }
 
-/// Returns the text of a header: UTF-8, else ISO-8859-1, which headers were historically (RFC 9110 §5.5).
 fn text(value: &http::HeaderValue) -> String {
-    let bytes = value.as_bytes();
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
+    eg_grammar::header::text(value.as_bytes()).into_owned()
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {

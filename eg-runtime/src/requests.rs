@@ -241,7 +241,7 @@ mod tests {
                 "/orders/7",
                 405,
                 Some("GET, HEAD"),
-                r#""code":"method_not_allowed","message":"no function answers `PUT /orders/7`; this path answers `GET` and `HEAD`""#,
+                r#""code":"method_not_allowed","message":"no function answers `PUT /orders/7`; this path accepts `GET` and `HEAD`""#,
             ),
             (
                 "BREW",

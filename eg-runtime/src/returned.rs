@@ -94,7 +94,7 @@ impl<A, B, C, T, E> ContainsResult for (A, B, C, Result<T, E>) {}
 
 /// No type has this trait. It lets the compiler explain why a `Result` within the result is refused.
 #[diagnostic::on_unimplemented(
-    message = "a function cannot return a `Result` inside of another value",
+    message = "a function cannot return a `Result` inside another value",
     label = "an `Err` in there would count as success",
     note = "let the function itself return the `Result`: `Result<_, eg_runtime::Error>`, with `?` on the inner one"
 )]
@@ -152,7 +152,7 @@ impl IsResponse {
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             if response.body().size_hint().exact() == Some(0) {
                 let failure =
-                    Failure::new(FailureKind::Retry, "it returned an `Err` without a text".to_owned());
+                    Failure::new(FailureKind::Retry, "it returned an `Err` without a message".to_owned());
                 response.extensions_mut().get_or_insert(failure);
             }
         }
@@ -171,7 +171,7 @@ impl IsError {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a function",
     label = "neither a response nor convertible to `eg_runtime::Error`",
-    note = "return `Result<_, eg_runtime::Error>`: `?` converts every error that is `Send + Sync`, and `.map_err(Error::retry)` or `.map_err(Error::reject)` every other that can be displayed"
+    note = "return `Result<_, eg_runtime::Error>`: `?` converts every error that is `Send + Sync`; for any other error that implements `Display`, write `.map_err(Error::retry)?` or `.map_err(Error::reject)?`"
 )]
 pub trait ErrorOfAFunction: Into<Error> {}
 

@@ -31,11 +31,13 @@ impl Served {
         Self { layered: None, ..*self }
     }
 
-    /// Calls the function. A panic or a missed deadline becomes a response that carries the failure.
-    async fn call(&self, mut request: Request) -> (Response, Arc<Invocation>) {
+    /// Calls the function, whose answer a caller gets or not. A panic or a missed deadline becomes a response that carries
+    /// the failure.
+    async fn call(&self, mut request: Request, has_caller: bool) -> (Response, Arc<Invocation>) {
         let scope = request.extensions_mut().get_mut::<Scope>();
         let invocation = scope.map(|scope| {
             scope.context.function = self.name;
+            scope.has_caller = has_caller;
             scope.context.invocation.clone()
         });
         let invocation = invocation.unwrap_or_default();
@@ -49,7 +51,7 @@ impl Served {
     /// Calls the function for a waiting caller. A 4xx is an answer to the caller. A 5xx is a fault of the function
     /// and is printed to its log.
     pub(crate) async fn answer(&self, request: Request) -> Response {
-        let (response, invocation) = self.call(request).await;
+        let (response, invocation) = self.call(request, true).await;
         Failure::log_once(response, self.name, &invocation.request_id).await
     }
 
@@ -58,7 +60,7 @@ impl Served {
     /// # Errors
     /// Any failure status, with the function's message. The failure is also printed to its log.
     pub(crate) async fn settle(&self, request: Request) -> Result<Response, Failure> {
-        let (response, invocation) = self.call(request).await;
+        let (response, invocation) = self.call(request, false).await;
         let log = |failure: &Failure| failure.log(Some(self.name), &invocation.request_id);
         Failure::of_unhandled(response).await.inspect_err(log)
     }

@@ -24,7 +24,7 @@ impl<S: Sync, T: Clone + Send + Sync + 'static> FromRequestParts<S> for State<T>
     type Rejection = NotAFunction;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let Scope { shared, context } = Scope::of(parts)?;
+        let Scope { shared, context, .. } = Scope::of(parts)?;
         let mut state = shared.states.get::<T>().ok_or(NotAFunction)?.clone();
         if let Some(gateway) = (&mut state as &mut dyn Any).downcast_mut::<EventGateway>() {
             *gateway = emit::of_invocation(gateway, context, Cause::of(parts));

@@ -58,7 +58,7 @@ use crate::dispatch::{Sender, Service};
 use crate::outcome::{Failure, FailureKind};
 use crate::{App, Error, lambda};
 
-/// The number of deliveries in one call that counts as an endless loop, if the events do not show that they are one.
+/// How many deliveries one call makes before it assumes an endless loop that the events themselves do not show.
 const MANY: usize = 10_000;
 
 /// An app that runs inside a test.
@@ -182,7 +182,8 @@ impl TestApp {
             }
             assert!(
                 deliveries.len() < MANY,
-                "{MANY} deliveries, and there is no end; the next one is of `{}`, and the last ones were {}",
+                "more than {MANY} deliveries: events probably cause each other in a loop. The next event is `{}`; the \
+                 last deliveries were {}",
                 event.ty(),
                 last(&deliveries)
             );
@@ -233,17 +234,22 @@ impl TestApp {
         Ok(answer?)
     }
 
-    /// Calls the `#[schedule]` function of this name, as on schedule.
+    /// Calls the `#[schedule]` function with this name, as its schedule does.
     ///
     /// # Errors
-    /// The failure that would be reported to Lambda, or a `Reject` that lists the schedules if there is no such function.
+    /// The failure that would be reported to Lambda. If there is no such function, a `Reject` that lists the functions with
+    /// a schedule.
     pub async fn tick(&self, function: &str) -> Result<(), InvocationError> {
         let named = self.service.scheduled().find(|(scheduled, _)| scheduled.name() == function);
         let Some((scheduled, _)) = named else {
             let known = self.service.scheduled().map(|(f, schedule)| format!("`{}` ({schedule})", f.name()));
             let known = known.collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "none".to_owned() } else { known };
-            let message = format!("no function with a schedule is called `{function}`; there are: {known}");
+            let message = match known.as_str() {
+                "" => "no function has a schedule".to_owned(),
+                known => format!(
+                    "no function named `{function}` has a schedule; the functions with a schedule are {known}"
+                ),
+            };
             return Err(Failure::new(FailureKind::Reject, message).into());
         };
         let event = serde_json::json!({
@@ -310,7 +316,7 @@ fn last(deliveries: &[Delivery]) -> String {
 
 fn request(method: Method, path: &str, body: Body) -> Request<Body> {
     let request = Request::builder().method(method).uri(path).body(body);
-    request.unwrap_or_else(|e| panic!("`{path}` cannot stand in a request: {e}"))
+    request.unwrap_or_else(|e| panic!("`{path}` is not a valid path: {e}"))
 }
 
 impl Answer {

@@ -1,24 +1,15 @@
-//! What holds for a whole app: layers, traces, schedules, and events that cause events.
+//! What holds for a whole app: traces, schedules, and events that cause events.
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 use std::collections::HashSet;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::IntoResponse as _;
 use eg_runtime::testing::{Outcome, TestApp};
 use eg_runtime::{
-    App, CloudEvent, Context, Data, Emit, Error, Event, EventGateway, Json, Request, Response, State,
-    StatusCode, TraceContext, http, schedule, subscribe,
+    App, CloudEvent, Context, Data, Emit, Error, Event, EventGateway, Json, State, StatusCode, TraceContext,
+    http, schedule, subscribe,
 };
-use http_body_util::Limited;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tower::timeout::TimeoutLayer;
 
 #[derive(Serialize, Deserialize, Event)]
 #[event("order.placed")]
@@ -58,11 +49,6 @@ async fn tell(emit: Emit<Told>, event: CloudEvent<Shipped>) -> Result<(), Error>
     }
     emit.send(Told).await?;
     Ok(())
-}
-
-#[subscribe("slow")]
-async fn slow() {
-    std::future::pending::<()>().await;
 }
 
 #[subscribe("trace", mode = "sync")]
@@ -138,128 +124,6 @@ async fn a_gateway_that_refuses_makes_the_event_come_again() {
     );
 }
 
-/// Counts what passes.
-#[derive(Clone)]
-struct Count(Arc<AtomicUsize>);
-
-impl<S> tower::Layer<S> for Count {
-    type Service = Counting<S>;
-
-    fn layer(&self, inner: S) -> Counting<S> {
-        Counting(inner, self.0.clone())
-    }
-}
-
-#[derive(Clone)]
-struct Counting<S>(S, Arc<AtomicUsize>);
-
-impl<S: tower::Service<Request, Response = Response>> tower::Service<Request> for Counting<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> S::Future {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.call(request)
-    }
-}
-
-#[tokio::test]
-async fn layers_stand_around_every_function() {
-    let count = Count(Arc::default());
-    let app = App::new().layer(TimeoutLayer::new(Duration::from_millis(20))).layer(count.clone());
-    let app = TestApp::new(app).unwrap();
-    app.post("/orders", &1).await;
-    app.settle().await;
-    assert_eq!(count.0.load(Ordering::SeqCst), 3);
-
-    let slow = CloudEvent::of_type("slow", "/x", Data::Empty);
-    let deliveries = app.deliver(slow).await.unwrap();
-    assert!(
-        matches!(&deliveries[0].outcome, Outcome::Retry(reason) if reason.contains("timed out")),
-        "{deliveries:?}"
-    );
-    let rejected = app.deliver(Placed { n: 0 }).await.unwrap();
-    assert_eq!(
-        rejected[0].outcome,
-        Outcome::Rejected("nothing to ship".to_owned()),
-        "failures pass through layers"
-    );
-}
-
-/// Answers preflights, and marks all other answers, as layers for CORS do.
-#[derive(Clone)]
-struct AnyOrigin;
-
-impl<S> tower::Layer<S> for AnyOrigin {
-    type Service = AnyOriginService<S>;
-
-    fn layer(&self, inner: S) -> AnyOriginService<S> {
-        AnyOriginService(inner)
-    }
-}
-
-#[derive(Clone)]
-struct AnyOriginService<S>(S);
-
-impl<S> tower::Service<Request> for AnyOriginService<S>
-where
-    S: tower::Service<axum::http::Request<Limited<Body>>, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let preflight = request.method() == "OPTIONS";
-        // Another type of body, as layers that limit or decompress bodies have.
-        let answer = self.0.call(request.map(|body| Limited::new(body, 100)));
-        Box::pin(async move {
-            let mut response =
-                if preflight { StatusCode::NO_CONTENT.into_response() } else { answer.await? };
-            let any = axum::http::HeaderValue::from_static("*");
-            response.headers_mut().insert("access-control-allow-origin", any);
-            Ok(response)
-        })
-    }
-}
-
-/// Layers were around functions only, so that preflights and the answers 404 and 405 lacked CORS headers; and layers that
-/// change the type of the body did not compile.
-#[tokio::test]
-async fn layers_see_requests_that_no_function_answers() {
-    let app = TestApp::new(App::new().layer(AnyOrigin)).unwrap();
-    for (method, path, body, status) in [
-        ("OPTIONS", "/orders", "", 204),
-        ("GET", "/orders", "", 405),
-        ("POST", "/nowhere", "", 404),
-        ("POST", "/orders", "7", 202),
-        ("POST", "/orders", "\"text\"", 422),
-    ] {
-        let request = axum::http::Request::builder().method(method).uri(path);
-        let request = request.header("content-type", "application/json").body(body).unwrap();
-        let answer = app.http(request).await;
-        assert_eq!(answer.status(), status, "{method} {path}");
-        assert_eq!(answer.headers()["access-control-allow-origin"], "*", "{method} {path}");
-    }
-    let limited = app.post("/orders", &"x".repeat(200)).await;
-    assert_eq!(limited.status(), 413, "the layer's own limit");
-    let deliveries = app.deliver(Placed { n: 1 }).await.unwrap();
-    assert_eq!(deliveries[0].outcome, Outcome::Done, "events pass the layer, too");
-}
-
 /// Events that a test took from the recorder were skipped, and the ones after them as well.
 #[tokio::test]
 async fn events_that_were_taken_are_delivered_all_the_same() {
@@ -326,8 +190,8 @@ async fn a_tick_is_for_a_function_of_that_name() {
         assert_eq!(
             error.to_string(),
             format!(
-                "Reject: no function with a schedule is called `{name}`; there are: `clean_up` (rate(1 day)), `report` \
-                 (cron(0 12 ? * MON-FRI *))"
+                "Reject: no function named `{name}` has a schedule; the functions with a schedule are `clean_up` \
+                 (rate(1 day)), `report` (cron(0 12 ? * MON-FRI *))"
             )
         );
     }

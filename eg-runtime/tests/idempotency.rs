@@ -40,8 +40,16 @@ async fn works(State(calls): State<Calls>, event: CloudEvent<String>) -> Result<
         "reject" => Err(Error::reject("not this one")),
         "retry" => Err(Error::retry("not now")),
         "panic" => panic!("as you wish"),
+        "redirect" => Ok((StatusCode::SEE_OTHER, "elsewhere".to_owned())),
         data => Ok((StatusCode::CREATED, format!("{data}, done"))),
     }
+}
+
+/// Answers an event with a redirect, which nobody follows.
+#[subscribe("moved")]
+async fn moved(State(calls): State<Calls>, event: CloudEvent<Data>) -> StatusCode {
+    calls.note("moved", event.id());
+    StatusCode::TEMPORARY_REDIRECT
 }
 
 /// Subscribes to the same.
@@ -178,6 +186,23 @@ async fn what_failed_is_tried_again() {
     app.invoke(&event("work", "/a", "1", "good")).await.unwrap();
     app.invoke(&event("work", "/a", "1", "good")).await.unwrap();
     assert_eq!(calls.take(), ["works 1"; 5]);
+}
+
+/// A redirect was kept as the final answer to an event, so that no retry called the function any more.
+#[tokio::test]
+async fn a_redirect_is_final_only_for_a_caller() {
+    let Fixture { app, calls, .. } = with(MemoryStore::default());
+    for _ in 0..2 {
+        let failed = failed(app.invoke(&event("moved", "/a", "1", "")).await);
+        assert_eq!(failed, ("Retry".to_owned(), "it answered 307 Temporary Redirect".to_owned()));
+    }
+    assert_eq!(calls.take(), ["moved 1"; 2], "nobody follows a redirect, so the event failed");
+
+    for _ in 0..2 {
+        let answer = app.invoke(&event("work", "/a", "1", "redirect")).await.unwrap();
+        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(303), &json!("elsewhere")));
+    }
+    assert_eq!(calls.take(), ["works 1"], "the emitter got its answer");
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ fn event(ty: &str) -> CloudEvent {
 const FAILURES: [(&str, &str, bool, u16, &str); 14] = [
     ("text", "no stock", false, 500, "no stock"),
     ("literal", "no stock", false, 500, "no stock"),
-    ("nothing", "it returned an `Err` without a text", false, 500, ""),
+    ("nothing", "it returned an `Err` without a message", false, 500, ""),
     ("data", "{\"stock\":0}", false, 500, "{\"stock\":0}"),
     ("io", "disk full", false, 500, "{\"errors\":[\"Internal Server Error\"]}"),
     ("boxed", "no stock", false, 500, "{\"errors\":[\"Internal Server Error\"]}"),

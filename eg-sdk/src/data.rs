@@ -3,8 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use eg_grammar::is_too_deep;
-use eg_grammar::limits::JSON_DEPTH;
+use eg_grammar::{is_too_deep, too_deep};
 use serde::de::DeserializeOwned;
 use serde::ser::Serialize;
 use serde_json::value::RawValue;
@@ -97,8 +96,7 @@ impl<T: DeserializeOwned> FromData for T {
         // Tracking the path costs time per field, so it is determined only after a failure.
         serde_json::from_slice(bytes).map_err(|first| {
             if is_too_deep(bytes) {
-                let reason = format!("the JSON is nested more than {JSON_DEPTH} levels deep");
-                return DataError { path: String::new(), reason };
+                return DataError { path: String::new(), reason: too_deep().to_string() };
             }
             let mut json = serde_json::Deserializer::from_slice(bytes);
             match serde_path_to_error::deserialize::<_, T>(&mut json) {

@@ -28,12 +28,13 @@ use crate::decide::event::Event;
 use crate::decide::place::Place;
 use crate::decide::reply;
 use crate::decide::router::{Matched, Target};
+use crate::decide::size::{self, TooLarge};
 use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{Call, SystemEvent};
 use crate::decide::trace;
 use crate::decide::volume::{self, TooMany};
 use crate::deliver::CallError;
-use crate::store::StoreError;
+use crate::store::{Accepted, StoreError};
 
 /// Returns the answer to events that are stored. The original's has neither a body nor this header.
 fn acknowledgement(duplicates: usize) -> Response {
@@ -46,6 +47,16 @@ fn acknowledgement(duplicates: usize) -> Response {
 
 /// Memory of each event of a batch besides its JSON.
 const EVENT: usize = 1024;
+
+/// Returns how many events are duplicates. The gateway accepts a copy of an event for each space that has subscriptions
+/// for it, and to the emitter these are one event: a duplicate if all of them are. `copies` has the number of copies of
+/// each event, in the order of `accepted`.
+fn duplicates(accepted: &[Accepted], copies: &[usize]) -> usize {
+    let mut accepted = accepted.iter();
+    let mut is_new =
+        |copies: usize| accepted.by_ref().take(copies).filter(|one| **one == Accepted::New).count() > 0;
+    copies.iter().filter(|copies| !is_new(**copies)).count()
+}
 
 /// A request to the Events API that is being processed.
 pub(super) struct Emission {
@@ -94,10 +105,9 @@ impl Emission {
         let mut arrivals = self.arrivals(snapshot, draft, &matched).await?;
         let Some((subscription, _)) = matched.sync else {
             // The answer says that the event was accepted, so it must be stored even if it has no subscriber yet.
-            // A copy for each space is one event to the emitter.
             let copies = arrivals.len();
-            let duplicates = self.accept(arrivals).await?;
-            return Ok(acknowledgement(usize::from(duplicates == copies)));
+            let accepted = self.accept(arrivals).await?;
+            return Ok(acknowledgement(duplicates(&accepted, &[copies])));
         };
         // The first is that of the synchronous subscription's space.
         let first = &mut arrivals[0];
@@ -128,7 +138,7 @@ impl Emission {
         let preflight = self.parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         let advice = match self.parts.method {
             Method::OPTIONS if preflight => {
-                "; web pages of other origins may send only requests that have `cors`"
+                "; to let web pages of other origins send such requests, set `cors` on the route"
             }
             Method::POST if self.place.path == "/" => {
                 "; to emit an event, send it with the content type `application/cloudevents+json`"
@@ -158,34 +168,37 @@ impl Emission {
         for (space, targets) in spaces {
             let authorization = self.authorized(snapshot, &space, &draft).await?;
             let event = self.complete(draft.to_event(params), authorization.as_ref())?;
-            arrivals.push(self.arrival(space, event, &targets));
+            arrivals.push(self.arrival(snapshot, space, event, &targets, matched)?);
         }
         let authorization = self.authorized(snapshot, &last, &draft).await?;
         let event = self.complete(draft.into_event(params), authorization.as_ref())?;
-        arrivals.push(self.arrival(last, event, &last_targets));
+        arrivals.push(self.arrival(snapshot, last, event, &last_targets, matched)?);
         Ok(arrivals)
     }
 
     /// Accepts all events or none.
     async fn emit_all(&self, snapshot: &Snapshot, drafts: Vec<Draft>) -> Result<Response, ApiError> {
         self.room.grow(drafts.len() * EVENT).map_err(ApiError::no_memory)?;
-        let (events, mut rows) = (drafts.len(), 0);
-        let mut accepted = Vec::with_capacity(events);
+        let (mut events, mut copies, mut rows) =
+            (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()), 0);
+        let count = drafts.len();
         for draft in drafts {
             let arrivals = self.unanswered(snapshot, draft).await?;
             rows += volume::rows(&arrivals);
             if rows > volume::ROWS {
-                return Err(TooMany::Rows(events).into());
+                return Err(TooMany::Rows(count).into());
             }
-            accepted.extend(arrivals);
+            copies.push(arrivals.len());
+            events.extend(arrivals);
         }
-        self.accept(accepted).await.map(acknowledgement).map_err(ApiError::from)
+        let accepted = self.accept(events).await?;
+        Ok(acknowledgement(duplicates(&accepted, &copies)))
     }
 
-    /// Accepts several events, all or none, and records a span for each. Returns the number of duplicates.
-    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<usize, StoreError> {
+    /// Accepts several events, all or none, and records a span for each. Returns for each whether it is a duplicate.
+    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         if events.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let _place =
             self.app.storing.reserve(self.holders, volume::weight(&events)).map_err(|_| StoreError::Busy)?;
@@ -213,8 +226,16 @@ impl Emission {
         self.arrivals(snapshot, draft, &matched).await
     }
 
-    /// Returns an event with its deliveries and the system events about it, ready to be stored in `space`.
-    fn arrival(&self, space: String, event: Event, targets: &[Arc<Target>]) -> NewEvent {
+    /// Returns an event with its deliveries and the system events about it, ready to be stored in `space`. Fails if a
+    /// function of the space that gets the event cannot take it.
+    fn arrival(
+        &self,
+        snapshot: &Snapshot,
+        space: String,
+        event: Event,
+        targets: &[Arc<Target>],
+        matched: &Matched,
+    ) -> Result<NewEvent, TooLarge> {
         let received =
             SystemEvent::Received { path: &self.place.path, event: &event, headers: &self.parts.headers };
         let notices = self.app.system_events.arrivals(&space, &received);
@@ -224,7 +245,15 @@ impl Emission {
             path: self.place.path.clone(),
             accepted_at: clock::timestamp(),
         };
-        self.app.reception.terms.admit(event, origin, targets, notices)
+        let arrival = self.app.reception.terms.admit(event, origin, targets, notices);
+        let (space, size) = (&arrival.origin.space, arrival.event.json().len());
+        let answering = matched.sync.iter().map(|(subscription, _)| subscription);
+        let answering = answering.filter(|subscription| subscription.space == *space);
+        let receiving = arrival.intakes.iter().filter(|intake| intake.is_delivered());
+        let subscriptions = receiving.map(|intake| &intake.subscription).chain(answering);
+        let functions = subscriptions.map(|subscription| subscription.function_id.as_str());
+        size::check(&snapshot.catalog, space, functions, size)?;
+        Ok(arrival)
     }
 
     fn classify(&self) -> Result<Classified, ApiError> {
@@ -271,6 +300,7 @@ impl Emission {
         let question = authorize::question(event.json(), &request).ok_or_else(ApiError::internal)?;
         let verdict = match snapshot.catalog.table::<Function>().get(space, id) {
             Some(function) => {
+                size::fits(function, question.len())?;
                 match self.app.invoker.ask(function, Bytes::from(question), &event.trace(), &self.room).await
                 {
                     Ok(reply) => authorize::verdict(&reply),

@@ -15,6 +15,7 @@ use crate::decide::authorize::Denied;
 use crate::decide::classify::BadEvent;
 use crate::decide::refusal::Refusal;
 use crate::decide::reply::Malformed;
+use crate::decide::size::TooLarge;
 use crate::decide::volume::TooMany;
 use crate::deliver::CallError;
 use crate::store::StoreError;
@@ -210,6 +211,12 @@ impl From<BadEvent> for ApiError {
             }
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<TooLarge> for ApiError {
+    fn from(error: TooLarge) -> Self {
+        Self::new(ErrorCode::TooLarge, error.to_string())
     }
 }
 

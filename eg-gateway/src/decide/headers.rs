@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::header::text as of_bytes;
 use http::header::{AsHeaderName, GetAll};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -15,7 +16,7 @@ pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String>
 
 /// Returns the first value of a header, unless it is empty.
 pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<String> {
-    let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
+    let value = of_bytes(headers.get(name)?.as_bytes());
     Some(value.into_owned()).filter(|value| !value.is_empty())
 }
 
@@ -26,7 +27,7 @@ pub(crate) fn joined(values: &GetAll<'_, HeaderValue>) -> String {
         if at > 0 {
             joined.push_str(", ");
         }
-        joined.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        joined.push_str(&of_bytes(value.as_bytes()));
     }
     joined
 }
@@ -74,6 +75,17 @@ mod tests {
             }
             assert_eq!(content_encoding(&headers).as_deref(), expected, "{values:?}");
         }
+    }
+
+    /// Bytes that are not UTF-8 became U+FFFD.
+    #[test]
+    fn values_keep_their_characters() {
+        let mut headers = HeaderMap::new();
+        for value in [&b"caf\xe9"[..], "café".as_bytes()] {
+            headers.append("x-name", HeaderValue::from_bytes(value).unwrap());
+        }
+        assert_eq!(canonical_headers(&headers)["X-Name"], "café, café");
+        assert_eq!(text(&headers, "x-name").as_deref(), Some("café"));
     }
 
     #[test]

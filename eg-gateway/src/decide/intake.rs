@@ -18,6 +18,13 @@ pub(crate) struct Intake {
     pub(crate) fate: Fate,
 }
 
+impl Intake {
+    /// Returns whether the function gets the event.
+    pub(crate) fn is_delivered(&self) -> bool {
+        matches!(self.fate, Fate::Deliver { .. })
+    }
+}
+
 /// The fate of the event there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {

@@ -32,6 +32,7 @@ pub(crate) mod router;
 pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod share;
+pub(crate) mod size;
 pub(crate) mod snapshot;
 pub(crate) mod system;
 pub(crate) mod system_arrivals;

@@ -102,6 +102,33 @@ async fn browsers() {
     assert_eq!(unconfigured.headers().get("vary"), None);
 }
 
+/// CORS of a route with a parameter let the pages of other origins read a more specific route, which has none.
+#[tokio::test]
+async fn cors_of_a_route_does_not_open_a_more_specific_one() {
+    let functions = Functions::start(|_| Answer::Http(200, r#"{"body":"ok"}"#.to_owned())).await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("http.request").await;
+    gateway.api.http_function("f", &functions.url("/")).await;
+    for path in ["/users/:id", "/users/me"] {
+        let subscription = json!({ "type": "sync", "eventType": "http.request", "functionId": "f", "path": path, "method": "GET" });
+        gateway.api.create("subscriptions", subscription).await;
+    }
+    gateway.api.create("cors", json!({ "method": "GET", "path": "/users/:id" })).await;
+    let headers = [("origin", "https://page"), ("access-control-request-method", "GET")];
+    for (path, origin, preflight) in [("/users/7", Some("*"), 200), ("/users/me", None, 405)] {
+        let url = format!("{}{path}", gateway.api.events);
+        let response = send(gateway.api.client.get(&url), &headers[..1]).await;
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "origin").as_deref()),
+            (200, origin),
+            "{path}"
+        );
+        let response = send(gateway.api.client.request(Method::OPTIONS, &url), &headers).await;
+        assert_eq!(response.status(), preflight, "{path}");
+        assert_eq!(header(&response, "origin").as_deref(), origin, "{path}");
+    }
+}
+
 /// A page has to be able to read why it was refused.
 #[tokio::test]
 async fn errors_carry_the_headers_too() {

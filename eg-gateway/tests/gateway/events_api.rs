@@ -378,9 +378,9 @@ async fn a_request_without_a_route_is_refused() {
             "/orders/7",
             405,
             Some("GET, HEAD"),
-            "no function answers `PUT /orders/7`; this path answers `GET` and `HEAD`",
+            "no function answers `PUT /orders/7`; this path accepts `GET` and `HEAD`",
         ),
-        ("GET", "/bulk", 405, Some("PUT"), "no function answers `GET /bulk`; this path answers `PUT`"),
+        ("GET", "/bulk", 405, Some("PUT"), "no function answers `GET /bulk`; this path accepts `PUT`"),
         (
             "POST",
             "/",

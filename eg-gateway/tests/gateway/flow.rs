@@ -26,24 +26,63 @@ async fn emit(api: &Api, attributes: Value) -> u16 {
     api.emit_json(&event).await.status().as_u16()
 }
 
+/// Emits events of type `e` with these ids, in one request. Returns how many were duplicates by the answer.
+async fn emitted_again(api: &Api, ids: &[&str]) -> Option<String> {
+    let event = |id: &&str| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id });
+    let (media_type, body) = match ids {
+        [id] => (CLOUDEVENTS, event(id)),
+        ids => ("application/cloudevents-batch+json", ids.iter().map(event).collect()),
+    };
+    let request = api.client.post(&api.events).header("content-type", media_type);
+    let answer = request.body(body.to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let duplicates = answer.headers().get("eg-duplicates").map(|n| n.to_str().unwrap().to_owned());
+    assert_eq!(answer.text().await.unwrap(), "");
+    duplicates
+}
+
 /// An emitter could not tell an accepted event from one that was dropped as a duplicate.
 #[tokio::test]
 async fn the_answer_says_how_many_events_were_duplicates() {
     let gateway = TestGateway::start().await;
-    let event = |id: &str| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id });
-    let duplicates = async |media_type: &str, body: Value| {
-        let request = gateway.api.client.post(&gateway.api.events).header("content-type", media_type);
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert_eq!(answer.status(), 202);
-        let duplicates = answer.headers().get("eg-duplicates").map(|n| n.to_str().unwrap().to_owned());
-        assert_eq!(answer.text().await.unwrap(), "");
-        duplicates
+    for (ids, expected) in [
+        (&["1"][..], None),
+        (&["1"], Some("1")),
+        (&["1", "2", "2"], Some("2")),
+        (&["3"], None),
+        (&["3", "4"], Some("1")),
+    ] {
+        assert_eq!(emitted_again(&gateway.api, ids).await.as_deref(), expected, "{ids:?}");
+    }
+}
+
+/// The answer counted the copies of a batch, one for each space, and not its events.
+#[tokio::test]
+async fn an_event_that_several_spaces_get_is_one_duplicate() {
+    let functions = Functions::accepting().await;
+    let gateway = TestGateway::start().await;
+    let subscribe = async |space: &str| {
+        for (kind, resource) in [
+            ("eventtypes", json!({ "name": "e" })),
+            (
+                "functions",
+                json!({ "functionId": "f", "type": "http", "provider": { "url": functions.url("/") } }),
+            ),
+            ("subscriptions", json!({ "type": "async", "eventType": "e", "functionId": "f" })),
+        ] {
+            let (status, body) =
+                gateway.api.config(Method::POST, &format!("{space}/{kind}"), resource.to_string()).await;
+            assert_eq!(status, 201, "{space}: {body}");
+        }
     };
-    assert_eq!(duplicates(CLOUDEVENTS, event("1")).await, None);
-    assert_eq!(duplicates(CLOUDEVENTS, event("1")).await.as_deref(), Some("1"));
-    let batch = json!([event("1"), event("2"), event("2")]);
-    assert_eq!(duplicates("application/cloudevents-batch+json", batch).await.as_deref(), Some("2"));
-    assert_eq!(duplicates(CLOUDEVENTS, event("3")).await, None);
+    subscribe("one").await;
+    subscribe("two").await;
+    assert_eq!(emitted_again(&gateway.api, &["1", "2"]).await, None);
+    assert_eq!(emitted_again(&gateway.api, &["2"]).await.as_deref(), Some("1"));
+    assert_eq!(emitted_again(&gateway.api, &["1", "3", "2", "3"]).await.as_deref(), Some("3"));
+    subscribe("three").await;
+    assert_eq!(emitted_again(&gateway.api, &["1", "4"]).await, None, "to the third space, it is new");
+    assert_eq!(emitted_again(&gateway.api, &["1"]).await.as_deref(), Some("1"));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use eg_gateway::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Functions, TestGateway};
+use crate::support::{Answer, CLOUDEVENTS, Functions, TestGateway, error};
 
 /// Answers by the function's name.
 async fn lambda() -> Functions {
@@ -217,4 +217,101 @@ async fn what_needs_a_missing_feature_names_it() {
     let letter = &gateway.api.wait_for_dead_letters(1).await[0];
     let reason = letter["reason"].as_str().unwrap();
     assert!(reason.contains("build it with the Cargo feature `aws`"), "{reason}");
+}
+
+/// The limit of Lambda, and of events for it.
+const LIMIT: usize = 6 * 1024 * 1024;
+
+/// The JSON of an event may be larger than the request. Such events were accepted for functions that cannot take them, or
+/// functions were called with them.
+#[tokio::test]
+async fn an_event_that_lambda_does_not_take_is_refused_before_anything_happens() {
+    let (mut lambda, functions) = (lambda().await, Functions::accepting().await);
+    let gateway = gateway(&lambda, PLACES[0].1).await;
+    let api = &gateway.api;
+    api.http_function("plain", &functions.url("/")).await;
+    for name in ["http.request", "big", "eventgateway.event.received"] {
+        api.event_type(name).await;
+    }
+    for (path, function) in [("/lambda", "hello"), ("/plain", "plain")] {
+        let route = json!({ "type": "sync", "eventType": "http.request", "functionId": function, "path": path, "method": "POST" });
+        api.create("subscriptions", route).await;
+    }
+    api.subscribe("big", "plain").await;
+    let filtered = json!({ "type": "async", "eventType": "big", "functionId": "hello", "path": "/filtered",
+                           "filter": { "source": ["/other"] } });
+    api.create("subscriptions", filtered).await;
+    api.subscribe("eventgateway.event.received", "plain").await;
+
+    let post = async |path: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        let request = api.client.post(format!("{}{path}", api.events)).body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let event = |id: &str, size: usize| {
+        json!({ "specversion": "1.0", "id": id, "source": "/s", "type": "big", "data": "x".repeat(size) })
+            .to_string()
+    };
+    let bytes = [("content-type", "application/octet-stream")];
+    let form = [("content-type", "application/x-www-form-urlencoded"), ("event", "big")];
+    let structured = [("content-type", CLOUDEVENTS)];
+    let batch = [("content-type", "application/cloudevents-batch+json")];
+    let two = format!("[{},{}]", event("2", 1), event("3", LIMIT));
+
+    // Who takes it gets it.
+    assert_eq!(post("/lambda", &bytes, vec![255; 4_600_000]).await.0, 201);
+    lambda.next_call().await;
+    assert_eq!(post("/plain", &bytes, vec![255; 4_800_000]).await.0, 200);
+    assert_eq!(post("/", &structured, event("1", LIMIT).into()).await.0, 202);
+    assert_eq!(post("/filtered", &structured, event("1", LIMIT).into()).await.0, 202);
+
+    let stored = async || {
+        let (_, body) = api.config(Method::GET, "default/events?limit=500", "").await;
+        serde_json::from_str::<Value>(&body).unwrap()["events"].as_array().unwrap().len()
+    };
+    let before = stored().await;
+    api.subscribe("big", "hello").await;
+    for (path, headers, body, least) in [
+        ("/lambda", &bytes[..], vec![255; 4_800_000], 6_400_000),
+        // Each line break takes two bytes.
+        ("/", &form, vec![b'\n'; 3_500_000], 7_000_000),
+        ("/", &structured, event("4", LIMIT).into(), LIMIT),
+        ("/", &batch, two.into(), LIMIT),
+    ] {
+        let (status, body) = post(path, headers, body).await;
+        let message = error(status, &body).message;
+        assert_eq!(status, 413, "{message}");
+        let (size, rest) =
+            message.strip_prefix("the JSON of the event has ").unwrap().split_once(' ').unwrap();
+        assert!((least..least + 1_000).contains(&size.parse().unwrap()), "{message}");
+        assert_eq!(
+            rest,
+            "bytes, and function \"hello\" takes at most 6291456 (the limit of AWS Lambda): send less, or a reference \
+             to the data"
+        );
+    }
+    assert_eq!(stored().await, before, "neither the events nor reports of them");
+    gateway.gateway.shutdown().await;
+    assert!(lambda.try_call().is_none());
+}
+
+/// JSON has no bytes. Header values that are not UTF-8 reached functions as U+FFFD.
+#[tokio::test]
+async fn header_values_that_are_not_utf8_are_read_as_iso_8859_1() {
+    let mut lambda = lambda().await;
+    let gateway = gateway(&lambda, PLACES[0].1).await;
+    gateway.api.event_type("http.request").await;
+    for (kind, path) in [("sync", "/asked"), ("async", "/heard")] {
+        let subscription = json!({ "type": kind, "eventType": "http.request", "functionId": "hello", "path": path, "method": "GET" });
+        gateway.api.create("subscriptions", subscription).await;
+        let request = gateway.api.client.get(format!("{}{path}", gateway.api.events));
+        let values = [("x-latin", &b"caf\xe9"[..]), ("x-utf", "café".as_bytes())];
+        let request = values.iter().fold(request, |request, (name, value)| {
+            request.header(*name, reqwest::header::HeaderValue::from_bytes(value).unwrap())
+        });
+        assert!(request.send().await.unwrap().status().is_success());
+        let headers = &lambda.next_call().await.json()["data"]["headers"];
+        assert_eq!((&headers["X-Latin"], &headers["X-Utf"]), (&json!("café"), &json!("café")), "{kind}");
+    }
 }

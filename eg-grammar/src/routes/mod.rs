@@ -1,9 +1,9 @@
-//! Finds the route of a request, and the routes that a request without one may have meant. What is behind a route is
-//! left to the gateway and the runtime.
+//! Finds the route of a request, and similar routes for a request that has none. Gateway and runtime decide what a route
+//! leads to.
 //!
-//! The rule: a route is a method and a path. Of the routes with a request's method that match its path, the most
-//! specific takes it: segment by segment from the left, a literal goes before a parameter, and a parameter before a
-//! wildcard. So any two routes can exist side by side, unless they have the same method and match the same paths.
+//! A route is a method and a path. Of the routes with a request's method that match its path, the request takes the most
+//! specific: segment by segment from the left, a literal goes before a parameter, and a parameter before a wildcard. So
+//! two routes can exist side by side unless they have the same method and match the same paths.
 
 mod tree;
 mod unrouted;
@@ -14,7 +14,7 @@ use self::tree::Tree;
 pub use self::unrouted::Unrouted;
 use crate::{Method, Segment, Spelling};
 
-/// Routes and what is behind them.
+/// A set of routes, each with a value.
 ///
 /// ```
 /// use eg_grammar::{Method, Routes, Spelling};
@@ -36,12 +36,12 @@ pub struct Routes<T> {
     methods: BTreeMap<Method, Tree<T>>,
 }
 
-/// A path and what is behind it.
+/// A path and the value of its route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route<T> {
     /// The path, in the spelling of its [`Routes`].
     pub path: String,
-    /// What is behind it.
+    /// The value, for example the function that answers.
     pub value: T,
 }
 
@@ -74,6 +74,21 @@ impl<T> Routes<T> {
     #[must_use]
     pub fn find(&self, method: Method, path: &str) -> Option<&Route<T>> {
         self.methods.get(&method)?.find(path, self.empty && path != "/")
+    }
+
+    /// Returns the route with this method that matches the same paths as the route `path` does: their parameters may have
+    /// different names.
+    ///
+    /// ```
+    /// # use eg_grammar::{Method, Routes, Spelling};
+    /// # let mut routes = Routes::new(Spelling::Code);
+    /// routes.insert(Method::Get, "/users/{id}", ()).unwrap();
+    /// assert!(routes.like(Method::Get, "/users/{name}").is_some());
+    /// assert!(routes.like(Method::Get, "/users/7").is_none());
+    /// ```
+    #[must_use]
+    pub fn like(&self, method: Method, path: &str) -> Option<&Route<T>> {
+        self.methods.get(&method)?.like(self.spelling, path)
     }
 
     /// Returns the methods whose routes take this path.

@@ -164,7 +164,7 @@ fn a_wrong_method_hears_the_right_ones() {
     ] {
         let unrouted = Unrouted::new("PUT", "/a", allowed.iter().copied(), [(Method::Put, "/b")]);
         assert_eq!((unrouted.status(), unrouted.allow().as_deref()), (405, Some(allow)));
-        assert_eq!(unrouted.to_string(), format!("no function answers `PUT /a`; this path answers {hint}"));
+        assert_eq!(unrouted.to_string(), format!("no function answers `PUT /a`; this path accepts {hint}"));
     }
 }
 

@@ -76,6 +76,20 @@ impl<T> Tree<T> {
         }
     }
 
+    /// Returns the route that matches the same paths as the route `path` does.
+    pub(super) fn like(&self, spelling: Spelling, path: &str) -> Option<&Route<T>> {
+        let mut node = self.nodes.first()?;
+        for segment in spelling.segments(path) {
+            let next = match segment {
+                Segment::Literal(text) => node.literals.get(text).copied(),
+                Segment::Parameter(_) => node.parameter,
+                Segment::Wildcard(_) => return self.routes.get(node.wildcard?),
+            };
+            node = self.nodes.get(next?)?;
+        }
+        self.routes.get(node.end?)
+    }
+
     /// Returns the most specific route that matches `path`. With `empty`, parameters and wildcards also match nothing.
     pub(super) fn find(&self, path: &str, empty: bool) -> Option<&Route<T>> {
         let mut step = Step::Node(0, Some(path.strip_prefix('/').unwrap_or(path)));

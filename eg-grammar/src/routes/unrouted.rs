@@ -1,12 +1,12 @@
-//! What to answer a request that takes no route: its status, its `Allow`, and a message that names the routes that it
-//! may have meant. In which format it is sent is left to the callers.
+//! Describes the answer to a request without a route: its status, its `Allow`, and a message that names similar routes.
+//! Callers put it into the format of their answers.
 
 use std::fmt;
 
 use crate::suggest::{choice, distance, limit, list};
 use crate::{Method, Segment, Spelling};
 
-/// How many near routes are named.
+/// How many similar routes a message names.
 const NAMED: usize = 3;
 
 /// The longest path that is compared with routes, and the most routes that it is compared with, so that unknown paths
@@ -76,7 +76,7 @@ impl Unrouted {
         };
         if !self.allowed.is_empty() {
             let methods: Vec<String> = self.allowed.iter().map(ToString::to_string).collect();
-            return format!("this path answers {}", names(&methods, list));
+            return format!("this path accepts {}", names(&methods, list));
         }
         if self.near.is_empty() {
             return String::new();

@@ -144,9 +144,9 @@ impl Service {
     }
 
     fn scope(&self, invocation: &Arc<Invocation>, trace: Option<TraceContext>, hops: Option<u32>) -> Scope {
-        // The function is set when it is called.
+        // The function is set when it is called, and so is the missing caller of an event.
         let context = Context { invocation: invocation.clone(), function: "", trace, hops };
-        Scope { shared: self.shared.clone(), context }
+        Scope { shared: self.shared.clone(), context, has_caller: true }
     }
 }
 

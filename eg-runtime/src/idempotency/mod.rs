@@ -24,9 +24,9 @@
 //! [`Idempotency::reject_replays`] rejects replays of events that it has handled: their deliveries become dead letters
 //! with that reason.
 //!
-//! `source` and `id` identify an event, and its extension `replay` a replay of it; for a queue message that is not an event, the queue and the `messageId` do.
-//! Each function has its own entries, so each of several subscribers handles an event once. HTTP requests without an
-//! event pass through.
+//! `source` and `id` identify an event, and its extension `replay` a replay of it; for a queue message that is not an
+//! event, the queue and the `messageId` do. Each function has its own entries, so each of several subscribers handles an
+//! event once. HTTP requests without an event pass through.
 //!
 //! [`MemoryStore`] covers a single process, which suits tests and services that run as one process. On Lambda,
 //! implement [`IdempotencyStore`] with a store that all processes share; it needs only a conditional write.
@@ -135,8 +135,9 @@ impl<S: IdempotencyStore> Idempotency<S> {
             Some(replay) if !self.rejects_replays => format!("{event}\n{replay}"),
             _ => event,
         };
-        let remaining = request.extensions().get::<Scope>().and_then(|scope| scope.context.remaining());
-        let lease = remaining.unwrap_or(self.lease);
+        let scope = request.extensions().get::<Scope>();
+        let lease = scope.and_then(|scope| scope.context.remaining()).unwrap_or(self.lease);
+        let has_caller = scope.is_some_and(|scope| scope.has_caller);
         match self.store.claim(&key, lease).await {
             Ok(Claim::Granted) => {}
             Ok(Claim::Done(_)) if self.rejects_replays && replay.is_some() => {
@@ -156,7 +157,7 @@ impl<S: IdempotencyStore> Idempotency<S> {
             Err(error) => return unavailable(&key, &error).into_response(),
         }
         match AssertUnwindSafe(function.answer(request)).catch_unwind().await {
-            Ok(response) => self.settle(&key, response).await,
+            Ok(response) => self.settle(&key, response, has_caller).await,
             Err(panic) => {
                 self.release(&key).await;
                 std::panic::resume_unwind(panic)
@@ -164,10 +165,11 @@ impl<S: IdempotencyStore> Idempotency<S> {
         }
     }
 
-    /// Stores a final answer.
-    async fn settle(&self, key: &str, response: Response) -> Response {
-        let again = Failure::of(&response).is_some_and(|failure| failure.kind != FailureKind::Reject);
-        if again {
+    /// Stores a final answer. What is final depends on who gets it: to a caller, a redirect is an answer; an event for which
+    /// nobody waits is delivered again.
+    async fn settle(&self, key: &str, response: Response, has_caller: bool) -> Response {
+        let failure = if has_caller { Failure::of(&response) } else { Failure::of_event(&response) };
+        if failure.is_some_and(|failure| failure.kind != FailureKind::Reject) {
             self.release(key).await;
             return response;
         }

@@ -59,10 +59,7 @@ pub(crate) async fn serve(service: Service, environment: Environment) -> Result<
             // No worker reaches the Runtime API any more.
             Ok(Err(error)) => return Err(error),
             Err(panic) => {
-                print(
-                    Level::Error,
-                    &format!("a worker ended by itself, and another one replaces it: {panic}"),
-                );
+                print(Level::Error, &format!("a worker panicked, and another one replaces it: {panic}"));
                 running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone()));
             }
         }

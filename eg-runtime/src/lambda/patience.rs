@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::api::ApiError;
 
-/// How often one worker tries again, in a row. The pauses between the attempts add up to three seconds.
+/// How often a worker tries again after a failure. With the pauses between the attempts, that takes about three seconds.
 const ATTEMPTS: u32 = 6;
 
 /// The pause after the first failure. It doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest pause, while other workers still reach the Runtime API.
+/// The longest pause. A worker that fails for longer goes on trying if other workers reach the Runtime API.
 const LONGEST_PAUSE: Duration = Duration::from_millis(1_600);
 
 /// The workers of a process.

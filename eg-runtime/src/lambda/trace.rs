@@ -1,6 +1,6 @@
-//! Shows the trace of an invocation in the environment variable from which AWS's SDKs take it, as every Lambda runtime
-//! does. Lambda also uses it to detect loops. Does not let the process grow: glibc keeps every value for ever that
-//! `setenv` has copied, so there the variable points to memory of this module.
+//! Sets the environment variable `_X_AMZN_TRACE_ID` to the trace of the current invocation, as every Lambda runtime does:
+//! AWS's SDKs read it, and Lambda uses it to detect loops. With glibc, `setenv` would leak memory for each invocation,
+//! because glibc never frees the values that it has copied; there, the variable points to memory of this module.
 
 /// The variable.
 const NAME: &str = "_X_AMZN_TRACE_ID";

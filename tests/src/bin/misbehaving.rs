@@ -1,14 +1,17 @@
-//! A service whose functions fail in every way that functions can fail. `MISBEHAVE` makes it fail to start.
+//! A service whose functions fail and answer in every way that functions can. `MISBEHAVE` makes it fail to start.
 
 use std::convert::Infallible;
 use std::env;
 use std::future::pending;
+use std::panic::panic_any;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use eg_runtime::{
-    App, Bytes, CloudEvent, Context, Emit, Error, Event, Json, Path, Response, State, StatusCode, http,
-    queue, subscribe,
+    App, Bytes, CloudEvent, Context, Emit, Error, Event, HeaderMap, Json, Path, Response, State, StatusCode,
+    http, queue, subscribe,
 };
 use futures_util::stream::{self, StreamExt as _};
 
@@ -39,6 +42,44 @@ async fn fails(context: Context, event: CloudEvent<String>) -> Result<(), Error>
         "panic" => panic!("as you wish"),
         _ => Ok(()),
     }
+}
+
+/// The value of a panic. It panics itself as often as it says, each time that it is dropped.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if let Some(left) = self.0.checked_sub(1) {
+            panic_any(Bomb(left));
+        }
+    }
+}
+
+/// Panics once more whenever the runtime has caught it, which ends a worker.
+#[subscribe("burst")]
+async fn bursts() {
+    panic_any(Bomb(2));
+}
+
+/// Answers with the body and the content type of the request, two cookies, and a header with two values.
+#[http(POST, "/mirror")]
+async fn mirrors(headers: HeaderMap, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    for (name, value) in
+        [("set-cookie", "a=1"), ("set-cookie", "b=2; HttpOnly"), ("x-many", "1"), ("x-many", "2")]
+    {
+        response.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    if let Some(media_type) = headers.get(CONTENT_TYPE) {
+        response.headers_mut().insert(CONTENT_TYPE, media_type.clone());
+    }
+    response
+}
+
+/// Prints the size of a request for which nobody waits.
+#[http(POST, "/later", mode = "async")]
+async fn heeds(body: Bytes) {
+    println!("later {} bytes", body.len());
 }
 
 /// Answers with a body that panics, or that never ends.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong fails the test, with its place")]
 
 mod end_to_end;
+mod event_bridge;
 mod examples;
 mod fuzz;
 mod http;
@@ -11,6 +12,7 @@ mod loops;
 mod promises;
 mod readmes;
 mod registration;
+mod requests;
 mod runtime_api;
 mod shop;
 mod shop_chaos;

@@ -1,6 +1,8 @@
 //! Tests functions against Lambda's Runtime API on the wire: how errors are reported, what a process needs from its
 //! environment, how it uses its connection, and that it can run indefinitely.
 
+use std::process::Stdio;
+
 use eg_tests::eventually;
 use eg_tests::program::Program;
 use eg_tests::runtime_api::{Manners, Posted, RuntimeApi, trace_of};
@@ -21,15 +23,7 @@ impl Function {
     }
 
     fn with_api(api: RuntimeApi, base: &str, handler: &str, variables: &[(&str, &str)]) -> Self {
-        let endpoint =
-            if base.is_empty() { api.address() } else { format!("http://{}{base}", api.address()) };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_misbehaving"));
-        command
-            .env("AWS_LAMBDA_RUNTIME_API", endpoint)
-            .env("AWS_LAMBDA_FUNCTION_NAME", handler)
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .env("_HANDLER", handler);
+        let mut command = command(&api, base, handler);
         for (name, value) in variables {
             // An empty value removes the variable.
             if value.is_empty() {
@@ -44,6 +38,19 @@ impl Function {
     async fn invoke(&self, payload: &Value) -> Posted {
         self.api.invoke(payload.to_string()).await
     }
+}
+
+/// Returns the command of a process that serves `handler` for a Runtime API below the path `base`.
+fn command(api: &RuntimeApi, base: &str, handler: &str) -> Command {
+    let endpoint = if base.is_empty() { api.address() } else { format!("http://{}{base}", api.address()) };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_misbehaving"));
+    command
+        .env("AWS_LAMBDA_RUNTIME_API", endpoint)
+        .env("AWS_LAMBDA_FUNCTION_NAME", handler)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("_HANDLER", handler);
+    command
 }
 
 fn event(ty: &str, id: &str, data: &Value) -> Value {
@@ -181,6 +188,47 @@ async fn a_runtime_api_that_is_gone_ends_the_process() {
         function.program.line("why it ends", last).await;
         assert_eq!(function.program.exit_code().await, 1);
     }
+}
+
+/// The runtime catches panics. It cannot catch all panics of a value that panics whenever it is dropped.
+#[tokio::test]
+async fn a_worker_that_panics_is_replaced() {
+    let function = Function::start("*", &[("AWS_LAMBDA_MAX_CONCURRENCY", "2"), NO_BACKTRACE]).await;
+    let burst = event("burst", "1", &Value::Null);
+    // More often than there are workers.
+    for times in 1..=4 {
+        let replaced = eventually("the worker to be replaced", async || {
+            let lines = function.program.lines();
+            let replaced = lines
+                .iter()
+                .filter(|line| line.starts_with("a worker panicked, and another one replaces it"));
+            (replaced.count() == times).then_some(())
+        });
+        tokio::select! {
+            posted = function.invoke(&burst) => panic!("the worker has ended, and has posted {posted:?}"),
+            () = replaced => {}
+        }
+    }
+    let both = async || (function.api.calls().len() == 2 + 4).then_some(());
+    eventually("both workers to ask for work", both).await;
+    let ask = event("ask", "1", &json!("ready"));
+    for posted in <[Posted; 2]>::from(tokio::join!(function.invoke(&ask), function.invoke(&ask))) {
+        assert_eq!(posted.what, "response");
+    }
+}
+
+/// A line that could not be printed ended the process.
+#[tokio::test]
+async fn a_log_that_nobody_reads_does_no_harm() {
+    let api = RuntimeApi::start("", Manners::default()).await;
+    let mut command = command(&api, "", "fails");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    for (data, what) in [("retry", "error"), ("panic", "error"), ("well", "response")] {
+        assert_eq!(api.invoke(event("do", "1", &json!(data)).to_string()).await.what, what);
+    }
+    assert_eq!(child.try_wait().unwrap(), None);
 }
 
 /// `RUST_BACKTRACE` asks for the lines of the standard library.

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use eg_grammar::limits::JSON_DEPTH;
-use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_too_deep, without_bom};
+use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_too_deep, too_deep, without_bom};
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, header};
@@ -86,7 +85,7 @@ pub(crate) enum BadEvent {
     Invalid(String),
     #[error("the body has the content encoding \"{0}\": send it without one")]
     Encoded(String),
-    #[error("the JSON is nested more than {JSON_DEPTH} levels deep")]
+    #[error("{}", too_deep())]
     TooDeep,
     #[error("{0}")]
     TooMany(#[from] TooMany),

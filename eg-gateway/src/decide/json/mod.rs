@@ -24,7 +24,7 @@ pub(crate) enum Json<'a> {
     Bool(bool),
     /// As it is written.
     Number(Cow<'a, str>),
-    /// Half of a surrogate pair is replaced by U+FFFD.
+    /// An escape for half of a surrogate pair becomes three U+FFFD, one for each of its bytes.
     Text(Cow<'a, str>),
     Array(Vec<Json<'a>>),
     /// In the order of the text.
@@ -53,7 +53,8 @@ impl<'a> Json<'a> {
             Self::Null => Value::Null,
             Self::Bool(flag) => Value::Bool(*flag),
             Self::Number(text) => {
-                let exact = |value: &Value| text.contains(['.', 'e', 'E']) || !value.is_f64();
+                // `serde_json` rounds whole numbers that it cannot hold. `-0` is a double to it, too.
+                let exact = |value: &Value| !value.is_f64() || text.contains(['.', 'e', 'E']) || text == "-0";
                 let value = serde_json::from_str(text).ok().filter(exact);
                 value.unwrap_or_else(|| Value::from(&**text))
             }
@@ -183,7 +184,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Text with escapes that are no characters, such as half of a surrogate pair.
+/// Text that may have escapes for half of a surrogate pair, which is no character. `serde_json` reads its three bytes, and
+/// each of them becomes U+FFFD.
 struct Lossy(String);
 
 impl<'de> Deserialize<'de> for Lossy {

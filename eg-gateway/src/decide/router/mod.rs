@@ -95,20 +95,20 @@ impl Router {
         for space in types.chain(catalog.table::<Function>().spaces()) {
             router.spaces.entry(space.to_owned()).or_default();
         }
-        for cors in catalog.table::<Cors>().all() {
-            let space = router.spaces.entry(cors.space.clone()).or_default();
-            space.allow(cors, &cors.path, routing.strict)?;
-            if let Some(path) = within(&cors.space, &cors.path) {
-                let hosted = router.hosted.entry(cors.space.clone()).or_default();
-                hosted.allow(cors, path, routing.strict)?;
-            }
-        }
         for subscription in catalog.table::<Subscription>().all() {
             let space = router.spaces.entry(subscription.space.clone()).or_default();
             space.subscribe(subscription, &subscription.path, routing.strict)?;
             if let Some(path) = within(&subscription.space, &subscription.path) {
                 let hosted = router.hosted.entry(subscription.space.clone()).or_default();
                 hosted.subscribe(subscription, path, routing.strict)?;
+            }
+        }
+        for cors in catalog.table::<Cors>().all() {
+            let space = router.spaces.entry(cors.space.clone()).or_default();
+            space.allow(cors, &cors.path, routing.strict)?;
+            if let Some(path) = within(&cors.space, &cors.path) {
+                let hosted = router.hosted.entry(cors.space.clone()).or_default();
+                hosted.allow(cors, path, routing.strict)?;
             }
         }
         Ok(router)
@@ -180,12 +180,18 @@ impl Router {
         }
     }
 
-    /// Returns the CORS configuration for requests to `place` with `method`.
+    /// Returns the CORS configuration for requests to `place` with `method`. The configuration of another space is not for
+    /// what a function of this one answers.
     pub(crate) fn cors(&self, place: &Place, method: &str) -> Option<&Arc<Cors>> {
         let method = Method::named(method)?;
         let other = method.answered_as().filter(|_| !self.routing.strict);
         let mut methods = std::iter::once(method).chain(other);
-        methods.find_map(|method| self.candidates(place).find_map(|space| space.cors(method, &place.path)))
+        methods.find_map(|method| {
+            let mut spaces = self.candidates(place).enumerate();
+            let (n, cors) = spaces.find_map(|(n, space)| Some((n, space.cors(method, &place.path)?)))?;
+            let mut before = self.candidates(place).take(n).filter(|_| self.shares(place));
+            (!before.any(|space| space.answers(method, &place.path))).then_some(cors)
+        })
     }
 
     /// Returns the space and the path for a request to `host` and `path`. A host under `domain` takes precedence, so

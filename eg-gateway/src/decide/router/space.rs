@@ -16,7 +16,10 @@ use crate::decide::routes::{Conflict, Params};
 pub(super) struct Space {
     /// By event type.
     types: BTreeMap<String, EventRoutes>,
-    cors: Option<Routes<Arc<Cors>>>,
+    /// The CORS configurations whose paths are routes. Each is for the requests that take its route.
+    cors_of_routes: Option<Routes<Arc<Cors>>>,
+    /// All other CORS configurations. Each is for the requests that match its path.
+    cors_of_paths: Option<Routes<Arc<Cors>>>,
 }
 
 /// The routes of one event type.
@@ -61,13 +64,17 @@ impl Space {
         }
     }
 
-    /// Adds a CORS configuration, for requests to `path`.
+    /// Adds a CORS configuration, for requests to `path`. The subscriptions must have been added before. In the original,
+    /// routes do not matter.
     ///
     /// # Errors
     /// If another one matches the same requests.
     pub(super) fn allow(&mut self, cors: &Arc<Cors>, path: &str, strict: bool) -> Result<(), Conflict> {
         let Some(method) = Method::named(&cors.method) else { return Ok(()) };
-        insert(self.cors.get_or_insert_with(|| table(strict)), method, path, cors)
+        let is_route = self.types.values().any(|routes| routes.sync.like(method, path).is_some());
+        let configurations =
+            if is_route && !strict { &mut self.cors_of_routes } else { &mut self.cors_of_paths };
+        insert(configurations.get_or_insert_with(|| table(strict)), method, path, cors)
     }
 
     /// Returns the subscriptions for an event of `event_type` that was sent to `path` with `method`. Synchronous
@@ -99,8 +106,29 @@ impl Space {
         methods.and_then(|methods| methods.get(&Method::Post)).into_iter().flatten()
     }
 
+    /// Returns the CORS configuration for requests to `path` with `method`: the most specific one, except for those of
+    /// routes that such a request does not take, because a more specific one does.
     pub(super) fn cors(&self, method: Method, path: &str) -> Option<&Arc<Cors>> {
-        self.cors.as_ref()?.find(method, path).map(|route| &route.value)
+        let is_before = |one: &str, other: &str| Spelling::Gateway.compare(one, other) == Ordering::Less;
+        let of_route = self.cors_of_routes.as_ref().and_then(|all| all.find(method, path));
+        let of_route = of_route
+            .filter(|cors| !self.answering(method, path).any(|route| is_before(&route.path, &cors.path)));
+        let of_path = self.cors_of_paths.as_ref().and_then(|all| all.find(method, path));
+        let found = match (of_route, of_path) {
+            (Some(one), Some(other)) if is_before(&other.path, &one.path) => Some(other),
+            (one, other) => one.or(other),
+        };
+        found.map(|cors| &cors.value)
+    }
+
+    /// Returns the synchronous routes that requests to `path` with `method` take, one for each event type.
+    fn answering(&self, method: Method, path: &str) -> impl Iterator<Item = &Route<Arc<Subscription>>> {
+        self.types.values().filter_map(move |routes| routes.sync.find(method, path))
+    }
+
+    /// Returns whether a function of this space answers requests to `path` with `method`.
+    pub(super) fn answers(&self, method: Method, path: &str) -> bool {
+        self.answering(method, path).next().is_some()
     }
 
     /// Returns the methods with which HTTP requests to `path` have a route.

@@ -10,6 +10,10 @@ const STRICT: Routing = Routing { strict: true, hosts: false, closed: false };
 const CLOSED: Routing = Routing { strict: false, hosts: true, closed: true };
 
 fn router(routing: Routing, subscriptions: &[(&str, Subscription)]) -> Router {
+    Router::new(&catalog(routing, subscriptions)).unwrap()
+}
+
+fn catalog(routing: Routing, subscriptions: &[(&str, Subscription)]) -> Catalog {
     let mut catalog = Catalog { routing, ..Catalog::default() };
     for (n, (space, subscription)) in subscriptions.iter().enumerate() {
         let mut subscription = subscription.clone();
@@ -17,7 +21,7 @@ fn router(routing: Routing, subscriptions: &[(&str, Subscription)]) -> Router {
         subscription.subscription_id = n.to_string();
         catalog.apply(&Change::Put(Resource::Subscription(Arc::new(subscription))));
     }
-    Router::new(&catalog).unwrap()
+    catalog
 }
 
 fn functions(matched: &Matched) -> (Option<&str>, Vec<&str>) {
@@ -200,12 +204,58 @@ fn an_unrouted_request_hears_what_is_there() {
     let router = router(Routing::default(), &[("default", get("/users/:id", "get")), ("other", bulk)]);
     for (method, path, status, message) in [
         ("GET", "/user/7", 404, "no function answers `GET /user/7`; did you mean `GET /users/{id}`?"),
-        ("PUT", "/users/7", 405, "no function answers `PUT /users/7`; this path answers `GET` and `HEAD`"),
-        ("GET", "/bulk", 405, "no function answers `GET /bulk`; this path answers `POST`"),
+        ("PUT", "/users/7", 405, "no function answers `PUT /users/7`; this path accepts `GET` and `HEAD`"),
+        ("GET", "/bulk", 405, "no function answers `GET /bulk`; this path accepts `POST`"),
         ("GET", "/favicon.ico", 404, "no function answers `GET /favicon.ico`"),
     ] {
         let unrouted = router.unrouted(&router.place("", path, None), method);
         assert_eq!((unrouted.status(), unrouted.to_string().as_str()), (status, message));
+    }
+}
+
+/// CORS of `/users/:id` let the pages of other origins read `/users/me`, which has none.
+#[test]
+fn cors_of_a_route_is_for_the_requests_that_take_it() {
+    let mut routes =
+        [get("/users/:id", "get"), get("/users/me", "me"), get("/f/*rest", "files"), get("/f/:x", "one")]
+            .map(|subscription| ("default", subscription))
+            .to_vec();
+    routes.push(("team", get("/team", "team")));
+    routes.push(("default", get("/own", "own")));
+    // A path that is no route covers all that it matches.
+    let configured = [
+        ("default", "/users/:name"),
+        ("default", "/f/*rest"),
+        ("default", "/docs/*any"),
+        ("default", "/docs/private/:x"),
+        ("team", "/*all"),
+    ];
+    let find = |routing: Routing, method: &str, path: &str| {
+        let mut catalog = catalog(routing, &routes);
+        for (space, path) in configured {
+            let mut cors = Cors::new("GET", path);
+            (space.clone_into(&mut cors.space), path.clone_into(&mut cors.cors_id));
+            catalog.apply(&Change::Put(Resource::Cors(Arc::new(cors))));
+        }
+        let router = Router::new(&catalog).unwrap();
+        router.cors(&router.place("", path, None), method).map(|cors| cors.path.clone())
+    };
+    for (path, expected) in [
+        ("/users/7", Some("/users/:name")),
+        ("/users/me", None),
+        ("/f/a/b", Some("/f/*rest")),
+        ("/f/a", None),
+        ("/docs/index", Some("/docs/*any")),
+        ("/docs/private/x", Some("/docs/private/:x")),
+        ("/docs/private/x/y", Some("/docs/*any")),
+        ("/team", Some("/*all")),
+        ("/own", None),
+        ("/other", Some("/*all")),
+    ] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(find(Routing::default(), method, path).as_deref(), expected, "{method} {path}");
+        }
+        assert_eq!(find(Routing::default(), "POST", path), None, "{path}");
     }
 }
 
