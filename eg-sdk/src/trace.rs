@@ -1,6 +1,7 @@
 //! W3C Trace Context as values: parses contexts and derives child spans. Reads no headers and no environment.
 
 use std::fmt;
+use std::num::{NonZeroU64, NonZeroU128};
 
 #[cfg(feature = "http")]
 use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
@@ -46,6 +47,21 @@ impl TraceContext {
             traceparent: new_span(Uuid::now_v7().simple().encode_lower(&mut digits), "01"),
             tracestate: None,
         }
+    }
+
+    /// Creates a sampled context from its ids.
+    ///
+    /// ```
+    /// # use std::num::{NonZeroU64, NonZeroU128};
+    /// let trace = eg_sdk::TraceContext::of_ids(NonZeroU128::MIN, NonZeroU64::MAX);
+    /// assert_eq!(trace.traceparent(), "00-00000000000000000000000000000001-ffffffffffffffff-01");
+    /// ```
+    #[must_use]
+    pub fn of_ids(trace_id: NonZeroU128, span_id: NonZeroU64) -> Self {
+        let (mut trace, mut span) = ([0; 32], [0; 32]);
+        let trace = Uuid::from_u128(trace_id.get()).simple().encode_lower(&mut trace);
+        let span = &Uuid::from_u128(span_id.get().into()).simple().encode_lower(&mut span)[16..];
+        Self { traceparent: ["00", trace, span, "01"].join("-"), tracestate: None }
     }
 
     /// Creates a child span: the same trace with a new span id.
