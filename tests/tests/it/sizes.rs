@@ -10,6 +10,13 @@ use tokio::process::Command;
 
 const SIZES: [usize; 2] = [3_000_000, 5_900_000];
 
+fn gateway(app: &App) -> EventGateway {
+    let mut settings = Settings::default();
+    settings.url.clone_from(&app.events);
+    settings.config_url = Some(app.config.clone());
+    EventGateway::with_settings(settings).unwrap()
+}
+
 fn event(ty: &str, id: &str, bytes: usize) -> String {
     let data = "x".repeat(bytes);
     json!({"specversion": "1.0", "id": id, "source": "/tests", "type": ty, "data": data}).to_string()
@@ -38,8 +45,26 @@ async fn what_the_gateway_accepts_reaches_a_function_on_lambda() {
         assert_eq!(post(&size, "application/x-www-form-urlencoded", form).await, answered);
     }
     // Base64 makes 4 MB of it.
-    let upload = post(&format!("{}/size", app.events), "image/png", vec![255; 3_000_000]).await;
+    let size = format!("{}/size", app.events);
+    let upload = post(&size, "image/png", vec![255; 3_000_000]).await;
     assert_eq!(upload, (200, "3000000".to_owned()));
+
+    // Base64 makes 6.4 MB of it. Lambda would refuse it, and so does the gateway.
+    let limit = "function \"eg-tests-measures\" takes at most 6291456";
+    let (status, error) = post(&size, "image/png", vec![255; 4_800_000]).await;
+    assert!(
+        status == 413 && error.contains(limit.escape_default().to_string().as_str()),
+        "{status}: {error}"
+    );
+    let event = |id: &str, bytes: usize| CloudEvent::of_type("keep", "/tests", "x".repeat(bytes)).with_id(id);
+    let gateway = gateway(&app);
+    let results = gateway.emit_batch([event("a", 1), event("b", 6_291_456), event("c", 2)]).await;
+    let [Ok(_), Err(error), Ok(_)] = results.as_slice() else { panic!("{results:?}") };
+    assert_eq!(error.status(), Some(413));
+    assert!(error.to_string().contains("function \"eg-tests-keeps\" takes at most 6291456"), "{error}");
+    for kept in ["keeps 1 of a", "keeps 2 of c"] {
+        app.program.line(kept, |line| line.ends_with(kept).then_some(())).await;
+    }
     assert_eq!(app.program.interrupt().await, 0);
 }
 
@@ -52,10 +77,7 @@ async fn what_the_gateway_accepts_reaches_a_function_over_http() {
     let server = Program::start("misbehaving", command);
     let url = server.line("its address", |line| Some(line.split_once("serves ")?.1.to_owned())).await;
 
-    let mut settings = Settings::default();
-    settings.url.clone_from(&app.events);
-    settings.config_url = Some(app.config.clone());
-    let gateway = EventGateway::with_settings(settings).unwrap();
+    let gateway = gateway(&app);
     for name in ["keeps", "measures"] {
         let function = Function::new(name, Provider::Http { url: format!("{url}/functions/{name}") });
         gateway.functions().create(&function).await.unwrap();
