@@ -12,8 +12,8 @@ const LEAST: usize = limits::QUEUE_MESSAGE;
 /// An event is larger than a function can take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the JSON of the event has {size} bytes, and function \"{function}\" takes at most {limit} (the limit of {service}): \
-     send less, or a reference to the data"
+    "as JSON, in which binary data is base64, the event has {size} bytes; function \"{function}\" takes at most {limit}, \
+     the limit of {service}: send less, or a reference to the data"
 )]
 pub(crate) struct TooLarge {
     size: usize,
@@ -74,8 +74,8 @@ mod tests {
         let function = Function::new("f", Provider::AwsLambda { arn: "a".to_owned(), aws: Aws::default() });
         assert_eq!(
             fits(&function, 7_000_000).unwrap_err().to_string(),
-            "the JSON of the event has 7000000 bytes, and function \"f\" takes at most 6291456 (the limit of AWS Lambda): \
-             send less, or a reference to the data"
+            "as JSON, in which binary data is base64, the event has 7000000 bytes; function \"f\" takes at most 6291456, \
+             the limit of AWS Lambda: send less, or a reference to the data"
         );
     }
 }
