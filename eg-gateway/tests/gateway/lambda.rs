@@ -282,13 +282,12 @@ async fn an_event_that_lambda_does_not_take_is_refused_before_anything_happens()
         let (status, body) = post(path, headers, body).await;
         let message = error(status, &body).message;
         assert_eq!(status, 413, "{message}");
-        let (size, rest) =
-            message.strip_prefix("the JSON of the event has ").unwrap().split_once(' ').unwrap();
+        let rest = message.strip_prefix("as JSON, in which binary data is base64, the event has ").unwrap();
+        let (size, rest) = rest.split_once(' ').unwrap();
         assert!((least..least + 1_000).contains(&size.parse().unwrap()), "{message}");
         assert_eq!(
             rest,
-            "bytes, and function \"hello\" takes at most 6291456 (the limit of AWS Lambda): send less, or a reference \
-             to the data"
+            "bytes; function \"hello\" takes at most 6291456, the limit of AWS Lambda: send less, or a reference to the data"
         );
     }
     assert_eq!(stored().await, before, "neither the events nor reports of them");

@@ -166,7 +166,8 @@ impl Router {
     /// Returns the subscriptions in `space` to a type of system events. System events are posted to `/`, regardless
     /// of the request that caused them; clients of the hosted original put the name of the space before every path.
     pub(crate) fn system(&self, space: &str, event_type: &str) -> Vec<Arc<Target>> {
-        let Some(routes) = self.spaces.get(space) else { return Vec::new() };
+        let routes = self.spaces.get(space).filter(|routes| routes.has_subscriptions_to(event_type));
+        let Some(routes) = routes else { return Vec::new() };
         let prefixed = format!("/{space}/");
         routes.posted(event_type, "/").chain(routes.posted(event_type, &prefixed)).cloned().collect()
     }

@@ -100,6 +100,10 @@ impl Space {
         !self.types.is_empty()
     }
 
+    pub(super) fn has_subscriptions_to(&self, event_type: &str) -> bool {
+        self.types.contains_key(event_type)
+    }
+
     /// Returns the asynchronous subscriptions to `event_type` at this path, for POST.
     pub(super) fn posted(&self, event_type: &str, path: &str) -> impl Iterator<Item = &Arc<Target>> {
         let methods = self.types.get(event_type).and_then(|routes| routes.asynchronous.get(path));
