@@ -1,7 +1,7 @@
 //! Tests `PutEvents` of the gateway with AWS's own client for Python: what it accepts, and how it reports what it refuses.
 
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
-use eg_sdk::{EventGateway, Settings};
+use eg_sdk::{EventGateway, OffsetDateTime, Settings};
 use eg_tests::app::App;
 use eg_tests::eventually;
 use eg_tests::python::python;
@@ -84,6 +84,6 @@ async fn boto3_emits_events_and_raises_what_is_refused() {
         assert_eq!(event.data.as_bytes(), data.as_bytes());
     }
     assert_eq!(taken[0].extension("awsresources"), Some(&json!("arn:x")));
-    assert_eq!(taken[0].time().map(|time| time.unix_timestamp()), Some(1_769_860_800));
+    assert_eq!(taken[0].time().map(OffsetDateTime::unix_timestamp), Some(1_769_860_800));
     assert_eq!(app.program.interrupt().await, 0);
 }
