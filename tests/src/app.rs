@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use eg_sdk::{EventGateway, Settings};
 use tokio::process::Command;
 
 use crate::program::{Program, built, cargo, workspace};
@@ -53,6 +54,18 @@ impl App {
         let lambda = address("lambda ").await;
         program.line("ready", |line| line.starts_with("ready").then_some(())).await;
         Self { program, events, config, lambda }
+    }
+
+    /// Returns a client of its gateway.
+    ///
+    /// # Panics
+    /// If the URLs are invalid.
+    #[must_use]
+    pub fn gateway(&self) -> EventGateway {
+        let mut settings = Settings::default();
+        settings.url.clone_from(&self.events);
+        settings.config_url = Some(self.config.clone());
+        EventGateway::with_settings(settings).expect("the URLs of a gateway")
     }
 }
 

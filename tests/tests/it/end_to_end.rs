@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use eg_sdk::CloudEvent;
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
-use eg_sdk::{CloudEvent, EventGateway, Settings};
 use eg_tests::app::{App, cargo_eg};
 use eg_tests::subscriber::Subscriber;
 use eg_tests::{eventually, http};
@@ -18,16 +18,9 @@ impl Users {
         Self(App::start(state, &["services/registration"]).await)
     }
 
-    fn gateway(&self) -> EventGateway {
-        let mut settings = Settings::default();
-        settings.url.clone_from(&self.0.events);
-        settings.config_url = Some(self.0.config.clone());
-        EventGateway::with_settings(settings).unwrap()
-    }
-
     /// Subscribes `subscriber` to `email.sent`.
     async fn subscribe(&self, subscriber: &Subscriber) {
-        let gateway = self.gateway();
+        let gateway = self.0.gateway();
         let mailbox = Function::new("mailbox", Provider::Http { url: subscriber.url().to_owned() });
         gateway.functions().create(&mailbox).await.unwrap();
         gateway.subscriptions().create(&Subscription::asynchronous("email.sent", "mailbox")).await.unwrap();
@@ -166,7 +159,7 @@ async fn what_was_only_accepted_is_delivered_after_a_kill() {
     let app = Users::start(state.path()).await;
     app.subscribe(&subscriber).await;
     let user = CloudEvent::of_type("user.created", "/tests", donald());
-    app.gateway().emit(user).await.unwrap();
+    app.0.gateway().emit(user).await.unwrap();
     app.0.program.kill().await;
 
     let app = Users::start(state.path()).await;

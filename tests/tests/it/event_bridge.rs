@@ -1,7 +1,7 @@
 //! Tests `PutEvents` of the gateway with AWS's own client for Python: what it accepts, and how it reports what it refuses.
 
+use eg_sdk::OffsetDateTime;
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
-use eg_sdk::{EventGateway, OffsetDateTime, Settings};
 use eg_tests::app::App;
 use eg_tests::eventually;
 use eg_tests::python::python;
@@ -49,10 +49,7 @@ async fn boto3_emits_events_and_raises_what_is_refused() {
     let state = tempfile::tempdir().unwrap();
     let app = App::start(state.path(), &["examples/hello-http"]).await;
     let subscriber = Subscriber::start().await;
-    let mut settings = Settings::default();
-    settings.url.clone_from(&app.events);
-    settings.config_url = Some(app.config.clone());
-    let gateway = EventGateway::with_settings(settings).unwrap();
+    let gateway = app.gateway();
     let function = Function::new("inbox", Provider::Http { url: subscriber.url().to_owned() });
     gateway.functions().create(&function).await.unwrap();
     gateway.event_types().create(&EventType::new("order.placed")).await.unwrap();

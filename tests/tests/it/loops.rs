@@ -1,7 +1,7 @@
 //! Tests applications that cause loops of events: the functions count the hops, and the gateway breaks the loop.
 
+use eg_sdk::CloudEvent;
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
-use eg_sdk::{CloudEvent, EventGateway, Settings};
 use eg_tests::app::App;
 use eg_tests::program::Program;
 use eg_tests::{eventually, http};
@@ -62,10 +62,7 @@ async fn so_is_one_that_is_an_http_server() {
     let server = Program::start("misbehaving", command);
     let url = server.line("its address", |line| Some(line.split_once("serves ")?.1.to_owned())).await;
 
-    let mut settings = Settings::default();
-    settings.url.clone_from(&app.events);
-    settings.config_url = Some(app.config.clone());
-    let gateway = EventGateway::with_settings(settings).unwrap();
+    let gateway = app.gateway();
     let function = Function::new("echoes", Provider::Http { url: format!("{url}/functions/echoes") });
     gateway.functions().create(&function).await.unwrap();
     gateway.event_types().create(&EventType::new("echo")).await.unwrap();

@@ -1,7 +1,7 @@
 //! Tests large events and uploads from end to end: what the gateway accepts, a real function gets.
 
+use eg_sdk::CloudEvent;
 use eg_sdk::config::{EventType, Function, Provider, Subscription};
-use eg_sdk::{CloudEvent, EventGateway, Settings};
 use eg_tests::app::App;
 use eg_tests::http;
 use eg_tests::program::Program;
@@ -9,13 +9,6 @@ use serde_json::json;
 use tokio::process::Command;
 
 const SIZES: [usize; 2] = [3_000_000, 5_900_000];
-
-fn gateway(app: &App) -> EventGateway {
-    let mut settings = Settings::default();
-    settings.url.clone_from(&app.events);
-    settings.config_url = Some(app.config.clone());
-    EventGateway::with_settings(settings).unwrap()
-}
 
 fn event(ty: &str, id: &str, bytes: usize) -> String {
     let data = "x".repeat(bytes);
@@ -57,7 +50,7 @@ async fn what_the_gateway_accepts_reaches_a_function_on_lambda() {
         "{status}: {error}"
     );
     let event = |id: &str, bytes: usize| CloudEvent::of_type("keep", "/tests", "x".repeat(bytes)).with_id(id);
-    let gateway = gateway(&app);
+    let gateway = app.gateway();
     let results = gateway.emit_batch([event("a", 1), event("b", 6_291_456), event("c", 2)]).await;
     let [Ok(_), Err(error), Ok(_)] = results.as_slice() else { panic!("{results:?}") };
     assert_eq!(error.status(), Some(413));
@@ -77,7 +70,7 @@ async fn what_the_gateway_accepts_reaches_a_function_over_http() {
     let server = Program::start("misbehaving", command);
     let url = server.line("its address", |line| Some(line.split_once("serves ")?.1.to_owned())).await;
 
-    let gateway = gateway(&app);
+    let gateway = app.gateway();
     for name in ["keeps", "measures"] {
         let function = Function::new(name, Provider::Http { url: format!("{url}/functions/{name}") });
         gateway.functions().create(&function).await.unwrap();

@@ -34,7 +34,7 @@ async fn who_fails_and_who_never_answers_delays_nobody() {
     // Connections are established but never accepted.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let gateway = app.gateway();
+    let gateway = app.app.gateway();
     gateway.functions().create(&Function::new("silent", Provider::Http { url })).await.unwrap();
     let subscription = Subscription::asynchronous("user.registered", "silent");
     gateway.subscriptions().create(&subscription).await.unwrap();

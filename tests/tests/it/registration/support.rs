@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use eg_sdk::{EventGateway, Settings};
 use eg_tests::app::App;
 use eg_tests::{eventually, eventually_within, http};
 use futures_util::{StreamExt as _, stream};
@@ -42,14 +41,6 @@ impl Registration {
 
     pub(crate) async fn stop(self) {
         assert_eq!(self.app.program.interrupt().await, 0);
-    }
-
-    /// Returns a client of its gateway.
-    pub(crate) fn gateway(&self) -> EventGateway {
-        let mut settings = Settings::default();
-        settings.url.clone_from(&self.app.events);
-        settings.config_url = Some(self.app.config.clone());
-        EventGateway::with_settings(settings).unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String) {
