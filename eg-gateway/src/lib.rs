@@ -193,7 +193,7 @@ pub use decide::access::AccessKeys;
 pub use decide::retry::DeliveryPolicy;
 pub use decide::targets::PrivateTargets;
 pub use gateway::{Api, Gateway, StartError};
-pub use log::log_fields;
+pub use log::{JsonLines, log_fields};
 pub use options::{ListenAddr, Options};
 pub use store::StoreError;
 pub use tls::TlsFiles;

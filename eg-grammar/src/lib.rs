@@ -14,7 +14,7 @@
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
 //! | CORS | [`cors`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
-//! | text for terminals | [`printable`], [`printable_lines`] |
+//! | text for terminals | [`printable`], [`printable_lines`], [`printable_json`] |
 //!
 //! A failed check returns a [`Mistake`]: a lower-case fragment that names the wrong part and what to write instead.
 //!
@@ -63,7 +63,7 @@ pub use name::{
     is_system_event_type,
 };
 pub use path::{Path, Segment, Spelling};
-pub use printable::{printable, printable_lines};
+pub use printable::{printable, printable_json, printable_lines};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
 pub use retry_after::retry_after;
 pub use routes::{Route, Routes, Unrouted};

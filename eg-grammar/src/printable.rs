@@ -2,6 +2,7 @@
 //! says. Which text needs it is left to the callers.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Returns `text` on one line and without control characters: they become escapes as in Rust (`\n`, `\u{1b}`).
 /// Characters that reorder or hide the text around them become escapes, too.
@@ -14,28 +15,56 @@ use std::borrow::Cow;
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    escaped(text, is_unsafe)
+    escaped(text, is_unsafe, as_in_rust)
 }
 
 /// Like [`printable`], but keeps line ends and tabs: for messages that have several lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| is_unsafe(c) && !matches!(c, '\n' | '\t'))
+    escaped(text, is_unsafe_in_lines, as_in_rust)
 }
 
-fn escaped(text: &str, must_go: impl Fn(char) -> bool) -> Cow<'_, str> {
+/// Like [`printable_lines`], for JSON text: the escapes are those of JSON, so the text keeps its meaning. JSON itself
+/// requires escapes only for characters below U+0020.
+///
+/// ```
+/// use eg_grammar::printable_json;
+///
+/// assert_eq!(printable_json("{\"name\":\"\u{9b}2J\"}\n"), "{\"name\":\"\\u009b2J\"}\n");
+/// ```
+#[must_use]
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    escaped(json, is_unsafe_in_lines, |c, safe| {
+        let mut units = [0; 2];
+        for unit in c.encode_utf16(&mut units) {
+            let _ = write!(safe, "\\u{unit:04x}");
+        }
+    })
+}
+
+/// Replaces each character that `must_go` by what `escape` writes for it.
+fn escaped(text: &str, must_go: impl Fn(char) -> bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if !text.contains(&must_go) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if must_go(c) {
-            safe.extend(c.escape_default());
+            escape(c, &mut safe);
         } else {
             safe.push(c);
         }
     }
     Cow::Owned(safe)
+}
+
+/// Escapes a character as in Rust.
+fn as_in_rust(c: char, safe: &mut String) {
+    safe.extend(c.escape_default());
+}
+
+fn is_unsafe_in_lines(c: char) -> bool {
+    is_unsafe(c) && !matches!(c, '\n' | '\t')
 }
 
 /// Terminals obey control characters (Unicode's class Cc, with C1 such as U+009B). The others are Unicode's separators
@@ -65,6 +94,16 @@ mod tests {
         check("abc\u{202e}txt.exe", r"abc\u{202e}txt.exe", r"abc\u{202e}txt.exe");
         for c in (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| c.is_control()) {
             assert!(!printable(&c.to_string()).contains(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn json_keeps_its_meaning() {
+        let check = |json: &str, expected: &str| assert_eq!(printable_json(json), expected);
+        check("{\"a\":\"größe\\n\"}\n", "{\"a\":\"größe\\n\"}\n");
+        check("[\"\u{7f}\u{9b}1m\u{202e}\u{feff}\"]", r#"["\u007f\u009b1m\u202e\ufeff"]"#);
+        for c in (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| is_unsafe_in_lines(*c)) {
+            assert!(!printable_json(&c.to_string()).contains(c), "{c:?}");
         }
     }
 

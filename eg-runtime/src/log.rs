@@ -5,7 +5,7 @@ use std::env;
 use std::io::{self, Write as _};
 use std::sync::OnceLock;
 
-use eg_grammar::printable;
+use eg_grammar::{printable, printable_json};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -110,15 +110,8 @@ impl Settings {
         if self.json {
             let millis = now.replace_nanosecond(now.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(now);
             let timestamp = millis.format(&Rfc3339).unwrap_or_default();
-            return serde_json::to_string(&Json {
-                timestamp,
-                level,
-                message,
-                function,
-                error_type,
-                request_id,
-            })
-            .ok();
+            let line = Json { timestamp, level, message, function, error_type, request_id };
+            return serde_json::to_string(&line).ok().map(|line| printable_json(&line).into_owned());
         }
         let mut text = String::with_capacity(message.len() + 32);
         text.extend(error_type.map(str::to_lowercase));
@@ -140,7 +133,7 @@ mod tests {
     use super::*;
 
     fn failure(level: Level) -> Line<'static> {
-        let message = "no \u{1b}[31mmail\nserver";
+        let message = "no \u{1b}[31mmail\nserver\u{9b}2J";
         let (subject, error_type) = (Some("greet"), Some("Retry"));
         Line { level, message, subject, error_type, request_id: Some("r1") }
     }
@@ -151,23 +144,27 @@ mod tests {
         let render = |format: &str, line| Settings::of(format, "").render(line, now).unwrap();
         let plain = Line { subject: None, error_type: None, request_id: Some(""), ..failure(Level::Info) };
         for (format, line, expected) in [
-            ("", failure(Level::Error), r"retry `greet`: no \u{1b}[31mmail\nserver"),
-            ("Text", plain, r"no \u{1b}[31mmail\nserver"),
+            ("", failure(Level::Error), r"retry `greet`: no \u{1b}[31mmail\nserver\u{9b}2J"),
+            ("Text", plain, r"no \u{1b}[31mmail\nserver\u{9b}2J"),
             (
                 "Text",
                 Line { error_type: None, ..failure(Level::Error) },
-                r"`greet`: no \u{1b}[31mmail\nserver",
+                r"`greet`: no \u{1b}[31mmail\nserver\u{9b}2J",
             ),
-            ("Text", Line { subject: None, ..failure(Level::Error) }, r"retry: no \u{1b}[31mmail\nserver"),
+            (
+                "Text",
+                Line { subject: None, ..failure(Level::Error) },
+                r"retry: no \u{1b}[31mmail\nserver\u{9b}2J",
+            ),
             (
                 "JSON",
                 failure(Level::Error),
-                r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"ERROR","message":"no \u001b[31mmail\nserver","function":"greet","errorType":"Retry","requestId":"r1"}"#,
+                r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"ERROR","message":"no \u001b[31mmail\nserver\u009b2J","function":"greet","errorType":"Retry","requestId":"r1"}"#,
             ),
             (
                 "json",
                 plain,
-                r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"INFO","message":"no \u001b[31mmail\nserver"}"#,
+                r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"INFO","message":"no \u001b[31mmail\nserver\u009b2J"}"#,
             ),
         ] {
             assert_eq!(render(format, line), expected, "{format}");

@@ -337,7 +337,9 @@ fn start_logs(cli: &Cli) {
         Format::Text => {
             lines.with_ansi(std::io::stderr().is_terminal()).fmt_fields(eg_gateway::log_fields()).boxed()
         }
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        Format::Json => {
+            lines.with_writer(|| eg_gateway::JsonLines(std::io::stderr())).json().flatten_event(true).boxed()
+        }
     };
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
