@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::activity::{Observer, TriggerActivity};
 use crate::emulator::{self, BindError, CallError, DeployError, Emulator, FunctionSpec, InitFailure};
+use crate::private;
 use crate::queues::{self, Mapping, Mappings, Queue, QueueError, Queues, StoreError};
 use crate::schedules;
 
@@ -143,7 +144,7 @@ impl CloudBuilder {
             Some(folder) => Folder::Given(folder),
             None => Folder::Temporary(tempfile::tempdir().map_err(Error::Folder)?),
         };
-        std::fs::create_dir_all(folder.path()).map_err(Error::Folder)?;
+        private::create_folder(folder.path()).map_err(Error::Folder)?;
         let queues = Queues::open(&folder.path().join("queues.db"), self.queues)?;
         let mut options = emulator::EmulatorOptions::new(folder.logs());
         options.addr.set_port(self.port);

@@ -6,6 +6,7 @@
 mod activity;
 mod cloud;
 pub mod emulator;
+mod private;
 pub mod queues;
 pub mod schedules;
 

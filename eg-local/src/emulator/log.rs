@@ -2,7 +2,7 @@
 //! `printed` passes them on.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use super::log_times::Times;
 use super::printed::{OutputObserver, Stream};
+use crate::private;
 
 /// The size of the log tail for `X-Amz-Log-Type: Tail`, in bytes.
 const TAIL: usize = 4 * 1024;
@@ -43,7 +44,7 @@ struct Recent {
 impl FunctionLog {
     /// Opens the log of the function `id`. What it prints is also reported to `output`.
     pub(super) fn open(path: &Path, id: String, output: OutputObserver) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = private::append_to(path)?;
         let times = Times::open(path)?;
         Ok(Self { id, file: Mutex::new((file, times)), output })
     }

@@ -1,10 +1,12 @@
 //! Records when log lines were written, in a small file beside the log with one entry per second, because Lambda's
 //! lines have no times.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use crate::private;
 
 /// The interval of entries in milliseconds, which is also the precision of a search.
 const STEP: i64 = 1000;
@@ -19,7 +21,7 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn open(log: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path_of(log))?;
+        let file = private::append_to(&path_of(log))?;
         Ok(Self { file, last: None })
     }
 
@@ -86,7 +88,7 @@ mod tests {
     fn a_log_is_found_by_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.create.log");
-        let mut log = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        let mut log = private::append_to(&path).unwrap();
         assert_eq!(offset_since(&path, 0).unwrap(), 0, "no times yet");
         let mut times = Times::open(&path).unwrap();
         for second in [100, 100, 102, 200] {

@@ -91,6 +91,8 @@ use function::Function;
 use log::FunctionLog;
 use registry::Registry;
 
+use crate::private;
+
 /// How long callers have to read their answers when the emulator stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -205,7 +207,7 @@ impl Emulator {
     /// error for functions that are about to be deployed.
     pub async fn bind(options: EmulatorOptions) -> Result<Self, BindError> {
         let EmulatorOptions { addr, log_dir, routes, output } = options;
-        std::fs::create_dir_all(&log_dir)
+        private::create_folder(&log_dir)
             .map_err(|source| BindError::LogDir { path: log_dir.clone(), source })?;
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::PortInUse { addr },

@@ -5,15 +5,15 @@ use eg_grammar::QueueName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::attributes::{AttributeError, Attributes, Overrides, Properties};
+use super::attributes::{AttributeError, Attributes, OPTIONAL, Overrides, Properties};
 use super::error::Refusal;
 use super::{Queues, arn, dead_letters_of, is_dead_letters, now};
 
-/// The name that stands for all attributes.
+/// The name that selects all attributes.
 const ALL: &str = "All";
 
 /// The attributes of AWS that a local queue never has.
-const NEVER_SET: [&str; 8] = [
+const NEVER_SET: [&str; 7] = [
     "Policy",
     "KmsMasterKeyId",
     "KmsDataKeyReusePeriodSeconds",
@@ -21,7 +21,6 @@ const NEVER_SET: [&str; 8] = [
     "RedriveAllowPolicy",
     "DeduplicationScope",
     "FifoThroughputLimit",
-    "MessageRetentionPeriod",
 ];
 
 /// The attributes that an operation sets.
@@ -130,7 +129,7 @@ impl Queues {
             *name == ALL
                 || attributes.contains_key(name)
                 || NEVER_SET.contains(&name.as_str())
-                || is_fifos(name)
+                || OPTIONAL.contains(&name.as_str())
         };
         if let Some(unknown) = request.attribute_names.iter().find(|name| !known(name)) {
             return Err(AttributeError::Name { name: unknown.clone(), reason: "is unknown" }.into());
@@ -140,11 +139,6 @@ impl Queues {
         }
         Ok(json!({ "Attributes": attributes }))
     }
-}
-
-/// Whether only some queues have the attribute.
-fn is_fifos(name: &str) -> bool {
-    matches!(name, "FifoQueue" | "ContentBasedDeduplication" | "RedrivePolicy")
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

@@ -15,25 +15,25 @@ pub(super) const JSON: &str = "application/x-amz-json-1.0";
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("there is no queue {name}; {}", known(queues))]
+    #[error("there is no queue `{name}`; {}", known(queues))]
     NoQueue { name: String, queues: Vec<String> },
     #[error("{0}")]
     Invalid(String),
     #[error(transparent)]
     Attribute(#[from] AttributeError),
-    #[error("a queue {name} exists with another {attribute}")]
+    #[error("the queue `{name}` exists with another {attribute}")]
     Exists { name: String, attribute: String },
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("the receipt handle is not that of the message's last receive")]
+    #[error("the receipt handle is not the one from the last receive of the message")]
     Receipt,
     #[error("a message has at most {limit} bytes, not {size}")]
     TooLarge { size: usize, limit: usize },
     #[error("a batch has 1 to {limit} entries, not {count}")]
     Entries { count: usize, limit: usize },
-    #[error("two entries have the id {0}")]
+    #[error("two entries have the id `{0}`")]
     SameId(String),
-    #[error("the local queues have no operation {0}")]
+    #[error("the local queues have no operation `{0}`")]
     Operation(String),
     #[error("the request cannot be read: {0}")]
     Unreadable(String),

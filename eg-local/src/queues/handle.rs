@@ -96,7 +96,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Returns the bodies of its dead letters, oldest first. They stay in their queue.
+    /// Returns the bodies of its dead letters, newest first. They stay in their queue.
     pub async fn dead_letters(&self) -> Result<Vec<String>, QueueError> {
         let which = Which { queue: self.name.clone(), one: None };
         let letters = self.queues.with(move |store| store.letters(&which, usize::MAX)).await?;

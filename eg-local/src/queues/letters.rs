@@ -37,7 +37,7 @@ pub struct QueueWithLetters {
     pub dead_letters: u64,
 }
 
-/// Dead letters of one queue, the oldest first.
+/// Dead letters of one queue, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadMessages {
     /// The messages.

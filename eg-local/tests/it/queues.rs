@@ -85,7 +85,7 @@ async fn a_queue_that_is_made_through_the_api_has_its_dead_letter_queue() {
 
     let unknown = client.get_queue_url().queue_name("order").send().await.unwrap_err().into_service_error();
     assert!(unknown.is_queue_does_not_exist(), "{unknown:?}");
-    assert_eq!(unknown.meta().message(), Some("there is no queue order; the queues are orders"));
+    assert_eq!(unknown.meta().message(), Some("there is no queue `order`; the queues are orders"));
     cloud.stop().await;
 }
 
@@ -230,6 +230,8 @@ async fn attributes_of_a_queue_count() {
     assert_eq!((found.len(), found[&names[0]].as_str()), (2, "1"));
     assert!(found[&names[1]].contains(":dead\""), "{found:?}");
     assert!(get(&queue, &[]).await.is_empty());
+    let lacks = [QueueAttributeName::MessageRetentionPeriod, QueueAttributeName::KmsMasterKeyId];
+    assert!(get(&queue, &lacks).await.is_empty());
     let set = client.set_queue_attributes().queue_url(&queue);
     set.attributes(QueueAttributeName::VisibilityTimeout, "7").send().await.unwrap();
     assert_eq!(get(&queue, &names).await[&names[0]], "7");
@@ -249,7 +251,7 @@ async fn what_aws_would_refuse_is_refused() {
     create(&client, "orders", &[]).await.unwrap();
     let other = create(&client, "orders", &[visibility("6")]).await.unwrap_err();
     assert!(other.is_queue_name_exists(), "{other:?}");
-    assert_eq!(other.meta().message(), Some("a queue orders exists with another VisibilityTimeout"));
+    assert_eq!(other.meta().message(), Some("the queue `orders` exists with another VisibilityTimeout"));
     let wrong = create(&client, "new", &[visibility("43201")]).await.unwrap_err();
     assert!(wrong.is_invalid_attribute_value(), "{wrong:?}");
     let unknown =
@@ -324,7 +326,7 @@ async fn dead_letters_have_a_reason_and_are_tried_again_one_by_one() {
     let (status, unknown) = post("/order/retry", json!({})).await;
     assert_eq!(
         (status, &unknown["message"]),
-        (400, &json!("there is no queue order; the queues are orders"))
+        (400, &json!("there is no queue `order`; the queues are orders"))
     );
     cloud.stop().await;
 }

@@ -32,15 +32,21 @@ fn invoke(local: &Local, payload: &Value) -> JoinHandle<Value> {
     })
 }
 
-#[tokio::test]
-async fn a_new_version_takes_over_and_the_old_one_ends_what_it_has_begun() {
-    let folder = tempfile::tempdir().unwrap();
+/// Starts a function whose only place is taken by a call, which ends when `file` exists.
+async fn occupied(file: &Path) -> (Local, JoinHandle<Value>) {
     let mut one = version("one");
     one.concurrency = 1;
     let local = Local::start(one).await;
+    let under_way = begun(&local, file).await;
+    (local, under_way)
+}
+
+#[tokio::test]
+async fn a_new_version_takes_over_and_the_old_one_ends_what_it_has_begun() {
+    let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("go");
-    let under_way = begun(&local, &file).await;
-    // There is one place, and it is taken: these wait.
+    let (local, under_way) = occupied(&file).await;
+    // The only place is taken: these wait.
     let waiting = [invoke(&local, &json!({})), invoke(&local, &json!({}))];
 
     let took = local.emulator.replace(version("two")).unwrap().await.unwrap();
@@ -123,12 +129,9 @@ async fn a_version_that_cannot_start_changes_nothing() {
 #[tokio::test]
 async fn a_removed_function_ends_what_it_has_accepted_and_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let mut one = version("one");
-    one.concurrency = 1;
-    let local = Local::start(one).await;
     let file = folder.path().join("go");
-    let under_way = begun(&local, &file).await;
-    // There is one place, and it is taken: this one is accepted and waits.
+    let (local, under_way) = occupied(&file).await;
+    // The only place is taken: this one is accepted and waits.
     let queued = http()
         .post(local.invocations("fixture-echo"))
         .header("x-amz-invocation-type", "Event")

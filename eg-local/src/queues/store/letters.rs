@@ -52,12 +52,12 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Returns the selected dead letters, the oldest first, at most `limit`.
+    /// Returns the selected dead letters, those first that were given up last, at most `limit`.
     pub(in super::super) fn letters(&self, which: &Which, limit: usize) -> Result<Vec<Letter>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT id, body, message_group, sent, died, died_after, reason FROM messages WHERE {SELECTED}
-             ORDER BY sequence LIMIT ?3"
+             ORDER BY died DESC, sequence DESC LIMIT ?3"
         ))?;
         let letter = |row: &Row<'_>| {
             Ok(Letter {

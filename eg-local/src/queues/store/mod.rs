@@ -34,7 +34,7 @@ pub(super) struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be used.
-    #[error("cannot open the queues in {}: {source}", path.display())]
+    #[error("cannot open the queues in `{}`: {source}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The file was written by a newer version.
-    #[error("{}: has format {found}, and this version knows formats up to {known}; use a newer version", path.display())]
+    #[error("`{}` has format {found}, and this version reads formats up to {known}; use a newer version", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -160,7 +160,8 @@ impl Store {
         Ok(sent)
     }
 
-    /// Receives the oldest visible messages. In FIFO queues, skips groups with a message in flight.
+    /// Receives the oldest visible messages. In FIFO queues, a message waits while its group has another one in flight, or
+    /// an older one that is delayed.
     pub(super) fn receive(&self, receive: &Receive, now: i64) -> Result<Received, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -172,6 +173,7 @@ impl Store {
             "SELECT {COLUMNS} FROM messages AS one WHERE queue = ?1 AND visible <= ?2 AND (NOT ?3 OR NOT EXISTS (
                 SELECT 1 FROM messages AS other
                 WHERE other.queue = ?1 AND other.message_group = one.message_group AND other.visible > ?2
+                AND (other.receipt IS NOT NULL OR other.sequence < one.sequence)
              )) ORDER BY sequence LIMIT ?4"
         );
         let most = i64::try_from(receive.most).unwrap_or(i64::MAX);

@@ -14,11 +14,9 @@ impl Store {
         overrides: &Overrides,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.connection().execute(
-            "INSERT OR IGNORE INTO queues (name, overrides, created, modified) VALUES (?1, ?2, ?3, ?3)",
-            params![queue, text_of(overrides), now],
-        )?;
-        Ok(())
+        let insert =
+            "INSERT OR IGNORE INTO queues (name, overrides, created, modified) VALUES (?1, ?2, ?3, ?3)";
+        self.write(insert, queue, overrides, now)
     }
 
     /// Replaces what was set for a queue.
@@ -28,10 +26,12 @@ impl Store {
         overrides: &Overrides,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.connection().execute(
-            "UPDATE queues SET overrides = ?2, modified = ?3 WHERE name = ?1",
-            params![queue, text_of(overrides), now],
-        )?;
+        self.write("UPDATE queues SET overrides = ?2, modified = ?3 WHERE name = ?1", queue, overrides, now)
+    }
+
+    fn write(&self, statement: &str, queue: &str, overrides: &Overrides, now: i64) -> Result<(), StoreError> {
+        let overrides = serde_json::to_string(overrides).expect("its members have JSON forms");
+        self.connection().execute(statement, params![queue, overrides, now])?;
         Ok(())
     }
 
@@ -84,8 +84,4 @@ impl Store {
         let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         Ok(names)
     }
-}
-
-fn text_of(overrides: &Overrides) -> String {
-    serde_json::to_string(overrides).expect("its members have JSON forms")
 }

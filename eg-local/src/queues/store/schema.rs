@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::StoreError;
+use crate::private;
 
 /// `PRAGMA user_version` of the files that this version writes. The first version left it at 0.
 const FORMAT: i64 = 1;
@@ -65,6 +66,8 @@ CREATE INDEX dead ON messages (came_from) WHERE came_from IS NOT NULL;
 /// Opens the file and creates its tables if it is new.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = |source| StoreError::Open { path: path.to_owned(), source };
+    // SQLite gives its other files the mode of this one. It reports why a file cannot be used.
+    let _ = private::append_to(path);
     let connection = Connection::open(path).map_err(failed)?;
     let prepare = || {
         connection.pragma_update(None, "journal_mode", "WAL")?;

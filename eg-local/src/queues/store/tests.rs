@@ -89,6 +89,25 @@ fn a_group_waits_for_its_own_and_for_no_other() {
 }
 
 #[test]
+fn a_delayed_message_holds_up_the_later_ones_of_its_group_only() {
+    let (_folder, store) = open();
+    let fifo = "orders.fifo";
+    let send_delayed = |body: &str, visible: i64| {
+        let group = Some("a".to_owned());
+        let message = NewMessage { body: body.to_owned(), group, visible, ..NewMessage::default() };
+        store.send(fifo, &[message], 0).unwrap();
+    };
+    send_delayed("a1", 0);
+    send_delayed("a2", 50);
+    send_delayed("a3", 0);
+    let first = receive(&store, fifo, 0);
+    assert_eq!(bodies(&first), ["a1"]);
+    store.delete(fifo, &receipts(&first)).unwrap();
+    assert_eq!(bodies(&receive(&store, fifo, 49)), [""; 0]);
+    assert_eq!(bodies(&receive(&store, fifo, 50)), ["a2", "a3"]);
+}
+
+#[test]
 fn a_fifo_queue_takes_a_message_once_in_five_minutes() {
     let (_folder, store) = open();
     let fifo = "orders.fifo";
@@ -134,9 +153,9 @@ fn a_dead_letter_keeps_the_reason_until_it_is_tried_again() {
         receives: Some(2),
         reason: Some(format!("no {body} at 100")),
     };
-    assert_eq!(store.letters(&which(None), 9).unwrap(), [letter(&ids[0], "a"), letter(&ids[1], "b")]);
+    assert_eq!(store.letters(&which(None), 9).unwrap(), [letter(&ids[1], "b"), letter(&ids[0], "a")]);
     assert_eq!(store.letters(&which(Some(&ids[1])), 9).unwrap(), [letter(&ids[1], "b")]);
-    assert_eq!(store.letters(&which(None), 1).unwrap().len(), 1);
+    assert_eq!(store.letters(&which(None), 1).unwrap(), [letter(&ids[1], "b")]);
     assert_eq!(store.queues_with_letters().unwrap(), [(QUEUE.to_owned(), 2)]);
     assert_eq!(store.letters(&Which { queue: "others".to_owned(), one: None }, 9).unwrap(), []);
 
