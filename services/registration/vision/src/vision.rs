@@ -1,15 +1,16 @@
 //! A minimal client of Cloud Vision: web detection for one picture. Knows no users.
 
 use std::env;
-use std::sync::Arc;
 use std::time::Duration;
 
 use eg_runtime::Error;
-use reqwest::Client;
-use rustls::crypto::ring;
+use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize};
 
 const CLOUD_VISION: &str = "https://vision.googleapis.com";
+
+/// The time limit of one call.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The maximum number of entities in an answer.
 const MAX_RESULTS: u32 = 5;
@@ -17,7 +18,7 @@ const MAX_RESULTS: u32 = 5;
 /// A client of one vision server. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Vision {
-    endpoint: String,
+    endpoint: Url,
     key: Option<String>,
     client: Client,
 }
@@ -98,13 +99,12 @@ impl Vision {
 
     pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self, Error> {
         let endpoint = format!("{}/v1/images:annotate", url.trim_end_matches('/'));
-        if reqwest::Url::parse(&endpoint).is_err() {
-            return Err(Error::reject(format!(
-                "VISION_URL is `{url}`: set it to the URL of a vision server"
-            )));
-        }
-        let client = Client::builder().timeout(Duration::from_secs(10)).tls_backend_preconfigured(tls()?);
-        Ok(Self { endpoint, key, client: client.build()? })
+        let Ok(endpoint) = Url::parse(&endpoint) else {
+            let message = format!("VISION_URL is `{url}`: set it to the URL of a vision server");
+            return Err(Error::reject(message));
+        };
+        let client = service_http::client(&endpoint, PATIENCE)?;
+        Ok(Self { endpoint, key, client })
     }
 
     /// Returns what the picture at `image` shows, best guess first; empty if there is no picture. Every failure is
@@ -114,33 +114,27 @@ impl Vision {
             image: Image { source: Source { image_uri: image } },
             features: [Feature { r#type: "WEB_DETECTION", max_results: MAX_RESULTS }],
         };
-        let mut request = self.client.post(&self.endpoint).json(&Batch { requests: [question] });
+        let mut request = self.client.post(self.endpoint.clone()).json(&Batch { requests: [question] });
         if let Some(key) = &self.key {
             // Not in the URL, because error messages contain it.
             request = request.header("x-goog-api-key", key);
         }
-        let response = request.send().await?;
+        let no_answer = |e| format!("the vision server does not answer: {}", service_http::reason(&e));
+        let response = request.send().await.map_err(|e| Error::retry(no_answer(e)))?;
         let status = response.status();
         if !status.is_success() {
             let text = response.text().await.unwrap_or_default();
             let excerpt: String = text.chars().take(200).collect();
             return Err(Error::retry(format!("the vision server answered {status}: {excerpt}")));
         }
-        let answers: Answers = response.json().await?;
+        let answers: Answers = response.json().await.map_err(|e| Error::retry(no_answer(e)))?;
         let Some(answer) = answers.responses.into_iter().next() else {
-            return Err(Error::retry("the vision server gave no answer to the one question"));
+            return Err(Error::retry("the answer of the vision server is empty"));
         };
         if let Some(Problem { message }) = answer.error {
-            return Err(Error::retry(format!("the vision server cannot tell: {message}")));
+            return Err(Error::retry(format!("the vision server failed: {message}")));
         }
         let entities = answer.web_detection.web_entities.into_iter();
         Ok(entities.filter_map(|entity| entity.description).collect())
     }
-}
-
-fn tls() -> Result<rustls::ClientConfig, Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let config = config.with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

@@ -2,7 +2,7 @@
 
 use eg_runtime::testing::TestApp;
 use service_storage::Store;
-use shop_events::{Cents, Item, Order, WithItem, first};
+use shop_events::{Order, WithItem, first, samples};
 
 use super::*;
 
@@ -13,14 +13,7 @@ async fn app() -> TestApp {
 
 fn described(customer: &str) -> CloudEvent<ItemDescribed> {
     let order = Order { customer_id: customer.into(), order_id: "o-1".into(), item_id: "item-1".into() };
-    let item = Item {
-        item_id: "item-1".into(),
-        description: "Big Smartphone".into(),
-        image: String::new(),
-        price: Cents(39_999),
-        available: 9,
-        reserved: 1,
-    };
+    let item = samples::item("item-1");
     first(ItemDescribed(WithItem { order, item }))
 }
 

@@ -1,10 +1,10 @@
 //! Calls the partner's HTTP API for each delivery.
 
 use std::env;
-use std::sync::Arc;
 use std::time::Duration;
 
 use eg_runtime::{CloudEvent, Error, Reject as _, Verdict};
+use reqwest::{Client, Url};
 use shop_events::DeliveryMarkedAsStarted;
 
 /// The time limit of one call.
@@ -13,9 +13,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The partner's address and API key.
 #[derive(Debug, Clone)]
 pub(crate) struct Partner {
-    url: String,
+    url: Url,
     api_key: Option<String>,
-    client: reqwest::Client,
+    client: Client,
 }
 
 impl Partner {
@@ -24,13 +24,13 @@ impl Partner {
         let given = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let gateway = || given("EVENT_GATEWAY_URL").unwrap_or_else(|| "http://localhost:4000".to_owned());
         let url = given("DeliveryServiceURL").unwrap_or_else(|| format!("{}/logistics", gateway()));
-        Self::at(url, given("DELIVERY_SERVICE_API_KEY"))
+        Self::at(&url, given("DELIVERY_SERVICE_API_KEY"))
     }
 
-    pub(crate) fn at(url: String, api_key: Option<String>) -> Result<Self, Error> {
-        reqwest::Url::parse(&url)
+    pub(crate) fn at(url: &str, api_key: Option<String>) -> Result<Self, Error> {
+        let url = Url::parse(url)
             .map_err(|e| Error::retry(format!("DeliveryServiceURL is `{url}`, which is not a URL: {e}")))?;
-        let client = reqwest::Client::builder().timeout(PATIENCE).tls_backend_preconfigured(tls()).build()?;
+        let client = service_http::client(&url, PATIENCE)?;
         Ok(Self { url, api_key, client })
     }
 
@@ -38,12 +38,14 @@ impl Partner {
     /// the first call may be lost. Returns a rejection if the partner refuses it for good.
     pub(crate) async fn take(&self, event: &CloudEvent<DeliveryMarkedAsStarted>) -> Result<(), Error> {
         // Plain JSON, because a gateway in front of the partner would route a CloudEvent instead of the request.
-        let mut call = self.client.post(&self.url).header("content-type", "application/json");
+        let mut call = self.client.post(self.url.clone()).header("content-type", "application/json");
         if let Some(key) = &self.api_key {
             call = call.header("ApiKeyName", key);
         }
         let answer = call.body(event.clone().encode()?.to_json()?).send().await;
-        let answer = answer.map_err(|e| Error::retry(format!("the partner does not answer: {e}")))?;
+        let answer = answer.map_err(|e| {
+            Error::retry(format!("the partner does not answer: {}", service_http::reason(&e)))
+        })?;
         let status = answer.status();
         let refused = Err(Error::retry(format!("the partner answered {status}")));
         match Verdict::of_status(status.as_u16()) {
@@ -52,15 +54,4 @@ impl Partner {
             Verdict::Reject => refused.reject(),
         }
     }
-}
-
-/// TLS with ring and the webpki roots, as in the SDK.
-fn tls() -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }

@@ -7,8 +7,7 @@ use eg_runtime::testing::{Outcome, TestApp};
 use serde_json::json;
 use service_storage::Store;
 use shop_events::{
-    Cents, Customer, DeliveryStatus, Described, Estimate, Item, OfOrder as _, Order, Paid, Payment,
-    PaymentStatus, first,
+    Cents, DeliveryStatus, Described, OfOrder as _, Order, Paid, Payment, PaymentStatus, first, samples,
 };
 
 use super::*;
@@ -16,41 +15,21 @@ use super::*;
 fn app() -> TestApp {
     let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
     // No server listens here.
-    let partner = Partner::at("http://127.0.0.1:1/".into(), None).unwrap();
+    let partner = Partner::at("http://127.0.0.1:1/", None).unwrap();
     TestApp::new(App::new().state(deliveries).state(partner)).unwrap()
 }
 
 fn described(address: &str) -> Described {
     Described {
         order: Order { customer_id: "customer-1".into(), order_id: "o-1".into(), item_id: "item-1".into() },
-        item: Item {
-            item_id: "item-1".into(),
-            description: String::new(),
-            image: String::new(),
-            price: Cents(39_999),
-            available: 9,
-            reserved: 1,
-        },
-        customer: Customer {
-            customer_id: "customer-1".into(),
-            description: String::new(),
-            name: String::new(),
-            email: String::new(),
-            address: address.into(),
-        },
+        item: samples::item("item-1"),
+        customer: samples::customer("customer-1", address),
     }
 }
 
 fn removed() -> CloudEvent<ItemRemoved> {
     let Described { order, item, customer } = described("London SW1A 1AA, UK");
-    let delivery = Estimate {
-        data_source: "table".into(),
-        distance: 3.1,
-        distance_unit: "Kilometers".into(),
-        duration_seconds: 560.1,
-        route_bbox: [0.0; 4],
-        price: Cents(560),
-    };
+    let delivery = samples::estimate(Cents(560));
     let payment = Payment {
         payment_id: "p-1".into(),
         payment_method: "CREDIT_CARD".into(),
@@ -159,7 +138,7 @@ async fn the_partner_is_called_with_the_event_and_its_key() {
         tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/deliveries", route)).await });
 
         let deliveries = Deliveries::in_store(Store::in_memory().unwrap());
-        let partner = Partner::at(url, Some("secret".into())).unwrap();
+        let partner = Partner::at(&url, Some("secret".into())).unwrap();
         let app = TestApp::new(App::new().state(deliveries).state(partner)).unwrap();
         let event = started(&app).await;
         assert_eq!(app.deliver(event.clone()).await.unwrap()[0].outcome, expected);
@@ -181,7 +160,7 @@ async fn counting_partner() -> (Partner, Arc<AtomicU16>, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/", route)).await });
-    (Partner::at(url, None).unwrap(), status, calls)
+    (Partner::at(&url, None).unwrap(), status, calls)
 }
 
 /// Dead letters can be retried after the partner's return. The order is refunded by then, so nothing may be shipped.

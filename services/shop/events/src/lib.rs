@@ -6,6 +6,8 @@ mod document;
 mod envelope;
 mod id;
 mod money;
+#[cfg(feature = "samples")]
+pub mod samples;
 
 pub use document::{
     Customer, DeliveryProgress, DeliveryStarted, DeliveryStatus, Described, Estimate, Estimated, Item, Order,

@@ -5,8 +5,7 @@ use eg_runtime::testing::{Outcome, TestApp};
 use serde::Serialize;
 use service_storage::Store;
 use shop_events::{
-    Cents, Customer, DeliveryProgress, DeliveryStatus, Estimate, Item, OfOrder, OrderStatus, Payment,
-    PaymentStatus, first,
+    Cents, DeliveryProgress, DeliveryStatus, OfOrder, OrderStatus, Payment, PaymentStatus, first, samples,
 };
 
 use super::*;
@@ -36,29 +35,9 @@ async fn tell<E: Event + OfOrder + Serialize>(app: &TestApp, event: E) -> Outcom
 fn paid(order: &Order, status: PaymentStatus) -> Paid {
     Paid {
         order: order.clone(),
-        item: Item {
-            item_id: order.item_id.clone(),
-            description: String::new(),
-            image: String::new(),
-            price: Cents(39_999),
-            available: 9,
-            reserved: 1,
-        },
-        customer: Customer {
-            customer_id: order.customer_id.clone(),
-            description: String::new(),
-            name: String::new(),
-            email: String::new(),
-            address: "London".to_owned(),
-        },
-        delivery: Estimate {
-            data_source: String::new(),
-            distance: 3.1,
-            distance_unit: String::new(),
-            duration_seconds: 559.0,
-            route_bbox: [0.0; 4],
-            price: Cents(559),
-        },
+        item: samples::item(&order.item_id),
+        customer: samples::customer(&order.customer_id, "London"),
+        delivery: samples::estimate(Cents(559)),
         payment: Payment {
             payment_id: "p-1".to_owned(),
             payment_method: "CREDIT_CARD".to_owned(),

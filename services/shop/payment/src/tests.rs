@@ -4,8 +4,8 @@ use eg_runtime::testing::TestApp;
 use refusals::Refusals;
 use service_storage::Store;
 use shop_events::{
-    Cents, Customer, DeliveryProgress, DeliveryStatus, Estimate, Estimated, Item, OfOrder as _, Order,
-    OrderRow, OrderStatus, PaymentStatus, Returned, first,
+    Cents, DeliveryProgress, DeliveryStatus, Estimated, OfOrder as _, Order, OrderRow, OrderStatus,
+    PaymentStatus, Returned, first, samples,
 };
 
 use super::*;
@@ -22,29 +22,9 @@ fn order() -> Order {
 fn estimated() -> CloudEvent<DeliveryEstimated> {
     first(DeliveryEstimated(Estimated {
         order: order(),
-        item: Item {
-            item_id: "item-1".into(),
-            description: String::new(),
-            image: String::new(),
-            price: Cents(39_999),
-            available: 9,
-            reserved: 1,
-        },
-        customer: Customer {
-            customer_id: "customer-1".into(),
-            description: String::new(),
-            name: String::new(),
-            email: String::new(),
-            address: String::new(),
-        },
-        delivery: Estimate {
-            data_source: String::new(),
-            distance: 3.1,
-            distance_unit: String::new(),
-            duration_seconds: 754.0,
-            route_bbox: [0.0; 4],
-            price: Cents(754),
-        },
+        item: samples::item("item-1"),
+        customer: samples::customer("customer-1", ""),
+        delivery: samples::estimate(Cents(754)),
     }))
 }
 
