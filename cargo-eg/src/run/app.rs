@@ -13,7 +13,7 @@ use eg_local::Observer;
 use eg_local::emulator::{self, Emulator, OutputObserver};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
-use eg_sdk::history::Loss;
+use eg_sdk::history::{DeadLetter, Loss};
 use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
 use time::OffsetDateTime;
@@ -40,7 +40,7 @@ pub(crate) struct Options {
     pub(crate) queues: queues::QueueSettings,
 }
 
-/// Who is told what the application does.
+/// The observers of what the application does.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Observers {
     /// What queues and schedules do.
@@ -301,16 +301,13 @@ async fn orphans(
     const PAGE: usize = 500;
     let (mut orphans, mut next) = (BTreeMap::new(), None);
     loop {
+        // In the order of their events, so a delivery that became a dead letter now may be on any page.
         let page = client.dead_letters().page(Loss::Dead, next, PAGE).await?;
-        let new = page.dead_letters.iter().take_while(|letter| letter.dead_at >= before);
-        let (mut all_new, total) = (0, page.dead_letters.len());
-        for letter in new {
-            all_new += 1;
-            if gone.contains(&letter.function_id) {
-                *orphans.entry(letter.function_id.clone()).or_default() += 1;
-            }
+        let is_new = |letter: &&DeadLetter| letter.dead_at >= before && gone.contains(&letter.function_id);
+        for letter in page.dead_letters.iter().filter(is_new) {
+            *orphans.entry(letter.function_id.clone()).or_default() += 1;
         }
-        next = page.next.filter(|_| all_new == total);
+        next = page.next;
         if next.is_none() {
             return Ok(orphans);
         }
@@ -328,7 +325,7 @@ async fn bind(
     options.routes = queues::router(queues.clone());
     options.output = output;
     Emulator::bind(options).await.map_err(|error| match error {
-        emulator::BindError::PortInUse { .. } => in_use(port, "local Lambda", "--lambda-port"),
+        emulator::BindError::PortInUse { .. } => in_use(&[(port, "local Lambda", "--lambda-port")]),
         error => Failure::new(Exit::Failed, error),
     })
 }
@@ -341,8 +338,8 @@ async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gate
     options.private_targets = eg_gateway::PrivateTargets::all();
     Gateway::start(options).await.map_err(|error| match error {
         eg_gateway::StartError::PortInUse { api, .. } => match api {
-            eg_gateway::Api::Events => in_use(ports.events, "Events API", "--port"),
-            eg_gateway::Api::Config => in_use(ports.config, "Config API", "--config-port"),
+            eg_gateway::Api::Events => in_use(&[(ports.events, "Events API", "--port")]),
+            eg_gateway::Api::Config => in_use(&[(ports.config, "Config API", "--config-port")]),
         },
         error => Failure::new(Exit::Failed, error),
     })
@@ -351,25 +348,31 @@ async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gate
 impl Ports {
     /// Checks that nobody listens on the ports, so that the build does not have to finish first.
     pub(crate) fn check(self) -> Result<(), Failure> {
-        for (port, what, option) in [
+        let all = [
             (self.events, "Events API", "--port"),
             (self.config, "Config API", "--config-port"),
             (self.lambda, "local Lambda", "--lambda-port"),
-        ] {
-            if let Err(error) = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-                && error.kind() == io::ErrorKind::AddrInUse
-            {
-                return Err(in_use(port, what, option));
-            }
-        }
-        Ok(())
+        ];
+        let is_taken = |port| {
+            let listening = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+            listening.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+        };
+        let taken: Vec<_> = all.into_iter().filter(|(port, ..)| is_taken(*port)).collect();
+        if taken.is_empty() { Ok(()) } else { Err(in_use(&taken)) }
     }
 }
 
-fn in_use(port: u16, what: &str, option: &str) -> Failure {
-    let message = format!("port {port} is already in use, so the {what} cannot listen there");
-    let hint = format!("is another `cargo eg run` running? Choose another port with {option}");
-    Failure::new(Exit::PortInUse, message).hint(hint)
+/// Returns the failure for ports on which another program listens: each with what would listen there, and the option
+/// that chooses another one.
+fn in_use(taken: &[(u16, &str, &str)]) -> Failure {
+    let each = |(port, what, _): &(u16, &str, &str)| {
+        format!("port {port} is already in use, so the {what} cannot listen there")
+    };
+    let message = taken.iter().map(each).collect::<Vec<_>>().join("\n       ");
+    let options: Vec<&str> = taken.iter().map(|(.., option)| *option).collect();
+    let ports = if taken.len() == 1 { "another port" } else { "other ports" };
+    Failure::new(Exit::PortInUse, message)
+        .hint(format!("is another `cargo eg run` running? Choose {ports} with {}", options.join(", ")))
 }
 
 #[cfg(test)]

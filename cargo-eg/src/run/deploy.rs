@@ -14,7 +14,7 @@ use eg_sdk::manifest::Function;
 use crate::exit::{Exit, Failure};
 use crate::project::declared::Program;
 use crate::project::services::{Code, Service};
-use crate::state::State;
+use crate::state::{State, create_folder};
 use crate::watch::{fingerprint, of_file, program_files};
 
 /// One function, ready to be started.
@@ -101,7 +101,7 @@ fn put_aside(binary: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     let place = folder.join(format!("{name}-{:016x}", of_file(binary)));
     let put = || -> io::Result<()> {
         if !place.exists() {
-            std::fs::create_dir_all(folder)?;
+            create_folder(folder)?;
             // A hard link fails if the state directory is on another disk.
             std::fs::hard_link(binary, &place).or_else(|_| std::fs::copy(binary, &place).map(drop))?;
         }

@@ -1,28 +1,39 @@
 //! Manages the state directory, which keeps everything that outlives a run. It knows the paths; the contents are left
 //! to other modules.
+//!
+//! The directory may come with a project that somebody else has written, so no symbolic link in it is followed. It may
+//! contain secrets, so only its owner can read it.
 
+mod private;
 pub(crate) mod running;
 pub(crate) mod schemas;
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+
+pub(crate) use private::create_folder;
 
 use crate::exit::{Exit, Failure};
 
 /// Its name in the workspace's root.
 pub(crate) const NAME: &str = ".eg";
 
+/// The file with the id of the process that has locked the directory.
+const PROCESS: &str = "pid";
+
 /// The state directory of one application.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     root: PathBuf,
+    /// Whether the user named it.
+    is_named: bool,
 }
 
 /// The exclusive lock of a state directory.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    _folder: File,
 }
 
 impl State {
@@ -35,56 +46,62 @@ impl State {
             Some(root) => std::path::absolute(root).map_err(|error| Failure::new(Exit::Usage, error))?,
             None => workspace_root()?.join(NAME),
         };
-        Ok(Self { root })
+        Ok(Self { root, is_named: asked.is_some() })
     }
 
     /// Returns the state directory in `folder` or in the nearest folder above it.
     pub(crate) fn around(folder: &Path) -> Option<Self> {
         let mut roots = folder.ancestors().map(|folder| folder.join(NAME));
-        Some(Self { root: roots.find(|root| root.is_dir())? })
+        Some(Self { root: roots.find(|root| root.is_dir())?, is_named: false })
     }
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Creates the directory and excludes it from version control.
+    /// Creates the directory and excludes it from version control. Fails if it contains a symbolic link, or is one and
+    /// was not named by the user.
     pub(crate) fn create(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| {
-            let message = format!("cannot create the state directory {}: {error}", self.root.display());
+            let message = format!("cannot create the state directory `{}`: {error}", self.root.display());
             Failure::new(Exit::Failed, message).hint("choose another one with --state-dir")
         };
-        std::fs::create_dir_all(&self.root).map_err(failed)?;
+        create_folder(&self.root).map_err(failed)?;
+        let link = if self.is_named { None } else { private::link_at(&self.root).map_err(failed)? };
+        let link =
+            link.map_or_else(|| private::link_in(&self.root), |link| Ok(Some(link))).map_err(failed)?;
+        if let Some(link) = link {
+            let message =
+                format!("`{}` is a symbolic link, and state is not written through links", link.display());
+            return Err(Failure::new(Exit::Failed, message)
+                .hint("remove it, or choose another state directory with --state-dir"));
+        }
         let ignore = self.root.join(".gitignore");
         if !ignore.exists() {
-            std::fs::write(ignore, "*\n").map_err(failed)?;
+            private::write(&ignore, b"*\n").map_err(failed)?;
         }
         Ok(())
     }
 
     /// Locks the directory, so that only one process at a time uses it. The lock ends with the process, even if it is
-    /// killed. The file contains the process id, for messages.
+    /// killed. It belongs to the directory, not to a file in it that somebody could delete.
     pub(crate) fn lock(&self) -> Result<Lock, Failure> {
         self.create()?;
-        let path = self.root.join("lock");
-        let failed =
-            |error: io::Error| Failure::new(Exit::Failed, format!("cannot lock {}: {error}", path.display()));
-        // Not truncated: it may contain the id of the process that holds the lock.
-        let mut options = File::options();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        match file.try_lock() {
+        let failed = |error: io::Error| {
+            Failure::new(Exit::Failed, format!("cannot lock `{}`: {error}", self.root.display()))
+        };
+        let folder = File::open(&self.root).map_err(failed)?;
+        let process = self.root.join(PROCESS);
+        match folder.try_lock() {
             Ok(()) => {
-                file.set_len(0).map_err(failed)?;
-                writeln!(file, "{}", std::process::id()).map_err(failed)?;
-                Ok(Lock { _file: file })
+                let id = std::process::id().to_string();
+                private::write(&process, id.as_bytes()).map_err(failed)?;
+                Ok(Lock { _folder: folder })
             }
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
                 // Without an id, the message has less to say.
-                let _ = file.read_to_string(&mut text);
-                let process = text.trim().parse::<u32>().ok();
-                let (named, stop) = match process {
+                let id = std::fs::read_to_string(&process).ok().and_then(|id| id.parse::<u32>().ok());
+                let (named, stop) = match id {
                     Some(id) => (format!(" (process {id})"), format!("Ctrl-C or `kill {id}`")),
                     None => (String::new(), "Ctrl-C".to_owned()),
                 };
@@ -145,7 +162,7 @@ impl State {
     /// Returns the folder for a service's own data. Creates it if it does not exist.
     pub(crate) fn data_of(&self, service: &str) -> Result<PathBuf, Failure> {
         let path = self.root.join("data").join(service);
-        match std::fs::create_dir_all(&path) {
+        match create_folder(&path) {
             Ok(()) => Ok(path),
             Err(error) => {
                 let message = format!("cannot create the data directory {}: {error}", path.display());
@@ -174,3 +191,6 @@ impl State {
         self.logs().join(format!("{id}.log"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failure};
 use crate::project::Wanted;
-use crate::state::{NAME, State};
+use crate::state::{NAME, State, private};
 
 /// The file in the state directory.
 const FILE: &str = "running.json";
@@ -44,7 +44,7 @@ impl Running {
     pub(crate) fn note(&self, state: &State) -> Result<Note, Failure> {
         let path = state.root().join(FILE);
         let text = serde_json::to_string(self).unwrap_or_default();
-        fs::write(&path, text + "\n").map_err(|error| {
+        private::write(&path, (text + "\n").as_bytes()).map_err(|error| {
             Failure::because(Exit::Failed, format!("cannot write {}", path.display()), error)
         })?;
         Ok(Note(path))

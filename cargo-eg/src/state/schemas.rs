@@ -7,6 +7,8 @@ use std::path::Path;
 
 use eg_sdk::manifest::{EventSchema, Function, Manifest};
 
+use super::private;
+
 /// The file in the state directory.
 const FILE: &str = "schemas.json";
 
@@ -14,7 +16,7 @@ const FILE: &str = "schemas.json";
 /// that subscribe to it are kept: others read it from requests or queues, so an emitted event does not reach them.
 pub(crate) fn write<'a>(state: &Path, services: impl IntoIterator<Item = &'a Manifest>) -> io::Result<()> {
     let events: Vec<EventSchema> = services.into_iter().flat_map(subscribed).collect();
-    fs::write(state.join(FILE), serde_json::to_vec(&events)?)
+    private::write(&state.join(FILE), &serde_json::to_vec(&events)?)
 }
 
 /// Returns the schemas of a service's events, with subscribers as the only receivers.

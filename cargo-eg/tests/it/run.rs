@@ -1,6 +1,7 @@
 //! Tests `cargo eg run` on small workspaces: a complete run, a second run, and everything that prevents a start.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::app::{App, Main, Transcript, record};
 use crate::support::load::SlowBuild;
@@ -86,6 +87,14 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     assert!(shown.starts_with(&removed), "{shown}");
     assert!(shown.ends_with("ready; Ctrl-C stops\n"), "nothing is followed: {shown}");
     assert_eq!(app.log("mail-send"), "", "logs are gone");
+
+    for folder in ["", "gateway", "logs"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{} is for its owner only: {mode:o}", entry.path().display());
+        }
+    }
 
     // Two apps at once would take each other's messages and binaries.
     let transcript = app.eg(&["run", "--fresh", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
@@ -253,6 +262,15 @@ fn a_port_in_use_is_named_with_its_option_before_the_build() {
             transcript.stderr
         );
     }
+    let transcript = app.eg(&["run", "--port", &port, "--config-port", "0", "--lambda-port", &port]);
+    transcript.fails(
+        4,
+        &format!(
+            "error: port {port} is already in use, so the Events API cannot listen there\n       \
+             port {port} is already in use, so the local Lambda cannot listen there\n\
+             hint: is another `cargo eg run` running? Choose other ports with --port, --lambda-port\n"
+        ),
+    );
 }
 
 #[tokio::test]
@@ -278,12 +296,12 @@ async fn a_second_ctrl_c_does_not_wait_for_what_is_under_way() {
     let asking = tokio::spawn(http().get(url("events") + "/list").send());
     run.says("shop-list | list got ", 1).await;
     run.signal(Signal::INT);
-    run.says("stopping: waiting for what is under way; Ctrl-C again stops at once\n", 1).await;
+    run.says("stopping: waiting for running calls; Ctrl-C again stops at once\n", 1).await;
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(130), "{}", run.stderr());
     // The function that it called was killed by the stop, which is not a failure to report.
     let last = "Ctrl-C again stops at once\n\
-                error: interrupted; what was not delivered is delivered after the next start\n";
+                error: interrupted; events that were not delivered are delivered after the next start\n";
     assert!(run.stderr().ends_with(last), "{}", run.stderr());
     asking.abort();
 }
