@@ -25,11 +25,32 @@ pub(crate) enum Promise {
     Activity(String),
 }
 
+impl Promise {
+    /// A command that may print anything.
+    pub(crate) fn of(command: String) -> Self {
+        Self::Output { command, output: "…".to_owned() }
+    }
+}
+
 /// Returns the promises in the `text` blocks of a source file's comment, in order.
 pub(crate) fn of_comment(source: &str) -> Vec<Promise> {
     let comment = source.lines().map_while(|line| line.strip_prefix("//!"));
     let comment = comment.map(|line| line.strip_prefix(' ').unwrap_or(line));
     in_blocks("```text", &comment.collect::<Vec<_>>())
+}
+
+/// Returns the commands in the `sh` blocks of a Markdown text, in order. They may print anything.
+pub(crate) fn commands_of(text: &str) -> Vec<Promise> {
+    let mut commands: Vec<String> = Vec::new();
+    for block in text.split("```sh\n").skip(1) {
+        for line in block.lines().take_while(|line| *line != "```") {
+            match commands.last_mut().filter(|last| last.ends_with('\\')) {
+                Some(last) => *last += &format!("\n{line}"),
+                None => commands.push(line.to_owned()),
+            }
+        }
+    }
+    commands.into_iter().map(Promise::of).collect()
 }
 
 /// Returns the promises in the `console` blocks of a Markdown document, in order.
@@ -164,14 +185,7 @@ impl Stage {
 
     /// Runs a command and returns what it prints, which must be what is expected.
     async fn check(&self, document: &str, command: &str, expected: &str, server: Option<&str>) -> String {
-        let run = async || {
-            let output = self.shell(command, server).output().await.unwrap();
-            let text = String::from_utf8(output.stdout).unwrap();
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            println!("[{document}] $ {command}\n{text}");
-            assert!(output.status.success(), "{document}: {command}: {error}");
-            text
-        };
+        let run = async || self.output(document, command, server).await;
         // The effects of an event may come after the answer to its emitter, so what only reads is repeated.
         if is_reading(command) {
             let what = format!("{document}: {command} to print {expected}");
@@ -181,6 +195,16 @@ impl Stage {
             assert!(fulfils(&printed, expected), "{document}: {command} printed\n{printed}\nnot{expected}");
             printed
         }
+    }
+
+    /// Runs a command, which must succeed, and returns what it prints.
+    pub(crate) async fn output(&self, document: &str, command: &str, server: Option<&str>) -> String {
+        let output = self.shell(command, server).output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        println!("[{document}] $ {command}\n{text}");
+        assert!(output.status.success(), "{document}: {command}: {error}");
+        text
     }
 
     /// Returns the command with this run's addresses instead of the usual ones.
