@@ -43,7 +43,7 @@ pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
         .map(|(ty, subscribers)| {
             let places = subscribers.iter().map(|function| place(function, format!("on {ty}"))).collect();
             let help = match nearest(ty, flow.emitters.keys().copied()) {
-                Some(near) => format!("did you mean {near}, which {} emits?", flow.emitters[near][0].id),
+                Some(near) => format!("did you mean `{near}`, which {} emits?", flow.emitters[near][0].id),
                 None => "if another program emits it, use --allow never-emitted".to_owned(),
             };
             Finding::new(Class::NeverEmitted, format!("no service emits {ty}"), places).help(help)
@@ -154,7 +154,7 @@ mod tests {
             ]
         );
         assert_eq!(found[0].help.as_deref(), Some("if another program emits it, use --allow never-emitted"));
-        assert_eq!(found[1].help.as_deref(), Some("did you mean user.created, which users-create emits?"));
+        assert_eq!(found[1].help.as_deref(), Some("did you mean `user.created`, which users-create emits?"));
         assert_eq!(
             texts(&never_subscribed(&given)),
             [

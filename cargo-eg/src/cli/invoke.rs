@@ -64,7 +64,7 @@ Examples:
   cargo eg emit --event user.created --data @user.json --subject users/10
   jq .user dump.json | cargo eg emit --event user.created --data -
   cargo eg emit --event user.created --sample
-  cargo eg emit --event price.asked --data '{\"product\":7}' --sync
+  cargo eg emit --event price.asked --data '{\"item\":\"lamp\",\"count\":3}' --sync
   cargo eg emit --queue orders --data '{\"order\":1}'";
 
 /// Invoke one function of the local app through Lambda's Invoke API.

@@ -51,7 +51,7 @@ pub(crate) struct Check {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   cargo eg check
-  cargo eg check services/users services/emails --deny warnings
+  cargo eg check services/registration services/shop --deny warnings
   cargo eg check --start
   cargo eg check --allow never-emitted --json | jq '.findings[].message'";
 
@@ -134,5 +134,5 @@ pub(crate) enum Shell {
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   cargo eg completions bash >> ~/.bashrc
-  cargo eg completions zsh > ~/.zfunc/_cargo-eg
+  mkdir -p ~/.zfunc && cargo eg completions zsh > ~/.zfunc/_cargo-eg
   cargo eg completions fish > ~/.config/fish/conf.d/cargo-eg.fish";

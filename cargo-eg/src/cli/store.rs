@@ -135,8 +135,8 @@ Examples:
   cargo eg dead-letters
   cargo eg dead-letters show 17
   cargo eg dead-letters retry 17 --data @fixed.json
+  cargo eg dead-letters discard 18
   cargo eg dead-letters retry --all
-  cargo eg dead-letters discard 17
   cargo eg dead-letters --queue orders
   cargo eg dead-letters retry --queue orders 9f8a4c1e --data '{\"order\":1}'
   cargo eg dead-letters retry --queue orders --all";
@@ -150,6 +150,8 @@ pub(crate) enum LetterAction {
 }
 
 /// List dead letters, newest first.
+///
+/// The newest ones are those whose events were accepted last. With --queue: those that were given up last.
 #[derive(Debug, Args)]
 pub(crate) struct ListLetters {
     /// Only dead letters of this function (name or id).
@@ -224,7 +226,9 @@ pub(crate) struct RetryLetters {
     pub(crate) gateway: Gateway,
 }
 
-/// Discard one dead letter, or all of them. The history of their events keeps them.
+/// Discard one dead letter, or all of them.
+///
+/// The events and their attempts stay in the history. With --queue, the messages are deleted for good.
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
     /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.

@@ -10,6 +10,7 @@ use serde_json::value::to_raw_value;
 
 use super::data::Payload;
 use super::events::payload;
+use super::functions::is_named;
 use super::history::{client, failure};
 use super::queue::Queues;
 use super::{json_line, print, queue};
@@ -38,10 +39,8 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
     let gateway = client(gateway.settings())?;
     let loss = if expired { Loss::Expired } else { Loss::Dead };
     let wanted = |letter: &DeadLetter| {
-        let named = |name: &str| {
-            letter.function_id.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('-'))
-        };
-        function.as_deref().is_none_or(named) && ty.as_ref().is_none_or(|ty| letter.event_type == *ty)
+        function.as_deref().is_none_or(|name| is_named(name, &letter.function_id))
+            && ty.as_ref().is_none_or(|ty| letter.event_type == *ty)
     };
     let letters = letters(&gateway, loss, limit, wanted).await?;
     if json {
@@ -50,12 +49,12 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
     let everything = function.is_none() && ty.is_none() && loss == Loss::Dead;
     let in_queues = if everything { queue::mentioned(&lambda).await } else { String::new() };
     match (letters.as_slice(), loss) {
-        ([], Loss::Expired) => eprintln!("nothing has expired"),
+        ([], Loss::Expired) => eprintln!("no expired deliveries"),
         ([], Loss::Dead) if in_queues.is_empty() => eprintln!("no dead letters"),
         ([], Loss::Dead) => eprintln!("no dead letters of subscriptions"),
         (_, Loss::Expired) => {}
         (_, Loss::Dead) => eprintln!(
-            "`cargo eg dead-letters retry NUMBER` delivers one again, `discard NUMBER` takes it off the list"
+            "`cargo eg dead-letters retry NUMBER` delivers one again, `discard NUMBER` removes it from this list"
         ),
     }
     let row = |letter: &DeadLetter| {
@@ -143,7 +142,7 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
     let Redriven { redriven, skipped } = answer;
     if skipped > 0 {
         eprintln!(
-            "{} left, because the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` delivers an \
+            "{} not retried: the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` delivers an \
              event to another function",
             count(skipped, "dead letter")
         );
@@ -152,7 +151,7 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
         eprint!("{}", queue::mentioned(&lambda).await);
     }
     if redriven > 0 {
-        eprintln!("`cargo eg show EVENT` shows what becomes of an event");
+        eprintln!("`cargo eg show EVENT` shows how an event is delivered");
     }
     print(&format!("{} due again{to}\n", count(redriven, "delivery")))
 }
@@ -177,7 +176,7 @@ async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
         return print(&json_line(&answer)?);
     }
     if answer.discarded > 0 {
-        eprintln!("`cargo eg show EVENT` still shows what happened to an event");
+        eprintln!("`cargo eg show EVENT` still shows the event and its attempts");
     }
     print(&format!("{} discarded{of}\n", count(answer.discarded, "dead letter")))
 }
@@ -202,7 +201,10 @@ fn with_data(letter: &DeadLetter, data: &str) -> Result<RedriveRequest, Failure>
         .map_err(|error| Failure::new(Exit::Usage, format!("--data is not JSON: {error}")))?;
     let mut event: Value = serde_json::from_str(letter.event.get()).unwrap_or_default();
     let Some(members) = event.as_object_mut() else {
-        return Err(Failure::new(Exit::Refused, "the dead letter has no event that could be changed"));
+        return Err(Failure::new(
+            Exit::Refused,
+            "the dead letter has no event in JSON, so its payload cannot be replaced",
+        ));
     };
     members.remove("data_base64");
     members.insert("data".to_owned(), data);
@@ -227,6 +229,6 @@ fn about(letter: &DeadLetter, error: eg_sdk::Error) -> Failure {
 }
 
 fn missing(id: i64) -> Failure {
-    Failure::new(Exit::NotFound, format!("no dead letter {id}"))
+    Failure::new(Exit::NotFound, format!("no dead letter `{id}`"))
         .hint("`cargo eg dead-letters` lists them with their numbers")
 }

@@ -1,8 +1,9 @@
 //! `cargo eg emit`: sends one event to a gateway, or one message to a local queue.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use eg_grammar::{HTTP_REQUEST, nearest};
+use eg_grammar::{HTTP_REQUEST, list, nearest};
 use eg_sdk::history::Delivery;
 use eg_sdk::manifest::EventSchema;
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
@@ -12,8 +13,8 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::history::client;
-use super::{print, print_answer, queue};
-use crate::check::{Fact, schema};
+use super::{json_line, print, print_answer, queue};
+use crate::check::schema;
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
 use crate::project::sample;
@@ -28,11 +29,14 @@ pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
         (None, None) => None,
     };
     // The command line requires one of the two, and a payload.
-    let Some(data) = data else { return Err(Failure::new(Exit::Usage, "there is nothing to emit")) };
+    let Some(data) = data else { return Err(Failure::new(Exit::Usage, "there is no payload to emit")) };
     match (&arguments.queue, &arguments.event) {
         (Some(name), _) => queue::send(&arguments, name, &data.text).await,
         (None, Some(ty)) => emit(&arguments, ty, data.into_data()).await,
-        (None, None) => Err(Failure::new(Exit::Usage, "neither --event nor --queue says what to emit")),
+        (None, None) => Err(Failure::new(
+            Exit::Usage,
+            "nothing to emit: name an event type with --event, or a queue with --queue",
+        )),
     }
 }
 
@@ -46,9 +50,9 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     }
     let settings = arguments.gateway.settings();
     let gateway = EventGateway::with_settings(settings.clone())?;
-    for Misfit { functions, facts } in misfits(&settings, ty, event.data.as_bytes()) {
-        let facts: Vec<String> = facts.iter().map(|fact| format!("{} {}", fact.path, fact.problem)).collect();
-        warn(&format!("the payload does not fit {}: {}", functions.join(" and "), facts.join("; ")));
+    for (mistakes, functions) in misfits(&settings, ty, event.data.as_bytes()) {
+        let functions: Vec<&str> = functions.iter().map(String::as_str).collect();
+        warn(&format!("the payload is not the `{ty}` of {}: {mistakes}", list(&functions)));
     }
     if arguments.sync {
         return request(arguments, &gateway, event).await;
@@ -66,12 +70,12 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
                 |delivery: &Delivery| json!({"function": delivery.function_id, "state": delivery.state});
             answer["deliveries"] = deliveries.iter().map(goes_to).collect();
         }
-        return print(&format!("{answer}\n"));
+        return print(&json_line(&answer)?);
     }
     print(&format!("Event emitted: {ty}\nid: {}\n", receipt.id))?;
     match deliveries.as_deref() {
         None => {}
-        Some([]) => eprintln!("nobody is subscribed to it{}", meant(&gateway, ty).await),
+        Some([]) => eprintln!("no function is subscribed to it{}", meant(&gateway, ty).await),
         Some(deliveries) => deliveries.iter().for_each(|delivery| eprintln!("{}", recipient(delivery))),
     }
     Ok(())
@@ -80,42 +84,42 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
 /// Reports that the gateway had accepted the event before.
 fn duplicate(arguments: &cli::Emit, ty: &str, id: &str) -> Result<(), Failure> {
     if arguments.json {
-        return print(&format!("{}\n", json!({"event": ty, "id": id, "duplicate": true})));
+        return print(&json_line(&json!({"event": ty, "id": id, "duplicate": true}))?);
     }
     eprintln!(
-        "the gateway accepted an event with this id and source before, and stored nothing now; \
-         `cargo eg show {id} --source {}` shows it",
+        "the gateway has accepted an event with this id and source before, so it stored nothing; \
+         `cargo eg show {id} --source {}` shows that event",
         arguments.source
     );
     print(&format!("Duplicate: {ty}\nid: {id}\n"))
 }
 
-/// What keeps functions from reading a payload.
-struct Misfit {
-    functions: Vec<String>,
-    facts: Vec<Fact>,
-}
-
-/// Compares a payload with the schemas of the app that runs here, if the event goes to that app's gateway.
-fn misfits(settings: &Settings, ty: &str, payload: &[u8]) -> Vec<Misfit> {
+/// Compares a payload with the schemas of the app that runs here, if the event goes to that app's gateway. Returns the
+/// mistakes, each with the functions whose schema finds them.
+fn misfits(settings: &Settings, ty: &str, payload: &[u8]) -> BTreeMap<String, Vec<String>> {
     let running = std::env::current_dir().ok().and_then(|folder| Running::with_state(&folder));
     let Some((_, state)) = running.filter(|(running, _)| running.events == settings.url) else {
-        return Vec::new();
+        return BTreeMap::new();
     };
-    let Ok(payload) = serde_json::from_slice(payload) else { return Vec::new() };
-    let misfit = |EventSchema { schema, emitted_by, received_by, .. }: EventSchema| {
+    let Ok(payload) = serde_json::from_slice(payload) else { return BTreeMap::new() };
+    let mut misfits: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for EventSchema { schema, emitted_by, received_by, .. } in schemas::read(&state, ty) {
         let facts = schema::misfits(&payload, &schema);
-        let functions = if received_by.is_empty() { emitted_by } else { received_by };
-        (!facts.is_empty()).then_some(Misfit { functions, facts })
-    };
-    schemas::read(&state, ty).into_iter().filter_map(misfit).collect()
+        if !facts.is_empty() {
+            let facts: Vec<String> =
+                facts.iter().map(|fact| format!("{} {}", fact.path, fact.problem)).collect();
+            let functions = if received_by.is_empty() { emitted_by } else { received_by };
+            misfits.entry(facts.join("; ")).or_default().extend(functions);
+        }
+    }
+    misfits
 }
 
 /// Returns the suggestion of a known event type that is similar to `ty`, or an empty text.
 async fn meant(gateway: &EventGateway, ty: &str) -> String {
     let known = gateway.event_types().list().await.unwrap_or_default();
     let near = nearest(ty, known.iter().map(|known| known.name.as_str()).filter(|name| *name != ty));
-    near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// Emits the event and waits for the answer of the function.
@@ -131,13 +135,13 @@ async fn request(
         let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_else(|_| Value::from(&*text));
         let content_type = answer.content_type.as_deref();
         let answer = json!({"event": ty, "id": id, "status": answer.status, "contentType": content_type, "body": body});
-        return print(&format!("{answer}\n"));
+        return print(&json_line(&answer)?);
     }
     eprintln!("answered with status {}", answer.status);
     print_answer(&answer.body)
 }
 
-/// Returns the deliveries of the event; `None` if the gateway does not tell.
+/// Returns the deliveries of the event; `None` if the gateway does not report them.
 async fn deliveries(settings: Settings, id: &str, source: &str, ty: &str) -> Option<Vec<Delivery>> {
     let gateway = client(settings).ok()?;
     let found = gateway.history().event(id, Some(source), Some(ty)).await.ok()??;
@@ -178,13 +182,15 @@ async fn sampled(ty: &str) -> Result<Value, Failure> {
         .collect();
     known.sort_unstable();
     known.dedup();
-    let failure = Failure::new(Exit::NotFound, format!("no service here says what {ty} carries"));
+    let failure = Failure::new(
+        Exit::NotFound,
+        format!("no service here has a schema for `{ty}`, so there is no sample payload"),
+    );
     Err(match (nearest(ty, known.iter().copied()), known.as_slice()) {
-        (Some(near), _) => failure.hint(format!("did you mean {near}?")),
+        (Some(near), _) => failure.hint(format!("did you mean `{near}`?")),
         (None, []) => failure.hint("write the payload with --data"),
-        (None, known) => {
-            failure.hint(format!("write the payload with --data; known are {}", known.join(", ")))
-        }
+        (None, known) => failure
+            .hint(format!("write the payload with --data; event types with a schema: {}", known.join(", "))),
     })
 }
 
@@ -193,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gateways_on_this_machine_are_asked_who_got_an_event() {
+    fn only_gateways_on_this_machine_are_asked_for_deliveries() {
         for (url, expected) in [
             ("http://localhost:4000", true),
             ("http://127.0.0.1:4000", true),

@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
     if events.is_empty() {
         eprintln!(
             "{}",
-            if filter.is_empty() { "no events yet; `cargo eg emit` emits one" } else { "no such events" }
+            if filter.is_empty() { "no events yet; `cargo eg emit` emits one" } else { "no events match" }
         );
     }
     print(&columns(&events.iter().map(row).collect::<Vec<_>>()))

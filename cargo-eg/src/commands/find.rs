@@ -1,4 +1,4 @@
-//! Finds an event by its id or by the beginning or end of its id, and tells apart events that have the same id.
+//! Finds an event by its id, or by the beginning or end of its id. If several events match, it reports how to name one.
 
 use eg_sdk::EventGateway;
 use eg_sdk::history::{AcceptedEvent, EventDetail, EventFilter};
@@ -13,8 +13,11 @@ const SEARCHED: usize = 10_000;
 /// The maximum number of different ids in a message.
 const LISTED: usize = 5;
 
-/// The maximum number of events with one id that are told apart.
+/// The maximum number of events with one id that are compared.
 const SAME_ID: usize = 100;
+
+/// The hint for an id that leads to no event.
+const LISTED_BY: &str = "`cargo eg events` lists the newest events with their ids";
 
 /// An event as the command line names it.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +37,7 @@ pub(super) async fn event(
 ) -> Result<EventDetail, Failure> {
     let Named { id, source, ty } = named;
     if id.is_empty() {
-        return Err(Failure::new(Exit::Usage, "an empty id names no event"));
+        return Err(Failure::new(Exit::Usage, "the id is empty").hint(LISTED_BY));
     }
     let history = gateway.history();
     let [source, ty] = [source, ty].map(|given| given.map(str::to_owned));
@@ -46,16 +49,15 @@ pub(super) async fn event(
         let searched = events.len();
         found = events.into_iter().filter(|event| is_part(id, &event.event_id)).collect();
         if found.is_empty() {
-            return Err(unknown(id, searched));
+            return Err(unknown(id, searched, any.is_empty()));
         }
     }
     let one = only(command, id, &found)?;
     let detail = history.event(&one.event_id, Some(&one.source), Some(&one.event_type)).await;
-    // Retention may have deleted it meanwhile.
-    let detail = detail.map_err(failure)?.ok_or_else(|| unknown(id, found.len()))?;
+    let detail = detail.map_err(failure)?.ok_or_else(|| deleted(&one.event_id))?;
     if found.len() > 1 {
         let same = count(found.len(), "event");
-        eprintln!("{same} with this id, source and type were accepted; this is the newest");
+        eprintln!("{same} have this id, source and type; this is the newest");
     }
     Ok(detail)
 }
@@ -65,7 +67,7 @@ pub(super) fn is_part(given: &str, id: &str) -> bool {
     id.starts_with(given) || id.ends_with(given)
 }
 
-/// Returns the newest of these events, unless they differ in id, source or type.
+/// Returns the newest of these events. Fails if they differ in id, source or type.
 fn only<'a>(command: &str, given: &str, found: &'a [AcceptedEvent]) -> Result<&'a AcceptedEvent, Failure> {
     let identity = |event: &'a AcceptedEvent| (&event.event_id, &event.source, &event.event_type);
     let mut different: Vec<&AcceptedEvent> = Vec::new();
@@ -77,11 +79,11 @@ fn only<'a>(command: &str, given: &str, found: &'a [AcceptedEvent]) -> Result<&'
     if let [one] = different.as_slice() {
         return Ok(one);
     }
-    let message = format!("`{given}` may be any of {}", count(different.len(), "event"));
+    let message = format!("`{given}` matches {}", count(different.len(), "event"));
     Err(Failure::new(Exit::Usage, message).hint(distinction(command, &different)))
 }
 
-/// Says how the user can name one of these events, which differ.
+/// Returns a hint on how to name one of these events, which differ.
 fn distinction(command: &str, different: &[&AcceptedEvent]) -> String {
     let mut ids: Vec<&str> = Vec::new();
     for event in different {
@@ -92,7 +94,7 @@ fn distinction(command: &str, different: &[&AcceptedEvent]) -> String {
     if ids.len() > 1 {
         let more = if ids.len() > LISTED { ", …" } else { "" };
         ids.truncate(LISTED);
-        return format!("write more of the id: {}{more}", ids.join(", "));
+        return format!("write more of the id; it matches {}{more}", ids.join(", "));
     }
     let row = |event: &&AcceptedEvent| {
         let same_source = different.iter().filter(|other| other.source == event.source).count() > 1;
@@ -101,17 +103,24 @@ fn distinction(command: &str, different: &[&AcceptedEvent]) -> String {
         [name, event.event_type.clone(), clock(event.accepted_at)]
     };
     let rows: Vec<_> = different.iter().map(row).collect();
-    format!("they have the same id; name one of them:\n{}", columns(&rows).trim_end())
+    format!("they have the same id; add the source or the type:\n{}", columns(&rows).trim_end())
 }
 
-fn unknown(given: &str, searched: usize) -> Failure {
-    let message = match searched {
-        0 => format!("no event `{given}`: the gateway has no such events"),
-        1 => format!("no event `{given}`: the id of the only event neither is, begins nor ends so"),
-        SEARCHED => format!("no event `{given}`, and none of the newest {SEARCHED} begins or ends so"),
-        _ => format!("no event `{given}`: no id is, begins or ends so"),
+/// Returns the failure for an id that none of the `searched` events has: all events, or those of one source or type.
+fn unknown(given: &str, searched: usize, all: bool) -> Failure {
+    let reason = match (searched, all) {
+        (0, true) => "the gateway has stored no events".to_owned(),
+        (0, false) => "no events have this source and type".to_owned(),
+        (SEARCHED, _) => format!("no id among the newest {SEARCHED} events begins or ends with it"),
+        _ => "no id begins or ends with it".to_owned(),
     };
-    Failure::new(Exit::NotFound, message).hint("`cargo eg events` lists the newest")
+    Failure::new(Exit::NotFound, format!("no event `{given}`: {reason}")).hint(LISTED_BY)
+}
+
+/// Returns the failure for an event that retention deleted after it was found.
+fn deleted(id: &str) -> Failure {
+    Failure::new(Exit::NotFound, format!("event `{id}` was deleted meanwhile"))
+        .hint("the gateway deletes events after its retention period")
 }
 
 #[cfg(test)]
@@ -139,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn events_with_one_id_are_all_listed_with_what_tells_them_apart() {
+    fn events_with_one_id_are_listed_with_their_sources_and_types() {
         check(
             &[
                 ("1", "/emails", "email.sent"),
                 ("1", "/users", "user.created"),
                 ("1", "/users", "user.changed"),
             ],
-            "they have the same id; name one of them:\n    \
+            "they have the same id; add the source or the type:\n    \
              cargo eg show 1 --source /emails                     email.sent    2026-01-31 12:00:00.000\n    \
              cargo eg show 1 --source /users --type user.created  user.created  2026-01-31 12:00:00.000\n    \
              cargo eg show 1 --source /users --type user.changed  user.changed  2026-01-31 12:00:00.000",
@@ -155,7 +164,10 @@ mod tests {
 
     #[test]
     fn events_with_different_ids_need_more_of_the_id() {
-        check(&[("1x", "/s", "t"), ("2x", "/s", "t"), ("2x", "/r", "t")], "write more of the id: 1x, 2x");
+        check(
+            &[("1x", "/s", "t"), ("2x", "/s", "t"), ("2x", "/r", "t")],
+            "write more of the id; it matches 1x, 2x",
+        );
     }
 
     #[test]

@@ -16,13 +16,17 @@ pub(super) fn find<'a>(name: &str, known: &'a [String]) -> Result<&'a str, Probl
     if let Some(id) = known.iter().find(|id| *id == name) {
         return Ok(id);
     }
-    let is_named = |id: &&str| id.strip_suffix(name).is_some_and(|rest| rest.ends_with('-'));
-    let matches: Vec<&str> = known.iter().map(String::as_str).filter(is_named).collect();
+    let matches: Vec<&str> = known.iter().map(String::as_str).filter(|id| is_named(name, id)).collect();
     match matches.as_slice() {
         [id] => Ok(id),
         [] => Err(Problem::Unknown(known)),
         _ => Err(Problem::Ambiguous(matches)),
     }
+}
+
+/// Whether `name` is the id of a function, or its name without the service.
+pub(super) fn is_named(name: &str, id: &str) -> bool {
+    id.strip_suffix(name).is_some_and(|service| service.is_empty() || service.ends_with('-'))
 }
 
 impl Problem<'_> {
@@ -38,9 +42,9 @@ impl Problem<'_> {
                 });
                 match nearest(name, names) {
                     Some(near) => {
-                        failure.hint(format!("did you mean {near}? Known functions: {}", known.join(", ")))
+                        failure.hint(format!("did you mean `{near}`? Known functions: {}", known.join(", ")))
                     }
-                    None => failure.hint(format!("there are: {}", known.join(", "))),
+                    None => failure.hint(format!("known functions: {}", known.join(", "))),
                 }
             }
             Self::Ambiguous(ids) => {
@@ -68,5 +72,7 @@ mod tests {
         check("list", Err(Problem::Ambiguous(vec!["a-list", "my-shop-list"])));
         check("user", Err(Problem::Unknown(&known)));
         check("", Err(Problem::Unknown(&known)));
+        assert!(is_named("my-shop-list", "my-shop-list") && is_named("list", "my-shop-list"));
+        assert!(!is_named("hop-list", "my-shop-list"));
     }
 }

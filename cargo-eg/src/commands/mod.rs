@@ -24,6 +24,8 @@ mod template;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use eg_grammar::printable_json;
+
 use crate::cli::{Cli, Command};
 use crate::console::text::{coloured, readable};
 use crate::exit::{Exit, Failure};
@@ -53,10 +55,10 @@ fn current_folder() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find the current directory: {error}")))
 }
 
-/// Formats a value as one line of JSON.
+/// Formats a value as one line of JSON, without control characters.
 fn json_line<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     let line = serde_json::to_string(value);
-    line.map(|line| line + "\n")
+    line.map(|line| printable_json(&line).into_owned() + "\n")
         .map_err(|error| Failure::because(Exit::Failed, "cannot write JSON".to_owned(), error))
 }
 

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::post::{PostError, post, send as call};
-use super::{find, print};
+use super::{find, json_line, print};
 use crate::cli;
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
@@ -25,7 +25,7 @@ const ACCOUNT: &str = eg_local::emulator::ACCOUNT;
 /// How long the local queues may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long they may take where their answer only completes another.
+/// How long they may take for an addition to the output of a command.
 const GLANCE: Duration = Duration::from_secs(2);
 
 /// The queues of the app whose local Lambda is at this URL.
@@ -43,27 +43,27 @@ pub(super) async fn send(arguments: &cli::Emit, name: &str, message: &str) -> Re
         queues.read(name, post(&format!("{}/", queues.0), &headers, request.to_string()).await)?;
     let id = answer["MessageId"].as_str().unwrap_or_default();
     print(&if arguments.json {
-        format!("{}\n", json!({"queue": name, "id": id}))
+        json_line(&json!({"queue": name, "id": id}))?
     } else {
         format!("Message sent: {name}\nid: {id}\n")
     })
 }
 
-/// Lists the dead letters of a queue, the oldest first.
+/// Lists the dead letters of a queue, newest first.
 pub(super) async fn list(queues: &Queues, queue: &str, limit: usize, json: bool) -> Result<(), Failure> {
     let DeadMessages { messages, total } = queues.letters(queue, &format!("limit={limit}")).await?;
     if json {
-        return print(&messages.iter().map(line).collect::<String>());
+        return print(&messages.iter().map(line).collect::<Result<String, _>>()?);
     }
     if messages.is_empty() {
-        eprintln!("no dead letters of queue {queue}");
+        eprintln!("queue `{queue}` has no dead letters");
     } else {
         if messages.len() as u64 != total {
-            eprintln!("{} of {total} are shown", messages.len());
+            eprintln!("showing {} of {total}; --limit N shows more", messages.len());
         }
         eprintln!(
-            "`cargo eg dead-letters retry ID --queue {queue}` puts one back, `--all` instead of ID all of them; \
-             `discard` removes them"
+            "`cargo eg dead-letters retry ID --queue {queue}` puts a message back into the queue, `discard ID` deletes it; \
+             write `--all` instead of ID for all"
         );
     }
     let row = |one: &DeadMessage| {
@@ -77,7 +77,7 @@ pub(super) async fn list(queues: &Queues, queue: &str, limit: usize, json: bool)
 pub(super) async fn show(queues: &Queues, queue: &str, id: &str, json: bool) -> Result<(), Failure> {
     let one = queues.letter(queue, id).await?;
     if json {
-        return print(&line(&one));
+        return print(&line(&one)?);
     }
     let mut rows = vec![["reason", &reason(&one)].map(str::to_owned)];
     let mut row =
@@ -103,9 +103,9 @@ pub(super) async fn retry(
 ) -> Result<(), Failure> {
     let changed = queues.change(queue, "retry", id, body).await?;
     print(&if json {
-        format!("{}\n", json!({"queue": queue, "moved": changed}))
+        json_line(&json!({"queue": queue, "moved": changed}))?
     } else {
-        format!("{} back in {queue}\n", count(changed, "message"))
+        format!("{} put back into queue {queue}\n", count(changed, "message"))
     })
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn discard(
 ) -> Result<(), Failure> {
     let changed = queues.change(queue, "discard", id, None).await?;
     print(&if json {
-        format!("{}\n", json!({"queue": queue, "discarded": changed}))
+        json_line(&json!({"queue": queue, "discarded": changed}))?
     } else {
         format!("{} discarded\n", count(changed, "message"))
     })
@@ -139,17 +139,17 @@ pub(super) async fn mentioned(lambda: &cli::LocalLambda) -> String {
 }
 
 /// Returns a dead letter as one line of JSON.
-fn line(one: &DeadMessage) -> String {
+fn line(one: &DeadMessage) -> Result<String, Failure> {
     let at = |millis: i64| time(millis).format(&Rfc3339).unwrap_or_default();
     let line = json!({
         "id": one.message_id, "sentAt": at(one.sent_at), "deadAt": one.dead_at.map(at), "receives": one.receives,
         "reason": one.reason, "group": one.group, "body": one.body,
     });
-    format!("{line}\n")
+    json_line(&line)
 }
 
 fn reason(one: &DeadMessage) -> String {
-    let unknown = || "no reason on record: its receiver did not delete it in time".to_owned();
+    let unknown = || "no reason recorded: the receiver did not delete it in time".to_owned();
     one.reason.clone().unwrap_or_else(unknown)
 }
 
@@ -171,7 +171,7 @@ impl Queues {
     /// Returns the dead letter with this id or, if there is none, the only one whose id begins or ends with it.
     async fn letter(&self, queue: &str, id: &str) -> Result<DeadMessage, Failure> {
         if id.is_empty() {
-            return Err(Failure::new(Exit::Usage, "an empty id names no dead letter"));
+            return Err(Failure::new(Exit::Usage, "the id is empty").hint(listed_by(queue)));
         }
         let mut messages = self.letters(queue, "").await?.messages;
         if let Some(at) = messages.iter().position(|message| message.message_id == id) {
@@ -180,10 +180,10 @@ impl Queues {
         messages.retain(|message| find::is_part(id, &message.message_id));
         match messages.as_slice() {
             [_] => Ok(messages.remove(0)),
-            [] => Err(Failure::new(Exit::NotFound, format!("no dead letter {id} of queue {queue}"))
-                .hint(format!("`cargo eg dead-letters --queue {queue}` lists them with their ids"))),
+            [] => Err(Failure::new(Exit::NotFound, format!("queue `{queue}` has no dead letter `{id}`"))
+                .hint(listed_by(queue))),
             several => {
-                let message = format!("`{id}` may be any of {} dead letters of queue {queue}", several.len());
+                let message = format!("`{id}` matches {} dead letters of queue `{queue}`", several.len());
                 Err(Failure::new(Exit::Usage, message).hint("write more of the id"))
             }
         }
@@ -227,11 +227,16 @@ impl Queues {
         serde_json::from_slice(response.body()).map_err(|error| {
             Failure::because(
                 Exit::Refused,
-                format!("the answer from {base} is not that of local queues"),
+                format!("the program at {base} does not answer like local queues"),
                 error,
             )
         })
     }
+}
+
+/// Returns the hint for an id that leads to no dead letter.
+fn listed_by(queue: &str) -> String {
+    format!("`cargo eg dead-letters --queue {queue}` lists them with their ids")
 }
 
 fn refused(queue: &str, status: StatusCode, answer: &Value) -> Failure {
@@ -239,8 +244,8 @@ fn refused(queue: &str, status: StatusCode, answer: &Value) -> Failure {
     let message = text("message").or(text("Message"));
     let message = message.map_or_else(|| format!("status {status}"), str::to_owned);
     if text("__type").is_some_and(|kind| kind.ends_with("QueueDoesNotExist")) {
-        return Failure::new(Exit::NotFound, format!("no queue `{queue}`: {message}"))
-            .hint("a queue exists when a function has #[queue(\"NAME\")] and the app runs");
+        return Failure::new(Exit::NotFound, message)
+            .hint("the app creates the queues of its `#[queue(\"NAME\")]` functions when it starts");
     }
-    Failure::new(Exit::Refused, format!("queue `{queue}` refuses: {message}"))
+    Failure::new(Exit::Refused, format!("the local queues refused the request about `{queue}`: {message}"))
 }

@@ -44,9 +44,9 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
             count(deliveries, "delivery")
         );
         match (events, deliveries) {
-            (0, _) => eprintln!("no stored event matches; `cargo eg events` lists them"),
-            (_, 0) => eprintln!("nobody is subscribed to them today"),
-            _ => eprintln!("`cargo eg show EVENT` shows what becomes of each delivery"),
+            (0, _) => eprintln!("no stored event matches; `cargo eg events` lists the stored ones"),
+            (_, 0) => eprintln!("no function is subscribed to them now"),
+            _ => eprintln!("`cargo eg show EVENT` shows each delivery"),
         }
     }
     print(&text)
@@ -76,9 +76,9 @@ async fn subscriptions(
         let what = ty.map_or_else(|| "any event".to_owned(), |ty| format!("`{ty}`"));
         return Err(Failure::new(
             Exit::NotFound,
-            format!("function {id} has no async subscription to {what}"),
+            format!("function `{id}` has no async subscription to {what}"),
         )
-        .hint("`cargo eg invoke` calls a function whatever it is subscribed to"));
+        .hint("`cargo eg invoke` calls a function directly, without a subscription"));
     }
     Ok(found)
 }

@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
             },
         }
     }
-    eprintln!("stopping: waiting for what is under way; Ctrl-C again stops at once");
+    eprintln!("stopping: waiting for running calls; Ctrl-C again stops at once");
     let at_once = CancellationToken::new();
     let stopped = {
         let stop = app.stop(&at_once);
@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
             () = signals.next() => {
                 at_once.cancel();
                 stop.await;
-                Err(interrupted("interrupted; what was not delivered is delivered after the next start"))
+                Err(interrupted("interrupted; events that were not delivered are delivered after the next start"))
             }
         }
     };
@@ -120,7 +120,7 @@ impl Session {
         let mut session = Self { wanted, options, current, state, watcher, services, feed, following, note };
         session.services = session.build(&project).await?;
         let app = session.open(lock, screen).await?;
-        session.dealt_with();
+        session.reload_ended();
         Ok((session, app))
     }
 
@@ -207,11 +207,11 @@ impl Session {
                 eprintln!("not reloaded: the last version that worked keeps running");
             }
         }
-        self.dealt_with();
+        self.reload_ended();
     }
 
-    /// Notes that the last change has been dealt with.
-    fn dealt_with(&mut self) {
+    /// Notes that the last reload has ended.
+    fn reload_ended(&mut self) {
         if let Some(watcher) = &mut self.watcher {
             watcher.done();
         }

@@ -45,7 +45,7 @@ fn explain(detail: &EventDetail) -> String {
         &rows.iter().map(|[name, value]| [styled(DIM, name), one_line(value)]).collect::<Vec<_>>(),
     ));
     if deliveries.is_empty() {
-        text += "\nno subscription got it: when it was accepted, nobody was subscribed to its type there\n";
+        text += "\nno delivery: no subscription matched the event when it was accepted\n";
     }
     for delivery in deliveries {
         let _ = write!(text, "\n{}", one(delivery));
@@ -58,9 +58,9 @@ fn one(delivery: &Delivery) -> String {
     let mut notes = Vec::new();
     notes.extend(delivery.replay.as_ref().map(|replay| format!("replayed by {replay}")));
     if delivery.edited {
-        notes.push("with another event than was emitted".to_owned());
+        notes.push("the event was edited before this delivery".to_owned());
     }
-    notes.extend(delivery.discarded_at.map(|at| format!("taken off the list at {}", clock(at))));
+    notes.extend(delivery.discarded_at.map(|at| format!("discarded at {}", clock(at))));
     for note in notes {
         let _ = writeln!(text, "  {note}");
     }
@@ -88,14 +88,14 @@ fn verdict(delivery: &Delivery) -> String {
         DeliveryState::Dead => format!("{RED}dead letter {}{RED:#}{because}", delivery.delivery_id),
         DeliveryState::Expired => format!("{RED}expired{RED:#}{because}"),
         DeliveryState::Pending => match (delivery.next_attempt_at, delivery.waits_for_earlier) {
-            (_, true) => format!("{YELLOW}waits{YELLOW:#} for an earlier event with the same key"),
+            (_, true) => format!("{YELLOW}pending{YELLOW:#}: waits for an earlier event with the same key"),
             (Some(at), _) if delivery.attempts.is_empty() => {
-                format!("{YELLOW}due{YELLOW:#} since {}", clock(at))
+                format!("{YELLOW}pending{YELLOW:#}: due since {}", clock(at))
             }
-            (Some(at), _) => format!("{YELLOW}waits{YELLOW:#}: next attempt at {}", clock(at)),
-            (None, _) => format!("{YELLOW}due{YELLOW:#}"),
+            (Some(at), _) => format!("{YELLOW}pending{YELLOW:#}: next attempt at {}", clock(at)),
+            (None, _) => format!("{YELLOW}pending{YELLOW:#}: due now"),
         },
-        DeliveryState::InFlight => format!("{YELLOW}under way{YELLOW:#}"),
+        DeliveryState::InFlight => format!("{YELLOW}in flight{YELLOW:#}"),
     }
 }
 
@@ -114,11 +114,11 @@ pub(super) fn attempt(attempt: &Attempt) -> [String; 4] {
 fn clause(mismatch: &Mismatch) -> String {
     let Mismatch { clause, value, expected } = mismatch;
     let is = match value {
-        _ if clause == "$or" => "none of its alternatives holds".to_owned(),
+        _ if clause == "$or" => "no alternative of the filter matches".to_owned(),
         Some(value) => format!("{clause} is {value}"),
         None => format!("the event has no {clause}"),
     };
-    format!("{is}\nthe filter wants {expected}\n")
+    format!("{is}\nthe filter requires {expected}\n")
 }
 
 fn indented(text: &str) -> String {
@@ -159,20 +159,20 @@ mod tests {
         );
         check(
             json!({"state": "pending", "nextAttemptAt": "2026-01-31T12:00:09Z", "attempts": [attempt(1, "failed", Some("boom"))]}),
-            "emails-send waits: next attempt at 2026-01-31 12:00:09.000\n  \
+            "emails-send pending: next attempt at 2026-01-31 12:00:09.000\n  \
              attempt 1  2026-01-31 12:00:01.000  failed  after 12 ms: boom\n",
         );
         check(
             json!({"state": "pending", "waitsForEarlier": true}),
-            "emails-send waits for an earlier event with the same key\n",
+            "emails-send pending: waits for an earlier event with the same key\n",
         );
         check(
             json!({"state": "filtered", "mismatch": {"clause": "data.amount", "value": 5, "expected": [{"numeric": [">", 10]}]}}),
-            "emails-send not delivered: its filter does not match\n  data.amount is 5\n  the filter wants [{\"numeric\":[\">\",10]}]\n",
+            "emails-send not delivered: its filter does not match\n  data.amount is 5\n  the filter requires [{\"numeric\":[\">\",10]}]\n",
         );
         check(
             json!({"state": "filtered", "mismatch": {"clause": "subject", "expected": ["a"]}}),
-            "emails-send not delivered: its filter does not match\n  the event has no subject\n  the filter wants [\"a\"]\n",
+            "emails-send not delivered: its filter does not match\n  the event has no subject\n  the filter requires [\"a\"]\n",
         );
         check(
             json!({"state": "dead", "reason": "rejected: no address", "attempts": [attempt(1, "failed", Some("no address"))]}),
@@ -181,14 +181,12 @@ mod tests {
         );
         check(
             json!({"state": "dead", "reason": "gone", "discardedAt": "2026-01-31T13:00:00Z", "replay": "r-1", "edited": true}),
-            "emails-send dead letter 7: gone\n  replayed by r-1\n  with another event than was emitted\n  \
-             taken off the list at 2026-01-31 13:00:00.000\n",
+            "emails-send dead letter 7: gone\n  replayed by r-1\n  the event was edited before this delivery\n  \
+             discarded at 2026-01-31 13:00:00.000\n",
         );
         assert_eq!(
             shown(&json!([])),
-            format!(
-                "{head}no subscription got it: when it was accepted, nobody was subscribed to its type there\n"
-            )
+            format!("{head}no delivery: no subscription matched the event when it was accepted\n")
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Chooses commands to try with a running application. Each of them succeeds as it is: where the services do not declare
-//! what a function takes, there is no command for it.
+//! what a function takes, there is no command for it. Values are samples, so functions may still reject an event with ids
+//! that they do not know.
 
 use eg_grammar::{is_fifo, is_system_event_type};
 use eg_sdk::config::SubscriptionType;

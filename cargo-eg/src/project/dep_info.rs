@@ -1,5 +1,5 @@
 //! Reads the dep-info file that cargo writes beside a binary: every file of the workspace and its path dependencies
-//! that the build has read. Format: one Makefile rule, `binary: file file`, with `\\ ` for a space in a name.
+//! that the build has read. Format: one Makefile rule, `binary: file file`; a space in a name follows a backslash.
 
 use std::path::{Path, PathBuf};
 

@@ -126,7 +126,7 @@ fn declared_place(folder: &Path, shown: &Path, choice: Choice) -> Result<Place, 
     Ok(Place { selection: None, declared, searched: around.to_owned() })
 }
 
-/// What a folder of a workspace stands for.
+/// The services that a folder of a workspace selects.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
     packages: Vec<Package>,
@@ -135,9 +135,8 @@ struct Found {
 }
 
 impl Workspace {
-    /// Returns the services that `folder` stands for: those in it and below or, inside a service, that one. In the root,
-    /// which also stands for folders outside any package, only `services/` counts or, without such a folder, all packages
-    /// except `examples/`.
+    /// Returns the services that `folder` selects: those in it and below or, inside a service, that one. The root, like any
+    /// folder outside a package, selects those in `services/` or, without such a folder, all packages except `examples/`.
     fn services(&self, folder: &Path, choice: Choice) -> Found {
         if choice == Choice::Named || folder != self.root {
             let packages = below(&self.packages, folder);
@@ -150,7 +149,7 @@ impl Workspace {
             }
         }
         let services = self.root.join("services");
-        // A named folder without services, or a package that is none, does not stand for the others.
+        // A named folder without services, or a package that is none, does not select the others.
         let is_other_package = self.member(folder).is_some_and(|member| member.folder != self.root);
         if choice == Choice::Named || is_other_package {
             return Found { packages: Vec::new(), declared: Vec::new(), searched: folder.to_owned() };
@@ -172,9 +171,8 @@ impl Workspace {
         let member = self.member(folder);
         let within = folder.ancestors().take_while(|folder| folder.starts_with(&self.root));
         let declared = within.map(|folder| folder.join(declared::FILE)).find(|file| file.is_file());
-        let depth = |path: &Path| path.components().count();
         match (member, declared) {
-            (Some(member), Some(file)) if depth(&file) - 1 < depth(&member.folder) => self.one(member),
+            (Some(member), Some(file)) if !file.starts_with(&member.folder) => self.one(member),
             (_, Some(file)) => {
                 let searched = file.parent().unwrap_or(&file).to_owned();
                 Some(Found { packages: Vec::new(), declared: vec![file], searched })
@@ -185,7 +183,7 @@ impl Workspace {
     }
 
     fn one(&self, member: &Package) -> Option<Found> {
-        // The root package of a workspace does not stand for its folders `docs` and the like.
+        // A folder such as `docs` does not select the root package of a workspace.
         let is_one = member.is_service() && (member.folder != self.root || self.packages.len() == 1);
         is_one.then(|| Found {
             packages: vec![member.clone()],
@@ -195,7 +193,7 @@ impl Workspace {
     }
 
     /// Returns the services beside those in `folder`: in the nearest folder above that contains others, but not beyond
-    /// `services/`. Examples stand alone.
+    /// `services/`. An example has none.
     fn beside(&self, folder: &Path) -> Option<PathBuf> {
         let services = self.root.join("services");
         let top = if folder.starts_with(&services) { &services } else { &self.root };
@@ -224,7 +222,7 @@ fn below(packages: &[Package], folder: &Path) -> Vec<Package> {
     packages.iter().filter(is_below).cloned().collect()
 }
 
-/// Returns the `eg.toml` files that the root of a project stands for: its own, and those in `services`.
+/// Returns the `eg.toml` files that the root of a project selects: its own, and those in `services`.
 fn of_root(root: &Path, services: &Path) -> Vec<PathBuf> {
     let own = Some(root.join(declared::FILE)).filter(|file| file.is_file());
     let all: BTreeSet<PathBuf> = own.into_iter().chain(find(services, declared::FILE)).collect();
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_inside_a_service_stands_for_it() {
+    fn a_folder_inside_a_service_selects_it() {
         let packages = [
             package("/app/services/users", true, true),
             package("/app/services/mail", true, true),

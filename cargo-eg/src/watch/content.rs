@@ -1,5 +1,5 @@
-//! Tells whether files have changed: by their content, so that writing the same text again is no change. Which files
-//! count is decided in `sources`.
+//! Detects changed files by their content: writing the same text again is not a change. `sources` decides which files
+//! count.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -114,13 +114,13 @@ impl Watcher {
         }
     }
 
-    /// Notes that the change that was last reported has been dealt with.
+    /// Notes that the reload for the last reported change has ended.
     pub(crate) fn done(&mut self) {
         self.repeats.done(Instant::now());
     }
 
     /// Waits for the next change of sources until it is complete. Returns the changed paths, sorted. If files change
-    /// whenever a change has been dealt with, the next report is delayed.
+    /// after every reload, the next report is delayed.
     pub(crate) async fn changed(&mut self) -> BTreeSet<PathBuf> {
         let mut changed = self.next().await;
         let Some(delay) = self.repeats.delay(&changed, Instant::now()) else { return changed };

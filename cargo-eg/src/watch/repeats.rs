@@ -1,5 +1,5 @@
-//! Detects files that change whenever a change has been dealt with: a build script, or a function at its start, writes
-//! them. Only computes; waiting is left to the parent module.
+//! Detects files that change after every reload, because a build script, or a function at its start, writes them. Only
+//! computes; waiting is left to the parent module.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,17 +22,17 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Repeats {
     files: BTreeSet<PathBuf>,
     count: u32,
-    /// When the last change had been dealt with.
+    /// When the last reload ended.
     done: Option<Instant>,
 }
 
 impl Repeats {
-    /// Notes that the last change has been dealt with.
+    /// Notes that the last reload has ended.
     pub(super) fn done(&mut self, now: Instant) {
         self.done = Some(now);
     }
 
-    /// Returns how long to wait before the change is dealt with, if it repeats too often.
+    /// Returns how long to wait before the next reload, if the change repeats too often.
     pub(super) fn delay(&mut self, changed: &BTreeSet<PathBuf>, now: Instant) -> Option<Duration> {
         let is_soon = self.done.is_some_and(|done| now.saturating_duration_since(done) < SOON);
         if is_soon && changed.is_subset(&self.files) {

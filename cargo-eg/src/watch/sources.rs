@@ -101,11 +101,7 @@ impl Sources {
             return false;
         }
         let is_below = |folders: &BTreeSet<PathBuf>| {
-            folders.iter().any(|folder| {
-                path.strip_prefix(folder).is_ok_and(|rest| {
-                    rest.components().all(|part| is_source(&part.as_os_str().to_string_lossy()))
-                })
-            })
+            folders.iter().any(|folder| path.strip_prefix(folder).is_ok_and(is_source_path))
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         is_below(&self.trees)
@@ -144,7 +140,7 @@ impl Sources {
         for folder in &folders {
             let inside = folder.ancestors().skip(1).any(|above| folders.contains(&above.to_owned()));
             // A folder that `walk` leaves out in another one is visited by itself.
-            if !inside || !folder.components().all(|part| is_source(&part.as_os_str().to_string_lossy())) {
+            if !inside || !is_source_path(folder) {
                 walk(folder, &self.ignored, visit);
             }
         }
@@ -169,6 +165,11 @@ fn walk(folder: &Path, ignored: &BTreeSet<PathBuf>, visit: &mut impl FnMut(&Path
             _ => {}
         }
     }
+}
+
+/// Whether no part of a path is left out.
+fn is_source_path(path: &Path) -> bool {
+    path.components().all(|part| is_source(&part.as_os_str().to_string_lossy()))
 }
 
 fn is_source(name: &str) -> bool {

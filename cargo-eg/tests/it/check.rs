@@ -69,7 +69,7 @@ fn findings_have_their_source_lines_and_exit_codes() {
              = help: if another program emits it, use --allow never-emitted\n\n\
              warning[never-emitted]: no service emits user.create\n   \
              --> services/admin/src/main.rs:900 admin-note: on user.create\n    \
-             = help: did you mean user.created, which users-create emits?\n\n\
+             = help: did you mean `user.created`, which users-create emits?\n\n\
              note[never-subscribed]: no service subscribes to user.created\n \
              --> services/users/src/main.rs:3 users-create: emits user.created\n  |\n3 | {}\n  |\n\n\
              error: checked 2 services, 4 functions: 1 error, 2 warnings, 1 note\n",

@@ -74,7 +74,7 @@ async fn logs_of_a_deployed_stack_come_from_cloudwatch() {
     );
     logs(&["--function", "creat_user", "--stack", "shop"]).fails(
         6,
-        "error: no function `creat_user` of the stack `shop` has a log\nhint: did you mean create_user? Known functions: \
+        "error: no function `creat_user` of the stack `shop` has a log\nhint: did you mean `create_user`? Known functions: \
          shop-orders-list, shop-users-create_user, shop-users-list\n",
     );
     logs(&["--function", "create_user", "--stack", "gone"]).fails(

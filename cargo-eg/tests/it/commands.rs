@@ -93,8 +93,8 @@ async fn an_emitted_event_is_acknowledged_with_its_id() {
     assert_eq!((again.code, again.stdout.as_str()), (Some(0), "Duplicate: user.created\nid: order-1\n"));
     assert_eq!(
         again.stderr,
-        "the gateway accepted an event with this id and source before, and stored nothing now; \
-         `cargo eg show order-1 --source /cli/cargo-eg` shows it\n"
+        "the gateway has accepted an event with this id and source before, so it stored nothing; \
+         `cargo eg show order-1 --source /cli/cargo-eg` shows that event\n"
     );
     let text = emit(&["--data", "{}", "--id", "order-2", "--source", "/tests", "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["duplicate"], true);
@@ -104,7 +104,7 @@ async fn an_emitted_event_is_acknowledged_with_its_id() {
         app.eg(&["emit", "--url", &url, "--config-url", &config, "--event", "user.gone", "--data", "{}"]);
     assert_eq!(
         (nobody.code, nobody.stderr.as_str()),
-        (Some(0), "nobody is subscribed to it\n"),
+        (Some(0), "no function is subscribed to it\n"),
         "{nobody:?}"
     );
 
@@ -185,7 +185,7 @@ fn logs_are_found_by_name_or_id() {
     }
     app.eg(&["logs", "--function", "delete"]).fails(
         6,
-        "error: no function `delete` has a log\nhint: there are: shop-list, users-create, users-list\n",
+        "error: no function `delete` has a log\nhint: known functions: shop-list, users-create, users-list\n",
     );
     app.eg(&["logs", "--function", "list"]).fails(
         2,

@@ -73,7 +73,7 @@ async fn names_are_those_that_the_gateway_knows() {
     assert_eq!(invoke("create_user").code, Some(5));
     invoke("craete_user").fails(
         6,
-        "error: no function `craete_user` is registered\nhint: did you mean create_user? Known functions: users-create_user\n",
+        "error: no function `craete_user` is registered\nhint: did you mean `create_user`? Known functions: users-create_user\n",
     );
 }
 
@@ -118,11 +118,11 @@ fn samples_follow_the_triggers() {
     );
     app.eg(&["invoke", "gte"]).fails(
         6,
-        "error: no function `gte` is in these services\nhint: did you mean get? Known functions: shop-get, shop-on_paid, shop-work\n",
+        "error: no function `gte` is in these services\nhint: did you mean `get`? Known functions: shop-get, shop-on_paid, shop-work\n",
     );
     app.eg(&["emit", "--event", "order.paid", "--sample"]).fails(
         6,
-        "error: no service here says what order.paid carries\nhint: write the payload with --data\n",
+        "error: no service here has a schema for `order.paid`, so there is no sample payload\nhint: write the payload with --data\n",
     );
 }
 
@@ -172,9 +172,12 @@ async fn an_emitted_event_says_who_gets_it() {
     let answer: Value = serde_json::from_str(&emit(&another).stdout).unwrap();
     assert_eq!(answer["deliveries"].as_array().unwrap().len(), 2);
     let nobody = emit(&["--event", "x.y", "--data", "1"]);
-    assert_eq!(nobody.stderr, "nobody is subscribed to it\n", "{nobody:?}");
+    assert_eq!(nobody.stderr, "no function is subscribed to it\n", "{nobody:?}");
     let mistyped = emit(&["--event", "orders.placed", "--data", "1"]);
-    assert_eq!(mistyped.stderr, "nobody is subscribed to it; did you mean order.placed?\n", "{mistyped:?}");
+    assert_eq!(
+        mistyped.stderr, "no function is subscribed to it; did you mean `order.placed`?\n",
+        "{mistyped:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,8 +225,7 @@ async fn a_message_for_a_queue_is_a_send_message_call() {
             assert_eq!(call["MessageGroupId"], "g");
             (StatusCode::OK, json!({"MessageId": "m-2"}).to_string())
         } else {
-            let error =
-                json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "there is no queue gone"});
+            let error = json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "there is no queue `gone`; there are none"});
             (StatusCode::BAD_REQUEST, error.to_string())
         }
     }
@@ -241,8 +243,8 @@ async fn a_message_for_a_queue_is_a_send_message_call() {
     assert_eq!(message, json!({"queue": "orders.fifo", "id": "m-2"}));
     emit(&["--queue", "gone"]).fails(
         6,
-        "error: no queue `gone`: there is no queue gone\n\
-         hint: a queue exists when a function has #[queue(\"NAME\")] and the app runs\n",
+        "error: there is no queue `gone`; there are none\n\
+         hint: the app creates the queues of its `#[queue(\"NAME\")]` functions when it starts\n",
     );
     let nowhere = app.eg(&["emit", "--queue", "orders", "--data", "{}", "--lambda-url", NOWHERE]);
     assert_eq!(nowhere.code, Some(5), "{nowhere:?}");

@@ -7,6 +7,7 @@ mod check;
 mod cloudwatch;
 mod commands;
 mod completions;
+mod dead_letters;
 mod declared;
 mod five_minutes;
 mod invoke;

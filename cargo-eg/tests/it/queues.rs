@@ -42,8 +42,8 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
     assert!(listed.stdout.lines().count() == 1 && listed.stdout.contains("  0  "), "{listed:?}");
     assert_eq!(
         listed.stderr,
-        "`cargo eg dead-letters retry ID --queue orders` puts one back, `--all` instead of ID all of them; \
-         `discard` removes them\n"
+        "`cargo eg dead-letters retry ID --queue orders` puts a message back into the queue, `discard ID` deletes it; \
+         write `--all` instead of ID for all\n"
     );
     let line: serde_json::Value = serde_json::from_str(&letters(&["list", "--json"]).stdout).unwrap();
     assert_eq!((&line["body"], &line["receives"]), (&"0".into(), &5.into()));
@@ -62,30 +62,47 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
     );
     assert!(shown.stdout.ends_with("\n  received  5 times\n  message   0\n"), "{shown:?}");
     let retried = letters(&["retry", part]);
-    assert_eq!((retried.code, &*retried.stdout), (Some(0), "1 message back in orders\n"), "{retried:?}");
+    assert_eq!(
+        (retried.code, &*retried.stdout),
+        (Some(0), "1 message put back into queue orders\n"),
+        "{retried:?}"
+    );
     run.says("dead letter: received 5 times", 2).await;
     assert_eq!(app.log("shop-pack").matches("\"body\":\"0\"").count(), 10);
     let edited = letters(&["retry", id, "--data", "2"]);
-    assert_eq!((edited.code, &*edited.stdout), (Some(0), "1 message back in orders\n"), "{edited:?}");
+    assert_eq!(
+        (edited.code, &*edited.stdout),
+        (Some(0), "1 message put back into queue orders\n"),
+        "{edited:?}"
+    );
     eventually("the edited message is handled", || app.log("shop-pack").contains("\"body\":\"2\"")).await;
     letters(&["retry", id])
-        .fails(6, &format!("error: no dead letter {id} of queue orders\nhint: `cargo eg dead-letters --queue orders` lists them with their ids\n"));
-    assert_eq!(letters(&["retry", "--all"]).stdout, "0 messages back in orders\n");
+        .fails(6, &format!("error: queue `orders` has no dead letter `{id}`\nhint: `cargo eg dead-letters --queue orders` lists them with their ids\n"));
+    assert_eq!(letters(&["retry", "--all"]).stdout, "0 messages put back into queue orders\n");
 
     for body in ["0", "0"] {
         send(&app, &["--queue", "orders"], body);
     }
     run.says("dead letter: received 5 times", 4).await;
+    let dead_at = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["deadAt"].to_string();
+    let times: Vec<String> = letters(&["list", "--json"]).stdout.lines().map(dead_at).collect();
+    assert!(times.len() == 2 && times.is_sorted_by(|a, b| a >= b), "newest first: {times:?}");
     assert_eq!(letters(&["discard"]).code, Some(2), "without an id or --all, nothing is discarded");
-    letters(&["discard", ""]).fails(2, "error: an empty id names no dead letter\n");
+    letters(&["discard", ""]).fails(
+        2,
+        "error: the id is empty\nhint: `cargo eg dead-letters --queue orders` lists them with their ids\n",
+    );
     assert_eq!(letters(&["discard", "--all"]).stdout, "2 messages discarded\n");
     let none = letters(&["list"]);
-    assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "no dead letters of queue orders\n"));
+    assert_eq!(
+        (none.code, &*none.stdout, &*none.stderr),
+        (Some(0), "", "queue `orders` has no dead letters\n")
+    );
     let unknown = app.eg(&["dead-letters", "--queue", "order"]);
     unknown.fails(
         6,
-        "error: no queue `order`: there is no queue order; the queues are orders\n\
-         hint: a queue exists when a function has #[queue(\"NAME\")] and the app runs\n",
+        "error: there is no queue `order`; the queues are orders\n\
+         hint: the app creates the queues of its `#[queue(\"NAME\")]` functions when it starts\n",
     );
 }
 

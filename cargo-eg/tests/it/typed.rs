@@ -154,7 +154,7 @@ error[cannot-start]: shop-emails-welcome cannot start: `welcome` needs `State<u8
     let misfit = eg(&["emit", "--event", "user.created", "--data", "{\"id\":10,\"name\":\"Donald\"}"]);
     assert_eq!(
         misfit.stderr,
-        "warning: the payload does not fit shop-emails-welcome: data.email is missing; data.id is `10`, and must be string\n\
+        "warning: the payload is not the `user.created` of `shop-emails-welcome`: data.email is missing; data.id is `10`, and must be string\n\
          to shop-emails-welcome\n"
     );
 

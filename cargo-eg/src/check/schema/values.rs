@@ -73,7 +73,7 @@ fn one_form(root: &Value, form: &Value, value: &Value, path: &Path, found: &mut 
             let count = |name: &str| form.get(name).and_then(Value::as_u64);
             let length = elements.len() as u64;
             if let Some(least) = count("minItems").filter(|least| length < *least) {
-                found.push(fact(path, format!("has {length} elements, and must have {least}")));
+                found.push(fact(path, format!("has {length} elements, and must have at least {least}")));
             }
             if let Some(most) = count("maxItems").filter(|most| length > *most) {
                 found.push(fact(path, format!("has {length} elements, and must have at most {most}")));
@@ -203,7 +203,7 @@ mod tests {
         check(&map, &json!({"a": 1, "b": 1.5, "c": "x"}), &["data.c is `\"x\"`, and must be number"]);
         let tuple = json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}], "minItems": 2, "maxItems": 2});
         check(&tuple, &json!(["a", true]), &[]);
-        check(&tuple, &json!(["a"]), &["data has 1 elements, and must have 2"]);
+        check(&tuple, &json!(["a"]), &["data has 1 elements, and must have at least 2"]);
         check(
             &tuple,
             &json!(["a", 1, 2]),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use eg_gateway::{Activity, DeliveryOutcome};
-use eg_grammar::EVENT_RECEIVED;
+use eg_grammar::{EVENT_RECEIVED, is_system_event_type};
 use eg_local::TriggerActivity;
 use eg_local::emulator::Stream;
 use eg_sdk::manifest::HTTP_REQUEST;
@@ -107,6 +107,8 @@ fn line(activity: &Activity, cause: &str) -> Option<String> {
                 1 => "1 subscription".to_owned(),
                 count => format!("{count} subscriptions"),
             };
+            // The source of these events is a long URL, the same for all.
+            let source = if is_system_event_type(event_type) { "the gateway" } else { source };
             format!("{} from {}{cause}: {to}", event(event_type, id), printable(source))
         }
         Activity::Answered { method, path, event_type, function, status, duration, reason, .. } => {

@@ -48,19 +48,26 @@ fn the_report_of_an_accepted_event_repeats_no_line() {
 
 #[test]
 fn every_activity_is_one_line() {
-    let received = |id: &str, subscribers| Activity::Received {
+    let received = |event_type: &str, id: &str, subscribers| Activity::Received {
         event_id: id.to_owned(),
-        event_type: "user.created".to_owned(),
+        event_type: event_type.to_owned(),
         source: "/services/users".to_owned(),
         method: "POST".to_owned(),
         path: "/".to_owned(),
         subscribers,
         cause: None,
     };
-    check(&received("order-1", 0), "user.created order-1 from /services/users: nobody subscribes to it");
     check(
-        &received("0199aa00-0000-7000-8000-00000abcdef1", 2),
+        &received("user.created", "order-1", 0),
+        "user.created order-1 from /services/users: nobody subscribes to it",
+    );
+    check(
+        &received("user.created", "0199aa00-0000-7000-8000-00000abcdef1", 2),
         "user.created 0abcdef1 from /services/users: 2 subscriptions",
+    );
+    check(
+        &received("eventgateway.function.invocationFailed", "order-1", 1),
+        "eventgateway.function.invocationFailed order-1 from the gateway: 1 subscription",
     );
     let unrouted = |hint: &str| Activity::Unrouted {
         method: "POST".to_owned(),

@@ -122,13 +122,13 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
         Kind::Event(EventType(event)) => {
             let method = method.map_or(Method::Post, |Text(method)| method);
             let path = path.map_or_else(Path::root, |Text(path)| path);
-            let mut trigger = subscription(event, mode.unwrap_or(Async), method, path)?;
+            let mut trigger = subscription("path", event, mode.unwrap_or(Async), method, path)?;
             trigger.retry = retry.map(|retry| retry_of(&retry, trigger.mode)).transpose()?;
             manifest::Trigger::Event(trigger)
         }
         Kind::Http(Route { method, path }) => {
             let mode = mode.unwrap_or(Sync);
-            let mut trigger = subscription(HTTP_REQUEST.to_owned(), mode, method, path)?;
+            let mut trigger = subscription(key, HTTP_REQUEST.to_owned(), mode, method, path)?;
             trigger.cors = cors.and_then(cors_of);
             manifest::Trigger::Event(trigger)
         }
@@ -156,14 +156,16 @@ fn check_options(declared: &Trigger, kind: &str) -> Result<(), String> {
     }
 }
 
+/// Returns a subscription. `key` is the key that has the path.
 fn subscription(
+    key: &str,
     event_type: String,
     mode: SubscriptionType,
     method: Method,
     path: Path,
 ) -> Result<EventTrigger, String> {
     if mode == Async {
-        path.check_literal().map_err(|mistake| format!("`path`: {mistake}"))?;
+        path.check_literal().map_err(|mistake| format!("`{key}`: {mistake}"))?;
     }
     Ok(EventTrigger::new(event_type, mode, method, path))
 }

@@ -1,5 +1,5 @@
-//! The keys of `eg.toml` and their values. The rules for one value stand in `eg-grammar`, and those for combinations of
-//! keys in `convert`.
+//! Defines the keys of `eg.toml` and their values. `eg-grammar` has the rules for one value, and `convert` those for
+//! combinations of keys.
 
 use std::collections::BTreeMap;
 use std::fmt;

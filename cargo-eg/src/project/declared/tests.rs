@@ -295,7 +295,7 @@ fn mistakes_of_a_trigger() {
     check_keys("event = \"a\", path = \"/x/{id}\"", "`path`: async subscriptions match their path literally");
     check_keys(
         "http = \"GET /x/{id}\", mode = \"async\"",
-        "`path`: async subscriptions match their path literally",
+        "`http`: async subscriptions match their path literally",
     );
     check_keys("event = \"a\", retry = {}", "`retry` needs one or more of `attempts`");
     check_keys(

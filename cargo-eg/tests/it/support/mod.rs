@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod gateway;
 pub(crate) mod load;
 pub(crate) mod shell;
+pub(crate) mod terminal;
 
 pub(crate) use eg_tests::{example, http, until as eventually, until_within as eventually_within};
 
