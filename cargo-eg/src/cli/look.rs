@@ -9,7 +9,7 @@ use super::gateway::moment;
 use super::selection::{BuildOptions, Selection};
 use crate::check::{CLASSES, Class};
 
-/// Check all services together: ids, routes, names, schemas, missing emitters, loops.
+/// Check all services together: ids, routes, names, schemas, missing emitters, loops
 ///
 /// Builds the services, reads their manifests, and compares them. Runs no code, except with --start,
 /// which starts every function once to find missing states.

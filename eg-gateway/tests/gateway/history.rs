@@ -41,6 +41,22 @@ async fn wait_for_books(api: &Api, expected: &[(&str, i64)]) -> Value {
     }
 }
 
+/// Starts the gateway again so that it keeps nothing longer than needed, and waits until at most `left` events are left.
+async fn forgetting(gateway: TestGateway, left: usize) -> TestGateway {
+    let gateway = gateway
+        .restart_with(|options| {
+            options.retention = Duration::ZERO;
+            options.dedupe_window = Duration::ZERO;
+        })
+        .await;
+    let deadline = Instant::now() + PATIENCE;
+    while get(&gateway.api, "default/events").await["events"].as_array().unwrap().len() > left {
+        assert!(Instant::now() < deadline, "the events are not forgotten");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    gateway
+}
+
 /// A subscription that takes everything, one that filters, one that fails.
 async fn three_subscriptions(gateway: &TestGateway, functions: &Functions) {
     gateway.api.event_type("e").await;
@@ -147,17 +163,7 @@ async fn numbers_of_dead_letters_are_used_once() {
     let first = gateway.api.wait_for_dead_letters(2).await[0]["deadLetterId"].as_i64().unwrap();
     let cursor = get(&gateway.api, "default/events?limit=1").await["next"].as_i64().unwrap();
     assert_eq!(gateway.api.config(Method::DELETE, "default/dead-letters", "").await.0, 200);
-    let gateway = gateway
-        .restart_with(|options| {
-            options.retention = Duration::ZERO;
-            options.dedupe_window = Duration::ZERO;
-        })
-        .await;
-    let deadline = Instant::now() + PATIENCE;
-    while get(&gateway.api, "default/events").await["events"].as_array().unwrap().len() > 1 {
-        assert!(Instant::now() < deadline, "the events are not forgotten");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let gateway = forgetting(gateway, 1).await;
     emit(&gateway.api, order("2", "orders/2", 5)).await;
     let second = gateway.api.wait_for_dead_letters(1).await[0]["deadLetterId"].as_i64().unwrap();
     assert!(second > first, "{second} after {first}");
@@ -348,17 +354,7 @@ async fn the_books_balance_across_restarts_and_retention() {
         204
     );
     // Nothing is kept longer than needed, so only events with dead letters survive.
-    let gateway = gateway
-        .restart_with(|options| {
-            options.retention = Duration::ZERO;
-            options.dedupe_window = Duration::ZERO;
-        })
-        .await;
-    let deadline = Instant::now() + PATIENCE;
-    while get(&gateway.api, "default/events").await["events"].as_array().unwrap().len() > 2 {
-        assert!(Instant::now() < deadline, "events are not forgotten");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let gateway = forgetting(gateway, 2).await;
     let books = wait_for_books(&gateway.api, &expected).await;
     assert_eq!((&books["discarded"], &books["balanced"]), (&json!(1), &json!(true)));
     assert_eq!(books["spaces"]["default"]["accepted"], 9);
