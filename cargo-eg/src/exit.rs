@@ -45,7 +45,7 @@ pub(crate) enum Exit {
     NeverSubscribed = 26,
     /// `check --start` found a function that cannot start.
     CannotStart = 27,
-    /// Ctrl-C ended the program before the app was ready, or for the second time.
+    /// Ctrl-C ended the program before the app was ready, or for the second time, or while it waited for a job.
     Interrupted = 130,
 }
 
@@ -70,7 +70,7 @@ Exit codes:
    25  check: an event leads back to itself, with --deny loop
    26  check: no service subscribes to an event, with --deny never-subscribed
    27  check: a function cannot start, with --start
-  130  interrupted before the app was ready, or by a second Ctrl-C";
+  130  interrupted before the app was ready, by a second Ctrl-C, or while waiting for a job of the gateway";
 
 /// Why a command failed.
 #[derive(Debug)]

@@ -87,9 +87,11 @@
 //! | `GET /v1/spaces/<space>/events` | accepted events, the newest first; `id`, `type`, `source`, `subject`, `from`, `to`, `text`, `limit`, `before` |
 //! | `GET /v1/spaces/<space>/events/<id>` | one event, with its deliveries and their attempts; `source` and `type` select among equal ids |
 //! | `GET /v1/spaces/<space>/dead-letters` | deliveries that were given up; `state=expired`, `limit`, `before` |
-//! | `GET`, `DELETE …/dead-letters/<id>` | returns or discards one; `DELETE …/dead-letters` discards all |
-//! | `POST …/dead-letters/<id>/redrive` | delivers one again; a body `{"event": {…}}` replaces the event. `…/dead-letters/redrive` redrives all |
+//! | `GET`, `DELETE …/dead-letters/<id>` | returns or discards one; `DELETE …/dead-letters` discards all, or those of `state=expired` |
+//! | `POST …/dead-letters/<id>/redrive` | delivers one again; a body `{"event": {…}}` replaces the event. `…/dead-letters/redrive` redrives all, or those of `state=expired` |
 //! | `POST /v1/spaces/<space>/replays` | delivers stored events again, with the extension `replay`: `{"eventId"}` or `{"from", "to"}`, and `type`, `source`, `subscriptionId` |
+//! | `GET /v1/spaces/<space>/jobs`, `GET …/jobs/<id>` | the jobs and their progress; `limit`, `before` |
+//! | `POST …/jobs/<id>/cancel`, `POST …/jobs/<id>/resume` | stops a job, or continues it where it stopped |
 //! | `POST /v1/spaces/<space>/subscriptions/replace` | `{"delete": [<id>, …], "create": [<subscription>, …]}`, as one change, so that no request arrives between the old and the new subscription |
 //! | `GET /v1/accounting` | counts of deliveries: `accepted = delivered + pending + dead + expired + filtered` |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
@@ -97,6 +99,14 @@
 //! The answers are the types of [`eg_sdk::history`]. The body of an error is an [`ErrorBody`](eg_sdk::errors::ErrorBody),
 //! `{"errors":[{"code":"not_found","message":"…"}]}`: the [code](eg_sdk::errors::ErrorCode) is stable, the message is for
 //! people. Calls of AWS SDKs get AWS's error bodies.
+//!
+//! # Jobs
+//! Replays, redrives and discards of many deliveries are jobs, and so is giving up the deliveries that wait when their
+//! subscription is deleted or disabled. A job runs in small transactions beside everything else, and continues after a
+//! restart exactly where it was. A request that creates a job waits for up to a second; if the job is not done then, the
+//! answer has the counts so far and the `jobId`. Replays and redrives of all dead letters are refused while the store is
+//! full, and wait if it becomes full. Redriving a single dead letter is possible nevertheless: its success makes room.
+//! Subscriptions that match the events when their turn comes get the events of a replay.
 //!
 //! # Routes
 //! A route is a method and a path with a synchronous subscription. Of the routes that match a request, the most specific
@@ -172,6 +182,7 @@ mod decide;
 mod deliver;
 mod feed;
 mod gateway;
+mod jobs;
 mod log;
 mod metrics;
 mod options;

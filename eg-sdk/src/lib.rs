@@ -77,7 +77,7 @@ pub use cause::EventIdentity;
 #[cfg(feature = "client")]
 pub use client::{Answer, Collection, Error, EventGateway, Receipt, Recorder, RetryPolicy, TransportError};
 #[cfg(feature = "history")]
-pub use client::{DeadLetters, Feed, FeedEvent, History};
+pub use client::{DeadLetters, Feed, FeedEvent, History, Jobs};
 pub use cloud_event::{CloudEvent, SpecVersion};
 #[cfg(feature = "client")]
 pub use config::Resource;

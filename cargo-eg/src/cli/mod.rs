@@ -21,7 +21,8 @@ pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
 pub(crate) use self::new::New;
 pub(crate) use self::selection::Selection;
 pub(crate) use self::store::{
-    DeadLetters, DiscardLetters, Events, LetterAction, ListLetters, Replay, RetryLetters, Show, ShowLetter,
+    DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters, Replay,
+    RetryLetters, Show, ShowLetter,
 };
 pub(crate) use self::template::{Architecture, Template};
 use crate::exit;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Show(Show),
     Replay(Replay),
     DeadLetters(DeadLetters),
+    Jobs(Jobs),
     Check(Check),
     Manifest(Manifest),
     Template(Template),

@@ -1,4 +1,4 @@
-//! Options of the commands on the gateway's history: `events`, `show`, `replay`, `dead-letters`.
+//! Options of the commands on the gateway's history: `events`, `show`, `replay`, `dead-letters`, `jobs`.
 
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
@@ -82,7 +82,8 @@ Examples:
 ///
 /// Delivers to the subscriptions that match the events today, or to those of one function. Functions run again, also if
 /// they handled the events before: replayed events carry the extension `replay`, which makes them new to the runtime's
-/// `Idempotency`. Requires EVENT or --since, to avoid replaying the whole history by accident.
+/// `Idempotency`. Many events take the gateway a while: the command shows the progress, and Ctrl-C only ends the waiting
+/// (see `cargo eg jobs`). Requires EVENT or --since, to avoid replaying the whole history by accident.
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
 pub(crate) struct Replay {
@@ -197,14 +198,20 @@ pub(crate) struct ShowLetter {
 }
 
 /// Deliver one dead letter again, or all of them.
+///
+/// Many dead letters take the gateway a while: the command shows the progress, and Ctrl-C only ends the waiting (see
+/// `cargo eg jobs`).
 #[derive(Debug, Args)]
 pub(crate) struct RetryLetters {
     /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
     #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
     pub(crate) id: Option<String>,
-    /// Select all dead letters of the space, or of the queue. Expired deliveries are retried one by one.
+    /// Select all dead letters of the space, or of the queue.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
+    /// With --all: select the expired deliveries, which reached their age limit, instead.
+    #[arg(long, requires = "all", conflicts_with = "queue")]
+    pub(crate) expired: bool,
     /// Replace the event's payload, or the message: JSON, @FILE, or - for standard input.
     #[arg(
         long,
@@ -229,6 +236,9 @@ pub(crate) struct RetryLetters {
 /// Discard one dead letter, or all of them.
 ///
 /// The events and their attempts stay in the history. With --queue, the messages are deleted for good.
+///
+/// Many dead letters take the gateway a while: the command shows the progress, and Ctrl-C only ends the waiting (see
+/// `cargo eg jobs`).
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
     /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
@@ -237,11 +247,69 @@ pub(crate) struct DiscardLetters {
     /// Select all dead letters of the space, or of the queue.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
+    /// With --all: select the expired deliveries, which reached their age limit, instead.
+    #[arg(long, requires = "all", conflicts_with = "queue")]
+    pub(crate) expired: bool,
     /// Delete failed messages of this queue of the local app instead: one, or all.
     #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+/// List, show, cancel or resume the gateway's jobs.
+///
+/// Jobs are long replays, retries and discards, and the waiting deliveries of deleted subscriptions, which the gateway
+/// gives up. They run beside everything else, and continue after a restart of the gateway.
+#[derive(Debug, Args)]
+#[command(after_help = JOBS_EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Jobs {
+    #[command(subcommand)]
+    pub(crate) action: Option<JobAction>,
+    #[command(flatten)]
+    pub(crate) list: ListJobs,
+}
+
+const JOBS_EXAMPLES: &str = "\
+Examples:
+  cargo eg jobs
+  cargo eg jobs cancel 3
+  cargo eg jobs resume 3";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobAction {
+    List(ListJobs),
+    Show(OneJob),
+    /// Stop a job. What it has done stays done.
+    Cancel(OneJob),
+    /// Continue a cancelled job where it stopped.
+    Resume(OneJob),
+}
+
+/// List jobs, newest first.
+#[derive(Debug, Args)]
+pub(crate) struct ListJobs {
+    /// Maximum number of jobs.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Print one JSON object per line and job.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+/// Show a job and its progress.
+#[derive(Debug, Args)]
+pub(crate) struct OneJob {
+    /// Number of the job, as listed.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) id: i64,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

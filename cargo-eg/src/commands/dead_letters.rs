@@ -13,7 +13,7 @@ use super::events::payload;
 use super::functions::is_named;
 use super::history::{client, failure};
 use super::queue::Queues;
-use super::{json_line, print, queue};
+use super::{jobs, json_line, print, queue};
 use crate::cli::{self, LetterAction};
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
@@ -37,7 +37,7 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
         return queue::list(&Queues::at(lambda.url()), name, limit, json).await;
     }
     let gateway = client(gateway.settings())?;
-    let loss = if expired { Loss::Expired } else { Loss::Dead };
+    let loss = given_up(expired);
     let wanted = |letter: &DeadLetter| {
         function.as_deref().is_none_or(|name| is_named(name, &letter.function_id))
             && ty.as_ref().is_none_or(|ty| letter.event_type == *ty)
@@ -120,7 +120,7 @@ async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
 }
 
 async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
-    let cli::RetryLetters { id, all: _, data, queue, lambda, json, gateway } = arguments;
+    let cli::RetryLetters { id, all: _, expired, data, queue, lambda, json, gateway } = arguments;
     if let Some(name) = &queue {
         let body = data.map(|data| Payload::read(&data)).transpose()?.map(|payload| payload.text);
         return queue::retry(&Queues::at(lambda.url()), name, id.as_deref(), body, json).await;
@@ -134,12 +134,19 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
             let to = format!(": {} {} to {}", letter.event_type, letter.event_id, letter.function_id);
             (answer.map_err(|error| about(&letter, error))?, to)
         }
-        None => (gateway.dead_letters().redrive_all().await.map_err(failure)?, String::new()),
+        None => {
+            let mut answer = gateway.dead_letters().redrive_all(given_up(expired)).await.map_err(failure)?;
+            if let Some(job) = answer.job_id.take() {
+                let job = jobs::wait(&gateway, job, "retrying").await?;
+                (answer.redriven, answer.skipped) = (job.deliveries, job.skipped);
+            }
+            (answer, String::new())
+        }
     };
     if json {
         return print(&json_line(&answer)?);
     }
-    let Redriven { redriven, skipped } = answer;
+    let Redriven { redriven, skipped, .. } = answer;
     if skipped > 0 {
         eprintln!(
             "{} not retried: the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` delivers an \
@@ -157,7 +164,7 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
 }
 
 async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
-    let cli::DiscardLetters { id, all: _, queue, lambda, json, gateway } = arguments;
+    let cli::DiscardLetters { id, all: _, expired, queue, lambda, json, gateway } = arguments;
     if let Some(name) = &queue {
         return queue::discard(&Queues::at(lambda.url()), name, id.as_deref(), json).await;
     }
@@ -168,9 +175,15 @@ async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
             let answer = gateway.dead_letters().discard(letter.dead_letter_id).await;
             answer.map_err(|error| about(&letter, error))?;
             let of = format!(": {} {} for {}", letter.event_type, letter.event_id, letter.function_id);
-            (Discarded { discarded: 1 }, of)
+            (Discarded { discarded: 1, job_id: None }, of)
         }
-        None => (gateway.dead_letters().discard_all().await.map_err(failure)?, String::new()),
+        None => {
+            let mut answer = gateway.dead_letters().discard_all(given_up(expired)).await.map_err(failure)?;
+            if let Some(job) = answer.job_id.take() {
+                answer.discarded = jobs::wait(&gateway, job, "discarding").await?.deliveries;
+            }
+            (answer, String::new())
+        }
     };
     if json {
         return print(&json_line(&answer)?);
@@ -179,6 +192,10 @@ async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
         eprintln!("`cargo eg show EVENT` still shows the event and its attempts");
     }
     print(&format!("{} discarded{of}\n", count(answer.discarded, "dead letter")))
+}
+
+fn given_up(expired: bool) -> Loss {
+    if expired { Loss::Expired } else { Loss::Dead }
 }
 
 /// Reads the number of a dead letter.

@@ -11,6 +11,7 @@ mod find;
 mod functions;
 mod history;
 mod invoke;
+mod jobs;
 mod logs;
 mod manifest;
 mod new;
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show(arguments) => show::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        Command::Jobs(arguments) => jobs::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
         Command::Template(arguments) => template::run(arguments).await,

@@ -7,7 +7,7 @@ use eg_sdk::history::{Replay, ReplayRequest};
 use super::find::Named;
 use super::functions::{self, Problem};
 use super::history::{client, failure};
-use super::{find, json_line, print};
+use super::{find, jobs, json_line, print};
 use crate::cli;
 use crate::console::text::count;
 use crate::exit::{Exit, Failure};
@@ -31,13 +31,18 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
     let mut replays = Vec::new();
     for subscription_id in targets {
         let request = ReplayRequest { subscription_id, ..request.clone() };
-        replays.push(gateway.history().replay(&request).await.map_err(failure)?);
+        let mut replay = gateway.history().replay(&request).await.map_err(failure)?;
+        if let Some(job) = replay.job_id.take() {
+            let job = jobs::wait(&gateway, job, "replaying").await?;
+            (replay.events, replay.deliveries) = (job.events, job.deliveries);
+        }
+        replays.push(replay);
     }
     if json {
         return print(&replays.iter().map(json_line).collect::<Result<String, _>>()?);
     }
     let mut text = String::new();
-    for Replay { replay_id, events, deliveries } in replays {
+    for Replay { replay_id, events, deliveries, .. } in replays {
         text += &format!(
             "{} replayed: {}\nreplay: {replay_id}\n",
             count(events, "event"),

@@ -39,6 +39,11 @@ impl Progress {
         *sign() = Some(bar.clone());
         Self { bar, beginning: beginning.abort_handle() }
     }
+
+    /// Shows how far the work is.
+    pub(crate) fn set(&self, what: String) {
+        self.bar.set_message(what);
+    }
 }
 
 impl Drop for Progress {

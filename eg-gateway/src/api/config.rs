@@ -16,7 +16,7 @@ use super::received::client;
 use super::routes::{Content, Doc, Routes};
 use super::{
     ApiState, SHORT, accounting, answer, cors, dead_letters, errors, event_types, feed, functions, guard,
-    history, holding, metrics, openapi, redirect, replays, subscriptions, with_type,
+    history, holding, jobs, metrics, openapi, redirect, replays, subscriptions, with_type,
 };
 use crate::clock;
 use crate::decide::classify::BadEvent;
@@ -53,7 +53,8 @@ fn guarded() -> Routes {
         .merge(cors::routes())
         .merge(history::routes())
         .merge(dead_letters::routes())
-        .merge(replays::routes());
+        .merge(replays::routes())
+        .merge(jobs::routes());
     let v1 = Routes::new("gateway")
         .nest("/spaces/{space}", of_space)
         .merge(accounting::routes())

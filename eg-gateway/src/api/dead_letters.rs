@@ -13,23 +13,22 @@ use eg_sdk::Schema as _;
 use eg_sdk::history::{DeadLetter, DeadLetterPage, Discarded, Loss, RedriveRequest, Redriven};
 
 use super::errors::ApiError;
+use super::jobs::unfinished;
 use super::query::{BEFORE, LIMIT, Query};
 use super::received::Received;
 use super::routes::{Component, Content, Doc, Parameter, Routes};
-use super::{ApiState, answer, json, with_type};
+use super::{ApiState, answer, jobs, json, with_type};
 use crate::activity::Activity;
 use crate::clock;
-use crate::store::{DeadLetterQuery, GivenUp};
+use crate::store::{DeadLetterQuery, Redrive, Work};
 
-const FILTERS: [Parameter; 3] = [
-    Parameter {
-        name: "state",
-        doc: "Lists dead letters (`dead`, the default), or deliveries that reached their maximum age (`expired`).",
-        shape: Loss::SHAPE,
-    },
-    LIMIT,
-    BEFORE,
-];
+const STATE: Parameter = Parameter {
+    name: "state",
+    doc: "Selects dead letters (`dead`, the default), or deliveries that reached their maximum age (`expired`).",
+    shape: Loss::SHAPE,
+};
+
+const FILTERS: [Parameter; 3] = [STATE, LIMIT, BEFORE];
 
 pub(super) fn routes() -> Routes {
     let list_doc = Doc::new("listDeadLetters", "Lists deliveries that were given up, the newest first.")
@@ -37,12 +36,18 @@ pub(super) fn routes() -> Routes {
         .answer(Content::json::<DeadLetterPage>("DeadLetterPage"));
     let discard_all_doc = Doc::new(
         "discardDeadLetters",
-        "Discards all dead letters of a space. They stay in the history of their events.",
+        "Discards all dead letters of a space. They stay in the history of their events. Many of them are a job, which \
+         the answer names.",
     )
+    .query(&[STATE])
     .answer(Content::json::<Discarded>("Discarded"));
-    let redrive_all_doc = Doc::new("redriveDeadLetters", "Delivers all dead letters of a space again.")
-        .status(StatusCode::ACCEPTED)
-        .answer(Content::json::<Redriven>("Redriven"));
+    let redrive_all_doc = Doc::new(
+        "redriveDeadLetters",
+        "Delivers all dead letters of a space again. Many of them are a job, which the answer names.",
+    )
+    .query(&[STATE])
+    .status(StatusCode::ACCEPTED)
+    .answer(Content::json::<Redriven>("Redriven"));
     let show_doc = Doc::new("getDeadLetter", "Returns one dead or expired delivery with its event.")
         .answer(Content::json::<DeadLetter>("DeadLetter"));
     let discard_doc =
@@ -70,8 +75,7 @@ async fn list(
     Path(space): Path<String>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let loss = query.text("state").map_or(Ok(Loss::Dead), |state| state.parse());
-    let loss = loss.map_err(|_| ApiError::bad_query("state", "dead or expired"))?;
+    let loss = loss(&query)?;
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
     let page = app.store.dead_letters(DeadLetterQuery { space, loss, before, limit }).await?;
@@ -87,76 +91,68 @@ async fn show(
     Ok(json(StatusCode::OK, &letter))
 }
 
+/// Redrives a single one. A body `{"event": {…}}` replaces its event.
 async fn redrive_one(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
     body: Received,
 ) -> Result<Response, ApiError> {
-    redrive(&app, space, Some(id), body).await
+    let edited = edited(&body)?;
+    match app.store.redrive(space.clone(), number(&id)?, edited, clock::timestamp()).await? {
+        Redrive::Missing => Err(missing(&id)),
+        Redrive::Inactive => Err(ApiError::subscription_inactive(&id)),
+        Redrive::Due(lane) => {
+            app.wakeups.wake([lane]);
+            app.metrics.began(&space, 1);
+            app.feed.publish(|| Activity::Redriven { space, deliveries: 1 });
+            Ok(json(StatusCode::ACCEPTED, &Redriven { redriven: 1, skipped: 0, job_id: None }))
+        }
+    }
 }
 
+/// Redrives all of the space: the dead letters or, with `state=expired`, the expired deliveries.
 async fn redrive_all(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
+    query: Query,
     body: Received,
 ) -> Result<Response, ApiError> {
-    redrive(&app, space, None, body).await
-}
-
-/// Redrives one, or all the dead letters of the space. With a single one, a body `{"event": {…}}` replaces its event.
-async fn redrive(
-    app: &ApiState,
-    space: String,
-    id: Option<String>,
-    body: Received,
-) -> Result<Response, ApiError> {
-    let edited = edited(&body)?;
-    if edited.is_some() && id.is_none() {
+    let loss = loss(&query)?;
+    if edited(&body)?.is_some() {
         return Err(ApiError::bad_request("an edited event goes to one dead letter: name it in the path"));
     }
-    let one = id.as_deref().map(number).transpose()?;
-    let redriven =
-        app.store.redrive(GivenUp { space: space.clone(), one }, edited, clock::timestamp()).await?;
-    if let Some(id) = &id {
-        match (redriven.redriven, redriven.skipped) {
-            (0, 0) => return Err(missing(id)),
-            (0, _) => return Err(ApiError::subscription_inactive(id)),
-            _ => {}
-        }
-    }
-    app.wakeups.wake(redriven.lanes);
-    let deliveries = redriven.redriven;
-    app.metrics.began(&space, deliveries);
-    app.feed.publish(|| Activity::Redriven { space, deliveries });
-    Ok(json(StatusCode::ACCEPTED, &Redriven { redriven: deliveries, skipped: redriven.skipped }))
+    let job = jobs::begin(&app, space, Work::Redrive { loss }).await?;
+    let (redriven, skipped, job_id) = (job.deliveries, job.skipped, unfinished(&job));
+    Ok(json(StatusCode::ACCEPTED, &Redriven { redriven, skipped, job_id }))
 }
 
 async fn discard_one(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    discard(&app, space, Some(id)).await
+    if !app.store.discard(space.clone(), number(&id)?, clock::timestamp()).await? {
+        return Err(missing(&id));
+    }
+    app.feed.publish(|| Activity::Discarded { space, deliveries: 1 });
+    Ok(with_type(answer(StatusCode::NO_CONTENT, Body::empty()), "application/json"))
 }
 
+/// Discards all of the space: the dead letters or, with `state=expired`, the expired deliveries.
 async fn discard_all(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
+    query: Query,
 ) -> Result<Response, ApiError> {
-    discard(&app, space, None).await
+    let loss = loss(&query)?;
+    let job = jobs::begin(&app, space, Work::Discard { loss }).await?;
+    let (discarded, job_id) = (job.deliveries, unfinished(&job));
+    Ok(json(StatusCode::OK, &Discarded { discarded, job_id }))
 }
 
-/// Discards one, or all the dead letters of the space.
-async fn discard(app: &ApiState, space: String, id: Option<String>) -> Result<Response, ApiError> {
-    let one = id.as_deref().map(number).transpose()?;
-    let deliveries = app.store.discard(GivenUp { space: space.clone(), one }, clock::timestamp()).await?;
-    if deliveries > 0 {
-        app.feed.publish(|| Activity::Discarded { space, deliveries });
-    }
-    match id {
-        Some(id) if deliveries == 0 => Err(missing(&id)),
-        Some(_) => Ok(with_type(answer(StatusCode::NO_CONTENT, Body::empty()), "application/json")),
-        None => Ok(json(StatusCode::OK, &Discarded { discarded: deliveries })),
-    }
+/// Reads which deliveries a request is about: dead ones, unless it says otherwise.
+fn loss(query: &Query) -> Result<Loss, ApiError> {
+    let loss = query.text("state").map_or(Ok(Loss::Dead), |state| state.parse());
+    loss.map_err(|_| ApiError::bad_query("state", "dead or expired"))
 }
 
 fn edited(body: &[u8]) -> Result<Option<Vec<u8>>, ApiError> {

@@ -96,6 +96,15 @@ impl ApiError {
         Self::new(ErrorCode::SubscriptionInactive, message)
     }
 
+    /// The job gives up deliveries that must not be attempted any more.
+    pub(super) fn job_not_cancellable(job: &str) -> Self {
+        let message = format!(
+            "job {job} gives up the deliveries of a deleted or disabled subscription, and cannot be cancelled: redrive \
+             them once the subscription is back"
+        );
+        Self::new(ErrorCode::Unsupported, message)
+    }
+
     /// The authorizer of the event's type refused the event.
     pub(super) fn unauthorized(event_type: &str, denied: &Denied) -> Self {
         let reason = match denied {

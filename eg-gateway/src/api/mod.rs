@@ -14,6 +14,7 @@ mod feed;
 mod functions;
 mod guard;
 mod history;
+mod jobs;
 mod metrics;
 mod openapi;
 mod put_events;

@@ -20,6 +20,7 @@ use crate::decide::routes::Routing;
 use crate::deliver::engine::{Capacity, Engine};
 use crate::deliver::{Callers, Delivering, Invoker};
 use crate::feed::Feed;
+use crate::jobs::Jobs;
 use crate::options::Options;
 use crate::reception::Reception;
 use crate::retention::Retention;
@@ -76,10 +77,12 @@ impl Gateway {
         let delivering = Arc::new(delivering);
         let wakeups = Arc::clone(&reception.wakeups);
         let engine = Engine::new(Arc::clone(&delivering), wakeups, Capacity::new(&options)).await?;
+        let jobs = Jobs::new(Arc::clone(&delivering), reception.clone());
         let app = Arc::new(ApiState::new(&options, &delivering, reception, spans.clone(), ended.clone()));
 
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
+        tasks.spawn(jobs.run());
         tasks.spawn(Retention::new(&options).run(delivering));
         let memory = app.memory.clone();
         events.serve(api::events::service(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);

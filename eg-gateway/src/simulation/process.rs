@@ -26,11 +26,12 @@ use crate::decide::routes::Routing;
 use crate::deliver::engine::{Capacity, Engine};
 use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
+use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
 use crate::retention::Retention;
 use crate::spans::Spans;
-use crate::store::{GivenUp, Idle, StoreError};
+use crate::store::{Idle, StoreError};
 
 /// Maximum number of hops.
 const MAX_HOPS: u64 = 16;
@@ -126,6 +127,7 @@ impl Process {
         let capacity = Capacity { workers: 8, memory: 100_000 };
         let engine = Engine::new(Arc::clone(&delivering), Arc::clone(&reception.wakeups), capacity).await?;
         tasks.spawn(planted::run(engine, Arc::clone(&delivering), Arc::clone(world)));
+        tasks.spawn(Jobs::new(Arc::clone(&delivering), reception.clone()).run());
         let retention = Retention { age: KEPT, bytes: u64::MAX, dedupe_window: WINDOW };
         tasks.spawn(retention.run(delivering));
         let settled = Instant::now();
@@ -226,8 +228,8 @@ impl Process {
     async fn discard(&self) {
         let letters = self.world.oracle.lock().unwrap().dead_letters();
         let Some(letter) = self.world.machine.choose(|rng| rng.choice(letters)) else { return };
-        let which = GivenUp { space: DEFAULT_SPACE.to_owned(), one: Some(letter) };
-        let discarded = self.reception.store.discard(which, self.world.machine.now()).await;
+        let (space, now) = (DEFAULT_SPACE.to_owned(), self.world.machine.now());
+        let discarded = self.reception.store.discard(space, letter, now).await;
         self.world.note(format_args!("dead letter {letter} is discarded: {discarded:?}"));
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
+use super::jobs::give_up;
 use super::{Store, StoreError};
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
@@ -14,22 +15,21 @@ use crate::timestamp::Timestamp;
 const PUT: &str = "INSERT INTO config (kind, space, id, body) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body";
 
-const BURY: &str = "UPDATE deliveries SET state = 'dead', ended_at = ?3, reason = ?4
-    WHERE space = ?1 AND subscription_id = ?2 AND state = 'pending'";
-
 impl Store {
     /// Returns all resources.
     pub(crate) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
         self.read(load).await
     }
 
-    /// Stores all the changes or none. The pending deliveries of a deleted or disabled subscription become dead
-    /// letters in the same transaction.
+    /// Stores all the changes or none. From then on, the pending deliveries of a deleted or disabled subscription are
+    /// not attempted any more; a job turns them into dead letters.
     pub(crate) async fn change(&self, changes: Vec<Change>, now: Timestamp) -> Result<(), StoreError> {
         let apply = move |connection: &Connection| {
             changes.iter().try_for_each(|change| apply(connection, change, now))
         };
-        self.writer.run(apply).await
+        self.writer.run(apply).await?;
+        self.job_signals().begin();
+        Ok(())
     }
 }
 
@@ -61,15 +61,14 @@ pub(crate) fn apply(connection: &Connection, change: &Change, now: Timestamp) ->
             if let Resource::Subscription(entry) = resource
                 && let Some(why) = &entry.disabled
             {
-                let burial = params![entry.space, entry.subscription_id, now, disabled(why)];
-                connection.prepare_cached(BURY)?.execute(burial)?;
+                give_up(connection, &entry.space, &entry.subscription_id, &disabled(why), now)?;
             }
         }
         Change::Delete { kind, space, id } => {
             let delete = "DELETE FROM config WHERE kind = ?1 AND space = ?2 AND id = ?3";
             connection.prepare_cached(delete)?.execute(params![kind.as_str(), space, id])?;
             if *kind == Kind::Subscription {
-                connection.prepare_cached(BURY)?.execute(params![space, id, now, SUBSCRIPTION_DELETED])?;
+                give_up(connection, space, id, SUBSCRIPTION_DELETED, now)?;
             }
         }
     }

@@ -4,6 +4,8 @@ use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss}
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Json, Millis, Name, Time, optional};
+use super::jobs::{RunningJob, Step};
+use super::ration::{ROWS, Ration};
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
@@ -19,21 +21,15 @@ pub(crate) struct DeadLetterQuery {
     pub(crate) limit: u32,
 }
 
-/// Selects given-up deliveries: all dead ones of a space, or a single one, dead or expired.
-#[derive(Debug, Clone)]
-pub(crate) struct GivenUp {
-    pub(crate) space: String,
-    pub(crate) one: Option<i64>,
-}
-
-/// The result of redriving deliveries.
-#[derive(Debug, Default)]
-pub(crate) struct Redrive {
-    /// The lanes in which deliveries are due again.
-    pub(crate) lanes: Vec<Lane>,
-    pub(crate) redriven: usize,
-    /// Deliveries left unchanged because their subscription is deleted or disabled.
-    pub(crate) skipped: usize,
+/// The result of redriving one delivery.
+#[derive(Debug)]
+pub(crate) enum Redrive {
+    /// It is due again in this lane.
+    Due(Lane),
+    /// It stays as it is, because its subscription is deleted or disabled.
+    Inactive,
+    /// No delivery with this number is given up and not discarded.
+    Missing,
 }
 
 /// The columns that [`letter`] reads.
@@ -54,8 +50,9 @@ const REDRIVE: &str = "
             AND o.order_key = d.order_key AND o.order_key IS NOT NULL AND o.state IN ('pending', 'in_flight')), NULL, ?2)
     WHERE seq = ?1";
 
-/// Maximum number of rows that one transaction changes, so that other writes do not wait long.
-const BATCH: i64 = 500;
+const DISCARD: &str = "
+    UPDATE deliveries SET discarded_at = ?3
+    WHERE seq = ?2 AND space = ?1 AND state IN ('dead', 'expired') AND discarded_at IS NULL";
 
 impl Store {
     /// Reads dead letters.
@@ -98,113 +95,152 @@ impl Store {
         .await
     }
 
-    /// Makes deliveries due again, with all their attempts still available. `payload`, if there is one, replaces the
-    /// event.
+    /// Makes a delivery due again, with all its attempts still available. `payload`, if there is one, replaces the event.
     pub(crate) async fn redrive(
         &self,
-        which: GivenUp,
+        space: String,
+        delivery: i64,
         payload: Option<Vec<u8>>,
         now: Timestamp,
     ) -> Result<Redrive, StoreError> {
-        let mut total = Redrive::default();
-        let mut after = 0;
-        loop {
-            let (which, payload) = (which.clone(), payload.clone());
-            let batch = move |connection: &Connection| {
-                let letters = given_up(connection, &which, after)?;
-                redrive(connection, letters, payload.as_deref(), now)
-            };
-            let (batch, last) = self.writer.run(batch).await?;
-            total.redriven += batch.redriven;
-            total.skipped += batch.skipped;
-            total.lanes.extend(batch.lanes);
-            total.lanes.sort_unstable();
-            total.lanes.dedup();
-            match last {
-                Some(last) => after = last,
-                None => return Ok(total),
+        let redrive = move |connection: &Connection| {
+            let query = format!(
+                "{LETTERS} WHERE d.seq = ?2 AND d.space = ?1 AND d.state IN ('dead', 'expired')
+                         AND d.discarded_at IS NULL"
+            );
+            let found = connection
+                .prepare_cached(&query)?
+                .query_row(params![space, delivery], |row| given_up(row, &space))
+                .optional()?;
+            match found {
+                None => Ok(Redrive::Missing),
+                Some(GivenUp { possible: false, .. }) => Ok(Redrive::Inactive),
+                Some(GivenUp { lane, .. }) => {
+                    connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, payload])?;
+                    Ok(Redrive::Due(lane))
+                }
             }
-        }
+        };
+        self.writer.run(redrive).await
     }
 
-    /// Discards deliveries: removes them from the list of dead letters but keeps their history. Returns how many.
-    pub(crate) async fn discard(&self, which: GivenUp, now: Timestamp) -> Result<usize, StoreError> {
-        let discard = move |connection: &Connection| match which.one {
-            Some(one) => connection.execute(
-                "UPDATE deliveries SET discarded_at = ?3 WHERE seq = ?2 AND space = ?1
-                 AND state IN ('dead', 'expired') AND discarded_at IS NULL",
-                params![which.space, one, now],
-            ),
-            None => connection.execute(
-                "UPDATE deliveries SET discarded_at = ?2
-                 WHERE state = 'dead' AND discarded_at IS NULL AND space = ?1",
-                params![which.space, now],
-            ),
+    /// Runs a slice of a job that redrives deliveries. Returns how many, and the lanes in which they are due again, or
+    /// `None` if the job does not run any more.
+    pub(crate) async fn redrive_slice(
+        &self,
+        job: &RunningJob,
+        loss: Loss,
+        now: Timestamp,
+    ) -> Result<Option<(usize, Vec<Lane>)>, StoreError> {
+        let (space, mut lanes) = (job.space.clone(), Vec::new());
+        let cursor = job.cursor;
+        let slice = move |connection: &Connection, last: i64| {
+            let (mut step, mut ration) = (Step { cursor, ..Step::default() }, Ration::new());
+            lanes.clear();
+            let letters = letters(connection, &space, loss, cursor, last)?;
+            step.done = letters.is_empty();
+            for GivenUp { delivery, lane, possible } in letters {
+                step.cursor = delivery;
+                if possible {
+                    connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, None::<Vec<u8>>])?;
+                    step.deliveries += 1;
+                    if !lanes.contains(&lane) {
+                        lanes.push(lane);
+                    }
+                } else {
+                    step.skipped += 1;
+                }
+                ration.take(1);
+                if ration.is_used_up() {
+                    break;
+                }
+            }
+            let redriven = (step.deliveries, lanes.clone());
+            Ok((step, redriven))
+        };
+        self.slice(job, now, slice).await
+    }
+
+    /// Discards a delivery: removes it from the list of dead letters but keeps its history. Returns whether it was given
+    /// up and not discarded yet.
+    pub(crate) async fn discard(
+        &self,
+        space: String,
+        delivery: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let discard = move |connection: &Connection| {
+            Ok(connection.prepare_cached(DISCARD)?.execute(params![space, delivery, now])? > 0)
         };
         self.writer.run(discard).await
     }
+
+    /// Runs a slice of a job that discards deliveries. Returns how many, or `None` if the job does not run any more.
+    pub(crate) async fn discard_slice(
+        &self,
+        job: &RunningJob,
+        loss: Loss,
+        now: Timestamp,
+    ) -> Result<Option<usize>, StoreError> {
+        let (space, cursor) = (job.space.clone(), job.cursor);
+        let slice = move |connection: &Connection, last: i64| {
+            let (mut step, mut ration) = (Step { cursor, ..Step::default() }, Ration::new());
+            let letters = letters(connection, &space, loss, cursor, last)?;
+            step.done = letters.is_empty();
+            for GivenUp { delivery, .. } in letters {
+                step.cursor = delivery;
+                step.deliveries +=
+                    connection.prepare_cached(DISCARD)?.execute(params![space, delivery, now])?;
+                ration.take(1);
+                if ration.is_used_up() {
+                    break;
+                }
+            }
+            let discarded = step.deliveries;
+            Ok((step, discarded))
+        };
+        self.slice(job, now, slice).await
+    }
 }
 
-/// A delivery to redrive.
-struct Letter {
+/// A delivery that was given up.
+struct GivenUp {
     delivery: i64,
     lane: Lane,
     /// Whether its subscription exists and is enabled.
     possible: bool,
 }
 
-fn given_up(connection: &Connection, which: &GivenUp, after: i64) -> rusqlite::Result<Vec<Letter>> {
-    const COLUMNS: &str = "SELECT d.seq, d.function_id, EXISTS (
-            SELECT 1 FROM config c WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id
-            AND json_extract(c.body, '$.disabled') IS NULL) AS possible
-        FROM deliveries d";
-    let letter = |row: &Row<'_>| {
-        Ok(Letter {
-            delivery: row.get("seq")?,
-            lane: Lane { space: which.space.clone(), function: row.get("function_id")? },
-            possible: row.get("possible")?,
-        })
-    };
-    match which.one {
-        Some(one) => connection
-            .prepare_cached(&format!(
-                "{COLUMNS} WHERE d.seq = ?2 AND d.space = ?1 AND d.state IN ('dead', 'expired')
-                 AND d.discarded_at IS NULL AND d.seq > ?3"
-            ))?
-            .query_map(params![which.space, one, after], letter)?
-            .collect(),
-        None => connection
-            .prepare_cached(&format!(
-                "{COLUMNS} WHERE d.state = 'dead' AND d.discarded_at IS NULL AND d.space = ?1 AND d.seq > ?2
-                 ORDER BY d.seq LIMIT {BATCH}"
-            ))?
-            .query_map(params![which.space, after], letter)?
-            .collect(),
-    }
+/// The columns that [`given_up`] reads.
+const LETTERS: &str = "
+    SELECT d.seq, d.function_id, EXISTS (
+        SELECT 1 FROM config c WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id
+        AND json_extract(c.body, '$.disabled') IS NULL) AS possible
+    FROM deliveries d";
+
+fn given_up(row: &Row<'_>, space: &str) -> rusqlite::Result<GivenUp> {
+    Ok(GivenUp {
+        delivery: row.get("seq")?,
+        lane: Lane { space: space.to_owned(), function: row.get("function_id")? },
+        possible: row.get("possible")?,
+    })
 }
 
-/// Redrives a batch. Returns its last delivery, or `None` if nothing is left.
-fn redrive(
+/// Returns the first given-up deliveries with numbers after `after` and up to `last`.
+fn letters(
     connection: &Connection,
-    letters: Vec<Letter>,
-    payload: Option<&[u8]>,
-    now: Timestamp,
-) -> rusqlite::Result<(Redrive, Option<i64>)> {
-    let mut total = Redrive::default();
-    let mut last = None;
-    for Letter { delivery, lane, possible } in letters {
-        last = Some(delivery);
-        if !possible {
-            total.skipped += 1;
-            continue;
-        }
-        connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, payload])?;
-        total.redriven += 1;
-        if !total.lanes.contains(&lane) {
-            total.lanes.push(lane);
-        }
-    }
-    Ok((total, last))
+    space: &str,
+    loss: Loss,
+    after: i64,
+    last: i64,
+) -> rusqlite::Result<Vec<GivenUp>> {
+    // Each state is spelled out, so that SQLite uses its index.
+    let query = format!(
+        "{LETTERS} WHERE d.state = '{loss}' AND d.discarded_at IS NULL AND d.space = ?1 AND d.seq > ?2 AND d.seq <= ?3
+         ORDER BY d.seq LIMIT {ROWS}"
+    );
+    let mut letters = connection.prepare_cached(&query)?;
+    letters.query_map(params![space, after, last], |row| given_up(row, space))?.collect()
 }
 
 /// Reads a dead letter without its attempts.

@@ -82,7 +82,10 @@ macro_rules! due {
                     d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
                     coalesce(d.payload, e.event),
                     EXISTS (SELECT 1 FROM config c
-                            WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id)
+                            WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id),
+                    (SELECT j.reason FROM jobs j
+                     WHERE j.kind = 'give_up' AND j.state = 'running' AND j.space = d.space
+                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq)
              FROM deliveries d JOIN events e ON e.seq = d.event
              WHERE d.state = 'pending' AND d.due_at IS NOT NULL AND d.space = ?1 AND d.function_id = ?2
              AND d.due_at <= ?3 AND (d.failures > 0) = ?4
@@ -249,7 +252,7 @@ impl Claiming<'_> {
         while *self.bytes > 0
             && let Some(row) = rows.next()?
         {
-            let (one, subscribed) = self::due(row)?;
+            let (one, given_up) = self::due(row)?;
             let candidate = Candidate {
                 space,
                 subscription_id: &one.subscription_id,
@@ -257,9 +260,9 @@ impl Claiming<'_> {
                 since: one.since,
                 now: self.now,
             };
-            let gate = match subscribed {
-                true => self.gate.check(&candidate),
-                false => Gate::Dead { reason: SUBSCRIPTION_DELETED.to_owned() },
+            let gate = match given_up {
+                None => self.gate.check(&candidate),
+                Some(reason) => Gate::Dead { reason },
             };
             let (loss, reason) = match gate {
                 Gate::Open => {
@@ -283,8 +286,9 @@ impl Claiming<'_> {
     }
 }
 
-/// Reads the next attempt of a due delivery, and whether its subscription still exists.
-fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, bool)> {
+/// Reads the next attempt of a due delivery, or the reason why there must be none: its subscription was deleted, or a job
+/// gives it up.
+fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, Option<String>)> {
     let claimed = Claimed {
         delivery: row.get(0)?,
         attempt: row.get::<_, u32>(1)?.saturating_add(1),
@@ -298,7 +302,9 @@ fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, bool)> {
         replay: row.get(9)?,
         json: row.get(10)?,
     };
-    Ok((claimed, row.get(11)?))
+    let subscribed: bool = row.get(11)?;
+    let given_up: Option<String> = row.get(12)?;
+    Ok((claimed, given_up.or_else(|| (!subscribed).then(|| SUBSCRIPTION_DELETED.to_owned()))))
 }
 
 /// Ends a delivery without an attempt. If it was ordered, the next one with its key becomes due.

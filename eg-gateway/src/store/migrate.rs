@@ -62,7 +62,7 @@ fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Migrates from the third format, whose claims did not distinguish deliveries that have failed.
+/// Migrates from the third format, which had no jobs and whose claims did not distinguish deliveries that have failed.
 fn from_3(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(ADDED_IN_4)?;

@@ -11,7 +11,8 @@
 //!    state of the delivery.
 //! 4. At start no delivery is in flight: those that were in flight when the process ended become pending and due at
 //!    once. So an attempt may be repeated, but no delivery is forgotten.
-//! 5. A delivery of a deleted subscription is never attempted: it becomes dead, with that reason.
+//! 5. A delivery of a deleted subscription is never attempted: it becomes dead, with that reason. This also holds for
+//!    a delivery that waited when its subscription was deleted, if another one with the same id is created later.
 //! 6. Of the unfinished deliveries of a subscription that share an `order_key`, exactly one is in flight or has a
 //!    `due_at`.
 //! 7. The counter `accepted` grows in the transaction that creates deliveries. The rows that retention deletes are added
@@ -19,6 +20,8 @@
 //! 8. All writes run on one thread, in the order of the calls. One process owns the directory (`lock`).
 //! 9. While a file of the store is not where it was opened, no write is run (`place`).
 //! 10. No number of an event or a delivery is used twice.
+//! 11. The progress of a job is stored in the transactions that do its work. So a job that a crash interrupts continues
+//!     exactly where it was.
 //!
 //! # Assumptions about the disk
 //! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums.
@@ -30,9 +33,12 @@ pub(crate) mod config;
 mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+mod give_up;
+mod jobs;
 mod migrate;
 mod notices;
 mod place;
+mod ration;
 mod replay;
 pub(crate) mod retention;
 mod schema;
@@ -51,11 +57,12 @@ use rusqlite::Connection;
 use self::place::Place;
 use self::writer::{Queue, Writer};
 pub(crate) use backlog::Backlog;
-pub(crate) use dead_letters::{DeadLetterQuery, GivenUp};
+pub(crate) use dead_letters::{DeadLetterQuery, Redrive};
 pub(crate) use deliveries::{Claim, Claimed, Ended, Finish};
 pub(crate) use events::Accepted;
+pub(crate) use jobs::{JobSignals, RunningJob, Work};
 pub(crate) use notices::Notices;
-pub(crate) use replay::{Range, StoredEvent};
+pub(crate) use replay::StoredEvent;
 pub(crate) use retention::Limits;
 pub(crate) use search::EventQuery;
 
@@ -67,6 +74,7 @@ pub(crate) struct Store {
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
     place: Arc<Place>,
+    jobs: Arc<JobSignals>,
     /// Whether retention failed to make room.
     full: Arc<AtomicBool>,
     // Held as long as the store is open. The operating system releases it when the process ends, however it ends.
@@ -166,7 +174,8 @@ impl Store {
         let reader = Arc::new(Mutex::new(schema::open_reader(&path)?));
         let (writer, queue) = Writer::new();
         let place = Arc::new(Place::new([path, dir.join("event-gateway.db-wal"), lock_path]));
-        let store = Self { writer, reader, place, full: Arc::default(), lock: Arc::new(lock) };
+        let (jobs, full, lock) = (Arc::default(), Arc::default(), Arc::new(lock));
+        let store = Self { writer, reader, place, jobs, full, lock };
         Ok(Idle { store, connection, queue })
     }
 

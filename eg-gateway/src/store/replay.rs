@@ -1,36 +1,29 @@
-//! Replays stored events: creates new deliveries of old events. The caller names the subscriptions that receive them.
+//! Replays stored events slice by slice: creates new deliveries of old events. The caller names the subscriptions that
+//! receive them, and `jobs` keeps the progress.
 
 use eg_sdk::history::ReplayRequest;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, named_params};
 
 use super::events::add_deliveries;
+use super::jobs::{RunningJob, Step};
+use super::ration::Ration;
 use super::{Store, StoreError};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
 
-/// Selects the events of a space to replay.
-#[derive(Debug, Clone)]
-pub(crate) struct Range {
-    pub(crate) space: String,
-    /// The store ignores its `subscription_id`; the caller applies it.
-    pub(crate) request: ReplayRequest,
-}
-
 /// An event to replay.
 #[derive(Debug)]
 pub(crate) struct StoredEvent {
-    seq: i64,
     pub(crate) ty: String,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) json: Vec<u8>,
 }
 
-/// The result of a replay.
+/// What a slice of a replay has created.
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
-    pub(crate) events: usize,
     pub(crate) deliveries: usize,
     /// Deliveries that a filter ended at once.
     pub(crate) filtered: usize,
@@ -40,100 +33,139 @@ pub(crate) struct Replayed {
     pub(crate) lanes: Vec<Lane>,
 }
 
-/// Maximum number of events that one transaction replays, so that other writes do not wait long.
-const BATCH: i64 = 100;
+/// An event of a slice, with the deliveries to create.
+type Decided = (i64, Vec<Intake>);
 
-const EVENTS: &str = "
-    SELECT seq, type, method, path, event FROM events
-    WHERE seq > :after AND seq <= :last AND space = :space AND (:id IS NULL OR id = :id)
+/// The events that match in a part of the store.
+#[derive(Debug)]
+struct Found {
+    events: Vec<Decided>,
+    /// The last number that was examined.
+    until: i64,
+}
+
+/// Maximum number of events in a slice.
+const EVENTS_IN_SLICE: usize = 200;
+
+/// Maximum number of events that the search for the events of a slice examines.
+const EXAMINED: i64 = 10_000;
+
+const EVENTS: &str = "SELECT seq, type, method, path, event FROM events";
+
+/// Finds events by their id.
+const BY_ID: &str = "INDEXED BY events_id WHERE id = :id";
+
+/// Reads events in the order of acceptance.
+const IN_ORDER: &str = "WHERE :id IS NULL";
+
+const MATCHING: &str = "
+    AND seq > :after AND seq <= :last AND space = :space
     AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
     AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
-    ORDER BY seq LIMIT :limit";
+    ORDER BY seq";
 
 impl Store {
-    /// Creates a delivery for each event in the range and each subscription that `intakes` returns for it. The
-    /// deliveries carry the name of the replay. Events that are accepted meanwhile are not replayed.
-    pub(crate) async fn replay(
+    /// Runs a slice of a replay: creates a delivery for each event that `request` selects and each subscription that
+    /// `intakes` returns for it. The deliveries carry `name`. Ignores the request's `subscription_id`, which the caller
+    /// applies. Returns what was created, or `None` if the job does not run any more.
+    pub(crate) async fn replay_slice(
         &self,
-        range: Range,
+        job: &RunningJob,
         name: String,
+        request: ReplayRequest,
         now: Timestamp,
-        intakes: impl Fn(&StoredEvent) -> Vec<Intake> + Send + Sync + 'static,
-    ) -> Result<Replayed, StoreError> {
-        let intakes = std::sync::Arc::new(intakes);
-        let newest =
-            |c: &Connection| c.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0));
-        let last: i64 = self.writer.run(newest).await?;
-        let (mut total, mut after) = (Replayed::default(), 0);
-        loop {
-            let (range, name, intakes) = (range.clone(), name.clone(), std::sync::Arc::clone(&intakes));
-            let events = self.read(move |connection| events(connection, &range, after, last)).await?;
-            let Some(end) = events.last().map(|event| event.seq) else { return Ok(total) };
-            after = end;
-            let add = move |connection: &Connection| add(connection, &events, &name, now, &*intakes);
-            let batch = self.writer.run(add).await?;
-            total.events += batch.events;
-            total.deliveries += batch.deliveries;
-            total.filtered += batch.filtered;
-            total.dead += batch.dead;
-            total.lanes.extend(batch.lanes);
-            total.lanes.sort_unstable();
-            total.lanes.dedup();
-        }
+        intakes: impl Fn(StoredEvent) -> Vec<Intake> + Send + 'static,
+    ) -> Result<Option<Replayed>, StoreError> {
+        let (space, after, last) = (job.space.clone(), job.cursor, job.last);
+        // Decided outside of the transaction, because filters take time.
+        let found = self.read(move |connection| find(connection, &space, &request, after, last, intakes));
+        let Found { events, until } = found.await?;
+        let space = job.space.clone();
+        let slice = move |connection: &Connection, last: i64| {
+            let (mut step, mut ration) = (Step { cursor: until, ..Step::default() }, Ration::new());
+            let mut replayed = Replayed::default();
+            for (at, (event, intakes)) in events.iter().enumerate() {
+                if add(connection, &space, *event, intakes, &name, now, &mut replayed)? {
+                    step.events += 1;
+                }
+                ration.take(1 + intakes.len());
+                if ration.is_used_up() && at + 1 < events.len() {
+                    step.cursor = *event;
+                    break;
+                }
+            }
+            step.deliveries = replayed.deliveries;
+            step.done = step.cursor >= last;
+            Ok((step, replayed))
+        };
+        self.slice(job, now, slice).await
     }
 }
 
-fn events(
+/// Finds the events for a slice that begins after the event `after`, and decides about their deliveries.
+fn find(
     connection: &Connection,
-    range: &Range,
+    space: &str,
+    request: &ReplayRequest,
     after: i64,
     last: i64,
-) -> rusqlite::Result<Vec<StoredEvent>> {
-    let Range { space, request } = range;
-    let parameters = named_params! {
-        ":after": after, ":last": last, ":space": space, ":id": request.event_id, ":source": request.source,
-        ":type": request.ty, ":from": request.from.map(Timestamp::from), ":to": request.to.map(Timestamp::from),
-        ":limit": BATCH,
+    intakes: impl Fn(StoredEvent) -> Vec<Intake>,
+) -> rusqlite::Result<Found> {
+    let (access, mut until) = match request.event_id {
+        Some(_) => (BY_ID, last),
+        None => (IN_ORDER, last.min(after.saturating_add(EXAMINED))),
     };
-    let stored = |row: &Row<'_>| {
-        Ok(StoredEvent {
-            seq: row.get("seq")?,
+    let parameters = named_params! {
+        ":after": after, ":last": until, ":space": space, ":id": request.event_id, ":source": request.source,
+        ":type": request.ty, ":from": request.from.map(Timestamp::from), ":to": request.to.map(Timestamp::from),
+    };
+    let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {MATCHING}"))?;
+    let mut rows = statement.query(parameters)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let seq = row.get("seq")?;
+        let event = StoredEvent {
             ty: row.get("type")?,
             method: row.get("method")?,
             path: row.get("path")?,
             json: row.get("event")?,
-        })
-    };
-    connection.prepare_cached(EVENTS)?.query_map(parameters, stored)?.collect()
+        };
+        events.push((seq, intakes(event)));
+        if events.len() == EVENTS_IN_SLICE {
+            until = seq;
+            break;
+        }
+    }
+    Ok(Found { events, until })
 }
 
+/// Creates the deliveries of an event. Returns whether the event still exists: retention may have deleted it.
 fn add(
     connection: &Connection,
-    events: &[StoredEvent],
+    space: &str,
+    event: i64,
+    intakes: &[Intake],
     name: &str,
     now: Timestamp,
-    intakes: &(impl Fn(&StoredEvent) -> Vec<Intake> + ?Sized),
-) -> rusqlite::Result<Replayed> {
-    let mut batch = Replayed { events: events.len(), ..Replayed::default() };
-    for event in events {
-        // Retention may have deleted the event meanwhile.
-        let mut there = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE seq = ?1)")?;
-        if !there.query_row([event.seq], |row| row.get(0))? {
-            continue;
-        }
-        let intakes = intakes(event);
-        let Some(space) = intakes.first().map(|intake| intake.subscription.space.clone()) else { continue };
-        add_deliveries(connection, event.seq, &space, &intakes, now, Some(name))?;
-        batch.deliveries += intakes.len();
-        for Intake { subscription, fate } in intakes {
-            let lane = Lane { space: subscription.space.clone(), function: subscription.function_id.clone() };
-            match fate {
-                Fate::Filtered { .. } => batch.filtered += 1,
-                Fate::Dead { .. } => batch.dead += 1,
-                Fate::Deliver { .. } if !batch.lanes.contains(&lane) => batch.lanes.push(lane),
-                Fate::Deliver { .. } => {}
+    replayed: &mut Replayed,
+) -> rusqlite::Result<bool> {
+    let mut there = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE seq = ?1)")?;
+    if !there.query_row([event], |row| row.get(0))? {
+        return Ok(false);
+    }
+    add_deliveries(connection, event, space, intakes, now, Some(name))?;
+    replayed.deliveries += intakes.len();
+    for Intake { subscription, fate } in intakes {
+        match fate {
+            Fate::Filtered { .. } => replayed.filtered += 1,
+            Fate::Dead { .. } => replayed.dead += 1,
+            Fate::Deliver { .. } => {
+                let lane = Lane { space: space.to_owned(), function: subscription.function_id.clone() };
+                if !replayed.lanes.contains(&lane) {
+                    replayed.lanes.push(lane);
+                }
             }
         }
     }
-    Ok(batch)
+    Ok(true)
 }

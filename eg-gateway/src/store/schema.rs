@@ -80,6 +80,20 @@ pub(super) const ADDED_IN_4: &str = "
 DROP INDEX IF EXISTS deliveries_due;
 CREATE INDEX deliveries_due ON deliveries (space, function_id, failures > 0, due_at)
     WHERE state = 'pending' AND due_at IS NOT NULL;
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    space TEXT NOT NULL, kind TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'cancelled'),
+    subscription_id TEXT, reason TEXT, -- for those that give up deliveries of a subscription
+    work TEXT NOT NULL,                -- what to do, as JSON
+    -- numbers of events or deliveries: the job does those after `start` up to `last`, and has done those up to `cursor`
+    start INTEGER NOT NULL, cursor INTEGER NOT NULL, last INTEGER NOT NULL,
+    events INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL, ended_at INTEGER
+) STRICT;
+CREATE INDEX jobs_running ON jobs (seq) WHERE state = 'running';
+CREATE INDEX jobs_giving_up ON jobs (space, subscription_id) WHERE kind = 'give_up' AND state = 'running';
+CREATE INDEX jobs_of_space ON jobs (space, seq);
 ";
 
 /// Database pages that the writer keeps in memory. Ids are random, so writes touch all parts of an index over them.

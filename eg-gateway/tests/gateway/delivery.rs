@@ -213,8 +213,7 @@ async fn pending_deliveries_of_a_deleted_subscription_are_dead_letters() {
     assert!(matches!(outcome(watcher.delivery().await), (1, DeliveryOutcome::Retry { .. })));
     let path = format!("default/subscriptions/{subscription}");
     assert_eq!(gateway.api.config(Method::DELETE, &path, "").await.0, 204);
-    let letters = gateway.api.dead_letters().await;
-    assert_eq!(letters.len(), 1);
+    let letters = gateway.api.wait_for_dead_letters(1).await;
     assert_eq!(letters[0]["reason"], "the subscription was deleted");
     assert_eq!(letters[0]["event"]["id"], "1");
 }

@@ -22,6 +22,7 @@ mod events_api;
 mod fairness;
 mod flow;
 mod history;
+mod jobs;
 mod lambda;
 mod metrics;
 mod openapi;

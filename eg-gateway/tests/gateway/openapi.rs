@@ -193,6 +193,14 @@ async fn answers_have_the_documented_form() {
     documented.call(Method::GET, "/spaces/{space}/events/{id}", "1", NONE).await;
     documented.call(Method::POST, "/spaces/{space}/dead-letters/redrive", "", NONE).await;
     documented.call(Method::DELETE, "/spaces/{space}/dead-letters", "", NONE).await;
+    let jobs = documented.call(Method::GET, "/spaces/{space}/jobs", "", NONE).await;
+    for job in jobs["jobs"].as_array().unwrap() {
+        let id = job["jobId"].to_string();
+        for (method, path) in [(Method::GET, ""), (Method::POST, "/cancel"), (Method::POST, "/resume")] {
+            documented.call(method, &format!("/spaces/{{space}}/jobs/{{id}}{path}"), &id, NONE).await;
+        }
+    }
+    documented.refused(Method::GET, "/spaces/{space}/jobs/{id}", "missing", NONE, "404").await;
     documented.call(Method::GET, "/accounting", "", NONE).await;
     documented.call(Method::GET, "/openapi.json", "", NONE).await;
     documented.call(Method::GET, "/status", "", NONE).await;

@@ -110,7 +110,7 @@ async fn every_answer_of_the_history_is_read_by_its_type() {
     let event = json!({ "event": { "specversion": "1.0", "id": "1", "source": "/s", "type": "e" } });
     let path = format!("dead-letters/{id}/redrive");
     let redriven: Redriven = send(api, Method::POST, &path, &event.to_string()).await;
-    assert_eq!(redriven, Redriven { redriven: 1, skipped: 0 });
+    assert_eq!(redriven, Redriven { redriven: 1, skipped: 0, job_id: None });
     let replay: Replay = send(api, Method::POST, "replays", r#"{"eventId":"1"}"#).await;
     assert_eq!((replay.events, replay.deliveries), (1, 4));
     let discarded: Discarded = send(api, Method::DELETE, "dead-letters", "").await;

@@ -1,4 +1,4 @@
-//! Calls of the history API: events, replays, dead letters, accounting. Their types are in
+//! Calls of the history API: events, replays, dead letters, jobs, accounting. Their types are in
 //! [`history`](crate::history).
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use super::{Error, EventGateway};
 use crate::errors::ErrorCode;
 use crate::history::{
     AcceptedEvent, Accounting, DeadLetter, DeadLetterPage, Discarded, EventDetail, EventFilter, EventPage,
-    Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
+    Job, JobPage, Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
 };
 
 /// The maximum length of a page.
@@ -32,6 +32,12 @@ impl EventGateway {
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters<'_> {
         DeadLetters { gateway: self }
+    }
+
+    /// Returns the client of the jobs in the client's space: replays, redrives and other long work of the gateway.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs<'_> {
+        Jobs { gateway: self }
     }
 
     /// Counts the deliveries of all spaces by their state.
@@ -143,7 +149,8 @@ impl History<'_> {
         self.gateway.find(call).await
     }
 
-    /// Replays stored events. When this returns, the gateway has stored the deliveries on disk.
+    /// Replays stored events. The deliveries in the answer are stored on disk. A replay of many events continues as a
+    /// job, which the answer names.
     ///
     /// # Errors
     /// [`Error::Refused`] with [`ErrorCode::NotFound`] if the subscription does not exist, with
@@ -215,13 +222,15 @@ impl DeadLetters<'_> {
             .await
     }
 
-    /// Redrives all dead letters of the space, except expired ones.
+    /// Redrives all dead letters of the space, or all expired ones. Many of them continue as a job, which the answer
+    /// names.
     ///
     /// # Errors
     /// If the gateway cannot be reached or refuses the request.
-    pub async fn redrive_all(&self) -> Result<Redriven, Error> {
-        let action = "redrive all dead letters";
-        self.gateway.read(self.gateway.call_in_space(Method::POST, "dead-letters/redrive", action)).await
+    pub async fn redrive_all(&self, loss: Loss) -> Result<Redriven, Error> {
+        let call =
+            self.gateway.call_in_space(Method::POST, "dead-letters/redrive", "redrive all dead letters");
+        self.gateway.read(of_state(call, loss)).await
     }
 
     /// Discards one dead letter. It remains in the history of its event.
@@ -234,14 +243,85 @@ impl DeadLetters<'_> {
         self.gateway.configure(call).await.map(drop)
     }
 
-    /// Discards all dead letters of the space, except expired ones.
+    /// Discards all dead letters of the space, or all expired ones. Many of them continue as a job, which the answer
+    /// names.
     ///
     /// # Errors
     /// If the gateway cannot be reached or refuses the request.
-    pub async fn discard_all(&self) -> Result<Discarded, Error> {
-        let action = "discard all dead letters";
-        self.gateway.read(self.gateway.call_in_space(Method::DELETE, "dead-letters", action)).await
+    pub async fn discard_all(&self, loss: Loss) -> Result<Discarded, Error> {
+        let call = self.gateway.call_in_space(Method::DELETE, "dead-letters", "discard all dead letters");
+        self.gateway.read(of_state(call, loss)).await
     }
+}
+
+/// The long work of a gateway: replays, redrives, discards, and deliveries of deleted subscriptions.
+///
+/// ```no_run
+/// use eg_sdk::EventGateway;
+/// use eg_sdk::history::{JobState, Loss};
+///
+/// # async fn example() -> Result<(), eg_sdk::Error> {
+/// let gateway = EventGateway::from_env()?;
+/// if let Some(id) = gateway.dead_letters().redrive_all(Loss::Dead).await?.job_id {
+///     while let Some(job) = gateway.jobs().get(id).await?.filter(|job| job.state == JobState::Running) {
+///         println!("{} %", job.percent);
+///         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Jobs<'a> {
+    gateway: &'a EventGateway,
+}
+
+impl Jobs<'_> {
+    /// Reads one page, the newest first: at most `limit` jobs, and at most 500. `before` is the `next` of the previous
+    /// page. The gateway keeps the newest thousand jobs that have ended.
+    ///
+    /// # Errors
+    /// If the gateway cannot be reached or refuses the request.
+    pub async fn page(&self, before: Option<i64>, limit: usize) -> Result<JobPage, Error> {
+        let mut call = self.gateway.call_in_space(Method::GET, "jobs", "list jobs");
+        let parameters: Vec<_> = page(before, limit).collect();
+        call.url = call.url.with_query(parameters.iter().map(|(name, value)| ((*name).to_owned(), &**value)));
+        self.gateway.read(call).await
+    }
+
+    /// Reads one job; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the gateway cannot be reached or refuses the request.
+    pub async fn get(&self, id: i64) -> Result<Option<Job>, Error> {
+        let path = format!("jobs/{id}");
+        self.gateway.find(self.gateway.call_in_space(Method::GET, &path, format!("read job {id}"))).await
+    }
+
+    /// Stops a running job. What it has done stays done. A job that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] if it does not exist, with [`ErrorCode::Unsupported`] if it
+    /// gives up the deliveries of a deleted or disabled subscription.
+    pub async fn cancel(&self, id: i64) -> Result<Job, Error> {
+        let path = format!("jobs/{id}/cancel");
+        self.gateway.read(self.gateway.call_in_space(Method::POST, &path, format!("cancel job {id}"))).await
+    }
+
+    /// Continues a cancelled job where it stopped. Another job stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] if it does not exist.
+    pub async fn resume(&self, id: i64) -> Result<Job, Error> {
+        let path = format!("jobs/{id}/resume");
+        self.gateway.read(self.gateway.call_in_space(Method::POST, &path, format!("resume job {id}"))).await
+    }
+}
+
+/// Adds the state of the deliveries that `call` is about.
+fn of_state(mut call: Call<'_>, loss: Loss) -> Call<'_> {
+    call.url = call.url.with_query(iter::once(("state".to_owned(), loss.as_str())));
+    call
 }
 
 /// Returns the query parameters of a page.

@@ -32,7 +32,7 @@ pub use self::error::Error;
 #[cfg(feature = "history")]
 pub use self::feed::{Feed, FeedEvent};
 #[cfg(feature = "history")]
-pub use self::history::{DeadLetters, History};
+pub use self::history::{DeadLetters, History, Jobs};
 use self::http::{Call, Http, Reply};
 pub use self::plain::{HttpClient, HttpError};
 pub use self::recorder::Recorder;

@@ -64,17 +64,25 @@ pub struct RedriveRequest {
 /// The result of redriving dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
+#[serde(rename_all = "camelCase")]
 pub struct Redriven {
     /// The number of deliveries that will be attempted again.
     pub redriven: usize,
     /// The number of dead letters that remain because their subscription was deleted or is disabled.
     pub skipped: usize,
+    /// The id of the [`Job`](super::Job) that redrives the rest. Absent when all of them are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<i64>,
 }
 
 /// The result of discarding all dead letters of a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
+#[serde(rename_all = "camelCase")]
 pub struct Discarded {
     /// The number of discarded dead letters. They remain in the history of their events.
     pub discarded: usize,
+    /// The id of the [`Job`](super::Job) that discards the rest. Absent when all of them are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<i64>,
 }

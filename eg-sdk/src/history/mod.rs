@@ -1,5 +1,5 @@
-//! The types of the gateway's history API in their wire format: events, deliveries, dead letters, replays, accounting
-//! and the live feed. The gateway produces them; the calls are methods of [`EventGateway`](crate::EventGateway)
+//! The types of the gateway's history API in their wire format: events, deliveries, dead letters, replays, jobs,
+//! accounting and the live feed. The gateway produces them; the calls are methods of [`EventGateway`](crate::EventGateway)
 //! (feature `history`).
 //!
 //! | request | answer |
@@ -12,6 +12,9 @@
 //! | `POST /v1/spaces/<space>/dead-letters/redrive` | [`Redriven`] |
 //! | `DELETE /v1/spaces/<space>/dead-letters` | [`Discarded`] |
 //! | `POST /v1/spaces/<space>/replays` with a [`ReplayRequest`] | [`Replay`] |
+//! | `GET /v1/spaces/<space>/jobs` | [`JobPage`] |
+//! | `GET /v1/spaces/<space>/jobs/<id>` | [`Job`] |
+//! | `POST /v1/spaces/<space>/jobs/<id>/cancel` or `/resume` | [`Job`] |
 //! | `GET /v1/accounting` | [`Accounting`] |
 //! | `GET /v1/feed` | server-sent events, each a [`FeedEntry`] |
 //!
@@ -23,6 +26,7 @@ mod dead_letters;
 mod deliveries;
 mod events;
 mod feed;
+mod jobs;
 mod millis;
 mod moment;
 mod replays;
@@ -32,5 +36,6 @@ pub use dead_letters::{DeadLetter, DeadLetterPage, Discarded, RedriveRequest, Re
 pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryState, Loss, Mismatch};
 pub use events::{AcceptedEvent, EventDetail, EventFilter, EventPage};
 pub use feed::{Activity, DeliveryOutcome, FeedEntry};
+pub use jobs::{Job, JobKind, JobPage, JobState};
 pub use moment::{NoTime, parse_time};
 pub use replays::{Replay, ReplayRequest};

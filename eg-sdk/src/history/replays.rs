@@ -30,15 +30,18 @@ pub struct ReplayRequest {
     pub subscription_id: Option<String>,
 }
 
-/// A replay whose deliveries are stored on disk.
+/// A replay whose deliveries, as far as they are counted, are stored on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
     /// The id of the replay. Functions receive it as the extension `replay` of the event.
     pub replay_id: String,
-    /// The number of events that matched.
+    /// The number of events that matched so far.
     pub events: usize,
     /// The number of their deliveries.
     pub deliveries: usize,
+    /// The id of the [`Job`](super::Job) that replays the rest. Absent when all events are replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<i64>,
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use axum::response::{IntoResponse as _, Response};
 use eg_sdk::errors::{ErrorBody, ErrorCode};
 use eg_sdk::history::{
-    Accounting, Activity, EventFilter, Loss, RedriveRequest, Redriven, Replay, ReplayRequest, Tally,
-    parse_time,
+    Accounting, Activity, EventFilter, JobKind, JobState, Loss, RedriveRequest, Redriven, Replay,
+    ReplayRequest, Tally, parse_time,
 };
 use eg_sdk::{Error, EventGateway, FeedEvent, RetryPolicy, Settings};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ async fn every_operation_has_its_method_url_and_body() {
         json(200, &page),
         json(200, &letter(7)),
         json(202, &json!({"redriven": 1, "skipped": 0})),
-        json(202, &json!({"redriven": 3, "skipped": 1})),
+        json(202, &json!({"redriven": 3, "skipped": 1, "jobId": 9})),
         status(204),
         json(200, &json!({"discarded": 4})),
         json(200, &serde_json::to_value(&accounting).unwrap()),
@@ -99,15 +99,17 @@ async fn every_operation_has_its_method_url_and_body() {
     let (history, letters) = (gateway.history(), gateway.dead_letters());
     assert_eq!(history.event("a/b", Some("/s"), Some("t")).await.unwrap().unwrap().event.event_id, "1");
     let request = ReplayRequest { event_id: Some("1".to_owned()), ..ReplayRequest::default() };
-    let replay = Replay { replay_id: "r".to_owned(), events: 1, deliveries: 2 };
+    let replay = Replay { replay_id: "r".to_owned(), events: 1, deliveries: 2, job_id: None };
     assert_eq!(history.replay(&request).await.unwrap(), replay);
     assert_eq!(letters.page(Loss::Expired, Some(9), 5).await.unwrap().next, Some(7));
     assert_eq!(letters.get(7).await.unwrap().unwrap().state, Loss::Dead);
     let edited = RedriveRequest { event: serde_json::from_str("{}").unwrap() };
-    assert_eq!(letters.redrive(7, Some(&edited)).await.unwrap(), Redriven { redriven: 1, skipped: 0 });
-    assert_eq!(letters.redrive_all().await.unwrap(), Redriven { redriven: 3, skipped: 1 });
+    let redriven = Redriven { redriven: 1, skipped: 0, job_id: None };
+    assert_eq!(letters.redrive(7, Some(&edited)).await.unwrap(), redriven);
+    let redriven = Redriven { redriven: 3, skipped: 1, job_id: Some(9) };
+    assert_eq!(letters.redrive_all(Loss::Expired).await.unwrap(), redriven);
     letters.discard(7).await.unwrap();
-    assert_eq!(letters.discard_all().await.unwrap().discarded, 4);
+    assert_eq!(letters.discard_all(Loss::Dead).await.unwrap().discarded, 4);
     let read = gateway.accounting().await.unwrap();
     assert_eq!((read.balanced, read), (false, accounting));
     assert_eq!(
@@ -118,14 +120,53 @@ async fn every_operation_has_its_method_url_and_body() {
             "GET /v1/spaces/team/dead-letters?state=expired&limit=5&before=9",
             "GET /v1/spaces/team/dead-letters/7",
             "POST /v1/spaces/team/dead-letters/7/redrive",
-            "POST /v1/spaces/team/dead-letters/redrive",
+            "POST /v1/spaces/team/dead-letters/redrive?state=expired",
             "DELETE /v1/spaces/team/dead-letters/7",
-            "DELETE /v1/spaces/team/dead-letters",
+            "DELETE /v1/spaces/team/dead-letters?state=dead",
             "GET /v1/accounting",
         ]
     );
     assert_eq!(server.seen()[1].json(), json!({"eventId": "1"}));
     assert_eq!(server.seen()[4].json(), json!({"event": {}}));
+}
+
+#[tokio::test]
+async fn jobs_are_listed_read_cancelled_and_resumed() {
+    let job = |state: &str| {
+        json!({
+            "jobId": 3, "kind": "redrive", "state": state, "percent": 40, "events": 0, "deliveries": 400, "skipped": 1,
+            "loss": "expired", "waitsFor": "the store is full", "createdAt": "2026-01-31T12:00:00Z",
+        })
+    };
+    let server = Server::answers([
+        json(200, &json!({"jobs": [job("running")], "next": 3})),
+        json(200, &job("running")),
+        json(200, &job("cancelled")),
+        json(200, &job("running")),
+        refusal(ErrorCode::NotFound),
+    ])
+    .await;
+    let gateway = client(&server.url);
+    let page = gateway.jobs().page(Some(7), 9_000).await.unwrap();
+    assert_eq!(
+        (page.jobs[0].kind, page.jobs[0].loss, page.next),
+        (JobKind::Redrive, Some(Loss::Expired), Some(3))
+    );
+    let read = gateway.jobs().get(3).await.unwrap().unwrap();
+    assert_eq!((read.percent, read.waits_for.as_deref()), (40, Some("the store is full")));
+    assert_eq!(gateway.jobs().cancel(3).await.unwrap().state, JobState::Cancelled);
+    assert_eq!(gateway.jobs().resume(3).await.unwrap().state, JobState::Running);
+    assert_eq!(gateway.jobs().get(4).await.unwrap(), None);
+    assert_eq!(
+        lines(&server),
+        [
+            "GET /v1/spaces/team/jobs?limit=500&before=7",
+            "GET /v1/spaces/team/jobs/3",
+            "POST /v1/spaces/team/jobs/3/cancel",
+            "POST /v1/spaces/team/jobs/3/resume",
+            "GET /v1/spaces/team/jobs/4",
+        ]
+    );
 }
 
 #[tokio::test]

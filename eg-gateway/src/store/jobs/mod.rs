@@ -1,0 +1,413 @@
+//! Keeps the jobs: long work whose progress is stored in the transactions that do it, so that a crash repeats and omits
+//! nothing. The modules of the work have the slices; `crate::jobs` runs them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use eg_sdk::history::{Job, JobKind, JobPage, JobState, Loss, ReplayRequest};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::columns::{Name, Time, optional};
+use super::{Store, StoreError};
+use crate::timestamp::Timestamp;
+
+/// The number of ended jobs that are kept.
+const KEPT: i64 = 1_000;
+
+/// What a job does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Work {
+    /// Delivers the events that `request` selects again, marked with the name of the replay.
+    Replay { name: String, request: ReplayRequest },
+    /// Redrives what was given up in this way.
+    Redrive { loss: Loss },
+    /// Discards what was given up in this way.
+    Discard { loss: Loss },
+    /// Gives up the deliveries that waited when their subscription was deleted or disabled.
+    GiveUp { subscription_id: String, reason: String },
+}
+
+impl Work {
+    fn kind(&self) -> JobKind {
+        match self {
+            Self::Replay { .. } => JobKind::Replay,
+            Self::Redrive { .. } => JobKind::Redrive,
+            Self::Discard { .. } => JobKind::Discard,
+            Self::GiveUp { .. } => JobKind::GiveUp,
+        }
+    }
+}
+
+/// A job that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct RunningJob {
+    pub(crate) id: i64,
+    pub(crate) space: String,
+    pub(crate) work: Work,
+    /// The number up to which the work is done.
+    pub(super) cursor: i64,
+    /// The last number that the job covers.
+    pub(super) last: i64,
+}
+
+/// What a slice of a job has done. The counts are added to those of the job.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    /// The number up to which the work is done now.
+    pub(super) cursor: i64,
+    pub(super) events: usize,
+    pub(super) deliveries: usize,
+    pub(super) skipped: usize,
+    /// Whether nothing is left.
+    pub(super) done: bool,
+}
+
+/// Tells the runner about new jobs, and callers about the progress of jobs.
+#[derive(Debug, Default)]
+pub(crate) struct JobSignals {
+    begun: Notify,
+    progressed: Notify,
+    /// Why jobs cannot continue now.
+    problems: Mutex<HashMap<i64, String>>,
+}
+
+impl JobSignals {
+    /// Returns when there may be new work.
+    pub(crate) async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// Notes why a job cannot continue, or that it can.
+    pub(crate) fn set_problem(&self, job: i64, problem: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => problems.insert(job, problem),
+            None => problems.remove(&job),
+        };
+    }
+
+    fn problem(&self, job: i64) -> Option<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()
+    }
+
+    pub(super) fn begin(&self) {
+        self.begun.notify_one();
+    }
+
+    fn progress(&self) {
+        self.progressed.notify_waiters();
+    }
+}
+
+/// The columns that [`job`] reads.
+const JOBS: &str =
+    "SELECT seq, kind, state, work, start, cursor, last, events, deliveries, skipped, created_at, ended_at
+    FROM jobs";
+
+const INSERT: &str = "
+    INSERT INTO jobs (space, kind, state, subscription_id, reason, work, start, cursor, last, created_at, ended_at)
+    VALUES (?1, ?2, iif(?6 < ?7, 'running', 'done'), ?3, ?4, ?5, ?6, ?6, ?7, ?8, iif(?6 < ?7, NULL, ?8))";
+
+const ADVANCE: &str = "
+    UPDATE jobs SET cursor = ?2, events = events + ?3, deliveries = deliveries + ?4, skipped = skipped + ?5,
+                    state = iif(?6, 'done', state), ended_at = iif(?6, ?7, ended_at)
+    WHERE seq = ?1";
+
+impl Store {
+    /// Returns what tells about jobs.
+    pub(crate) fn job_signals(&self) -> &JobSignals {
+        &self.jobs
+    }
+
+    /// Creates a job for what there is to do now. Returns its number.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] if the work needs room in a store that is full.
+    pub(crate) async fn begin_job(
+        &self,
+        space: String,
+        work: Work,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        if matches!(work, Work::Replay { .. } | Work::Redrive { .. }) && self.is_full() {
+            return Err(StoreError::Full);
+        }
+        let job = self.writer.run(move |connection| begin(connection, &space, &work, now)).await?;
+        self.jobs.begin();
+        Ok(job)
+    }
+
+    /// Returns all jobs that run.
+    pub(crate) async fn running_jobs(&self) -> Result<Vec<RunningJob>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT seq, space, work, cursor, last FROM jobs WHERE state = 'running' ORDER BY seq",
+            )?;
+            let running = |row: &Row<'_>| {
+                let (id, space) = (row.get("seq")?, row.get("space")?);
+                Ok(RunningJob {
+                    id,
+                    space,
+                    work: work(row)?,
+                    cursor: row.get("cursor")?,
+                    last: row.get("last")?,
+                })
+            };
+            statement.query_map([], running)?.collect()
+        })
+        .await
+    }
+
+    /// Lists jobs, the newest first.
+    pub(crate) async fn jobs(
+        &self,
+        space: String,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<JobPage, StoreError> {
+        let signals = Arc::clone(&self.jobs);
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "{JOBS} WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
+            ))?;
+            let before = before.unwrap_or(i64::MAX);
+            let jobs = statement.query_map(params![space, before, limit], |row| job(row, &signals))?;
+            let jobs = jobs.collect::<rusqlite::Result<Vec<_>>>()?;
+            let full = u32::try_from(jobs.len()).is_ok_and(|found| found == limit);
+            let next = jobs.last().filter(|_| full).map(|last| last.job_id);
+            Ok(JobPage { jobs, next })
+        })
+        .await
+    }
+
+    /// Reads one job.
+    pub(crate) async fn job(&self, space: String, id: i64) -> Result<Option<Job>, StoreError> {
+        let signals = Arc::clone(&self.jobs);
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached(&format!("{JOBS} WHERE seq = ?1 AND space = ?2"))?;
+            statement.query_row(params![id, space], |row| job(row, &signals)).optional()
+        })
+        .await
+    }
+
+    /// Reads a job as soon as it has ended, or cannot continue, or after `patience`.
+    pub(crate) async fn job_within(
+        &self,
+        space: String,
+        id: i64,
+        patience: Duration,
+    ) -> Result<Option<Job>, StoreError> {
+        let until = Instant::now() + patience;
+        loop {
+            let progressed = self.jobs.progressed.notified();
+            tokio::pin!(progressed);
+            // From now on, no progress is missed.
+            progressed.as_mut().enable();
+            let found = self.job(space.clone(), id).await?;
+            let waits = |job: &Job| job.state == JobState::Running && job.waits_for.is_none();
+            if !found.as_ref().is_some_and(waits) || tokio::time::timeout_at(until, progressed).await.is_err()
+            {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Cancels a job that runs, or resumes one that was cancelled. Other jobs stay as they are.
+    pub(crate) async fn set_job_running(
+        &self,
+        space: String,
+        id: i64,
+        running: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let change = move |connection: &Connection| {
+            let (from, to, ended_at) = match running {
+                true => (JobState::Cancelled, JobState::Running, None),
+                false => (JobState::Running, JobState::Cancelled, Some(now)),
+            };
+            connection
+                .prepare_cached(
+                    "UPDATE jobs SET state = ?4, ended_at = ?5 WHERE seq = ?1 AND space = ?2 AND state = ?3",
+                )?
+                .execute(params![id, space, from.as_str(), to.as_str(), ended_at])
+        };
+        self.writer.run(change).await?;
+        self.jobs.begin();
+        self.jobs.progress();
+        Ok(())
+    }
+
+    /// Runs a slice of a job, and stores its progress in the same transaction. `slice` gets the last number that the job
+    /// covers. Returns `None` if the job does not run any more, or is not where `job` says.
+    pub(super) async fn slice<T: Send + 'static>(
+        &self,
+        job: &RunningJob,
+        now: Timestamp,
+        mut slice: impl FnMut(&Connection, i64) -> rusqlite::Result<(Step, T)> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        let (id, cursor) = (job.id, job.cursor);
+        let run = move |connection: &Connection| {
+            let last = connection
+                .prepare_cached("SELECT last FROM jobs WHERE seq = ?1 AND cursor = ?2 AND state = 'running'")?
+                .query_row([id, cursor], |row| row.get(0))
+                .optional()?;
+            let Some(last) = last else { return Ok(None) };
+            let (step, result) = slice(connection, last)?;
+            let [events, deliveries, skipped] = [step.events, step.deliveries, step.skipped].map(number);
+            connection.prepare_cached(ADVANCE)?.execute(params![
+                id,
+                step.cursor,
+                events,
+                deliveries,
+                skipped,
+                step.done,
+                now
+            ])?;
+            Ok(Some(result))
+        };
+        let done = self.writer.run(run).await?;
+        self.jobs.progress();
+        Ok(done)
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Creates or extends the job that gives up the waiting deliveries of a subscription, if there are any.
+pub(super) fn give_up(
+    connection: &Connection,
+    space: &str,
+    subscription_id: &str,
+    reason: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let waiting = "SELECT EXISTS (
+        SELECT 1 FROM deliveries WHERE state = 'pending' AND space = ?1 AND subscription_id = ?2)";
+    if !connection.prepare_cached(waiting)?.query_row([space, subscription_id], |row| row.get(0))? {
+        return Ok(());
+    }
+    // A job that runs already covers the deliveries that have come since, too.
+    let extended = connection
+        .prepare_cached(
+            "UPDATE jobs SET last = (SELECT max(seq) FROM deliveries)
+             WHERE kind = 'give_up' AND state = 'running' AND space = ?1 AND subscription_id = ?2",
+        )?
+        .execute([space, subscription_id])?;
+    if extended == 0 {
+        let (subscription_id, reason) = (subscription_id.to_owned(), reason.to_owned());
+        begin(connection, space, &Work::GiveUp { subscription_id, reason }, now)?;
+    }
+    Ok(())
+}
+
+/// Creates a job for what there is to do now, and forgets the oldest that have ended. Returns its number. A job with
+/// nothing to do is done.
+pub(super) fn begin(
+    connection: &Connection,
+    space: &str,
+    work: &Work,
+    now: Timestamp,
+) -> rusqlite::Result<i64> {
+    let (start, last) = range(connection, space, work)?;
+    let (subscription, reason) = match work {
+        Work::GiveUp { subscription_id, reason } => (Some(subscription_id), Some(reason)),
+        _ => (None, None),
+    };
+    let json = serde_json::to_string(work).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    connection.prepare_cached(INSERT)?.execute(params![
+        space,
+        work.kind().as_str(),
+        subscription,
+        reason,
+        json,
+        start,
+        last,
+        now
+    ])?;
+    let job = connection.last_insert_rowid();
+    let forget = "DELETE FROM jobs WHERE state <> 'running' AND seq <= ?1";
+    connection.prepare_cached(forget)?.execute([job.saturating_sub(KEPT)])?;
+    Ok(job)
+}
+
+/// Returns the number before the first that the work covers, and the last one. What comes later is not part of it.
+fn range(connection: &Connection, space: &str, work: &Work) -> rusqlite::Result<(i64, i64)> {
+    let given_up = |loss: &Loss, order: &str| {
+        // Each state is spelled out, so that SQLite uses its index.
+        let query = format!(
+            "SELECT seq FROM deliveries WHERE state = '{loss}' AND discarded_at IS NULL AND space = ?1
+             ORDER BY seq {order} LIMIT 1"
+        );
+        let found = connection.prepare_cached(&query)?.query_row([space], |row| row.get::<_, i64>(0));
+        found.optional()
+    };
+    match work {
+        Work::Replay { .. } => connection.query_row(
+            "SELECT coalesce((SELECT min(seq) FROM events) - 1, 0), coalesce((SELECT max(seq) FROM events), 0)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        ),
+        Work::Redrive { loss } | Work::Discard { loss } => {
+            let (first, last) = (given_up(loss, "ASC")?, given_up(loss, "DESC")?);
+            Ok((first.map_or(0, |first| first - 1), last.unwrap_or(0)))
+        }
+        Work::GiveUp { .. } => {
+            let newest = "SELECT coalesce(max(seq), 0) FROM deliveries";
+            Ok((0, connection.query_row(newest, [], |row| row.get(0))?))
+        }
+    }
+}
+
+fn work(row: &Row<'_>) -> rusqlite::Result<Work> {
+    let json: String = row.get("work")?;
+    serde_json::from_str(&json)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, e.into()))
+}
+
+fn job(row: &Row<'_>, signals: &JobSignals) -> rusqlite::Result<Job> {
+    let job_id = row.get("seq")?;
+    let state = row.get::<_, Name<JobState>>("state")?.0;
+    let (start, cursor, last): (i64, i64, i64) = (row.get("start")?, row.get("cursor")?, row.get("last")?);
+    let percent = match (state, last - start) {
+        (JobState::Done, _) => 100,
+        (_, ..=0) => 0,
+        (_, all) => {
+            u8::try_from((cursor - start).clamp(0, all).saturating_mul(100) / all).unwrap_or_default()
+        }
+    };
+    let count = |column: &str| row.get(column).map(|count: i64| usize::try_from(count).unwrap_or_default());
+    let mut job = Job {
+        job_id,
+        kind: row.get::<_, Name<JobKind>>("kind")?.0,
+        state,
+        percent,
+        events: count("events")?,
+        deliveries: count("deliveries")?,
+        skipped: count("skipped")?,
+        waits_for: signals.problem(job_id).filter(|_| state == JobState::Running),
+        replay_id: None,
+        replay: None,
+        loss: None,
+        subscription_id: None,
+        created_at: row.get::<_, Time>("created_at")?.0,
+        ended_at: optional(row, "ended_at", |Time(time)| time)?,
+    };
+    match work(row)? {
+        Work::Replay { name, request } => (job.replay_id, job.replay) = (Some(name), Some(request)),
+        Work::Redrive { loss } | Work::Discard { loss } => job.loss = Some(loss),
+        Work::GiveUp { subscription_id, .. } => job.subscription_id = Some(subscription_id),
+    }
+    Ok(job)
+}
+
+#[cfg(test)]
+mod tests;
