@@ -48,8 +48,9 @@ pub struct Options {
     /// How long events are kept after they were accepted. An event with an unfinished delivery or a dead letter is kept
     /// longer; dead letters stay until somebody redrives or discards them.
     pub retention: Duration,
-    /// Size of the store in bytes above which the oldest finished events are deleted early. When that is not enough,
-    /// emitters get a 503.
+    /// Maximum size of the store in bytes, without its write-ahead log, which takes up to some 20 MiB. From nine tenths
+    /// of it on, the oldest finished events are deleted early, and only spaces that hold less than their equal share may
+    /// store more. Emitters whose events do not fit get a 503.
     pub store_limit: u64,
     /// Maximum number of concurrent deliveries, over all functions. At least 1.
     pub workers: usize,

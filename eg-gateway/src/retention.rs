@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eg_sdk::config::Subscription;
+use tokio::time::Instant;
 
 use crate::decide::policy;
 use crate::deliver::Delivering;
 use crate::options::Options;
-use crate::store::Limits;
+use crate::store::{Limits, Sweeps};
 use crate::timestamp::Timestamp;
 
 /// Pause between rounds.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// Pause between attempts to make room while the store is nearly full.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// How much is kept and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -33,23 +37,36 @@ impl Retention {
 
     /// Runs until the gateway stops.
     pub(crate) async fn run<C>(self, delivering: Arc<Delivering<C>>) {
+        delivering.store.set_limit(self.bytes);
+        let stop = delivering.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.rounds(&delivering) => {}
+        }
+    }
+
+    async fn rounds<C>(&self, delivering: &Delivering<C>) {
+        let mut sweeps = Sweeps::default();
         loop {
-            self.round(&delivering).await;
-            tokio::select! {
-                biased;
-                () = delivering.stop.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
+            let now = delivering.clock.timestamp();
+            let snapshot = delivering.configuration.current();
+            for subscription in snapshot.catalog.table::<Subscription>().all() {
+                expire(delivering, subscription, now).await;
+            }
+            let next = Instant::now() + PAUSE;
+            self.forget(delivering, &mut sweeps).await;
+            while tokio::time::timeout_at(next, delivering.store.needs_room()).await.is_ok() {
+                self.forget(delivering, &mut sweeps).await;
+                tokio::time::sleep(ROOM_PAUSE).await;
             }
         }
     }
 
-    async fn round<C>(&self, delivering: &Delivering<C>) {
+    /// Deletes events that are not needed any more.
+    async fn forget<C>(&self, delivering: &Delivering<C>, sweeps: &mut Sweeps) {
         let now = delivering.clock.timestamp();
-        let snapshot = delivering.configuration.current();
-        for subscription in snapshot.catalog.table::<Subscription>().all() {
-            expire(delivering, subscription, now).await;
-        }
-        match delivering.store.retain(self.limits(now)).await {
+        match delivering.store.retain(self.limits(now), sweeps).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "deleted finished events"),
             Err(error) => tracing::error!(%error, "cannot delete events"),
@@ -59,7 +76,7 @@ impl Retention {
     fn limits(&self, now: Timestamp) -> Limits {
         let needed_since = now.saturating_sub(self.dedupe_window);
         let older_than = now.saturating_sub(self.age).min(needed_since);
-        Limits { older_than, bytes: self.bytes, needed_since }
+        Limits { older_than, needed_since }
     }
 }
 

@@ -159,6 +159,36 @@ async fn an_event_that_is_deleted_meanwhile_is_reported_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_listed_shown_cancelled_and_resumed() {
+    let running = Running::start().await;
+    let terminal = Terminal::of(&running);
+    let none = terminal.eg(&["jobs"]);
+    assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", "no jobs\n"));
+    emit(&running, "order.placed", "one", json!({})).await;
+    terminal.prints(&["replay", "one"]);
+    terminal.prints(&["dead-letters", "retry", "--all", "--expired"]);
+    terminal.prints(&["dead-letters", "discard", "--all"]);
+    let listed = timeless(&terminal.prints(&["jobs"]));
+    assert_eq!(
+        listed,
+        "3 DATE TIME discard dead done 0 dead letters\n2 DATE TIME retry expired done 0 deliveries\n\
+         1 DATE TIME replay done 1 event, 0 deliveries\n"
+    );
+    assert_eq!(terminal.prints(&["jobs", "list", "--limit", "1"]).lines().count(), 1);
+    for action in ["show", "cancel", "resume"] {
+        let shown = terminal.prints(&["jobs", action, "1", "--json"]);
+        let job: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(
+            (&job["kind"], &job["state"], &job["events"]),
+            (&json!("replay"), &json!("done"), &json!(1))
+        );
+        let missing = terminal.eg(&["jobs", action, "9"]);
+        assert_eq!(missing.code, Some(6), "{missing:?}");
+        assert!(missing.stderr.contains("no job 9"), "{missing:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stored_events_are_replayed_to_all_or_to_one() {
     let running = Running::start().await;
     running.event_type("order.placed").await;

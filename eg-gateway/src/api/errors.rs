@@ -177,8 +177,8 @@ impl From<StoreError> for ApiError {
     /// In all cases nothing was accepted, and clients should retry.
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::Busy => ErrorCode::StoreBusy,
-            StoreError::Full => ErrorCode::StoreFull,
+            StoreError::Busy | StoreError::Slow(_) => ErrorCode::StoreBusy,
+            StoreError::Full | StoreError::ShareUsed(_) => ErrorCode::StoreFull,
             StoreError::File { .. }
             | StoreError::InUse(_)
             | StoreError::Newer { .. }

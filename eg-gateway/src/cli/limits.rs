@@ -26,7 +26,8 @@ pub(super) struct Limits {
     /// How long to keep events after their deliveries have ended; dead letters stay until you redrive or discard them
     #[arg(long, value_name = "DURATION", default_value = "168h", value_parser = parse_duration)]
     retention: Duration,
-    /// Size of the store above which the oldest finished events are deleted early
+    /// Maximum size of the store; emitters whose events do not fit get a 503. From nine tenths of it on, the oldest
+    /// finished events are deleted early, and only spaces with less than their equal share may store more
     #[arg(long, value_name = "BYTES", default_value = "10GiB", value_parser = bytes)]
     store_limit: u64,
 }

@@ -1,6 +1,7 @@
 //! Opens HTTP/1.1 connections (with TLS for `https` URLs, through a proxy if there is one), drives them in the task that
 //! waits for the response, and keeps them for later calls. The callers build the requests and interpret the responses.
 
+mod lookups;
 pub(crate) mod reading;
 pub(crate) mod resolve;
 

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::vec;
 
@@ -14,17 +14,21 @@ use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
+use super::lookups::Lookups;
 use crate::decide::targets::{Blocked, PrivateTargets};
 
 /// Resolves names for clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolver {
     allowed: Arc<PrivateTargets>,
+    lookups: Lookups,
 }
 
 impl Resolver {
     pub(crate) fn new(allowed: &Arc<PrivateTargets>) -> Self {
-        Self { allowed: Arc::clone(allowed) }
+        // One set of open questions for the whole process: a thread that waits for the system is lost to all clients.
+        static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::system);
+        Self { allowed: Arc::clone(allowed), lookups: LOOKUPS.clone() }
     }
 
     /// Returns a resolver for the addresses that the operator sets.
@@ -39,11 +43,10 @@ impl Resolver {
 
     /// Returns the allowed addresses of `name`, at least one.
     async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
-        let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
         let (mut allowed, mut blocked) = (Vec::new(), None);
-        for address in found {
-            match self.allowed.check(address.ip()) {
-                Ok(()) => allowed.push(address),
+        for address in self.lookups.find(name).await? {
+            match self.allowed.check(address) {
+                Ok(()) => allowed.push(SocketAddr::new(address, 0)),
                 Err(one) => blocked = Some(one),
             }
         }

@@ -85,7 +85,7 @@ pub(super) fn count(connection: &Connection, space: &str, counter: Counter, by: 
 impl Store {
     /// Returns the accounts of each space, all of the same moment.
     pub(crate) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
-        self.read(tallies).await
+        self.readers.search(tallies).await
     }
 }
 

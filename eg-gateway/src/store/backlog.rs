@@ -19,7 +19,7 @@ pub(crate) struct Backlog {
 impl Store {
     /// Counts deliveries.
     pub(crate) async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.read(read).await
+        self.readers.search(read).await
     }
 }
 

@@ -18,7 +18,7 @@ const PUT: &str = "INSERT INTO config (kind, space, id, body) VALUES (?1, ?2, ?3
 impl Store {
     /// Returns all resources.
     pub(crate) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
-        self.read(load).await
+        self.readers.look_up(load).await
     }
 
     /// Stores all the changes or none. From then on, the pending deliveries of a deleted or disabled subscription are

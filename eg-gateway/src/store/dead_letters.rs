@@ -57,25 +57,26 @@ const DISCARD: &str = "
 impl Store {
     /// Reads dead letters.
     pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<DeadLetterPage, StoreError> {
-        self.read(move |connection| {
-            // Each state is spelled out, so that SQLite uses its index.
-            let state = match query.loss {
-                Loss::Dead => "d.state = 'dead'",
-                Loss::Expired => "d.state = 'expired'",
-            };
-            let mut statement = connection.prepare_cached(&format!(
-                "{LETTER} WHERE {state} AND d.discarded_at IS NULL AND d.space = ?1 AND d.seq < ?2
+        self.readers
+            .look_up(move |connection| {
+                // Each state is spelled out, so that SQLite uses its index.
+                let state = match query.loss {
+                    Loss::Dead => "d.state = 'dead'",
+                    Loss::Expired => "d.state = 'expired'",
+                };
+                let mut statement = connection.prepare_cached(&format!(
+                    "{LETTER} WHERE {state} AND d.discarded_at IS NULL AND d.space = ?1 AND d.seq < ?2
                  ORDER BY d.seq DESC LIMIT ?3"
-            ))?;
-            let before = query.before.unwrap_or(i64::MAX);
-            let letters = statement.query_map(params![query.space, before, query.limit], letter)?;
-            let letters = letters.map(|letter| with_history(connection, letter?));
-            let dead_letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
-            let full = u32::try_from(dead_letters.len()).is_ok_and(|found| found == query.limit);
-            let next = dead_letters.last().filter(|_| full).map(|last| last.dead_letter_id);
-            Ok(DeadLetterPage { dead_letters, next })
-        })
-        .await
+                ))?;
+                let before = query.before.unwrap_or(i64::MAX);
+                let letters = statement.query_map(params![query.space, before, query.limit], letter)?;
+                let letters = letters.map(|letter| with_history(connection, letter?));
+                let dead_letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
+                let full = u32::try_from(dead_letters.len()).is_ok_and(|found| found == query.limit);
+                let next = dead_letters.last().filter(|_| full).map(|last| last.dead_letter_id);
+                Ok(DeadLetterPage { dead_letters, next })
+            })
+            .await
     }
 
     /// Reads one delivery that was given up and has not been discarded.
@@ -84,15 +85,16 @@ impl Store {
         space: String,
         delivery: i64,
     ) -> Result<Option<DeadLetter>, StoreError> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "{LETTER} WHERE d.seq = ?1 AND d.space = ?2 AND d.state IN ('dead', 'expired')
+        self.readers
+            .look_up(move |connection| {
+                let mut statement = connection.prepare_cached(&format!(
+                    "{LETTER} WHERE d.seq = ?1 AND d.space = ?2 AND d.state IN ('dead', 'expired')
                  AND d.discarded_at IS NULL"
-            ))?;
-            let letter = statement.query_row(params![delivery, space], letter).optional()?;
-            letter.map(|letter| with_history(connection, letter)).transpose()
-        })
-        .await
+                ))?;
+                let letter = statement.query_row(params![delivery, space], letter).optional()?;
+                letter.map(|letter| with_history(connection, letter)).transpose()
+            })
+            .await
     }
 
     /// Makes a delivery due again, with all its attempts still available. `payload`, if there is one, replaces the event.
@@ -172,7 +174,9 @@ impl Store {
         let discard = move |connection: &Connection| {
             Ok(connection.prepare_cached(DISCARD)?.execute(params![space, delivery, now])? > 0)
         };
-        self.writer.run(discard).await
+        let discarded = self.writer.run(discard).await?;
+        self.room.discarded();
+        Ok(discarded)
     }
 
     /// Runs a slice of a job that discards deliveries. Returns how many, or `None` if the job does not run any more.
@@ -199,7 +203,11 @@ impl Store {
             let discarded = step.deliveries;
             Ok((step, discarded))
         };
-        self.slice(job, now, slice).await
+        let discarded = self.slice(job, now, slice).await?;
+        if discarded == Some(0) {
+            self.room.discarded();
+        }
+        Ok(discarded)
     }
 }
 

@@ -39,16 +39,23 @@ impl Store {
     /// Stores events and their deliveries, all or none. Returns once they are on disk.
     ///
     /// # Errors
-    /// Returns [`StoreError::Busy`] or [`StoreError::Full`] at once if too many writes are waiting or the store is
-    /// full, and another error if the disk fails. In each case no event counts as accepted.
+    /// Returns [`StoreError::Busy`], [`StoreError::Full`] or [`StoreError::ShareUsed`] at once if too many emitters are
+    /// waiting or there is no room for the events, and another error if the disk fails. In each case no event counts as
+    /// accepted.
     pub(crate) async fn accept(&self, events: Arc<[NewEvent]>) -> Result<Vec<Accepted>, StoreError> {
-        if self.is_full() {
-            return Err(StoreError::Full);
-        }
+        let all = || events.iter().flat_map(NewEvent::with_notices);
+        // All events of a request are in one space.
+        let Some(NewEvent { origin: Origin { space, .. }, .. }) = events.first() else {
+            return Ok(Vec::new());
+        };
+        let json: usize = all().map(|event| event.event.json().len()).sum();
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let _reserved = self.room.reserve(space, number(json), number(volume::rows(&events)))?;
         let weight = volume::weight(&events);
+        let work = Arc::clone(&events);
         let insert =
-            move |connection: &Connection| events.iter().map(|event| insert(connection, event)).collect();
-        self.writer.run_or_busy(weight, insert).await
+            move |connection: &Connection| work.iter().map(|event| insert(connection, event)).collect();
+        self.writer.run_or_busy(space, weight, insert).await
     }
 }
 

@@ -1,5 +1,6 @@
-//! Migrates databases of earlier formats, one format at a time. Each step is one transaction, so a crash leaves the
-//! previous format intact. `schema` has the current format.
+//! Migrates databases of earlier formats, one format at a time. What copies many rows does so in slices; the last
+//! transaction of each step switches the format, so after a crash the next start continues. `schema` has the current
+//! format.
 
 use rusqlite::Connection;
 
@@ -12,30 +13,59 @@ pub(super) fn from(connection: &mut Connection, found: i64) -> rusqlite::Result<
     steps.into_iter().skip(done).try_for_each(|step| step(connection))
 }
 
+/// Number of rows that one transaction of a migration copies.
+const ROWS: usize = 10_000;
+
 /// Migrates from the first format, which had no order, replay, expiry or filters. Its deliveries become as old as
-/// their events.
+/// their events. They are copied in slices; after a crash, the next start continues behind the last copy.
 fn from_1(connection: &mut Connection) -> rusqlite::Result<()> {
+    begin_copy(connection)?;
+    let mut copied = 0;
+    loop {
+        let rows = copy(connection, ROWS)?;
+        if rows == 0 {
+            break;
+        }
+        copied += rows;
+        tracing::info!(deliveries = copied, "migrating the store from format 1");
+    }
     // Foreign keys refer to tables by name, and each table is replaced by one of the same name.
     connection.pragma_update(None, "foreign_keys", "OFF")?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(&format!(
         "DROP INDEX deliveries_due; DROP INDEX deliveries_subscribed;
          DROP INDEX deliveries_in_flight; DROP INDEX deliveries_dead;
-         ALTER TABLE events ADD COLUMN subject TEXT;
-         {}
-         INSERT INTO deliveries_2 (seq, event, space, subscription_id, function_id, state, attempts, failures, since,
-                                   due_at, ended_at, reason)
-             SELECT d.seq, d.event, d.space, d.subscription_id, d.function_id, d.state, d.attempts, d.failures,
-                    e.accepted_at, d.due_at, d.ended_at, d.reason
-             FROM deliveries d JOIN events e ON e.seq = d.event;
          DROP TABLE deliveries;
          ALTER TABLE deliveries_2 RENAME TO deliveries;
          {ADDED_IN_2}
          INSERT INTO counters SELECT space, 'accepted', count(*) FROM deliveries GROUP BY space;
-         PRAGMA user_version = 2;",
-        DELIVERIES.replace("TABLE deliveries ", "TABLE deliveries_2 ")
+         PRAGMA user_version = 2;"
     ))?;
     transaction.commit()
+}
+
+/// Creates the table into which deliveries are copied, unless an interrupted migration has done so.
+fn begin_copy(connection: &mut Connection) -> rusqlite::Result<()> {
+    if connection.table_exists(None, "deliveries_2")? {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    let table = DELIVERIES.replace("TABLE deliveries ", "TABLE deliveries_2 ");
+    transaction.execute_batch(&format!("ALTER TABLE events ADD COLUMN subject TEXT; {table}"))?;
+    transaction.commit()
+}
+
+/// Copies at most `limit` deliveries. Returns how many.
+fn copy(connection: &mut Connection, limit: usize) -> rusqlite::Result<usize> {
+    connection.execute(
+        "INSERT INTO deliveries_2 (seq, event, space, subscription_id, function_id, state, attempts, failures, since,
+                                   due_at, ended_at, reason)
+             SELECT d.seq, d.event, d.space, d.subscription_id, d.function_id, d.state, d.attempts, d.failures,
+                    e.accepted_at, d.due_at, d.ended_at, d.reason
+             FROM deliveries d JOIN events e ON e.seq = d.event
+             WHERE d.seq > (SELECT coalesce(max(seq), 0) FROM deliveries_2) ORDER BY d.seq LIMIT ?1",
+        [i64::try_from(limit).unwrap_or(i64::MAX)],
+    )
 }
 
 /// Migrates from the second format, which checked states with `IN (…)`. The third uses `OR`, which is much faster. No
@@ -72,6 +102,8 @@ fn from_3(connection: &mut Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rusqlite::Connection;
 
     use super::super::schema;
@@ -164,8 +196,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("event-gateway.db");
         Connection::open(&path).unwrap().execute_batch(FORMAT_1).unwrap();
-        drop(schema::open(&path).unwrap());
-        let connection = schema::open(&path).unwrap();
+        is_taken_over(&path);
+    }
+
+    #[test]
+    fn an_interrupted_migration_continues() {
+        for copied in 0..=4 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("event-gateway.db");
+            let mut connection = Connection::open(&path).unwrap();
+            connection.execute_batch(FORMAT_1).unwrap();
+            super::begin_copy(&mut connection).unwrap();
+            assert_eq!(super::copy(&mut connection, copied).unwrap(), copied);
+            drop(connection);
+            is_taken_over(&path);
+        }
+    }
+
+    fn is_taken_over(path: &Path) {
+        drop(schema::open(path).unwrap());
+        let connection = schema::open(path).unwrap();
         let rows: Vec<String> = connection
             .prepare(
                 "SELECT d.seq || ' ' || state || ' ' || since || ' ' || coalesce(due_at, '-') || ' ' ||

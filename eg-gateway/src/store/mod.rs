@@ -35,12 +35,15 @@ pub(crate) mod deliveries;
 pub(crate) mod events;
 mod give_up;
 mod jobs;
+mod lines;
 mod migrate;
 mod notices;
 mod place;
 mod ration;
+mod readers;
 mod replay;
 pub(crate) mod retention;
+mod room;
 mod schema;
 mod search;
 mod writer;
@@ -49,12 +52,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use self::place::Place;
+use self::readers::Readers;
+use self::room::Room;
 use self::writer::{Queue, Writer};
 pub(crate) use backlog::Backlog;
 pub(crate) use dead_letters::{DeadLetterQuery, Redrive};
@@ -63,7 +68,7 @@ pub(crate) use events::Accepted;
 pub(crate) use jobs::{JobSignals, RunningJob, Work};
 pub(crate) use notices::Notices;
 pub(crate) use replay::StoredEvent;
-pub(crate) use retention::Limits;
+pub(crate) use retention::{Limits, Sweeps};
 pub(crate) use search::EventQuery;
 
 use crate::timestamp::Timestamp;
@@ -72,11 +77,10 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    readers: Readers,
     place: Arc<Place>,
     jobs: Arc<JobSignals>,
-    /// Whether retention failed to make room.
-    full: Arc<AtomicBool>,
+    room: Arc<Room>,
     // Held as long as the store is open. The operating system releases it when the process ends, however it ends.
     lock: Arc<File>,
 }
@@ -119,12 +123,21 @@ pub enum StoreError {
     /// Too many writes are waiting.
     #[error("the store is busy; try again")]
     Busy,
+    /// A query took too long.
+    #[error("the store needed more than {} s for the query; ask for less at a time", .0.as_secs())]
+    Slow(Duration),
     /// The store has reached its size limit, and everything in it is still needed.
     #[error(
-        "the store is full of unfinished events: let functions catch up, redrive or discard dead letters, or \
-             raise the limit"
+        "the store is full of unfinished events: let functions catch up, discard dead letters or redrive them one by \
+         one, or raise the limit"
     )]
     Full,
+    /// The store has nearly reached its size limit, and this space holds its share of it.
+    #[error(
+        "the store is nearly full, and space `{0}` holds its share: let its functions catch up, discard its dead \
+         letters, or raise the limit"
+    )]
+    ShareUsed(String),
     /// Somebody deleted or replaced a file of the store while it was open.
     #[error(
         "{} was deleted or replaced while the gateway ran, so nothing can be stored; put it back, or restart the gateway",
@@ -148,12 +161,13 @@ impl Store {
     ///
     /// Blocks; do not call it on an async thread.
     pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
-        let Idle { store, connection, queue } = Self::open_idle(dir, now)?;
+        let Idle { mut store, connection, queue } = Self::open_idle(dir, now)?;
+        store.readers.threads = true;
         store.writer.start(connection, queue, Arc::clone(&store.place))?;
         Ok(store)
     }
 
-    /// Opens the store without starting the writer thread.
+    /// Opens the store without starting the writer thread. Queries run in place.
     pub(crate) fn open_idle(dir: &Path, now: Timestamp) -> Result<Idle, StoreError> {
         let file_error =
             |path: &Path, e: &io::Error| StoreError::File { path: path.to_owned(), reason: e.to_string() };
@@ -171,11 +185,13 @@ impl Store {
         private_file(&path).map_err(|e| file_error(&path, &e))?;
         let mut connection = schema::open(&path)?;
         deliveries::recover(&mut connection, now)?;
-        let reader = Arc::new(Mutex::new(schema::open_reader(&path)?));
-        let (writer, queue) = Writer::new();
+        let readers = Readers::open(&path)?;
+        let room = Arc::<Room>::default();
+        room.measured(room::size(&connection)?);
+        let (writer, queue) = Writer::new(Arc::clone(&room));
         let place = Arc::new(Place::new([path, dir.join("event-gateway.db-wal"), lock_path]));
-        let (jobs, full, lock) = (Arc::default(), Arc::default(), Arc::new(lock));
-        let store = Self { writer, reader, place, jobs, full, lock };
+        let (jobs, lock) = (Arc::default(), Arc::new(lock));
+        let store = Self { writer, readers, place, jobs, room, lock };
         Ok(Idle { store, connection, queue })
     }
 
@@ -189,17 +205,7 @@ impl Store {
 
     /// Returns whether the store is full and accepts no more events.
     pub(crate) fn is_full(&self) -> bool {
-        self.full.load(Ordering::Relaxed)
-    }
-
-    /// Runs a query concurrently with the writes.
-    async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let reader = Arc::clone(&self.reader);
-        let run = move || Ok(query(&reader.lock().unwrap_or_else(PoisonError::into_inner))?);
-        tokio::task::spawn_blocking(run).await.map_err(|e| StoreError::Sqlite(e.to_string()))?
+        self.room.is_full()
     }
 
     /// Runs any write, for tests that need one that the store does not offer.

@@ -78,7 +78,8 @@ impl Store {
     ) -> Result<Option<Replayed>, StoreError> {
         let (space, after, last) = (job.space.clone(), job.cursor, job.last);
         // Decided outside of the transaction, because filters take time.
-        let found = self.read(move |connection| find(connection, &space, &request, after, last, intakes));
+        let found =
+            self.readers.search(move |connection| find(connection, &space, &request, after, last, intakes));
         let Found { events, until } = found.await?;
         let space = job.space.clone();
         let slice = move |connection: &Connection, last: i64| {

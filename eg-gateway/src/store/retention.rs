@@ -3,49 +3,78 @@
 //! SQLite would give their numbers to the next ones, and clients keep numbers as cursors and as ids of dead letters.
 //! (`AUTOINCREMENT` would cost 9 % of the instructions that SQLite spends on accepting an event with a delivery.)
 
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use eg_sdk::history::{DeliveryState, Loss};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::time::Instant;
 
 use super::accounting::{Counter, count};
 use super::columns::Name;
 use super::deliveries::{Ended, end};
 use super::notices::Notices;
+use super::ration::{ROWS, Ration};
+use super::room::{self, Room};
 use super::{Store, StoreError};
 use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::Gate;
 use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::timestamp::Timestamp;
 
-/// Maximum number of rows that one transaction visits, so that other writes do not wait long.
-const BATCH: i64 = 200;
+/// Number of events that one search examines.
+const EXAMINED: i64 = 500;
+
+/// Pause before events are examined again that had to be kept, when there is room.
+const AGE_PAUSE: Duration = Duration::from_secs(60);
+
+/// The same when there is little room.
+const SIZE_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause between two transactions.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How much the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Finished events accepted before this time are deleted, except for the newest.
     pub(crate) older_than: Timestamp,
-    /// If the store is larger, finished events accepted before `needed_since` are deleted too, the oldest first.
-    pub(crate) bytes: u64,
-    /// Events accepted since this time are needed to recognise duplicates.
+    /// If the store is nearly full, finished events accepted before this time are deleted too, the oldest first. Later
+    /// ones are needed to recognise duplicates.
     pub(crate) needed_since: Timestamp,
 }
 
-const OVER: &str = "
-    SELECT e.accepted_at, e.seq FROM events e INDEXED BY events_accepted
-    WHERE (e.accepted_at, e.seq) > (?1, ?2) AND e.accepted_at < ?3
-    AND e.seq <> (SELECT max(seq) FROM events)
+/// Whether nobody needs an event any more.
+const FINISHED: &str = "
+    e.seq <> (SELECT max(seq) FROM events)
     AND e.seq IS NOT (SELECT event FROM deliveries ORDER BY seq DESC LIMIT 1)
     AND NOT EXISTS (
         SELECT 1 FROM deliveries d WHERE d.event = e.seq
-        AND (d.state IN ('pending', 'in_flight') OR (d.state = 'dead' AND d.discarded_at IS NULL)))
-    ORDER BY e.accepted_at, e.seq LIMIT ?4";
+        AND (d.state IN ('pending', 'in_flight') OR (d.state = 'dead' AND d.discarded_at IS NULL)))";
 
 /// An event's place in the order of acceptance.
 type Place = (Timestamp, i64);
 
-const START: Place = (Timestamp::EARLIEST, 0);
+/// How far the searches for finished events are. Most events that had to be kept once have to be kept for long, so each
+/// search continues where the last one ended, and begins anew only from time to time.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeps {
+    age: Sweep,
+    size: Sweep,
+}
+
+#[derive(Debug, Default)]
+struct Sweep {
+    /// The last event that was examined, and when the search began.
+    at: Option<(Place, Instant)>,
+}
+
+impl Sweep {
+    fn begin(&mut self, pause: Duration) {
+        if self.at.is_none_or(|(_, began)| began.elapsed() >= pause) {
+            self.at = Some(((Timestamp::EARLIEST, 0), Instant::now()));
+        }
+    }
+}
 
 impl Store {
     /// Ends a batch of a subscription's deliveries that are older than `since` and too old for `gate`. The returned
@@ -67,28 +96,61 @@ impl Store {
         self.writer.run(expire).await
     }
 
-    /// Deletes finished events that exceed the limits and returns how many. If that does not make enough room, the
-    /// store is full and accepts no events until it has room again.
-    pub(crate) async fn retain(&self, limits: Limits) -> Result<usize, StoreError> {
-        let (mut forgotten, mut after) = (0, START);
-        loop {
-            let (batch, last) = self.writer.run(move |c| forget(c, after, limits.older_than)).await?;
-            forgotten += batch;
-            match last {
-                Some(last) => after = last,
-                None => break,
-            }
+    /// Sets the maximum size of the store in bytes.
+    pub(crate) fn set_limit(&self, bytes: u64) {
+        self.room.set_limit(bytes);
+    }
+
+    /// Returns when [`retain`](Self::retain) should be called before its time, because the store fills up.
+    pub(crate) async fn needs_room(&self) {
+        self.room.pressure.notified().await;
+    }
+
+    /// Deletes finished events that exceed the limits, and returns how many.
+    pub(crate) async fn retain(&self, limits: Limits, sweeps: &mut Sweeps) -> Result<usize, StoreError> {
+        if self.room.take_discarded() {
+            *sweeps = Sweeps::default();
         }
-        after = START;
-        let mut size = self.writer.run(size).await?;
-        while size > limits.bytes {
-            let (batch, last) = self.writer.run(move |c| forget(c, after, limits.needed_since)).await?;
-            forgotten += batch;
+        let Sweeps { age, size } = sweeps;
+        age.begin(AGE_PAUSE);
+        let mut forgotten = self.forget(age, limits.older_than, |_| true).await?;
+        let needs_room = |room: &Room| room.used() > room.tight();
+        if needs_room(&self.room) {
+            size.begin(SIZE_PAUSE);
+            forgotten += self.forget(size, limits.needed_since, needs_room).await?;
+        }
+        if self.room.needs_shares() {
+            self.room.set_spaces(self.readers.search(room::shares).await?);
+        }
+        Ok(forgotten)
+    }
+
+    /// Deletes finished events that were accepted before a time, the oldest first, as long as `more` holds.
+    async fn forget(
+        &self,
+        sweep: &mut Sweep,
+        before: Timestamp,
+        more: impl Fn(&Room) -> bool,
+    ) -> Result<usize, StoreError> {
+        let mut forgotten = 0;
+        while let Some((after, _)) = sweep.at
+            && more(&self.room)
+        {
+            let (mut finished, last) = self.readers.search(move |c| find(c, after, before)).await?;
             let Some(last) = last else { break };
-            after = last;
-            size = self.writer.run(self::size).await?;
+            while !finished.is_empty() {
+                if !more(&self.room) {
+                    return Ok(forgotten);
+                }
+                let (events, began) = (finished.clone(), Instant::now());
+                let (examined, deleted) = self.writer.run(move |c| forget(c, &events)).await?;
+                finished.drain(..examined);
+                forgotten += deleted;
+                // Other writes get as much time.
+                tokio::time::sleep(began.elapsed().min(LONGEST_PAUSE)).await;
+            }
+            sweep.at = sweep.at.map(|(_, began)| (last, began));
         }
-        self.full.store(size > limits.bytes, Ordering::Relaxed);
         Ok(forgotten)
     }
 }
@@ -108,6 +170,7 @@ pub(crate) fn expire_batch(
          WHERE d.state = 'pending' AND d.space = ?1 AND d.subscription_id = ?2 AND d.since < ?3
          ORDER BY d.since LIMIT ?4",
     )?;
+    let limit = i64::try_from(ROWS).unwrap_or(i64::MAX);
     let row = |row: &rusqlite::Row<'_>| {
         let ended = Ended {
             delivery: row.get("seq")?,
@@ -119,10 +182,15 @@ pub(crate) fn expire_batch(
         };
         Ok((row.get("failures")?, row.get("since")?, row.get("ordered")?, ended))
     };
-    let rows = late.query_map(params![space, subscription_id, since, BATCH], row)?;
+    let rows = late.query_map(params![space, subscription_id, since, limit], row)?;
     let rows: Vec<(u32, Timestamp, bool, Ended)> = rows.collect::<Result<_, _>>()?;
-    let mut ended = Vec::new();
+    let (mut ended, mut ration) = (Vec::new(), Ration::new());
     for (failures, since, ordered, one) in rows {
+        if !ended.is_empty() && ration.is_used_up() {
+            break;
+        }
+        // Its event, if anybody subscribes to it, is a row with a delivery or more.
+        ration.take(3);
         if let Gate::Expired { reason } =
             gate.check(&Candidate { space, subscription_id, failures, since, now })
         {
@@ -133,47 +201,72 @@ pub(crate) fn expire_batch(
     Ok(ended)
 }
 
-/// Deletes a batch of finished events that were accepted before a time. Returns how many, and the last of them unless
-/// nothing is left.
-pub(crate) fn forget(
+/// Finds the finished events among the next ones in the order of acceptance. Also returns the last one that was examined.
+fn find(
     connection: &Connection,
     after: Place,
     before: Timestamp,
-) -> rusqlite::Result<(usize, Option<Place>)> {
-    let mut over = connection.prepare_cached(OVER)?;
-    let place = |row: &rusqlite::Row<'_>| Ok((row.get("accepted_at")?, row.get("seq")?));
-    let events: Vec<Place> =
-        over.query_map(params![after.0, after.1, before, BATCH], place)?.collect::<Result<_, _>>()?;
-    for (_, event) in &events {
-        let mut states = connection.prepare_cached(
-            "SELECT space, state, count(*) AS number, count(iif(state = 'dead', discarded_at, NULL)) AS discarded
-             FROM deliveries WHERE event = ?1 GROUP BY 1, 2",
-        )?;
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok((row.get("space")?, row.get("state")?, row.get("number")?, row.get("discarded")?))
-        };
-        let states: Vec<(String, Name<DeliveryState>, i64, i64)> =
-            states.query_map([event], row)?.collect::<Result<_, _>>()?;
-        for (space, Name(state), number, discarded) in states {
-            count(connection, &space, Counter::Retired(state), number)?;
-            if discarded > 0 {
-                count(connection, &space, Counter::RetiredDiscarded, discarded)?;
-            }
+) -> rusqlite::Result<(Vec<i64>, Option<Place>)> {
+    let mut next = connection.prepare_cached(&format!(
+        "SELECT e.accepted_at, e.seq, {FINISHED} FROM events e INDEXED BY events_accepted
+         WHERE (e.accepted_at, e.seq) > (?1, ?2) AND e.accepted_at < ?3 ORDER BY e.accepted_at, e.seq LIMIT ?4"
+    ))?;
+    let mut rows = next.query(params![after.0, after.1, before, EXAMINED])?;
+    let (mut finished, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let (accepted_at, seq) = (row.get(0)?, row.get(1)?);
+        if row.get(2)? {
+            finished.push(seq);
         }
-        for statement in [
-            "DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE event = ?1)",
-            "DELETE FROM deliveries WHERE event = ?1",
-            "DELETE FROM events WHERE seq = ?1",
-        ] {
-            connection.prepare_cached(statement)?.execute([event])?;
-        }
+        last = Some((accepted_at, seq));
     }
-    Ok((events.len(), events.last().copied()))
+    Ok((finished, last))
 }
 
-/// Returns the bytes in use, without freed pages.
-fn size(connection: &Connection) -> rusqlite::Result<u64> {
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-    Ok(u64::try_from(pages.saturating_mul(pragma("page_size")?)).unwrap_or_default())
+/// Deletes those of the events that are still finished. Returns how many were examined and how many deleted.
+fn forget(connection: &Connection, events: &[i64]) -> rusqlite::Result<(usize, usize)> {
+    let (mut examined, mut deleted, mut ration) = (0, 0, Ration::new());
+    for event in events {
+        if examined > 0 && ration.is_used_up() {
+            break;
+        }
+        examined += 1;
+        ration.take(1);
+        let mut finished =
+            connection.prepare_cached(&format!("SELECT {FINISHED} FROM events e WHERE e.seq = ?1"))?;
+        let finished = finished.query_row([event], |row| row.get(0)).optional()?;
+        if finished == Some(true) {
+            ration.take(delete(connection, *event)?);
+            deleted += 1;
+        }
+    }
+    Ok((examined, deleted))
+}
+
+/// Deletes an event with its deliveries and attempts, and counts them as retired. Returns the number of rows.
+fn delete(connection: &Connection, event: i64) -> rusqlite::Result<usize> {
+    let mut states = connection.prepare_cached(
+        "SELECT space, state, count(*) AS number, count(iif(state = 'dead', discarded_at, NULL)) AS discarded
+         FROM deliveries WHERE event = ?1 GROUP BY 1, 2",
+    )?;
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get("space")?, row.get("state")?, row.get("number")?, row.get("discarded")?))
+    };
+    let states: Vec<(String, Name<DeliveryState>, i64, i64)> =
+        states.query_map([event], row)?.collect::<Result<_, _>>()?;
+    for (space, Name(state), number, discarded) in states {
+        count(connection, &space, Counter::Retired(state), number)?;
+        if discarded > 0 {
+            count(connection, &space, Counter::RetiredDiscarded, discarded)?;
+        }
+    }
+    let mut rows = 0;
+    for statement in [
+        "DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE event = ?1)",
+        "DELETE FROM deliveries WHERE event = ?1",
+        "DELETE FROM events WHERE seq = ?1",
+    ] {
+        rows += connection.prepare_cached(statement)?.execute([event])?;
+    }
+    Ok(rows)
 }

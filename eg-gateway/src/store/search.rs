@@ -1,15 +1,21 @@
 //! Reads stored events: lists them by attributes, time and text, and returns one with its deliveries and attempts.
 
+use std::time::Duration;
+
 use eg_sdk::history::{AcceptedEvent, Delivery, DeliveryState, EventDetail, EventFilter, EventPage};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use tokio::time::Instant;
 
 use super::columns::{Json, Name, Time, optional};
 use super::dead_letters::attempts;
 use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
 
-/// Maximum number of events that one request examines. The next page begins after them.
-const SCANNED: i64 = 100_000;
+/// How long the search for one page may take.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Number of events that are examined before the clock is read again.
+const EXAMINED: i64 = 2_000;
 
 /// Selects the events of a space to list, the newest first.
 #[derive(Debug, Clone)]
@@ -49,7 +55,7 @@ const DELIVERIES: &str = "
 impl Store {
     /// Lists events.
     pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
-        self.read(move |connection| list(connection, &query)).await
+        self.readers.search(move |connection| list(connection, &query)).await
     }
 
     /// Returns the newest event with this id (and this source and type, if given), with its deliveries and attempts.
@@ -60,44 +66,67 @@ impl Store {
         source: Option<String>,
         ty: Option<String>,
     ) -> Result<Option<EventDetail>, StoreError> {
-        self.read(move |connection| {
-            // In one transaction, all queries see the same state.
-            let connection = connection.unchecked_transaction()?;
-            let parameters = named_params! { ":space": space, ":id": id, ":source": source, ":type": ty };
-            let found = connection
-                .prepare_cached(&format!("{EVENTS} {NEWEST}"))?
-                .query_row(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))
-                .optional()?;
-            let Some((seq, event)) = found else { return Ok(None) };
-            Ok(Some(EventDetail { event, deliveries: deliveries(&connection, seq)? }))
-        })
-        .await
+        self.readers
+            .look_up(move |connection| {
+                // In one transaction, all queries see the same state.
+                let connection = connection.unchecked_transaction()?;
+                let parameters = named_params! { ":space": space, ":id": id, ":source": source, ":type": ty };
+                let found = connection
+                    .prepare_cached(&format!("{EVENTS} {NEWEST}"))?
+                    .query_row(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))
+                    .optional()?;
+                let Some((seq, event)) = found else { return Ok(None) };
+                Ok(Some(EventDetail { event, deliveries: deliveries(&connection, seq)? }))
+            })
+            .await
     }
 }
 
+/// Lists a page. A page may be short or empty although there are more: the search ends after a while, and the next page
+/// begins where it ended.
 fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPage> {
-    let EventQuery { space, filter, before, limit } = query;
     let newest: i64 =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?;
-    let before = before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
-    let (access, floor) = match filter.id {
-        Some(_) => (BY_ID, 0),
-        None => (IN_ORDER, before.saturating_sub(SCANNED)),
-    };
+    let mut before = query.before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
+    let until = Instant::now() + PATIENCE;
+    let mut events = Vec::new();
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    loop {
+        let floor = if query.filter.id.is_some() { 0 } else { before.saturating_sub(EXAMINED) };
+        let found = part(connection, query, before, floor, limit - events.len())?;
+        let last = found.last().map(|(seq, _)| *seq);
+        events.extend(found.into_iter().map(|(_, event)| event));
+        if events.len() == limit {
+            return Ok(EventPage { events, next: last });
+        }
+        if floor <= 1 {
+            return Ok(EventPage { events, next: None });
+        }
+        before = floor;
+        if Instant::now() >= until {
+            return Ok(EventPage { events, next: Some(floor) });
+        }
+    }
+}
+
+/// Lists the matching events with numbers from `floor` up to and without `before`.
+fn part(
+    connection: &Connection,
+    query: &EventQuery,
+    before: i64,
+    floor: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<(i64, AcceptedEvent)>> {
+    let EventQuery { space, filter, .. } = query;
+    let access = if filter.id.is_some() { BY_ID } else { IN_ORDER };
     let parameters = named_params! {
         ":before": before, ":floor": floor, ":space": space, ":id": filter.id, ":type": filter.ty, ":source": filter.source,
         ":subject": filter.subject, ":from": filter.from.map(Timestamp::from), ":to": filter.to.map(Timestamp::from),
-        ":text": filter.text.as_ref().map(String::as_bytes), ":limit": limit,
+        ":text": filter.text.as_ref().map(String::as_bytes), ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {LIST}"))?;
     let found = statement.query_map(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))?;
-    let found = found.collect::<Result<Vec<(i64, AcceptedEvent)>, _>>()?;
-    let full = u32::try_from(found.len()).is_ok_and(|found| found == *limit);
-    let next = match found.last() {
-        Some((last, _)) if full => Some(*last),
-        _ => (floor > 1).then_some(floor),
-    };
-    Ok(EventPage { events: found.into_iter().map(|(_, event)| event).collect(), next })
+    found.collect()
 }
 
 fn accepted(row: &Row<'_>) -> rusqlite::Result<AcceptedEvent> {

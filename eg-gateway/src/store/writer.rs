@@ -1,35 +1,28 @@
 //! Runs all writes on one thread. Writes that wait at the same time share a transaction, and so one fsync; each
-//! caller gets its answer only after that transaction is on disk.
+//! caller gets its answer only after that transaction is on disk. `lines` decides which writes come first.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::lines::{Crowd, Lines, Party, Waiting};
 use super::place::Place;
-
-/// Maximum number of waiting writes. Beyond that, emitters are asked to retry later.
-const WAITING: usize = 1024;
-
-/// Maximum number of writes in one transaction. It limits how long the first of them waits for the last.
-const GROUP: usize = 256;
-
-/// Maximum weight of the writes in one transaction, except that its last write may exceed it.
-const GROUP_WEIGHT: usize = 256;
+use super::room::{self, Room};
 
 /// Sends writes to the thread. Clones share the thread.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    messages: mpsc::Sender<Message>,
+    // Not bounded: `crowd` limits the emitters, and the gateway's own writes are limited by its workers.
+    messages: mpsc::UnboundedSender<Message>,
+    crowd: Arc<Crowd>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 enum Message {
-    /// A write, and its weight.
-    Write(Box<dyn Job>, usize),
+    Write(Waiting<Box<dyn Job>>),
     Stop,
 }
 
@@ -64,10 +57,13 @@ where
 }
 
 impl Writer {
-    /// Returns a writer and the queue in which its writes wait to be committed.
-    pub(super) fn new() -> (Self, Queue) {
-        let (messages, waiting) = mpsc::channel(WAITING);
-        (Self { messages, thread: Arc::default() }, Queue { waiting, stopped: false })
+    /// Returns a writer and the queue in which its writes wait to be committed. `room` learns the size of the store.
+    pub(super) fn new(room: Arc<Room>) -> (Self, Queue) {
+        let (messages, arriving) = mpsc::unbounded_channel();
+        let crowd = Arc::<Crowd>::default();
+        let queue =
+            Queue { arriving, lines: Lines::default(), crowd: Arc::clone(&crowd), room, stopped: false };
+        (Self { messages, crowd, thread: Arc::default() }, queue)
     }
 
     /// Starts the thread that commits the writes in `queue`, as long as the files of the store are at their `place`.
@@ -98,30 +94,38 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs `work` in a transaction and returns once it is on disk. If the queue is full, it waits for room.
+    /// Runs `work`, a write of the gateway's own, in a transaction and returns once it is on disk.
     ///
     /// If another write of its transaction fails, `work` is rolled back and runs once more.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (write, answer) = message(work, 1);
-        self.messages.send(write).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.write(None, 1, work).await
     }
 
-    /// Does the same as [`run`](Self::run), but returns [`StoreError::Busy`] if the queue is full. `weight` is that of
-    /// `work`.
+    /// Does the same for an emitter in `space`, whose write has this weight. Returns [`StoreError::Busy`] if
+    /// too many emitters wait.
     pub(super) async fn run_or_busy<T: Send + 'static>(
         &self,
+        space: &str,
         weight: usize,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (write, answer) = message(work, weight);
-        self.messages.try_send(write).map_err(|e| match e {
-            TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        let party = self.crowd.enter(space).ok_or(StoreError::Busy)?;
+        self.write(Some(party), weight, work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        party: Party,
+        weight: usize,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let write = Box::new(Write { work, result: Err(StoreError::Closed), caller });
+        let message = Message::Write(Waiting { party, weight, write });
+        self.messages.send(message).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -129,97 +133,121 @@ impl Writer {
     pub(super) async fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Fails only if the thread has ended already.
-        let _ = self.messages.send(Message::Stop).await;
+        let _ = self.messages.send(Message::Stop);
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
 }
 
-/// Returns a message that makes the thread run `work`, and the receiver of the result.
-fn message<T: Send + 'static>(
-    work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    weight: usize,
-) -> (Message, oneshot::Receiver<Result<T, StoreError>>) {
-    let (caller, answer) = oneshot::channel();
-    (Message::Write(Box::new(Write { work, result: Err(StoreError::Closed), caller }), weight), answer)
-}
-
 /// The waiting writes.
 pub(crate) struct Queue {
-    waiting: mpsc::Receiver<Message>,
+    arriving: mpsc::UnboundedReceiver<Message>,
+    lines: Lines<Box<dyn Job>>,
+    crowd: Arc<Crowd>,
+    room: Arc<Room>,
     stopped: bool,
 }
 
 impl Queue {
-    /// Waits for a write and takes it together with all other waiting ones. Returns `None` after a stop and when
-    /// every writer is dropped.
+    /// Waits for a write and takes it together with others that wait. Returns `None` after a stop and when every writer
+    /// is dropped.
     fn blocking_next(&mut self) -> Option<Group> {
-        let first = if self.stopped { None } else { self.waiting.blocking_recv() };
-        self.group(first)
+        if self.needs_more() {
+            let first = self.arriving.blocking_recv();
+            self.arrived(first);
+        }
+        self.group()
     }
 
     /// Does the same for a task, which replaces the thread in a simulation.
     #[cfg(test)]
     pub(crate) async fn next(&mut self) -> Option<Group> {
-        let first = if self.stopped { None } else { self.waiting.recv().await };
-        self.group(first)
+        if self.needs_more() {
+            let first = self.arriving.recv().await;
+            self.arrived(first);
+        }
+        self.group()
     }
 
-    fn group(&mut self, first: Option<Message>) -> Option<Group> {
-        let mut next = Some(first?);
-        let (mut jobs, mut group) = (Vec::new(), 0);
-        while let Some(Message::Write(job, weight)) = next {
-            jobs.push(job);
-            group += weight;
-            let more = jobs.len() < GROUP && group < GROUP_WEIGHT;
-            next = if more { self.waiting.try_recv().ok() } else { None };
+    fn needs_more(&self) -> bool {
+        self.lines.is_empty() && !self.stopped
+    }
+
+    fn arrived(&mut self, message: Option<Message>) {
+        match message {
+            Some(Message::Write(waiting)) => self.lines.push(waiting),
+            Some(Message::Stop) | None => self.stopped = true,
         }
-        self.stopped = matches!(next, Some(Message::Stop));
-        (!jobs.is_empty()).then_some(Group(jobs))
+    }
+
+    fn group(&mut self) -> Option<Group> {
+        while !self.stopped
+            && let Ok(message) = self.arriving.try_recv()
+        {
+            self.arrived(Some(message));
+        }
+        let taken = self.lines.take();
+        self.crowd.leave(taken.iter().map(|waiting| &waiting.party));
+        let jobs: Vec<_> = taken.into_iter().map(|waiting| waiting.write).collect();
+        (!jobs.is_empty()).then(|| Group { jobs, room: Arc::clone(&self.room) })
     }
 }
 
 /// Writes that share a transaction.
-pub(crate) struct Group(Vec<Box<dyn Job>>);
+pub(crate) struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    room: Arc<Room>,
+}
 
 impl Group {
     /// Runs the writes in one transaction and commits those that succeed. If the commit fails, none is written.
     pub(crate) fn commit(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         // Failing writes are rare, so writes get their own savepoints only after one of them has failed.
-        let committed = together(connection, &mut self.0)
-            .and_then(|done| if done { Ok(()) } else { one_by_one(connection, &mut self.0) });
-        if let Err(error) = &committed {
-            tracing::error!(%error, writes = self.0.len(), "a group of writes failed");
+        let committed = together(connection, &mut self.jobs).and_then(|size| match size {
+            Some(size) => Ok(size),
+            None => one_by_one(connection, &mut self.jobs),
+        });
+        match committed {
+            Ok(size) => {
+                self.room.measured(size);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, writes = self.jobs.len(), "a group of writes failed");
+                Err(error)
+            }
         }
-        committed
     }
 
     /// Sends each caller the result of its write, or the error of the commit.
     pub(crate) fn answer(self, committed: &Result<(), StoreError>) {
-        for job in self.0 {
+        for job in self.jobs {
             job.answer(committed.clone());
         }
     }
 }
 
-/// Runs the whole group in one transaction. Returns whether all writes succeeded; otherwise nothing was written.
-fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+/// Runs the whole group in one transaction. Returns the size of the store if all writes succeeded; otherwise nothing was
+/// written.
+fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<Option<u64>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
         let done = job.run(&transaction);
         still_open(&transaction)?;
         if !done {
             transaction.rollback()?;
-            return Ok(false);
+            return Ok(None);
         }
     }
+    // Asking within the transaction takes no lock.
+    let size = room::size(&transaction)?;
     transaction.commit()?;
-    Ok(true)
+    Ok(Some(size))
 }
 
-/// Runs each write of the group in its own savepoint and commits those that succeed.
-fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+/// Runs each write of the group in its own savepoint and commits those that succeed. Returns the size of the store.
+fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<u64, StoreError> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
         let savepoint = transaction.savepoint()?;
@@ -231,7 +259,9 @@ fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result
         }
         still_open(&transaction)?;
     }
-    Ok(transaction.commit()?)
+    let size = room::size(&transaction)?;
+    transaction.commit()?;
+    Ok(size)
 }
 
 /// Checks that the transaction is still open: a full disk or an I/O error ends it, and later statements would commit
@@ -249,7 +279,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let connection = Connection::open(dir.path().join("db")).unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
-        let (writer, queue) = Writer::new();
+        let (writer, queue) = Writer::new(Arc::default());
         writer.start(connection, queue, Arc::new(Place::new([]))).unwrap();
         (dir, writer)
     }

@@ -32,6 +32,7 @@ mod outbound;
 mod policies;
 mod process;
 mod put_events;
+mod room;
 mod spaces;
 mod support;
 mod system_events;

@@ -1,13 +1,15 @@
 //! Measures the gateway under load and prints the table of README.md: rates beside plain axum and nginx in the same
 //! rounds, the effect of one hung subscriber on the others, memory, and the time to restart after SIGKILL.
 //!
-//! With the argument `instructions` it counts the gateway's instructions per event instead.
+//! With the argument `instructions` it counts the gateway's instructions per event instead, and with `jobs` it measures
+//! what emitters wait during long work.
 //!
-//! `EVENTS` sets the number of stored events for the row about memory. `EVENT_GATEWAY` names a gateway to measure
+//! `EVENTS` sets the number of stored events for the row about memory and for `jobs`. `EVENT_GATEWAY` names a gateway to measure
 //! instead of the one that this repository builds.
 
 mod function;
 mod instructions;
+mod jobs;
 mod load;
 mod programs;
 mod table;
@@ -48,8 +50,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn main() -> Result<()> {
     let stored: u64 = std::env::var("EVENTS").map_or(Ok(1_000_000), |events| events.parse())?;
     let program = build_gateway()?;
-    if std::env::args().nth(1).as_deref() == Some("instructions") {
-        return instructions::print(&program).await;
+    match std::env::args().nth(1).as_deref() {
+        Some("instructions") => return instructions::print(&program).await,
+        Some("jobs") => return jobs::print(&program, stored).await,
+        _ => {}
     }
     let dir = tempfile::tempdir()?;
     let functions = Functions::start().await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -73,6 +74,14 @@ impl Gateway {
         let response = self.client.post(url).json(resource).send().await?;
         let status = response.status();
         if status.is_success() { Ok(()) } else { Err(format!("{resource}: {status}").into()) }
+    }
+
+    /// Sends a request to the Config API, `path` being relative to the default space. Returns the JSON of the answer.
+    pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let request = self.client.request(method, format!("{}/v1/spaces/default/{path}", self.config));
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        let text = request.send().await?.error_for_status()?.text().await?;
+        Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
     }
 
     /// Registers the functions that answer requests and collect events.

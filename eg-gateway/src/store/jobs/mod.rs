@@ -1,17 +1,18 @@
 //! Keeps the jobs: long work whose progress is stored in the transactions that do it, so that a crash repeats and omits
 //! nothing. The modules of the work have the slices; `crate::jobs` runs them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod signals;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use eg_sdk::history::{Job, JobKind, JobPage, JobState, Loss, ReplayRequest};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub(crate) use self::signals::JobSignals;
 use super::columns::{Name, Time, optional};
 use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -68,43 +69,6 @@ pub(super) struct Step {
     pub(super) done: bool,
 }
 
-/// Tells the runner about new jobs, and callers about the progress of jobs.
-#[derive(Debug, Default)]
-pub(crate) struct JobSignals {
-    begun: Notify,
-    progressed: Notify,
-    /// Why jobs cannot continue now.
-    problems: Mutex<HashMap<i64, String>>,
-}
-
-impl JobSignals {
-    /// Returns when there may be new work.
-    pub(crate) async fn begun(&self) {
-        self.begun.notified().await;
-    }
-
-    /// Notes why a job cannot continue, or that it can.
-    pub(crate) fn set_problem(&self, job: i64, problem: Option<String>) {
-        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        match problem {
-            Some(problem) => problems.insert(job, problem),
-            None => problems.remove(&job),
-        };
-    }
-
-    fn problem(&self, job: i64) -> Option<String> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()
-    }
-
-    pub(super) fn begin(&self) {
-        self.begun.notify_one();
-    }
-
-    fn progress(&self) {
-        self.progressed.notify_waiters();
-    }
-}
-
 /// The columns that [`job`] reads.
 const JOBS: &str =
     "SELECT seq, kind, state, work, start, cursor, last, events, deliveries, skipped, created_at, ended_at
@@ -120,7 +84,7 @@ const ADVANCE: &str = "
     WHERE seq = ?1";
 
 impl Store {
-    /// Returns what tells about jobs.
+    /// Returns the signals between the runner of the jobs and the others.
     pub(crate) fn job_signals(&self) -> &JobSignals {
         &self.jobs
     }
@@ -145,23 +109,24 @@ impl Store {
 
     /// Returns all jobs that run.
     pub(crate) async fn running_jobs(&self) -> Result<Vec<RunningJob>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT seq, space, work, cursor, last FROM jobs WHERE state = 'running' ORDER BY seq",
-            )?;
-            let running = |row: &Row<'_>| {
-                let (id, space) = (row.get("seq")?, row.get("space")?);
-                Ok(RunningJob {
-                    id,
-                    space,
-                    work: work(row)?,
-                    cursor: row.get("cursor")?,
-                    last: row.get("last")?,
-                })
-            };
-            statement.query_map([], running)?.collect()
-        })
-        .await
+        self.readers
+            .look_up(|connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT seq, space, work, cursor, last FROM jobs WHERE state = 'running' ORDER BY seq",
+                )?;
+                let running = |row: &Row<'_>| {
+                    let (id, space) = (row.get("seq")?, row.get("space")?);
+                    Ok(RunningJob {
+                        id,
+                        space,
+                        work: work(row)?,
+                        cursor: row.get("cursor")?,
+                        last: row.get("last")?,
+                    })
+                };
+                statement.query_map([], running)?.collect()
+            })
+            .await
     }
 
     /// Lists jobs, the newest first.
@@ -172,29 +137,31 @@ impl Store {
         limit: u32,
     ) -> Result<JobPage, StoreError> {
         let signals = Arc::clone(&self.jobs);
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "{JOBS} WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
-            ))?;
-            let before = before.unwrap_or(i64::MAX);
-            let jobs = statement.query_map(params![space, before, limit], |row| job(row, &signals))?;
-            let jobs = jobs.collect::<rusqlite::Result<Vec<_>>>()?;
-            let full = u32::try_from(jobs.len()).is_ok_and(|found| found == limit);
-            let next = jobs.last().filter(|_| full).map(|last| last.job_id);
-            Ok(JobPage { jobs, next })
-        })
-        .await
+        self.readers
+            .look_up(move |connection| {
+                let mut statement = connection.prepare_cached(&format!(
+                    "{JOBS} WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
+                ))?;
+                let before = before.unwrap_or(i64::MAX);
+                let jobs = statement.query_map(params![space, before, limit], |row| job(row, &signals))?;
+                let jobs = jobs.collect::<rusqlite::Result<Vec<_>>>()?;
+                let full = u32::try_from(jobs.len()).is_ok_and(|found| found == limit);
+                let next = jobs.last().filter(|_| full).map(|last| last.job_id);
+                Ok(JobPage { jobs, next })
+            })
+            .await
     }
 
     /// Reads one job.
     pub(crate) async fn job(&self, space: String, id: i64) -> Result<Option<Job>, StoreError> {
         let signals = Arc::clone(&self.jobs);
-        self.read(move |connection| {
-            let mut statement =
-                connection.prepare_cached(&format!("{JOBS} WHERE seq = ?1 AND space = ?2"))?;
-            statement.query_row(params![id, space], |row| job(row, &signals)).optional()
-        })
-        .await
+        self.readers
+            .look_up(move |connection| {
+                let mut statement =
+                    connection.prepare_cached(&format!("{JOBS} WHERE seq = ?1 AND space = ?2"))?;
+                statement.query_row(params![id, space], |row| job(row, &signals)).optional()
+            })
+            .await
     }
 
     /// Reads a job as soon as it has ended, or cannot continue, or after `patience`.
@@ -206,7 +173,7 @@ impl Store {
     ) -> Result<Option<Job>, StoreError> {
         let until = Instant::now() + patience;
         loop {
-            let progressed = self.jobs.progressed.notified();
+            let progressed = self.jobs.progressed();
             tokio::pin!(progressed);
             // From now on, no progress is missed.
             progressed.as_mut().enable();
