@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Result;
 
@@ -47,13 +47,25 @@ pub(crate) async fn crowd(to: SocketAddr, count: usize, bytes: &[u8]) -> Vec<Tcp
 
 /// Returns how many of the connections the gateway closes within this time. What it answers is read and dropped.
 pub(crate) async fn closed(crowd: Vec<TcpStream>, within: Duration) -> usize {
+    read(crowd, within).await.into_iter().filter(|(_, closed)| *closed).count()
+}
+
+/// Reads from each connection for this time. Returns how many bytes came, and whether the gateway closed it.
+pub(crate) async fn read(crowd: Vec<TcpStream>, within: Duration) -> Vec<(usize, bool)> {
     let until = Instant::now() + within;
-    let closed = join_all(crowd.into_iter().map(async |mut stream| {
-        let mut buffer = vec![0; 4096];
-        let end = async { while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
-        tokio::time::timeout_at(until, end).await.is_ok()
-    }));
-    closed.await.into_iter().filter(|closed| *closed).count()
+    join_all(crowd.into_iter().map(async |mut stream| {
+        let (mut buffer, mut all) = (vec![0; 64 * 1024], 0);
+        let end = async {
+            while let Ok(read) = stream.read(&mut buffer).await
+                && read > 0
+            {
+                all += read;
+            }
+        };
+        let closed = timeout_at(until, end).await.is_ok();
+        (all, closed)
+    }))
+    .await
 }
 
 /// Sends a request on a connection of its own and returns the status.

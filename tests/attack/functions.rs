@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::Result;
 
 /// The size of the large answers: within the gateway's limit of 6 MiB.
-const LARGE: usize = 6_000_000;
+pub(crate) const LARGE: usize = 6_000_000;
 
 /// An HTTP server whose paths are functions:
 ///

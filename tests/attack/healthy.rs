@@ -2,12 +2,13 @@
 //! connection of its own as a new client would, and measures the answers.
 
 use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::gateway::Gateway;
@@ -39,25 +40,30 @@ impl Healthy {
     pub(crate) fn start(gateway: &Gateway, per_second: u32) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let to = gateway.events;
-        let emitting = tokio::spawn(async move {
-            let client = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-            let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            let (mut emissions, mut number) = (JoinSet::new(), 0_u64);
-            while tokio::select! { _ = ticks.tick() => true, _ = &mut stopped => false } {
-                number += 1;
-                emissions.spawn(emit(client.clone(), to, number));
-            }
-            Ok(emissions.join_all().await)
+        // With a thread of its own, it does not wait for the attackers in this process.
+        let emitting = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async move {
+                let client = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
+                let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
+                ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+                let (mut emissions, mut number) = (JoinSet::new(), 0_u64);
+                while tokio::select! { _ = ticks.tick() => true, _ = &mut stopped => false } {
+                    number += 1;
+                    emissions.spawn(emit(client.clone(), to, number));
+                }
+                Ok(emissions.join_all().await)
+            })
         });
         Self { stop, emitting }
     }
 
     /// Ends the emitter and waits for its last answers.
     pub(crate) async fn stop(self) -> Result<Report> {
-        // It may have ended with a panic, which the next line reports.
+        // It may have ended with an error, which it returns.
         let _ = self.stop.send(());
-        let answers = self.emitting.await??;
+        let ended = tokio::task::spawn_blocking(|| self.emitting.join()).await?;
+        let answers = ended.map_err(|_| "the healthy emitter panicked")??;
         let mut times: Vec<Duration> = answers.iter().copied().flatten().collect();
         times.sort_unstable();
         let accepted = times.len() as f64 / answers.len().max(1) as f64;

@@ -40,6 +40,7 @@ use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::targets::PrivateTargets;
+use crate::decide::volume;
 use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
 use crate::metrics::{Metrics, OTHER_SPACES};
@@ -49,9 +50,6 @@ use crate::spans::Spans;
 use crate::store::Store;
 use crate::system_events::SystemEvents;
 use crate::wakeups::Wakeups;
-
-/// How many events may wait for the store, weighed by [`weight`](crate::decide::volume::weight).
-const WAITING: usize = 2048;
 
 /// The length of an answer whose memory does not count while it is sent.
 const SHORT: usize = 4 * 1024;
@@ -107,7 +105,7 @@ impl ApiState {
             body_limit: options.body_limit,
             memory: reception.memory.clone(),
             reception,
-            storing: Budget::new(WAITING),
+            storing: Budget::new(volume::PLACES),
             calls: Budget::new((options.max_connections / 2).max(1)),
             access_keys: options.access_keys.clone(),
             private_targets: options.private_targets.clone(),

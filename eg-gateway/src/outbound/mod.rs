@@ -36,6 +36,9 @@ use crate::tls::ClientTls;
 /// Timeout for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Maximum number of bytes that a connection reads ahead, for the head of a response and for each piece of its body.
+const READ_AHEAD: usize = 64 * 1024;
+
 /// How long an idle connection is kept.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
@@ -191,7 +194,7 @@ impl Pool {
 
     async fn open(&self) -> Result<Connection, SendError> {
         let stream = self.connector.connect(&self.origin).await?;
-        let (sender, driver) = http1::handshake(stream).await?;
+        let (sender, driver) = http1::Builder::new().max_buf_size(READ_AHEAD).handshake(stream).await?;
         Ok(Connection { sender, driver: Some(Box::pin(driver)) })
     }
 

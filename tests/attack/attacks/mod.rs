@@ -68,7 +68,7 @@ impl Scene {
 
 /// How long an attack lasts.
 fn duration(ground: &Ground) -> Duration {
-    Duration::from_secs(ground.pick(1, 15))
+    ground.pick(Duration::from_millis(500), Duration::from_secs(15))
 }
 
 /// The goal that the gateway closes the connections of an attack, which is checked in full size only.

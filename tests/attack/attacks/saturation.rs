@@ -18,7 +18,7 @@ const FEW: usize = 16;
 const MANY: usize = 200;
 
 pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
-    let seconds = Duration::from_secs(ground.pick(1, 10));
+    let seconds = ground.pick(Duration::from_millis(500), Duration::from_secs(10));
     let scene = Scene::start(ground, &["--store-limit=100GiB"]).await?;
     let alone = load(&scene, FEW, seconds).await?;
     let attacked = load(&scene, MANY, seconds).await?;
