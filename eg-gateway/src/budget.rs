@@ -2,7 +2,7 @@
 //! store, calls under way. The callers decide what a refusal means.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -20,19 +20,46 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Held {
     all: usize,
-    /// What each holder has. Holders that have nothing are not listed, so the table does not grow with their number.
-    by_holder: HashMap<Holder, usize>,
+    /// What each holder has. Holders that have nothing any more are forgotten from time to time.
+    by_holder: HashMap<Holder, usize, BuildHasherDefault<Known>>,
 }
 
 /// The client, the space or the function on whose behalf something is held.
 ///
 /// Holders are compared by a keyed hash of their name, so naming one allocates nothing. Two holders with the same hash
 /// would share their shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holder {
     kind: Kind,
     hash: u64,
 }
+
+impl Hash for Holder {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Returns the hash that a holder has.
+#[derive(Debug, Default)]
+struct Known(u64);
+
+impl Hasher for Known {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("holders write one number");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// The number of holders from which on those that have nothing are forgotten.
+const MANY: usize = 1024;
 
 /// The kinds of holders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,7 +172,12 @@ impl Shared {
             return Ok(());
         }
         let size = self.size.load(Ordering::Relaxed);
-        let left = size.checked_sub(held.all.saturating_add(more)).ok_or(Refused::Full)?;
+        let all = held.all.saturating_add(more);
+        let left = size.checked_sub(all).ok_or(Refused::Full)?;
+        if all <= left {
+            // No holder has more than all have.
+            return Ok(());
+        }
         let has = |holder: &Holder| held.by_holder.get(holder).copied().unwrap_or_default();
         match holders.find(|holder| has(holder) + more > holder.kind.times() * left) {
             Some(holder) => Err(Refused::Share(holder.kind)),
@@ -169,6 +201,9 @@ impl Reservation {
         let own = self.amount.load(Ordering::Relaxed);
         self.budget.0.may_take(&held, self.holders.iter().flatten(), own, more)?;
         held.all += more;
+        if held.by_holder.len() > MANY {
+            held.by_holder.retain(|_, has| *has > 0);
+        }
         for holder in self.holders.iter().flatten() {
             *held.by_holder.entry(*holder).or_default() += more;
         }
@@ -210,9 +245,6 @@ impl Held {
     fn release(&mut self, holder: &Holder, amount: usize) {
         if let Some(has) = self.by_holder.get_mut(holder) {
             *has -= amount;
-            if *has == 0 {
-                self.by_holder.remove(holder);
-            }
         }
     }
 }
@@ -245,7 +277,7 @@ mod tests {
         drop(first);
         assert_eq!(second.grow(12), Ok(()));
         drop(second);
-        assert!(budget.0.held().by_holder.is_empty());
+        assert!(budget.0.held().by_holder.values().all(|has| *has == 0));
         assert_eq!(budget.0.held().all, 0);
     }
 
@@ -290,7 +322,16 @@ mod tests {
         first.shrink_to(5);
         assert_eq!(budget.check([Some(client(1)), Some(function)], 31), Ok(()));
         drop(first);
-        assert!(budget.0.held().by_holder.is_empty());
+        assert!(budget.0.held().by_holder.values().all(|has| *has == 0));
+    }
+
+    #[test]
+    fn holders_that_have_nothing_are_forgotten() {
+        let budget = Budget::new(100);
+        for space in 0..10 * MANY {
+            drop(budget.reserve([Some(Holder::space(&space.to_string())), None], 1).unwrap());
+        }
+        assert!(budget.0.held().by_holder.len() <= MANY + 1);
     }
 
     #[test]

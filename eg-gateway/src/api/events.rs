@@ -83,10 +83,10 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
     let client = client(&parts.extensions);
     let holders = [Some(client), Some(Holder::space(&place.space))];
     // An event that could not be stored now is refused before the client has sent it.
-    if (of_aws || Mode::of(&parts.headers).is_some()) && app.storing.check(holders, 1).is_err() {
+    if app.storing.check(holders, 1).is_err() && (of_aws || Mode::of(&parts.headers).is_some()) {
         return refuse(StoreError::Busy.into());
     }
-    let Received { bytes, room } = match Received::read(&app, client, Some(&place.space), body).await {
+    let Received { bytes, room } = match Received::read(&app, holders, body).await {
         Ok(received) => received,
         Err(error) => return refuse(error),
     };
