@@ -28,7 +28,7 @@ pub(crate) fn text_len(activity: &Activity) -> usize {
         Activity::Asked { event_id: id, event_type, method, path, cause } => {
             &[id, event_type, method, path, cause.as_deref().unwrap_or_default()]
         }
-        Activity::Duplicate { event_id: id, event_type, source } => &[id, event_type, source],
+        Activity::Duplicate { event_id: id, event_type, source, .. } => &[id, event_type, source],
         Activity::Filtered { event_id, event_type, function, mismatch } => {
             let clause = serde_json::to_string(mismatch).map_or(0, |text| text.len());
             return event_id.len() + event_type.len() + function.len() + clause;

@@ -42,7 +42,9 @@
 //! derives it from the event. Retries and replays keep the trace. Lambda functions receive it as `X-Amzn-Trace-Id`.
 //!
 //! An event with the `source` and `id` of one that was accepted within [`Options::dedupe_window`] is a duplicate: it is
-//! answered with the same 202 and not stored. The header `eg-duplicates` of the 202 has the number of duplicates.
+//! answered with the same 202 and not stored. The header `eg-duplicates` of the 202 has the number of duplicates. A function
+//! that repeats its work may emit the same event with another payload (a time, for example), so the first one counts then,
+//! too; `eg-conflicts` has the number of these duplicates, and so have the accounting, the live feed and the log.
 //!
 //! When a function emits an event while handling another, it sets the extension `hops` to the handled event's `hops` plus
 //! one. The gateway uses `hops` to break loops; system events carry the `hops` of the event that they are about. The
@@ -168,6 +170,18 @@
 //!
 //! The gateway raises its limit of open files as far as it may. If it nevertheless lacks files, ports or memory for a call,
 //! that does not count as a failure of the function.
+//! # Web pages
+//! A browser sends requests of any page to this machine. So a request that needs no access key gets a 403 if a page from
+//! elsewhere sent it (`Origin`, `Sec-Fetch-Site`), or if its `Host` is no name of the port: `localhost`, a loopback address, the
+//! address that the port listens on, a name under [`Options::domain`], or one of [`Options::allowed_hosts`]. The Events API also
+//! serves the origins that the CORS configuration of a route allows, and links. If it listens for other machines, it is open to
+//! everyone. The Config API answers a 415 if the body of a change is declared as something other than JSON.
+//!
+//! The allowed origins of a CORS configuration are `*`, or a scheme, a host and an optional port. One `*` in an origin stands for
+//! text within a label of the host, or for a port ([`eg_grammar::cors::covers`]). Credentials need named origins.
+//!
+//! With [`Options::strict_compat`], the Events API serves pages whose browser does not send `Sec-Fetch-Site`, the Config API ignores
+//! content types, and any text is an origin.
 //!
 //! # How it is built
 //! A request passes through `server` (HTTP), `api` (what the request means), `decide` (classification, routes, rules; no

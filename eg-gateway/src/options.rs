@@ -84,6 +84,11 @@ pub struct Options {
     pub strict_compat: bool,
     /// Address of the original's Connections API, for deployment tools that query it. `None`: it is not served.
     pub connector_addr: Option<ListenAddr>,
+    /// Further names under which clients call the APIs, besides `localhost`, the loopback addresses, the addresses that the
+    /// APIs listen on and the names under `domain`: hosts like `events.example`, or all hosts below one like `*.example`. An
+    /// API that needs no key refuses other names, because they may be those of a web page that points its name to this
+    /// machine. Pages under these names may use the APIs. See [Web pages](crate#web-pages).
+    pub allowed_hosts: Vec<String>,
     /// Certificate and key of the Events API. `None`: plain HTTP.
     pub events_tls: Option<TlsFiles>,
     /// Certificate and key of the Config API. `None`: plain HTTP.
@@ -134,6 +139,7 @@ impl Options {
             domain: None,
             strict_compat: false,
             connector_addr: None,
+            allowed_hosts: Vec::new(),
             events_tls: None,
             config_tls: None,
             max_connections: 4096,

@@ -51,11 +51,7 @@ impl Reception {
         for (event, accepted) in events.iter().zip(&accepted) {
             match accepted {
                 Accepted::New => event.with_notices().for_each(|event| self.announce_one(event, &mut lanes)),
-                Accepted::Duplicate => self.feed.publish(|| Activity::Duplicate {
-                    event_id: event.event.id().to_owned(),
-                    event_type: event.event.ty().to_owned(),
-                    source: event.event.source().to_owned(),
-                }),
+                Accepted::Duplicate { conflict } => self.announce_duplicate(event, *conflict),
             }
         }
         self.wakeups.wake(lanes);
@@ -70,6 +66,25 @@ impl Reception {
         let mut lanes = Vec::new();
         events.iter().for_each(|event| self.announce_one(event, &mut lanes));
         self.wakeups.wake(lanes);
+    }
+
+    /// Shows an event that was accepted before, and records one that lost its payload.
+    fn announce_duplicate(&self, new: &NewEvent, conflict: bool) {
+        let event = &new.event;
+        let (source, id) = (event.source(), event.id());
+        if conflict {
+            tracing::warn!(
+                source,
+                id,
+                "ignored an event with the source and id of another one, and another payload"
+            );
+        }
+        self.feed.publish(|| Activity::Duplicate {
+            event_id: id.to_owned(),
+            event_type: event.ty().to_owned(),
+            source: source.to_owned(),
+            conflict,
+        });
     }
 
     /// Counts an event that is on disk, shows it to the watchers, and adds the lanes in which its deliveries wait.

@@ -4,19 +4,19 @@
 use crate::Mistake;
 use crate::limits::JSON_DEPTH;
 
-/// Returns whether the JSON text nests objects and arrays deeper than [`JSON_DEPTH`]. The result is meaningless for
-/// bytes that are not JSON.
+/// Returns whether the JSON text nests objects and arrays more than `limit` levels deep; see
+/// [`JSON_DEPTH`](crate::limits::JSON_DEPTH). The result is meaningless for bytes that are not JSON.
 ///
 /// ```
 /// let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-/// assert!(!eg_grammar::is_too_deep(nested(127).as_bytes()));
-/// assert!(eg_grammar::is_too_deep(nested(128).as_bytes()));
+/// assert!(!eg_grammar::is_nested_deeper(nested(127).as_bytes(), 127));
+/// assert!(eg_grammar::is_nested_deeper(nested(128).as_bytes(), 127));
 /// ```
 #[must_use]
-pub fn is_too_deep(json: &[u8]) -> bool {
+pub fn is_nested_deeper(json: &[u8], limit: usize) -> bool {
     // Most JSON has too few brackets to be deep. Counting them is much faster than finding the strings.
     let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    brackets > JSON_DEPTH && is_nested_deeper(json, JSON_DEPTH)
+    brackets > limit && reaches_deeper(json, limit)
 }
 
 /// Returns the message about JSON for which [`is_too_deep`] is true.
@@ -29,7 +29,13 @@ pub fn too_deep() -> Mistake {
     Mistake::new(format!("the JSON is nested more than {JSON_DEPTH} levels deep"))
 }
 
-fn is_nested_deeper(json: &[u8], limit: usize) -> bool {
+/// Returns whether the JSON text nests objects and arrays more than [`JSON_DEPTH`] levels deep.
+#[must_use]
+pub fn is_too_deep(json: &[u8]) -> bool {
+    is_nested_deeper(json, JSON_DEPTH)
+}
+
+fn reaches_deeper(json: &[u8], limit: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
         match byte {
@@ -65,7 +71,12 @@ mod tests {
             (format!("\"\\\"{}\"", "[".repeat(1000)), false),
             (format!("\"\\\\\"{}", nested(JSON_DEPTH + 1)), true),
         ] {
-            assert_eq!(is_too_deep(json.as_bytes()), expected, "{}", &json[..json.len().min(40)]);
+            assert_eq!(
+                is_nested_deeper(json.as_bytes(), JSON_DEPTH),
+                expected,
+                "{}",
+                &json[..json.len().min(40)]
+            );
         }
     }
 }

@@ -6,6 +6,9 @@ use std::borrow::Cow;
 /// On a `202`: how many events of the request had been accepted before and were not stored again. Absent if none.
 pub const DUPLICATES: &str = "eg-duplicates";
 
+/// On a `202`: how many of the duplicates have another payload than the event that was accepted before. Absent if none.
+pub const CONFLICTS: &str = "eg-conflicts";
+
 /// Returns the value of a header as text, for formats that have no bytes: UTF-8, else ISO-8859-1, which HTTP allowed
 /// first (RFC 9110 §5.5). So no value loses characters.
 ///

@@ -7,12 +7,13 @@
 //! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`], [`Routes`], [`Unrouted`] |
 //! | schedules | [`Schedule`] |
 //! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
-//! | nesting of JSON | [`is_too_deep`], [`too_deep`] |
+//! | nesting of JSON | [`is_nested_deeper`], [`is_too_deep`], [`too_deep`] |
 //! | the mark before text | [`without_bom`], [`text_without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
 //! | CORS | [`cors`] |
+//! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
 //! | text for terminals | [`printable`], [`printable_lines`], [`printable_json`] |
 //!
@@ -48,12 +49,13 @@ mod queue;
 mod retry_after;
 mod routes;
 mod schedule;
+mod screening;
 mod suggest;
 mod verdict;
 
 pub use bom::{text_without_bom, without_bom};
 pub use bound::Bound;
-pub use depth::{is_too_deep, too_deep};
+pub use depth::{is_nested_deeper, is_too_deep, too_deep};
 pub use duration::parse_duration;
 pub use method::Method;
 pub use mistake::Mistake;
@@ -68,5 +70,6 @@ pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
 pub use retry_after::retry_after;
 pub use routes::{Route, Routes, Unrouted};
 pub use schedule::Schedule;
+pub use screening::{Foreign, OwnNames, Visit};
 pub use suggest::{did_you_mean, list, nearest};
 pub use verdict::Verdict;

@@ -74,8 +74,14 @@ pub const STREAMED_ANSWER: usize = 200 * MIB;
 pub const QUEUE_MESSAGE: usize = MIB;
 
 /// How many levels of objects and arrays JSON may nest. The limit of `serde_json`, which decodes the payloads of Rust
-/// functions; see [`is_too_deep`](crate::is_too_deep).
+/// functions; see [`is_nested_deeper`](crate::is_nested_deeper).
 pub const JSON_DEPTH: usize = 127;
+
+/// How many levels the payload of an event may nest: it is a member of the event.
+pub const DATA_DEPTH: usize = JSON_DEPTH - 1;
+
+/// How many levels the JSON body of an HTTP request may nest: it is a member of the payload of an `http.request` event.
+pub const BODY_DEPTH: usize = DATA_DEPTH - 1;
 
 /// How many events may lead to an event, one causing the next, before the gateway by default considers the chain a
 /// loop.

@@ -9,6 +9,7 @@ pub mod emulator;
 mod private;
 pub mod queues;
 pub mod schedules;
+mod screening;
 
 pub use activity::{Observer, TriggerActivity};
 pub use cloud::{Cloud, CloudBuilder, Error};

@@ -68,6 +68,8 @@ named! {
         KeyRefused = "key_refused",
         /// Only clients on the gateway's own machine may send the request.
         NotLocal = "not_local",
+        /// A web page from elsewhere sent the request, or the request calls the gateway by a foreign name.
+        Foreign = "foreign",
         /// The authorizer of the event's type refused the event.
         NotAuthorized = "not_authorized",
         /// The resource does not exist.
@@ -86,6 +88,8 @@ named! {
         TooLarge = "too_large",
         /// The body has a content encoding, such as `gzip`.
         UnsupportedEncoding = "unsupported_encoding",
+        /// The content type of the body is not that of JSON.
+        UnsupportedType = "unsupported_type",
         /// The function that answers the event failed.
         FunctionFailed = "function_failed",
         /// The gateway's credentials do not allow it to call the function.
@@ -119,13 +123,13 @@ impl ErrorCode {
             | Self::InUse
             | Self::Unsupported => 400,
             Self::KeyMissing => 401,
-            Self::KeyRefused | Self::NotLocal | Self::NotAuthorized => 403,
+            Self::KeyRefused | Self::NotLocal | Self::Foreign | Self::NotAuthorized => 403,
             Self::NotFound | Self::UnknownPath => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,
             Self::AlreadyExists | Self::SubscriptionInactive => 409,
             Self::TooLarge => 413,
-            Self::UnsupportedEncoding => 415,
+            Self::UnsupportedEncoding | Self::UnsupportedType => 415,
             Self::FunctionFailed | Self::FunctionAccessDenied | Self::InvalidReply | Self::Internal => 500,
             Self::Overloaded | Self::StoreBusy | Self::StoreFull | Self::StoreUnavailable => 503,
         }

@@ -9,11 +9,13 @@ mod store;
 mod template;
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anstyle::AnsiColor;
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
+use eg_grammar::{Mistake, OwnNames};
 
 pub(crate) use self::gateway::LocalLambda;
 pub(crate) use self::invoke::{Emit, Invoke, SampleKind};
@@ -72,6 +74,9 @@ pub(crate) enum Command {
 /// new versions, and ends the old ones once they have finished their work, so no event or request is lost. If a service does
 /// not build or start, its last version keeps running.
 ///
+/// The ports listen on this machine only, and serve no web page from elsewhere: pages may follow links, and send what `cors` of a
+/// route allows. See SECURITY.md.
+///
 /// Each function runs in processes of its own, as on Lambda: functions share no memory, not even those of one service. Share
 /// data through a database or in EG_DATA_DIR.
 ///
@@ -107,6 +112,10 @@ pub(crate) struct Run {
     /// Port of the local Lambda's Invoke API. 0 chooses a free port.
     #[arg(long, default_value_t = 9001)]
     pub(crate) lambda_port: u16,
+    /// Further name under which the ports are called, such as dev.example or *.example; repeatable. Requests by other names
+    /// than localhost, and of web pages from elsewhere, are refused.
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) allowed_host: Vec<String>,
     /// Do not show what the functions print. `cargo eg logs` shows it.
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -159,6 +168,11 @@ pub(crate) struct StateDir {
     /// Folder for the gateway's store, the functions' logs and data [default: .eg in the workspace's root]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Checks a name of this machine.
+fn host(text: &str) -> Result<String, Mistake> {
+    OwnNames::new(Ipv4Addr::LOCALHOST.into()).allow(text).map(|_| text.to_owned())
 }
 
 /// Parses the command line of this process. Exits after --help, --version or a usage error.

@@ -24,6 +24,16 @@ fn short_flags_mean_the_long_ones() {
 }
 
 #[test]
+fn hosts_are_checked_before_anything_is_built() {
+    let parse = |host: &str| Cli::try_parse_from(["cargo-eg", "run", "--allowed-host", host]);
+    for host in ["host.docker.internal", "*.dev.example", "10.1.2.3"] {
+        assert!(parse(host).is_ok(), "{host}");
+    }
+    let error = parse("http://dev.example").unwrap_err().to_string();
+    assert!(error.contains("`http://dev.example` is not a host: write a name like `dev.example`"), "{error}");
+}
+
+#[test]
 fn cargos_own_argument_is_dropped_once() {
     let check = |given: &[&str], expected: &[&str]| {
         assert_eq!(arguments(given.iter().map(OsString::from).collect()), expected);

@@ -1,13 +1,11 @@
 //! `cargo eg emit`: sends one event to a gateway, or one message to a local queue.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use eg_grammar::{HTTP_REQUEST, list, nearest};
 use eg_sdk::history::Delivery;
 use eg_sdk::manifest::EventSchema;
 use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
-use http::Uri;
 use serde_json::{Value, json};
 
 use super::app::Loaded;
@@ -19,7 +17,7 @@ use crate::cli;
 use crate::exit::{Exit, Failure, warn};
 use crate::project::sample;
 use crate::project::services::Service;
-use crate::state::running::Running;
+use crate::state::running::{Running, is_local};
 use crate::state::schemas;
 
 pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
@@ -148,13 +146,6 @@ async fn deliveries(settings: Settings, id: &str, source: &str, ty: &str) -> Opt
     Some(found.deliveries)
 }
 
-fn is_local(url: &str) -> bool {
-    let url = url.parse::<Uri>().ok();
-    let host = url.as_ref().and_then(Uri::host).unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
 fn recipient(delivery: &Delivery) -> String {
     match &delivery.mismatch {
         Some(mismatch) => {
@@ -192,23 +183,4 @@ async fn sampled(ty: &str) -> Result<Value, Failure> {
         (None, known) => failure
             .hint(format!("write the payload with --data; event types with a schema: {}", known.join(", "))),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_gateways_on_this_machine_are_asked_for_deliveries() {
-        for (url, expected) in [
-            ("http://localhost:4000", true),
-            ("http://127.0.0.1:4000", true),
-            ("http://[::1]:4000/base", true),
-            ("https://gateway.example.com", false),
-            ("http://10.0.0.1:4000", false),
-            ("nonsense", false),
-        ] {
-            assert_eq!(is_local(url), expected, "{url}");
-        }
-    }
 }

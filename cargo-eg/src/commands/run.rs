@@ -132,7 +132,7 @@ impl Session {
         };
         let progress = Progress::begin("starting the functions");
         let (mut app, update) =
-            LocalApp::start(&self.services, &self.state, lock, self.options, &observers).await?;
+            LocalApp::start(&self.services, &self.state, lock, self.options.clone(), &observers).await?;
         drop(progress);
         let running = app.running(Named { folder: self.current.clone(), wanted: self.wanted.clone() });
         // Must happen before the app is reported as ready.
@@ -230,6 +230,7 @@ impl Session {
 fn options(arguments: &cli::Run) -> Options {
     Options {
         ports: Ports { events: arguments.port, config: arguments.config_port, lambda: arguments.lambda_port },
+        allowed_hosts: arguments.allowed_host.clone(),
         schedules: !arguments.no_schedules,
         queues: queues::QueueSettings {
             visibility: Duration::from_secs(arguments.queue_visibility.into()),

@@ -32,9 +32,11 @@ use super::register::register;
 const GRACE: Duration = Duration::from_secs(9);
 
 /// The options of an application.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) ports: Ports,
+    /// Names of this machine besides `localhost`.
+    pub(crate) allowed_hosts: Vec<String>,
     /// Whether schedules call functions.
     pub(crate) schedules: bool,
     pub(crate) queues: queues::QueueSettings,
@@ -103,8 +105,8 @@ impl LocalApp {
             .map_err(|error| Failure::new(Exit::Failed, error))?;
         // The emulator's port comes first, because the gateway needs its URL: it may have deliveries left from an
         // earlier run and starts them at once. They wait until the functions are ready.
-        let emulator = bind(state, options.ports.lambda, &queues, observers.output.clone()).await?;
-        let gateway = start_gateway(state, options.ports, emulator.url()).await?;
+        let emulator = bind(state, &options, &queues, observers.output.clone()).await?;
+        let gateway = start_gateway(state, &options, emulator.url()).await?;
         let mappings = Mappings::new(queues.clone(), emulator.invoker(), observers.triggers.clone());
         let schedules =
             options.schedules.then(|| Schedules::new(emulator.invoker(), observers.triggers.clone()));
@@ -316,12 +318,14 @@ async fn orphans(
 
 async fn bind(
     state: &State,
-    port: u16,
+    app: &Options,
     queues: &Queues,
     output: OutputObserver,
 ) -> Result<Emulator, Failure> {
+    let port = app.ports.lambda;
     let mut options = emulator::EmulatorOptions::new(state.logs());
     options.addr.set_port(port);
+    options.allowed_hosts.clone_from(&app.allowed_hosts);
     options.routes = queues::router(queues.clone());
     options.output = output;
     Emulator::bind(options).await.map_err(|error| match error {
@@ -330,10 +334,12 @@ async fn bind(
     })
 }
 
-async fn start_gateway(state: &State, ports: Ports, lambda: &str) -> Result<Gateway, Failure> {
+async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gateway, Failure> {
+    let ports = app.ports;
     let mut options = eg_gateway::Options::new(state.gateway());
     options.events_addr = ports.events.into();
     options.config_addr = ports.config.into();
+    options.allowed_hosts.clone_from(&app.allowed_hosts);
     options.local_lambda = Some(lambda.to_owned());
     options.private_targets = eg_gateway::PrivateTargets::all();
     Gateway::start(options).await.map_err(|error| match error {

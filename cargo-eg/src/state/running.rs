@@ -1,11 +1,19 @@
 //! Records which application runs here: `cargo eg run` writes its addresses and services to the state directory, and
 //! other commands find them from the current directory or a folder above. Addresses that the user names are left to
 //! the command line.
+//!
+//! A record may be anybody's: that of a cloned repository, or of another user in a folder that both share. Other commands
+//! send events and the user's access key to its addresses. So it counts only if nobody but the user can write it, and its
+//! addresses are on this machine, where `cargo eg run` always listens.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, test_kill_process};
+use http::Uri;
+use rustix::process::{Pid, geteuid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failure};
@@ -59,11 +67,13 @@ impl Running {
     pub(crate) fn with_state(folder: &Path) -> Option<(Self, PathBuf)> {
         folder.ancestors().find_map(|folder| {
             let state = folder.join(NAME);
-            let text = fs::read_to_string(state.join(FILE)).ok()?;
+            let text = read(&state.join(FILE)).ok()?;
             let running: Self = serde_json::from_str(&text).ok()?;
             // An application that was killed leaves its record behind.
             let alive = Pid::from_raw(running.pid).is_some_and(|pid| test_kill_process(pid).is_ok());
-            alive.then_some((running, state))
+            let here =
+                [&running.events, &running.config, &running.lambda].into_iter().all(|url| is_local(url));
+            (alive && here).then_some((running, state))
         })
     }
 
@@ -71,6 +81,24 @@ impl Running {
     pub(crate) fn here() -> Option<Self> {
         Self::around(&std::env::current_dir().ok()?)
     }
+}
+
+/// Returns whether a URL leads to this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    let url = url.parse::<Uri>().ok();
+    let host = url.as_ref().and_then(Uri::host).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads a file of the user that nobody else can write.
+fn read(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    io::read_to_string(file)
 }
 
 impl Drop for Note {
@@ -82,6 +110,8 @@ impl Drop for Note {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -103,11 +133,38 @@ mod tests {
         };
         let this = running(i32::try_from(std::process::id()).unwrap());
         let note = this.note(&state).unwrap();
-        assert_eq!(Running::around(&inner), Some(this));
+        assert_eq!(Running::around(&inner).as_ref(), Some(&this));
+        let file = state.root().join(FILE);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(Running::around(&inner), None, "others can write it");
+        std::mem::forget(this.note(&state).unwrap());
+        assert_eq!(Running::around(&inner).as_ref(), Some(&this), "it is written anew");
+        for elsewhere in
+            ["http://gateway.example:4000", "http://localhost@gateway.example", "http://10.0.0.1:4000"]
+        {
+            let copied = Running { config: elsewhere.to_owned(), ..this.clone() };
+            std::mem::forget(copied.note(&state).unwrap());
+            assert_eq!(Running::around(&inner), None, "{elsewhere} is not on this machine");
+        }
         drop(note);
         assert_eq!(Running::around(&inner), None, "it has ended");
         // No process has the highest possible id.
         std::mem::forget(running(i32::MAX).note(&state).unwrap());
         assert_eq!(Running::around(&inner), None, "it was killed");
+    }
+
+    #[test]
+    fn addresses_on_this_machine() {
+        for (url, expected) in [
+            ("http://localhost:4000", true),
+            ("http://127.0.0.1:4000", true),
+            ("http://[::1]:4000/base", true),
+            ("https://gateway.example.com", false),
+            ("http://10.0.0.1:4000", false),
+            ("http://localhost:4000@gateway.example", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_local(url), expected, "{url}");
+        }
     }
 }

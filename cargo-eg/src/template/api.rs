@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use eg_grammar::cors as defaults;
+use eg_grammar::cors::{self as defaults, EVERY_ORIGIN};
 use eg_sdk::manifest::{CorsOptions, EventTrigger};
 
 use super::names::reference;
@@ -73,11 +73,16 @@ impl Rules {
         if !self.wanted {
             return None;
         }
-        if self.credentials && self.origins.contains("*") {
+        let everyone = self.origins.contains(EVERY_ORIGIN);
+        if self.credentials && everyone {
             notes.push("browsers send credentials to named origins only: give `cors` its origins".to_owned());
         }
+        let patterns = self.origins.iter().filter(|origin| *origin != EVERY_ORIGIN && origin.contains('*'));
+        notes.extend(patterns.map(|origin| {
+            format!("API Gateway takes no `*` within an origin: list the origins that `{origin}` stands for")
+        }));
         let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
-        let credentials = self.credentials && !self.origins.contains("*");
+        let credentials = self.credentials && !everyone;
         let rules = map! {
             "AllowOrigins" => list(self.origins),
             "AllowMethods" => list(self.methods),

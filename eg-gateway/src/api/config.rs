@@ -16,7 +16,7 @@ use super::received::client;
 use super::routes::{Content, Doc, Routes};
 use super::{
     ApiState, SHORT, accounting, answer, cors, dead_letters, errors, event_types, feed, functions, guard,
-    history, holding, jobs, metrics, openapi, redirect, replays, subscriptions, with_type,
+    history, holding, jobs, metrics, openapi, redirect, replays, screening, subscriptions, with_type,
 };
 use crate::clock;
 use crate::decide::classify::BadEvent;
@@ -83,9 +83,17 @@ async fn status(State(app): State<Arc<ApiState>>) -> Result<StatusCode, ApiError
     Ok(StatusCode::OK)
 }
 
+/// Checks what holds for every request, whatever it asks for.
+fn may_pass(app: &ApiState, request: &Request) -> Result<(), ApiError> {
+    let (method, headers) = (request.method(), request.headers());
+    guard::one_host(request.version(), request.uri(), headers)?;
+    // The original ignored content types.
+    if app.strict { Ok(()) } else { screening::is_declared_as_json(method, headers) }
+}
+
 /// The layer that every request passes, whether it has a route or not.
 async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
-    if let Err(error) = guard::one_host(request.version(), request.headers()) {
+    if let Err(error) = may_pass(&app, &request) {
         return error.into_response();
     }
     if let Some(coding) = content_encoding(request.headers()) {

@@ -11,8 +11,10 @@ use eg_grammar::without_bom;
 use eg_sdk::CloudEvent;
 use eg_sdk::Schema as _;
 use eg_sdk::history::{DeadLetter, DeadLetterPage, Discarded, Loss, RedriveRequest, Redriven};
+use serde_json::value::RawValue;
 
 use super::errors::ApiError;
+use super::history::hide;
 use super::jobs::unfinished;
 use super::query::{BEFORE, LIMIT, Query};
 use super::received::Received;
@@ -20,6 +22,7 @@ use super::routes::{Component, Content, Doc, Parameter, Routes};
 use super::{ApiState, answer, jobs, json, with_type};
 use crate::activity::Activity;
 use crate::clock;
+use crate::decide::secrets::restored;
 use crate::store::{DeadLetterQuery, Redrive, Work};
 
 const STATE: Parameter = Parameter {
@@ -78,7 +81,8 @@ async fn list(
     let loss = loss(&query)?;
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
-    let page = app.store.dead_letters(DeadLetterQuery { space, loss, before, limit }).await?;
+    let mut page = app.store.dead_letters(DeadLetterQuery { space, loss, before, limit }).await?;
+    page.dead_letters.iter_mut().for_each(|letter| hide(&mut letter.event));
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -87,7 +91,8 @@ async fn show(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let letter = app.store.dead_letter(space, number(&id)?).await?.ok_or_else(|| missing(&id))?;
+    let mut letter = app.store.dead_letter(space, number(&id)?).await?.ok_or_else(|| missing(&id))?;
+    hide(&mut letter.event);
     Ok(json(StatusCode::OK, &letter))
 }
 
@@ -97,8 +102,16 @@ async fn redrive_one(
     Path((space, id)): Path<(String, String)>,
     body: Received,
 ) -> Result<Response, ApiError> {
-    let edited = edited(&body)?;
-    match app.store.redrive(space.clone(), number(&id)?, edited, clock::timestamp()).await? {
+    let (edited, letter) = (edited(&body)?, number(&id)?);
+    let edited = match edited {
+        Some(edited) => {
+            let stored = app.store.dead_letter(space.clone(), letter).await?;
+            let restored = stored.and_then(|stored| restored(&edited, &stored.event));
+            Some(event_json(restored.as_deref().unwrap_or(&edited))?)
+        }
+        None => None,
+    };
+    match app.store.redrive(space.clone(), letter, edited, clock::timestamp()).await? {
         Redrive::Missing => Err(missing(&id)),
         Redrive::Inactive => Err(ApiError::subscription_inactive(&id)),
         Redrive::Due(lane) => {
@@ -155,16 +168,22 @@ fn loss(query: &Query) -> Result<Loss, ApiError> {
     loss.map_err(|_| ApiError::bad_query("state", "dead or expired"))
 }
 
-fn edited(body: &[u8]) -> Result<Option<Vec<u8>>, ApiError> {
+fn edited(body: &[u8]) -> Result<Option<Box<RawValue>>, ApiError> {
     if body.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let wrong = |e: &dyn std::fmt::Display| {
-        ApiError::bad_request(format!("the body must be {{\"event\": {{…}}}}: {e}"))
-    };
-    let edited: RedriveRequest = serde_json::from_slice(without_bom(body)).map_err(|e| wrong(&e))?;
-    let event = CloudEvent::from_json(edited.event.get().as_bytes()).map_err(|e| wrong(&e))?;
-    Ok(Some(event.to_json().map_err(|e| wrong(&e))?))
+    let edited: RedriveRequest = serde_json::from_slice(without_bom(body)).map_err(|e| not_edited(&e))?;
+    Ok(Some(edited.event))
+}
+
+/// Returns an edited event in the form in which the gateway stores events.
+fn event_json(edited: &RawValue) -> Result<Vec<u8>, ApiError> {
+    let event = CloudEvent::from_json(edited.get().as_bytes()).map_err(|e| not_edited(&e))?;
+    event.to_json().map_err(|e| not_edited(&e))
+}
+
+fn not_edited(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::bad_request(format!("the body must be {{\"event\": {{…}}}}: {error}"))
 }
 
 fn number(id: &str) -> Result<i64, ApiError> {

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use eg_grammar::header::DUPLICATES;
+use eg_grammar::header::{CONFLICTS, DUPLICATES};
 use eg_sdk::config::{EventType, Function, Subscription};
 use eg_sdk::{CloudEvent, TraceContext};
 
@@ -37,10 +37,12 @@ use crate::deliver::CallError;
 use crate::store::{Accepted, StoreError};
 
 /// Returns the answer to events that are stored. The original's has neither a body nor this header.
-fn acknowledgement(duplicates: usize) -> Response {
+fn acknowledgement(duplicates: Duplicates) -> Response {
     let mut accepted = answer(StatusCode::ACCEPTED, Body::empty());
-    if duplicates > 0 {
-        accepted.headers_mut().insert(HeaderName::from_static(DUPLICATES), duplicates.into());
+    for (name, count) in [(DUPLICATES, duplicates.all), (CONFLICTS, duplicates.conflicts)] {
+        if count > 0 {
+            accepted.headers_mut().insert(HeaderName::from_static(name), count.into());
+        }
     }
     accepted
 }
@@ -51,11 +53,25 @@ const EVENT: usize = 1024;
 /// Returns how many events are duplicates. The gateway accepts a copy of an event for each space that has subscriptions
 /// for it, and to the emitter these are one event: a duplicate if all of them are. `copies` has the number of copies of
 /// each event, in the order of `accepted`.
-fn duplicates(accepted: &[Accepted], copies: &[usize]) -> usize {
-    let mut accepted = accepted.iter();
-    let mut is_new =
-        |copies: usize| accepted.by_ref().take(copies).filter(|one| **one == Accepted::New).count() > 0;
-    copies.iter().filter(|copies| !is_new(**copies)).count()
+fn duplicates(accepted: &[Accepted], copies: &[usize]) -> Duplicates {
+    let (mut accepted, mut duplicates) = (accepted, Duplicates::default());
+    for copies in copies {
+        let (these, rest) = accepted.split_at((*copies).min(accepted.len()));
+        accepted = rest;
+        if !these.contains(&Accepted::New) {
+            duplicates.all += 1;
+            duplicates.conflicts += usize::from(these.contains(&Accepted::Duplicate { conflict: true }));
+        }
+    }
+    duplicates
+}
+
+/// How many events of a request were accepted before.
+#[derive(Default)]
+struct Duplicates {
+    all: usize,
+    /// Those with another payload.
+    conflicts: usize,
 }
 
 /// A request to the Events API that is being processed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use eg_grammar::{Foreign, printable, printable_lines};
 use eg_sdk::errors::{ErrorBody, ErrorCode};
 
 use crate::budget::{Kind, Refused};
@@ -29,7 +30,9 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let message = message.into();
+        // Texts of clients and functions may end up in a terminal, with the body of the answer.
+        Self { code, message: printable_lines(&message).into_owned() }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -126,9 +129,24 @@ impl ApiError {
         Self::new(ErrorCode::InvalidRequest, "the path is not valid UTF-8 after percent-decoding")
     }
 
-    /// The request has no valid `Host`, or more than one.
+    /// The request has no valid `Host`, more than one, or names another host in its target.
     pub(super) fn bad_host() -> Self {
-        Self::new(ErrorCode::InvalidRequest, "the request needs exactly one valid Host header")
+        let message = "the request needs exactly one valid Host header, equal to the host in its target if that has one";
+        Self::new(ErrorCode::InvalidRequest, message)
+    }
+
+    /// A web page from elsewhere sent the request, or it calls the gateway by a foreign name.
+    pub(super) fn foreign(foreign: &Foreign) -> Self {
+        Self::new(ErrorCode::Foreign, foreign.to_string())
+    }
+
+    /// The body of a change is not JSON.
+    pub(super) fn not_json(declared: &str) -> Self {
+        let message = format!(
+            "the content type is `{}`: send JSON, as `content-type: application/json`",
+            printable(declared)
+        );
+        Self::new(ErrorCode::UnsupportedType, message)
     }
 
     /// An event of a batch has a synchronous subscriber.
@@ -215,7 +233,7 @@ impl From<BadEvent> for ApiError {
         let code = match error {
             BadEvent::Encoded(_) => ErrorCode::UnsupportedEncoding,
             BadEvent::TooMany(_) => ErrorCode::TooLarge,
-            BadEvent::MediaType(_) | BadEvent::Invalid(_) | BadEvent::TooDeep | BadEvent::Reserved(_) => {
+            BadEvent::MediaType(_) | BadEvent::Invalid(_) | BadEvent::TooDeep(_) | BadEvent::Reserved(_) => {
                 ErrorCode::InvalidEvent
             }
         };

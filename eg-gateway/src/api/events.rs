@@ -32,7 +32,7 @@ pub(crate) fn service(app: Arc<ApiState>) -> Router {
 }
 
 async fn handle(State(app): State<Arc<ApiState>>, request: Request) -> Response {
-    if let Err(error) = guard::one_host(request.version(), request.headers()) {
+    if let Err(error) = guard::one_host(request.version(), request.uri(), request.headers()) {
         return error.into_response();
     }
     if request.method() == Method::CONNECT {
@@ -44,10 +44,16 @@ async fn handle(State(app): State<Arc<ApiState>>, request: Request) -> Response 
     let host = host(request.uri(), request.headers());
     let place = snapshot.router.place(host, request.uri().path(), app.domain.as_deref());
     let configured = |method: &str| snapshot.router.cors(&place, method).cloned();
-    match cors::access(request.method(), request.headers(), configured) {
+    let access = cors::access(request.method(), request.headers(), app.strict, configured);
+    if let Err(error) = app.screening.events(request.method(), request.headers(), access.as_ref()) {
+        return error.into_response();
+    }
+    match access {
         // Browsers send preflights without a key.
         Some(Access::Preflight(headers)) => with_headers(answer(StatusCode::OK, Body::empty()), &headers),
-        Some(Access::Actual(headers)) => with_headers(emit(app, place, request, started).await, &headers),
+        Some(Access::Actual { headers, .. }) => {
+            with_headers(emit(app, place, request, started).await, &headers)
+        }
         None => emit(app, place, request, started).await,
     }
 }

@@ -9,8 +9,8 @@ use super::resource::{self, Managed};
 use super::routes::Routes;
 use crate::decide::catalog::{Catalog, Change};
 use crate::decide::refusal::Refusal;
-use crate::decide::rules;
 use crate::decide::targets::PrivateTargets;
+use crate::decide::{rules, secrets};
 
 pub(super) fn routes() -> Routes {
     resource::routes::<Function>()
@@ -39,6 +39,6 @@ impl Managed for Function {
     }
 
     fn shown(&self) -> Cow<'_, Self> {
-        Cow::Owned(rules::masked(self))
+        Cow::Owned(secrets::masked(self))
     }
 }

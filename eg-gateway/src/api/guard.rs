@@ -1,5 +1,5 @@
 //! Checks that a request may use an API: that it names one host, and carries the access key that it needs. The rules for
-//! keys are in `decide::access`.
+//! keys are in `decide::access`, those for web pages in `screening`.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::Authority;
-use axum::http::{Extensions, HeaderMap, Version};
+use axum::http::{Extensions, HeaderMap, Method, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -19,16 +19,18 @@ use crate::server::Peer;
 /// Headers with which a proxy forwards another client's request.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// Checks that a request names exactly one valid host, so that every reader assigns it to the same space.
-pub(super) fn one_host(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
+/// Checks that a request names exactly one valid host, so that every reader assigns it to the same space. A target in
+/// absolute form names a host, too: the same.
+pub(super) fn one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    let target = uri.authority().map(Authority::as_str);
+    let is_valid = |host: &str| {
+        let named = !host.contains('@') && host.parse::<Authority>().is_ok();
+        (host.is_empty() || named) && target.is_none_or(|target| target.eq_ignore_ascii_case(host))
+    };
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (None, _) if version < Version::HTTP_11 => Ok(()),
-        (Some(host), None)
-            if host.to_str().is_ok_and(|host| host.is_empty() || host.parse::<Authority>().is_ok()) =>
-        {
-            Ok(())
-        }
+        (None, _) if version < Version::HTTP_11 && target.is_none_or(is_valid) => Ok(()),
+        (Some(host), None) if host.to_str().is_ok_and(is_valid) => Ok(()),
         _ => Err(ApiError::bad_host()),
     }
 }
@@ -43,22 +45,24 @@ pub(super) async fn configure(
 ) -> Response {
     let Ok(parameters) = parameters else { return ApiError::bad_path().into_response() };
     let space = parameters.iter().find(|(name, _)| *name == "space").map(|(_, space)| space);
-    match may_configure(&app, space, request.headers(), request.extensions()) {
+    match may_configure(&app, space, request.method(), request.headers(), request.extensions()) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
 /// Checks that a client may configure `space`; `None` stands for everything that belongs to no space.
-pub(super) fn may_configure(
+fn may_configure(
     app: &ApiState,
     space: Option<&str>,
+    method: &Method,
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<(), ApiError> {
     let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     let peer = extensions.get::<Peer>().map(|peer| peer.0.ip());
-    Ok(app.access_keys.configure(space, key(headers), is_local(peer, forwarded))?)
+    app.access_keys.configure(space, key(headers), is_local(peer, forwarded))?;
+    if app.access_keys.protect(space) { Ok(()) } else { app.screening.config(method, headers) }
 }
 
 /// Checks that a client may emit events into `space`. Removes the key from `headers`, because functions receive them.

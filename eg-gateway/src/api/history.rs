@@ -1,4 +1,5 @@
-//! `/v1/spaces/<space>/events`: the accepted events, with their deliveries and attempts. `store` searches them.
+//! `/v1/spaces/<space>/events`: the accepted events, with their deliveries and attempts, and without the credentials of HTTP
+//! requests. `store` searches them.
 
 use std::sync::Arc;
 
@@ -7,11 +8,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use eg_sdk::history::{EventDetail, EventFilter, EventPage};
 use eg_sdk::schema::Shape;
+use serde_json::value::RawValue;
 
 use super::errors::ApiError;
 use super::query::{BEFORE, LIMIT, Query};
 use super::routes::{Content, Doc, Parameter, Routes};
 use super::{ApiState, json};
+use crate::decide::secrets;
 use crate::store::EventQuery;
 
 const SOURCE: Parameter = text("source", "The `source` of the event.");
@@ -68,8 +71,16 @@ async fn list(
     };
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
-    let page = app.store.events(EventQuery { space, filter, before, limit }).await?;
+    let mut page = app.store.events(EventQuery { space, filter, before, limit }).await?;
+    page.events.iter_mut().for_each(|event| hide(&mut event.event));
     Ok(json(StatusCode::OK, &page))
+}
+
+/// Hides the credentials in an event that a client reads.
+pub(super) fn hide(event: &mut Box<RawValue>) {
+    if let Some(hidden) = secrets::hidden(event) {
+        *event = hidden;
+    }
 }
 
 /// Shows the newest event with an id; `source` and `type` select among events with the same id.
@@ -79,7 +90,10 @@ async fn show(
     query: Query,
 ) -> Result<Response, ApiError> {
     match app.store.event(space, id.clone(), query.text("source"), query.text("type")).await? {
-        Some(found) => Ok(json(StatusCode::OK, &found)),
+        Some(mut found) => {
+            hide(&mut found.event.event);
+            Ok(json(StatusCode::OK, &found))
+        }
         None => Err(ApiError::not_found(format!("Event \"{id}\" not found."))),
     }
 }

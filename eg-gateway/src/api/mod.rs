@@ -24,6 +24,7 @@ mod redirect;
 mod replays;
 mod resource;
 mod routes;
+pub(crate) mod screening;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use axum::response::Response;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use self::screening::Screening;
 use crate::budget::{Budget, Reservation};
 use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
@@ -74,6 +76,7 @@ pub(crate) struct ApiState {
     /// The calls that emitters wait for.
     pub(crate) calls: Budget,
     pub(crate) access_keys: AccessKeys,
+    pub(crate) screening: Screening,
     /// The private addresses where functions may be.
     pub(crate) private_targets: PrivateTargets,
     /// The domain whose subdomains are spaces.
@@ -89,6 +92,7 @@ impl ApiState {
     pub(crate) fn new(
         options: &Options,
         delivering: &Delivering,
+        screening: Screening,
         reception: Reception,
         spans: Spans,
         ended: CancellationToken,
@@ -108,6 +112,7 @@ impl ApiState {
             storing: Budget::new(volume::PLACES),
             calls: Budget::new((options.max_connections / 2).max(1)),
             access_keys: options.access_keys.clone(),
+            screening,
             private_targets: options.private_targets.clone(),
             domain: options.domain.clone(),
             strict: options.strict_compat,

@@ -22,6 +22,10 @@ pub(super) struct Access {
     /// reach the space `default` only
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
+    /// Further name under which clients call the APIs, such as events.example or *.example; repeatable. An API that needs
+    /// no key refuses other names than localhost and the addresses that it listens on, and pages of other sites
+    #[arg(long, value_name = "HOST")]
+    pub(super) allowed_host: Vec<String>,
     /// Private network or address where functions are allowed; repeatable. With --dev, all are allowed
     #[arg(long, value_name = "NETWORK")]
     allow_target: Vec<String>,

@@ -267,6 +267,7 @@ impl Cli {
         options.events_tls = tls("events", self.events_tls_cert, self.events_tls_key)?;
         options.config_tls = tls("config", self.config_tls_cert, self.config_tls_key)?;
         options.domain = self.access.domain.clone();
+        options.allowed_hosts = self.access.allowed_host.clone();
         options.access_keys = access_keys;
         options.private_targets = private_targets;
         options.retry = DeliveryPolicy {

@@ -46,6 +46,8 @@ fn flags_become_options() {
     assert_eq!(options.events_addr, ListenAddr::Exact("0.0.0.0:4000".parse().unwrap()));
     assert_eq!((options.retry.attempts, options.retry.min_backoff), (3, Duration::from_millis(10)));
     assert_eq!(parse(&[]).unwrap().options().unwrap().config_addr, ListenAddr::Loopback(4001));
+    let options = parse(&["--allowed-host=a.example", "--allowed-host", "*.b.example"]).unwrap().options();
+    assert_eq!(options.unwrap().allowed_hosts, ["a.example", "*.b.example"]);
 }
 
 #[cfg(feature = "aws")]

@@ -9,7 +9,9 @@ use subtle::ConstantTimeEq as _;
 
 /// The keys that clients present as `Authorization: Bearer <key>`.
 ///
-/// For a space without a key, and without `all`, the Config API serves only clients on the same machine.
+/// While no key is set, the Config API serves only clients on the same machine. As soon as any key is set, everything that
+/// belongs to no space, such as metrics and the live feed, needs `all`. A space without a key, and without `all`, stays
+/// open to clients on the same machine.
 #[derive(Debug, Clone, Default)]
 pub struct AccessKeys {
     /// The key for all spaces, and for everything that belongs to no space.
@@ -43,10 +45,18 @@ impl AccessKeys {
         presented: Option<&str>,
         local: bool,
     ) -> Result<(), Denial> {
-        if self.of(space).next().is_none() {
+        if !self.protect(space) {
             return if local { Ok(()) } else { Err(Denial::NotLocal) };
         }
         self.check(space, presented)
+    }
+
+    /// Returns whether configuring `space` needs a key.
+    pub(crate) fn protect(&self, space: Option<&str>) -> bool {
+        match space {
+            Some(_) => self.of(space).next().is_some(),
+            None => self.all.is_some() || !self.spaces.is_empty(),
+        }
     }
 
     /// Checks that a client may emit events into `space`.
@@ -111,6 +121,8 @@ mod tests {
             (&both, None, Some("ka"), true, Err(Denial::Wrong)),
             (&both, None, Some("root"), true, Ok(())),
             (&only_a, Some("b"), None, true, Ok(())),
+            (&only_a, None, None, true, Err(Denial::Missing)),
+            (&only_a, None, Some("ka"), true, Err(Denial::Wrong)),
             (&only_a, Some("b"), Some("ka"), false, Err(Denial::NotLocal)),
         ] {
             let found = keys.configure(space, presented, local);

@@ -76,7 +76,7 @@ fn is_form(essence: &str) -> bool {
 }
 
 /// Returns the media type in a `Content-Type`, in lower case and without parameters.
-fn essence(content_type: &str) -> String {
+pub(crate) fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 

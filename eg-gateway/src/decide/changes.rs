@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use eg_grammar::cors::check_origins;
 use eg_grammar::is_system_event_type;
 use eg_sdk::config::{Cors, EventType, Function, Subscription, SubscriptionType};
 
@@ -10,7 +11,7 @@ use super::catalog::{Catalog, Change, Entry, Resource, Table};
 use super::refusal::{Kind, Refusal};
 use super::router::DEFAULT_SPACE;
 use super::routes::{self, Conflict, within};
-use super::rules;
+use super::secrets;
 
 impl Catalog {
     pub(crate) fn create_event_type(&self, event_type: EventType) -> Result<Change, Refusal> {
@@ -43,13 +44,13 @@ impl Catalog {
 
     pub(crate) fn create_function(&self, mut function: Function) -> Result<Change, Refusal> {
         self.functions.vacant(&function.space, &function)?;
-        rules::unmask(&mut function, None)?;
+        secrets::unmask(&mut function, None)?;
         Ok(put(function, Resource::Function))
     }
 
     pub(crate) fn update_function(&self, mut function: Function) -> Result<Change, Refusal> {
         let stored = self.functions.find(&function.space, &function.function_id)?;
-        rules::unmask(&mut function, Some(stored))?;
+        secrets::unmask(&mut function, Some(stored))?;
         Ok(put(function, Resource::Function))
     }
 
@@ -167,6 +168,7 @@ impl Catalog {
         let others = self.cors.of_space(&cors.space).filter(|other| other.method == cors.method);
         let others = others.map(|other| other.path.as_str());
         routes::check(&cors.path, others, self.routing.strict).map_err(Refusal::CorsConflict)?;
+        self.check_origins(&cors)?;
         Ok(put(cors, Resource::Cors))
     }
 
@@ -178,7 +180,20 @@ impl Catalog {
             }
         }
         id.clone_into(&mut new.cors_id);
+        self.check_origins(&new)?;
         Ok(put(new, Resource::Cors))
+    }
+
+    /// The original took any text for an origin.
+    fn check_origins(&self, cors: &Cors) -> Result<(), Refusal> {
+        if self.routing.strict {
+            return Ok(());
+        }
+        let origins = cors.allowed_origins.iter().map(String::as_str);
+        check_origins(origins, cors.allow_credentials).map_err(|mistake| Refusal::Invalid {
+            kind: Kind::Cors,
+            detail: format!("allowedOrigins: {mistake}"),
+        })
     }
 
     pub(crate) fn delete_cors(&self, space: &str, id: &str) -> Result<Change, Refusal> {

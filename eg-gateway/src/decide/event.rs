@@ -84,6 +84,11 @@ impl Event {
         self.read.specversion() == SpecVersion::V1_0
     }
 
+    /// Returns whether the event has the payload of a stored one.
+    pub(crate) fn has_payload_of(&self, stored: &[u8]) -> bool {
+        CloudEvent::from_json(stored).is_ok_and(|stored| stored.data.as_bytes() == self.read.data.as_bytes())
+    }
+
     /// Returns the trace that the event names.
     pub(crate) fn named_trace(&self) -> Option<TraceContext> {
         self.read.trace_context()

@@ -31,6 +31,7 @@ pub(crate) mod retry;
 pub(crate) mod router;
 pub(crate) mod routes;
 pub(crate) mod rules;
+pub(crate) mod secrets;
 pub(crate) mod share;
 pub(crate) mod size;
 pub(crate) mod snapshot;

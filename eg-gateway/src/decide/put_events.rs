@@ -1,8 +1,9 @@
 //! Reads a `PutEvents` call of Amazon EventBridge: which entries are events, and what is wrong with the others.
 //! Source: EventBridge's API reference, with its error codes for single entries.
 
+use eg_grammar::limits::DATA_DEPTH;
 use eg_grammar::limits::{EVENT_BRIDGE_ENTRIES, EVENT_BRIDGE_SOURCE, EVENT_BRIDGE_TYPE};
-use eg_grammar::{is_too_deep, without_bom};
+use eg_grammar::{is_nested_deeper, without_bom};
 use eg_sdk::CloudEvent;
 use eg_sdk::eventbridge::MAX_EVENT_BYTES;
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
         return Err(EntryError::new("NotAuthorizedForSourceException", "Not authorized for the source."));
     }
     let malformed = || EntryError::new("MalformedDetail", "Detail is malformed.");
-    if is_too_deep(detail.as_bytes()) {
+    if is_nested_deeper(detail.as_bytes(), DATA_DEPTH) {
         return Err(malformed());
     }
     let detail: &RawValue = serde_json::from_str(&detail).map_err(|_| malformed())?;

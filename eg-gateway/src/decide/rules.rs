@@ -11,10 +11,8 @@ use super::fields::Fields;
 use super::pattern::Pattern;
 use super::policy;
 use super::refusal::{Kind, Refusal};
+use super::secrets;
 use super::targets::PrivateTargets;
-
-/// The mask that clients read in place of a secret.
-pub(crate) const MASK: &str = "*****";
 
 const IS_METHOD: Rule =
     ("eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS", |method| Method::named(method).is_some());
@@ -122,6 +120,11 @@ fn provider(fields: &mut Fields, allowed: &PrivateTargets) -> Result<Provider, S
     if let Provider::Http { url } = &provider {
         let parsed = http_url(url)
             .ok_or_else(|| unreadable(format!("url `{url}` is not an absolute http:// or https:// URL")))?;
+        if !secrets::is_plain(url, &parsed) {
+            return Err(unreadable(
+                "the url has a password: write it as https://user:password@host/".to_owned(),
+            ));
+        }
         let host = parsed.host_str().unwrap_or_default();
         allowed.check_host(host).map_err(|blocked| unreadable(format!("url `{url}`: {blocked}")))?;
     }
@@ -264,45 +267,6 @@ pub(crate) fn cors(space: &str, body: &[u8]) -> Result<Cors, Refusal> {
     check.field("Path", &cors.path, &[("path", |path| path.starts_with('/'))]);
     check.done(Kind::Cors)?;
     Ok(cors)
-}
-
-/// Returns the function with the mask in place of each secret.
-pub(crate) fn masked(function: &Function) -> Function {
-    let mut function = function.clone();
-    for secret in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).flatten() {
-        *secret = Secret::from(MASK);
-    }
-    function
-}
-
-/// Replaces masks in `function` by the stored secrets, so that a client can write back a function that it read.
-pub(crate) fn unmask(function: &mut Function, stored: Option<&Function>) -> Result<(), Refusal> {
-    let mut stored = stored.cloned();
-    let mut kept = stored.as_mut().and_then(|stored| aws_mut(&mut stored.provider)).map(secrets_mut);
-    for (at, secret) in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).enumerate() {
-        let Some(secret) = secret.as_mut().filter(|secret| secret.expose() == MASK) else { continue };
-        let Some(known) = kept.as_mut().and_then(|kept| kept[at].take()) else {
-            let detail =
-                format!("{MASK} stands for a stored secret, and none is stored: give the secret itself");
-            return Err(invalid(Kind::Function, detail));
-        };
-        *secret = known;
-    }
-    Ok(())
-}
-
-fn aws_mut(provider: &mut Provider) -> Option<&mut Aws> {
-    match provider {
-        Provider::AwsLambda { aws, .. }
-        | Provider::AwsKinesis { aws, .. }
-        | Provider::AwsFirehose { aws, .. }
-        | Provider::AwsSqs { aws, .. } => Some(aws),
-        _ => None,
-    }
-}
-
-fn secrets_mut(aws: &mut Aws) -> [&mut Option<Secret>; 3] {
-    [&mut aws.aws_access_key_id, &mut aws.aws_secret_access_key, &mut aws.aws_session_token]
 }
 
 fn invalid(kind: Kind, detail: String) -> Refusal {

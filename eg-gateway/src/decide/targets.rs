@@ -50,10 +50,11 @@ impl PrivateTargets {
 
     /// Checks that a function may be at this address.
     pub(crate) fn check(&self, address: IpAddr) -> Result<(), Blocked> {
-        let plain = unwrapped(address);
-        let allowed =
-            || self.all || self.networks.iter().any(|net| net.contains(&plain) || net.contains(&address));
-        if !is_private(plain) || allowed() { Ok(()) } else { Err(Blocked(plain)) }
+        let allows = |plain: &IpAddr| {
+            self.all || self.networks.iter().any(|net| net.contains(plain) || net.contains(&address))
+        };
+        let blocked = reached(address).into_iter().find(|plain| is_private(*plain) && !allows(plain));
+        blocked.map_or(Ok(()), |plain| Err(Blocked(plain)))
     }
 
     /// Checks the host of a URL without asking the network. A name is resolved, and the result checked, whenever the
@@ -78,23 +79,36 @@ fn alone(address: &IpAddr) -> IpNet {
     IpNet::from(*address)
 }
 
-/// Returns the IPv4 address inside an IPv6 address, if it contains one that packets end up at.
-fn unwrapped(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
+/// Returns where packets to an address end up: at the IPv4 addresses inside an IPv6 address, if it contains any, else at
+/// the address itself.
+fn reached(address: IpAddr) -> [IpAddr; 2] {
+    let IpAddr::V6(v6) = address.to_canonical() else { return [address.to_canonical(); 2] };
     let v4 = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         IpAddr::V4(Ipv4Addr::new(a, b, c, d))
     };
     match v6.segments() {
-        // NAT64 (RFC 6052), 6to4 (RFC 3056), and addresses compatible with IPv4 (RFC 4291).
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => v4(high, low),
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
-        _ => IpAddr::V6(v6),
+        // NAT64 (RFC 6052), 6to4 (RFC 3056), and addresses translated from IPv4 (RFC 2765).
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..]
+        | [0, 0, 0, 0, 0xffff, 0, high, low] => [v4(high, low); 2],
+        // Teredo (RFC 4380): the server, and the client with inverted bits.
+        [0x2001, 0, high, low, _, _, client_high, client_low] => {
+            [v4(high, low), v4(!client_high, !client_low)]
+        }
+        // Addresses compatible with IPv4 (RFC 4291), and ISATAP (RFC 5214).
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => [v4(high, low); 2],
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => [v4(high, low), IpAddr::V6(v6)],
+        _ => [IpAddr::V6(v6); 2],
     }
 }
 
-/// Whether an address is outside of the public Internet: this machine, private networks, link-local addresses (among them
-/// the metadata services of clouds), and addresses that are not of a single host.
+/// The service of Azure that configures virtual machines. It is the only service of a cloud for its machines that has a
+/// public address; the others are at link-local, shared or unique local ones.
+const AZURE_SERVICE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
+/// Whether an address is outside of the public Internet: this machine, private networks, the metadata services of clouds,
+/// and addresses that are not of a single host.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -102,6 +116,7 @@ fn is_private(address: IpAddr) -> bool {
             v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
+                || v4 == AZURE_SERVICE
                 || a == 0
                 || (a == 100 && (64..128).contains(&b))
                 || (a == 192 && b == 0 && c == 0)
@@ -152,11 +167,36 @@ mod tests {
             ("::ffff:10.1.2.3", false, true),
             ("::ffff:93.184.216.34", true, true),
             ("::127.0.0.1", false, false),
+            ("::ffff:0:127.0.0.1", false, false),
+            ("::ffff:0:10.1.2.3", false, true),
+            ("::ffff:0:93.184.216.34", true, true),
             ("64:ff9b::7f00:1", false, false),
             ("64:ff9b::a01:203", false, true),
             ("64:ff9b:1::1", false, false),
+            ("64:ff9b::5db8:d822", true, true),
             ("2002:a9fe:a9fe::1", false, false),
+            ("2002:5db8:d822::1", true, true),
+            // Teredo: the server, or the client with inverted bits.
+            ("2001:0:a9fe:a9fe::a247:27dd", false, false),
+            ("2001:0:5db8:d822:0:0:5601:5601", false, false),
+            ("2001:0:5db8:d822:0:0:f5fe:fdfc", false, true),
+            ("2001:0:5db8:d822:0:0:a247:27dd", true, true),
+            ("2606:2800:220:1:0:5efe:7f00:1", false, false),
+            ("2606:2800:220:1:200:5efe:a01:203", false, true),
+            ("2606:2800:220:1:0:5efe:5db8:d822", true, true),
+            ("fe80::5efe:5db8:d822", false, false),
+            // The metadata services of clouds: AWS, Google, Azure, Alibaba, Oracle, Tencent and Scaleway.
             ("fd00:ec2::254", false, false),
+            ("fd20:ce::254", false, false),
+            ("168.63.129.16", false, false),
+            ("168.63.129.17", true, true),
+            ("::ffff:168.63.129.16", false, false),
+            ("64:ff9b::a83f:8110", false, false),
+            ("2002:a83f:8110::", false, false),
+            ("100.100.100.200", false, false),
+            ("192.0.0.192", false, false),
+            ("169.254.0.23", false, false),
+            ("fd00:42::42", false, false),
             ("fe80::1", false, false),
             ("fec0::1", false, false),
             ("ff02::1", false, false),

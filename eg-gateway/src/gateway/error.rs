@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use eg_grammar::Mistake;
+
 use crate::options::ListenAddr;
 use crate::store::StoreError;
 
@@ -66,6 +68,9 @@ pub enum StartError {
     /// The root certificates for calls of functions cannot be used.
     #[error("cannot trust the root certificates of --ca-file: {0}")]
     Roots(String),
+    /// One of [`Options::allowed_hosts`](crate::Options::allowed_hosts), or the domain, is not a host.
+    #[error("cannot use this name of the gateway: {0}")]
+    Name(Mistake),
     /// The store cannot be used.
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),

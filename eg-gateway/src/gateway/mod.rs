@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::port::Port;
 use crate::activity::Activity;
+use crate::api::screening::Screening;
 use crate::api::{self, ApiState};
 use crate::clock::{self, Clock};
 use crate::configuration::{ChangeError, Configuration};
@@ -58,7 +59,8 @@ impl Gateway {
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
         let places = descriptors::places(options.max_connections);
         options.max_connections = places.events;
-        // The ports come first: the usual mistake is to start a second gateway, which should not touch the store.
+        let screening = Screening::new(&options).map_err(StartError::Name)?;
+        // The ports come before the store: the usual mistake is to start a second gateway, which should not touch the store.
         let events = Port::open(Api::Events, options.events_addr, options.events_tls.as_ref()).await?;
         let config = Port::open(Api::Config, options.config_addr, options.config_tls.as_ref()).await?;
         let connector = Port::open_connector(&options).await?;
@@ -78,7 +80,14 @@ impl Gateway {
         let wakeups = Arc::clone(&reception.wakeups);
         let engine = Engine::new(Arc::clone(&delivering), wakeups, Capacity::new(&options)).await?;
         let jobs = Jobs::new(Arc::clone(&delivering), reception.clone());
-        let app = Arc::new(ApiState::new(&options, &delivering, reception, spans.clone(), ended.clone()));
+        let app = Arc::new(ApiState::new(
+            &options,
+            &delivering,
+            screening,
+            reception,
+            spans.clone(),
+            ended.clone(),
+        ));
 
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());

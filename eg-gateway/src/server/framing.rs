@@ -5,19 +5,25 @@
 //! The gateway may be behind a proxy that checks requests: paths, keys, spaces. If proxy and gateway disagree about where a
 //! request ends, a client can hide a second request in the body of the first, and the proxy does not check it (request
 //! smuggling). So the gateway accepts only requests that all readers of RFC 9112 frame in the same way. This module reads
-//! what frames a message and nothing else: line ends, `Content-Length`, `Transfer-Encoding` and chunk sizes.
+//! what frames a message and nothing else: line ends, methods that have no body, `Content-Length`, `Transfer-Encoding` and
+//! chunk sizes.
 //!
 //! # When to remove it
 //! hyper refuses most ambiguous requests itself. This module and `screen` can go when hyper also refuses
 //! 1. lines that end with a bare line feed,
 //! 2. `Content-Length` beside `Transfer-Encoding`,
 //! 3. a `Transfer-Encoding` other than a single `chunked`,
-//! 4. several `Content-Length` headers, even with equal values.
+//! 4. several `Content-Length` headers, even with equal values,
+//! 5. a body with a method whose requests have none,
+//! 6. names that some readers take for the two headers, such as `Transfer_Encoding`.
 //!
-//! hyper 1.12 accepts all four. The test `hyper_alone_accepts_these` fails as soon as it refuses one of them.
+//! hyper 1.12 accepts all six. The test `hyper_alone_accepts_these` fails as soon as it refuses one of them.
 
 /// Number of bytes kept of each line. A line that frames a message is never longer.
 const SEEN: usize = 128;
+
+/// The methods whose requests have no body.
+const BODILESS: [&[u8]; 4] = [b"GET", b"HEAD", b"TRACE", b"CONNECT"];
 
 /// Follows the bytes that a client sends.
 #[derive(Debug, Default)]
@@ -49,6 +55,8 @@ pub(super) enum Ambiguous {
     TransferEncoding,
     #[error("Content-Length and Transfer-Encoding are both given")]
     BothLengths,
+    #[error("a request with this method has no body")]
+    Body,
     #[error("a chunk has no valid size")]
     ChunkSize,
     #[error("a chunk is longer than its size")]
@@ -73,6 +81,8 @@ enum State {
 #[derive(Debug, Default)]
 struct Head {
     http_1_0: bool,
+    /// Whether requests with this method have no body (RFC 9110 §9.3). Some readers do not look for one.
+    bodiless: bool,
     length: Option<u64>,
     chunked: bool,
 }
@@ -139,8 +149,12 @@ impl Framing {
         match self.state {
             State::Start if self.line.is_empty() => Ok(State::Start),
             State::Start => {
-                self.head =
-                    Head { http_1_0: !self.cut && self.line.ends_with(b"HTTP/1.0"), ..Head::default() };
+                let method = self.line.split(|byte| *byte == b' ').next().unwrap_or_default();
+                self.head = Head {
+                    http_1_0: !self.cut && self.line.ends_with(b"HTTP/1.0"),
+                    bodiless: BODILESS.contains(&method),
+                    ..Head::default()
+                };
                 Ok(State::Headers)
             }
             State::Headers if self.line.is_empty() => {
@@ -179,6 +193,8 @@ impl Framing {
                 return Err(Ambiguous::TransferEncoding);
             }
             self.head.chunked = true;
+        } else if resembles(name, b"contentlength") || resembles(name, b"transferencoding") {
+            return Err(Ambiguous::HeaderName);
         }
         Ok(())
     }
@@ -189,6 +205,7 @@ impl Head {
     fn body(&self) -> Result<State, Ambiguous> {
         match (self.length, self.chunked) {
             (Some(_), true) => Err(Ambiguous::BothLengths),
+            (Some(1..), false) | (None, true) if self.bodiless => Err(Ambiguous::Body),
             (None, true) => Ok(State::ChunkSize),
             (Some(0) | None, false) => Ok(State::Start),
             (Some(length), false) => Ok(State::Body(length)),
@@ -210,6 +227,13 @@ fn number(text: &[u8], radix: u32) -> Option<u64> {
     }
     // The check for digits also refuses `+`, which the parser accepts.
     u64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok()
+}
+
+/// Returns whether a name consists of these letters and of other characters that some readers drop or take for dashes.
+fn resembles(name: &[u8], letters: &[u8]) -> bool {
+    let mut rest = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    letters.iter().all(|letter| rest.next().is_some_and(|byte| byte.eq_ignore_ascii_case(letter)))
+        && rest.next().is_none()
 }
 
 /// Whether a header's name may contain the byte (RFC 9110 §5.6.2).
@@ -336,6 +360,8 @@ mod tests {
                 Ambiguous::TransferEncoding,
             ),
             (post("Content-Length: 1\r\nContent-Length: 1", "1"), Ambiguous::ContentLength),
+            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1".to_owned(), Ambiguous::Body),
+            (post("Transfer_Encoding: chunked", ""), Ambiguous::HeaderName),
         ] {
             assert_eq!(framed(text.as_bytes(), usize::MAX), Err(wrong), "{text:?}");
             assert_eq!(hyper_alone(&text).await, "HTTP/1.1 200 OK", "hyper refuses {text:?} now");

@@ -19,6 +19,8 @@ pub(super) enum Counter {
     Accepted,
     /// Duplicates: events that had been accepted before.
     Duplicates,
+    /// Duplicates with another payload.
+    Conflicts,
     /// Deliveries in this state that retention has deleted.
     Retired(DeliveryState),
     /// Deleted dead letters that had been discarded.
@@ -37,6 +39,7 @@ impl Counter {
         match self {
             Self::Accepted => Cow::Borrowed("accepted"),
             Self::Duplicates => Cow::Borrowed("duplicates"),
+            Self::Conflicts => Cow::Borrowed("conflicts"),
             Self::Retired(state) => Cow::Owned(format!("{RETIRED}{state}")),
             Self::RetiredDiscarded => Cow::Borrowed(DISCARDED),
         }
@@ -47,6 +50,7 @@ impl Counter {
         match self {
             Self::Accepted => &mut tally.accepted,
             Self::Duplicates => &mut tally.duplicates,
+            Self::Conflicts => &mut tally.conflicts,
             Self::Retired(state) => in_state(tally, state),
             Self::RetiredDiscarded => &mut tally.discarded,
         }
@@ -60,6 +64,7 @@ impl FromStr for Counter {
         match name {
             "accepted" => Ok(Self::Accepted),
             "duplicates" => Ok(Self::Duplicates),
+            "conflicts" => Ok(Self::Conflicts),
             DISCARDED => Ok(Self::RetiredDiscarded),
             name => name.strip_prefix(RETIRED).unwrap_or_default().parse().map(Self::Retired),
         }
@@ -130,7 +135,7 @@ mod tests {
     #[test]
     fn counters_are_read_by_the_names_that_are_written() {
         let states = DeliveryState::ALL.iter().map(|state| Counter::Retired(*state));
-        let others = [Counter::Accepted, Counter::Duplicates, Counter::RetiredDiscarded];
+        let others = [Counter::Accepted, Counter::Duplicates, Counter::Conflicts, Counter::RetiredDiscarded];
         for counter in states.chain(others) {
             assert_eq!(counter.name().parse(), Ok(counter));
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use eg_sdk::history::{DeliveryState, Mismatch};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::accounting::{Counter, count};
 use super::{Store, StoreError};
@@ -18,12 +18,14 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accepted {
     New,
-    /// The event was accepted before; this one is not stored.
-    Duplicate,
+    /// The event was accepted before; this one is not stored. `conflict` says whether it has another payload.
+    Duplicate {
+        conflict: bool,
+    },
 }
 
-const DUPLICATE: &str = "SELECT EXISTS (SELECT 1 FROM events WHERE space = ?1 AND id = ?2 AND source = ?3
-    AND type = ?4 AND method = ?5 AND path = ?6 AND accepted_at > ?7)";
+const DUPLICATE: &str = "SELECT event FROM events WHERE space = ?1 AND id = ?2 AND source = ?3
+    AND type = ?4 AND method = ?5 AND path = ?6 AND accepted_at > ?7 LIMIT 1";
 
 // A delivery is parked while an earlier one with its key is unfinished.
 const DELIVERY: &str = "
@@ -65,9 +67,13 @@ pub(crate) fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Res
         let NewEvent { event, origin: Origin { space, method, path, .. }, .. } = event;
         let mut duplicate = connection.prepare_cached(DUPLICATE)?;
         let key = params![space, event.id(), event.source(), event.ty(), method, path, since];
-        if duplicate.query_row(key, |row| row.get(0))? {
+        if let Some(first) = duplicate.query_row(key, |row| row.get::<_, Vec<u8>>(0)).optional()? {
+            let conflict = !event.has_payload_of(&first);
             count(connection, space, Counter::Duplicates, 1)?;
-            return Ok(Accepted::Duplicate);
+            if conflict {
+                count(connection, space, Counter::Conflicts, 1)?;
+            }
+            return Ok(Accepted::Duplicate { conflict });
         }
     }
     event.with_notices().try_for_each(|event| store(connection, event))?;

@@ -31,6 +31,7 @@ async fn resources() {
         (post.clone(), "default/cors", r#"{"allowCredentials":"yes"}"#, 400, &invalid("`allowCredentials` is a string: it must be true or false")),
         (post.clone(), "default/cors", "{}", 400, &invalid(&format!("{}\n{}", rule("Method", "required"), rule("Path", "path")))),
         (post.clone(), "default/cors", r#"{"method":"get","path":"hello"}"#, 400, &invalid(&format!("{}\n{}", rule("Method", methods), rule("Path", "path")))),
+        (post.clone(), "default/cors", r#"{"method":"GET","path":"/n","allowedOrigins":["null"]}"#, 400, &invalid("allowedOrigins: `null` is the origin of every sandboxed page: name an origin like `https://app.example`")),
         (post, "x/cors", r#"{"method":"GET","path":"/"}"#, 400, &invalid(&rule("Space", "min"))),
         (get.clone(), HELLO, "", 200, created),
         (get.clone(), "default/cors", "", 200, &format!(r#"{{"cors":[{other},{created}]}}"#)),
@@ -42,7 +43,8 @@ async fn resources() {
         (put.clone(), HELLO, r#"{"method":"GET","path":"/hello"}"#, 400, "~Invalid update. 'Path' of existing CORS configuration cannot be updated."),
         (put.clone(), HELLO, "{}", 400, &invalid(&format!("{}\n{}", rule("Method", "required"), rule("Path", "path")))),
         (put.clone(), "default/cors/none", r#"{"method":"GET","path":"/"}"#, 404, r#"~CORS configuration "none" not found."#),
-        (put, HELLO, r#"{"method":"GET","path":"/hello/:id"}"#, 200, created),
+        (put.clone(), HELLO, r#"{"method":"GET","path":"/hello/:id"}"#, 200, created),
+        (put, HELLO, r#"{"method":"GET","path":"/hello/:id","allowCredentials":true}"#, 400, &invalid("allowedOrigins: credentials are allowed for named origins only: list the origins instead of `*`")),
         (delete.clone(), HELLO, "", 204, ""),
         (delete, HELLO, "", 404, r#"~CORS configuration "GET%2Fhello%2F:id" not found."#),
         (get, HELLO, "", 404, r#"~CORS configuration "GET%2Fhello%2F:id" not found."#),
@@ -97,7 +99,7 @@ async fn browsers() {
     }
 
     let unconfigured = send(gateway.api.client.request(Method::OPTIONS, url("/else")), &ask).await;
-    assert_eq!(unconfigured.status(), 404);
+    assert_eq!(unconfigured.status(), 403);
     assert_eq!(header(&unconfigured, "origin"), None);
     assert_eq!(unconfigured.headers().get("vary"), None);
 }

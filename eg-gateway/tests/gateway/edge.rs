@@ -27,15 +27,15 @@ async fn ask(stream: &mut TcpStream, request: &str) -> String {
 async fn a_request_names_one_host() {
     let gateway = TestGateway::start().await;
     for (head, status) in [
-        ("GET /v1/status HTTP/1.1\r\nHost: a\r\n", 200),
+        ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\n", 200),
         ("GET /v1/status HTTP/1.1\r\nHost:\r\n", 200),
         ("GET /v1/status HTTP/1.0\r\n", 200),
         ("GET /v1/status HTTP/1.1\r\n", 400),
-        ("GET /v1/status HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
-        ("GET /v1/status HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+        ("GET /v1/status HTTP/1.0\r\nHost: localhost\r\nHost: b\r\n", 400),
         ("GET /v1/status HTTP/1.1\r\nHost: a b\r\n", 400),
-        ("GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n", 400),
-        ("GET /v1/status HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n", 400),
+        ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n", 400),
     ] {
         for (url, ok) in [(&gateway.api.config, 200), (&gateway.api.events, 404)] {
             let line = ask(&mut connect(url).await, &format!("{head}\r\n")).await;
@@ -60,16 +60,17 @@ async fn ask_until_closed(url: &str, bytes: &str) -> String {
 #[tokio::test]
 async fn what_could_be_read_in_two_ways_is_refused() {
     let gateway = TestGateway::start().await;
-    let fine = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n{\n}";
-    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\n\n\n\r\n0\r\n\r\n";
+    let fine = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n{\n}";
+    let chunked =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\n\n\n\r\n0\r\n\r\n";
     for wrong in [
-        "GET / HTTP/1.1\nHost: a\n\n",
-        "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: y\rZ: w\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\nHost: localhost\n\n",
+        "GET / HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nX: y\rZ: w\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     ] {
         for (before, answered) in
             [("", 0), (fine, 1), (chunked, 1), (format!("{fine}{chunked}{fine}").as_str(), 3)]
@@ -85,7 +86,8 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         }
     }
     // Chunks are where the library reads without looking back.
-    let broken = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n";
+    let broken =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n";
     let answer = ask_until_closed(&gateway.api.events, &format!("{broken}{fine}")).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
@@ -95,9 +97,11 @@ async fn what_could_be_read_in_two_ways_is_refused() {
 #[tokio::test]
 async fn who_says_nothing_for_a_minute_is_hung_up_on() {
     let gateway = TestGateway::start().await;
-    let whole = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let whole = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut silent = Vec::new();
-    for (first, rest) in [("", ""), ("GET / HT", ""), ("GET / HTTP/1.1\r\nHost: a\r\n", ""), (whole, "GET")] {
+    for (first, rest) in
+        [("", ""), ("GET / HT", ""), ("GET / HTTP/1.1\r\nHost: localhost\r\n", ""), (whole, "GET")]
+    {
         let mut stream = connect(&gateway.api.events).await;
         if first == whole {
             assert!(ask(&mut stream, first).await.contains(" 404 "));
@@ -122,11 +126,11 @@ async fn who_says_nothing_for_a_minute_is_hung_up_on() {
 #[tokio::test]
 async fn nothing_is_upgraded() {
     let gateway = TestGateway::start().await;
-    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut stream = connect(&gateway.api.events).await;
     assert!(ask(&mut stream, upgrade).await.contains(" 404 "), "a request like any other");
     assert!(ask(&mut stream, upgrade).await.contains(" 404 "), "the connection speaks HTTP as before");
-    let connect = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
+    let connect = "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n";
     let line = ask(&mut self::connect(&gateway.api.events).await, connect).await;
     assert!(line.contains(" 405 "), "{line}");
 }
@@ -135,7 +139,7 @@ async fn nothing_is_upgraded() {
 #[tokio::test]
 async fn connections_are_bounded() {
     let gateway = TestGateway::with(|options| options.max_connections = 2).await;
-    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let (mut first, mut second) = (connect(&gateway.api.events).await, connect(&gateway.api.events).await);
     for stream in [&mut first, &mut second] {
         assert!(ask(stream, request).await.contains(" 404 "));

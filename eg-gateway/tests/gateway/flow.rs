@@ -85,6 +85,37 @@ async fn an_event_that_several_spaces_get_is_one_duplicate() {
     assert_eq!(emitted_again(&gateway.api, &["1"]).await.as_deref(), Some("1"));
 }
 
+/// Two events with one id: the second one is not delivered, and that is on record.
+#[tokio::test]
+async fn a_duplicate_with_another_payload_is_on_record() {
+    let gateway = TestGateway::start().await;
+    let emit = async |media_type: &str, body: Value| {
+        let request = gateway.api.client.post(&gateway.api.events).header("content-type", media_type);
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+        let count =
+            |name: &str| answer.headers().get(name).map_or(0, |n| n.to_str().unwrap().parse().unwrap());
+        let counts: [u32; 2] = ["eg-duplicates", "eg-conflicts"].map(count);
+        counts
+    };
+    let event = |id: &str, data: Value| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id, "data": data });
+    assert_eq!(emit(CLOUDEVENTS, event("1", json!({ "n": 1 }))).await, [0, 0]);
+    assert_eq!(emit(CLOUDEVENTS, event("1", json!({ "n": 1 }))).await, [1, 0]);
+    let mut watcher = gateway.activity();
+    assert_eq!(emit(CLOUDEVENTS, event("1", json!({ "n": 2 }))).await, [1, 1]);
+    let conflict = Activity::Duplicate {
+        event_id: "1".to_owned(),
+        event_type: "e".to_owned(),
+        source: "/test".to_owned(),
+        conflict: true,
+    };
+    while watcher.next().await != conflict {}
+    let batch = json!([event("2", json!(1)), event("2", json!(1)), event("2", json!(2))]);
+    assert_eq!(emit("application/cloudevents-batch+json", batch).await, [2, 1]);
+    let books = gateway.api.accounting().await;
+    assert_eq!((&books["duplicates"], &books["conflicts"]), (&json!(4), &json!(2)));
+}
+
 #[tokio::test]
 async fn duplicates_are_accepted_once_even_after_a_restart() {
     let mut functions = Functions::accepting().await;
@@ -98,6 +129,7 @@ async fn duplicates_are_accepted_once_even_after_a_restart() {
         event_id: "1".to_owned(),
         event_type: "e".to_owned(),
         source: "/test".to_owned(),
+        conflict: false,
     };
     while watcher.next().await != duplicate {}
     let gateway = gateway.restart().await;

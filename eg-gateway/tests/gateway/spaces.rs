@@ -47,7 +47,7 @@ async fn a_host_under_the_domain_is_a_space() {
         ("none.events.example", "/x", 404, ""),
         ("events.example", "/x", 200, "/default"),
         ("events.example", "/spaces/acme/x", 200, "/acme"),
-        ("acme.events.example.evil", "/x", 200, "/default"),
+        ("acme.events.example.evil", "/x", 403, ""),
         ("localhost", "/hosted", 404, ""),
     ] {
         let request = gateway.api.client.get(format!("{}{path}", gateway.api.events)).header("host", host);

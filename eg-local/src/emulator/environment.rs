@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::serve::ListenerExt as _;
+use eg_grammar::OwnNames;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -26,6 +27,7 @@ use super::runtime_api::{Call, Event, NextReply};
 use super::status::Refusal;
 use super::variables::variables;
 use super::{FunctionSpec, extensions_api, runtime_api};
+use crate::screening::screened;
 
 /// The number of buffered calls; a well-behaved process has one outstanding.
 const CALLS: usize = 8;
@@ -308,6 +310,7 @@ async fn serve_runtime_api(spec: &FunctionSpec, desk: Desk) -> io::Result<Runtim
         let _ = stream.set_nodelay(true);
     });
     let router = runtime_api::router(sender).merge(extensions_api::router(desk, spec));
+    let router = screened(router, OwnNames::new(Ipv4Addr::LOCALHOST.into()));
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     Ok((calls, AbortOnDropHandle::new(server), address))
 }

@@ -13,7 +13,8 @@
 //!
 //! * `Invoke` with `RequestResponse`, `Event` and `DryRun`, and `InvokeWithResponseStream`. Callers name functions by
 //!   name, partial ARN or ARN; `$LATEST` is the only version. Errors have the status, type and body that SDKs compare.
-//!   Requests are not authenticated.
+//!   Requests are not authenticated, but those of web pages from elsewhere, and those that name a foreign `Host`, get a 403
+//!   ([`EmulatorOptions::allowed_hosts`]).
 //! * An `Event` whose function fails is tried again after 1 and 2 minutes
 //!   ([`FunctionSpec::event_retries`]); there is no destination for what is given up, only a line in the log.
 //! * Answers may be streamed, with an error in the trailers; a caller who does not stream gets them whole.
@@ -77,6 +78,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
+use eg_grammar::{Mistake, OwnNames};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -87,6 +89,7 @@ pub use log_times::{offset_since, times};
 pub use printed::{OutputObserver, Printed, Stream};
 pub use spec::FunctionSpec;
 
+use crate::screening::screened;
 use function::Function;
 use log::FunctionLog;
 use registry::Registry;
@@ -102,6 +105,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct EmulatorOptions {
     /// Where the Invoke API listens. Default: a free port of 127.0.0.1.
     pub addr: SocketAddr,
+    /// Further names under which callers reach the Invoke API, besides `localhost`, the loopback addresses and the address
+    /// that it listens on: hosts like `host.docker.internal`, or all hosts below one like `*.example`. Requests with another
+    /// `Host`, and those of web pages from elsewhere, get a 403. Default: none.
+    pub allowed_hosts: Vec<String>,
     /// The folder of the functions' log files (`<function id>.log`); created if missing.
     pub log_dir: PathBuf,
     /// Another service on the same port, for example another API of AWS. Default: none.
@@ -120,6 +127,7 @@ pub struct Emulator {
     log_dir: PathBuf,
     routes: axum::Router,
     output: OutputObserver,
+    names: OwnNames,
     registry: Registry,
     door: Door,
 }
@@ -151,6 +159,9 @@ pub enum BindError {
         /// The cause.
         source: io::Error,
     },
+    /// One of the [allowed hosts](EmulatorOptions::allowed_hosts) is not a host.
+    #[error("cannot allow this host: {0}")]
+    Host(Mistake),
     /// The log folder cannot be created.
     #[error("cannot create the log folder {}", path.display())]
     LogDir {
@@ -195,6 +206,7 @@ impl EmulatorOptions {
     pub fn new(log_dir: impl Into<PathBuf>) -> Self {
         Self {
             addr: (Ipv4Addr::LOCALHOST, 0).into(),
+            allowed_hosts: Vec::new(),
             log_dir: log_dir.into(),
             routes: axum::Router::new(),
             output: OutputObserver::default(),
@@ -206,7 +218,9 @@ impl Emulator {
     /// Binds the port. Until [`open`](Self::open), callers wait in the listener's queue, so that they do not get an
     /// error for functions that are about to be deployed.
     pub async fn bind(options: EmulatorOptions) -> Result<Self, BindError> {
-        let EmulatorOptions { addr, log_dir, routes, output } = options;
+        let EmulatorOptions { addr, allowed_hosts, log_dir, routes, output } = options;
+        let names = allowed_hosts.iter().try_fold(OwnNames::new(addr.ip()), |names, host| names.allow(host));
+        let names = names.map_err(BindError::Host)?;
         private::create_folder(&log_dir)
             .map_err(|source| BindError::LogDir { path: log_dir.clone(), source })?;
         let failed = |source: io::Error| match source.kind() {
@@ -216,7 +230,7 @@ impl Emulator {
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (registry, door) = (Registry::new(), Door::Closed(listener));
-        Ok(Self { url, log_dir, routes, output, registry, door })
+        Ok(Self { url, log_dir, routes, output, names, registry, door })
     }
 
     /// Returns the URL of the Invoke API, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -311,6 +325,7 @@ impl Emulator {
 
     fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
         let router = invoke_api::router(self.registry.clone()).merge(self.routes.clone());
+        let router = screened(router, self.names.clone());
         let stop = self.registry.work().stop_token().clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // A failure only costs speed.

@@ -9,6 +9,7 @@ mod extensions;
 mod invoke_api;
 mod python;
 mod queues;
+mod screening;
 mod streaming;
 mod support;
 mod versions;

@@ -1,5 +1,6 @@
 //! Parses the option `cors`.
 
+use eg_grammar::cors::{check_origin, check_origins};
 use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
@@ -33,16 +34,32 @@ impl Cors {
         let mut errors = Errors::default();
         let mut seen = Vec::new();
         each(content.parse()?, &mut errors, |input| cors.one(input, &mut seen));
-        errors.finish(cors)
+        let cors = errors.finish(cors)?;
+        cors.check_origins(seen.iter().find(|key| *key == "credentials"))?;
+        Ok(cors)
     }
 
-    fn one(&mut self, input: ParseStream<'_>, seen: &mut Vec<String>) -> Result<()> {
+    /// Checks the origins by the rule of the gateway. `credentials` is the key of that option.
+    fn check_origins(&self, credentials: Option<&Ident>) -> Result<()> {
+        let mut errors = Errors::default();
+        for origin in &self.origins {
+            if let Err(mistake) = check_origin(&origin.value()) {
+                errors.at(origin, mistake);
+            }
+        }
+        errors.finish(())?;
+        let origins: Vec<String> = self.origins.iter().map(LitStr::value).collect();
+        check_origins(origins.iter().map(String::as_str), self.credentials)
+            .map_err(|mistake| Error::new_spanned(credentials, mistake))
+    }
+
+    fn one(&mut self, input: ParseStream<'_>, seen: &mut Vec<Ident>) -> Result<()> {
         let key = input.call(Ident::parse_any)?;
         let name = key.to_string();
-        if seen.contains(&name) {
+        if seen.contains(&key) {
             return Err(Error::new(key.span(), format!("`{name}` is given twice")));
         }
-        seen.push(name.clone());
+        seen.push(key.clone());
         let list_of = match name.as_str() {
             "origins" => &mut self.origins,
             "methods" => &mut self.methods,

@@ -26,6 +26,9 @@ pub struct Tally {
     pub discarded: u64,
     /// Events that were ignored because they had been accepted before.
     pub duplicates: u64,
+    /// Those of the duplicates whose payload differs from that of the event that was accepted.
+    #[serde(default)]
+    pub conflicts: u64,
 }
 
 impl Tally {
@@ -46,6 +49,7 @@ impl AddAssign for Tally {
         self.filtered += other.filtered;
         self.discarded += other.discarded;
         self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
     }
 }
 

@@ -97,6 +97,10 @@ pub enum Activity {
         event_type: String,
         /// Its source.
         source: String,
+        /// Whether this copy has another payload than the event that was accepted, so that two events may have got the
+        /// same id.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        conflict: bool,
     },
     /// A subscription's filter does not match an event.
     Filtered {

@@ -15,7 +15,7 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     // Ever smaller bodies would take what the larger ones left, if a body took memory when it is announced.
     for length in [6_000_000, 600_000, 60_000, 6_000, 600] {
         let silent = format!(
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/cloudevents+json\r\nContent-Length: {length}\r\n\r\n{{"
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents+json\r\nContent-Length: {length}\r\n\r\n{{"
         );
         crowd.extend(client::crowd(scene.gateway.events, ground.pick(20, 200), silent.as_bytes()).await);
     }

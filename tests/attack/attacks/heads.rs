@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     let scene = Scene::start(ground, ground.pick(&["--max-connections=128"], &[])).await?;
-    let half = b"POST / HTTP/1.1\r\nHost: a\r\nContent-";
+    let half = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-";
     let crowd = client::crowd(scene.gateway.events, ground.pick(400, 5000), half).await;
     let count = crowd.len();
     let mut rows = Vec::new();

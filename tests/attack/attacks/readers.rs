@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     let scene = Scene::start(ground, &[]).await?;
     scene.gateway.route(&scene.functions, "/large-answer").await?;
-    let request = b"GET /large-answer HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = b"GET /large-answer HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let crowd = client::crowd(scene.gateway.events, ground.pick(30, 120), request).await;
     let mut rows = Vec::new();
     if ground.size == Size::Full {

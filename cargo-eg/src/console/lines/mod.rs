@@ -152,9 +152,14 @@ fn line(activity: &Activity, cause: &str) -> Option<String> {
                 }
             }
         }
-        Activity::Duplicate { event_id: id, event_type, source } => {
+        Activity::Duplicate { event_id: id, event_type, source, conflict } => {
             let (event, source) = (event(event_type, id), printable(source));
-            format!("{event} from {source}: accepted before, not delivered again")
+            let conflict = if *conflict {
+                format!(", although {YELLOW}its payload differs{YELLOW:#}: give each event an id of its own")
+            } else {
+                String::new()
+            };
+            format!("{event} from {source}: accepted before, not delivered again{conflict}")
         }
         Activity::Filtered { event_id, event_type, function, mismatch } => format!(
             "{}{cause} → {} filtered out: its filter on {} does not match",

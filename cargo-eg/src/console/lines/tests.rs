@@ -240,7 +240,7 @@ fn of_all_kinds(text: &str) -> (Vec<Activity>, Vec<TriggerActivity>) {
             duration: after,
             reason: Some(t()),
         },
-        Activity::Duplicate { event_id: t(), event_type: t(), source: t() },
+        Activity::Duplicate { event_id: t(), event_type: t(), source: t(), conflict: true },
         Activity::Filtered {
             event_id: t(),
             event_type: t(),

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use eg_grammar::cors::check_origins;
 use eg_grammar::{BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, check_batch, limits, list};
 use eg_sdk::config::SubscriptionType::{self, Async, Sync};
 use eg_sdk::manifest::{self, CorsOptions, EventTrigger, RetryOptions};
@@ -129,7 +130,7 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
         Kind::Http(Route { method, path }) => {
             let mode = mode.unwrap_or(Sync);
             let mut trigger = subscription(key, HTTP_REQUEST.to_owned(), mode, method, path)?;
-            trigger.cors = cors.and_then(cors_of);
+            trigger.cors = cors.map(cors_of).transpose()?.flatten();
             manifest::Trigger::Event(trigger)
         }
         Kind::Schedule(schedule) => manifest::Trigger::Schedule { schedule },
@@ -190,12 +191,14 @@ fn retry_of(retry: &Retry, mode: SubscriptionType) -> Result<RetryOptions, Strin
     Ok(limits)
 }
 
-fn cors_of(cors: Cors) -> Option<CorsOptions> {
-    let Cors::On(CorsRules { origins, methods, headers, credentials }) = cors else { return None };
+fn cors_of(cors: Cors) -> Result<Option<CorsOptions>, String> {
+    let Cors::On(CorsRules { origins, methods, headers, credentials }) = cors else { return Ok(None) };
+    check_origins(origins.iter().map(String::as_str), credentials)
+        .map_err(|mistake| format!("`cors`: {mistake}"))?;
     let mut options = CorsOptions::default();
     (options.origins, options.methods, options.headers) = (origins, methods, headers);
     options.credentials = credentials;
-    Some(options)
+    Ok(Some(options))
 }
 
 fn queue(

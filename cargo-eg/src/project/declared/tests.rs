@@ -350,4 +350,12 @@ fn mistakes_of_a_trigger() {
         "6:10",
         "unknown key `origin`; did you mean `origins`?",
     );
+    check_keys(
+        "http = \"GET /\", cors = { credentials = true }",
+        "`cors`: credentials are allowed for named origins only: list the origins instead of `*`",
+    );
+    check_keys(
+        "http = \"GET /\", cors = { origins = [\"app.example\"] }",
+        "`cors`: `app.example` is not an origin: write a scheme, a host and an optional port, like `https://app.example`",
+    );
 }

@@ -30,7 +30,7 @@ fn main() {
     let handler = std::env::var("_HANDLER").unwrap();
     loop {
         let (id, event) =
-            call(format!("GET {base}/next HTTP/1.1\r\nhost: local\r\nconnection: close\r\n\r\n"));
+            call(format!("GET {base}/next HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
         println!("{handler} got {event}");
         let body = if event.contains("\"Records\"") {
             // Of a batch, it fails the messages `0`.
@@ -46,7 +46,7 @@ fn main() {
         };
         let (id, length) = (id.unwrap(), body.len());
         call(format!(
-            "POST {base}/{id}/response HTTP/1.1\r\nhost: local\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST {base}/{id}/response HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         ));
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_too_deep, too_deep, without_bom};
+use eg_grammar::limits::{BODY_DEPTH, DATA_DEPTH, JSON_DEPTH};
+use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_nested_deeper, without_bom};
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
 use http::{HeaderMap, header};
@@ -85,8 +86,8 @@ pub(crate) enum BadEvent {
     Invalid(String),
     #[error("the body has the content encoding \"{0}\": send it without one")]
     Encoded(String),
-    #[error("{}", too_deep())]
-    TooDeep,
+    #[error("the JSON is nested more than {0} levels deep")]
+    TooDeep(usize),
     #[error("{0}")]
     TooMany(#[from] TooMany),
     #[error("event type \"{0}\" is reserved for events of the gateway itself: emit another type")]
@@ -146,11 +147,15 @@ pub(crate) fn classify(
     stamp: impl FnOnce() -> Stamp,
 ) -> Result<Classified, BadEvent> {
     let media_type = media_type(request.headers)?;
-    // The SDK takes more types for JSON than the original did.
-    if (body::is_json(&media_type) || media_type.ends_with("/json")) && is_too_deep(request.body) {
-        return Err(BadEvent::TooDeep);
-    }
     let mode = Mode::of(request.headers);
+    // The SDK takes more types for JSON than the original did.
+    let is_json = body::is_json(&media_type) || media_type.ends_with("/json");
+    let within = |depth| {
+        let too_deep = is_json && is_nested_deeper(request.body, depth);
+        if too_deep { Err(BadEvent::TooDeep(depth)) } else { Ok(()) }
+    };
+    let is_event = matches!(mode, Some(Mode::Structured | Mode::Batch));
+    within(if is_event { JSON_DEPTH } else { DATA_DEPTH })?;
     let not_encoded =
         || content_encoding(request.headers).map_or(Ok(()), |coding| Err(BadEvent::Encoded(coding)));
     if mode == Some(Mode::Batch) {
@@ -172,6 +177,7 @@ pub(crate) fn classify(
         not_encoded()?;
         Draft::Complete(legacy(request, &media_type, &ty, stamp))
     } else {
+        within(BODY_DEPTH)?;
         http_request(request, stamp())
     };
     event.check_type()?;

@@ -82,9 +82,10 @@ fn refusals() {
         (&[("content-type", "text plain")][..], "", mime("mime: expected slash after first token")),
         (&[("content-type", "text/")], "", mime("mime: expected token after slash")),
         (&[("content-type", "text/a b")], "", mime("mime: unexpected content after media subtype")),
-        (&[("content-type", "application/json")], &"[".repeat(200), BadEvent::TooDeep),
-        (&[("content-type", CE)], &"[".repeat(200), BadEvent::TooDeep),
-        (&[("content-type", "text/json")], &"[".repeat(200), BadEvent::TooDeep),
+        (&[("content-type", "application/json")], &"[".repeat(126), BadEvent::TooDeep(125)),
+        (&[("content-type", "application/json"), ("event", "e")], &"[".repeat(127), BadEvent::TooDeep(126)),
+        (&[("content-type", CE)], &"[".repeat(128), BadEvent::TooDeep(127)),
+        (&[("content-type", "text/json")], &"[".repeat(200), BadEvent::TooDeep(126)),
         (&[("event", "a"), ("content-encoding", "gzip")], "", BadEvent::Encoded("gzip".to_owned())),
         (
             &[("content-type", CE), ("content-encoding", "identity, BR")],
@@ -334,4 +335,29 @@ fn http_requests() {
     assert_eq!(value["data"]["params"], Value::Null);
     assert_eq!(value["eventType"], json!("http.request"));
     assert_eq!(value["extensions"]["eventgateway"]["transformed"], json!("true"));
+}
+
+/// A body is nested deeper in the event than in the request, and Rust functions read 127 levels.
+#[test]
+fn what_is_accepted_can_be_read_by_its_function() {
+    for (headers, depth) in [
+        (&[("content-type", "application/json")][..], 125),
+        (&[("content-type", "application/json"), ("event", "e")], 126),
+        (
+            &[
+                ("content-type", "application/json"),
+                ("ce-specversion", "1.0"),
+                ("ce-id", "1"),
+                ("ce-source", "/s"),
+                ("ce-type", "e"),
+            ],
+            126,
+        ),
+    ] {
+        let body = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let json = event("/", headers, &body).unwrap().into_event(None).to_json().unwrap();
+        assert!(!is_nested_deeper(json.as_ref(), JSON_DEPTH), "{headers:?}");
+        let deeper = format!("[{body}]");
+        assert!(matches!(event("/", headers, &deeper), Err(BadEvent::TooDeep(_))), "{headers:?}");
+    }
 }

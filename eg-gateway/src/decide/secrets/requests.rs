@@ -1,0 +1,185 @@
+//! The secrets in stored HTTP requests: headers with credentials, also where a system event contains the request.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX};
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::MASK;
+
+/// The headers with credentials.
+const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+/// A header in an event: how many events it is inside of, and its name in lower case.
+type Place = (usize, String);
+
+/// Returns the event with the mask in place of the credentials of HTTP requests; `None` if it has none.
+pub(crate) fn hidden(event: &RawValue) -> Option<Box<RawValue>> {
+    rewrite(event, 0, &mut |_, _| to_raw_value(MASK).ok())
+}
+
+/// Returns an event that a client has edited, with the credentials of the stored one in place of masks; `None` if it has
+/// no masks that stand for any.
+pub(crate) fn restored(edited: &RawValue, stored: &RawValue) -> Option<Box<RawValue>> {
+    let mut secrets = BTreeMap::new();
+    rewrite(stored, 0, &mut |place, value| {
+        secrets.insert(place, value.to_owned());
+        None
+    });
+    rewrite(edited, 0, &mut |place, value| {
+        let is_mask = serde_json::from_str::<String>(value.get()).is_ok_and(|text| text == MASK);
+        if is_mask { secrets.get(&place).cloned() } else { None }
+    })
+}
+
+/// Returns the event with other values of the headers for which `change` has one; `None` if that is none.
+fn rewrite(
+    event: &RawValue,
+    depth: usize,
+    change: &mut impl FnMut(Place, &RawValue) -> Option<Box<RawValue>>,
+) -> Option<Box<RawValue>> {
+    let mut members = Members::read(event)?;
+    let ty = members.text("type").or_else(|| members.text("eventType"))?;
+    let is_request = ty == HTTP_REQUEST;
+    if !is_request && !ty.starts_with(SYSTEM_PREFIX) {
+        return None;
+    }
+    let mut data = Members::read(&members.get("data")?.value)?;
+    let mut changed = false;
+    if let Some(headers) = data.get("headers") {
+        let mut read = Members::read(&headers.value)?;
+        for Member { name, value } in &mut read.0 {
+            let name = name.to_ascii_lowercase();
+            if SECRET.contains(&name.as_str())
+                && let Some(new) = change((depth, name), value)
+            {
+                *value = new;
+                changed = true;
+            }
+        }
+        headers.value = read.write()?;
+    }
+    // A system event about an event.
+    if !is_request
+        && let Some(event) = data.get("event")
+        && let Some(new) = rewrite(&event.value.clone(), depth + 1, change)
+    {
+        event.value = new;
+        changed = true;
+    }
+    if !changed {
+        return None;
+    }
+    members.get("data")?.value = data.write()?;
+    members.write()
+}
+
+/// The members of a JSON object, in their order.
+struct Members(Vec<Member>);
+
+struct Member {
+    name: String,
+    value: Box<RawValue>,
+}
+
+impl Members {
+    fn read(json: &RawValue) -> Option<Self> {
+        serde_json::from_str(json.get()).ok()
+    }
+
+    fn write(&self) -> Option<Box<RawValue>> {
+        to_raw_value(self).ok()
+    }
+
+    fn get(&mut self, name: &str) -> Option<&mut Member> {
+        self.0.iter_mut().find(|member| member.name == name)
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?.value.get()).ok()
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        self.0.iter().try_for_each(|Member { name, value }| map.serialize_entry(name, value))?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    members.push(Member { name, value });
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    const REQUEST: &str = r#"{"eventType":"http.request","cloudEventsVersion":"0.1","data":{"headers":{"Accept":"*/*","Authorization":"Bearer key","COOKIE":"a=b","Proxy-Authorization":"x"},"query":{"n":["1"]},"body":{"n":12345678901234567890,"Authorization":"of the body"},"path":"/"}}"#;
+
+    fn shown(json: &str) -> String {
+        let json = raw(json);
+        hidden(&json).unwrap_or(json).get().to_owned()
+    }
+
+    #[test]
+    fn credentials_are_hidden_and_nothing_else() {
+        let masked = REQUEST
+            .replace("Bearer key", MASK)
+            .replace("a=b", MASK)
+            .replace(r#"Authorization":"x""#, r#"Authorization":"*****""#);
+        assert_eq!(shown(REQUEST), masked);
+        let about = |event: &str, cookie: &str| {
+            format!(
+                r#"{{"type":"eventgateway.event.received","specversion":"1.0","data":{{"path":"/","event":{event},"headers":{{"Cookie":"{cookie}"}}}}}}"#
+            )
+        };
+        assert_eq!(shown(&about(REQUEST, "c")), about(&masked, MASK));
+        for other in [
+            r#"{"type":"user.created","data":{"headers":{"Authorization":"of the payload"}}}"#,
+            r#"{"type":"eventgateway.event.received","data":{"event":{"type":"a","data":{"headers":{"Cookie":"c"}}}}}"#,
+            r#"{"type":"http.request","data":null}"#,
+            r#"{"type":"http.request","data":{"headers":{"Accept":"*/*"}}}"#,
+            "[]",
+        ] {
+            assert!(hidden(&raw(other)).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_edited_event_gets_its_credentials_back() {
+        let stored = raw(REQUEST);
+        let edited = hidden(&stored).unwrap().get().replace(r#""path":"/""#, r#""path":"/new""#);
+        let restored_to = restored(&raw(&edited), &stored).unwrap();
+        assert_eq!(restored_to.get(), REQUEST.replace(r#""path":"/""#, r#""path":"/new""#));
+        let replaced = REQUEST.replace("Bearer key", "Bearer other");
+        assert!(restored(&raw(&replaced), &stored).is_none(), "there is nothing to restore");
+    }
+}
