@@ -10,6 +10,7 @@ mod heads;
 mod idle;
 mod labels;
 mod long_heads;
+mod pages;
 mod readers;
 mod route;
 mod saturation;
@@ -26,7 +27,7 @@ use crate::{Ground, Result};
 type Run = for<'g> fn(&'g Ground) -> Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'g>>;
 
 /// The attacks by name, in the order in which they are run.
-pub(crate) const ALL: [(&str, Run); 13] = [
+pub(crate) const ALL: [(&str, Run); 14] = [
     ("silent bodies", |ground| Box::pin(bodies::run(ground))),
     ("half heads", |ground| Box::pin(heads::run(ground))),
     ("long heads", |ground| Box::pin(long_heads::run(ground))),
@@ -38,6 +39,7 @@ pub(crate) const ALL: [(&str, Run); 13] = [
     ("large batches", |ground| Box::pin(batch::run(ground))),
     ("bodies for the Config API", |ground| Box::pin(config_bodies::run(ground))),
     ("unknown spaces", |ground| Box::pin(labels::run(ground))),
+    ("foreign pages", |ground| Box::pin(pages::run(ground))),
     ("too few descriptors", |ground| Box::pin(descriptors::run(ground))),
     ("five times the load", |ground| Box::pin(saturation::run(ground))),
 ];
