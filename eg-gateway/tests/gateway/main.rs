@@ -35,6 +35,7 @@ mod policies;
 mod process;
 mod put_events;
 mod room;
+mod routes;
 mod secrets;
 mod spaces;
 mod support;

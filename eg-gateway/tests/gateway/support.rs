@@ -310,3 +310,9 @@ async fn answer(
         Answer::Never => std::future::pending().await,
     }
 }
+
+/// Creates a synchronous subscription.
+pub(crate) async fn sync(gateway: &TestGateway, method: &str, path: &str, event_type: &str, function: &str) {
+    let subscription = json!({ "type": "sync", "eventType": event_type, "functionId": function, "path": path, "method": method });
+    gateway.api.create("subscriptions", subscription).await;
+}
