@@ -225,7 +225,7 @@ impl Stage {
             line = format!("'{}' test --workspace --all-features --bin {package}", cargo().display());
         }
         let mut shell = Command::new("sh");
-        shell.args(["-c", &line]).current_dir(workspace()).kill_on_drop(true);
+        shell.args(["-c", &line]).current_dir(workspace()).env("CARGO", cargo()).kill_on_drop(true);
         shell
             .env("EVENT_GATEWAY_URL", &self.app().events)
             .env("EVENT_GATEWAY_CONFIG_URL", &self.app().config)
