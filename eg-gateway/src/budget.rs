@@ -13,7 +13,7 @@ pub(crate) struct Budget(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    size: AtomicUsize,
+    size: usize,
     held: Mutex<Held>,
 }
 
@@ -118,17 +118,7 @@ impl Holder {
 
 impl Budget {
     pub(crate) fn new(size: usize) -> Self {
-        Self(Arc::new(Shared { size: AtomicUsize::new(size), held: Mutex::default() }))
-    }
-
-    /// Changes the size. What is reserved stays reserved.
-    pub(crate) fn resize(&self, change: impl Fn(usize) -> usize) {
-        let size = self.0.size.load(Ordering::Relaxed);
-        let changed = change(size);
-        if changed != size {
-            // Of changes at the same time, one may be lost.
-            self.0.size.store(changed, Ordering::Relaxed);
-        }
+        Self(Arc::new(Shared { size, held: Mutex::default() }))
     }
 
     /// Reserves this much for the holders; `None` entries are nobody.
@@ -171,9 +161,8 @@ impl Shared {
         if held.all == own {
             return Ok(());
         }
-        let size = self.size.load(Ordering::Relaxed);
         let all = held.all.saturating_add(more);
-        let left = size.checked_sub(all).ok_or(Refused::Full)?;
+        let left = self.size.checked_sub(all).ok_or(Refused::Full)?;
         if all <= left {
             // No holder has more than all have.
             return Ok(());
@@ -289,19 +278,6 @@ mod tests {
         assert_eq!(budget.reserve([Some(client(2)), None], 1).unwrap_err(), Refused::Full);
         drop(large);
         assert!(budget.reserve([Some(client(2)), None], 1).is_ok());
-    }
-
-    #[test]
-    fn a_smaller_budget_takes_nothing_away() {
-        let budget = Budget::new(100);
-        let first = budget.reserve([Some(client(1)), None], 40).unwrap();
-        budget.resize(|size| size / 4);
-        assert_eq!(budget.check([Some(client(2)), None], 1), Err(Refused::Full));
-        drop(first);
-        let _second = budget.reserve([Some(client(1)), None], 12).unwrap();
-        assert_eq!(budget.check([Some(client(1)), None], 1), Err(Refused::Share(Kind::Client)));
-        budget.resize(|size| size * 4);
-        assert_eq!(budget.check([Some(client(1)), None], 38), Ok(()));
     }
 
     #[test]

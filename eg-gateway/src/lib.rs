@@ -154,7 +154,7 @@
 //! | what | limit | beyond it |
 //! |---|---|---|
 //! | memory for requests and answers, as the bytes arrive | [`Options::memory_limit`] | 503 |
-//! | events that wait for the store | 2048, down to 512 while they wait for more than 25 ms; large events and batches count as several | 503 |
+//! | events that wait for the store | 2048; large events and batches count as several | 503 |
 //! | requests that wait for functions | half of [`Options::max_connections`] | 503 |
 //! | connections to each API | [`Options::max_connections`] | those that have waited longest for a request are closed |
 //! | events of a batch, with their deliveries | 5000 | 413 |

@@ -220,9 +220,7 @@ impl Emission {
             self.app.storing.reserve(self.holders, volume::weight(&events)).map_err(|_| StoreError::Busy)?;
         let accepting: Vec<_> =
             events.iter().filter_map(|new| self.app.spans.accepting(&new.event)).collect();
-        let began = clock::instant();
         let stored = self.app.reception.accept(events).await;
-        self.app.storing.resize(|places| volume::places(places, began.elapsed()));
         for accepting in accepting {
             let error = stored.as_ref().err().map(ToString::to_string);
             self.app.spans.accepted(&accepting, self.started.elapsed(), error);

@@ -1,8 +1,6 @@
 //! Decides how many events one request may bring, and how much of the store's attention an event takes. The writer runs
 //! all of a request's rows in one transaction, and everybody else waits for it.
 
-use std::time::Duration;
-
 use eg_grammar::without_bom;
 use serde::de::IgnoredAny;
 
@@ -16,12 +14,8 @@ pub(crate) const ROWS: usize = 5_000;
 const ROWS_PER_EVENT: usize = 8;
 const BYTES_PER_EVENT: usize = 4 * 1024;
 
-/// The most and the fewest places for events that wait for the store, each of weight 1.
+/// The places for events that wait for the store, each of weight 1.
 pub(crate) const PLACES: usize = 2048;
-const FEWEST: usize = 512;
-
-/// How long an event should wait for the store at most.
-const PATIENCE: Duration = Duration::from_millis(25);
 
 /// The highest weight. With more, a batch would never find room beside other events.
 const HEAVIEST: usize = 512;
@@ -54,13 +48,6 @@ pub(crate) fn rows(events: &[NewEvent]) -> usize {
     events.iter().flat_map(NewEvent::with_notices).map(|event| 1 + event.intakes.len()).sum()
 }
 
-/// Returns how many places there are for events that wait for the store, after one of them took so long to be stored.
-/// There are fewer while events wait for too long, so that what is accepted is accepted soon, on slow disks too.
-pub(crate) fn places(places: usize, waited: Duration) -> usize {
-    let changed = if waited > PATIENCE { places - places / 64 } else { places + 8 };
-    changed.clamp(FEWEST, PLACES)
-}
-
 /// Returns what writing the events costs, compared with a request with one small event.
 pub(crate) fn weight(events: &[NewEvent]) -> usize {
     let all = events.iter().flat_map(NewEvent::with_notices);
@@ -71,17 +58,6 @@ pub(crate) fn weight(events: &[NewEvent]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slow_store_has_fewer_places() {
-        let after = |waits: usize, millis: u64| {
-            (0..waits).fold(PLACES, |now, _| places(now, Duration::from_millis(millis)))
-        };
-        assert_eq!(after(10, 25), PLACES);
-        assert_eq!(after(1, 26), PLACES - 32);
-        assert_eq!(after(1000, 26), FEWEST);
-        assert_eq!((0..192).fold(FEWEST, |now, _| places(now, PATIENCE)), PLACES);
-    }
 
     #[test]
     fn batches_have_a_maximum() {
