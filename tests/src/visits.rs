@@ -68,7 +68,6 @@ pub fn all(port: u16) -> Vec<Visit> {
 
 impl Visit {
     /// Returns the request to a URL on `127.0.0.1`.
-    #[must_use]
     pub fn request(&self, client: &Client, url: &str) -> RequestBuilder {
         let request = client.request(self.method.clone(), url);
         self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))

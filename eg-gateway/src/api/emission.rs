@@ -67,7 +67,7 @@ fn duplicates(accepted: &[Accepted], copies: &[usize]) -> Duplicates {
 }
 
 /// How many events of a request were accepted before.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Duplicates {
     all: usize,
     /// Those with another payload.
