@@ -37,12 +37,12 @@ async fn no_page_calls_functions_or_uses_queues() {
     assert_eq!(orders.counts().await.unwrap().visible, 32);
 
     let runtime_api = format!("http://{runtime_api}");
-    let report = format!("{runtime_api}/2018-06-01/runtime/invocation/none/response");
+    let elsewhere = format!("{runtime_api}/2018-06-01/runtime/elsewhere");
     let served = serve_all(&client, &runtime_api, async |visit: &Visit| {
-        visit.request(&client, &report).body("{}").send().await.unwrap().status()
+        visit.request(&client, &elsewhere).body("{}").send().await.unwrap().status()
     })
     .await;
-    assert_eq!(served, [StatusCode::BAD_REQUEST; 32], "there is no such invocation");
+    assert_eq!(served, [StatusCode::NOT_FOUND; 32], "there is no such operation");
     let steal = client.get(format!("{runtime_api}/2018-06-01/runtime/invocation/next"));
     let stolen =
         steal.header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "no-cors").send().await;
