@@ -5,6 +5,7 @@ use std::path::Path;
 
 use eg_tests::app::cargo_eg;
 use eg_tests::eventually;
+use eg_tests::program::built;
 use serde_json::Value;
 
 use super::promises::{Promise, Stage};
@@ -64,7 +65,7 @@ impl Here<'_> {
             .replace(" 18", &format!(" {}", self.letters[1]))
             .replace("9f8a4c1e", &self.message)
             .replace("~/", &file(""))
-            .replace("target/aarch64-unknown-linux-gnu/release/users", "target/debug/users");
+            .replace("target/aarch64-unknown-linux-gnu/release/users", &built("users").display().to_string());
         for name in ["user.json", "event.json", "fixed.json", "dump.json", "template.yaml"] {
             command = command.replace(name, &file(name));
         }
