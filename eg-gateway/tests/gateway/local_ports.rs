@@ -217,7 +217,7 @@ async fn keys_and_public_ports_need_no_names() {
     let foreign = |client: &Client, url: &str, key: Option<&str>| {
         let request =
             client.get(url).header("host", "events.example").header("origin", "https://page.example");
-        key.into_iter().fold(request, |request, key| request.bearer_auth(key))
+        key.into_iter().fold(request, RequestBuilder::bearer_auth)
     };
     let public = |options: &mut eg_gateway::Options| {
         options.events_addr = ListenAddr::Exact((Ipv4Addr::LOCALHOST, 0).into());
