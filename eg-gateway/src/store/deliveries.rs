@@ -106,13 +106,14 @@ const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries
 
 const END: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
 
-// Selects the first unfinished delivery with the same key, if it is parked.
+// Selects the first unfinished delivery with the same key, if it is parked. A parked delivery that ends has no turn to
+// pass on: a redriven one may be parked behind a later one.
 const PROMOTE: &str = "
     UPDATE deliveries SET due_at = ?2
     WHERE state = 'pending' AND due_at IS NULL AND seq = (
         SELECT n.seq FROM deliveries d JOIN deliveries n
             ON n.space = d.space AND n.subscription_id = d.subscription_id AND n.order_key = d.order_key
-        WHERE d.seq = ?1 AND n.order_key IS NOT NULL AND n.state IN ('pending', 'in_flight')
+        WHERE d.seq = ?1 AND d.due_at IS NOT NULL AND n.order_key IS NOT NULL AND n.state IN ('pending', 'in_flight')
         ORDER BY n.seq LIMIT 1)";
 
 impl Store {
