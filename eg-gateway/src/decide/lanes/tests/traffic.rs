@@ -154,7 +154,9 @@ impl Run<'_> {
         let retries = (limit - firsts.len()).min(*retries).min(failed.len());
         let begin: Vec<_> = firsts.into_iter().chain(failed.into_iter().take(retries)).collect();
         for place in &begin {
-            self.waiting.iter_mut().for_each(|waiting| drop(waiting.remove(place)));
+            for waiting in &mut self.waiting {
+                waiting.remove(place);
+            }
         }
         let [first, retry] = [0, 1].map(|n| self.waiting[n].first().map(|(due, _)| at(*due)));
         let begun = Begun { deliveries: begin.len(), retries, due: Due { first, retry } };
