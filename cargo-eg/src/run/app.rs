@@ -13,7 +13,7 @@ use eg_local::Observer;
 use eg_local::emulator::{self, Emulator, OutputObserver};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
-use eg_sdk::history::{DeadLetter, Loss};
+use eg_sdk::history::{DeadLetter, Job, JobKind, JobState, Loss};
 use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
 use time::OffsetDateTime;
@@ -160,6 +160,7 @@ impl LocalApp {
         let (client, before) = (self.client()?, OffsetDateTime::now_utc() - Duration::from_millis(1));
         let gone = register(&client, services.iter().map(|service| &service.manifest)).await?;
         if !gone.is_empty() {
+            given_up(&client).await?;
             update.orphans = orphans(&client, &gone, before).await?;
         }
         // Without the file, `cargo eg emit` checks no payloads.
@@ -292,6 +293,22 @@ fn timed(function: &Function) -> impl Iterator<Item = Timed> {
         }
         _ => None,
     })
+}
+
+/// Waits until the gateway has given up the deliveries of deleted subscriptions, but not for longer than a few
+/// seconds.
+async fn given_up(client: &EventGateway) -> Result<(), Failure> {
+    const PAGE: usize = 100;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..250 {
+        let page = client.jobs().page(None, PAGE).await?;
+        let gives_up = |job: &Job| job.kind == JobKind::GiveUp && job.state == JobState::Running;
+        if !page.jobs.iter().any(gives_up) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Returns the number of deliveries to each of the functions in `gone` that became dead letters since `before`.

@@ -234,7 +234,8 @@ fn cors_of_a_route_is_for_the_requests_that_take_it() {
         let mut catalog = catalog(routing, &routes);
         for (space, path) in configured {
             let mut cors = Cors::new("GET", path);
-            (space.clone_into(&mut cors.space), path.clone_into(&mut cors.cors_id));
+            space.clone_into(&mut cors.space);
+            path.clone_into(&mut cors.cors_id);
             catalog.apply(&Change::Put(Resource::Cors(Arc::new(cors))));
         }
         let router = Router::new(&catalog).unwrap();
