@@ -13,7 +13,6 @@ use eg_local::Observer;
 use eg_local::emulator::{self, Emulator, OutputObserver};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
-use eg_sdk::history::{DeadLetter, Job, JobKind, JobState, Loss};
 use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
 use time::OffsetDateTime;
@@ -26,6 +25,7 @@ use crate::state::running::{Named, Running};
 use crate::state::{Lock, State, schemas};
 
 use super::deploy::{Deployment, deployments, tidy};
+use super::orphans;
 use super::register::register;
 
 /// How long running batches and scheduled calls may take when the application stops; the same as for deliveries.
@@ -160,8 +160,7 @@ impl LocalApp {
         let (client, before) = (self.client()?, OffsetDateTime::now_utc() - Duration::from_millis(1));
         let gone = register(&client, services.iter().map(|service| &service.manifest)).await?;
         if !gone.is_empty() {
-            given_up(&client).await?;
-            update.orphans = orphans(&client, &gone, before).await?;
+            update.orphans = orphans::count(&client, &gone, before).await?;
         }
         // Without the file, `cargo eg emit` checks no payloads.
         let _ = schemas::write(self.state.root(), services.iter().map(|service| &service.manifest));
@@ -293,44 +292,6 @@ fn timed(function: &Function) -> impl Iterator<Item = Timed> {
         }
         _ => None,
     })
-}
-
-/// Waits until the gateway has given up the deliveries of deleted subscriptions, but not for longer than a few
-/// seconds.
-async fn given_up(client: &EventGateway) -> Result<(), Failure> {
-    const PAGE: usize = 100;
-    const PAUSE: Duration = Duration::from_millis(20);
-    for _ in 0..250 {
-        let page = client.jobs().page(None, PAGE).await?;
-        let gives_up = |job: &Job| job.kind == JobKind::GiveUp && job.state == JobState::Running;
-        if !page.jobs.iter().any(gives_up) {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
-}
-
-/// Returns the number of deliveries to each of the functions in `gone` that became dead letters since `before`.
-async fn orphans(
-    client: &EventGateway,
-    gone: &BTreeSet<String>,
-    before: OffsetDateTime,
-) -> Result<BTreeMap<String, usize>, Failure> {
-    const PAGE: usize = 500;
-    let (mut orphans, mut next) = (BTreeMap::new(), None);
-    loop {
-        // In the order of their events, so a delivery that became a dead letter now may be on any page.
-        let page = client.dead_letters().page(Loss::Dead, next, PAGE).await?;
-        let is_new = |letter: &&DeadLetter| letter.dead_at >= before && gone.contains(&letter.function_id);
-        for letter in page.dead_letters.iter().filter(is_new) {
-            *orphans.entry(letter.function_id.clone()).or_default() += 1;
-        }
-        next = page.next;
-        if next.is_none() {
-            return Ok(orphans);
-        }
-    }
 }
 
 async fn bind(

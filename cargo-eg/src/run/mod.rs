@@ -3,6 +3,7 @@
 
 mod app;
 mod deploy;
+mod orphans;
 pub(crate) mod plan;
 mod register;
 
