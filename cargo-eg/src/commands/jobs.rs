@@ -143,5 +143,6 @@ fn about(id: i64, error: eg_sdk::Error) -> Failure {
 }
 
 fn missing(id: i64) -> Failure {
-    Failure::new(Exit::NotFound, format!("no job {id}")).hint("`cargo eg jobs` lists them with their numbers")
+    Failure::new(Exit::NotFound, format!("no job `{id}`"))
+        .hint("`cargo eg jobs` lists them with their numbers")
 }

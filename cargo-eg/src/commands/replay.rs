@@ -31,12 +31,14 @@ pub(crate) async fn run(arguments: cli::Replay) -> Result<(), Failure> {
     let mut replays = Vec::new();
     for subscription_id in targets {
         let request = ReplayRequest { subscription_id, ..request.clone() };
-        let mut replay = gateway.history().replay(&request).await.map_err(failure)?;
+        replays.push(gateway.history().replay(&request).await.map_err(failure)?);
+    }
+    // Only now, because Ctrl-C ends the waiting.
+    for replay in &mut replays {
         if let Some(job) = replay.job_id.take() {
             let job = jobs::wait(&gateway, job, "replaying").await?;
             (replay.events, replay.deliveries) = (job.events, job.deliveries);
         }
-        replays.push(replay);
     }
     if json {
         return print(&replays.iter().map(json_line).collect::<Result<String, _>>()?);

@@ -184,7 +184,7 @@ async fn jobs_are_listed_shown_cancelled_and_resumed() {
         );
         let missing = terminal.eg(&["jobs", action, "9"]);
         assert_eq!(missing.code, Some(6), "{missing:?}");
-        assert!(missing.stderr.contains("no job 9"), "{missing:?}");
+        assert!(missing.stderr.contains("no job `9`"), "{missing:?}");
     }
 }
 

@@ -48,6 +48,9 @@ const NO_ROOM: &[u8] =
 /// Pause after a failed accept, which usually means that the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Pause after connections have been told to close to make room.
+const CLOSE_PAUSE: Duration = Duration::from_millis(1);
+
 /// Maximum number of ports to try if the system's free IPv4 port is in use on IPv6.
 const PORT_TRIES: usize = 20;
 
@@ -111,9 +114,10 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, stop: Cancell
                 },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    if !serving.connections.make_room() {
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+                    // Connections that are told to close need a moment.
+                    let pause =
+                        if serving.connections.make_room() { CLOSE_PAUSE } else { ACCEPT_PAUSE };
+                    tokio::time::sleep(pause).await;
                 }
             }
         }

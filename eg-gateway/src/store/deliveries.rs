@@ -216,8 +216,11 @@ pub(crate) fn claim_lane(
             .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?
             .execute(params![claimed.delivery, claimed.attempt, now])?;
     }
-    for (was_due, failed, due) in [(first_due, false, &mut due.first), (retry_due, true, &mut due.retry)] {
-        if was_due {
+    // A delivery that ended here may have made the next one with its key due, for its first attempt.
+    let first_changed = first_due || !ended.is_empty();
+    for (changed, failed, due) in [(first_changed, false, &mut due.first), (retry_due, true, &mut due.retry)]
+    {
+        if changed {
             let mut next = connection.prepare_cached(NEXT_DUE)?;
             *due = next.query_row(params![lane.space, lane.function, failed], |row| row.get(0))?;
         }
@@ -397,4 +400,40 @@ pub(crate) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(),
     transaction
         .execute("UPDATE deliveries SET state = 'pending', due_at = ?1 WHERE state = 'in_flight'", [now])?;
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::configuration::Configuration;
+    use crate::decide::retry::DeliveryPolicy;
+    use crate::decide::routes::Routing;
+
+    /// It waited until another event came for the function.
+    #[tokio::test]
+    async fn what_waited_for_an_ended_retry_is_due() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_millis(5_000);
+        let store = Store::open(dir.path(), now).unwrap();
+        let configuration =
+            Configuration::load(store.clone(), Clock::system(), Routing::default()).await.unwrap();
+        // Without its subscription, the retry ends.
+        let gate = Gatekeeper::new(configuration.current(), DeliveryPolicy::default());
+        let lane = Lane { space: "default".to_owned(), function: "f".to_owned() };
+        let due = Due { first: None, retry: Some(now) };
+        let wanted = Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due };
+        let claim = move |c: &Connection| {
+            c.execute_batch(
+                "INSERT INTO events (seq, space, id, type, source, method, path, accepted_at, event)
+                 VALUES (1, 'default', 'a', 'e', '/s', 'POST', '/', 1000, x'7b7d');
+                 INSERT INTO deliveries (event, space, subscription_id, function_id, state, failures, since, due_at, order_key)
+                 VALUES (1, 'default', 's', 'f', 'pending', 1, 1000, 2000, 'k'),
+                        (1, 'default', 's', 'f', 'pending', 0, 1000, NULL, 'k');",
+            )?;
+            claim_lane(c, wanted.clone(), now, &mut { usize::MAX }, &gate)
+        };
+        let claim = store.write(claim).await.unwrap();
+        assert_eq!((claim.ended.len(), claim.due.first), (1, Some(now)));
+    }
 }

@@ -157,11 +157,9 @@ fn tight(limit: u64) -> u64 {
 
 /// Returns the bytes in use, without freed pages.
 pub(super) fn size(connection: &Connection) -> rusqlite::Result<u64> {
-    let pragma = |name: &str| {
-        connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get::<_, i64>(0))
-    };
-    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-    Ok(u64::try_from(pages.saturating_mul(pragma("page_size")?)).unwrap_or_default())
+    let ask = |pragma| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
+    let pages = ask("PRAGMA page_count")?.saturating_sub(ask("PRAGMA freelist_count")?);
+    Ok(u64::try_from(pages.saturating_mul(ask("PRAGMA page_size")?)).unwrap_or_default())
 }
 
 /// Returns how many bytes each space holds in a sample of the events.

@@ -90,24 +90,23 @@ mod tests {
     }
 
     /// Answers each connection with a status.
-    fn serve(status: &'static str) -> (Url, TcpListener) {
+    fn serve(status: &'static str) -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let server = listener.try_clone().unwrap();
         std::thread::spawn(move || {
-            for connection in server.incoming() {
+            for connection in listener.incoming() {
                 let mut connection = connection.unwrap();
                 let _ = connection.read(&mut [0; 4096]);
                 write!(connection, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
             }
         });
-        (url, listener)
+        url
     }
 
     /// The environment of a process is fixed, so the calls are in a process of their own.
     #[test]
     fn a_proxy_is_for_other_machines() {
-        let (proxy, _server) = serve("203 From the proxy");
+        let proxy = serve("203 From the proxy");
         let called = Command::new(env::current_exe().unwrap())
             .args(["--exact", "tests::calls_with_a_proxy", "--ignored"])
             .env("HTTP_PROXY", proxy.as_str())
@@ -115,15 +114,15 @@ mod tests {
             .env_remove("no_proxy")
             .output()
             .unwrap();
-        assert!(called.status.success(), "{}", String::from_utf8_lossy(&called.stdout));
+        let output = String::from_utf8_lossy(&called.stdout);
+        assert!(called.status.success() && output.contains("1 passed"), "{output}");
     }
 
     #[tokio::test]
     #[ignore = "runs in `a_proxy_is_for_other_machines`"]
     async fn calls_with_a_proxy() {
         let call = async |url: Url| client(&url, LIMIT).unwrap().get(url).send().await.unwrap().status();
-        let (here, _server) = serve("200 From here");
-        assert_eq!(call(here).await, 200);
+        assert_eq!(call(serve("200 From here")).await, 200);
         assert_eq!(call(Url::parse("http://other.invalid").unwrap()).await, 203);
     }
 }

@@ -14,7 +14,7 @@ const SUBSCRIBERS: usize = 20;
 pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     let scene = Scene::start(ground, &[]).await?;
     for number in 0..SUBSCRIBERS {
-        // The query makes it another function.
+        // Each path is another function. None of them answers.
         scene.gateway.subscribe(&scene.functions, &format!("/hangs-{number}"), "small").await?;
     }
     let large = client::ask(scene.gateway.events, &batch(0, ground.pick(20_000, 80_000)), PATIENCE).await?;

@@ -76,5 +76,5 @@ fn duration(ground: &Ground) -> Duration {
 /// The goal that the gateway closes the connections of an attack, which is checked in full size only.
 fn closed(rows: &mut Vec<Row>, closed: usize, of: usize, within: Duration) {
     let goal = format!("all closed within {} s", within.as_secs());
-    rows.push(Row::new(goal, format!("{closed} of {of}"), closed == of));
+    rows.push(Row::new(goal, format!("{closed} of {of}"), of > 0 && closed == of));
 }

@@ -70,7 +70,7 @@ impl Here<'_> {
             command = command.replace(name, &file(name));
         }
         if command.contains(" --tail") {
-            command = format!("timeout --preserve-status --signal INT 2 {command}");
+            command = format!("timeout --preserve-status --signal INT 10 {command}");
         }
         if command.starts_with("cargo eg new ") {
             command = format!("cd '{}' && {command}", self.folder.display());

@@ -241,7 +241,7 @@ fn is_reading(command: &str) -> bool {
         command.starts_with("curl ") && ![" -X", " -d", "/create/"].iter().any(|part| command.contains(part));
     request
         || ["cargo eg logs ", "cargo eg dead-letters"].iter().any(|start| command.starts_with(start))
-            && !command.contains(" retry")
+            && ![" retry", " discard"].iter().any(|part| command.contains(part))
 }
 
 /// Returns the root of the workspace.

@@ -66,7 +66,8 @@ fn password(url: &str) -> Option<Range<usize>> {
 
 /// Returns whether a URL has no password, or one that [`password`] finds.
 pub(crate) fn is_plain(url: &str, read: &Url) -> bool {
-    read.password().is_none() || password(url).is_some()
+    let authority_follows = || url.get(read.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
+    read.password().is_none() || authority_follows() && password(url).is_some()
 }
 
 fn unknown(why: &str) -> Refusal {
@@ -107,6 +108,18 @@ mod tests {
             ("https://a.example:8080/user:secret@b", "https://a.example:8080/user:secret@b"),
         ] {
             assert_eq!(masked(&at(url)), at(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_cannot_be_masked_is_refused() {
+        for (url, expected) in [
+            ("https://user:secret@a.example", true),
+            ("https://a.example", true),
+            (r"https:\\user:secret@a.example/?x=http://b:c@d", false),
+            ("https:user:secret@a.example/?x=http://b:c@d", false),
+        ] {
+            assert_eq!(is_plain(url, &Url::parse(url).unwrap()), expected, "{url}");
         }
     }
 

@@ -127,7 +127,9 @@ impl Vision {
             let excerpt: String = text.chars().take(200).collect();
             return Err(Error::retry(format!("the vision server answered {status}: {excerpt}")));
         }
-        let answers: Answers = response.json().await.map_err(|e| Error::retry(no_answer(e)))?;
+        let unreadable =
+            |e| format!("the answer of the vision server cannot be read: {}", service_http::reason(&e));
+        let answers: Answers = response.json().await.map_err(|e| Error::retry(unreadable(e)))?;
         let Some(answer) = answers.responses.into_iter().next() else {
             return Err(Error::retry("the answer of the vision server is empty"));
         };
