@@ -126,14 +126,12 @@ impl OwnNames {
     }
 
     fn is_own(&self, host: &str) -> bool {
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            let address = address.to_canonical();
+        if let Some(address) = address_of(host) {
             // Rebinding needs a name, so addresses are safe.
             return address.is_loopback()
                 || self.listens_on.is_unspecified()
                 || address == self.listens_on.to_canonical()
-                || self.names.iter().any(|name| name.text.parse() == Ok(address));
+                || self.names.iter().any(|name| name.covers(host));
         }
         let host = host.strip_suffix('.').unwrap_or(host);
         host.eq_ignore_ascii_case("localhost")
@@ -160,8 +158,18 @@ fn is_same_origin(origin: &str, host: Option<&str>) -> bool {
 
 impl Name {
     fn covers(&self, host: &str) -> bool {
-        if self.below { is_below(host, &self.text) } else { host.eq_ignore_ascii_case(&self.text) }
+        match address_of(host) {
+            Some(address) => address_of(&self.text) == Some(address),
+            None if self.below => is_below(host, &self.text),
+            None => host.eq_ignore_ascii_case(&self.text),
+        }
     }
+}
+
+/// Returns the address that a host is, with or without the brackets of an IPv6 address in a URL.
+fn address_of(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 /// Returns an authority without the default port, which browsers leave out and proxies may add.
@@ -296,6 +304,7 @@ mod tests {
     #[test]
     fn pages() {
         let names = names("127.0.0.1").allow("shop.example").unwrap().called("*.app.example").unwrap();
+        let names = names.allow("10.1.2.3").unwrap().allow("[fd00::1]").unwrap();
         let host = ("host", "localhost:4001");
         let (origin, site) = (|value| ("origin", value), |value| ("sec-fetch-site", value));
         for (headers, expected) in [
@@ -316,6 +325,10 @@ mod tests {
             (vec![host, origin("https://shop.example"), site("same-origin")], true),
             (vec![host, origin("https://shop.example:8443"), site("cross-site")], true),
             (vec![host, origin("https://a.app.example")], false),
+            (vec![host, origin("http://10.1.2.3:3000")], true),
+            (vec![host, origin("http://[fd00::1]:3000"), site("cross-site")], true),
+            (vec![host, origin("http://[fd00:0::1]")], true),
+            (vec![host, origin("http://[fd00::2]")], false),
             (vec![host, origin("file://localhost:4001")], false),
             (vec![("host", "shop.example:443"), origin("https://shop.example")], true),
             (vec![("host", "shop.example"), origin("http://shop.example:80")], true),

@@ -23,8 +23,8 @@ pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
 pub(crate) use self::new::New;
 pub(crate) use self::selection::Selection;
 pub(crate) use self::store::{
-    DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters, Replay,
-    RetryLetters, Show, ShowLetter,
+    Chosen, DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters,
+    Replay, RetryLetters, Show, ShowLetter,
 };
 pub(crate) use self::template::{Architecture, Template};
 use crate::exit;

@@ -197,12 +197,9 @@ pub(crate) struct ShowLetter {
     pub(crate) gateway: Gateway,
 }
 
-/// Deliver one dead letter again, or all of them.
-///
-/// Many dead letters take the gateway a while: the command shows the progress, and Ctrl-C only ends the waiting (see
-/// `cargo eg jobs`).
+/// Which failed deliveries a command changes.
 #[derive(Debug, Args)]
-pub(crate) struct RetryLetters {
+pub(crate) struct Chosen {
     /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
     #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
     pub(crate) id: Option<String>,
@@ -212,6 +209,16 @@ pub(crate) struct RetryLetters {
     /// With --all: select the expired deliveries, which reached their age limit, instead.
     #[arg(long, requires = "all", conflicts_with = "queue")]
     pub(crate) expired: bool,
+}
+
+/// Deliver one dead letter again, or all of them.
+///
+/// Many dead letters take the gateway a while: the command shows the progress, and Ctrl-C only ends the waiting (see
+/// `cargo eg jobs`).
+#[derive(Debug, Args)]
+pub(crate) struct RetryLetters {
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
     /// Replace the event's payload, or the message: JSON, @FILE, or - for standard input.
     #[arg(
         long,
@@ -241,15 +248,8 @@ pub(crate) struct RetryLetters {
 /// `cargo eg jobs`).
 #[derive(Debug, Args)]
 pub(crate) struct DiscardLetters {
-    /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
-    #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
-    pub(crate) id: Option<String>,
-    /// Select all dead letters of the space, or of the queue.
-    #[arg(long, conflicts_with = "id")]
-    pub(crate) all: bool,
-    /// With --all: select the expired deliveries, which reached their age limit, instead.
-    #[arg(long, requires = "all", conflicts_with = "queue")]
-    pub(crate) expired: bool,
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
     /// Delete failed messages of this queue of the local app instead: one, or all.
     #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<String>,

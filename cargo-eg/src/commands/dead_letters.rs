@@ -120,7 +120,8 @@ async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
 }
 
 async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
-    let cli::RetryLetters { id, all: _, expired, data, queue, lambda, json, gateway } = arguments;
+    let cli::RetryLetters { chosen, data, queue, lambda, json, gateway } = arguments;
+    let cli::Chosen { id, all: _, expired } = chosen;
     if let Some(name) = &queue {
         let body = data.map(|data| Payload::read(&data)).transpose()?.map(|payload| payload.text);
         return queue::retry(&Queues::at(lambda.url()), name, id.as_deref(), body, json).await;
@@ -149,9 +150,9 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
     let Redriven { redriven, skipped, .. } = answer;
     if skipped > 0 {
         eprintln!(
-            "{} not retried: the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` delivers an \
+            "{} not retried, because the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` delivers an \
              event to another function",
-            count(skipped, "dead letter")
+            count(skipped, noun(expired))
         );
     }
     if to.is_empty() {
@@ -164,7 +165,8 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
 }
 
 async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
-    let cli::DiscardLetters { id, all: _, expired, queue, lambda, json, gateway } = arguments;
+    let cli::DiscardLetters { chosen, queue, lambda, json, gateway } = arguments;
+    let cli::Chosen { id, all: _, expired } = chosen;
     if let Some(name) = &queue {
         return queue::discard(&Queues::at(lambda.url()), name, id.as_deref(), json).await;
     }
@@ -191,11 +193,15 @@ async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
     if answer.discarded > 0 {
         eprintln!("`cargo eg show EVENT` still shows the event and its attempts");
     }
-    print(&format!("{} discarded{of}\n", count(answer.discarded, "dead letter")))
+    print(&format!("{} discarded{of}\n", count(answer.discarded, noun(expired))))
 }
 
 fn given_up(expired: bool) -> Loss {
     if expired { Loss::Expired } else { Loss::Dead }
+}
+
+fn noun(expired: bool) -> &'static str {
+    if expired { "expired delivery" } else { "dead letter" }
 }
 
 /// Reads the number of a dead letter.

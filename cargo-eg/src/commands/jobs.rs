@@ -94,8 +94,7 @@ fn what(job: &Job) -> String {
 fn done(job: &Job) -> String {
     let deliveries = match job.kind {
         JobKind::Replay => format!("{}, {}", count(job.events, "event"), count(job.deliveries, "delivery")),
-        JobKind::Redrive | JobKind::GiveUp => count(job.deliveries, "delivery"),
-        JobKind::Discard => count(job.deliveries, "dead letter"),
+        JobKind::Redrive | JobKind::Discard | JobKind::GiveUp => count(job.deliveries, "delivery"),
     };
     match job.skipped {
         0 => deliveries,

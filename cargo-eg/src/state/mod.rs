@@ -1,8 +1,9 @@
 //! Manages the state directory, which keeps everything that outlives a run. It knows the paths; the contents are left
 //! to other modules.
 //!
-//! The directory may come with a project that somebody else has written, so no symbolic link in it is followed. It may
-//! contain secrets, so only its owner can read it.
+//! The directory may come with a project that somebody else has written, so nothing is written through a symbolic link.
+//! What a service keeps in its folder below `data` is the service's own business. The directory may contain secrets, so
+//! only its owner can read it.
 
 mod private;
 pub(crate) mod running;
@@ -59,8 +60,8 @@ impl State {
         &self.root
     }
 
-    /// Creates the directory and excludes it from version control. Fails if it contains a symbolic link, or is one and
-    /// was not named by the user.
+    /// Creates the directory, closes it to other users unless the user named it, and excludes it from version control.
+    /// Fails if a path that is written here is a symbolic link; the directory itself may be one if the user named it.
     pub(crate) fn create(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| {
             let message = format!("cannot create the state directory `{}`: {error}", self.root.display());
@@ -75,6 +76,10 @@ impl State {
                 format!("`{}` is a symbolic link, and state is not written through links", link.display());
             return Err(Failure::new(Exit::Failed, message)
                 .hint("remove it, or choose another state directory with --state-dir"));
+        }
+        if !self.is_named {
+            // It may have come with the project, with the mode of other folders.
+            private::close(&self.root).map_err(failed)?;
         }
         let ignore = self.root.join(".gitignore");
         if !ignore.exists() {

@@ -1,9 +1,9 @@
 //! Creates files and folders that only their owner can read, and finds symbolic links. Which files there are is left to
 //! the callers.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -11,6 +11,11 @@ use tempfile::NamedTempFile;
 /// Creates a folder and its parents, unless they exist.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Lets only the owner into a folder.
+pub(super) fn close(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
 }
 
 /// Writes a file as a whole: readers see either its old content or the new one.

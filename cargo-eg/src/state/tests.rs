@@ -70,7 +70,11 @@ fn a_link_that_the_user_names_is_followed() {
 #[test]
 fn only_the_owner_can_read() {
     let folder = tempfile::tempdir().unwrap();
-    let state = state(&folder.path().join("new"));
+    let root = folder.path().join("new");
+    let state = state(&root);
+    // A folder from a repository has the mode of other folders.
+    std::fs::create_dir_all(state.root()).unwrap();
+    std::fs::set_permissions(state.root(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let _lock = state.lock().unwrap();
     state.data_of("users").unwrap();
     for (path, expected) in
@@ -79,4 +83,14 @@ fn only_the_owner_can_read() {
         let mode = state.root().join(path).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, expected, "{path}: {mode:o}");
     }
+}
+
+/// A folder that the user names may serve others, too.
+#[test]
+fn a_named_folder_keeps_its_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _lock = State::locate(Some(folder.path()), || unreachable!()).unwrap().lock().unwrap();
+    let mode = folder.path().metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755, "{mode:o}");
 }

@@ -89,11 +89,13 @@ async fn dead_letters_are_listed_shown_retried_and_discarded() {
     assert_eq!((all.code, all.stdout.as_str()), (Some(0), "0 deliveries due again\n"));
     assert_eq!(
         all.stderr,
-        "1 dead letter not retried: the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` \
+        "1 dead letter not retried, because the subscription is deleted or disabled; `cargo eg replay EVENT --to FUNCTION` \
          delivers an event to another function\n"
     );
     assert_eq!(terminal.prints(&["dead-letters", "discard", "--all"]), "1 dead letter discarded\n");
     assert_eq!(terminal.prints(&["dead-letters", "discard", "--all"]), "0 dead letters discarded\n");
+    let expired = ["dead-letters", "discard", "--all", "--expired"];
+    assert_eq!(terminal.prints(&expired), "0 expired deliveries discarded\n");
 
     let missing =
         "error: no dead letter `999`\nhint: `cargo eg dead-letters` lists them with their numbers\n";

@@ -171,7 +171,7 @@ async fn jobs_are_listed_shown_cancelled_and_resumed() {
     let listed = timeless(&terminal.prints(&["jobs"]));
     assert_eq!(
         listed,
-        "3 DATE TIME discard dead done 0 dead letters\n2 DATE TIME retry expired done 0 deliveries\n\
+        "3 DATE TIME discard dead done 0 deliveries\n2 DATE TIME retry expired done 0 deliveries\n\
          1 DATE TIME replay done 1 event, 0 deliveries\n"
     );
     assert_eq!(terminal.prints(&["jobs", "list", "--limit", "1"]).lines().count(), 1);
