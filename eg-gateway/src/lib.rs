@@ -95,6 +95,7 @@
 //! | `GET /v1/spaces/<space>/jobs`, `GET …/jobs/<id>` | the jobs and their progress; `limit`, `before` |
 //! | `POST …/jobs/<id>/cancel`, `POST …/jobs/<id>/resume` | stops a job, or continues it where it stopped |
 //! | `POST /v1/spaces/<space>/subscriptions/replace` | `{"delete": [<id>, …], "create": [<subscription>, …]}`, as one change, so that no request arrives between the old and the new subscription |
+//! | `POST /v1/backup` | a copy of the store, while the gateway runs |
 //! | `GET /v1/accounting` | counts of deliveries: `accepted = delivered + pending + dead + expired + filtered` |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
 //!
@@ -220,5 +221,5 @@ pub use decide::targets::PrivateTargets;
 pub use gateway::{Api, Gateway, StartError};
 pub use log::{JsonLines, log_fields};
 pub use options::{ListenAddr, Options};
-pub use store::StoreError;
+pub use store::{CheckReport, RepairReport, StoreError, check, repair, restore};
 pub use tls::TlsFiles;

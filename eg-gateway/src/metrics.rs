@@ -8,13 +8,13 @@ use eg_sdk::errors::ErrorCode;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, exponential_buckets,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, exponential_buckets,
 };
 
 use crate::activity::DeliveryOutcome;
 use crate::decide::catalog::{Catalog, Entry};
-use crate::store::Backlog;
+use crate::store::{Backlog, StoreState};
 use crate::timestamp::Timestamp;
 
 /// The event type label that the original used for everything asynchronous.
@@ -229,10 +229,18 @@ impl Metrics {
         self.config_seconds.observe(duration.as_secs_f64());
     }
 
-    /// Returns all metrics in the text format 0.0.4 of Prometheus.
-    pub(crate) fn text(&self, catalog: &Catalog, backlog: &Backlog, now: Timestamp) -> Option<String> {
+    /// Returns all metrics in the text format 0.0.4 of Prometheus. Without a `backlog`, those about deliveries are
+    /// missing.
+    pub(crate) fn text(
+        &self,
+        catalog: &Catalog,
+        store: &StoreState,
+        backlog: Option<&Backlog>,
+        now: Timestamp,
+    ) -> Option<String> {
         let mut families = self.registry.gather();
-        families.extend(current(catalog, backlog, now).gather());
+        families.extend(current(catalog, store).gather());
+        families.extend(backlog.map(|backlog| queued(backlog, now).gather()).into_iter().flatten());
         families.sort_by(|a, b| a.name().cmp(b.name()));
         TextEncoder::new().encode_to_string(&families).ok()
     }
@@ -241,12 +249,33 @@ impl Metrics {
 const VALID: &str = "names, labels and buckets are fixed, valid and unique";
 
 /// Returns the metrics that are computed on request.
-fn current(catalog: &Catalog, backlog: &Backlog, now: Timestamp) -> Registry {
+fn current(catalog: &Catalog, store: &StoreState) -> Registry {
     let registry = Registry::new();
     resources::<EventType>(&registry, catalog, "eventgateway_eventtypes_total");
     resources::<Function>(&registry, catalog, "eventgateway_functions_total");
     resources::<Subscription>(&registry, catalog, "eventgateway_subscriptions_total");
     resources::<Cors>(&registry, catalog, "eventgateway_cors_total");
+    let gauge = |name: &str, help: &str, value: i64| {
+        let gauge = IntGauge::new(name, help).expect(VALID);
+        gauge.set(value);
+        registry.register(Box::new(gauge)).expect(VALID);
+    };
+    gauge(
+        "eventgateway_store_writable",
+        "1 while the store can be written, 0 while writes fail.",
+        i64::from(store.writable),
+    );
+    let damaged =
+        "Stored events that did not match their checksum when they were to be delivered or replayed.";
+    let damaged = IntCounter::new("eventgateway_damaged_events_total", damaged).expect(VALID);
+    damaged.inc_by(store.damaged);
+    registry.register(Box::new(damaged)).expect(VALID);
+    registry
+}
+
+/// Returns the metrics about deliveries.
+fn queued(backlog: &Backlog, now: Timestamp) -> Registry {
+    let registry = Registry::new();
     let queued = IntGauge::new("eventgateway_events_backlog", "Deliveries that wait or are under way.");
     let queued = queued.expect(VALID);
     queued.set(backlog.deliveries);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A point in time: milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,10 +25,10 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the time as a date, or the epoch if the calendar does not reach that far.
+    /// Returns the time as a date, or the epoch if RFC 3339 has no form for the date.
     pub(crate) fn date_time(self) -> OffsetDateTime {
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000);
-        time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok();
+        time.filter(|time| (0..=9999).contains(&time.year())).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// Returns the time `duration` later, in whole milliseconds.
@@ -55,7 +56,7 @@ impl From<OffsetDateTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.date_time().fmt(f)
+        f.write_str(&self.date_time().format(&Rfc3339).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -88,6 +89,10 @@ mod tests {
         for millis in [0, 1_769_860_800_123, -62_135_596_800_000] {
             assert_eq!(Timestamp::from(Timestamp::from_millis(millis).date_time()).as_millis(), millis);
         }
-        assert_eq!(Timestamp::EARLIEST.date_time(), OffsetDateTime::UNIX_EPOCH);
+        for beyond in [Timestamp::EARLIEST, Timestamp::from_millis(-62_167_219_200_001), Timestamp(i64::MAX)]
+        {
+            assert_eq!(beyond.date_time(), OffsetDateTime::UNIX_EPOCH);
+            assert_eq!(beyond.to_string(), "1970-01-01T00:00:00Z");
+        }
     }
 }

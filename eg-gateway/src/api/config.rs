@@ -15,8 +15,8 @@ use super::errors::ApiError;
 use super::received::client;
 use super::routes::{Content, Doc, Routes};
 use super::{
-    ApiState, SHORT, accounting, answer, cors, dead_letters, errors, event_types, feed, functions, guard,
-    history, holding, jobs, metrics, openapi, redirect, replays, screening, subscriptions, with_type,
+    ApiState, SHORT, accounting, answer, backup, cors, dead_letters, errors, event_types, feed, functions,
+    guard, history, holding, jobs, metrics, openapi, redirect, replays, screening, subscriptions, with_type,
 };
 use crate::clock;
 use crate::decide::classify::BadEvent;
@@ -58,6 +58,7 @@ fn guarded() -> Routes {
     let v1 = Routes::new("gateway")
         .nest("/spaces/{space}", of_space)
         .merge(accounting::routes())
+        .merge(backup::routes())
         .merge(metrics::routes())
         .merge(feed::routes())
         .get(
@@ -79,7 +80,7 @@ fn open() -> Routes {
 }
 
 async fn status(State(app): State<Arc<ApiState>>) -> Result<StatusCode, ApiError> {
-    app.store.check_place()?;
+    app.store.check_writable().await?;
     Ok(StatusCode::OK)
 }
 

@@ -200,6 +200,8 @@ impl From<StoreError> for ApiError {
             StoreError::File { .. }
             | StoreError::InUse(_)
             | StoreError::Newer { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Disk(_)
             | StoreError::Sqlite(_)
             | StoreError::Gone(_)
             | StoreError::Closed => ErrorCode::StoreUnavailable,

@@ -2,6 +2,7 @@
 //! connections.
 
 mod accounting;
+mod backup;
 pub(crate) mod config;
 pub(crate) mod connector;
 mod cors;

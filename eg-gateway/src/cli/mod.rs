@@ -3,7 +3,9 @@
 
 mod access;
 mod calls;
+mod download;
 mod limits;
+mod maintenance;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
-use eg_gateway::{Api, DeliveryPolicy, Gateway, ListenAddr, Options, StartError, TlsFiles};
+use eg_gateway::{Api, DeliveryPolicy, Gateway, ListenAddr, Options, StartError, StoreError, TlsFiles};
 use eg_grammar::parse_duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -26,6 +28,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// A port is in use.
 const PORT_IN_USE: u8 = 3;
+/// The store is damaged or incomplete.
+const DAMAGED: u8 = 4;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -33,13 +37,17 @@ Exit codes:
   1  could not start, for example because another gateway uses the data directory
   2  invalid command line
   3  a port is already in use
+  4  the store is damaged or incomplete; nothing was changed in it
 
 You can write flags with one dash or two, and separate the value with = or a space.";
 
 /// Delivers events to functions. Every event that it accepts with a 202 is stored first, and delivered at least once.
 #[derive(Debug, Parser)]
-#[command(name = "event-gateway", disable_version_flag = true, after_help = EXIT_CODES)]
+#[command(name = "event-gateway", disable_version_flag = true, after_help = EXIT_CODES,
+          args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<maintenance::Command>,
     /// Development mode: write logs as text, and allow functions at private addresses
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = BoolishValueParser::new(), action = ArgAction::Set, hide_possible_values = true, hide_default_value = true)]
@@ -173,6 +181,9 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         println!("Event Gateway version: {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
+    if let Some(command) = cli.command {
+        return command.run();
+    }
     if let Some(flag) = cli.original.refused() {
         eprintln!("error: {flag} is not supported: this gateway has no plugins");
         return ExitCode::from(USAGE);
@@ -236,7 +247,8 @@ fn explain(error: &StartError) -> ExitCode {
         }
         error => {
             eprintln!("error: {error}");
-            ExitCode::from(FAILED)
+            let damaged = matches!(error, StartError::Store(StoreError::Damaged { .. }));
+            ExitCode::from(if damaged { DAMAGED } else { FAILED })
         }
     }
 }

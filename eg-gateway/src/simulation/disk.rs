@@ -117,7 +117,7 @@ impl Disk {
         self.generation += 1;
         let to = self.path();
         fs::create_dir(&to).unwrap();
-        for name in ["event-gateway.db", "event-gateway.db-wal"] {
+        for name in ["event-gateway.db", "event-gateway.db-wal", "event-gateway.mark"] {
             if from.join(name).exists() {
                 fs::copy(from.join(name), to.join(name)).unwrap();
             }

@@ -264,7 +264,7 @@ impl Process {
 
 /// Commits waiting writes, as the writer thread does, on a disk that fails.
 async fn write(world: Arc<World>, idle: Idle) {
-    let Idle { store, mut connection, mut queue } = idle;
+    let Idle { store, connection, mut queue, mut mark } = idle;
     // The writer thread does not hold this handle either.
     drop(store);
     while let Some(mut group) = queue.next().await {
@@ -272,7 +272,7 @@ async fn write(world: Arc<World>, idle: Idle) {
         let pause = world.machine.choose(|rng| rng.u64(..4));
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let synced = world.disk.lock().unwrap().log_len();
-        let committed = group.commit(&mut connection);
+        let committed = group.commit(&connection, mark.run());
         let fault = world.disk.lock().unwrap().fault();
         if let Some(fault) = fault {
             world.note(format_args!("a commit meets {fault:?}"));
@@ -285,6 +285,11 @@ async fn write(world: Arc<World>, idle: Idle) {
                 if world.machine.choose(|rng| rng.u32(..30)) == 0 {
                     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
                 }
+                let committed = committed.map(|position| {
+                    if let Some(position) = position {
+                        mark.advance(position);
+                    }
+                });
                 let failed_is_done = world.bug == Bug::AckOfFailedCommit;
                 group.answer(if failed_is_done { &Ok(()) } else { &committed });
             }

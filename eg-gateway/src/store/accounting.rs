@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 use super::columns::Name;
 use super::{Store, StoreError};
 
-/// A counter of a space. The accounts are the sums of the counters and of the rows that still exist.
+/// A counter of a space. (The rows without a space belong to `mark`.) The accounts are the sums of the counters and of the rows that still exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counter {
     /// Deliveries that were created.
@@ -96,18 +96,22 @@ impl Store {
 
 /// Reads the accounts in one transaction.
 pub(crate) fn tallies(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Tally>> {
-    let connection = connection.unchecked_transaction()?;
+    read(&*connection.unchecked_transaction()?)
+}
+
+/// Reads the accounts, in the transaction of the caller.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Tally>> {
     let mut tallies = BTreeMap::new();
-    add(&connection, &mut tallies, "SELECT space, value, name FROM counters", |row| {
+    add(connection, &mut tallies, "SELECT space, value, name FROM counters WHERE space <> ''", |row| {
         row.get::<_, Name<Counter>>("name").map(|Name(counter)| counter)
     })?;
     let states = "SELECT space, count(*) AS value, state FROM deliveries GROUP BY space, state";
-    add(&connection, &mut tallies, states, |row| {
+    add(connection, &mut tallies, states, |row| {
         row.get::<_, Name<DeliveryState>>("state").map(|Name(state)| Counter::Retired(state))
     })?;
     let discarded = "SELECT space, count(*) AS value FROM deliveries
         WHERE state = 'dead' AND discarded_at IS NOT NULL GROUP BY space";
-    add(&connection, &mut tallies, discarded, |_| Ok(Counter::RetiredDiscarded))?;
+    add(connection, &mut tallies, discarded, |_| Ok(Counter::RetiredDiscarded))?;
     Ok(tallies)
 }
 

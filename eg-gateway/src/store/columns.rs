@@ -1,12 +1,13 @@
 //! Converts the history's types to and from columns: names as text, times and durations as milliseconds, JSON as
 //! bytes. The queries decide which column holds which value.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 
 use crate::timestamp::{Timestamp, millis};
@@ -80,4 +81,28 @@ pub(super) fn optional<T: FromSql, V>(
     value: impl FnOnce(T) -> V,
 ) -> rusqlite::Result<Option<V>> {
     Ok(row.get::<_, Option<T>>(column)?.map(value))
+}
+
+/// Returns a column as text, whatever it holds: what is left of a damaged row.
+pub(super) fn lossy(value: ValueRef<'_>) -> Cow<'_, str> {
+    match value {
+        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text),
+        ValueRef::Null => Cow::Borrowed("?"),
+        ValueRef::Integer(number) => Cow::Owned(number.to_string()),
+        ValueRef::Real(number) => Cow::Owned(number.to_string()),
+    }
+}
+
+/// Returns what is left of a damaged event: a JSON string.
+pub(super) fn remains(value: ValueRef<'_>) -> Box<RawValue> {
+    to_raw_value(&lossy(value)).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// Returns whether a column could not be read because it holds another type of value, as in a damaged row.
+pub(super) fn is_unreadable(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(
+        error,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
+    )
 }

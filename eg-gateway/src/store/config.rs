@@ -6,14 +6,15 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use super::jobs::give_up;
+use super::seal::{bytes_fit, of_bytes};
 use super::{Store, StoreError};
 use crate::decide::catalog::{Catalog, Change, Resource};
 use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
 use crate::decide::refusal::Kind;
 use crate::timestamp::Timestamp;
 
-const PUT: &str = "INSERT INTO config (kind, space, id, body) VALUES (?1, ?2, ?3, ?4)
-    ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body";
+const PUT: &str = "INSERT INTO config (kind, space, id, body, seal) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body, seal = excluded.seal";
 
 impl Store {
     /// Returns all resources.
@@ -31,6 +32,25 @@ impl Store {
         self.job_signals().begin();
         Ok(())
     }
+}
+
+/// Returns the names of the resources that do not match their checksums.
+///
+/// # Errors
+/// Fails if the table is damaged.
+pub(super) fn damaged(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut check = connection.prepare("PRAGMA integrity_check('config')")?;
+    let found: Vec<String> = check.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut found: Vec<String> = found.into_iter().filter(|found| found != "ok").collect();
+    let mut statement = connection.prepare("SELECT body, seal, kind, space, id FROM config")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if !bytes_fit(row, 0)? {
+            let name = |column| row.get::<_, String>(column).unwrap_or_else(|_| "?".to_owned());
+            found.push(format!("{} `{}` of space `{}`", name("kind"), name("id"), name("space")));
+        }
+    }
+    Ok(found)
 }
 
 /// Returns all resources.
@@ -57,7 +77,13 @@ pub(crate) fn apply(connection: &Connection, change: &Change, now: Timestamp) ->
             };
             let body = body.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
             let key = (resource.kind().as_str(), resource.space(), resource.id());
-            connection.prepare_cached(PUT)?.execute(params![key.0, key.1, key.2, body])?;
+            connection.prepare_cached(PUT)?.execute(params![
+                key.0,
+                key.1,
+                key.2,
+                body,
+                of_bytes(body.as_bytes())
+            ])?;
             if let Resource::Subscription(entry) = resource
                 && let Some(why) = &entry.disabled
             {

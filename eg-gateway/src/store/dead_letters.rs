@@ -1,11 +1,13 @@
 //! Reads, redrives and discards the deliveries that were given up, with their events and attempts.
 
 use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::columns::{Json, Millis, Name, Time, optional};
+use super::columns::{Json, Millis, Name, Time, lossy, optional, remains};
 use super::jobs::{RunningJob, Step};
 use super::ration::{ROWS, Ration};
+use super::seal::{JSON, bytes_fit, fits, of_bytes};
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
@@ -32,11 +34,16 @@ pub(crate) enum Redrive {
     Missing,
 }
 
-/// The columns that [`letter`] reads.
+/// The columns that [`letter`] reads. A dead letter whose event is missing is listed, too.
 const LETTER: &str = "
-    SELECT d.seq, e.id, e.type, e.source, d.subscription_id, d.function_id, d.state, d.reason, e.accepted_at, d.ended_at,
-           coalesce(d.payload, e.event) AS event
-    FROM deliveries d JOIN events e ON e.seq = d.event";
+    SELECT d.payload, d.payload_seal,
+           e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
+           d.seq, d.subscription_id, d.function_id, d.state, d.reason, d.since, d.ended_at
+    FROM deliveries d LEFT JOIN events e ON e.seq = d.event";
+
+/// The positions of the edited payload and of the event among the columns of [`LETTER`].
+const PAYLOAD: usize = 0;
+const EVENT: usize = 2;
 
 const HISTORY: &str = "SELECT number, started_at, duration_ms, outcome, error FROM attempts WHERE delivery = ?1 ORDER BY number";
 
@@ -44,7 +51,7 @@ const HISTORY: &str = "SELECT number, started_at, duration_ms, outcome, error FR
 const REDRIVE: &str = "
     UPDATE deliveries AS d
     SET state = 'pending', failures = 0, since = ?2, ended_at = NULL, reason = NULL,
-        payload = coalesce(?3, payload),
+        payload = coalesce(?3, payload), payload_seal = coalesce(?4, payload_seal),
         due_at = iif(order_key IS NOT NULL AND EXISTS (
             SELECT 1 FROM deliveries o WHERE o.space = d.space AND o.subscription_id = d.subscription_id
             AND o.order_key = d.order_key AND o.order_key IS NOT NULL AND o.state IN ('pending', 'in_flight')), NULL, ?2)
@@ -118,7 +125,8 @@ impl Store {
                 None => Ok(Redrive::Missing),
                 Some(GivenUp { possible: false, .. }) => Ok(Redrive::Inactive),
                 Some(GivenUp { lane, .. }) => {
-                    connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, payload])?;
+                    let seal = payload.as_deref().map(of_bytes);
+                    connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, payload, seal])?;
                     Ok(Redrive::Due(lane))
                 }
             }
@@ -144,7 +152,12 @@ impl Store {
             for GivenUp { delivery, lane, possible } in letters {
                 step.cursor = delivery;
                 if possible {
-                    connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, None::<Vec<u8>>])?;
+                    connection.prepare_cached(REDRIVE)?.execute(params![
+                        delivery,
+                        now,
+                        None::<Vec<u8>>,
+                        None::<i64>
+                    ])?;
                     step.deliveries += 1;
                     if !lanes.contains(&lane) {
                         lanes.push(lane);
@@ -253,19 +266,25 @@ fn letters(
 
 /// Reads a dead letter without its attempts.
 fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
+    let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
+    let column = if edited { PAYLOAD } else { EVENT + JSON };
+    let damaged = !if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
+    let event = if damaged { remains(row.get_ref(column)?) } else { row.get::<_, Json>(column)?.0 };
+    let text = |column: &str| row.get_ref(column).map(|value| lossy(value).into_owned());
     Ok(DeadLetter {
         dead_letter_id: row.get("seq")?,
-        event_id: row.get("id")?,
-        event_type: row.get("type")?,
-        source: row.get("source")?,
-        subscription_id: row.get("subscription_id")?,
-        function_id: row.get("function_id")?,
+        event_id: text("id")?,
+        event_type: text("type")?,
+        source: text("source")?,
+        subscription_id: text("subscription_id")?,
+        function_id: text("function_id")?,
         state: row.get::<_, Name<Loss>>("state")?.0,
-        reason: row.get("reason")?,
-        accepted_at: row.get::<_, Time>("accepted_at")?.0,
+        reason: text("reason")?,
+        accepted_at: row.get::<_, Time>("accepted_at").or_else(|_| row.get("since"))?.0,
         dead_at: row.get::<_, Time>("ended_at")?.0,
         attempts: Vec::new(),
-        event: row.get::<_, Json>("event")?.0,
+        event,
+        damaged,
     })
 }
 

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use eg_sdk::history::{AttemptOutcome, DeliveryState, Loss};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
-use super::columns::Millis;
+use super::columns::{Millis, is_unreadable, lossy};
 use super::notices::Notices;
+use super::seal::{DAMAGED, JSON, bytes_fit, fits};
 use super::{Store, StoreError};
 use crate::decide::arrival::NewEvent;
 use crate::decide::breaker::Side;
@@ -72,21 +74,23 @@ pub(crate) struct Finish {
 }
 
 /// The query for due deliveries, which runs more often than any other. Its parameters are space, function, time, whether
-/// the deliveries have failed before, how many to skip and how many to read. [`due`] reads its columns.
+/// the deliveries have failed before, how many to skip and how many to read. [`due`] reads its columns, with
+/// [`SEALED`](super::seal::SEALED) at the end. A delivery whose event is missing is due, too, so that somebody hears of it.
 macro_rules! due {
     ($order:literal) => {
         concat!(
             "SELECT d.seq, d.attempts, d.failures,
                     iif(d.failures > 0, (SELECT a.started_at FROM attempts a
                                          WHERE a.delivery = d.seq AND a.number = d.attempts), NULL),
-                    d.subscription_id, e.id, e.type, d.since, d.order_key IS NOT NULL, d.replay,
-                    coalesce(d.payload, e.event),
+                    d.subscription_id, d.since, d.order_key IS NOT NULL, d.replay,
                     EXISTS (SELECT 1 FROM config c
                             WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id),
                     (SELECT j.reason FROM jobs j
                      WHERE j.kind = 'give_up' AND j.state = 'running' AND j.space = d.space
-                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq)
-             FROM deliveries d JOIN events e ON e.seq = d.event
+                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq),
+                    d.payload, d.payload_seal,
+                    e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal
+             FROM deliveries d LEFT JOIN events e ON e.seq = d.event
              WHERE d.state = 'pending' AND d.due_at IS NOT NULL AND d.space = ?1 AND d.function_id = ?2
              AND d.due_at <= ?3 AND (d.failures > 0) = ?4
              ORDER BY d.due_at ",
@@ -100,6 +104,12 @@ pub(super) const DUE: &str = due!("ASC");
 
 /// Reads the newest of the due deliveries first.
 const DUE_NEWEST: &str = due!("DESC");
+
+/// The position of the edited payload among the columns of [`DUE`].
+const PAYLOAD: usize = 10;
+
+/// The position of the event among the columns of [`DUE`].
+const EVENT: usize = 12;
 
 const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries
     WHERE state = 'pending' AND due_at IS NOT NULL AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
@@ -141,7 +151,13 @@ impl Store {
             let notices = notices.write_all(connection, ended.map(|ended| ended.delivery))?;
             Ok((claims, notices))
         };
-        self.writer.run(claim).await
+        let (claims, notices) = self.writer.run(claim).await?;
+        let ended = claims.iter().flat_map(|claim| &claim.ended);
+        for Ended { delivery, event_id, function, .. } in ended.filter(|ended| ended.reason == DAMAGED) {
+            self.health.found_damage();
+            tracing::error!(delivery, event_id, function, "a stored event is damaged and is not delivered");
+        }
+        Ok((claims, notices))
     }
 
     /// Records the outcomes of attempts and the new states of their deliveries. Returns the notices of the deliveries
@@ -256,7 +272,7 @@ impl Claiming<'_> {
         while *self.bytes > 0
             && let Some(row) = rows.next()?
         {
-            let (one, given_up) = self::due(row)?;
+            let Loaded { claimed: one, given_up } = self::due(row)?;
             let candidate = Candidate {
                 space,
                 subscription_id: &one.subscription_id,
@@ -290,25 +306,57 @@ impl Claiming<'_> {
     }
 }
 
-/// Reads the next attempt of a due delivery, or the reason why there must be none: its subscription was deleted, or a job
-/// gives it up.
-fn due(row: &Row<'_>) -> rusqlite::Result<(Claimed, Option<String>)> {
-    let claimed = Claimed {
-        delivery: row.get(0)?,
-        attempt: row.get::<_, u32>(1)?.saturating_add(1),
-        failures: row.get(2)?,
-        previous: row.get(3)?,
-        subscription_id: row.get(4)?,
-        event_id: row.get(5)?,
-        event_type: row.get(6)?,
-        since: row.get(7)?,
-        ordered: row.get(8)?,
-        replay: row.get(9)?,
-        json: row.get(10)?,
+/// A due delivery as it was read.
+struct Loaded {
+    claimed: Claimed,
+    /// Why there must be no attempt: it is damaged, its subscription was deleted, or a job gives it up.
+    given_up: Option<String>,
+}
+
+/// Reads a due delivery. Of one that is damaged, it reads what is left.
+fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
+    let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
+    let sound = if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
+    let json = row.get_ref(if edited { PAYLOAD } else { EVENT + JSON })?;
+    let number = |column| row.get::<_, u32>(column);
+    let read = || -> rusqlite::Result<(Claimed, Option<String>)> {
+        let claimed = Claimed {
+            delivery: row.get(0)?,
+            attempt: number(1)?.saturating_add(1),
+            failures: number(2)?,
+            previous: row.get(3)?,
+            subscription_id: row.get(4)?,
+            since: row.get(5)?,
+            ordered: row.get(6)?,
+            replay: row.get(7)?,
+            event_id: row.get(EVENT + 1)?,
+            event_type: row.get(EVENT + 2)?,
+            json: json.as_blob()?.to_vec(),
+        };
+        let (subscribed, given_up): (bool, Option<String>) = (row.get(8)?, row.get(9)?);
+        Ok((claimed, given_up.or_else(|| (!subscribed).then(|| SUBSCRIPTION_DELETED.to_owned()))))
     };
-    let subscribed: bool = row.get(11)?;
-    let given_up: Option<String> = row.get(12)?;
-    Ok((claimed, given_up.or_else(|| (!subscribed).then(|| SUBSCRIPTION_DELETED.to_owned()))))
+    match read() {
+        Ok((claimed, given_up)) if sound => Ok(Loaded { claimed, given_up }),
+        Ok((claimed, _)) => Ok(Loaded { claimed, given_up: Some(DAMAGED.to_owned()) }),
+        Err(error) if is_unreadable(&error) => {
+            let claimed = Claimed {
+                delivery: row.get(0)?,
+                attempt: number(1).unwrap_or_default().saturating_add(1),
+                failures: number(2).unwrap_or_default(),
+                previous: None,
+                subscription_id: lossy(row.get_ref(4)?).into_owned(),
+                since: row.get(5).unwrap_or(Timestamp::EARLIEST),
+                ordered: row.get(6)?,
+                replay: None,
+                event_id: lossy(row.get_ref(EVENT + 1)?).into_owned(),
+                event_type: lossy(row.get_ref(EVENT + 2)?).into_owned(),
+                json: Vec::new(),
+            };
+            Ok(Loaded { claimed, given_up: Some(DAMAGED.to_owned()) })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Ends a delivery without an attempt. If it was ordered, the next one with its key becomes due.

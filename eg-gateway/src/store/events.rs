@@ -8,6 +8,7 @@ use eg_sdk::history::{DeliveryState, Mismatch};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::accounting::{Counter, count};
+use super::seal::Sealer;
 use super::{Store, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
@@ -82,10 +83,13 @@ pub(crate) fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Res
 
 fn store(connection: &Connection, new: &NewEvent) -> rusqlite::Result<()> {
     let NewEvent { event, origin: Origin { space, method, path, accepted_at }, intakes, .. } = new;
+    let sealer = Sealer::default().text(space).text(event.id()).text(event.ty()).text(event.source());
+    let sealer = sealer.optional(event.subject()).text(method).text(path).time(*accepted_at);
+    let seal = sealer.blob(event.json()).seal();
     connection
         .prepare_cached(
-            "INSERT INTO events (space, id, type, source, subject, method, path, accepted_at, event)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO events (space, id, type, source, subject, method, path, accepted_at, event, seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             space,
@@ -96,7 +100,8 @@ fn store(connection: &Connection, new: &NewEvent) -> rusqlite::Result<()> {
             method,
             path,
             accepted_at,
-            &**event.json()
+            &**event.json(),
+            seal
         ])?;
     let event = connection.last_insert_rowid();
     add_deliveries(connection, event, space, intakes, *accepted_at, None)

@@ -2,9 +2,10 @@
 //! transaction of each step switches the format, so after a crash the next start continues. `schema` has the current
 //! format.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::schema::{ADDED_IN_2, ADDED_IN_4, DELIVERIES};
+use super::seal::{SEALED, of_bytes, of_row};
 
 /// Migrates a database of the format `found`, step by step.
 pub(super) fn from(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
@@ -92,10 +93,33 @@ fn from_2(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Migrates from the third format, which had no jobs and whose claims did not distinguish deliveries that have failed.
+/// Migrates from the third format, which had no jobs and no checksums, and whose claims did not distinguish deliveries
+/// that have failed. What it holds is sealed as it is.
 fn from_3(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(ADDED_IN_4)?;
+    {
+        let mut events = transaction.prepare(&format!("SELECT {SEALED}, e.seq FROM events e"))?;
+        let mut seal = transaction.prepare("UPDATE events SET seal = ?2 WHERE seq = ?1")?;
+        let mut rows = events.query([])?;
+        while let Some(row) = rows.next()? {
+            seal.execute(params![row.get::<_, i64>("seq")?, of_row(row, 0)?])?;
+        }
+        let mut payloads =
+            transaction.prepare("SELECT seq, payload FROM deliveries WHERE payload IS NOT NULL")?;
+        let mut seal = transaction.prepare("UPDATE deliveries SET payload_seal = ?2 WHERE seq = ?1")?;
+        let mut rows = payloads.query([])?;
+        while let Some(row) = rows.next()? {
+            seal.execute(params![row.get::<_, i64>("seq")?, of_bytes(row.get_ref("payload")?.as_blob()?)])?;
+        }
+        let mut bodies = transaction.prepare("SELECT DISTINCT body FROM config")?;
+        let mut seal = transaction.prepare("UPDATE config SET seal = ?2 WHERE body = ?1")?;
+        let mut rows = bodies.query([])?;
+        while let Some(row) = rows.next()? {
+            let body: String = row.get("body")?;
+            seal.execute(params![body, of_bytes(body.as_bytes())])?;
+        }
+    }
     transaction.pragma_update(None, "user_version", 4)?;
     transaction.commit()
 }
@@ -106,14 +130,22 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::super::schema;
+    use super::super::seal::{SEALED, fits};
+    use super::super::{config, schema};
 
     /// The checks of the second format.
     const CHECKS_IN_2: &str = "
+        CREATE TABLE config (kind TEXT, space TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, space, id))
+            WITHOUT ROWID;
+        CREATE TABLE events (seq INTEGER PRIMARY KEY, space TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
+            source TEXT NOT NULL, subject TEXT, method TEXT NOT NULL, path TEXT NOT NULL, accepted_at INTEGER NOT NULL,
+            event BLOB NOT NULL) STRICT;
+        CREATE TABLE counters (space TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,
+            PRIMARY KEY (space, name)) STRICT, WITHOUT ROWID;
         CREATE TABLE attempts (delivery INTEGER, outcome TEXT CHECK (outcome IN ('delivered', 'failed', 'interrupted')));
         CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, state TEXT NOT NULL
             CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')),
-            space TEXT, function_id TEXT, failures INTEGER, due_at INTEGER);
+            payload BLOB, space TEXT, function_id TEXT, failures INTEGER, due_at INTEGER);
         INSERT INTO deliveries (seq, state) VALUES (1, 'expired');
         PRAGMA user_version = 2;";
 
@@ -135,7 +167,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let connection = schema::open(&dir.path().join("event-gateway.db")).unwrap();
         let rows = "
-            INSERT INTO events VALUES (1, 'default', 'a', 't', '/s', NULL, 'POST', '/', 1000, x'7b7d');
+            INSERT INTO events VALUES (1, 'default', 'a', 't', '/s', NULL, 'POST', '/', 1000, x'7b7d', 0);
             INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since)
                 VALUES (1, 1, 'default', 's', 'f', 'pending', 1000);";
         connection.execute_batch(rows).unwrap();
@@ -236,8 +268,12 @@ mod tests {
                 "4 dead 1000 1000 rejected: no 1",
             ]
         );
-        let accepted: i64 = connection.query_row("SELECT value FROM counters", [], |row| row.get(0)).unwrap();
+        let accepted = "SELECT value FROM counters WHERE space = 'default'";
+        let accepted: i64 = connection.query_row(accepted, [], |row| row.get(0)).unwrap();
         assert_eq!(accepted, 4);
+        let sealed = format!("SELECT {SEALED} FROM events e");
+        assert!(connection.query_row(&sealed, [], |row| fits(row, 0)).unwrap(), "what was there is sealed");
+        assert_eq!(config::damaged(&connection).unwrap(), Vec::<String>::new());
         let broken: i64 = connection
             .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
             .unwrap();

@@ -22,46 +22,62 @@
 //! 10. No number of an event or a delivery is used twice.
 //! 11. The progress of a job is stored in the transactions that do its work. So a job that a crash interrupts continues
 //!     exactly where it was.
+//! 12. An event is delivered, replayed and shown only as it was accepted: each row has a checksum (`seal`). A delivery of
+//!     a damaged event becomes dead, with that reason.
+//! 13. The store opens only if its database is the one that was left: the mark (`mark`) outside of the database covers
+//!     every acknowledged write.
 //!
 //! # Assumptions about the disk
-//! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums.
+//! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums; but it also
+//! takes a damaged log for a torn one, and that is what the mark is for.
 
 pub(crate) mod accounting;
 mod backlog;
+mod backup;
+mod check;
 mod columns;
 pub(crate) mod config;
 mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod give_up;
+mod health;
 mod jobs;
 mod lines;
+mod log;
+pub(crate) mod mark;
 mod migrate;
 mod notices;
+mod open;
 mod place;
+mod position;
 mod ration;
 mod readers;
 mod replay;
 pub(crate) mod retention;
 mod room;
+mod salvage;
 mod schema;
+mod seal;
 mod search;
 mod writer;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use self::health::Health;
+use self::mark::Mark;
 use self::place::Place;
 use self::readers::Readers;
 use self::room::Room;
 use self::writer::{Queue, Writer};
 pub(crate) use backlog::Backlog;
+pub use check::{CheckReport, check};
 pub(crate) use dead_letters::{DeadLetterQuery, Redrive};
 pub(crate) use deliveries::{Claim, Claimed, Ended, Finish};
 pub(crate) use events::Accepted;
@@ -69,9 +85,8 @@ pub(crate) use jobs::{JobSignals, RunningJob, Work};
 pub(crate) use notices::Notices;
 pub(crate) use replay::StoredEvent;
 pub(crate) use retention::{Limits, Sweeps};
+pub use salvage::{RepairReport, repair, restore};
 pub(crate) use search::EventQuery;
-
-use crate::timestamp::Timestamp;
 
 /// The open store. Clones share it.
 #[derive(Debug, Clone)]
@@ -81,8 +96,22 @@ pub(crate) struct Store {
     place: Arc<Place>,
     jobs: Arc<JobSignals>,
     room: Arc<Room>,
+    health: Arc<Health>,
+    /// Where its files are.
+    dir: Arc<Path>,
+    /// Whether a backup is being made.
+    backing_up: Arc<AtomicBool>,
     // Held as long as the store is open. The operating system releases it when the process ends, however it ends.
     lock: Arc<File>,
+}
+
+/// What the metrics show about a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreState {
+    /// Whether the last write succeeded and the files of the store are at their place.
+    pub(crate) writable: bool,
+    /// How often a damaged event was found since the store was opened.
+    pub(crate) damaged: u64,
 }
 
 /// An open store without its writer thread. The holder takes writes from the queue and commits them.
@@ -90,6 +119,7 @@ pub(crate) struct Idle {
     pub(crate) store: Store,
     pub(crate) connection: Connection,
     pub(crate) queue: Queue,
+    pub(crate) mark: Mark,
 }
 
 /// The reason why the store could not be opened or an operation failed.
@@ -117,6 +147,21 @@ pub enum StoreError {
         /// The newest format that this version can read.
         known: i64,
     },
+    /// The database is not the one that the gateway left, or a part of it changed on the disk.
+    #[error(
+        "the store in {} is damaged or incomplete, and was left as it is: {reason}. Put back what is missing, or run \
+         `event-gateway repair {}` to save what is sound into a new store; `event-gateway check {}` shows details",
+        dir.display(), dir.display(), dir.display()
+    )]
+    Damaged {
+        /// The directory of the store.
+        dir: PathBuf,
+        /// What is missing or damaged.
+        reason: String,
+    },
+    /// The disk refused an operation, or the database on it is damaged.
+    #[error("the disk of the store failed: {0}")]
+    Disk(String),
     /// SQLite refused an operation.
     #[error("the store failed: {0}")]
     Sqlite(String),
@@ -149,58 +194,24 @@ pub enum StoreError {
     Closed,
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error.to_string())
-    }
-}
-
 impl Store {
-    /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
-    /// pending, due at `now`.
-    ///
-    /// Blocks; do not call it on an async thread.
-    pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
-        let Idle { mut store, connection, queue } = Self::open_idle(dir, now)?;
-        store.readers.threads = true;
-        store.writer.start(connection, queue, Arc::clone(&store.place))?;
-        Ok(store)
-    }
-
-    /// Opens the store without starting the writer thread. Queries run in place.
-    pub(crate) fn open_idle(dir: &Path, now: Timestamp) -> Result<Idle, StoreError> {
-        let file_error =
-            |path: &Path, e: &io::Error| StoreError::File { path: path.to_owned(), reason: e.to_string() };
-        if !dir.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| file_error(dir, &e))?;
-        }
-        let lock_path = dir.join("lock");
-        let lock = private_file(&lock_path).map_err(|e| file_error(&lock_path, &e))?;
-        lock.try_lock().map_err(|e| match e {
-            TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
-            TryLockError::Error(e) => file_error(&lock_path, &e),
-        })?;
-        let path = dir.join("event-gateway.db");
-        // SQLite creates its other files with the mode of this one.
-        private_file(&path).map_err(|e| file_error(&path, &e))?;
-        let mut connection = schema::open(&path)?;
-        deliveries::recover(&mut connection, now)?;
-        let readers = Readers::open(&path)?;
-        let room = Arc::<Room>::default();
-        room.measured(room::size(&connection)?);
-        let (writer, queue) = Writer::new(Arc::clone(&room));
-        let place = Arc::new(Place::new([path, dir.join("event-gateway.db-wal"), lock_path]));
-        let (jobs, lock) = (Arc::default(), Arc::new(lock));
-        let store = Self { writer, readers, place, jobs, room, lock };
-        Ok(Idle { store, connection, queue })
-    }
-
-    /// Checks that what the store writes is on the disk where its directory is.
+    /// Checks that the store can be written: its files are at their place, and the last write succeeded. If that one
+    /// failed, another one is tried.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] names the file that is not.
-    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
-        self.place.check()
+    /// Returns the reason why events cannot be stored.
+    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
+        self.place.check()?;
+        match self.health.error() {
+            Some(_) => self.writer.run(position::touch).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns what the metrics show about the store.
+    pub(crate) fn state(&self) -> StoreState {
+        let writable = self.place.check().is_ok() && self.health.error().is_none();
+        StoreState { writable, damaged: self.health.damaged() }
     }
 
     /// Returns whether the store is full and accepts no more events.
@@ -223,12 +234,4 @@ impl Store {
         // Clones may still exist in tasks that are ending. Without the writer they cannot change anything.
         let _ = self.lock.unlock();
     }
-}
-
-/// Opens or creates a file that only its owner can read.
-fn private_file(path: &Path) -> io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(file)
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use eg_grammar::is_system_event_type;
 use eg_sdk::history::Loss;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
-use super::columns::Name;
+use super::columns::{Name, lossy};
 use super::events::insert;
+use super::seal::{JSON, bytes_fit, fits};
 use crate::clock::Clock;
 use crate::decide::arrival::{NewEvent, Terms};
 use crate::decide::envelope::Stamp;
@@ -41,9 +43,15 @@ struct LostDelivery {
 }
 
 const LOST: &str = "
-    SELECT d.space, d.function_id, d.subscription_id, e.type, coalesce(d.payload, e.event) AS event, d.attempts,
-           d.state, coalesce(d.reason, '') AS reason
-    FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.seq = ?1 AND d.state IN ('dead', 'expired')";
+    SELECT d.payload, d.payload_seal,
+           e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
+           d.space AS lost_in, d.function_id, d.subscription_id, d.attempts, d.state, coalesce(d.reason, '') AS reason
+    FROM deliveries d LEFT JOIN events e ON e.seq = d.event
+    WHERE d.seq = ?1 AND d.state IN ('dead', 'expired')";
+
+/// The positions of the edited payload and of the event among the columns of [`LOST`].
+const PAYLOAD: usize = 0;
+const EVENT: usize = 2;
 
 impl Notices {
     /// Stores the events about these deliveries, and returns them.
@@ -62,15 +70,23 @@ impl Notices {
     /// Stores the events about this delivery, and returns them.
     pub(super) fn write(&self, connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<NewEvent>> {
         let lost = connection.prepare_cached(LOST)?.query_row(params![delivery], |row| {
+            let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
+            let sound = if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
+            // A damaged event is not passed on, not even in a report.
+            let json = match row.get_ref(if edited { PAYLOAD } else { EVENT + JSON })? {
+                ValueRef::Blob(json) if sound => json.to_vec(),
+                _ => b"null".to_vec(),
+            };
+            let text = |column: &str| row.get_ref(column).map(|value| lossy(value).into_owned());
             Ok(LostDelivery {
-                space: row.get("space")?,
-                function: row.get("function_id")?,
-                subscription: row.get("subscription_id")?,
-                event_type: row.get("type")?,
-                json: row.get("event")?,
-                attempts: row.get("attempts")?,
+                space: text("lost_in")?,
+                function: text("function_id")?,
+                subscription: text("subscription_id")?,
+                event_type: text("type")?,
+                json,
+                attempts: row.get("attempts").unwrap_or_default(),
                 loss: row.get::<_, Name<Loss>>("state")?.0,
-                reason: row.get("reason")?,
+                reason: text("reason")?,
             })
         })?;
         let events = self.events(lost);

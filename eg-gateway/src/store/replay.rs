@@ -7,6 +7,7 @@ use rusqlite::{Connection, named_params};
 use super::events::add_deliveries;
 use super::jobs::{RunningJob, Step};
 use super::ration::Ration;
+use super::seal::{JSON, fits};
 use super::{Store, StoreError};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
@@ -40,6 +41,8 @@ type Decided = (i64, Vec<Intake>);
 #[derive(Debug)]
 struct Found {
     events: Vec<Decided>,
+    /// Events that are not as they were accepted. They are not replayed.
+    damaged: Vec<i64>,
     /// The last number that was examined.
     until: i64,
 }
@@ -50,7 +53,9 @@ const EVENTS_IN_SLICE: usize = 200;
 /// Maximum number of events that the search for the events of a slice examines.
 const EXAMINED: i64 = 10_000;
 
-const EVENTS: &str = "SELECT seq, type, method, path, event FROM events";
+const EVENTS: &str =
+    "SELECT e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event,
+    e.seal, e.seq FROM events e";
 
 /// Finds events by their id.
 const BY_ID: &str = "INDEXED BY events_id WHERE id = :id";
@@ -80,7 +85,11 @@ impl Store {
         // Decided outside of the transaction, because filters take time.
         let found =
             self.readers.search(move |connection| find(connection, &space, &request, after, last, intakes));
-        let Found { events, until } = found.await?;
+        let Found { events, damaged, until } = found.await?;
+        for event in damaged {
+            self.health.found_damage();
+            tracing::error!(event, "a stored event is damaged and is not replayed");
+        }
         let space = job.space.clone();
         let slice = move |connection: &Connection, last: i64| {
             let (mut step, mut ration) = (Step { cursor: until, ..Step::default() }, Ration::new());
@@ -122,14 +131,18 @@ fn find(
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {MATCHING}"))?;
     let mut rows = statement.query(parameters)?;
-    let mut events = Vec::new();
+    let (mut events, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let seq = row.get("seq")?;
+        if !fits(row, 0)? {
+            damaged.push(seq);
+            continue;
+        }
         let event = StoredEvent {
             ty: row.get("type")?,
             method: row.get("method")?,
             path: row.get("path")?,
-            json: row.get("event")?,
+            json: row.get(JSON)?,
         };
         events.push((seq, intakes(event)));
         if events.len() == EVENTS_IN_SLICE {
@@ -137,7 +150,7 @@ fn find(
             break;
         }
     }
-    Ok(Found { events, until })
+    Ok(Found { events, damaged, until })
 }
 
 /// Creates the deliveries of an event. Returns whether the event still exists: retention may have deleted it.

@@ -74,8 +74,8 @@ CREATE INDEX deliveries_ordered ON deliveries (space, subscription_id, order_key
 CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
-/// Indexes and tables that the fourth format added or changed. Deliveries that have failed before are claimed apart from
-/// the others.
+/// Columns, indexes and tables that the fourth format added or changed. `seal` has the checksums, and `mark` compares the
+/// runs and the counted groups with its file. Deliveries that have failed before are claimed apart from the others.
 pub(super) const ADDED_IN_4: &str = "
 DROP INDEX IF EXISTS deliveries_due;
 CREATE INDEX deliveries_due ON deliveries (space, function_id, failures > 0, due_at)
@@ -94,6 +94,15 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_running ON jobs (seq) WHERE state = 'running';
 CREATE INDEX jobs_giving_up ON jobs (space, subscription_id) WHERE kind = 'give_up' AND state = 'running';
 CREATE INDEX jobs_of_space ON jobs (space, seq);
+ALTER TABLE config ADD COLUMN seal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN seal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN payload_seal INTEGER;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,            -- random
+    started_at INTEGER NOT NULL,
+    groups INTEGER NOT NULL            -- groups of writes that earlier runs had committed
+) STRICT;
+INSERT INTO counters (space, name, value) VALUES ('', 'groups', 0);
 ";
 
 /// Database pages that the writer keeps in memory. Ids are random, so writes touch all parts of an index over them.
@@ -103,9 +112,16 @@ const CACHE_KIB: i64 = 64 * 1024;
 /// copied once. A log of this size is read quickly at the next start.
 const CHECKPOINT_PAGES: i64 = 4096;
 
-/// Opens the database for writing, and creates its tables if it is new.
+/// Opens a database that no mark protects.
+#[cfg(test)]
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
+    prepare(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Makes an open database ready for writing, and creates or migrates its tables.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(Duration::from_secs(5))?;
     // Otherwise SQLite recompiles some statements whenever another value is bound, because it might allow a better
@@ -121,11 +137,11 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
         0 => connection.execute_batch(&format!(
             "BEGIN; {TABLES} {DELIVERIES} {ADDED_IN_2} {ADDED_IN_4} PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?,
-        1..FORMAT => migrate::from(&mut connection, found)?,
+        1..FORMAT => migrate::from(connection, found)?,
         found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
     }
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    Ok(connection)
+    Ok(())
 }
 
 /// Opens the database for queries only.

@@ -6,8 +6,9 @@ use eg_sdk::history::{AcceptedEvent, Delivery, DeliveryState, EventDetail, Event
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use tokio::time::Instant;
 
-use super::columns::{Json, Name, Time, optional};
+use super::columns::{Json, Name, Time, lossy, optional, remains};
 use super::dead_letters::attempts;
+use super::seal::{JSON, fits};
 use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
 
@@ -27,8 +28,10 @@ pub(crate) struct EventQuery {
     pub(crate) limit: u32,
 }
 
-/// The columns that [`accepted`] reads.
-const EVENTS: &str = "SELECT seq, id, type, source, subject, method, path, accepted_at, event FROM events";
+/// The columns that [`accepted`] reads: first those that are sealed.
+const EVENTS: &str =
+    "SELECT e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
+    e.seq FROM events e";
 
 /// Finds events by their id, however old they are.
 const BY_ID: &str = "INDEXED BY events_id WHERE id = :id";
@@ -130,15 +133,20 @@ fn part(
 }
 
 fn accepted(row: &Row<'_>) -> rusqlite::Result<AcceptedEvent> {
+    let damaged = !fits(row, 0)?;
+    let json = row.get_ref(JSON)?;
+    let event = if damaged { remains(json) } else { row.get::<_, Json>(JSON)?.0 };
+    let text = |column: &str| row.get_ref(column).map(|value| lossy(value).into_owned());
     Ok(AcceptedEvent {
-        event_id: row.get("id")?,
-        event_type: row.get("type")?,
-        source: row.get("source")?,
-        subject: row.get("subject")?,
-        method: row.get("method")?,
-        path: row.get("path")?,
-        accepted_at: row.get::<_, Time>("accepted_at")?.0,
-        event: row.get::<_, Json>("event")?.0,
+        event_id: text("id")?,
+        event_type: text("type")?,
+        source: text("source")?,
+        subject: row.get("subject").ok().flatten(),
+        method: text("method")?,
+        path: text("path")?,
+        accepted_at: row.get("accepted_at").unwrap_or(Timestamp::from_millis(0)).date_time(),
+        event,
+        damaged,
     })
 }
 

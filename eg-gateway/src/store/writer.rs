@@ -1,16 +1,24 @@
 //! Runs all writes on one thread. Writes that wait at the same time share a transaction, and so one fsync; each
 //! caller gets its answer only after that transaction is on disk. `lines` decides which writes come first.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::health::Health;
 use super::lines::{Crowd, Lines, Party, Waiting};
+use super::mark::Mark;
 use super::place::Place;
+use super::position::{Position, advance};
 use super::room::{self, Room};
+
+/// Pages that are copied between two groups, while a copy of the database is made. It takes less than a millisecond.
+const SLICE: i32 = 64;
 
 /// Sends writes to the thread. Clones share the thread.
 #[derive(Debug, Clone)]
@@ -23,13 +31,21 @@ pub(super) struct Writer {
 
 enum Message {
     Write(Waiting<Box<dyn Job>>),
+    Copy(CopyJob),
     Stop,
+}
+
+/// A copy of the database to make.
+struct CopyJob {
+    /// The file, which must not exist.
+    to: PathBuf,
+    caller: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// A queued write and its result.
 trait Job: Send {
-    /// Runs the write. Returns whether it succeeded.
-    fn run(&mut self, transaction: &Connection) -> bool;
+    /// Runs the write.
+    fn run(&mut self, transaction: &Connection) -> Result<(), StoreError>;
     /// Sends the result to the caller.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -45,9 +61,9 @@ where
     F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, transaction: &Connection) -> bool {
+    fn run(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         self.result = (self.work)(transaction).map_err(StoreError::from);
-        self.result.is_ok()
+        self.result.as_ref().map(drop).map_err(StoreError::clone)
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -61,35 +77,33 @@ impl Writer {
     pub(super) fn new(room: Arc<Room>) -> (Self, Queue) {
         let (messages, arriving) = mpsc::unbounded_channel();
         let crowd = Arc::<Crowd>::default();
-        let queue =
-            Queue { arriving, lines: Lines::default(), crowd: Arc::clone(&crowd), room, stopped: false };
+        let (lines, crowd_of_queue) = (Lines::default(), Arc::clone(&crowd));
+        let queue = Queue { arriving, lines, crowd: crowd_of_queue, room, copy: None, stopped: false };
         (Self { messages, crowd, thread: Arc::default() }, queue)
     }
 
     /// Starts the thread that commits the writes in `queue`, as long as the files of the store are at their `place`.
     pub(super) fn start(
         &self,
-        mut connection: Connection,
+        connection: Connection,
         mut queue: Queue,
+        mut mark: Mark,
         place: Arc<Place>,
+        health: Arc<Health>,
     ) -> Result<(), StoreError> {
+        let failed = |error| StoreError::Sqlite(format!("cannot start a thread of the store: {error}"));
+        mark.sync_in_background().map_err(failed)?;
         let run = move || {
-            let mut gone = false;
-            while let Some(mut group) = queue.blocking_next() {
-                let found = place.check();
-                match (&found, gone) {
-                    (Err(error), false) => tracing::error!(%error, "the store is gone"),
-                    (Ok(()), true) => tracing::info!("the store is back"),
-                    _ => {}
+            let mut writing = Writing { connection: &connection, mark, place, health, gone: false };
+            while let Some(group) = queue.blocking_next() {
+                if let Some(copy) = writing.write(group) {
+                    let copied = writing.copy(&mut queue, &copy.to);
+                    let _ = copy.caller.send(copied);
                 }
-                gone = found.is_err();
-                let committed = found.and_then(|()| group.commit(&mut connection));
-                group.answer(&committed);
             }
+            writing.mark.close();
         };
-        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(run);
-        let thread =
-            thread.map_err(|e| StoreError::Sqlite(format!("cannot start the writer thread: {e}")))?;
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(run).map_err(failed)?;
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(())
     }
@@ -129,6 +143,14 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Copies the database to a new file, with all writes that were acknowledged before the call. Other writes go on
+    /// meanwhile. The copy is not synced.
+    pub(super) async fn copy(&self, to: PathBuf) -> Result<(), StoreError> {
+        let (caller, answer) = oneshot::channel();
+        self.messages.send(Message::Copy(CopyJob { to, caller })).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
     /// Ends the thread after the writes that are already queued.
     pub(super) async fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -140,12 +162,77 @@ impl Writer {
     }
 }
 
+/// What the thread writes with.
+struct Writing<'a> {
+    connection: &'a Connection,
+    mark: Mark,
+    place: Arc<Place>,
+    health: Arc<Health>,
+    /// Whether the files of the store are away.
+    gone: bool,
+}
+
+impl Writing<'_> {
+    /// Writes a group and sends the results to its callers. Returns the copy that was requested after it.
+    fn write(&mut self, mut group: Group) -> Option<CopyJob> {
+        let copy = group.copy.take();
+        if !group.jobs.is_empty() {
+            self.commit(group);
+        }
+        copy
+    }
+
+    fn commit(&mut self, mut group: Group) {
+        let found = self.place.check();
+        match (&found, self.gone) {
+            (Err(error), false) => tracing::error!(%error, "the store is gone"),
+            (Ok(()), true) => tracing::info!("the store is back"),
+            _ => {}
+        }
+        self.gone = found.is_err();
+        let committed = found
+            .and_then(|()| self.mark.check())
+            .and_then(|()| group.commit(self.connection, self.mark.run()));
+        self.health.wrote(committed.as_ref().map(drop).and(group.disk_error.as_ref().map_or(Ok(()), Err)));
+        let committed = committed.map(|position| {
+            if let Some(position) = position {
+                self.mark.advance(position);
+            }
+        });
+        group.answer(&committed);
+    }
+
+    /// Copies the database in slices, and writes the groups that wait between two of them. SQLite adds what they change
+    /// to the copy, so the copy has the state at its end.
+    fn copy(&mut self, queue: &mut Queue, to: &Path) -> Result<(), StoreError> {
+        let mut copy = Connection::open(to)?;
+        // Whoever wants the copy syncs it, outside of this thread. An unfinished copy is of no use, so it needs no
+        // journal.
+        copy.pragma_update(None, "synchronous", "OFF")?;
+        copy.pragma_update(None, "journal_mode", "OFF")?;
+        let backup = Backup::new(self.connection, &mut copy)?;
+        while backup.step(SLICE)? != StepResult::Done {
+            if let Some(group) = queue.try_next()
+                && let Some(another) = self.write(group)
+            {
+                let _ = another.caller.send(Err(StoreError::Busy));
+            }
+            if queue.stopped {
+                return Err(StoreError::Closed);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The waiting writes.
 pub(crate) struct Queue {
     arriving: mpsc::UnboundedReceiver<Message>,
     lines: Lines<Box<dyn Job>>,
     crowd: Arc<Crowd>,
     room: Arc<Room>,
+    /// A copy to make after the next group.
+    copy: Option<CopyJob>,
     stopped: bool,
 }
 
@@ -170,6 +257,11 @@ impl Queue {
         self.group()
     }
 
+    /// Takes writes that wait now, if there are any.
+    fn try_next(&mut self) -> Option<Group> {
+        self.group()
+    }
+
     fn needs_more(&self) -> bool {
         self.lines.is_empty() && !self.stopped
     }
@@ -177,6 +269,10 @@ impl Queue {
     fn arrived(&mut self, message: Option<Message>) {
         match message {
             Some(Message::Write(waiting)) => self.lines.push(waiting),
+            Some(Message::Copy(copy)) => match &self.copy {
+                None => self.copy = Some(copy),
+                Some(_) => drop(copy.caller.send(Err(StoreError::Busy))),
+            },
             Some(Message::Stop) | None => self.stopped = true,
         }
     }
@@ -190,7 +286,9 @@ impl Queue {
         let taken = self.lines.take();
         self.crowd.leave(taken.iter().map(|waiting| &waiting.party));
         let jobs: Vec<_> = taken.into_iter().map(|waiting| waiting.write).collect();
-        (!jobs.is_empty()).then(|| Group { jobs, room: Arc::clone(&self.room) })
+        let copy = self.copy.take();
+        let room = Arc::clone(&self.room);
+        (!jobs.is_empty() || copy.is_some()).then(|| Group { jobs, room, copy, disk_error: None })
     }
 }
 
@@ -198,20 +296,37 @@ impl Queue {
 pub(crate) struct Group {
     jobs: Vec<Box<dyn Job>>,
     room: Arc<Room>,
+    /// A copy to make after them.
+    copy: Option<CopyJob>,
+    /// Set if the disk refused one of them.
+    disk_error: Option<StoreError>,
+}
+
+/// What a commit has done.
+struct Committed {
+    /// The size of the store in bytes.
+    size: u64,
+    /// The position of the store, unless nothing was changed.
+    position: Option<Position>,
 }
 
 impl Group {
     /// Runs the writes in one transaction and commits those that succeed. If the commit fails, none is written.
-    pub(crate) fn commit(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+    /// Returns the position of the store after them, for the mark, unless they changed nothing.
+    pub(crate) fn commit(
+        &mut self,
+        connection: &Connection,
+        run: i64,
+    ) -> Result<Option<Position>, StoreError> {
         // Failing writes are rare, so writes get their own savepoints only after one of them has failed.
-        let committed = together(connection, &mut self.jobs).and_then(|size| match size {
-            Some(size) => Ok(size),
-            None => one_by_one(connection, &mut self.jobs),
+        let committed = self.together(connection, run).and_then(|done| match done {
+            Some(committed) => Ok(committed),
+            None => self.one_by_one(connection, run),
         });
         match committed {
-            Ok(size) => {
+            Ok(Committed { size, position }) => {
                 self.room.measured(size);
-                Ok(())
+                Ok(position)
             }
             Err(error) => {
                 tracing::error!(%error, writes = self.jobs.len(), "a group of writes failed");
@@ -226,61 +341,78 @@ impl Group {
             job.answer(committed.clone());
         }
     }
+
+    /// Runs the whole group in one transaction. Returns `None` if a write failed; then nothing was written.
+    fn together(&mut self, connection: &Connection, run: i64) -> Result<Option<Committed>, StoreError> {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let before = transaction.total_changes();
+        for job in &mut self.jobs {
+            let done = job.run(&transaction);
+            still_open(&transaction)?;
+            if done.is_err() {
+                transaction.rollback()?;
+                return Ok(None);
+            }
+        }
+        commit(transaction, before, run).map(Some)
+    }
+
+    /// Runs each write of the group in its own savepoint and commits those that succeed.
+    fn one_by_one(&mut self, connection: &Connection, run: i64) -> Result<Committed, StoreError> {
+        let mut transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let before = transaction.total_changes();
+        for job in &mut self.jobs {
+            let savepoint = transaction.savepoint()?;
+            match job.run(&savepoint) {
+                Ok(()) => savepoint.commit()?,
+                Err(error) => {
+                    if matches!(error, StoreError::Disk(_)) {
+                        self.disk_error = Some(error);
+                    }
+                    // Rolls back what the failing write changed before it failed.
+                    drop(savepoint);
+                }
+            }
+            still_open(&transaction)?;
+        }
+        commit(transaction, before, run)
+    }
 }
 
-/// Runs the whole group in one transaction. Returns the size of the store if all writes succeeded; otherwise nothing was
-/// written.
-fn together(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<Option<u64>, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for job in group {
-        let done = job.run(&transaction);
-        still_open(&transaction)?;
-        if !done {
-            transaction.rollback()?;
-            return Ok(None);
-        }
-    }
+/// Commits a transaction that began with `before` changes. If it changed anything, it counts as a group.
+fn commit(transaction: Transaction<'_>, before: u64, run: i64) -> Result<Committed, StoreError> {
+    let changed = transaction.total_changes() != before;
+    let position = changed.then(|| advance(&transaction, run)).transpose()?;
     // Asking within the transaction takes no lock.
     let size = room::size(&transaction)?;
     transaction.commit()?;
-    Ok(Some(size))
-}
-
-/// Runs each write of the group in its own savepoint and commits those that succeed. Returns the size of the store.
-fn one_by_one(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<u64, StoreError> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for job in group {
-        let savepoint = transaction.savepoint()?;
-        if job.run(&savepoint) {
-            savepoint.commit()?;
-        } else {
-            // Rolls back what the failing write changed before it failed.
-            drop(savepoint);
-        }
-        still_open(&transaction)?;
-    }
-    let size = room::size(&transaction)?;
-    transaction.commit()?;
-    Ok(size)
+    Ok(Committed { size, position })
 }
 
 /// Checks that the transaction is still open: a full disk or an I/O error ends it, and later statements would commit
 /// on their own.
 fn still_open(transaction: &Connection) -> Result<(), StoreError> {
-    let over = || StoreError::Sqlite("the disk failed during the transaction".to_owned());
+    let over = || StoreError::Disk("it failed during the transaction".to_owned());
     if transaction.is_autocommit() { Err(over()) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::position::begin;
+    use super::super::schema;
     use super::*;
+    use crate::timestamp::Timestamp;
 
     fn writer() -> (tempfile::TempDir, Writer) {
         let dir = tempfile::tempdir().unwrap();
-        let connection = Connection::open(dir.path().join("db")).unwrap();
+        let mut connection = schema::open(&dir.path().join("db")).unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
+        let start = begin(&mut connection, 1, Timestamp::from_millis(0)).unwrap();
+        let path = dir.path().join("mark");
+        Mark::create(&path, start).unwrap();
+        let mark = Mark::open(&path, start).unwrap();
         let (writer, queue) = Writer::new(Arc::default());
-        writer.start(connection, queue, Arc::new(Place::new([]))).unwrap();
+        writer.start(connection, queue, mark, Arc::new(Place::new([])), Arc::default()).unwrap();
         (dir, writer)
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
 use crate::process::Program;
-use crate::support::{Functions, TestGateway, error};
+use crate::support::{Api, Functions, PATIENCE, TestGateway, error};
 
 /// Compiles the library that makes syncing fail.
 fn shim(dir: &Path) -> std::path::PathBuf {
@@ -18,6 +19,49 @@ fn shim(dir: &Path) -> std::path::PathBuf {
         Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
     assert!(compiled.expect("a C compiler, as for SQLite itself").success());
     library
+}
+
+/// Whether the gateway says that it is ready, and the reason if it is not; and what the metric says.
+async fn readiness(api: &Api) -> (u16, String, bool) {
+    let get = async |path: &str| api.client.get(format!("{}/v1/{path}", api.config)).send().await.unwrap();
+    let metrics = get("metrics").await.text().await.unwrap();
+    let writable = metrics.lines().any(|line| line == "eventgateway_store_writable 1");
+    assert!(writable || metrics.lines().any(|line| line == "eventgateway_store_writable 0"), "{metrics}");
+    let status = get("status").await;
+    (status.status().as_u16(), status.text().await.unwrap(), writable)
+}
+
+/// A disk without room and one that cannot sync: the gateway says that it cannot store events, and says so as soon as it
+/// can again, although no client sends any.
+#[tokio::test]
+async fn a_gateway_whose_writes_fail_is_not_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let [broken, full] = ["broken", "full"].map(|name| dir.path().join(name));
+    let mut command = Program::command(&dir.path().join("data"));
+    command.env("LD_PRELOAD", shim(dir.path())).env("EG_BROKEN_DISK", &broken).env("EG_FULL_DISK", &full);
+    let program = Program::spawn(command);
+    for (fault, reason) in [(&broken, "disk I/O error"), (&full, "full")] {
+        program.api.emit("e", &format!("before {}", fault.display())).await;
+        let (status, _, writable) = readiness(&program.api).await;
+        assert_eq!((status, writable), (200, true));
+
+        fs::write(fault, "").unwrap();
+        let refused = program.api.try_emit("e", &format!("refused {}", fault.display())).await.unwrap();
+        assert_eq!(refused.status(), 503);
+        let (status, body, writable) = readiness(&program.api).await;
+        assert_eq!((status, writable), (503, false), "{body}");
+        let message = error(503, &body).message;
+        assert!(message.contains("the disk of the store failed") && message.contains(reason), "{message}");
+
+        fs::remove_file(fault).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while readiness(&program.api).await.0 != 200 {
+            assert!(Instant::now() < deadline, "not ready again");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let (status, _, writable) = readiness(&program.api).await;
+        assert_eq!((status, writable), (200, true));
+    }
 }
 
 #[tokio::test]

@@ -9,9 +9,11 @@
 mod authorizers;
 #[cfg(feature = "aws")]
 mod aws;
+mod backup;
 mod bounds;
 mod cloud_events;
 mod config_api;
+mod corruption;
 mod cors;
 mod crash;
 mod delivery;

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::support::{Answer, Api, Functions, PATIENCE};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_event-gateway");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_event-gateway");
 
 /// A running program. Killed when the test ends in any way.
 pub(crate) struct Program {

@@ -37,8 +37,12 @@ pub struct DeadLetter {
     pub dead_at: OffsetDateTime,
     /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// The event as it is delivered to the function.
+    /// The event as it is delivered to the function. If it is damaged, a string with what is left of it.
     pub event: Box<RawValue>,
+    /// Whether the event does not match its checksum, because the disk of the gateway changed it. Redrive it with an
+    /// edited event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
 }
 
 /// A page of dead letters, the newest first.

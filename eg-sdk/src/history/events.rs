@@ -33,8 +33,12 @@ pub struct AcceptedEvent {
     #[serde(with = "super::moment")]
     #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub accepted_at: OffsetDateTime,
-    /// The event itself, as functions receive it.
+    /// The event itself, as functions receive it. If it is damaged, a string with what is left of it.
     pub event: Box<RawValue>,
+    /// Whether the event does not match its checksum, because the disk of the gateway changed it. Such an event is not
+    /// delivered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
 }
 
 /// A page of events, the newest first.
@@ -88,14 +92,26 @@ struct Members {
     #[serde(with = "super::moment")]
     accepted_at: OffsetDateTime,
     event: Box<RawValue>,
+    #[serde(default)]
+    damaged: bool,
     deliveries: Vec<Delivery>,
 }
 
 impl From<Members> for EventDetail {
     fn from(members: Members) -> Self {
-        let Members { event_id, event_type, source, subject, method, path, accepted_at, event, deliveries } =
-            members;
-        let event = AcceptedEvent { event_id, event_type, source, subject, method, path, accepted_at, event };
+        let Members { event_id, event_type, source, subject, method, path, .. } = members;
+        let Members { accepted_at, event, damaged, deliveries, .. } = members;
+        let event = AcceptedEvent {
+            event_id,
+            event_type,
+            source,
+            subject,
+            method,
+            path,
+            accepted_at,
+            event,
+            damaged,
+        };
         Self { event, deliveries }
     }
 }

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/glossary.md",
+    "docs/operating.md",
     "eg-local/README.md",
     "services/registration/README.md",
     "services/shop/README.md",

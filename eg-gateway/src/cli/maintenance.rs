@@ -1,0 +1,111 @@
+//! The subcommands about the files of a store: check, repair, backup and restore. The library does the work; `download`
+//! fetches a backup from a running gateway.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{DAMAGED, FAILED, download};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check a store, or a backup, without changing it: structure, checksums, accounting, and whether the end is missing
+    Check {
+        /// Directory of the store, or file of a backup
+        path: PathBuf,
+    },
+    /// Save what is sound in a damaged store into a new one, and list what is lost; the damaged one stays as it is
+    Repair {
+        /// Directory of the damaged store; no gateway may be using it
+        dir: PathBuf,
+        /// Directory of the new store [default: DIR.repaired]
+        new: Option<PathBuf>,
+    },
+    /// Copy the store of a running gateway into a file, while events are accepted and delivered
+    ///
+    /// If the gateway has an access key, set $EVENT_GATEWAY_ACCESS_KEY. Without this command:
+    /// `curl -X POST http://localhost:4001/v1/backup -o FILE`.
+    Backup {
+        /// File to create
+        file: PathBuf,
+        /// URL of the gateway's Config API (http)
+        #[arg(long, value_name = "URL", default_value = "http://localhost:4001")]
+        config_url: String,
+    },
+    /// Make a store from a backup; events that were accepted after the backup are not in it
+    Restore {
+        /// File of the backup
+        file: PathBuf,
+        /// Directory of the new store; it must not exist
+        dir: PathBuf,
+    },
+}
+
+impl Command {
+    /// Runs the command. Results go to stdout, errors to stderr.
+    pub(super) fn run(self) -> ExitCode {
+        let failed = |error: &dyn std::fmt::Display| {
+            eprintln!("error: {error}");
+            ExitCode::from(FAILED)
+        };
+        match self {
+            Self::Check { path } => match eg_gateway::check(&path) {
+                Ok(report) if report.problems.is_empty() => {
+                    println!("{}: sound: {}", path.display(), report.summary);
+                    ExitCode::SUCCESS
+                }
+                Ok(report) => {
+                    for problem in &report.problems {
+                        println!("{problem}");
+                    }
+                    eprintln!(
+                        "error: {} is damaged or incomplete; put back what is missing, or run `event-gateway repair {}`",
+                        path.display(),
+                        path.display()
+                    );
+                    ExitCode::from(DAMAGED)
+                }
+                Err(error) => failed(&error),
+            },
+            Self::Repair { dir, new } => {
+                let new = new.unwrap_or_else(|| {
+                    let mut new = dir.clone().into_os_string();
+                    new.push(".repaired");
+                    PathBuf::from(new)
+                });
+                match eg_gateway::repair(&dir, &new) {
+                    Ok(report) => {
+                        for lost in &report.lost {
+                            println!("lost: {lost}");
+                        }
+                        let (events, deliveries, resources) =
+                            (report.events, report.deliveries, report.resources);
+                        println!("saved: {events} events, {deliveries} deliveries, {resources} resources");
+                        eprintln!(
+                            "start the gateway with --embed-data-dir {}, or move it to the place of {}",
+                            new.display(),
+                            dir.display()
+                        );
+                        ExitCode::SUCCESS
+                    }
+                    Err(error) => failed(&error),
+                }
+            }
+            Self::Backup { file, config_url } => match download::backup(&config_url, &file) {
+                Ok(bytes) => {
+                    println!("{}: {bytes} bytes", file.display());
+                    ExitCode::SUCCESS
+                }
+                Err(error) => failed(&error),
+            },
+            Self::Restore { file, dir } => match eg_gateway::restore(&file, &dir) {
+                Ok(summary) => {
+                    println!("{}: {summary}", dir.display());
+                    ExitCode::SUCCESS
+                }
+                Err(error) => failed(&error),
+            },
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Remembers whether the last writes to the store succeeded, and counts damaged rows. `writer` reports writes, and the
+//! queries report what they read.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::StoreError;
+
+/// The health of an open store.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    failing: AtomicBool,
+    error: Mutex<Option<StoreError>>,
+    damaged: AtomicU64,
+}
+
+impl Health {
+    /// Records how a group of writes ended. Only a change takes the lock.
+    pub(super) fn wrote(&self, result: Result<(), &StoreError>) {
+        let failing = result.is_err();
+        if failing || self.failing.load(Ordering::Relaxed) {
+            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = result.err().cloned();
+            self.failing.store(failing, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the error of the last write, if it failed.
+    pub(super) fn error(&self) -> Option<StoreError> {
+        if !self.failing.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts an event or payload that does not fit its seal.
+    pub(super) fn found_damage(&self) {
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how often damage was found since the store was opened.
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_write_counts() {
+        let health = Health::default();
+        assert!(health.error().is_none());
+        health.wrote(Err(&StoreError::Closed));
+        assert!(matches!(health.error(), Some(StoreError::Closed)));
+        health.wrote(Ok(()));
+        assert!(health.error().is_none());
+    }
+}

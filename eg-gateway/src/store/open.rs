@@ -1,0 +1,188 @@
+//! Opens a store: takes its lock, compares the database with the mark, and prepares both for a run of the gateway. It
+//! changes no file of a store that is not what the gateway left.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+
+use super::log::{self, PAGE};
+use super::mark::{self, Mark};
+use super::place::Place;
+use super::position::{Found, Position, begin, compare, recorded};
+use super::readers::Readers;
+use super::room::{self, Room};
+use super::writer::Writer;
+use super::{Idle, Store, StoreError, config, deliveries, schema};
+use crate::timestamp::Timestamp;
+
+/// The name of the database in the directory of a store.
+pub(super) const DATABASE: &str = "event-gateway.db";
+
+/// The name of its write-ahead log.
+pub(super) const LOG: &str = "event-gateway.db-wal";
+
+impl Store {
+    /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
+    /// pending, due at `now`.
+    ///
+    /// Blocks; do not call it on an async thread.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Damaged`] if the database is not the one that the last run left, or cannot be read.
+    pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        let Idle { mut store, connection, queue, mark } = Self::open_idle(dir, now)?;
+        store.readers.threads = true;
+        let (place, health) = (Arc::clone(&store.place), Arc::clone(&store.health));
+        store.writer.start(connection, queue, mark, place, health)?;
+        Ok(store)
+    }
+
+    /// Opens the store without starting the writer thread. Queries run in place.
+    pub(crate) fn open_idle(dir: &Path, now: Timestamp) -> Result<Idle, StoreError> {
+        if !dir.is_dir() {
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            created.map_err(|error| file_error(dir, &error))?;
+        }
+        let lock = lock(dir)?;
+        let (path, mark_path) = (dir.join(DATABASE), dir.join(mark::NAME));
+        let damaged = |error: StoreError| match error {
+            StoreError::Sqlite(reason) | StoreError::Disk(reason) => {
+                StoreError::damaged(dir, format!("the database cannot be read: {reason}"))
+            }
+            error => error,
+        };
+        let mut connection = examine(dir).map_err(damaged)?;
+        let run = fastrand::i64(1..);
+        if !mark_path.exists() {
+            let nothing = Position { run, groups: 0, event: 0, at: now };
+            Mark::create(&mark_path, nothing).map_err(|error| file_error(&mark_path, &error))?;
+        }
+        schema::prepare(&mut connection, &path)?;
+        deliveries::recover(&mut connection, now)?;
+        let position = begin(&mut connection, run, now)?;
+        let mark = Mark::open(&mark_path, position).map_err(|error| file_error(&mark_path, &error))?;
+        let readers = Readers::open(&path)?;
+        let room = Arc::<Room>::default();
+        room.measured(room::size(&connection)?);
+        let (writer, queue) = Writer::new(Arc::clone(&room));
+        let place = Arc::new(Place::new([path, dir.join(LOG), mark_path, dir.join("lock")]));
+        let (jobs, health, backing_up) = Default::default();
+        let (dir, lock) = (Arc::from(dir), Arc::new(lock));
+        let store = Self { writer, readers, place, jobs, room, health, dir, backing_up, lock };
+        Ok(Idle { store, connection, queue, mark })
+    }
+}
+
+/// Locks the store in `dir` for this process.
+pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join("lock");
+    let lock = private_file(&path).map_err(|error| file_error(&path, &error))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
+        TryLockError::Error(error) => file_error(&path, &error),
+    })?;
+    Ok(lock)
+}
+
+/// Opens the database in `dir` for writing and checks that it is the one that the last run left, before anything is
+/// written.
+fn examine(dir: &Path) -> Result<Connection, StoreError> {
+    let (path, mark_path) = (dir.join(DATABASE), dir.join(mark::NAME));
+    let mark = Mark::read(&mark_path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => {
+            StoreError::damaged(dir, format!("the file {} is damaged: {error}", mark::NAME))
+        }
+        _ => file_error(&mark_path, &error),
+    })?;
+    let discrepancy =
+        |found| compare(mark, found).map_err(|error| StoreError::damaged(dir, error.to_string()));
+    // SQLite would create a missing database, and delete the log beside an empty one.
+    if fs::metadata(&path).map_or(0, |metadata| metadata.len()) == 0 {
+        discrepancy(Found::Nothing)?;
+    }
+    // SQLite creates its other files with the mode of this one.
+    private_file(&path).map_err(|error| file_error(&path, &error))?;
+    let connection = Connection::open(&path)?;
+    // Closing a database with a damaged log would otherwise write a mixture of old and new pages.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    discrepancy(find(&connection)?)?;
+    if let Some(cut) = cut(&connection, dir)? {
+        return Err(StoreError::damaged(dir, cut));
+    }
+    if is_current(&connection)? {
+        let resources = config::damaged(&connection)?;
+        if !resources.is_empty() {
+            let reason = format!("these resources do not match their checksums: {}", resources.join(", "));
+            return Err(StoreError::damaged(dir, reason));
+        }
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(connection)
+}
+
+/// Returns what is missing if the file of the database in `dir` was cut.
+pub(super) fn cut(connection: &Connection, dir: &Path) -> Result<Option<String>, StoreError> {
+    let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
+    let path = dir.join(DATABASE);
+    let length = fs::metadata(&path).map_err(|error| file_error(&path, &error))?.len();
+    let there = u32::try_from(length / page).unwrap_or(u32::MAX);
+    let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    if pages <= there {
+        return Ok(None);
+    }
+    // New pages are in the log until they are copied into the database.
+    let in_log = log::pages(&fs::read(dir.join(LOG)).unwrap_or_default());
+    let missing = (there + 1..=pages).filter(|page| !in_log.contains(page)).count();
+    Ok((missing > 0).then(|| format!("the database was cut: {missing} of its {pages} pages are missing")))
+}
+
+/// Returns what an open database says about itself.
+pub(super) fn find(connection: &Connection) -> rusqlite::Result<Found> {
+    Ok(if is_current(connection)? { Found::Counted(recorded(connection)?) } else { Found::Uncounted })
+}
+
+/// Returns whether the database has the format of this version. `schema` refuses newer ones and migrates older ones.
+fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
+    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(format == schema::FORMAT)
+}
+
+pub(super) fn file_error(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), reason: error.to_string() }
+}
+
+/// Opens or creates a file that only its owner can read.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+impl StoreError {
+    /// Returns the error of a store that is not what the gateway left.
+    pub(super) fn damaged(dir: &Path, reason: String) -> Self {
+        Self::Damaged { dir: PathBuf::from(dir), reason }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase,
+            ) => Self::Disk(error.to_string()),
+            _ => Self::Sqlite(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Computes the checksums ("seals") that are stored with events, edited payloads and resources, and checks them when a
+//! row is read. The queries decide what happens to a row whose seal does not fit.
+
+use crc32fast::Hasher;
+use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use crate::timestamp::Timestamp;
+
+/// Why a delivery ends whose event or edited payload does not fit its seal.
+pub(super) const DAMAGED: &str =
+    "payload damaged on disk: it does not match its checksum, so it is not delivered";
+
+/// The columns of an event that its seal covers, in that order, followed by the seal. The table is called `e`.
+pub(super) const SEALED: &str =
+    "e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal";
+
+/// The position of the JSON among the columns of [`SEALED`].
+pub(super) const JSON: usize = 8;
+
+/// The position of the seal among the columns of [`SEALED`].
+const SEAL: usize = 9;
+
+/// A CRC-32, which detects each error of up to 32 neighbouring bits. In the database it is a signed number, because
+/// that takes four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal(u32);
+
+/// Computes the seal of several values.
+#[derive(Debug, Default)]
+pub(super) struct Sealer(Hasher);
+
+impl Sealer {
+    pub(super) fn text(mut self, text: &str) -> Self {
+        self.add(b't', text.as_bytes());
+        self
+    }
+
+    pub(super) fn optional(mut self, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.add(b't', text.as_bytes()),
+            None => self.add(b'n', &[]),
+        }
+        self
+    }
+
+    pub(super) fn time(mut self, time: Timestamp) -> Self {
+        self.add(b'i', &time.as_millis().to_le_bytes());
+        self
+    }
+
+    pub(super) fn blob(mut self, bytes: &[u8]) -> Self {
+        self.add(b'b', bytes);
+        self
+    }
+
+    pub(super) fn seal(self) -> Seal {
+        Seal(self.0.finalize())
+    }
+
+    /// Adds a column as it was read.
+    fn value(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => self.add(b'n', &[]),
+            ValueRef::Integer(number) => self.add(b'i', &number.to_le_bytes()),
+            ValueRef::Real(number) => self.add(b'r', &number.to_le_bytes()),
+            ValueRef::Text(text) => self.add(b't', text),
+            ValueRef::Blob(bytes) => self.add(b'b', bytes),
+        }
+    }
+
+    /// Adds a value with its type and length, so that no two lists of values look the same.
+    fn add(&mut self, kind: u8, bytes: &[u8]) {
+        let mut head = [kind; 9];
+        head[1..].copy_from_slice(&bytes.len().to_le_bytes());
+        self.0.update(&head);
+        self.0.update(bytes);
+    }
+}
+
+/// Returns the seal of bytes that stand alone: an edited payload or a resource.
+pub(super) fn of_bytes(bytes: &[u8]) -> Seal {
+    Sealer::default().blob(bytes).seal()
+}
+
+/// Returns the seal of the event whose columns begin at `first`.
+pub(super) fn of_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Seal> {
+    let mut sealer = Sealer::default();
+    for column in first..first + SEAL {
+        sealer.value(row.get_ref(column)?);
+    }
+    Ok(sealer.seal())
+}
+
+/// Returns whether the event whose columns begin at `first` exists and is as it was accepted.
+pub(super) fn fits(row: &Row<'_>, first: usize) -> rusqlite::Result<bool> {
+    Ok(stored(row, first + SEAL)? == Some(of_row(row, first)?))
+}
+
+/// Returns whether the bytes in column `bytes` are those that were sealed in the column after it.
+pub(super) fn bytes_fit(row: &Row<'_>, bytes: usize) -> rusqlite::Result<bool> {
+    let found = match row.get_ref(bytes)? {
+        ValueRef::Text(found) | ValueRef::Blob(found) => Some(of_bytes(found)),
+        _ => None,
+    };
+    Ok(found.is_some() && found == stored(row, bytes + 1)?)
+}
+
+/// Returns the seal in a column. Anything but a number there is damage, too.
+fn stored(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Seal>> {
+    Ok(Seal::column_result(row.get_ref(column)?).ok())
+}
+
+impl FromSql for Seal {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i32::column_result(value).map(|seal| Self(seal.cast_unsigned()))
+    }
+}
+
+impl ToSql for Seal {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.cast_signed().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn a_seal_fits_nothing_else() {
+        let connection = Connection::open_in_memory().unwrap();
+        let sealed = Sealer::default().text("s").text("1").text("t").text("/s").optional(None);
+        let sealed = sealed.text("POST").text("/").time(Timestamp::from_millis(5)).blob(b"{}").seal();
+        let check = |columns: &str| {
+            let sql = format!("SELECT 'first', {columns}");
+            connection.query_row(&sql, [sealed], |row| fits(row, 1)).unwrap()
+        };
+        assert!(check("'s', '1', 't', '/s', NULL, 'POST', '/', 5, x'7b7d', ?1"));
+        for changed in [
+            "'s', '1', 't', '/s', NULL, 'POST', '/', 5, x'7b7c', ?1",
+            "'s', '1', 't', '/s', '', 'POST', '/', 5, x'7b7d', ?1",
+            "'s1', '', 't', '/s', NULL, 'POST', '/', 5, x'7b7d', ?1",
+            "'s', '1', 't', '/s', NULL, 'POST', '/', 6, x'7b7d', ?1",
+            "'s', '1', 't', '/s', NULL, 'POST', '/', 5, '{}', ?1",
+            "'s', '1', 't', '/s', NULL, 'POST', '/', 5, x'7b7d', ?1 + 1",
+            "'s', '1', 't', '/s', NULL, 'POST', '/', 5, x'7b7d', iif(?1, NULL, 0)",
+            "'s', '1', 't', '/s', NULL, 'POST', '/', 5, x'7b7d', 'x' || ?1",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, iif(?1, NULL, 0)",
+        ] {
+            assert!(!check(changed), "{changed}");
+        }
+    }
+
+    #[test]
+    fn bytes_may_be_text() {
+        let connection = Connection::open_in_memory().unwrap();
+        let check = |columns: &str| {
+            let sql = format!("SELECT {columns}");
+            connection.query_row(&sql, [of_bytes(b"{}")], |row| bytes_fit(row, 0)).unwrap()
+        };
+        assert!(check("'{}', ?1") && check("x'7b7d', ?1"));
+        assert!(!check("'{ }', ?1") && !check("NULL, ?1") && !check("'{}', iif(?1, NULL, 0)"));
+    }
+}
