@@ -452,6 +452,7 @@ pub(crate) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use super::super::events::{example, insert};
     use super::*;
     use crate::clock::Clock;
     use crate::configuration::Configuration;
@@ -472,10 +473,9 @@ mod tests {
         let due = Due { first: None, retry: Some(now) };
         let wanted = Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due };
         let claim = move |c: &Connection| {
+            insert(c, &example("default", "a", Timestamp::from_millis(1_000)))?;
             c.execute_batch(
-                "INSERT INTO events (seq, space, id, type, source, method, path, accepted_at, event)
-                 VALUES (1, 'default', 'a', 'e', '/s', 'POST', '/', 1000, x'7b7d');
-                 INSERT INTO deliveries (event, space, subscription_id, function_id, state, failures, since, due_at, order_key)
+                "INSERT INTO deliveries (event, space, subscription_id, function_id, state, failures, since, due_at, order_key)
                  VALUES (1, 'default', 's', 'f', 'pending', 1, 1000, 2000, 'k'),
                         (1, 'default', 's', 'f', 'pending', 0, 1000, NULL, 'k');",
             )?;

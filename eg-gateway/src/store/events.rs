@@ -137,3 +137,21 @@ pub(super) fn add_deliveries(
     }
     Ok(())
 }
+
+/// Returns an event without deliveries, for tests that fill a store.
+#[cfg(test)]
+pub(super) fn example(space: &str, id: &str, accepted_at: Timestamp) -> NewEvent {
+    let json = format!(r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"e"}}"#);
+    NewEvent {
+        event: crate::decide::event::Event::read(json.into()).unwrap(),
+        origin: Origin {
+            space: space.to_owned(),
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            accepted_at,
+        },
+        intakes: Vec::new(),
+        unique_since: None,
+        notices: Vec::new(),
+    }
+}

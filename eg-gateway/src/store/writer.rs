@@ -271,7 +271,9 @@ impl Queue {
             Some(Message::Write(waiting)) => self.lines.push(waiting),
             Some(Message::Copy(copy)) => match &self.copy {
                 None => self.copy = Some(copy),
-                Some(_) => drop(copy.caller.send(Err(StoreError::Busy))),
+                Some(_) => {
+                    let _ = copy.caller.send(Err(StoreError::Busy));
+                }
             },
             Some(Message::Stop) | None => self.stopped = true,
         }

@@ -7,6 +7,7 @@ use eg_sdk::history::{DeliveryState, JobState, Loss, Tally};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
+use super::super::events::{example, insert};
 use super::super::{Claim, Redrive, Store};
 use super::{RunningJob, Work};
 use crate::clock::Clock;
@@ -50,13 +51,9 @@ fn open(dir: &TempDir) -> Store {
 
 /// Adds events with one delivery each, in this state.
 async fn add(store: &Store, deliveries: i64, state: DeliveryState) {
-    let insert = move |c: &Connection| {
+    let fill = move |c: &Connection| {
         for _ in 0..deliveries {
-            c.execute(
-                "INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
-                 VALUES ('default', 'a', 'e', '/s', 'POST', '/', 1000, CAST(?1 AS BLOB))",
-                [r#"{"specversion":"1.0","id":"a","source":"/s","type":"e"}"#],
-            )?;
+            insert(c, &example("default", "a", Timestamp::from_millis(1000)))?;
             let ended = state.loss().map(|loss| (NOW, loss.as_str()));
             c.execute(
                 "INSERT INTO deliveries (event, space, subscription_id, function_id, state, since, due_at, ended_at, reason)
@@ -69,7 +66,7 @@ async fn add(store: &Store, deliveries: i64, state: DeliveryState) {
             [deliveries],
         )
     };
-    store.write(insert).await.unwrap();
+    store.write(fill).await.unwrap();
 }
 
 /// The books, which balance at every moment.
