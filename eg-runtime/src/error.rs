@@ -17,8 +17,8 @@ type Boxed = Box<dyn StdError + Send + Sync>;
 
 /// Why a function failed, and whether a retry can help.
 ///
-/// Through `?`, every error that is `Send` and `Sync` converts to it, and so do `anyhow::Error`, boxed errors and texts.
-/// It then means *retry later*.
+/// Through `?`, every error that is `Send` and `Sync` converts to it, and so do `anyhow::Error`,
+/// `eyre::Report`, boxed errors and texts. It then means *retry later*; [`ResultExt`] decides otherwise.
 ///
 /// ```
 /// use eg_runtime::{Error, Verdict};
@@ -84,6 +84,12 @@ impl Error {
     #[must_use]
     pub fn status(status: StatusCode, message: impl fmt::Display) -> Self {
         Self { kind: Kind::Status(status), message: message.to_string(), source: None }.noted()
+    }
+
+    /// Turns the error into one that means *retry later*.
+    #[must_use]
+    pub fn into_retry(self) -> Self {
+        Self { kind: Kind::Retry, ..self }
     }
 
     /// Turns the error into a rejection.
@@ -194,25 +200,61 @@ impl IntoResponse for Error {
     }
 }
 
-/// `.reject()` on a `Result`: turns its error into a rejection.
+/// `.retry()` and `.reject()` on every `Result` whose error converts to [`Error`].
 ///
 /// ```
-/// use eg_runtime::{Error, Reject as _};
+/// use eg_runtime::{Error, ResultExt as _};
 ///
-/// fn quantity(text: &str) -> Result<u32, Error> {
-///     Ok(text.parse::<u32>().reject()?)
+/// /// What cannot be read now cannot be read later, but a lost connection may return.
+/// fn quantity(text: &str, stock: Result<u32, Error>) -> Result<u32, Error> {
+///     Ok(text.parse::<u32>().reject()?.min(stock.retry()?))
 /// }
+///
+/// assert_eq!(quantity("many", Ok(1)).unwrap_err().verdict(), eg_runtime::Verdict::Reject);
+/// assert_eq!(quantity("2", Err(Error::reject("closed"))).unwrap_err().verdict(), eg_runtime::Verdict::Retry);
 /// ```
-pub trait Reject<T> {
-    /// Turns the error into one that is never retried.
+///
+/// For an error that is not `Send` and `Sync`, write `.map_err(Error::reject)`, which keeps its text.
+pub trait ResultExt<T, E> {
+    /// Turns the error into one that means *retry later*, whatever it meant before.
     ///
     /// # Errors
-    /// Converts the error to a rejection.
-    fn reject(self) -> Result<T, Error>;
+    /// The error, if there is one.
+    fn retry(self) -> Result<T, Error>
+    where
+        E: Convertible;
+
+    /// Turns the error into one that means *do not retry*, whatever it meant before.
+    ///
+    /// # Errors
+    /// The error, if there is one.
+    fn reject(self) -> Result<T, Error>
+    where
+        E: Convertible;
 }
 
-impl<T, E: Into<Error>> Reject<T> for Result<T, E> {
-    fn reject(self) -> Result<T, Error> {
+impl<T, E> ResultExt<T, E> for Result<T, E> {
+    fn retry(self) -> Result<T, Error>
+    where
+        E: Convertible,
+    {
+        self.map_err(|error| error.into().into_retry())
+    }
+
+    fn reject(self) -> Result<T, Error>
+    where
+        E: Convertible,
+    {
         self.map_err(|error| error.into().into_reject())
     }
 }
+
+/// An error that converts to [`Error`], or is one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not convert to `eg_runtime::Error`",
+    label = "this error is not `Send` and `Sync`: write `.map_err(Error::retry)` or `.map_err(Error::reject)`"
+)]
+pub trait Convertible: Into<Error> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Error>> Convertible for E {}

@@ -52,9 +52,12 @@
 //! | the function returns | for an event, message or schedule | for a client that waits |
 //! |---|---|---|
 //! | `Err(Error)`, also through `?` | *retry later*; with [`Error::reject`], *do not retry* | 500 without the reason; 422 with it; [`Error::status`] has its own |
-//! | `Err` of another error: `std::io::Error`, `anyhow::Error`, `Box<dyn Error + Send + Sync>` | *retry later* | 500 without the reason |
+//! | `Err` of another error: `std::io::Error`, `anyhow::Error`, `eyre::Report`, `Box<dyn Error + Send + Sync>` | *retry later* | 500 without the reason |
 //! | `Err` of a response: `StatusCode`, `(StatusCode, String)`, `String`, `Json<T>`, `()` | as its status says; *retry later* if it is a status of success | the response; 500 if it is a status of success |
 //! | `Ok` or a plain response | as its status says | the response |
+//!
+//! `.retry()` and `.reject()` of [`ResultExt`] turn the error of any `Result` into one of the two:
+//! `parse(text).reject()?`.
 //!
 //! For an event, a 2xx status means *done*. Redirects, 408, 409, 425, 429 and all 5xx mean *retry later*, and every
 //! other 4xx means *do not retry*. For a client, redirects and 4xx are answers; a 5xx is a fault of the function, and its
@@ -242,7 +245,7 @@ pub use eg_sdk::{
     Answer, CloudEvent, Data, EventGateway, TraceContext, Verdict, schema,
 };
 pub use emit::Emit;
-pub use error::{Error, Reject};
+pub use error::{Error, ResultExt};
 pub use layer::{Function, FunctionFuture};
 pub use state::State;
 

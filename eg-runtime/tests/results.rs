@@ -7,7 +7,9 @@ use std::io;
 
 use eg_runtime::axum::response::{Redirect, Response};
 use eg_runtime::testing::{Outcome, TestApp};
-use eg_runtime::{App, CloudEvent, Data, Error, Json, StatusCode, Verdict, http, queue, schedule, subscribe};
+use eg_runtime::{
+    App, CloudEvent, Data, Error, Json, ResultExt as _, StatusCode, Verdict, http, queue, schedule, subscribe,
+};
 use serde_json::{Value, json};
 
 /// A function for each type of error, with all kinds of triggers.
@@ -33,6 +35,7 @@ failing! {
     io_error "io" "/io" "/later/io": io::Error = io::Error::other("disk full");
     boxed "boxed" "/boxed" "/later/boxed": Box<dyn StdError + Send + Sync> = "no stock".into();
     from_anyhow "anyhow" "/anyhow" "/later/anyhow": anyhow::Error = anyhow::anyhow!("no stock").context("order 7");
+    from_eyre "eyre" "/eyre" "/later/eyre": eyre::Report = eyre::eyre!("no stock").wrap_err("order 7");
     status "status" "/status" "/later/status": StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     missing "missing" "/missing" "/later/missing": (StatusCode, String) = (StatusCode::NOT_FOUND, "no order".to_owned());
     fine "fine" "/fine" "/later/fine": (StatusCode, String) = (StatusCode::CREATED, "not quite".to_owned());
@@ -64,7 +67,7 @@ fn event(ty: &str) -> CloudEvent {
 }
 
 /// Each type: the reason, whether it is final, and the answer to a waiting client.
-const FAILURES: [(&str, &str, bool, u16, &str); 14] = [
+const FAILURES: [(&str, &str, bool, u16, &str); 15] = [
     ("text", "no stock", false, 500, "no stock"),
     ("literal", "no stock", false, 500, "no stock"),
     ("nothing", "it returned an `Err` without a message", false, 500, ""),
@@ -72,6 +75,7 @@ const FAILURES: [(&str, &str, bool, u16, &str); 14] = [
     ("io", "disk full", false, 500, "{\"errors\":[\"Internal Server Error\"]}"),
     ("boxed", "no stock", false, 500, "{\"errors\":[\"Internal Server Error\"]}"),
     ("anyhow", "order 7: no stock", false, 500, "{\"errors\":[\"Internal Server Error\"]}"),
+    ("eyre", "order 7: no stock", false, 500, "{\"errors\":[\"Internal Server Error\"]}"),
     ("status", "it answered 503 Service Unavailable", false, 503, ""),
     ("missing", "no order", true, 404, "no order"),
     ("fine", "not quite", false, 500, "not quite"),
@@ -182,4 +186,29 @@ fn errors_tell_what_they_are() {
     assert!(error.source().unwrap().source().unwrap().is::<io::Error>());
     assert!(Error::from(io::Error::other("disk full")).downcast_ref::<io::Error>().is_some());
     assert!(Error::retry("later").source().is_none());
+}
+
+/// Every type of error that `?` takes: whatever it is, the caller decides whether a retry can help.
+#[test]
+fn a_result_of_any_error_can_be_retried_or_rejected() {
+    fn check<E>(failure: impl Fn() -> E, message: &str)
+    where
+        Error: From<E>,
+    {
+        let error = Err::<(), _>(failure()).retry().unwrap_err();
+        assert_eq!((error.verdict(), error.message()), (Verdict::Retry, message));
+        let error = Err::<(), _>(failure()).reject().unwrap_err();
+        assert_eq!((error.verdict(), error.message()), (Verdict::Reject, message));
+        let through = || -> Result<(), Error> { Ok(Err::<(), _>(failure())?) };
+        assert_eq!(through().unwrap_err().message(), message);
+    }
+    check(|| io::Error::other("disk full"), "disk full");
+    check(|| anyhow::anyhow!("no stock").context("order 7"), "order 7");
+    check(|| eyre::eyre!("no stock").wrap_err("order 7"), "order 7");
+    check(|| Box::<dyn StdError + Send + Sync>::from("no stock"), "no stock");
+    check(|| "no stock", "no stock");
+    check(|| "no stock".to_owned(), "no stock");
+    check(|| Error::reject("no stock"), "no stock");
+    check(|| Error::status(StatusCode::NOT_FOUND, "no stock"), "no stock");
+    assert_eq!(Ok::<_, io::Error>(7).reject().unwrap(), 7);
 }

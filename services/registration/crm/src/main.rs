@@ -5,7 +5,9 @@
 mod contacts;
 
 use contacts::{Contact, Contacts};
-use eg_runtime::{App, CloudEvent, Data, Error, Json, Path, Reject as _, State, StatusCode, http, subscribe};
+use eg_runtime::{
+    App, CloudEvent, Data, Error, Json, Path, ResultExt as _, State, StatusCode, http, subscribe,
+};
 use registration_events::{UserCreated, UserRegistered};
 use registration_faults::Faults;
 use serde::Deserialize;

@@ -5,7 +5,7 @@
 mod alerts;
 
 use alerts::{Alert, Alerts};
-use eg_runtime::{App, CloudEvent, Data, Error, Json, Reject as _, State, http, subscribe};
+use eg_runtime::{App, CloudEvent, Data, Error, Json, ResultExt as _, State, http, subscribe};
 use registration_faults::Faults;
 use serde::Deserialize;
 use serde_json::value::RawValue;

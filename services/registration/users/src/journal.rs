@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use eg_runtime::{CloudEvent, Data, Error, Reject as _};
+use eg_runtime::{CloudEvent, Data, Error, ResultExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use service_storage::{Item, Key, Store, Write};

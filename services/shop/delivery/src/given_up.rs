@@ -1,6 +1,6 @@
 //! The payload of the gateway's event about a dead letter. Decides nothing.
 
-use eg_runtime::{CloudEvent, Error, Reject as _};
+use eg_runtime::{CloudEvent, Error, ResultExt as _};
 use serde::Deserialize;
 use serde_json::Value;
 use shop_events::{DeliveryMarkedAsStarted, OfOrder as _, OrderRef};

@@ -3,7 +3,7 @@
 use std::env;
 use std::time::Duration;
 
-use eg_runtime::{CloudEvent, Error, Reject as _, Verdict};
+use eg_runtime::{CloudEvent, Error, ResultExt as _, Verdict};
 use reqwest::{Client, Url};
 use shop_events::DeliveryMarkedAsStarted;
 

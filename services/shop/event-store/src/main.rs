@@ -3,7 +3,7 @@
 mod history;
 mod page;
 
-use eg_runtime::{App, CloudEvent, Data, Error, Json, Path, Query, Reject as _, State, http, subscribe};
+use eg_runtime::{App, CloudEvent, Data, Error, Json, Path, Query, ResultExt as _, State, http, subscribe};
 use history::{History, Record};
 use page::Page;
 use serde::Deserialize;
