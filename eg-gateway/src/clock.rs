@@ -1,21 +1,22 @@
 //! The only module that asks the machine for time and randomness. Functions take both as values; long-running parts that
-//! the simulation drives take a [`Clock`].
+//! the simulation drives take a [`Clock`]. `decide::steady` decides what a wall clock that is set means for the gateway.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::decide::steady::{Reading, Steady};
 use crate::timestamp::Timestamp;
 
-/// The wall clock and the randomness that the engine and the parts around it use. Clones share them.
+/// The time and the randomness that the engine and the parts around it use. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Source>);
 
 /// The source of the time and the randomness of a [`Clock`].
 pub(crate) trait Source: Send + Sync {
-    /// Returns the time of the wall clock, which may jump in either direction.
+    /// Returns the time, which may jump in either direction in the simulation.
     fn now(&self) -> OffsetDateTime;
     /// Returns a random number from 0 (inclusive) to 1 (exclusive).
     fn random(&self) -> f64;
@@ -37,7 +38,7 @@ impl Clock {
         self.0.now()
     }
 
-    /// Returns the time of the wall clock in whole milliseconds.
+    /// Returns the time in whole milliseconds.
     pub(crate) fn timestamp(&self) -> Timestamp {
         self.0.now().into()
     }
@@ -69,13 +70,58 @@ impl Source for Machine {
     }
 }
 
-/// Returns the time of the wall clock.
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+/// The time of the gateways in this process.
+static STEADY: LazyLock<Mutex<Steady>> = LazyLock::new(|| Mutex::new(Steady::new(wall(), steady())));
+
+fn time() -> MutexGuard<'static, Steady> {
+    STEADY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the time. It never runs backwards, and follows a wall clock that is set slowly.
 pub(crate) fn now() -> OffsetDateTime {
+    let Reading { now, jump } = time().read(wall(), steady());
+    if let Some(ahead) = jump {
+        let ahead_s = ahead.whole_seconds();
+        tracing::warn!(
+            ahead_s,
+            "the clock of this machine was set; the gateway follows it slowly, by 6 minutes per hour"
+        );
+    }
+    now
+}
+
+/// Continues from the time that an earlier process has reached, if the wall clock was set back since.
+pub(crate) fn not_before(reached: Timestamp) {
+    time().not_before(reached.date_time());
+}
+
+/// Returns how far the wall clock is ahead of [`now`], in seconds.
+pub(crate) fn ahead() -> f64 {
+    now();
+    time().ahead().as_seconds_f64()
+}
+
+/// Returns the time of the wall clock, for what others measure with theirs.
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+pub(crate) fn wall() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Returns the time of the wall clock in whole milliseconds.
+/// Returns the time since some moment, including the time in which the machine was asleep.
+#[cfg(target_os = "linux")]
+fn steady() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Returns the time since some moment.
+#[cfg(not(target_os = "linux"))]
+fn steady() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(instant);
+    START.elapsed()
+}
+
+/// Returns the time in whole milliseconds.
 pub(crate) fn timestamp() -> Timestamp {
     now().into()
 }

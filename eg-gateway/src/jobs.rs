@@ -79,7 +79,7 @@ impl<C> Jobs<C> {
 
     /// Runs a slice of a job, and informs metrics, watchers and the engine of what it did.
     async fn slice(&self, job: &RunningJob) -> Result<(), StoreError> {
-        let Delivering { store, clock, metrics, system_events, .. } = &*self.delivering;
+        let Delivering { store, clock, metrics, .. } = &*self.delivering;
         let now = clock.timestamp();
         match job.work.clone() {
             Work::Replay { name, request } => {
@@ -87,10 +87,11 @@ impl<C> Jobs<C> {
                     return Err(StoreError::Full);
                 }
                 let intakes = self.intakes(job.space.clone(), &request);
-                if let Some(replayed) = store.replay_slice(job, name, request, now, intakes).await? {
+                let notices = self.reception.notices();
+                if let Some(replayed) = store.replay_slice(job, name, request, now, notices, intakes).await? {
                     metrics.began(&job.space, replayed.deliveries);
                     metrics.ended(&job.space, Outcome::Filtered, replayed.filtered);
-                    metrics.ended(&job.space, Outcome::Dead, replayed.dead);
+                    self.reception.lost(replayed.losses);
                     self.reception.wakeups.wake(replayed.lanes);
                 }
             }
@@ -107,11 +108,9 @@ impl<C> Jobs<C> {
                 store.discard_slice(job, loss, now).await?;
             }
             Work::GiveUp { subscription_id, reason } => {
-                let notices = system_events.notices();
-                let given_up = store.give_up_slice(job, subscription_id, reason, now, notices).await?;
-                if let Some((ended, notices)) = given_up {
-                    system_events.announce(&notices);
-                    ended.into_iter().for_each(|ended| self.delivering.report_ended(&job.space, ended));
+                let notices = self.reception.notices();
+                if let Some(losses) = store.give_up_slice(job, subscription_id, reason, now, notices).await? {
+                    self.reception.lost(losses);
                 }
             }
         }

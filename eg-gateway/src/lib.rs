@@ -48,11 +48,21 @@
 //!
 //! When a function emits an event while handling another, it sets the extension `hops` to the handled event's `hops` plus
 //! one. The gateway uses `hops` to break loops; system events carry the `hops` of the event that they are about. The
-//! extension `causationid`, the handled event's id, shows the cause in the live feed.
+//! extension `causationid`, the handled event's id, shows the cause in the live feed. The gateway sets the `hops` of an
+//! event that has none and whose cause it has stored.
 //!
 //! When a delivery is given up, the gateway emits the system event `eventgateway.delivery.deadLettered` exactly once, in
 //! the same transaction. Its data has `functionId`, `subscriptionId`, `state` (`dead` or `expired`), `attempts`, `reason`
 //! and the `event`. A function that subscribes to it handles dead letters.
+//!
+//! If the gateway ends unexpectedly during an attempt, the attempt counts as no failure. After four such ends in a row the
+//! delivery is given up, because it may be their reason; until then it is attempted apart from the others. A stop of the
+//! gateway does not count.
+//!
+//! The gateway's time never runs backwards. If the clock of the machine is set while the gateway runs, the gateway logs
+//! it, shows the difference in the metric `eventgateway_clock_ahead_seconds`, and follows by six minutes per hour. If the
+//! clock was set back while no gateway ran, the time continues from the newest event. The time in which no gateway ran
+//! counts for the age of deliveries, and not for [`Options::retention`].
 //!
 //! The `data` of an `http.request` event has three more members. Each is present only where the original's members
 //! cannot tell what the client sent. With [`Options::strict_compat`], only `isBase64Encoded` may be.

@@ -207,14 +207,13 @@ impl Metrics {
         self.waited.observe(waited.as_secs_f64());
     }
 
-    /// Records an attempt that took `duration`, and whose delivery is `age` old.
+    /// Records an attempt that took `duration`, and whose delivery is `age` old. Given-up deliveries are counted apart, as
+    /// they may end without an attempt.
     pub(crate) fn attempted(&self, space: &str, outcome: Outcome, duration: Duration, age: Duration) {
         self.attempts.with_label_values(&[space, outcome.name()]).inc();
         self.attempt_seconds.with_label_values(&[space]).observe(duration.as_secs_f64());
         if outcome == Outcome::Delivered {
             self.latency.with_label_values(&[space]).observe(age.as_secs_f64());
-        }
-        if outcome != Outcome::Retry {
             self.ended(space, outcome, 1);
         }
     }
@@ -230,16 +229,17 @@ impl Metrics {
     }
 
     /// Returns all metrics in the text format 0.0.4 of Prometheus. Without a `backlog`, those about deliveries are
-    /// missing.
+    /// missing. `ahead` is how many seconds the wall clock is ahead of the gateway's time.
     pub(crate) fn text(
         &self,
         catalog: &Catalog,
         store: &StoreState,
         backlog: Option<&Backlog>,
         now: Timestamp,
+        ahead: f64,
     ) -> Option<String> {
         let mut families = self.registry.gather();
-        families.extend(current(catalog, store).gather());
+        families.extend(current(catalog, store, ahead).gather());
         families.extend(backlog.map(|backlog| queued(backlog, now).gather()).into_iter().flatten());
         families.sort_by(|a, b| a.name().cmp(b.name()));
         TextEncoder::new().encode_to_string(&families).ok()
@@ -249,7 +249,7 @@ impl Metrics {
 const VALID: &str = "names, labels and buckets are fixed, valid and unique";
 
 /// Returns the metrics that are computed on request.
-fn current(catalog: &Catalog, store: &StoreState) -> Registry {
+fn current(catalog: &Catalog, store: &StoreState, ahead: f64) -> Registry {
     let registry = Registry::new();
     resources::<EventType>(&registry, catalog, "eventgateway_eventtypes_total");
     resources::<Function>(&registry, catalog, "eventgateway_functions_total");
@@ -270,6 +270,10 @@ fn current(catalog: &Catalog, store: &StoreState) -> Registry {
     let damaged = IntCounter::new("eventgateway_damaged_events_total", damaged).expect(VALID);
     damaged.inc_by(store.damaged);
     registry.register(Box::new(damaged)).expect(VALID);
+    let clock = "How far the wall clock is ahead of the gateway's time, which follows it slowly.";
+    let clock = Gauge::new("eventgateway_clock_ahead_seconds", clock).expect(VALID);
+    clock.set(ahead);
+    registry.register(Box::new(clock)).expect(VALID);
     registry
 }
 

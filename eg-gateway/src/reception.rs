@@ -3,15 +3,19 @@
 
 use std::sync::Arc;
 
+use eg_sdk::history::Loss;
+
 use crate::activity::{Activity, DeliveryOutcome, unattempted};
 use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::configuration::Configuration;
 use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::feed::Feed;
 use crate::metrics::{Metrics, OTHER_SPACES, Outcome};
 use crate::options::Options;
-use crate::store::{Accepted, Store, StoreError};
+use crate::store::{Accepted, Losses, Lost, Notices, Store, StoreError};
 use crate::wakeups::Wakeups;
 
 /// Accepts events. Clones share it.
@@ -24,14 +28,22 @@ pub(crate) struct Reception {
     /// Memory for requests and for the answers of functions, in bytes.
     pub(crate) memory: Budget,
     pub(crate) terms: Terms,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) clock: Clock,
 }
 
 impl Reception {
     /// Creates a reception that stores events in `store` and shows them to the watchers of `feed`.
-    pub(crate) fn new(options: &Options, store: Store, feed: Feed) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        store: Store,
+        configuration: Arc<Configuration>,
+        feed: Feed,
+        clock: Clock,
+    ) -> Self {
         let terms = Terms { dedupe_window: options.dedupe_window, max_hops: options.max_hops };
-        let memory = Budget::new(options.memory_limit);
-        Self { store, wakeups: Arc::default(), feed, metrics: Arc::new(Metrics::new()), memory, terms }
+        let (metrics, memory) = (Arc::new(Metrics::new()), Budget::new(options.memory_limit));
+        Self { store, wakeups: Arc::default(), feed, metrics, memory, terms, configuration, clock }
     }
 
     /// Accepts events, all or none. Returns once they are on disk, and for each whether it is a duplicate.
@@ -40,7 +52,8 @@ impl Reception {
             return Ok(Vec::new());
         }
         let events: Arc<[NewEvent]> = events.into();
-        let accepted = self.store.accept(Arc::clone(&events)).await.inspect_err(|error| {
+        let accepted = self.store.accept(Arc::clone(&events), self.notices()).await;
+        let (accepted, losses) = accepted.inspect_err(|error| {
             tracing::error!(%error, "cannot store events");
             events
                 .iter()
@@ -55,11 +68,37 @@ impl Reception {
             }
         }
         self.wakeups.wake(lanes);
+        self.lost(losses);
         Ok(accepted)
     }
 
+    /// Returns what the store needs to give up deliveries, by the current configuration.
+    pub(crate) fn notices(&self) -> Notices {
+        Notices { snapshot: self.configuration.current(), terms: self.terms, clock: self.clock.clone() }
+    }
+
+    /// Counts deliveries whose end is on disk, shows them to the watchers, and announces the events that report them.
+    pub(crate) fn lost(&self, losses: Losses) {
+        for lost in losses.lost {
+            let Lost { space, function, event_id, event_type, loss, reason, attempted, ordered, .. } = lost;
+            if ordered {
+                self.wakeups.wake([Lane { space: space.clone(), function: function.clone() }]);
+            }
+            let outcome = match loss {
+                Loss::Dead => DeliveryOutcome::Dead { reason },
+                Loss::Expired => DeliveryOutcome::Expired { reason },
+            };
+            self.metrics.ended(&space, (&outcome).into(), 1);
+            // The watchers see the attempt that failed.
+            if !attempted {
+                self.feed.publish(|| unattempted(event_id, event_type, function, outcome));
+            }
+        }
+        self.announce(&losses.notices);
+    }
+
     /// Informs metrics, watchers and the engine of events that are on disk.
-    pub(crate) fn announce(&self, events: &[NewEvent]) {
+    fn announce(&self, events: &[NewEvent]) {
         if events.is_empty() {
             return;
         }
@@ -113,14 +152,8 @@ impl Reception {
                         Activity::Filtered { event_id, event_type, function, mismatch }
                     });
                 }
-                Fate::Dead { reason } => {
-                    self.metrics.ended(space, Outcome::Dead, 1);
-                    self.feed.publish(|| {
-                        let (event_id, event_type) = names();
-                        let outcome = DeliveryOutcome::Dead { reason: reason.clone() };
-                        unattempted(event_id, event_type, function, outcome)
-                    });
-                }
+                // They are among the losses.
+                Fate::Dead { .. } => {}
             }
         }
     }

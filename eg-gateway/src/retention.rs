@@ -28,11 +28,23 @@ pub(crate) struct Retention {
     pub(crate) bytes: u64,
     /// How long all events are kept in any case, to recognise duplicates.
     pub(crate) dedupe_window: Duration,
+    pub(crate) stopped: Stopped,
+}
+
+/// The time in which no gateway ran, as far as the store shows. It does not count for the age of events, because the
+/// clock may have been set meanwhile.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stopped {
+    /// The newest event of the earlier process.
+    pub(crate) from: Option<Timestamp>,
+    /// When this process started.
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Retention {
-    pub(crate) fn new(options: &Options) -> Self {
-        Self { age: options.retention, bytes: options.store_limit, dedupe_window: options.dedupe_window }
+    pub(crate) fn new(options: &Options, stopped: Stopped) -> Self {
+        let (age, bytes) = (options.retention, options.store_limit);
+        Self { age, bytes, dedupe_window: options.dedupe_window, stopped }
     }
 
     /// Runs until the gateway stops.
@@ -75,8 +87,20 @@ impl Retention {
 
     fn limits(&self, now: Timestamp) -> Limits {
         let needed_since = now.saturating_sub(self.dedupe_window);
-        let older_than = now.saturating_sub(self.age).min(needed_since);
+        let older_than = self.stopped.older_than(now, self.age).min(needed_since);
         Limits { older_than, needed_since }
+    }
+}
+
+impl Stopped {
+    /// Returns the time before which events were accepted that are older than `age`.
+    fn older_than(self, now: Timestamp, age: Duration) -> Timestamp {
+        let older = now.saturating_sub(age);
+        match (self.from, self.until) {
+            // All that came before the start has been there for this time since.
+            (Some(from), Some(until)) if older < until => older.saturating_sub(until.since(from)),
+            _ => older,
+        }
     }
 }
 
@@ -84,20 +108,39 @@ impl Retention {
 async fn expire<C>(delivering: &Delivering<C>, subscription: &Subscription, now: Timestamp) {
     let policy = policy::effective(subscription.retry.as_ref(), &delivering.retry);
     let since = now.saturating_sub(policy.max_age);
-    let system_events = &delivering.system_events;
     loop {
         let (space, id) = (subscription.space.clone(), subscription.subscription_id.clone());
-        let (gate, notices) = (delivering.gatekeeper(), system_events.notices());
+        let (gate, notices) = (delivering.gatekeeper(), delivering.reception.notices());
         match delivering.store.expire(space, id, since, now, gate, notices).await {
-            Ok((ended, _)) if ended.is_empty() => return,
-            Ok((ended, notices)) => {
-                system_events.announce(&notices);
-                ended.into_iter().for_each(|ended| delivering.report_ended(&subscription.space, ended));
-            }
+            Ok(losses) if losses.lost.is_empty() => return,
+            Ok(losses) => delivering.reception.lost(losses),
             Err(error) => {
                 tracing::error!(%error, "cannot expire deliveries");
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_in_which_no_gateway_ran_does_not_count() {
+        let at = Timestamp::from_millis;
+        let stopped = Stopped { from: Some(at(1000)), until: Some(at(9000)) };
+        let age = Duration::from_secs(2);
+        for (stopped, now, expected) in [
+            (Stopped::default(), 9000, 7000),
+            // What was accepted at 0 has been there for one second before the stop, and for one after it.
+            (stopped, 9000, -1000),
+            (stopped, 10_000, 0),
+            (stopped, 10_999, 999),
+            (stopped, 11_000, 9000),
+            (stopped, 12_000, 10_000),
+        ] {
+            assert_eq!(stopped.older_than(at(now), age), at(expected), "{stopped:?} at {now}");
         }
     }
 }

@@ -1,39 +1,34 @@
 //! Emits system events, which report to subscribers what the gateway does. `decide` determines their contents.
 
 use std::fmt::Display;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use eg_grammar::is_system_event_type;
 
 use crate::budget::{Holder, Reservation};
-use crate::clock::Clock;
-use crate::configuration::Configuration;
 use crate::decide::arrival::NewEvent;
 use crate::decide::envelope::Stamp;
 use crate::decide::system::{Call, FUNCTION_INVOKED, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
 use crate::reception::Reception;
-use crate::store::Notices;
 
 /// Emits system events. Clones share it.
 #[derive(Clone)]
 pub(crate) struct SystemEvents {
-    configuration: Arc<Configuration>,
     reception: Reception,
-    clock: Clock,
 }
 
 impl SystemEvents {
-    pub(crate) fn new(configuration: Arc<Configuration>, reception: Reception, clock: Clock) -> Self {
-        Self { configuration, reception, clock }
+    pub(crate) fn new(reception: Reception) -> Self {
+        Self { reception }
     }
 
     /// Returns the events that report `event` to the subscribers in `space`, for a caller that accepts them together
     /// with others.
     pub(crate) fn arrivals(&self, space: &str, event: &SystemEvent<'_>) -> Vec<NewEvent> {
-        let stamp = || Stamp { id: self.clock.event_id().to_string(), time: self.clock.now() };
-        let (snapshot, terms) = (self.configuration.current(), &self.reception.terms);
+        let Reception { configuration, terms, clock, .. } = &self.reception;
+        let stamp = || Stamp { id: clock.event_id().to_string(), time: clock.now() };
+        let snapshot = configuration.current();
         system_arrivals(&snapshot.router, terms, space, event, stamp)
     }
 
@@ -74,22 +69,11 @@ impl SystemEvents {
     /// replies.
     pub(crate) fn room_for_reply(&self, call: Call<'_>) -> Option<Reservation> {
         let subscribed =
-            || !self.configuration.current().router.system(call.space, FUNCTION_INVOKED).is_empty();
+            || !self.reception.configuration.current().router.system(call.space, FUNCTION_INVOKED).is_empty();
         if is_system_event_type(&call.event.ty) || !subscribed() {
             return None;
         }
         let holders = [Some(Holder::space(call.space)), Some(Holder::function(call.space, call.function))];
         self.reception.memory.reserve(holders, 0).ok()
-    }
-
-    /// Announces events that the store made as [`Notices`] and that are on disk.
-    pub(crate) fn announce(&self, events: &[NewEvent]) {
-        self.reception.announce(events);
-    }
-
-    /// Returns what the store needs to report given-up deliveries, by the current configuration.
-    pub(crate) fn notices(&self) -> Notices {
-        let snapshot = self.configuration.current();
-        Notices { snapshot, terms: self.reception.terms, clock: self.clock.clone() }
     }
 }

@@ -184,10 +184,12 @@ impl Emission {
         for (space, targets) in spaces {
             let authorization = self.authorized(snapshot, &space, &draft).await?;
             let event = self.complete(draft.to_event(params), authorization.as_ref())?;
+            let event = self.counted(&space, event).await?;
             arrivals.push(self.arrival(snapshot, space, event, &targets, matched)?);
         }
         let authorization = self.authorized(snapshot, &last, &draft).await?;
         let event = self.complete(draft.into_event(params), authorization.as_ref())?;
+        let event = self.counted(&last, event).await?;
         arrivals.push(self.arrival(snapshot, last, event, &last_targets, matched)?);
         Ok(arrivals)
     }
@@ -339,6 +341,17 @@ impl Emission {
             None => event,
         };
         Ok(Event::new(event)?)
+    }
+
+    /// Counts the hops of an event that names its cause and does not count them itself, so that loops end.
+    async fn counted(&self, space: &str, event: Event) -> Result<Event, BadEvent> {
+        let Some(cause) = event.cause().filter(|_| event.hops() == 0) else { return Ok(event) };
+        // On the heap, the future costs memory only for such events.
+        let search = Box::pin(self.app.store.event(space.to_owned(), cause.to_owned(), None, None));
+        // The cause may not be stored, and a search that fails must not keep the event out.
+        let Ok(Some(cause)) = search.await else { return Ok(event) };
+        let hops = CloudEvent::from_json(cause.event.event.get().as_bytes()).map_or(0, |cause| cause.hops());
+        Ok(event.with_hops(hops.saturating_add(1))?)
     }
 
     /// Calls the function of a synchronous subscription and turns its reply into the answer.

@@ -24,7 +24,7 @@ async fn show(State(app): State<Arc<ApiState>>) -> Result<Response, ApiError> {
     let backlog = app.store.backlog().await;
     let backlog = backlog.inspect_err(|error| tracing::error!(%error, "cannot count the deliveries")).ok();
     let (catalog, store) = (&app.configuration.current().catalog, app.store.state());
-    let text = app.metrics.text(catalog, &store, backlog.as_ref(), clock::timestamp());
+    let text = app.metrics.text(catalog, &store, backlog.as_ref(), clock::timestamp(), clock::ahead());
     let text = text.ok_or_else(ApiError::internal)?;
     Ok(with_type(answer(StatusCode::OK, Body::from(text)), TEXT))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use eg_grammar::Verdict;
 
 use super::retry::{DeliveryPolicy, Schedule};
+use super::suspects::INTERRUPTIONS;
 
 /// The reason of a delivery that became dead because its subscription was deleted.
 pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";
@@ -60,12 +61,14 @@ pub(crate) enum Gate {
     Dead { reason: String },
 }
 
-/// Decides whether to attempt a delivery that has failed `failures` times and was accepted `age` ago. Since its last
-/// attempt, the policy may have changed or the gateway may have been stopped for days.
+/// Decides whether to attempt a delivery that has failed `failures` times and was accepted `age` ago. The gateway ended
+/// unexpectedly during its last `crashes` attempts. Since then, the policy may have changed or the gateway may have been
+/// stopped for days.
 pub(crate) fn before_attempt(
     policy: &DeliveryPolicy,
     disabled: Option<&str>,
     failures: u32,
+    crashes: u32,
     age: Duration,
 ) -> Gate {
     if let Some(why) = disabled {
@@ -76,6 +79,11 @@ pub(crate) fn before_attempt(
     }
     if failures >= policy.attempts {
         return Gate::Dead { reason: format!("all {failures} attempts failed") };
+    }
+    if crashes >= INTERRUPTIONS {
+        let reason =
+            format!("interrupted {crashes} times: the gateway ended unexpectedly during each attempt");
+        return Gate::Dead { reason };
     }
     Gate::Open
 }
@@ -295,15 +303,23 @@ mod tests {
         let policy =
             DeliveryPolicy { attempts: 3, max_age: Duration::from_millis(1500), ..DeliveryPolicy::default() };
         let dead = |reason: &str| Gate::Dead { reason: reason.to_owned() };
-        for (disabled, failures, age, expected) in [
-            (None, 0, 0, Gate::Open),
-            (None, 2, 1500, Gate::Open),
-            (None, 2, 1501, Gate::Expired { reason: "older than 1.5 s after 2 failed attempts".to_owned() }),
-            (None, 3, 0, dead("all 3 attempts failed")),
-            (Some("gone"), 0, 0, dead("the subscription is disabled: gone")),
+        let interrupted = "interrupted 4 times: the gateway ended unexpectedly during each attempt";
+        for (disabled, failures, crashes, age, expected) in [
+            (None, 0, 0, 0, Gate::Open),
+            (None, 2, 3, 1500, Gate::Open),
+            (
+                None,
+                2,
+                0,
+                1501,
+                Gate::Expired { reason: "older than 1.5 s after 2 failed attempts".to_owned() },
+            ),
+            (None, 3, 0, 0, dead("all 3 attempts failed")),
+            (None, 0, 4, 0, dead(interrupted)),
+            (Some("gone"), 0, 0, 0, dead("the subscription is disabled: gone")),
         ] {
-            let found = before_attempt(&policy, disabled, failures, Duration::from_millis(age));
-            assert_eq!(found, expected, "{failures} failures, {age} ms");
+            let found = before_attempt(&policy, disabled, failures, crashes, Duration::from_millis(age));
+            assert_eq!(found, expected, "{failures} failures, {crashes} crashes, {age} ms");
         }
     }
 

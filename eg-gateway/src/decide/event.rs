@@ -42,6 +42,11 @@ impl Event {
         Ok(Self { read: CloudEvent::from_json(&json)?, json })
     }
 
+    /// Returns the same event with this number of hops.
+    pub(crate) fn with_hops(self, hops: u32) -> Result<Self, InvalidEvent> {
+        Self::new(self.read.with_hops(hops))
+    }
+
     pub(crate) fn id(&self) -> &str {
         self.read.id()
     }

@@ -17,6 +17,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) subscription_id: &'a str,
     /// Failed attempts so far.
     pub(crate) failures: u32,
+    /// Attempts in a row during which the gateway ended unexpectedly.
+    pub(crate) crashes: u32,
     /// The time from which its age is counted.
     pub(crate) since: Timestamp,
     pub(crate) now: Timestamp,
@@ -37,10 +39,10 @@ impl Gatekeeper {
     }
 
     pub(crate) fn check(&self, candidate: &Candidate<'_>) -> Gate {
-        let Candidate { space, subscription_id, failures, since, now } = candidate;
+        let Candidate { space, subscription_id, failures, crashes, since, now } = candidate;
         let policy = self.snapshot.retry_policy(space, subscription_id, &self.default);
         let subscription = self.snapshot.catalog.table::<Subscription>().get(space, subscription_id);
         let disabled = subscription.and_then(|subscription| subscription.disabled.as_deref());
-        before_attempt(&policy, disabled, *failures, now.since(*since))
+        before_attempt(&policy, disabled, *failures, *crashes, now.since(*since))
     }
 }

@@ -35,6 +35,8 @@ pub(crate) mod secrets;
 pub(crate) mod share;
 pub(crate) mod size;
 pub(crate) mod snapshot;
+pub(crate) mod steady;
+pub(crate) mod suspects;
 pub(crate) mod system;
 pub(crate) mod system_arrivals;
 pub(crate) mod targets;

@@ -46,6 +46,7 @@ pub(super) async fn attempt<C: Caller>(
         event_type,
         since,
         ordered,
+        crashes,
         replay,
         json,
     } = claimed;
@@ -64,7 +65,7 @@ pub(super) async fn attempt<C: Caller>(
         delivering.configuration.current().retry_policy(&lane.space, &subscription_id, &delivering.retry);
     let age = now.since(since);
     let next = delivery::after_attempt(&policy, failures, age, outcome, delivering.clock.random());
-    let finish = Finish { delivery, attempt, duration, next, ordered, now };
+    let finish = Finish { delivery, attempt, duration, next, ordered, suspect: crashes > 0, now };
     Called { lane, sign, finish, subscription_id, event_id, event_type, age }
 }
 

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eg_sdk::history::Loss;
 use tokio_util::sync::CancellationToken;
 
 use super::{Callers, Invoker};
-use crate::activity::{Activity, DeliveryOutcome, unattempted};
+use crate::activity::{Activity, DeliveryOutcome};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
@@ -16,11 +15,12 @@ use crate::decide::retry::DeliveryPolicy;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
-use crate::store::{Ended, Store};
+use crate::store::Store;
 use crate::system_events::SystemEvents;
 
 /// Everything that a delivery needs.
 pub(crate) struct Delivering<C = Callers> {
+    pub(crate) reception: Reception,
     pub(crate) store: Store,
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) invoker: Arc<Invoker<C>>,
@@ -50,23 +50,22 @@ impl<C> Delivering<C> {
     /// Delivers the events that `reception` accepts. `retry` is the policy of subscriptions that have none.
     pub(crate) fn new(
         invoker: Invoker<C>,
-        configuration: Arc<Configuration>,
         reception: &Reception,
         retry: DeliveryPolicy,
-        clock: Clock,
         stop: CancellationToken,
     ) -> Self {
-        let Reception { store, feed, metrics, .. } = reception;
-        let system_events = SystemEvents::new(Arc::clone(&configuration), reception.clone(), clock.clone());
+        let Reception { store, feed, metrics, configuration, clock, .. } = reception;
+        let system_events = SystemEvents::new(reception.clone());
         Self {
+            reception: reception.clone(),
             store: store.clone(),
-            configuration,
+            configuration: Arc::clone(configuration),
             invoker: Arc::new(invoker),
             system_events,
             feed: feed.clone(),
             metrics: Arc::clone(metrics),
             retry,
-            clock,
+            clock: clock.clone(),
             stop,
         }
     }
@@ -94,16 +93,5 @@ impl<C> Delivering<C> {
             duration,
             outcome,
         });
-    }
-
-    /// Counts a delivery that ended without another attempt, and shows it to the watchers.
-    pub(crate) fn report_ended(&self, space: &str, ended: Ended) {
-        let Ended { event_id, event_type, function, loss, reason, .. } = ended;
-        let outcome = match loss {
-            Loss::Dead => DeliveryOutcome::Dead { reason },
-            Loss::Expired => DeliveryOutcome::Expired { reason },
-        };
-        self.metrics.ended(space, (&outcome).into(), 1);
-        self.feed.publish(|| unattempted(event_id, event_type, function, outcome));
     }
 }

@@ -15,8 +15,10 @@ use super::{Caller, Callers};
 use crate::activity::Activity;
 use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Begun, Circuit, Due, Flight, Lane, Lanes, Wanted};
+use crate::decide::snapshot::Snapshot;
+use crate::decide::suspects::{Suspect, Suspects};
 use crate::options::Options;
-use crate::store::{Claim, Claimed, StoreError};
+use crate::store::{Claimed, StoreError};
 use crate::timestamp::Timestamp;
 use crate::wakeups::Wakeups;
 
@@ -47,6 +49,8 @@ struct UnderWay {
     /// The size of its payload.
     bytes: usize,
     flight: Flight,
+    /// The number of its delivery, if that is a suspect.
+    suspect: Option<i64>,
 }
 
 /// The loop that keeps the workers busy.
@@ -55,6 +59,8 @@ pub(crate) struct Engine<C = Callers> {
     wakeups: Arc<Wakeups>,
     capacity: Capacity,
     pub(crate) lanes: Lanes,
+    /// What an unexpected end of the gateway has interrupted.
+    suspects: Suspects,
     running: JoinSet<Called>,
     /// The deliveries under way.
     flights: HashMap<Id, UnderWay>,
@@ -74,6 +80,7 @@ impl<C: Caller> Engine<C> {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             lanes: Lanes::new(delivering.store.lanes().await?),
+            suspects: Suspects::new(delivering.store.suspects().await?),
             delivering,
             wakeups,
             capacity: Capacity { workers: capacity.workers.max(1), memory: capacity.memory.max(1) },
@@ -112,7 +119,14 @@ impl<C: Caller> Engine<C> {
         }
         self.record();
         let free_bytes = self.capacity.memory.saturating_sub(self.bytes_under_way());
-        let wanted = if free_bytes > 0 { self.wanted(now) } else { Vec::new() };
+        if free_bytes == 0 {
+            return self.rest(now).await;
+        }
+        let suspects = self.take_suspects(now);
+        if !suspects.is_empty() {
+            return self.claim_suspects(suspects, now).await;
+        }
+        let wanted = self.wanted(now);
         if wanted.is_empty() {
             self.rest(now).await;
         } else {
@@ -127,18 +141,22 @@ impl<C: Caller> Engine<C> {
     /// Returns the deliveries to start now.
     fn wanted(&mut self, now: Timestamp) -> Vec<Wanted> {
         let configuration = self.delivering.configuration.current();
-        let functions = configuration.catalog.table::<Function>();
-        let limit = |lane: &Lane| {
-            let limit = functions.get(&lane.space, &lane.function).and_then(|function| function.concurrency);
-            limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
-        };
-        self.lanes.wanted(now, self.capacity.workers - self.running.len(), limit)
+        let free = self.capacity.workers - self.running.len();
+        self.lanes.wanted(now, free, |lane| limit(&configuration, lane))
+    }
+
+    /// Takes the suspects to start now.
+    fn take_suspects(&mut self, now: Timestamp) -> Vec<Suspect> {
+        let configuration = self.delivering.configuration.current();
+        let free = self.capacity.workers - self.running.len();
+        let has_room = |lane: &Lane| self.lanes.in_flight(lane) < limit(&configuration, lane);
+        self.suspects.take(now, free, has_room)
     }
 
     /// Waits until something may have changed.
     async fn rest(&mut self, now: Timestamp) {
         // Due deliveries wait for a worker, not for the clock.
-        let next = self.lanes.next_due(now);
+        let next = self.lanes.next_due(now).into_iter().chain(self.suspects.next_due()).min();
         let sleep = next.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP));
         tokio::select! {
             // The order is fixed, so that a simulation can be repeated.
@@ -153,12 +171,17 @@ impl<C: Caller> Engine<C> {
 
     /// Loads deliveries and starts their attempts.
     async fn claim(&mut self, wanted: Vec<Wanted>, now: Timestamp, free_bytes: usize) {
-        let Delivering { store, system_events, .. } = &*self.delivering;
-        let (gate, notices) = (self.delivering.gatekeeper(), system_events.notices());
+        let Delivering { store, reception, .. } = &*self.delivering;
+        let (gate, notices) = (self.delivering.gatekeeper(), reception.notices());
         match store.claim(wanted.clone(), now, free_bytes, gate, notices).await {
-            Ok((claims, notices)) => {
-                system_events.announce(&notices);
-                claims.into_iter().for_each(|claim| self.start(claim));
+            Ok((claims, losses)) => {
+                reception.lost(losses);
+                for claim in claims {
+                    let retries = claim.claimed.iter().filter(|claimed| is_retry(claimed)).count();
+                    let begun = Begun { deliveries: claim.claimed.len(), retries, due: claim.due };
+                    let probe = self.lanes.began(&claim.lane, begun);
+                    self.start(&claim.lane, claim.claimed, probe);
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "cannot load deliveries");
@@ -168,24 +191,42 @@ impl<C: Caller> Engine<C> {
         }
     }
 
-    fn start(&mut self, claim: Claim) {
-        let Claim { lane, claimed, ended, due } = claim;
-        for ended in ended {
-            self.delivering.report_ended(&lane.space, ended);
+    /// Loads suspects and starts their attempts.
+    async fn claim_suspects(&mut self, suspects: Vec<Suspect>, now: Timestamp) {
+        let Delivering { store, reception, .. } = &*self.delivering;
+        let (gate, notices) = (self.delivering.gatekeeper(), reception.notices());
+        match store.claim_suspects(suspects.clone(), now, gate, notices).await {
+            Ok((claims, losses)) => {
+                reception.lost(losses);
+                for (suspect, claim) in suspects.iter().zip(claims) {
+                    match claim.claimed.first() {
+                        Some(claimed) => {
+                            self.lanes.began_suspect(&claim.lane, is_retry(claimed));
+                            self.start(&claim.lane, claim.claimed, false);
+                        }
+                        None => self.suspects.cleared(suspect.delivery),
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot load deliveries that were interrupted");
+                self.suspects.postpone(suspects, now.saturating_add(CLAIM_PAUSE));
+            }
         }
-        let is_retry = |claimed: &Claimed| claimed.failures > 0;
-        let retries = claimed.iter().filter(|claimed| is_retry(claimed)).count();
-        let probe = self.lanes.began(&lane, Begun { deliveries: claimed.len(), retries, due });
+    }
+
+    /// Starts the attempts of claimed deliveries.
+    fn start(&mut self, lane: &Lane, claimed: Vec<Claimed>, probe: bool) {
         for claimed in claimed {
             if claimed.attempt == 1 {
                 let waited = self.delivering.clock.timestamp().since(claimed.since);
                 self.delivering.metrics.waited(waited);
             }
             let flight = Flight { retry: is_retry(&claimed), probe };
-            let bytes = claimed.json.len();
+            let (bytes, suspect) = (claimed.json.len(), (claimed.crashes > 0).then_some(claimed.delivery));
             let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
             let id = self.running.spawn(attempt).id();
-            self.flights.insert(id, UnderWay { lane: lane.clone(), bytes, flight });
+            self.flights.insert(id, UnderWay { lane: lane.clone(), bytes, flight, suspect });
         }
     }
 
@@ -194,7 +235,10 @@ impl<C: Caller> Engine<C> {
             Ok((id, called)) => (id, Some(called)),
             Err(error) => (broken_off(&error), None),
         };
-        let Some(UnderWay { lane, flight, .. }) = self.flights.remove(&id) else { return };
+        let Some(UnderWay { lane, flight, suspect, .. }) = self.flights.remove(&id) else { return };
+        if let Some(suspect) = suspect {
+            self.suspects.cleared(suspect);
+        }
         // A task that broke off has met a bug of the gateway.
         let sign = called.as_ref().map_or(Sign::Unmade, |called| called.sign);
         let circuit = self.lanes.ended(&lane, flight, sign, self.delivering.clock.timestamp());
@@ -232,6 +276,17 @@ impl<C: Caller> Engine<C> {
             }
         }
     }
+}
+
+/// Returns how many deliveries may be under way in a lane at once.
+fn limit(configuration: &Snapshot, lane: &Lane) -> usize {
+    let function = configuration.catalog.table::<Function>().get(&lane.space, &lane.function);
+    let limit = function.and_then(|function| function.concurrency);
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn is_retry(claimed: &Claimed) -> bool {
+    claimed.failures > 0
 }
 
 /// Logs that a task broke off, and returns its id.

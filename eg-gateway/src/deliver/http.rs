@@ -85,7 +85,7 @@ impl HttpCaller {
         }
         let status = response.status().as_u16();
         let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let pause = pause.and_then(|value| retry_after(value, clock::now().into()));
+        let pause = pause.and_then(|value| retry_after(value, clock::wall().into()));
         let body = response.into_body();
         let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
         outcome(status, &body).map_err(|failure| CallError::Failed(failure.asking_for(pause)))?;

@@ -36,9 +36,9 @@ pub(super) async fn record<C>(delivering: Arc<Delivering<C>>, ended: Vec<Called>
 /// deliveries would be repeated.
 async fn write<C>(delivering: &Delivering<C>, finishes: Vec<Finish>) {
     loop {
-        let notices = delivering.system_events.notices();
+        let notices = delivering.reception.notices();
         let error = match delivering.store.finish(finishes.clone(), notices).await {
-            Ok(notices) => return delivering.system_events.announce(&notices),
+            Ok(losses) => return delivering.reception.lost(losses),
             Err(error) => error,
         };
         let attempts = finishes.len();

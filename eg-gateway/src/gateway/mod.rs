@@ -24,7 +24,7 @@ use crate::feed::Feed;
 use crate::jobs::Jobs;
 use crate::options::Options;
 use crate::reception::Reception;
-use crate::retention::Retention;
+use crate::retention::{Retention, Stopped};
 use crate::spans::Spans;
 use crate::store::{Store, StoreError};
 use crate::tls::ClientTls;
@@ -72,10 +72,12 @@ impl Gateway {
         let (clock, spans, feed) = (Clock::system(), spans(&options, &tls)?, Feed::new(stop.clone()));
         let invoker = Invoker::new(Callers::new(&options, &tls), spans.clone());
         let store = open_store(&options).await?;
+        let newest = store.newest().await?;
+        newest.into_iter().for_each(clock::not_before);
+        let stopped = Stopped { from: newest, until: Some(clock::timestamp()) };
         let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
-        let reception = Reception::new(&options, store.clone(), feed.clone());
-        let retry = options.retry.clone();
-        let delivering = Delivering::new(invoker, configuration, &reception, retry, clock, stop.clone());
+        let reception = Reception::new(&options, store.clone(), configuration, feed.clone(), clock);
+        let delivering = Delivering::new(invoker, &reception, options.retry.clone(), stop.clone());
         let delivering = Arc::new(delivering);
         let wakeups = Arc::clone(&reception.wakeups);
         let engine = Engine::new(Arc::clone(&delivering), wakeups, Capacity::new(&options)).await?;
@@ -92,7 +94,7 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
         tasks.spawn(jobs.run());
-        tasks.spawn(Retention::new(&options).run(delivering));
+        tasks.spawn(Retention::new(&options, stopped).run(delivering));
         let memory = app.memory.clone();
         events.serve(api::events::service(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);
         config.serve(api::config::service(Arc::clone(&app)), places.config, &memory, &stop, &mut tasks);
@@ -146,6 +148,9 @@ impl Gateway {
         }
         self.tasks.shutdown().await;
         drop(self.ended);
+        if let Err(error) = self.store.release(clock::timestamp()).await {
+            tracing::warn!(%error, "cannot record that deliveries were interrupted");
+        }
         self.store.close().await;
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;

@@ -18,6 +18,7 @@ use crate::decide::retry::DeliveryPolicy;
 use crate::deliver::Delivering;
 use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
+use crate::store::Losses;
 use crate::store::deliveries::finish_attempt;
 use crate::timestamp::Timestamp;
 
@@ -158,8 +159,9 @@ fn reopen(engine: &mut Engine<Functions>, opened: &mut BTreeSet<Lane>, now: Time
 /// Moves a delivery to the dead letters in two transactions: removes it, then inserts it.
 async fn bury_in_two_steps(delivering: Arc<Delivering<Functions>>, called: Called) {
     let delivery = called.finish.delivery;
+    let notices = delivering.reception.notices();
     let out = move |connection: &Connection| {
-        finish_attempt(connection, &called.finish)?;
+        finish_attempt(connection, &called.finish, &notices, &mut Losses::default())?;
         let row = rows(connection, &format!("SELECT * FROM deliveries WHERE seq = {delivery}"))?;
         let attempts = rows(connection, &format!("SELECT * FROM attempts WHERE delivery = {delivery}"))?;
         connection.execute("DELETE FROM attempts WHERE delivery = ?1", [delivery])?;

@@ -29,7 +29,7 @@ use crate::feed::Feed;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
-use crate::retention::Retention;
+use crate::retention::{Retention, Stopped};
 use crate::spans::Spans;
 use crate::store::{Idle, StoreError};
 
@@ -118,17 +118,19 @@ impl Process {
             metrics: Arc::new(Metrics::new()),
             memory: Budget::new(1 << 20),
             terms: Terms { dedupe_window, max_hops: MAX_HOPS },
+            configuration: Arc::clone(&configuration),
+            clock,
         };
         let invoker = Invoker::new(Functions(Arc::clone(world)), Spans::default());
         let retry = planted::policy(default_policy(), world.bug);
-        let delivering =
-            Delivering::new(invoker, Arc::clone(&configuration), &reception, retry, clock, stop.clone());
+        let delivering = Delivering::new(invoker, &reception, retry, stop.clone());
         let delivering = Arc::new(delivering);
         let capacity = Capacity { workers: 8, memory: 100_000 };
         let engine = Engine::new(Arc::clone(&delivering), Arc::clone(&reception.wakeups), capacity).await?;
         tasks.spawn(planted::run(engine, Arc::clone(&delivering), Arc::clone(world)));
         tasks.spawn(Jobs::new(Arc::clone(&delivering), reception.clone()).run());
-        let retention = Retention { age: KEPT, bytes: u64::MAX, dedupe_window: WINDOW };
+        let stopped = Stopped::default();
+        let retention = Retention { age: KEPT, bytes: u64::MAX, dedupe_window: WINDOW, stopped };
         tasks.spawn(retention.run(delivering));
         let settled = Instant::now();
         Ok(Self { world: Arc::clone(world), configuration, reception, stop, tasks, settled })

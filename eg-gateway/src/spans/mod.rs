@@ -121,7 +121,7 @@ impl Spans {
         let Some(exporter) = &self.0 else { return };
         let span = span();
         if span.context.is_sampled() {
-            exporter.export(&span, clock::now());
+            exporter.export(&span, clock::wall());
         }
     }
 

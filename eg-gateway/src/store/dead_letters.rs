@@ -50,7 +50,7 @@ const HISTORY: &str = "SELECT number, started_at, duration_ms, outcome, error FR
 // Only one delivery for each key may be due. This one is parked if another one is unfinished.
 const REDRIVE: &str = "
     UPDATE deliveries AS d
-    SET state = 'pending', failures = 0, since = ?2, ended_at = NULL, reason = NULL,
+    SET state = 'pending', failures = 0, crashes = 0, since = ?2, ended_at = NULL, reason = NULL,
         payload = coalesce(?3, payload), payload_seal = coalesce(?4, payload_seal),
         due_at = iif(order_key IS NOT NULL AND EXISTS (
             SELECT 1 FROM deliveries o WHERE o.space = d.space AND o.subscription_id = d.subscription_id

@@ -1,17 +1,16 @@
-//! Moves deliveries from state to state: claims due ones, records the ends of attempts and recovers interrupted ones
-//! at start. `decide` determines the next state.
+//! Moves deliveries from state to state: claims due ones and records the ends of attempts. `decide` determines the next
+//! state, and `notices` gives deliveries up.
 
 use std::time::Duration;
 
-use eg_sdk::history::{AttemptOutcome, DeliveryState, Loss};
+use eg_sdk::history::{AttemptOutcome, Loss};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{Millis, is_unreadable, lossy};
-use super::notices::Notices;
+use super::notices::{GivingUp, Losses, Lost, Notices};
 use super::seal::{DAMAGED, JSON, bytes_fit, fits};
 use super::{Store, StoreError};
-use crate::decide::arrival::NewEvent;
 use crate::decide::breaker::Side;
 use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
 use crate::decide::gate::{Candidate, Gatekeeper};
@@ -33,21 +32,12 @@ pub(crate) struct Claimed {
     /// The time from which its age is counted.
     pub(crate) since: Timestamp,
     pub(crate) ordered: bool,
+    /// How many of its last attempts the end of the gateway has interrupted.
+    pub(crate) crashes: u32,
     /// The replay that created it.
     pub(crate) replay: Option<String>,
     /// The JSON that the function receives.
     pub(crate) json: Vec<u8>,
-}
-
-/// A delivery that ended without another attempt.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) delivery: i64,
-    pub(crate) event_id: String,
-    pub(crate) event_type: String,
-    pub(crate) function: String,
-    pub(crate) loss: Loss,
-    pub(crate) reason: String,
 }
 
 /// The deliveries claimed in one lane.
@@ -55,7 +45,6 @@ pub(crate) struct Ended {
 pub(crate) struct Claim {
     pub(crate) lane: Lane,
     pub(crate) claimed: Vec<Claimed>,
-    pub(crate) ended: Vec<Ended>,
     /// When the next deliveries of the lane are due. Parked ones have no due time: they wait for another delivery.
     pub(crate) due: Due,
 }
@@ -69,20 +58,21 @@ pub(crate) struct Finish {
     pub(crate) next: Next,
     /// Whether other deliveries may be waiting for this one.
     pub(crate) ordered: bool,
+    /// Whether the attempts before it were interrupted.
+    pub(crate) suspect: bool,
     /// When it ended.
     pub(crate) now: Timestamp,
 }
 
-/// The query for due deliveries, which runs more often than any other. Its parameters are space, function, time, whether
-/// the deliveries have failed before, how many to skip and how many to read. [`due`] reads its columns, with
-/// [`SEALED`](super::seal::SEALED) at the end. A delivery whose event is missing is due, too, so that somebody hears of it.
-macro_rules! due {
-    ($order:literal) => {
+/// The query for deliveries that meet a condition. [`due`] reads its columns, with [`SEALED`](super::seal::SEALED) at the
+/// end. A delivery whose event is missing is among them, so that somebody hears of it.
+macro_rules! select {
+    ($($condition:literal),+) => {
         concat!(
             "SELECT d.seq, d.attempts, d.failures,
                     iif(d.failures > 0, (SELECT a.started_at FROM attempts a
                                          WHERE a.delivery = d.seq AND a.number = d.attempts), NULL),
-                    d.subscription_id, d.since, d.order_key IS NOT NULL, d.replay,
+                    d.subscription_id, d.since, d.order_key IS NOT NULL, d.crashes, d.replay,
                     EXISTS (SELECT 1 FROM config c
                             WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id),
                     (SELECT j.reason FROM jobs j
@@ -90,31 +80,39 @@ macro_rules! due {
                      AND j.subscription_id = d.subscription_id AND j.last >= d.seq),
                     d.payload, d.payload_seal,
                     e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal
-             FROM deliveries d LEFT JOIN events e ON e.seq = d.event
-             WHERE d.state = 'pending' AND d.due_at IS NOT NULL AND d.space = ?1 AND d.function_id = ?2
-             AND d.due_at <= ?3 AND (d.failures > 0) = ?4
-             ORDER BY d.due_at ",
+             FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE ",
+            $($condition),+
+        )
+    };
+}
+pub(super) use select;
+
+/// Reads due deliveries; it runs more often than any other query. The parameters are space, function, time, whether the
+/// deliveries have failed before, how many to skip and how many to read.
+macro_rules! due_in_lane {
+    ($order:literal) => {
+        select!(
+            "d.state = 'pending' AND d.due_at IS NOT NULL AND d.crashes = 0 AND d.space = ?1 AND d.function_id = ?2
+             AND d.due_at <= ?3 AND (d.failures > 0) = ?4 ORDER BY d.due_at ",
             $order,
             " LIMIT ?6 OFFSET ?5"
         )
     };
 }
 
-pub(super) const DUE: &str = due!("ASC");
+pub(super) const DUE: &str = due_in_lane!("ASC");
 
 /// Reads the newest of the due deliveries first.
-const DUE_NEWEST: &str = due!("DESC");
+const DUE_NEWEST: &str = due_in_lane!("DESC");
 
-/// The position of the edited payload among the columns of [`DUE`].
-const PAYLOAD: usize = 10;
+/// The position of the edited payload among the columns of [`select!`].
+const PAYLOAD: usize = 11;
 
-/// The position of the event among the columns of [`DUE`].
-const EVENT: usize = 12;
+/// The position of the event among the columns of [`select!`].
+const EVENT: usize = 13;
 
-const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries
-    WHERE state = 'pending' AND due_at IS NOT NULL AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
-
-const END: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
+const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at IS NOT NULL
+    AND crashes = 0 AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
 
 // Selects the first unfinished delivery with the same key, if it is parked. A parked delivery that ends has no turn to
 // pass on: a redriven one may be parked behind a later one.
@@ -133,8 +131,7 @@ impl Store {
     }
 
     /// Begins the next attempt of the wanted deliveries, if they are due at `now` and `gate` lets them through, and of no
-    /// more once their payloads exceed `bytes`. They are in flight when this returns. The returned events are the
-    /// notices of the deliveries that were given up.
+    /// more once their payloads exceed `bytes`. They are in flight when this returns.
     pub(crate) async fn claim(
         &self,
         wanted: Vec<Wanted>,
@@ -142,40 +139,38 @@ impl Store {
         bytes: usize,
         gate: Gatekeeper,
         notices: Notices,
-    ) -> Result<(Vec<Claim>, Vec<NewEvent>), StoreError> {
+    ) -> Result<(Vec<Claim>, Losses), StoreError> {
         let claim = move |connection: &Connection| {
-            let mut bytes = bytes;
-            let lane = |wanted| claim_lane(connection, wanted, now, &mut bytes, &gate);
-            let claims: Vec<Claim> = wanted.iter().cloned().map(lane).collect::<Result<_, _>>()?;
-            let ended = claims.iter().flat_map(|claim| &claim.ended);
-            let notices = notices.write_all(connection, ended.map(|ended| ended.delivery))?;
-            Ok((claims, notices))
+            let (mut bytes, mut losses) = (bytes, Losses::default());
+            let lane = |wanted: &Wanted| {
+                claim_lane(connection, wanted, now, &mut bytes, (&gate, &notices), &mut losses)
+            };
+            let claims = wanted.iter().map(lane).collect::<Result<_, _>>()?;
+            Ok((claims, losses))
         };
-        let (claims, notices) = self.writer.run(claim).await?;
-        let ended = claims.iter().flat_map(|claim| &claim.ended);
-        for Ended { delivery, event_id, function, .. } in ended.filter(|ended| ended.reason == DAMAGED) {
+        let (claims, losses) = self.writer.run(claim).await?;
+        self.report_damage(&losses);
+        Ok((claims, losses))
+    }
+
+    /// Reports the deliveries that were given up because their event is damaged.
+    pub(super) fn report_damage(&self, losses: &Losses) {
+        for Lost { delivery, event_id, function, .. } in
+            losses.lost.iter().filter(|lost| lost.reason == DAMAGED)
+        {
             self.health.found_damage();
             tracing::error!(delivery, event_id, function, "a stored event is damaged and is not delivered");
         }
-        Ok((claims, notices))
     }
 
-    /// Records the outcomes of attempts and the new states of their deliveries. Returns the notices of the deliveries
-    /// that were given up.
-    pub(crate) async fn finish(
-        &self,
-        finishes: Vec<Finish>,
-        notices: Notices,
-    ) -> Result<Vec<NewEvent>, StoreError> {
+    /// Records the outcomes of attempts and the new states of their deliveries.
+    pub(crate) async fn finish(&self, finishes: Vec<Finish>, notices: Notices) -> Result<Losses, StoreError> {
         let finish = move |connection: &Connection| {
-            let mut written = Vec::new();
+            let mut losses = Losses::default();
             for finish in &finishes {
-                finish_attempt(connection, finish)?;
-                if finish.next.gives_up() {
-                    written.extend(notices.write(connection, finish.delivery)?);
-                }
+                finish_attempt(connection, finish, &notices, &mut losses)?;
             }
-            Ok(written)
+            Ok(losses)
         };
         self.writer.run(finish).await
     }
@@ -186,7 +181,7 @@ pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Due)
     let mut statement = connection.prepare(
         "SELECT space, function_id, min(iif(failures > 0, NULL, due_at)) AS first,
                 min(iif(failures > 0, due_at, NULL)) AS retry FROM deliveries
-         WHERE state = 'pending' AND due_at IS NOT NULL GROUP BY space, function_id",
+         WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0 GROUP BY space, function_id",
     )?;
     let lane = |row: &Row<'_>| {
         let lane = Lane { space: row.get("space")?, function: row.get("function_id")? };
@@ -198,16 +193,25 @@ pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Due)
 /// Claims deliveries of one lane and subtracts their payloads from `bytes`.
 pub(crate) fn claim_lane(
     connection: &Connection,
-    wanted: Wanted,
+    wanted: &Wanted,
     now: Timestamp,
     bytes: &mut usize,
-    gate: &Gatekeeper,
+    (gate, notices): (&Gatekeeper, &Notices),
+    losses: &mut Losses,
 ) -> rusqlite::Result<Claim> {
-    let Wanted { lane, limit, reserved, retries, side, mut due } = wanted;
+    let Wanted { lane, limit, reserved, retries, side, mut due } = wanted.clone();
     let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
     let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
-    let mut claiming =
-        Claiming { connection, lane, now, bytes, gate, claimed: Vec::new(), ended: Vec::new() };
+    let mut claiming = Claiming {
+        connection,
+        lane: &lane,
+        now,
+        bytes,
+        gate,
+        read: 0,
+        claimed: Vec::new(),
+        ended: Vec::new(),
+    };
     let reserved = claiming.take(DUE, true, 0, reserved)?;
     if first_due {
         let query = match side {
@@ -217,23 +221,13 @@ pub(crate) fn claim_lane(
         claiming.take(query, false, 0, limit - reserved)?;
     }
     if retry_due {
-        let left = limit.saturating_sub(claiming.taken()).min(retries - reserved);
+        let left = limit.saturating_sub(claiming.read).min(retries - reserved);
         claiming.take(DUE, true, reserved, left)?;
     }
-    let Claiming { lane, claimed, ended, .. } = claiming;
-    for (ordered, ended) in &ended {
-        end(connection, ended.delivery, *ordered, ended.loss, &ended.reason, now)?;
-    }
-    for claimed in &claimed {
-        connection
-            .prepare_cached("UPDATE deliveries SET state = 'in_flight', attempts = ?2 WHERE seq = ?1")?
-            .execute(params![claimed.delivery, claimed.attempt])?;
-        connection
-            .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?
-            .execute(params![claimed.delivery, claimed.attempt, now])?;
-    }
+    let Claiming { claimed, ended, .. } = claiming;
     // A delivery that ended here may have made the next one with its key due, for its first attempt.
     let first_changed = first_due || !ended.is_empty();
+    carry_out(connection, &claimed, ended, now, notices, losses)?;
     for (changed, failed, due) in [(first_changed, false, &mut due.first), (retry_due, true, &mut due.retry)]
     {
         if changed {
@@ -241,80 +235,112 @@ pub(crate) fn claim_lane(
             *due = next.query_row(params![lane.space, lane.function, failed], |row| row.get(0))?;
         }
     }
-    let ended = ended.into_iter().map(|(.., ended)| ended).collect();
-    Ok(Claim { lane, claimed, ended, due })
+    Ok(Claim { lane, claimed, due })
 }
+
+/// A delivery that the gate ends: its number, how and why.
+pub(super) type Refused = (i64, Loss, String);
 
 /// The deliveries of one lane that are being claimed.
 struct Claiming<'a> {
     connection: &'a Connection,
-    lane: Lane,
+    lane: &'a Lane,
     now: Timestamp,
     /// The bytes that payloads may still have.
     bytes: &'a mut usize,
     gate: &'a Gatekeeper,
+    /// The number of deliveries that were read.
+    read: usize,
     claimed: Vec<Claimed>,
-    /// Deliveries that the gate ended, and whether others may wait for them.
-    ended: Vec<(bool, Ended)>,
+    ended: Vec<Refused>,
 }
 
 impl Claiming<'_> {
     /// Reads due deliveries and lets each pass the gate. Returns how many it has read.
     fn take(&mut self, query: &str, failed: bool, skip: usize, limit: usize) -> rusqlite::Result<usize> {
-        let before = self.taken();
+        let before = self.read;
         if limit == 0 || *self.bytes == 0 {
             return Ok(0);
         }
-        let Lane { space, function } = &self.lane;
+        let Lane { space, function } = self.lane;
         let [skip, limit] = [skip, limit].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         let mut query = self.connection.prepare_cached(query)?;
         let mut rows = query.query(params![space, function, self.now, failed, skip, limit])?;
         while *self.bytes > 0
             && let Some(row) = rows.next()?
         {
-            let Loaded { claimed: one, given_up } = self::due(row)?;
-            let candidate = Candidate {
-                space,
-                subscription_id: &one.subscription_id,
-                failures: one.failures,
-                since: one.since,
-                now: self.now,
-            };
-            let gate = match given_up {
-                None => self.gate.check(&candidate),
-                Some(reason) => Gate::Dead { reason },
-            };
-            let (loss, reason) = match gate {
-                Gate::Open => {
+            self.read += 1;
+            match pass(due(row)?, self.lane, self.now, self.gate) {
+                Ok(one) => {
                     *self.bytes = self.bytes.saturating_sub(one.json.len().max(1));
                     self.claimed.push(one);
-                    continue;
                 }
-                Gate::Expired { reason } => (Loss::Expired, reason),
-                Gate::Dead { reason } => (Loss::Dead, reason),
-            };
-            let Claimed { delivery, event_id, event_type, ordered, .. } = one;
-            let function = function.clone();
-            self.ended.push((ordered, Ended { delivery, event_id, event_type, function, loss, reason }));
+                Err(refused) => self.ended.push(refused),
+            }
         }
-        Ok(self.taken() - before)
-    }
-
-    /// Returns how many deliveries were read.
-    fn taken(&self) -> usize {
-        self.claimed.len() + self.ended.len()
+        Ok(self.read - before)
     }
 }
 
+/// Asks the gate whether the next attempt of a delivery may begin.
+pub(super) fn pass(
+    Loaded { claimed: one, given_up }: Loaded,
+    lane: &Lane,
+    now: Timestamp,
+    gate: &Gatekeeper,
+) -> Result<Claimed, Refused> {
+    let candidate = Candidate {
+        space: &lane.space,
+        subscription_id: &one.subscription_id,
+        failures: one.failures,
+        crashes: one.crashes,
+        since: one.since,
+        now,
+    };
+    let gate = match given_up {
+        None => gate.check(&candidate),
+        Some(reason) => Gate::Dead { reason },
+    };
+    match gate {
+        Gate::Open => Ok(one),
+        Gate::Expired { reason } => Err((one.delivery, Loss::Expired, reason)),
+        Gate::Dead { reason } => Err((one.delivery, Loss::Dead, reason)),
+    }
+}
+
+/// Begins the attempts of claimed deliveries, and gives up the others.
+pub(super) fn carry_out(
+    connection: &Connection,
+    claimed: &[Claimed],
+    refused: Vec<Refused>,
+    now: Timestamp,
+    notices: &Notices,
+    losses: &mut Losses,
+) -> rusqlite::Result<()> {
+    for (delivery, loss, reason) in refused {
+        let one = GivingUp { delivery, loss, reason: &reason, attempted: false, now };
+        notices.give_up(connection, &one, losses)?;
+    }
+    for claimed in claimed {
+        connection
+            .prepare_cached("UPDATE deliveries SET state = 'in_flight', attempts = ?2 WHERE seq = ?1")?
+            .execute(params![claimed.delivery, claimed.attempt])?;
+        connection
+            .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?
+            .execute(params![claimed.delivery, claimed.attempt, now])?;
+    }
+    Ok(())
+}
+
 /// A due delivery as it was read.
-struct Loaded {
+pub(super) struct Loaded {
     claimed: Claimed,
     /// Why there must be no attempt: it is damaged, its subscription was deleted, or a job gives it up.
     given_up: Option<String>,
 }
 
 /// Reads a due delivery. Of one that is damaged, it reads what is left.
-fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
+pub(super) fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
     let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
     let sound = if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
     let json = row.get_ref(if edited { PAYLOAD } else { EVENT + JSON })?;
@@ -328,12 +354,13 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
             subscription_id: row.get(4)?,
             since: row.get(5)?,
             ordered: row.get(6)?,
-            replay: row.get(7)?,
+            crashes: row.get(7)?,
+            replay: row.get(8)?,
             event_id: row.get(EVENT + 1)?,
             event_type: row.get(EVENT + 2)?,
             json: json.as_blob()?.to_vec(),
         };
-        let (subscribed, given_up): (bool, Option<String>) = (row.get(8)?, row.get(9)?);
+        let (subscribed, given_up): (bool, Option<String>) = (row.get(9)?, row.get(10)?);
         Ok((claimed, given_up.or_else(|| (!subscribed).then(|| SUBSCRIPTION_DELETED.to_owned()))))
     };
     match read() {
@@ -348,6 +375,7 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
                 subscription_id: lossy(row.get_ref(4)?).into_owned(),
                 since: row.get(5).unwrap_or(Timestamp::EARLIEST),
                 ordered: row.get(6)?,
+                crashes: number(7).unwrap_or_default(),
                 replay: None,
                 event_id: lossy(row.get_ref(EVENT + 1)?).into_owned(),
                 event_type: lossy(row.get_ref(EVENT + 2)?).into_owned(),
@@ -359,23 +387,18 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
     }
 }
 
-/// Ends a delivery without an attempt. If it was ordered, the next one with its key becomes due.
-pub(super) fn end(
-    connection: &Connection,
-    delivery: i64,
-    ordered: bool,
-    loss: Loss,
-    reason: &str,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let state = loss.as_str();
-    connection.prepare_cached(END)?.execute(params![delivery, state, now, reason])?;
-    if ordered { promote(connection, delivery, now) } else { Ok(()) }
-}
-
 /// Writes the outcome of an attempt and the new state of its delivery.
-pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqlite::Result<()> {
-    let Finish { delivery, attempt, duration, next, ordered, now } = finish;
+pub(crate) fn finish_attempt(
+    connection: &Connection,
+    finish: &Finish,
+    notices: &Notices,
+    losses: &mut Losses,
+) -> rusqlite::Result<()> {
+    let Finish { delivery, attempt, duration, next, ordered, suspect, now } = finish;
+    if *suspect {
+        // The gateway has survived an attempt.
+        connection.prepare_cached("UPDATE deliveries SET crashes = 0 WHERE seq = ?1")?.execute([delivery])?;
+    }
     let (outcome, error) = match next {
         Next::Unmade { after, .. } => {
             return forget_attempt(connection, *delivery, *attempt, now.saturating_add(*after));
@@ -391,7 +414,7 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
             "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
         )?
         .execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])?;
-    let (state, reason) = match next {
+    let (loss, reason) = match next {
         Next::Unmade { .. } => return Ok(()),
         Next::Retry { after, .. } => {
             connection
@@ -401,16 +424,20 @@ pub(crate) fn finish_attempt(connection: &Connection, finish: &Finish) -> rusqli
                 .execute(params![delivery, now.saturating_add(*after)])?;
             return Ok(());
         }
-        Next::Delivered => (DeliveryState::Delivered, None),
-        Next::Dead { reason, .. } | Next::Disable { reason, .. } => (DeliveryState::Dead, Some(reason)),
-        Next::Expired { reason, .. } => (DeliveryState::Expired, Some(reason)),
+        Next::Delivered => {
+            connection
+                .prepare_cached("UPDATE deliveries SET state = 'delivered', ended_at = ?2 WHERE seq = ?1")?
+                .execute(params![delivery, now])?;
+            return if *ordered { promote(connection, *delivery, *now) } else { Ok(()) };
+        }
+        Next::Dead { reason, .. } | Next::Disable { reason, .. } => (Loss::Dead, reason),
+        Next::Expired { reason, .. } => (Loss::Expired, reason),
     };
     connection
-        .prepare_cached(
-            "UPDATE deliveries SET state = ?2, failures = failures + ?5, ended_at = ?3, reason = ?4 WHERE seq = ?1",
-        )?
-        .execute(params![delivery, state.as_str(), now, reason, i64::from(reason.is_some())])?;
-    if *ordered { promote(connection, *delivery, *now) } else { Ok(()) }
+        .prepare_cached("UPDATE deliveries SET failures = failures + 1 WHERE seq = ?1")?
+        .execute([delivery])?;
+    let one = GivingUp { delivery: *delivery, loss, reason, attempted: true, now: *now };
+    notices.give_up(connection, &one, losses)
 }
 
 /// Removes an attempt that was not made, and makes its delivery due at `due`.
@@ -432,30 +459,18 @@ fn forget_attempt(
 }
 
 /// Makes the next delivery with the same key due, after one has ended.
-fn promote(connection: &Connection, ended: i64, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn promote(connection: &Connection, ended: i64, now: Timestamp) -> rusqlite::Result<()> {
     connection.prepare_cached(PROMOTE)?.execute(params![ended, now])?;
     Ok(())
 }
 
-/// Makes deliveries that were in flight pending again, due at `now`.
-pub(crate) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
-    let transaction = connection.transaction()?;
-    transaction.execute(
-        "UPDATE attempts SET outcome = 'interrupted', error = 'the gateway stopped before the function answered'
-         WHERE outcome IS NULL AND delivery IN (SELECT seq FROM deliveries WHERE state = 'in_flight')",
-        [],
-    )?;
-    transaction
-        .execute("UPDATE deliveries SET state = 'pending', due_at = ?1 WHERE state = 'in_flight'", [now])?;
-    Ok(transaction.commit()?)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::events::{example, insert};
+    use super::super::events::insert_example;
     use super::*;
     use crate::clock::Clock;
     use crate::configuration::Configuration;
+    use crate::decide::arrival::Terms;
     use crate::decide::retry::DeliveryPolicy;
     use crate::decide::routes::Routing;
 
@@ -465,23 +480,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::from_millis(5_000);
         let store = Store::open(dir.path(), now).unwrap();
+        let clock = Clock::system();
         let configuration =
-            Configuration::load(store.clone(), Clock::system(), Routing::default()).await.unwrap();
+            Configuration::load(store.clone(), clock.clone(), Routing::default()).await.unwrap();
         // Without its subscription, the retry ends.
         let gate = Gatekeeper::new(configuration.current(), DeliveryPolicy::default());
+        let terms = Terms { dedupe_window: Duration::ZERO, max_hops: 1 };
+        let notices = Notices { snapshot: configuration.current(), terms, clock };
         let lane = Lane { space: "default".to_owned(), function: "f".to_owned() };
         let due = Due { first: None, retry: Some(now) };
         let wanted = Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due };
         let claim = move |c: &Connection| {
-            insert(c, &example("default", "a", Timestamp::from_millis(1_000)))?;
+            insert_example(c, "default", "a", Timestamp::from_millis(1_000))?;
             c.execute_batch(
                 "INSERT INTO deliveries (event, space, subscription_id, function_id, state, failures, since, due_at, order_key)
                  VALUES (1, 'default', 's', 'f', 'pending', 1, 1000, 2000, 'k'),
                         (1, 'default', 's', 'f', 'pending', 0, 1000, NULL, 'k');",
             )?;
-            claim_lane(c, wanted.clone(), now, &mut { usize::MAX }, &gate)
+            let mut losses = Losses::default();
+            let claim = claim_lane(c, &wanted, now, &mut { usize::MAX }, (&gate, &notices), &mut losses)?;
+            Ok((claim, losses))
         };
-        let claim = store.write(claim).await.unwrap();
-        assert_eq!((claim.ended.len(), claim.due.first), (1, Some(now)));
+        let (claim, losses) = store.write(claim).await.unwrap();
+        assert_eq!((losses.lost.len(), claim.due.first), (1, Some(now)));
     }
 }

@@ -10,7 +10,8 @@
 //! 3. An attempt is recorded before the function is called. Its outcome is written in the transaction that changes the
 //!    state of the delivery.
 //! 4. At start no delivery is in flight: those that were in flight when the process ended become pending and due at
-//!    once. So an attempt may be repeated, but no delivery is forgotten.
+//!    once. So an attempt may be repeated, but no delivery is forgotten. `crashes` counts how often that happened to a
+//!    delivery in a row because the process ended unexpectedly.
 //! 5. A delivery of a deleted subscription is never attempted: it becomes dead, with that reason. This also holds for
 //!    a delivery that waited when its subscription was deleted, if another one with the same id is created later.
 //! 6. Of the unfinished deliveries of a subscription that share an `order_key`, exactly one is in flight or has a
@@ -60,6 +61,7 @@ mod salvage;
 mod schema;
 mod seal;
 mod search;
+mod suspects;
 mod writer;
 
 use std::fs::File;
@@ -79,10 +81,10 @@ use self::writer::{Queue, Writer};
 pub(crate) use backlog::Backlog;
 pub use check::{CheckReport, check};
 pub(crate) use dead_letters::{DeadLetterQuery, Redrive};
-pub(crate) use deliveries::{Claim, Claimed, Ended, Finish};
+pub(crate) use deliveries::{Claimed, Finish};
 pub(crate) use events::Accepted;
 pub(crate) use jobs::{JobSignals, RunningJob, Work};
-pub(crate) use notices::Notices;
+pub(crate) use notices::{Losses, Lost, Notices};
 pub(crate) use replay::StoredEvent;
 pub(crate) use retention::{Limits, Sweeps};
 pub use salvage::{RepairReport, repair, restore};

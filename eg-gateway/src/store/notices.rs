@@ -1,14 +1,15 @@
-//! Writes the `deadLettered` events of given-up deliveries in the transaction that gives them up, so each is written
-//! exactly once. Notices hold plain values only and cannot call the store.
+//! Gives up deliveries. No other code makes a delivery dead or expired, so each given-up delivery has a reason, its
+//! `deadLettered` events in the same transaction, and a place among the [`Losses`] that somebody must report.
 
 use std::sync::Arc;
 
 use eg_grammar::is_system_event_type;
 use eg_sdk::history::Loss;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::columns::{Name, lossy};
+use super::columns::lossy;
+use super::deliveries::promote;
 use super::events::insert;
 use super::seal::{JSON, bytes_fit, fits};
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::decide::event::Outgoing;
 use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{Call, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
+use crate::timestamp::Timestamp;
 
 /// Creates the events that report given-up deliveries to subscribers. Given-up deliveries of system events produce
 /// none.
@@ -28,48 +30,64 @@ pub(crate) struct Notices {
     pub(crate) clock: Clock,
 }
 
-/// A delivery that was just given up.
+/// A delivery that is given up.
 #[derive(Debug)]
-struct LostDelivery {
-    space: String,
-    function: String,
-    subscription: String,
-    event_type: String,
-    /// The JSON that the function received or would have received.
-    json: Vec<u8>,
-    attempts: u32,
-    loss: Loss,
-    reason: String,
+pub(crate) struct GivingUp<'a> {
+    pub(crate) delivery: i64,
+    pub(crate) loss: Loss,
+    pub(crate) reason: &'a str,
+    /// Whether an attempt failed just now. Otherwise the delivery ends without another attempt.
+    pub(crate) attempted: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// Deliveries that were given up in a transaction. Once it is on disk, `Reception::lost` counts and announces them.
+#[derive(Debug, Default)]
+#[must_use = "given-up deliveries must be counted and announced"]
+pub(crate) struct Losses {
+    pub(crate) lost: Vec<Lost>,
+    /// The events that report them to subscribers.
+    pub(crate) notices: Vec<NewEvent>,
+}
+
+/// A delivery that was given up.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) delivery: i64,
+    pub(crate) space: String,
+    pub(crate) function: String,
+    pub(crate) event_id: String,
+    pub(crate) event_type: String,
+    pub(crate) loss: Loss,
+    pub(crate) reason: String,
+    /// Whether an attempt failed just then.
+    pub(crate) attempted: bool,
+    /// Whether another delivery of the function may have become due instead.
+    pub(crate) ordered: bool,
 }
 
 const LOST: &str = "
     SELECT d.payload, d.payload_seal,
            e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
-           d.space AS lost_in, d.function_id, d.subscription_id, d.attempts, d.state, coalesce(d.reason, '') AS reason
-    FROM deliveries d LEFT JOIN events e ON e.seq = d.event
-    WHERE d.seq = ?1 AND d.state IN ('dead', 'expired')";
+           d.space AS lost_in, d.function_id, d.subscription_id, d.attempts, d.order_key IS NOT NULL AS ordered
+    FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.seq = ?1";
 
 /// The positions of the edited payload and of the event among the columns of [`LOST`].
 const PAYLOAD: usize = 0;
 const EVENT: usize = 2;
 
+const GIVE_UP: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
+
 impl Notices {
-    /// Stores the events about these deliveries, and returns them.
-    pub(super) fn write_all(
+    /// Gives up a delivery and adds it to `losses`. If it was ordered, the next one with its key becomes due.
+    pub(super) fn give_up(
         &self,
         connection: &Connection,
-        deliveries: impl IntoIterator<Item = i64>,
-    ) -> rusqlite::Result<Vec<NewEvent>> {
-        let mut written = Vec::new();
-        for delivery in deliveries {
-            written.extend(self.write(connection, delivery)?);
-        }
-        Ok(written)
-    }
-
-    /// Stores the events about this delivery, and returns them.
-    pub(super) fn write(&self, connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<NewEvent>> {
-        let lost = connection.prepare_cached(LOST)?.query_row(params![delivery], |row| {
+        one: &GivingUp<'_>,
+        losses: &mut Losses,
+    ) -> rusqlite::Result<()> {
+        let GivingUp { delivery, loss, reason, attempted, now } = *one;
+        let read = |row: &Row<'_>| {
             let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
             let sound = if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
             // A damaged event is not passed on, not even in a report.
@@ -78,34 +96,43 @@ impl Notices {
                 _ => b"null".to_vec(),
             };
             let text = |column: &str| row.get_ref(column).map(|value| lossy(value).into_owned());
-            Ok(LostDelivery {
+            let lost = Lost {
+                delivery,
                 space: text("lost_in")?,
                 function: text("function_id")?,
-                subscription: text("subscription_id")?,
+                event_id: text("id")?,
                 event_type: text("type")?,
-                json,
-                attempts: row.get("attempts").unwrap_or_default(),
-                loss: row.get::<_, Name<Loss>>("state")?.0,
-                reason: text("reason")?,
-            })
-        })?;
-        let events = self.events(lost);
-        for event in &events {
-            insert(connection, event)?;
+                loss,
+                reason: reason.to_owned(),
+                attempted,
+                ordered: row.get("ordered")?,
+            };
+            Ok((lost, text("subscription_id")?, json, row.get("attempts").unwrap_or_default()))
+        };
+        let mut query = connection.prepare_cached(LOST)?;
+        let (lost, subscription, json, attempts) = query.query_row([delivery], read)?;
+        connection.prepare_cached(GIVE_UP)?.execute(params![delivery, loss.as_str(), now, reason])?;
+        if lost.ordered {
+            promote(connection, delivery, now)?;
         }
-        Ok(events)
+        for event in self.events(&lost, &subscription, json, attempts) {
+            // It is a system event, so a delivery of it that is given up at once causes no further events.
+            insert(connection, &event, self, losses)?;
+            losses.notices.push(event);
+        }
+        losses.lost.push(lost);
+        Ok(())
     }
 
-    fn events(&self, lost: LostDelivery) -> Vec<NewEvent> {
+    fn events(&self, lost: &Lost, subscription: &str, json: Vec<u8>, attempts: u32) -> Vec<NewEvent> {
         if is_system_event_type(&lost.event_type) {
             return Vec::new();
         }
-        let LostDelivery { space, function, subscription, event_type, json, attempts, loss, reason } = lost;
-        let event = Outgoing::stored(event_type, json, None);
-        let call = Call { space: &space, function: &function, event: &event };
-        let (subscription, reason) = (subscription.as_str(), reason.as_str());
-        let event = SystemEvent::GivenUp { call, subscription, attempts, loss, reason };
+        let Lost { space, function, event_type, loss, reason, .. } = lost;
+        let event = Outgoing::stored(event_type.clone(), json, None);
+        let call = Call { space, function, event: &event };
+        let event = SystemEvent::GivenUp { call, subscription, attempts, loss: *loss, reason };
         let stamp = || Stamp { id: self.clock.event_id().to_string(), time: self.clock.now() };
-        system_arrivals(&self.snapshot.router, &self.terms, &space, &event, stamp)
+        system_arrivals(&self.snapshot.router, &self.terms, space, &event, stamp)
     }
 }

@@ -17,7 +17,7 @@ use super::position::{Found, Position, begin, compare, recorded};
 use super::readers::Readers;
 use super::room::{self, Room};
 use super::writer::Writer;
-use super::{Idle, Store, StoreError, config, deliveries, schema};
+use super::{Idle, Store, StoreError, config, schema, suspects};
 use crate::timestamp::Timestamp;
 
 /// The name of the database in the directory of a store.
@@ -63,7 +63,7 @@ impl Store {
             Mark::create(&mark_path, nothing).map_err(|error| file_error(&mark_path, &error))?;
         }
         schema::prepare(&mut connection, &path)?;
-        deliveries::recover(&mut connection, now)?;
+        suspects::recover(&mut connection, now)?;
         let position = begin(&mut connection, run, now)?;
         let mark = Mark::open(&mark_path, position).map_err(|error| file_error(&mark_path, &error))?;
         let readers = Readers::open(&path)?;

@@ -4,8 +4,9 @@
 use eg_sdk::history::ReplayRequest;
 use rusqlite::{Connection, named_params};
 
-use super::events::add_deliveries;
+use super::events::{Deliveries, add_deliveries};
 use super::jobs::{RunningJob, Step};
+use super::notices::{Losses, Notices};
 use super::ration::Ration;
 use super::seal::{JSON, fits};
 use super::{Store, StoreError};
@@ -29,7 +30,7 @@ pub(crate) struct Replayed {
     /// Deliveries that a filter ended at once.
     pub(crate) filtered: usize,
     /// Deliveries that became dead letters at once.
-    pub(crate) dead: usize,
+    pub(crate) losses: Losses,
     /// The lanes in which deliveries are due.
     pub(crate) lanes: Vec<Lane>,
 }
@@ -79,6 +80,7 @@ impl Store {
         name: String,
         request: ReplayRequest,
         now: Timestamp,
+        notices: Notices,
         intakes: impl Fn(StoredEvent) -> Vec<Intake> + Send + 'static,
     ) -> Result<Option<Replayed>, StoreError> {
         let (space, after, last) = (job.space.clone(), job.cursor, job.last);
@@ -95,7 +97,9 @@ impl Store {
             let (mut step, mut ration) = (Step { cursor: until, ..Step::default() }, Ration::new());
             let mut replayed = Replayed::default();
             for (at, (event, intakes)) in events.iter().enumerate() {
-                if add(connection, &space, *event, intakes, &name, now, &mut replayed)? {
+                let deliveries =
+                    Deliveries { event: *event, space: &space, intakes, now, replay: Some(&name) };
+                if add(connection, &deliveries, &notices, &mut replayed)? {
                     step.events += 1;
                 }
                 ration.take(1 + intakes.len());
@@ -156,23 +160,21 @@ fn find(
 /// Creates the deliveries of an event. Returns whether the event still exists: retention may have deleted it.
 fn add(
     connection: &Connection,
-    space: &str,
-    event: i64,
-    intakes: &[Intake],
-    name: &str,
-    now: Timestamp,
+    deliveries: &Deliveries<'_>,
+    notices: &Notices,
     replayed: &mut Replayed,
 ) -> rusqlite::Result<bool> {
     let mut there = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE seq = ?1)")?;
-    if !there.query_row([event], |row| row.get(0))? {
+    if !there.query_row([deliveries.event], |row| row.get(0))? {
         return Ok(false);
     }
-    add_deliveries(connection, event, space, intakes, now, Some(name))?;
+    add_deliveries(connection, deliveries, notices, &mut replayed.losses)?;
+    let Deliveries { space, intakes, .. } = *deliveries;
     replayed.deliveries += intakes.len();
     for Intake { subscription, fate } in intakes {
         match fate {
             Fate::Filtered { .. } => replayed.filtered += 1,
-            Fate::Dead { .. } => replayed.dead += 1,
+            Fate::Dead { .. } => {}
             Fate::Deliver { .. } => {
                 let lane = Lane { space: space.to_owned(), function: subscription.function_id.clone() };
                 if !replayed.lanes.contains(&lane) {

@@ -11,12 +11,10 @@ use tokio::time::Instant;
 
 use super::accounting::{Counter, count};
 use super::columns::Name;
-use super::deliveries::{Ended, end};
-use super::notices::Notices;
+use super::notices::{GivingUp, Losses, Notices};
 use super::ration::{ROWS, Ration};
 use super::room::{self, Room};
 use super::{Store, StoreError};
-use crate::decide::arrival::NewEvent;
 use crate::decide::delivery::Gate;
 use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::timestamp::Timestamp;
@@ -77,8 +75,7 @@ impl Sweep {
 }
 
 impl Store {
-    /// Ends a batch of a subscription's deliveries that are older than `since` and too old for `gate`. The returned
-    /// events are their notices.
+    /// Gives up a batch of a subscription's deliveries that are older than `since` and too old for `gate`.
     pub(crate) async fn expire(
         &self,
         space: String,
@@ -87,11 +84,9 @@ impl Store {
         now: Timestamp,
         gate: Gatekeeper,
         notices: Notices,
-    ) -> Result<(Vec<Ended>, Vec<NewEvent>), StoreError> {
+    ) -> Result<Losses, StoreError> {
         let expire = move |connection: &Connection| {
-            let ended = expire_batch(connection, &space, &subscription_id, since, now, &gate)?;
-            let notices = notices.write_all(connection, ended.iter().map(|ended| ended.delivery))?;
-            Ok((ended, notices))
+            expire_batch(connection, &space, &subscription_id, since, now, (&gate, &notices))
         };
         self.writer.run(expire).await
     }
@@ -162,43 +157,32 @@ pub(crate) fn expire_batch(
     subscription_id: &str,
     since: Timestamp,
     now: Timestamp,
-    gate: &Gatekeeper,
-) -> rusqlite::Result<Vec<Ended>> {
+    (gate, notices): (&Gatekeeper, &Notices),
+) -> rusqlite::Result<Losses> {
     let mut late = connection.prepare_cached(
-        "SELECT d.seq, d.failures, d.since, d.order_key IS NOT NULL AS ordered, e.id, e.type, d.function_id
-         FROM deliveries d JOIN events e ON e.seq = d.event
-         WHERE d.state = 'pending' AND d.space = ?1 AND d.subscription_id = ?2 AND d.since < ?3
-         ORDER BY d.since LIMIT ?4",
+        "SELECT seq, failures, crashes, since FROM deliveries
+         WHERE state = 'pending' AND space = ?1 AND subscription_id = ?2 AND since < ?3 ORDER BY since LIMIT ?4",
     )?;
-    let limit = i64::try_from(ROWS).unwrap_or(i64::MAX);
     let row = |row: &rusqlite::Row<'_>| {
-        let ended = Ended {
-            delivery: row.get("seq")?,
-            event_id: row.get("id")?,
-            event_type: row.get("type")?,
-            function: row.get("function_id")?,
-            loss: Loss::Expired,
-            reason: String::new(),
-        };
-        Ok((row.get("failures")?, row.get("since")?, row.get("ordered")?, ended))
+        Ok((row.get("seq")?, row.get("failures")?, row.get("crashes")?, row.get("since")?))
     };
+    let limit = i64::try_from(ROWS).unwrap_or(i64::MAX);
     let rows = late.query_map(params![space, subscription_id, since, limit], row)?;
-    let rows: Vec<(u32, Timestamp, bool, Ended)> = rows.collect::<Result<_, _>>()?;
-    let (mut ended, mut ration) = (Vec::new(), Ration::new());
-    for (failures, since, ordered, one) in rows {
-        if !ended.is_empty() && ration.is_used_up() {
+    let rows: Vec<(i64, u32, u32, Timestamp)> = rows.collect::<Result<_, _>>()?;
+    let (mut losses, mut ration) = (Losses::default(), Ration::new());
+    for (delivery, failures, crashes, since) in rows {
+        if !losses.lost.is_empty() && ration.is_used_up() {
             break;
         }
         // Its event, if anybody subscribes to it, is a row with a delivery or more.
         ration.take(3);
-        if let Gate::Expired { reason } =
-            gate.check(&Candidate { space, subscription_id, failures, since, now })
-        {
-            end(connection, one.delivery, ordered, one.loss, &reason, now)?;
-            ended.push(Ended { reason, ..one });
+        let candidate = Candidate { space, subscription_id, failures, crashes, since, now };
+        if let Gate::Expired { reason } = gate.check(&candidate) {
+            let one = GivingUp { delivery, loss: Loss::Expired, reason: &reason, attempted: false, now };
+            notices.give_up(connection, &one, &mut losses)?;
         }
     }
-    Ok(ended)
+    Ok(losses)
 }
 
 /// Finds the finished events among the next ones in the order of acceptance. Also returns the last one that was examined.

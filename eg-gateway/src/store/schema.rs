@@ -75,11 +75,15 @@ CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
 /// Columns, indexes and tables that the fourth format added or changed. `seal` has the checksums, and `mark` compares the
-/// runs and the counted groups with its file. Deliveries that have failed before are claimed apart from the others.
+/// runs and the counted groups with its file. Deliveries that have failed before, and those whose attempts the end of the
+/// gateway has interrupted, are claimed apart from the others.
 pub(super) const ADDED_IN_4: &str = "
+-- The last attempts in a row during which the gateway ended unexpectedly.
+ALTER TABLE deliveries ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
 DROP INDEX IF EXISTS deliveries_due;
 CREATE INDEX deliveries_due ON deliveries (space, function_id, failures > 0, due_at)
-    WHERE state = 'pending' AND due_at IS NOT NULL;
+    WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0;
+CREATE INDEX deliveries_suspect ON deliveries (seq) WHERE state = 'pending' AND crashes > 0;
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
     space TEXT NOT NULL, kind TEXT NOT NULL,

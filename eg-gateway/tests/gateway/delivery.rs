@@ -295,3 +295,25 @@ async fn what_waits_is_delivered_after_a_restart() {
     assert_eq!(functions.next_call().await.json()["id"], "1");
     gateway.gateway.shutdown().await;
 }
+
+/// Only functions that count their hops used to be stopped.
+#[tokio::test]
+async fn a_loop_ends_if_its_events_only_name_their_causes() {
+    let functions = Functions::accepting().await;
+    let (gateway, _) = subscribed(TestGateway::start().await, &functions).await;
+    let event = |n: u32| {
+        let mut event = json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": n.to_string() });
+        if n > 0 {
+            event["causationid"] = json!((n - 1).to_string());
+        }
+        event
+    };
+    for n in 0..=18 {
+        assert_eq!(gateway.api.emit_json(&event(n)).await.status(), 202);
+    }
+    let letters = gateway.api.wait_for_dead_letters(2).await;
+    let reasons: Vec<_> = letters.iter().map(|letter| letter["reason"].as_str().unwrap()).collect();
+    let reason = |n| format!("a loop: {n} events led to this one, and 16 are allowed");
+    assert_eq!(reasons, [reason(18), reason(17)]);
+    gateway.api.wait_for_books("delivered", 17).await;
+}

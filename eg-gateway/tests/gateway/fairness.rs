@@ -1,12 +1,14 @@
 //! Events that always fail, and functions that are judged by all the others.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::process::Program;
 use crate::support::{Answer, Functions, PATIENCE, TestGateway};
 
 /// The circuit breaker used to open after ten failures and to try the oldest event first. So events that always fail kept
@@ -52,4 +54,65 @@ async fn poison_does_not_keep_a_function_from_good_events() {
     for (id, calls) in &*calls.lock().unwrap() {
         assert_eq!(*calls, if id.starts_with("poison") { ATTEMPTS } else { 1 }, "{id}");
     }
+}
+
+/// An interrupted attempt counts for nothing, so an event whose delivery brought the gateway down did so again after each
+/// start, for ever.
+#[tokio::test]
+async fn a_delivery_that_brings_the_gateway_down_is_given_up_alone() {
+    const OTHERS: usize = 20;
+    let up = Arc::new(AtomicBool::new(false));
+    let mut functions = Functions::start({
+        let up = Arc::clone(&up);
+        move |call| match call.json()["id"] == "killer" || !up.load(Ordering::SeqCst) {
+            true => Answer::Never,
+            false => Answer::Http(200, String::new()),
+        }
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut gateway = Program::start(dir.path());
+    gateway.api.event_type("e").await;
+    gateway.api.http_function("f", &functions.url("/")).await;
+    gateway.api.subscribe("e", "f").await;
+    gateway.api.emit("e", "killer").await;
+    for id in 0..OTHERS {
+        gateway.api.emit("e", &id.to_string()).await;
+    }
+    for _ in 0..=OTHERS {
+        functions.next_call().await;
+    }
+    gateway.kill();
+    up.store(true, Ordering::SeqCst);
+    for _ in 1..4 {
+        let mut gateway = Program::start(dir.path());
+        while functions.next_call().await.json()["id"] != "killer" {}
+        gateway.kill();
+    }
+    let gateway = Program::start(dir.path());
+    let letters = gateway.api.wait_for_dead_letters(1).await;
+    let reason = "interrupted 4 times: the gateway ended unexpectedly during each attempt";
+    assert_eq!((&letters[0]["eventId"], &letters[0]["reason"]), (&json!("killer"), &json!(reason)));
+    assert_eq!(letters[0]["attempts"].as_array().unwrap().len(), 4);
+    gateway.api.wait_for_books("delivered", u64::try_from(OTHERS).unwrap()).await;
+    assert_eq!(gateway.api.accounting().await["dead"], 1);
+}
+
+/// A gateway that is stopped is not to blame, and neither is the delivery that it interrupts.
+#[tokio::test]
+async fn a_stop_of_the_gateway_does_not_count() {
+    let mut functions = Functions::start(|_| Answer::Never).await;
+    let mut gateway = TestGateway::start().await;
+    gateway.api.event_type("e").await;
+    gateway.api.http_function("f", &functions.url("/")).await;
+    gateway.api.subscribe("e", "f").await;
+    gateway.api.emit("e", "slow").await;
+    for _ in 0..5 {
+        functions.next_call().await;
+        let TestGateway { gateway: running, dir, .. } = gateway;
+        running.shutdown_or_abort(std::future::ready(())).await;
+        gateway = TestGateway::open(dir, |_| {}).await;
+    }
+    functions.next_call().await;
+    assert_eq!(gateway.api.accounting().await["pending"], 1);
 }

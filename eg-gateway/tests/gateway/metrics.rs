@@ -189,3 +189,67 @@ async fn resources_are_counted_as_they_are() {
     check(&gateway, one, &resources).await;
     assert!(!samples(&gateway).await.contains_key("eventtypes_total{space=\"acme\"}"));
 }
+
+/// Loops and events for a disabled subscription were counted, and no event told of them.
+#[tokio::test]
+async fn each_way_of_giving_up_is_told_once_and_counted_once() {
+    let mut functions = Functions::start(|call| {
+        let status = match call.path.as_str() {
+            "/rejects" => 422,
+            "/fails" | "/late" => 500,
+            "/gone" => 410,
+            _ => 200,
+        };
+        Answer::Http(status, String::new())
+    })
+    .await;
+    let gateway = TestGateway::with(|options| options.retry.attempts = 2).await;
+    let api = &gateway.api;
+    let told = "eventgateway.delivery.deadLettered";
+    for (ty, function) in
+        [("r", "rejects"), ("f", "fails"), ("l", "late"), ("g", "gone"), ("h", "loops"), (told, "told")]
+    {
+        api.event_type(ty).await;
+        api.http_function(function, &functions.url(&format!("/{function}"))).await;
+        let retry = match function {
+            "late" => {
+                json!({ "attempts": 1000, "minBackoffMs": 60_000, "maxBackoffMs": 60_000, "maxAgeMs": 1 })
+            }
+            _ => json!({ "attempts": 2 }),
+        };
+        let subscription =
+            json!({ "type": "async", "eventType": ty, "functionId": function, "retry": retry });
+        api.create("subscriptions", subscription).await;
+    }
+    for ty in ["r", "f", "l", "g"] {
+        api.emit(ty, ty).await;
+    }
+    api.wait_for_books("dead", 3).await;
+    api.wait_for_books("expired", 1).await;
+    // The subscription is disabled now.
+    api.emit("g", "g2").await;
+    let looping = json!({ "specversion": "1.0", "type": "h", "source": "/test", "id": "h", "hops": 17 });
+    assert_eq!(api.emit_json(&looping).await.status(), 202);
+    let (status, body) =
+        api.config(Method::POST, "default/replays", json!({ "eventId": "h" }).to_string()).await;
+    assert_eq!(status, 202, "{body}");
+    api.wait_for_books("dead", 6).await;
+    check(
+        &gateway,
+        ("deliveries_ended_total{outcome=\"dead\",space=\"default\"}", 6.0),
+        &[("deliveries_ended_total{outcome=\"expired\",space=\"default\"}", 1.0)],
+    )
+    .await;
+    // Each is told, and so much is delivered.
+    api.wait_for_books("delivered", 7).await;
+    gateway.gateway.shutdown().await;
+    let calls = std::iter::from_fn(|| functions.try_call()).filter(|call| call.path == "/told");
+    let mut reports: Vec<_> = calls
+        .map(|call| {
+            let data = call.json()["data"].clone();
+            format!("{} {}", data["event"]["id"].as_str().unwrap(), data["state"].as_str().unwrap())
+        })
+        .collect();
+    reports.sort();
+    assert_eq!(reports, ["f dead", "g dead", "g2 dead", "h dead", "h dead", "l expired", "r dead"]);
+}

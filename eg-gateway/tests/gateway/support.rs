@@ -56,12 +56,13 @@ impl TestGateway {
 
     pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut options = options(&dir);
-        change(&mut options);
-        Self::open(dir, options).await
+        Self::open(dir, change).await
     }
 
-    async fn open(dir: TempDir, options: Options) -> Self {
+    /// Starts a gateway on the store of an earlier one.
+    pub(crate) async fn open(dir: TempDir, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = options(&dir);
+        change(&mut options);
         let gateway = Gateway::start(options).await.unwrap();
         let api = Api::new(gateway.events_url(), gateway.config_url());
         Self { gateway, api, dir }
@@ -75,9 +76,7 @@ impl TestGateway {
     /// The same, with other options.
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Options)) -> Self {
         self.gateway.shutdown().await;
-        let mut options = options(&self.dir);
-        change(&mut options);
-        Self::open(self.dir, options).await
+        Self::open(self.dir, change).await
     }
 
     pub(crate) fn activity(&self) -> Watcher {

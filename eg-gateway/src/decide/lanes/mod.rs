@@ -166,6 +166,19 @@ impl Lanes {
         probes
     }
 
+    /// Records that a delivery of the lane has begun that is not among those with a due time. `retry` says whether it has
+    /// failed before.
+    pub(crate) fn began_suspect(&mut self, lane: &Lane, retry: bool) {
+        let state = self.0.entry(lane.clone()).or_default();
+        state.in_flight += 1;
+        state.retries += usize::from(retry);
+    }
+
+    /// Returns how many deliveries of the lane are under way.
+    pub(crate) fn in_flight(&self, lane: &Lane) -> usize {
+        self.0.get(lane).map_or(0, |state| state.in_flight)
+    }
+
     /// Postpones these lanes to `until`, because their deliveries could not be loaded.
     pub(crate) fn postpone(&mut self, lanes: impl IntoIterator<Item = Lane>, until: Timestamp) {
         for lane in lanes {

@@ -7,8 +7,8 @@ use eg_sdk::history::{DeliveryState, JobState, Loss, Tally};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
-use super::super::events::{example, insert};
-use super::super::{Claim, Redrive, Store};
+use super::super::events::insert_example;
+use super::super::{Claimed, Losses, Redrive, Store};
 use super::{RunningJob, Work};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -53,12 +53,12 @@ fn open(dir: &TempDir) -> Store {
 async fn add(store: &Store, deliveries: i64, state: DeliveryState) {
     let fill = move |c: &Connection| {
         for _ in 0..deliveries {
-            insert(c, &example("default", "a", Timestamp::from_millis(1000)))?;
+            let event = insert_example(c, "default", "a", Timestamp::from_millis(1000))?;
             let ended = state.loss().map(|loss| (NOW, loss.as_str()));
             c.execute(
                 "INSERT INTO deliveries (event, space, subscription_id, function_id, state, since, due_at, ended_at, reason)
                  VALUES (?1, 'default', 's', 'f', ?2, 1000, 1000, ?3, ?4)",
-                params![c.last_insert_rowid(), state.as_str(), ended.map(|(at, _)| at), ended.map(|(_, why)| why)],
+                params![event, state.as_str(), ended.map(|(at, _)| at), ended.map(|(_, why)| why)],
             )?;
         }
         c.execute(
@@ -108,13 +108,14 @@ async fn slice(store: &Store, job: &RunningJob) -> Option<usize> {
         Work::Replay { name, request } => {
             let intakes =
                 |_| vec![Intake { subscription: subscription(), fate: Fate::Deliver { order: None } }];
-            let replayed = store.replay_slice(job, name, request, NOW, intakes).await.unwrap();
+            let notices = notices(store).await;
+            let replayed = store.replay_slice(job, name, request, NOW, notices, intakes).await.unwrap();
             replayed.map(|replayed| replayed.deliveries)
         }
         Work::GiveUp { subscription_id, reason } => {
             let notices = notices(store).await;
             let ended = store.give_up_slice(job, subscription_id, reason, NOW, notices).await.unwrap();
-            ended.map(|(ended, _)| ended.len())
+            ended.map(|losses| losses.lost.len())
         }
     }
 }
@@ -127,7 +128,7 @@ async fn notices(store: &Store) -> Notices {
 }
 
 /// Claims what is due.
-async fn claim(store: &Store) -> Claim {
+async fn claim(store: &Store) -> (Vec<Claimed>, Losses) {
     let Notices { snapshot, .. } = notices(store).await;
     let gate = Gatekeeper::new(
         snapshot,
@@ -137,7 +138,8 @@ async fn claim(store: &Store) -> Claim {
     let due = Due { first: Some(NOW), retry: None };
     let wanted = Wanted { lane, limit: 10_000, reserved: 0, retries: 0, side: Side::Oldest, due };
     let claimed = store.claim(vec![wanted], NOW, usize::MAX, gate, notices(store).await).await;
-    claimed.unwrap().0.remove(0)
+    let (mut claims, losses) = claimed.unwrap();
+    (claims.remove(0).claimed, losses)
 }
 
 #[tokio::test]
@@ -263,10 +265,10 @@ async fn deliveries_of_a_deleted_subscription_are_given_up_even_if_it_comes_back
     let given_up = slice(&store, &job).await.unwrap();
     assert!(0 < given_up && given_up < 1_200, "{given_up}");
     // The engine meets the rest before the job does.
-    let Claim { claimed, ended, .. } = claim(&store).await;
+    let (claimed, Losses { lost, .. }) = claim(&store).await;
     assert_eq!(claimed.iter().map(|claimed| claimed.delivery).collect::<Vec<_>>(), [MANY + 1]);
-    assert_eq!(given_up + ended.len(), 1_200);
-    assert!(ended.iter().all(|ended| ended.reason == SUBSCRIPTION_DELETED));
+    assert_eq!(given_up + lost.len(), 1_200);
+    assert!(lost.iter().all(|lost| lost.reason == SUBSCRIPTION_DELETED));
     finish(&store).await;
     assert_eq!(books(&store).await.dead, 1_200);
     store.change(vec![delete()], NOW).await.unwrap();

@@ -1,0 +1,128 @@
+//! Decides what time it is for the gateway when the wall clock is set. Deliveries, keys and history depend on how much time
+//! has passed, so the gateway's time follows a jump slowly and never runs backwards.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+/// How much faster or slower than the steady clock the gateway's time runs to follow the wall clock: by a tenth.
+const FOLLOWS: u32 = 10;
+
+/// Difference between the wall clock and the gateway's time from which the wall clock counts as set.
+const JUMP: time::Duration = time::Duration::seconds(10);
+
+/// The time of the gateway, from readings of the wall clock and of a steady clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Steady {
+    now: OffsetDateTime,
+    /// The steady clock at `now`.
+    steady: Duration,
+    /// How far the wall clock was ahead at the last reading.
+    ahead: time::Duration,
+    jumped: bool,
+}
+
+/// A reading of the gateway's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) now: OffsetDateTime,
+    /// How far the wall clock is ahead, if it was set since the last reading.
+    pub(crate) jump: Option<time::Duration>,
+}
+
+impl Steady {
+    /// Starts with the time of the wall clock.
+    pub(crate) fn new(wall: OffsetDateTime, steady: Duration) -> Self {
+        Self { now: wall, steady, ahead: time::Duration::ZERO, jumped: false }
+    }
+
+    /// Reads the time. The wall clock may show anything; `steady` never decreases.
+    pub(crate) fn read(&mut self, wall: OffsetDateTime, steady: Duration) -> Reading {
+        let passed = steady.saturating_sub(self.steady);
+        let limit = time::Duration::try_from(passed / FOLLOWS).unwrap_or(time::Duration::MAX);
+        let passed = time::Duration::try_from(passed).unwrap_or(time::Duration::MAX);
+        let steps = self.now.saturating_add(passed);
+        let followed = (wall - steps).clamp(-limit, limit);
+        self.now = steps.saturating_add(followed);
+        self.steady = self.steady.max(steady);
+        self.ahead = wall - self.now;
+        let is_far = self.ahead.abs() > JUMP;
+        let jump = (is_far && !self.jumped).then_some(self.ahead);
+        self.jumped = is_far;
+        Reading { now: self.now, jump }
+    }
+
+    /// Continues from `time`, if that is later: the time that an earlier process has reached.
+    pub(crate) fn not_before(&mut self, time: OffsetDateTime) {
+        self.now = self.now.max(time);
+    }
+
+    /// Returns how far the wall clock was ahead of the gateway's time at the last reading.
+    pub(crate) fn ahead(&self) -> time::Duration {
+        self.ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn after(seconds: i64) -> OffsetDateTime {
+        START + time::Duration::seconds(seconds)
+    }
+
+    #[test]
+    fn a_jump_is_followed_slowly_and_reported_once() {
+        for (jump, expected) in [(3600, 110), (-3600, 90), (25 * 3600, 110), (8 * 24 * 3600, 110)] {
+            let mut clock = Steady::new(START, s(1000));
+            assert_eq!(clock.read(after(100), s(1100)), Reading { now: after(100), jump: None });
+            let found = clock.read(after(200 + jump), s(1200));
+            assert_eq!(found.now, after(100 + expected), "{jump}");
+            let ahead = time::Duration::seconds(100 + jump - expected);
+            assert_eq!((found.jump, clock.ahead()), (Some(ahead), ahead), "{jump}");
+            assert_eq!(clock.read(after(300 + jump), s(1300)).jump, None, "{jump}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_again_is_met() {
+        let mut clock = Steady::new(START, s(0));
+        assert!(clock.read(after(3601), s(1)).jump.is_some());
+        assert_eq!(clock.read(after(10), s(10)), Reading { now: after(10), jump: None });
+        assert!(clock.read(after(7200), s(11)).jump.is_some(), "another jump");
+    }
+
+    #[test]
+    fn it_continues_where_an_earlier_process_ended() {
+        let mut clock = Steady::new(START, s(0));
+        clock.not_before(after(3600));
+        let Reading { now, jump } = clock.read(after(10), s(10));
+        assert_eq!((now, jump), (after(3609), Some(time::Duration::seconds(-3599))));
+    }
+
+    proptest! {
+        #[test]
+        fn it_runs_forward_at_almost_the_right_speed(
+            readings in prop::collection::vec((0u64..10_000, -1_000_000_000i64..1_000_000_000), 1..100),
+        ) {
+            let mut clock = Steady::new(START, Duration::ZERO);
+            let (mut steady, mut last) = (Duration::ZERO, START);
+            for (passed, wall) in readings {
+                steady += s(passed);
+                let now = clock.read(after(wall), steady).now;
+                let moved = (now - last).as_seconds_f64();
+                let passed = s(passed).as_secs_f64();
+                prop_assert!((passed * 0.899..=passed * 1.101).contains(&moved), "{moved} in {passed}");
+                last = now;
+            }
+        }
+    }
+}
