@@ -16,6 +16,10 @@ pub(crate) fn system_arrivals(
     event: &SystemEvent<'_>,
     stamp: impl Fn() -> Stamp,
 ) -> Vec<NewEvent> {
+    // The report of a loop that was stopped is one hop beyond the limit, as the event that it is about. What its handler
+    // emits is another hop away, and its report ends there.
+    let one_more = u64::from(matches!(event, SystemEvent::GivenUp { .. }));
+    let terms = Terms { max_hops: terms.max_hops.saturating_add(one_more), ..*terms };
     let arrival = |ty: &&str| {
         let targets = router.system(space, ty);
         if targets.is_empty() {
