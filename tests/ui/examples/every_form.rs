@@ -4,7 +4,7 @@
 #![allow(clippy::unused_async, reason = "what matters is the attribute, not what the function does")]
 
 use eg_runtime::{
-    App, CloudEvent, Context, Data, Emit, Error, Event, HeaderMap, Json, Path, Query, Reject, State,
+    App, CloudEvent, Context, Data, Emit, Error, Event, HeaderMap, Json, Path, Query, ResultExt as _, State,
     StatusCode, http, subscribe,
 };
 use serde::{Deserialize, Serialize};
