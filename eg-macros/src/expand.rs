@@ -115,7 +115,10 @@ fn call(function: &Function) -> TokenStream {
     let cfgs = inputs.iter().map(Input::cfgs);
     let called = quote_spanned!(output=> __eg::Returned(#handler(#(#cfgs #names),*).await).split());
     let checked = quote_spanned!(output=> __eg::Success(&__eg_value).check());
-    let reply = quote_spanned!(output=> __eg::reply(__eg_value));
+    let reply = match function.is_invoked() {
+        true => quote_spanned!(output=> (&__eg::Answer(&__eg_value)).kind().response(__eg_value)),
+        false => quote_spanned!(output=> __eg::reply(__eg_value)),
+    };
     let kind = quote_spanned!(output=> (&__eg::Failed(&__eg_error)).kind());
     let failed = quote_spanned!(output=> __eg_kind.response(__eg_error));
     let split = match inputs.is_empty() {
@@ -129,7 +132,7 @@ fn call(function: &Function) -> TokenStream {
         .iter()
         .zip(&names)
         .enumerate()
-        .map(|(at, (input, name))| extract(name, input, &inputs[at + 1..]));
+        .map(|(at, (input, name))| extract(name, input, &inputs[at + 1..], function.is_invoked()));
     let body = quote! {
         async move {
             #split
@@ -156,13 +159,23 @@ fn call(function: &Function) -> TokenStream {
 }
 
 /// Binds `name` to the extracted argument; a rejection becomes the response. The argument is the last one if the `later`
-/// ones are not compiled.
-fn extract(name: &Ident, input: &Input, later: &[Input]) -> TokenStream {
+/// ones are not compiled. The last argument of an `invoked` function is the payload.
+fn extract(name: &Ident, input: &Input, later: &[Input], invoked: bool) -> TokenStream {
+    let span = blame(name_span(&input.ty));
+    let ty = &input.ty;
     let last = || {
         let whole = quote!(__eg::Request::from_parts(__eg_parts, __eg_body));
-        extract_with(name, &input.ty, "from_request", &whole)
+        bind(
+            name,
+            ty,
+            &match invoked {
+                true => quote_spanned!(span=> (&__eg::Payload::<#ty>::NEW).kind().read(#whole).await),
+                false => quote_spanned!(span=> __eg::Extract::<#ty>::from_request(#whole).await),
+            },
+        )
     };
-    let earlier = || extract_with(name, &input.ty, "from_parts", &quote!(&mut __eg_parts));
+    let earlier =
+        || bind(name, ty, &quote_spanned!(span=> __eg::Extract::<#ty>::from_parts(&mut __eg_parts).await));
     let cfgs = input.cfgs();
     if later.is_empty() {
         let last = last();
@@ -188,17 +201,17 @@ fn extract(name: &Ident, input: &Input, later: &[Input]) -> TokenStream {
     }
 }
 
-/// Binds `name` to the result of the runtime's `function` on `source`; a rejection becomes the response.
-///
-/// All of the call has one span, that of the type's name: the compiler reports a missing trait at the call and at its
-/// future, and reports it once if both are in the same place.
-fn extract_with(name: &Ident, ty: &Type, function: &str, source: &TokenStream) -> TokenStream {
-    let span = blame(match ty {
+/// Returns the span of the type's name. All of an extraction has this span: the compiler reports a missing trait at the
+/// call and at its future, and reports it once if both are in the same place.
+fn name_span(ty: &Type) -> Span {
+    match ty {
         Type::Path(path) => path.path.segments.last().map_or_else(|| ty.span(), |last| last.ident.span()),
         _ => ty.span(),
-    });
-    let function = Ident::new(function, span);
-    let call = quote_spanned!(span=> __eg::Extract::<#ty>::#function(#source).await);
+    }
+}
+
+/// Binds `name` to the result of an extraction; a rejection becomes the response.
+fn bind(name: &Ident, ty: &Type, call: &TokenStream) -> TokenStream {
     quote! {
         let #name: #ty = match #call {
             ::core::result::Result::Ok(__eg_value) => __eg_value,
@@ -229,6 +242,7 @@ fn trigger(trigger: &Trigger) -> TokenStream {
                 __eg::Trigger::Queue(__eg::Queue { name: #name, batch_size: #batch_size, window: #window })
             }
         }
+        Trigger::Invoke => quote!(__eg::Trigger::Invoke),
     }
 }
 

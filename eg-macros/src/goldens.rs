@@ -72,6 +72,16 @@ fn queue() {
 }
 
 #[test]
+fn invoke() {
+    check(
+        "invoke",
+        Kind::Invoke,
+        "memory = 256",
+        "async fn confirm(users: State<Users>, event: SignUp) -> SignUp {}",
+    );
+}
+
+#[test]
 fn stacked() {
     check(
         "stacked",

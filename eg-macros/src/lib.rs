@@ -43,6 +43,12 @@ pub fn queue(args: TokenStream, item: TokenStream) -> TokenStream {
     function(Kind::Queue, args, item)
 }
 
+/// Handles whatever Lambda sends: `#[invoke]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn invoke(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Invoke, args, item)
+}
+
 /// `#[derive(Event)]` as `eg_sdk` offers it.
 #[proc_macro_derive(SdkEvent, attributes(event, schema))]
 pub fn derive_sdk_event(item: TokenStream) -> TokenStream {

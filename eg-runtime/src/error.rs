@@ -9,7 +9,7 @@ use eg_sdk::Verdict;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::{ErrorType, Failure, FailureKind};
 use crate::start;
 
 /// An error of any type, as the standard library boxes it.
@@ -38,6 +38,7 @@ pub struct Error {
     kind: Kind,
     message: String,
     source: Option<Boxed>,
+    error_type: Option<&'static str>,
 }
 
 /// An error that converts to [`Error`] with `?`: every type that converts to `Box<dyn std::error::Error + Send + Sync>`.
@@ -68,14 +69,14 @@ impl Error {
     /// Creates an error that means *retry later*.
     #[must_use]
     pub fn retry(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Retry, message: message.to_string(), source: None }.noted()
+        Self { kind: Kind::Retry, message: message.to_string(), source: None, error_type: None }.noted()
     }
 
     /// Creates an error that means *do not retry*: the event becomes a dead letter with `reason`. Over HTTP this is a
     /// 422.
     #[must_use]
     pub fn reject(reason: impl fmt::Display) -> Self {
-        Self { kind: Kind::Reject, message: reason.to_string(), source: None }.noted()
+        Self { kind: Kind::Reject, message: reason.to_string(), source: None, error_type: None }.noted()
     }
 
     /// Creates an error that answers an HTTP request with `status` and `{"errors":["<message>"]}`.
@@ -83,7 +84,29 @@ impl Error {
     /// For an event, 408, 409, 425, 429 and 5xx mean *retry*, other statuses mean *reject*.
     #[must_use]
     pub fn status(status: StatusCode, message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Status(status), message: message.to_string(), source: None }.noted()
+        Self { kind: Kind::Status(status), message: message.to_string(), source: None, error_type: None }
+            .noted()
+    }
+
+    /// Sets the `errorType` that the caller of a function with [`#[invoke]`](macro@crate::invoke) gets, for example for
+    /// `ErrorEquals` of Step Functions: a word of letters, digits, `.`, `_` and `-`. Other functions do not use it: for
+    /// their events, only *retry* and *reject* count.
+    ///
+    /// ```
+    /// use eg_runtime::Error;
+    ///
+    /// let error = Error::reject("3 lamps are left").with_type("OutOfStock");
+    /// assert_eq!(error.error_type(), Some("OutOfStock"));
+    /// ```
+    #[must_use]
+    pub fn with_type(self, error_type: &'static str) -> Self {
+        Self { error_type: Some(error_type), ..self }
+    }
+
+    /// Returns the type that was set with [`with_type`](Self::with_type).
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
+        self.error_type
     }
 
     /// Turns the error into one that means *retry later*.
@@ -169,7 +192,7 @@ impl Error {
 impl<E: IntoError> From<E> for Error {
     fn from(error: E) -> Self {
         let error = error.into_boxed();
-        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error) }.noted()
+        Self { kind: Kind::Retry, message: error.to_string(), source: Some(error), error_type: None }.noted()
     }
 }
 
@@ -196,6 +219,9 @@ impl IntoResponse for Error {
         };
         let mut response = (status, Json(json!({ "errors": [shown] }))).into_response();
         response.extensions_mut().insert(Failure::new(kind, self.chain()));
+        if let Some(error_type) = self.error_type {
+            response.extensions_mut().insert(ErrorType(error_type));
+        }
         response
     }
 }

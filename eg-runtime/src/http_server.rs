@@ -1,5 +1,5 @@
 //! Serves HTTP: `#[http]` routes under their own paths, and every function as `POST /functions/<name>`, which accepts
-//! a CloudEvent like the gateway's `http` functions.
+//! a CloudEvent like the gateway's `http` functions, or any payload if the function has `#[invoke]`.
 
 use std::env;
 use std::io;
@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::context::Invocation;
-use crate::dispatch::{RequestOrEvent, Sender, Service};
+use crate::dispatch::{Entry, RequestOrEvent, Sender, Service};
 use crate::linger::linger;
 use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
@@ -86,6 +86,9 @@ async fn invoke(State(service): State<Arc<Service>>, body: Result<Bytes, BytesRe
         }
         Err(rejection) => return refused(StatusCode::BAD_REQUEST, rejection.body_text()),
     };
+    if let Some(function) = service.invoked() {
+        return invoked(&service, function, body).await;
+    }
     let event = match CloudEvent::from_json(&body) {
         Ok(event) => event,
         Err(e) => return refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string()),
@@ -106,6 +109,21 @@ async fn invoke(State(service): State<Arc<Service>>, body: Result<Bytes, BytesRe
     };
     match reply {
         Ok(reply) => ([(header::CONTENT_TYPE, "application/json")], reply).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// Calls a function with `#[invoke]` with the body as the payload, and answers with its result.
+async fn invoked(service: &Service, function: &Entry, payload: Bytes) -> Response {
+    let invocation = Arc::default();
+    let answer = match service.invoke(function, payload, &invocation).await {
+        Ok(response) => reply::verbatim(response, None, service.payload_limit())
+            .await
+            .inspect_err(|failure| failure.log(Some(function.name()), "")),
+        Err(failure) => Err(failure),
+    };
+    match answer {
+        Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
         Err(failure) => failed(&failure),
     }
 }
@@ -171,6 +189,10 @@ mod tests {
     });
 
     fn service(call: Call) -> Service {
+        service_of(&[SUBSCRIPTION], call)
+    }
+
+    fn service_of(triggers: &'static [Trigger], call: Call) -> Service {
         let function = Box::leak(Box::new(FunctionDef {
             package: "p",
             version: "0.1.0",
@@ -178,7 +200,7 @@ mod tests {
             doc: "",
             file: "main.rs",
             line: 1,
-            triggers: &[SUBSCRIPTION],
+            triggers,
             timeout: None,
             memory: None,
             emits: &[],
@@ -187,6 +209,25 @@ mod tests {
         }));
         let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
         Service::new(&[function], shared, &Layers::default()).unwrap()
+    }
+
+    /// A function with `#[invoke]` gets the body, whatever it is, and answers without an envelope.
+    #[tokio::test]
+    async fn an_invoked_function_answers_as_it_is() {
+        let echo: Call = |request| Box::pin(async { Response::new(request.into_body()) });
+        let fail: Call =
+            |_| Box::pin(async { IsError.response(Error::retry("none is left").with_type("OutOfStock")) });
+        let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.placed"}"#;
+        let failed = r#"{"errorMessage":"none is left","errorType":"OutOfStock"}"#;
+        for (call, payload, status, answer) in
+            [(echo, "[1, 2]", 200, "[1, 2]"), (echo, event, 200, event), (fail, "{}", 500, failed)]
+        {
+            let request = http::Request::post("/functions/ship").body(Body::from(payload)).unwrap();
+            let response = router(service_of(&[Trigger::Invoke], call)).oneshot(request).await.unwrap();
+            assert_eq!(response.status().as_u16(), status);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, answer);
+        }
     }
 
     /// The gateway retries after a 500 and gives up after a 422; the body has the reason.

@@ -77,6 +77,12 @@
 //! | `websocket.message` | a message on such a connection; with `mode = "sync"` the result is the answer | the message |
 //! | `com.amazonaws.sns.Notification` | a notification of an SNS topic that is not an event itself | the message |
 //!
+//! # Whatever Lambda sends
+//!
+//! Cognito, Step Functions, CloudFormation, Firehose and many others call a function directly and expect an answer of their
+//! own. With [`#[invoke]`](macro@invoke), the last argument is the payload and the result is the answer, both as they
+//! are. Types for the payloads are features of this crate, such as `cognito`. `examples/aws-services` has four of them.
+//!
 //! # Every event
 //!
 //! To get every event, whatever its type, subscribe to `eventgateway.event.received`. The gateway emits it, in the same
@@ -117,7 +123,8 @@
 //! If `AWS_LAMBDA_RUNTIME_API` is set, [`App::run`] serves Lambda. `_HANDLER` names one function (`create_user` or
 //! `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`). Events may come from the
 //! gateway, EventBridge (in its envelope, as CloudEvents, or as CloudEvents inside `detail` with the type and source of
-//! the envelope), SQS and SNS. What is inside a payload never counts as an HTTP request or a schedule. HTTP
+//! the envelope), SQS and SNS. What is inside a payload never counts as an HTTP request or a schedule. A function with
+//! `#[invoke]` is served alone, and gets every payload unread. HTTP
 //! requests may come from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load Balancers
 //! and VPC Lattice; each sender gets the answer in its own format. If Lambda sends several invocations at once
 //! (`AWS_LAMBDA_MAX_CONCURRENCY`), they are served concurrently.
@@ -132,6 +139,7 @@
 //! | `errorType` | what happened |
 //! |---|---|
 //! | `Retry`, `Reject` | the function failed (see above); an unreadable payload is a `Reject` |
+//! | any other word | an error of a function with `#[invoke]`, which [`Error::with_type`] gave this type |
 //! | `Panic` | the function panicked; `stackTrace` has the place |
 //! | `Timeout` | the function was cancelled shortly before its deadline |
 //! | `ResponseTooLarge` | the answer is larger than Lambda's limit of 6 MB |
@@ -161,6 +169,7 @@ mod extract;
 #[cfg(feature = "http-server")]
 mod http_server;
 pub mod idempotency;
+mod invoked;
 mod lambda;
 mod layer;
 #[cfg(feature = "http-server")]
@@ -182,6 +191,36 @@ mod state;
 pub mod testing;
 
 pub use app::App;
+/// Types for the payloads of AWS's services, for functions with [`#[invoke]`](macro@invoke). Each family is a feature with
+/// its name in that crate: `cognito` for `aws_lambda_events::cognito`.
+#[cfg(any(
+    feature = "activemq",
+    feature = "appsync",
+    feature = "autoscaling",
+    feature = "bedrock_agent_runtime",
+    feature = "clientvpn",
+    feature = "cloudformation",
+    feature = "cloudwatch_alarms",
+    feature = "cloudwatch_logs",
+    feature = "code_commit",
+    feature = "codebuild",
+    feature = "codepipeline_job",
+    feature = "cognito",
+    feature = "config",
+    feature = "connect",
+    feature = "documentdb",
+    feature = "dynamodb",
+    feature = "firehose",
+    feature = "iot_button",
+    feature = "kafka",
+    feature = "kinesis",
+    feature = "kinesis_analytics",
+    feature = "lex",
+    feature = "rabbitmq",
+    feature = "secretsmanager",
+    feature = "ses",
+))]
+pub use aws_lambda_events;
 /// axum itself: its extractors, responses, middleware and body types.
 pub use axum;
 /// axum's own extractors, responses and HTTP types.
@@ -209,6 +248,44 @@ pub use eg_macros::Schema;
 /// and `memory` go into the manifest for deployment. Several attributes on one function are several triggers. An argument
 /// may have a `#[cfg]`.
 pub use eg_macros::http;
+/// Handles whatever Lambda sends: `#[invoke]`.
+///
+/// The last argument is the payload, whoever sent it: any type that serde deserializes, `Json<T>` of one, or [`Bytes`].
+/// The result is the answer, as it is: any type that serde serializes, or [`Bytes`]. Nothing is around either of them.
+/// Types for the payloads of AWS's services
+/// are in the crate `aws_lambda_events`, of which each family is a feature of this crate: `eg_runtime::aws_lambda_events`.
+///
+/// ```
+/// use eg_runtime::{Context, Error, State, invoke};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize)]
+/// struct Order { item: String, count: u32 }
+///
+/// #[derive(Serialize)]
+/// struct Price { cents: u32 }
+///
+/// /// A task of a state machine.
+/// #[invoke]
+/// async fn price(State(cents): State<u32>, order: Order) -> Result<Price, Error> {
+///     match order.item.as_str() {
+///         "lamp" => Ok(Price { cents: cents * order.count }),
+///         other => Err(Error::reject(format!("`{other}` has no price")).with_type("NoPrice")),
+///     }
+/// }
+/// ```
+///
+/// An error reaches the caller as Lambda's error: `errorType` is that of [`Error::with_type`], else `Retry` or `Reject`. A
+/// payload that does not fit the type is a `Reject`.
+///
+/// The function is called by its name: on Lambda with `_HANDLER` set to it, or if it is the only function of the binary;
+/// locally with `cargo eg invoke NAME --data '…'`; over HTTP with `POST /functions/<name>`. A process that serves
+/// several functions calls none with `#[invoke]`, because a payload does not tell for which one it is. Neither
+/// the gateway nor the template calls such a function: connect it where AWS's service asks for a function. It can have no other
+/// trigger.
+///
+/// Options: `name`, `timeout`, `memory` and `crate` as in [`macro@http`].
+pub use eg_macros::invoke;
 /// Handles the messages of an SQS queue: `#[queue("orders")]`.
 ///
 /// Each message is one call. If a message is a CloudEvent, an event in EventBridge's envelope, or an SNS notification
@@ -259,6 +336,7 @@ pub mod __private {
 
     pub use crate::checks::{check_received, check_types, event_type};
     pub use crate::extract::{Call, Extract, ResponseFuture, boxed};
+    pub use crate::invoked::{Answer, Payload};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{Events, Probe};
     pub use crate::registry::{Cors, FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
@@ -268,6 +346,7 @@ pub mod __private {
     /// The traits that apply where a type has no item of its own, without names, so that they hide none of the user's.
     pub mod defaults {
         pub use crate::extract::Extractor as _;
+        pub use crate::invoked::{ByDeserialize as _, ByExtraction as _, BySerialize as _};
         pub use crate::probe::{EmitsNothing as _, NeedsNothing as _, NoEvents as _, NoPayload as _};
         pub use crate::returned::{ByConversion as _, InNoWay as _, NoResult as _, OneResult as _};
     }

@@ -39,7 +39,13 @@ pub(crate) enum FailureKind {
     Timeout,
     /// The answer exceeds Lambda's limit.
     TooLarge,
+    /// A function with `#[invoke]` failed with an error of this type, for a caller that knows it.
+    Named(&'static str),
 }
+
+/// The type that the function gave its error, in the response's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ErrorType(pub(crate) &'static str);
 
 /// Marks the response to an event that was not handled, for callers that get a response in any case.
 #[derive(Clone, Copy)]
@@ -63,6 +69,7 @@ impl FailureKind {
             Self::Panic => "Panic",
             Self::Timeout => "Timeout",
             Self::TooLarge => "ResponseTooLarge",
+            Self::Named(name) => name,
         }
     }
 }

@@ -45,6 +45,8 @@ pub enum Trigger {
     Schedule(&'static str),
     /// A queue of SQS.
     Queue(Queue),
+    /// Every payload, as Lambda sends it.
+    Invoke,
 }
 
 /// A queue trigger.
@@ -161,8 +163,8 @@ pub(crate) fn check_names(functions: &[&'static FunctionDef]) -> Result<(), Regi
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error(
-        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule] or #[queue]; if they live in a library \
-         crate, name it in main.rs (`use my_functions as _;`), or it is not linked at all"
+        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule], #[queue] or #[invoke]; if they live \
+         in a library crate, name it in main.rs (`use my_functions as _;`), or it is not linked at all"
     )]
     NoFunctions,
     #[error(
@@ -203,8 +205,13 @@ impl FunctionDef {
         let triggers: &'static [Trigger] = self.triggers;
         triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Subscription(subscription) => Some(subscription),
-            Trigger::Schedule(_) | Trigger::Queue(_) => None,
+            Trigger::Schedule(_) | Trigger::Queue(_) | Trigger::Invoke => None,
         })
+    }
+
+    /// Returns whether the function takes payloads as they are (`#[invoke]`).
+    pub(crate) fn is_invoked(&self) -> bool {
+        self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke))
     }
 
     pub(crate) fn place(&self) -> String {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -62,6 +62,29 @@ pub(crate) async fn write(
     limit: usize,
 ) -> Result<String, Failure> {
     let (parts, body) = response.into_parts();
+    let body = collect(body, deadline, limit).await?;
+    let reply = Reply::new(parts.status, &parts.headers, body, shape);
+    let reply = serde_json::to_string(&reply).map_err(|e| broken(&e))?;
+    if reply.len() > limit { Err(too_large(limit)) } else { Ok(reply) }
+}
+
+/// Returns the body of `response` as it is, for the caller of a function with `#[invoke]`.
+///
+/// # Errors
+/// If the body fails or does not end in time, has more than `limit` bytes, or is no text.
+pub(crate) async fn verbatim(
+    response: Response,
+    deadline: Option<Deadline>,
+    limit: usize,
+) -> Result<String, Failure> {
+    let body = collect(response.into_body(), deadline, limit).await?;
+    String::from_utf8(body.into()).map_err(|_| {
+        let message = "the answer is not text in UTF-8: answer with JSON, in which bytes are base64";
+        Failure::new(FailureKind::Reject, message.to_owned())
+    })
+}
+
+async fn collect(body: Body, deadline: Option<Deadline>, limit: usize) -> Result<Bytes, Failure> {
     let body = Limited::new(body, limit);
     let body = match deadline {
         // A body with a known size is already in memory.
@@ -73,11 +96,10 @@ pub(crate) async fn write(
         }
         _ => body.collect().await,
     };
-    let body =
-        body.map_err(|e| if e.is::<LengthLimitError>() { too_large(limit) } else { broken(&e) })?.to_bytes();
-    let reply = Reply::new(parts.status, &parts.headers, body, shape);
-    let reply = serde_json::to_string(&reply).map_err(|e| broken(&e))?;
-    if reply.len() > limit { Err(too_large(limit)) } else { Ok(reply) }
+    match body {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(e) => Err(if e.is::<LengthLimitError>() { too_large(limit) } else { broken(&e) }),
+    }
 }
 
 fn too_large(limit: usize) -> Failure {

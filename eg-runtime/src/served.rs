@@ -9,7 +9,7 @@ use crate::context::{Invocation, Scope};
 use crate::deadline::Deadline;
 use crate::extract::{Call, ResponseFuture};
 use crate::layer::{Function, Layers};
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::{ErrorType, Failure, FailureKind};
 use crate::panics;
 
 /// A callable function of this process.
@@ -53,6 +53,22 @@ impl Served {
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let (response, invocation) = self.call(request, true).await;
         Failure::log_once(response, self.name, &invocation.request_id).await
+    }
+
+    /// Calls a function with `#[invoke]`, which answers with a value and not with a status.
+    ///
+    /// # Errors
+    /// Any failure status, with the function's message, and with the type of its error if that has one. The failure is
+    /// also printed to its log.
+    pub(crate) async fn call_for_its_result(&self, request: Request) -> Result<Response, Failure> {
+        let (response, invocation) = self.call(request, true).await;
+        let error_type = response.extensions().get::<ErrorType>().copied();
+        let named = |failure: Failure| match error_type {
+            Some(ErrorType(name)) => Failure { kind: FailureKind::Named(name), ..failure },
+            None => failure,
+        };
+        let log = |failure: &Failure| failure.log(Some(self.name), &invocation.request_id);
+        Failure::of_unhandled(response).await.map_err(named).inspect_err(log)
     }
 
     /// Calls the function for an event without a waiting caller.

@@ -234,6 +234,27 @@ impl TestApp {
         Ok(answer?)
     }
 
+    /// Invokes one function by its name, like Lambda whose `_HANDLER` names it, with the payload of any sender. Returns the
+    /// JSON that the sender gets. A function with `#[invoke]` gets the payload as it is.
+    ///
+    /// # Errors
+    /// The failure that would be reported to Lambda. If there is no such function, a `Reject` that lists the functions.
+    pub async fn call<T: Serialize + ?Sized>(
+        &self,
+        function: &str,
+        payload: &T,
+    ) -> Result<serde_json::Value, InvocationError> {
+        let Some(alone) = self.service.alone(function) else {
+            let known: Vec<_> = self.service.names().map(|name| format!("`{name}`")).collect();
+            let message = format!("no function is named `{function}`; there are {}", known.join(", "));
+            return Err(Failure::new(FailureKind::Reject, message).into());
+        };
+        let invalid = |e: serde_json::Error| Failure::new(FailureKind::Reject, e.to_string());
+        let payload = serde_json::to_string(payload).map_err(invalid)?;
+        let answer = lambda::invoke(&alone, &payload, &Arc::default()).await?;
+        Ok(serde_json::from_str(&answer).map_err(invalid)?)
+    }
+
     /// Calls the `#[schedule]` function with this name, as its schedule does.
     ///
     /// # Errors

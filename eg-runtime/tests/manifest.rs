@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use eg_runtime::{CloudEvent, Emit, Event, Json, http, queue, schedule, subscribe};
+use eg_runtime::{CloudEvent, Emit, Event, Json, http, invoke, queue, schedule, subscribe};
 use eg_sdk::config::SubscriptionType::{Async, Sync};
 use eg_sdk::manifest::{CorsOptions, EventTrigger, Function, HTTP_REQUEST, Manifest, RetryOptions, Trigger};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,11 @@ async fn at_noon() {}
 #[queue("forms", batch_size = 100, window = "5s", memory = 1024)]
 #[queue("returns.fifo")]
 async fn sort(_form: Json<Value>) {}
+
+#[invoke(name = "judgeForm", timeout = "1m")]
+async fn judge(form: Value) -> Value {
+    form
+}
 
 fn event(event_type: &str, mode: eg_sdk::config::SubscriptionType, method: &str, path: &str) -> EventTrigger {
     EventTrigger::new(event_type, mode, method.parse().unwrap(), path.parse().unwrap())
@@ -118,7 +123,10 @@ fn what_attributes_say_is_written_and_read_back_without_loss() {
         function("sort", vec![queue("forms", Some(100), Some(5)), queue("returns.fifo", None, None)]);
     sort.memory = Some(1024);
 
-    assert_eq!(manifest.functions, [take, list, file, at_noon, sort]);
+    let mut judge = function("judgeForm", vec![Trigger::Invoke { invoke: true }]);
+    judge.timeout = Some(60);
+
+    assert_eq!(manifest.functions, [take, list, file, at_noon, sort, judge]);
     let schema = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
         "properties": {"id": {"type": "integer", "minimum": 0, "maximum": u32::MAX}}, "required": ["id"]});
     assert_eq!(

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::gateway::{Gateway, LocalLambda};
+use crate::project::samples;
 
 /// Emit an event, call a synchronous subscriber, or send a message to a local queue.
 ///
@@ -71,19 +73,20 @@ Examples:
 ///
 /// Prints the function's result on stdout and its log on stderr. The function receives the payload unchanged: an event, a
 /// request as sent by the gateway or AWS, or messages of a queue. Without a payload, it receives a sample for its first
-/// trigger.
+/// trigger. `--sample` also knows the payloads of AWS's services, for functions with `#[invoke]` and for all others.
 #[derive(Debug, Args)]
 #[command(after_help = INVOKE_EXAMPLES)]
 pub(crate) struct Invoke {
     /// Name or id of the function, for example create_user or users-create_user.
-    #[arg(value_name = "FUNCTION")]
-    pub(crate) function: String,
+    #[arg(value_name = "FUNCTION", required_unless_present = "sample")]
+    pub(crate) function: Option<String>,
     /// Payload: JSON, @FILE, or - for standard input.
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
-    /// Generate the payload from the function's triggers and schemas; --data sets its body, data or message.
-    #[arg(long, value_name = "KIND")]
-    pub(crate) sample: Option<SampleKind>,
+    /// Sample of a payload: http, event, sqs or schedule follow the function's triggers and schemas, and --data is their
+    /// body, data or message; `--sample list` lists those of AWS's services, and --data changes members of them.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(samples::names()), hide_possible_values = true)]
+    pub(crate) sample: Option<String>,
     /// Print the payload instead of sending it.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -100,22 +103,10 @@ pub(crate) struct Invoke {
     pub(crate) gateway: Gateway,
 }
 
-/// The kind of a sample payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SampleKind {
-    /// A request through API Gateway.
-    Http,
-    /// A CloudEvent.
-    Event,
-    /// A batch of one message.
-    Sqs,
-    /// An event of EventBridge Scheduler.
-    Schedule,
-}
-
 const INVOKE_EXAMPLES: &str = "\
 Examples:
   cargo eg invoke send_welcome_email
   cargo eg invoke users-create_user --sample http --data '{\"id\":\"10\"}'
   cargo eg invoke send_welcome_email --data @event.json
+  cargo eg invoke --sample list
   cargo eg invoke create_user --sample http --dry-run";

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use eg_grammar::{Mistake, OwnNames};
 
 pub(crate) use self::gateway::LocalLambda;
-pub(crate) use self::invoke::{Emit, Invoke, SampleKind};
+pub(crate) use self::invoke::{Emit, Invoke};
 pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
 pub(crate) use self::new::New;
 pub(crate) use self::selection::Selection;

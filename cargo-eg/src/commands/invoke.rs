@@ -1,4 +1,4 @@
-//! `cargo eg invoke`: calls one function through the local Invoke API, as AWS's tools do.
+//! `cargo eg invoke`: calls one function through the local Invoke API, as AWS's tools do. Lists the samples of payloads.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,19 +15,30 @@ use super::data::Payload;
 use super::functions::{self, Problem};
 use super::post::post;
 use super::{print, print_answer};
-use crate::cli::{self, SampleKind};
-use crate::console::text::readable;
+use crate::cli;
+use crate::console::text::{columns, readable};
 use crate::exit::{Exit, Failure};
+use crate::project::samples::{self, SAMPLES};
 use crate::project::services::Service;
 use crate::project::{Wanted, sample};
 
 pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
-    let data = arguments.data.as_deref().map(Payload::read).transpose()?;
-    let (id, payload) = match (data, arguments.sample) {
-        (Some(data), None) => (registered(&arguments).await?, data.text),
-        (data, kind) => {
-            let data = data.map(|data| data.text);
-            let (id, payload) = sampled(&arguments, kind, data.as_deref()).await?;
+    if arguments.sample.as_deref() == Some(samples::LIST) {
+        return print(&listed());
+    }
+    let Some(function) = arguments.function.as_deref() else {
+        let failure =
+            Failure::new(Exit::Usage, "a sample needs a function: `cargo eg invoke FUNCTION --sample NAME`");
+        return Err(failure.hint("`cargo eg invoke --sample list` lists the samples"));
+    };
+    let data = arguments.data.as_deref().map(Payload::read).transpose()?.map(|data| data.text);
+    let (id, payload) = match (data, arguments.sample.as_deref()) {
+        (Some(data), None) => (registered(&arguments, function).await?, data),
+        (data, Some(name)) if Kind::named(name).is_none() => {
+            (registered(&arguments, function).await?, of_lambda(name, data.as_deref())?.to_string())
+        }
+        (data, name) => {
+            let (id, payload) = sampled(&arguments, function, name, data.as_deref()).await?;
             (id, payload.to_string())
         }
     };
@@ -100,14 +111,14 @@ async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answ
 }
 
 /// Returns the id of a function that is registered at the local gateway. Without a gateway, the name must be the id.
-async fn registered(arguments: &cli::Invoke) -> Result<String, Failure> {
+async fn registered(arguments: &cli::Invoke, function: &str) -> Result<String, Failure> {
     let gateway = EventGateway::with_settings(arguments.gateway.settings())?.with_retry(RetryPolicy::none());
-    let Ok(known) = gateway.functions().list().await else { return Ok(arguments.function.clone()) };
+    let Ok(known) = gateway.functions().list().await else { return Ok(function.to_owned()) };
     let known: Vec<String> = known.into_iter().map(|function| function.function_id).collect();
-    match functions::find(&arguments.function, &known) {
+    match functions::find(function, &known) {
         Ok(id) => Ok(id.to_owned()),
-        Err(Problem::Unknown([])) => Ok(arguments.function.clone()),
-        Err(problem) => Err(problem.failure(&arguments.function, "is registered")),
+        Err(Problem::Unknown([])) => Ok(function.to_owned()),
+        Err(problem) => Err(problem.failure(function, "is registered")),
     }
 }
 
@@ -115,7 +126,8 @@ async fn registered(arguments: &cli::Invoke) -> Result<String, Failure> {
 /// payload.
 async fn sampled(
     arguments: &cli::Invoke,
-    kind: Option<SampleKind>,
+    function: &str,
+    sample: Option<&str>,
     data: Option<&str>,
 ) -> Result<(String, Value), Failure> {
     let ids = |services: &[Service]| -> Vec<String> {
@@ -123,36 +135,39 @@ async fn sampled(
         functions.map(|function| function.id.clone()).collect()
     };
     let loaded = match arguments.paths.as_slice() {
-        [] => {
-            Loaded::running(|services| functions::find(&arguments.function, &ids(services)).is_ok()).await?
-        }
+        [] => Loaded::running(|services| functions::find(function, &ids(services)).is_ok()).await?,
         paths => Loaded::build(&Wanted { paths: paths.to_vec(), ..Wanted::default() }).await?,
     };
     let known = ids(&loaded.services);
-    let id = functions::find(&arguments.function, &known)
-        .map_err(|problem| problem.failure(&arguments.function, "is in these services"))?;
+    let id = functions::find(function, &known)
+        .map_err(|problem| problem.failure(function, "is in these services"))?;
     let mut manifests = loaded.services.iter().map(|service| &service.manifest);
     let found = manifests
         .find_map(|manifest| Some((manifest, manifest.functions.iter().find(|function| function.id == id)?)));
     let Some((manifest, function)) = found else {
         return Err(Failure::new(Exit::NotFound, format!("no function `{id}` is in these services")));
     };
-    Ok((id.to_owned(), payload(manifest, function, kind, data)?))
+    Ok((id.to_owned(), payload(manifest, function, sample, data)?))
 }
 
-/// Returns a payload for the first trigger of that kind, or for the first trigger if no kind is given.
+/// Returns a payload for the first trigger of the kind that `sample` names, or for the first trigger if it names none. A
+/// function that takes every payload gets the sample itself.
 fn payload(
     manifest: &Manifest,
     function: &Function,
-    kind: Option<SampleKind>,
+    sample: Option<&str>,
     data: Option<&str>,
 ) -> Result<Value, Failure> {
+    if let Some(name) = sample.filter(|_| function.is_invoked()) {
+        return of_lambda(name, data);
+    }
+    let kind = sample.and_then(Kind::named);
     let trigger =
-        function.triggers.iter().find(|trigger| kind.is_none_or(|kind| kind_of(trigger) == Some(kind)));
+        function.triggers.iter().find(|trigger| kind.is_none_or(|kind| Kind::of(trigger) == Some(kind)));
     let Some(trigger) = trigger else {
         return Err(match kind {
             Some(kind) => {
-                Failure::new(Exit::Usage, format!("function {} has no {} trigger", function.id, word(kind)))
+                Failure::new(Exit::Usage, format!("function {} has no {} trigger", function.id, kind.word()))
                     .hint("leave --sample out for its first trigger, or write the payload with --data")
             }
             None => Failure::new(Exit::Usage, format!("function {} has no trigger", function.id))
@@ -175,6 +190,17 @@ fn payload(
         }
         Trigger::Queue { queue, .. } => sample::sqs(queue.as_str(), data.unwrap_or("{}")),
         Trigger::Schedule { .. } => sample::schedule(&function.id),
+        Trigger::Invoke { .. } => {
+            let taken = manifest.events.iter().find(|event| event.received_by.contains(&function.id));
+            let Some(taken) = taken else {
+                let message =
+                    format!("function {} takes any payload, so there is no sample for it", function.id);
+                return Err(Failure::new(Exit::Usage, message).hint(
+                    "write one with --data, or choose one with --sample: `cargo eg invoke --sample list` lists them",
+                ));
+            };
+            sample::of(&taken.schema)
+        }
         other => {
             let message = format!("there is no sample for the trigger {other:?}");
             return Err(Failure::new(Exit::Usage, message).hint("write the payload with --data"));
@@ -182,23 +208,60 @@ fn payload(
     })
 }
 
-fn kind_of(trigger: &Trigger) -> Option<SampleKind> {
-    match trigger {
-        Trigger::Event(event) if event.event_type == HTTP_REQUEST => Some(SampleKind::Http),
-        Trigger::Event(_) => Some(SampleKind::Event),
-        Trigger::Queue { .. } => Some(SampleKind::Sqs),
-        Trigger::Schedule { .. } => Some(SampleKind::Schedule),
-        _ => None,
+/// A kind of trigger, for which `--sample` generates a payload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Http,
+    Event,
+    Sqs,
+    Schedule,
+}
+
+impl Kind {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "http" => Self::Http,
+            "event" => Self::Event,
+            "sqs" => Self::Sqs,
+            "schedule" => Self::Schedule,
+            _ => return None,
+        })
+    }
+
+    fn of(trigger: &Trigger) -> Option<Self> {
+        match trigger {
+            Trigger::Event(event) if event.event_type == HTTP_REQUEST => Some(Self::Http),
+            Trigger::Event(_) => Some(Self::Event),
+            Trigger::Queue { .. } => Some(Self::Sqs),
+            Trigger::Schedule { .. } => Some(Self::Schedule),
+            _ => None,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Event => "event",
+            Self::Sqs => "queue",
+            Self::Schedule => "schedule",
+        }
     }
 }
 
-fn word(kind: SampleKind) -> &'static str {
-    match kind {
-        SampleKind::Http => "http",
-        SampleKind::Event => "event",
-        SampleKind::Sqs => "queue",
-        SampleKind::Schedule => "schedule",
-    }
+/// Returns the sample of one of AWS's services, with the members of `data` in it.
+fn of_lambda(name: &str, data: Option<&str>) -> Result<Value, Failure> {
+    let change = data.map(serde_json::from_str).transpose();
+    let change: Option<Value> =
+        change.map_err(|error| Failure::because(Exit::Usage, "--data is not JSON".to_owned(), error))?;
+    samples::named(name, change.as_ref())
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no sample `{name}`")))
+}
+
+/// Returns the names of all samples, each with what it is.
+fn listed() -> String {
+    let rows: Vec<[String; 2]> =
+        SAMPLES.iter().map(|sample| [sample.name.to_owned(), sample.doc.to_owned()]).collect();
+    columns(&rows)
 }
 
 /// Returns the message of an error object.

@@ -7,6 +7,7 @@ pub(crate) mod declared;
 mod dep_info;
 mod places;
 pub(crate) mod sample;
+pub(crate) mod samples;
 pub(crate) mod services;
 pub(crate) mod workspace;
 

@@ -123,6 +123,7 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
         Trigger::Event(event) => describe_event(event),
         Trigger::Schedule { schedule, .. } => schedule.to_string(),
         Trigger::Queue { queue, .. } => format!("queue {queue}"),
+        Trigger::Invoke { .. } => "invoked by its name".to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -156,6 +157,7 @@ mod tests {
         check(event("user.validate", "sync", "/check"), "answers user.validate at POST /check");
         check(serde_json::json!({"schedule": "rate(5 minutes)"}), "rate(5 minutes)");
         check(serde_json::json!({"queue": "orders", "batchSize": 100, "window": 5}), "queue orders");
+        check(serde_json::json!({"invoke": true}), "invoked by its name");
     }
 
     fn function(id: &str, source: &str, triggers: &str) -> Function {

@@ -126,6 +126,8 @@ impl Sources {
                 }
                 self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
             }
+            // Whoever invokes the function is outside of the template, which has the ARN as an output.
+            Trigger::Invoke { .. } => {}
             _ => {
                 notes.push(format!(
                     "{}: this version cannot create a template for one of its triggers",

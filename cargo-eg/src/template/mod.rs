@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
-use self::names::{Names, SameName, pascal, reference};
+use self::names::{Names, SameName, arn, pascal, reference};
 use self::paths::Paths;
 pub(crate) use self::tree::Tree;
 use self::tree::map;
@@ -75,6 +75,11 @@ pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Tem
     if has_bus {
         let value = map! { "Description" => "The bus of the events", "Value" => reference(BUS) };
         outputs.push(("EventBusName".to_owned(), value));
+    }
+    for function in functions().filter(|function| function.is_invoked()) {
+        let id = pascal(&function.id);
+        let description = format!("The function {}, for whatever invokes it", function.id);
+        outputs.push((format!("{id}Arn"), map! { "Description" => description, "Value" => arn(&id) }));
     }
     let tree = map! {
         "AWSTemplateFormatVersion" => "2010-09-09",

@@ -77,6 +77,48 @@ async fn names_are_those_that_the_gateway_knows() {
     );
 }
 
+/// Functions with `#[invoke]` get the samples of AWS's services as they are, with the members of `--data`.
+#[test]
+fn samples_are_those_of_lambda() {
+    let app = App::new();
+    let triggers = json!([{"invoke": true}]);
+    let confirm = json!({"package": "shop", "version": "0.1.0", "name": "confirm", "source": "s.rs:1", "triggers": triggers, "emits": []});
+    app.service("shop", &[format!("{confirm}\n"), record("shop", "get", "GET /orders/:id")], &Main::Serves);
+    let sample = |arguments: &[&str]| -> Value {
+        let printed = app.eg(&[&["invoke"], arguments, &["--dry-run"]].concat());
+        assert_eq!(printed.code, Some(0), "{printed:?}");
+        serde_json::from_str(&printed.stdout).unwrap()
+    };
+    let data = r#"{"userName":"daisy","request":{"userAttributes":{"email":"daisy@example.com"}}}"#;
+    let event =
+        sample(&["confirm", "--sample", "cognito-pre-sign-up", "--data", data, "--config-url", NOWHERE]);
+    assert_eq!(
+        (&event["userName"], &event["request"]["userAttributes"], &event["triggerSource"]),
+        (&json!("daisy"), &json!({"email": "daisy@example.com"}), &json!("PreSignUp_SignUp"))
+    );
+    // Kinds of triggers are samples, too, for a function that takes everything.
+    assert_eq!(sample(&["confirm", "--sample", "sqs"])["Records"][0]["eventSource"], "aws:sqs");
+    // Every function can be called with every sample, to see what it says.
+    assert!(sample(&["get", "--sample", "s3-put", "--config-url", NOWHERE])["Records"][0]["s3"].is_object());
+
+    app.eg(&["invoke", "confirm"]).fails(
+        2,
+        "error: function shop-confirm takes any payload, so there is no sample for it\n\
+         hint: write one with --data, or choose one with --sample: `cargo eg invoke --sample list` lists them\n",
+    );
+    let listed = app.eg(&["invoke", "--sample", "list"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(listed.stdout.contains("\ncognito-pre-sign-up "), "{listed:?}");
+    let misspelt = app.eg(&["invoke", "confirm", "--sample", "cognito-presignup"]);
+    assert_eq!(misspelt.code, Some(2), "{misspelt:?}");
+    assert!(misspelt.stderr.contains("'cognito-pre-sign-up'"), "{misspelt:?}");
+    app.eg(&["invoke", "--sample", "sns"]).fails(
+        2,
+        "error: a sample needs a function: `cargo eg invoke FUNCTION --sample NAME`\n\
+         hint: `cargo eg invoke --sample list` lists the samples\n",
+    );
+}
+
 #[test]
 fn samples_follow_the_triggers() {
     let app = App::new();

@@ -1,5 +1,5 @@
-//! Parses the arguments of `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]` and `#[queue(…)]`. Leaves the rules
-//! about their combination to `function`.
+//! Parses the arguments of the attributes: `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]`, `#[queue(…)]` and
+//! `#[invoke]`. Leaves the rules about their combination to `function`.
 
 mod cors;
 mod retry;
@@ -23,10 +23,11 @@ pub(crate) enum Kind {
     Subscribe,
     Schedule,
     Queue,
+    Invoke,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Http, Self::Subscribe, Self::Schedule, Self::Queue];
+    const ALL: [Self; 5] = [Self::Http, Self::Subscribe, Self::Schedule, Self::Queue, Self::Invoke];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -34,6 +35,7 @@ impl Kind {
             Self::Subscribe => "subscribe",
             Self::Schedule => "schedule",
             Self::Queue => "queue",
+            Self::Invoke => "invoke",
         }
     }
 
@@ -50,6 +52,7 @@ impl Kind {
             Self::Subscribe => "an event type",
             Self::Schedule => "a schedule",
             Self::Queue => "the name of a queue",
+            Self::Invoke => "an option",
         }
     }
 
@@ -82,7 +85,7 @@ impl Kind {
         match self {
             Self::Http => &["name", "mode", "cors", "timeout", "memory", "crate"],
             Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
-            Self::Schedule => &["name", "timeout", "memory", "crate"],
+            Self::Schedule | Self::Invoke => &["name", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
         }
     }
@@ -186,6 +189,7 @@ impl Args {
             }
             Kind::Schedule => "a rate or cron expression, as in `#[schedule(\"rate(5 minutes)\")]`",
             Kind::Queue => "the name of a queue, as in `#[queue(\"orders\")]`",
+            Kind::Invoke => return format!("expected one of the options {}", list(self.kind.keys())),
         };
         format!("expected {positional}, or one of the options {}", list(self.kind.keys()))
     }

@@ -50,6 +50,11 @@ impl Input {
 }
 
 impl Function {
+    /// Returns whether the function takes payloads as they are (`#[invoke]`).
+    pub(crate) fn is_invoked(&self) -> bool {
+        self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke))
+    }
+
     /// Removes and returns the sibling attributes of `item`.
     pub(crate) fn siblings(item: &mut Item) -> Vec<Attribute> {
         item.attrs.extract_if(.., |attribute| Kind::of(attribute.path()).is_some()).collect()
@@ -79,6 +84,7 @@ impl Function {
 
         let triggers: Vec<Trigger> = all.iter().flat_map(|args| Trigger::read(args, &mut errors)).collect();
         check_twice(&all, &mut errors);
+        check_alone(&all, &mut errors);
         let inputs = signature::check(&item.sig, &triggers, &mut errors);
         let name = name(&all, &item.sig.ident, &mut errors);
         let hints = Hints::read(&all, &mut errors);
@@ -117,6 +123,15 @@ fn check_twice(all: &[Args], errors: &mut Errors) {
                     .at(argument.tokens(), format!("{text} is already in another attribute of the function"));
             }
         }
+    }
+}
+
+/// Checks that `#[invoke]` is the only attribute, because it takes every payload.
+fn check_alone(all: &[Args], errors: &mut Errors) {
+    if all.len() > 1 && all.iter().any(|args| args.kind == Kind::Invoke) {
+        let message = "`#[invoke]` takes every payload as it is, so the function can have no other attribute: write a \
+                       second function for the other trigger";
+        errors.push(Error::new(attribute_span(), message));
     }
 }
 

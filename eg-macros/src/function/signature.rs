@@ -62,7 +62,7 @@ pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Er
             Type::Reference(_) => {
                 errors.at(ty, "arguments must be owned: the runtime creates their values, so references cannot outlive the call");
             }
-            _ => check_argument(ty, errors),
+            _ => check_argument(ty, triggers, errors),
         }
     }
     check_body(&inputs, errors);
@@ -72,10 +72,10 @@ pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Er
 }
 
 /// Checks the form of a type that has its own advice.
-fn check_argument(ty: &Type, errors: &mut Errors) {
+fn check_argument(ty: &Type, triggers: &[Trigger], errors: &mut Errors) {
     let Some((name, arguments)) = generic(ty) else { return };
     match (name.as_str(), arguments.first()) {
-        ("Vec", Some(_)) => errors.at(
+        ("Vec", Some(_)) if !triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke)) => errors.at(
             ty,
             "a function handles one event, message or request per call: take `CloudEvent<T>` or `Json<T>`; the runtime \
              hands over a batch one by one",
@@ -98,7 +98,7 @@ fn check_argument(ty: &Type, errors: &mut Errors) {
 fn check_output(output: &ReturnType, triggers: &[Trigger], errors: &mut Errors) {
     let waits = |trigger: &Trigger| match trigger {
         Trigger::Subscription(subscription) => subscription.mode == Mode::Sync,
-        Trigger::Schedule(_) | Trigger::Queue(_) => false,
+        Trigger::Schedule(_) | Trigger::Queue(_) | Trigger::Invoke => false,
     };
     if let ReturnType::Type(_, ty) = output
         && let Type::ImplTrait(_) = &**ty

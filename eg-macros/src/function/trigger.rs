@@ -16,6 +16,8 @@ pub(crate) enum Trigger {
     /// A valid rate or cron expression.
     Schedule(String),
     Queue(Queue),
+    /// Every payload, as Lambda sends it.
+    Invoke,
 }
 
 /// A subscription at the gateway.
@@ -51,6 +53,7 @@ impl Trigger {
             Kind::Subscribe => subscribe(args, errors).into_iter().map(Self::Subscription).collect(),
             Kind::Schedule => timed::schedules(args, errors).into_iter().map(Self::Schedule).collect(),
             Kind::Queue => queue::read(args, errors).map(Self::Queue).into_iter().collect(),
+            Kind::Invoke => invoke(args, errors),
         }
     }
 
@@ -61,6 +64,14 @@ impl Trigger {
             _ => None,
         }
     }
+}
+
+fn invoke(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
+    for argument in &args.positional {
+        let message = "`#[invoke]` takes options only: the type of the last argument is that of the payload";
+        errors.at(argument.tokens(), message);
+    }
+    vec![Trigger::Invoke]
 }
 
 fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {

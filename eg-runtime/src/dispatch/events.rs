@@ -179,6 +179,7 @@ fn describe(function: &Entry) -> String {
         Trigger::Subscription(subscription) => subscription.event_type.to_owned(),
         Trigger::Schedule(expression) => format!("the schedule {expression}"),
         Trigger::Queue(queue) => format!("the queue {}", queue.name),
+        Trigger::Invoke => "any payload, but only if `_HANDLER` names it".to_owned(),
     });
     format!("`{}` takes {}", function.def.name, triggers.collect::<Vec<_>>().join(", "))
 }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod events;
+mod invoked;
 mod queue;
 mod routes;
 

@@ -167,7 +167,12 @@ pub(crate) async fn invoke(
     payload: &str,
     invocation: &Arc<Invocation>,
 ) -> Result<String, Failure> {
-    let log = |failure: PayloadError| logged(failure, invocation);
+    if let Some(function) = service.invoked() {
+        let response = service.invoke(function, payload.to_owned().into(), invocation).await?;
+        let answer = reply::verbatim(response, invocation.deadline, limits::PAYLOAD).await;
+        return answer.inspect_err(|failure| failure.log(Some(function.name()), &invocation.request_id));
+    }
+    let log = |error: PayloadError| logged(service.refusal(error), invocation);
     let (response, shape) = match payload::read(payload, service.reads_requests()).map_err(log)? {
         Payload::Http(Ok(request), shape) => (service.http(request, invocation).await?, shape),
         Payload::Http(Err(BadRequest(reason)), shape) => {

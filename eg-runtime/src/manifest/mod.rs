@@ -136,6 +136,9 @@ const fn write_trigger(out: &mut Writer<'_>, trigger: &Trigger) {
             out.raw("{\"schedule\":").text(expression).raw("}");
         }
         Trigger::Queue(queue) => write_queue(out, queue),
+        Trigger::Invoke => {
+            out.raw("{\"invoke\":true}");
+        }
     }
 }
 
@@ -233,6 +236,7 @@ mod tests {
             Trigger::Schedule("rate(5 minutes)"),
             Trigger::Queue(Queue { name: "orders", batch_size: Some(100), window: Some(5) }),
             Trigger::Queue(Queue { name: "returns.fifo", batch_size: None, window: None }),
+            Trigger::Invoke,
         ],
         timeout: Some(30),
         memory: Some(512),
@@ -285,6 +289,7 @@ mod tests {
                 {"schedule": "rate(5 minutes)"},
                 {"queue": "orders", "batchSize": 100, "window": 5},
                 {"queue": "returns.fifo"},
+                {"invoke": true},
             ],
             "emits": ["order.placed", "order.refused", "order.paid"],
             "sources": {"order.refused": "/shop"},

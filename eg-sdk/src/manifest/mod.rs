@@ -132,6 +132,11 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         window: Option<u32>,
     },
+    /// Every payload, as Lambda sends it: the function is called by its name only.
+    Invoke {
+        /// Always `true`.
+        invoke: bool,
+    },
 }
 
 /// A subscription at the gateway.
@@ -246,11 +251,17 @@ impl Function {
         }
     }
 
+    /// Returns whether the function takes payloads as Lambda sends them.
+    #[must_use]
+    pub fn is_invoked(&self) -> bool {
+        self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke { .. }))
+    }
+
     /// Returns the function's subscriptions at the gateway.
     pub fn events(&self) -> impl Iterator<Item = &EventTrigger> {
         self.triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Event(event) => Some(event),
-            Trigger::Schedule { .. } | Trigger::Queue { .. } => None,
+            Trigger::Schedule { .. } | Trigger::Queue { .. } | Trigger::Invoke { .. } => None,
         })
     }
 }

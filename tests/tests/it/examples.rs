@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 13] = [
+const EXAMPLES: [&str; 14] = [
     "hello-http",
     "hello-event",
     "typed-events",
@@ -20,6 +20,7 @@ const EXAMPLES: [&str; 13] = [
     "testing",
     "emit-from-an-app",
     "function-url",
+    "aws-services",
 ];
 
 fn source(example: &str) -> String {

@@ -15,6 +15,7 @@ mod readmes;
 mod registration;
 mod requests;
 mod runtime_api;
+mod samples;
 mod shop;
 mod shop_chaos;
 mod sizes;

@@ -38,6 +38,12 @@ pub(super) fn function(
         let trigger = self::trigger(trigger.into_inner(), program.is_none());
         function.triggers.push(trigger.map_err(|text| wrong(at, &text))?);
     }
+    if function.is_invoked() && function.triggers.len() > 1 {
+        return Err(wrong(
+            at,
+            "with `invoke`, it gets every payload as it is, so it can have no other trigger",
+        ));
+    }
     function.doc = declared.doc;
     function.emits = declared.emits.into_iter().map(|Text(EventType(ty))| ty).collect();
     (function.timeout, function.memory) = (declared.timeout, declared.memory);
@@ -81,6 +87,7 @@ enum Kind {
     Http(Route),
     Schedule(Schedule),
     Queue(QueueName),
+    Invoke,
 }
 
 impl Kind {
@@ -90,6 +97,7 @@ impl Kind {
             Self::Http(_) => "http",
             Self::Schedule(_) => "schedule",
             Self::Queue(_) => "queue",
+            Self::Invoke => "invoke",
         }
     }
 
@@ -100,13 +108,23 @@ impl Kind {
             declared.http.take().map(|Text(route)| Self::Http(route)),
             declared.schedule.take().map(|Text(schedule)| Self::Schedule(schedule)),
             declared.queue.take().map(|Text(queue)| Self::Queue(queue)),
+            declared
+                .invoke
+                .take()
+                .map(|invoke| match invoke {
+                    true => Ok(Self::Invoke),
+                    false => Err("`invoke` is `true`, or left out"),
+                })
+                .transpose()?,
         ];
         let mut kinds: Vec<Self> = kinds.into_iter().flatten().collect();
         if kinds.len() > 1 {
             let keys: Vec<&str> = kinds.iter().map(Self::key).collect();
             return Err(format!("a trigger has {}: write a trigger for each", list(&keys)));
         }
-        kinds.pop().ok_or_else(|| "a trigger needs one of `event`, `http`, `schedule` and `queue`".to_owned())
+        kinds.pop().ok_or_else(|| {
+            "a trigger needs one of `event`, `http`, `schedule`, `queue` and `invoke`".to_owned()
+        })
     }
 }
 
@@ -135,6 +153,7 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
         }
         Kind::Schedule(schedule) => manifest::Trigger::Schedule { schedule },
         Kind::Queue(queue) => self::queue(queue, batch_size, window)?,
+        Kind::Invoke => manifest::Trigger::Invoke { invoke: true },
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Function {
     pub(super) triggers: Vec<Spanned<Trigger>>,
 }
 
-/// One entry of `triggers`: one of the first four keys, and its options.
+/// One entry of `triggers`: one of the first five keys, and its options.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
@@ -55,6 +55,7 @@ pub(super) struct Trigger {
     pub(super) http: Option<Text<Route>>,
     pub(super) schedule: Option<Text<Schedule>>,
     pub(super) queue: Option<Text<QueueName>>,
+    pub(super) invoke: Option<bool>,
     pub(super) mode: Option<SubscriptionType>,
     pub(super) method: Option<Text<Method>>,
     pub(super) path: Option<Text<Path>>,

@@ -1,6 +1,6 @@
 //! Every form of `eg.toml` beside the same function in Rust, and the messages for mistakes.
 
-use eg_runtime::{CloudEvent, Emit, Json, http, queue, schedule, subscribe};
+use eg_runtime::{CloudEvent, Emit, Json, http, invoke, queue, schedule, subscribe};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, HTTP_REQUEST, Method, Trigger};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,11 @@ async fn clean_up() {}
 #[queue("pictures", batch_size = 100, window = "5s")]
 #[queue("returns.fifo")]
 async fn unpack(_message: Json<Value>) {}
+
+#[invoke]
+async fn judge(picture: Value) -> Value {
+    picture
+}
 
 const FORMS: &str = r#"
 service = "cargo-eg"
@@ -99,6 +104,11 @@ triggers = [{ schedule = "rate(5 minutes)" }, { schedule = "cron(0 12 * * ? *)" 
 name = "unpack"
 command = ["./unpack"]
 triggers = [{ queue = "pictures", batch_size = 100, window = "5s" }, { queue = "returns.fifo" }]
+
+[[function]]
+name = "judge"
+command = ["./judge"]
+triggers = [{ invoke = true }]
 "#;
 
 /// The Rust functions above are in this program's own manifest.
@@ -107,7 +117,7 @@ fn every_form_means_what_it_means_in_rust() {
     let in_rust = Manifest::read(&std::env::current_exe().unwrap()).unwrap().functions;
     let mut declared = read(FORMS).manifest.functions;
     let sources: Vec<_> = declared.iter().map(|function| function.source.as_str()).collect();
-    assert_eq!(sources, ["eg.toml:5", "eg.toml:21", "eg.toml:46", "eg.toml:51"]);
+    assert_eq!(sources, ["eg.toml:5", "eg.toml:21", "eg.toml:46", "eg.toml:51", "eg.toml:56"]);
     for (function, expected) in declared.iter_mut().zip(&in_rust) {
         function.source.clone_from(&expected.source);
     }
@@ -133,7 +143,7 @@ fn a_command_becomes_a_program() {
     let programs = read(FORMS).programs;
     let program = |id: &str| programs[id].clone();
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(programs.len(), 4);
+    assert_eq!(programs.len(), 5);
     assert_eq!(
         program("cargo-eg-resize"),
         Program {
@@ -254,6 +264,11 @@ fn mistakes_of_a_function() {
 
 #[test]
 fn mistakes_of_a_trigger() {
+    let two =
+        "[[function]]\nname = \"f\"\ncommand = [\"x\"]\ntriggers = [{ invoke = true }, { queue = \"q\" }]";
+    let alone =
+        "function `f`: with `invoke`, it gets every payload as it is, so it can have no other trigger";
+    check(two, "1:1", alone);
     let at_url = "[[function]]\nname = \"f\"\nurl = \"http://h/\"\ntriggers = [{ queue = \"q\" }]";
     check(at_url, "4:13", "function `f`: a function at a `url` gets `event` and `http` only, not `queue`");
     // The value of the last key.
@@ -290,7 +305,7 @@ fn mistakes_of_a_trigger() {
         let begin = "[[function]]\nname = \"f\"\ncommand = [\"x\"]\ntriggers = [";
         check(&format!("{begin}{{ {trigger} }}]"), "4:13", &format!("function `f`: {message}"));
     };
-    check_keys("", "a trigger needs one of `event`, `http`, `schedule` and `queue`");
+    check_keys("", "a trigger needs one of `event`, `http`, `schedule`, `queue` and `invoke`");
     check_keys("event = \"x\", queue = \"q\"", "a trigger has `event` and `queue`: write a trigger for each");
     check_keys("event = \"a\", path = \"/x/{id}\"", "`path`: async subscriptions match their path literally");
     check_keys(
@@ -306,6 +321,7 @@ fn mistakes_of_a_trigger() {
         "event = \"a\", mode = \"sync\", retry = { attempts = 1 }",
         "a synchronous trigger has no `retry`",
     );
+    check_keys("invoke = false", "`invoke` is `true`, or left out");
     check_keys("event = \"a\", batch_size = 1", "only a trigger with `queue` has `batch_size`: remove it");
     check_keys(
         "schedule = \"rate(1 day)\", mode = \"sync\"",
