@@ -113,6 +113,24 @@
 //! `{"errors":[{"code":"not_found","message":"…"}]}`: the [code](eg_sdk::errors::ErrorCode) is stable, the message is for
 //! people. Calls of AWS SDKs get AWS's error bodies.
 //!
+//! # Loops
+//!
+//! Functions that emit events may call one another for ever. The gateway ends such chains in three ways. Each delivery that
+//! it gives up becomes a dead letter whose reason says so, and is reported by `eventgateway.delivery.deadLettered`.
+//!
+//! | what ends | limit | what counts |
+//! |---|---|---|
+//! | a long chain | [`Options::max_hops`], 16 | the extension `hops`. The gateway counts for functions that only set `causationid` |
+//! | a chain that branches | [`Options::max_fan_out`], 10,000 | the events that descend from one event, by `causationid` |
+//! | a function that keeps itself busy with events that name no cause | [`Options::max_loop`], 10,000 | the events for the function in a row, with pauses of at most 100 ms |
+//!
+//! Traffic does not reach the last two limits, however high it is. Independent events have no cause and descend from
+//! nothing. A busy function is stopped only after five tests in a row: the gateway holds its deliveries for eight times the
+//! longest recent pause between two events, and nothing comes. Independent events keep coming at that moment, so the
+//! first test shows that they are independent. It takes some milliseconds, and the next one is made after ten minutes.
+//! An emitter that waits for the effect of each event before it emits the next one is a loop, too, if it does so 10,000
+//! times without a pause: raise the limit for it, or set it to 0, which turns the tests off.
+//!
 //! # Jobs
 //! Replays, redrives and discards of many deliveries are jobs, and so is giving up the deliveries that wait when their
 //! subscription is deleted or disabled. A job runs in small transactions beside everything else, and continues after a

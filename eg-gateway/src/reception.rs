@@ -16,7 +16,7 @@ use crate::feed::Feed;
 use crate::metrics::{Metrics, OTHER_SPACES, Outcome};
 use crate::options::Options;
 use crate::store::{Accepted, Losses, Lost, Notices, Store, StoreError};
-use crate::wakeups::Wakeups;
+use crate::wakeups::{Wakeups, Woken};
 
 /// Accepts events. Clones share it.
 #[derive(Clone)]
@@ -61,13 +61,16 @@ impl Reception {
                 .for_each(|event| self.metrics.dropped(known_space(event)));
         })?;
         let mut lanes = Vec::new();
-        for (event, accepted) in events.iter().zip(&accepted) {
+        for (new, accepted) in events.iter().zip(&accepted) {
+            let caused = new.event.hops() > 0 || new.event.cause().is_some();
+            let woken = if caused { Woken::Otherwise } else { Woken::ByEvents };
+            let mut wake = |lane| lanes.push((lane, woken));
             match accepted {
-                Accepted::New => event.with_notices().for_each(|event| self.announce_one(event, &mut lanes)),
-                Accepted::Duplicate { conflict } => self.announce_duplicate(event, *conflict),
+                Accepted::New => new.with_notices().for_each(|event| self.announce_one(event, &mut wake)),
+                Accepted::Duplicate { conflict } => self.announce_duplicate(new, *conflict),
             }
         }
-        self.wakeups.wake(lanes);
+        self.wakeups.mark(lanes);
         self.lost(losses);
         Ok(accepted)
     }
@@ -103,7 +106,7 @@ impl Reception {
             return;
         }
         let mut lanes = Vec::new();
-        events.iter().for_each(|event| self.announce_one(event, &mut lanes));
+        events.iter().for_each(|event| self.announce_one(event, &mut |lane| lanes.push(lane)));
         self.wakeups.wake(lanes);
     }
 
@@ -126,8 +129,9 @@ impl Reception {
         });
     }
 
-    /// Counts an event that is on disk, shows it to the watchers, and adds the lanes in which its deliveries wait.
-    fn announce_one(&self, new: &NewEvent, lanes: &mut Vec<Lane>) {
+    /// Counts an event that is on disk, shows it to the watchers, and passes the lanes in which its deliveries wait to
+    /// `wake`.
+    fn announce_one(&self, new: &NewEvent, wake: &mut impl FnMut(Lane)) {
         let NewEvent { event, origin: Origin { space, method, path, .. }, intakes, .. } = new;
         self.metrics.began(space, intakes.len());
         self.feed.publish(|| Activity::Received {
@@ -143,7 +147,7 @@ impl Reception {
         for Intake { subscription, fate } in intakes {
             let function = subscription.function_id.clone();
             match fate {
-                Fate::Deliver { .. } => lanes.push(Lane { space: space.clone(), function }),
+                Fate::Deliver { .. } => wake(Lane { space: space.clone(), function }),
                 Fate::Filtered { mismatch } => {
                     self.metrics.ended(space, Outcome::Filtered, 1);
                     self.feed.publish(|| {

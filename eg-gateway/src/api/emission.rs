@@ -263,7 +263,8 @@ impl Emission {
             path: self.place.path.clone(),
             accepted_at: clock::timestamp(),
         };
-        let arrival = self.app.reception.terms.admit(event, origin, targets, notices);
+        let mut arrival = self.app.reception.terms.admit(event, origin, targets, notices);
+        self.app.bound_fan_out(&mut arrival);
         let (space, size) = (&arrival.origin.space, arrival.event.json().len());
         let answering = matched.sync.iter().map(|(subscription, _)| subscription);
         let answering = answering.filter(|subscription| subscription.space == *space);

@@ -28,7 +28,7 @@ mod routes;
 pub(crate) mod screening;
 mod subscriptions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::uri::Authority;
@@ -41,6 +41,8 @@ use self::screening::Screening;
 use crate::budget::{Budget, Reservation};
 use crate::configuration::Configuration;
 use crate::decide::access::AccessKeys;
+use crate::decide::arrival::NewEvent;
+use crate::decide::fan_out::FanOut;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::targets::PrivateTargets;
 use crate::decide::volume;
@@ -74,6 +76,8 @@ pub(crate) struct ApiState {
     pub(crate) memory: Budget,
     /// Places for events that wait for the store.
     pub(crate) storing: Budget,
+    /// The descendants of events.
+    pub(crate) fan_out: Mutex<FanOut>,
     /// The calls that emitters wait for.
     pub(crate) calls: Budget,
     pub(crate) access_keys: AccessKeys,
@@ -111,6 +115,7 @@ impl ApiState {
             memory: reception.memory.clone(),
             reception,
             storing: Budget::new(volume::PLACES),
+            fan_out: Mutex::new(FanOut::new(options.max_fan_out)),
             calls: Budget::new((options.max_connections / 2).max(1)),
             access_keys: options.access_keys.clone(),
             screening,
@@ -118,6 +123,15 @@ impl ApiState {
             domain: options.domain.clone(),
             strict: options.strict_compat,
             ended,
+        }
+    }
+
+    /// Gives up the deliveries of an event if the one that it descends from has led to too many.
+    fn bound_fan_out(&self, new: &mut NewEvent) {
+        let Some(cause) = new.event.cause().filter(|_| new.is_delivered()) else { return };
+        let mut fan_out = self.fan_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = fan_out.descend(&new.origin.space, new.event.id(), cause) {
+            new.give_up(&reason);
         }
     }
 

@@ -13,6 +13,12 @@ pub(super) struct Limits {
     /// Maximum length of a chain of events that cause one another, counted in the extension `hops`
     #[arg(long, value_name = "N", default_value_t = u64::from(limits::HOPS))]
     max_hops: u64,
+    /// Maximum number of events that one event may lead to, directly and through others that name their cause
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_fan_out: u64,
+    /// Number of events in a row after which a function is stopped that keeps itself busy with events that name no cause
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_loop: u64,
     /// Maximum size of a request body; larger ones get a 413. Functions on Lambda take 6 MB at most
     #[arg(long, value_name = "BYTES", default_value = "6208KiB", value_parser = bytes)]
     max_request_size: u64,
@@ -36,6 +42,8 @@ impl Limits {
     pub(super) fn apply(&self, options: &mut Options) {
         options.dedupe_window = self.dedupe_window;
         options.max_hops = self.max_hops;
+        options.max_fan_out = self.max_fan_out;
+        options.max_loop = self.max_loop;
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         options.body_limit = size(self.max_request_size);
         options.reply_limit = size(self.max_reply_size);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Event;
-use super::intake::{Intake, intake};
+use super::intake::{Fate, Intake, intake};
 use super::router::Target;
 use crate::timestamp::Timestamp;
 
@@ -34,6 +34,18 @@ pub(crate) struct NewEvent {
 }
 
 impl NewEvent {
+    /// Returns whether a function gets the event.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.intakes.iter().any(Intake::is_delivered)
+    }
+
+    /// Gives up all deliveries of the event.
+    pub(crate) fn give_up(&mut self, reason: &str) {
+        for intake in self.intakes.iter_mut().filter(|intake| intake.is_delivered()) {
+            intake.fate = Fate::Dead { reason: reason.to_owned() };
+        }
+    }
+
     /// Returns everything that is stored with this event, in that order.
     pub(crate) fn with_notices(&self) -> impl Iterator<Item = &Self> {
         self.notices.iter().chain([self])

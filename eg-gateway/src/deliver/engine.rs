@@ -17,10 +17,11 @@ use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Begun, Circuit, Due, Flight, Lane, Lanes, Wanted};
 use crate::decide::snapshot::Snapshot;
 use crate::decide::suspects::{Suspect, Suspects};
+use crate::decide::trial::{Courses, Trials};
 use crate::options::Options;
 use crate::store::{Claimed, StoreError};
 use crate::timestamp::Timestamp;
-use crate::wakeups::Wakeups;
+use crate::wakeups::{Wakeups, Woken};
 
 /// The longest sleep. It limits the delay that a jump of the wall clock can cause.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -28,18 +29,20 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Pause after deliveries could not be loaded.
 const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
-/// The limits for deliveries under way.
+/// The limits for deliveries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Capacity {
-    /// Maximum number of deliveries; 0 counts as 1.
+    /// Maximum number of deliveries under way; 0 counts as 1.
     pub(crate) workers: usize,
     /// Maximum bytes of their payloads; 0 counts as 1.
     pub(crate) memory: usize,
+    /// The number of events in a row after which a function is stopped that keeps itself busy.
+    pub(crate) max_loop: u64,
 }
 
 impl Capacity {
     pub(crate) fn new(options: &Options) -> Self {
-        Self { workers: options.workers, memory: options.memory_limit }
+        Self { workers: options.workers, memory: options.memory_limit, max_loop: options.max_loop }
     }
 }
 
@@ -61,6 +64,8 @@ pub(crate) struct Engine<C = Callers> {
     pub(crate) lanes: Lanes,
     /// What an unexpected end of the gateway has interrupted.
     suspects: Suspects,
+    /// Functions that may keep themselves busy.
+    trials: Trials,
     running: JoinSet<Called>,
     /// The deliveries under way.
     flights: HashMap<Id, UnderWay>,
@@ -81,9 +86,14 @@ impl<C: Caller> Engine<C> {
         Ok(Self {
             lanes: Lanes::new(delivering.store.lanes().await?),
             suspects: Suspects::new(delivering.store.suspects().await?),
+            trials: Trials::new(capacity.max_loop),
             delivering,
             wakeups,
-            capacity: Capacity { workers: capacity.workers.max(1), memory: capacity.memory.max(1) },
+            capacity: Capacity {
+                workers: capacity.workers.max(1),
+                memory: capacity.memory.max(1),
+                ..capacity
+            },
             running: JoinSet::new(),
             flights: HashMap::new(),
             ended: Vec::new(),
@@ -106,7 +116,10 @@ impl<C: Caller> Engine<C> {
     /// Starts due deliveries. If there are none, waits until something may have changed.
     pub(crate) async fn turn(&mut self) {
         let now = self.delivering.clock.timestamp();
-        for lane in self.wakeups.take() {
+        for (lane, woken) in self.wakeups.take() {
+            if woken == Woken::ByEvents {
+                self.trials.arrived(&lane, now);
+            }
             self.lanes.due(lane, Due { first: Some(now), retry: None });
         }
         // Takes all calls that finished while the last claim was written, so that their successors share the next
@@ -142,7 +155,15 @@ impl<C: Caller> Engine<C> {
     fn wanted(&mut self, now: Timestamp) -> Vec<Wanted> {
         let configuration = self.delivering.configuration.current();
         let free = self.capacity.workers - self.running.len();
-        self.lanes.wanted(now, free, |lane| limit(&configuration, lane))
+        let Courses { held, loops } = self.trials.courses(|lane| self.lanes.in_flight(lane), now);
+        let limit = |lane: &Lane| if held.contains(lane) { 0 } else { limit(&configuration, lane) };
+        let mut wanted = self.lanes.wanted(now, free, limit);
+        for wanted in wanted.iter_mut().filter(|wanted| loops.contains(&wanted.lane)) {
+            let (Lane { space, function }, reason) = (&wanted.lane, self.trials.reason());
+            tracing::warn!(space, function, reason, "the deliveries that wait for a function are given up");
+            wanted.stop = Some(reason);
+        }
+        wanted
     }
 
     /// Takes the suspects to start now.
@@ -156,7 +177,8 @@ impl<C: Caller> Engine<C> {
     /// Waits until something may have changed.
     async fn rest(&mut self, now: Timestamp) {
         // Due deliveries wait for a worker, not for the clock.
-        let next = self.lanes.next_due(now).into_iter().chain(self.suspects.next_due()).min();
+        let next = self.lanes.next_due(now).into_iter().chain(self.suspects.next_due());
+        let next = next.chain(self.trials.next_due()).min();
         let sleep = next.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP));
         tokio::select! {
             // The order is fixed, so that a simulation can be repeated.

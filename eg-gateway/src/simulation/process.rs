@@ -125,7 +125,7 @@ impl Process {
         let retry = planted::policy(default_policy(), world.bug);
         let delivering = Delivering::new(invoker, &reception, retry, stop.clone());
         let delivering = Arc::new(delivering);
-        let capacity = Capacity { workers: 8, memory: 100_000 };
+        let capacity = Capacity { workers: 8, memory: 100_000, max_loop: 10_000 };
         let engine = Engine::new(Arc::clone(&delivering), Arc::clone(&reception.wakeups), capacity).await?;
         tasks.spawn(planted::run(engine, Arc::clone(&delivering), Arc::clone(world)));
         tasks.spawn(Jobs::new(Arc::clone(&delivering), reception.clone()).run());

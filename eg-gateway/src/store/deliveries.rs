@@ -199,7 +199,7 @@ pub(crate) fn claim_lane(
     (gate, notices): (&Gatekeeper, &Notices),
     losses: &mut Losses,
 ) -> rusqlite::Result<Claim> {
-    let Wanted { lane, limit, reserved, retries, side, mut due } = wanted.clone();
+    let Wanted { lane, limit, reserved, retries, side, mut due, stop } = wanted.clone();
     let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
     let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
     let mut claiming = Claiming {
@@ -208,6 +208,7 @@ pub(crate) fn claim_lane(
         now,
         bytes,
         gate,
+        stop,
         read: 0,
         claimed: Vec::new(),
         ended: Vec::new(),
@@ -249,6 +250,8 @@ struct Claiming<'a> {
     /// The bytes that payloads may still have.
     bytes: &'a mut usize,
     gate: &'a Gatekeeper,
+    /// Why first attempts are not made.
+    stop: Option<String>,
     /// The number of deliveries that were read.
     read: usize,
     claimed: Vec<Claimed>,
@@ -270,7 +273,11 @@ impl Claiming<'_> {
             && let Some(row) = rows.next()?
         {
             self.read += 1;
-            match pass(due(row)?, self.lane, self.now, self.gate) {
+            let mut loaded = due(row)?;
+            if let Some(stop) = self.stop.as_ref().filter(|_| !failed) {
+                loaded.given_up.get_or_insert_with(|| stop.clone());
+            }
+            match pass(loaded, self.lane, self.now, self.gate) {
                 Ok(one) => {
                     *self.bytes = self.bytes.saturating_sub(one.json.len().max(1));
                     self.claimed.push(one);
@@ -489,7 +496,8 @@ mod tests {
         let notices = Notices { snapshot: configuration.current(), terms, clock };
         let lane = Lane { space: "default".to_owned(), function: "f".to_owned() };
         let due = Due { first: None, retry: Some(now) };
-        let wanted = Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due };
+        let wanted =
+            Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due, stop: None };
         let claim = move |c: &Connection| {
             insert_example(c, "default", "a", Timestamp::from_millis(1_000))?;
             c.execute_batch(

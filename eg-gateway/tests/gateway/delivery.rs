@@ -296,6 +296,29 @@ async fn what_waits_is_delivered_after_a_restart() {
     gateway.gateway.shutdown().await;
 }
 
+/// A chain that branched had no limit but its length.
+#[tokio::test]
+async fn an_event_leads_to_a_limited_number_of_others() {
+    let functions = Functions::accepting().await;
+    let (gateway, _) =
+        subscribed(TestGateway::with(|options| options.max_fan_out = 10).await, &functions).await;
+    let event = |id: String| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id });
+    for n in 0..12 {
+        let mut caused = event(format!("caused {n}"));
+        caused["causationid"] = json!(if n < 6 { "root".to_owned() } else { format!("caused {}", n - 6) });
+        assert_eq!(gateway.api.emit_json(&caused).await.status(), 202);
+        // Independent events do not count.
+        for m in 0..3 {
+            assert_eq!(gateway.api.emit_json(&event(format!("independent {n} {m}"))).await.status(), 202);
+        }
+    }
+    let letters = gateway.api.wait_for_dead_letters(2).await;
+    let letters: Vec<_> = letters.iter().map(|letter| (&letter["eventId"], &letter["reason"])).collect();
+    let reason = json!("a fan-out: event \"root\" has led to more than 10 events, and 10 are allowed");
+    assert_eq!(letters, [(&json!("caused 11"), &reason), (&json!("caused 10"), &reason)]);
+    gateway.api.wait_for_books("delivered", 46).await;
+}
+
 /// Only functions that count their hops used to be stopped.
 #[tokio::test]
 async fn a_loop_ends_if_its_events_only_name_their_causes() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::process::Program;
@@ -96,6 +97,58 @@ async fn a_delivery_that_brings_the_gateway_down_is_given_up_alone() {
     assert_eq!(letters[0]["attempts"].as_array().unwrap().len(), 4);
     gateway.api.wait_for_books("delivered", u64::try_from(OTHERS).unwrap()).await;
     assert_eq!(gateway.api.accounting().await["dead"], 1);
+}
+
+/// Nothing in such an event says that it belongs to a loop. It went on for ever.
+#[tokio::test]
+async fn a_loop_whose_events_name_no_cause_ends() {
+    let (calls, mut called) = tokio::sync::mpsc::unbounded_channel();
+    let functions = Functions::start(move |_| {
+        let released = Arc::new(Notify::new());
+        calls.send(Arc::clone(&released)).unwrap();
+        Answer::When(released)
+    })
+    .await;
+    let gateway = TestGateway::with(|options| options.max_loop = 25).await;
+    let api = &gateway.api;
+    api.event_type("e").await;
+    api.http_function("f", &functions.url("/")).await;
+    api.subscribe("e", "f").await;
+    api.emit("e", "first").await;
+    // Each call emits the next event before it answers.
+    let function = async {
+        for n in 0.. {
+            let released = called.recv().await.unwrap();
+            api.emit("e", &n.to_string()).await;
+            released.notify_one();
+        }
+    };
+    let letters = tokio::select! {
+        letters = api.wait_for_dead_letters(1) => letters,
+        () = function => unreachable!("it goes on for ever"),
+    };
+    let reason = "a loop: 25 events in a row were emitted because of the one before, without a cause";
+    assert_eq!(letters[0]["reason"], reason);
+    assert_eq!(api.accounting().await["pending"], 0);
+}
+
+/// Independent events show that they are independent as soon as a function is tested.
+#[tokio::test]
+async fn a_burst_of_independent_events_is_no_loop() {
+    const EVENTS: usize = 600;
+    let functions = Functions::accepting().await;
+    let gateway = TestGateway::with(|options| options.max_loop = 100).await;
+    let api = &gateway.api;
+    api.event_type("e").await;
+    api.http_function("f", &functions.url("/")).await;
+    api.subscribe("e", "f").await;
+    let emitter = async |first: usize| {
+        for n in (first..EVENTS).step_by(4) {
+            api.emit("e", &n.to_string()).await;
+        }
+    };
+    tokio::join!(emitter(0), emitter(1), emitter(2), emitter(3));
+    api.wait_for_books("delivered", u64::try_from(EVENTS).unwrap()).await;
 }
 
 /// A gateway that is stopped is not to blame, and neither is the delivery that it interrupts.

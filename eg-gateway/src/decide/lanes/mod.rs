@@ -62,6 +62,8 @@ pub(crate) struct Wanted {
     pub(crate) side: Side,
     /// When deliveries are due, as far as known.
     pub(crate) due: Due,
+    /// Why first attempts are not made: the deliveries are given up.
+    pub(crate) stop: Option<String>,
 }
 
 /// The deliveries of one lane that began.
@@ -235,7 +237,7 @@ impl LaneState {
         if limit > 0 && self.breaker.is_open() {
             self.breaker.probe(now);
         }
-        Wanted { lane: lane.clone(), limit, reserved, retries, side, due: self.due }
+        Wanted { lane: lane.clone(), limit, reserved, retries, side, due: self.due, stop: None }
     }
 }
 
