@@ -1,6 +1,7 @@
 //! Emits system events, which report to subscribers what the gateway does. `decide` determines their contents.
 
 use std::fmt::Display;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use eg_grammar::is_system_event_type;
@@ -39,17 +40,17 @@ impl SystemEvents {
         }
         let arrivals = self.arrivals(space, event);
         if !arrivals.is_empty() {
-            // The reception has logged the reason.
-            let _ = self.reception.accept(arrivals).await;
+            // The reception has logged the reason. On the heap, the future costs memory only if there are events.
+            let _ = Box::pin(self.reception.accept(arrivals)).await;
         }
     }
 
-    /// Waits for `invocation`, which makes `call`, and emits an event before and one after it. Calls with system
+    /// Waits for `invocation`, which makes `call` and is too large to be moved, and emits an event before and one after it. Calls with system
     /// events emit none, because that would never end.
     pub(crate) async fn around<E: Display>(
         &self,
         call: Call<'_>,
-        invocation: impl Future<Output = Result<Bytes, E>>,
+        invocation: Pin<&mut impl Future<Output = Result<Bytes, E>>>,
     ) -> Result<Bytes, E> {
         if is_system_event_type(&call.event.ty) {
             return invocation.await;

@@ -83,6 +83,10 @@ fn check_extension(name: &str, value: &Value) -> Result<(), InvalidEvent> {
 
 /// Strings must not contain control characters and noncharacters (CloudEvents 1.0.2, "Type System").
 pub(crate) fn check_string(name: &str, value: &str) -> Result<(), InvalidEvent> {
+    // Most strings are visible ASCII.
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     let forbidden = |c: &char| {
         let code = u32::from(*c);
         c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE

@@ -2,6 +2,7 @@
 //! subscriber, and store the event for the asynchronous ones. `decide` makes the decision in each step.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -404,7 +405,7 @@ impl Emission {
             self.app.calls.reserve([Some(Holder::function(&function.space, id)), None], 1).map_err(|_| {
                 FailedCall { error: ApiError::no_call(id), reason: "too many calls wait".to_owned() }
             })?;
-        let invocation = self.app.invoker.answer(function, &outgoing, &self.room);
+        let invocation = pin!(self.app.invoker.answer(function, &outgoing, &self.room));
         let reply = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
             tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "function call failed");
         })?;

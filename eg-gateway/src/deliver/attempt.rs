@@ -1,6 +1,7 @@
 //! Makes one attempt to deliver: calls the function and decides what follows from its outcome. `engine` decides when
 //! attempts are made, and `record` writes their outcomes.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoi
     let call = Call { space: &lane.space, function: &lane.function, event };
     let room = delivering.system_events.room_for_reply(call);
     let reading = room.as_ref().map_or(Reading::Excerpt, Reading::All);
-    let invocation = delivering.invoker.invoke(function, event, reading);
+    let invocation = pin!(delivering.invoker.invoke(function, event, reading));
     delivering.system_events.around(call, invocation).await?;
     Ok(())
 }

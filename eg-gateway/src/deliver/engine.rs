@@ -246,7 +246,8 @@ impl<C: Caller> Engine<C> {
             }
             let flight = Flight { retry: is_retry(&claimed), probe };
             let (bytes, suspect) = (claimed.json.len(), (claimed.crashes > 0).then_some(claimed.delivery));
-            let attempt = attempt(Arc::clone(&self.delivering), lane.clone(), claimed);
+            // A task moves its future several times, and this one is large.
+            let attempt = Box::pin(attempt(Arc::clone(&self.delivering), lane.clone(), claimed));
             let id = self.running.spawn(attempt).id();
             self.flights.insert(id, UnderWay { lane: lane.clone(), bytes, flight, suspect });
         }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eg_sdk::TraceContext;
 use eg_sdk::config::{Function, Provider};
+use futures_util::FutureExt as _;
 use http_body_util::LengthLimitError;
 
 #[cfg(feature = "aws")]
@@ -212,13 +213,13 @@ impl Caller for Callers {
     }
 }
 
-async fn within(
+fn within(
     limit: Duration,
     call: impl Future<Output = Result<Bytes, CallError>>,
-) -> Result<Bytes, CallError> {
-    tokio::time::timeout(limit, call)
-        .await
-        .unwrap_or_else(|_| Err(CallError::retry(format!("no answer within {} s", limit.as_secs_f32()))))
+) -> impl Future<Output = Result<Bytes, CallError>> {
+    // An async function would reserve room for the call twice: as its argument, and while it waits.
+    let late = move |_| Err(CallError::retry(format!("no answer within {} s", limit.as_secs_f32())));
+    tokio::time::timeout(limit, call).map(move |result| result.unwrap_or_else(late))
 }
 
 /// Returns the error of a call without an answer of at most `reply_limit` bytes.
