@@ -39,6 +39,7 @@ mod check;
 mod columns;
 pub(crate) mod config;
 mod dead_letters;
+mod definitions;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod give_up;

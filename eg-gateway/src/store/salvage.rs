@@ -1,5 +1,5 @@
 //! Saves what is sound in a damaged store into a new one, and lists what is lost. Leaves the damaged store as it is.
-//! `check` finds damage, and `log` mends the write-ahead log.
+//! `check` finds damage, `log` mends the write-ahead log, and `definitions` the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder};
@@ -14,7 +14,7 @@ use super::mark::{self, Mark};
 use super::open::{DATABASE, LOG, file_error, find, lock, private_file};
 use super::position::{Found, Position, begin};
 use super::seal::{SEALED, bytes_fit, fits};
-use super::{StoreError, check, log, schema};
+use super::{StoreError, check, definitions, log, schema};
 use crate::timestamp::Timestamp;
 
 /// What a repair saved and what it could not save.
@@ -60,9 +60,8 @@ pub fn repair(dir: &Path, new: &Path) -> Result<RepairReport, StoreError> {
     let mut salvage = Salvage { to: &connection, upper, lost: BTreeMap::new(), complete: BTreeSet::new() };
     for copy in working_copies(dir, &copies)? {
         // A copy that cannot be opened has nothing to save; the other one may.
-        if let Err(error) =
-            Connection::open(&copy).map_err(StoreError::from).and_then(|from| salvage.copy(&from))
-        {
+        let opened = definitions::open(&copy, &connection).map_err(StoreError::from);
+        if let Err(error) = opened.and_then(|from| salvage.copy(&from)) {
             tracing::warn!(%error, "one of the two versions of the database cannot be read");
         }
     }
