@@ -56,6 +56,7 @@ impl<C> Jobs<C> {
                 return tokio::time::sleep(RETRY_PAUSE).await;
             }
         };
+        store.job_signals().keep_problems_of(|id| jobs.iter().any(|job| job.id == id));
         if jobs.is_empty() {
             return store.job_signals().begun().await;
         }
@@ -83,9 +84,6 @@ impl<C> Jobs<C> {
         let now = clock.timestamp();
         match job.work.clone() {
             Work::Replay { name, request } => {
-                if store.is_full() {
-                    return Err(StoreError::Full);
-                }
                 let intakes = self.intakes(job.space.clone(), &request);
                 let notices = self.reception.notices();
                 if let Some(replayed) = store.replay_slice(job, name, request, now, notices, intakes).await? {
@@ -99,9 +97,10 @@ impl<C> Jobs<C> {
                 if store.is_full() {
                     return Err(StoreError::Full);
                 }
-                if let Some((deliveries, lanes)) = store.redrive_slice(job, loss, now).await? {
-                    metrics.began(&job.space, deliveries);
-                    self.reception.wakeups.wake(lanes);
+                if let Some(redriven) = store.redrive_slice(job, loss, now).await? {
+                    metrics.began(&job.space, redriven.deliveries);
+                    self.reception.wakeups.wake(redriven.lanes);
+                    redriven.waits_for.map_or(Ok(()), |job| Err(StoreError::GivingUp(job)))?;
                 }
             }
             Work::Discard { loss } => {
@@ -114,13 +113,17 @@ impl<C> Jobs<C> {
                 }
             }
         }
-        self.report_end(job, now).await
+        self.report_end(job, now).await;
+        Ok(())
     }
 
     /// Shows a job that has just ended to the watchers.
-    async fn report_end(&self, job: &RunningJob, now: Timestamp) -> Result<(), StoreError> {
-        let ended = self.delivering.store.job(job.space.clone(), job.id).await?;
-        let Some(Job { state: JobState::Done, events, deliveries, .. }) = ended else { return Ok(()) };
+    async fn report_end(&self, job: &RunningJob, now: Timestamp) {
+        let ended = self.delivering.store.job(job.space.clone(), job.id).await.unwrap_or_else(|error| {
+            tracing::warn!(job = job.id, %error, "cannot read whether a job has ended");
+            None
+        });
+        let Some(Job { state: JobState::Done, events, deliveries, .. }) = ended else { return };
         tracing::debug!(job = job.id, events, deliveries, at = %now, "a job is done");
         let space = job.space.clone();
         match &job.work {
@@ -136,7 +139,6 @@ impl<C> Jobs<C> {
             }
             Work::Discard { .. } | Work::GiveUp { .. } => {}
         }
-        Ok(())
     }
 
     /// Returns the decision about a stored event that is replayed, by the configuration of now.

@@ -20,10 +20,6 @@ use crate::timestamp::Timestamp;
 /// The event type label that the original used for everything asynchronous.
 const CUSTOM: &str = "custom";
 
-/// The label for all spaces that have no resources. Anyone may name such spaces, so their labels would be without number.
-/// No space has this name.
-pub(crate) const OTHER_SPACES: &str = "(other)";
-
 /// The counters of a gateway.
 pub(crate) struct Metrics {
     registry: Registry,

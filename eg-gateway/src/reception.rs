@@ -12,8 +12,9 @@ use crate::configuration::Configuration;
 use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
+use crate::decide::place::OTHER_SPACES;
 use crate::feed::Feed;
-use crate::metrics::{Metrics, OTHER_SPACES, Outcome};
+use crate::metrics::{Metrics, Outcome};
 use crate::options::Options;
 use crate::store::{Accepted, Losses, Lost, Notices, Store, StoreError};
 use crate::wakeups::{Wakeups, Woken};
@@ -46,13 +47,18 @@ impl Reception {
         Self { store, wakeups: Arc::default(), feed, metrics, memory, terms, configuration, clock }
     }
 
-    /// Accepts events, all or none. Returns once they are on disk, and for each whether it is a duplicate.
-    pub(crate) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+    /// Accepts the events of an emitter in `space`, all or none. Returns once they are on disk, and for each whether it is
+    /// a duplicate.
+    pub(crate) async fn accept(
+        &self,
+        space: &str,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<Accepted>, StoreError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
         let events: Arc<[NewEvent]> = events.into();
-        let accepted = self.store.accept(Arc::clone(&events), self.notices()).await;
+        let accepted = self.store.accept(space, Arc::clone(&events), self.notices()).await;
         let (accepted, losses) = accepted.inspect_err(|error| {
             tracing::error!(%error, "cannot store events");
             events

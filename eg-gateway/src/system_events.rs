@@ -41,7 +41,7 @@ impl SystemEvents {
         let arrivals = self.arrivals(space, event);
         if !arrivals.is_empty() {
             // The reception has logged the reason. On the heap, the future costs memory only if there are events.
-            let _ = Box::pin(self.reception.accept(arrivals)).await;
+            let _ = Box::pin(self.reception.accept(space, arrivals)).await;
         }
     }
 

@@ -23,7 +23,7 @@ use super::{ApiState, answer, jobs, json, with_type};
 use crate::activity::Activity;
 use crate::clock;
 use crate::decide::secrets::restored;
-use crate::store::{DeadLetterQuery, Redrive, Work};
+use crate::store::{DeadLetterQuery, Redrive, StoreError, Work};
 
 const STATE: Parameter = Parameter {
     name: "state",
@@ -114,6 +114,7 @@ async fn redrive_one(
     match app.store.redrive(space.clone(), letter, edited, clock::timestamp()).await? {
         Redrive::Missing => Err(missing(&id)),
         Redrive::Inactive => Err(ApiError::subscription_inactive(&id)),
+        Redrive::GivingUp(job) => Err(StoreError::GivingUp(job).into()),
         Redrive::Due(lane) => {
             app.wakeups.wake([lane]);
             app.metrics.began(&space, 1);

@@ -129,7 +129,7 @@ impl Emission {
         // The first is that of the synchronous subscription's space.
         let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.
-        let _ = self.app.reception.accept(std::mem::take(&mut first.notices)).await;
+        let _ = self.app.reception.accept(&self.place.space, std::mem::take(&mut first.notices)).await;
         self.room.join(Holder::function(&subscription.space, &subscription.function_id));
         let answer = Box::pin(self.ask(snapshot, &subscription, &first.event)).await;
         if first.intakes.is_empty() {
@@ -223,7 +223,7 @@ impl Emission {
             self.app.storing.reserve(self.holders, volume::weight(&events)).map_err(|_| StoreError::Busy)?;
         let accepting: Vec<_> =
             events.iter().filter_map(|new| self.app.spans.accepting(&new.event)).collect();
-        let stored = self.app.reception.accept(events).await;
+        let stored = self.app.reception.accept(&self.place.space, events).await;
         for accepting in accepting {
             let error = stored.as_ref().err().map(ToString::to_string);
             self.app.spans.accepted(&accepting, self.started.elapsed(), error);

@@ -195,7 +195,7 @@ impl From<StoreError> for ApiError {
     /// In all cases nothing was accepted, and clients should retry.
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::Busy | StoreError::Slow(_) => ErrorCode::StoreBusy,
+            StoreError::Busy | StoreError::GivingUp(_) | StoreError::Slow(_) => ErrorCode::StoreBusy,
             StoreError::Full | StoreError::ShareUsed(_) => ErrorCode::StoreFull,
             StoreError::File { .. }
             | StoreError::InUse(_)

@@ -1,6 +1,9 @@
 //! Represents the space of a request and its path within that space, and reads the space from the host. `router` reads
 //! it from the path.
 
+/// Stands for the spaces that have no resources, in counters and metrics. Clients may name any number of them.
+pub(crate) const OTHER_SPACES: &str = "(other)";
+
 /// The space and the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {

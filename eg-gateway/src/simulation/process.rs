@@ -217,7 +217,7 @@ impl Process {
         drop(oracle);
         let reception = self.reception.clone();
         self.tasks.spawn(async move {
-            let answer = reception.accept(vec![new]).await;
+            let answer = reception.accept(DEFAULT_SPACE, vec![new]).await;
             world.note(format_args!("offer {offer}, event {id}: {answer:?}"));
             if answer.is_ok() {
                 world.oracle.lock().unwrap().acknowledged(offer);
@@ -274,7 +274,7 @@ async fn write(world: Arc<World>, idle: Idle) {
         let pause = world.machine.choose(|rng| rng.u64(..4));
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let synced = world.disk.lock().unwrap().log_len();
-        let committed = group.commit(&connection, mark.run());
+        let committed = group.commit(&connection, mark.position());
         let fault = world.disk.lock().unwrap().fault();
         if let Some(fault) = fault {
             world.note(format_args!("a commit meets {fault:?}"));

@@ -92,8 +92,8 @@ fn database_problems(connection: &Connection, report: &mut CheckReport) -> Optio
     let found = match find(connection) {
         Ok(Found::Counted(recorded)) => {
             report.summary = format!(
-                "{} transactions, {} events up to number {} of {}",
-                recorded.groups,
+                "{} changes, {} events up to number {} of {}",
+                recorded.changes,
                 count(connection, "events").map_or_else(|| "?".to_owned(), |count| count.to_string()),
                 recorded.event,
                 recorded.at
@@ -105,7 +105,7 @@ fn database_problems(connection: &Connection, report: &mut CheckReport) -> Optio
             return Some(found);
         }
         Err(error) => {
-            problems.push(format!("the counted transactions cannot be read: {error}"));
+            problems.push(format!("the counted changes cannot be read: {error}"));
             None
         }
     };

@@ -12,13 +12,13 @@ use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
 
-/// Selects the dead letters of one space to read, the newest first.
+/// Selects the dead letters of one space to read: those that were given up last come first.
 #[derive(Debug, Clone)]
 pub(crate) struct DeadLetterQuery {
     pub(crate) space: String,
     /// Only deliveries that were given up in this way.
     pub(crate) loss: Loss,
-    /// Only deliveries older than this one.
+    /// Only deliveries that were given up before this one.
     pub(crate) before: Option<i64>,
     pub(crate) limit: u32,
 }
@@ -30,8 +30,21 @@ pub(crate) enum Redrive {
     Due(Lane),
     /// It stays as it is, because its subscription is deleted or disabled.
     Inactive,
+    /// It stays as it is, because a job still gives up the deliveries that waited when its subscription was deleted or
+    /// disabled, and would give it up again.
+    GivingUp(i64),
     /// No delivery with this number is given up and not discarded.
     Missing,
+}
+
+/// What a slice of a job has redriven.
+#[derive(Debug, Default)]
+pub(crate) struct Redriven {
+    pub(crate) deliveries: usize,
+    /// The lanes in which they are due again.
+    pub(crate) lanes: Vec<Lane>,
+    /// The job that gives up deliveries of the next one's subscription, and must end first.
+    pub(crate) waits_for: Option<i64>,
 }
 
 /// The columns that [`letter`] reads. A dead letter whose event is missing is listed, too.
@@ -66,17 +79,13 @@ impl Store {
     pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<DeadLetterPage, StoreError> {
         self.readers
             .look_up(move |connection| {
-                // Each state is spelled out, so that SQLite uses its index.
-                let state = match query.loss {
-                    Loss::Dead => "d.state = 'dead'",
-                    Loss::Expired => "d.state = 'expired'",
+                let (time, delivery) = match query.before {
+                    Some(before) => place(connection, before)?,
+                    None => LAST,
                 };
-                let mut statement = connection.prepare_cached(&format!(
-                    "{LETTER} WHERE {state} AND d.discarded_at IS NULL AND d.space = ?1 AND d.seq < ?2
-                 ORDER BY d.seq DESC LIMIT ?3"
-                ))?;
-                let before = query.before.unwrap_or(i64::MAX);
-                let letters = statement.query_map(params![query.space, before, query.limit], letter)?;
+                let mut statement = connection.prepare_cached(&page(query.loss))?;
+                let letters =
+                    statement.query_map(params![query.space, time, delivery, query.limit], letter)?;
                 let letters = letters.map(|letter| with_history(connection, letter?));
                 let dead_letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
                 let full = u32::try_from(dead_letters.len()).is_ok_and(|found| found == query.limit);
@@ -124,6 +133,7 @@ impl Store {
             match found {
                 None => Ok(Redrive::Missing),
                 Some(GivenUp { possible: false, .. }) => Ok(Redrive::Inactive),
+                Some(GivenUp { again: Some(job), .. }) => Ok(Redrive::GivingUp(job)),
                 Some(GivenUp { lane, .. }) => {
                     let seal = payload.as_deref().map(of_bytes);
                     connection.prepare_cached(REDRIVE)?.execute(params![delivery, now, payload, seal])?;
@@ -134,22 +144,24 @@ impl Store {
         self.writer.run(redrive).await
     }
 
-    /// Runs a slice of a job that redrives deliveries. Returns how many, and the lanes in which they are due again, or
-    /// `None` if the job does not run any more.
+    /// Runs a slice of a job that redrives deliveries. Returns `None` if the job does not run any more.
     pub(crate) async fn redrive_slice(
         &self,
         job: &RunningJob,
         loss: Loss,
         now: Timestamp,
-    ) -> Result<Option<(usize, Vec<Lane>)>, StoreError> {
-        let (space, mut lanes) = (job.space.clone(), Vec::new());
-        let cursor = job.cursor;
+    ) -> Result<Option<Redriven>, StoreError> {
+        let (space, cursor) = (job.space.clone(), job.cursor);
         let slice = move |connection: &Connection, last: i64| {
             let (mut step, mut ration) = (Step { cursor, ..Step::default() }, Ration::new());
-            lanes.clear();
+            let mut redriven = Redriven::default();
             let letters = letters(connection, &space, loss, cursor, last)?;
             step.done = letters.is_empty();
-            for GivenUp { delivery, lane, possible } in letters {
+            for GivenUp { delivery, lane, possible, again } in letters {
+                if possible && again.is_some() {
+                    redriven.waits_for = again;
+                    break;
+                }
                 step.cursor = delivery;
                 if possible {
                     connection.prepare_cached(REDRIVE)?.execute(params![
@@ -159,8 +171,8 @@ impl Store {
                         None::<i64>
                     ])?;
                     step.deliveries += 1;
-                    if !lanes.contains(&lane) {
-                        lanes.push(lane);
+                    if !redriven.lanes.contains(&lane) {
+                        redriven.lanes.push(lane);
                     }
                 } else {
                     step.skipped += 1;
@@ -170,7 +182,7 @@ impl Store {
                     break;
                 }
             }
-            let redriven = (step.deliveries, lanes.clone());
+            redriven.deliveries = step.deliveries;
             Ok((step, redriven))
         };
         self.slice(job, now, slice).await
@@ -188,7 +200,9 @@ impl Store {
             Ok(connection.prepare_cached(DISCARD)?.execute(params![space, delivery, now])? > 0)
         };
         let discarded = self.writer.run(discard).await?;
-        self.room.discarded();
+        if discarded {
+            self.room.discarded();
+        }
         Ok(discarded)
     }
 
@@ -224,19 +238,44 @@ impl Store {
     }
 }
 
+/// The place behind all dead letters in the order of time.
+const LAST: (i64, i64) = (i64::MAX, i64::MAX);
+
+/// Returns when a delivery was given up. One that was redriven meanwhile counts from then on, and the list begins anew
+/// after one that was deleted: so a reader may see a dead letter twice, and misses none.
+fn place(connection: &Connection, delivery: i64) -> rusqlite::Result<(i64, i64)> {
+    let time = "SELECT coalesce(ended_at, since) FROM deliveries WHERE seq = ?1";
+    let time = connection.prepare_cached(time)?.query_row([delivery], |row| row.get(0)).optional()?;
+    Ok(time.map_or(LAST, |time| (time, delivery)))
+}
+
+/// Returns the query for a page of dead letters. Its parameters are the space, the time and the number of the delivery
+/// before which the page begins, and the length of the page.
+fn page(loss: Loss) -> String {
+    // The state is spelled out, so that SQLite uses its index.
+    format!(
+        "{LETTER} WHERE d.state = '{loss}' AND d.discarded_at IS NULL AND d.space = ?1
+         AND (d.ended_at, d.seq) < (?2, ?3) ORDER BY d.ended_at DESC, d.seq DESC LIMIT ?4"
+    )
+}
+
 /// A delivery that was given up.
 struct GivenUp {
     delivery: i64,
     lane: Lane,
     /// Whether its subscription exists and is enabled.
     possible: bool,
+    /// The job that would give it up again.
+    again: Option<i64>,
 }
 
 /// The columns that [`given_up`] reads.
 const LETTERS: &str = "
     SELECT d.seq, d.function_id, EXISTS (
         SELECT 1 FROM config c WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id
-        AND json_extract(c.body, '$.disabled') IS NULL) AS possible
+        AND json_extract(c.body, '$.disabled') IS NULL) AS possible,
+        (SELECT min(j.seq) FROM jobs j WHERE j.kind = 'give_up' AND j.state = 'running' AND j.space = d.space
+         AND j.subscription_id = d.subscription_id AND j.last >= d.seq) AS again
     FROM deliveries d";
 
 fn given_up(row: &Row<'_>, space: &str) -> rusqlite::Result<GivenUp> {
@@ -244,6 +283,7 @@ fn given_up(row: &Row<'_>, space: &str) -> rusqlite::Result<GivenUp> {
         delivery: row.get("seq")?,
         lane: Lane { space: space.to_owned(), function: row.get("function_id")? },
         possible: row.get("possible")?,
+        again: row.get("again")?,
     })
 }
 
@@ -305,4 +345,71 @@ pub(super) fn attempts(connection: &Connection, delivery: i64) -> rusqlite::Resu
         })
     };
     connection.prepare_cached(HISTORY)?.query_map([delivery], attempt)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::events::insert_example;
+    use super::*;
+
+    const SPACE: &str = "default";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_000 * seconds)
+    }
+
+    /// A delivery that was given up after many retries was listed far behind those that were accepted after it.
+    #[tokio::test]
+    async fn those_that_were_given_up_last_come_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), at(1)).unwrap();
+        let fill = |c: &Connection| -> rusqlite::Result<()> {
+            for ended in [9, 5, 7, 5, 8] {
+                let event = insert_example(c, SPACE, "a", at(1))?;
+                c.execute(
+                    "INSERT INTO deliveries (event, space, subscription_id, function_id, state, since, ended_at, reason)
+                     VALUES (?1, ?2, 's', 'f', 'dead', ?3, ?4, 'because')",
+                    params![event, SPACE, at(1), at(ended)],
+                )?;
+            }
+            Ok(())
+        };
+        store.write(fill).await.unwrap();
+        let pages = async |mut before: Option<i64>| {
+            let mut pages = Vec::new();
+            loop {
+                let query = DeadLetterQuery { space: SPACE.to_owned(), loss: Loss::Dead, before, limit: 2 };
+                let page = store.dead_letters(query).await.unwrap();
+                pages.push(page.dead_letters.iter().map(|letter| letter.dead_letter_id).collect::<Vec<_>>());
+                before = page.next;
+                if before.is_none() {
+                    return pages;
+                }
+            }
+        };
+        assert_eq!(pages(None).await, [vec![1, 5], vec![3, 4], vec![2]]);
+        // The last one of a page may be redriven or discarded before the next page is read.
+        let redrive = |c: &Connection| c.execute(REDRIVE, params![3, at(10), None::<Vec<u8>>, None::<i64>]);
+        store.write(redrive).await.unwrap();
+        assert_eq!(pages(Some(3)).await, [vec![1, 5], vec![4, 2], vec![]]);
+        assert!(store.discard(SPACE.to_owned(), 5, at(10)).await.unwrap());
+        assert_eq!(pages(Some(5)).await, [vec![4, 2], vec![]]);
+        assert_eq!(pages(Some(999)).await, [vec![1, 4], vec![2]], "unknown");
+    }
+
+    #[test]
+    fn indexes_find_what_was_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = super::super::schema::open(&dir.path().join("db")).unwrap();
+        for loss in [Loss::Dead, Loss::Expired] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", page(loss))).unwrap();
+            let plan: Vec<String> = plan
+                .query_map(params![SPACE, 1, 1, 1], |row| row.get("detail"))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            assert!(plan[0].contains("deliveries_lost_at (space=? AND state=? AND ended_at<?)"), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+    }
 }

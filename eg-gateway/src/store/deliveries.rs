@@ -77,7 +77,7 @@ macro_rules! select {
                             WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id),
                     (SELECT j.reason FROM jobs j
                      WHERE j.kind = 'give_up' AND j.state = 'running' AND j.space = d.space
-                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq),
+                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq ORDER BY j.seq LIMIT 1),
                     d.payload, d.payload_seal,
                     e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal
              FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE ",
@@ -127,7 +127,7 @@ const PROMOTE: &str = "
 impl Store {
     /// Returns when the next deliveries are due, for each lane with a waiting delivery.
     pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, Due)>, StoreError> {
-        self.writer.run(lanes).await
+        self.writer.run_repeatable(lanes).await
     }
 
     /// Begins the next attempt of the wanted deliveries, if they are due at `now` and `gate` lets them through, and of no
@@ -148,7 +148,7 @@ impl Store {
             let claims = wanted.iter().map(lane).collect::<Result<_, _>>()?;
             Ok((claims, losses))
         };
-        let (claims, losses) = self.writer.run(claim).await?;
+        let (claims, losses) = self.writer.run_repeatable(claim).await?;
         self.report_damage(&losses);
         Ok((claims, losses))
     }
@@ -172,7 +172,7 @@ impl Store {
             }
             Ok(losses)
         };
-        self.writer.run(finish).await
+        self.writer.run_repeatable(finish).await
     }
 }
 

@@ -9,9 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::accounting::{Counter, count};
 use super::notices::{GivingUp, Losses, Notices};
 use super::seal::Sealer;
-use super::{Store, StoreError};
+use super::{Store, StoreError, room};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
+use crate::decide::place::OTHER_SPACES;
+use crate::decide::refusal::Kind;
+use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::volume;
 use crate::timestamp::Timestamp;
 
@@ -39,7 +42,8 @@ const DELIVERY: &str = "
             ?7, ?8, iif(?5 = 'pending', NULL, ?6), ?9)";
 
 impl Store {
-    /// Stores events and their deliveries, all or none. Returns once they are on disk.
+    /// Stores events and their deliveries, all or none. They wait in the line of `space`, which is the emitter's; their
+    /// room is that of the space of each. Returns once they are on disk.
     ///
     /// # Errors
     /// Returns [`StoreError::Busy`], [`StoreError::Full`] or [`StoreError::ShareUsed`] at once if too many emitters are
@@ -47,17 +51,25 @@ impl Store {
     /// accepted.
     pub(crate) async fn accept(
         &self,
+        space: &str,
         events: Arc<[NewEvent]>,
         notices: Notices,
     ) -> Result<(Vec<Accepted>, Losses), StoreError> {
-        let all = || events.iter().flat_map(NewEvent::with_notices);
-        // All events of a request are in one space.
-        let Some(NewEvent { origin: Origin { space, .. }, .. }) = events.first() else {
-            return Ok((Vec::new(), Losses::default()));
+        let sizes = || {
+            let all = events.iter().flat_map(NewEvent::with_notices);
+            all.map(|new| (&*new.origin.space, room::bytes(1 + new.intakes.len(), new.event.json().len())))
         };
-        let json: usize = all().map(|event| event.event.json().len()).sum();
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let _reserved = self.room.reserve(space, number(json), number(volume::rows(&events)))?;
+        let by_space = || {
+            let mut shares: Vec<(&str, u64)> = Vec::new();
+            for (space, bytes) in sizes() {
+                match shares.iter_mut().find(|(known, _)| *known == space) {
+                    Some((_, share)) => *share += bytes,
+                    None => shares.push((space, bytes)),
+                }
+            }
+            shares
+        };
+        let _reserved = self.room.reserve(sizes().map(|(_, bytes)| bytes).sum(), by_space)?;
         let weight = volume::weight(&events);
         let work = Arc::clone(&events);
         let insert = move |connection: &Connection| {
@@ -83,6 +95,7 @@ pub(crate) fn insert(
         let key = params![space, event.id(), event.source(), event.ty(), method, path, since];
         if let Some(first) = duplicate.query_row(key, |row| row.get::<_, Vec<u8>>(0)).optional()? {
             let conflict = !event.has_payload_of(&first);
+            let space = if is_known(connection, space)? { space } else { OTHER_SPACES };
             count(connection, space, Counter::Duplicates, 1)?;
             if conflict {
                 count(connection, space, Counter::Conflicts, 1)?;
@@ -94,6 +107,19 @@ pub(crate) fn insert(
         store(connection, event, notices, losses)?;
     }
     Ok(Accepted::New)
+}
+
+/// Returns whether a space has resources. A client may name any other space, and those share their counters.
+fn is_known(connection: &Connection, space: &str) -> rusqlite::Result<bool> {
+    let resource = "SELECT EXISTS (SELECT 1 FROM config WHERE kind = ?1 AND space = ?2)";
+    let mut resource = connection.prepare_cached(resource)?;
+    let mut has = |kind: Kind| resource.query_row([kind.as_str(), space], |row| row.get::<_, bool>(0));
+    for kind in [Kind::EventType, Kind::Function, Kind::Subscription, Kind::Cors] {
+        if has(kind)? {
+            return Ok(true);
+        }
+    }
+    Ok(space == DEFAULT_SPACE)
 }
 
 fn store(
@@ -196,10 +222,82 @@ pub(super) fn insert_example(
     id: &str,
     accepted_at: Timestamp,
 ) -> rusqlite::Result<i64> {
+    write(connection, &example(space, id, accepted_at))
+}
+
+#[cfg(test)]
+fn example(space: &str, id: &str, accepted_at: Timestamp) -> NewEvent {
     let json = format!(r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"e"}}"#);
     let event = crate::decide::event::Event::read(json.into()).unwrap();
     let (space, method, path) = (space.to_owned(), "POST".to_owned(), "/".to_owned());
     let origin = Origin { space, method, path, accepted_at };
-    let new = NewEvent { event, origin, intakes: Vec::new(), unique_since: None, notices: Vec::new() };
-    write(connection, &new)
+    NewEvent { event, origin, intakes: Vec::new(), unique_since: None, notices: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use eg_sdk::config::Subscription;
+    use eg_sdk::history::Tally;
+    use futures_util::FutureExt as _;
+
+    use super::super::Idle;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::configuration::Configuration;
+    use crate::decide::arrival::Terms;
+    use crate::decide::catalog::{Change, Resource};
+    use crate::decide::routes::Routing;
+
+    async fn notices(store: &Store) -> Notices {
+        let clock = Clock::system();
+        let configuration = Configuration::load(store.clone(), clock.clone(), Routing::default());
+        let terms = Terms { dedupe_window: std::time::Duration::ZERO, max_hops: 16 };
+        Notices { snapshot: configuration.await.unwrap().current(), terms, clock }
+    }
+
+    /// A client could fill the disk with counters, one for each name that it made up.
+    #[tokio::test]
+    async fn spaces_without_resources_have_no_counters() {
+        let (dir, at) = (tempfile::tempdir().unwrap(), Timestamp::from_millis(1_000));
+        let store = Store::open(dir.path(), at).unwrap();
+        let mut subscription = Subscription::asynchronous("e", "f");
+        "known".clone_into(&mut subscription.space);
+        store.change(vec![Change::Put(Resource::Subscription(Arc::new(subscription)))], at).await.unwrap();
+        for space in ["known", DEFAULT_SPACE, "one", "two"] {
+            for _ in 0..2 {
+                let since = Some(Timestamp::EARLIEST);
+                let event = NewEvent { unique_since: since, ..example(space, "a", at) };
+                let accepted = store.accept(space, Arc::new([event]), notices(&store).await);
+                assert!(accepted.await.unwrap().1.lost.is_empty());
+            }
+        }
+        let tallies = store.tallies().await.unwrap();
+        let duplicates = |(space, tally): (&String, &Tally)| (space.clone(), tally.duplicates);
+        let expected = [(OTHER_SPACES, 2), (DEFAULT_SPACE, 1), ("known", 1)];
+        assert_eq!(
+            tallies.iter().map(duplicates).collect::<Vec<_>>(),
+            expected.map(|(space, duplicates)| (space.to_owned(), duplicates))
+        );
+    }
+
+    /// They waited in the line of the first copy's space, where its own emitters were refused.
+    #[tokio::test]
+    async fn copies_wait_in_the_line_of_their_emitter() {
+        let (dir, at) = (tempfile::tempdir().unwrap(), Timestamp::from_millis(1_000));
+        let Idle { store, queue: _queue, .. } = Store::open_idle(dir.path(), at).unwrap();
+        let notices = notices(&store).await;
+        let accept = |space| {
+            let copies = Arc::new([example("quiet", "a", at), example("noisy", "a", at)]);
+            store.accept(space, copies, notices.clone()).now_or_never()
+        };
+        let mut waiting = 0;
+        let refused = loop {
+            match accept("noisy") {
+                None => waiting += 1,
+                Some(done) => break done,
+            }
+        };
+        assert!(waiting > 0 && matches!(refused, Err(StoreError::Busy)), "{waiting}");
+        assert!(accept("quiet").is_none(), "it waits, too");
+    }
 }

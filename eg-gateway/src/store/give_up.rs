@@ -13,7 +13,7 @@ use crate::timestamp::Timestamp;
 // Those that are given up leave the index, so each slice begins with the oldest.
 const WAITING: &str = "
     SELECT seq FROM deliveries
-    WHERE state = 'pending' AND space = ?1 AND subscription_id = ?2 AND seq <= ?3
+    WHERE state = 'pending' AND space = ?1 AND subscription_id = ?2 AND seq > ?5 AND seq <= ?3
     ORDER BY since LIMIT ?4";
 
 impl Store {
@@ -31,7 +31,7 @@ impl Store {
             let mut waiting = connection.prepare_cached(WAITING)?;
             let limit = i64::try_from(ROWS).unwrap_or(i64::MAX);
             let waiting =
-                waiting.query_map(params![space, subscription_id, last, limit], |row| row.get(0))?;
+                waiting.query_map(params![space, subscription_id, last, limit, cursor], |row| row.get(0))?;
             let waiting = waiting.collect::<rusqlite::Result<Vec<i64>>>()?;
             let (mut ration, mut losses) = (Ration::new(), Losses::default());
             let done = waiting.is_empty();

@@ -2,7 +2,7 @@
 //! only itself wait. `writer` runs the writes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Maximum number of waiting emitters. Beyond that, emitters are asked to retry later.
 const WAITING: usize = 1024;
@@ -16,42 +16,53 @@ const WRITES: usize = 256;
 /// Maximum weight of the writes in one transaction, except that its last write may exceed it.
 const WEIGHT: usize = 256;
 
-/// Whose writes share a line: those of a space, or (`None`) the gateway's own.
-pub(super) type Party = Option<Arc<str>>;
+/// The number of lines from which on those of spaces without waiting emitters are forgotten.
+const LINES: usize = 1024;
+
+/// A line: that of a space, or that of the gateway's own writes. A space keeps its number at least as long as one of its
+/// emitters waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line(usize);
+
+/// The line of the gateway's own writes.
+pub(super) const OWN: Line = Line(0);
 
 /// A write that waits.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
-    pub(super) party: Party,
+    pub(super) line: Line,
     /// How long it takes, compared with the smallest.
     pub(super) weight: usize,
     pub(super) write: T,
 }
 
-/// The lines. Every line has at least one write.
+/// The lines.
 #[derive(Debug)]
 pub(super) struct Lines<T> {
-    lines: HashMap<Party, VecDeque<Waiting<T>>>,
-    /// The parties in the order of their turns.
-    turns: VecDeque<Party>,
+    /// By number.
+    lines: Vec<VecDeque<Waiting<T>>>,
+    /// The numbers of the lines with waiting writes, in the order of their turns.
+    turns: VecDeque<usize>,
 }
 
 impl<T> Default for Lines<T> {
     fn default() -> Self {
-        Self { lines: HashMap::new(), turns: VecDeque::new() }
+        Self { lines: Vec::new(), turns: VecDeque::new() }
     }
 }
 
 impl<T> Lines<T> {
     /// Adds a write at the end of its line.
     pub(super) fn push(&mut self, waiting: Waiting<T>) {
-        match self.lines.get_mut(&waiting.party) {
-            Some(line) => line.push_back(waiting),
-            None => {
-                self.turns.push_back(waiting.party.clone());
-                self.lines.insert(waiting.party.clone(), VecDeque::from([waiting]));
-            }
+        let Line(number) = waiting.line;
+        if number >= self.lines.len() {
+            self.lines.resize_with(number + 1, VecDeque::new);
         }
+        let line = &mut self.lines[number];
+        if line.is_empty() {
+            self.turns.push_back(number);
+        }
+        line.push_back(waiting);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,60 +74,93 @@ impl<T> Lines<T> {
         let (mut taken, mut weight) = (Vec::new(), 0);
         while taken.len() < WRITES
             && weight < WEIGHT
-            && let Some(party) = self.turns.pop_front()
+            && let Some(number) = self.turns.pop_front()
         {
-            let Some(line) = self.lines.get_mut(&party) else { continue };
+            let line = &mut self.lines[number];
             if let Some(next) = line.pop_front() {
                 weight += next.weight;
                 taken.push(next);
             }
-            if line.is_empty() {
-                self.lines.remove(&party);
-            } else {
-                self.turns.push_back(party);
+            if !line.is_empty() {
+                self.turns.push_back(number);
+            } else if line.capacity() > SHARE {
+                // The memory of a line that was long once is given back.
+                *line = VecDeque::new();
             }
         }
         taken
     }
 }
 
-/// The emitters that wait, by space.
+/// The emitters that wait, by line.
 #[derive(Debug, Default)]
 pub(super) struct Crowd(Mutex<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     all: usize,
-    spaces: HashMap<Arc<str>, usize>,
+    /// The number of the line of each space.
+    lines: HashMap<String, usize>,
+    /// How many emitters wait in each line.
+    waiting: Vec<usize>,
+    /// The numbers that no space has.
+    free: Vec<usize>,
+    /// The number of lines from which on some may be forgotten.
+    many: usize,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let Line(own) = OWN;
+        Self { all: 0, lines: HashMap::new(), waiting: vec![0; own + 1], free: Vec::new(), many: LINES }
+    }
 }
 
 impl Crowd {
-    /// Lets an emitter wait. Returns `None` if too many wait already.
-    pub(super) fn enter(&self, space: &str) -> Option<Arc<str>> {
+    /// Lets an emitter wait. Returns its line, or `None` if too many wait already.
+    pub(super) fn enter(&self, space: &str) -> Option<Line> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { all, spaces } = &mut *counts;
-        let known = spaces.get_key_value(space).map(|(space, count)| (Arc::clone(space), *count));
-        let (space, count) = known.unwrap_or_else(|| (space.into(), 0));
-        if *all >= WAITING && count >= SHARE {
+        let known = counts.lines.get(space).copied();
+        let waiting = known.map_or(0, |line| counts.waiting[line]);
+        if counts.all >= WAITING && waiting >= SHARE {
             return None;
         }
-        *all += 1;
-        spaces.insert(Arc::clone(&space), count + 1);
-        Some(space)
+        let line = known.unwrap_or_else(|| counts.add(space));
+        counts.all += 1;
+        counts.waiting[line] += 1;
+        Some(Line(line))
     }
 
     /// Counts writes that do not wait any more.
-    pub(super) fn leave<'a>(&self, parties: impl IntoIterator<Item = &'a Party>) {
+    pub(super) fn leave(&self, lines: impl IntoIterator<Item = Line>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for space in parties.into_iter().flatten() {
-            counts.all = counts.all.saturating_sub(1);
-            if let Some(count) = counts.spaces.get_mut(space) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    counts.spaces.remove(space);
-                }
-            }
+        for Line(number) in lines.into_iter().filter(|line| *line != OWN) {
+            counts.all -= 1;
+            counts.waiting[number] -= 1;
         }
+    }
+}
+
+impl Counts {
+    /// Gives a space a line.
+    fn add(&mut self, space: &str) -> usize {
+        if self.lines.len() >= self.many {
+            let Self { lines, waiting, free, .. } = self;
+            lines.retain(|_, line| {
+                let waits = waiting[*line] > 0;
+                if !waits {
+                    free.push(*line);
+                }
+                waits
+            });
+            self.many = LINES.max(2 * self.lines.len());
+        }
+        let line = self.free.pop().unwrap_or_else(|| {
+            self.waiting.push(0);
+            self.waiting.len() - 1
+        });
+        self.lines.insert(space.to_owned(), line);
+        line
     }
 }
 
@@ -124,14 +168,15 @@ impl Crowd {
 mod tests {
     use super::*;
 
-    fn waiting(party: &str, weight: usize, write: usize) -> Waiting<usize> {
-        let party = (party != "gateway").then(|| party.into());
-        Waiting { party, weight, write }
+    const NAMES: [&str; 5] = ["gateway", "noisy", "quiet", "large", "small"];
+
+    fn waiting(name: &str, weight: usize, write: usize) -> Waiting<usize> {
+        let line = Line(NAMES.iter().position(|known| *known == name).unwrap());
+        Waiting { line, weight, write }
     }
 
-    fn taken(lines: &mut Lines<usize>) -> Vec<(String, usize)> {
-        let name = |party: Party| party.map_or_else(|| "gateway".to_owned(), |space| space.to_string());
-        lines.take().into_iter().map(|one| (name(one.party), one.write)).collect()
+    fn taken(lines: &mut Lines<usize>) -> Vec<(&'static str, usize)> {
+        lines.take().into_iter().map(|one| (NAMES[one.line.0], one.write)).collect()
     }
 
     /// A space with a thousand waiting events made those of all others wait until its own were stored.
@@ -147,7 +192,6 @@ mod tests {
         }
         let first = taken(&mut lines);
         assert_eq!(first.len(), WRITES);
-        let order: Vec<(&str, usize)> = first.iter().map(|(name, n)| (&**name, *n)).collect();
         let expected = [
             ("noisy", 0),
             ("quiet", 0),
@@ -157,12 +201,12 @@ mod tests {
             ("gateway", 1),
             ("noisy", 2),
         ];
-        assert_eq!(order[..7], expected);
+        assert_eq!(first[..7], expected);
         // Each line keeps its order, and nothing is left behind.
         let mut noisy = first.len() - 4;
         while !lines.is_empty() {
             for one in taken(&mut lines) {
-                assert_eq!(one, ("noisy".to_owned(), noisy));
+                assert_eq!(one, ("noisy", noisy));
                 noisy += 1;
             }
         }
@@ -177,23 +221,37 @@ mod tests {
             lines.push(waiting("small", 1, n));
         }
         let first = taken(&mut lines);
-        let large = first.iter().filter(|(name, _)| name == "large").count();
+        let large = first.iter().filter(|(name, _)| *name == "large").count();
         assert_eq!((large, first.len()), (2, 3), "{first:?}");
         lines.push(waiting("gateway", 0, 0));
-        assert!(taken(&mut lines).contains(&("gateway".to_owned(), 0)));
+        assert!(taken(&mut lines).contains(&("gateway", 0)));
     }
 
     #[test]
     fn a_full_queue_still_takes_some_of_each_space() {
         let crowd = Crowd::default();
-        let noisy = (0..2 * WAITING).filter_map(|_| crowd.enter("noisy")).count();
-        assert_eq!(noisy, WAITING);
-        let quiet: Vec<Party> = (0..2 * SHARE).filter_map(|_| crowd.enter("quiet")).map(Some).collect();
+        let noisy: Vec<Line> = (0..2 * WAITING).filter_map(|_| crowd.enter("noisy")).collect();
+        assert_eq!(noisy.len(), WAITING);
+        let quiet: Vec<Line> = (0..2 * SHARE).filter_map(|_| crowd.enter("quiet")).collect();
         assert_eq!(quiet.len(), SHARE);
-        crowd.leave(&quiet);
+        assert!(noisy[0] != quiet[0] && noisy[0] != OWN && quiet[0] != OWN);
+        crowd.leave(quiet);
         assert!(crowd.enter("noisy").is_none());
-        crowd.leave(&vec![Some("noisy".into()); SHARE + 1]);
+        crowd.leave(noisy.into_iter().take(SHARE).chain([OWN]));
         assert!(crowd.enter("noisy").is_some());
-        assert_eq!(crowd.0.lock().unwrap().spaces.len(), 1, "spaces without emitters are forgotten");
+    }
+
+    #[test]
+    fn spaces_without_emitters_are_forgotten() {
+        let crowd = Crowd::default();
+        let first = crowd.enter("first").unwrap();
+        for space in 0..10 * LINES {
+            let line = crowd.enter(&space.to_string()).unwrap();
+            assert_ne!(line, first);
+            crowd.leave([line]);
+        }
+        let counts = crowd.0.lock().unwrap();
+        assert!(counts.lines.len() <= LINES && counts.waiting.len() <= LINES + 1);
+        assert_eq!((counts.all, counts.lines["first"]), (1, first.0));
     }
 }

@@ -9,6 +9,9 @@
 //! So the mark never runs ahead of the log. While the machine runs, it covers every write that was acknowledged, however
 //! the process ends. If power fails, the mark may lack the groups of the last [`PAUSE`]: they are in the log, which was
 //! synced, and only a log that loses them as well would not be noticed.
+//!
+//! Claims and outcomes of attempts do not change the position. If they are lost with the end of the log, their deliveries
+//! are made again, which is what happens after a crash in any case.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -27,6 +30,9 @@ use crate::timestamp::Timestamp;
 /// The name of the file in the directory of the store.
 pub(super) const NAME: &str = "event-gateway.mark";
 
+/// The name of a new one until it is complete.
+pub(super) const NEW: &str = "event-gateway.mark.new";
+
 /// The pause between two syncs of the mark.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -44,6 +50,8 @@ pub(crate) struct Mark {
     path: PathBuf,
     file: Arc<File>,
     position: Position,
+    /// The block to write next.
+    next: u64,
     /// Whether the last position may not be on disk, because writing or syncing failed.
     failed: Arc<AtomicBool>,
     /// Wakes the thread that syncs.
@@ -70,13 +78,13 @@ impl Mark {
         if positions.len() == 1 {
             tracing::warn!("one of the two blocks of {} is damaged; the other one counts", path.display());
         }
-        let newest = positions.into_iter().max_by_key(|position| position.groups);
+        let newest = positions.into_iter().max_by_key(|position| (position.changes, position.event));
         newest.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it contains no position"))
     }
 
     /// Creates or replaces the mark at `path`. When this returns, it is on disk.
     pub(super) fn create(path: &Path, position: Position) -> io::Result<()> {
-        let new = path.with_extension("mark.new");
+        let new = path.with_file_name(NEW);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         for block in 0..2 {
             file.write_all_at(&encode(&position), block * BLOCK)?;
@@ -90,15 +98,16 @@ impl Mark {
     /// Opens the mark at `path` for a run of the gateway that begins at `position`.
     pub(super) fn open(path: &Path, position: Position) -> io::Result<Self> {
         let file = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
-        let mut mark = Self { path: path.to_owned(), file, position, failed: Arc::default(), written: None };
+        let mut mark =
+            Self { path: path.to_owned(), file, position, next: 0, failed: Arc::default(), written: None };
         mark.write()?;
         mark.file.sync_data()?;
         Ok(mark)
     }
 
-    /// Returns the run that the mark is written by.
-    pub(crate) fn run(&self) -> i64 {
-        self.position.run
+    /// Returns the last position.
+    pub(crate) fn position(&self) -> Position {
+        self.position
     }
 
     /// Starts the thread that syncs the mark. It ends after the mark is dropped.
@@ -152,16 +161,17 @@ impl Mark {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let block = u64::from(self.position.groups % 2 != 0);
+        let block = self.next;
+        self.next = 1 - block;
         self.file.write_all_at(&encode(&self.position), block * BLOCK)
     }
 }
 
 fn encode(position: &Position) -> [u8; LEN] {
-    let Position { run, groups, event, at } = position;
+    let Position { run, changes, event, at } = position;
     let mut bytes = [0; LEN];
     bytes[..8].copy_from_slice(MAGIC);
-    for (at, number) in (8..).step_by(8).zip([*run, *groups, *event, at.as_millis()]) {
+    for (at, number) in (8..).step_by(8).zip([*run, *changes, *event, at.as_millis()]) {
         bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
     }
     let checksum = crc32fast::hash(&bytes[..LEN - 4]);
@@ -175,16 +185,16 @@ fn decode(bytes: &[u8; LEN]) -> Option<Position> {
         return None;
     }
     let mut numbers = content[8..].as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
-    let [run, groups, event, at] = std::array::from_fn(|_| numbers.next().unwrap_or_default());
-    Some(Position { run, groups, event, at: Timestamp::from_millis(at) })
+    let [run, changes, event, at] = std::array::from_fn(|_| numbers.next().unwrap_or_default());
+    Some(Position { run, changes, event, at: Timestamp::from_millis(at) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(groups: i64) -> Position {
-        Position { run: -5, groups, event: groups * 2, at: Timestamp::from_millis(groups * 1000) }
+    fn at(event: i64) -> Position {
+        Position { run: -5, changes: 3, event, at: Timestamp::from_millis(event * 1000) }
     }
 
     #[test]
@@ -195,13 +205,13 @@ mod tests {
         Mark::create(&path, at(0)).unwrap();
         assert_eq!(Mark::read(&path).unwrap(), Some(at(0)));
         let mut mark = Mark::open(&path, at(1)).unwrap();
-        for groups in 2..6 {
-            mark.advance(at(groups));
-            assert_eq!(Mark::read(&path).unwrap(), Some(at(groups)));
+        for event in 2..6 {
+            mark.advance(at(event));
+            assert_eq!(Mark::read(&path).unwrap(), Some(at(event)));
         }
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        for (block, left) in [(1, Some(at(4))), (0, None)] {
-            // One bit of the number of groups.
+        for (block, left) in [(0, Some(at(4))), (1, None)] {
+            // One bit of the number of changes.
             let mut byte = [0];
             file.read_exact_at(&mut byte, block * BLOCK + 16).unwrap();
             file.write_all_at(&[byte[0] ^ 8], block * BLOCK + 16).unwrap();
@@ -219,7 +229,7 @@ mod tests {
         Mark::create(&path, at(0)).unwrap();
         let mut mark = Mark::open(&path, at(1)).unwrap();
         mark.failed.store(true, Ordering::Relaxed);
-        mark.file.write_all_at(&[0; LEN], BLOCK).unwrap();
+        mark.file.write_all_at(&[0; LEN], 0).unwrap();
         mark.check().unwrap();
         assert_eq!(Mark::read(&path).unwrap(), Some(at(1)));
         mark.file = Arc::new(File::open(&path).unwrap());

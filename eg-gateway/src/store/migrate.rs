@@ -145,7 +145,8 @@ mod tests {
         CREATE TABLE attempts (delivery INTEGER, outcome TEXT CHECK (outcome IN ('delivered', 'failed', 'interrupted')));
         CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, state TEXT NOT NULL
             CHECK (state IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'filtered')),
-            payload BLOB, space TEXT, function_id TEXT, failures INTEGER, due_at INTEGER);
+            payload BLOB, space TEXT, function_id TEXT, failures INTEGER, due_at INTEGER, ended_at INTEGER,
+            discarded_at INTEGER);
         INSERT INTO deliveries (seq, state) VALUES (1, 'expired');
         PRAGMA user_version = 2;";
 

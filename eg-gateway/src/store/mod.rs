@@ -43,6 +43,7 @@ mod definitions;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod give_up;
+mod group;
 mod health;
 mod jobs;
 mod lines;
@@ -53,6 +54,7 @@ mod notices;
 mod open;
 mod place;
 mod position;
+mod queue;
 mod ration;
 mod readers;
 mod replay;
@@ -76,9 +78,10 @@ use rusqlite::Connection;
 use self::health::Health;
 use self::mark::Mark;
 use self::place::Place;
+use self::queue::Queue;
 use self::readers::Readers;
 use self::room::Room;
-use self::writer::{Queue, Writer};
+use self::writer::Writer;
 pub(crate) use backlog::Backlog;
 pub use check::{CheckReport, check};
 pub(crate) use dead_letters::{DeadLetterQuery, Redrive};
@@ -171,6 +174,9 @@ pub enum StoreError {
     /// Too many writes are waiting.
     #[error("the store is busy; try again")]
     Busy,
+    /// A job still gives up deliveries of the same subscription, and would give up this one again.
+    #[error("job {0} still gives up deliveries of the same subscription, and must be done first")]
+    GivingUp(i64),
     /// A query took too long.
     #[error("the store needed more than {} s for the query; ask for less at a time", .0.as_secs())]
     Slow(Duration),

@@ -15,7 +15,7 @@ use super::mark::{self, Mark};
 use super::place::Place;
 use super::position::{Found, Position, begin, compare, recorded};
 use super::readers::Readers;
-use super::room::{self, Room};
+use super::room::Room;
 use super::writer::Writer;
 use super::{Idle, Store, StoreError, config, schema, suspects};
 use crate::timestamp::Timestamp;
@@ -25,6 +25,12 @@ pub(super) const DATABASE: &str = "event-gateway.db";
 
 /// The name of its write-ahead log.
 pub(super) const LOG: &str = "event-gateway.db-wal";
+
+/// The name of the index of that log.
+const INDEX: &str = "event-gateway.db-shm";
+
+/// The name of the file that locks a store.
+const LOCK: &str = "lock";
 
 impl Store {
     /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
@@ -59,7 +65,7 @@ impl Store {
         let mut connection = examine(dir).map_err(damaged)?;
         let run = fastrand::i64(1..);
         if !mark_path.exists() {
-            let nothing = Position { run, groups: 0, event: 0, at: now };
+            let nothing = Position { run, changes: 0, event: 0, at: now };
             Mark::create(&mark_path, nothing).map_err(|error| file_error(&mark_path, &error))?;
         }
         schema::prepare(&mut connection, &path)?;
@@ -68,9 +74,9 @@ impl Store {
         let mark = Mark::open(&mark_path, position).map_err(|error| file_error(&mark_path, &error))?;
         let readers = Readers::open(&path)?;
         let room = Arc::<Room>::default();
-        room.measured(room::size(&connection)?);
+        room.measured(room.size(&connection)?);
         let (writer, queue) = Writer::new(Arc::clone(&room));
-        let place = Arc::new(Place::new([path, dir.join(LOG), mark_path, dir.join("lock")]));
+        let place = Arc::new(Place::new([path, dir.join(LOG), mark_path, dir.join(LOCK)]));
         let (jobs, health, backing_up) = Default::default();
         let (dir, lock) = (Arc::from(dir), Arc::new(lock));
         let store = Self { writer, readers, place, jobs, room, health, dir, backing_up, lock };
@@ -79,8 +85,19 @@ impl Store {
 }
 
 /// Locks the store in `dir` for this process.
+///
+/// # Errors
+/// Refuses a directory in which a file of a store is a symbolic link: it may have come with a project, and lead anywhere.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("lock");
+    for name in [DATABASE, LOG, INDEX, mark::NAME, mark::NEW, LOCK] {
+        let path = dir.join(name);
+        if path.is_symlink() {
+            let reason =
+                "is a symbolic link, and the store needs a file of its own: remove the link".to_owned();
+            return Err(StoreError::File { path, reason });
+        }
+    }
+    let path = dir.join(LOCK);
     let lock = private_file(&path).map_err(|error| file_error(&path, &error))?;
     lock.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
@@ -183,6 +200,29 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::NotADatabase,
             ) => Self::Disk(error.to_string()),
             _ => Self::Sqlite(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file behind the link was emptied, or got the content of the store.
+    #[test]
+    fn symbolic_links_are_refused() {
+        let other = tempfile::NamedTempFile::new().unwrap();
+        fs::write(other.path(), "untouched").unwrap();
+        for name in [DATABASE, LOG, INDEX, mark::NAME, mark::NEW, LOCK] {
+            let dir = tempfile::tempdir().unwrap();
+            let link = dir.path().join(name);
+            std::os::unix::fs::symlink(other.path(), &link).unwrap();
+            let refused = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap_err();
+            assert!(
+                matches!(&refused, StoreError::File { path, reason } if *path == link && reason.contains("symbolic link")),
+                "{refused}"
+            );
+            assert_eq!(fs::read_to_string(other.path()).unwrap(), "untouched", "{name}");
         }
     }
 }

@@ -7,9 +7,9 @@ use rusqlite::{Connection, named_params};
 use super::events::{Deliveries, add_deliveries};
 use super::jobs::{RunningJob, Step};
 use super::notices::{Losses, Notices};
-use super::ration::Ration;
+use super::ration::{ROWS, Ration};
 use super::seal::{JSON, fits};
-use super::{Store, StoreError};
+use super::{Store, StoreError, room};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
@@ -74,6 +74,9 @@ impl Store {
     /// Runs a slice of a replay: creates a delivery for each event that `request` selects and each subscription that
     /// `intakes` returns for it. The deliveries carry `name`. Ignores the request's `subscription_id`, which the caller
     /// applies. Returns what was created, or `None` if the job does not run any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] or [`StoreError::ShareUsed`] if there is no room for the deliveries.
     pub(crate) async fn replay_slice(
         &self,
         job: &RunningJob,
@@ -92,6 +95,8 @@ impl Store {
             self.health.found_damage();
             tracing::error!(event, "a stored event is damaged and is not replayed");
         }
+        let bytes = room::bytes(events.iter().map(|(_, intakes)| intakes.len()).sum(), 0);
+        let _reserved = self.room.reserve(bytes, || vec![(&job.space, bytes)])?;
         let space = job.space.clone();
         let slice = move |connection: &Connection, last: i64| {
             let (mut step, mut ration) = (Step { cursor: until, ..Step::default() }, Ration::new());
@@ -116,7 +121,8 @@ impl Store {
     }
 }
 
-/// Finds the events for a slice that begins after the event `after`, and decides about their deliveries.
+/// Finds the events for a slice that begins after the event `after`, and decides about their deliveries. Takes no more
+/// events than one transaction can replay, because deciding takes time.
 fn find(
     connection: &Connection,
     space: &str,
@@ -135,7 +141,7 @@ fn find(
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {MATCHING}"))?;
     let mut rows = statement.query(parameters)?;
-    let (mut events, mut damaged) = (Vec::new(), Vec::new());
+    let (mut events, mut damaged, mut rows_to_write) = (Vec::new(), Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let seq = row.get("seq")?;
         if !fits(row, 0)? {
@@ -148,8 +154,10 @@ fn find(
             path: row.get("path")?,
             json: row.get(JSON)?,
         };
-        events.push((seq, intakes(event)));
-        if events.len() == EVENTS_IN_SLICE {
+        let intakes = intakes(event);
+        rows_to_write += 1 + intakes.len();
+        events.push((seq, intakes));
+        if events.len() == EVENTS_IN_SLICE || rows_to_write >= ROWS {
             until = seq;
             break;
         }

@@ -1,9 +1,9 @@
-//! Knows how much room the store has, and decides who may use it. `writer` measures the store after each transaction,
-//! and `retention` makes room.
+//! Knows how much room the store has, and decides who may use it. `writer` measures the store, after each transaction once
+//! it is half full, and `retention` makes room.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Notify;
@@ -13,6 +13,12 @@ use super::StoreError;
 /// What an event takes besides its JSON, and what a delivery takes: their rows and their entries in indexes.
 const ROW: u64 = 400;
 
+/// Returns the bytes that this many rows take, with this much JSON in them.
+pub(super) fn bytes(rows: usize, json: usize) -> u64 {
+    let [rows, json] = [rows, json].map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+    json.saturating_add(rows.saturating_mul(ROW))
+}
+
 /// The number of events whose sizes are read to estimate how much each space holds.
 const SAMPLES: i64 = 1_000;
 
@@ -21,10 +27,15 @@ const SAMPLES: i64 = 1_000;
 pub(crate) struct Room {
     /// Maximum size of the store in bytes.
     limit: AtomicU64,
-    /// Bytes in use after the last transaction.
+    /// Bytes of a page, once they were asked for.
+    page: OnceLock<u64>,
+    /// Bytes in use when the store was measured last.
     used: AtomicU64,
     /// Bytes of events that are being stored.
     reserved: AtomicU64,
+    /// Bytes that were ever reserved, and how many of them when the store was measured.
+    admitted: AtomicU64,
+    measured_at: AtomicU64,
     spaces: Mutex<HashMap<String, u64>>,
     /// Whether dead letters were discarded, so that their events may be deleted.
     discarded: AtomicBool,
@@ -49,8 +60,11 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             limit: AtomicU64::new(u64::MAX),
+            page: OnceLock::new(),
             used: AtomicU64::new(0),
             reserved: AtomicU64::new(0),
+            admitted: AtomicU64::new(0),
+            measured_at: AtomicU64::new(0),
             spaces: Mutex::default(),
             discarded: AtomicBool::new(false),
             pressure: Notify::new(),
@@ -74,8 +88,34 @@ impl Room {
         tight(self.limit.load(Ordering::Relaxed))
     }
 
+    /// Returns the bytes in use, without freed pages.
+    pub(super) fn size(&self, connection: &Connection) -> rusqlite::Result<u64> {
+        let ask = |pragma| {
+            let number = connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
+            number.map(|number| u64::try_from(number).unwrap_or_default())
+        };
+        let page = match self.page.get() {
+            Some(page) => *page,
+            None => {
+                let page = ask("PRAGMA page_size")?;
+                *self.page.get_or_init(|| page)
+            }
+        };
+        let pages = ask("PRAGMA page_count")?.saturating_sub(ask("PRAGMA freelist_count")?);
+        Ok(pages.saturating_mul(page))
+    }
+
+    /// Returns whether the store should be measured after the next events are stored: it is half full, or may be.
+    pub(super) fn is_due(&self) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let measured_at = self.measured_at.load(Ordering::Relaxed);
+        let since = self.admitted.load(Ordering::Relaxed).wrapping_sub(measured_at);
+        self.used() > limit / 2 || since > limit / 16
+    }
+
     /// Records the size of the store after a transaction.
     pub(super) fn measured(&self, used: u64) {
+        self.measured_at.store(self.admitted.load(Ordering::Relaxed), Ordering::Relaxed);
         let before = self.used.swap(used, Ordering::Relaxed);
         let limit = self.limit.load(Ordering::Relaxed);
         let crosses_half = before <= limit / 2 && used > limit / 2;
@@ -84,24 +124,23 @@ impl Room {
         }
     }
 
-    /// Returns the bytes in use after the last transaction.
+    /// Returns the bytes in use when the store was measured last.
     pub(super) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Reserves room for events of `space` with `json` bytes and `rows` rows.
+    /// Reserves room for events that take this many bytes. `shares` returns how many of them are for each space.
     ///
     /// # Errors
-    /// [`StoreError::Full`] if they do not fit, and [`StoreError::ShareUsed`] if the store is nearly full and the space
-    /// holds its share.
-    pub(super) fn reserve(
+    /// [`StoreError::Full`] if they do not fit, and [`StoreError::ShareUsed`] if the store is nearly full and one of the
+    /// spaces holds its share.
+    pub(super) fn reserve<'s>(
         self: &Arc<Self>,
-        space: &str,
-        json: u64,
-        rows: u64,
+        bytes: u64,
+        shares: impl FnOnce() -> Vec<(&'s str, u64)>,
     ) -> Result<Reserved, StoreError> {
-        let bytes = json.saturating_add(rows.saturating_mul(ROW));
         let limit = self.limit.load(Ordering::Relaxed);
+        self.admitted.fetch_add(bytes, Ordering::Relaxed);
         let reserved = self.reserved.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let reservation = Reserved { room: Arc::clone(self), bytes };
         let after = self.used().saturating_add(reserved);
@@ -110,15 +149,22 @@ impl Room {
             return Err(StoreError::Full);
         }
         if after > limit / 2 {
+            let shares = shares();
             let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-            let held = spaces.get(space).copied().unwrap_or_default().saturating_add(bytes);
-            let all = spaces.len() + usize::from(!spaces.contains_key(space));
-            if after > tight(limit) && held > limit / u64::try_from(all).unwrap_or(u64::MAX) {
-                return Err(StoreError::ShareUsed(space.to_owned()));
+            let new = shares.iter().filter(|(space, _)| !spaces.contains_key(*space)).count();
+            let share = limit / u64::try_from((spaces.len() + new).max(1)).unwrap_or(u64::MAX);
+            let held = |space: &str| spaces.get(space).copied().unwrap_or_default();
+            let uses_up = |(space, more): &&(&str, u64)| held(space).saturating_add(*more) > share;
+            if after > tight(limit)
+                && let Some((space, _)) = shares.iter().find(uses_up)
+            {
+                return Err(StoreError::ShareUsed((*space).to_owned()));
             }
-            match spaces.get_mut(space) {
-                Some(known) => *known = held,
-                None => drop(spaces.insert(space.to_owned(), held)),
+            for (space, more) in shares {
+                match spaces.get_mut(space) {
+                    Some(held) => *held = held.saturating_add(more),
+                    None => drop(spaces.insert(space.to_owned(), more)),
+                }
             }
         }
         Ok(reservation)
@@ -155,13 +201,6 @@ fn tight(limit: u64) -> u64 {
     limit - limit / 10
 }
 
-/// Returns the bytes in use, without freed pages.
-pub(super) fn size(connection: &Connection) -> rusqlite::Result<u64> {
-    let ask = |pragma| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
-    let pages = ask("PRAGMA page_count")?.saturating_sub(ask("PRAGMA freelist_count")?);
-    Ok(u64::try_from(pages.saturating_mul(ask("PRAGMA page_size")?)).unwrap_or_default())
-}
-
 /// Returns how many bytes each space holds in a sample of the events.
 pub(super) fn shares(connection: &Connection) -> rusqlite::Result<HashMap<String, u64>> {
     let range = "SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) FROM events";
@@ -191,18 +230,22 @@ mod tests {
         room
     }
 
+    fn reserve(room: &Arc<Room>, space: &str, bytes: u64) -> Result<Reserved, StoreError> {
+        room.reserve(bytes, || vec![(space, bytes)])
+    }
+
     #[test]
     fn events_that_do_not_fit_are_refused_before_they_are_stored() {
         let room = room(10_000, 8_000);
-        let first = room.reserve("a", 1_500, 0).unwrap();
-        assert!(matches!(room.reserve("a", 1_500, 0), Err(StoreError::Full)));
+        let first = reserve(&room, "a", bytes(0, 1_500)).unwrap();
+        assert!(matches!(reserve(&room, "a", bytes(0, 1_500)), Err(StoreError::Full)));
         drop(first);
-        let first = room.reserve("a", 1_000, 2).unwrap();
-        assert!(matches!(room.reserve("a", 0, 1), Err(StoreError::Full)), "rows count, too");
+        let first = reserve(&room, "a", bytes(2, 1_000)).unwrap();
+        assert!(matches!(reserve(&room, "a", bytes(1, 0)), Err(StoreError::Full)), "rows count, too");
         drop(first);
         room.measured(10_000);
         assert!(room.is_full());
-        assert!(matches!(room.reserve("a", 1, 0), Err(StoreError::Full)));
+        assert!(matches!(reserve(&room, "a", 1), Err(StoreError::Full)));
         room.measured(9_000);
         assert!(!room.is_full());
     }
@@ -214,7 +257,7 @@ mod tests {
         room.set_spaces(HashMap::from([("noisy".to_owned(), 9), ("quiet".to_owned(), 1)]));
         let mut stored = 60_000;
         let refused = loop {
-            match room.reserve("noisy", 1_000, 0) {
+            match reserve(&room, "noisy", 1_000) {
                 Ok(reserved) => {
                     stored += 1_000;
                     room.measured(stored);
@@ -225,12 +268,45 @@ mod tests {
         };
         assert!(matches!(refused, StoreError::ShareUsed(space) if space == "noisy"));
         assert_eq!(stored, 90_000);
-        drop(room.reserve("quiet", 5_000, 0).unwrap());
-        drop(room.reserve("new", 5_000, 0).unwrap());
+        drop(reserve(&room, "quiet", 5_000).unwrap());
+        drop(reserve(&room, "new", 5_000).unwrap());
         // Alone, a space may use everything.
         let room = self::room(100_000, 95_000);
         room.set_spaces(HashMap::from([("only".to_owned(), 1)]));
-        drop(room.reserve("only", 4_000, 0).unwrap());
+        drop(reserve(&room, "only", 4_000).unwrap());
+    }
+
+    #[test]
+    fn a_store_with_much_room_is_measured_rarely() {
+        let room = room(160_000, 40_000);
+        assert!(!room.is_due());
+        for _ in 0..2 {
+            drop(reserve(&room, "a", 10_000).unwrap());
+            assert!(!room.is_due());
+            drop(reserve(&room, "a", 1).unwrap());
+            assert!(room.is_due(), "it may be half full");
+            room.measured(50_000);
+            assert!(!room.is_due());
+        }
+        room.measured(80_001);
+        assert!(room.is_due());
+    }
+
+    /// All copies of an event counted towards the space of the first one.
+    #[test]
+    fn copies_count_towards_their_own_spaces() {
+        let room = room(100_000, 89_000);
+        room.set_spaces(HashMap::from([("one".to_owned(), 4), ("other".to_owned(), 5)]));
+        let copies = || vec![("one", 1_500), ("other", 1_500)];
+        let refused = room.reserve(3_000, copies).unwrap_err();
+        assert!(matches!(refused, StoreError::ShareUsed(space) if space == "other"));
+        room.measured(60_000);
+        room.set_spaces(HashMap::from([("one".to_owned(), 1), ("other".to_owned(), 1)]));
+        drop(room.reserve(3_000, copies).unwrap());
+        assert_eq!(
+            *room.spaces.lock().unwrap(),
+            HashMap::from([("one", 31_500), ("other", 31_500)].map(|(space, held)| (space.to_owned(), held)))
+        );
     }
 
     #[test]

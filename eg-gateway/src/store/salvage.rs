@@ -352,16 +352,16 @@ fn finish(connection: &mut Connection, mark: Option<Position>) -> Result<Vec<Str
              + (SELECT coalesce(sum(r.value), 0) FROM counters r WHERE r.space = counters.space
                 AND r.name LIKE 'retired %' AND r.name <> 'retired discarded')
              WHERE name = 'accepted';
-         INSERT OR IGNORE INTO counters VALUES ('', 'groups', 0);
+         INSERT OR IGNORE INTO counters VALUES ('', 'changes', 0);
          INSERT OR IGNORE INTO counters
              SELECT space, 'accepted', count(*) FROM deliveries GROUP BY space;",
     )?;
     let mut lost = Vec::new();
     let newest = newest(&transaction, "events");
-    if let Some(Position { groups, event, at, .. }) = mark {
+    if let Some(Position { changes, event, at, .. }) = mark {
         transaction.execute(
-            "UPDATE counters SET value = max(value, ?1) WHERE space = '' AND name = 'groups'",
-            [groups],
+            "UPDATE counters SET value = max(value, ?1) WHERE space = '' AND name = 'changes'",
+            [changes],
         )?;
         if newest < event {
             lost.push(format!(

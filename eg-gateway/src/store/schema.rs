@@ -75,8 +75,8 @@ CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
 /// Columns, indexes and tables that the fourth format added or changed. `seal` has the checksums, and `mark` compares the
-/// runs and the counted groups with its file. Deliveries that have failed before, and those whose attempts the end of the
-/// gateway has interrupted, are claimed apart from the others.
+/// runs and the counted changes with its file. Deliveries that have failed before, and those whose attempts the end of the
+/// gateway has interrupted, are claimed apart from the others. What was given up is listed by the time when it was.
 pub(super) const ADDED_IN_4: &str = "
 -- The last attempts in a row during which the gateway ended unexpectedly.
 ALTER TABLE deliveries ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
@@ -84,6 +84,12 @@ DROP INDEX IF EXISTS deliveries_due;
 CREATE INDEX deliveries_due ON deliveries (space, function_id, failures > 0, due_at)
     WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0;
 CREATE INDEX deliveries_suspect ON deliveries (seq) WHERE state = 'pending' AND crashes > 0;
+DROP INDEX IF EXISTS deliveries_dead;
+DROP INDEX IF EXISTS deliveries_expired;
+CREATE INDEX deliveries_lost ON deliveries (space, state)
+    WHERE (state = 'dead' OR state = 'expired') AND discarded_at IS NULL;
+CREATE INDEX deliveries_lost_at ON deliveries (space, state, ended_at)
+    WHERE (state = 'dead' OR state = 'expired') AND discarded_at IS NULL;
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
     space TEXT NOT NULL, kind TEXT NOT NULL,
@@ -104,9 +110,9 @@ ALTER TABLE deliveries ADD COLUMN payload_seal INTEGER;
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,            -- random
     started_at INTEGER NOT NULL,
-    groups INTEGER NOT NULL            -- groups of writes that earlier runs had committed
+    changes INTEGER NOT NULL           -- the changes that earlier runs had committed
 ) STRICT;
-INSERT INTO counters (space, name, value) VALUES ('', 'groups', 0);
+INSERT INTO counters (space, name, value) VALUES ('', 'changes', 0);
 ";
 
 /// Database pages that the writer keeps in memory. Ids are random, so writes touch all parts of an index over them.

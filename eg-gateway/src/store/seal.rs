@@ -26,9 +26,23 @@ const SEAL: usize = 9;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seal(u32);
 
+/// Bytes that are hashed at once. Many short pieces would take several times as long.
+const PIECE: usize = 256;
+
 /// Computes the seal of several values.
-#[derive(Debug, Default)]
-pub(super) struct Sealer(Hasher);
+#[derive(Debug)]
+pub(super) struct Sealer {
+    hasher: Hasher,
+    /// The bytes that are not hashed yet, and how many they are.
+    piece: [u8; PIECE],
+    filled: usize,
+}
+
+impl Default for Sealer {
+    fn default() -> Self {
+        Self { hasher: Hasher::default(), piece: [0; PIECE], filled: 0 }
+    }
+}
 
 impl Sealer {
     pub(super) fn text(mut self, text: &str) -> Self {
@@ -54,8 +68,9 @@ impl Sealer {
         self
     }
 
-    pub(super) fn seal(self) -> Seal {
-        Seal(self.0.finalize())
+    pub(super) fn seal(mut self) -> Seal {
+        self.flush();
+        Seal(self.hasher.finalize())
     }
 
     /// Adds a column as it was read.
@@ -73,8 +88,26 @@ impl Sealer {
     fn add(&mut self, kind: u8, bytes: &[u8]) {
         let mut head = [kind; 9];
         head[1..].copy_from_slice(&bytes.len().to_le_bytes());
-        self.0.update(&head);
-        self.0.update(bytes);
+        self.push(&head);
+        self.push(bytes);
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if bytes.len() > PIECE - self.filled {
+            self.flush();
+        }
+        match self.piece.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.filled += bytes.len();
+            }
+            None => self.hasher.update(bytes),
+        }
+    }
+
+    fn flush(&mut self) {
+        self.hasher.update(&self.piece[..self.filled]);
+        self.filled = 0;
     }
 }
 

@@ -1,21 +1,22 @@
 //! Runs all writes on one thread. Writes that wait at the same time share a transaction, and so one fsync; each
-//! caller gets its answer only after that transaction is on disk. `lines` decides which writes come first.
+//! caller gets its answer only after that transaction is on disk. `queue` collects them, and `group` runs them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::group::{Group, Kind, job};
 use super::health::Health;
-use super::lines::{Crowd, Lines, Party, Waiting};
+use super::lines::{Crowd, Line, OWN, Waiting};
 use super::mark::Mark;
 use super::place::Place;
-use super::position::{Position, advance};
-use super::room::{self, Room};
+use super::queue::{CopyJob, Message, Queue, Queued};
+use super::room::Room;
 
 /// Pages that are copied between two groups, while a copy of the database is made. It takes less than a millisecond.
 const SLICE: i32 = 64;
@@ -29,56 +30,12 @@ pub(super) struct Writer {
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-enum Message {
-    Write(Waiting<Box<dyn Job>>),
-    Copy(CopyJob),
-    Stop,
-}
-
-/// A copy of the database to make.
-struct CopyJob {
-    /// The file, which must not exist.
-    to: PathBuf,
-    caller: oneshot::Sender<Result<(), StoreError>>,
-}
-
-/// A queued write and its result.
-trait Job: Send {
-    /// Runs the write.
-    fn run(&mut self, transaction: &Connection) -> Result<(), StoreError>;
-    /// Sends the result to the caller.
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-struct Write<F, T> {
-    work: F,
-    result: Result<T, StoreError>,
-    caller: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<F, T> Job for Write<F, T>
-where
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
-    T: Send,
-{
-    fn run(&mut self, transaction: &Connection) -> Result<(), StoreError> {
-        self.result = (self.work)(transaction).map_err(StoreError::from);
-        self.result.as_ref().map(drop).map_err(StoreError::clone)
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        // The caller may have stopped waiting; the write is valid nevertheless.
-        let _ = self.caller.send(committed.and(self.result));
-    }
-}
-
 impl Writer {
     /// Returns a writer and the queue in which its writes wait to be committed. `room` learns the size of the store.
     pub(super) fn new(room: Arc<Room>) -> (Self, Queue) {
         let (messages, arriving) = mpsc::unbounded_channel();
         let crowd = Arc::<Crowd>::default();
-        let (lines, crowd_of_queue) = (Lines::default(), Arc::clone(&crowd));
-        let queue = Queue { arriving, lines, crowd: crowd_of_queue, room, copy: None, stopped: false };
+        let queue = Queue::new(arriving, Arc::clone(&crowd), room);
         (Self { messages, crowd, thread: Arc::default() }, queue)
     }
 
@@ -115,7 +72,16 @@ impl Writer {
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.write(None, 1, work).await
+        self.write(OWN, 1, Kind::Change, work).await
+    }
+
+    /// Does the same for a claim or an outcome of attempts: if it is lost with the end of the log, its deliveries are made
+    /// again.
+    pub(super) async fn run_repeatable<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write(OWN, 1, Kind::Repeatable, work).await
     }
 
     /// Does the same for an emitter in `space`, whose write has this weight. Returns [`StoreError::Busy`] if
@@ -126,19 +92,20 @@ impl Writer {
         weight: usize,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let party = self.crowd.enter(space).ok_or(StoreError::Busy)?;
-        self.write(Some(party), weight, work).await
+        let line = self.crowd.enter(space).ok_or(StoreError::Busy)?;
+        self.write(line, weight, Kind::Events, work).await
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        party: Party,
+        line: Line,
         weight: usize,
+        kind: Kind,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
-        let write = Box::new(Write { work, result: Err(StoreError::Closed), caller });
-        let message = Message::Write(Waiting { party, weight, write });
+        let write = Queued { kind, job: job(work, caller) };
+        let message = Message::Write(Waiting { line, weight, write });
         self.messages.send(message).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
@@ -175,8 +142,8 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// Writes a group and sends the results to its callers. Returns the copy that was requested after it.
     fn write(&mut self, mut group: Group) -> Option<CopyJob> {
-        let copy = group.copy.take();
-        if !group.jobs.is_empty() {
+        let copy = group.take_copy();
+        if !group.is_empty() {
             self.commit(group);
         }
         copy
@@ -192,8 +159,8 @@ impl Writing<'_> {
         self.gone = found.is_err();
         let committed = found
             .and_then(|()| self.mark.check())
-            .and_then(|()| group.commit(self.connection, self.mark.run()));
-        self.health.wrote(committed.as_ref().map(drop).and(group.disk_error.as_ref().map_or(Ok(()), Err)));
+            .and_then(|()| group.commit(self.connection, self.mark.position()));
+        self.health.wrote(committed.as_ref().map(drop).and(group.disk_error().map_or(Ok(()), Err)));
         let committed = committed.map(|position| {
             if let Some(position) = position {
                 self.mark.advance(position);
@@ -223,179 +190,6 @@ impl Writing<'_> {
         }
         Ok(())
     }
-}
-
-/// The waiting writes.
-pub(crate) struct Queue {
-    arriving: mpsc::UnboundedReceiver<Message>,
-    lines: Lines<Box<dyn Job>>,
-    crowd: Arc<Crowd>,
-    room: Arc<Room>,
-    /// A copy to make after the next group.
-    copy: Option<CopyJob>,
-    stopped: bool,
-}
-
-impl Queue {
-    /// Waits for a write and takes it together with others that wait. Returns `None` after a stop and when every writer
-    /// is dropped.
-    fn blocking_next(&mut self) -> Option<Group> {
-        if self.needs_more() {
-            let first = self.arriving.blocking_recv();
-            self.arrived(first);
-        }
-        self.group()
-    }
-
-    /// Does the same for a task, which replaces the thread in a simulation.
-    #[cfg(test)]
-    pub(crate) async fn next(&mut self) -> Option<Group> {
-        if self.needs_more() {
-            let first = self.arriving.recv().await;
-            self.arrived(first);
-        }
-        self.group()
-    }
-
-    /// Takes writes that wait now, if there are any.
-    fn try_next(&mut self) -> Option<Group> {
-        self.group()
-    }
-
-    fn needs_more(&self) -> bool {
-        self.lines.is_empty() && !self.stopped
-    }
-
-    fn arrived(&mut self, message: Option<Message>) {
-        match message {
-            Some(Message::Write(waiting)) => self.lines.push(waiting),
-            Some(Message::Copy(copy)) => match &self.copy {
-                None => self.copy = Some(copy),
-                Some(_) => {
-                    let _ = copy.caller.send(Err(StoreError::Busy));
-                }
-            },
-            Some(Message::Stop) | None => self.stopped = true,
-        }
-    }
-
-    fn group(&mut self) -> Option<Group> {
-        while !self.stopped
-            && let Ok(message) = self.arriving.try_recv()
-        {
-            self.arrived(Some(message));
-        }
-        let taken = self.lines.take();
-        self.crowd.leave(taken.iter().map(|waiting| &waiting.party));
-        let jobs: Vec<_> = taken.into_iter().map(|waiting| waiting.write).collect();
-        let copy = self.copy.take();
-        let room = Arc::clone(&self.room);
-        (!jobs.is_empty() || copy.is_some()).then(|| Group { jobs, room, copy, disk_error: None })
-    }
-}
-
-/// Writes that share a transaction.
-pub(crate) struct Group {
-    jobs: Vec<Box<dyn Job>>,
-    room: Arc<Room>,
-    /// A copy to make after them.
-    copy: Option<CopyJob>,
-    /// Set if the disk refused one of them.
-    disk_error: Option<StoreError>,
-}
-
-/// What a commit has done.
-struct Committed {
-    /// The size of the store in bytes.
-    size: u64,
-    /// The position of the store, unless nothing was changed.
-    position: Option<Position>,
-}
-
-impl Group {
-    /// Runs the writes in one transaction and commits those that succeed. If the commit fails, none is written.
-    /// Returns the position of the store after them, for the mark, unless they changed nothing.
-    pub(crate) fn commit(
-        &mut self,
-        connection: &Connection,
-        run: i64,
-    ) -> Result<Option<Position>, StoreError> {
-        // Failing writes are rare, so writes get their own savepoints only after one of them has failed.
-        let committed = self.together(connection, run).and_then(|done| match done {
-            Some(committed) => Ok(committed),
-            None => self.one_by_one(connection, run),
-        });
-        match committed {
-            Ok(Committed { size, position }) => {
-                self.room.measured(size);
-                Ok(position)
-            }
-            Err(error) => {
-                tracing::error!(%error, writes = self.jobs.len(), "a group of writes failed");
-                Err(error)
-            }
-        }
-    }
-
-    /// Sends each caller the result of its write, or the error of the commit.
-    pub(crate) fn answer(self, committed: &Result<(), StoreError>) {
-        for job in self.jobs {
-            job.answer(committed.clone());
-        }
-    }
-
-    /// Runs the whole group in one transaction. Returns `None` if a write failed; then nothing was written.
-    fn together(&mut self, connection: &Connection, run: i64) -> Result<Option<Committed>, StoreError> {
-        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        let before = transaction.total_changes();
-        for job in &mut self.jobs {
-            let done = job.run(&transaction);
-            still_open(&transaction)?;
-            if done.is_err() {
-                transaction.rollback()?;
-                return Ok(None);
-            }
-        }
-        commit(transaction, before, run).map(Some)
-    }
-
-    /// Runs each write of the group in its own savepoint and commits those that succeed.
-    fn one_by_one(&mut self, connection: &Connection, run: i64) -> Result<Committed, StoreError> {
-        let mut transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        let before = transaction.total_changes();
-        for job in &mut self.jobs {
-            let savepoint = transaction.savepoint()?;
-            match job.run(&savepoint) {
-                Ok(()) => savepoint.commit()?,
-                Err(error) => {
-                    if matches!(error, StoreError::Disk(_)) {
-                        self.disk_error = Some(error);
-                    }
-                    // Rolls back what the failing write changed before it failed.
-                    drop(savepoint);
-                }
-            }
-            still_open(&transaction)?;
-        }
-        commit(transaction, before, run)
-    }
-}
-
-/// Commits a transaction that began with `before` changes. If it changed anything, it counts as a group.
-fn commit(transaction: Transaction<'_>, before: u64, run: i64) -> Result<Committed, StoreError> {
-    let changed = transaction.total_changes() != before;
-    let position = changed.then(|| advance(&transaction, run)).transpose()?;
-    // Asking within the transaction takes no lock.
-    let size = room::size(&transaction)?;
-    transaction.commit()?;
-    Ok(Committed { size, position })
-}
-
-/// Checks that the transaction is still open: a full disk or an I/O error ends it, and later statements would commit
-/// on their own.
-fn still_open(transaction: &Connection) -> Result<(), StoreError> {
-    let over = || StoreError::Disk("it failed during the transaction".to_owned());
-    if transaction.is_autocommit() { Err(over()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn ids(ledger: &BTreeMap<String, BTreeMap<u64, usize>>, what: &str) -> BTreeSet<
     ledger.get(what).map(|ids| ids.keys().copied().collect()).unwrap_or_default()
 }
 
-fn port(url: &str) -> String {
+pub(crate) fn port(url: &str) -> String {
     url.rsplit(':').next().unwrap().to_owned()
 }
 

@@ -173,7 +173,8 @@ async fn gone_disables_the_subscription() {
     }
     assert_eq!(outcome(&mut watcher).await, (1, DeliveryOutcome::Dead { reason: reason.clone() }));
     gateway.api.emit("e", "comes later").await;
-    let letters = gateway.api.wait_for_dead_letters(3).await;
+    let mut letters = gateway.api.wait_for_dead_letters(3).await;
+    letters.sort_by_key(|letter| letter["eventId"].to_string());
     let found: Vec<_> =
         letters.iter().map(|l| (l["eventId"].as_str().unwrap(), l["reason"].as_str().unwrap())).collect();
     let disabled = "the subscription is disabled: gone: HTTP status 410";

@@ -71,7 +71,10 @@ pub(super) struct Step {
 
 /// The columns that [`job`] reads.
 const JOBS: &str =
-    "SELECT seq, kind, state, work, start, cursor, last, events, deliveries, skipped, created_at, ended_at
+    "SELECT seq, kind, state, work, start, cursor, last, events, deliveries, skipped, created_at, ended_at,
+            iif(kind = 'give_up' AND state = 'running', (
+                SELECT count(*) FROM deliveries d WHERE d.state = 'pending' AND d.space = jobs.space
+                AND d.subscription_id = jobs.subscription_id AND d.seq > jobs.start AND d.seq <= jobs.last), NULL) AS waiting
     FROM jobs";
 
 const INSERT: &str = "
@@ -92,7 +95,8 @@ impl Store {
     /// Creates a job for what there is to do now. Returns its number.
     ///
     /// # Errors
-    /// [`StoreError::Full`] if the work needs room in a store that is full.
+    /// [`StoreError::Full`] if the work needs room in a store that is full, and [`StoreError::ShareUsed`] if it creates
+    /// deliveries in a space that holds its share of a nearly full store.
     pub(crate) async fn begin_job(
         &self,
         space: String,
@@ -101,6 +105,9 @@ impl Store {
     ) -> Result<i64, StoreError> {
         if matches!(work, Work::Replay { .. } | Work::Redrive { .. }) && self.is_full() {
             return Err(StoreError::Full);
+        }
+        if matches!(work, Work::Replay { .. }) {
+            self.room.reserve(0, || vec![(&space, 0)])?;
         }
         let job = self.writer.run(move |connection| begin(connection, &space, &work, now)).await?;
         self.jobs.begin();
@@ -199,13 +206,19 @@ impl Store {
                 true => (JobState::Cancelled, JobState::Running, None),
                 false => (JobState::Running, JobState::Cancelled, Some(now)),
             };
+            let change = "UPDATE jobs SET state = ?4, ended_at = ?5
+                WHERE seq = ?1 AND space = ?2 AND state = ?3 RETURNING kind";
             connection
-                .prepare_cached(
-                    "UPDATE jobs SET state = ?4, ended_at = ?5 WHERE seq = ?1 AND space = ?2 AND state = ?3",
-                )?
-                .execute(params![id, space, from.as_str(), to.as_str(), ended_at])
+                .prepare_cached(change)?
+                .query_row(params![id, space, from.as_str(), to.as_str(), ended_at], |row| row.get(0))
+                .optional()
         };
-        self.writer.run(change).await?;
+        let changed: Option<Name<JobKind>> = self.writer.run(change).await?;
+        if !running && matches!(changed, Some(Name(JobKind::Discard))) {
+            // What it has discarded makes room.
+            self.room.discarded();
+        }
+        self.jobs.keep_problems_of(|job| job != id);
         self.jobs.begin();
         self.jobs.progress();
         Ok(())
@@ -249,7 +262,7 @@ fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Creates or extends the job that gives up the waiting deliveries of a subscription, if there are any.
+/// Creates or extends the job that gives up the waiting deliveries of a subscription for this reason, if there are any.
 pub(super) fn give_up(
     connection: &Connection,
     space: &str,
@@ -266,9 +279,11 @@ pub(super) fn give_up(
     let extended = connection
         .prepare_cached(
             "UPDATE jobs SET last = (SELECT max(seq) FROM deliveries)
-             WHERE kind = 'give_up' AND state = 'running' AND space = ?1 AND subscription_id = ?2",
+             WHERE seq = (SELECT max(seq) FROM jobs
+                          WHERE kind = 'give_up' AND state = 'running' AND space = ?1 AND subscription_id = ?2)
+             AND reason = ?3",
         )?
-        .execute([space, subscription_id])?;
+        .execute([space, subscription_id, reason])?;
     if extended == 0 {
         let (subscription_id, reason) = (subscription_id.to_owned(), reason.to_owned());
         begin(connection, space, &Work::GiveUp { subscription_id, reason }, now)?;
@@ -327,10 +342,14 @@ fn range(connection: &Connection, space: &str, work: &Work) -> rusqlite::Result<
             let (first, last) = (given_up(loss, "ASC")?, given_up(loss, "DESC")?);
             Ok((first.map_or(0, |first| first - 1), last.unwrap_or(0)))
         }
-        Work::GiveUp { .. } => {
-            let newest = "SELECT coalesce(max(seq), 0) FROM deliveries";
-            Ok((0, connection.query_row(newest, [], |row| row.get(0))?))
-        }
+        Work::GiveUp { subscription_id, .. } => connection.query_row(
+            // An earlier job, which has another reason, gives up what it covers.
+            "SELECT (SELECT coalesce(max(last), 0) FROM jobs
+                     WHERE kind = 'give_up' AND state = 'running' AND space = ?1 AND subscription_id = ?2),
+                    (SELECT coalesce(max(seq), 0) FROM deliveries)",
+            [space, subscription_id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        ),
     }
 }
 
@@ -344,12 +363,18 @@ fn job(row: &Row<'_>, signals: &JobSignals) -> rusqlite::Result<Job> {
     let job_id = row.get("seq")?;
     let state = row.get::<_, Name<JobState>>("state")?.0;
     let (start, cursor, last): (i64, i64, i64) = (row.get("start")?, row.get("cursor")?, row.get("last")?);
-    let percent = match (state, last - start) {
-        (JobState::Done, _) => 100,
-        (_, ..=0) => 0,
-        (_, all) => {
-            u8::try_from((cursor - start).clamp(0, all).saturating_mul(100) / all).unwrap_or_default()
+    // Jobs go through numbers, except those that give up what waits, the oldest first.
+    let (done, all) = match row.get::<_, Option<i64>>("waiting")? {
+        None => (cursor - start, last - start),
+        Some(waiting) => {
+            let done: i64 = row.get("deliveries")?;
+            (done, done + waiting)
         }
+    };
+    let percent = match state {
+        JobState::Done => 100,
+        _ if all <= 0 => 0,
+        _ => u8::try_from(done.clamp(0, all).saturating_mul(100) / all).unwrap_or_default(),
     };
     let count = |column: &str| row.get(column).map(|count: i64| usize::try_from(count).unwrap_or_default());
     let mut job = Job {

@@ -34,6 +34,11 @@ impl JobSignals {
         }
     }
 
+    /// Forgets the problems of jobs that do not run any more.
+    pub(crate) fn keep_problems_of(&self, running: impl Fn(i64) -> bool) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).retain(|job, _| running(*job));
+    }
+
     /// Returns why a job cannot continue now.
     pub(super) fn problem(&self, job: i64) -> Option<String> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()

@@ -1,14 +1,20 @@
-//! Jobs on a real store: they continue after a crash, exclude each other, and keep the books balanced.
+//! Jobs on a real store: they continue after a crash, exclude each other, and keep the books balanced. `giving_up` tests
+//! those that give up the deliveries of a subscription.
 
+mod giving_up;
+
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use eg_sdk::config::Subscription;
-use eg_sdk::history::{DeliveryState, JobState, Loss, Tally};
+use eg_sdk::history::{DeliveryState, JobState, Loss, ReplayRequest, Tally};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::super::events::insert_example;
-use super::super::{Claimed, Losses, Redrive, Store};
+use super::super::ration::ROWS;
+use super::super::{Claimed, DeadLetterQuery, Losses, Redrive, Store, StoreError};
 use super::{RunningJob, Work};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -103,7 +109,10 @@ async fn finish(store: &Store) -> (usize, usize) {
 /// Runs one slice. Returns the number of deliveries that it changed, or `None` if the job does not run any more.
 async fn slice(store: &Store, job: &RunningJob) -> Option<usize> {
     match job.work.clone() {
-        Work::Redrive { loss } => store.redrive_slice(job, loss, NOW).await.unwrap().map(|(count, _)| count),
+        Work::Redrive { loss } => {
+            let redriven = store.redrive_slice(job, loss, NOW).await.unwrap();
+            redriven.map(|redriven| redriven.deliveries)
+        }
         Work::Discard { loss } => store.discard_slice(job, loss, NOW).await.unwrap(),
         Work::Replay { name, request } => {
             let intakes =
@@ -249,44 +258,89 @@ async fn redriven_deliveries_of_deleted_subscriptions_stay_dead() {
     assert!(matches!(store.redrive("default".to_owned(), 9, None, NOW).await.unwrap(), Redrive::Missing));
 }
 
-/// What waited when a subscription was deleted was attempted after all if the subscription came back before the
-/// deliveries were given up.
+/// Its last problem was shown again when it was resumed.
 #[tokio::test]
-async fn deliveries_of_a_deleted_subscription_are_given_up_even_if_it_comes_back() {
+async fn a_cancelled_job_waits_for_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    store.change(vec![put()], NOW).await.unwrap();
-    add(&store, MANY, DeliveryState::Pending).await;
-    store.change(vec![delete()], NOW).await.unwrap();
-    store.change(vec![put()], NOW).await.unwrap();
-    add(&store, 1, DeliveryState::Pending).await;
-
-    let job = running(&store).await.unwrap();
-    let given_up = slice(&store, &job).await.unwrap();
-    assert!(0 < given_up && given_up < 1_200, "{given_up}");
-    // The engine meets the rest before the job does.
-    let (claimed, Losses { lost, .. }) = claim(&store).await;
-    assert_eq!(claimed.iter().map(|claimed| claimed.delivery).collect::<Vec<_>>(), [MANY + 1]);
-    assert_eq!(given_up + lost.len(), 1_200);
-    assert!(lost.iter().all(|lost| lost.reason == SUBSCRIPTION_DELETED));
-    finish(&store).await;
-    assert_eq!(books(&store).await.dead, 1_200);
-    store.change(vec![delete()], NOW).await.unwrap();
-    assert!(running(&store).await.is_none(), "a job without work");
+    add(&store, MANY, DeliveryState::Dead).await;
+    let id = begin(&store, Work::Discard { loss: Loss::Dead }).await;
+    let waits_for = || async { store.job("default".to_owned(), id).await.unwrap().unwrap().waits_for };
+    store.job_signals().set_problem(id, Some("the disk is full".to_owned()));
+    assert!(waits_for().await.is_some());
+    store.job_signals().keep_problems_of(|running| running == id);
+    assert!(waits_for().await.is_some());
+    for running in [false, true] {
+        store.set_job_running("default".to_owned(), id, running, NOW).await.unwrap();
+    }
+    assert_eq!(waits_for().await, None);
 }
 
-/// Deleted again while the job of the first deletion runs: one job does both.
+/// What a cancelled job had discarded stayed in a full store for a minute, and a request for a dead letter that does not
+/// exist made retention begin anew.
 #[tokio::test]
-async fn one_job_gives_up_the_deliveries_of_several_deletions() {
+async fn what_was_discarded_makes_room_and_nothing_else_does() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    for _ in 0..2 {
-        store.change(vec![put()], NOW).await.unwrap();
-        add(&store, 700, DeliveryState::Pending).await;
-        store.change(vec![delete()], NOW).await.unwrap();
-    }
-    assert_eq!(store.running_jobs().await.unwrap().len(), 1);
-    assert_eq!(finish(&store).await.1, 1_400);
+    add(&store, MANY, DeliveryState::Dead).await;
+    let cancel = |job| store.set_job_running("default".to_owned(), job, false, NOW);
+    cancel(begin(&store, Work::Redrive { loss: Loss::Dead }).await).await.unwrap();
+    assert!(!store.discard("default".to_owned(), 9_999, NOW).await.unwrap());
+    assert!(!store.room.take_discarded());
+    assert!(store.discard("default".to_owned(), 1, NOW).await.unwrap());
+    assert!(store.room.take_discarded());
+    let discarding = begin(&store, Work::Discard { loss: Loss::Dead }).await;
+    slice(&store, &running(&store).await.unwrap()).await.unwrap();
+    assert!(!store.room.take_discarded());
+    cancel(discarding).await.unwrap();
+    assert!(store.room.take_discarded());
+}
+
+/// Two hundred events were decided for each slice, however few of them it could replay.
+#[tokio::test]
+async fn a_replay_decides_about_as_many_events_as_it_replays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    add(&store, MANY, DeliveryState::Delivered).await;
+    let (name, request) = ("r".to_owned(), ReplayRequest::default());
+    begin(&store, Work::Replay { name: name.clone(), request: request.clone() }).await;
+    let decided = Arc::new(AtomicUsize::new(0));
+    let intakes = {
+        let decided = Arc::clone(&decided);
+        move |_| {
+            decided.fetch_add(1, Ordering::Relaxed);
+            vec![Intake { subscription: subscription(), fate: Fate::Deliver { order: None } }; 99]
+        }
+    };
+    let job = running(&store).await.unwrap();
+    let replayed = store.replay_slice(&job, name, request, NOW, notices(&store).await, intakes).await;
+    assert!(replayed.unwrap().is_some());
+    assert_eq!(decided.load(Ordering::Relaxed), ROWS / 100);
+}
+
+/// Only a full store refused replays, so a space could take more than its share with them.
+#[tokio::test]
+async fn a_replay_needs_room_in_its_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    add(&store, MANY, DeliveryState::Delivered).await;
+    store.set_limit(10_000_000);
+    let fill = || {
+        store.room.measured(9_500_000);
+        store.room.set_spaces(HashMap::from([("default".to_owned(), 9), ("other".to_owned(), 1)]));
+    };
+    let work = || Work::Replay { name: "r".to_owned(), request: ReplayRequest::default() };
+    begin(&store, work()).await;
+    fill();
+    let refused = |result| matches!(result, Err(StoreError::ShareUsed(space)) if space == "default");
+    assert!(refused(store.begin_job("default".to_owned(), work(), NOW).await));
+    store.begin_job("other".to_owned(), work(), NOW).await.unwrap();
+    fill();
+    let job = store.running_jobs().await.unwrap().remove(0);
+    let intakes = |_| vec![Intake { subscription: subscription(), fate: Fate::Deliver { order: None } }];
+    let (name, notices) = ("r".to_owned(), notices(&store).await);
+    let slice = store.replay_slice(&job, name, ReplayRequest::default(), NOW, notices, intakes).await;
+    assert!(refused(slice.map(|_| 0)));
 }
 
 #[tokio::test]
