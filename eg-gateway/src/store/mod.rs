@@ -36,6 +36,7 @@ pub(crate) mod accounting;
 mod backlog;
 mod backup;
 mod check;
+mod checkpoint;
 mod columns;
 pub(crate) mod config;
 mod dead_letters;

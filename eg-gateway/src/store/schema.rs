@@ -120,7 +120,7 @@ const CACHE_KIB: i64 = 64 * 1024;
 
 /// Size of the write-ahead log at which it is copied into the database. A page that many transactions changed is
 /// copied once. A log of this size is read quickly at the next start.
-const CHECKPOINT_PAGES: i64 = 4096;
+pub(super) const CHECKPOINT_PAGES: u32 = 4096;
 
 /// Opens a database that no mark protects.
 #[cfg(test)]

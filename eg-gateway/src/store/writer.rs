@@ -10,6 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::checkpoint::Checkpoints;
 use super::group::{Group, Kind, job};
 use super::health::Health;
 use super::lines::{Crowd, Line, OWN, Waiting};
@@ -42,7 +43,7 @@ impl Writer {
     /// Starts the thread that commits the writes in `queue`, as long as the files of the store are at their `place`.
     pub(super) fn start(
         &self,
-        connection: Connection,
+        mut connection: Connection,
         mut queue: Queue,
         mut mark: Mark,
         place: Arc<Place>,
@@ -50,8 +51,11 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let failed = |error| StoreError::Sqlite(format!("cannot start a thread of the store: {error}"));
         mark.sync_in_background().map_err(failed)?;
+        let path = connection.path().map(PathBuf::from).unwrap_or_default();
+        let checkpoints = Checkpoints::start(&mut connection, &path)?;
         let run = move || {
-            let mut writing = Writing { connection: &connection, mark, place, health, gone: false };
+            let mut writing =
+                Writing { connection: &connection, checkpoints, mark, place, health, gone: false };
             while let Some(group) = queue.blocking_next() {
                 if let Some(copy) = writing.write(group) {
                     let copied = writing.copy(&mut queue, &copy.to);
@@ -132,6 +136,7 @@ impl Writer {
 /// What the thread writes with.
 struct Writing<'a> {
     connection: &'a Connection,
+    checkpoints: Checkpoints,
     mark: Mark,
     place: Arc<Place>,
     health: Arc<Health>,
@@ -167,6 +172,9 @@ impl Writing<'_> {
             }
         });
         group.answer(&committed);
+        if !self.gone {
+            self.checkpoints.committed(self.connection);
+        }
     }
 
     /// Copies the database in slices, and writes the groups that wait between two of them. SQLite adds what they change
