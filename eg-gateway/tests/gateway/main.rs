@@ -16,6 +16,7 @@ mod config_api;
 mod corruption;
 mod cors;
 mod crash;
+mod crash_work;
 mod delivery;
 #[cfg(target_os = "linux")]
 mod disk;
