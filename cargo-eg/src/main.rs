@@ -1,10 +1,12 @@
 //! The binary `cargo-eg`: parses the command line and turns results into exit codes. The commands are in `commands`.
 
+mod artifacts;
 mod check;
 mod cli;
 mod commands;
 mod console;
 mod exit;
+mod needs;
 mod project;
 mod run;
 mod state;

@@ -1,5 +1,6 @@
 //! The command line: commands, options and their help. Validates arguments; leaves everything else to `commands`.
 
+mod build;
 mod gateway;
 mod invoke;
 mod look;
@@ -17,6 +18,7 @@ use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 use eg_grammar::{Mistake, OwnNames};
 
+pub(crate) use self::build::BuildServices;
 pub(crate) use self::gateway::LocalLambda;
 pub(crate) use self::invoke::{Emit, Invoke};
 pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
@@ -26,7 +28,7 @@ pub(crate) use self::store::{
     Chosen, DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters,
     Replay, RetryLetters, Show, ShowLetter,
 };
-pub(crate) use self::template::{Architecture, Template};
+pub(crate) use self::template::Template;
 use crate::exit;
 
 const STYLES: Styles = Styles::styled()
@@ -57,6 +59,7 @@ pub(crate) enum Command {
     Jobs(Jobs),
     Check(Check),
     Manifest(Manifest),
+    Build(BuildServices),
     Template(Template),
     Completions(Completions),
 }

@@ -6,22 +6,39 @@ use clap::Args;
 
 use crate::project::{Build, Wanted};
 
-/// The services that a command works on.
+/// The services that a command works on, and how they are built.
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
+    #[command(flatten)]
+    pub(crate) packages: Packages,
+    #[command(flatten)]
+    pub(crate) build: BuildOptions,
+}
+
+/// The services that a command works on.
+#[derive(Debug, Args)]
+pub(crate) struct Packages {
     /// Packages or folders with packages [default: those of the current directory]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Package of the workspace of the current directory, by its name. Can be repeated.
     #[arg(short, long = "package", value_name = "NAME")]
     pub(crate) packages: Vec<String>,
-    #[command(flatten)]
-    pub(crate) build: BuildOptions,
 }
 
 /// How services are built.
 #[derive(Debug, Args)]
 pub(crate) struct BuildOptions {
+    #[command(flatten)]
+    targets: Targets,
+    /// Build with the release profile.
+    #[arg(short, long)]
+    release: bool,
+}
+
+/// What of the packages is built.
+#[derive(Debug, Args)]
+pub(crate) struct Targets {
     /// Build this binary only, if a package has several. Can be repeated.
     #[arg(long = "bin", value_name = "NAME")]
     bins: Vec<String>,
@@ -34,21 +51,25 @@ pub(crate) struct BuildOptions {
     /// Do not activate the default features of the packages.
     #[arg(long)]
     no_default_features: bool,
-    /// Build with the release profile.
-    #[arg(short, long)]
-    release: bool,
 }
 
 impl From<Selection> for Wanted {
     fn from(selection: Selection) -> Self {
-        let Selection { paths, packages, build } = selection;
+        let Selection { packages: Packages { paths, packages }, build } = selection;
         Self { paths, packages, build: build.into() }
     }
 }
 
 impl From<BuildOptions> for Build {
     fn from(options: BuildOptions) -> Self {
-        let BuildOptions { bins, features, all_features, no_default_features, release } = options;
-        Self { bins, features, all_features, no_default_features, release }
+        let BuildOptions { targets, release } = options;
+        Self { release, ..targets.into() }
+    }
+}
+
+impl From<Targets> for Build {
+    fn from(targets: Targets) -> Self {
+        let Targets { bins, features, all_features, no_default_features } = targets;
+        Self { bins, features, all_features, no_default_features, ..Self::default() }
     }
 }

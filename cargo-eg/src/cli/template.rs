@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::selection::Selection;
+use crate::project::toolchain::Machine;
 
 /// Print an AWS SAM template of the services: EventBridge, Lambda, an HTTP API, queues.
 ///
@@ -13,8 +14,8 @@ use super::selection::Selection;
 /// asynchronous function gets a queue for failed events: its on-failure destination and the dead-letter queue of its
 /// rules. Settings in the manifests that AWS does not support are reported on stderr.
 ///
-/// PATH and --package work as in `run`. The template expects the binary of a service at target/lambda/SERVICE/bootstrap, where
-/// `cargo lambda build` puts it. Functions that emit need the feature `eventbridge` of eg-runtime.
+/// PATH and --package work as in `run`. The template names the zip files that `cargo eg build` writes, relative to its own folder.
+/// Functions that an eg.toml declares are left out.
 #[derive(Debug, Args)]
 #[command(after_help = TEMPLATE_EXAMPLES)]
 pub(crate) struct Template {
@@ -26,9 +27,21 @@ pub(crate) struct Template {
     /// Print JSON instead of YAML.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Architecture of the functions.
-    #[arg(long, value_enum, default_value_t = Architecture::Arm64)]
-    pub(crate) architecture: Architecture,
+    /// Processor of the functions, as in `cargo eg build` [default: arm64 if it can be built here]
+    #[arg(long, value_enum)]
+    pub(crate) architecture: Option<Architecture>,
+    /// Folder in which `cargo eg build` has put the zip files [default: eg in cargo's target directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) artifacts: Option<PathBuf>,
+}
+
+impl From<Architecture> for Machine {
+    fn from(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::Arm64 => Self::Arm64,
+            Architecture::X86_64 => Self::X86_64,
+        }
+    }
 }
 
 /// Architectures of Lambda.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eg_sdk::manifest::{Function, Manifest, ManifestError};
 
-use super::{current_folder, print};
+use super::{current_folder, json_pretty, print};
 use crate::cli;
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure};
@@ -31,9 +31,7 @@ pub(crate) async fn run(arguments: cli::Manifest) -> Result<(), Failure> {
     if !json {
         return print(&table(&manifest));
     }
-    let text = serde_json::to_string_pretty(&manifest)
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot write the manifest as JSON: {error}")))?;
-    print(&(text + "\n"))
+    print(&json_pretty(&manifest)?)
 }
 
 async fn of_package(

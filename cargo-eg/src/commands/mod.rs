@@ -1,6 +1,7 @@
 //! The commands, one file each. A command prints data on stdout and messages for people on stderr.
 
 mod app;
+mod build;
 mod check;
 mod completions;
 mod data;
@@ -46,6 +47,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Jobs(arguments) => jobs::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
+        Command::Build(arguments) => build::run(arguments).await,
         Command::Template(arguments) => template::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
@@ -55,6 +57,14 @@ fn current_folder() -> Result<PathBuf, Failure> {
     std::env::current_dir()
         .and_then(|folder| folder.canonicalize())
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find the current directory: {error}")))
+}
+
+/// Formats a value as JSON for people and programs.
+fn json_pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => Ok(text + "\n"),
+        Err(error) => Err(Failure::because(Exit::Failed, "cannot write JSON".to_owned(), error)),
+    }
 }
 
 /// Formats a value as one line of JSON, without control characters.

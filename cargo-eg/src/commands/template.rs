@@ -1,29 +1,49 @@
 //! `cargo eg template`: prints an AWS SAM template for the application. `crate::template` generates it.
 
+use std::path::{Path, PathBuf};
+
 use eg_sdk::manifest::Manifest;
 
-use super::{current_folder, print};
-use crate::cli::{self, Architecture};
+use super::build::left_out;
+use super::{current_folder, json_pretty, print};
+use crate::artifacts::zip_of;
+use crate::cli;
 use crate::exit::{Exit, Failure, warn};
 use crate::project::Project;
+use crate::project::services::{Code, Service};
+use crate::project::toolchain::{Machine, Toolchain};
 use crate::template::template;
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
-    let cli::Template { selection, output, json, architecture } = arguments;
-    let services = Project::find(&current_folder()?, &selection.into())?.services().await?;
-    let manifests: Vec<Manifest> = services.into_iter().map(|service| service.manifest).collect();
-    let architecture = match architecture {
-        Architecture::Arm64 => "arm64",
-        Architecture::X86_64 => "x86_64",
+    let cli::Template { selection, output, json, architecture, artifacts } = arguments;
+    let machine = match architecture {
+        Some(architecture) => Machine::from(architecture),
+        None => Toolchain::find(None)?.0.machine,
     };
-    let template = template(&manifests, architecture).map_err(|clash| Failure::new(Exit::Manifest, clash))?;
-    let unwritable = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("cannot write the template: {error}"))
-    };
+    let current = current_folder()?;
+    let project = Project::find(&current, &selection.into())?;
+    let artifacts = artifacts.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
+    let mut manifests: Vec<Manifest> = Vec::new();
+    for Service { manifest, code, .. } in project.services().await? {
+        match code {
+            Code::Binary(_) => manifests.push(manifest),
+            Code::Programs(_) => warn(&left_out(&manifest.service)),
+        }
+    }
+    if manifests.is_empty() {
+        return Err(Failure::new(Exit::NotFound, "no template: no service here is a program in Rust"));
+    }
+    // CloudFormation's tools read paths from the folder of the template.
+    let folder =
+        output.as_deref().and_then(Path::parent).map_or_else(|| current.clone(), |to| current.join(to));
+    let code = |service: &str| relative(&artifacts.join(zip_of(service)), &folder).display().to_string();
+    let template =
+        template(&manifests, machine.name(), code).map_err(|clash| Failure::new(Exit::Manifest, clash))?;
     let text = if json {
-        serde_json::to_string_pretty(&template.tree).map_err(|error| unwritable(&error))? + "\n"
+        json_pretty(&template.tree)?
     } else {
-        serde_saphyr::to_string(&template.tree).map_err(|error| unwritable(&error))?
+        serde_saphyr::to_string(&template.tree)
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot write the template: {error}")))?
     };
     for note in &template.notes {
         warn(note);
@@ -32,5 +52,28 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
         None => print(&text),
         Some(file) => std::fs::write(&file, text)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display()))),
+    }
+}
+
+/// Returns a path as seen from a folder. Both are absolute.
+fn relative(path: &Path, folder: &Path) -> PathBuf {
+    let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| "..");
+    up.map(Path::new).chain(path.components().skip(shared).map(|part| Path::new(part.as_os_str()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_as_seen_from_a_folder() {
+        let check = |path: &str, folder: &str, expected: &str| {
+            assert_eq!(relative(Path::new(path), Path::new(folder)), Path::new(expected));
+        };
+        check("/app/target/eg/users/bootstrap.zip", "/app", "target/eg/users/bootstrap.zip");
+        check("/app/target/eg/a.zip", "/app/deploy/prod", "../../target/eg/a.zip");
+        check("/elsewhere/a.zip", "/app", "../elsewhere/a.zip");
+        check("/app/target/a.zip", "/app/target-b", "../target/a.zip");
     }
 }

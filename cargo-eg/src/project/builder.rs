@@ -1,6 +1,7 @@
 //! Builds packages with cargo and finds the resulting binaries. Cargo prints its progress and messages to the
 //! terminal itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -12,6 +13,9 @@ use crate::exit::{Exit, Failure};
 
 use super::workspace::Package;
 use super::{Build, cargo};
+
+/// The feature of `eg-runtime` for event buses.
+const EVENT_BUSES: &str = "eventbridge";
 
 /// A binary of a package that was just built.
 #[derive(Debug)]
@@ -26,12 +30,17 @@ pub(crate) async fn build(root: &Path, packages: &[Package], options: &Build) ->
     command
         .current_dir(root)
         // Cargo continues after a failure, so that the binaries missing at the end are those that do not build.
-        .args(["build", "--keep-going", "--message-format=json-render-diagnostics"])
+        .arg(options.lambda.as_ref().map_or("build", |tools| tools.subcommand))
+        .args(["--keep-going", "--message-format=json-render-diagnostics"])
         .args(packages.iter().flat_map(|package| ["--package", &package.name]))
         .args(arguments(options))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
+    if let Some(tools) = &options.lambda {
+        command.args(["--release", "--target", &tools.target]).args(event_buses(packages));
+        command.envs(tools.linker.clone());
+    }
     let failed = |error: std::io::Error| cargo::missing(&error);
     let mut build = command.spawn().map_err(failed)?;
     let mut built = Vec::new();
@@ -60,9 +69,15 @@ pub(crate) async fn build(root: &Path, packages: &[Package], options: &Build) ->
     })
 }
 
+/// Returns the arguments with which programs can emit to event buses. Packages may have given `eg-runtime` another name.
+fn event_buses(packages: &[Package]) -> Vec<String> {
+    let names: BTreeSet<&str> = packages.iter().filter_map(|package| package.runtime.as_deref()).collect();
+    names.into_iter().map(|runtime| format!("--features={runtime}/{EVENT_BUSES}")).collect()
+}
+
 /// Returns cargo's arguments for the options.
 fn arguments(options: &Build) -> Vec<&str> {
-    let Build { bins, features, all_features, no_default_features, release } = options;
+    let Build { bins, features, all_features, no_default_features, release, lambda: _ } = options;
     let mut arguments = Vec::new();
     if bins.is_empty() {
         arguments.push("--bins");

@@ -9,6 +9,7 @@ mod places;
 pub(crate) mod sample;
 pub(crate) mod samples;
 pub(crate) mod services;
+pub(crate) mod toolchain;
 pub(crate) mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub(crate) use places::canonical;
 use builder::{Built, build};
 use places::{Selection, places, selections};
 use services::{Code, Service};
+use toolchain::Toolchain;
 
 /// The services that a command works on, as the user named them, and how to build them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,10 @@ pub(crate) struct Build {
     pub(crate) all_features: bool,
     pub(crate) no_default_features: bool,
     pub(crate) release: bool,
+    /// The tools that build for Lambda, with the release profile and support for event buses. `None`: the build is for
+    /// this machine.
+    #[serde(skip)]
+    pub(crate) lambda: Option<Toolchain>,
 }
 
 /// The services at the paths that the user named, before they are built.
@@ -128,6 +134,12 @@ impl Project {
             }
         }
         sources
+    }
+
+    /// Returns the folder for what is built for Lambda: `eg` in cargo's target directory.
+    pub(crate) fn artifacts(&self, current: &Path) -> PathBuf {
+        let target = self.selections.first().map(|selection| selection.target.clone());
+        target.unwrap_or_else(|| self.home(current).join("target")).join("eg")
     }
 
     /// Returns the folders that the source paths in manifests are relative to.

@@ -14,6 +14,8 @@ use super::{Wanted, declared};
 #[derive(Debug)]
 pub(crate) struct Selection {
     pub(crate) root: PathBuf,
+    /// Cargo's target directory.
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
     /// Their source files, as far as they are known before a build.
     pub(crate) sources: Sources,
@@ -231,7 +233,7 @@ fn of_root(root: &Path, services: &Path) -> Vec<PathBuf> {
 
 fn selected(workspace: &Workspace, packages: Vec<Package>) -> Selection {
     let sources = workspace.sources(&packages);
-    Selection { root: workspace.root.clone(), packages, sources }
+    Selection { root: workspace.root.clone(), target: workspace.target.clone(), packages, sources }
 }
 
 fn nothing(message: &str) -> Failure {

@@ -30,8 +30,8 @@ pub(crate) struct Package {
     /// The folder of its `Cargo.toml`.
     pub(crate) folder: PathBuf,
     pub(super) binaries: Vec<Binary>,
-    /// Whether it depends on `eg-runtime` itself, for more than its tests.
-    pub(super) has_runtime: bool,
+    /// The name under which it depends on `eg-runtime` itself, for more than its tests.
+    pub(super) runtime: Option<String>,
     /// The folders of its path dependencies.
     pub(super) depends_on: Vec<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Binary {
 
 impl Package {
     pub(super) fn is_service(&self) -> bool {
-        !self.binaries.is_empty() && self.has_runtime
+        !self.binaries.is_empty() && self.runtime.is_some()
     }
 
     /// Returns the failure for a build that made none of the package's binaries.
@@ -187,10 +187,11 @@ fn package(package: &cargo_metadata::Package) -> Package {
             .filter(|target| target.kind.contains(&TargetKind::Bin))
             .map(binary)
             .collect(),
-        has_runtime: package
+        runtime: package
             .dependencies
             .iter()
-            .any(|dependency| dependency.name == RUNTIME && dependency.kind == DependencyKind::Normal),
+            .find(|dependency| dependency.name == RUNTIME && dependency.kind == DependencyKind::Normal)
+            .map(|dependency| dependency.rename.clone().unwrap_or_else(|| dependency.name.clone())),
         depends_on: package
             .dependencies
             .iter()
@@ -210,7 +211,8 @@ pub(super) mod tests {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let binary = Binary { name: name.clone(), required_features: Vec::new() };
         let binaries = if has_binary { vec![binary] } else { Vec::new() };
-        Package { name, folder, binaries, has_runtime, depends_on: Vec::new() }
+        let runtime = has_runtime.then(|| RUNTIME.to_owned());
+        Package { name, folder, binaries, runtime, depends_on: Vec::new() }
     }
 
     #[test]

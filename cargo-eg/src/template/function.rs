@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use eg_grammar::{EVENT_RECEIVED, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Manifest, Method, RoutePath, Trigger};
+
+use crate::needs;
 
 use super::names::{arn, pascal, reference};
 use super::paths::Paths;
 use super::retry::{Tries, rule_policy};
-use super::role::{Grants, role};
+use super::role::{Ids, role};
 use super::{BUS, Tree, api, map, queues};
 
 /// How many days a function's log is kept.
@@ -24,16 +25,15 @@ struct Sources {
     events: Vec<(String, Tree)>,
     /// The logical ids of the rules that SAM creates for them.
     rules: Vec<String>,
-    /// The logical ids of the queues that the function reads.
-    queues: Vec<String>,
     tries: Tries,
 }
 
 /// Returns logical ids and resources. The function's dead-letter queue receives both the events that a rule cannot
 /// deliver and those at which the function fails.
 pub(super) fn resources(
-    service: &str,
+    manifest: &Manifest,
     function: &Function,
+    code: &str,
     known_queues: &BTreeMap<String, String>,
     paths: &Paths,
     notes: &mut Vec<String>,
@@ -50,15 +50,15 @@ pub(super) fn resources(
             sources.add(&id, function, trigger, &failures, known_queues, notes);
         }
     }
-    let failures = (!sources.rules.is_empty()).then_some(failures);
-    let grants =
-        Grants { service, function, log: &log, failures: failures.as_deref(), queues: &sources.queues };
-    let role = role(&grants);
-    let variables =
-        (!function.emits.is_empty()).then(|| map! { "Variables" => map! { "EVENT_BUS" => reference(BUS) } });
+    let queue = |name: &str| known_queues.get(name).cloned().unwrap_or_default();
+    let ids = Ids { log: &log, failures: &failures, queue: &queue };
+    let role = role(needs::permissions(manifest, function), &ids);
+    let failures = needs::is_asynchronous(function).then_some(failures);
+    let variables = needs::variables(function).iter().map(|name| ((*name).to_owned(), reference(BUS)));
+    let variables = Tree::Map(variables.collect()).filled().map(|set| map! { "Variables" => set });
     let properties = map! {
-        "CodeUri" => format!("target/lambda/{service}/"),
-        "Handler" => format!("{service}.{}", function.name),
+        "CodeUri" => code,
+        "Handler" => format!("{}.{}", manifest.service, function.name),
         "Role" => arn(&format!("{id}Role")),
         "LoggingConfig" => map! { "LogGroup" => reference(&log) },
     }
@@ -121,9 +121,6 @@ impl Sources {
                 }
                 .with("BatchSize", *batch_size)
                 .with("MaximumBatchingWindowInSeconds", *window);
-                if !self.queues.contains(queue) {
-                    self.queues.push(queue.clone());
-                }
                 self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
             }
             // Whoever invokes the function is outside of the template, which has the ARN as an output.
@@ -145,30 +142,11 @@ impl Sources {
         failures: &str,
         notes: &mut Vec<String>,
     ) {
-        let EventTrigger { event_type, mode, method, path, .. } = event;
+        let EventTrigger { event_type, method, path, .. } = event;
         let name = &function.id;
-        if *mode == SubscriptionType::Sync {
-            notes.push(format!(
-                "{name}: an event bus returns no answers, so it does not receive {event_type}"
-            ));
-            return;
-        }
-        if event_type.starts_with("websocket.") || event_type.starts_with("com.amazonaws.") {
-            notes.push(format!(
-                "{name}: {event_type} comes from a service of AWS, which the template does not set up"
-            ));
-            return;
-        }
-        // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
-        let pattern = match event_type.as_str() {
-            EVENT_RECEIVED => map! { "source" => Tree::from(vec![map! { "prefix" => "" }]) },
-            ty if is_system_event_type(ty) => {
-                notes.push(format!(
-                    "{name}: {ty} comes from the event gateway, which is not part of the template"
-                ));
-                return;
-            }
-            ty => map! { "detail-type" => vec![ty] },
+        let pattern = match needs::pattern(event) {
+            Ok(pattern) => pattern,
+            Err(reason) => return notes.push(format!("{name}: {reason}")),
         };
         if *path != RoutePath::root() || *method != Method::Post {
             notes.push(format!(

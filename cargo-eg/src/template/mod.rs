@@ -1,6 +1,6 @@
 //! Generates an AWS SAM template for EventBridge and Lambda from the manifests of services: a bus, a Lambda function
-//! with its own role for each function, a rule for each subscription, and dead-letter queues. Building and deploying
-//! is left to AWS's tools.
+//! with its own role for each function, a rule for each subscription, and dead-letter queues. Building is left to
+//! `artifacts`, deploying to AWS's tools.
 
 mod api;
 mod function;
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
+use crate::needs::{MEMORY, RUNTIME, TIMEOUT};
+
 use self::names::{Names, SameName, arn, pascal, reference};
 use self::paths::Paths;
 pub(crate) use self::tree::Tree;
@@ -24,10 +26,6 @@ use self::tree::map;
 const BUS: &str = "EventBus";
 const API: &str = "HttpApi";
 
-/// The default timeout in seconds and the default memory in megabytes.
-const TIMEOUT: u32 = 30;
-const MEMORY: u32 = 256;
-
 /// A template, with notes on what in the manifests it cannot express.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -35,8 +33,12 @@ pub(crate) struct Template {
     pub(crate) notes: Vec<String>,
 }
 
-/// Returns the template for these services on this CPU architecture.
-pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Template, SameName> {
+/// Returns the template for these services on this CPU architecture. `code` returns the path of a service's zip file.
+pub(crate) fn template(
+    manifests: &[Manifest],
+    architecture: &str,
+    code: impl Fn(&str) -> String,
+) -> Result<Template, SameName> {
     let mut notes = Vec::new();
     let mut names = Names::default();
     let functions = || manifests.iter().flat_map(|manifest| &manifest.functions);
@@ -57,8 +59,9 @@ pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Tem
     let queues = queues(manifests, &mut names, &mut resources)?;
     let paths = Paths::of(functions(), &mut notes);
     for manifest in manifests {
+        let code = code(&manifest.service);
         for function in &manifest.functions {
-            let parts = function::resources(&manifest.service, function, &queues, &paths, &mut notes);
+            let parts = function::resources(manifest, function, &code, &queues, &paths, &mut notes);
             for (id, resource) in parts {
                 resources.push((names.take(id, &function.id)?, resource));
             }
@@ -87,7 +90,7 @@ pub(crate) fn template(manifests: &[Manifest], architecture: &str) -> Result<Tem
         "Description" => format!("The services {}", services.join(", ")),
         "Globals" => map! {
             "Function" => map! {
-                "Runtime" => "provided.al2023",
+                "Runtime" => RUNTIME,
                 "Architectures" => vec![architecture],
                 "MemorySize" => MEMORY,
                 "Timeout" => TIMEOUT,

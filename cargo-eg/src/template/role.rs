@@ -1,28 +1,22 @@
-//! Generates the permissions of a function: to write its log, and what its signature and triggers require. It grants
-//! nothing else.
+//! Writes the role of a function: the permissions that it needs, and nothing else.
 
-use eg_sdk::manifest::Function;
+use crate::needs::{Permission, Resource};
 
 use super::names::arn;
 use super::{BUS, Tree, map};
 
-/// The facts that a function's permissions depend on.
-pub(super) struct Grants<'a> {
-    pub(super) service: &'a str,
-    pub(super) function: &'a Function,
+/// The logical ids of the resources of one function.
+pub(super) struct Ids<'a> {
     pub(super) log: &'a str,
     /// Its dead-letter queue.
-    pub(super) failures: Option<&'a str>,
-    pub(super) queues: &'a [String],
+    pub(super) failures: &'a str,
+    /// Returns the id of the queue with a name.
+    pub(super) queue: &'a dyn Fn(&str) -> String,
 }
 
 /// Returns the role that the function runs with.
-pub(super) fn role(grants: &Grants<'_>) -> Tree {
-    let mut statements = vec![allow(&["logs:CreateLogStream", "logs:PutLogEvents"], arn(grants.log))];
-    statements.extend(emits(grants));
-    statements.extend(grants.failures.map(|queue| allow(&["sqs:SendMessage"], arn(queue))));
-    let reading = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
-    statements.extend(grants.queues.iter().map(|queue| allow(&reading, arn(queue))));
+pub(super) fn role(permissions: Vec<Permission<'_>>, ids: &Ids<'_>) -> Tree {
+    let statements = permissions.into_iter().map(|permission| statement(permission, ids)).collect();
     map! {
         "Type" => "AWS::IAM::Role",
         "Properties" => map! {
@@ -36,33 +30,18 @@ pub(super) fn role(grants: &Grants<'_>) -> Tree {
     }
 }
 
-/// Returns the permission to emit: only the event types of the signature, and only with their sources.
-fn emits(grants: &Grants<'_>) -> Option<Tree> {
-    let Function { emits, sources, .. } = grants.function;
-    if emits.is_empty() {
-        return None;
-    }
-    let default = format!("/services/{}", grants.service);
-    let mut from: Vec<&str> = Vec::new();
-    let mut types: Vec<&str> = Vec::new();
-    for ty in emits {
-        let source = sources.get(ty).unwrap_or(&default).as_str();
-        if !from.contains(&source) {
-            from.push(source);
-        }
-        if !types.contains(&ty.as_str()) {
-            types.push(ty);
-        }
-    }
-    let condition =
-        map! { "StringEquals" => map! { "events:detail-type" => types, "events:source" => from } };
-    Some(allow(&["events:PutEvents"], arn(BUS)).with("Condition", Some(condition)))
+fn statement(permission: Permission<'_>, ids: &Ids<'_>) -> Tree {
+    let Permission { actions, on, condition, reason: _ } = permission;
+    let resource = match on {
+        Resource::Log => arn(ids.log),
+        Resource::Bus => arn(BUS),
+        Resource::Failures => arn(ids.failures),
+        Resource::Queue(name) => arn(&(ids.queue)(name)),
+    };
+    map! { "Effect" => "Allow", "Action" => actions.to_vec(), "Resource" => resource }
+        .with("Condition", condition)
 }
 
 pub(super) fn document(statements: Vec<Tree>) -> Tree {
     map! { "Version" => "2012-10-17", "Statement" => statements }
-}
-
-fn allow(actions: &[&str], resource: Tree) -> Tree {
-    map! { "Effect" => "Allow", "Action" => actions.to_vec(), "Resource" => resource }
 }

@@ -13,7 +13,9 @@ fn made(triggers: &str, more: &Value) -> (Value, Vec<String>) {
     for (key, value) in more.as_object().unwrap() {
         functions["functions"][0][key] = value.clone();
     }
-    let made = template(&[serde_json::from_value(functions).unwrap()], "arm64").unwrap();
+    let made =
+        template(&[serde_json::from_value(functions).unwrap()], "arm64", |service| format!("{service}.zip"))
+            .unwrap();
     (serde_json::to_value(made.tree).unwrap(), made.notes)
 }
 

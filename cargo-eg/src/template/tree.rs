@@ -2,6 +2,7 @@
 //! left to the other modules.
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 
 /// A value of YAML or JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,8 @@ pub(crate) enum Tree {
     Flag(bool),
     List(Vec<Self>),
     Map(Vec<(String, Self)>),
+    /// A value whose keys have no order of their own.
+    Json(Value),
 }
 
 /// `map! { "key" => value, … }`.
@@ -52,6 +55,12 @@ impl From<String> for Tree {
     }
 }
 
+impl From<Value> for Tree {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
+
 impl From<u32> for Tree {
     fn from(number: u32) -> Self {
         Self::Number(number)
@@ -77,6 +86,7 @@ impl Serialize for Tree {
             Self::Number(number) => serializer.serialize_u32(*number),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::List(items) => items.serialize(serializer),
+            Self::Json(value) => value.serialize(serializer),
             Self::Map(members) => {
                 let mut map = serializer.serialize_map(Some(members.len()))?;
                 for (key, value) in members {

@@ -81,7 +81,7 @@ const NOTES: &str = "warning: payment-charge: Lambda attempts an event at most 3
 #[test]
 fn a_shop() {
     let app = shop();
-    let yaml = app.eg(&["template"]);
+    let yaml = app.eg(&["template", "--architecture", "arm64"]);
     assert_eq!((yaml.code, yaml.stderr.ends_with(NOTES)), (Some(0), true), "{}", yaml.stderr);
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/template.yaml");
     if std::env::var_os("UPDATE_GOLDENS").is_some() {
@@ -91,7 +91,7 @@ fn a_shop() {
     let expected = std::fs::read_to_string(&golden).unwrap_or_default();
     assert_eq!(yaml.stdout, expected, "{} differs; is that meant?", golden.display());
 
-    let written = app.eg(&["template", "--output", "template.yaml"]);
+    let written = app.eg(&["template", "--architecture", "arm64", "--output", "template.yaml"]);
     assert_eq!((written.code, written.stdout.as_str()), (Some(0), ""));
     assert_eq!(std::fs::read_to_string(app.path().join("template.yaml")).unwrap(), yaml.stdout);
     let json = app.eg(&["template", "--json", "--architecture", "x86_64"]);
@@ -100,6 +100,41 @@ fn a_shop() {
     let app = app.eg(&["template", "--output", "no/such/folder.yaml"]);
     assert_eq!(app.code, Some(1));
     assert!(app.stderr.contains("error: cannot write no/such/folder.yaml: "), "{}", app.stderr);
+}
+
+/// AWS's tools look for the code from the folder of the template, wherever the command runs.
+#[test]
+fn the_code_is_where_it_was_built_as_seen_from_the_template() {
+    let app = shop();
+    std::fs::create_dir(app.path().join("deploy")).unwrap();
+    let code = |folder: &str, arguments: &[&str]| {
+        let arguments = [&["template", "--json", "--architecture", "arm64"], arguments].concat();
+        let made = app.eg_in(folder, &arguments);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let written = std::fs::read_to_string(app.path().join("deploy/t.json")).unwrap_or(made.stdout);
+        let template: Value = serde_json::from_str(&written).unwrap();
+        template["Resources"]["OrderShow"]["Properties"]["CodeUri"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(code("", &[]), "target/eg/order/bootstrap.zip");
+    assert_eq!(code("services/order", &[]), "../../target/eg/order/bootstrap.zip");
+    assert_eq!(code("", &["--output", "deploy/t.json"]), "../target/eg/order/bootstrap.zip");
+    let elsewhere = ["--output", "../../deploy/t.json", "--artifacts", "../../deploy/zips"];
+    assert_eq!(code("services/order", &elsewhere), "zips/order/bootstrap.zip");
+}
+
+/// Their programs and environments are not those of `provided.al2023`.
+#[test]
+fn functions_of_an_eg_toml_are_left_out_aloud() {
+    let app = shop();
+    let declared = "[[function]]\nname = \"resize\"\ncommand = [\"python3\", \"resize.py\"]\ntriggers = [{ event = \"order.placed\" }]\n";
+    app.write("pictures/eg.toml", declared);
+    let made = app.eg(&["template", "services", "pictures"]);
+    assert!(
+        made.stderr.contains("warning: pictures is left out: eg.toml says how to run its functions here"),
+        "{made:?}"
+    );
+    assert!(!made.stdout.contains("Pictures") && made.stdout.contains("OrderShow:"), "{}", made.stdout);
+    app.eg(&["template", "pictures"]).fails(6, "error: no template: no service here is a program in Rust\n");
 }
 
 /// Translates the given templates as SAM does in the cloud, and checks that the YAML equals the JSON.
@@ -129,10 +164,10 @@ fn what_aws_says_about_it() {
     let app = shop();
     let file = |name: &str| app.path().join(name);
     for arguments in [
-        ["template", "--output", "template.yaml", "--architecture=arm64"],
-        ["template", "--output", "template.json", "--json"],
+        &["template", "--output", "template.yaml", "--architecture", "arm64"][..],
+        &["template", "--output", "template.json", "--architecture", "arm64", "--json"],
     ] {
-        assert_eq!(app.eg(&arguments).code, Some(0));
+        assert_eq!(app.eg(arguments).code, Some(0));
     }
     let translated = file("translated.json");
     run(Command::new(python.join("bin/python")).args(["-c", TRANSLATE]).args([

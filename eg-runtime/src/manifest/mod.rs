@@ -84,6 +84,12 @@ pub const fn service_record<const N: usize>(def: &ServiceDef) -> [u8; N] {
     bytes
 }
 
+/// Where events can go that a program of this build emits.
+const SINKS: &[&str] = if cfg!(feature = "eventbridge") { &["gateway", "eventbridge"] } else { &["gateway"] };
+
+/// What a panic does in a program of this build.
+const PANIC: &str = if cfg!(panic = "unwind") { "unwind" } else { "abort" };
+
 const fn write_service(out: &mut Writer<'_>, def: &ServiceDef) {
     out.raw("{\"service\":").text(def.name).raw(",\"version\":").text(def.version).raw("}\n");
 }
@@ -91,6 +97,7 @@ const fn write_service(out: &mut Writer<'_>, def: &ServiceDef) {
 const fn write_function(out: &mut Writer<'_>, def: &FunctionDef, events: &[Events]) {
     out.raw("{\"package\":").text(def.package);
     out.raw(",\"version\":").text(def.version);
+    out.raw(",\"sinks\":").list(SINKS).raw(",\"panic\":").text(PANIC);
     out.raw(",\"name\":").text(def.name);
     if !def.doc.is_empty() {
         out.raw(",\"doc\":").text(def.doc);
@@ -280,7 +287,7 @@ mod tests {
         let cors =
             json!({"origins": ["https://a.example"], "methods": [], "headers": [], "credentials": true});
         let expected = json!({
-            "package": "shop", "version": "0.1.0", "name": "order", "doc": "Says \"hello\"\\\n",
+            "package": "shop", "version": "0.1.0", "sinks": SINKS, "panic": "unwind", "name": "order", "doc": "Says \"hello\"\\\n",
             "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
             "triggers": [
                 {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors},

@@ -24,6 +24,8 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
         None => (first.package.clone(), first.version.clone()),
     };
     check_name(&service, "service")?;
+    // All records are of one build.
+    let (sinks, panic) = (first.sinks.clone(), first.panic);
     // Linkers guarantee no order.
     functions.sort_by_cached_key(|record| (position(&record.function.source), record.function.name.clone()));
     check_names(&functions)?;
@@ -36,7 +38,7 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
     }
     // Events of one type stay in the order of their functions.
     events.sort_by(|a, b| a.ty.cmp(&b.ty));
-    Ok(Some(Manifest { service, version, functions: described, events }))
+    Ok(Some(Manifest { service, version, sinks, panic, functions: described, events }))
 }
 
 /// Adds a function's view of an event. Functions with the same schema share one entry.
@@ -111,12 +113,15 @@ fn position(source: &str) -> (String, u32) {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::{PanicStrategy, Sink};
     use super::*;
 
     fn function(package: &str, name: &str, source: &str) -> Record {
         Record::Function(FunctionRecord {
             package: package.to_owned(),
             version: "1.0.0".to_owned(),
+            sinks: vec![Sink::Gateway],
+            panic: Some(PanicStrategy::Unwind),
             events: Vec::new(),
             function: Function::new("", name, source),
         })
@@ -136,7 +141,9 @@ mod tests {
         assert_eq!(ids(vec![function("users", "create", "a.rs:1")]), ["users-create"]);
         let named = vec![function("a", "x", "a.rs:1"), service("shop"), function("b", "y", "b.rs:1")];
         assert_eq!(ids(named.clone()), ["shop-x", "shop-y"]);
-        assert_eq!(assemble(named).unwrap().unwrap().version, "2.0.0");
+        let named = assemble(named).unwrap().unwrap();
+        assert_eq!(named.version, "2.0.0");
+        assert_eq!((named.sinks, named.panic), (vec![Sink::Gateway], Some(PanicStrategy::Unwind)));
     }
 
     #[test]

@@ -44,11 +44,39 @@ pub struct Manifest {
     pub service: String,
     /// The package's version.
     pub version: String,
+    /// Where its program can emit events to. Empty if no program of `eg-runtime` runs the functions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<Sink>,
+    /// What a panic does in its program. `None` if no program of `eg-runtime` runs the functions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic: Option<PanicStrategy>,
     /// The functions; at least one.
     pub functions: Vec<Function>,
     /// The events that the functions emit and receive, ordered by type. Events without a schema are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventSchema>,
+}
+
+/// Where a program can emit events to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Sink {
+    /// The event gateway, by HTTP.
+    Gateway,
+    /// A bus of EventBridge: the program was built with the feature `eventbridge`.
+    EventBridge,
+}
+
+/// What a panic does, as the profile of the build says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum PanicStrategy {
+    /// It fails the invocation; the process goes on.
+    Unwind,
+    /// It ends the process.
+    Abort,
 }
 
 /// An event type with its schema and the functions that use it. If functions disagree about the schema, there are
@@ -203,7 +231,14 @@ impl Manifest {
     /// Creates a service with these functions.
     #[must_use]
     pub fn new(service: impl Into<String>, version: impl Into<String>, functions: Vec<Function>) -> Self {
-        Self { service: service.into(), version: version.into(), functions, events: Vec::new() }
+        Self {
+            service: service.into(),
+            version: version.into(),
+            sinks: Vec::new(),
+            panic: None,
+            functions,
+            events: Vec::new(),
+        }
     }
 
     /// Reads the manifest of the program at `path` without running it. The program may be stripped or built for

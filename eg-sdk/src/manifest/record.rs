@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Function;
+use super::{Function, PanicStrategy, Sink};
 
 /// The maximum length of a quoted invalid record in a message, in characters.
 const QUOTED: usize = 80;
@@ -22,6 +22,10 @@ pub(super) enum Record {
 pub(super) struct FunctionRecord {
     pub(super) package: String,
     pub(super) version: String,
+    #[serde(default)]
+    pub(super) sinks: Vec<Sink>,
+    #[serde(default)]
+    pub(super) panic: Option<PanicStrategy>,
     #[serde(default)]
     pub(super) events: Vec<EventRecord>,
     #[serde(flatten)]

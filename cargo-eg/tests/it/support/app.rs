@@ -70,8 +70,12 @@ impl App {
     pub(crate) fn new() -> Self {
         let app = Self { folder: tempfile::tempdir().unwrap() };
         app.members(r#""eg-runtime""#);
-        app.write("eg-runtime/Cargo.toml", "[package]\nname = \"eg-runtime\"\nedition = \"2024\"\n");
-        app.write("eg-runtime/src/lib.rs", "");
+        let features = "[features]\neventbridge = []\n";
+        app.write(
+            "eg-runtime/Cargo.toml",
+            &format!("[package]\nname = \"eg-runtime\"\nedition = \"2024\"\n{features}"),
+        );
+        app.write("eg-runtime/src/lib.rs", "pub const HAS_BUS: bool = cfg!(feature = \"eventbridge\");\n");
         app
     }
 

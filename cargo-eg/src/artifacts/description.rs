@@ -1,0 +1,138 @@
+//! The content of `artifacts.json`: what each zip file contains, and what its functions need. `docs/deploying.md` describes it
+//! for the programs that read it.
+
+use std::path::PathBuf;
+
+use eg_sdk::manifest::{Function, Manifest, Trigger};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::bundle::Bundle;
+use crate::needs::{self, Permission};
+use crate::project::toolchain::Machine;
+
+/// The version of the format. Keys may be added; a change of a key's meaning counts it up.
+const VERSION: u32 = 1;
+
+/// Everything that was built.
+#[derive(Debug, Serialize)]
+pub(crate) struct Artifacts<'a> {
+    version: u32,
+    architecture: &'static str,
+    runtime: &'static str,
+    pub(crate) services: Vec<Service<'a>>,
+}
+
+/// A service and its zip file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Service<'a> {
+    pub(crate) service: &'a str,
+    version: &'a str,
+    /// The path of the zip file, relative to this file.
+    pub(crate) zip: PathBuf,
+    /// The SHA-256 of the zip file in hexadecimal digits.
+    sha256: String,
+    /// The same in base64, as Lambda and Terraform spell it.
+    code_sha256: String,
+    pub(crate) bytes: usize,
+    pub(crate) unpacked_bytes: usize,
+    functions: Vec<Described<'a>>,
+}
+
+/// A function and its needs.
+#[derive(Debug, Serialize)]
+struct Described<'a> {
+    id: &'a str,
+    name: &'a str,
+    handler: String,
+    source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doc: Option<&'a str>,
+    /// Seconds.
+    timeout: u32,
+    /// Megabytes.
+    memory: u32,
+    variables: &'static [&'static str],
+    routes: Vec<Route>,
+    patterns: Vec<Value>,
+    schedules: Vec<&'a str>,
+    queues: Vec<Queue<'a>>,
+    permissions: Vec<Permission<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Route {
+    method: &'static str,
+    path: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Queue<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_size: Option<u32>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<u32>,
+}
+
+impl<'a> Artifacts<'a> {
+    pub(super) fn new(machine: Machine, services: Vec<Service<'a>>) -> Self {
+        Self { version: VERSION, architecture: machine.name(), runtime: needs::RUNTIME, services }
+    }
+}
+
+impl<'a> Service<'a> {
+    pub(super) fn new(manifest: &'a Manifest, zip: PathBuf, bundle: &Bundle, unpacked_bytes: usize) -> Self {
+        Self {
+            service: &manifest.service,
+            version: &manifest.version,
+            zip,
+            sha256: bundle.sha256(),
+            code_sha256: bundle.code_sha256(),
+            bytes: bundle.bytes.len(),
+            unpacked_bytes,
+            functions: manifest.functions.iter().map(|function| Described::new(manifest, function)).collect(),
+        }
+    }
+
+    /// Returns how many functions it has.
+    pub(crate) fn functions(&self) -> usize {
+        self.functions.len()
+    }
+}
+
+impl<'a> Described<'a> {
+    fn new(manifest: &'a Manifest, function: &'a Function) -> Self {
+        let routes = function.events().filter(|event| event.is_http());
+        let (mut schedules, mut queues) = (Vec::new(), Vec::new());
+        for trigger in &function.triggers {
+            match trigger {
+                Trigger::Schedule { schedule, .. } => schedules.push(schedule.as_str()),
+                Trigger::Queue { queue, batch_size, window, .. } => {
+                    queues.push(Queue { name: queue.as_str(), batch_size: *batch_size, window: *window });
+                }
+                _ => {}
+            }
+        }
+        Self {
+            id: &function.id,
+            name: &function.name,
+            handler: format!("{}.{}", manifest.service, function.name),
+            source: &function.source,
+            doc: function.doc.as_deref(),
+            timeout: function.timeout.unwrap_or(needs::TIMEOUT),
+            memory: function.memory.unwrap_or(needs::MEMORY),
+            variables: needs::variables(function),
+            routes: routes
+                .map(|route| Route { method: route.method.as_str(), path: route.path.to_string() })
+                .collect(),
+            patterns: needs::patterns(function),
+            schedules,
+            queues,
+            permissions: needs::permissions(manifest, function),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `cargo eg build`: builds the services for Lambda. `crate::artifacts` packs them.
+
+use super::{current_folder, json_pretty, print};
+use crate::artifacts::{Artifacts, DESCRIPTION, write};
+use crate::cli;
+use crate::console::text::{BOLD, DIM, columns, count, styled};
+use crate::exit::{Exit, Failure, warn};
+use crate::project::services::{Code, Service};
+use crate::project::toolchain::Toolchain;
+use crate::project::{Build, Project, Wanted};
+
+pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
+    let cli::BuildServices { packages, targets, architecture, output, json } = arguments;
+    let (tools, note) = Toolchain::find(architecture.map(Into::into))?;
+    if let Some(note) = note {
+        warn(&note);
+    }
+    let machine = tools.machine;
+    let build = Build { lambda: Some(tools), ..targets.into() };
+    let current = current_folder()?;
+    let project =
+        Project::find(&current, &Wanted { paths: packages.paths, packages: packages.packages, build })?;
+    let folder = output.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
+    let mut programs = Vec::new();
+    for Service { manifest, code, .. } in project.services().await? {
+        match code {
+            Code::Binary(binary) => programs.push((manifest, binary)),
+            Code::Programs(_) => warn(&left_out(&manifest.service)),
+        }
+    }
+    if programs.is_empty() {
+        return Err(Failure::new(Exit::NotFound, "nothing to build: no service here is a program in Rust"));
+    }
+    let artifacts = write(&programs, machine, &folder)?;
+    if json {
+        return print(&json_pretty(&artifacts)?);
+    }
+    print(&table(&artifacts))?;
+    eprintln!(
+        "built for {}; {} describes the files for other tools, `cargo eg template` makes a template for them",
+        machine.name(),
+        folder.join(DESCRIPTION).display()
+    );
+    Ok(())
+}
+
+/// Returns the note about a service that is not packed.
+pub(super) fn left_out(service: &str) -> String {
+    format!(
+        "{service} is left out: eg.toml says how to run its functions here, but not how to pack them for Lambda"
+    )
+}
+
+fn table(artifacts: &Artifacts<'_>) -> String {
+    let row = |service: &crate::artifacts::Service<'_>| {
+        [
+            styled(BOLD, service.service),
+            count(service.functions(), "function"),
+            format!("{} ({} unpacked)", size(service.bytes), size(service.unpacked_bytes)),
+            styled(DIM, &service.zip.display().to_string()),
+        ]
+    };
+    columns(&artifacts.services.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Formats a number of bytes in megabytes, as Lambda's limits are.
+fn size(bytes: usize) -> String {
+    let tenths = bytes.div_ceil(100_000);
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,138 @@
+//! Derives from the manifest what a function needs on AWS: the events of a bus, permissions with their reasons, variables.
+//! `template` and `artifacts` write it down, each in a format of its own.
+
+use eg_grammar::{EVENT_RECEIVED, is_system_event_type};
+use eg_sdk::config::SubscriptionType;
+use eg_sdk::manifest::{EventTrigger, Function, Manifest, Trigger};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The timeout in seconds and the memory in megabytes of functions that set none.
+pub(crate) const TIMEOUT: u32 = 30;
+pub(crate) const MEMORY: u32 = 256;
+
+/// The runtime of Lambda in which programs run.
+pub(crate) const RUNTIME: &str = "provided.al2023";
+
+/// The variable with the name of the bus that receives emitted events.
+pub(crate) const EVENT_BUS: &str = "EVENT_BUS";
+
+/// What a function may do.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Permission<'a> {
+    pub(crate) actions: &'static [&'static str],
+    pub(crate) on: Resource<'a>,
+    /// The condition, in IAM's language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) condition: Option<Value>,
+    /// What in the code requires it.
+    pub(crate) reason: String,
+}
+
+/// What a permission is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Resource<'a> {
+    /// The function's log group.
+    Log,
+    /// The event bus.
+    Bus,
+    /// The queue for the events that the function fails to handle.
+    Failures,
+    /// A queue that triggers the function.
+    Queue(&'a str),
+}
+
+/// Returns the pattern of the events that a rule must deliver to a function.
+///
+/// # Errors
+/// Returns the reason why no rule can deliver them.
+pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
+    let ty = event.event_type.as_str();
+    if event.mode == SubscriptionType::Sync {
+        return Err(format!("an event bus returns no answers, so it does not receive {ty}"));
+    }
+    if ty.starts_with("websocket.") || ty.starts_with("com.amazonaws.") {
+        return Err(format!("{ty} comes from a service of AWS, which the template does not set up"));
+    }
+    match ty {
+        // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
+        EVENT_RECEIVED => Ok(json!({"source": [{"prefix": ""}]})),
+        ty if is_system_event_type(ty) => {
+            Err(format!("{ty} comes from the event gateway, which is not part of the template"))
+        }
+        ty => Ok(json!({"detail-type": [ty]})),
+    }
+}
+
+/// Returns the patterns of the events that a bus delivers to a function.
+pub(crate) fn patterns(function: &Function) -> Vec<Value> {
+    function.events().filter(|event| !event.is_http()).filter_map(|event| pattern(event).ok()).collect()
+}
+
+/// Returns whether anything calls the function without waiting for its answer, so that its failures need a place.
+pub(crate) fn is_asynchronous(function: &Function) -> bool {
+    let has_schedule = function.triggers.iter().any(|trigger| matches!(trigger, Trigger::Schedule { .. }));
+    has_schedule || !patterns(function).is_empty()
+}
+
+/// Returns the variables that must be set for a function.
+pub(crate) fn variables(function: &Function) -> &'static [&'static str] {
+    if function.emits.is_empty() { &[] } else { &[EVENT_BUS] }
+}
+
+/// Returns what a function of a service may do: write its log, and what its signature and triggers require.
+pub(crate) fn permissions<'a>(service: &Manifest, function: &'a Function) -> Vec<Permission<'a>> {
+    let mut permissions = vec![Permission {
+        actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
+        on: Resource::Log,
+        condition: None,
+        reason: "every function writes its log".to_owned(),
+    }];
+    permissions.extend(emits(service, function));
+    if is_asynchronous(function) {
+        permissions.push(Permission {
+            actions: &["sqs:SendMessage"],
+            on: Resource::Failures,
+            condition: None,
+            reason: "it handles events, and those at which it fails are kept".to_owned(),
+        });
+    }
+    let mut queues: Vec<&str> = Vec::new();
+    for trigger in &function.triggers {
+        if let Trigger::Queue { queue, .. } = trigger
+            && !queues.contains(&queue.as_str())
+        {
+            queues.push(queue.as_str());
+        }
+    }
+    permissions.extend(queues.into_iter().map(|queue| Permission {
+        actions: &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        on: Resource::Queue(queue),
+        condition: None,
+        reason: format!("it handles the messages of queue `{queue}`"),
+    }));
+    permissions
+}
+
+/// Returns the permission to emit: only the event types of the signature, and only with their sources.
+fn emits<'a>(service: &Manifest, function: &'a Function) -> Option<Permission<'a>> {
+    let Function { emits, sources, .. } = function;
+    if emits.is_empty() {
+        return None;
+    }
+    let default = format!("/services/{}", service.service);
+    let (mut types, mut from) = (Vec::<&str>::new(), Vec::<&str>::new());
+    for ty in emits {
+        let source = sources.get(ty).unwrap_or(&default).as_str();
+        if !from.contains(&source) {
+            from.push(source);
+        }
+        if !types.contains(&ty.as_str()) {
+            types.push(ty);
+        }
+    }
+    let reason = format!("it emits {}", eg_grammar::list(&types));
+    let condition = json!({"StringEquals": {"events:detail-type": types, "events:source": from}});
+    Some(Permission { actions: &["events:PutEvents"], on: Resource::Bus, condition: Some(condition), reason })
+}
