@@ -174,7 +174,7 @@ fn queues_keep_what_cannot_be_handled() {
 #[test]
 fn names_that_a_template_cannot_tell_apart_are_refused() {
     let functions = [("shop-ship_it", "a.rs:1", "[]"), ("shop-ship-it", "a.rs:9", "[]")];
-    let error = template(&[manifest("shop", &functions)], "arm64").unwrap_err();
+    let error = template(&[manifest("shop", &functions)], "arm64", str::to_owned).unwrap_err();
     assert_eq!(
         error.to_string(),
         "shop-ship_it and shop-ship-it would both be `ShopShipIt` in the template: rename one"
