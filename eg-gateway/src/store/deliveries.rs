@@ -328,13 +328,13 @@ pub(super) fn carry_out(
         let one = GivingUp { delivery, loss, reason: &reason, attempted: false, now };
         notices.give_up(connection, &one, losses)?;
     }
+    let mut begin = connection
+        .prepare_cached("UPDATE deliveries SET state = 'in_flight', attempts = ?2 WHERE seq = ?1")?;
+    let mut attempt = connection
+        .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?;
     for claimed in claimed {
-        connection
-            .prepare_cached("UPDATE deliveries SET state = 'in_flight', attempts = ?2 WHERE seq = ?1")?
-            .execute(params![claimed.delivery, claimed.attempt])?;
-        connection
-            .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?
-            .execute(params![claimed.delivery, claimed.attempt, now])?;
+        begin.execute(params![claimed.delivery, claimed.attempt])?;
+        attempt.execute(params![claimed.delivery, claimed.attempt, now])?;
     }
     Ok(())
 }
