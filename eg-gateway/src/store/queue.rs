@@ -108,11 +108,7 @@ impl Queue {
         let taken = self.lines.take();
         self.crowd.leave(taken.iter().map(|waiting| waiting.line));
         let kind = taken.iter().map(|waiting| waiting.write.kind).max().unwrap_or(Kind::Repeatable);
-        let measured = match kind {
-            Kind::Change => true,
-            Kind::Events => self.room.is_due(),
-            Kind::Repeatable => false,
-        } || self.unmeasured >= UNMEASURED;
+        let measured = kind == Kind::Change || self.room.is_due() || self.unmeasured >= UNMEASURED;
         self.unmeasured = if measured { 0 } else { self.unmeasured + 1 };
         let jobs: Vec<_> = taken.into_iter().map(|waiting| waiting.write.job).collect();
         let copy = self.copy.take();

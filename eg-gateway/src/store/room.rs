@@ -105,7 +105,7 @@ impl Room {
         Ok(pages.saturating_mul(page))
     }
 
-    /// Returns whether the store should be measured after the next events are stored: it is half full, or may be.
+    /// Returns whether the store should be measured after the next transaction: it is half full, or may be.
     pub(super) fn is_due(&self) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
         let measured_at = self.measured_at.load(Ordering::Relaxed);

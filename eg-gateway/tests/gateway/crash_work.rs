@@ -98,7 +98,7 @@ async fn acknowledged_work_survives_kills() {
         let (rejected, arrived) = (Arc::clone(&rejected), Arc::clone(&arrived));
         Functions::start(move |call| {
             let id: u64 = call.json()["id"].as_str().unwrap().parse().unwrap();
-            if id % 3 == 0 && rejected.lock().unwrap().insert(id) {
+            if id.is_multiple_of(3) && rejected.lock().unwrap().insert(id) {
                 return Answer::Http(422, String::new());
             }
             arrived.lock().unwrap().insert(id);
