@@ -28,7 +28,7 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     }
     let Some(function) = arguments.function.as_deref() else {
         let failure =
-            Failure::new(Exit::Usage, "a sample needs a function: `cargo eg invoke FUNCTION --sample NAME`");
+            Failure::new(Exit::Usage, "a sample needs a function: `cargo eg invoke FUNCTION --sample http`");
         return Err(failure.hint("`cargo eg invoke --sample list` lists the samples"));
     };
     let data = arguments.data.as_deref().map(Payload::read).transpose()?.map(|data| data.text);

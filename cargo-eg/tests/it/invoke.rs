@@ -114,7 +114,7 @@ fn samples_are_those_of_lambda() {
     assert!(misspelt.stderr.contains("'cognito-pre-sign-up'"), "{misspelt:?}");
     app.eg(&["invoke", "--sample", "sns"]).fails(
         2,
-        "error: a sample needs a function: `cargo eg invoke FUNCTION --sample NAME`\n\
+        "error: a sample needs a function: `cargo eg invoke FUNCTION --sample http`\n\
          hint: `cargo eg invoke --sample list` lists the samples\n",
     );
 }

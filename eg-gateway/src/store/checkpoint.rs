@@ -137,7 +137,7 @@ mod tests {
             longest = longest.max(pages);
             anew += u32::from(pages < before);
         }
-        assert!(longest >= CHECKPOINT_PAGES && longest < LONGEST + 100, "{longest} pages");
+        assert!((CHECKPOINT_PAGES..LONGEST + 100).contains(&longest), "{longest} pages");
         let log = std::fs::metadata(path.with_file_name("db-wal")).unwrap().len();
         assert!(log < u64::from(LONGEST + 100) * u64::from(page + 24) + 32, "{log} bytes");
         drop(checkpoints);

@@ -48,12 +48,10 @@ struct Price {
 /// A task of a state machine, which can catch `OutOfStock` with `ErrorEquals`.
 #[invoke]
 async fn price(order: Order) -> Result<Price, Error> {
-    match order {
-        Order { count: 10.., item } => {
-            Err(Error::reject(format!("9 × {item} are left")).with_type("OutOfStock"))
-        }
-        Order { count, .. } => Ok(Price { cents: 1500 * count }),
+    if order.count > 9 {
+        return Err(Error::reject(format!("9 × {} are left", order.item)).with_type("OutOfStock"));
     }
+    Ok(Price { cents: 1500 * order.count })
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::promises::{Promise, Stage};
 
-/// Parts of examples that other tests run, because they start an application or need AWS.
-const ELSEWHERE: [&str; 2] = ["cargo eg run", " --stack "];
+/// Parts of examples that other tests run, because they start an application, need AWS, or build for it.
+const ELSEWHERE: [&str; 3] = ["cargo eg run", " --stack ", "cargo eg build"];
 
 const EVENT: &str = "0199a5c3-7d24-7b1e-9c55-02c1f3ee5fc1";
 const USER: &str = r#"{"id":"10","firstName":"Donald","lastName":"Duck","email":"donald.duck@disney.com"}"#;
