@@ -53,13 +53,13 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
         return Err(format!("an event bus returns no answers, so it does not receive {ty}"));
     }
     if ty.starts_with("websocket.") || ty.starts_with("com.amazonaws.") {
-        return Err(format!("{ty} comes from a service of AWS, which the template does not set up"));
+        return Err(format!("{ty} comes from a service of AWS, which must be connected by hand"));
     }
     match ty {
         // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
         EVENT_RECEIVED => Ok(json!({"source": [{"prefix": ""}]})),
         ty if is_system_event_type(ty) => {
-            Err(format!("{ty} comes from the event gateway, which is not part of the template"))
+            Err(format!("{ty} comes from the event gateway, and there is none on AWS"))
         }
         ty => Ok(json!({"detail-type": [ty]})),
     }

@@ -122,14 +122,17 @@
 //! |---|---|---|
 //! | a long chain | [`Options::max_hops`], 16 | the extension `hops`. The gateway counts for functions that only set `causationid` |
 //! | a chain that branches | [`Options::max_fan_out`], 10,000 | the events that descend from one event, by `causationid` |
-//! | a function that keeps itself busy with events that name no cause | [`Options::max_loop`], 10,000 | the events for the function in a row, with pauses of at most 100 ms |
+//! | a function that keeps itself busy with events without a known cause | [`Options::max_loop`], off | the events for the function in a row, with pauses of at most 100 ms |
 //!
-//! Traffic does not reach the last two limits, however high it is. Independent events have no cause and descend from
-//! nothing. A busy function is stopped only after five tests in a row: the gateway holds its deliveries for eight times the
-//! longest recent pause between two events, and nothing comes. Independent events keep coming at that moment, so the
-//! first test shows that they are independent. It takes some milliseconds, and the next one is made after ten minutes.
-//! An emitter that waits for the effect of each event before it emits the next one is a loop, too, if it does so 10,000
-//! times without a pause: raise the limit for it, or set it to 0, which turns the tests off.
+//! Independent events do not reach the second limit, however many they are: they descend from nothing. After a restart,
+//! the events of a root are counted anew.
+//!
+//! The third one is off unless you set it, because it can be wrong about an emitter that waits for the effect of each event
+//! before it emits the next one. If it is on, a busy function is stopped after five tests in a row: the gateway holds the
+//! function's deliveries for up to twelve times the longest recent pause between two events, and nothing comes.
+//! Independent events nearly always keep coming at that moment, so the first test shows that they are independent. A test
+//! usually takes milliseconds, and at most about two seconds; the next one is made after ten minutes. With a limit
+//! below 1,000, tests are wrong more often.
 //!
 //! # Jobs
 //! Replays, redrives and discards of many deliveries are jobs, and so is giving up the deliveries that wait when their

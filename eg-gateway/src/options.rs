@@ -42,12 +42,12 @@ pub struct Options {
     /// Maximum length of a chain of events that cause one another, counted in the extension `hops`. Deliveries of an event
     /// beyond it become dead letters, because the chain is probably a loop.
     pub max_hops: u64,
-    /// Maximum number of events that one event may lead to, directly and through others. Only events that name their cause
-    /// in `causationid` count. Deliveries of further ones become dead letters, because the chain branches without end.
+    /// Maximum number of events that one event may lead to, directly and through others. Only events count that name a cause
+    /// in `causationid` which the gateway knows, or have `hops`; with 0, none of them is delivered. Deliveries of further ones become dead letters, because the chain branches without end.
     pub max_fan_out: u64,
     /// Number of events in a row after which a function is stopped that keeps itself busy: each event for it is emitted
-    /// because of the one before, names no cause, and comes within 100 ms. The deliveries that wait then become dead
-    /// letters. Independent events never stop a function, see [Loops](crate#loops).
+    /// because of the one before, has no known cause, and comes within 100 ms. The deliveries that wait then become dead
+    /// letters. 0, the default, turns this off; use at least 1,000, see [Loops](crate#loops).
     pub max_loop: u64,
     /// Bytes of memory for requests and their answers, and the same again for deliveries under way. When it is used up,
     /// clients get a 503; see [Under load](crate#under-load).
@@ -129,7 +129,7 @@ impl Options {
             dedupe_window: Duration::from_secs(5 * 60),
             max_hops: u64::from(limits::HOPS),
             max_fan_out: 10_000,
-            max_loop: 10_000,
+            max_loop: 0,
             memory_limit: 64 * 1024 * 1024,
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             store_limit: 10 * 1024 * 1024 * 1024,

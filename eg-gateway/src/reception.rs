@@ -68,7 +68,8 @@ impl Reception {
         })?;
         let mut lanes = Vec::new();
         for (new, accepted) in events.iter().zip(&accepted) {
-            let caused = new.event.hops() > 0 || new.event.cause().is_some();
+            // A known cause has been counted.
+            let caused = new.event.hops() > 0;
             let woken = if caused { Woken::Otherwise } else { Woken::ByEvents };
             let mut wake = |lane| lanes.push((lane, woken));
             match accepted {

@@ -45,8 +45,8 @@ impl SystemEvents {
         }
     }
 
-    /// Waits for `invocation`, which makes `call` and is too large to be moved, and emits an event before and one after it. Calls with system
-    /// events emit none, because that would never end.
+    /// Waits for `invocation`, which makes `call`, and emits an event before and one after it. `invocation` is pinned because
+    /// it is too large to be moved. Calls with system events emit none, because that would never end.
     pub(crate) async fn around<E: Display>(
         &self,
         call: Call<'_>,

@@ -18,9 +18,9 @@ pub(crate) struct Wakeups {
 /// Why a lane may have become due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Woken {
-    /// Something else than events has made deliveries due, or the events name their cause.
+    /// Something else than events has made deliveries due, or the events have a known cause.
     Otherwise,
-    /// Events have arrived that name no cause.
+    /// Events without a known cause have arrived.
     ByEvents,
 }
 

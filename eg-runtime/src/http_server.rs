@@ -131,7 +131,7 @@ async fn invoked(service: &Service, function: &Entry, payload: Bytes) -> Respons
 /// Builds the response to a failure: the status tells whether a retry can help, the body is Lambda's error report.
 fn failed(failure: &Failure) -> Response {
     let status = match failure.kind {
-        FailureKind::Reject => StatusCode::UNPROCESSABLE_ENTITY,
+        FailureKind::Reject | FailureKind::Named { is_reject: true, .. } => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     report(status, failure)
@@ -218,10 +218,15 @@ mod tests {
         let fail: Call =
             |_| Box::pin(async { IsError.response(Error::retry("none is left").with_type("OutOfStock")) });
         let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.placed"}"#;
+        let refuse: Call =
+            |_| Box::pin(async { IsError.response(Error::reject("none is left").with_type("OutOfStock")) });
         let failed = r#"{"errorMessage":"none is left","errorType":"OutOfStock"}"#;
-        for (call, payload, status, answer) in
-            [(echo, "[1, 2]", 200, "[1, 2]"), (echo, event, 200, event), (fail, "{}", 500, failed)]
-        {
+        for (call, payload, status, answer) in [
+            (echo, "[1, 2]", 200, "[1, 2]"),
+            (echo, event, 200, event),
+            (fail, "{}", 500, failed),
+            (refuse, "{}", 422, failed),
+        ] {
             let request = http::Request::post("/functions/ship").body(Body::from(payload)).unwrap();
             let response = router(service_of(&[Trigger::Invoke], call)).oneshot(request).await.unwrap();
             assert_eq!(response.status().as_u16(), status);

@@ -251,9 +251,9 @@ pub use eg_macros::http;
 /// Handles whatever Lambda sends: `#[invoke]`.
 ///
 /// The last argument is the payload, whoever sent it: any type that serde deserializes, `Json<T>` of one, or [`Bytes`].
-/// The result is the answer, as it is: any type that serde serializes, or [`Bytes`]. Nothing is around either of them.
-/// Types for the payloads of AWS's services
-/// are in the crate `aws_lambda_events`, of which each family is a feature of this crate: `eg_runtime::aws_lambda_events`.
+/// The result is the answer, as it is: any type that serde serializes, or [`Bytes`]. Neither is wrapped in an envelope.
+/// `eg_runtime::aws_lambda_events` has types for the payloads of AWS's services; each family of them is a feature of this
+/// crate.
 ///
 /// ```
 /// use eg_runtime::{Context, Error, State, invoke};
@@ -280,9 +280,9 @@ pub use eg_macros::http;
 ///
 /// The function is called by its name: on Lambda with `_HANDLER` set to it, or if it is the only function of the binary;
 /// locally with `cargo eg invoke NAME --data '…'`; over HTTP with `POST /functions/<name>`. A process that serves
-/// several functions calls none with `#[invoke]`, because a payload does not tell for which one it is. Neither
-/// the gateway nor the template calls such a function: connect it where AWS's service asks for a function. It can have no other
-/// trigger.
+/// several functions calls none with `#[invoke]`, because a payload does not say which function it is for. The gateway
+/// never calls such a function, and the template adds no trigger for it: name it in the service that calls it. It can have
+/// no other trigger.
 ///
 /// Options: `name`, `timeout`, `memory` and `crate` as in [`macro@http`].
 pub use eg_macros::invoke;

@@ -40,7 +40,7 @@ pub(crate) enum FailureKind {
     /// The answer exceeds Lambda's limit.
     TooLarge,
     /// A function with `#[invoke]` failed with an error of this type, for a caller that knows it.
-    Named(&'static str),
+    Named { error_type: &'static str, is_reject: bool },
 }
 
 /// The type that the function gave its error, in the response's extensions.
@@ -69,7 +69,7 @@ impl FailureKind {
             Self::Panic => "Panic",
             Self::Timeout => "Timeout",
             Self::TooLarge => "ResponseTooLarge",
-            Self::Named(name) => name,
+            Self::Named { error_type, .. } => error_type,
         }
     }
 }

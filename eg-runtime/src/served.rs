@@ -64,7 +64,10 @@ impl Served {
         let (response, invocation) = self.call(request, true).await;
         let error_type = response.extensions().get::<ErrorType>().copied();
         let named = |failure: Failure| match error_type {
-            Some(ErrorType(name)) => Failure { kind: FailureKind::Named(name), ..failure },
+            Some(ErrorType(error_type)) => {
+                let is_reject = failure.kind == FailureKind::Reject;
+                Failure { kind: FailureKind::Named { error_type, is_reject }, ..failure }
+            }
             None => failure,
         };
         let log = |failure: &Failure| failure.log(Some(self.name), &invocation.request_id);

@@ -165,6 +165,13 @@ impl<T> CloudEvent<T> {
         self
     }
 
+    /// Removes an extension attribute, if it is there.
+    #[must_use]
+    pub fn without_extension(mut self, name: &str) -> Self {
+        self.attributes.extensions.remove(name);
+        self
+    }
+
     /// Sets the trace: the extensions `traceparent` and `tracestate`.
     #[must_use]
     pub fn with_trace_context(mut self, trace: &TraceContext) -> Self {

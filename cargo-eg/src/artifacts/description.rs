@@ -54,6 +54,8 @@ struct Described<'a> {
     /// Megabytes.
     memory: u32,
     variables: &'static [&'static str],
+    /// Whether only a service of AWS or a program calls it, by its name.
+    invoked: bool,
     routes: Vec<Route>,
     patterns: Vec<Value>,
     schedules: Vec<&'a str>,
@@ -126,6 +128,7 @@ impl<'a> Described<'a> {
             timeout: function.timeout.unwrap_or(needs::TIMEOUT),
             memory: function.memory.unwrap_or(needs::MEMORY),
             variables: needs::variables(function),
+            invoked: function.is_invoked(),
             routes: routes
                 .map(|route| Route { method: route.method.as_str(), path: route.path.to_string() })
                 .collect(),

@@ -68,7 +68,7 @@ fn pack(manifest: &Manifest, path: &Path, machine: Machine) -> Result<(Bundle, u
             function.name, function.source
         );
         return Err(Failure::new(Exit::Build, message)
-            .hint("it depends on a version of eg-runtime without the feature `eventbridge`: update it"));
+            .hint("make `eg-runtime` a dependency of the package itself, in a version with the feature `eventbridge`"));
     }
     let bundle = Bundle::of(&program)
         .map_err(|error| Failure::because(Exit::Failed, format!("cannot pack {}", path.display()), error))?;

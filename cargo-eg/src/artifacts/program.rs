@@ -28,7 +28,7 @@ impl Unfit {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Format | Self::Machine(_) => {
-                "a setting of cargo chooses another target: look at `[build]` in .cargo/config.toml and at CARGO_BUILD_TARGET"
+                "look at `linker` and `rustflags` in .cargo/config.toml: the build asks cargo for Lambda's processor"
             }
             Self::Glibc(..) => {
                 "`pip install cargo-zigbuild`, and build again: it links against Lambda's version"

@@ -1,10 +1,16 @@
 //! `cargo eg build`: builds the services for Lambda. `crate::artifacts` packs them.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use eg_sdk::manifest::Manifest;
+
 use super::{current_folder, json_pretty, print};
 use crate::artifacts::{Artifacts, DESCRIPTION, write};
 use crate::cli;
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
+use crate::needs::pattern;
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::Toolchain;
 use crate::project::{Build, Project, Wanted};
@@ -28,6 +34,14 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
             Code::Programs(_) => warn(&left_out(&manifest.service)),
         }
     }
+    check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
+    for function in programs.iter().flat_map(|(manifest, _)| &manifest.functions) {
+        for reason in
+            function.events().filter(|event| !event.is_http()).filter_map(|event| pattern(event).err())
+        {
+            warn(&format!("{}: {reason}", function.id));
+        }
+    }
     if programs.is_empty() {
         return Err(Failure::new(Exit::NotFound, "nothing to build: no service here is a program in Rust"));
     }
@@ -49,6 +63,23 @@ pub(super) fn left_out(service: &str) -> String {
     format!(
         "{service} is left out: eg.toml says how to run its functions here, but not how to pack them for Lambda"
     )
+}
+
+/// Checks that each program is a service of its own: the service names its zip file.
+pub(super) fn check_names<'a>(
+    programs: impl Iterator<Item = (&'a Manifest, &'a Path)>,
+) -> Result<(), Failure> {
+    let mut known = BTreeMap::new();
+    for (manifest, binary) in programs {
+        if let Some(other) = known.insert(&manifest.service, binary) {
+            let [first, second] = [other, binary].map(Path::display);
+            let message = format!("{first} and {second} are both the service `{}`", manifest.service);
+            return Err(Failure::new(Exit::Manifest, message).hint(
+                "rename one with `eg_runtime::service!(\"name\");` in its main.rs, or choose one with --bin",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn table(artifacts: &Artifacts<'_>) -> String {

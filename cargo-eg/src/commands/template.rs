@@ -1,10 +1,10 @@
 //! `cargo eg template`: prints an AWS SAM template for the application. `crate::template` generates it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use eg_sdk::manifest::Manifest;
 
-use super::build::left_out;
+use super::build::{check_names, left_out};
 use super::{current_folder, json_pretty, print};
 use crate::artifacts::zip_of;
 use crate::cli;
@@ -18,18 +18,21 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let cli::Template { selection, output, json, architecture, artifacts } = arguments;
     let machine = match architecture {
         Some(architecture) => Machine::from(architecture),
-        None => Toolchain::find(None)?.0.machine,
+        // A template needs no tools.
+        None => Toolchain::find(None).map_or(Machine::Arm64, |(tools, _)| tools.machine),
     };
     let current = current_folder()?;
     let project = Project::find(&current, &selection.into())?;
     let artifacts = artifacts.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
-    let mut manifests: Vec<Manifest> = Vec::new();
+    let mut programs = Vec::new();
     for Service { manifest, code, .. } in project.services().await? {
         match code {
-            Code::Binary(_) => manifests.push(manifest),
+            Code::Binary(binary) => programs.push((manifest, binary)),
             Code::Programs(_) => warn(&left_out(&manifest.service)),
         }
     }
+    check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
+    let manifests: Vec<Manifest> = programs.into_iter().map(|(manifest, _)| manifest).collect();
     if manifests.is_empty() {
         return Err(Failure::new(Exit::NotFound, "no template: no service here is a program in Rust"));
     }
@@ -57,9 +60,23 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
 
 /// Returns a path as seen from a folder. Both are absolute.
 fn relative(path: &Path, folder: &Path) -> PathBuf {
+    let (path, folder) = (plain(path), plain(folder));
     let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
     let up = folder.components().skip(shared).map(|_| "..");
     up.map(Path::new).chain(path.components().skip(shared).map(|part| Path::new(part.as_os_str()))).collect()
+}
+
+/// Returns a path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -75,5 +92,7 @@ mod tests {
         check("/app/target/eg/a.zip", "/app/deploy/prod", "../../target/eg/a.zip");
         check("/elsewhere/a.zip", "/app", "../elsewhere/a.zip");
         check("/app/target/a.zip", "/app/target-b", "../target/a.zip");
+        check("/app/target/a.zip", "/app/services/order/../..", "target/a.zip");
+        check("/app/services/../zips/a.zip", "/app/./deploy", "../zips/a.zip");
     }
 }

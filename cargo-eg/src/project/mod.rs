@@ -138,8 +138,9 @@ impl Project {
 
     /// Returns the folder for what is built for Lambda: `eg` in cargo's target directory.
     pub(crate) fn artifacts(&self, current: &Path) -> PathBuf {
-        let target = self.selections.first().map(|selection| selection.target.clone());
-        target.unwrap_or_else(|| self.home(current).join("target")).join("eg")
+        let home = self.home(current);
+        let own = self.selections.iter().find(|selection| selection.root == home);
+        own.map_or_else(|| home.join("target"), |selection| selection.target.clone()).join("eg")
     }
 
     /// Returns the folders that the source paths in manifests are relative to.

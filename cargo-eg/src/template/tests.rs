@@ -67,11 +67,11 @@ fn what_has_no_place_on_aws_is_said() {
     );
     check(
         r#"{"eventType":"websocket.connect","mode":"async","method":"POST","path":"/"}"#,
-        "shop-ship_it: websocket.connect comes from a service of AWS, which the template does not set up",
+        "shop-ship_it: websocket.connect comes from a service of AWS, which must be connected by hand",
     );
     check(
         r#"{"eventType":"eventgateway.delivery.deadLettered","mode":"async","method":"POST","path":"/"}"#,
-        "shop-ship_it: eventgateway.delivery.deadLettered comes from the event gateway, which is not part of the template",
+        "shop-ship_it: eventgateway.delivery.deadLettered comes from the event gateway, and there is none on AWS",
     );
     check(
         r#"{"eventType":"http.request","mode":"async","method":"POST","path":"/bulk"}"#,

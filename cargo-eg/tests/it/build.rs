@@ -78,7 +78,8 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
         "sources": {"order.refused": "/shop"}, "timeout": 10, "memory": 512,
     });
     let ship = json!({"triggers": [on, {"schedule": "rate(1 day)"}, {"queue": "parcels", "batchSize": 5, "window": 2}]});
-    order(&app, &[function("place", &place), function("ship", &ship)]);
+    let price = json!({"triggers": [{"invoke": true}]});
+    order(&app, &[function("place", &place), function("ship", &ship), function("price", &price)]);
     app.service("mail", &[record("mail", "send", "order.placed")], &Main::Serves);
 
     let artifacts = built(&app, &[]);
@@ -111,13 +112,16 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
         "on": {"queue": "parcels"}, "reason": "it handles the messages of queue `parcels`"});
     let expected = json!([
         {"id": "order-place", "name": "place", "handler": "order.place", "source": "services/order/src/main.rs:7",
-         "doc": "Takes an order.", "timeout": 10, "memory": 512, "variables": ["EVENT_BUS"],
+         "doc": "Takes an order.", "timeout": 10, "memory": 512, "variables": ["EVENT_BUS"], "invoked": false,
          "routes": [{"method": "POST", "path": "/orders/{id}"}], "patterns": [], "schedules": [], "queues": [],
          "permissions": [log, emit]},
         {"id": "order-ship", "name": "ship", "handler": "order.ship", "source": "services/order/src/main.rs:7",
-         "timeout": 30, "memory": 256, "variables": [], "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
+         "timeout": 30, "memory": 256, "variables": [], "invoked": false, "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
          "schedules": ["rate(1 day)"], "queues": [{"name": "parcels", "batchSize": 5, "window": 2}],
          "permissions": [log, failures, queue]},
+        {"id": "order-price", "name": "price", "handler": "order.price", "source": "services/order/src/main.rs:7",
+         "timeout": 30, "memory": 256, "variables": [], "invoked": true, "routes": [], "patterns": [], "schedules": [],
+         "queues": [], "permissions": [log]},
     ]);
     assert_eq!(service["functions"], expected);
 }
@@ -131,11 +135,9 @@ fn the_same_sources_give_the_same_bytes() {
         order(app, &[function("place", &json!({}))]);
     }
     let first = hash(&here);
-    // Another folder, another target directory, other rights.
+    // Another folder, another target directory.
     let mut command = there.command(&["build", "--json", "--architecture", OWN[0]]);
     command.env("CARGO_TARGET_DIR", there.path().join("elsewhere"));
-    let main = there.path().join("services/order/src/main.rs");
-    fs::set_permissions(main, fs::Permissions::from_mode(0o600)).unwrap();
     let second = Transcript::of(command.output().unwrap());
     let second: Value = serde_json::from_str(&second.stdout).unwrap();
     assert_eq!(second["services"][0]["sha256"], first);
@@ -165,7 +167,7 @@ fn what_does_not_work_on_lambda_is_not_packed() {
     build(&app, &[]).fails(
         3,
         "error: `order` cannot emit events on AWS, but `place` does (services/order/src/main.rs:7)\n\
-         hint: it depends on a version of eg-runtime without the feature `eventbridge`: update it\n",
+         hint: make `eg-runtime` a dependency of the package itself, in a version with the feature `eventbridge`\n",
     );
     assert!(!app.path().join("target/eg").exists(), "nothing is written");
     app.write(
@@ -173,6 +175,41 @@ fn what_does_not_work_on_lambda_is_not_packed() {
         "[[function]]\nname = \"resize\"\ncommand = [\"python3\"]\ntriggers = [{ event = \"a\" }]\n",
     );
     build(&app, &["pictures"]).fails(6, "error: nothing to build: no service here is a program in Rust\n");
+}
+
+/// Their zip files would be one.
+#[test]
+fn two_programs_of_one_service_are_refused() {
+    let app = App::new();
+    app.service("one", &[record("shop", "pay", "order.placed")], &Main::Serves).service(
+        "two",
+        &[record("shop", "ship", "order.paid")],
+        &Main::Serves,
+    );
+    for command in ["build", "template"] {
+        let refused = app.eg(&[command, "--architecture", OWN[0]]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(7), ""), "{refused:?}");
+        assert!(
+            refused.stderr.contains("/two are both the service `shop`\nhint: rename one with"),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn the_user_says_what_is_built_and_where_it_goes() {
+    let app = App::new();
+    let ask = json!({"triggers": [{"eventType": "ask", "mode": "sync", "method": "POST", "path": "/"}]});
+    order(&app, &[function("answer", &ask)]);
+    app.service("mail", &[record("mail", "send", "order.placed")], &Main::Serves);
+    let built = build(&app, &["services/order", "--output", "out"]);
+    assert_eq!(built.code, Some(0), "{built:?}");
+    let reason = "warning: order-answer: an event bus returns no answers, so it does not receive ask\n";
+    assert!(built.stderr.contains(reason), "{}", built.stderr);
+    assert!(
+        app.path().join("out/order/bootstrap.zip").exists() && app.path().join("out/artifacts.json").exists()
+    );
+    assert!(!app.path().join("out/mail").exists() && !app.path().join("target/eg").exists());
 }
 
 /// It links against Lambda's C library, whatever this machine has.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::support::app::{App, Main, record};
 use crate::support::{eventually, eventually_within};
 use rustix::process::Signal;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Sends a message to a queue of the running app. The function fails for messages that are `0`.
 #[track_caller]
@@ -84,8 +86,11 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
         send(&app, &["--queue", "orders"], body);
     }
     run.says("dead letter: received 5 times", 4).await;
-    let dead_at = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["deadAt"].to_string();
-    let times: Vec<String> = letters(&["list", "--json"]).stdout.lines().map(dead_at).collect();
+    let dead_at = |line: &str| {
+        let letter: serde_json::Value = serde_json::from_str(line).unwrap();
+        OffsetDateTime::parse(letter["deadAt"].as_str().unwrap(), &Rfc3339).unwrap()
+    };
+    let times: Vec<OffsetDateTime> = letters(&["list", "--json"]).stdout.lines().map(dead_at).collect();
     assert!(times.len() == 2 && times.is_sorted_by(|a, b| a >= b), "newest first: {times:?}");
     assert_eq!(letters(&["discard"]).code, Some(2), "without an id or --all, nothing is discarded");
     letters(&["discard", ""]).fails(

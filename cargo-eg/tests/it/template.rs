@@ -117,6 +117,10 @@ fn the_code_is_where_it_was_built_as_seen_from_the_template() {
     };
     assert_eq!(code("", &[]), "target/eg/order/bootstrap.zip");
     assert_eq!(code("services/order", &[]), "../../target/eg/order/bootstrap.zip");
+    assert_eq!(
+        code("services/order", &["--output", "../../deploy/t.json"]),
+        "../target/eg/order/bootstrap.zip"
+    );
     assert_eq!(code("", &["--output", "deploy/t.json"]), "../target/eg/order/bootstrap.zip");
     let elsewhere = ["--output", "../../deploy/t.json", "--artifacts", "../../deploy/zips"];
     assert_eq!(code("services/order", &elsewhere), "zips/order/bootstrap.zip");

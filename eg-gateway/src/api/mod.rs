@@ -129,7 +129,9 @@ impl ApiState {
 
     /// Gives up the deliveries of an event if the one that it descends from has led to too many.
     fn bound_fan_out(&self, new: &mut NewEvent) {
-        let Some(cause) = new.event.cause().filter(|_| new.is_delivered()) else { return };
+        // Without hops, nobody knows the cause: the name may be any text, and stand in independent events.
+        let is_known = new.event.hops() > 0;
+        let Some(cause) = new.event.cause().filter(|_| is_known && new.is_delivered()) else { return };
         let mut fan_out = self.fan_out.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = fan_out.descend(&new.origin.space, new.event.id(), cause) {
             new.give_up(&reason);

@@ -16,8 +16,9 @@ pub(super) struct Limits {
     /// Maximum number of events that one event may lead to, directly and through others that name their cause
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_fan_out: u64,
-    /// Number of events in a row after which a function is stopped that keeps itself busy with events that name no cause
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    /// Number of events in a row without a known cause after which a function that keeps itself busy is stopped, at least 1000; 0
+    /// turns this off
+    #[arg(long, value_name = "N", default_value_t = 0)]
     max_loop: u64,
     /// Maximum size of a request body; larger ones get a 413. Functions on Lambda take 6 MB at most
     #[arg(long, value_name = "BYTES", default_value = "6208KiB", value_parser = bytes)]
@@ -70,7 +71,23 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        limits: Limits,
+    }
+
+    #[test]
+    fn each_flag_sets_its_own_limit() {
+        let mut options = Options::new("/data");
+        let flags = ["event-gateway", "--max-hops=3", "--max-fan-out=1", "--max-loop=2"];
+        Flags::try_parse_from(flags).unwrap().limits.apply(&mut options);
+        assert_eq!((options.max_hops, options.max_fan_out, options.max_loop), (3, 1, 2));
+    }
 
     #[test]
     fn sizes() {

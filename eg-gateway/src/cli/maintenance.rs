@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use eg_gateway::StoreError;
 
 use super::{DAMAGED, FAILED, download};
 
@@ -59,11 +60,13 @@ impl Command {
                     for problem in &report.problems {
                         println!("{problem}");
                     }
-                    eprintln!(
-                        "error: {} is damaged or incomplete; put back what is missing, or run `event-gateway repair {}`",
-                        path.display(),
-                        path.display()
-                    );
+                    let shown = path.display();
+                    let advice = if path.is_dir() {
+                        format!("put back what is missing, or run `event-gateway repair {shown}`")
+                    } else {
+                        "use another backup".to_owned()
+                    };
+                    eprintln!("error: {shown} is damaged or incomplete; {advice}");
                     ExitCode::from(DAMAGED)
                 }
                 Err(error) => failed(&error),
@@ -103,6 +106,10 @@ impl Command {
                 Ok(summary) => {
                     println!("{}: {summary}", dir.display());
                     ExitCode::SUCCESS
+                }
+                Err(StoreError::Damaged { dir: backup, reason }) => {
+                    eprintln!("error: the backup {} is damaged; use another one: {reason}", backup.display());
+                    ExitCode::from(DAMAGED)
                 }
                 Err(error) => failed(&error),
             },

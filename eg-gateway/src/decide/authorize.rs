@@ -92,6 +92,18 @@ pub(crate) fn mark(event: CloudEvent, authorization: &Authorization) -> Result<C
     }
 }
 
+/// Removes an authorization that the emitter wrote: functions trust what is there, so only an authorizer may set it.
+pub(crate) fn unmarked(event: CloudEvent) -> CloudEvent {
+    let event = event.without_extension(EXTENSION_1_0);
+    let Some(Value::Object(ours)) = event.extension(EXTENSION) else { return event };
+    if !ours.contains_key("authorization") {
+        return event;
+    }
+    let mut ours = ours.clone();
+    ours.remove("authorization");
+    event.with_extension(EXTENSION, ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

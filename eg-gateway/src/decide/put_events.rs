@@ -151,7 +151,7 @@ pub(crate) fn event(entry: &Entry, stamp: &Stamp) -> Result<Draft, EntryError> {
     let invalid = |e: &dyn std::fmt::Display| EntryError::new("InvalidArgument", e.to_string());
     let json = serde_json::to_vec(&envelope).map_err(|e| invalid(&e))?;
     let event = CloudEvent::from_eventbridge(&json).map_err(|e| invalid(&e))?;
-    let event = Draft::Complete(event);
+    let event = Draft::of(event);
     let not_yours = |e| EntryError::new("NotAuthorizedForDetailTypeException", format!("{e}"));
     event.check_type().map_err(not_yours)?;
     Ok(event)

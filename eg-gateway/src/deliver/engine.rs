@@ -159,9 +159,7 @@ impl<C: Caller> Engine<C> {
         let limit = |lane: &Lane| if held.contains(lane) { 0 } else { limit(&configuration, lane) };
         let mut wanted = self.lanes.wanted(now, free, limit);
         for wanted in wanted.iter_mut().filter(|wanted| loops.contains(&wanted.lane)) {
-            let (Lane { space, function }, reason) = (&wanted.lane, self.trials.reason());
-            tracing::warn!(space, function, reason, "the deliveries that wait for a function are given up");
-            wanted.stop = Some(reason);
+            wanted.stop = Some(self.trials.reason());
         }
         wanted
     }
@@ -178,7 +176,7 @@ impl<C: Caller> Engine<C> {
     async fn rest(&mut self, now: Timestamp) {
         // Due deliveries wait for a worker, not for the clock.
         let next = self.lanes.next_due(now).into_iter().chain(self.suspects.next_due());
-        let next = next.chain(self.trials.next_due()).min();
+        let next = next.chain(self.trials.next_due()).filter(|due| *due > now).min();
         let sleep = next.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP));
         tokio::select! {
             // The order is fixed, so that a simulation can be repeated.
@@ -199,6 +197,22 @@ impl<C: Caller> Engine<C> {
             Ok((claims, losses)) => {
                 reception.lost(losses);
                 for claim in claims {
+                    let stop = wanted
+                        .iter()
+                        .find(|wanted| wanted.lane == claim.lane)
+                        .and_then(|it| it.stop.as_ref());
+                    if let Some(reason) = stop
+                        && claim.due.first.is_none_or(|due| due > now)
+                    {
+                        let Lane { space, function } = &claim.lane;
+                        tracing::warn!(
+                            space,
+                            function,
+                            reason,
+                            "the deliveries that waited for a function were given up"
+                        );
+                        self.trials.stopped(&claim.lane);
+                    }
                     let retries = claim.claimed.iter().filter(|claimed| is_retry(claimed)).count();
                     let begun = Begun { deliveries: claim.claimed.len(), retries, due: claim.due };
                     let probe = self.lanes.began(&claim.lane, begun);

@@ -12,7 +12,8 @@ use rusqlite::{Connection, Row, params};
 use super::columns::Name;
 use super::{Store, StoreError};
 
-/// A counter of a space. (The rows without a space belong to `mark`.) The accounts are the sums of the counters and of the rows that still exist.
+/// A counter of a space. (The rows without a space belong to `position`.) The accounts are the sums of the counters and of
+/// the rows that still exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counter {
     /// Deliveries that were created.

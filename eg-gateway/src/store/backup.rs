@@ -12,14 +12,19 @@ use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
 
 /// The name of the copy in the directory of the store, until it is complete.
-const COPY: &str = "event-gateway.backup";
+pub(super) const COPY: &str = "event-gateway.backup";
 
-/// Resets a flag when it is dropped.
-struct Reset<'a>(&'a AtomicBool);
+/// A backup that is being made. Whatever ends it, its copy is removed, and another one may begin.
+struct Making<'a> {
+    is_made: &'a AtomicBool,
+    copy: &'a Path,
+}
 
-impl Drop for Reset<'_> {
+impl Drop for Making<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        // A finished copy has no name any more.
+        let _ = fs::remove_file(self.copy);
+        self.is_made.store(false, Ordering::Release);
     }
 }
 
@@ -32,13 +37,12 @@ impl Store {
         if self.backing_up.swap(true, Ordering::Acquire) {
             return Err(StoreError::Busy);
         }
-        let _reset = Reset(&self.backing_up);
         let path = self.dir.join(COPY);
-        // The copy of a process that was killed may still be there.
-        let _ = fs::remove_file(&path);
+        let _making = Making { is_made: &self.backing_up, copy: &path };
         private_file(&path).map_err(|error| file_error(&path, &error))?;
         self.writer.copy(path.clone()).await?;
-        let finish = move || finish(&path, now);
+        let copy = path.clone();
+        let finish = move || finish(&copy, now);
         tokio::task::spawn_blocking(finish).await.map_err(|error| StoreError::Disk(error.to_string()))?
     }
 }

@@ -1,5 +1,5 @@
 //! Orders the waiting writes: each space has a line of its own, and the lines take turns. So a space that emits much makes
-//! only itself wait. `writer` runs the writes.
+//! only itself wait. `group` runs the writes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -18,7 +18,7 @@
 //!    `due_at`.
 //! 7. The counter `accepted` grows in the transaction that creates deliveries. The rows that retention deletes are added
 //!    to a `retired` counter in the same transaction. So the accounts of `accounting` balance at any moment.
-//! 8. All writes run on one thread, in the order of the calls. One process owns the directory (`lock`).
+//! 8. All writes run on one thread, those of one line in the order of the calls (`lines`). One process owns the directory (`lock`).
 //! 9. While a file of the store is not where it was opened, no write is run (`place`).
 //! 10. No number of an event or a delivery is used twice.
 //! 11. The progress of a job is stored in the transactions that do its work. So a job that a crash interrupts continues
@@ -26,7 +26,7 @@
 //! 12. An event is delivered, replayed and shown only as it was accepted: each row has a checksum (`seal`). A delivery of
 //!     a damaged event becomes dead, with that reason.
 //! 13. The store opens only if its database is the one that was left: the mark (`mark`) outside of the database covers
-//!     every acknowledged write.
+//!     every acknowledged write, with the exceptions that `mark` names.
 //!
 //! # Assumptions about the disk
 //! Data is durable once `fsync` returns. SQLite detects a torn write in the write-ahead log by its checksums; but it also

@@ -17,7 +17,7 @@ use super::position::{Found, Position, begin, compare, recorded};
 use super::readers::Readers;
 use super::room::Room;
 use super::writer::Writer;
-use super::{Idle, Store, StoreError, config, schema, suspects};
+use super::{Idle, Store, StoreError, backup, config, schema, suspects};
 use crate::timestamp::Timestamp;
 
 /// The name of the database in the directory of a store.
@@ -31,6 +31,9 @@ const INDEX: &str = "event-gateway.db-shm";
 
 /// The name of the file that locks a store.
 const LOCK: &str = "lock";
+
+/// The first format that counts its changes. `schema` migrates older ones.
+const COUNTED_SINCE: i64 = 4;
 
 impl Store {
     /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
@@ -63,6 +66,8 @@ impl Store {
             error => error,
         };
         let mut connection = examine(dir).map_err(damaged)?;
+        // The copy of a process that was killed is of no use, and may be large.
+        let _ = fs::remove_file(dir.join(backup::COPY));
         let run = fastrand::i64(1..);
         if !mark_path.exists() {
             let nothing = Position { run, changes: 0, event: 0, at: now };
@@ -121,17 +126,26 @@ fn examine(dir: &Path) -> Result<Connection, StoreError> {
     // SQLite would create a missing database, and delete the log beside an empty one.
     if fs::metadata(&path).map_or(0, |metadata| metadata.len()) == 0 {
         discrepancy(Found::Nothing)?;
+        if mark.is_none() && fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0) {
+            let reason =
+                format!("the database and the file {} are missing, and the log is there", mark::NAME);
+            return Err(StoreError::damaged(dir, reason));
+        }
     }
     // SQLite creates its other files with the mode of this one.
     private_file(&path).map_err(|error| file_error(&path, &error))?;
     let connection = Connection::open(&path)?;
     // Closing a database with a damaged log would otherwise write a mixture of old and new pages.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let found = format(&connection)?;
+    if found > schema::FORMAT {
+        return Err(StoreError::Newer { path, found, known: schema::FORMAT });
+    }
     discrepancy(find(&connection)?)?;
     if let Some(cut) = cut(&connection, dir)? {
         return Err(StoreError::damaged(dir, cut));
     }
-    if is_current(&connection)? {
+    if found == schema::FORMAT {
         let resources = config::damaged(&connection)?;
         if !resources.is_empty() {
             let reason = format!("these resources do not match their checksums: {}", resources.join(", "));
@@ -146,9 +160,10 @@ fn examine(dir: &Path) -> Result<Connection, StoreError> {
 pub(super) fn cut(connection: &Connection, dir: &Path) -> Result<Option<String>, StoreError> {
     let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
     let path = dir.join(DATABASE);
+    // Asked first: while a gateway runs, the file may grow in between, but it never shrinks.
+    let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let length = fs::metadata(&path).map_err(|error| file_error(&path, &error))?.len();
     let there = u32::try_from(length / page).unwrap_or(u32::MAX);
-    let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     if pages <= there {
         return Ok(None);
     }
@@ -160,13 +175,13 @@ pub(super) fn cut(connection: &Connection, dir: &Path) -> Result<Option<String>,
 
 /// Returns what an open database says about itself.
 pub(super) fn find(connection: &Connection) -> rusqlite::Result<Found> {
-    Ok(if is_current(connection)? { Found::Counted(recorded(connection)?) } else { Found::Uncounted })
+    let is_counted = format(connection)? >= COUNTED_SINCE;
+    Ok(if is_counted { Found::Counted(recorded(connection)?) } else { Found::Uncounted })
 }
 
-/// Returns whether the database has the format of this version. `schema` refuses newer ones and migrates older ones.
-fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
-    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    Ok(format == schema::FORMAT)
+/// Returns the format of a database; 0 if it is new.
+fn format(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 pub(super) fn file_error(path: &Path, error: &io::Error) -> StoreError {
@@ -207,6 +222,47 @@ impl From<rusqlite::Error> for StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn left() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open_idle(dir.path(), Timestamp::from_millis(1_000)).unwrap());
+        dir
+    }
+
+    /// A store of a newer gateway was called damaged.
+    #[test]
+    fn a_newer_store_asks_for_a_newer_gateway() {
+        let dir = left();
+        let database = Connection::open(dir.path().join(DATABASE)).unwrap();
+        database.pragma_update(None, "user_version", schema::FORMAT + 1).unwrap();
+        drop(database);
+        let refused = Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
+        assert!(
+            matches!(refused, StoreError::Newer { found, .. } if found == schema::FORMAT + 1),
+            "{refused}"
+        );
+    }
+
+    /// SQLite deletes the log beside an empty database, with all events in it.
+    #[test]
+    fn a_log_without_its_database_is_kept() {
+        let dir = left();
+        fs::remove_file(dir.path().join(DATABASE)).unwrap();
+        fs::remove_file(dir.path().join(mark::NAME)).unwrap();
+        fs::write(dir.path().join(LOG), "events").unwrap();
+        let refused = Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+        assert_eq!(fs::read_to_string(dir.path().join(LOG)).unwrap(), "events");
+    }
+
+    #[test]
+    fn what_is_left_of_a_backup_is_removed() {
+        let dir = left();
+        let copy = dir.path().join(backup::COPY);
+        fs::write(&copy, "half").unwrap();
+        drop(Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).unwrap());
+        assert!(!copy.exists());
+    }
 
     /// The file behind the link was emptied, or got the content of the store.
     #[test]

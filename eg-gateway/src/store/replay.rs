@@ -33,6 +33,8 @@ pub(crate) struct Replayed {
     pub(crate) losses: Losses,
     /// The lanes in which deliveries are due.
     pub(crate) lanes: Vec<Lane>,
+    /// The number of the last event that was decided.
+    reached: i64,
 }
 
 /// An event of a slice, with the deliveries to create.
@@ -91,10 +93,6 @@ impl Store {
         let found =
             self.readers.search(move |connection| find(connection, &space, &request, after, last, intakes));
         let Found { events, damaged, until } = found.await?;
-        for event in damaged {
-            self.health.found_damage();
-            tracing::error!(event, "a stored event is damaged and is not replayed");
-        }
         let bytes = room::bytes(events.iter().map(|(_, intakes)| intakes.len()).sum(), 0);
         let _reserved = self.room.reserve(bytes, || vec![(&job.space, bytes)])?;
         let space = job.space.clone();
@@ -114,10 +112,18 @@ impl Store {
                 }
             }
             step.deliveries = replayed.deliveries;
+            replayed.reached = step.cursor;
             step.done = step.cursor >= last;
             Ok((step, replayed))
         };
-        self.slice(job, now, slice).await
+        let replayed = self.slice(job, now, slice).await?;
+        // A slice that ended early finds the rest of them again.
+        let reached = replayed.as_ref().map_or(after, |replayed| replayed.reached);
+        for event in damaged.into_iter().filter(|event| *event <= reached) {
+            self.health.found_damage();
+            tracing::error!(event, "a stored event is damaged and is not replayed");
+        }
+        Ok(replayed)
     }
 }
 

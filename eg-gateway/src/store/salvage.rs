@@ -58,11 +58,13 @@ pub fn repair(dir: &Path, new: &Path) -> Result<RepairReport, StoreError> {
     connection.execute_batch("DELETE FROM counters")?;
     let upper = mark.map_or(0, |mark| mark.event);
     let mut salvage = Salvage { to: &connection, upper, lost: BTreeMap::new(), complete: BTreeSet::new() };
+    let (mut unreadable, mut is_read) = (Vec::new(), false);
     for copy in working_copies(dir, &copies)? {
         // A copy that cannot be opened has nothing to save; the other one may.
         let opened = definitions::open(&copy, &connection).map_err(StoreError::from);
-        if let Err(error) = opened.and_then(|from| salvage.copy(&from)) {
-            tracing::warn!(%error, "one of the two versions of the database cannot be read");
+        match opened.and_then(|from| salvage.copy(&from)) {
+            Ok(()) => is_read = true,
+            Err(error) => unreadable.push(error.to_string()),
         }
     }
     let Salvage { lost, complete, .. } = salvage;
@@ -72,10 +74,20 @@ pub fn repair(dir: &Path, new: &Path) -> Result<RepairReport, StoreError> {
         (!saved).then_some(what)
     });
     let mut lost: Vec<String> = lost.collect();
-    if !complete.contains("config") {
-        lost.push(
-            "a part of the configuration is lost: create the functions and subscriptions again".to_owned(),
+    if !is_read {
+        unreadable.dedup();
+        lost.extend(
+            unreadable.into_iter().map(|error| format!("nothing of the database can be read: {error}")),
         );
+    }
+    for (table, what) in [
+        ("config", "a part of the configuration is lost: create the functions and subscriptions again"),
+        ("jobs", "jobs are lost: begin replays, retries and discards again that had not ended"),
+        ("counters", "counters are lost, so nobody knows how many deliveries are"),
+    ] {
+        if !complete.contains(table) {
+            lost.push(what.to_owned());
+        }
     }
     lost.extend(finish(&mut connection, mark)?);
     let count = |table: &str| -> Result<usize, StoreError> {
@@ -173,7 +185,7 @@ impl Salvage<'_> {
         self.events(from)?;
         self.deliveries(from)?;
         self.attempts(from)?;
-        for (table, sealed) in [("config", true), ("counters", false), ("runs", false)] {
+        for (table, sealed) in [("config", true), ("counters", false), ("runs", false), ("jobs", false)] {
             // The second version may be older, and is only for what the first one lacks.
             if !self.complete.contains(table) && self.small(from, table, sealed).unwrap_or(false) {
                 self.complete.insert(table);
@@ -346,6 +358,19 @@ fn values(row: &Row<'_>) -> rusqlite::Result<Vec<Value>> {
 /// Makes the saved rows consistent. Returns what is lost beside damaged events.
 fn finish(connection: &mut Connection, mark: Option<Position>) -> Result<Vec<String>, StoreError> {
     let transaction = connection.transaction()?;
+    // The counter has what was accepted, the tables what is there.
+    let mut lost: Vec<String> = transaction
+        .prepare(
+            "SELECT c.space, c.value - (SELECT count(*) FROM deliveries d WHERE d.space = c.space)
+                 - (SELECT coalesce(sum(r.value), 0) FROM counters r WHERE r.space = c.space
+                    AND r.name LIKE 'retired %' AND r.name <> 'retired discarded') AS missing
+             FROM counters c WHERE c.name = 'accepted' AND missing > 0",
+        )?
+        .query_map([], |row| {
+            let (space, missing): (String, i64) = (row.get(0)?, row.get(1)?);
+            Ok(format!("{missing} deliveries of space `{space}` are lost, among them those of lost events"))
+        })?
+        .collect::<Result<_, _>>()?;
     transaction.execute_batch(
         "DELETE FROM attempts WHERE delivery NOT IN (SELECT seq FROM deliveries);
          UPDATE counters SET value = (SELECT count(*) FROM deliveries d WHERE d.space = counters.space)
@@ -356,7 +381,6 @@ fn finish(connection: &mut Connection, mark: Option<Position>) -> Result<Vec<Str
          INSERT OR IGNORE INTO counters
              SELECT space, 'accepted', count(*) FROM deliveries GROUP BY space;",
     )?;
-    let mut lost = Vec::new();
     let newest = newest(&transaction, "events");
     if let Some(Position { changes, event, at, .. }) = mark {
         transaction.execute(

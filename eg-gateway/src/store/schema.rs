@@ -74,8 +74,8 @@ CREATE INDEX deliveries_ordered ON deliveries (space, subscription_id, order_key
 CREATE INDEX deliveries_event ON deliveries (event);
 ";
 
-/// Columns, indexes and tables that the fourth format added or changed. `seal` has the checksums, and `mark` compares the
-/// runs and the counted changes with its file. Deliveries that have failed before, and those whose attempts the end of the
+/// Columns, indexes and tables that the fourth format added or changed. `seal` has the checksums, and `position` compares
+/// the runs and the counted changes with the mark. Deliveries that have failed before, and those whose attempts the end of the
 /// gateway has interrupted, are claimed apart from the others. What was given up is listed by the time when it was.
 pub(super) const ADDED_IN_4: &str = "
 -- The last attempts in a row during which the gateway ended unexpectedly.

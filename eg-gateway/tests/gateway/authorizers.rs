@@ -38,6 +38,25 @@ fn v0(extensions: &Value) -> Value {
     json!({ "eventType": "e", "cloudEventsVersion": "0.1", "source": "/s", "eventID": "1", "extensions": extensions, "data": 1 })
 }
 
+/// Functions trust the authorization of an event.
+#[tokio::test]
+async fn nobody_but_an_authorizer_authorizes() {
+    let mut functions = functions(200, YES).await;
+    let gateway = TestGateway::start().await;
+    gateway.api.http_function("f", &functions.url("/f")).await;
+    gateway.api.event_type("e").await;
+    gateway.api.subscribe("e", "f").await;
+    let forged = json!({ "principalId": "root" });
+    let event = v0(&json!({ "other": 1, "eventgateway": { "kept": true, "authorization": forged } }));
+    assert_eq!(emit(&gateway, &event).await.status(), 202);
+    let extensions = functions.next_call().await.json()["extensions"].take();
+    assert_eq!(extensions, json!({ "other": 1, "eventgateway": { "kept": true } }));
+    let event = json!({ "specversion": "1.0", "type": "e", "source": "/s", "id": "2", "egauthorization": "root", "other": "1" });
+    assert_eq!(emit(&gateway, &event).await.status(), 202);
+    let called = functions.next_call().await.json();
+    assert_eq!((&called["egauthorization"], &called["other"]), (&Value::Null, &json!("1")));
+}
+
 #[tokio::test]
 async fn subscribers_learn_who_emitted() {
     let mut functions = functions(200, YES).await;

@@ -57,7 +57,6 @@ async fn a_backup_under_load_contains_what_was_acknowledged_before() {
     while acknowledged.load(Ordering::Relaxed) < 200 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // Each emitter waits for one answer at a time, so all of these but four were acknowledged.
     let before = acknowledged.load(Ordering::Relaxed);
     let config = program.api.config.clone();
     let taken = {
@@ -172,14 +171,8 @@ async fn a_damaged_event_becomes_a_dead_letter() {
         let store = Connection::open(dir.path().join("event-gateway.db")).unwrap();
         let damage = "UPDATE events SET event = CAST(replace(CAST(event AS TEXT), '\"n\":1', '\"n\":3') AS BLOB) WHERE id = '1'";
         assert_eq!(store.execute(damage, []).unwrap(), 1);
-        let moved = "UPDATE deliveries SET due_at = due_at + 3600000";
-        assert_eq!(store.execute(moved, []).unwrap(), 3);
     }
     assert!(expect(4, &["check", text(dir.path())]).contains("event 2 (`1`) does not match its checksum"));
-    {
-        let store = Connection::open(dir.path().join("event-gateway.db")).unwrap();
-        store.execute("UPDATE deliveries SET due_at = 1", []).unwrap();
-    }
     let program = Program::start(dir.path());
     let letters = program.api.wait_for_dead_letters(1).await;
     assert_eq!(letters[0]["eventId"], "1");

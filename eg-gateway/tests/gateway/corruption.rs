@@ -253,6 +253,10 @@ async fn damage_is_never_silent() {
         if report.events < original.events.len() {
             assert!(!report.lost.is_empty(), "seed {seed}: {how}: {report:?}");
         }
+        if report.deliveries < original.events.len() {
+            let told = report.lost.iter().any(|line| line.contains("deliveries"));
+            assert!(told, "seed {seed}: {how}: {report:?}");
+        }
         if matches!(seed % 16, 0..=7 | 15) {
             let lost = original.events.len() - report.events;
             assert!(lost <= 20, "seed {seed}: {how}: one bit costs {lost} events: {:?}", report.lost);

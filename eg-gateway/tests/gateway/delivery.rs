@@ -303,7 +303,12 @@ async fn an_event_leads_to_a_limited_number_of_others() {
     let (gateway, _) =
         subscribed(TestGateway::with(|options| options.max_fan_out = 10).await, &functions).await;
     let event = |id: String| json!({ "specversion": "1.0", "type": "e", "source": "/test", "id": id });
+    assert_eq!(gateway.api.emit_json(&event("root".to_owned())).await.status(), 202);
     for n in 0..12 {
+        // A name that nobody knows is no cause.
+        let mut labelled = event(format!("labelled {n}"));
+        labelled["causationid"] = json!("an import");
+        assert_eq!(gateway.api.emit_json(&labelled).await.status(), 202);
         let mut caused = event(format!("caused {n}"));
         caused["causationid"] = json!(if n < 6 { "root".to_owned() } else { format!("caused {}", n - 6) });
         assert_eq!(gateway.api.emit_json(&caused).await.status(), 202);
@@ -316,7 +321,7 @@ async fn an_event_leads_to_a_limited_number_of_others() {
     let letters: Vec<_> = letters.iter().map(|letter| (&letter["eventId"], &letter["reason"])).collect();
     let reason = json!("a fan-out: event \"root\" has led to more than 10 events, and 10 are allowed");
     assert_eq!(letters, [(&json!("caused 11"), &reason), (&json!("caused 10"), &reason)]);
-    gateway.api.wait_for_books("delivered", 46).await;
+    gateway.api.wait_for_books("delivered", 59).await;
 }
 
 /// Only functions that count their hops used to be stopped.

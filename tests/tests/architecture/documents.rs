@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
+    "docs/deploying.md",
     "docs/glossary.md",
     "docs/operating.md",
     "eg-local/README.md",

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::authorize;
 use super::body;
 use super::envelope::{HttpRequest, Stamp, made};
 use super::headers::{canonical, canonical_headers, content_encoding, joined, text};
@@ -95,6 +96,11 @@ pub(crate) enum BadEvent {
 }
 
 impl Draft {
+    /// Returns the draft of an event from outside.
+    pub(super) fn of(event: CloudEvent) -> Self {
+        Self::Complete(authorize::unmarked(event))
+    }
+
     pub(crate) fn ty(&self) -> &str {
         match self {
             Self::Complete(event) => event.ty(),
@@ -162,20 +168,20 @@ pub(crate) fn classify(
         not_encoded()?;
         volume::check_events(request.body)?;
         let events = eg_sdk::http::events_from_http(request.headers, request.body.clone())?;
-        let events: Vec<Draft> = events.into_iter().map(Draft::Complete).collect();
+        let events: Vec<Draft> = events.into_iter().map(Draft::of).collect();
         events.iter().try_for_each(Draft::check_type)?;
         return Ok(Classified::Batch(events));
     }
     let binary_1_0 = mode == Some(Mode::Binary) && request.headers.contains_key("ce-specversion");
     let event = if mode == Some(Mode::Structured) || binary_1_0 {
         not_encoded()?;
-        Draft::Complete(CloudEvent::from_http(request.headers, request.body.clone())?)
+        Draft::of(CloudEvent::from_http(request.headers, request.body.clone())?)
     } else if let Some(event) = binary(request)? {
         not_encoded()?;
-        Draft::Complete(event)
+        Draft::of(event)
     } else if let Some(ty) = text(request.headers, "event") {
         not_encoded()?;
-        Draft::Complete(legacy(request, &media_type, &ty, stamp))
+        Draft::of(legacy(request, &media_type, &ty, stamp))
     } else {
         within(BODY_DEPTH)?;
         http_request(request, stamp())
