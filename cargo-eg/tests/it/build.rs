@@ -115,13 +115,13 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
          "doc": "Takes an order.", "timeout": 10, "memory": 512, "variables": ["EVENT_BUS"], "invoked": false,
          "routes": [{"method": "POST", "path": "/orders/{id}"}], "patterns": [], "schedules": [], "queues": [],
          "permissions": [log, emit]},
+        {"id": "order-price", "name": "price", "handler": "order.price", "source": "services/order/src/main.rs:7",
+         "timeout": 30, "memory": 256, "variables": [], "invoked": true, "routes": [], "patterns": [], "schedules": [],
+         "queues": [], "permissions": [log]},
         {"id": "order-ship", "name": "ship", "handler": "order.ship", "source": "services/order/src/main.rs:7",
          "timeout": 30, "memory": 256, "variables": [], "invoked": false, "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
          "schedules": ["rate(1 day)"], "queues": [{"name": "parcels", "batchSize": 5, "window": 2}],
          "permissions": [log, failures, queue]},
-        {"id": "order-price", "name": "price", "handler": "order.price", "source": "services/order/src/main.rs:7",
-         "timeout": 30, "memory": 256, "variables": [], "invoked": true, "routes": [], "patterns": [], "schedules": [],
-         "queues": [], "permissions": [log]},
     ]);
     assert_eq!(service["functions"], expected);
 }
