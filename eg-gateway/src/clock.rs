@@ -101,6 +101,12 @@ pub(crate) fn ahead() -> f64 {
     time().ahead().as_seconds_f64()
 }
 
+/// Returns how far the wall clock is ahead of [`now`], if it was set and the gateway's time has not met it yet.
+pub(crate) fn jump() -> Option<time::Duration> {
+    now();
+    time().jump()
+}
+
 /// Returns the time of the wall clock, for what others measure with theirs.
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn wall() -> OffsetDateTime {

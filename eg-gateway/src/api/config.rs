@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
@@ -27,6 +27,9 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let operations = [guarded().operations, open().operations].concat();
     openapi::document(&operations).to_string()
 });
+
+/// The header of the status with the seconds by which the wall clock is ahead of the gateway's time.
+const CLOCK_AHEAD: HeaderName = HeaderName::from_static("eg-clock-ahead");
 
 /// Returns the service for the port of the Config API.
 pub(crate) fn service(app: Arc<ApiState>) -> Router {
@@ -74,14 +77,25 @@ fn guarded() -> Routes {
 fn open() -> Routes {
     let doc = Doc::new(
         "getStatus",
-        "Answers 200 while the gateway can store events, else 503. Load balancers ask without a key.",
+        "Answers 200 while the gateway can store events, else 503. Load balancers ask without a key. After the clock of \
+         the machine was set, the header `eg-clock-ahead` says by how many seconds it is ahead of the gateway's time.",
     );
     Routes::new("gateway").get("/v1/status", status, doc)
 }
 
-async fn status(State(app): State<Arc<ApiState>>) -> Result<StatusCode, ApiError> {
+async fn status(State(app): State<Arc<ApiState>>) -> Result<Response, ApiError> {
     app.store.check_writable().await?;
-    Ok(StatusCode::OK)
+    Ok(standing(clock::jump()))
+}
+
+/// Returns the answer of a gateway that can store events. `jump` is how far the wall clock is ahead of the gateway's time
+/// since it was set.
+fn standing(jump: Option<time::Duration>) -> Response {
+    let ahead = jump.map(|jump| [(CLOCK_AHEAD, jump.whole_seconds().to_string())]);
+    match ahead {
+        Some(ahead) => (StatusCode::OK, ahead).into_response(),
+        None => StatusCode::OK.into_response(),
+    }
 }
 
 /// Checks what holds for every request, whatever it asks for.
@@ -116,5 +130,20 @@ async fn around(State(app): State<Arc<ApiState>>, request: Request, next: Next) 
     match app.memory.reserve([Some(client), None], length) {
         Ok(room) => holding(response, room),
         Err(refused) => ApiError::no_memory(refused).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_shows_that_the_clock_was_set() {
+        for (jump, expected) in [(None, None), (Some(86_400), Some("86400")), (Some(-3600), Some("-3600"))] {
+            let answer = standing(jump.map(time::Duration::seconds));
+            let header = answer.headers().get("eg-clock-ahead").map(|value| value.to_str().unwrap());
+            assert_eq!((answer.status(), header), (StatusCode::OK, expected), "{jump:?}");
+            assert_eq!(answer.body().size_hint().exact(), Some(0));
+        }
     }
 }

@@ -57,6 +57,11 @@ impl Steady {
         self.now = self.now.max(time);
     }
 
+    /// Returns how far the wall clock was ahead at the last reading, if that is so much that it was set.
+    pub(crate) fn jump(&self) -> Option<time::Duration> {
+        self.jumped.then_some(self.ahead)
+    }
+
     /// Returns how far the wall clock was ahead of the gateway's time at the last reading.
     pub(crate) fn ahead(&self) -> time::Duration {
         self.ahead
@@ -89,6 +94,7 @@ mod tests {
             let ahead = time::Duration::seconds(100 + jump - expected);
             assert_eq!((found.jump, clock.ahead()), (Some(ahead), ahead), "{jump}");
             assert_eq!(clock.read(after(300 + jump), s(1300)).jump, None, "{jump}");
+            assert_eq!(clock.jump(), Some(clock.ahead()), "{jump}");
         }
     }
 
@@ -97,6 +103,7 @@ mod tests {
         let mut clock = Steady::new(START, s(0));
         assert!(clock.read(after(3601), s(1)).jump.is_some());
         assert_eq!(clock.read(after(10), s(10)), Reading { now: after(10), jump: None });
+        assert_eq!(clock.jump(), None);
         assert!(clock.read(after(7200), s(11)).jump.is_some(), "another jump");
     }
 
