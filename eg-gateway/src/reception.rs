@@ -87,13 +87,14 @@ impl Reception {
         Notices { snapshot: self.configuration.current(), terms: self.terms, clock: self.clock.clone() }
     }
 
-    /// Counts deliveries whose end is on disk, shows them to the watchers, and announces the events that report them.
+    /// Counts deliveries whose end is on disk, shows them to the watchers, announces the events that report them, and
+    /// wakes the engine for those that waited for them.
     pub(crate) fn lost(&self, losses: Losses) {
+        if !losses.due.is_empty() {
+            self.wakeups.wake(losses.due);
+        }
         for lost in losses.lost {
-            let Lost { space, function, event_id, event_type, loss, reason, attempted, ordered, .. } = lost;
-            if ordered {
-                self.wakeups.wake([Lane { space: space.clone(), function: function.clone() }]);
-            }
+            let Lost { space, function, event_id, event_type, loss, reason, attempted, .. } = lost;
             let outcome = match loss {
                 Loss::Dead => DeliveryOutcome::Dead { reason },
                 Loss::Expired => DeliveryOutcome::Expired { reason },

@@ -52,7 +52,7 @@ async fn write<C>(delivering: &Delivering<C>, finishes: Vec<Finish>) {
 
 fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
     let Called { lane, finish, event_id, event_type, age, .. } = called;
-    let Finish { attempt, duration, next, ordered, now, .. } = finish;
+    let Finish { attempt, duration, next, now, .. } = finish;
     let mut due = Due::default();
     let mut counts = true;
     let outcome = match next {
@@ -84,9 +84,5 @@ fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
         delivering.count_attempt(&report);
     }
     delivering.show_attempt(report);
-    if ordered && due == Due::default() {
-        // The delivery that waited for this one is due at once.
-        due.first = Some(now);
-    }
     Recorded { lane, due }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eg_sdk::history::{AttemptOutcome, Loss};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Millis, is_unreadable, lossy};
 use super::notices::{GivingUp, Losses, Lost, Notices};
@@ -122,7 +122,8 @@ const PROMOTE: &str = "
         SELECT n.seq FROM deliveries d JOIN deliveries n
             ON n.space = d.space AND n.subscription_id = d.subscription_id AND n.order_key = d.order_key
         WHERE d.seq = ?1 AND d.due_at IS NOT NULL AND n.order_key IS NOT NULL AND n.state IN ('pending', 'in_flight')
-        ORDER BY n.seq LIMIT 1)";
+        ORDER BY n.seq LIMIT 1)
+    RETURNING space, function_id";
 
 impl Store {
     /// Returns when the next deliveries are due, for each lane with a waiting delivery.
@@ -226,12 +227,9 @@ pub(crate) fn claim_lane(
         claiming.take(DUE, true, reserved, left)?;
     }
     let Claiming { claimed, ended, .. } = claiming;
-    // A delivery that ended here may have made the next one with its key due, for its first attempt.
-    let first_changed = first_due || !ended.is_empty();
     carry_out(connection, &claimed, ended, now, notices, losses)?;
-    for (changed, failed, due) in [(first_changed, false, &mut due.first), (retry_due, true, &mut due.retry)]
-    {
-        if changed {
+    for (was_due, failed, due) in [(first_due, false, &mut due.first), (retry_due, true, &mut due.retry)] {
+        if was_due {
             let mut next = connection.prepare_cached(NEXT_DUE)?;
             *due = next.query_row(params![lane.space, lane.function, failed], |row| row.get(0))?;
         }
@@ -435,7 +433,10 @@ pub(crate) fn finish_attempt(
             connection
                 .prepare_cached("UPDATE deliveries SET state = 'delivered', ended_at = ?2 WHERE seq = ?1")?
                 .execute(params![delivery, now])?;
-            return if *ordered { promote(connection, *delivery, *now) } else { Ok(()) };
+            if *ordered {
+                losses.due.extend(promote(connection, *delivery, *now)?);
+            }
+            return Ok(());
         }
         Next::Dead { reason, .. } | Next::Disable { reason, .. } => (Loss::Dead, reason),
         Next::Expired { reason, .. } => (Loss::Expired, reason),
@@ -465,10 +466,12 @@ fn forget_attempt(
     Ok(())
 }
 
-/// Makes the next delivery with the same key due, after one has ended.
-pub(super) fn promote(connection: &Connection, ended: i64, now: Timestamp) -> rusqlite::Result<()> {
-    connection.prepare_cached(PROMOTE)?.execute(params![ended, now])?;
-    Ok(())
+/// Makes the next delivery with the same key due, after one has ended. Returns its lane, which may be another one: the
+/// subscription may have got another function.
+pub(super) fn promote(connection: &Connection, ended: i64, now: Timestamp) -> rusqlite::Result<Option<Lane>> {
+    let text = |row: &Row<'_>, column| row.get_ref(column).map(|value| lossy(value).into_owned());
+    let lane = |row: &Row<'_>| Ok(Lane { space: text(row, "space")?, function: text(row, "function_id")? });
+    connection.prepare_cached(PROMOTE)?.query_row(params![ended, now], lane).optional()
 }
 
 #[cfg(test)]
@@ -481,7 +484,7 @@ mod tests {
     use crate::decide::retry::DeliveryPolicy;
     use crate::decide::routes::Routing;
 
-    /// It waited until another event came for the function.
+    /// It waited until another event came for its function, which is another one if the subscription was changed.
     #[tokio::test]
     async fn what_waited_for_an_ended_retry_is_due() {
         let dir = tempfile::tempdir().unwrap();
@@ -503,13 +506,14 @@ mod tests {
             c.execute_batch(
                 "INSERT INTO deliveries (event, space, subscription_id, function_id, state, failures, since, due_at, order_key)
                  VALUES (1, 'default', 's', 'f', 'pending', 1, 1000, 2000, 'k'),
-                        (1, 'default', 's', 'f', 'pending', 0, 1000, NULL, 'k');",
+                        (1, 'default', 's', 'g', 'pending', 0, 1000, NULL, 'k');",
             )?;
             let mut losses = Losses::default();
-            let claim = claim_lane(c, &wanted, now, &mut { usize::MAX }, (&gate, &notices), &mut losses)?;
-            Ok((claim, losses))
+            claim_lane(c, &wanted, now, &mut { usize::MAX }, (&gate, &notices), &mut losses)?;
+            Ok(losses)
         };
-        let (claim, losses) = store.write(claim).await.unwrap();
-        assert_eq!((losses.lost.len(), claim.due.first), (1, Some(now)));
+        let losses = store.write(claim).await.unwrap();
+        let next = Lane { space: "default".to_owned(), function: "g".to_owned() };
+        assert_eq!((losses.lost.len(), losses.due), (1, vec![next]));
     }
 }

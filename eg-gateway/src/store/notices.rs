@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::decide::arrival::{NewEvent, Terms};
 use crate::decide::envelope::Stamp;
 use crate::decide::event::Outgoing;
+use crate::decide::lanes::Lane;
 use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{Call, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
@@ -41,13 +42,16 @@ pub(crate) struct GivingUp<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// Deliveries that were given up in a transaction. Once it is on disk, `Reception::lost` counts and announces them.
+/// Deliveries that were given up in a transaction, and what follows. Once it is on disk, `Reception::lost` counts and
+/// announces them.
 #[derive(Debug, Default)]
 #[must_use = "given-up deliveries must be counted and announced"]
 pub(crate) struct Losses {
     pub(crate) lost: Vec<Lost>,
     /// The events that report them to subscribers.
     pub(crate) notices: Vec<NewEvent>,
+    /// The lanes in which a delivery is due because the one before it with the same key has ended, given up or not.
+    pub(crate) due: Vec<Lane>,
 }
 
 /// A delivery that was given up.
@@ -62,8 +66,6 @@ pub(crate) struct Lost {
     pub(crate) reason: String,
     /// Whether an attempt failed just then.
     pub(crate) attempted: bool,
-    /// Whether another delivery of the function may have become due instead.
-    pub(crate) ordered: bool,
 }
 
 const LOST: &str = "
@@ -105,15 +107,16 @@ impl Notices {
                 loss,
                 reason: reason.to_owned(),
                 attempted,
-                ordered: row.get("ordered")?,
             };
-            Ok((lost, text("subscription_id")?, json, row.get("attempts").unwrap_or_default()))
+            let attempts = row.get("attempts").unwrap_or_default();
+            Ok((lost, text("subscription_id")?, json, attempts, row.get("ordered")?))
         };
         let mut query = connection.prepare_cached(LOST)?;
-        let (lost, subscription, json, attempts) = query.query_row([delivery], read)?;
+        let (lost, subscription, json, attempts, ordered): (_, _, _, _, bool) =
+            query.query_row([delivery], read)?;
         connection.prepare_cached(GIVE_UP)?.execute(params![delivery, loss.as_str(), now, reason])?;
-        if lost.ordered {
-            promote(connection, delivery, now)?;
+        if ordered {
+            losses.due.extend(promote(connection, delivery, now)?);
         }
         for event in self.events(&lost, &subscription, json, attempts) {
             // It is a system event, so a delivery of it that is given up at once causes no further events.

@@ -225,15 +225,14 @@ impl LaneState {
         let places = self.in_flight + grant;
         let left_for_firsts = if places > 1 { places.div_ceil(ONE_FIRST_IN) } else { 0 };
         let most = (places - left_for_firsts).saturating_sub(self.retries).min(grant);
-        let retries = if retry { most } else { 0 };
         let share = (places / ONE_RETRY_IN).max(1).saturating_sub(self.retries);
-        let reserved = share.min(self.firsts / ONE_RETRY_IN).min(retries);
-        let limit = if first { grant } else { retries };
-        let (side, reserved) = match self.breaker.admission(now) {
-            // A probe takes a retry only if nothing else waits.
-            Admission::Probe(side) => (side, 0),
-            _ => (Side::Oldest, reserved),
+        let (side, most, reserved) = match self.breaker.admission(now) {
+            // A probe takes a retry only if nothing else waits. Probes that hang leave no places for first attempts.
+            Admission::Probe(side) => (side, grant, 0),
+            _ => (Side::Oldest, most, share.min(self.firsts / ONE_RETRY_IN)),
         };
+        let retries = if retry { most } else { 0 };
+        let (limit, reserved) = (if first { grant } else { retries }, reserved.min(retries));
         if limit > 0 && self.breaker.is_open() {
             self.breaker.probe(now);
         }

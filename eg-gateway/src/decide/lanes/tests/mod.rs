@@ -98,6 +98,21 @@ fn an_open_circuit_lets_probes_through_until_one_is_answered() {
     assert_eq!((next[0].limit, next[0].retries), (38, 38));
 }
 
+/// The first probe that hung was the last one, because the other places were kept for first attempts.
+#[test]
+fn retries_are_probes_while_others_hang() {
+    let mut lanes = Lanes::new([(lane("a"), retry(0))]);
+    lanes.began(&lane("a"), begun(10, retry(0)));
+    for delivery in 0..10 {
+        lanes.ended(&lane("a"), FIRST, Sign::Failed { delivery, previous: None }, at(0));
+    }
+    for second in 1..=10 {
+        assert_eq!(wanted(&mut lanes, at(second * 1000), 100), [("a".to_owned(), 1)], "second {second}");
+        lanes.began(&lane("a"), Begun { deliveries: 1, retries: 1, due: retry(0) });
+    }
+    assert_eq!(wanted(&mut lanes, at(11_000), 100), []);
+}
+
 #[test]
 fn places_for_retries() {
     // In flight, retries among them, first attempts since the last retry, places, what is due: limit, reserved, retries.
