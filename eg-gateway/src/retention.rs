@@ -7,6 +7,7 @@ use std::time::Duration;
 use eg_sdk::config::Subscription;
 use tokio::time::Instant;
 
+use crate::decide::lived::{Stop, older_than};
 use crate::decide::policy;
 use crate::deliver::Delivering;
 use crate::options::Options;
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// How much is kept and for how long.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Retention {
     /// How long finished events are kept.
     pub(crate) age: Duration,
@@ -28,23 +29,14 @@ pub(crate) struct Retention {
     pub(crate) bytes: u64,
     /// How long all events are kept in any case, to recognise duplicates.
     pub(crate) dedupe_window: Duration,
-    pub(crate) stopped: Stopped,
-}
-
-/// The time in which no gateway ran, as far as the store shows. It does not count for the age of events, because the
-/// clock may have been set meanwhile.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Stopped {
-    /// The newest event of the earlier process.
-    pub(crate) from: Option<Timestamp>,
-    /// When this process started.
-    pub(crate) until: Option<Timestamp>,
+    /// The times in which no gateway ran, the latest first.
+    pub(crate) stops: Vec<Stop>,
 }
 
 impl Retention {
-    pub(crate) fn new(options: &Options, stopped: Stopped) -> Self {
+    pub(crate) fn new(options: &Options, stops: Vec<Stop>) -> Self {
         let (age, bytes) = (options.retention, options.store_limit);
-        Self { age, bytes, dedupe_window: options.dedupe_window, stopped }
+        Self { age, bytes, dedupe_window: options.dedupe_window, stops }
     }
 
     /// Runs until the gateway stops.
@@ -87,20 +79,8 @@ impl Retention {
 
     fn limits(&self, now: Timestamp) -> Limits {
         let needed_since = now.saturating_sub(self.dedupe_window);
-        let older_than = self.stopped.older_than(now, self.age).min(needed_since);
+        let older_than = older_than(now, self.age, &self.stops).min(needed_since);
         Limits { older_than, needed_since }
-    }
-}
-
-impl Stopped {
-    /// Returns the time before which events were accepted that are older than `age`.
-    fn older_than(self, now: Timestamp, age: Duration) -> Timestamp {
-        let older = now.saturating_sub(age);
-        match (self.from, self.until) {
-            // All that came before the start has been there for this time since.
-            (Some(from), Some(until)) if older < until => older.saturating_sub(until.since(from)),
-            _ => older,
-        }
     }
 }
 
@@ -118,29 +98,6 @@ async fn expire<C>(delivering: &Delivering<C>, subscription: &Subscription, now:
                 tracing::error!(%error, "cannot expire deliveries");
                 return;
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_in_which_no_gateway_ran_does_not_count() {
-        let at = Timestamp::from_millis;
-        let stopped = Stopped { from: Some(at(1000)), until: Some(at(9000)) };
-        let age = Duration::from_secs(2);
-        for (stopped, now, expected) in [
-            (Stopped::default(), 9000, 7000),
-            // What was accepted at 0 has been there for one second before the stop, and for one after it.
-            (stopped, 9000, -1000),
-            (stopped, 10_000, 0),
-            (stopped, 10_999, 999),
-            (stopped, 11_000, 9000),
-            (stopped, 12_000, 10_000),
-        ] {
-            assert_eq!(stopped.older_than(at(now), age), at(expected), "{stopped:?} at {now}");
         }
     }
 }

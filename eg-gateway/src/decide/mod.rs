@@ -21,6 +21,7 @@ pub(crate) mod headers;
 pub(crate) mod intake;
 pub(crate) mod json;
 pub(crate) mod lanes;
+pub(crate) mod lived;
 pub(crate) mod pattern;
 pub(crate) mod place;
 pub(crate) mod policy;

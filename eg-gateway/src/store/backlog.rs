@@ -21,15 +21,6 @@ impl Store {
     pub(crate) async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.readers.search(read).await
     }
-
-    /// Returns when the newest event was accepted.
-    pub(crate) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.readers
-            .search(|connection| {
-                connection.query_row("SELECT max(accepted_at) FROM events", [], |row| row.get(0))
-            })
-            .await
-    }
 }
 
 fn read(connection: &Connection) -> rusqlite::Result<Backlog> {

@@ -2,8 +2,10 @@
 //! `mark` keeps the file. A change is a transaction of the gateway's own: of the configuration, of jobs, of retention.
 //! Accepted events have numbers anyway.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
+use super::{Store, StoreError};
+use crate::decide::lived::Stop;
 use crate::timestamp::Timestamp;
 
 /// How far a store has come.
@@ -148,6 +150,22 @@ fn newest(connection: &Connection) -> rusqlite::Result<(i64, Timestamp)> {
     }
 }
 
+impl Store {
+    /// Returns the times in which no gateway ran, the latest first: the one that this start has ended.
+    pub(crate) async fn stops(&self) -> Result<Vec<Stop>, StoreError> {
+        self.readers.look_up(stops).await
+    }
+}
+
+fn stops(connection: &Connection) -> rusqlite::Result<Vec<Stop>> {
+    // Without a new event, nothing shows how long a run lasted.
+    let query = "
+        SELECT max(newest_at, coalesce(lag(started_at) OVER (ORDER BY changes), newest_at)) AS stopped_at, started_at
+        FROM runs WHERE newest_at IS NOT NULL ORDER BY changes DESC";
+    let stop = |row: &Row<'_>| Ok(Stop { from: row.get("stopped_at")?, until: row.get("started_at")? });
+    connection.prepare(query)?.query_map([], stop)?.collect()
+}
+
 /// Returns the position after a transaction, and in the transaction. Counts it if it is a change.
 pub(super) fn advance(
     transaction: &Connection,
@@ -186,8 +204,8 @@ pub(super) fn begin(connection: &mut Connection, run: i64, now: Timestamp) -> ru
     )?;
     transaction.execute("DELETE FROM counters WHERE space = '' AND name = 'backup'", [])?;
     transaction.execute(
-        "INSERT OR REPLACE INTO runs (id, started_at, changes)
-         SELECT ?1, ?2, value FROM counters WHERE space = '' AND name = 'changes'",
+        "INSERT OR REPLACE INTO runs (id, started_at, newest_at, changes)
+         SELECT ?1, ?2, (SELECT max(accepted_at) FROM events), value FROM counters WHERE space = '' AND name = 'changes'",
         params![run, now],
     )?;
     let changes = count(&transaction)?;
@@ -199,12 +217,31 @@ pub(super) fn begin(connection: &mut Connection, run: i64, now: Timestamp) -> ru
 
 #[cfg(test)]
 mod tests {
+    use super::super::events::insert_example;
     use super::*;
 
     const AT: Timestamp = Timestamp::from_millis(1_000);
 
     fn found(runs: &[i64], changes: i64, event: i64) -> Found {
         Found::Counted(Recorded { runs: runs.to_vec(), changes, event, at: AT, backup: None })
+    }
+
+    #[test]
+    fn every_time_in_which_no_gateway_ran_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut connection = super::super::schema::open(&dir.path().join("db")).unwrap();
+        let at = Timestamp::from_millis;
+        // The first run begins without events. Nothing shows how long the third one lasted.
+        for (run, started, event) in
+            [(1, 1_000, Some(2_000)), (2, 5_000, Some(6_000)), (3, 8_000, None), (4, 9_000, None)]
+        {
+            begin(&mut connection, run, at(started)).unwrap();
+            if let Some(event) = event {
+                insert_example(&connection, "default", &run.to_string(), at(event)).unwrap();
+            }
+        }
+        let stop = |from, until| Stop { from: at(from), until: at(until) };
+        assert_eq!(stops(&connection).unwrap(), [stop(8_000, 9_000), stop(6_000, 8_000), stop(2_000, 5_000)]);
     }
 
     #[test]

@@ -110,6 +110,7 @@ ALTER TABLE deliveries ADD COLUMN payload_seal INTEGER;
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,            -- random
     started_at INTEGER NOT NULL,
+    newest_at INTEGER,                 -- when the newest event before it was accepted
     changes INTEGER NOT NULL           -- the changes that earlier runs had committed
 ) STRICT;
 INSERT INTO counters (space, name, value) VALUES ('', 'changes', 0);
