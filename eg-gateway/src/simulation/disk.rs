@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Action;
 use tempfile::TempDir;
 
 use super::machine::Machine;
@@ -39,6 +40,9 @@ struct Hooks {
     fault: Option<Fault>,
     /// The deliveries that changed since the last query.
     changed: BTreeSet<i64>,
+    /// Whether rows of events were added since the last query, and whether other rows were changed.
+    accepted: bool,
+    altered: bool,
 }
 
 pub(super) struct Disk {
@@ -79,10 +83,14 @@ impl Disk {
         let interrupt = move || hooks.lock().unwrap().faulty && machine.choose(|rng| rng.u32(..100) == 0);
         connection.progress_handler(STEPS_PER_CHANCE, Some(interrupt)).unwrap();
         let hooks = Arc::clone(&self.hooks);
-        let changed = move |_, _: &str, table: &str, row| {
+        let changed = move |action, _: &str, table: &str, row| {
+            let mut hooks = hooks.lock().unwrap();
             if table == "deliveries" {
-                hooks.lock().unwrap().changed.insert(row);
+                hooks.changed.insert(row);
             }
+            let added = action == Action::SQLITE_INSERT;
+            hooks.accepted |= added && table == "events";
+            hooks.altered |= !(added && matches!(table, "events" | "deliveries"));
         };
         connection.update_hook(Some(changed)).unwrap();
         idle
@@ -103,6 +111,12 @@ impl Disk {
     /// Returns how the last commit failed, if it did.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.hooks.lock().unwrap().fault.take()
+    }
+
+    /// Returns whether all writes since the last call accepted events, as far as the rows show it.
+    pub(super) fn accepts_only(&self) -> bool {
+        let mut hooks = self.hooks.lock().unwrap();
+        std::mem::take(&mut hooks.accepted) & !std::mem::take(&mut hooks.altered)
     }
 
     /// Returns the deliveries that changed since the last call.

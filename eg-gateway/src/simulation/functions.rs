@@ -8,12 +8,16 @@ use bytes::Bytes;
 use eg_sdk::TraceContext;
 use eg_sdk::config::Function;
 use fastrand::Rng;
+use serde_json::Value;
 
 use super::Bug;
 use super::world::World;
 use crate::decide::delivery::Failure;
 use crate::deliver::{CallError, Caller};
 use crate::outbound::reading::Reading;
+
+/// How long the calls of a function take that hangs: longer than its deliveries may wait.
+const HANGS: Duration = Duration::from_secs(35);
 
 /// Calls the functions of a history.
 pub(super) struct Functions(pub(super) Arc<World>);
@@ -34,8 +38,12 @@ impl Caller for Functions {
         };
         let healthy = world.is_healthy();
         let (pause, outcome) = world.machine.choose(|rng| (pause(rng, healthy), outcome(rng, healthy)));
-        let outcome =
-            if world.is_down(id) { Err(Failure::Retry("connection refused".to_owned())) } else { outcome };
+        let outcome = match serde_json::from_slice::<Value>(&event).unwrap()["fails"] {
+            _ if world.is_down(id) => Err(Failure::Retry("connection refused".to_owned())),
+            Value::Bool(true) => Err(Failure::Retry("HTTP status 500".to_owned())),
+            _ => outcome,
+        };
+        let pause = if world.hangs(id) { HANGS } else { pause };
         tokio::time::sleep(pause).await;
         world.answered(call, &outcome);
         let outcome = match outcome {

@@ -1,5 +1,5 @@
-//! Simulates the machine of a history: one source of randomness and a wall clock that is set now and then. Pauses use
-//! tokio's paused clock, so a history of minutes takes milliseconds.
+//! Simulates the machine of a history: one source of randomness, a steady clock, and a wall clock that is set now and
+//! then. Pauses use tokio's paused clock, so a history of minutes takes milliseconds.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,26 +10,38 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Source};
+use crate::decide::steady::Steady;
 use crate::timestamp::Timestamp;
 
 pub(super) struct Machine {
     rng: Mutex<Rng>,
-    wall: Mutex<Wall>,
+    clocks: Mutex<Clocks>,
 }
 
-struct Wall {
-    /// The time of the wall clock when the process started, corrected by all jumps since.
-    base: Timestamp,
+struct Clocks {
+    /// How long the earlier processes have run. None runs between two of them.
+    lived: Duration,
+    /// When the running process started, by tokio's clock.
     started: Option<Instant>,
-    /// The latest time that the wall clock ever showed.
+    /// How far the wall clock is ahead of the steady clock.
+    ahead: time::Duration,
+    /// The time of the running gateway.
+    gateway: Steady,
+    /// Replaces it if gateways jump forward with the wall clock: how far they are ahead of the steady clock.
+    jumped: Option<time::Duration>,
+    /// The latest time that any gateway has reached.
     latest: Timestamp,
 }
 
 impl Machine {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
-        let wall =
-            Wall { base: Timestamp::from_millis(1_000_000), started: None, latest: Timestamp::EARLIEST };
-        Arc::new(Self { rng: Mutex::new(Rng::with_seed(seed)), wall: Mutex::new(wall) })
+    /// Creates a machine, whose gateways jump forward with the wall clock if `follows` says so.
+    pub(super) fn new(seed: u64, follows: bool) -> Arc<Self> {
+        let ahead = time::Duration::seconds(1_000);
+        let gateway = Steady::new(OffsetDateTime::UNIX_EPOCH + ahead, Duration::ZERO);
+        let (lived, latest) = (Duration::ZERO, Timestamp::EARLIEST);
+        let jumped = follows.then_some(ahead);
+        let clocks = Clocks { lived, started: None, ahead, gateway, jumped, latest };
+        Arc::new(Self { rng: Mutex::new(Rng::with_seed(seed)), clocks: Mutex::new(clocks) })
     }
 
     pub(super) fn clock(self: &Arc<Self>) -> Clock {
@@ -41,43 +53,68 @@ impl Machine {
         choice(&mut self.rng.lock().unwrap())
     }
 
-    /// Starts a process, with its own steady clock.
+    /// Starts a process, whose time begins with that of the wall clock.
     pub(super) fn process_starts(&self) {
-        self.wall.lock().unwrap().started = Some(Instant::now());
+        let mut clocks = self.clocks.lock().unwrap();
+        clocks.started = Some(Instant::now());
+        clocks.gateway = Steady::new(clocks.wall(), clocks.steady());
     }
 
-    /// Ends the process; the wall clock continues from here.
+    /// Continues from a time that an earlier process has reached.
+    pub(super) fn not_before(&self, reached: Timestamp) {
+        self.clocks.lock().unwrap().gateway.not_before(reached.date_time());
+    }
+
+    /// Ends the process.
     pub(super) fn process_ended(&self) {
-        let mut wall = self.wall.lock().unwrap();
-        wall.base = wall.now();
-        wall.started = None;
+        let mut clocks = self.clocks.lock().unwrap();
+        clocks.lived = clocks.steady();
+        clocks.started = None;
     }
 
-    /// Returns the time of the wall clock.
+    /// Returns the time of the gateway.
     pub(super) fn now(&self) -> Timestamp {
-        let mut wall = self.wall.lock().unwrap();
-        let now = wall.now();
-        wall.latest = wall.latest.max(now);
-        now
+        self.clocks.lock().unwrap().now()
     }
 
-    /// Returns the latest time that the wall clock ever showed.
+    /// Returns the latest time that any gateway has reached.
     pub(super) fn latest(&self) -> Timestamp {
-        self.now();
-        self.wall.lock().unwrap().latest
+        let mut clocks = self.clocks.lock().unwrap();
+        clocks.now();
+        clocks.latest
+    }
+
+    /// Returns how long gateways have run.
+    pub(super) fn lived(&self) -> Duration {
+        self.clocks.lock().unwrap().steady()
     }
 
     /// Sets the wall clock.
     pub(super) fn jump(&self, by: time::Duration) {
-        self.now();
-        let mut wall = self.wall.lock().unwrap();
-        wall.base = (wall.base.date_time() + by).into();
+        let mut clocks = self.clocks.lock().unwrap();
+        clocks.now();
+        clocks.ahead += by;
+        clocks.jumped = clocks.jumped.map(|jumped| jumped.max(clocks.ahead));
     }
 }
 
-impl Wall {
-    fn now(&self) -> Timestamp {
-        self.base.saturating_add(self.started.map_or(Duration::ZERO, |started| started.elapsed()))
+impl Clocks {
+    fn steady(&self) -> Duration {
+        self.lived + self.started.map_or(Duration::ZERO, |started| started.elapsed())
+    }
+
+    fn wall(&self) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + self.steady() + self.ahead
+    }
+
+    fn now(&mut self) -> Timestamp {
+        let (wall, steady) = (self.wall(), self.steady());
+        let mut now = self.gateway.read(wall, steady).now.into();
+        if let Some(jumped) = self.jumped {
+            now = (OffsetDateTime::UNIX_EPOCH + steady + jumped).into();
+        }
+        self.latest = self.latest.max(now);
+        now
     }
 }
 

@@ -11,16 +11,21 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::Bug;
 use super::functions::Functions;
-use super::world::World;
+use super::world::{KEPT, WINDOW, World};
 use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Lane, LaneState};
+use crate::decide::lived::Stop;
 use crate::decide::retry::DeliveryPolicy;
 use crate::deliver::Delivering;
 use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
+use crate::retention::Retention;
 use crate::store::Losses;
 use crate::store::deliveries::finish_attempt;
 use crate::timestamp::Timestamp;
+
+/// A second minus the longest time that a claim takes.
+const CLAIM: Duration = Duration::from_millis(995);
 
 /// Returns a retry policy as changed by the planted bug, if at all.
 pub(super) fn policy(policy: DeliveryPolicy, bug: Bug) -> DeliveryPolicy {
@@ -36,6 +41,26 @@ pub(super) fn subscription(mut subscription: Subscription, bug: Bug) -> Subscrip
         subscription.retry = None;
     }
     subscription
+}
+
+/// Returns the limits of the store as changed by the planted bug, if at all.
+pub(super) fn retention(limit: Option<u64>, stops: Vec<Stop>, bug: Bug) -> Retention {
+    let bytes = match bug {
+        Bug::SizeIgnored => u64::MAX,
+        Bug::FullForGood => 0,
+        _ => limit.unwrap_or(u64::MAX),
+    };
+    Retention {
+        age: match bug {
+            Bug::RetentionHurries => WINDOW,
+            // What expires too early is found, before something is deleted too early.
+            Bug::JumpsCount => Duration::MAX,
+            _ => KEPT,
+        },
+        bytes,
+        dedupe_window: if bug == Bug::FullForgetsDuplicates { Duration::ZERO } else { WINDOW },
+        stops: if bug == Bug::StopsCount { Vec::new() } else { stops },
+    }
 }
 
 /// Returns the trigger that plants the bug in the database, or an empty string.
@@ -57,6 +82,55 @@ pub(super) fn triggers(bug: Bug) -> &'static str {
             "CREATE TRIGGER planted BEFORE UPDATE OF state ON deliveries
              WHEN OLD.state = 'in_flight' AND NEW.state = 'pending' AND NEW.failures = OLD.failures
              BEGIN SELECT RAISE(IGNORE); END"
+        }
+        Bug::ParkedPassesTurn => {
+            "CREATE TRIGGER planted AFTER UPDATE OF state ON deliveries
+             WHEN OLD.due_at IS NULL AND NEW.order_key IS NOT NULL AND NEW.state = 'expired' BEGIN
+                 UPDATE deliveries SET due_at = NEW.ended_at WHERE seq = (
+                     SELECT min(seq) FROM deliveries
+                     WHERE order_key = NEW.order_key AND state = 'pending' AND due_at IS NULL);
+             END"
+        }
+        Bug::RedriveLost => {
+            "CREATE TRIGGER planted BEFORE UPDATE OF state ON deliveries
+             WHEN OLD.state IN ('dead', 'expired') AND NEW.state = 'pending' BEGIN SELECT RAISE(IGNORE); END"
+        }
+        Bug::RedriveKeepsFailures => {
+            "CREATE TRIGGER planted AFTER UPDATE OF state ON deliveries
+             WHEN NEW.state = 'in_flight' AND NEW.failures = 0 AND NEW.attempts > 4
+             BEGIN UPDATE deliveries SET failures = 3 WHERE seq = NEW.seq; END"
+        }
+        Bug::RedriveForgetsEdit => {
+            "CREATE TRIGGER planted AFTER UPDATE OF payload ON deliveries
+             BEGIN UPDATE deliveries SET payload = OLD.payload WHERE seq = NEW.seq; END"
+        }
+        Bug::DiscardedIsRedriven => {
+            "CREATE TRIGGER planted AFTER UPDATE OF state ON deliveries
+             WHEN OLD.state = 'dead' AND NEW.state = 'pending' BEGIN
+                 UPDATE deliveries SET state = 'pending', since = NEW.since, due_at = NEW.since, failures = 0
+                 WHERE state = 'dead' AND discarded_at IS NOT NULL AND order_key IS NULL;
+             END"
+        }
+        Bug::DiscardLost => {
+            "CREATE TRIGGER planted AFTER UPDATE OF discarded_at ON deliveries
+             BEGIN UPDATE deliveries SET discarded_at = OLD.discarded_at WHERE seq = NEW.seq; END"
+        }
+        Bug::ReplayNotMarked => {
+            "CREATE TRIGGER planted AFTER INSERT ON deliveries WHEN NEW.replay IS NOT NULL
+             BEGIN UPDATE deliveries SET replay = NULL WHERE seq = NEW.seq; END"
+        }
+        Bug::ReplayIncomplete => {
+            "CREATE TRIGGER planted BEFORE INSERT ON deliveries
+             WHEN NEW.replay IS NOT NULL AND NEW.subscription_id = 'ordered' BEGIN SELECT RAISE(IGNORE); END"
+        }
+        Bug::ReplayTwice => {
+            "CREATE TRIGGER planted AFTER INSERT ON deliveries
+             WHEN NEW.replay IS NOT NULL AND NEW.subscription_id = 'plain' BEGIN
+                 INSERT INTO deliveries (event, space, subscription_id, function_id, state, since, due_at, replay)
+                 VALUES (NEW.event, NEW.space, NEW.subscription_id, NEW.function_id, 'pending', NEW.since,
+                         NEW.due_at, NEW.replay);
+                 UPDATE counters SET value = value + 1 WHERE space = NEW.space AND name = 'accepted';
+             END"
         }
         Bug::RetentionDoesNotCount => {
             "CREATE TRIGGER planted BEFORE INSERT ON counters WHEN NEW.name LIKE 'retired %'
@@ -108,9 +182,10 @@ pub(super) async fn run(
         let now = world.machine.now();
         match world.bug {
             Bug::DueTimeLost => forget_due(&mut engine, |due| due > now),
-            // Only a failed claim is postponed by exactly this time.
+            // A failed claim is postponed by a second, minus the time that it took.
             Bug::FailedClaimLost => {
-                forget_due(&mut engine, |due| due == now.saturating_add(Duration::from_secs(1)));
+                let postponed = now.saturating_add(CLAIM)..=now.saturating_add(Duration::from_secs(1));
+                forget_due(&mut engine, |due| postponed.contains(&due));
             }
             Bug::GivenUpNotRecorded => drop(take_given_up(&mut engine)),
             Bug::BreakerNeverCloses => reopen(&mut engine, &mut opened, now),

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::disk::Fault;
 use super::functions::Functions;
-use super::oracle::Offer;
-use super::world::{KEPT, WINDOW, World, default_policy};
+use super::oracle::{Offer, Oracle};
+use super::world::{EVENT, WINDOW, World, default_policy};
 use super::{Bug, planted};
 use crate::budget::Budget;
 use crate::configuration::Configuration;
@@ -29,7 +29,6 @@ use crate::feed::Feed;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
-use crate::retention::{Retention, Stopped};
 use crate::spans::Spans;
 use crate::store::{Idle, StoreError};
 
@@ -42,11 +41,15 @@ const REST: Duration = Duration::from_secs(20 * 60);
 /// How long a due delivery may wait for functions that work and have nothing else to do.
 const PROMPTLY: Duration = Duration::from_secs(3);
 
+/// How long a delivery with a due time may wait after it. The engine sleeps for a minute at most, and the clock of the
+/// gateway may be a tenth too fast.
+const OVERDUE: Duration = Duration::from_secs(10);
+
 /// How long calls may take that started before everything worked.
 const SLOW_CALLS: Duration = Duration::from_secs(25);
 
-/// The time after which a jump of the clock has no more effects, because the engine has read the clock again.
-const AFTER_JUMP: Duration = Duration::from_secs(65);
+/// The largest number of bytes by which events differ in size.
+const LARGEST_PADDING: usize = 2_000;
 
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,9 +62,7 @@ pub(super) enum End {
 
 /// Runs a process until it ends.
 pub(super) fn run(world: &Arc<World>) -> End {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        world.machine.process_starts();
+    on_paused_clock(world, async {
         world.note("start");
         let process = async {
             match Process::start(world).await {
@@ -78,34 +79,57 @@ pub(super) fn run(world: &Arc<World>) -> End {
             () = world.over.notified() => End::Crashed,
             end = process => end,
         };
-        world.machine.process_ended();
         if world.violation().is_some() { End::Finished } else { end }
     })
 }
 
+/// Runs a process on one thread, on a clock that jumps to the next time at which something happens.
+pub(super) fn on_paused_clock<T>(world: &World, process: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        world.machine.process_starts();
+        let end = process.await;
+        world.machine.process_ended();
+        end
+    })
+}
+
+/// What an event carries.
+pub(super) struct Payload {
+    pub(super) number: u32,
+    /// The partition key.
+    pub(super) key: String,
+    /// The number of bytes that the event has more than the smallest.
+    pub(super) padding: usize,
+    /// Whether every function fails with it.
+    pub(super) fails: bool,
+}
+
 /// The parts of the gateway that need no sockets.
-struct Process {
-    world: Arc<World>,
+pub(super) struct Process {
+    pub(super) world: Arc<World>,
     configuration: Arc<Configuration>,
-    reception: Reception,
+    pub(super) reception: Reception,
     stop: CancellationToken,
     tasks: JoinSet<()>,
-    /// When everything is prompt again, after jumps of the clock and slow calls.
-    settled: Instant,
+    /// When everything is prompt again, after slow calls.
+    pub(super) settled: Instant,
 }
 
 impl Process {
-    async fn start(world: &Arc<World>) -> Result<Self, StoreError> {
+    pub(super) async fn start(world: &Arc<World>) -> Result<Self, StoreError> {
         let (idle, look) = {
             let disk = world.disk.lock().unwrap();
             (disk.open(world.machine.now()), disk.look())
         };
-        let started = world.oracle.lock().unwrap().started(look, world.machine.latest());
+        let started = world.oracle.lock().unwrap().started(look, world.age());
         world.check(started);
         let store = idle.store.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(write(Arc::clone(world), idle));
 
+        let stops = store.stops().await?;
+        stops.first().into_iter().for_each(|stop| world.machine.not_before(stop.from));
         let (clock, stop) = (world.machine.clock(), CancellationToken::new());
         let configuration =
             Configuration::load(store.clone(), clock.clone(), Routing::default()).await.unwrap();
@@ -129,9 +153,7 @@ impl Process {
         let engine = Engine::new(Arc::clone(&delivering), Arc::clone(&reception.wakeups), capacity).await?;
         tasks.spawn(planted::run(engine, Arc::clone(&delivering), Arc::clone(world)));
         tasks.spawn(Jobs::new(Arc::clone(&delivering), reception.clone()).run());
-        let stopped = Stopped::default();
-        let retention = Retention { age: KEPT, bytes: u64::MAX, dedupe_window: WINDOW, stopped };
-        tasks.spawn(retention.run(delivering));
+        tasks.spawn(planted::retention(world.limit, stops, world.bug).run(delivering));
         let settled = Instant::now();
         Ok(Self { world: Arc::clone(world), configuration, reception, stop, tasks, settled })
     }
@@ -142,21 +164,19 @@ impl Process {
         while world.next_step() {
             match world.machine.choose(|rng| rng.u32(..100)) {
                 0..45 => self.emit(),
-                45..49 => self.wait(3_000..15_000).await,
-                49..51 => {
-                    let by =
-                        world.machine.choose(|rng| time::Duration::milliseconds(rng.i64(-120_000..120_000)));
-                    world.machine.jump(by);
-                    self.settled = Instant::now() + AFTER_JUMP;
-                    world.note(format_args!("the clock jumps by {by}"));
+                45..50 => self.wait(3_000..20_000).await,
+                50..52 => {
+                    let hours = world.machine.choose(|rng| rng.choice([-1, 1, 25, -25, 8 * 24])).unwrap();
+                    world.machine.jump(time::Duration::hours(hours));
+                    world.note(format_args!("the clock is set by {hours} hours"));
                 }
-                51..55 => {
+                52..55 => {
                     let function =
                         world.machine.choose(|rng| rng.choice(["plain", "picky", "ordered", "hasty"]));
                     world.toggle(function.unwrap());
                 }
-                55..59 => self.discard().await,
-                59..61 => {
+                55..62 => self.operate().await,
+                62..64 => {
                     world.note("power fails");
                     world.disk.lock().unwrap().crash(None);
                     return End::Crashed;
@@ -164,21 +184,54 @@ impl Process {
                 _ => self.wait(1..1_500).await,
             }
         }
+        match world.machine.choose(|rng| rng.u32(..4)) {
+            0 | 1 => self.outage().await,
+            2 => self.jam().await,
+            _ => {}
+        }
         // The disk may fail a little longer, while no new event wakes the engine.
         self.wait(10_000..30_000).await;
         world.heal();
         self.settled = self.settled.max(Instant::now() + SLOW_CALLS);
         self.rest().await;
+        self.clean_up().await;
+        self.make_room().await;
         self.burst().await;
         self.rest().await;
-        world.check(world.oracle.lock().unwrap().judge());
-        self.stop.cancel();
-        self.reception.store.clone().close().await;
-        while self.tasks.join_next().await.is_some() {}
+        self.end().await;
         End::Finished
     }
 
-    async fn wait(&self, millis: std::ops::Range<u64>) {
+    /// Emits events while a function is down, so many that its circuit breaker opens.
+    async fn outage(&mut self) {
+        self.world.set_down("plain");
+        for n in 0..15 {
+            self.emit_as(format!("outage {n}"));
+        }
+        self.wait(2_000..6_000).await;
+    }
+
+    /// Emits events with one key while the function hangs with the first, so that a later one expires before its turn.
+    async fn jam(&mut self) {
+        self.world.hang("ordered");
+        for (n, pause) in [(0, 0), (1, 15_000), (2, 20_000)] {
+            self.emit_event(
+                format!("jam {n}"),
+                Payload { number: 0, key: "jam".to_owned(), padding: 0, fails: false },
+            );
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+    }
+
+    /// Judges the history, and ends the process in an orderly way.
+    pub(super) async fn end(mut self) {
+        self.world.check(self.world.oracle.lock().unwrap().judge());
+        self.stop.cancel();
+        self.reception.store.clone().close().await;
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    pub(super) async fn wait(&self, millis: std::ops::Range<u64>) {
         let millis = self.world.machine.choose(|rng| rng.u64(millis));
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
@@ -189,54 +242,60 @@ impl Process {
         self.emit_as(id);
     }
 
-    /// Emits an event and waits for the answer. Returns the number of the offer.
     fn emit_as(&mut self, id: String) -> Option<usize> {
+        let payload = self.world.machine.choose(|rng| Payload {
+            number: rng.u32(..10),
+            key: format!("k{}", rng.u32(..2)),
+            padding: rng.usize(..LARGEST_PADDING),
+            fails: false,
+        });
+        self.emit_event(id, payload)
+    }
+
+    /// Emits an event and waits for the answer. Returns the number of the offer.
+    pub(super) fn emit_event(&mut self, id: String, payload: Payload) -> Option<usize> {
         let world = Arc::clone(&self.world);
-        let (number, key) = world.machine.choose(|rng| (rng.u32(..10), format!("k{}", rng.u32(..2))));
+        let Payload { number, key, padding, fails } = payload;
         let mut oracle = world.oracle.lock().unwrap();
         if world.bug == Bug::DedupeInMemory && !oracle.seen.insert(id.clone()) {
             return None;
         }
         let json = json!({
-            "specversion": "1.0", "id": id, "source": "/sim", "type": "e", "partitionkey": key,
-            "offer": oracle.next_offer(), "data": number,
+            "specversion": "1.0", "id": id, "source": "/sim", "type": EVENT, "partitionkey": key,
+            "offer": oracle.next_offer(), "data": number, "fails": fails,
+            "padding": " ".repeat(padding),
         });
-        let event = Event::read(json.to_string().into()).expect("an event of CloudEvents 1.0");
+        let json = json.to_string();
+        let event = Event::read(json.clone().into()).expect("an event of CloudEvents 1.0");
         let place = Place { space: DEFAULT_SPACE.to_owned(), path: "/".to_owned(), named: Named::No };
-        let targets = self.configuration.current().router.route_to(&place, "e", "POST").asynchronous;
-        let accepted_at = world.machine.now();
-        let origin = Origin { space: place.space, method: "POST".to_owned(), path: place.path, accepted_at };
+        let targets = self.configuration.current().router.route_to(&place, EVENT, "POST").asynchronous;
+        let at = world.machine.now();
+        let origin =
+            Origin { space: place.space, method: "POST".to_owned(), path: place.path, accepted_at: at };
         let new = self.reception.terms.admit(event, origin, &targets, Vec::new());
         let fate = |intake: &Intake| (intake.subscription.subscription_id.clone(), intake.fate.clone());
         let fates = new.intakes.iter().map(fate).collect();
-        let offer =
-            oracle.offered(Offer { id: id.clone(), at: accepted_at, key, fates, acknowledged: false });
+        let offer = oracle.offered(Offer { id: id.clone(), at, key, fates, json, acknowledged: false });
         if world.bug == Bug::AckBeforeFsync {
-            oracle.acknowledged(offer);
+            world.check(oracle.acknowledged(offer));
         }
         drop(oracle);
         let reception = self.reception.clone();
         self.tasks.spawn(async move {
             let answer = reception.accept(DEFAULT_SPACE, vec![new]).await;
             world.note(format_args!("offer {offer}, event {id}: {answer:?}"));
-            if answer.is_ok() {
-                world.oracle.lock().unwrap().acknowledged(offer);
-            }
+            let mut oracle = world.oracle.lock().unwrap();
+            world.check(match answer {
+                Ok(_) => oracle.acknowledged(offer),
+                Err(StoreError::Full | StoreError::ShareUsed(_)) => oracle.refused(offer),
+                Err(_) => Ok(()),
+            });
         });
         Some(offer)
     }
 
-    /// Discards a dead letter.
-    async fn discard(&self) {
-        let letters = self.world.oracle.lock().unwrap().dead_letters();
-        let Some(letter) = self.world.machine.choose(|rng| rng.choice(letters)) else { return };
-        let (space, now) = (DEFAULT_SPACE.to_owned(), self.world.machine.now());
-        let discarded = self.reception.store.discard(space, letter, now).await;
-        self.world.note(format_args!("dead letter {letter} is discarded: {discarded:?}"));
-    }
-
     /// Waits until all deliveries have ended.
-    async fn rest(&self) {
+    pub(super) async fn rest(&self) {
         let deadline = Instant::now() + REST;
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -245,7 +304,7 @@ impl Process {
                 return;
             }
             if Instant::now() > self.settled {
-                let limit = self.world.machine.now().saturating_sub(PROMPTLY);
+                let limit = self.world.machine.now().saturating_sub(OVERDUE);
                 self.world.check(self.world.oracle.lock().unwrap().nothing_is_overdue(limit));
             }
             if Instant::now() > deadline {
@@ -253,6 +312,28 @@ impl Process {
                 self.world.check(Err(finding));
                 return std::future::pending().await;
             }
+        }
+    }
+
+    /// Waits until retention has made room in the store, which it can because nothing in there is needed, and until the
+    /// jobs that waited for room are done.
+    async fn make_room(&mut self) {
+        let deadline = Instant::now() + REST;
+        let waits =
+            |oracle: &Oracle| oracle.is_short_of_room() || oracle.jobs_run() || oracle.unfinished() > 0;
+        while waits(&self.world.oracle.lock().unwrap()) {
+            if Instant::now() > deadline {
+                let finding = "the store stays full of events that nobody needs, or jobs never end";
+                self.world.check(Err(finding.to_owned()));
+                return std::future::pending().await;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        let small = Payload { number: 0, key: "k0".to_owned(), padding: 0, fails: false };
+        let offer = self.emit_event("small".to_owned(), small);
+        tokio::time::sleep(PROMPTLY).await;
+        if offer.is_some_and(|offer| !self.world.oracle.lock().unwrap().is_acknowledged(offer)) {
+            self.world.check(Err("a small event was refused, although the store has room".to_owned()));
         }
     }
 
@@ -275,15 +356,17 @@ async fn write(world: Arc<World>, idle: Idle) {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let synced = world.disk.lock().unwrap().log_len();
         let committed = group.commit(&connection, mark.position());
-        let fault = world.disk.lock().unwrap().fault();
+        let (fault, accepts_only) = {
+            let disk = world.disk.lock().unwrap();
+            (disk.fault(), disk.accepts_only())
+        };
         if let Some(fault) = fault {
             world.note(format_args!("a commit meets {fault:?}"));
         }
         match fault {
             None | Some(Fault::Failed) => {
                 let changed = world.disk.lock().unwrap().changed();
-                let latest = world.machine.latest();
-                world.check(world.oracle.lock().unwrap().committed(&changed, latest));
+                world.check(world.oracle.lock().unwrap().committed(&changed, world.age()));
                 if world.machine.choose(|rng| rng.u32(..30)) == 0 {
                     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
                 }
@@ -292,8 +375,8 @@ async fn write(world: Arc<World>, idle: Idle) {
                         mark.advance(position);
                     }
                 });
-                let failed_is_done = world.bug == Bug::AckOfFailedCommit;
-                group.answer(if failed_is_done { &Ok(()) } else { &committed });
+                let done = world.bug == Bug::AckOfFailedCommit && accepts_only;
+                group.answer(if done { &Ok(()) } else { &committed });
             }
             Some(Fault::Before | Fault::After) => return power_fails(&world, None).await,
             Some(Fault::Torn) => return power_fails(&world, Some(synced)).await,

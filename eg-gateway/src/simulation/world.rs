@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eg_sdk::config::{Function, Provider, Retry, RetryLimits, Subscription};
+use fastrand::Rng;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::disk::Disk;
 use super::machine::Machine;
-use super::oracle::Oracle;
+use super::oracle::{Age, Oracle, room};
 use super::{Bug, planted};
 use crate::decide::catalog::{Change, Resource};
 use crate::decide::delivery::Failure;
@@ -27,19 +28,29 @@ pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// How long finished events are kept.
 pub(super) const KEPT: Duration = Duration::from_secs(80);
 
+/// The type of the events that are emitted.
+pub(super) const EVENT: &str = "e";
+
+/// The subscriptions to that type.
+pub(super) const SUBSCRIBERS: [&str; 4] = ["plain", "picky", "ordered", "hasty"];
+
 /// The subscription to the events about given-up deliveries.
 pub(super) const NOTICES: &str = "notices";
 
 /// Number of steps in a history, before its final phase.
-const STEPS: u32 = 120;
+const STEPS: u32 = 80;
 
 pub(super) struct World {
     pub(super) bug: Bug,
     pub(super) machine: Arc<Machine>,
     pub(super) disk: Mutex<Disk>,
     pub(super) oracle: Mutex<Oracle>,
+    /// The maximum size of the store in bytes, if it has one.
+    pub(super) limit: Option<u64>,
     /// Functions that are down.
     down: Mutex<BTreeSet<String>>,
+    /// The function whose calls take long.
+    hanging: Mutex<Option<String>>,
     healthy: AtomicBool,
     steps: Mutex<u32>,
     trace: Mutex<Vec<String>>,
@@ -65,20 +76,36 @@ pub(super) fn subscriptions() -> Vec<Subscription> {
         id.clone_into(&mut subscription.subscription_id);
         subscription
     };
-    let mut picky = of("picky", "e");
+    let mut picky = of("picky", EVENT);
     picky.filter = Some(json!({ "data": [{ "numeric": ["<", 5] }] }));
-    let mut ordered = of("ordered", "e");
+    let mut ordered = of("ordered", EVENT);
     ordered.ordered = true;
     let mut limits = RetryLimits::new();
+    limits.max_age_ms = Some(20_000);
+    ordered.retry = Some(Retry::Limits(limits));
+    let mut hasty = of("hasty", EVENT);
     (limits.attempts, limits.max_age_ms) = (Some(50), Some(3_000));
-    let mut hasty = of("hasty", "e");
     hasty.retry = Some(Retry::Limits(limits));
-    vec![of("plain", "e"), picky, ordered, hasty, of(NOTICES, "eventgateway.delivery.deadLettered")]
+    vec![of("plain", EVENT), picky, ordered, hasty, of(NOTICES, "eventgateway.delivery.deadLettered")]
 }
 
 impl World {
     pub(super) fn new(seed: u64, bug: Bug) -> Arc<Self> {
-        let machine = Machine::new(seed);
+        let world = Self::with_limit(seed, bug, |rng| rng.bool().then(|| rng.u64(40_000..80_000)));
+        world.disk.lock().unwrap().set_faulty(true);
+        world
+    }
+
+    /// Creates a world in which functions and disk work.
+    pub(super) fn without_faults(seed: u64) -> Arc<Self> {
+        let world = Self::with_limit(seed, Bug::None, |_| None);
+        world.heal();
+        world
+    }
+
+    /// Creates a world whose store has room for so many bytes.
+    fn with_limit(seed: u64, bug: Bug, room: impl FnOnce(&mut Rng) -> Option<u64>) -> Arc<Self> {
+        let machine = Machine::new(seed, bug == Bug::JumpsCount);
         let disk = Disk::new(&machine);
         let mut connection = disk.open(machine.now()).connection;
         let transaction = connection.transaction().unwrap();
@@ -94,14 +121,17 @@ impl World {
         }
         transaction.execute_batch(planted::triggers(bug)).unwrap();
         transaction.commit().unwrap();
+        let empty = room::size(&connection);
+        let limit = machine.choose(room).map(|room| empty + room);
         drop(connection);
-        disk.set_faulty(true);
         Arc::new(Self {
             bug,
             machine,
             disk: Mutex::new(disk),
-            oracle: Mutex::default(),
+            oracle: Mutex::new(Oracle::new(limit)),
+            limit,
             down: Mutex::default(),
+            hanging: Mutex::default(),
             healthy: AtomicBool::new(false),
             steps: Mutex::new(STEPS),
             trace: Mutex::default(),
@@ -112,6 +142,10 @@ impl World {
 
     pub(super) fn note(&self, what: impl Display) {
         self.trace.lock().unwrap().push(format!("{} {what}", self.machine.now()));
+    }
+
+    pub(super) fn age(&self) -> Age {
+        Age { lived: self.machine.lived(), latest: self.machine.latest() }
     }
 
     pub(super) fn trace(&self) -> Vec<String> {
@@ -147,6 +181,7 @@ impl World {
     pub(super) fn heal(&self) {
         self.note("functions and disk work from now on");
         self.down.lock().unwrap().clear();
+        *self.hanging.lock().unwrap() = None;
         self.disk.lock().unwrap().set_faulty(false);
         self.healthy.store(true, Ordering::Relaxed);
     }
@@ -159,6 +194,22 @@ impl World {
         }
         let down = down.contains(function);
         self.note(format_args!("{function} is {}", if down { "down" } else { "back" }));
+    }
+
+    /// Stops a function.
+    pub(super) fn set_down(&self, function: &str) {
+        self.down.lock().unwrap().insert(function.to_owned());
+        self.note(format_args!("{function} is down"));
+    }
+
+    /// Makes the calls of a function take long.
+    pub(super) fn hang(&self, function: &str) {
+        *self.hanging.lock().unwrap() = Some(function.to_owned());
+        self.note(format_args!("{function} hangs"));
+    }
+
+    pub(super) fn hangs(&self, function: &str) -> bool {
+        self.hanging.lock().unwrap().as_deref() == Some(function)
     }
 
     pub(super) fn is_down(&self, function: &str) -> bool {
