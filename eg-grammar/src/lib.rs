@@ -1,12 +1,12 @@
-//! Holds the rules that macros, runtime, gateway and command line share: which names, routes, schedules, durations and
-//! statuses are valid, and what they mean. It has no clock, no I/O and no wire format; callers report the mistakes.
+//! Holds the rules that macros, runtime, gateway and command line share: which names, routes, schedules, durations, sizes
+//! and statuses are valid, and what they mean. It has no clock, no I/O and no wire format; callers report the mistakes.
 //!
 //! | subject | items |
 //! |---|---|
 //! | event types, functions, services, queues | [`check_event_type`], [`check_function_name`], [`check_service_name`], [`QueueName`] |
 //! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`], [`Routes`], [`Unrouted`] |
 //! | schedules | [`Schedule`] |
-//! | durations and numbers | [`parse_duration`], [`Bound`], [`limits`] |
+//! | durations, sizes and numbers | [`parse_duration`], [`parse_size`], [`Bound`], [`limits`] |
 //! | nesting of JSON | [`is_nested_deeper`], [`is_too_deep`], [`too_deep`] |
 //! | the mark before text | [`without_bom`], [`text_without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
@@ -50,6 +50,7 @@ mod retry_after;
 mod routes;
 mod schedule;
 mod screening;
+mod size;
 mod suggest;
 mod verdict;
 
@@ -71,5 +72,6 @@ pub use retry_after::retry_after;
 pub use routes::{Route, Routes, Unrouted};
 pub use schedule::Schedule;
 pub use screening::{Foreign, OwnNames, Visit};
+pub use size::parse_size;
 pub use suggest::{did_you_mean, list, nearest};
 pub use verdict::Verdict;

@@ -13,6 +13,7 @@ use crate::function::{EventType, Function, Input, Mode, Queue, Retry, Subscripti
 pub(crate) fn register(function: &Function) -> TokenStream {
     let Function { ident, name, doc, krate, triggers, hints, inputs, .. } = function;
     let (timeout, memory) = (option(hints.timeout), option(hints.memory));
+    let body_limit = option(hints.body_limit);
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let triggers = triggers.iter().map(trigger);
     let by_type = triggers_by_type(function);
@@ -43,6 +44,7 @@ pub(crate) fn register(function: &Function) -> TokenStream {
                 triggers: &[#(#triggers),*],
                 timeout: #timeout,
                 memory: #memory,
+                body_limit: #body_limit,
                 emits: &[#(#cfgs __eg::Probe::<#types>::EMITS),*],
                 needs: &[#(#cfgs __eg::Probe::<#types>::NEEDS),*],
                 call: __eg_call,

@@ -5,16 +5,18 @@ use std::any::Any;
 use std::env;
 use std::error::Error as StdError;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::response::IntoResponse;
 use eg_grammar::limits;
 use eg_sdk::EventGateway;
 use tower::Layer;
 
-use crate::dispatch::Service;
+use crate::dispatch::{Around, Service};
 use crate::lambda;
-use crate::layer::{Function, Layers};
+use crate::layer::Function;
 use crate::log::{self, Level};
+use crate::mounted::Mounted;
 use crate::registry::{self, FunctionDef, RegistryError};
 use crate::shared::{Shared, States};
 use crate::start::RUNTIME_API;
@@ -24,7 +26,7 @@ use crate::{Error, panics, start};
 #[derive(Debug)]
 pub struct App {
     states: States,
-    layers: Layers,
+    around: Around,
     payload_limit: usize,
 }
 
@@ -37,6 +39,8 @@ pub(crate) enum StartError {
     NoHandler { functions: String },
     #[error("_HANDLER is `{handler}`, but this binary has {functions}, or `*` for all of them")]
     Handler { handler: String, functions: String },
+    #[error("`App::layer_for` names `{function}`, but this binary has {functions}")]
+    Layer { function: &'static str, functions: String },
     #[error(transparent)]
     Lambda(#[from] lambda::LambdaError),
 }
@@ -46,7 +50,7 @@ impl App {
     #[must_use]
     pub fn new() -> Self {
         start::begun();
-        Self { states: States::default(), layers: Layers::default(), payload_limit: limits::PAYLOAD }
+        Self { states: States::default(), around: Around::default(), payload_limit: limits::PAYLOAD }
     }
 
     /// Sets how many bytes the body of an HTTP request may have, and the answer to the gateway. Default: 6 MB (6,291,456
@@ -91,7 +95,67 @@ impl App {
         <L::Service as tower::Service<Request>>::Error: Into<Box<dyn StdError + Send + Sync>> + 'static,
         <L::Service as tower::Service<Request>>::Future: Send + 'static,
     {
-        self.layers.push(layer);
+        self.around.layers.push(layer);
+        self
+    }
+
+    /// Adds a tower layer around one function, within the layers of [`App::layer`]. The layer sees the requests that the
+    /// function gets: HTTP requests after they are routed, and its events and messages. Of several layers, the one added
+    /// last sees requests first. If no function has this name, the app does not start.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use eg_runtime::App;
+    /// use tower::timeout::TimeoutLayer;
+    ///
+    /// let app = App::new().layer_for("create_user", TimeoutLayer::new(Duration::from_secs(2)));
+    /// # let _ = app;
+    /// ```
+    #[must_use]
+    pub fn layer_for<L>(mut self, function: &'static str, layer: L) -> Self
+    where
+        L: Layer<Function> + Send + Sync + 'static,
+        L::Service: tower::Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as tower::Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as tower::Service<Request>>::Error: Into<Box<dyn StdError + Send + Sync>> + 'static,
+        <L::Service as tower::Service<Request>>::Future: Send + 'static,
+    {
+        self.around.of_functions.entry(function).or_default().push(layer);
+        self
+    }
+
+    /// Mounts a router of axum: it answers the HTTP requests that no function answers. Its handlers may take [`Context`],
+    /// [`State`] and [`Emit`] of this crate beside axum's extractors; the layers of [`App::layer`], the payload limit and the
+    /// deadline apply to them. A second router replaces the first.
+    ///
+    /// The router answers where the process serves all functions: over HTTP, in tests, and on Lambda with `_HANDLER=*`. It is
+    /// made at run time, so its routes are not in the manifest: neither a gateway (also that of `cargo eg run`) nor the
+    /// template knows them, and `cargo eg check` does not see them. To have its requests routed there, declare a function
+    /// for them. The function finds the router as `State<Router>`:
+    ///
+    /// ```
+    /// use eg_runtime::axum::{Router, routing::get};
+    /// use eg_runtime::tower::ServiceExt as _;
+    /// use eg_runtime::{App, IntoResponse, Request, State, http};
+    ///
+    /// /// Hands over everything below `/admin`.
+    /// #[http(ANY, "/admin/{*page}")]
+    /// async fn admin(State(router): State<Router>, request: Request) -> impl IntoResponse {
+    ///     router.oneshot(request).await.into_response()
+    /// }
+    ///
+    /// let app = App::new().router(Router::new().route("/admin/users", get(|| async { "users" })));
+    /// # let _ = app;
+    /// ```
+    ///
+    /// [`Context`]: crate::Context
+    /// [`Emit`]: crate::Emit
+    /// [`State`]: crate::State
+    #[must_use]
+    pub fn router(mut self, router: Router) -> Self {
+        self.states.insert(router.clone());
+        self.around.mounted = Some(Mounted::new(router));
         self
     }
 
@@ -161,7 +225,16 @@ impl App {
         registry::check_names(&functions)?;
         let source = format!("/services/{name}");
         let shared = Shared { states: self.states, source, payload_limit: self.payload_limit };
-        Ok((name, Service::new(&select(functions, name, handler)?, shared, &self.layers)?))
+        let mut around = self.around;
+        if let Some(unknown) =
+            around.of_functions.keys().find(|key| !functions.iter().any(|f| f.name == **key))
+        {
+            return Err(StartError::Layer { function: unknown, functions: names(&functions) });
+        }
+        if !serves_all(name, handler) {
+            around.mounted = None;
+        }
+        Ok((name, Service::new(&select(functions, name, handler)?, shared, around)?))
     }
 }
 
@@ -171,21 +244,31 @@ impl Default for App {
     }
 }
 
+/// Returns whether `_HANDLER` names all functions.
+fn serves_all(service: &str, handler: &str) -> bool {
+    ["*", "bootstrap", service].contains(&handler)
+}
+
+/// Lists functions by name.
+fn names(functions: &[&'static FunctionDef]) -> String {
+    let names: Vec<_> = functions.iter().map(|function| format!("`{}`", function.name)).collect();
+    names.join(", ")
+}
+
 /// Returns the functions that `_HANDLER` names: one (`create_user` or `users.create_user`), or all.
 fn select(
     functions: Vec<&'static FunctionDef>,
     service: &str,
     handler: &str,
 ) -> Result<Vec<&'static FunctionDef>, StartError> {
-    if ["*", "bootstrap", service].contains(&handler) {
+    if serves_all(service, handler) {
         return Ok(functions);
     }
     let name = handler.strip_prefix(service).and_then(|rest| rest.strip_prefix('.')).unwrap_or(handler);
     match functions.iter().find(|function| function.name == name) {
         Some(function) => Ok(vec![function]),
         None => {
-            let known: Vec<_> = functions.iter().map(|function| format!("`{}`", function.name)).collect();
-            let functions = known.join(", ");
+            let functions = names(&functions);
             Err(match handler {
                 "" => StartError::NoHandler { functions },
                 _ => StartError::Handler { handler: handler.to_owned(), functions },

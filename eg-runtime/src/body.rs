@@ -17,32 +17,50 @@ pub(crate) fn without_default_limit(request: &mut Request) {
     DefaultBodyLimit::disable().apply(request);
 }
 
-/// Returns the limit for the body of a request in bytes.
-pub(crate) fn limit_of(request: &Request) -> usize {
-    request.extensions().get::<Scope>().map_or(limits::PAYLOAD, |scope| scope.shared.payload_limit)
+/// The limit for the body of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    bytes: usize,
+    /// The function whose own limit it is; `None` for that of the app.
+    function: Option<&'static str>,
 }
 
-/// Returns the request if its body has at most `limit` bytes. A body whose size is not known yet is limited while the
-/// function reads it.
-pub(crate) fn admit(mut request: Request, limit: usize) -> Option<Request> {
+impl Limit {
+    /// Returns the limit of the app that got the request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let bytes =
+            request.extensions().get::<Scope>().map_or(limits::PAYLOAD, |scope| scope.shared.payload_limit);
+        Self { bytes, function: None }
+    }
+
+    /// Returns the limit of a function, if it has one of its own.
+    pub(crate) fn or_own(self, function: &'static str, bytes: Option<u32>) -> Self {
+        let own = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        own.map_or(self, |bytes| Self { bytes, function: Some(function) })
+    }
+}
+
+/// Returns the request if its body is within the limit. A body whose size is not known yet is limited while the function
+/// reads it.
+pub(crate) fn admit(mut request: Request, limit: Limit) -> Option<Request> {
     without_default_limit(&mut request);
     let size = request.body().size_hint();
-    if size.lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+    if size.lower() > u64::try_from(limit.bytes).unwrap_or(u64::MAX) {
         return None;
     }
     if size.exact().is_some() {
         return Some(request);
     }
-    Some(request.map(|body| Body::new(Limited::new(body, limit))))
+    Some(request.map(|body| Body::new(Limited::new(body, limit.bytes))))
 }
 
 /// Builds the answer to a request whose body is too large: a 413 that names the limit.
-pub(crate) fn refusal(limit: usize) -> Response {
-    Error::status(StatusCode::PAYLOAD_TOO_LARGE, too_large(limit)).into_response()
+pub(crate) fn refusal(limit: Limit) -> Response {
+    Error::status(StatusCode::PAYLOAD_TOO_LARGE, limit.exceeded()).into_response()
 }
 
 /// Replaces the rejection of an extractor of axum that does not name the limit which the body exceeds.
-pub(crate) async fn explain(response: Response, limit: usize) -> Response {
+pub(crate) async fn explain(response: Response, limit: Limit) -> Response {
     let status = response.status();
     if !matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::BAD_REQUEST) || !is_short_text(&response)
     {
@@ -67,12 +85,18 @@ fn is_short_text(response: &Response) -> bool {
 /// The end of axum's message about a body beyond its limit.
 const LENGTH_EXCEEDED: &str = "length limit exceeded";
 
-/// The message about a request body beyond `limit` bytes.
-fn too_large(limit: usize) -> String {
-    format!(
-        "the request body is larger than {limit} bytes: send it in parts, or raise the limit with \
-         `App::payload_limit` (not beyond 6 MB on Lambda)"
-    )
+impl Limit {
+    /// Returns the message about a request body beyond the limit.
+    fn exceeded(self) -> String {
+        let Self { bytes, function } = self;
+        let raise = match function {
+            Some(function) => format!("`body_limit` of `{function}`"),
+            None => "`App::payload_limit` (not beyond 6 MB on Lambda)".to_owned(),
+        };
+        format!(
+            "the request body is larger than {bytes} bytes: send it in parts, or raise the limit with {raise}"
+        )
+    }
 }
 
 /// Removes the length from an answer that has no body by its status. axum sets it for every answer. Source: RFC 9110

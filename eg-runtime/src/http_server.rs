@@ -172,8 +172,8 @@ mod tests {
 
     use super::*;
     use crate::Error;
+    use crate::dispatch::Around;
     use crate::extract::Call;
-    use crate::layer::Layers;
     use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
     use crate::returned::{IsError, IsResponse, reply};
     use crate::shared::{Shared, States};
@@ -203,12 +203,13 @@ mod tests {
             triggers,
             timeout: None,
             memory: None,
+            body_limit: None,
             emits: &[],
             needs: &[],
             call,
         }));
         let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
-        Service::new(&[function], shared, &Layers::default()).unwrap()
+        Service::new(&[function], shared, Around::default()).unwrap()
     }
 
     /// A function with `#[invoke]` gets the body, whatever it is, and answers without an envelope.

@@ -1,4 +1,4 @@
-//! tower layers around functions, for `App::layer`.
+//! tower layers around functions, for `App::layer` and `App::layer_for`.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::extract::ResponseFuture;
 
 /// A function, or the router in front of all HTTP functions, as a tower service, which the layers of
-/// [`App::layer`](crate::App::layer) wrap. It takes requests with a body of any type.
+/// [`App::layer`](crate::App::layer) and [`App::layer_for`](crate::App::layer_for) wrap. It takes requests with a body of any type.
 #[derive(Debug, Clone)]
 pub struct Function(BoxCloneSyncService<Request, Response, Infallible>);
 
@@ -63,8 +63,13 @@ impl Layers {
             let answer = call(request);
             async move { Ok(answer.await) }
         });
-        let plain = Function(BoxCloneSyncService::new(plain));
-        Some(self.0.iter().fold(plain, |function, layer| layer(function)))
+        self.around_function(Function(BoxCloneSyncService::new(plain)))
+    }
+
+    /// Wraps a function that has layers of its own; `None` if there are no layers.
+    pub(crate) fn around_function(&self, function: Function) -> Option<Function> {
+        let (first, others) = self.0.split_first()?;
+        Some(others.iter().fold(first(function), |function, layer| layer(function)))
     }
 }
 

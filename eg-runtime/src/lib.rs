@@ -97,6 +97,7 @@
 //! # Around and beneath
 //!
 //! [`App::layer`] adds tower layers around every function; they also see HTTP requests that no function answers.
+//! [`App::layer_for`] adds them around one function. [`App::router`] mounts a router of axum beside the functions.
 //! [`Context`] gives the invocation's id, trace and remaining time; a function that is still running shortly before
 //! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test.
 //!
@@ -104,7 +105,7 @@
 //!
 //! | what | limit | beyond it |
 //! |---|---|---|
-//! | the body of an HTTP request | 6 MB (6,291,456 bytes), or [`App::payload_limit`] | 413, which names the limit |
+//! | the body of an HTTP request | 6 MB (6,291,456 bytes), or [`App::payload_limit`]; less with `body_limit` of the function | 413, which names the limit |
 //! | an answer to Lambda or to the gateway, with its base64 and JSON escapes | the same | `ResponseTooLarge` |
 //! | an event, over HTTP | a third more, and 1 MiB: a body can be base64 in it | 413, `Reject` |
 //! | an event or a request, on Lambda | 6 MB (6,291,456 bytes) as JSON: a binary body of some 4.5 MB, in base64 | the gateway answers 413; Lambda refuses it |
@@ -176,6 +177,7 @@ mod layer;
 mod linger;
 mod log;
 mod manifest;
+mod mounted;
 mod outcome;
 mod panics;
 mod payload;
@@ -239,12 +241,12 @@ pub use eg_macros::Event;
 pub use eg_macros::Schema;
 /// Answers HTTP requests: `#[http(METHOD, "/path/{id}")]`.
 ///
-/// METHOD is GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS. A path segment `{name}` is a parameter, and `{*name}` at
+/// METHOD is GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS, or ANY for all of them. A path segment `{name}` is a parameter, and `{*name}` at
 /// the end matches the rest of the path. The gateway's spelling (`:name`, `*name`) works, too.
 ///
 /// Options: `name = "createUser"` (default: the function's name), `mode = "async"` (the caller does not wait, and a
 /// failed call is repeated), `cors` or `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`,
-/// `timeout = "30s"` or `timeout = 30` (seconds), `memory = 512` (megabytes), `crate = path::to::eg_runtime`. `timeout`
+/// `body_limit = "64KiB"` or `body_limit = 65536` (bytes; a larger body gets a 413), `timeout = "30s"` or `timeout = 30` (seconds), `memory = 512` (megabytes), `crate = path::to::eg_runtime`. `timeout`
 /// and `memory` go into the manifest for deployment. Several attributes on one function are several triggers. An argument
 /// may have a `#[cfg]`.
 pub use eg_macros::http;
@@ -325,6 +327,8 @@ pub use emit::Emit;
 pub use error::{Error, ResultExt};
 pub use layer::{Function, FunctionFuture};
 pub use state::State;
+/// tower itself: the traits of layers and services, and `ServiceExt` to call a service.
+pub use tower;
 
 /// The items that macro expansions name. Not part of the public API.
 #[doc(hidden)]

@@ -28,6 +28,8 @@ pub struct FunctionDef {
     pub timeout: Option<u32>,
     /// The memory in megabytes, if set.
     pub memory: Option<u32>,
+    /// The largest body of an HTTP request in bytes, if it is less than the app's.
+    pub body_limit: Option<u32>,
     /// Per argument, the event types that it can emit.
     pub emits: &'static [&'static [&'static str]],
     /// Per argument, the state that it needs.
@@ -193,6 +195,11 @@ pub(crate) enum RegistryError {
         method: &'static str,
         path: &'static str,
     },
+    #[error(
+        "`{function}` has `body_limit` = {limit} bytes, but the limit of the app is {app} bytes: raise it with \
+         `App::payload_limit`, or lower `body_limit`"
+    )]
+    BodyLimit { function: &'static str, limit: u32, app: usize },
     #[error("`{function}` needs `State<{ty}>`: provide it with `App::new().state(…)` in main.rs")]
     MissingState { function: &'static str, ty: &'static str },
     #[error("`{function}` needs `{ty}`, and it cannot be made: {cause}")]

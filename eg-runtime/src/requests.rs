@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use crate::body;
 use crate::context::Scope;
 use crate::extract::ResponseFuture;
+use crate::mounted::Mounted;
 use crate::outcome::Failure;
 use crate::payload::{self, PayloadError, ReadRequest};
 use crate::registry::Mode;
@@ -47,14 +48,16 @@ pub(crate) struct Routed {
     pub(crate) path: &'static str,
     /// Synchronous routes go before asynchronous ones, which get a copy of the request from the gateway only.
     pub(crate) mode: Mode,
+    /// The function's own limit for bodies.
+    pub(crate) body_limit: Option<u32>,
     pub(crate) function: Served,
 }
 
 /// The functions that answer HTTP requests. They are function pointers, so that the linker can drop them if unused.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// Builds the router of all routes.
-    pub(crate) router: fn(Vec<Routed>) -> Router,
+    /// Builds the router of all routes, and of the router of `App::router`.
+    pub(crate) router: fn(Vec<Routed>, Option<Mounted>) -> Router,
     /// Reads a payload that is an HTTP request.
     pub(crate) read: ReadRequest,
     /// Reads the event gateway's `http.request`. The second argument returns the routes for a method.
@@ -86,12 +89,12 @@ impl fmt::Debug for Router {
 /// The routes of one mode. axum routes each request within the one route that it takes, to extract its parameters.
 type Table = Routes<axum::Router>;
 
-fn router(routes: Vec<Routed>) -> Router {
+fn router(routes: Vec<Routed>, mounted: Option<Mounted>) -> Router {
     let (mut sync, mut other): (Table, Table) = (Routes::new(Spelling::Code), Routes::new(Spelling::Code));
-    for Routed { method, path, mode, function } in routes {
+    for Routed { method, path, mode, body_limit, function } in routes {
         let Some(named) = eg_grammar::Method::named(method) else { continue };
         let handler = move |request: Request| async move {
-            let limit = body::limit_of(&request);
+            let limit = body::Limit::of(&request).or_own(function.name(), body_limit);
             let Some(request) = body::admit(request, limit) else { return body::refusal(limit) };
             // The gateway has answered the client already, and delivers again what is not handled.
             if mode == Mode::Async && Scope::comes_from_event(&request) {
@@ -104,7 +107,7 @@ fn router(routes: Vec<Routed>) -> Router {
         // Of routes for the same requests, which `dispatch` refuses, the first remains.
         let _ = table.insert(named, path, route);
     }
-    let tables = [sync, other];
+    let tables = Arc::new([sync, other]);
     Router(Arc::new(move |request| match find(&tables, request.method(), request.uri().path()) {
         Some(route) => {
             let answer = route.value.clone().oneshot(request);
@@ -116,8 +119,20 @@ fn router(routes: Vec<Routed>) -> Router {
             })
         }
         None => {
-            let answer = unrouted(&tables, request.method(), request.uri().path());
-            Box::pin(async move { answer })
+            let (tables, mounted) = (tables.clone(), mounted.clone());
+            Box::pin(async move {
+                let Some(mounted) = mounted else {
+                    return unrouted(&tables, request.method(), request.uri().path());
+                };
+                let (method, uri) = (request.method().clone(), request.uri().clone());
+                match mounted.answer(request).await {
+                    Some(mut response) => {
+                        also_allow(&tables, uri.path(), &mut response);
+                        response
+                    }
+                    None => unrouted(&tables, &method, uri.path()),
+                }
+            })
         }
     }))
 }
@@ -143,6 +158,25 @@ fn unrouted(tables: &[Table; 2], method: &Method, path: &str) -> Response {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response
+}
+
+/// Adds the methods of functions to the 405 of a mounted router, which knows only its own.
+fn also_allow(tables: &[Table; 2], path: &str, response: &mut Response) {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return;
+    }
+    let functions = Unrouted::new("", path, tables.iter().flat_map(|table| table.methods(path)), []).allow();
+    let Some(functions) = functions else { return };
+    let own = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok());
+    let mut allowed: Vec<&str> = Vec::new();
+    for method in functions.split(',').chain(own.unwrap_or_default().split(',')).map(str::trim) {
+        if !method.is_empty() && !allowed.contains(&method) {
+            allowed.push(method);
+        }
+    }
+    if let Ok(allowed) = HeaderValue::try_from(allowed.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
 }
 
 fn method_filter(method: &'static str) -> MethodFilter {
@@ -187,9 +221,10 @@ mod tests {
             method,
             path,
             mode: Mode::Sync,
-            function: Served::new("f", call, &Layers::default()),
+            body_limit: None,
+            function: Served::new("f", call, None, &Layers::default()),
         };
-        router(routes.iter().zip(NUMBERED).map(routed).collect())
+        router(routes.iter().zip(NUMBERED).map(routed).collect(), None)
     }
 
     fn ask(router: &Router, method: &str, path: &str) -> (u16, HeaderMap, String) {

@@ -17,18 +17,31 @@ use crate::panics;
 pub(crate) struct Served {
     name: &'static str,
     call: Call,
+    /// The function within its own layers.
+    own: Option<Function>,
     // Without layers, the function is called directly, which saves a box and a lock per invocation.
     layered: Option<Function>,
 }
 
 impl Served {
-    pub(crate) fn new(name: &'static str, call: Call, layers: &Layers) -> Self {
-        Self { name, call, layered: layers.around(call) }
+    /// A function within its own layers, and those of the app.
+    pub(crate) fn new(name: &'static str, call: Call, own: Option<&Layers>, layers: &Layers) -> Self {
+        let own = own.and_then(|own| own.around(call));
+        let layered = match &own {
+            Some(function) => layers.around_function(function.clone()),
+            None => layers.around(call),
+        };
+        Self { name, call, own, layered }
     }
 
-    /// Returns the function without layers, for a router that the layers are around.
+    /// Returns the name in the manifest.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the function with only its own layers, for a router that the layers of the app are around.
     pub(crate) fn bare(&self) -> Self {
-        Self { layered: None, ..*self }
+        Self { layered: None, ..self.clone() }
     }
 
     /// Calls the function, whose answer a caller gets or not. A panic or a missed deadline becomes a response that carries
@@ -41,7 +54,7 @@ impl Served {
             scope.context.invocation.clone()
         });
         let invocation = invocation.unwrap_or_default();
-        let answer = match &self.layered {
+        let answer = match self.layered.as_ref().or(self.own.as_ref()) {
             Some(function) => function.clone().answer(request),
             None => (self.call)(request),
         };

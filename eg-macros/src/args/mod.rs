@@ -83,7 +83,7 @@ impl Kind {
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Http => &["name", "mode", "cors", "timeout", "memory", "crate"],
+            Self::Http => &["name", "mode", "cors", "body_limit", "timeout", "memory", "crate"],
             Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
             Self::Schedule | Self::Invoke => &["name", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
@@ -104,6 +104,7 @@ pub(crate) struct Args {
     pub(crate) retry: Option<Retry>,
     pub(crate) batch_size: Option<LitInt>,
     pub(crate) window: Option<Lit>,
+    pub(crate) body_limit: Option<Lit>,
     pub(crate) timeout: Option<Lit>,
     pub(crate) memory: Option<LitInt>,
     pub(crate) krate: Option<syn::Path>,
@@ -129,6 +130,7 @@ impl Args {
             retry: None,
             batch_size: None,
             window: None,
+            body_limit: None,
             timeout: None,
             memory: None,
             krate: None,
@@ -212,6 +214,7 @@ impl Args {
             "name" => self.name.replace(value(key, input, "a string literal")?).is_some(),
             "mode" => self.mode.replace(value(key, input, "a string literal")?).is_some(),
             "path" => self.path.replace(value(key, input, "a string literal")?).is_some(),
+            "body_limit" => self.body_limit.replace(value(key, input, SIZE)?).is_some(),
             "timeout" => self.timeout.replace(value(key, input, DURATION)?).is_some(),
             "window" => self.window.replace(value(key, input, DURATION)?).is_some(),
             "memory" => self.memory.replace(value(key, input, "a number of megabytes")?).is_some(),
@@ -231,6 +234,7 @@ impl Args {
     }
 }
 
+pub(crate) const SIZE: &str = "a number of bytes, or a size like `\"64KiB\"` or `\"1MiB\"`";
 const DURATION: &str = "a number of seconds, or a duration like `\"30s\"` or `\"5m\"`";
 
 /// Parses `= value`.

@@ -1,9 +1,10 @@
-//! The options `timeout` and `memory`, which deployment reads from the manifest.
+//! The options that are about the function as a whole: `timeout` and `memory`, which deployment reads from the manifest,
+//! and `body_limit`.
 
-use eg_grammar::{Bound, limits, parse_duration};
+use eg_grammar::{Bound, limits, parse_duration, parse_size};
 use syn::{Lit, LitInt};
 
-use crate::args::Args;
+use crate::args::{Args, SIZE};
 use crate::errors::Errors;
 
 /// The options of one function.
@@ -13,6 +14,8 @@ pub(crate) struct Hints {
     pub(crate) timeout: Option<u32>,
     /// Megabytes.
     pub(crate) memory: Option<u32>,
+    /// Bytes.
+    pub(crate) body_limit: Option<u32>,
 }
 
 impl Hints {
@@ -27,6 +30,9 @@ impl Hints {
         for memory in all.iter().filter_map(|args| args.memory.as_ref()) {
             let megabytes = number(limits::MEMORY, "`memory`", memory, errors);
             agree("memory", &mut hints.memory, megabytes, memory, errors);
+        }
+        for limit in all.iter().filter_map(|args| args.body_limit.as_ref()) {
+            agree("body_limit", &mut hints.body_limit, bytes(limit, errors), limit, errors);
         }
         hints
     }
@@ -62,6 +68,20 @@ pub(super) fn seconds(literal: &Lit, errors: &mut Errors) -> Option<u32> {
         errors.at(literal, "expected a number of seconds, or a duration like `\"30s\"` or `\"5m\"`");
     }
     seconds
+}
+
+/// Parses a size of at least one byte: `65536`, `"64KiB"` or `"1MiB"`.
+fn bytes(literal: &Lit, errors: &mut Errors) -> Option<u32> {
+    let bytes = match literal {
+        Lit::Int(number) => number.base10_parse().ok(),
+        Lit::Str(text) => parse_size(&text.value()).ok().and_then(|bytes| u32::try_from(bytes).ok()),
+        _ => None,
+    };
+    let bytes = bytes.filter(|bytes| *bytes > 0);
+    if bytes.is_none() {
+        errors.at(literal, format!("expected {SIZE}"));
+    }
+    bytes
 }
 
 pub(super) fn number(bound: Bound, what: &str, literal: &LitInt, errors: &mut Errors) -> Option<u32> {

@@ -49,7 +49,7 @@ impl Trigger {
     /// Returns the triggers of one attribute; empty after an error that prevents reading them.
     pub(crate) fn read(args: &Args, errors: &mut Errors) -> Vec<Self> {
         match args.kind {
-            Kind::Http => http(args, errors).map(Self::Subscription).into_iter().collect(),
+            Kind::Http => http(args, errors).into_iter().map(Self::Subscription).collect(),
             Kind::Subscribe => subscribe(args, errors).into_iter().map(Self::Subscription).collect(),
             Kind::Schedule => timed::schedules(args, errors).into_iter().map(Self::Schedule).collect(),
             Kind::Queue => queue::read(args, errors).map(Self::Queue).into_iter().collect(),
@@ -74,14 +74,15 @@ fn invoke(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
     vec![Trigger::Invoke]
 }
 
-fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
+/// Reads the route of `#[http]`; for `ANY`, one route per method.
+fn http(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
     let mut positional = args.positional.iter();
     let mut method = None;
     let mut path = None;
     for argument in &mut positional {
         match argument {
             Positional::Path(word) if method.is_none() => match word.get_ident() {
-                Some(ident) => method = Some(check_method(ident, errors)),
+                Some(ident) => method = Some(check_methods(ident, errors)),
                 None => {
                     errors.at(word, "expected an HTTP method, for example `POST`");
                     method = Some(None);
@@ -93,7 +94,9 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
             }
             Positional::Text(text) if path.is_none() => path = Some(check_path(text, errors)),
             Positional::Path(word)
-                if path.is_none() && !Method::ALL.iter().any(|method| word.is_ident(method.as_str())) =>
+                if path.is_none()
+                    && !word.is_ident("ANY")
+                    && !Method::ALL.iter().any(|method| word.is_ident(method.as_str())) =>
             {
                 let message = match Positional::is_constant(word) {
                     true => args.kind.literal(),
@@ -120,17 +123,18 @@ fn http(args: &Args, errors: &mut Errors) -> Option<Subscription> {
         errors.push(Error::new(attribute_span(), message));
     }
     let mode = mode(args, Mode::Sync, errors);
-    let (method, path) = (method??, path??);
+    let (Some(Some(methods)), Some(Some(path))) = (method, path) else { return Vec::new() };
     check_literal_when_async(mode, &path, args, errors);
-    Some(Subscription {
+    let route = |method| Subscription {
         event_type: EventType::Name(HTTP_REQUEST.to_owned()),
         mode,
         method,
-        path,
+        path: path.clone(),
         http: true,
         cors: args.cors.clone(),
         retry: None,
-    })
+    };
+    methods.into_iter().map(route).collect()
 }
 
 fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
@@ -180,16 +184,22 @@ fn mode(args: &Args, default: Mode, errors: &mut Errors) -> Mode {
     }
 }
 
-fn check_method(ident: &Ident, errors: &mut Errors) -> Option<Method> {
+/// Reads the method of a route, or `ANY`, which is all of them.
+fn check_methods(ident: &Ident, errors: &mut Errors) -> Option<Vec<Method>> {
     let name = ident.to_string();
-    if ["ANY", "ALL"].contains(&name.to_ascii_uppercase().as_str()) {
-        let message = format!(
-            "`{name}` is no HTTP method: stack one attribute per method, as in `#[http(GET, \"/\")] #[http(POST, \"/\")]`"
-        );
-        errors.at(ident, message);
-        return None;
+    match name.to_ascii_uppercase().as_str() {
+        "ANY" if name == "ANY" => return Some(Method::ALL.to_vec()),
+        "ANY" | "ALL" => {
+            errors.at(ident, format!("`{name}` is no HTTP method; for all methods, write `ANY`"));
+            return None;
+        }
+        _ => {}
     }
-    name.parse().map_err(|mistake| errors.at(ident, mistake)).ok()
+    check_method(ident, errors).map(|method| vec![method])
+}
+
+fn check_method(ident: &Ident, errors: &mut Errors) -> Option<Method> {
+    ident.to_string().parse().map_err(|mistake| errors.at(ident, mistake)).ok()
 }
 
 fn check_path(text: &LitStr, errors: &mut Errors) -> Option<Path> {

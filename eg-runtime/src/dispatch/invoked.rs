@@ -27,7 +27,7 @@ impl Service {
     /// Returns the service of one function, as `_HANDLER` chooses it.
     pub(crate) fn alone(&self, name: &str) -> Option<Self> {
         let function = self.functions.iter().find(|function| function.def.name == name)?;
-        Some(Self::of(vec![function.clone()], self.layers.clone(), self.shared.clone()))
+        Some(Self::of(vec![function.clone()], self.layers.clone(), None, self.shared.clone()))
     }
 
     /// Returns the names of the functions.

@@ -7,6 +7,7 @@ mod invoked;
 mod queue;
 mod routes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -22,6 +23,7 @@ pub(crate) use self::batch::Failed;
 pub(crate) use self::events::Sender;
 use crate::context::{Context, Invocation, Scope};
 use crate::layer::{Function, Layers};
+use crate::mounted::Mounted;
 use crate::outcome::Failure;
 use crate::payload::{PayloadError, ReadRequest};
 use crate::registry::{FunctionDef, RegistryError};
@@ -33,12 +35,23 @@ use crate::shared::{Shared, States, Unmet};
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     functions: Vec<Entry>,
-    /// Answers HTTP requests, if a function has a route.
+    /// Answers HTTP requests, if a function has a route, or the app a router.
     http: Option<(&'static Http, Router)>,
     /// The layers around the router, so that they see what no function answers, too.
     layered: Option<Function>,
     layers: Layers,
     shared: Arc<Shared>,
+}
+
+/// What stands around the functions of an app.
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    /// The layers around every function.
+    pub(crate) layers: Layers,
+    /// The layers around single functions, by name.
+    pub(crate) of_functions: BTreeMap<&'static str, Layers>,
+    /// Answers the HTTP requests that no function answers.
+    pub(crate) mounted: Option<Mounted>,
 }
 
 /// A function of the service and its caller.
@@ -59,17 +72,24 @@ impl Service {
     pub(crate) fn new(
         functions: &[&'static FunctionDef],
         mut shared: Shared,
-        layers: &Layers,
+        around: Around,
     ) -> Result<Self, RegistryError> {
         provide(functions, &mut shared.states)?;
         routes::check(functions)?;
-        let ready =
-            |&def: &&'static FunctionDef| Entry { def, served: Served::new(def.name, def.call, layers) };
-        Ok(Self::of(functions.iter().map(ready).collect(), layers.clone(), Arc::new(shared)))
+        check_body_limits(functions, shared.payload_limit)?;
+        let Around { layers, of_functions, mounted } = around;
+        let ready = |&def: &&'static FunctionDef| Entry {
+            def,
+            served: Served::new(def.name, def.call, of_functions.get(def.name), &layers),
+        };
+        let functions = functions.iter().map(ready).collect();
+        Ok(Self::of(functions, layers, mounted, Arc::new(shared)))
     }
 
-    fn of(functions: Vec<Entry>, layers: Layers, shared: Arc<Shared>) -> Self {
-        let http = routes::http(&functions).map(|(http, routes)| (http, (http.router)(routes)));
+    fn of(functions: Vec<Entry>, layers: Layers, mounted: Option<Mounted>, shared: Arc<Shared>) -> Self {
+        let (support, routes) = routes::http(&functions);
+        let support = support.or(mounted.as_ref().map(|mounted| mounted.http));
+        let http = support.map(|http| (http, (http.router)(routes, mounted)));
         let router = http.as_ref().map(|(_, router)| router.clone());
         let layered = layers.around(move |request| match &router {
             Some(router) => router.answer(request),
@@ -87,7 +107,7 @@ impl Service {
     #[cfg(feature = "http-server")]
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, Self)> {
         self.functions.iter().map(|function| {
-            let alone = Self::of(vec![function.clone()], self.layers.clone(), self.shared.clone());
+            let alone = Self::of(vec![function.clone()], self.layers.clone(), None, self.shared.clone());
             (function.def.name, alone)
         })
     }
@@ -166,6 +186,16 @@ pub(crate) enum RequestOrEvent {
 /// Returns the `hops` of a request, from the header of the event extension.
 fn hops_of(headers: &HeaderMap) -> Option<u32> {
     parse_hops(headers.get(HOPS_HEADER)?.to_str().ok()?)
+}
+
+/// Checks that no function takes larger bodies than the app.
+fn check_body_limits(functions: &[&'static FunctionDef], app: usize) -> Result<(), RegistryError> {
+    let beyond = |limit: u32| usize::try_from(limit).map_or(true, |limit| limit > app);
+    let limits = functions.iter().filter_map(|function| Some((function.name, function.body_limit?)));
+    match limits.into_iter().find(|(_, limit)| beyond(*limit)) {
+        Some((function, limit)) => Err(RegistryError::BodyLimit { function, limit, app }),
+        None => Ok(()),
+    }
 }
 
 /// Checks that every value that the functions need is present.

@@ -15,19 +15,19 @@ pub(super) fn of(
     function.subscriptions().filter_map(|subscription| Some((subscription, subscription.route?.path)))
 }
 
-/// Returns the request handler and all routes, if there are any.
-pub(super) fn http(functions: &[Entry]) -> Option<(&'static Http, Vec<Routed>)> {
-    let http =
-        functions.iter().flat_map(|function| function.def.subscriptions()).find_map(|to| to.route)?.http;
+/// Returns the request handler and all routes. Without routes, there is no handler.
+pub(super) fn http(functions: &[Entry]) -> (Option<&'static Http>, Vec<Routed>) {
+    let route = functions.iter().flat_map(|function| function.def.subscriptions()).find_map(|to| to.route);
     let routed = functions.iter().flat_map(|function| {
         of(function.def).map(|(subscription, path)| Routed {
             method: subscription.method,
             path,
             mode: subscription.mode,
+            body_limit: function.def.body_limit,
             function: function.served.bare(),
         })
     });
-    Some((http, routed.collect()))
+    (route.map(|route| route.http), routed.collect())
 }
 
 /// Checks that no two functions answer the same requests, which the gateway would refuse. An asynchronous function on the

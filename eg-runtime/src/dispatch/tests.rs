@@ -2,8 +2,7 @@
 
 use eg_sdk::CloudEvent;
 
-use super::Service;
-use crate::layer::Layers;
+use super::{Around, Service};
 use crate::registry::{FunctionDef, Mode, Subscription, Trigger, check_names};
 use crate::requests::Route;
 use crate::shared::{Shared, States};
@@ -38,6 +37,7 @@ fn definition(name: &'static str) -> FunctionDef {
         triggers: &[],
         timeout: None,
         memory: None,
+        body_limit: None,
         emits: &[],
         needs: &[],
         call: |_| Box::pin(async { crate::returned::reply(()) }),
@@ -47,7 +47,7 @@ fn definition(name: &'static str) -> FunctionDef {
 /// Returns the error, or an empty string.
 fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
     let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
-    Service::new(functions, shared, &Layers::default()).err().map(|e| e.to_string())
+    Service::new(functions, shared, Around::default()).err().map(|e| e.to_string())
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
         let mut definition = definition("store_event");
         definition.triggers = triggers;
         let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
-        let service = Service::new(&[Box::leak(Box::new(definition))], shared, &Layers::default()).unwrap();
+        let service = Service::new(&[Box::leak(Box::new(definition))], shared, Around::default()).unwrap();
         let event = CloudEvent::of_type("order.created", "/shop", ()).encode().unwrap();
         assert_eq!(service.functions_for(&event).len(), expected, "{event_type}");
     };

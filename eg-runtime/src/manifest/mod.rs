@@ -247,6 +247,7 @@ mod tests {
         ],
         timeout: Some(30),
         memory: Some(512),
+        body_limit: None,
         emits: &[&[], &["order.placed", "order.refused"], &["order.paid"]],
         needs: &[],
         call: |_| Box::pin(async { crate::returned::reply(()) }),

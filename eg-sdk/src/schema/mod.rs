@@ -42,6 +42,9 @@
 //! | `#[schema(any)]` | any JSON; also for recursive types |
 //! | `#[event("order.placed", schema = false)]` | not described: the event has no schema, and its fields need none |
 //!
+//! A type that contains itself through another one cannot be described: the compiler reports E0275 ("overflow evaluating
+//! the requirement") at both fields, and `#[schema(any)]` at one of them ends the circle.
+//!
 //! Types of other crates have the schema of their default JSON: those of the standard library, `uuid`, `bytes`, `time`
 //! (whose dates are arrays of numbers, or texts with its feature `serde-human-readable`), and, with the feature of the
 //! same name, `chrono`, `rust_decimal` and `url`.

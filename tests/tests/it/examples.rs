@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 14] = [
+const EXAMPLES: [&str; 15] = [
     "hello-http",
     "hello-event",
     "typed-events",
@@ -17,6 +17,7 @@ const EXAMPLES: [&str; 14] = [
     "queue-batch",
     "shared-state",
     "middleware",
+    "axum-router",
     "testing",
     "emit-from-an-app",
     "function-url",

@@ -1,6 +1,6 @@
 use eg_runtime::http;
 
-#[http(ANY, "/")]
+#[http(ALL, "/")]
 async fn handler() {}
 
 fn main() {}
