@@ -1,17 +1,25 @@
 //! The facts about one invocation, and `Context`, the argument that gives a function access to them. `dispatch` sets
 //! them.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use eg_sdk::{CloudEvent, Data, EventIdentity, TraceContext};
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
+use crate::caller::Sent;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::shared::Shared;
+
+/// Headers of the Runtime API. Source: AWS's description of the Lambda Runtime API; for the tenant, its Rust runtime.
+const INVOKED_FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
+const TENANT_ID: &str = "lambda-runtime-aws-tenant-id";
+const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
+const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
 
 /// The current invocation, as an argument of a function.
 #[derive(Debug, Clone)]
@@ -23,12 +31,16 @@ pub struct Context {
 }
 
 /// The facts about an invocation that the adapters know.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
     pub(crate) deadline: Option<Deadline>,
     /// The value of X-Ray's header.
     pub(crate) x_ray: Option<String>,
+    /// The headers with which the Runtime API hands over the invocation.
+    pub(crate) headers: HeaderMap,
+    /// What an HTTP request or a message of a connection says about its sender.
+    pub(crate) sent: OnceLock<Sent>,
 }
 
 /// The event that a request was made from, in the request's extensions. Requests that carry their event do not have it.
@@ -88,6 +100,126 @@ impl Context {
     #[must_use]
     pub fn x_ray_trace_id(&self) -> Option<&str> {
         self.invocation.x_ray.as_deref()
+    }
+
+    /// Returns the ARN that the caller used, with its version or alias. `None` over HTTP.
+    #[must_use]
+    pub fn invoked_function_arn(&self) -> Option<&str> {
+        self.header(INVOKED_FUNCTION_ARN)
+    }
+
+    /// Returns the tenant of the invocation, of a function with tenant isolation.
+    #[must_use]
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.header(TENANT_ID)
+    }
+
+    /// Returns what the caller gave as client context (a mobile SDK, or `ClientContext` of an Invoke call), as JSON. The
+    /// caller wrote it; nobody has verified it.
+    #[must_use]
+    pub fn client_context(&self) -> Option<&str> {
+        self.header(CLIENT_CONTEXT)
+    }
+
+    /// Returns the identity of a Cognito identity pool that invoked the function through AWS's mobile SDK, as JSON
+    /// (`cognitoIdentityId`, `cognitoIdentityPoolId`). For requests through API Gateway, see [`Caller`](crate::Caller).
+    #[must_use]
+    pub fn cognito_identity(&self) -> Option<&str> {
+        self.header(COGNITO_IDENTITY)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let value = self.invocation.headers.get(name)?;
+        std::str::from_utf8(value.as_bytes()).ok().filter(|value| !value.is_empty())
+    }
+}
+
+/// To test a function that takes a `Context`: call it with one of these.
+impl Context {
+    /// Creates the context of an invocation of a function, without deadline and trace.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use eg_runtime::Context;
+    ///
+    /// let context = Context::new("create_user").with_request_id("r1").with_remaining(Duration::from_secs(3));
+    /// assert_eq!((context.function_name(), context.request_id()), ("create_user", "r1"));
+    /// assert!(context.remaining() <= Some(Duration::from_secs(3)));
+    /// ```
+    #[must_use]
+    pub fn new(function: &'static str) -> Self {
+        Self { invocation: Arc::default(), function, trace: None, hops: None }
+    }
+
+    /// Sets the request id.
+    #[must_use]
+    pub fn with_request_id(self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        self.with(|invocation| invocation.request_id = id)
+    }
+
+    /// Sets the deadline, this long from now.
+    #[must_use]
+    pub fn with_remaining(self, time: Duration) -> Self {
+        let now = SystemTime::now();
+        let at = now.checked_add(time).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let millis = at.map_or(u64::MAX, |at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+        self.with(|invocation| invocation.deadline = Deadline::new(millis, now, Instant::now()))
+    }
+
+    /// Sets the trace.
+    #[must_use]
+    pub fn with_trace(self, trace: TraceContext) -> Self {
+        Self { trace: Some(trace), ..self }
+    }
+
+    /// Sets the ARN that the caller used.
+    ///
+    /// # Panics
+    /// If it contains control characters.
+    #[must_use]
+    pub fn with_invoked_function_arn(self, arn: &str) -> Self {
+        self.with_header(INVOKED_FUNCTION_ARN, arn)
+    }
+
+    /// Sets the tenant.
+    ///
+    /// # Panics
+    /// If it contains control characters.
+    #[must_use]
+    pub fn with_tenant_id(self, id: &str) -> Self {
+        self.with_header(TENANT_ID, id)
+    }
+
+    /// Sets the client context, as JSON.
+    ///
+    /// # Panics
+    /// If it contains control characters.
+    #[must_use]
+    pub fn with_client_context(self, json: &str) -> Self {
+        self.with_header(CLIENT_CONTEXT, json)
+    }
+
+    /// Sets the Cognito identity, as JSON.
+    ///
+    /// # Panics
+    /// If it contains control characters.
+    #[must_use]
+    pub fn with_cognito_identity(self, json: &str) -> Self {
+        self.with_header(COGNITO_IDENTITY, json)
+    }
+
+    fn with_header(self, name: &'static str, value: &str) -> Self {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|e| panic!("`{name}`: {e}"));
+        self.with(|invocation| drop(invocation.headers.insert(name, value)))
+    }
+
+    /// Changes a copy of the invocation.
+    fn with(self, change: impl FnOnce(&mut Invocation)) -> Self {
+        let mut invocation = Invocation::clone(&self.invocation);
+        change(&mut invocation);
+        Self { invocation: Arc::new(invocation), ..self }
     }
 }
 

@@ -98,7 +98,8 @@
 //!
 //! [`App::layer`] adds tower layers around every function; they also see HTTP requests that no function answers.
 //! [`App::layer_for`] adds them around one function. [`App::router`] mounts a router of axum beside the functions.
-//! [`Context`] gives the invocation's id, trace and remaining time; a function that is still running shortly before
+//! [`Caller`] tells who sent a request: claims, the context of an authorizer, the signing identity, the address.
+//! [`Context`] gives the invocation's id, trace, tenant and remaining time; a function that is still running shortly before
 //! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test.
 //!
 //! # Limits
@@ -160,6 +161,7 @@
 
 mod app;
 mod body;
+mod caller;
 mod checks;
 mod context;
 mod deadline;
@@ -233,6 +235,7 @@ pub use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+pub use caller::{Caller, Iam};
 pub use context::{Context, NotAFunction};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
 /// the default source, `/services/<service>`. The type gets its [`Schema`] too; `schema = false` leaves that out.

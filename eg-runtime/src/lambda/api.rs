@@ -42,6 +42,8 @@ pub(crate) struct Next {
     pub(crate) deadline: u64,
     /// The value of X-Ray's header.
     pub(crate) x_ray: Option<String>,
+    /// All headers, for [`Context`](crate::Context).
+    pub(crate) headers: HeaderMap,
     pub(crate) payload: Bytes,
 }
 
@@ -107,13 +109,10 @@ impl RuntimeApi {
         let text = |name| text(&parts.headers, name);
         const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
         let request_id = text(REQUEST_ID).ok_or(ApiError::Header(REQUEST_ID))?.to_owned();
-        Ok(Next {
-            request_id,
-            invocation_id: parts.headers.get(INVOCATION_ID).cloned(),
-            deadline: text("lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).unwrap_or_default(),
-            x_ray: text("lambda-runtime-trace-id").map(str::to_owned),
-            payload,
-        })
+        let deadline = text("lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).unwrap_or_default();
+        let x_ray = text("lambda-runtime-trace-id").map(str::to_owned);
+        let invocation_id = parts.headers.get(INVOCATION_ID).cloned();
+        Ok(Next { request_id, invocation_id, deadline, x_ray, headers: parts.headers, payload })
     }
 
     /// Sends the answer or failure of an invocation, once more if the connection breaks or the API fails: it refuses an

@@ -117,7 +117,8 @@ async fn work(service: Arc<Service>, mut api: RuntimeApi, crew: Crew) -> Result<
 async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
     let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
     let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.take());
-    let invocation = Arc::new(Invocation { request_id, deadline, x_ray });
+    let headers = std::mem::take(&mut next.headers);
+    let invocation = Arc::new(Invocation { request_id, deadline, x_ray, headers, ..Invocation::default() });
     let Ok(payload) = std::str::from_utf8(&next.payload) else {
         return Err(logged(PayloadError::NotText, &invocation));
     };
@@ -174,8 +175,11 @@ pub(crate) async fn invoke(
     }
     let log = |error: PayloadError| logged(service.refusal(error), invocation);
     let (response, shape) = match payload::read(payload, service.reads_requests()).map_err(log)? {
-        Payload::Http(Ok(request), shape) => (service.http(request, invocation).await?, shape),
-        Payload::Http(Err(BadRequest(reason)), shape) => {
+        Payload::Http(Ok(request), shape, sent) => {
+            let _ = invocation.sent.set(sent);
+            (service.http(request, invocation).await?, shape)
+        }
+        Payload::Http(Err(BadRequest(reason)), shape, _) => {
             (Error::status(StatusCode::BAD_REQUEST, reason).into_response(), shape)
         }
         Payload::CloudEvent(event) => {
@@ -192,7 +196,8 @@ pub(crate) async fn invoke(
             };
             (response?, Shape::JoinedWithCookies)
         }
-        Payload::WebSocket(event) => {
+        Payload::WebSocket(event, sent) => {
+            let _ = invocation.sent.set(sent);
             (service.event(event, Sender::MayWait, invocation).await?, Shape::JoinedWithCookies)
         }
         Payload::Events(events) => {

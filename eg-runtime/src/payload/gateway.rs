@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::PayloadError;
 use super::request::{Pairs, append, build, decode, query};
+use crate::caller::Caller;
 use crate::context::Cause;
 
 /// The characters that need no escape in a path: `pchar` and `/` of RFC 3986 §3.3.
@@ -71,7 +72,7 @@ pub(crate) fn read(
     routes: &dyn Fn(&Method) -> Vec<&'static str>,
 ) -> Result<Request, PayloadError> {
     let invalid = |reason: String| PayloadError::Family { family: "`http.request` event", reason };
-    let (hops, cause) = (event.hops(), Cause(event.identity()));
+    let (hops, cause, caller) = (event.hops(), Cause(event.identity()), Caller::of_gateway(&event));
     let data = HttpRequest::from_data(event.data).map_err(|e| invalid(e.to_string()))?;
     let mut headers = HeaderMap::with_capacity(data.headers.len() + 1);
     for (name, value) in data.headers.iter() {
@@ -110,6 +111,9 @@ pub(crate) fn read(
     let target = if query.is_empty() { path } else { format!("{path}?{query}") };
     let mut request = build(&data.method, &target, headers, body).map_err(invalid)?;
     request.extensions_mut().insert(cause);
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
     Ok(request)
 }
 

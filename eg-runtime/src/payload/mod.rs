@@ -16,10 +16,12 @@ mod websocket;
 use axum::extract::Request;
 use eg_sdk::__private::{self, Members};
 use eg_sdk::{CloudEvent, Data, InvalidEvent};
+use serde_json::value::RawValue;
 
 pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
+use crate::caller::Sent;
 use crate::outcome::{Failure, FailureKind};
 
 /// A parsed payload.
@@ -29,13 +31,13 @@ pub(crate) enum Payload {
     CloudEvent(CloudEvent<Data>),
     /// An event in EventBridge's envelope. Only such an event can be that of a schedule.
     EventBridge(CloudEvent<Data>),
-    /// An event of a WebSocket connection.
-    WebSocket(CloudEvent<Data>),
+    /// An event of a WebSocket connection, and what is known about its sender.
+    WebSocket(CloudEvent<Data>, Sent),
     /// Events that are delivered and fail together.
     Events(Vec<CloudEvent<Data>>),
     /// An HTTP request, and the format of its answer. A client's mistake is a 400 for the client, not a failed
     /// invocation.
-    Http(Result<Request, BadRequest>, Shape),
+    Http(Result<Request, BadRequest>, Shape, Sent),
     /// Messages of a queue, in order.
     Queue(Vec<Record>),
 }
@@ -94,7 +96,7 @@ impl From<PayloadError> for Failure {
 }
 
 /// A reader of payloads that are HTTP requests, such as [`read_http`].
-pub(crate) type ReadRequest = fn(Family, &str) -> Result<Payload, PayloadError>;
+pub(crate) type ReadRequest = fn(Family, &str, Sent) -> Result<Payload, PayloadError>;
 
 /// Reads a payload. `read_request` reads HTTP requests; a binary without routes has no such reader.
 pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payload, PayloadError> {
@@ -104,13 +106,21 @@ pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payl
         Family::EventBridge => eventbridge(json).map(Payload::EventBridge),
         Family::Sqs => sqs::read(json).map(Payload::Queue),
         Family::Sns => sns::read(json).map(Payload::Events),
-        Family::WebSocket => websocket::read(json).map(Payload::WebSocket),
-        family => (read_request.ok_or(PayloadError::NoRoutes)?)(family, json),
+        Family::WebSocket => {
+            websocket::read(json).map(|event| Payload::WebSocket(event, sent(Family::WebSocket, &members)))
+        }
+        family => (read_request.ok_or(PayloadError::NoRoutes)?)(family, json, sent(family, &members)),
     }
 }
 
+/// Copies what the payload says about its sender.
+fn sent(family: Family, members: &Members<'_>) -> Sent {
+    let copy = |name| members.get(name).map(RawValue::get).filter(|json| *json != "null").map(str::to_owned);
+    Sent { family, context: copy("requestContext"), stage_variables: copy("stageVariables") }
+}
+
 /// Reads a payload that is an HTTP request.
-pub(crate) fn read_http(family: Family, json: &str) -> Result<Payload, PayloadError> {
+pub(crate) fn read_http(family: Family, json: &str, sent: Sent) -> Result<Payload, PayloadError> {
     let (request, shape) = match family {
         Family::RestApi => (proxy::rest_api(json)?, Shape::MultiValue),
         Family::LoadBalancer { multi_value: true } => {
@@ -124,7 +134,7 @@ pub(crate) fn read_http(family: Family, json: &str) -> Result<Payload, PayloadEr
         // `read` calls this only for HTTP requests, so this is the last family.
         _ => (api_gateway::read(json)?, Shape::JoinedWithCookies),
     };
-    Ok(Payload::Http(request, shape))
+    Ok(Payload::Http(request, shape, sent))
 }
 
 /// Reads an event in EventBridge's envelope.

@@ -1,0 +1,328 @@
+//! Who sent an HTTP request or a message of a WebSocket connection, as the sender of the payload vouches for it: `Caller`.
+//! Reads the fields that each sender documents, and nothing that a client could write itself. `context` has the facts that
+//! Lambda tells about an invocation.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use eg_sdk::{CloudEvent, Data};
+use http::HeaderMap;
+use http::request::Parts;
+use serde_json::{Map, Value};
+
+use crate::context::Scope;
+use crate::payload::Family;
+
+/// Who called, as an argument of a function: what the sender in front of the function has verified.
+///
+/// ```
+/// use eg_runtime::{Caller, Error, StatusCode, http};
+///
+/// #[http(GET, "/orders")]
+/// async fn orders(caller: Caller) -> Result<String, Error> {
+///     let user = caller.claim("sub").ok_or_else(|| Error::status(StatusCode::UNAUTHORIZED, "who are you?"))?;
+///     Ok(format!("the orders of {user}"))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// // In a test, the caller is an argument like any other.
+/// assert_eq!(orders(Caller::new().with_claim("sub", "u7")).await.unwrap(), "the orders of u7");
+/// assert!(orders(Caller::new()).await.is_err());
+/// # });
+/// ```
+///
+/// | sender | claims | authorizer | IAM | source address |
+/// |---|---|---|---|---|
+/// | HTTP API, also with payload format 1.0 | of the JWT, with its scopes | of a Lambda authorizer | yes | yes |
+/// | REST API | of the Cognito user pool | of a Lambda authorizer, with its principal | yes | yes |
+/// | WebSocket API | | of a Lambda authorizer (of `$connect`), with its principal | yes | yes |
+/// | function URL | | | yes | yes |
+/// | Application Load Balancer | | | | yes |
+/// | VPC Lattice | | | with auth type `AWS_IAM` | yes |
+/// | event gateway | | of the authorizer of `http.request`, with its principal | | |
+///
+/// Everything else is empty, also over plain HTTP. Where nothing is verified, as behind an API without an authorizer, there
+/// is no identity. In a test of a whole app, add a `Caller` to the extensions of the request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    source_ip: Option<IpAddr>,
+    principal_id: Option<String>,
+    claims: Map<String, Value>,
+    scopes: Vec<String>,
+    authorizer: Map<String, Value>,
+    iam: Option<Iam>,
+    request_id: Option<String>,
+    stage: Option<String>,
+    stage_variables: BTreeMap<String, String>,
+}
+
+/// The identity of AWS that signed a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Iam {
+    /// The ARN of the user or the assumed role. Of VPC Lattice, its `principal`.
+    pub user_arn: Option<String>,
+    /// The unique id of the user or role.
+    pub user_id: Option<String>,
+    /// The account.
+    pub account_id: Option<String>,
+    /// The access key of the signature.
+    pub access_key: Option<String>,
+    /// The organization.
+    pub principal_org_id: Option<String>,
+    /// The identity of a Cognito identity pool.
+    pub cognito_identity_id: Option<String>,
+    /// The Cognito identity pool.
+    pub cognito_identity_pool_id: Option<String>,
+}
+
+/// What a payload says about its sender, unread: most functions do not ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) family: Family,
+    /// The JSON of `requestContext`.
+    pub(crate) context: Option<String>,
+    /// The JSON of `stageVariables`.
+    pub(crate) stage_variables: Option<String>,
+}
+
+impl Caller {
+    /// Creates a caller of whom nothing is known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the address of the client, as the sender saw it.
+    #[must_use]
+    pub fn source_ip(&self) -> Option<IpAddr> {
+        self.source_ip
+    }
+
+    /// Returns the principal that a Lambda authorizer, or an authorizer of the event gateway, has named.
+    #[must_use]
+    pub fn principal_id(&self) -> Option<&str> {
+        self.principal_id.as_deref()
+    }
+
+    /// Returns the claims of the verified token. HTTP and REST APIs write every claim as text, lists as `[a b]`.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// Returns a claim that is a text, for example `sub`.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)?.as_str()
+    }
+
+    /// Returns the scopes of the token that the route requires; empty if it requires none.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// Returns the context that a Lambda authorizer, or an authorizer of the event gateway, has added.
+    #[must_use]
+    pub fn authorizer(&self) -> &Map<String, Value> {
+        &self.authorizer
+    }
+
+    /// Returns the identity that signed the request, if the route requires a signature.
+    #[must_use]
+    pub fn iam(&self) -> Option<&Iam> {
+        self.iam.as_ref()
+    }
+
+    /// Returns API Gateway's id of the request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// Returns the stage of the API.
+    #[must_use]
+    pub fn stage(&self) -> Option<&str> {
+        self.stage.as_deref()
+    }
+
+    /// Returns the variables of the stage.
+    #[must_use]
+    pub fn stage_variables(&self) -> &BTreeMap<String, String> {
+        &self.stage_variables
+    }
+
+    /// Sets the address of the client, for tests.
+    #[must_use]
+    pub fn with_source_ip(self, address: IpAddr) -> Self {
+        Self { source_ip: Some(address), ..self }
+    }
+
+    /// Sets the principal, for tests.
+    #[must_use]
+    pub fn with_principal_id(self, id: impl Into<String>) -> Self {
+        Self { principal_id: Some(id.into()), ..self }
+    }
+
+    /// Adds a claim, for tests.
+    #[must_use]
+    pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a scope, for tests.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+
+    /// Adds a value of an authorizer's context, for tests.
+    #[must_use]
+    pub fn with_authorizer(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.authorizer.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the ARN of the identity that signed the request, for tests.
+    #[must_use]
+    pub fn with_user_arn(mut self, arn: impl Into<String>) -> Self {
+        self.iam.get_or_insert_default().user_arn = Some(arn.into());
+        self
+    }
+
+    /// Sets the stage, for tests.
+    #[must_use]
+    pub fn with_stage(self, stage: impl Into<String>) -> Self {
+        Self { stage: Some(stage.into()), ..self }
+    }
+
+    /// Adds a variable of the stage, for tests.
+    #[must_use]
+    pub fn with_stage_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.stage_variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Reads what a sender documents. What is malformed counts as absent.
+    fn of(sent: &Sent, headers: &HeaderMap) -> Self {
+        let read = |json: &Option<String>| json.as_deref().and_then(|json| serde_json::from_str(json).ok());
+        let context: Value = read(&sent.context).unwrap_or_default();
+        let mut caller =
+            Self { request_id: text(&context["requestId"]), stage: text(&context["stage"]), ..Self::new() };
+        let variables: Map<String, Value> = read(&sent.stage_variables).and_then(object).unwrap_or_default();
+        caller.stage_variables =
+            variables.iter().filter_map(|(name, v)| Some((name.clone(), text(v)?))).collect();
+        match sent.family {
+            Family::HttpApi => caller.read_format_2(&context),
+            Family::RestApi | Family::WebSocket => caller.read_format_1(&context),
+            Family::LoadBalancer { .. } => caller.source_ip = forwarded(headers),
+            Family::Lattice1 => caller.source_ip = forwarded(headers),
+            Family::Lattice2 => {
+                caller.source_ip = forwarded(headers);
+                let identity = &context["identity"];
+                if identity["type"] == "AWS_IAM" {
+                    let (user_arn, principal_org_id) =
+                        (text(&identity["principal"]), text(&identity["principalOrgID"]));
+                    caller.iam = Some(Iam { user_arn, principal_org_id, ..Iam::default() });
+                }
+            }
+            _ => {}
+        }
+        caller
+    }
+
+    /// HTTP APIs and function URLs.
+    fn read_format_2(&mut self, context: &Value) {
+        self.source_ip = address(&context["http"]["sourceIp"]);
+        let authorizer = &context["authorizer"];
+        self.claims = object(authorizer["jwt"]["claims"].clone()).unwrap_or_default();
+        self.scopes = texts(&authorizer["jwt"]["scopes"]);
+        self.authorizer = object(authorizer["lambda"].clone()).unwrap_or_default();
+        self.principal_id = self.authorizer.get("principalId").and_then(text);
+        let (iam, cognito) = (&authorizer["iam"], &authorizer["iam"]["cognitoIdentity"]);
+        self.iam = iam.is_object().then(|| Iam {
+            user_arn: text(&iam["userArn"]),
+            user_id: text(&iam["userId"]),
+            account_id: text(&iam["accountId"]),
+            access_key: text(&iam["accessKey"]),
+            principal_org_id: text(&iam["principalOrgId"]),
+            cognito_identity_id: text(&cognito["identityId"]),
+            cognito_identity_pool_id: text(&cognito["identityPoolId"]),
+        });
+    }
+
+    /// REST and WebSocket APIs, and HTTP APIs in the older format.
+    fn read_format_1(&mut self, context: &Value) {
+        let identity = &context["identity"];
+        self.source_ip = address(&identity["sourceIp"]);
+        let mut authorizer = object(context["authorizer"].clone()).unwrap_or_default();
+        self.claims = authorizer.remove("claims").and_then(object).unwrap_or_default();
+        self.scopes = authorizer.remove("scopes").map(|scopes| texts(&scopes)).unwrap_or_default();
+        self.principal_id = authorizer.remove("principalId").as_ref().and_then(text);
+        authorizer.remove("integrationLatency");
+        self.authorizer = authorizer;
+        // Unsigned requests have the member, too, with `null`.
+        let user_arn = text(&identity["userArn"]);
+        self.iam = user_arn.is_some().then(|| Iam {
+            user_arn,
+            user_id: text(&identity["user"]),
+            account_id: text(&identity["accountId"]),
+            access_key: text(&identity["accessKey"]),
+            principal_org_id: text(&identity["principalOrgId"]),
+            cognito_identity_id: text(&identity["cognitoIdentityId"]),
+            cognito_identity_pool_id: text(&identity["cognitoIdentityPoolId"]),
+        });
+    }
+
+    /// Reads what the authorizer of the event gateway has added to an `http.request` event, which only the gateway makes.
+    /// In other events, a client may have written the same.
+    pub(crate) fn of_gateway(event: &CloudEvent<Data>) -> Option<Self> {
+        let authorization = event.extension("eventgateway")?.get("authorization")?;
+        let authorizer = object(authorization["context"].clone()).unwrap_or_default();
+        Some(Self { principal_id: text(&authorization["principalId"]), authorizer, ..Self::new() })
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(text).collect()
+}
+
+fn object(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+fn address(value: &Value) -> Option<IpAddr> {
+    value.as_str()?.parse().ok()
+}
+
+/// Returns the last address in `X-Forwarded-For`: load balancers and VPC Lattice add that of their client at the end. What
+/// is before it comes from the client.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
+        let scope = parts.extensions.get::<Scope>();
+        let sent = scope.and_then(|scope| scope.context.invocation.sent.get());
+        Ok(sent.map(|sent| Self::of(sent, &parts.headers)).unwrap_or_default())
+    }
+}
