@@ -45,6 +45,8 @@ pub(crate) enum Exit {
     NeverSubscribed = 26,
     /// `check --start` found a function that cannot start.
     CannotStart = 27,
+    /// `check` found a route that streams behind an HTTP API, with `--deny`.
+    BufferedStream = 28,
     /// Ctrl-C ended the program before the app was ready, or for the second time, or while it waited for a job.
     Interrupted = 130,
 }
@@ -70,6 +72,7 @@ Exit codes:
    25  check: an event leads back to itself, with --deny loop
    26  check: no service subscribes to an event, with --deny never-subscribed
    27  check: a function cannot start, with --start
+   28  check: a route streams, and an HTTP API does not, with --deny buffered-stream
   130  interrupted before the app was ready, by a second Ctrl-C, or while waiting for a job of the gateway";
 
 /// Why a command failed.
@@ -190,6 +193,7 @@ mod tests {
             Exit::Loop,
             Exit::NeverSubscribed,
             Exit::CannotStart,
+            Exit::BufferedStream,
             Exit::Interrupted,
         ];
         for code in codes {

@@ -29,6 +29,11 @@
 //! | `ordered` | `true`: events with the same `partitionkey` are delivered one after the other |
 //! | `disabled` | why the gateway delivers nothing; set when the function answers 410, cleared by an update without it |
 //!
+//! With `"stream": true`, a function of `http` or `awslambda` may answer waiting emitters part by part: with the media type
+//! `application/vnd.awslambda.http-integration-response`, which the gateway names in `Accept` or in the client context. Then
+//! `timeout` limits the time until the answer begins, and each pause in it. A body that fails breaks the connection off. The
+//! system event about the call (`eventgateway.function.invoked`) has the beginning of the answer: its status and headers.
+//!
 //! A function may have `concurrency`, the maximum number of concurrent deliveries to it, and `timeout`, the maximum
 //! duration of one call in seconds. A function at a private address needs [`Options::private_targets`].
 //!

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::pin::Pin;
 
-use bytes::Bytes;
 use eg_grammar::is_system_event_type;
 
 use crate::budget::{Holder, Reservation};
@@ -47,18 +46,20 @@ impl SystemEvents {
 
     /// Waits for `invocation`, which makes `call`, and emits an event before and one after it. `invocation` is pinned because
     /// it is too large to be moved. Calls with system events emit none, because that would never end.
-    pub(crate) async fn around<E: Display>(
+    pub(crate) async fn around<T: AsRef<[u8]>, E: Display>(
         &self,
         call: Call<'_>,
-        invocation: Pin<&mut impl Future<Output = Result<Bytes, E>>>,
-    ) -> Result<Bytes, E> {
+        invocation: Pin<&mut impl Future<Output = Result<T, E>>>,
+    ) -> Result<T, E> {
         if is_system_event_type(&call.event.ty) {
             return invocation.await;
         }
         self.emit(call.space, &SystemEvent::Invoking(call)).await;
         let result = invocation.await;
         match &result {
-            Ok(reply) => self.emit(call.space, &SystemEvent::Invoked { call, reply }).await,
+            Ok(reply) => {
+                self.emit(call.space, &SystemEvent::Invoked { call, reply: reply.as_ref() }).await;
+            }
             Err(error) => {
                 self.emit(call.space, &SystemEvent::Failed { call, error: &error.to_string() }).await;
             }

@@ -96,6 +96,7 @@ const _: () = {
                 path: "/",
                 route: ::core::option::Option::Some(__eg::Route::new("/")),
                 cors: ::core::option::Option::None,
+                stream: false,
                 retry: ::core::option::Option::None,
             }),
         ],

@@ -80,6 +80,7 @@ const _: () = {
                     headers: &[],
                     credentials: true,
                 }),
+                stream: true,
                 retry: ::core::option::Option::None,
             }),
         ],

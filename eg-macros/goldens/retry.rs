@@ -36,6 +36,7 @@ const _: () = {
                 path: "/",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                stream: false,
                 retry: ::core::option::Option::Some(__eg::Retry {
                     attempts: ::core::option::Option::Some(5u32),
                     max_age: ::core::option::Option::Some(3600u32),

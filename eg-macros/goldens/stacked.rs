@@ -55,6 +55,7 @@ const _: () = {
                 path: "/",
                 route: ::core::option::Option::Some(__eg::Route::new("/")),
                 cors: ::core::option::Option::None,
+                stream: false,
                 retry: ::core::option::Option::None,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
@@ -64,6 +65,7 @@ const _: () = {
                 path: "/",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                stream: false,
                 retry: ::core::option::Option::None,
             }),
         ],

@@ -53,6 +53,7 @@ const _: () = {
                 path: "/x",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                stream: false,
                 retry: ::core::option::Option::None,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
@@ -62,6 +63,7 @@ const _: () = {
                 path: "/x",
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
+                stream: false,
                 retry: ::core::option::Option::None,
             }),
         ],

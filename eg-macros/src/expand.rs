@@ -288,7 +288,7 @@ fn subscription(subscription: &Subscription) -> TokenStream {
     };
     let none = || quote!(::core::option::Option::None);
     let cors = subscription.cors.as_ref().map_or_else(none, cors);
-    let retry = subscription.retry.as_ref().map_or_else(none, retry);
+    let (stream, retry) = (subscription.stream, subscription.retry.as_ref().map_or_else(none, retry));
     quote! {
         __eg::Trigger::Subscription(__eg::Subscription {
             event_type: #event_type,
@@ -297,6 +297,7 @@ fn subscription(subscription: &Subscription) -> TokenStream {
             path: #path,
             route: #route,
             cors: #cors,
+            stream: #stream,
             retry: #retry,
         })
     }

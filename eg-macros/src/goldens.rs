@@ -30,7 +30,7 @@ fn http() {
     check(
         "http",
         Kind::Http,
-        r#"POST, "/users/{id}", cors(origins = ["https://a.example"], credentials = true), timeout = "30s""#,
+        r#"POST, "/users/{id}", cors(origins = ["https://a.example"], credentials = true), stream, timeout = "30s""#,
         "/// Registers a user.
         async fn create(state: State<Users>, Path(id): Path<u32>, Json(user): Json<User>) -> Result<Json<User>, Error> {}",
     );

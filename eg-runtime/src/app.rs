@@ -28,6 +28,8 @@ pub struct App {
     states: States,
     around: Around,
     payload_limit: usize,
+    hooks: lambda::Hooks,
+    client: lambda::Client,
 }
 
 /// Why an app cannot start.
@@ -50,7 +52,13 @@ impl App {
     #[must_use]
     pub fn new() -> Self {
         start::begun();
-        Self { states: States::default(), around: Around::default(), payload_limit: limits::PAYLOAD }
+        Self {
+            states: States::default(),
+            around: Around::default(),
+            payload_limit: limits::PAYLOAD,
+            hooks: lambda::Hooks::default(),
+            client: lambda::Client::default(),
+        }
     }
 
     /// Sets how many bytes the body of an HTTP request may have, and the answer to the gateway. Default: 6 MB (6,291,456
@@ -166,6 +174,68 @@ impl App {
         self
     }
 
+    /// Runs `hook` before Lambda takes a snapshot of the process (SnapStart), for example to close connections. The hook
+    /// added last runs first. A failure is reported as a failed start. Without SnapStart, the hook never runs.
+    #[must_use]
+    pub fn before_snapshot<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.before_snapshot(hook);
+        self
+    }
+
+    /// Runs `hook` in each process that continues from a snapshot, before its first invocation, for example to open
+    /// connections and to seed generators of random numbers. The hooks run in the order in which they were added. A failure is
+    /// reported to Lambda, which ends the process.
+    #[must_use]
+    pub fn after_restore<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.after_restore(hook);
+        self
+    }
+
+    /// Runs `hook` on Lambda after each answer is sent and before the next invocation, while the process is not frozen: to
+    /// flush the spans of OpenTelemetry, for example. It has the time that is left until the invocation's deadline; if none is
+    /// left, it does not finish. A failure is printed to the log, and changes nothing. Lambda bills the time. Over HTTP, the
+    /// hook never runs.
+    ///
+    /// ```
+    /// # use eg_runtime::App;
+    /// # #[derive(Clone)] struct Tracer;
+    /// # impl Tracer { async fn force_flush(&self) -> Result<(), std::io::Error> { Ok(()) } }
+    /// # let tracer = Tracer;
+    /// let app = App::new().after_answer(move || {
+    ///     let tracer = tracer.clone();
+    ///     async move { tracer.force_flush().await }
+    /// });
+    /// # let _ = app;
+    /// ```
+    #[must_use]
+    pub fn after_answer<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.after_answer(hook);
+        self
+    }
+
+    /// Serves Lambda with AWS's client of the Runtime API, the crate `lambda_runtime`, instead of the one of this crate. See
+    /// [AWS's client](crate#awss-client) for what differs.
+    #[cfg(feature = "lambda-runtime")]
+    #[must_use]
+    pub fn lambda_runtime(self) -> Self {
+        Self { client: lambda::Client::Aws, ..self }
+    }
+
     /// Serves until the process is asked to end: Lambda if `AWS_LAMBDA_RUNTIME_API` is set, else HTTP.
     ///
     /// On Lambda, an app that cannot start reports the cause to the Runtime API, logs it in Lambda's format, and exits
@@ -183,7 +253,8 @@ impl App {
         }
     }
 
-    async fn run_on_lambda(self, endpoint: &str) -> Result<(), Error> {
+    async fn run_on_lambda(mut self, endpoint: &str) -> Result<(), Error> {
+        let (hooks, client) = (std::mem::take(&mut self.hooks), self.client);
         let start = || {
             let environment = lambda::Environment::read(endpoint)?;
             let handler = env::var("_HANDLER").unwrap_or_default();
@@ -192,7 +263,7 @@ impl App {
         };
         let outcome = match start() {
             Ok((service, environment)) => {
-                lambda::serve(service, environment).await.map_err(StartError::Lambda)
+                lambda::serve(service, environment, hooks, client).await.map_err(StartError::Lambda)
             }
             Err(error) => {
                 lambda::report_init_error(endpoint, &error.to_string()).await;

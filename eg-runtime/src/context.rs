@@ -16,10 +16,10 @@ use crate::error::Error;
 use crate::shared::Shared;
 
 /// Headers of the Runtime API. Source: AWS's description of the Lambda Runtime API; for the tenant, its Rust runtime.
-const INVOKED_FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
-const TENANT_ID: &str = "lambda-runtime-aws-tenant-id";
-const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
-const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
+pub(crate) const INVOKED_FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
+pub(crate) const TENANT_ID: &str = "lambda-runtime-aws-tenant-id";
+pub(crate) const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
+pub(crate) const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
 
 /// The current invocation, as an argument of a function.
 #[derive(Debug, Clone)]
@@ -41,6 +41,18 @@ pub(crate) struct Invocation {
     pub(crate) headers: HeaderMap,
     /// What an HTTP request or a message of a connection says about its sender.
     pub(crate) sent: OnceLock<Sent>,
+}
+
+impl Invocation {
+    /// Returns what the caller gave as client context, which is JSON.
+    pub(crate) fn client_context(&self) -> Option<&str> {
+        self.header(CLIENT_CONTEXT)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let value = self.headers.get(name)?;
+        std::str::from_utf8(value.as_bytes()).ok().filter(|value| !value.is_empty())
+    }
 }
 
 /// The event that a request was made from, in the request's extensions. Requests that carry their event do not have it.
@@ -105,32 +117,27 @@ impl Context {
     /// Returns the ARN that the caller used, with its version or alias. `None` over HTTP.
     #[must_use]
     pub fn invoked_function_arn(&self) -> Option<&str> {
-        self.header(INVOKED_FUNCTION_ARN)
+        self.invocation.header(INVOKED_FUNCTION_ARN)
     }
 
     /// Returns the tenant of the invocation, of a function with tenant isolation.
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
-        self.header(TENANT_ID)
+        self.invocation.header(TENANT_ID)
     }
 
     /// Returns what the caller gave as client context (a mobile SDK, or `ClientContext` of an Invoke call), as JSON. The
     /// caller wrote it; nobody has verified it.
     #[must_use]
     pub fn client_context(&self) -> Option<&str> {
-        self.header(CLIENT_CONTEXT)
+        self.invocation.client_context()
     }
 
     /// Returns the identity of a Cognito identity pool that invoked the function through AWS's mobile SDK, as JSON
     /// (`cognitoIdentityId`, `cognitoIdentityPoolId`). For requests through API Gateway, see [`Caller`](crate::Caller).
     #[must_use]
     pub fn cognito_identity(&self) -> Option<&str> {
-        self.header(COGNITO_IDENTITY)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let value = self.invocation.headers.get(name)?;
-        std::str::from_utf8(value.as_bytes()).ok().filter(|value| !value.is_empty())
+        self.invocation.header(COGNITO_IDENTITY)
     }
 }
 

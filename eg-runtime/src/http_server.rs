@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::map_request;
@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use eg_grammar::limits;
 use eg_sdk::CloudEvent;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -27,6 +27,7 @@ use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
 use crate::reply;
+use crate::stream::{self, Streaming};
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -67,13 +68,23 @@ fn router(service: Service) -> Router {
     functions.layer(DefaultBodyLimit::max(limit)).fallback(request).layer(map_request(linger)).with_state(all)
 }
 
-/// Answers a request to one of the `#[http]` routes.
+/// Answers a request to one of the `#[http]` routes. A body that is not in memory is streamed.
 async fn request(State(service): State<Arc<Service>>, request: Request) -> Response {
-    service.http(request, &Arc::default()).await.unwrap_or_else(Failure::into_response)
+    let invocation = Arc::default();
+    let response = service.http(request, &invocation).await.unwrap_or_else(Failure::into_response);
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| Streaming::of_body(body, &invocation).into_body())
 }
 
-/// Delivers a CloudEvent to one function. An `http.request` event gets the reply object that the gateway unpacks.
-async fn invoke(State(service): State<Arc<Service>>, body: Result<Bytes, BytesRejection>) -> Response {
+/// Delivers a CloudEvent to one function. An `http.request` event gets the reply object that the gateway unpacks, or a
+/// stream if its sender can read one.
+async fn invoke(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -96,11 +107,20 @@ async fn invoke(State(service): State<Arc<Service>>, body: Result<Bytes, BytesRe
     let invocation = Invocation { request_id: event.id().to_owned(), ..Invocation::default() };
     let invocation = Arc::new(invocation);
     let answer = match service.request_in(event) {
-        Ok(RequestOrEvent::Request(request)) => service.http(request, &invocation).await,
+        Ok(RequestOrEvent::Request(mut request)) => {
+            if reads_streams(&headers) {
+                stream::allow(&mut request);
+            }
+            service.http(request, &invocation).await
+        }
         Ok(RequestOrEvent::Event(event)) => service.event(event, Sender::MayWait, &invocation).await,
         Err(e) => return refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string()),
     };
     let reply = match answer {
+        Ok(response) if stream::is_marked(&response) => {
+            let media_type = [(header::CONTENT_TYPE, stream::MEDIA_TYPE)];
+            return (media_type, Streaming::new(response, &invocation).into_body()).into_response();
+        }
         Ok(response) => {
             let reply = reply::write(response, Shape::JoinedWithCookies, None, service.payload_limit()).await;
             reply.inspect_err(|failure| failure.log(None, &invocation.request_id))
@@ -126,6 +146,12 @@ async fn invoked(service: &Service, function: &Entry, payload: Bytes) -> Respons
         Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
         Err(failure) => failed(&failure),
     }
+}
+
+/// Returns whether the sender of an event can read a streamed answer.
+fn reads_streams(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|one| one.trim() == stream::MEDIA_TYPE)
 }
 
 /// Builds the response to a failure: the status tells whether a retry can help, the body is Lambda's error report.
@@ -185,6 +211,7 @@ mod tests {
         path: "/",
         route: None,
         cors: None,
+        stream: false,
         retry: None,
     });
 

@@ -102,6 +102,45 @@
 //! [`Context`] gives the invocation's id, trace, tenant and remaining time; a function that is still running shortly before
 //! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test.
 //!
+//! # Streams
+//!
+//! With `stream`, a route sends its answer while the function makes it: server-sent events
+//! ([`axum::response::Sse`](crate::axum::response::Sse)), or any other body that is not in memory.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use eg_runtime::axum::response::sse::{Event, Sse};
+//! use eg_runtime::http;
+//! use futures_util::stream::{self, Stream};
+//!
+//! /// Counts to three.
+//! #[http(GET, "/count", stream)]
+//! async fn count() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+//!     Sse::new(stream::iter((1..=3).map(|n| Ok(Event::default().data(n.to_string())))))
+//! }
+//! ```
+//!
+//! | where the request comes from | how the answer arrives |
+//! |---|---|
+//! | plain HTTP; the gateway, from Lambda or an `http` function; `cargo eg run` | part by part |
+//! | a function URL with `InvokeMode: RESPONSE_STREAM`, as `cargo eg template` sets it | part by part |
+//! | a REST API with `responseTransferMode: STREAM`, which it then must have | part by part |
+//! | an HTTP API, a load balancer, VPC Lattice, a program that invokes the function directly | whole, within the limit for answers; `cargo eg check` lists such routes |
+//!
+//! Without `stream`, an answer is sent whole everywhere but over plain HTTP.
+//!
+//! A body that fails, panics, or is not complete at the deadline breaks off: the client sees that the answer is not complete,
+//! and the log has the reason. To Lambda it is reported in the trailers `Lambda-Runtime-Function-Error-Type` and
+//! `Lambda-Runtime-Function-Error-Body`. What the client has read until then stays read, so a client that repeats its request
+//! may get parts twice.
+//!
+//! A streamed answer on Lambda may have 200 MB, and the function's timeout covers all of it. Through the gateway, the timeout
+//! of an `http` function covers the time until the answer begins and each pause in it, and there is no limit for its size. A
+//! client that does not read makes the function wait; the gateway gives it up after ten seconds. If a client leaves, the
+//! stream of a function over HTTP is dropped. On Lambda the function goes on and is billed, in AWS as locally: its timeout ends
+//! it.
+//!
 //! # Limits
 //!
 //! | what | limit | beyond it |
@@ -156,8 +195,30 @@
 //! reported once more. The process ends only when these attempts have failed and no other worker reaches the Runtime API
 //! either, or when the Runtime API refuses a worker (with a 4xx other than 429).
 //!
+//! With SnapStart, [`App::before_snapshot`] and [`App::after_restore`] run hooks around the snapshot. [`App::after_answer`] runs
+//! one after each answer, while the process is not frozen: to flush the spans of OpenTelemetry, for example.
+//!
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own path, and
 //! each function as `POST /functions/<name>`, which accepts a CloudEvent.
+//!
+//! # AWS's client
+//!
+//! The runtime has its own client of the Runtime API. With the feature `lambda-runtime` and [`App::lambda_runtime`], AWS's crate
+//! [`lambda_runtime`](https://docs.rs/lambda_runtime) takes its place, for teams that want AWS's support for that part.
+//! Payloads, answers, streams, error types, init errors, deadlines, hooks and concurrent invocations are the same. This
+//! differs, with `lambda_runtime` 1.5:
+//!
+//! | | the client of this crate | `lambda_runtime` |
+//! |---|---|---|
+//! | the header `Lambda-Runtime-Function-Error-Type` | `Function.<errorType>` | `unhandled` |
+//! | the place of a panic | in `stackTrace` | only in the message |
+//! | a payload that is not JSON | `Reject` | an error type of that crate; the function's log has no line |
+//! | a stream that fails | reported in trailers; the client sees that the answer is not complete | the report is part of the body, and the answer counts as complete |
+//! | the Runtime API answers a request for work with 5xx | tried again, see above | the process ends |
+//! | the answer to an outcome is lost | the outcome is reported once more | the process ends |
+//! | a worker of several ends | another one replaces it | the others continue |
+//! | `SIGTERM` during an invocation | the invocation is finished | the process ends |
+//! | `_X_AMZN_TRACE_ID` | takes no memory | with glibc, some 145 bytes more per invocation, for ever |
 
 mod app;
 mod body;
@@ -169,6 +230,7 @@ mod dispatch;
 mod emit;
 mod error;
 mod extract;
+mod headers;
 #[cfg(feature = "http-server")]
 mod http_server;
 pub mod idempotency;
@@ -192,6 +254,7 @@ mod served;
 mod shared;
 mod start;
 mod state;
+mod stream;
 pub mod testing;
 
 pub use app::App;
@@ -248,8 +311,10 @@ pub use eg_macros::Schema;
 /// the end matches the rest of the path. The gateway's spelling (`:name`, `*name`) works, too.
 ///
 /// Options: `name = "createUser"` (default: the function's name), `mode = "async"` (the caller does not wait, and a
-/// failed call is repeated), `cors` or `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`,
-/// `body_limit = "64KiB"` or `body_limit = 65536` (bytes; a larger body gets a 413), `timeout = "30s"` or `timeout = 30` (seconds), `memory = 512` (megabytes), `crate = path::to::eg_runtime`. `timeout`
+/// failed call is repeated), `stream` (the answer is sent while the function makes it; see [Streams](crate#streams)), `cors` or
+/// `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`, `body_limit = "64KiB"` or
+/// `body_limit = 65536` (bytes; a larger body gets a 413), `timeout = "30s"` or `timeout = 30` (seconds), `memory = 512`
+/// (megabytes), `crate = path::to::eg_runtime`. `timeout`
 /// and `memory` go into the manifest for deployment. Several attributes on one function are several triggers. An argument
 /// may have a `#[cfg]`.
 pub use eg_macros::http;

@@ -40,6 +40,15 @@ pub(crate) async fn catch_in<T>(future: impl Future<Output = T>) -> Result<T, Fa
     AssertUnwindSafe(marked).catch_unwind().await.map_err(|payload| failure(&*payload))
 }
 
+/// Calls `poll`, a single poll of something that belongs to the function.
+///
+/// # Errors
+/// If it panics: the failure, which names the place. It must not be polled again.
+pub(crate) fn catch_poll<T>(poll: impl FnOnce() -> T) -> Result<T, Failure> {
+    let _mark = Mark::set();
+    panic::catch_unwind(AssertUnwindSafe(poll)).map_err(|payload| failure(&*payload))
+}
+
 /// Marks the thread until it is dropped, which a panic does, too.
 struct Mark {
     before: bool,

@@ -77,6 +77,8 @@ pub struct Subscription {
     pub route: Option<Route>,
     /// The CORS options.
     pub cors: Option<Cors>,
+    /// Whether the answer is streamed to callers that can read a stream.
+    pub stream: bool,
     /// The retry options.
     pub retry: Option<Retry>,
 }

@@ -1,5 +1,6 @@
 //! Writes responses in Lambda's format, `{statusCode, headers, body, isBase64Encoded}`, in the variant of the
-//! request's sender. Sources: AWS's descriptions of each sender's Lambda responses.
+//! request's sender. `stream` sends answers while they are made. Sources: AWS's descriptions of each sender's Lambda
+//! responses.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +9,13 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 
 use crate::deadline::Deadline;
 use crate::dispatch::Failed;
+use crate::headers::{cookies, joined, text};
 use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Shape;
@@ -138,8 +140,8 @@ impl Reply {
         };
         match shape {
             Shape::JoinedWithCookies => {
-                reply.headers = Some(joined(headers, |name| *name != header::SET_COOKIE));
-                reply.cookies = headers.get_all(header::SET_COOKIE).iter().map(text).collect();
+                reply.headers = Some(joined(headers));
+                reply.cookies = cookies(headers);
             }
             Shape::MultiValue => reply.multi_value_headers = Some(all(headers)),
             Shape::BalancerMultiValue => {
@@ -148,25 +150,13 @@ impl Reply {
             }
             Shape::BalancerSingleValue | Shape::SingleValue => {
                 reply.status_description = in_words();
-                let mut joined = joined(headers, |name| *name != header::SET_COOKIE);
+                let mut joined = joined(headers);
                 joined.extend(one_cookie(headers));
                 reply.headers = Some(joined);
             }
         }
         reply
     }
-}
-
-fn joined(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> BTreeMap<String, String> {
-    let mut joined: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| wanted(name)) {
-        let all = joined.entry(name.as_str().to_owned()).or_default();
-        if !all.is_empty() {
-            all.push_str(", ");
-        }
-        all.push_str(&text(value));
-    }
-    joined
 }
 
 fn all(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
@@ -187,10 +177,6 @@ fn one_cookie(headers: &HeaderMap) -> Option<(String, String)> {
         print(Level::Warn, &message);
     }
     Some((header::SET_COOKIE.as_str().to_owned(), text(first)))
-}
-
-fn text(value: &http::HeaderValue) -> String {
-    eg_grammar::header::text(value.as_bytes()).into_owned()
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {

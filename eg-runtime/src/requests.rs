@@ -23,6 +23,7 @@ use crate::outcome::Failure;
 use crate::payload::{self, PayloadError, ReadRequest};
 use crate::registry::Mode;
 use crate::served::Served;
+use crate::stream;
 
 /// The route of an `#[http]` function.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,8 @@ pub(crate) struct Routed {
     pub(crate) mode: Mode,
     /// The function's own limit for bodies.
     pub(crate) body_limit: Option<u32>,
+    /// Whether the answer is streamed to callers that can read a stream.
+    pub(crate) stream: bool,
     pub(crate) function: Served,
 }
 
@@ -91,7 +94,7 @@ type Table = Routes<axum::Router>;
 
 fn router(routes: Vec<Routed>, mounted: Option<Mounted>) -> Router {
     let (mut sync, mut other): (Table, Table) = (Routes::new(Spelling::Code), Routes::new(Spelling::Code));
-    for Routed { method, path, mode, body_limit, function } in routes {
+    for Routed { method, path, mode, body_limit, stream, function } in routes {
         let Some(named) = eg_grammar::Method::named(method) else { continue };
         let handler = move |request: Request| async move {
             let limit = body::Limit::of(&request).or_own(function.name(), body_limit);
@@ -100,7 +103,9 @@ fn router(routes: Vec<Routed>, mounted: Option<Mounted>) -> Router {
             if mode == Mode::Async && Scope::comes_from_event(&request) {
                 return function.settle(request).await.unwrap_or_else(Failure::into_unhandled);
             }
-            body::explain(function.answer(request).await, limit).await
+            let streams = stream && stream::is_allowed(&request);
+            let response = body::explain(function.answer(request).await, limit).await;
+            if streams { stream::mark(response) } else { response }
         };
         let route = axum::Router::new().route(path, on(method_filter(method), handler));
         let table = if mode == Mode::Sync { &mut sync } else { &mut other };
@@ -222,6 +227,7 @@ mod tests {
             path,
             mode: Mode::Sync,
             body_limit: None,
+            stream: false,
             function: Served::new("f", call, None, &Layers::default()),
         };
         router(routes.iter().zip(NUMBERED).map(routed).collect(), None)

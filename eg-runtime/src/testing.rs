@@ -226,7 +226,7 @@ impl TestApp {
     /// # Errors
     /// The failure that would be reported to Lambda.
     pub async fn invoke(&self, payload: &str) -> Result<serde_json::Value, InvocationError> {
-        let answer = lambda::invoke(&self.service, payload, &Arc::default()).await;
+        let answer = lambda::invoke_whole(&self.service, payload, &Arc::default()).await;
         let answer = answer.and_then(|json| {
             let invalid = |e: serde_json::Error| Failure::new(FailureKind::Retry, e.to_string());
             serde_json::from_str(&json).map_err(invalid)
@@ -251,7 +251,7 @@ impl TestApp {
         };
         let invalid = |e: serde_json::Error| Failure::new(FailureKind::Reject, e.to_string());
         let payload = serde_json::to_string(payload).map_err(invalid)?;
-        let answer = lambda::invoke(&alone, &payload, &Arc::default()).await?;
+        let answer = lambda::invoke_whole(&alone, &payload, &Arc::default()).await?;
         Ok(serde_json::from_str(&answer).map_err(invalid)?)
     }
 

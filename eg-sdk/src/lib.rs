@@ -114,7 +114,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "client")]
-    pub use crate::client::{Connection, HttpClient, HttpError, Unanswered};
+    pub use crate::client::{Connection, HttpClient, HttpError, RequestBody, Unanswered};
     // The gateway finds CORS configurations by their escaped ids.
     pub use crate::config::ids::escape_segment;
     // The traits without the derive macros of the same names, which `eg-runtime` exports itself.

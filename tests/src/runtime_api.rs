@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::BodyExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,6 +38,8 @@ pub struct Posted {
     pub headers: HeaderMap,
     /// The body.
     pub body: String,
+    /// The headers after a streamed body.
+    pub trailers: HeaderMap,
 }
 
 /// How the API behaves.
@@ -47,6 +51,8 @@ pub struct Manners {
     pub loses_answers: bool,
     /// How many of the first requests for work get a 502.
     pub refuses_work: usize,
+    /// How much time an invocation has. `None`: many years.
+    pub time: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -64,6 +70,7 @@ struct Shared {
     init_error: Mutex<Option<Posted>>,
     /// How many requests for work still get a 502.
     refusals: AtomicUsize,
+    time: Option<Duration>,
 }
 
 impl RuntimeApi {
@@ -81,6 +88,7 @@ impl RuntimeApi {
             calls: Mutex::default(),
             init_error: Mutex::default(),
             refusals: AtomicUsize::new(manners.refuses_work),
+            time: manners.time,
         });
         let base = format!("{base}/2018-06-01/runtime");
         let mut router = Router::new()
@@ -88,6 +96,7 @@ impl RuntimeApi {
             .route(&format!("{base}/invocation/{{id}}/{{what}}"), post(posted))
             .route(&format!("{base}/init/error"), post(init_error))
             .route(&format!("{base}/restore/next"), get(restore))
+            .route(&format!("{base}/restore/error"), post(restore_error))
             .with_state(shared.clone());
         if manners.hangs_up {
             router = router.layer(from_fn(async |request: Request, next: Next| {
@@ -138,7 +147,7 @@ impl RuntimeApi {
         lock(&self.shared.calls).clone()
     }
 
-    /// Returns the error that the process reported when it could not start.
+    /// Returns the error that the process reported when it could not start, or not continue from its snapshot.
     #[must_use]
     pub fn init_error(&self) -> Option<Posted> {
         lock(&self.shared.init_error).clone()
@@ -164,7 +173,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     for (name, value) in [
         ("lambda-runtime-aws-request-id", id.to_string()),
         ("lambda-runtime-invocation-id", format!("attempt-{id}")),
-        ("lambda-runtime-deadline-ms", "4102444800000".to_owned()),
+        ("lambda-runtime-deadline-ms", deadline(shared.time).to_string()),
         ("lambda-runtime-trace-id", trace_of(id)),
     ] {
         headers.insert(name, HeaderValue::try_from(value).expect("digits and letters"));
@@ -172,17 +181,27 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     (headers, payload).into_response()
 }
 
+/// Returns the deadline of an invocation that begins now, in milliseconds since 1970.
+fn deadline(time: Option<Duration>) -> u128 {
+    let Some(time) = time else { return 4_102_444_800_000 };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (now + time).as_millis()
+}
+
 async fn posted(
     State(shared): State<Arc<Shared>>,
     Path((id, what)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> StatusCode {
-    let body = String::from_utf8_lossy(&body).into_owned();
+    // A body that breaks off was not handed in.
+    let Ok(body) = body.collect().await else { return StatusCode::BAD_REQUEST };
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     match lock(&shared.waiting).remove(&id) {
         Some(done) => {
             // A caller that no longer waits has already failed.
-            let _ = done.send(Posted { id, what, headers, body });
+            let _ = done.send(Posted { id, what, headers, body, trailers });
             StatusCode::ACCEPTED
         }
         None => StatusCode::BAD_REQUEST,
@@ -190,9 +209,17 @@ async fn posted(
 }
 
 async fn init_error(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let body = String::from_utf8_lossy(&body).into_owned();
-    let (id, what) = (String::new(), "init/error".to_owned());
-    *lock(&shared.init_error) = Some(Posted { id, what, headers, body });
+    failed_start(&shared, "init/error", headers, &body)
+}
+
+async fn restore_error(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    failed_start(&shared, "restore/error", headers, &body)
+}
+
+fn failed_start(shared: &Shared, what: &str, headers: HeaderMap, body: &[u8]) -> StatusCode {
+    let body = String::from_utf8_lossy(body).into_owned();
+    let (id, what, trailers) = (String::new(), what.to_owned(), HeaderMap::new());
+    *lock(&shared.init_error) = Some(Posted { id, what, headers, body, trailers });
     StatusCode::ACCEPTED
 }
 

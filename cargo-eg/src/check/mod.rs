@@ -9,6 +9,7 @@ pub(crate) mod render;
 mod routes;
 pub(crate) mod schema;
 mod start;
+mod streams;
 
 use serde::Serialize;
 
@@ -35,10 +36,12 @@ pub(crate) enum Class {
     NeverSubscribed,
     /// A function failed to start when it was tried.
     CannotStart,
+    /// A route streams, which an HTTP API does not.
+    BufferedStream,
 }
 
 /// All classes.
-pub(crate) const CLASSES: [Class; 8] = [
+pub(crate) const CLASSES: [Class; 9] = [
     Class::DuplicateId,
     Class::RouteConflict,
     Class::SchemaMismatch,
@@ -47,6 +50,7 @@ pub(crate) const CLASSES: [Class; 8] = [
     Class::Loop,
     Class::NeverSubscribed,
     Class::CannotStart,
+    Class::BufferedStream,
 ];
 
 /// The severity of a finding.
@@ -103,6 +107,7 @@ impl Class {
             Self::Loop => "loop",
             Self::NeverSubscribed => "never-subscribed",
             Self::CannotStart => "cannot-start",
+            Self::BufferedStream => "buffered-stream",
         }
     }
 
@@ -115,7 +120,7 @@ impl Class {
             | Self::BadName
             | Self::CannotStart => Severity::Error,
             Self::NeverEmitted | Self::Loop => Severity::Warning,
-            Self::NeverSubscribed => Severity::Note,
+            Self::NeverSubscribed | Self::BufferedStream => Severity::Note,
         }
     }
 }
@@ -140,5 +145,6 @@ pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
     findings.extend(flow::never_emitted(services));
     findings.extend(flow::loops(services));
     findings.extend(flow::never_subscribed(services));
+    findings.extend(streams::buffered(services));
     findings
 }

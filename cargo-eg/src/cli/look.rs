@@ -26,6 +26,7 @@ use crate::check::{CLASSES, Class};
 ///   loop              warning  25  an event leads back to itself
 ///   never-subscribed  note     26  no service subscribes to an emitted event
 ///   cannot-start      error    27  a state is missing, or the service exits at start (with --start)
+///   buffered-stream   note     28  a route streams, which the template's HTTP API does not
 ///
 /// The exit code is that of the first class in this list with an error. Warnings and notes alone
 /// exit with 0.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use eg_grammar::cors::{self as defaults, EVERY_ORIGIN};
-use eg_sdk::manifest::{CorsOptions, EventTrigger};
+use eg_sdk::manifest::{CorsOptions, EventTrigger, Function, Method};
 
 use super::names::reference;
 use super::{API, Tree, map};
@@ -40,6 +40,25 @@ pub(super) fn route(trigger: &EventTrigger, path: &str) -> Tree {
             "PayloadFormatVersion" => "2.0",
         },
     }
+}
+
+/// Returns the settings of a function's URL, which streams the answers of its routes, unlike the API. `None` if it streams
+/// none.
+pub(super) fn url(function: &Function, notes: &mut Vec<String>) -> Option<Tree> {
+    let mut all = Rules::default();
+    for route in function.events().filter(|route| route.stream) {
+        notes.push(format!(
+            "{}: an HTTP API sends answers whole; {} {} streams at the function's URL, which is in the outputs",
+            function.id, route.method, route.path
+        ));
+        if let Some(cors) = &route.cors {
+            all.add(route, cors);
+        }
+    }
+    // A function URL allows every preflight by itself, and does not take its method.
+    all.methods.remove(Method::Options.as_str());
+    let settings = map! { "AuthType" => "NONE", "InvokeMode" => "RESPONSE_STREAM" };
+    function.streams().then(|| settings.with("Cors", all.tree(notes)))
 }
 
 /// The union of what the routes allow.

@@ -67,7 +67,8 @@ pub(super) fn resources(
     .with("Timeout", function.timeout)
     .with("Environment", variables)
     .with("EventInvokeConfig", failures.as_ref().map(|queue| sources.tries.invoke_config(arn(queue))))
-    .with("Events", Tree::Map(sources.events).filled());
+    .with("Events", Tree::Map(sources.events).filled())
+    .with("FunctionUrlConfig", api::url(function, notes));
 
     let mut resources = vec![
         (id.clone(), map! { "Type" => "AWS::Serverless::Function", "Properties" => properties }),

@@ -75,6 +75,13 @@ pub(crate) fn template(
         outputs
             .push(("HttpApiUrl".to_owned(), map! { "Description" => "Where requests go", "Value" => url }));
     }
+    for function in functions().filter(|function| function.streams()) {
+        // SAM's name for the URL of a function.
+        let url = format!("{}Url", pascal(&function.id));
+        let value = map! { "Fn::GetAtt" => vec![url.clone(), "FunctionUrl".to_owned()] };
+        let description = format!("Where {} streams its answers", function.id);
+        outputs.push((url, map! { "Description" => description, "Value" => value }));
+    }
     if has_bus {
         let value = map! { "Description" => "The bus of the events", "Value" => reference(BUS) };
         outputs.push(("EventBusName".to_owned(), value));

@@ -180,3 +180,30 @@ fn names_that_a_template_cannot_tell_apart_are_refused() {
         "shop-ship_it and shop-ship-it would both be `ShopShipIt` in the template: rename one"
     );
 }
+
+#[test]
+fn a_function_that_streams_has_a_url() {
+    let route = |more: &str| {
+        format!(r#"[{{"eventType":"http.request","mode":"sync","method":"GET","path":"/chat"{more}}}]"#)
+    };
+    let (plain, notes) = made(&route(""), &json!({}));
+    assert_eq!(plain["Resources"]["ShopShipIt"]["Properties"]["FunctionUrlConfig"], Value::Null);
+    assert_eq!((&plain["Outputs"]["ShopShipItUrl"], notes.len()), (&Value::Null, 0));
+
+    let cors = r#","stream":true,"cors":{"origins":["https://a.example"],"methods":[],"headers":[],"credentials":true}"#;
+    let (streams, notes) = made(&route(cors), &json!({}));
+    let url = &streams["Resources"]["ShopShipIt"]["Properties"]["FunctionUrlConfig"];
+    assert_eq!((&url["AuthType"], &url["InvokeMode"]), (&json!("NONE"), &json!("RESPONSE_STREAM")));
+    assert_eq!(url["Cors"]["AllowOrigins"], json!(["https://a.example"]));
+    assert!(!url["Cors"]["AllowMethods"].as_array().unwrap().contains(&json!("OPTIONS")), "{url}");
+    assert_eq!(
+        streams["Outputs"]["ShopShipItUrl"]["Value"],
+        json!({"Fn::GetAtt": ["ShopShipItUrl", "FunctionUrl"]})
+    );
+    assert_eq!(
+        notes,
+        [
+            "shop-ship_it: an HTTP API sends answers whole; GET /chat streams at the function's URL, which is in the outputs"
+        ]
+    );
+}

@@ -16,7 +16,7 @@ use eg_sdk::config::{EventType, Function, Subscription};
 use eg_sdk::{CloudEvent, TraceContext};
 
 use super::errors::ApiError;
-use super::{ApiState, answer, holding, host};
+use super::{ApiState, answer, holding, host, streamed};
 use crate::activity::{Activity, LOG_OF_CALLS};
 use crate::budget::{Holder, Reservation};
 use crate::clock;
@@ -35,6 +35,7 @@ use crate::decide::system::{Call, SystemEvent};
 use crate::decide::trace;
 use crate::decide::volume::{self, TooMany};
 use crate::deliver::CallError;
+use crate::deliver::streams::Answered;
 use crate::store::{Accepted, StoreError};
 
 /// Returns the answer to events that are stored. The original's has neither a body nor this header.
@@ -401,18 +402,28 @@ impl Emission {
             function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
         let outgoing = event.outgoing();
         let call = Call { space: &function.space, function: id, event: &outgoing };
-        let _place =
+        let place =
             self.app.calls.reserve([Some(Holder::function(&function.space, id)), None], 1).map_err(|_| {
                 FailedCall { error: ApiError::no_call(id), reason: "too many calls wait".to_owned() }
             })?;
         let invocation = pin!(self.app.invoker.answer(function, &outgoing, &self.room));
-        let reply = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
+        let answered = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
             tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "function call failed");
         })?;
-        let reply = reply::read(&reply).inspect_err(|error| {
+        let reply = reply::read(answered.as_ref()).inspect_err(|error| {
             tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "the reply is not an HTTP response");
         })?;
-        let mut response = answer(reply.status, Body::from(reply.body));
+        let body = match answered {
+            Answered::Streamed(_, pieces) if !reply.is_bodiless() => {
+                self.room.grow(streamed::MEMORY).map_err(|refused| FailedCall {
+                    error: ApiError::no_memory(refused),
+                    reason: "no memory is left for the stream".to_owned(),
+                })?;
+                streamed::body(pieces, id, place)
+            }
+            _ => Body::from(reply.body),
+        };
+        let mut response = answer(reply.status, body);
         *response.headers_mut() = reply.headers;
         if self.parts.method == Method::HEAD && response.body().is_end_stream() {
             match reply.length {

@@ -26,6 +26,7 @@ mod replays;
 mod resource;
 mod routes;
 pub(crate) mod screening;
+mod streamed;
 mod subscriptions;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -163,8 +164,12 @@ fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
 
 /// Keeps the memory of an answer reserved until it is sent.
 fn holding(mut answer: Response, room: Reservation) -> Response {
-    let length =
-        answer.body().size_hint().exact().map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    // A body of unknown length is streamed; one without content needs nothing.
+    let length = answer
+        .body()
+        .size_hint()
+        .exact()
+        .map_or(streamed::MEMORY, |size| usize::try_from(size).unwrap_or(usize::MAX));
     if length > SHORT {
         room.shrink_to(length);
         answer.extensions_mut().insert(Arc::new(room));

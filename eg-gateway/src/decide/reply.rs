@@ -19,6 +19,13 @@ pub(crate) struct Reply {
     pub(crate) length: Option<u64>,
 }
 
+impl Reply {
+    /// Returns whether the response has no body by its status.
+    pub(crate) fn is_bodiless(&self) -> bool {
+        matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
+}
+
 /// The reply is not the response object `{statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded}`.
 /// Says which member is wrong, and never quotes the reply.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -52,12 +52,19 @@ pub(crate) fn function(
         let metadata = fields.metadata()?;
         let concurrency = fields.value("concurrency").as_ref().map(concurrency).transpose()?;
         let timeout = fields.value("timeout").as_ref().map(timeout).transpose()?;
+        let stream = fields.flag("stream")?;
         let provider = provider(&mut fields, allowed)?;
+        if stream && !matches!(provider, Provider::Http { .. } | Provider::AwsLambda { .. }) {
+            return Err(
+                "stream is true: only functions of http and awslambda stream their answers".to_owned()
+            );
+        }
         let mut function = Function::new(id.map_or(function_id, str::to_owned), provider);
         space.clone_into(&mut function.space);
         function.metadata = metadata;
         function.concurrency = concurrency;
         function.timeout = timeout;
+        function.stream = stream;
         Ok(function)
     };
     let function: Function = decode().map_err(|detail| invalid(Kind::Function, detail))?;

@@ -11,13 +11,16 @@ use bytes::Bytes;
 use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
 use eg_grammar::retry_after;
 use eg_sdk::TraceContext;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
+use super::streams::{self, Answered};
 use super::{CallError, failed};
+use crate::budget::Reservation;
 use crate::clock;
 use crate::decide::delivery;
 use crate::decide::targets::PrivateTargets;
@@ -26,6 +29,9 @@ use crate::outbound::reading::Reading;
 use crate::outbound::resolve::blocked;
 use crate::outbound::{Connector, Pool, SendError};
 use crate::tls::ClientTls;
+
+/// The media types of answers that a function which streams may send.
+const ACCEPTED: &str = "application/vnd.awslambda.http-integration-response, application/json";
 
 /// Maximum number of redirects that one call follows.
 const REDIRECTS: usize = 5;
@@ -76,17 +82,66 @@ impl HttpCaller {
         trace: &TraceContext,
         reading: Reading<'_>,
     ) -> Result<Bytes, CallError> {
+        let response = self
+            .follow(url, |endpoint| {
+                let request = endpoint.request(event.clone(), trace);
+                async move { endpoint.pool.send(request?, self.reply_limit, reading).await }
+            })
+            .await?;
+        let (head, body) = response.into_parts();
+        self.settle(&head, body)
+    }
+
+    /// Calls a function that may stream its answer. Returns the answer, or the beginning of a stream.
+    pub(super) async fn converse(
+        &self,
+        url: &str,
+        event: Bytes,
+        trace: &TraceContext,
+        room: &Reservation,
+    ) -> Result<Answered, CallError> {
+        let response = self
+            .follow(url, |endpoint| {
+                let request = endpoint.request(event.clone(), trace).map(|mut request| {
+                    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+                    request
+                });
+                async move { endpoint.pool.begin(request?).await }
+            })
+            .await?;
+        let (head, body) = response.into_parts();
+        let streams = head.headers.get(CONTENT_TYPE).is_some_and(|ty| ty == streams::MEDIA_TYPE);
+        let pieces = streams::pieces(body);
+        match streams::read(pieces, streams && head.status.is_success(), self.reply_limit, room).await? {
+            Answered::Whole(body) => self.settle(&head, body).map(Answered::Whole),
+            streamed @ Answered::Streamed(..) => Ok(streamed),
+        }
+    }
+
+    /// Calls the function at `url` with `send`, and follows its redirects.
+    async fn follow<B, F>(
+        &self,
+        url: &str,
+        send: impl Fn(Arc<Endpoint>) -> F,
+    ) -> Result<Response<B>, CallError>
+    where
+        F: Future<Output = Result<Response<B>, SendError>>,
+    {
         let mut endpoint = self.endpoint(url)?;
-        let mut response = self.send(&endpoint, &event, trace, reading).await?;
+        let mut response = send(Arc::clone(&endpoint)).await.map_err(|error| self.failed(&error))?;
         for _ in 0..REDIRECTS {
             let Some(next) = same_place(&endpoint.url, &response) else { break };
             endpoint = self.endpoint(next.as_str())?;
-            response = self.send(&endpoint, &event, trace, reading).await?;
+            response = send(Arc::clone(&endpoint)).await.map_err(|error| self.failed(&error))?;
         }
-        let status = response.status().as_u16();
-        let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Ok(response)
+    }
+
+    /// Returns the body of an answer, or the failure that the answer means.
+    fn settle(&self, head: &Parts, body: Bytes) -> Result<Bytes, CallError> {
+        let status = head.status.as_u16();
+        let pause = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let pause = pause.and_then(|value| retry_after(value, clock::wall().into()));
-        let body = response.into_body();
         let outcome = if self.strict { delivery::of_http_strict } else { delivery::of_http };
         outcome(status, &body).map_err(|failure| CallError::Failed(failure.asking_for(pause)))?;
         Ok(body)
@@ -119,26 +174,6 @@ impl HttpCaller {
         Ok(endpoint)
     }
 
-    async fn send(
-        &self,
-        endpoint: &Endpoint,
-        event: &Bytes,
-        trace: &TraceContext,
-        reading: Reading<'_>,
-    ) -> Result<Response<Bytes>, CallError> {
-        let mut request = Request::new(Full::new(event.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = endpoint.target.clone();
-        let headers = request.headers_mut();
-        headers.clone_from(&endpoint.headers);
-        headers.insert(TRACEPARENT, header(trace.traceparent())?);
-        if let Some(state) = trace.tracestate() {
-            headers.insert(TRACESTATE, header(state)?);
-        }
-        let response = endpoint.pool.send(request, self.reply_limit, reading).await;
-        response.map_err(|error| self.failed(&error))
-    }
-
     fn failed(&self, error: &SendError) -> CallError {
         blocked(&**error).map_or_else(|| failed(error, self.reply_limit), CallError::from)
     }
@@ -159,6 +194,20 @@ impl Endpoint {
             headers.insert(AUTHORIZATION, header(&credentials)?);
         }
         Ok(Self { url, target, headers, pool })
+    }
+
+    /// Returns the request that delivers an event.
+    fn request(&self, event: Bytes, trace: &TraceContext) -> Result<Request<Full<Bytes>>, SendError> {
+        let mut request = Request::new(Full::new(event));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.clone();
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.insert(TRACEPARENT, HeaderValue::from_str(trace.traceparent())?);
+        if let Some(state) = trace.tracestate() {
+            headers.insert(TRACESTATE, HeaderValue::from_str(state)?);
+        }
+        Ok(request)
     }
 }
 
@@ -183,7 +232,7 @@ fn credentials(url: &Url) -> Option<String> {
 
 /// Returns the target of a redirect that keeps method and body and stays on the same origin. Other redirects are not
 /// followed, because they could send the event to a place that its owner did not choose.
-fn same_place(url: &Url, response: &Response<Bytes>) -> Option<Url> {
+fn same_place<B>(url: &Url, response: &Response<B>) -> Option<Url> {
     let whole = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
     let location = response.headers().get(LOCATION).filter(|_| whole)?;
     let next = url.join(location.to_str().ok()?).ok()?;

@@ -8,6 +8,7 @@ use eg_grammar::is_system_event_type;
 use eg_sdk::TraceContext;
 use eg_sdk::config::Function;
 
+use super::streams::Answered;
 use super::{CallError, Caller, Callers, within};
 use crate::budget::Reservation;
 use crate::clock;
@@ -32,14 +33,20 @@ pub(crate) struct Invoker<C = Callers> {
 
 impl Invoker {
     /// Calls `function` for an emitter that waits for the answer. A call that the provider could not make is repeated
-    /// within the function's timeout. The memory of the answer is added to `room`.
+    /// within the function's timeout. The memory of the answer is added to `room`; that of a streamed one only up to its
+    /// beginning.
     pub(crate) async fn answer(
         &self,
         function: &Function,
         event: &Outgoing,
         room: &Reservation,
-    ) -> Result<Bytes, CallError> {
-        self.patiently(function, || self.invoke(function, event, Reading::All(room))).await
+    ) -> Result<Answered, CallError> {
+        let converse = || {
+            self.traced(function, event, |span| async move {
+                (self.callers.converse(function, event.json.clone(), &span, room).await, span)
+            })
+        };
+        self.patiently(function, converse).await
     }
 
     /// Calls `function` with a question about an event of the trace `origin`, as [`answer`](Self::answer) calls it.
@@ -53,9 +60,9 @@ impl Invoker {
         self.patiently(function, || self.ask_once(function, question.clone(), origin, room)).await
     }
 
-    async fn patiently<F>(&self, function: &Function, call: impl Fn() -> F) -> Result<Bytes, CallError>
+    async fn patiently<T, F>(&self, function: &Function, call: impl Fn() -> F) -> Result<T, CallError>
     where
-        F: Future<Output = Result<Bytes, CallError>>,
+        F: Future<Output = Result<T, CallError>>,
     {
         let (started, mut failures, mut result) = (clock::instant(), 0, call().await);
         while let Err(CallError::Passing(error) | CallError::Unmade(error)) = &result {
@@ -99,8 +106,24 @@ impl<C: Caller> Invoker<C> {
         event: &Outgoing,
         reading: Reading<'_>,
     ) -> Result<Bytes, CallError> {
-        let (span, started) = (event.trace.child(), clock::instant());
-        let result = self.callers.call(function, event.json.clone(), &span, reading).await;
+        self.traced(function, event, |span| async move {
+            (self.callers.call(function, event.json.clone(), &span, reading).await, span)
+        })
+        .await
+    }
+
+    /// Makes a call with an event, and reports it as the span that the call gets and returns.
+    async fn traced<T, F>(
+        &self,
+        function: &Function,
+        event: &Outgoing,
+        call: impl FnOnce(TraceContext) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = (Result<T, CallError>, TraceContext)>,
+    {
+        let started = clock::instant();
+        let (result, span) = call(event.trace.child()).await;
         if !is_system_event_type(&event.ty) {
             let (took, error) = (started.elapsed(), result.as_ref().err());
             self.spans.called(&event.trace, &span, &event.ty, &function.function_id, took, error);

@@ -1,4 +1,5 @@
-//! Calls `awslambda` functions at a Lambda on this machine: one unsigned request to its Invoke API. `aws` calls
+//! Calls `awslambda` functions at a Lambda on this machine: one unsigned request to its Invoke API. `event_stream` decodes
+//! streamed answers. `aws` calls
 //! functions in AWS.
 
 use std::sync::Arc;
@@ -6,12 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use eg_sdk::TraceContext;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Uri};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{CallError, PERMANENT_OF_LAMBDA, failed};
+use super::streams::{self, Answered};
+use super::{CallError, PERMANENT_OF_LAMBDA, event_stream, failed};
+use crate::budget::Reservation;
 use crate::decide::{delivery, trace};
 use crate::outbound::reading::Reading;
 use crate::outbound::{Connector, Pool};
@@ -49,26 +53,69 @@ impl LocalLambda {
         span: &TraceContext,
         reading: Reading<'_>,
     ) -> Result<Bytes, CallError> {
-        let not_a_url = || CallError::retry(format!("{} is not a URL", self.url));
-        let pool = self.pool.as_ref().ok_or_else(not_a_url)?;
-        let name = utf8_percent_encode(arn, NON_ALPHANUMERIC);
-        let request = Request::post(format!("{}/2015-03-31/functions/{name}/invocations", self.url))
-            .header(CONTENT_TYPE, "application/json")
-            .header("x-amzn-trace-id", trace::x_ray(span))
-            .body(Full::new(event))
-            .map_err(|_| not_a_url())?;
-        let response = pool.send_absolute(request, self.reply_limit, reading).await;
+        let request = self.request("2015-03-31", arn, "invocations", event, span)?;
+        let response = self.pool()?.send_absolute(request, self.reply_limit, reading).await;
         let (head, body) = response.map_err(|error| failed(&error, self.reply_limit))?.into_parts();
         if !head.status.is_success() {
-            let code = header(&head.headers, "x-amzn-errortype").unwrap_or(head.status.as_str());
-            let refused: Refused = serde_json::from_slice(&body).unwrap_or_default();
-            return Err(CallError::of_aws(code, &refused.message, &PERMANENT_OF_LAMBDA));
+            return Err(refusal(&head, &body));
         }
         match header(&head.headers, "x-amz-function-error") {
             None => Ok(body),
             Some(error) => Err(CallError::Failed(delivery::of_lambda_error(error, &body))),
         }
     }
+
+    /// Invokes the function `arn`, and returns its answer, or the beginning of a streamed one.
+    pub(super) async fn converse(
+        &self,
+        arn: &str,
+        event: Bytes,
+        span: &TraceContext,
+        room: &Reservation,
+    ) -> Result<Answered, CallError> {
+        let mut request = self.request("2021-11-15", arn, "response-streaming-invocations", event, span)?;
+        let context = HeaderValue::from_static(&streams::CLIENT_CONTEXT);
+        request.headers_mut().insert("x-amz-client-context", context);
+        let response = self.pool()?.begin_absolute(request).await;
+        let (head, body) = response.map_err(|error| failed(&error, self.reply_limit))?.into_parts();
+        let pieces = streams::pieces(body);
+        if !head.status.is_success() {
+            let body = streams::read(pieces, false, self.reply_limit, room).await?;
+            return Err(refusal(&head, body.as_ref()));
+        }
+        streams::read(event_stream::payload(pieces), true, self.reply_limit, room).await
+    }
+
+    fn pool(&self) -> Result<&Arc<Pool>, CallError> {
+        self.pool.as_ref().ok_or_else(|| self.not_a_url())
+    }
+
+    fn not_a_url(&self) -> CallError {
+        CallError::retry(format!("{} is not a URL", self.url))
+    }
+
+    fn request(
+        &self,
+        version: &str,
+        arn: &str,
+        operation: &str,
+        event: Bytes,
+        span: &TraceContext,
+    ) -> Result<Request<Full<Bytes>>, CallError> {
+        let name = utf8_percent_encode(arn, NON_ALPHANUMERIC);
+        Request::post(format!("{}/{version}/functions/{name}/{operation}", self.url))
+            .header(CONTENT_TYPE, "application/json")
+            .header("x-amzn-trace-id", trace::x_ray(span))
+            .body(Full::new(event))
+            .map_err(|_| self.not_a_url())
+    }
+}
+
+/// Interprets an answer that refuses a call.
+fn refusal(head: &Parts, body: &[u8]) -> CallError {
+    let code = header(&head.headers, "x-amzn-errortype").unwrap_or(head.status.as_str());
+    let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
+    CallError::of_aws(code, &refused.message, &PERMANENT_OF_LAMBDA)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

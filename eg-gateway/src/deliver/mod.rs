@@ -7,10 +7,12 @@ mod aws;
 mod delivering;
 mod disable;
 pub(crate) mod engine;
+mod event_stream;
 mod http;
 mod invoker;
 mod local_lambda;
 mod record;
+pub(crate) mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,8 @@ use http_body_util::LengthLimitError;
 use self::aws::AwsCaller;
 use self::http::HttpCaller;
 use self::local_lambda::LocalLambda;
+use self::streams::Answered;
+use crate::budget::Reservation;
 use crate::decide::delivery::Failure;
 use crate::decide::rules::NEEDS_AWS;
 use crate::decide::targets::Blocked;
@@ -162,6 +166,32 @@ impl Callers {
         }
     }
 
+    /// Calls `function` once for an emitter that waits, as [`call`](Caller::call) does. If the function streams its
+    /// answers, returns when the answer has begun; then the time limit applies to each pause in it.
+    async fn converse(
+        &self,
+        function: &Function,
+        event: Bytes,
+        trace: &TraceContext,
+        room: &Reservation,
+    ) -> Result<Answered, CallError> {
+        let limit = self.timeout(function);
+        let answered = match (&function.provider, &self.local_lambda) {
+            (Provider::Http { url }, _) if function.stream => {
+                within(limit, self.http.converse(url, event, trace, room)).await?
+            }
+            (Provider::AwsLambda { arn, .. }, Some(local)) if function.stream => {
+                within(limit, local.converse(arn, event, trace, room)).await?
+            }
+            #[cfg(feature = "aws")]
+            (Provider::AwsLambda { arn, aws }, None) if function.stream => {
+                within(limit, Box::pin(self.aws.converse(arn, aws, event, trace, room))).await?
+            }
+            _ => Answered::Whole(self.call(function, event, trace, Reading::All(room)).await?),
+        };
+        Ok(answered.paced(limit))
+    }
+
     /// Returns how long one call of `function` may take.
     fn timeout(&self, function: &Function) -> Duration {
         let default = match function.provider {
@@ -213,10 +243,10 @@ impl Caller for Callers {
     }
 }
 
-fn within(
+fn within<T>(
     limit: Duration,
-    call: impl Future<Output = Result<Bytes, CallError>>,
-) -> impl Future<Output = Result<Bytes, CallError>> {
+    call: impl Future<Output = Result<T, CallError>>,
+) -> impl Future<Output = Result<T, CallError>> {
     // An async function would reserve room for the call twice: as its argument, and while it waits.
     let late = move |_| Err(CallError::retry(format!("no answer within {} s", limit.as_secs_f32())));
     tokio::time::timeout(limit, call).map(move |result| result.unwrap_or_else(late))
@@ -225,14 +255,18 @@ fn within(
 /// Returns the error of a call without an answer of at most `reply_limit` bytes.
 fn failed(error: &SendError, reply_limit: usize) -> CallError {
     if error.is::<LengthLimitError>() {
-        return CallError::retry(format!(
-            "the reply is larger than {reply_limit} bytes: answer with less, or raise --max-reply"
-        ));
+        return too_large(reply_limit);
     }
     if is_exhausted(&**error) {
         return CallError::Unmade(chain(&**error));
     }
     CallError::retry(chain(&**error))
+}
+
+fn too_large(reply_limit: usize) -> CallError {
+    CallError::retry(format!(
+        "the reply is larger than {reply_limit} bytes: answer with less, or raise --max-reply"
+    ))
 }
 
 /// Returns an error and its causes on one line.

@@ -1,6 +1,7 @@
 //! Opens HTTP/1.1 connections (with TLS for `https` URLs, through a proxy if there is one), drives them in the task that
 //! waits for the response, and keeps them for later calls. The callers build the requests and interpret the responses.
 
+pub(crate) mod arriving;
 mod lookups;
 pub(crate) mod reading;
 pub(crate) mod resolve;
@@ -17,6 +18,7 @@ use http::header::HOST;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,6 +28,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use self::arriving::Arriving;
 use self::reading::Reading;
 use self::resolve::Resolver;
 use crate::clock;
@@ -154,25 +157,57 @@ impl Pool {
     /// Sends a request with an absolute URL, as [`send`](Self::send) does.
     pub(crate) async fn send_absolute(
         self: &Arc<Self>,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         limit: usize,
         reading: Reading<'_>,
     ) -> Result<Response<Bytes>, SendError> {
-        let host = request.uri().authority().map(|host| HeaderValue::from_str(host.as_str())).transpose()?;
-        let target = request.uri().path_and_query().cloned();
-        *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
-        request.headers_mut().extend(host.map(|host| (HOST, host)));
-        self.send(request, limit, reading).await
+        self.send(in_origin_form(request)?, limit, reading).await
+    }
+
+    /// Sends a request with an absolute URL, as [`begin`](Self::begin) does.
+    pub(crate) async fn begin_absolute(
+        self: &Arc<Self>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Arriving>, SendError> {
+        self.begin(in_origin_form(request)?).await
     }
 
     /// Sends a request and reads the whole response; `reading` says how much of it is kept. The request must be in origin
     /// form and have a `Host` header. The body of the response may have at most `limit` bytes.
     pub(crate) async fn send(
         self: &Arc<Self>,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         limit: usize,
         reading: Reading<'_>,
     ) -> Result<Response<Bytes>, SendError> {
+        let read = |response: Response<Incoming>| async move {
+            let (head, body) = response.into_parts();
+            Ok(Response::from_parts(head, reading.read(body, limit).await?))
+        };
+        let (response, connection) = self.exchange(request, read).await?;
+        self.keep(connection);
+        Ok(response)
+    }
+
+    /// Sends a request and returns the response when its head has arrived. The request must be in origin form and have a
+    /// `Host` header.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Arriving>, SendError> {
+        let (response, connection) = self.exchange(request, |response| async { Ok(response) }).await?;
+        Ok(response.map(|body| Arriving::new(body, connection, Arc::clone(self))))
+    }
+
+    /// Sends a request over an idle or a new connection, and reads the response with `read`.
+    async fn exchange<T, F>(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        read: impl Fn(Response<Incoming>) -> F,
+    ) -> Result<(T, Connection), SendError>
+    where
+        F: Future<Output = Result<T, SendError>>,
+    {
         loop {
             let kept = self.idle().connections.pop();
             let (is_new, mut connection) = match kept {
@@ -180,11 +215,8 @@ impl Pool {
                 // This future is large. On the heap, it costs memory only in the calls that need it.
                 None => (true, Box::pin(self.open()).await?),
             };
-            match connection.exchange(request, limit, reading).await {
-                Ok(response) => {
-                    self.keep(connection);
-                    return Ok(response);
-                }
+            match connection.exchange(request, &read).await {
+                Ok(response) => return Ok((response, connection)),
                 Err(Unanswered::Unsent(unsent)) if !is_new => request = unsent,
                 Err(Unanswered::Unsent(_)) => return Err("the connection was closed at once".into()),
                 Err(Unanswered::Failed(error)) => return Err(error),
@@ -214,6 +246,15 @@ impl Pool {
     }
 }
 
+/// Returns a request to an absolute URL in origin form, with a `Host` header.
+fn in_origin_form(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, SendError> {
+    let host = request.uri().authority().map(|host| HeaderValue::from_str(host.as_str())).transpose()?;
+    let target = request.uri().path_and_query().cloned();
+    *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
+    request.headers_mut().extend(host.map(|host| (HOST, host)));
+    Ok(request)
+}
+
 /// Closes connections that are idle for too long, until none is left.
 async fn sweep(pool: Weak<Pool>) {
     loop {
@@ -229,12 +270,14 @@ async fn sweep(pool: Weak<Pool>) {
 }
 
 impl Connection {
-    async fn exchange(
+    async fn exchange<T, F>(
         &mut self,
         request: Request<Full<Bytes>>,
-        limit: usize,
-        reading: Reading<'_>,
-    ) -> Result<Response<Bytes>, Unanswered> {
+        read: impl Fn(Response<Incoming>) -> F,
+    ) -> Result<T, Unanswered>
+    where
+        F: Future<Output = Result<T, SendError>>,
+    {
         let Self { sender, driver } = self;
         let exchange = async {
             if sender.ready().await.is_err() {
@@ -245,9 +288,7 @@ impl Connection {
                     Some(request) => Unanswered::Unsent(request),
                     None => Unanswered::Failed(error.into_error().into()),
                 })?;
-            let (head, body) = response.into_parts();
-            let body = reading.read(body, limit).await.map_err(Unanswered::Failed)?;
-            Ok(Response::from_parts(head, body))
+            read(response).await.map_err(Unanswered::Failed)
         };
         let mut exchange = pin!(exchange);
         poll_fn(|context| {
@@ -255,10 +296,7 @@ impl Connection {
             let mut unheard = Context::from_waker(Waker::noop());
             // The second time, the driver sends what the exchange has just passed to it.
             for _ in 0..2 {
-                // The driver reports to the exchange how the connection ended.
-                if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
-                    *driver = None;
-                }
+                drive(driver, context);
                 if let Poll::Ready(outcome) = exchange.as_mut().poll(&mut unheard) {
                     return Poll::Ready(outcome);
                 }
@@ -269,129 +307,12 @@ impl Connection {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::resolve::blocked;
-    use super::*;
-
-    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-    fn pool(listener: &TcpListener, host: &str, allowed: PrivateTargets) -> Arc<Pool> {
-        let origin = format!("http://{host}:{}", listener.local_addr().unwrap().port());
-        let connector =
-            Connector::of_functions(&Options::new("unused"), &ClientTls::default(), &Arc::new(allowed));
-        Pool::new(connector, origin.parse().unwrap())
-    }
-
-    fn post() -> Request<Full<Bytes>> {
-        Request::post("/").header("host", "h").body(Full::from("event")).unwrap()
-    }
-
-    /// Accepts a connection and answers this many requests on it.
-    async fn serve(listener: &TcpListener, requests: usize) -> TcpStream {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        for _ in 0..requests {
-            let mut read = Vec::new();
-            while !read.ends_with(b"event") {
-                assert!(stream.read_buf(&mut read).await.unwrap() > 0, "{read:?}");
-            }
-            stream.write_all(ANSWER).await.unwrap();
-        }
-        stream
-    }
-
-    #[tokio::test]
-    async fn a_connection_serves_one_exchange_after_the_other() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let call = async {
-            for _ in 0..3 {
-                assert_eq!(pool.send(post(), 2, Reading::Excerpt).await.unwrap().into_body(), "ok");
-            }
-        };
-        tokio::join!(serve(&listener, 3), call);
-    }
-
-    /// The host closes an idle connection. The next call must not fail because of that.
-    #[tokio::test]
-    async fn a_connection_that_was_closed_while_idle_is_replaced() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let serve = async {
-            for _ in 0..2 {
-                drop(serve(&listener, 1).await);
-            }
-        };
-        let call = async {
-            assert_eq!(pool.send(post(), 2, Reading::Excerpt).await.unwrap().into_body(), "ok");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            assert_eq!(pool.send(post(), 2, Reading::Excerpt).await.unwrap().into_body(), "ok");
-        };
-        tokio::join!(serve, call);
-    }
-
-    #[tokio::test]
-    async fn a_response_that_is_too_large_is_not_read() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let (response, _) = tokio::join!(pool.send(post(), 1, Reading::Excerpt), serve(&listener, 1));
-        assert!(response.unwrap_err().is::<http_body_util::LengthLimitError>());
-        assert!(pool.idle().connections.is_empty());
-    }
-
-    #[tokio::test]
-    async fn idle_connections_are_closed_in_time() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());
-        let (response, mut stream) =
-            tokio::join!(pool.send(post(), 2, Reading::Excerpt), serve(&listener, 1));
-        response.unwrap();
-        assert!(!pool.idle().connections.is_empty());
-        pool.idle().connections[0].0 -= MAX_IDLE;
-        tokio::time::pause();
-        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
-    }
-
-    /// A name does not show where it leads, so its addresses are checked when it is resolved. (This name is in every
-    /// hosts file. `http` would have refused it earlier.)
-    #[tokio::test]
-    async fn names_that_lead_to_private_addresses_are_not_connected_to() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let error = pool(&listener, "localhost", PrivateTargets::none())
-            .send(post(), 2, Reading::Excerpt)
-            .await
-            .unwrap_err();
-        assert!(blocked(&*error).is_some(), "{error:?}");
-
-        let allowed = pool(&listener, "localhost", PrivateTargets::none().allow("127.0.0.0/8").unwrap());
-        let request = tokio::spawn(async move { allowed.send(post(), 2, Reading::Excerpt).await });
-        listener.accept().await.unwrap();
-        request.abort();
-    }
-
-    /// A proxy may reach more than the gateway does. The rules for private addresses hold all the same.
-    #[tokio::test]
-    async fn a_proxy_is_no_way_to_private_addresses() {
-        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut options = Options::new("unused");
-        options.https_proxy = Some(format!("http://{}", proxy.local_addr().unwrap()));
-        for (allowed, reached) in [(PrivateTargets::none(), false), (PrivateTargets::all(), true)] {
-            let connector = Connector::of_functions(&options, &ClientTls::default(), &Arc::new(allowed));
-            let pool = Pool::new(connector, "https://localhost:9".parse().unwrap());
-            let tunnel = async {
-                let mut line = [0; 19];
-                proxy.accept().await.unwrap().0.read_exact(&mut line).await.unwrap();
-                line
-            };
-            tokio::select! {
-                response = pool.send(post(), 2, Reading::Excerpt) => {
-                    assert!(!reached && blocked(&*response.unwrap_err()).is_some());
-                }
-                line = tunnel => assert!(reached && line == *b"CONNECT localhost:9"),
-            }
-        }
+/// Lets the driver transfer what it can. It reports to the exchange, or to the body, how the connection ended.
+fn drive(driver: &mut Option<Pin<Box<Driver>>>, context: &mut Context<'_>) {
+    if driver.as_mut().is_some_and(|connection| connection.as_mut().poll(context).is_ready()) {
+        *driver = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

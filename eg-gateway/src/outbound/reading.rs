@@ -49,10 +49,7 @@ impl Reading<'_> {
             let Some(frame) = body.frame().await else { break };
             let Ok(mut data) = frame?.into_data() else { continue };
             match self {
-                Self::All(room) => {
-                    room.grow(COPIES * data.len()).map_err(|_| NoMemory)?;
-                    *reserved += COPIES * data.len();
-                }
+                Self::All(room) => *reserved += reserve(room, data.len())?,
                 Self::Excerpt => data.truncate(EXCERPT.saturating_sub(first.len() + all.len())),
             }
             // Most responses arrive in one piece, which need not be copied.
@@ -65,6 +62,12 @@ impl Reading<'_> {
         }
         Ok(if all.is_empty() { first } else { all.freeze() })
     }
+}
+
+/// Adds the memory for some bytes of a response to a reservation. Returns how much that is.
+pub(crate) fn reserve(room: &Reservation, bytes: usize) -> Result<usize, SendError> {
+    room.grow(COPIES * bytes).map_err(|_| NoMemory)?;
+    Ok(COPIES * bytes)
 }
 
 /// Returns whether a call failed because the gateway lacked file descriptors, ports or memory, which says nothing about

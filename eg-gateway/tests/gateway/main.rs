@@ -41,6 +41,7 @@ mod room;
 mod routes;
 mod secrets;
 mod spaces;
+mod streams;
 mod support;
 mod system_events;
 mod takeover;

@@ -83,7 +83,7 @@ impl Kind {
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Http => &["name", "mode", "cors", "body_limit", "timeout", "memory", "crate"],
+            Self::Http => &["name", "mode", "cors", "stream", "body_limit", "timeout", "memory", "crate"],
             Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
             Self::Schedule | Self::Invoke => &["name", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
@@ -101,6 +101,8 @@ pub(crate) struct Args {
     pub(crate) path: Option<LitStr>,
     pub(crate) method: Option<Ident>,
     pub(crate) cors: Option<Cors>,
+    /// The word `stream`.
+    pub(crate) stream: Option<Ident>,
     pub(crate) retry: Option<Retry>,
     pub(crate) batch_size: Option<LitInt>,
     pub(crate) window: Option<Lit>,
@@ -127,6 +129,7 @@ impl Args {
             path: None,
             method: None,
             cors: None,
+            stream: None,
             retry: None,
             batch_size: None,
             window: None,
@@ -155,8 +158,9 @@ impl Args {
             return Ok(());
         }
         let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
-        // These two have their own messages about what must follow.
-        let group = input.fork().call(Ident::parse_any).is_ok_and(|word| word == "cors" || word == "retry");
+        // These have their own messages about what must follow.
+        let own = ["cors", "retry", "stream"];
+        let group = input.fork().call(Ident::parse_any).is_ok_and(|word| own.iter().any(|own| word == own));
         if keyed || (group && !input.peek2(Token![::])) {
             let key = input.call(Ident::parse_any)?;
             return self.option(&key, input);
@@ -227,6 +231,10 @@ impl Args {
                 let ModPath(path) = value(key, input, "a path without quotes, for example `my::eg_runtime`")?;
                 self.krate.replace(path).is_some()
             }
+            "stream" if !(input.is_empty() || input.peek(Token![,])) => {
+                return Err(input.error("`stream` takes no value"));
+            }
+            "stream" => self.stream.replace(key.clone()).is_some(),
             "retry" => self.retry.replace(Retry::parse(key, input)?).is_some(),
             _ => self.cors.replace(Cors::parse(input)?).is_some(),
         };

@@ -29,6 +29,8 @@ pub(crate) struct Subscription {
     /// Whether the handler gets the HTTP request (`#[http]`) rather than the event.
     pub(crate) http: bool,
     pub(crate) cors: Option<Cors>,
+    /// Whether the answer is streamed.
+    pub(crate) stream: bool,
     /// The retry options.
     pub(crate) retry: Option<Retry>,
 }
@@ -125,6 +127,9 @@ fn http(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
     let mode = mode(args, Mode::Sync, errors);
     let (Some(Some(methods)), Some(Some(path))) = (method, path) else { return Vec::new() };
     check_literal_when_async(mode, &path, args, errors);
+    if let (Some(stream), Mode::Async) = (&args.stream, mode) {
+        errors.at(stream, "nobody waits for the answer of an asynchronous route: remove `stream`, or `mode`");
+    }
     let route = |method| Subscription {
         event_type: EventType::Name(HTTP_REQUEST.to_owned()),
         mode,
@@ -132,6 +137,7 @@ fn http(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
         path: path.clone(),
         http: true,
         cors: args.cors.clone(),
+        stream: args.stream.is_some(),
         retry: None,
     };
     methods.into_iter().map(route).collect()
@@ -161,7 +167,16 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
         if let (Some(method), Some(path)) = (&method, &path) {
             let (path, retry) = (path.clone(), retry.clone());
             let method = *method;
-            triggers.push(Subscription { event_type, mode, method, path, http: false, cors: None, retry });
+            triggers.push(Subscription {
+                event_type,
+                mode,
+                method,
+                path,
+                http: false,
+                cors: None,
+                stream: false,
+                retry,
+            });
         }
     }
     if let Some(path) = &path {

@@ -24,6 +24,7 @@ pub(super) fn http(functions: &[Entry]) -> (Option<&'static Http>, Vec<Routed>) 
             path,
             mode: subscription.mode,
             body_limit: function.def.body_limit,
+            stream: subscription.stream,
             function: function.served.bare(),
         })
     });

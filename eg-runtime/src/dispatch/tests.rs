@@ -18,6 +18,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
                 path: route,
                 route: Some(Route::new(route)),
                 cors: None,
+                stream: false,
                 retry: None,
             })
         })
@@ -100,6 +101,7 @@ fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
             path: "/",
             route: None,
             cors: None,
+            stream: false,
             retry: None,
         };
         let triggers = Vec::leak(vec![Trigger::Subscription(subscription)]);

@@ -4,21 +4,28 @@
 use std::error::Error as StdError;
 use std::io;
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
-use eg_sdk::__private::{Connection, Unanswered};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::Full;
+use eg_sdk::__private::{Connection, RequestBody, Unanswered};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use serde::Serialize;
 
+use super::Answer;
 use crate::log::{Level, Line};
 use crate::outcome::Failure;
 use crate::start::INIT_ERROR;
+use crate::stream::{self, Streaming};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("eg-runtime/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The header with the error type, which Lambda uses for metrics.
-const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+const ERROR_TYPE: &str = stream::ERROR_TYPE;
+/// The error type of a process that cannot continue after a restore.
+const RESTORE_ERROR: &str = "Runtime.AfterRestoreError";
+/// The header that announces a streamed answer.
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 /// The header that identifies one delivery of an invocation. Sent back with the answer, so that Lambda can detect
 /// late answers.
 const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
@@ -109,25 +116,32 @@ impl RuntimeApi {
         let text = |name| text(&parts.headers, name);
         const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
         let request_id = text(REQUEST_ID).ok_or(ApiError::Header(REQUEST_ID))?.to_owned();
-        let deadline = text("lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).unwrap_or_default();
-        let x_ray = text("lambda-runtime-trace-id").map(str::to_owned);
-        let invocation_id = parts.headers.get(INVOCATION_ID).cloned();
-        Ok(Next { request_id, invocation_id, deadline, x_ray, headers: parts.headers, payload })
+        Ok(Next {
+            request_id,
+            invocation_id: parts.headers.get(INVOCATION_ID).cloned(),
+            deadline: text("lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).unwrap_or_default(),
+            x_ray: text("lambda-runtime-trace-id").map(str::to_owned),
+            headers: parts.headers,
+            payload,
+        })
     }
 
     /// Sends the answer or failure of an invocation, once more if the connection breaks or the API fails: it refuses an
-    /// outcome that it has. Logs a refusal, for example because the answer is late; the next invocation is not affected.
+    /// outcome that it has. A streamed answer can be sent only once. Logs a refusal, for example because the answer is late; the next invocation is not affected.
     ///
     /// # Errors
     /// If it is unknown whether the outcome has arrived.
     pub(crate) async fn finish(
         &mut self,
         of: &Next,
-        answer: Result<String, Failure>,
+        answer: Result<Answer, Failure>,
     ) -> Result<(), ApiError> {
         let id = &of.request_id;
         let mut request = match answer {
-            Ok(answer) => self.request(Method::POST, &format!("/invocation/{id}/response"), answer.into()),
+            Ok(Answer::Whole(answer)) => {
+                self.request(Method::POST, &format!("/invocation/{id}/response"), answer.into())
+            }
+            Ok(Answer::Stream(stream)) => return self.finish_stream(of, stream).await,
             Err(failure) => {
                 let path = format!("/invocation/{id}/error");
                 let ty = failure.kind.error_type();
@@ -149,12 +163,27 @@ impl RuntimeApi {
                 return Ok(());
             }
         };
-        if !response.status().is_success() {
-            let (status, why) = (response.status(), String::from_utf8_lossy(response.body()));
-            let message = format!("the Lambda Runtime API did not take the outcome ({status}): {why}");
-            let (subject, error_type, request_id) = (None, None, Some(id.as_str()));
-            Line { level: Level::Error, message: &message, subject, error_type, request_id }.print();
+        log_refusal(&response, id);
+        Ok(())
+    }
+
+    /// Sends a streamed answer.
+    async fn finish_stream(&mut self, of: &Next, stream: Streaming) -> Result<(), ApiError> {
+        let id = &of.request_id;
+        let mut request = self.request(Method::POST, &format!("/invocation/{id}/response"), Bytes::new());
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(stream::MEDIA_TYPE));
+        headers.insert(RESPONSE_MODE, HeaderValue::from_static("streaming"));
+        headers.append(header::TRAILER, HeaderValue::from_static(stream::ERROR_TYPE));
+        headers.append(header::TRAILER, HeaderValue::from_static(stream::ERROR_BODY));
+        headers.extend(of.invocation_id.clone().map(|id| (HeaderName::from_static(INVOCATION_ID), id)));
+        let (body, ended) = stream.with_trailers();
+        let response = self.send(request.map(|_| RequestBody::stream(body))).await;
+        if !ended.load(Ordering::Relaxed) {
+            // Nobody reads the rest. Without its connection, the stream ends.
+            self.connection = None;
         }
+        log_refusal(&response?, id);
         Ok(())
     }
 
@@ -162,6 +191,12 @@ impl RuntimeApi {
     /// code.
     pub(crate) async fn init_failed(&mut self, message: &str) -> Result<(), ApiError> {
         let request = self.report("/init/error", INIT_ERROR, INIT_ERROR, message, None);
+        self.exchange(request).await.map(drop)
+    }
+
+    /// Reports why a process that was restored from a snapshot cannot continue.
+    pub(crate) async fn restore_failed(&mut self, message: &str) -> Result<(), ApiError> {
+        let request = self.report("/restore/error", RESTORE_ERROR, RESTORE_ERROR, message, None);
         self.exchange(request).await.map(drop)
     }
 
@@ -180,7 +215,7 @@ impl RuntimeApi {
         error_type: &str,
         error_message: &str,
         place: Option<&str>,
-    ) -> Request<Full<Bytes>> {
+    ) -> Request<Bytes> {
         let report = Report { error_type, error_message, stack_trace: place.map(|place| [place]) };
         let body = serde_json::to_string(&report).expect("text can be written as JSON");
         let mut request = self.request(Method::POST, path, body.into());
@@ -191,8 +226,8 @@ impl RuntimeApi {
         request
     }
 
-    fn request(&self, method: Method, path: &str, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(body);
         // Request ids come from Lambda. Lambda refuses one that is not a valid path segment as unknown.
         let path = format!("{}/2018-06-01/runtime{path}", self.base);
         *request.uri_mut() = Uri::try_from(path).unwrap_or_default();
@@ -207,8 +242,12 @@ impl RuntimeApi {
         request
     }
 
+    async fn exchange(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
+        self.send(request.map(RequestBody::from)).await
+    }
+
     /// Sends `request`. Reconnects if the idle connection was closed.
-    async fn exchange(&mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ApiError> {
+    async fn send(&mut self, mut request: Request<RequestBody>) -> Result<Response<Bytes>, ApiError> {
         if let Some(open) = &mut self.connection {
             match open.exchange(request).await {
                 Ok(response) => return Ok(response),
@@ -228,6 +267,16 @@ impl RuntimeApi {
             }
             Unanswered::Broken(error) => ApiError::Broken(error.into()),
         })
+    }
+}
+
+/// Prints that the Runtime API has refused an outcome, if so.
+fn log_refusal(response: &Response<Bytes>, request_id: &str) {
+    if !response.status().is_success() {
+        let (status, why) = (response.status(), String::from_utf8_lossy(response.body()));
+        let message = format!("the Lambda Runtime API did not take the outcome ({status}): {why}");
+        let (subject, error_type, request_id) = (None, None, Some(request_id));
+        Line { level: Level::Error, message: &message, subject, error_type, request_id }.print();
     }
 }
 

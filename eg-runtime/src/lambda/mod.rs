@@ -2,7 +2,10 @@
 //! of the payload's sender. Leaves the protocol to `api`.
 
 mod api;
+#[cfg(feature = "lambda-runtime")]
+mod aws;
 mod environment;
+mod hooks;
 mod patience;
 mod trace;
 
@@ -14,8 +17,10 @@ use eg_grammar::limits;
 use http::StatusCode;
 use tokio::task::JoinSet;
 
-use self::api::{ApiError, Next, RuntimeApi};
+use self::api::{ApiError, RuntimeApi};
 pub(crate) use self::environment::{Environment, EnvironmentError};
+use self::hooks::AfterAnswer;
+pub(crate) use self::hooks::Hooks;
 use self::patience::Crew;
 use self::trace::TraceVariable;
 use crate::context::Invocation;
@@ -25,6 +30,7 @@ use crate::error::Error;
 use crate::log::{Level, Line, print};
 use crate::outcome::Failure;
 use crate::payload::{self, BadRequest, Payload, PayloadError, Shape};
+use crate::stream::{self, Streaming};
 use crate::{panics, reply};
 
 /// Why the process cannot serve Lambda, or cannot continue.
@@ -34,23 +40,57 @@ pub(crate) enum LambdaError {
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Api(#[from] ApiError),
+    #[error("a hook before the snapshot failed: {0}")]
+    BeforeSnapshot(String),
+    #[error("a hook after the restore failed: {0}")]
+    AfterRestore(String),
+    #[cfg(feature = "lambda-runtime")]
+    #[error("{0}")]
+    Aws(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The client of the Runtime API.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Client {
+    #[default]
+    Own,
+    /// The crate `lambda_runtime`.
+    #[cfg(feature = "lambda-runtime")]
+    Aws,
 }
 
 /// Serves invocations until Lambda ends the process: one at a time, or several if Lambda sends several.
-pub(crate) async fn serve(service: Service, environment: Environment) -> Result<(), LambdaError> {
+pub(crate) async fn serve(
+    service: Service,
+    environment: Environment,
+    hooks: Hooks,
+    client: Client,
+) -> Result<(), LambdaError> {
+    match client {
+        Client::Own => serve_with_own(service, environment, hooks).await,
+        #[cfg(feature = "lambda-runtime")]
+        Client::Aws => aws::serve(service, hooks).await,
+    }
+}
+
+async fn serve_with_own(
+    service: Service,
+    environment: Environment,
+    mut hooks: Hooks,
+) -> Result<(), LambdaError> {
     let Environment { endpoint, workers, snap_start } = environment;
     let mut api = RuntimeApi::new(&endpoint)?;
     if snap_start {
-        api.restored().await?;
+        snapshot(&mut api, &mut hooks).await?;
     }
-    let service = Arc::new(service);
+    let (service, after) = (Arc::new(service), hooks.after_answer);
     let crew = Crew::of(workers);
     if workers == 1 {
-        return work(service, api, crew).await;
+        return work(service, api, crew, after).await;
     }
     let mut running = JoinSet::new();
     for _ in 0..workers {
-        running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone()));
+        running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone(), after.clone()));
     }
     while let Some(ended) = running.join_next().await {
         match ended {
@@ -60,9 +100,31 @@ pub(crate) async fn serve(service: Service, environment: Environment) -> Result<
             Ok(Err(error)) => return Err(error),
             Err(panic) => {
                 print(Level::Error, &format!("a worker panicked, and another one replaces it: {panic}"));
-                running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone()));
+                running.spawn(work(
+                    service.clone(),
+                    RuntimeApi::new(&endpoint)?,
+                    crew.clone(),
+                    after.clone(),
+                ));
             }
         }
+    }
+    Ok(())
+}
+
+/// Waits, between the hooks, until the process continues as a copy of its snapshot. A failed hook is reported.
+async fn snapshot(api: &mut RuntimeApi, hooks: &mut Hooks) -> Result<(), LambdaError> {
+    if let Err(reason) = hooks.run_before_snapshot().await {
+        let error = LambdaError::BeforeSnapshot(reason);
+        // The process prints the error, too.
+        let _ = api.init_failed(&error.to_string()).await;
+        return Err(error);
+    }
+    api.restored().await?;
+    if let Err(reason) = hooks.run_after_restore().await {
+        let error = LambdaError::AfterRestore(reason);
+        let _ = api.restore_failed(&error.to_string()).await;
+        return Err(error);
     }
     Ok(())
 }
@@ -76,7 +138,12 @@ pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
 
 /// Serves one invocation after the other. When the process is asked to end (SIGTERM), it finishes and answers the
 /// current invocation and starts no other.
-async fn work(service: Arc<Service>, mut api: RuntimeApi, crew: Crew) -> Result<(), LambdaError> {
+async fn work(
+    service: Arc<Service>,
+    mut api: RuntimeApi,
+    crew: Crew,
+    after: AfterAnswer,
+) -> Result<(), LambdaError> {
     let mut asked_to_end = AskedToEnd::new();
     // With several invocations at once, the variable could not be right for all of them, and Lambda does not ask for it.
     let mut trace = crew.is_alone().then(TraceVariable::new);
@@ -102,28 +169,33 @@ async fn work(service: Arc<Service>, mut api: RuntimeApi, crew: Crew) -> Result<
         if let Some(trace) = &mut trace {
             trace.show(next.x_ray.as_deref());
         }
-        let answer = answer(&service, &mut next).await;
+        let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
+        let invocation = Arc::new(Invocation {
+            request_id: next.request_id.clone(),
+            deadline,
+            x_ray: next.x_ray.take(),
+            headers: std::mem::take(&mut next.headers),
+            ..Invocation::default()
+        });
+        let answer = answer(&service, &next.payload, &invocation).await;
         if let Err(error) = api.finish(&next, answer).await {
             // Lambda counts an invocation without an outcome as failed. The next one is not affected.
             let message = format!("the outcome of the invocation is probably lost: {error}");
             let (subject, error_type, request_id) = (None, None, Some(next.request_id.as_str()));
             Line { level: Level::Error, message: &message, subject, error_type, request_id }.print();
         }
+        after.run(deadline).await;
     }
 }
 
 /// Answers an invocation. The panics of functions are caught where they are called; this catches panics of the
 /// runtime itself, which must not end the process either.
-async fn answer(service: &Service, next: &mut Next) -> Result<String, Failure> {
-    let deadline = Deadline::new(next.deadline, SystemTime::now(), Instant::now());
-    let (request_id, x_ray) = (next.request_id.clone(), next.x_ray.take());
-    let headers = std::mem::take(&mut next.headers);
-    let invocation = Arc::new(Invocation { request_id, deadline, x_ray, headers, ..Invocation::default() });
-    let Ok(payload) = std::str::from_utf8(&next.payload) else {
-        return Err(logged(PayloadError::NotText, &invocation));
+async fn answer(service: &Service, payload: &[u8], invocation: &Arc<Invocation>) -> Result<Answer, Failure> {
+    let Ok(payload) = std::str::from_utf8(payload) else {
+        return Err(logged(PayloadError::NotText, invocation));
     };
-    let answer = panics::catch_in(invoke(service, payload, &invocation)).await;
-    answer.unwrap_or_else(|panic| Err(logged(panic, &invocation)))
+    let answer = panics::catch_in(invoke(service, payload, invocation)).await;
+    answer.unwrap_or_else(|panic| Err(logged(panic, invocation)))
 }
 
 /// Prints a failure that no function has printed.
@@ -162,16 +234,54 @@ impl AskedToEnd {
     }
 }
 
+/// The answer to an invocation.
+pub(crate) enum Answer {
+    Whole(String),
+    Stream(Streaming),
+}
+
+/// What follows from a payload.
+enum Outcome {
+    Response(Response, Shape),
+    /// The answer itself: that to a batch, or of a function with `#[invoke]`.
+    Ready(String),
+}
+
 /// Handles one invocation. Returns the answer, or the failure to report, which is in the log.
-pub(crate) async fn invoke(
+async fn invoke(service: &Service, payload: &str, invocation: &Arc<Invocation>) -> Result<Answer, Failure> {
+    match outcome(service, payload, invocation).await? {
+        Outcome::Response(response, _) if stream::is_marked(&response) => {
+            Ok(Answer::Stream(Streaming::new(response, invocation)))
+        }
+        outcome => whole(outcome, invocation).await.map(Answer::Whole),
+    }
+}
+
+/// Handles one invocation as [`invoke`] does, and never streams the answer.
+pub(crate) async fn invoke_whole(
     service: &Service,
     payload: &str,
     invocation: &Arc<Invocation>,
 ) -> Result<String, Failure> {
+    whole(outcome(service, payload, invocation).await?, invocation).await
+}
+
+async fn whole(outcome: Outcome, invocation: &Invocation) -> Result<String, Failure> {
+    match outcome {
+        Outcome::Ready(reply) => Ok(reply),
+        Outcome::Response(response, shape) => {
+            let reply = reply::write(response, shape, invocation.deadline, limits::PAYLOAD).await;
+            reply.inspect_err(|failure| failure.log(None, &invocation.request_id))
+        }
+    }
+}
+
+async fn outcome(service: &Service, payload: &str, invocation: &Arc<Invocation>) -> Result<Outcome, Failure> {
     if let Some(function) = service.invoked() {
         let response = service.invoke(function, payload.to_owned().into(), invocation).await?;
         let answer = reply::verbatim(response, invocation.deadline, limits::PAYLOAD).await;
-        return answer.inspect_err(|failure| failure.log(Some(function.name()), &invocation.request_id));
+        let log = |failure: &Failure| failure.log(Some(function.name()), &invocation.request_id);
+        return answer.inspect_err(log).map(Outcome::Ready);
     }
     let log = |error: PayloadError| logged(service.refusal(error), invocation);
     let (response, shape) = match payload::read(payload, service.reads_requests()).map_err(log)? {
@@ -184,7 +294,12 @@ pub(crate) async fn invoke(
         }
         Payload::CloudEvent(event) => {
             let response = match service.request_in(event).map_err(log)? {
-                RequestOrEvent::Request(request) => service.http(request, invocation).await,
+                RequestOrEvent::Request(mut request) => {
+                    if stream::is_readable_by_caller(invocation) {
+                        stream::allow(&mut request);
+                    }
+                    service.http(request, invocation).await
+                }
                 RequestOrEvent::Event(event) => service.event(event, Sender::MayWait, invocation).await,
             };
             (response?, Shape::JoinedWithCookies)
@@ -209,8 +324,9 @@ pub(crate) async fn invoke(
             }
             (answer?, Shape::JoinedWithCookies)
         }
-        Payload::Queue(records) => return reply::batch(&service.batch(records, invocation).await),
+        Payload::Queue(records) => {
+            return reply::batch(&service.batch(records, invocation).await).map(Outcome::Ready);
+        }
     };
-    let reply = reply::write(response, shape, invocation.deadline, limits::PAYLOAD).await;
-    reply.inspect_err(|failure| failure.log(None, &invocation.request_id))
+    Ok(Outcome::Response(response, shape))
 }

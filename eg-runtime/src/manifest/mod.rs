@@ -170,6 +170,9 @@ const fn write_subscription(out: &mut Writer<'_>, subscription: &Subscription) {
         out.raw(",\"headers\":").list(cors.headers);
         out.raw(",\"credentials\":").raw(if cors.credentials { "true" } else { "false" }).raw("}");
     }
+    if subscription.stream {
+        out.raw(",\"stream\":true");
+    }
     if let Some(retry) = &subscription.retry {
         write_retry(out.raw(",\"retry\":"), retry);
     }
@@ -224,6 +227,7 @@ mod tests {
                     headers: &[],
                     credentials: true,
                 }),
+                stream: true,
                 retry: None,
             }),
             Trigger::Subscription(Subscription {
@@ -233,6 +237,7 @@ mod tests {
                 path: "/",
                 route: None,
                 cors: None,
+                stream: false,
                 retry: Some(Retry {
                     attempts: Some(5),
                     max_age: None,
@@ -291,7 +296,8 @@ mod tests {
             "package": "shop", "version": "0.1.0", "sinks": SINKS, "panic": "unwind", "name": "order", "doc": "Says \"hello\"\\\n",
             "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
             "triggers": [
-                {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors},
+                {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors,
+                 "stream": true},
                 {"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/",
                  "retry": {"attempts": 5, "minBackoff": 0, "maxBackoff": 60}},
                 {"schedule": "rate(5 minutes)"},

@@ -1,6 +1,6 @@
 //! Reads HTTP requests in API Gateway's payload format 2.0, from HTTP APIs and function URLs. Source: AWS's
 //! description of that format (header values joined by commas, separate cookies, `rawPath` with the stage as prefix,
-//! except on custom domains, which have a base path instead).
+//! except on custom domains, which have a base path instead). Function URLs can stream answers, HTTP APIs cannot.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::request::{Pieces, Single, append, header_map, pairs};
 use super::routed::{Parameters, matched, without_stage};
 use super::{BadRequest, PayloadError};
+use crate::stream;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,7 +59,13 @@ pub(super) fn read(json: &str) -> Result<Result<Request, BadRequest>, PayloadErr
         base64: event.is_base64_encoded.unwrap_or_default(),
         body: event.body.clone(),
     };
-    Ok(pieces.build())
+    let streams =
+        event.request_context.domain_name.as_ref().is_some_and(|name| name.contains(".lambda-url."));
+    let mut request = pieces.build();
+    if let (Ok(request), true) = (&mut request, streams) {
+        stream::allow(request);
+    }
+    Ok(request)
 }
 
 impl Event {

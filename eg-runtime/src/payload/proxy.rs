@@ -10,10 +10,12 @@ use serde::Deserialize;
 use super::request::{Multi, Pieces, Single, header_map, pairs, query, raw_query};
 use super::routed::{Parameters, matched, without_stage};
 use super::{BadRequest, PayloadError};
+use crate::stream;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
+    version: Option<String>,
     http_method: String,
     path: String,
     headers: Single,
@@ -45,7 +47,12 @@ pub(super) fn rest_api(json: &str) -> Result<Result<Request, BadRequest>, Payloa
         _ => &event.path,
     });
     let query = query(event.query());
-    Ok(event.build(path, &query))
+    let mut request = event.build(path, &query);
+    // HTTP APIs, which cannot stream answers, give the version of this format.
+    if let (Ok(request), None) = (&mut request, &event.version) {
+        stream::allow(request);
+    }
+    Ok(request)
 }
 
 /// Reads a request from a load balancer.

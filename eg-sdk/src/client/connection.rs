@@ -2,16 +2,19 @@
 //! cost wake-ups, and could not run while Lambda freezes the process between invocations. Knows no gateway and no
 //! retries.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 #[cfg(feature = "history")]
-use std::task::{Context, Poll, ready};
+use std::task::ready;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -22,11 +25,69 @@ use super::tls::Stream;
 type Stream = TcpStream;
 
 /// Drives an open connection while it is polled.
-type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>;
+type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>;
+
+/// The body of a request. One type for all bodies, so that a program contains the HTTP client once.
+pub struct RequestBody(Content);
+
+enum Content {
+    /// In memory.
+    Whole(Full<Bytes>),
+    /// Made while it is sent. It cannot fail: the receiver learns of failures from its trailers.
+    Stream(Pin<Box<dyn Body<Data = Bytes, Error = Infallible> + Send>>),
+}
+
+impl RequestBody {
+    /// Creates a body that is made while it is sent.
+    pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + Send + 'static) -> Self {
+        Self(Content::Stream(Box::pin(body)))
+    }
+}
+
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        Self(Content::Whole(Full::new(bytes)))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.0 {
+            Content::Whole(body) => Pin::new(body).poll_frame(context),
+            Content::Stream(body) => body.as_mut().poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Content::Whole(body) => body.is_end_stream(),
+            Content::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Content::Whole(body) => body.size_hint(),
+            Content::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("size", &self.size_hint()).finish()
+    }
+}
 
 /// An open connection for one exchange at a time.
 pub struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<RequestBody>,
     /// `None` once the connection has ended.
     driver: Option<Driver>,
 }
@@ -35,7 +96,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub enum Unanswered {
     /// The connection was already closed and nothing was sent. Another connection may work.
-    Unsent(Box<Request<Full<Bytes>>>),
+    Unsent(Box<Request<RequestBody>>),
     /// The connection failed during the exchange.
     Broken(hyper::Error),
 }
@@ -76,7 +137,7 @@ impl Connection {
     ///
     /// # Errors
     /// If there is no response. The connection is unusable afterwards.
-    pub async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Unanswered> {
+    pub async fn exchange(&mut self, request: Request<RequestBody>) -> Result<Response<Bytes>, Unanswered> {
         let Self { sender, driver } = self;
         let exchange = async {
             if sender.ready().await.is_err() {
@@ -107,7 +168,7 @@ impl Connection {
 #[cfg(feature = "history")]
 pub(super) struct Arriving {
     // Keeps the connection open.
-    _sender: http1::SendRequest<Full<Bytes>>,
+    _sender: http1::SendRequest<RequestBody>,
     driver: Option<Driver>,
     body: hyper::body::Incoming,
 }
@@ -119,7 +180,7 @@ impl Connection {
     ///
     /// # Errors
     /// If there is no response.
-    pub(super) async fn begin(mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Arriving>> {
+    pub(super) async fn begin(mut self, request: Request<RequestBody>) -> hyper::Result<Response<Arriving>> {
         let response = {
             let mut response = pin!(self.sender.send_request(request));
             let driver = &mut self.driver;
@@ -141,8 +202,6 @@ impl futures_util::Stream for Arriving {
     type Item = hyper::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        use hyper::body::Body as _;
-
         if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
             self.driver = None;
         }

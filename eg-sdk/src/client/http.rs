@@ -10,12 +10,12 @@ use eg_grammar::header::DUPLICATES;
 use futures_util::StreamExt as _;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::Full;
 use serde::Deserialize;
 
 use super::Error;
 #[cfg(feature = "history")]
 use super::connection::Arriving;
+use super::connection::RequestBody;
 use super::retry::{Failure, Repeat, RetryPolicy};
 use super::transport::{Transport, TransportError};
 use super::url::Url;
@@ -120,8 +120,8 @@ impl Http {
     }
 
     /// Returns the request of a call without the headers that all requests have.
-    fn request(&self, call: &Call<'_>) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
+    fn request(&self, call: &Call<'_>) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::from(call.body.clone().unwrap_or_default()));
         *request.method_mut() = call.method.clone();
         let mut set = |name: HeaderName, value: &str| {
             // A key that is not a valid header value cannot be a gateway's key.
@@ -170,7 +170,7 @@ impl Http {
     /// Sends one request and reads the whole answer.
     pub(super) async fn exchange(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<RequestBody>,
         action: &str,
         url: &Url,
         timeout: Duration,
@@ -188,7 +188,7 @@ impl Http {
 }
 
 /// Adds the headers that all requests have.
-fn common(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+fn common(mut request: Request<RequestBody>) -> Request<RequestBody> {
     let headers = request.headers_mut();
     headers.insert(header::USER_AGENT, USER_AGENT);
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));

@@ -27,7 +27,7 @@ use ::http::Method;
 
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::Collection;
-pub use self::connection::{Connection, Unanswered};
+pub use self::connection::{Connection, RequestBody, Unanswered};
 pub use self::error::Error;
 #[cfg(feature = "history")]
 pub use self::feed::{Feed, FeedEvent};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 
 use super::Error;
+use super::connection::RequestBody;
 use super::transport::{Transport, TransportError};
 use super::url::parse_url;
 
@@ -49,6 +49,6 @@ impl HttpClient {
             error => HttpError::Url { url: request.uri().to_string(), reason: error.to_string() },
         })?;
         let url = url.with_target(target);
-        Ok(self.transport.send(request.map(Full::new), &url, timeout).await?)
+        Ok(self.transport.send(request.map(RequestBody::from), &url, timeout).await?)
     }
 }

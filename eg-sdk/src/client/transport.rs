@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::Full;
 
 #[cfg(feature = "history")]
 use super::connection::Arriving;
-use super::connection::{Connection, Unanswered};
+use super::connection::{Connection, RequestBody, Unanswered};
 use super::url::Url;
 
 /// The time limit for opening a connection.
@@ -70,7 +69,7 @@ impl Transport {
     /// Sends `request` to `url` and sets its `Host` and path.
     pub(super) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<RequestBody>,
         url: &Url,
         timeout: Duration,
     ) -> Result<Response<Bytes>, TransportError> {
@@ -86,7 +85,7 @@ impl Transport {
     #[cfg(feature = "history")]
     pub(super) async fn begin(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<RequestBody>,
         url: &Url,
         timeout: Duration,
     ) -> Result<Response<Arriving>, TransportError> {
@@ -98,7 +97,7 @@ impl Transport {
         }
     }
 
-    async fn exchange(&self, mut request: Request<Full<Bytes>>, url: &Url) -> Result<Response<Bytes>, Kind> {
+    async fn exchange(&self, mut request: Request<RequestBody>, url: &Url) -> Result<Response<Bytes>, Kind> {
         while let Some(mut connection) = self.take(url) {
             match connection.exchange(request).await {
                 Ok(response) => {
@@ -150,7 +149,7 @@ impl Transport {
 }
 
 /// Sets the request's `Host` and path from the URL.
-fn addressed(mut request: Request<Full<Bytes>>, url: &Url) -> Request<Full<Bytes>> {
+fn addressed(mut request: Request<RequestBody>, url: &Url) -> Request<RequestBody> {
     *request.uri_mut() = url.target().parse().expect("URLs are checked when they are made");
     let host = HeaderValue::from_str(url.authority()).expect("so are their hosts");
     request.headers_mut().insert(header::HOST, host);

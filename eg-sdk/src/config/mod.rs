@@ -82,6 +82,10 @@ pub struct Function {
     /// The time limit of one call in seconds, 1 to 900. Absent: the gateway's limit for the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
+    /// Whether waiting emitters get the answer as a stream, if the function answers with one. The function must be of
+    /// `http` or `awslambda`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
 }
 
 impl Function {
@@ -95,6 +99,7 @@ impl Function {
             metadata: Metadata::new(),
             concurrency: None,
             timeout: None,
+            stream: false,
         }
     }
 }

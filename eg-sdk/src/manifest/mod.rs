@@ -185,6 +185,9 @@ pub struct EventTrigger {
     /// Which web pages may call the route. Absent: only those of the same origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsOptions>,
+    /// Whether the answer is streamed to callers that can read a stream.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
     /// When failed deliveries are retried. Absent: the gateway's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryOptions>,
@@ -292,6 +295,12 @@ impl Function {
         self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke { .. }))
     }
 
+    /// Returns whether it streams the answer of one of its routes.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.events().any(|event| event.stream)
+    }
+
     /// Returns the function's subscriptions at the gateway.
     pub fn events(&self) -> impl Iterator<Item = &EventTrigger> {
         self.triggers.iter().filter_map(|trigger| match trigger {
@@ -316,6 +325,7 @@ impl EventTrigger {
             method,
             path,
             cors: None,
+            stream: false,
             retry: None,
             unknown: Map::new(),
         }

@@ -1,19 +1,22 @@
 //! A service whose functions fail and answer in every way that functions can. `MISBEHAVE` makes it fail to start.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::env;
 use std::future::pending;
 use std::panic::panic_any;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use std::{env, fs, io};
 
 use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::response::sse::{Event as SseEvent, Sse};
 use eg_runtime::{
-    App, Bytes, CloudEvent, Context, Emit, Error, Event, HeaderMap, Json, Path, Response, State, StatusCode,
-    http, queue, subscribe,
+    App, Bytes, CloudEvent, Context, Emit, Error, Event, HeaderMap, IntoResponse as _, Json, Path, Query,
+    Response, State, StatusCode, http, queue, subscribe,
 };
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _};
 
 #[derive(Clone)]
 struct Needed(&'static str);
@@ -89,6 +92,72 @@ async fn streams(Path(how): Path<String>) -> Response {
     let rest =
         stream::once(async move { if how == "panic" { panic!("in the middle") } else { pending().await } });
     Response::new(Body::from_stream(body.chain(rest)))
+}
+
+/// Writes into the folder of a stream how many parts it has made when it is dropped.
+struct Parts {
+    folder: PathBuf,
+    made: usize,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        let _ = fs::write(self.folder.join("left"), self.made.to_string());
+    }
+}
+
+impl Parts {
+    /// Makes a part, and notes how many there are.
+    fn make(&mut self, part: impl Into<Bytes>) -> io::Result<Bytes> {
+        self.made += 1;
+        fs::write(self.folder.join("made"), self.made.to_string())?;
+        Ok(part.into())
+    }
+
+    /// Waits until there is the file `go`, and makes the second part, in this way.
+    async fn second(&mut self, how: &str) -> Option<io::Result<Bytes>> {
+        while !self.folder.join("go").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        match how {
+            "fails" => Some(Err(io::Error::other("the disk is full"))),
+            "panics" => panic!("in the middle"),
+            _ => Some(self.make("second")),
+        }
+    }
+}
+
+fn micros() -> u128 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros()
+}
+
+/// Streams two parts, the second when there is a file `go` in the folder that the query names. It may also fail, send 256
+/// MiB, or send the time as its first part.
+#[http(GET, "/parts/{how}", stream)]
+async fn parts(Path(how): Path<String>, Query(query): Query<HashMap<String, PathBuf>>) -> Response {
+    let folder = query.get("folder").cloned().unwrap_or_else(env::temp_dir);
+    let parts = stream::unfold(Parts { folder, made: 0 }, move |mut parts| {
+        let how = how.clone();
+        async move {
+            let part = match (how.as_str(), parts.made) {
+                ("flood", 4096..) => None,
+                ("flood", _) => Some(parts.make(vec![b'x'; 64 * 1024])),
+                ("now", 0) => Some(parts.make(micros().to_string())),
+                ("now", _) => parts.second("never").await,
+                (_, 0) => Some(parts.make("first ")),
+                (_, 1) => parts.second(&how).await,
+                _ => None,
+            };
+            part.map(|part| (part, parts))
+        }
+    });
+    ([("x-parts", "2"), ("set-cookie", "a=1")], Body::from_stream(parts)).into_response()
+}
+
+/// Streams two events to a browser.
+#[http(GET, "/events", stream)]
+async fn informs() -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    Sse::new(stream::iter(["first", "second"].map(|data| Ok(SseEvent::default().data(data)))))
 }
 
 /// Answers an event.
@@ -174,6 +243,31 @@ async fn main() -> Result<(), Error> {
     match env::var("MISBEHAVE").as_deref() {
         Ok("missing state") => App::new().run().await,
         Ok("exit") => Err(Error::retry("no database")),
-        _ => App::new().state(Needed("fine")).run().await,
+        Ok(hook @ ("before snapshot" | "after restore" | "hooks")) => with_hooks(hook).run().await,
+        _ => app().run().await,
     }
+}
+
+/// Returns the app, with the client of the Runtime API that the environment names.
+fn app() -> App {
+    let app = App::new().state(Needed("fine"));
+    if env::var("LAMBDA_CLIENT").is_ok_and(|client| client == "aws") { app.lambda_runtime() } else { app }
+}
+
+/// Returns an app with hooks that say that they run. One of them fails.
+fn with_hooks(fails: &str) -> App {
+    let fails = fails.to_owned();
+    let hook = move |name: &'static str| {
+        let fails = fails == name;
+        async move {
+            println!("hook {name}");
+            if fails { Err(Error::retry("no hook today")) } else { Ok(()) }
+        }
+    };
+    let (before, first, after) = (hook.clone(), hook.clone(), hook.clone());
+    app()
+        .before_snapshot(move || first("before that"))
+        .before_snapshot(move || before("before snapshot"))
+        .after_restore(move || after("after restore"))
+        .after_answer(move || hook("after answer"))
 }

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 15] = [
+const EXAMPLES: [&str; 16] = [
     "hello-http",
+    "server-sent-events",
     "hello-event",
     "typed-events",
     "retry-and-reject",

@@ -19,3 +19,4 @@ mod samples;
 mod shop;
 mod shop_chaos;
 mod sizes;
+mod streams;

@@ -104,6 +104,7 @@ fn exit(class: Class) -> Exit {
         Class::Loop => Exit::Loop,
         Class::NeverSubscribed => Exit::NeverSubscribed,
         Class::CannotStart => Exit::CannotStart,
+        Class::BufferedStream => Exit::BufferedStream,
     }
 }
 

@@ -136,7 +136,7 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
         return Err(format!("a function at a `url` gets `event` and `http` only, not `{key}`"));
     }
     check_options(&declared, key)?;
-    let Trigger { mode, method, path, cors, retry, batch_size, window, .. } = declared;
+    let Trigger { mode, method, path, cors, stream, retry, batch_size, window, .. } = declared;
     Ok(match kind {
         Kind::Event(EventType(event)) => {
             let method = method.map_or(Method::Post, |Text(method)| method);
@@ -149,6 +149,13 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
             let mode = mode.unwrap_or(Sync);
             let mut trigger = subscription(key, HTTP_REQUEST.to_owned(), mode, method, path)?;
             trigger.cors = cors.map(cors_of).transpose()?.flatten();
+            trigger.stream = stream.unwrap_or_default();
+            if trigger.stream && mode == Async {
+                return Err(
+                    "nobody waits for the answer of an asynchronous route: remove `stream`, or `mode`"
+                        .to_owned(),
+                );
+            }
             manifest::Trigger::Event(trigger)
         }
         Kind::Schedule(schedule) => manifest::Trigger::Schedule { schedule },
@@ -159,12 +166,13 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
 
 /// Checks that each option belongs to this kind of trigger.
 fn check_options(declared: &Trigger, kind: &str) -> Result<(), String> {
-    let options: [(&str, bool, &[&str]); 7] = [
+    let options: [(&str, bool, &[&str]); 8] = [
         ("mode", declared.mode.is_some(), &["event", "http"]),
         ("method", declared.method.is_some(), &["event"]),
         ("path", declared.path.is_some(), &["event"]),
         ("retry", declared.retry.is_some(), &["event"]),
         ("cors", declared.cors.is_some(), &["http"]),
+        ("stream", declared.stream.is_some(), &["http"]),
         ("batch_size", declared.batch_size.is_some(), &["queue"]),
         ("window", declared.window.is_some(), &["queue"]),
     ];

@@ -60,6 +60,7 @@ pub(super) struct Trigger {
     pub(super) method: Option<Text<Method>>,
     pub(super) path: Option<Text<Path>>,
     pub(super) cors: Option<Cors>,
+    pub(super) stream: Option<bool>,
     pub(super) retry: Option<Retry>,
     pub(super) batch_size: Option<u32>,
     /// Seconds.

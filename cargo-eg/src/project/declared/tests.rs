@@ -34,7 +34,7 @@ async fn resize(_emit: Emit<Resized>, _event: CloudEvent<Value>) {}
 
 #[http(POST, "/pictures/{id}/{*rest}", cors, timeout = 5)]
 #[http(GET, "/pictures", cors(origins = ["https://a.example"], methods = ["GET"], headers = ["x-a"], credentials = true))]
-#[http(DELETE, "/pictures/{id}")]
+#[http(DELETE, "/pictures/{id}", stream)]
 #[http(PATCH, "/pictures", mode = "async")]
 async fn keep() {}
 
@@ -90,6 +90,7 @@ timeout = 5
   [[function.triggers]]
   http = "DELETE /pictures/:id"
   cors = false
+  stream = true
 
   [[function.triggers]]
   http = "PATCH /pictures"
@@ -117,7 +118,7 @@ fn every_form_means_what_it_means_in_rust() {
     let in_rust = Manifest::read(&std::env::current_exe().unwrap()).unwrap().functions;
     let mut declared = read(FORMS).manifest.functions;
     let sources: Vec<_> = declared.iter().map(|function| function.source.as_str()).collect();
-    assert_eq!(sources, ["eg.toml:5", "eg.toml:21", "eg.toml:46", "eg.toml:51", "eg.toml:56"]);
+    assert_eq!(sources, ["eg.toml:5", "eg.toml:21", "eg.toml:47", "eg.toml:52", "eg.toml:57"]);
     for (function, expected) in declared.iter_mut().zip(&in_rust) {
         function.source.clone_from(&expected.source);
     }

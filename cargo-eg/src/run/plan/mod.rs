@@ -206,6 +206,7 @@ fn registration(service: &str, function: &manifest::Function) -> Function {
     };
     let mut wanted = Function::new(&function.id, provider);
     wanted.metadata = labels(service);
+    wanted.stream = function.streams();
     wanted
 }
 

@@ -152,9 +152,10 @@ fn keys(aws: &Aws) -> Option<Credentials> {
 }
 
 /// Interprets a failed call. `permanent` are the codes with which the service refuses an event for good.
-pub(super) fn refused<E>(error: &SdkError<E>, permanent: &[&str]) -> CallError
+pub(super) fn refused<E, R>(error: &SdkError<E, R>, permanent: &[&str]) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + Debug + 'static,
+    R: Debug + 'static,
 {
     let Some(service) = error.as_service_error() else {
         let unreachable = || CallError::retry(DisplayErrorContext(error).to_string());

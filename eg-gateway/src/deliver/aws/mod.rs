@@ -15,6 +15,8 @@ use self::clients::Shared;
 use self::lambda::LambdaCaller;
 use self::streams::StreamCaller;
 use super::CallError;
+use super::streams::Answered;
+use crate::budget::Reservation;
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
 
@@ -29,7 +31,7 @@ impl AwsCaller {
         let shared = Arc::new(Shared::new(allowed));
         let lambda_endpoint = options.lambda_endpoint.clone().or_else(|| options.aws_endpoint.clone());
         Self {
-            lambda: LambdaCaller::new(&shared, lambda_endpoint),
+            lambda: LambdaCaller::new(&shared, lambda_endpoint, options.reply_limit),
             streams: StreamCaller::new(&shared, options.aws_endpoint.as_deref()),
         }
     }
@@ -43,6 +45,18 @@ impl AwsCaller {
         trace: &TraceContext,
     ) -> Result<Bytes, CallError> {
         self.lambda.call(arn, aws, event, trace).await
+    }
+
+    /// Invokes the Lambda function `arn`, and returns its answer, or the beginning of a streamed one.
+    pub(super) async fn converse(
+        &self,
+        arn: &str,
+        aws: &Aws,
+        event: Bytes,
+        trace: &TraceContext,
+        room: &Reservation,
+    ) -> Result<Answered, CallError> {
+        self.lambda.converse(arn, aws, event, trace, room).await
     }
 
     /// Puts the event into a Kinesis stream and returns the record's sequence number.

@@ -8,8 +8,8 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 
+use crate::client::RequestBody;
 use crate::client::url::Url;
 use crate::config::{Aws, Secret};
 
@@ -34,7 +34,7 @@ impl Signer {
     }
 
     /// Creates a signed `PutEvents` request. Returns the reason if the URL or the credentials cannot be used.
-    pub(super) fn sign(&self, url: &Url, body: &Bytes) -> Result<Request<Full<Bytes>>, String> {
+    pub(super) fn sign(&self, url: &Url, body: &Bytes) -> Result<Request<RequestBody>, String> {
         let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
         let identity = self.credentials.clone().into();
         let params = v4::SigningParams::builder()
@@ -54,7 +54,7 @@ impl Signer {
         for (name, value) in headers.into_iter().chain(signature.headers()) {
             builder = builder.header(name, value);
         }
-        builder.body(Full::new(body.clone())).map_err(|e| e.to_string())
+        builder.body(RequestBody::from(body.clone())).map_err(|e| e.to_string())
     }
 }
 

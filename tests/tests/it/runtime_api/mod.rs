@@ -1,7 +1,9 @@
 //! Tests functions against Lambda's Runtime API on the wire: how errors are reported, what a process needs from its
 //! environment, how it uses its connection, and that it can run indefinitely.
 
+mod clients;
 mod log;
+mod streams;
 
 use eg_tests::eventually;
 use eg_tests::program::Program;
