@@ -1,7 +1,7 @@
 //! Derives from the manifest what a function needs on AWS: the events of a bus, permissions with their reasons, variables.
 //! `template` and `artifacts` write it down, each in a format of its own.
 
-use eg_grammar::{EVENT_RECEIVED, is_system_event_type};
+use eg_grammar::{EVENT_RECEIVED, StreamKind, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Manifest, Trigger};
 use serde::Serialize;
@@ -41,6 +41,12 @@ pub(crate) enum Resource<'a> {
     Failures,
     /// A queue that triggers the function.
     Queue(&'a str),
+    /// A stream that the function reads: a table, a stream or a topic.
+    Stream {
+        #[serde(serialize_with = "kind")]
+        source: StreamKind,
+        name: &'a str,
+    },
 }
 
 /// Returns the pattern of the events that a rule must deliver to a function.
@@ -65,15 +71,58 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
     }
 }
 
-/// Returns the patterns of the events that a bus delivers to a function.
+/// Returns the patterns of the events that a function gets from the application's bus.
 pub(crate) fn patterns(function: &Function) -> Vec<Value> {
-    function.events().filter(|event| !event.is_http()).filter_map(|event| pattern(event).ok()).collect()
+    let subscribed = |trigger: &Trigger| match trigger {
+        Trigger::Event(event) if !event.is_http() => pattern(event).ok(),
+        Trigger::EventBridge { event_bridge, .. } if !event_bridge.is_of_aws() => Some(json!(event_bridge)),
+        _ => None,
+    };
+    function.triggers.iter().filter_map(subscribed).collect()
 }
 
-/// Returns whether anything calls the function without waiting for its answer, so that its failures need a place.
-pub(crate) fn is_asynchronous(function: &Function) -> bool {
-    let has_schedule = function.triggers.iter().any(|trigger| matches!(trigger, Trigger::Schedule { .. }));
-    has_schedule || !patterns(function).is_empty()
+/// Returns the patterns of the events that a function gets from the default bus, where AWS's services emit them.
+pub(crate) fn patterns_of_aws(function: &Function) -> Vec<Value> {
+    let subscribed = |trigger: &Trigger| match trigger {
+        Trigger::EventBridge { event_bridge, .. } if event_bridge.is_of_aws() => Some(json!(event_bridge)),
+        _ => None,
+    };
+    function.triggers.iter().filter_map(subscribed).collect()
+}
+
+/// Returns whether what the function fails to handle needs a place: events, for whose handling nobody waits, and records of
+/// streams.
+pub(crate) fn keeps_failures(function: &Function) -> bool {
+    let kept = |trigger: &Trigger| {
+        matches!(trigger, Trigger::Schedule { .. } | Trigger::EventBridge { .. } | Trigger::Stream { .. })
+    };
+    function.triggers.iter().any(kept) || !patterns(function).is_empty()
+}
+
+/// Returns what reading a stream takes.
+fn reading(source: StreamKind) -> &'static [&'static str] {
+    match source {
+        StreamKind::DynamoDb => &[
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        ],
+        StreamKind::Kinesis => &[
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+        ],
+        StreamKind::Kafka => {
+            &["kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
+        }
+    }
+}
+
+fn kind<S: serde::Serializer>(kind: &StreamKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.as_str())
 }
 
 /// Returns the variables that must be set for a function.
@@ -90,12 +139,12 @@ pub(crate) fn permissions<'a>(service: &Manifest, function: &'a Function) -> Vec
         reason: "every function writes its log".to_owned(),
     }];
     permissions.extend(emits(service, function));
-    if is_asynchronous(function) {
+    if keeps_failures(function) {
         permissions.push(Permission {
             actions: &["sqs:SendMessage"],
             on: Resource::Failures,
             condition: None,
-            reason: "it handles events, and those at which it fails are kept".to_owned(),
+            reason: "what it fails to handle is kept".to_owned(),
         });
     }
     let mut queues: Vec<&str> = Vec::new();
@@ -111,6 +160,15 @@ pub(crate) fn permissions<'a>(service: &Manifest, function: &'a Function) -> Vec
         on: Resource::Queue(queue),
         condition: None,
         reason: format!("it handles the messages of queue `{queue}`"),
+    }));
+    permissions.extend(function.triggers.iter().filter_map(|trigger| {
+        let Trigger::Stream { stream: name, source, .. } = trigger else { return None };
+        Some(Permission {
+            actions: reading(*source),
+            on: Resource::Stream { source: *source, name },
+            condition: None,
+            reason: format!("it handles the records of {source} stream `{name}`"),
+        })
     }));
     permissions
 }

@@ -37,6 +37,9 @@
 //! A function may have `concurrency`, the maximum number of concurrent deliveries to it, and `timeout`, the maximum
 //! duration of one call in seconds. A function at a private address needs [`Options::private_targets`].
 //!
+//! An event type that no subscription can name, such as `Object Created` of S3, is routed like the type with `-` for each
+//! character that is not allowed: subscriptions to `Object-Created` get the event, unchanged.
+//!
 //! If ten different deliveries to a function fail and it answers none for a second, its circuit breaker opens: one delivery
 //! per second is attempted, as a probe, until the function answers. Probes prefer events that have not failed yet. While
 //! first attempts wait, retries get a twentieth of the places, so events that always fail do not slow down the others.

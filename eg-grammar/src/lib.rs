@@ -3,7 +3,7 @@
 //!
 //! | subject | items |
 //! |---|---|
-//! | event types, functions, services, queues | [`check_event_type`], [`check_function_name`], [`check_service_name`], [`QueueName`] |
+//! | event types, functions, services, queues, streams | [`check_event_type`], [`routed_type`], [`check_function_name`], [`check_service_name`], [`QueueName`], [`StreamKind`] |
 //! | routes | [`Path`], [`Segment`], [`Spelling`], [`Method`], [`Routes`], [`Unrouted`] |
 //! | schedules | [`Schedule`] |
 //! | durations, sizes and numbers | [`parse_duration`], [`parse_size`], [`Bound`], [`limits`] |
@@ -51,6 +51,7 @@ mod routes;
 mod schedule;
 mod screening;
 mod size;
+mod stream;
 mod suggest;
 mod verdict;
 
@@ -63,7 +64,7 @@ pub use mistake::Mistake;
 pub use name::{
     EVENT_RECEIVED, HTTP_REQUEST, LEGACY_FUNCTION_ERROR, SYSTEM_PREFIX, check_event_type,
     check_function_name, check_service_name, is_event_type, is_function_name, is_resource_name,
-    is_system_event_type,
+    is_system_event_type, routed_type,
 };
 pub use path::{Path, Segment, Spelling};
 pub use printable::{printable, printable_json, printable_lines};
@@ -73,5 +74,6 @@ pub use routes::{Route, Routes, Unrouted};
 pub use schedule::Schedule;
 pub use screening::{Foreign, OwnNames, Visit};
 pub use size::parse_size;
+pub use stream::{StreamKind, check_stream};
 pub use suggest::{did_you_mean, list, nearest};
 pub use verdict::Verdict;

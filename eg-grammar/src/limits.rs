@@ -55,6 +55,9 @@ pub const BATCH_SIZE: Bound = Bound::new(1, 10_000, "messages");
 /// The number of messages in a batch from a FIFO queue. Limit of Lambda's event source mappings.
 pub const FIFO_BATCH_SIZE: Bound = Bound::new(1, 10, "messages");
 
+/// The number of records in a batch from a stream. Limit of Lambda's event source mappings.
+pub const STREAM_BATCH_SIZE: Bound = Bound::new(1, 10_000, "records");
+
 /// The time for which a batch is collected. Limit of Lambda's event source mappings.
 pub const BATCH_WINDOW: Bound = Bound::new(0, 300, "seconds");
 
@@ -125,6 +128,7 @@ mod tests {
             (BATCH_SIZE, 1, 10_000),
             (FIFO_BATCH_SIZE, 1, 10),
             (BATCH_WINDOW, 0, 300),
+            (STREAM_BATCH_SIZE, 1, 10_000),
         ] {
             assert_eq!((bound.min(), bound.max()), (min, max), "{bound:?}");
         }

@@ -1,5 +1,7 @@
 //! Checks the names of event types, functions, services and resources. `queue` checks the names of queues.
 
+use std::borrow::Cow;
+
 use crate::Mistake;
 
 /// The type of events that represent plain HTTP requests.
@@ -33,6 +35,17 @@ pub const fn is_resource_name(name: &str) -> bool {
 #[must_use]
 pub const fn is_event_type(name: &str) -> bool {
     is_resource_name(name)
+}
+
+/// Returns the event type under which the gateway routes an event of type `name`: the type itself, or, if nothing could
+/// subscribe to that, the type with `-` for each character that is not allowed. So `Object Created`, which S3 emits on
+/// EventBridge, reaches the subscriptions to `Object-Created`.
+#[must_use]
+pub fn routed_type(name: &str) -> Cow<'_, str> {
+    if is_event_type(name) {
+        return Cow::Borrowed(name);
+    }
+    name.chars().map(|c| if is_resource_name(c.encode_utf8(&mut [0; 4])) { c } else { '-' }).collect()
 }
 
 /// Checks an event type; see [`is_event_type`].
@@ -110,6 +123,20 @@ mod tests {
             assert_eq!(check_event_type(name).map_err(String::from), expected, "{name}");
             assert_eq!(is_event_type(name), expected.is_ok(), "{name}");
             assert_eq!(is_resource_name(name), expected.is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn types_that_nothing_can_subscribe_to_are_routed_by_others() {
+        for (name, routed) in [
+            ("user.created", "user.created"),
+            ("Object Created", "Object-Created"),
+            ("EC2 Instance State-change Notification", "EC2-Instance-State-change-Notification"),
+            ("größe/1", "gr--e-1"),
+            ("http request", "http-request"),
+            ("", ""),
+        ] {
+            assert_eq!(routed_type(name), routed);
         }
     }
 

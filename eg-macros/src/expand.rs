@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ReturnType, Type};
 
 use crate::args::Cors;
-use crate::function::{EventType, Function, Input, Mode, Queue, Retry, Subscription, Trigger};
+use crate::function::{Bus, EventType, Function, Input, Mode, Queue, Retry, Stream, Subscription, Trigger};
 
 /// Registers the function in the binary's runtime and manifest.
 pub(crate) fn register(function: &Function) -> TokenStream {
@@ -244,6 +244,35 @@ fn trigger(trigger: &Trigger) -> TokenStream {
                 __eg::Trigger::Queue(__eg::Queue { name: #name, batch_size: #batch_size, window: #window })
             }
         }
+        Trigger::Bus(Bus { sources, detail_types, detail, retry }) => {
+            let detail = match detail {
+                Some(detail) => quote!(::core::option::Option::Some(#detail)),
+                None => quote!(::core::option::Option::None),
+            };
+            let retry = optional_retry(retry.as_ref());
+            quote! {
+                __eg::Trigger::EventBridge(__eg::EventBridge {
+                    sources: &[#(#sources),*],
+                    detail_types: &[#(#detail_types),*],
+                    detail: #detail,
+                    retry: #retry,
+                })
+            }
+        }
+        Trigger::Stream(Stream { kind, name, batch_size, window, retry }) => {
+            let kind = kind.as_str();
+            let (batch_size, window) = (option(*batch_size), option(*window));
+            let retry = optional_retry(retry.as_ref());
+            quote! {
+                __eg::Trigger::Stream(__eg::Stream {
+                    kind: #kind,
+                    name: #name,
+                    batch_size: #batch_size,
+                    window: #window,
+                    retry: #retry,
+                })
+            }
+        }
         Trigger::Invoke => quote!(__eg::Trigger::Invoke),
     }
 }
@@ -288,7 +317,7 @@ fn subscription(subscription: &Subscription) -> TokenStream {
     };
     let none = || quote!(::core::option::Option::None);
     let cors = subscription.cors.as_ref().map_or_else(none, cors);
-    let (stream, retry) = (subscription.stream, subscription.retry.as_ref().map_or_else(none, retry));
+    let (stream, retry) = (subscription.stream, optional_retry(subscription.retry.as_ref()));
     quote! {
         __eg::Trigger::Subscription(__eg::Subscription {
             event_type: #event_type,
@@ -303,8 +332,10 @@ fn subscription(subscription: &Subscription) -> TokenStream {
     }
 }
 
-fn retry(retry: &Retry) -> TokenStream {
-    let Retry { attempts, max_age, min_backoff, max_backoff } = retry;
+fn optional_retry(retry: Option<&Retry>) -> TokenStream {
+    let Some(Retry { attempts, max_age, min_backoff, max_backoff }) = retry else {
+        return quote!(::core::option::Option::None);
+    };
     let [attempts, max_age, min_backoff, max_backoff] =
         [attempts, max_age, min_backoff, max_backoff].map(|limit| option(*limit));
     quote! {

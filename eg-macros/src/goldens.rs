@@ -72,6 +72,28 @@ fn queue() {
 }
 
 #[test]
+fn eventbridge() {
+    check(
+        "eventbridge",
+        Kind::Subscribe,
+        r#"eventbridge(source = "aws.s3", detail_type = ["Object Created", "Object Deleted"],
+            detail = {"bucket": {"name": ["pictures"]}, "object": {"size": [{"numeric": [">", -1.5]}], "key": [{"anything-but": [null, "a\\b"]}]}}),
+            retry(attempts = 3)"#,
+        "async fn resize(event: CloudEvent<Value>) {}",
+    );
+}
+
+#[test]
+fn stream() {
+    check(
+        "stream",
+        Kind::Stream,
+        r#"dynamodb("orders"), batch_size = 100, window = "5s", retry(attempts = 5, max_age = "1h")"#,
+        "async fn ship(change: Json<Change<Order>>) -> Result<(), Error> {}",
+    );
+}
+
+#[test]
 fn invoke() {
     check(
         "invoke",

@@ -43,6 +43,12 @@ pub fn queue(args: TokenStream, item: TokenStream) -> TokenStream {
     function(Kind::Queue, args, item)
 }
 
+/// Handles the records of a stream: `#[stream(dynamodb("orders"))]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn stream(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Stream, args, item)
+}
+
 /// Handles whatever Lambda sends: `#[invoke]`. Documented in `eg_runtime`.
 #[proc_macro_attribute]
 pub fn invoke(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -65,11 +65,12 @@
 //!
 //! The result of a function without a waiting client must have a name: `impl IntoResponse` would hide an `Err`.
 //!
-//! # Queues, schedules, connections
+//! # Queues, streams, schedules, connections
 //!
-//! With [`#[queue]`](macro@queue), a function gets the messages of an SQS queue; with
-//! [`#[schedule]`](macro@schedule), it runs on a schedule. Two families of events come from AWS itself; subscribe to
-//! them by name:
+//! With [`#[queue]`](macro@queue), a function gets the messages of an SQS queue; with [`#[stream]`](macro@stream), the
+//! records of DynamoDB Streams, Kinesis or Kafka; with [`#[schedule]`](macro@schedule), it runs on a schedule. Events that
+//! services of AWS emit on EventBridge have a form of their own in [`#[subscribe]`](macro@subscribe). Two families of events
+//! come from AWS in other ways; subscribe to them by name:
 //!
 //! | event type | what happened | payload |
 //! |---|---|---|
@@ -164,7 +165,7 @@
 //! If `AWS_LAMBDA_RUNTIME_API` is set, [`App::run`] serves Lambda. `_HANDLER` names one function (`create_user` or
 //! `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`). Events may come from the
 //! gateway, EventBridge (in its envelope, as CloudEvents, or as CloudEvents inside `detail` with the type and source of
-//! the envelope), SQS and SNS. What is inside a payload never counts as an HTTP request or a schedule. A function with
+//! the envelope), SQS, SNS, DynamoDB Streams, Kinesis and Kafka. What is inside a payload never counts as an HTTP request or a schedule. A function with
 //! `#[invoke]` is served alone, and gets every payload unread. HTTP
 //! requests may come from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load Balancers
 //! and VPC Lattice; each sender gets the answer in its own format. If Lambda sends several invocations at once
@@ -223,6 +224,7 @@
 mod app;
 mod body;
 mod caller;
+mod change;
 mod checks;
 mod context;
 mod deadline;
@@ -299,6 +301,7 @@ pub use axum::{
     response::{IntoResponse, Response},
 };
 pub use caller::{Caller, Iam};
+pub use change::{Change, ChangeKind};
 pub use context::{Context, NotAFunction};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
 /// the default source, `/services/<service>`. The type gets its [`Schema`] too; `schema = false` leaves that out.
@@ -373,12 +376,55 @@ pub use eg_macros::queue;
 /// The function may take the `CloudEvent<Data>` that EventBridge sends. Options: `name`, `timeout`, `memory` and
 /// `crate` as in [`macro@http`].
 pub use eg_macros::schedule;
+/// Handles the records of a stream: `#[stream(dynamodb("orders"))]`, `#[stream(kinesis("clicks"))]` or
+/// `#[stream(kafka("orders"))]`, of DynamoDB Streams, Kinesis, Amazon MSK or a Kafka cluster elsewhere.
+///
+/// Each record is one call, in the order of its shard or partition. For DynamoDB, the payload is a [`Change`]. For the others
+/// it is the content of the record; if that is a CloudEvent or an event in EventBridge's envelope, the function gets that
+/// event. In `CloudEvent<T>`, the `subject` is the key.
+///
+/// After a failure, no record behind it in its shard is handled, and Lambda sends the failed one and those behind it again.
+/// (This needs `ReportBatchItemFailures` on the event source mapping, which the template sets; Kafka also needs provisioned
+/// pollers.) A rejected record is sent again, too: only the mapping can give it up, after the attempts of `retry`, and send
+/// what it knows about it to the queue for failures.
+///
+/// Options: `batch_size = 100` (1 to 10,000), `window = "5s"`, `retry(attempts = 5, max_age = "1h")`, and `name`, `timeout`,
+/// `memory` and `crate` as in [`macro@http`]. Locally, `cargo eg emit --stream NAME` sends a record.
+pub use eg_macros::stream;
 /// Handles events: `#[subscribe("user.created")]`, `#[subscribe("a", "b")]`, `#[subscribe(UserCreated)]`.
 ///
 /// Options: `name = "sendWelcomeEmail"` (default: the function's name), `mode = "sync"` (the emitter gets the
 /// answer), `path = "/x"` and `method = PUT` (for events posted there; default: `/` and POST), `retry(attempts = 5,
 /// max_age = "1h", min_backoff = 1, max_backoff = "5m")`, and `timeout`, `memory` and `crate` as in [`macro@http`].
 /// Several attributes on one function are several triggers.
+///
+/// Events of AWS's services come through EventBridge: `#[subscribe(eventbridge(source = "aws.s3", detail_type = "Object
+/// Created"))]`. `source` and `detail_type` may be lists, and `detail` is a pattern for the content, in EventBridge's language
+/// with the operators `prefix`, `suffix`, `anything-but`, `numeric`, `exists` and `$or`:
+///
+/// ```
+/// use eg_runtime::{CloudEvent, subscribe};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Created { object: Object }
+///
+/// #[derive(Deserialize)]
+/// struct Object { key: String, size: u64 }
+///
+/// #[subscribe(eventbridge(
+///     source = "aws.s3",
+///     detail_type = "Object Created",
+///     detail = {"bucket": {"name": ["pictures"]}, "object": {"size": [{"numeric": [">", 0]}]}},
+/// ))]
+/// async fn resize(event: CloudEvent<Created>) {
+///     println!("{}: {} bytes", event.data.object.key, event.data.object.size);
+/// }
+/// ```
+///
+/// In the template this becomes a rule, for sources that begin with `aws.` on the default bus, where AWS's services emit.
+/// Locally, `cargo eg emit --event "Object Created" --source aws.s3` emits such an event; the gateway compares it
+/// with the same pattern. A process that serves all functions (`*`) does not compare the detail.
 ///
 /// `retry` limits the number of `attempts` (including the first) and the age (`max_age` after acceptance) of a
 /// delivery, and the backoff between attempts: at most `min_backoff` after the first, doubling each time, and never
@@ -411,7 +457,9 @@ pub mod __private {
     pub use crate::invoked::{Answer, Payload};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{Events, Probe};
-    pub use crate::registry::{Cors, FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
+    pub use crate::registry::{
+        Cors, EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription, Trigger,
+    };
     pub use crate::requests::Route;
     pub use crate::returned::{Failed, Returned, Success, reply};
 

@@ -47,6 +47,10 @@ pub enum Trigger {
     Schedule(&'static str),
     /// A queue of SQS.
     Queue(Queue),
+    /// Events of EventBridge.
+    EventBridge(EventBridge),
+    /// A stream.
+    Stream(Stream),
     /// Every payload, as Lambda sends it.
     Invoke,
 }
@@ -60,6 +64,34 @@ pub struct Queue {
     pub batch_size: Option<u32>,
     /// How long to collect messages for a batch, in seconds.
     pub window: Option<u32>,
+}
+
+/// A pattern for events of EventBridge.
+#[derive(Debug)]
+pub struct EventBridge {
+    /// The sources; at least one.
+    pub sources: &'static [&'static str],
+    /// The detail types; at least one.
+    pub detail_types: &'static [&'static str],
+    /// The pattern for the detail, as JSON.
+    pub detail: Option<&'static str>,
+    /// The retry options.
+    pub retry: Option<Retry>,
+}
+
+/// A stream trigger.
+#[derive(Debug)]
+pub struct Stream {
+    /// `dynamodb`, `kinesis` or `kafka`.
+    pub kind: &'static str,
+    /// The name of the table, stream or topic.
+    pub name: &'static str,
+    /// The maximum number of records per invocation.
+    pub batch_size: Option<u32>,
+    /// How long to collect records for a batch, in seconds.
+    pub window: Option<u32>,
+    /// The retry options.
+    pub retry: Option<Retry>,
 }
 
 /// A subscription of a function at the gateway.
@@ -167,7 +199,7 @@ pub(crate) fn check_names(functions: &[&'static FunctionDef]) -> Result<(), Regi
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error(
-        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule], #[queue] or #[invoke]; if they live \
+        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule], #[queue], #[stream] or #[invoke]; if they live \
          in a library crate, name it in main.rs (`use my_functions as _;`), or it is not linked at all"
     )]
     NoFunctions,
@@ -208,13 +240,20 @@ pub(crate) enum RegistryError {
     Unavailable { function: &'static str, ty: &'static str, cause: Box<dyn StdError + Send + Sync> },
 }
 
+impl EventBridge {
+    /// Returns whether events with this source and type match. EventBridge and the gateway have compared the detail.
+    pub(crate) fn takes(&self, source: &str, ty: &str) -> bool {
+        self.sources.contains(&source) && self.detail_types.contains(&ty)
+    }
+}
+
 impl FunctionDef {
     /// Returns its subscriptions at the gateway.
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &'static Subscription> + use<> {
         let triggers: &'static [Trigger] = self.triggers;
         triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Subscription(subscription) => Some(subscription),
-            Trigger::Schedule(_) | Trigger::Queue(_) | Trigger::Invoke => None,
+            _ => None,
         })
     }
 

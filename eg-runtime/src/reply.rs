@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 
 use crate::deadline::Deadline;
-use crate::dispatch::Failed;
+use crate::dispatch::{Failed, FailedRecord};
 use crate::headers::{cookies, joined, text};
 use crate::log::{Level, print};
 use crate::outcome::{Failure, FailureKind};
@@ -39,8 +39,8 @@ struct Reply {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BatchReply<'a> {
-    batch_item_failures: Vec<Item<'a>>,
+struct BatchReply<'a, I> {
+    batch_item_failures: Vec<Item<'a, I>>,
     /// The reasons by message id, which a local queue keeps. Lambda ignores them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     errors: BTreeMap<&'a str, &'a str>,
@@ -48,8 +48,8 @@ struct BatchReply<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Item<'a> {
-    item_identifier: &'a str,
+struct Item<'a, I> {
+    item_identifier: &'a I,
 }
 
 /// Converts `response` to a reply.
@@ -118,6 +118,18 @@ fn too_large(limit: usize) -> Failure {
 pub(crate) fn batch(failed: &[Failed]) -> Result<String, Failure> {
     let items = failed.iter().map(|Failed { id, .. }| Item { item_identifier: id }).collect();
     let errors = failed.iter().map(|Failed { id, reason }| (id.as_str(), reason.as_str())).collect();
+    serde_json::to_string(&BatchReply { batch_item_failures: items, errors }).map_err(|e| broken(&e))
+}
+
+/// Writes the reply to a batch of a stream: the first failed record of each shard. Source: Lambda's description of partial
+/// batch responses for streams.
+///
+/// # Errors
+/// Never in practice, because ids are text and numbers.
+pub(crate) fn records(failed: &[FailedRecord]) -> Result<String, Failure> {
+    let items = failed.iter().map(|FailedRecord { id, .. }| Item { item_identifier: id }).collect();
+    let ids: Vec<_> = failed.iter().map(|record| record.id.to_string()).collect();
+    let errors = ids.iter().zip(failed).map(|(id, record)| (id.as_str(), record.reason.as_str())).collect();
     serde_json::to_string(&BatchReply { batch_item_failures: items, errors }).map_err(|e| broken(&e))
 }
 

@@ -78,7 +78,7 @@ async fn notifications_of_topics() {
 async fn batches_that_cannot_be_read_say_why() {
     for (records, reason) in [
         (json!([]), "it is empty"),
-        (json!([{"eventSource": "aws:kinesis"}]), "records from `aws:kinesis`"),
+        (json!([{"eventSource": "aws:kinesis"}]), "batch of Kinesis records: missing field `eventID`"),
         (json!([{"eventSource": "aws:s3"}]), "records from `aws:s3`"),
         (json!([{}]), "records from `(none)`"),
         (

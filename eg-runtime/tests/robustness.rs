@@ -96,6 +96,10 @@ async fn fixtures_are_what_they_are() {
             n if n.starts_with("sns-event") || n.starts_with("cloudwatch-alarm-sns") => {
                 assert_eq!(result.unwrap()["statusCode"], 200, "{name}");
             }
+            _ if is_of_a_stream(&fixture) => match result {
+                Ok(answer) => assert!(answer["batchItemFailures"].is_array(), "{name}"),
+                Err(error) => assert!(error.error_message.contains("batch of"), "{name}: {error}"),
+            },
             "eventbridge-schedule" => assert_eq!(result.unwrap()["statusCode"], 200, "{name}"),
             _ if fixture.get("detail-type").is_some() && fixture.get("detail").is_some() => {
                 let error = result.unwrap_err();
@@ -112,6 +116,12 @@ async fn fixtures_are_what_they_are() {
             }
         }
     }
+}
+
+fn is_of_a_stream(payload: &Value) -> bool {
+    let source = |value: &Value| value["eventSource"].as_str().unwrap_or_default().to_owned();
+    ["aws:dynamodb", "aws:kinesis"].contains(&source(&payload["Records"][0]).as_str())
+        || ["aws:kafka", "SelfManagedKafka"].contains(&source(payload).as_str())
 }
 
 /// What is done to one field.

@@ -57,9 +57,14 @@ struct Described<'a> {
     /// Whether only a service of AWS or a program calls it, by its name.
     invoked: bool,
     routes: Vec<Route>,
+    /// Whether it streams an answer, so that its URL needs the invoke mode `RESPONSE_STREAM`.
+    streams_answers: bool,
     patterns: Vec<Value>,
+    /// The patterns for the default bus, where AWS's services emit.
+    patterns_of_aws: Vec<Value>,
     schedules: Vec<&'a str>,
     queues: Vec<Queue<'a>>,
+    streams: Vec<Stream<'a>>,
     permissions: Vec<Permission<'a>>,
 }
 
@@ -72,6 +77,19 @@ struct Route {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Queue<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_size: Option<u32>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<u32>,
+}
+
+/// A stream that triggers a function.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stream<'a> {
+    source: &'static str,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch_size: Option<u32>,
@@ -109,13 +127,19 @@ impl<'a> Service<'a> {
 impl<'a> Described<'a> {
     fn new(manifest: &'a Manifest, function: &'a Function) -> Self {
         let routes = function.events().filter(|event| event.is_http());
-        let (mut schedules, mut queues) = (Vec::new(), Vec::new());
+        let (mut schedules, mut queues, mut streams) = (Vec::new(), Vec::new(), Vec::new());
         for trigger in &function.triggers {
             match trigger {
                 Trigger::Schedule { schedule, .. } => schedules.push(schedule.as_str()),
                 Trigger::Queue { queue, batch_size, window, .. } => {
                     queues.push(Queue { name: queue.as_str(), batch_size: *batch_size, window: *window });
                 }
+                Trigger::Stream { stream, source, batch_size, window, .. } => streams.push(Stream {
+                    source: source.as_str(),
+                    name: stream,
+                    batch_size: *batch_size,
+                    window: *window,
+                }),
                 _ => {}
             }
         }
@@ -132,9 +156,12 @@ impl<'a> Described<'a> {
             routes: routes
                 .map(|route| Route { method: route.method.as_str(), path: route.path.to_string() })
                 .collect(),
+            streams_answers: function.streams(),
             patterns: needs::patterns(function),
+            patterns_of_aws: needs::patterns_of_aws(function),
             schedules,
             queues,
+            streams,
             permissions: needs::permissions(manifest, function),
         }
     }

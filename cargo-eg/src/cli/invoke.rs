@@ -8,14 +8,14 @@ use clap::builder::PossibleValuesParser;
 use super::gateway::{Gateway, LocalLambda};
 use crate::project::samples;
 
-/// Emit an event, call a synchronous subscriber, or send a message to a local queue.
+/// Emit an event, call a synchronous subscriber, or send a message or a record to a local queue or stream.
 ///
 /// Prints the event's type and id once the gateway has stored the event on disk. A local gateway also lists its subscribers.
 #[derive(Debug, Args)]
 #[command(after_help = EMIT_EXAMPLES)]
 pub(crate) struct Emit {
     /// Event type, for example user.created.
-    #[arg(short, long, value_name = "TYPE", required_unless_present = "queue")]
+    #[arg(short, long, value_name = "TYPE", required_unless_present_any = ["queue", "stream"])]
     pub(crate) event: Option<String>,
     /// Payload: JSON, @FILE, or - for standard input.
     #[arg(
@@ -51,6 +51,13 @@ pub(crate) struct Emit {
     /// Message group; required for FIFO queues.
     #[arg(long, value_name = "NAME", requires = "queue")]
     pub(crate) group: Option<String>,
+    /// Send the payload as a record of this table, stream or topic to the functions of the local app that read it. Of a
+    /// table, the payload is the new item, or `{"old": …, "new": …}`.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "queue", "sample", "subject", "id", "sync"])]
+    pub(crate) stream: Option<String>,
+    /// Key of the record.
+    #[arg(long, value_name = "KEY", requires = "stream")]
+    pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
     #[command(flatten)]
@@ -83,8 +90,8 @@ pub(crate) struct Invoke {
     /// Payload: JSON, @FILE, or - for standard input.
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
-    /// Sample of a payload: http, event, sqs or schedule follow the function's triggers and schemas, and --data is their
-    /// body, data or message; `--sample list` lists those of AWS's services, and --data changes members of them.
+    /// Sample of a payload: http, event, sqs, schedule, eventbridge, kafka and the like follow the function's triggers
+    /// and schemas, and --data is their body, data, message, detail or record; `--sample list` lists those of AWS's services, and --data changes members of them.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(samples::names()), hide_possible_values = true)]
     pub(crate) sample: Option<String>,
     /// Print the payload instead of sending it.

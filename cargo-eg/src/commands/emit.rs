@@ -1,4 +1,4 @@
-//! `cargo eg emit`: sends one event to a gateway, or one message to a local queue.
+//! `cargo eg emit`: sends one event to a gateway, one message to a local queue, or one record to the readers of a stream.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::history::client;
-use super::{json_line, print, print_answer, queue};
+use super::{json_line, print, print_answer, queue, stream};
 use crate::check::schema;
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
@@ -28,12 +28,15 @@ pub(crate) async fn run(arguments: cli::Emit) -> Result<(), Failure> {
     };
     // The command line requires one of the two, and a payload.
     let Some(data) = data else { return Err(Failure::new(Exit::Usage, "there is no payload to emit")) };
+    if let Some(name) = &arguments.stream {
+        return stream::send(&arguments, name, &data.text).await;
+    }
     match (&arguments.queue, &arguments.event) {
         (Some(name), _) => queue::send(&arguments, name, &data.text).await,
         (None, Some(ty)) => emit(&arguments, ty, data.into_data()).await,
         (None, None) => Err(Failure::new(
             Exit::Usage,
-            "nothing to emit: name an event type with --event, or a queue with --queue",
+            "nothing to emit: name an event type with --event, a queue with --queue, or a stream with --stream",
         )),
     }
 }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use eg_grammar::HTTP_REQUEST;
+use eg_grammar::{HTTP_REQUEST, StreamKind};
 use eg_sdk::config::Subscription;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
@@ -20,7 +20,7 @@ use crate::console::text::{columns, readable};
 use crate::exit::{Exit, Failure};
 use crate::project::samples::{self, SAMPLES};
 use crate::project::services::Service;
-use crate::project::{Wanted, sample};
+use crate::project::{Wanted, records, sample};
 
 pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     if arguments.sample.as_deref() == Some(samples::LIST) {
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     if arguments.dry_run {
         return print(&format!("{payload}\n"));
     }
-    let answer = call(&arguments, &id, payload).await?;
+    let answer = call(&arguments.lambda.url(), &id, payload).await?;
     if !arguments.quiet {
         eprint!("{}", readable(&answer.log));
     }
@@ -75,15 +75,15 @@ async fn takes_requests(arguments: &cli::Invoke, id: &str) -> bool {
 }
 
 /// The response of a function.
-struct Answer {
+pub(super) struct Answer {
     /// The bytes that the function answered.
-    result: Bytes,
+    pub(super) result: Bytes,
     log: Vec<u8>,
-    failed: bool,
+    pub(super) failed: bool,
 }
 
-async fn call(arguments: &cli::Invoke, id: &str, payload: String) -> Result<Answer, Failure> {
-    let base = arguments.lambda.url();
+/// Calls a function of the local Lambda at the URL `base`.
+pub(super) async fn call(base: &str, id: &str, payload: String) -> Result<Answer, Failure> {
     let url = format!("{base}/2015-03-31/functions/{id}/invocations");
     let response = post(&url, &[("x-amz-log-type", "Tail")], payload).await.map_err(|error| {
         Failure::because(Exit::Unreachable, format!("no local Lambda answers at {base}"), error)
@@ -190,22 +190,41 @@ fn payload(
         }
         Trigger::Queue { queue, .. } => sample::sqs(queue.as_str(), data.unwrap_or("{}")),
         Trigger::Schedule { .. } => sample::schedule(&function.id),
+        Trigger::EventBridge { event_bridge: pattern, .. } => {
+            let (source, ty) = (&pattern.source[0], &pattern.detail_type[0]);
+            let detail = match data {
+                Some(data) => serde_json::from_str(data).unwrap_or_default(),
+                None => samples::detail(ty).unwrap_or_else(|| json!({})),
+            };
+            sample::eventbridge(source, ty, &detail)
+        }
+        Trigger::Stream { stream, source, .. } => {
+            let data = match data {
+                Some(data) => serde_json::from_str(data).unwrap_or_default(),
+                None => taken(manifest, function).map_or_else(|| json!({ "id": "1" }), sample::of),
+            };
+            records::batch(*source, stream, &data, None)
+        }
         Trigger::Invoke { .. } => {
-            let taken = manifest.events.iter().find(|event| event.received_by.contains(&function.id));
-            let Some(taken) = taken else {
+            let Some(schema) = taken(manifest, function) else {
                 let message =
                     format!("function {} takes any payload, so there is no sample for it", function.id);
                 return Err(Failure::new(Exit::Usage, message).hint(
                     "write one with --data, or choose one with --sample: `cargo eg invoke --sample list` lists them",
                 ));
             };
-            sample::of(&taken.schema)
+            sample::of(schema)
         }
         other => {
             let message = format!("there is no sample for the trigger {other:?}");
             return Err(Failure::new(Exit::Usage, message).hint("write the payload with --data"));
         }
     })
+}
+
+/// Returns the schema of what the function takes as its JSON, if the manifest knows.
+fn taken<'a>(manifest: &'a Manifest, function: &Function) -> Option<&'a Value> {
+    manifest.events.iter().find(|event| event.received_by.contains(&function.id)).map(|event| &event.schema)
 }
 
 /// A kind of trigger, for which `--sample` generates a payload.
@@ -215,6 +234,8 @@ enum Kind {
     Event,
     Sqs,
     Schedule,
+    EventBridge,
+    Stream(StreamKind),
 }
 
 impl Kind {
@@ -224,6 +245,10 @@ impl Kind {
             "event" => Self::Event,
             "sqs" => Self::Sqs,
             "schedule" => Self::Schedule,
+            "eventbridge" => Self::EventBridge,
+            "dynamodb-stream" => Self::Stream(StreamKind::DynamoDb),
+            "kinesis-stream" => Self::Stream(StreamKind::Kinesis),
+            "kafka" => Self::Stream(StreamKind::Kafka),
             _ => return None,
         })
     }
@@ -234,6 +259,8 @@ impl Kind {
             Trigger::Event(_) => Some(Self::Event),
             Trigger::Queue { .. } => Some(Self::Sqs),
             Trigger::Schedule { .. } => Some(Self::Schedule),
+            Trigger::EventBridge { .. } => Some(Self::EventBridge),
+            Trigger::Stream { source, .. } => Some(Self::Stream(*source)),
             _ => None,
         }
     }
@@ -244,6 +271,8 @@ impl Kind {
             Self::Event => "event",
             Self::Sqs => "queue",
             Self::Schedule => "schedule",
+            Self::EventBridge => "eventbridge",
+            Self::Stream(kind) => kind.as_str(),
         }
     }
 }
@@ -265,7 +294,7 @@ fn listed() -> String {
 }
 
 /// Returns the message of an error object.
-fn reason(body: &[u8]) -> String {
+pub(super) fn reason(body: &[u8]) -> String {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
     match (text(&["errorType", "Type", "__type"]), text(&["errorMessage", "message", "Message"])) {

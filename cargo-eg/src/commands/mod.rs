@@ -21,6 +21,7 @@ mod queue;
 mod replay;
 mod run;
 mod show;
+mod stream;
 mod template;
 
 use std::io::{self, IsTerminal as _, Write as _};

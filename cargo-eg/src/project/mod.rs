@@ -6,6 +6,7 @@ pub(crate) mod cargo;
 pub(crate) mod declared;
 mod dep_info;
 mod places;
+pub(crate) mod records;
 pub(crate) mod sample;
 pub(crate) mod samples;
 pub(crate) mod services;

@@ -192,6 +192,16 @@ pub(crate) fn schedule(function: &str) -> Value {
     serde_json::from_slice(&event_of_now(function)).unwrap_or_default()
 }
 
+/// Returns an event in EventBridge's envelope, sent now.
+pub(crate) fn eventbridge(source: &str, detail_type: &str, detail: &Value) -> Value {
+    let mut event = serde_json::from_slice::<Value>(&event_of_now("sample")).unwrap_or_default();
+    event["source"] = source.into();
+    event["detail-type"] = detail_type.into();
+    event["detail"] = detail.clone();
+    event["resources"] = json!([]);
+    event
+}
+
 /// Returns a time in milliseconds since 1970.
 fn millis(time: OffsetDateTime) -> i64 {
     time.unix_timestamp() * 1000 + i64::from(time.millisecond())

@@ -120,6 +120,14 @@ pub(crate) fn named(name: &str, change: Option<&Value>) -> Option<Value> {
     Some(payload)
 }
 
+/// Returns the detail of the sample with this detail type.
+pub(crate) fn detail(detail_type: &str) -> Option<Value> {
+    SAMPLES.iter().find_map(|sample| {
+        let mut event: Value = serde_json::from_str(sample.json).ok()?;
+        (event["detail-type"] == detail_type).then(|| event["detail"].take())
+    })
+}
+
 fn merge(into: &mut Value, change: &Value) {
     let Value::Object(changes) = change else {
         *into = change.clone();

@@ -123,6 +123,10 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
         Trigger::Event(event) => describe_event(event),
         Trigger::Schedule { schedule, .. } => schedule.to_string(),
         Trigger::Queue { queue, .. } => format!("queue {queue}"),
+        Trigger::EventBridge { event_bridge: pattern, .. } => {
+            format!("on {} from {}", pattern.detail_type.join(", "), pattern.source.join(", "))
+        }
+        Trigger::Stream { stream, source, .. } => format!("{source} stream {stream}"),
         Trigger::Invoke { .. } => "invoked by its name".to_owned(),
         other => format!("{other:?}"),
     }
@@ -158,6 +162,11 @@ mod tests {
         check(serde_json::json!({"schedule": "rate(5 minutes)"}), "rate(5 minutes)");
         check(serde_json::json!({"queue": "orders", "batchSize": 100, "window": 5}), "queue orders");
         check(serde_json::json!({"invoke": true}), "invoked by its name");
+        check(
+            serde_json::json!({"eventBridge": {"source": ["aws.s3"], "detail-type": ["Object Created"]}}),
+            "on Object Created from aws.s3",
+        );
+        check(serde_json::json!({"stream": "orders", "source": "dynamodb"}), "dynamodb stream orders");
     }
 
     fn function(id: &str, source: &str, triggers: &str) -> Function {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::StreamKind;
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Manifest, Method, RoutePath, Trigger};
 
@@ -11,6 +12,7 @@ use super::names::{arn, pascal, reference};
 use super::paths::Paths;
 use super::retry::{Tries, rule_policy};
 use super::role::{Ids, role};
+use super::streams::Stream;
 use super::{BUS, Tree, api, map, queues};
 
 /// How many days a function's log is kept.
@@ -53,7 +55,8 @@ pub(super) fn resources(
     let queue = |name: &str| known_queues.get(name).cloned().unwrap_or_default();
     let ids = Ids { log: &log, failures: &failures, queue: &queue };
     let role = role(needs::permissions(manifest, function), &ids);
-    let failures = needs::is_asynchronous(function).then_some(failures);
+    let has_rules = !sources.rules.is_empty();
+    let failures = needs::keeps_failures(function).then_some(failures);
     let variables = needs::variables(function).iter().map(|name| ((*name).to_owned(), reference(BUS)));
     let variables = Tree::Map(variables.collect()).filled().map(|set| map! { "Variables" => set });
     let properties = map! {
@@ -66,7 +69,10 @@ pub(super) fn resources(
     .with("MemorySize", function.memory)
     .with("Timeout", function.timeout)
     .with("Environment", variables)
-    .with("EventInvokeConfig", failures.as_ref().map(|queue| sources.tries.invoke_config(arn(queue))))
+    .with(
+        "EventInvokeConfig",
+        failures.as_ref().filter(|_| has_rules).map(|queue| sources.tries.invoke_config(arn(queue))),
+    )
     .with("Events", Tree::Map(sources.events).filled())
     .with("FunctionUrlConfig", api::url(function, notes));
 
@@ -76,9 +82,9 @@ pub(super) fn resources(
         (log, log_group()),
     ];
     if let Some(queue) = failures {
-        let policy = queues::policy(&queue, &sources.rules);
+        let policy = has_rules.then(|| queues::policy(&queue, &sources.rules));
         resources.push((queue.clone(), queues::failures(false)));
-        resources.push((format!("{queue}Policy"), policy));
+        resources.extend(policy.map(|policy| (format!("{queue}Policy"), policy)));
     }
     resources
 }
@@ -123,6 +129,29 @@ impl Sources {
                 .with("BatchSize", *batch_size)
                 .with("MaximumBatchingWindowInSeconds", *window);
                 self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
+            }
+            Trigger::EventBridge { event_bridge: pattern, retry, .. } => {
+                self.tries.add(&function.id, retry.as_ref(), notes);
+                // Services of AWS emit on the default bus only.
+                let bus = (!pattern.is_of_aws()).then(|| reference(BUS));
+                let properties = map! {
+                    "Pattern" => serde_json::to_value(pattern).unwrap_or_default(),
+                    "DeadLetterConfig" => map! { "Arn" => arn(failures) },
+                    "RetryPolicy" => rule_policy(retry.as_ref()),
+                }
+                .with("EventBusName", bus);
+                let words = format!("on {}", pattern.detail_type.join(" "));
+                self.rule(id, &words, map! { "Type" => "EventBridgeRule", "Properties" => properties });
+            }
+            Trigger::Stream { stream, source, .. } => {
+                let Some(read) = Stream::of(trigger) else { return };
+                if *source == StreamKind::Kafka {
+                    notes.push(format!(
+                        "{}: the function must reach the cluster of topic {stream}: add a `VpcConfig` and the permissions for it",
+                        function.id
+                    ));
+                }
+                self.push(&format!("{source} {stream}"), read.source(&function.id, failures, notes));
             }
             // Whoever invokes the function is outside of the template, which has the ARN as an output.
             Trigger::Invoke { .. } => {}

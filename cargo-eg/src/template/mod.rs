@@ -9,6 +9,7 @@ mod paths;
 mod queues;
 mod retry;
 mod role;
+mod streams;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -43,8 +44,7 @@ pub(crate) fn template(
     let mut names = Names::default();
     let functions = || manifests.iter().flat_map(|manifest| &manifest.functions);
     let routes = || functions().flat_map(Function::events).filter(|trigger| trigger.is_http());
-    let has_bus =
-        functions().any(|function| !function.emits.is_empty() || function.events().any(|on| !on.is_http()));
+    let has_bus = functions().any(uses_bus);
     let has_api = routes().next().is_some();
 
     let mut resources = Vec::new();
@@ -68,6 +68,7 @@ pub(crate) fn template(
         }
     }
 
+    let parameters = streams::parameters(functions(), &mut names)?;
     let services: Vec<&str> = manifests.iter().map(|manifest| manifest.service.as_str()).collect();
     let mut outputs = Vec::new();
     if has_api {
@@ -91,21 +92,31 @@ pub(crate) fn template(
         let description = format!("The function {}, for whatever invokes it", function.id);
         outputs.push((format!("{id}Arn"), map! { "Description" => description, "Value" => arn(&id) }));
     }
+    let defaults = map! {
+        "Runtime" => RUNTIME,
+        "Architectures" => vec![architecture],
+        "MemorySize" => MEMORY,
+        "Timeout" => TIMEOUT,
+    };
     let tree = map! {
         "AWSTemplateFormatVersion" => "2010-09-09",
         "Transform" => "AWS::Serverless-2016-10-31",
         "Description" => format!("The services {}", services.join(", ")),
-        "Globals" => map! {
-            "Function" => map! {
-                "Runtime" => RUNTIME,
-                "Architectures" => vec![architecture],
-                "MemorySize" => MEMORY,
-                "Timeout" => TIMEOUT,
-            },
-        },
-        "Resources" => Tree::Map(resources),
-    };
+    }
+    .with("Parameters", Tree::Map(parameters).filled())
+    .with("Globals", Some(map! { "Function" => defaults }))
+    .with("Resources", Some(Tree::Map(resources)));
     Ok(Template { tree: tree.with("Outputs", Tree::Map(outputs).filled()), notes })
+}
+
+/// Returns whether the function emits to the bus of the template, or gets events from it.
+fn uses_bus(function: &Function) -> bool {
+    let matches = |trigger: &Trigger| match trigger {
+        Trigger::Event(event) => !event.is_http(),
+        Trigger::EventBridge { event_bridge: pattern, .. } => !pattern.is_of_aws(),
+        _ => false,
+    };
+    !function.emits.is_empty() || function.triggers.iter().any(matches)
 }
 
 /// Adds the queues that functions read, each with its dead-letter queue. Returns name → logical id.

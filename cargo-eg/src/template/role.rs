@@ -2,8 +2,8 @@
 
 use crate::needs::{Permission, Resource};
 
-use super::names::arn;
-use super::{BUS, Tree, map};
+use super::names::{arn, reference};
+use super::{BUS, Tree, map, streams};
 
 /// The logical ids of the resources of one function.
 pub(super) struct Ids<'a> {
@@ -37,6 +37,7 @@ fn statement(permission: Permission<'_>, ids: &Ids<'_>) -> Tree {
         Resource::Bus => arn(BUS),
         Resource::Failures => arn(ids.failures),
         Resource::Queue(name) => arn(&(ids.queue)(name)),
+        Resource::Stream { source, name } => reference(&streams::parameter(source, name)),
     };
     map! { "Effect" => "Allow", "Action" => actions.to_vec(), "Resource" => resource }
         .with("Condition", condition)

@@ -52,6 +52,74 @@ fn retries_within_what_lambda_offers() {
 }
 
 #[test]
+fn events_of_aws_come_from_the_default_bus() {
+    let detail = json!({"bucket": {"name": ["pictures"]}, "object": {"size": [{"numeric": [">", 0]}]}});
+    let rule = |source: &str| {
+        let pattern = json!({"source": [source], "detail-type": ["Object Created"], "detail": detail});
+        let (made, notes) = made(&json!([{ "eventBridge": pattern }]).to_string(), &json!({ "emits": [] }));
+        assert_eq!(notes, [""; 0]);
+        let rule = &made["Resources"]["ShopShipIt"]["Properties"]["Events"]["OnObjectCreated"];
+        assert_eq!((&rule["Type"], &rule["Properties"]["Pattern"]), (&json!("EventBridgeRule"), &pattern));
+        assert!(made["Resources"]["ShopShipItFailuresPolicy"].is_object());
+        (rule["Properties"].get("EventBusName").cloned(), made["Resources"].get("EventBus").is_some())
+    };
+    assert_eq!(rule("aws.s3"), (None, false));
+    assert_eq!(rule("/services/pictures"), (Some(json!({"Ref": "EventBus"})), true));
+}
+
+#[test]
+fn streams_report_failures_and_give_up_in_the_end() {
+    let retry = r#"{"stream":"clicks","source":"kinesis","batchSize":100,"window":5,"retry":{"attempts":3,"maxAge":30}}"#;
+    let triggers = format!(
+        r#"[{{"stream":"orders","source":"dynamodb"}},{retry},{{"stream":"visits","source":"kafka"}}]"#
+    );
+    let (made, notes) = made(&triggers, &json!({}));
+    assert_eq!(
+        notes,
+        [
+            "shop-ship_it: Lambda keeps a record of a stream for 60 seconds, not for 30",
+            "shop-ship_it: the function must reach the cluster of topic visits: add a `VpcConfig` and the permissions for it",
+        ]
+    );
+    let parameters: Vec<_> = made["Parameters"].as_object().unwrap().keys().collect();
+    assert_eq!(parameters, ["ClicksStreamArn", "KafkaClusterArn", "OrdersTableStreamArn"]);
+    let events = &made["Resources"]["ShopShipIt"]["Properties"]["Events"];
+    let failures =
+        json!({"OnFailure": {"Type": "SQS", "Destination": {"Fn::GetAtt": ["ShopShipItFailures", "Arn"]}}});
+    assert_eq!(
+        events["DynamodbOrders"],
+        json!({"Type": "DynamoDB", "Properties": {
+            "Stream": {"Ref": "OrdersTableStreamArn"}, "StartingPosition": "TRIM_HORIZON",
+            "FunctionResponseTypes": ["ReportBatchItemFailures"], "BisectBatchOnFunctionError": true,
+            "MaximumRetryAttempts": 4, "DestinationConfig": failures,
+        }})
+    );
+    let clicks = &events["KinesisClicks"]["Properties"];
+    assert_eq!(
+        [&clicks["MaximumRetryAttempts"], &clicks["MaximumRecordAgeInSeconds"], &clicks["BatchSize"]],
+        [&json!(2), &json!(60), &json!(100)]
+    );
+    assert_eq!(events["KafkaVisits"]["Type"], "MSK");
+    assert_eq!(events["KafkaVisits"]["Properties"]["Topics"], json!(["visits"]));
+    // Nobody but the mapping sends to the queue, with the function's own role.
+    assert_eq!(made["Resources"].get("ShopShipItFailuresPolicy"), None);
+    let statements =
+        made["Resources"]["ShopShipItRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+            .clone();
+    let resources: Vec<_> =
+        statements.as_array().unwrap().iter().map(|one| one["Resource"].clone()).collect();
+    assert!(resources.contains(&json!({"Ref": "ClicksStreamArn"})), "{resources:?}");
+}
+
+#[test]
+fn what_is_invoked_by_others_has_an_output() {
+    let (made, notes) = made(r#"[{"invoke":true}]"#, &json!({}));
+    assert_eq!(notes, [""; 0]);
+    assert_eq!(made["Outputs"]["ShopShipItArn"]["Value"], json!({"Fn::GetAtt": ["ShopShipIt", "Arn"]}));
+    assert_eq!(made["Resources"]["ShopShipIt"]["Properties"].get("Events"), None);
+}
+
+#[test]
 fn what_has_no_place_on_aws_is_said() {
     let check = |trigger: &str, expected: &str| {
         let (_, notes) = made(&format!("[{trigger}]"), &json!({}));

@@ -72,11 +72,30 @@ fn shop() -> App {
             }),
         ),
     ];
+    let created = json!({
+        "source": ["aws.s3"], "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["pictures"]}, "object": {"size": [{"numeric": [">", 0]}]}},
+    });
+    let stock = [
+        record(
+            "stock",
+            "watch",
+            &json!({"triggers": [
+                {"stream": "orders", "source": "dynamodb", "batchSize": 100, "window": 5},
+                {"stream": "clicks", "source": "kinesis", "retry": {"attempts": 10, "maxAge": 3600}},
+                {"stream": "visits", "source": "kafka"},
+            ]}),
+        ),
+        record("stock", "resize", &json!({"triggers": [{ "eventBridge": created }]})),
+        record("stock", "approve", &json!({"triggers": [{"invoke": true}]})),
+    ];
     app.service("order", &order, &Main::Serves).service("payment", &payment, &Main::Serves);
+    app.service("stock", &stock, &Main::Serves);
     app
 }
 
-const NOTES: &str = "warning: payment-charge: Lambda attempts an event at most 3 times, not 5 times\n";
+const NOTES: &str = "warning: payment-charge: Lambda attempts an event at most 3 times, not 5 times\n\
+    warning: stock-watch: the function must reach the cluster of topic visits: add a `VpcConfig` and the permissions for it\n";
 
 #[test]
 fn a_shop() {
@@ -200,9 +219,9 @@ fn what_aws_says_about_it() {
             rules.push(name.as_str());
         }
     }
-    assert_eq!(rules.len(), 5, "{rules:?}");
+    assert_eq!(rules.len(), 6, "{rules:?}");
     let roles = resources.values().filter(|resource| resource["Type"] == "AWS::IAM::Role").count();
-    assert_eq!(roles, 6, "one per function, and none that SAM added");
+    assert_eq!(roles, 9, "one per function, and none that SAM added");
 }
 
 fn run(command: &mut Command) {

@@ -302,7 +302,8 @@ impl Emission {
         space: &str,
         draft: &Draft,
     ) -> Result<Option<Authorization>, ApiError> {
-        let ty = snapshot.catalog.table::<EventType>().get(space, draft.ty());
+        let ty = snapshot.catalog.routing.routed_type(draft.ty());
+        let ty = snapshot.catalog.table::<EventType>().get(space, &ty);
         let Some(id) = ty.and_then(|ty| ty.authorizer_id.as_deref()) else { return Ok(None) };
         // The futures of calls are large. On the heap, they cost memory only for the events that need them.
         Box::pin(self.authorize(snapshot, space, draft, id)).await.map(Some)

@@ -66,6 +66,45 @@ async fn entries_have_results_of_their_own() {
     assert!(functions.try_call().is_none());
 }
 
+/// Types with blanks, as services of AWS emit them, are routed with `-` instead, and the authorizer of that type decides.
+#[tokio::test]
+async fn types_with_blanks_reach_their_subscriptions() {
+    let mut functions = Functions::start(|call| match call.path.as_str() {
+        "/auth" => Answer::Http(200, r#"{"error":{"message":"not you"}}"#.to_owned()),
+        _ => Answer::Http(200, "{}".to_owned()),
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    for id in ["f", "auth"] {
+        gateway.api.http_function(id, &functions.url(&format!("/{id}"))).await;
+    }
+    gateway.api.event_type("Object-Created").await;
+    let filter = json!({ "source": ["my.storage"], "type": ["Object Created"], "data": { "bucket": { "name": ["pictures"] } } });
+    let subscription =
+        json!({ "type": "async", "eventType": "Object-Created", "functionId": "f", "filter": filter });
+    gateway.api.create("subscriptions", subscription).await;
+    gateway.api.create("eventtypes", json!({ "name": "Object-Deleted", "authorizerId": "auth" })).await;
+    let entry = |ty: &str, bucket: &str| {
+        let detail = json!({ "bucket": { "name": bucket } }).to_string();
+        json!({ "Source": "my.storage", "DetailType": ty, "Detail": detail })
+    };
+    let entries = [
+        entry("Object Created", "films"),
+        entry("Object-Created", "pictures"),
+        entry("Object Deleted", "pictures"),
+        entry("Object Created", "pictures"),
+    ];
+    let (status, answer) = put(&gateway, SIGNATURE, &json!({ "Entries": entries }).to_string()).await;
+    assert_eq!((status, &answer["FailedEntryCount"]), (200, &json!(1)), "{answer}");
+    assert_eq!(answer["Entries"][2]["ErrorCode"], "NotAuthorizedForDetailTypeException");
+    assert_eq!(functions.next_call().await.path, "/auth");
+    let event = functions.next_call().await.json();
+    assert_eq!((&event["type"], &event["source"]), (&json!("Object Created"), &json!("my.storage")));
+    assert_eq!(event["id"], answer["Entries"][3]["EventId"]);
+    gateway.gateway.shutdown().await;
+    assert!(functions.try_call().is_none());
+}
+
 #[tokio::test]
 async fn refused_calls() {
     let gateway = TestGateway::with(|options| {

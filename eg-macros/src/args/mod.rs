@@ -1,7 +1,9 @@
-//! Parses the arguments of the attributes: `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]`, `#[queue(…)]` and
-//! `#[invoke]`. Leaves the rules about their combination to `function`.
+//! Parses the arguments of the attributes: `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]`, `#[queue(…)]`,
+//! `#[stream(…)]` and `#[invoke]`. Leaves the rules about their combination to `function`.
 
 mod cors;
+mod eventbridge;
+mod json;
 mod retry;
 
 use eg_grammar::{did_you_mean, list};
@@ -10,9 +12,11 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, Lit, LitInt, LitStr, Result, Token};
+use syn::{Error, Ident, Lit, LitInt, LitStr, Result, Token, parenthesized};
 
 pub(crate) use self::cors::Cors;
+pub(crate) use self::eventbridge::EventBridge;
+pub(crate) use self::json::{Json, Value};
 pub(crate) use self::retry::Retry;
 use crate::errors::Errors;
 
@@ -23,11 +27,13 @@ pub(crate) enum Kind {
     Subscribe,
     Schedule,
     Queue,
+    Stream,
     Invoke,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Http, Self::Subscribe, Self::Schedule, Self::Queue, Self::Invoke];
+    const ALL: [Self; 6] =
+        [Self::Http, Self::Subscribe, Self::Schedule, Self::Queue, Self::Stream, Self::Invoke];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -35,6 +41,7 @@ impl Kind {
             Self::Subscribe => "subscribe",
             Self::Schedule => "schedule",
             Self::Queue => "queue",
+            Self::Stream => "stream",
             Self::Invoke => "invoke",
         }
     }
@@ -52,6 +59,7 @@ impl Kind {
             Self::Subscribe => "an event type",
             Self::Schedule => "a schedule",
             Self::Queue => "the name of a queue",
+            Self::Stream => "the name of a table, stream or topic",
             Self::Invoke => "an option",
         }
     }
@@ -87,6 +95,7 @@ impl Kind {
             Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
             Self::Schedule | Self::Invoke => &["name", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
+            Self::Stream => &["name", "batch_size", "window", "retry", "timeout", "memory", "crate"],
         }
     }
 }
@@ -117,6 +126,13 @@ pub(crate) struct Args {
 pub(crate) enum Positional {
     Text(LitStr),
     Path(syn::Path),
+    /// `eventbridge(…)` of `#[subscribe]`.
+    EventBridge(Box<EventBridge>),
+    /// `dynamodb("…")`, `kinesis("…")` or `kafka("…")` of `#[stream]`.
+    Stream {
+        kind: Ident,
+        name: LitStr,
+    },
 }
 
 impl Args {
@@ -157,6 +173,25 @@ impl Args {
             self.positional.push(Positional::Text(input.parse()?));
             return Ok(());
         }
+        let word = input.fork().call(Ident::parse_any).map(|word| word.to_string()).unwrap_or_default();
+        if self.kind == Kind::Subscribe && word == "eventbridge" && !input.peek2(Token![::]) {
+            self.positional.push(Positional::EventBridge(Box::new(EventBridge::parse(input)?)));
+            return Ok(());
+        }
+        if self.kind == Kind::Stream && input.peek2(syn::token::Paren) && word != "retry" {
+            let kind = input.call(Ident::parse_any)?;
+            let content;
+            parenthesized!(content in input);
+            let name = content.parse().map_err(|e| {
+                let at = if content.is_empty() { kind.span() } else { e.span() };
+                Error::new(at, format!("expected a name in quotes: `{kind}(\"orders\")`"))
+            })?;
+            if !content.is_empty() {
+                return Err(content.error(format!("`{kind}` takes one name; stack a second attribute")));
+            }
+            self.positional.push(Positional::Stream { kind, name });
+            return Ok(());
+        }
         let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
         // These have their own messages about what must follow.
         let own = ["cors", "retry", "stream"];
@@ -195,6 +230,7 @@ impl Args {
             }
             Kind::Schedule => "a rate or cron expression, as in `#[schedule(\"rate(5 minutes)\")]`",
             Kind::Queue => "the name of a queue, as in `#[queue(\"orders\")]`",
+            Kind::Stream => "a stream, as in `#[stream(dynamodb(\"orders\"))]`",
             Kind::Invoke => return format!("expected one of the options {}", list(self.kind.keys())),
         };
         format!("expected {positional}, or one of the options {}", list(self.kind.keys()))
@@ -317,6 +353,8 @@ impl Positional {
         match self {
             Self::Text(text) => text.to_token_stream(),
             Self::Path(path) => path.to_token_stream(),
+            Self::EventBridge(pattern) => pattern.tokens.clone(),
+            Self::Stream { kind, name } => quote::quote!(#kind(#name)),
         }
     }
 }

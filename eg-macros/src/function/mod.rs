@@ -1,9 +1,12 @@
 //! The model of an annotated function, and its rules. The result of `read` is valid and can be expanded.
 
+mod bus;
 mod hints;
+mod mode;
 mod queue;
 mod retry;
 mod signature;
+mod stream;
 mod timed;
 mod trigger;
 
@@ -11,10 +14,13 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Attribute, Error, Ident, Meta, ReturnType, Type};
 
+pub(crate) use self::bus::Bus;
 use self::hints::Hints;
+pub(crate) use self::mode::Mode;
 pub(crate) use self::queue::Queue;
 pub(crate) use self::retry::Retry;
-pub(crate) use self::trigger::{EventType, Mode, Subscription, Trigger, check_event_type};
+pub(crate) use self::stream::Stream;
+pub(crate) use self::trigger::{EventType, Subscription, Trigger, check_event_type};
 use crate::args::{Args, Kind};
 use crate::doc::doc;
 use crate::errors::Errors;

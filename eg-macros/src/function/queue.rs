@@ -29,6 +29,10 @@ pub(super) fn read(args: &Args, errors: &mut Errors) -> Option<Queue> {
             errors.at(path, message);
             None
         }
+        Some(other) => {
+            errors.at(other.tokens(), "write the queue's name as a string: `\"orders\"`");
+            None
+        }
         None if args.incomplete => None,
         None => {
             errors.push(Error::new(

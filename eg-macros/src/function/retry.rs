@@ -4,7 +4,7 @@
 use eg_grammar::limits;
 
 use super::hints::{number, seconds, within};
-use super::trigger::Mode;
+use super::mode::Mode;
 use crate::args;
 use crate::errors::Errors;
 

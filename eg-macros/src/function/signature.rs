@@ -98,7 +98,7 @@ fn check_argument(ty: &Type, triggers: &[Trigger], errors: &mut Errors) {
 fn check_output(output: &ReturnType, triggers: &[Trigger], errors: &mut Errors) {
     let waits = |trigger: &Trigger| match trigger {
         Trigger::Subscription(subscription) => subscription.mode == Mode::Sync,
-        Trigger::Schedule(_) | Trigger::Queue(_) | Trigger::Invoke => false,
+        _ => false,
     };
     if let ReturnType::Type(_, ty) = output
         && let Type::ImplTrait(_) = &**ty

@@ -24,7 +24,7 @@ pub(super) fn schedules(args: &Args, errors: &mut Errors) -> Vec<String> {
                 Err(mistake) => errors.at(text, mistake),
             },
             Positional::Path(path) if Positional::is_constant(path) => errors.at(path, args.kind.literal()),
-            Positional::Path(path) => errors.at(path, format!("write the schedule as a string, {EXAMPLE}")),
+            other => errors.at(other.tokens(), format!("write the schedule as a string, {EXAMPLE}")),
         }
     }
     schedules

@@ -4,9 +4,11 @@ use eg_grammar::{HTTP_REQUEST, Method, Path, did_you_mean};
 use quote::ToTokens as _;
 use syn::{Error, Ident, LitStr};
 
+use super::mode::Mode;
 use super::queue::{self, Queue};
 use super::retry::{self, Retry};
-use super::{attribute_span, timed};
+use super::stream::{self, Stream};
+use super::{Bus, attribute_span, bus, timed};
 use crate::args::{Args, Cors, Kind, Positional};
 use crate::errors::Errors;
 
@@ -16,6 +18,9 @@ pub(crate) enum Trigger {
     /// A valid rate or cron expression.
     Schedule(String),
     Queue(Queue),
+    /// Events of EventBridge.
+    Bus(Bus),
+    Stream(Stream),
     /// Every payload, as Lambda sends it.
     Invoke,
 }
@@ -41,20 +46,15 @@ pub(crate) enum EventType {
     Type(syn::Path),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Sync,
-    Async,
-}
-
 impl Trigger {
     /// Returns the triggers of one attribute; empty after an error that prevents reading them.
     pub(crate) fn read(args: &Args, errors: &mut Errors) -> Vec<Self> {
         match args.kind {
             Kind::Http => http(args, errors).into_iter().map(Self::Subscription).collect(),
-            Kind::Subscribe => subscribe(args, errors).into_iter().map(Self::Subscription).collect(),
+            Kind::Subscribe => subscribe(args, errors),
             Kind::Schedule => timed::schedules(args, errors).into_iter().map(Self::Schedule).collect(),
             Kind::Queue => queue::read(args, errors).map(Self::Queue).into_iter().collect(),
+            Kind::Stream => stream::read(args, errors).map(Self::Stream).into_iter().collect(),
             Kind::Invoke => invoke(args, errors),
         }
     }
@@ -143,7 +143,7 @@ fn http(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
     methods.into_iter().map(route).collect()
 }
 
-fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
+fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
     if args.positional.is_empty() && !args.incomplete {
         let message = "the event type is missing, as in `#[subscribe(\"user.created\")]` or `#[subscribe(UserCreated)]`";
         errors.push(Error::new(attribute_span(), message));
@@ -163,11 +163,18 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
         let event_type = match argument {
             Positional::Text(name) => EventType::Name(check_event_type(name, errors)),
             Positional::Path(path) => EventType::Type(path.clone()),
+            Positional::EventBridge(pattern) => {
+                check_bus_options(args, errors);
+                triggers.push(Trigger::Bus(bus::read(pattern, retry.clone(), errors)));
+                continue;
+            }
+            // Only `#[stream]` has these.
+            Positional::Stream { .. } => continue,
         };
         if let (Some(method), Some(path)) = (&method, &path) {
             let (path, retry) = (path.clone(), retry.clone());
             let method = *method;
-            triggers.push(Subscription {
+            triggers.push(Trigger::Subscription(Subscription {
                 event_type,
                 mode,
                 method,
@@ -176,13 +183,27 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
                 cors: None,
                 stream: false,
                 retry,
-            });
+            }));
         }
     }
     if let Some(path) = &path {
         check_literal_when_async(mode, path, args, errors);
     }
     triggers
+}
+
+/// Checks that no option is for events that are posted to the gateway.
+fn check_bus_options(args: &Args, errors: &mut Errors) {
+    let why = "an event of EventBridge has no path and no method, and nobody waits for its answer";
+    if let Some(mode) = args.mode.as_ref().filter(|mode| mode.value() == "sync") {
+        errors.at(mode, why);
+    }
+    if let Some(path) = &args.path {
+        errors.at(path, why);
+    }
+    if let Some(method) = &args.method {
+        errors.at(method, why);
+    }
 }
 
 fn mode(args: &Args, default: Mode, errors: &mut Errors) -> Mode {

@@ -110,6 +110,10 @@ impl Service {
             .filter(|function| {
                 let mut events = function.def.subscriptions().filter(|to| to.route.is_none());
                 events.any(|subscription| subscription.event_type == event.ty())
+                    || function.def.triggers.iter().any(|trigger| match trigger {
+                        Trigger::EventBridge(pattern) => pattern.takes(event.source(), event.ty()),
+                        _ => false,
+                    })
             })
             .collect();
         if !subscribed.is_empty() {
@@ -179,6 +183,10 @@ fn describe(function: &Entry) -> String {
         Trigger::Subscription(subscription) => subscription.event_type.to_owned(),
         Trigger::Schedule(expression) => format!("the schedule {expression}"),
         Trigger::Queue(queue) => format!("the queue {}", queue.name),
+        Trigger::EventBridge(pattern) => {
+            format!("`{}` from {}", pattern.detail_types.join("`, `"), pattern.sources.join(", "))
+        }
+        Trigger::Stream(stream) => format!("the {} stream {}", stream.kind, stream.name),
         Trigger::Invoke => "any payload, but only if `_HANDLER` names it".to_owned(),
     });
     format!("`{}` takes {}", function.def.name, triggers.collect::<Vec<_>>().join(", "))

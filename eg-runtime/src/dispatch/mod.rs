@@ -6,6 +6,7 @@ mod events;
 mod invoked;
 mod queue;
 mod routes;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 pub(crate) use self::batch::Failed;
 pub(crate) use self::events::Sender;
+pub(crate) use self::stream::FailedRecord;
 use crate::context::{Context, Invocation, Scope};
 use crate::layer::{Function, Layers};
 use crate::mounted::Mounted;

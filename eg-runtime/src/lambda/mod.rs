@@ -327,6 +327,9 @@ async fn outcome(service: &Service, payload: &str, invocation: &Arc<Invocation>)
         Payload::Queue(records) => {
             return reply::batch(&service.batch(records, invocation).await).map(Outcome::Ready);
         }
+        Payload::Stream(records) => {
+            return reply::records(&service.stream(records, invocation).await).map(Outcome::Ready);
+        }
     };
     Ok(Outcome::Response(response, shape))
 }

@@ -8,7 +8,9 @@ use eg_sdk::schema::Writer;
 
 use self::events::{write_events, write_sources};
 use crate::probe::Events;
-use crate::registry::{FunctionDef, Mode, Queue, Retry, ServiceDef, Subscription, Trigger};
+use crate::registry::{
+    EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription, Trigger,
+};
 
 /// Records a function in the manifest and registers it with the runtime. Used by the attribute macros. The link
 /// section's attribute is part of this macro, so that user crates can forbid unsafe code.
@@ -143,10 +145,36 @@ const fn write_trigger(out: &mut Writer<'_>, trigger: &Trigger) {
             out.raw("{\"schedule\":").text(expression).raw("}");
         }
         Trigger::Queue(queue) => write_queue(out, queue),
+        Trigger::EventBridge(pattern) => write_pattern(out, pattern),
+        Trigger::Stream(stream) => write_stream(out, stream),
         Trigger::Invoke => {
             out.raw("{\"invoke\":true}");
         }
     }
+}
+
+/// Writes the pattern in EventBridge's own form.
+const fn write_pattern(out: &mut Writer<'_>, pattern: &EventBridge) {
+    out.raw("{\"eventBridge\":{\"source\":").list(pattern.sources);
+    out.raw(",\"detail-type\":").list(pattern.detail_types);
+    if let Some(detail) = pattern.detail {
+        out.raw(",\"detail\":").raw(detail);
+    }
+    out.raw("}");
+    if let Some(retry) = &pattern.retry {
+        write_retry(out.raw(",\"retry\":"), retry);
+    }
+    out.raw("}");
+}
+
+const fn write_stream(out: &mut Writer<'_>, stream: &Stream) {
+    out.raw("{\"stream\":").text(stream.name).raw(",\"source\":").text(stream.kind);
+    write_number(out, ",\"batchSize\":", stream.batch_size);
+    write_number(out, ",\"window\":", stream.window);
+    if let Some(retry) = &stream.retry {
+        write_retry(out.raw(",\"retry\":"), retry);
+    }
+    out.raw("}");
 }
 
 const fn write_queue(out: &mut Writer<'_>, queue: &Queue) {
@@ -248,6 +276,19 @@ mod tests {
             Trigger::Schedule("rate(5 minutes)"),
             Trigger::Queue(Queue { name: "orders", batch_size: Some(100), window: Some(5) }),
             Trigger::Queue(Queue { name: "returns.fifo", batch_size: None, window: None }),
+            Trigger::EventBridge(EventBridge {
+                sources: &["aws.s3"],
+                detail_types: &["Object Created", "Object Deleted"],
+                detail: Some(r#"{"bucket":{"name":["pictures"]}}"#),
+                retry: Some(Retry { attempts: Some(3), max_age: None, min_backoff: None, max_backoff: None }),
+            }),
+            Trigger::Stream(Stream {
+                kind: "kinesis",
+                name: "clicks",
+                batch_size: Some(100),
+                window: None,
+                retry: None,
+            }),
             Trigger::Invoke,
         ],
         timeout: Some(30),
@@ -303,6 +344,9 @@ mod tests {
                 {"schedule": "rate(5 minutes)"},
                 {"queue": "orders", "batchSize": 100, "window": 5},
                 {"queue": "returns.fifo"},
+                {"eventBridge": {"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"],
+                    "detail": {"bucket": {"name": ["pictures"]}}}, "retry": {"attempts": 3}},
+                {"stream": "clicks", "source": "kinesis", "batchSize": 100},
                 {"invoke": true},
             ],
             "emits": ["order.placed", "order.refused", "order.paid"],

@@ -18,6 +18,12 @@ pub(crate) enum Family {
     Sqs,
     /// A notification of an SNS topic.
     Sns,
+    /// Records of DynamoDB Streams.
+    DynamoDb,
+    /// Records of a Kinesis stream.
+    Kinesis,
+    /// Records of Kafka topics, by partition.
+    Kafka,
     /// API Gateway, REST API, and HTTP API with payload format 1.0.
     RestApi,
     /// API Gateway, HTTP API with payload format 2.0, and function URLs.
@@ -67,6 +73,10 @@ pub(super) fn of(payload: &Members<'_>) -> Result<Family, PayloadError> {
     if let Some(records) = payload.get("Records") {
         return of_records(records.get());
     }
+    let kafka = |source: &RawValue| ["\"aws:kafka\"", "\"SelfManagedKafka\""].contains(&source.get());
+    if has("records") && payload.get("eventSource").is_some_and(kafka) {
+        return Ok(Family::Kafka);
+    }
     let request_context = payload.get("requestContext");
     let context: ContextKeys<'_> = match request_context {
         Some(context) if context.get().starts_with('{') => serde_json::from_str(context.get())
@@ -109,6 +119,8 @@ fn of_records(records: &str) -> Result<Family, PayloadError> {
     match first {
         "aws:sqs" => Ok(Family::Sqs),
         "aws:sns" => Ok(Family::Sns),
+        "aws:dynamodb" => Ok(Family::DynamoDb),
+        "aws:kinesis" => Ok(Family::Kinesis),
         other => Err(PayloadError::Records(other.to_owned())),
     }
 }

@@ -75,6 +75,17 @@ pub(super) fn read(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, P
     }
 }
 
+/// Returns the event in a record of bytes, or makes an event whose payload they are.
+pub(super) fn read_bytes(bytes: Vec<u8>, carrier: Carrier) -> Result<CloudEvent<Data>, PayloadError> {
+    match String::from_utf8(bytes) {
+        Ok(text) => read(text, carrier),
+        Err(binary) => {
+            let data = Data::Binary(binary.into_bytes().into());
+            Ok(wrapped(data, "application/octet-stream", carrier))
+        }
+    }
+}
+
 /// Returns the event in a notification. A notification inside it counts as payload, because topics do not nest.
 pub(super) fn of_notification(notification: Notification) -> Result<CloudEvent<Data>, PayloadError> {
     let Notification { message_id, topic_arn, message, subject, timestamp } = notification;
@@ -93,18 +104,23 @@ fn read_inner(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, Payloa
         Form::CloudEvent => Ok(CloudEvent::from_json(text.as_bytes())?),
         Form::EventBridge => eventbridge(&text),
         Form::Sns | Form::Other => {
-            let Carrier { ty, id, source, subject, time } = carrier;
             let (data, media_type) = content(text);
-            let event = CloudEvent::of_type(ty, source, data)
-                .with_specversion(SpecVersion::V1_0)
-                .with_id(id)
-                .with_time(time)
-                .with_datacontenttype::<&str>(Some(media_type));
-            Ok(match subject {
-                Some(subject) => event.with_subject(subject),
-                None => event,
-            })
+            Ok(wrapped(data, media_type, carrier))
         }
+    }
+}
+
+/// Makes an event of a payload that is none itself.
+fn wrapped(data: Data, media_type: &str, carrier: Carrier) -> CloudEvent<Data> {
+    let Carrier { ty, id, source, subject, time } = carrier;
+    let event = CloudEvent::of_type(ty, source, data)
+        .with_specversion(SpecVersion::V1_0)
+        .with_id(id)
+        .with_time(time)
+        .with_datacontenttype::<&str>(Some(media_type));
+    match subject {
+        Some(subject) => event.with_subject(subject),
+        None => event,
     }
 }
 

@@ -11,6 +11,7 @@ mod request;
 mod routed;
 mod sns;
 mod sqs;
+mod stream;
 mod websocket;
 
 use axum::extract::Request;
@@ -21,6 +22,7 @@ use serde_json::value::RawValue;
 pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
+pub(crate) use self::stream::{Position, StreamRecord};
 use crate::caller::Sent;
 use crate::outcome::{Failure, FailureKind};
 
@@ -40,6 +42,8 @@ pub(crate) enum Payload {
     Http(Result<Request, BadRequest>, Shape, Sent),
     /// Messages of a queue, in order.
     Queue(Vec<Record>),
+    /// Records of a stream, in order.
+    Stream(Vec<StreamRecord>),
 }
 
 /// The response format of a sender, which differs in the handling of repeated headers.
@@ -79,11 +83,14 @@ pub(crate) enum PayloadError {
     Authorizer(&'static str),
     #[error("the payload is an HTTP request, and no function here has a route for any: give one #[http(…)]")]
     NoRoutes,
-    #[error("the payload is a batch of records from `{0}`; only those from `aws:sqs` and `aws:sns` are read")]
+    #[error(
+        "the payload is a batch of records from `{0}`; only those from `aws:sqs`, `aws:sns`, \
+         `aws:dynamodb` and `aws:kinesis` are read, and with `#[invoke]` all others"
+    )]
     Records(String),
     #[error(
-        "unknown payload with the keys {0}; known are CloudEvents, EventBridge events, SQS and SNS records, and \
-         HTTP requests of API Gateway, function URLs, load balancers and VPC Lattice"
+        "unknown payload with the keys {0}; known are CloudEvents, EventBridge events, records of SQS, SNS, \
+         DynamoDB, Kinesis and Kafka, and HTTP requests of API Gateway, function URLs, load balancers and VPC Lattice"
     )]
     Unknown(String),
 }
@@ -106,6 +113,9 @@ pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payl
         Family::EventBridge => eventbridge(json).map(Payload::EventBridge),
         Family::Sqs => sqs::read(json).map(Payload::Queue),
         Family::Sns => sns::read(json).map(Payload::Events),
+        Family::DynamoDb => stream::read_dynamodb(json).map(Payload::Stream),
+        Family::Kinesis => stream::read_kinesis(json).map(Payload::Stream),
+        Family::Kafka => stream::read_kafka(json).map(Payload::Stream),
         Family::WebSocket => {
             websocket::read(json).map(|event| Payload::WebSocket(event, sent(Family::WebSocket, &members)))
         }

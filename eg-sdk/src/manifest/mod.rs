@@ -29,7 +29,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use eg_grammar::{HTTP_REQUEST, Method, Path as RoutePath, QueueName, Schedule};
+pub use eg_grammar::{HTTP_REQUEST, Method, Path as RoutePath, QueueName, Schedule, StreamKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -160,11 +160,66 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         window: Option<u32>,
     },
+    /// Events of EventBridge that match a pattern.
+    #[serde(rename_all = "camelCase")]
+    EventBridge {
+        /// The pattern.
+        event_bridge: EventPattern,
+        /// When failed deliveries are retried. Absent: the default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry: Option<RetryOptions>,
+    },
+    /// A stream, whose records come in batches.
+    #[serde(rename_all = "camelCase")]
+    Stream {
+        /// The name of the table, stream or topic.
+        stream: String,
+        /// Where the records come from.
+        #[serde(with = "text")]
+        source: StreamKind,
+        /// The maximum number of records in a batch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch_size: Option<u32>,
+        /// How long a batch is collected, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<u32>,
+        /// When failed batches are retried. Absent: the default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry: Option<RetryOptions>,
+    },
     /// Every payload, as Lambda sends it: the function is called by its name only.
     Invoke {
         /// Always `true`.
         invoke: bool,
     },
+}
+
+/// A pattern for events of EventBridge, in its own form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct EventPattern {
+    /// The sources, for example `aws.s3`.
+    pub source: Vec<String>,
+    /// The detail types, for example `Object Created`.
+    pub detail_type: Vec<String>,
+    /// The pattern for the detail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Value>,
+}
+
+impl EventPattern {
+    /// Creates a pattern for events with one of these sources and one of these detail types.
+    #[must_use]
+    pub fn new(source: Vec<String>, detail_type: Vec<String>, detail: Option<Value>) -> Self {
+        Self { source, detail_type, detail }
+    }
+
+    /// Returns whether AWS's services emit such events. They do so on the default bus only.
+    #[must_use]
+    pub fn is_of_aws(&self) -> bool {
+        self.source.iter().any(|source| source.starts_with("aws."))
+    }
 }
 
 /// A subscription at the gateway.
@@ -305,7 +360,7 @@ impl Function {
     pub fn events(&self) -> impl Iterator<Item = &EventTrigger> {
         self.triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Event(event) => Some(event),
-            Trigger::Schedule { .. } | Trigger::Queue { .. } | Trigger::Invoke { .. } => None,
+            _ => None,
         })
     }
 }

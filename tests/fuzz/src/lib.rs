@@ -4,14 +4,14 @@
 use std::cell::OnceCell;
 
 use eg_runtime::testing::TestApp;
-use eg_runtime::{App, CloudEvent, Data, Request, http, queue, subscribe};
+use eg_runtime::{App, CloudEvent, Data, Request, http, queue, stream, subscribe};
 use serde_json::{Map, Value, json};
 
 /// A target: it takes an input.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("event", event),
     ("eventbridge", eventbridge),
     ("http_message", http_message),
@@ -26,6 +26,9 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("websocket", websocket),
     ("sqs", sqs),
     ("sns", sns),
+    ("dynamodb", dynamodb),
+    ("kinesis", kinesis),
+    ("kafka", kafka),
 ];
 
 /// Defines the program of a target: cargo-fuzz fuzzes it; otherwise it runs the files that are its arguments.
@@ -169,6 +172,35 @@ pub fn sns(input: &[u8]) {
     invoke(&format!(r#"{{"Records":[{{"EventSource":"aws:sns","Sns":{notification}}}]}}"#));
 }
 
+/// Handles a change of a table, with the input as its images.
+pub fn dynamodb(input: &[u8]) {
+    let change = mutated(json!({"SequenceNumber": "1"}), &[], &["SequenceNumber", "Keys"], input);
+    let record = json!({"eventSource": "aws:dynamodb", "eventID": "e", "eventName": "MODIFY",
+        "eventSourceARN": "arn:aws:dynamodb:r:1:table/t/stream/1"});
+    let record =
+        mutated(record, &["eventSource", "dynamodb"], &["eventID", "eventName", "eventSourceARN"], input);
+    let members = record.strip_suffix('}').expect("a skeleton is an object");
+    invoke(&format!(r#"{{"Records":[{members},"dynamodb":{change}}}]}}"#));
+}
+
+/// Handles a record of a Kinesis stream, with the input as its content.
+pub fn kinesis(input: &[u8]) {
+    let content = json!({"sequenceNumber": "1", "partitionKey": "k", "data": ""});
+    let content = mutated(content, &[], &["data", "partitionKey", "sequenceNumber"], input);
+    invoke(&format!(
+        r#"{{"Records":[{{"eventSource":"aws:kinesis","eventID":"s:1","eventSourceARN":"a/b","kinesis":{content}}}]}}"#
+    ));
+}
+
+/// Handles a record of a topic, with the input as its content.
+pub fn kafka(input: &[u8]) {
+    let record = json!({"topic": "t", "partition": 0, "offset": 1, "timestamp": 0, "value": ""});
+    let record = mutated(record, &[], &["value", "key", "topic"], input);
+    invoke(&format!(
+        r#"{{"eventSource":"aws:kafka","bootstrapServers":"b:1","records":{{"t-0":[{record}]}}}}"#
+    ));
+}
+
 /// Returns the skeleton with the members of an input that is a JSON object, except those that identify the family; or
 /// with the lines of any other input in `slots`.
 fn mutated(skeleton: Value, fixed: &[&str], slots: &[&str], input: &[u8]) -> String {
@@ -229,6 +261,11 @@ async fn root(body: String) -> String {
     "com.amazonaws.sns.Notification"
 )]
 async fn any(event: CloudEvent<Data>) -> String {
+    format!("{event:?}")
+}
+
+#[stream(dynamodb("table"))]
+async fn change(event: CloudEvent<Data>) -> String {
     format!("{event:?}")
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 16] = [
+const EXAMPLES: [&str; 18] = [
     "hello-http",
     "server-sent-events",
     "hello-event",
@@ -23,6 +23,8 @@ const EXAMPLES: [&str; 16] = [
     "emit-from-an-app",
     "function-url",
     "aws-services",
+    "events-of-aws",
+    "streams",
 ];
 
 fn source(example: &str) -> String {

@@ -4,8 +4,8 @@
 #![allow(clippy::unused_async, reason = "what matters is the attribute, not what the function does")]
 
 use eg_runtime::{
-    App, CloudEvent, Context, Data, Emit, Error, Event, HeaderMap, Json, Path, Query, ResultExt as _, State,
-    StatusCode, http, subscribe,
+    App, Bytes, Change, CloudEvent, Context, Data, Emit, Error, Event, HeaderMap, Json, Path, Query,
+    ResultExt, State, StatusCode, http, invoke, stream, subscribe,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,34 @@ async fn put_file(
 #[subscribe(UserCreated, Seen<u8>, mode = "sync", path = "/users/{id}", method = PUT)]
 async fn stacked(event: CloudEvent<Data>) -> Result<(), Error> {
     if event.data.is_empty() { Err(Error::reject("no data")) } else { Ok(()) }
+}
+
+#[subscribe(eventbridge(source = "aws.s3", detail_type = "Object Created"), eventbridge(
+    source = ["/shop", "/web"],
+    detail_type = ["a b", "c"],
+    detail = {
+        "a": [1, -2.5, "x", true, null, {"prefix": "p"}, {"exists": false}],
+        "b": {"c": [{"numeric": [">", 0, "<=", 5]}, {"anything-but": ["x", {"suffix": "s"}]}]},
+        "$or": [{"d": ["1"]}, {"e": {"f": ["2"]}}],
+    },
+), retry(attempts = 3))]
+async fn on_a_bus(_event: CloudEvent<Data>) {}
+
+#[stream(dynamodb("orders"), batch_size = 100, window = "5s", retry(attempts = 5, max_age = "1h"))]
+#[stream(kinesis("clicks"))]
+#[stream(kafka("visits"))]
+async fn records(_change: Json<Change<UserCreated>>) -> Result<(), Error> {
+    Ok(())
+}
+
+#[invoke]
+async fn raw(_context: Context, payload: Vec<u32>) -> usize {
+    payload.len()
+}
+
+#[invoke(name = "raw2", timeout = "1m", memory = 256)]
+async fn raw_bytes(_greeting: State<Greeting>, payload: Bytes) -> Result<Bytes, Error> {
+    Ok(payload)
 }
 
 mod handlers {

@@ -4,13 +4,19 @@
 use std::ops::Range;
 
 use eg_grammar::cors::check_origins;
-use eg_grammar::{BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, check_batch, limits, list};
+use eg_grammar::{
+    BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, StreamKind, check_batch, check_stream,
+    limits, list,
+};
 use eg_sdk::config::SubscriptionType::{self, Async, Sync};
-use eg_sdk::manifest::{self, CorsOptions, EventTrigger, RetryOptions};
+use eg_sdk::manifest::{self, CorsOptions, EventPattern, EventTrigger, RetryOptions};
+use serde_json::Value;
 use toml::Spanned;
 
 use super::Program;
-use super::format::{Cors, CorsRules, EventType, Function, Retry, Route, Text, Trigger};
+use super::format::{
+    Cors, CorsRules, EventBridge, EventType, Function, Retry, Route, Stream, StreamSource, Text, Trigger,
+};
 
 /// A mistake and its place in the file.
 pub(super) struct Misplaced {
@@ -87,6 +93,8 @@ enum Kind {
     Http(Route),
     Schedule(Schedule),
     Queue(QueueName),
+    EventBridge(EventBridge),
+    Stream(StreamSource),
     Invoke,
 }
 
@@ -97,17 +105,28 @@ impl Kind {
             Self::Http(_) => "http",
             Self::Schedule(_) => "schedule",
             Self::Queue(_) => "queue",
+            Self::EventBridge(_) => "eventbridge",
+            Self::Stream(_) => "stream",
             Self::Invoke => "invoke",
         }
     }
 
     /// Takes the key out of a trigger, which keeps the options.
     fn take(declared: &mut Trigger) -> Result<Self, String> {
+        let streamed = match declared.stream.take() {
+            Some(Stream::Source(source)) => Some(source),
+            answer => {
+                declared.stream = answer;
+                None
+            }
+        };
         let kinds = [
             declared.event.take().map(|Text(event)| Self::Event(event)),
             declared.http.take().map(|Text(route)| Self::Http(route)),
             declared.schedule.take().map(|Text(schedule)| Self::Schedule(schedule)),
             declared.queue.take().map(|Text(queue)| Self::Queue(queue)),
+            declared.eventbridge.take().map(Self::EventBridge),
+            streamed.map(Self::Stream),
             declared
                 .invoke
                 .take()
@@ -123,7 +142,7 @@ impl Kind {
             return Err(format!("a trigger has {}: write a trigger for each", list(&keys)));
         }
         kinds.pop().ok_or_else(|| {
-            "a trigger needs one of `event`, `http`, `schedule`, `queue` and `invoke`".to_owned()
+            "a trigger needs one of `event`, `http`, `schedule`, `queue`, `eventbridge`, `stream` and `invoke`".to_owned()
         })
     }
 }
@@ -149,7 +168,7 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
             let mode = mode.unwrap_or(Sync);
             let mut trigger = subscription(key, HTTP_REQUEST.to_owned(), mode, method, path)?;
             trigger.cors = cors.map(cors_of).transpose()?.flatten();
-            trigger.stream = stream.unwrap_or_default();
+            trigger.stream = matches!(stream, Some(Stream::Answer(true)));
             if trigger.stream && mode == Async {
                 return Err(
                     "nobody waits for the answer of an asynchronous route: remove `stream`, or `mode`"
@@ -160,6 +179,11 @@ fn trigger(mut declared: Trigger, at_url: bool) -> Result<manifest::Trigger, Str
         }
         Kind::Schedule(schedule) => manifest::Trigger::Schedule { schedule },
         Kind::Queue(queue) => self::queue(queue, batch_size, window)?,
+        Kind::EventBridge(pattern) => {
+            let retry = retry.map(|retry| retry_of(&retry, Async)).transpose()?;
+            manifest::Trigger::EventBridge { event_bridge: pattern_of(pattern)?, retry }
+        }
+        Kind::Stream(stream) => self::stream(stream, batch_size, window, retry.as_ref())?,
         Kind::Invoke => manifest::Trigger::Invoke { invoke: true },
     })
 }
@@ -170,11 +194,11 @@ fn check_options(declared: &Trigger, kind: &str) -> Result<(), String> {
         ("mode", declared.mode.is_some(), &["event", "http"]),
         ("method", declared.method.is_some(), &["event"]),
         ("path", declared.path.is_some(), &["event"]),
-        ("retry", declared.retry.is_some(), &["event"]),
+        ("retry", declared.retry.is_some(), &["event", "eventbridge", "stream"]),
         ("cors", declared.cors.is_some(), &["http"]),
         ("stream", declared.stream.is_some(), &["http"]),
-        ("batch_size", declared.batch_size.is_some(), &["queue"]),
-        ("window", declared.window.is_some(), &["queue"]),
+        ("batch_size", declared.batch_size.is_some(), &["queue", "stream"]),
+        ("window", declared.window.is_some(), &["queue", "stream"]),
     ];
     match options.iter().find(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
         Some((option, _, kinds)) => {
@@ -226,6 +250,42 @@ fn cors_of(cors: Cors) -> Result<Option<CorsOptions>, String> {
     (options.origins, options.methods, options.headers) = (origins, methods, headers);
     options.credentials = credentials;
     Ok(Some(options))
+}
+
+/// Returns the pattern. The gateway checks its `detail` when the function is registered.
+fn pattern_of(pattern: EventBridge) -> Result<EventPattern, String> {
+    let EventBridge { source, detail_type, detail } = pattern;
+    let (source, detail_type) = (source.into_list(), detail_type.into_list());
+    if source.is_empty() || detail_type.is_empty() {
+        return Err("`eventbridge` needs a `source` and a `detail_type`".to_owned());
+    }
+    Ok(EventPattern::new(source, detail_type, detail.map(Value::Object)))
+}
+
+fn stream(
+    stream: StreamSource,
+    batch_size: Option<u32>,
+    window: Option<u32>,
+    retry: Option<&Retry>,
+) -> Result<manifest::Trigger, String> {
+    let StreamSource { dynamodb, kinesis, kafka } = stream;
+    let kinds =
+        [(StreamKind::DynamoDb, dynamodb), (StreamKind::Kinesis, kinesis), (StreamKind::Kafka, kafka)];
+    let mut named = kinds.into_iter().filter_map(|(kind, name)| Some((kind, name?)));
+    let (Some((source, stream)), None) = (named.next(), named.next()) else {
+        return Err("`stream` names one stream, as in `{ dynamodb = \"orders\" }`".to_owned());
+    };
+    check_stream(source, &stream).map_err(|mistake| format!("`{source}`: {mistake}"))?;
+    if let Some(size) = batch_size {
+        limits::STREAM_BATCH_SIZE.check("`batch_size`", size.into())?;
+    }
+    if retry.is_some_and(|retry| retry.min_backoff.or(retry.max_backoff).is_some()) {
+        return Err(
+            "Lambda determines the pauses between the attempts of a stream: remove the backoffs".to_owned()
+        );
+    }
+    let retry = retry.map(|retry| retry_of(retry, Async)).transpose()?;
+    Ok(manifest::Trigger::Stream { stream, source, batch_size, window, retry })
 }
 
 fn queue(

@@ -47,7 +47,7 @@ pub(super) struct Function {
     pub(super) triggers: Vec<Spanned<Trigger>>,
 }
 
-/// One entry of `triggers`: one of the first five keys, and its options.
+/// One entry of `triggers`: one of the first seven keys, and its options.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
@@ -55,17 +55,60 @@ pub(super) struct Trigger {
     pub(super) http: Option<Text<Route>>,
     pub(super) schedule: Option<Text<Schedule>>,
     pub(super) queue: Option<Text<QueueName>>,
+    pub(super) eventbridge: Option<EventBridge>,
+    pub(super) stream: Option<Stream>,
     pub(super) invoke: Option<bool>,
     pub(super) mode: Option<SubscriptionType>,
     pub(super) method: Option<Text<Method>>,
     pub(super) path: Option<Text<Path>>,
     pub(super) cors: Option<Cors>,
-    pub(super) stream: Option<bool>,
     pub(super) retry: Option<Retry>,
     pub(super) batch_size: Option<u32>,
     /// Seconds.
     #[serde(default, deserialize_with = "window")]
     pub(super) window: Option<u32>,
+}
+
+/// A pattern for events of EventBridge.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventBridge {
+    pub(super) source: Texts,
+    pub(super) detail_type: Texts,
+    pub(super) detail: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A text, or a list of texts.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+pub(super) enum Texts {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Texts {
+    pub(super) fn into_list(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Several(texts) => texts,
+        }
+    }
+}
+
+/// The key `stream`: of a route, whether its answer is streamed; else the stream that the function reads.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Answer(bool),
+    Source(StreamSource),
+}
+
+/// The name of a stream, under the key of its kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamSource {
+    pub(super) dynamodb: Option<String>,
+    pub(super) kinesis: Option<String>,
+    pub(super) kafka: Option<String>,
 }
 
 /// The option `retry`. Times are in seconds.
@@ -206,6 +249,30 @@ impl<'de> Deserialize<'de> for Cors {
         }
 
         deserializer.deserialize_any(Rules)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnswerOrSource;
+
+        impl<'de> Visitor<'de> for AnswerOrSource {
+            type Value = Stream;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or a table with the name of a stream")
+            }
+
+            fn visit_bool<E: Error>(self, enabled: bool) -> Result<Stream, E> {
+                Ok(Stream::Answer(enabled))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Stream, A::Error> {
+                StreamSource::deserialize(MapAccessDeserializer::new(map)).map(Stream::Source)
+            }
+        }
+
+        deserializer.deserialize_any(AnswerOrSource)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every form of `eg.toml` beside the same function in Rust, and the messages for mistakes.
 
-use eg_runtime::{CloudEvent, Emit, Json, http, invoke, queue, schedule, subscribe};
+use eg_runtime::{CloudEvent, Emit, Json, http, invoke, queue, schedule, stream, subscribe};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, HTTP_REQUEST, Method, Trigger};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,14 @@ async fn clean_up() {}
 #[queue("pictures", batch_size = 100, window = "5s")]
 #[queue("returns.fifo")]
 async fn unpack(_message: Json<Value>) {}
+
+#[subscribe(
+    eventbridge(source = "aws.s3", detail_type = "Object Created", detail = {"bucket": {"name": ["pictures"]}}),
+    retry(attempts = 3)
+)]
+#[stream(dynamodb("pictures"), batch_size = 100, window = "5s", retry(attempts = 5, max_age = "1h"))]
+#[stream(kafka("views"))]
+async fn watch(_event: CloudEvent<Value>) {}
 
 #[invoke]
 async fn judge(picture: Value) -> Value {
@@ -107,6 +115,15 @@ command = ["./unpack"]
 triggers = [{ queue = "pictures", batch_size = 100, window = "5s" }, { queue = "returns.fifo" }]
 
 [[function]]
+name = "watch"
+command = ["./watch"]
+triggers = [
+  { eventbridge = { source = "aws.s3", detail_type = ["Object Created"], detail = { bucket = { name = ["pictures"] } } }, retry = { attempts = 3 } },
+  { stream = { dynamodb = "pictures" }, batch_size = 100, window = "5s", retry = { attempts = 5, max_age = "1h" } },
+  { stream = { kafka = "views" } },
+]
+
+[[function]]
 name = "judge"
 command = ["./judge"]
 triggers = [{ invoke = true }]
@@ -118,7 +135,7 @@ fn every_form_means_what_it_means_in_rust() {
     let in_rust = Manifest::read(&std::env::current_exe().unwrap()).unwrap().functions;
     let mut declared = read(FORMS).manifest.functions;
     let sources: Vec<_> = declared.iter().map(|function| function.source.as_str()).collect();
-    assert_eq!(sources, ["eg.toml:5", "eg.toml:21", "eg.toml:47", "eg.toml:52", "eg.toml:57"]);
+    assert_eq!(sources, ["eg.toml:5", "eg.toml:21", "eg.toml:47", "eg.toml:52", "eg.toml:57", "eg.toml:66"]);
     for (function, expected) in declared.iter_mut().zip(&in_rust) {
         function.source.clone_from(&expected.source);
     }
@@ -144,7 +161,7 @@ fn a_command_becomes_a_program() {
     let programs = read(FORMS).programs;
     let program = |id: &str| programs[id].clone();
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(programs.len(), 5);
+    assert_eq!(programs.len(), 6);
     assert_eq!(
         program("cargo-eg-resize"),
         Program {
@@ -306,7 +323,10 @@ fn mistakes_of_a_trigger() {
         let begin = "[[function]]\nname = \"f\"\ncommand = [\"x\"]\ntriggers = [";
         check(&format!("{begin}{{ {trigger} }}]"), "4:13", &format!("function `f`: {message}"));
     };
-    check_keys("", "a trigger needs one of `event`, `http`, `schedule`, `queue` and `invoke`");
+    check_keys(
+        "",
+        "a trigger needs one of `event`, `http`, `schedule`, `queue`, `eventbridge`, `stream` and `invoke`",
+    );
     check_keys("event = \"x\", queue = \"q\"", "a trigger has `event` and `queue`: write a trigger for each");
     check_keys("event = \"a\", path = \"/x/{id}\"", "`path`: async subscriptions match their path literally");
     check_keys(
@@ -322,13 +342,29 @@ fn mistakes_of_a_trigger() {
         "event = \"a\", mode = \"sync\", retry = { attempts = 1 }",
         "a synchronous trigger has no `retry`",
     );
+    check_keys("stream = { dynamodb = \"a b\" }", "`dynamodb`: \"a b\" cannot name a table");
+    check_keys("stream = { }", "`stream` names one stream, as in `{ dynamodb = \"orders\" }`");
+    check_keys(
+        "stream = { kafka = \"a\" }, retry = { attempts = 2, min_backoff = 1 }",
+        "Lambda determines the pauses between the attempts of a stream: remove the backoffs",
+    );
+    check_keys(
+        "eventbridge = { source = [], detail_type = \"a\" }",
+        "`eventbridge` needs a `source` and a `detail_type`",
+    );
     check_keys("invoke = false", "`invoke` is `true`, or left out");
-    check_keys("event = \"a\", batch_size = 1", "only a trigger with `queue` has `batch_size`: remove it");
+    check_keys(
+        "event = \"a\", batch_size = 1",
+        "only a trigger with `queue` or `stream` has `batch_size`: remove it",
+    );
     check_keys(
         "schedule = \"rate(1 day)\", mode = \"sync\"",
         "only a trigger with `event` or `http` has `mode`",
     );
-    check_keys("http = \"GET /\", retry = { attempts = 1 }", "only a trigger with `event` has `retry`");
+    check_keys(
+        "http = \"GET /\", retry = { attempts = 1 }",
+        "only a trigger with `event` or `eventbridge` or `stream` has `retry`",
+    );
     check_keys(
         "queue = \"q\", batch_size = 0",
         "`batch_size` must be a whole number of messages from 1 to 10000, not 0",

@@ -3,6 +3,8 @@
 //!
 //! Invariant: only resources with our label are deleted.
 
+mod bus;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use eg_grammar::{Spelling, cors as defaults};
@@ -62,6 +64,7 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
     let mut wanted = Resources::default();
     // The service that emits an event type takes precedence over its subscribers.
     let mut event_types: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut bus_types: Vec<EventType> = Vec::new();
     for Manifest { service, functions, .. } in manifests.clone() {
         for ty in functions.iter().flat_map(|function| &function.emits) {
             event_types.entry(ty).or_insert(service);
@@ -75,6 +78,14 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
                 wanted.subscriptions.push(subscription(service, &function.id, trigger));
                 wanted.cors.extend(cors(service, trigger));
             }
+            for subscription in bus::subscriptions(service, function) {
+                let mut ty = EventType::new(&subscription.event_type);
+                ty.metadata = labels(service);
+                if !bus_types.iter().any(|known: &EventType| known.name == ty.name) {
+                    bus_types.push(ty);
+                }
+                wanted.subscriptions.push(subscription);
+            }
         }
     }
     let event_type = |(name, service)| {
@@ -82,7 +93,8 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
         event_type.metadata = labels(service);
         event_type
     };
-    wanted.event_types = event_types.into_iter().map(event_type).collect();
+    bus_types.retain(|ty| !event_types.contains_key(ty.name.as_str()));
+    wanted.event_types = event_types.into_iter().map(event_type).chain(bus_types).collect();
     wanted
 }
 
@@ -188,6 +200,10 @@ fn subscription_changes(
         let mut update = is.clone();
         update.metadata.clone_from(&want.metadata);
         update.retry.clone_from(&want.retry);
+        // Other filters are the user's.
+        if want.filter.is_some() {
+            update.filter.clone_from(&want.filter);
+        }
         (is_ours(&is.metadata) && update != *is).then_some(update)
     });
     changes.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));

@@ -117,6 +117,7 @@ impl Router {
     /// Returns the subscriptions for an event of `event_type` that was sent to `place` with `method`.
     pub(crate) fn route_to(&self, place: &Place, event_type: &str, method: &str) -> Matched {
         let Some(method) = Method::named(method) else { return Matched::default() };
+        let event_type = &*self.routing.routed_type(event_type);
         let found = self.find(place, event_type, method);
         let found = match method.answered_as() {
             Some(other) if found.is_empty() && event_type == HTTP_REQUEST && !self.routing.strict => {

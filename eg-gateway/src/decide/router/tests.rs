@@ -51,6 +51,19 @@ fn check(
     assert_eq!(functions(&matched), (expected.0, expected.1.to_vec()), "{ty} {method} {host}{path}");
 }
 
+/// Services of AWS emit types that no subscription can name.
+#[test]
+fn types_with_other_characters_are_routed_by_types_without() {
+    let created = Subscription::asynchronous("Object-Created", "resize");
+    let subscriptions = [("default", created)];
+    let router_of = |routing| router(routing, &subscriptions);
+    let router = router_of(Routing::default());
+    check(&router, ("", "/"), ("Object Created", "POST"), (None, &["resize"]));
+    check(&router, ("", "/"), ("Object-Created", "POST"), (None, &["resize"]));
+    check(&router, ("", "/"), ("ObjectCreated", "POST"), (None, &[]));
+    check(&router_of(STRICT), ("", "/"), ("Object Created", "POST"), (None, &[]));
+}
+
 #[test]
 fn routes() {
     let router = router(

@@ -1,9 +1,10 @@
 //! Decides which routes of a space can exist side by side, with the texts of Event Gateway 0.9.1. `router` finds the
 //! route of a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use eg_grammar::{Segment, Spelling};
+use eg_grammar::{Segment, Spelling, routed_type};
 
 /// Captured path parameters, percent-encoded as in the request.
 pub(crate) type Params = BTreeMap<String, String>;
@@ -18,6 +19,13 @@ pub(crate) struct Routing {
     /// Whether a request that names no space reaches the default space only, because spaces have keys or hosts of their
     /// own.
     pub(crate) closed: bool,
+}
+
+impl Routing {
+    /// Returns the event type by which an event is routed. In the original, events of other types reached nobody.
+    pub(crate) fn routed_type<'t>(&self, event_type: &'t str) -> Cow<'t, str> {
+        if self.strict { Cow::Borrowed(event_type) } else { routed_type(event_type) }
+    }
 }
 
 /// The reason why a route cannot be added.

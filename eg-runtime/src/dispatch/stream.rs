@@ -1,0 +1,99 @@
+//! Delivers the records of streams to functions, one call per record, in the order of each shard.
+//!
+//! After a failure, nothing behind it in its shard is handled. The failure is reported, and Lambda sends everything from there
+//! again: so no record is done before an earlier one, and none is lost.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use eg_sdk::{CloudEvent, Data};
+
+use super::{Entry, Service};
+use crate::context::Invocation;
+use crate::outcome::{Failure, FailureKind};
+use crate::payload::{Position, StreamRecord};
+use crate::registry::Trigger;
+
+/// The first record of a shard that was not handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FailedRecord {
+    pub(crate) id: Position,
+    pub(crate) reason: String,
+}
+
+impl Service {
+    /// Delivers each record to the function of its stream. Returns the first record of each shard that was not handled,
+    /// because it failed or because the time is up.
+    pub(crate) async fn stream(
+        &self,
+        records: Vec<StreamRecord>,
+        invocation: &Arc<Invocation>,
+    ) -> Vec<FailedRecord> {
+        let mut failed = Vec::new();
+        let mut blocked = HashSet::new();
+        for record in records {
+            let StreamRecord { id, stream, shard, event } = record;
+            if blocked.contains(&shard) {
+                continue;
+            }
+            let in_time = invocation.deadline.is_none_or(|deadline| deadline.allows_another(Instant::now()));
+            let done = match event {
+                _ if !in_time => Err("not handled: the time of the invocation was up".to_owned()),
+                Ok(event) => self.record(&stream, event, invocation).await,
+                Err(error) => {
+                    let failure = Failure::new(FailureKind::Reject, error.to_string());
+                    failure.log(Some(&stream), &invocation.request_id);
+                    Err(failure.message)
+                }
+            };
+            if let Err(reason) = done {
+                failed.push(FailedRecord { id, reason });
+                blocked.insert(shard);
+            }
+        }
+        failed
+    }
+
+    /// Delivers one record to its functions.
+    ///
+    /// # Errors
+    /// The reason of the first failure, after all functions were called.
+    async fn record(
+        &self,
+        stream: &str,
+        event: CloudEvent<Data>,
+        invocation: &Arc<Invocation>,
+    ) -> Result<(), String> {
+        let of_stream = self.functions_of_stream(stream);
+        let functions = if of_stream.is_empty() { self.functions_for(&event) } else { of_stream };
+        if functions.is_empty() {
+            let reason =
+                format!("no function here handles the stream `{stream}` or event type `{}`", event.ty());
+            Failure::new(FailureKind::Reject, reason.clone()).log(Some(stream), &invocation.request_id);
+            return Err(reason);
+        }
+        let mut done = Ok(());
+        let copies = std::iter::repeat_n(event, functions.len());
+        for (function, event) in functions.into_iter().zip(copies) {
+            let settled = function.served.settle(self.request(event, invocation)).await;
+            done = done.and(settled.map(drop).map_err(|failure| failure.message));
+        }
+        done
+    }
+
+    /// Returns the functions of a stream. A process with a single function handles every stream, because deployed streams
+    /// may have other names.
+    fn functions_of_stream(&self, stream: &str) -> Vec<&Entry> {
+        let of = |function: &&Entry, name: Option<&str>| {
+            function.def.triggers.iter().any(|trigger| match trigger {
+                Trigger::Stream(stream) => name.is_none_or(|name| name == stream.name),
+                _ => false,
+            })
+        };
+        match self.functions.as_slice() {
+            [only] => Some(only).filter(|only| of(only, None)).into_iter().collect(),
+            all => all.iter().filter(|function| of(function, Some(stream))).collect(),
+        }
+    }
+}

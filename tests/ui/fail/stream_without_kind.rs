@@ -1,0 +1,6 @@
+use eg_runtime::stream;
+
+#[stream("orders")]
+async fn handler(_event: eg_runtime::Json<u32>) {}
+
+fn main() {}
