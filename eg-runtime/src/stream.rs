@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream::poll_fn;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use serde::Serialize;
@@ -111,7 +111,7 @@ impl Streaming {
     pub(crate) fn take_head(&mut self) -> (StatusCode, HeaderMap, Vec<String>) {
         let (status, mut headers) = self.head.take().unwrap_or_default();
         let cookies = cookies(&headers);
-        headers.remove(header::SET_COOKIE);
+        headers.remove(http::header::SET_COOKIE);
         (status, headers, cookies)
     }
 

@@ -42,6 +42,7 @@ pub(crate) struct Service<'a> {
 
 /// A function and its needs.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Described<'a> {
     id: &'a str,
     name: &'a str,

@@ -107,19 +107,21 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
     let emit = json!({"actions": ["events:PutEvents"], "on": "bus", "condition": condition,
         "reason": "it emits `order.placed` and `order.refused`"});
     let failures = json!({"actions": ["sqs:SendMessage"], "on": "failures",
-        "reason": "it handles events, and those at which it fails are kept"});
+        "reason": "what it fails to handle is kept"});
     let queue = json!({"actions": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
         "on": {"queue": "parcels"}, "reason": "it handles the messages of queue `parcels`"});
     let expected = json!([
         {"id": "order-place", "name": "place", "handler": "order.place", "source": "services/order/src/main.rs:7",
          "doc": "Takes an order.", "timeout": 10, "memory": 512, "variables": ["EVENT_BUS"], "invoked": false,
-         "routes": [{"method": "POST", "path": "/orders/{id}"}], "patterns": [], "schedules": [], "queues": [],
+         "streamsAnswers": false, "patternsOfAws": [], "streams": [], "routes": [{"method": "POST", "path": "/orders/{id}"}], "patterns": [], "schedules": [], "queues": [],
          "permissions": [log, emit]},
         {"id": "order-price", "name": "price", "handler": "order.price", "source": "services/order/src/main.rs:7",
-         "timeout": 30, "memory": 256, "variables": [], "invoked": true, "routes": [], "patterns": [], "schedules": [],
+         "timeout": 30, "memory": 256, "variables": [], "invoked": true, "streamsAnswers": false,
+         "patternsOfAws": [], "streams": [], "routes": [], "patterns": [], "schedules": [],
          "queues": [], "permissions": [log]},
         {"id": "order-ship", "name": "ship", "handler": "order.ship", "source": "services/order/src/main.rs:7",
-         "timeout": 30, "memory": 256, "variables": [], "invoked": false, "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
+         "timeout": 30, "memory": 256, "variables": [], "invoked": false, "streamsAnswers": false,
+         "patternsOfAws": [], "streams": [], "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
          "schedules": ["rate(1 day)"], "queues": [{"name": "parcels", "batchSize": 5, "window": 2}],
          "permissions": [log, failures, queue]},
     ]);
