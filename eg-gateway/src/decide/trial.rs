@@ -317,8 +317,8 @@ mod tests {
                 times.push(now);
             }
             let (mut trial, mut until, mut tests) = (Trial::default(), None, 0);
-            for now in times {
-                // Between two arrivals, the calls under way have ended.
+            for pair in times.windows(2) {
+                let (now, next) = (pair[0], pair[1]);
                 if until.is_some_and(|until| at(now) >= until) {
                     let course = trial.course(0, at(now));
                     prop_assert_ne!(course, Course::Loops, "after {} tests", tests);
@@ -327,7 +327,8 @@ mod tests {
                 // It is tested again at once.
                 trial.left_alone = None;
                 trial.arrived(LIMIT, at(now));
-                if let Course::Held(end) = trial.course(0, at(now + call)) {
+                // The calls under way end before the next arrival.
+                if let Course::Held(end) = trial.course(0, at(next.min(now + call))) {
                     tests += u32::from(until.is_none());
                     until = Some(end);
                 }
