@@ -13,7 +13,7 @@ use http::request::Parts;
 use serde_json::{Map, Value};
 
 use crate::context::Scope;
-use crate::payload::Family;
+use crate::sender::{Sender, Sent};
 
 /// Who called, as an argument of a function: what the sender in front of the function has verified.
 ///
@@ -76,16 +76,6 @@ pub struct Iam {
     pub cognito_identity_id: Option<String>,
     /// The Cognito identity pool.
     pub cognito_identity_pool_id: Option<String>,
-}
-
-/// What a payload says about its sender, unread: most functions do not ask.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) family: Family,
-    /// The JSON of `requestContext`.
-    pub(crate) context: Option<String>,
-    /// The JSON of `stageVariables`.
-    pub(crate) stage_variables: Option<String>,
 }
 
 impl Caller {
@@ -217,12 +207,11 @@ impl Caller {
         let variables: Map<String, Value> = read(&sent.stage_variables).and_then(object).unwrap_or_default();
         caller.stage_variables =
             variables.iter().filter_map(|(name, v)| Some((name.clone(), text(v)?))).collect();
-        match sent.family {
-            Family::HttpApi => caller.read_format_2(&context),
-            Family::RestApi | Family::WebSocket => caller.read_format_1(&context),
-            Family::LoadBalancer { .. } => caller.source_ip = forwarded(headers),
-            Family::Lattice1 => caller.source_ip = forwarded(headers),
-            Family::Lattice2 => {
+        match sent.by {
+            Sender::Format2 => caller.read_format_2(&context),
+            Sender::Format1 => caller.read_format_1(&context),
+            Sender::LoadBalancer | Sender::Lattice1 => caller.source_ip = forwarded(headers),
+            Sender::Lattice2 => {
                 caller.source_ip = forwarded(headers);
                 let identity = &context["identity"];
                 if identity["type"] == "AWS_IAM" {
@@ -231,7 +220,7 @@ impl Caller {
                     caller.iam = Some(Iam { user_arn, principal_org_id, ..Iam::default() });
                 }
             }
-            _ => {}
+            Sender::Other => {}
         }
         caller
     }

@@ -10,9 +10,9 @@ use eg_sdk::{CloudEvent, Data, EventIdentity, TraceContext};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
-use crate::caller::Sent;
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::sender::Sent;
 use crate::shared::Shared;
 
 /// Headers of the Runtime API. Source: AWS's description of the Lambda Runtime API; for the tenant, its Rust runtime.

@@ -252,6 +252,7 @@ mod registry;
 mod reply;
 mod requests;
 mod returned;
+mod sender;
 mod served;
 mod shared;
 mod start;

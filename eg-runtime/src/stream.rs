@@ -125,7 +125,13 @@ impl Streaming {
     #[cfg(feature = "http-server")]
     pub(crate) fn into_body(mut self) -> Body {
         let parts = poll_fn(move |context| self.poll_part(context));
-        Body::from_stream(futures_util::TryStreamExt::map_err(parts, |failure| failure.message))
+        Body::from_stream(futures_util::StreamExt::then(parts, async |part| {
+            if part.is_err() {
+                // The connection is broken off at once. What was sent before should arrive.
+                tokio::task::yield_now().await;
+            }
+            part.map_err(|failure| failure.message)
+        }))
     }
 
     /// Returns the body for Lambda, which learns of a failure from the trailers. The flag says whether the body has been

@@ -13,10 +13,17 @@ pub(super) const MEMORY: usize = 256 * 1024;
 /// Returns the body with these pieces of the answer of `function`. `place` is that of the call.
 pub(super) fn body(pieces: Pieces, function: &str, place: Reservation) -> Body {
     let function = function.to_owned();
-    Body::from_stream(pieces.inspect(move |piece| {
+    let pieces = pieces.inspect(move |piece| {
         let _held = &place;
         if let Err(error) = piece {
             tracing::warn!(function, %error, "a streamed answer broke off");
         }
+    });
+    Body::from_stream(pieces.then(async |piece| {
+        if piece.is_err() {
+            // The connection is broken off at once. What was sent before should arrive.
+            tokio::task::yield_now().await;
+        }
+        piece
     }))
 }

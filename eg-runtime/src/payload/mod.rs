@@ -23,8 +23,8 @@ pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
 pub(crate) use self::stream::{Position, StreamRecord};
-use crate::caller::Sent;
 use crate::outcome::{Failure, FailureKind};
+use crate::sender::{Sender, Sent};
 
 /// A parsed payload.
 #[derive(Debug)]
@@ -126,7 +126,15 @@ pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payl
 /// Copies what the payload says about its sender.
 fn sent(family: Family, members: &Members<'_>) -> Sent {
     let copy = |name| members.get(name).map(RawValue::get).filter(|json| *json != "null").map(str::to_owned);
-    Sent { family, context: copy("requestContext"), stage_variables: copy("stageVariables") }
+    let by = match family {
+        Family::HttpApi => Sender::Format2,
+        Family::RestApi | Family::WebSocket => Sender::Format1,
+        Family::LoadBalancer { .. } => Sender::LoadBalancer,
+        Family::Lattice1 => Sender::Lattice1,
+        Family::Lattice2 => Sender::Lattice2,
+        _ => Sender::Other,
+    };
+    Sent { by, context: copy("requestContext"), stage_variables: copy("stageVariables") }
 }
 
 /// Reads a payload that is an HTTP request.

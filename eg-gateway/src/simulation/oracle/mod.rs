@@ -169,7 +169,6 @@ impl Oracle {
     pub(super) fn started(&mut self, look: Connection, age: Age) -> Finding {
         self.seen.clear();
         self.processes += 1;
-        self.room.measure(&look);
         let all = numbers(&look, "SELECT seq FROM deliveries");
         let in_flight = numbers(&look, "SELECT seq FROM deliveries WHERE state = 'in_flight'");
         self.look = Some(look);
