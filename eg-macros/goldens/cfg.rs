@@ -102,6 +102,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[
             #[cfg(unix)]
             __eg::Probe::<Uri>::EMITS,

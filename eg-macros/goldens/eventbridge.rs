@@ -57,6 +57,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[__eg::Probe::<CloudEvent<Value>>::EMITS],
         needs: &[__eg::Probe::<CloudEvent<Value>>::NEEDS],
         call: __eg_call,

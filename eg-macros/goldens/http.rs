@@ -86,6 +86,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::Some(30u32),
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[
             __eg::Probe::<State<Users>>::EMITS,
             __eg::Probe::<Path<u32>>::EMITS,

@@ -54,6 +54,7 @@ const _: () = {
         triggers: &[__eg::Trigger::Invoke],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::Some(256u32),
+        body_limit: ::core::option::Option::None,
         emits: &[__eg::Probe::<State<Users>>::EMITS, __eg::Probe::<SignUp>::EMITS],
         needs: &[__eg::Probe::<State<Users>>::NEEDS, __eg::Probe::<SignUp>::NEEDS],
         call: __eg_call,

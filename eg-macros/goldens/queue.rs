@@ -49,6 +49,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[__eg::Probe::<Json<Order>>::EMITS],
         needs: &[__eg::Probe::<Json<Order>>::NEEDS],
         call: __eg_call,

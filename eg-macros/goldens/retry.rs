@@ -47,6 +47,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[],
         needs: &[],
         call: __eg_call,

@@ -31,6 +31,7 @@ const _: () = {
         triggers: &[__eg::Trigger::Schedule("rate(1 day)")],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[],
         needs: &[],
         call: __eg_call,

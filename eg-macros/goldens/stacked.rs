@@ -71,6 +71,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[__eg::Probe::<Emit<A>>::EMITS],
         needs: &[__eg::Probe::<Emit<A>>::NEEDS],
         call: __eg_call,

@@ -56,6 +56,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::None,
+        body_limit: ::core::option::Option::None,
         emits: &[__eg::Probe::<Json<Change<Order>>>::EMITS],
         needs: &[__eg::Probe::<Json<Change<Order>>>::NEEDS],
         call: __eg_call,

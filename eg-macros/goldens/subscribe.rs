@@ -69,6 +69,7 @@ const _: () = {
         ],
         timeout: ::core::option::Option::None,
         memory: ::core::option::Option::Some(512u32),
+        body_limit: ::core::option::Option::None,
         emits: &[__eg::Probe::<CloudEvent<Data>>::EMITS],
         needs: &[__eg::Probe::<CloudEvent<Data>>::NEEDS],
         call: __eg_call,
