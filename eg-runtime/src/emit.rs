@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use eg_sdk::__private::EventTrait as Event;
 #[cfg(feature = "outbox")]
 use eg_sdk::outbox::{Emitter, Outgoing};
-use eg_sdk::{Answer, CloudEvent, Contains, EventGateway, EventIdentity, EventSet, Receipt};
+use eg_sdk::{Answer, CloudEvent, Contains, EventGateway, EventIdentity, EventSet, InvalidEvent, Receipt};
 use futures_util::future::BoxFuture;
 use http::request::Parts;
 use serde::Serialize;
@@ -60,17 +60,44 @@ impl<E> Emit<E> {
         self.send_event(CloudEvent::new(&self.source, event))
     }
 
-    /// Emits an event with attributes of your choice, for example its id or subject.
+    /// Creates an event with the declared source of its type, whose other attributes you can set before
+    /// [`send_event`](Self::send_event).
+    ///
+    /// ```
+    /// # use eg_runtime::{Emit, EventGateway};
+    /// # #[derive(serde::Serialize, eg_runtime::Event)] #[event("shipped")] struct Shipped { id: u32 }
+    /// # let (gateway, _) = EventGateway::recording();
+    /// # let emit = Emit::<Shipped>::through(gateway.with_source("/services/delivery"));
+    /// let event = emit.event(Shipped { id: 7 }).with_subject("orders/7");
+    /// assert_eq!(event.source(), "/services/delivery");
+    /// ```
+    #[must_use]
+    pub fn event<X, At>(&self, event: X) -> CloudEvent<X>
+    where
+        X: Event,
+        E: Contains<X, At>,
+    {
+        CloudEvent::new(&self.source, event)
+    }
+
+    /// Emits an event with attributes of your choice, for example its id or subject. Its source must be the declared one:
+    /// that of `#[event("…", source = "…")]`, else `/services/<service>`. On AWS, the permissions of the function allow no
+    /// other.
     ///
     /// # Errors
-    /// As for [`send`](Self::send).
+    /// As for [`send`](Self::send); [`eg_sdk::Error::Event`] if the source is not declared, before anything is sent.
     pub fn send_event<X, At>(&self, event: CloudEvent<X>) -> Calling<'_, Receipt>
     where
         X: Event + Serialize,
         E: Contains<X, At>,
     {
-        let event = event.encode();
+        let event = self.declared(event).and_then(|event| Ok(event.encode()?));
         Box::pin(async { self.gateway.emit(event?).await })
+    }
+
+    /// Returns the event if its source is declared.
+    fn declared<X: Event>(&self, event: CloudEvent<X>) -> Result<CloudEvent<X>, eg_sdk::Error> {
+        check_source(X::TYPE, event.source(), X::SOURCE.unwrap_or(&self.source)).map(|()| event)
     }
 
     /// Asks a synchronous subscriber: sends `event` to the function with a synchronous subscription for its type, and
@@ -110,6 +137,23 @@ impl<E> Emit<E> {
     }
 }
 
+/// Checks that the source of an event is the one that its type declares.
+fn check_source(ty: &str, source: &str, declared: &str) -> Result<(), eg_sdk::Error> {
+    if source == declared {
+        return Ok(());
+    }
+    let reason = format!(
+        "`{source}` is not declared, so this function may not emit it: declare it with \
+         `#[event(\"{ty}\", source = \"{source}\")]`, or create the event with `Emit::event`, which sets `{declared}`"
+    );
+    Err(invalid(ty, "source", reason))
+}
+
+fn invalid(ty: &str, attribute: &str, reason: String) -> eg_sdk::Error {
+    let source = InvalidEvent::Attribute { attribute: attribute.to_owned(), reason };
+    eg_sdk::Error::Event { ty: ty.to_owned(), source }
+}
+
 #[cfg(feature = "outbox")]
 impl<E> Emit<E> {
     /// Completes an event for an [outbox](eg_sdk::outbox). Emits nothing.
@@ -127,20 +171,28 @@ impl<E> Emit<E> {
     /// Completes an event with attributes of your choice, for an outbox. Emits nothing.
     ///
     /// # Errors
-    /// As for [`stage`](Self::stage).
+    /// As for [`stage`](Self::stage), and if the source is not declared; see [`send_event`](Self::send_event).
     pub fn stage_event<X, At>(&self, event: CloudEvent<X>) -> Result<Outgoing, eg_sdk::Error>
     where
         X: Event + Serialize,
         E: Contains<X, At>,
     {
-        self.gateway.stage(event)
+        self.gateway.stage(self.declared(event)?)
     }
 }
 
-/// Emits staged events. The function that staged them had the permission.
+/// Emits staged events, if this function declares them: another function may have staged them.
 #[cfg(feature = "outbox")]
-impl<E> Emitter for Emit<E> {
+impl<E: EventSet> Emitter for Emit<E> {
     async fn emit_outgoing(&self, event: &Outgoing) -> Result<(), eg_sdk::Error> {
+        let (ty, source) = (event.event().ty(), event.event().source());
+        let Some(at) = E::TYPES.iter().position(|declared| *declared == ty) else {
+            let reason = format!(
+                "this function may not emit `{ty}`, which is in the outbox: add the event to its `Emit<…>`"
+            );
+            return Err(invalid(ty, "type", reason));
+        };
+        check_source(ty, source, E::SOURCES[at].unwrap_or(&self.source))?;
         self.gateway.emit_outgoing(event).await
     }
 }

@@ -305,7 +305,8 @@ pub use caller::{Caller, Iam};
 pub use change::{Change, ChangeKind};
 pub use context::{Context, NotAFunction};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
-/// the default source, `/services/<service>`. The type gets its [`Schema`] too; `schema = false` leaves that out.
+/// the default source, `/services/<service>`. Functions emit the event from this source only. The type gets its [`Schema`]
+/// too; `schema = false` leaves that out.
 pub use eg_macros::Event;
 /// Describes the JSON of a type, for the schemas of the events that contain it; see [`schema`].
 pub use eg_macros::Schema;

@@ -50,7 +50,7 @@ async fn put_file(
 ) -> Result<(StatusCode, Json<UserCreated>), Error> {
     let _ = (context.remaining(), greeting.0, id, rest, query, headers);
     emit.send(UserDeleted { id: body.id.parse().reject()? }).await?;
-    emit.send_event(CloudEvent::new("/x", body.clone()).with_subject("s")).await?;
+    emit.send_event(emit.event(body.clone()).with_subject("s")).await?;
     Ok((StatusCode::CREATED, Json(body)))
 }
 

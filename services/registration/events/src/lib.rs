@@ -41,9 +41,9 @@ pub struct UserCreated {
     pub email: String,
 }
 
-/// A user clicked an element of the page.
+/// A user clicked an element of the page. Its source is the page, although a service emits it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-#[event("user.clicked")]
+#[event("user.clicked", source = "/web")]
 pub struct UserClicked {
     /// The clicked element, for example `homepage.button.event-driven`.
     pub target: String,

@@ -18,9 +18,6 @@ use service_storage::Store;
 use users::{Profile, Registered, Registrant, User, Users};
 use uuid::Uuid;
 
-/// The source of click events. The service sets it, not the browser.
-const BROWSER: &str = "/web";
-
 /// A registration's answer: the user, and the session that only the user learns.
 #[derive(serde::Serialize)]
 struct Welcome {
@@ -95,7 +92,7 @@ async fn accept_click(
     };
     let cause = click.identity();
     let clicked = UserClicked { target: click.data.target, user };
-    emit.send_event(CloudEvent::new(BROWSER, clicked).caused_by(&cause)).await?;
+    emit.send_event(emit.event(clicked).caused_by(&cause)).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -7,8 +7,6 @@ use eg_runtime::{App, CloudEvent, Emit, Error, State, subscribe};
 use registration_events::{UserAnnotated, UserRegistered};
 use vision::Vision;
 
-const SOURCE: &str = "/services/vision";
-
 /// Analyzes a new user's picture.
 #[subscribe(UserRegistered)]
 async fn annotate_user(
@@ -21,7 +19,7 @@ async fn annotate_user(
     let entities = vision.web_entities(&gravatar::url(&email)).await?;
     println!("{email}: {}", if entities.is_empty() { "nothing".to_owned() } else { entities.join(", ") });
     // The id is derived from the cause, so the gateway drops the result of a redelivery as a duplicate.
-    let annotated = CloudEvent::new(SOURCE, UserAnnotated { id, email, entities }).caused_by(&cause);
+    let annotated = emit.event(UserAnnotated { id, email, entities }).caused_by(&cause);
     emit.send_event(annotated).await?;
     Ok(())
 }
