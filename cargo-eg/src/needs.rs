@@ -7,15 +7,14 @@ use eg_sdk::manifest::{EventTrigger, Function, Manifest, Trigger};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::project::deploy::EVENT_BUS;
+
 /// The timeout in seconds and the memory in megabytes of functions that set none.
 pub(crate) const TIMEOUT: u32 = 30;
 pub(crate) const MEMORY: u32 = 256;
 
 /// The runtime of Lambda in which programs run.
 pub(crate) const RUNTIME: &str = "provided.al2023";
-
-/// The variable with the name of the bus that receives emitted events.
-pub(crate) const EVENT_BUS: &str = "EVENT_BUS";
 
 /// What a function may do.
 #[derive(Debug, PartialEq, Serialize)]

@@ -21,6 +21,9 @@ use crate::project::toolchain::Machine;
 pub(crate) struct Template {
     #[command(flatten)]
     pub(crate) selection: Selection,
+    /// Stage of the application: dev, or one of [deploy.stages] in eg.toml [default: dev]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stage: Option<String>,
     /// Write to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -10,12 +10,13 @@ use crate::artifacts::zip_of;
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
 use crate::project::Project;
+use crate::project::deploy::{Deploy, Stage, Unknown};
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
 use crate::template::template;
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
-    let cli::Template { selection, output, json, architecture, artifacts } = arguments;
+    let cli::Template { selection, stage, output, json, architecture, artifacts } = arguments;
     let machine = match architecture {
         Some(architecture) => Machine::from(architecture),
         // A template needs no tools.
@@ -24,8 +25,15 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let current = current_folder()?;
     let project = Project::find(&current, &selection.into())?;
     let artifacts = artifacts.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
+    let services = project.services().await?;
+    let deploy = project.deployment(&services, &current)?;
+    let stage = deploy.stage(stage.as_deref())?;
+    check_settings(&deploy, stage, &services)?;
     let mut programs = Vec::new();
-    for Service { manifest, code, .. } in project.services().await? {
+    for Service { manifest, code, .. } in services {
+        if !stage.has(&manifest.service) {
+            continue;
+        }
         match code {
             Code::Binary(binary) => programs.push((manifest, binary)),
             Code::Programs(_) => warn(&left_out(&manifest.service)),
@@ -56,6 +64,15 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
         Some(file) => std::fs::write(&file, text)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display()))),
     }
+}
+
+/// Checks that the services and functions that the settings of the stage name are among `services`.
+fn check_settings(deploy: &Deploy, stage: &Stage, services: &[Service]) -> Result<(), Failure> {
+    stage.check_names(services.iter().map(|service| &service.manifest)).map_err(|Unknown { at, text }| {
+        let file = deploy.file.as_deref().unwrap_or(&deploy.folder).display();
+        Failure::new(Exit::Usage, format!("{file}:{at}: {text}"))
+            .hint("a template is for the whole application: name its folder as PATH, or correct the name")
+    })
 }
 
 /// Returns a path as seen from a folder. Both are absolute.

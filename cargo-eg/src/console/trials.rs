@@ -152,6 +152,7 @@ mod tests {
             manifest: serde_json::from_value(manifest).unwrap(),
             code: Code::Binary("/app/target/debug/shop".into()),
             folder: "/app".into(),
+            deploy: None,
         }
     }
 

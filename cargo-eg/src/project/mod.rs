@@ -5,14 +5,18 @@ pub(crate) mod builder;
 pub(crate) mod cargo;
 pub(crate) mod declared;
 mod dep_info;
+pub(crate) mod deploy;
+mod mistake;
 mod places;
 pub(crate) mod records;
 pub(crate) mod sample;
 pub(crate) mod samples;
 pub(crate) mod services;
 pub(crate) mod toolchain;
+mod values;
 pub(crate) mod workspace;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +27,8 @@ use crate::watch::Sources;
 pub(crate) use places::canonical;
 
 use builder::{Built, build};
+use declared::Declaration;
+use deploy::Deploy;
 use places::{Selection, places, selections};
 use services::{Code, Service};
 use toolchain::Toolchain;
@@ -124,6 +130,12 @@ impl Project {
             sources.add(before);
         }
         sources.searched.extend(self.searched.iter().cloned());
+        for folder in self.selections.iter().flat_map(|selection| &selection.packages).map(|one| &one.folder)
+        {
+            let root = self.root_of(folder);
+            let around = folder.ancestors().take_while(|folder| folder.starts_with(root));
+            sources.files.extend(around.map(|folder| folder.join(declared::FILE)));
+        }
         for file in &self.declared {
             sources.files.insert(file.clone());
             // A mistake in the file is reported by the build.
@@ -151,6 +163,49 @@ impl Project {
         roots.cloned().chain(declared).collect()
     }
 
+    /// Returns the deployment of the application that consists of `services`. Without `[deploy]`, it has the name of the folder
+    /// that [`home`](Self::home) returns.
+    ///
+    /// # Errors
+    /// Fails if the services belong to several applications.
+    pub(crate) fn deployment(&self, services: &[Service], current: &Path) -> Result<Deploy, Failure> {
+        let file = |service: &Service| service.deploy.as_ref().and_then(|deploy| deploy.file.clone());
+        let Some(first) = services.iter().find_map(|service| service.deploy.as_ref()) else {
+            return Deploy::unsaid(&self.home(current));
+        };
+        let Some(other) = services.iter().find(|service| file(service) != first.file) else {
+            return Ok(first.clone());
+        };
+        let here = first.file.as_deref().unwrap_or(&first.folder).display();
+        let message = match file(other) {
+            Some(file) => format!("{here} and {} describe two applications", file.display()),
+            None => {
+                let (name, folder) = (&other.manifest.service, other.folder.display());
+                format!("service `{name}` in {folder} does not belong to the application of {here}")
+            }
+        };
+        Err(Failure::new(Exit::Usage, message).hint("name the folder of one application as PATH"))
+    }
+
+    /// Returns how packages are built. A build for Lambda has the features that their deployments name.
+    fn build_with<'a>(&self, deployed: impl Iterator<Item = &'a Deploy>) -> Result<Build, Failure> {
+        let mut build = self.build.clone();
+        for deploy in deployed.filter(|_| self.build.lambda.is_some()) {
+            for feature in &deploy.stage(None)?.features {
+                if !build.features.contains(feature) {
+                    build.features.push(feature.clone());
+                }
+            }
+        }
+        Ok(build)
+    }
+
+    /// Returns the folder up to which the files that apply to a service are looked for.
+    fn root_of<'a>(&'a self, folder: &'a Path) -> &'a Path {
+        let roots = self.selections.iter().map(|selection| &selection.root).chain(&self.searched);
+        roots.map(PathBuf::as_path).find(|root| folder.starts_with(root)).unwrap_or(folder)
+    }
+
     /// Builds the services, reads their manifests and checks that the services can run together.
     pub(crate) async fn services(&self) -> Result<Vec<Service>, Failure> {
         let services = self.load().await?;
@@ -163,14 +218,25 @@ impl Project {
         // Reads the declarations first, so that mistakes in them are reported before the build.
         let declared =
             self.declared.iter().map(|file| declared::read(file)).collect::<Result<Vec<_>, _>>()?;
+        let packaged = self.selections.iter().flat_map(|selection| &selection.packages);
+        let folders = packaged.map(|package| &package.folder).chain(declared.iter().map(|one| &one.folder));
+        let deployment = |folder: &PathBuf| {
+            declared::deployment(folder, self.root_of(folder)).map(|deploy| (folder.clone(), deploy))
+        };
+        let deployments = folders.map(deployment).collect::<Result<BTreeMap<_, _>, _>>()?;
         let (mut packages, mut built) = (Vec::new(), Vec::new());
         for selection in &self.selections {
-            built.extend(build(&selection.root, &selection.packages, &self.build).await?);
+            let deployed =
+                selection.packages.iter().filter_map(|package| deployments.get(&package.folder)?.as_ref());
+            built.extend(build(&selection.root, &selection.packages, &self.build_with(deployed)?).await?);
             packages.extend(selection.packages.iter().cloned());
         }
         check_binaries(&built)?;
         let mut services = services::load(&packages, built)?;
-        services.extend(declared.into_iter().map(Service::from));
+        services.extend(declared.into_iter().filter(Declaration::has_functions).map(Service::from));
+        for service in services.iter_mut().filter(|service| service.deploy.is_none()) {
+            service.deploy = deployments.get(&service.folder).cloned().flatten();
+        }
         services.sort_by(|a, b| (&a.manifest.service, &a.folder).cmp(&(&b.manifest.service, &b.folder)));
         Ok(services)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
-use crate::watch::{Sources, find};
+use crate::watch::Sources;
 
 use super::workspace::{Package, Workspace, manifest_around, nowhere};
 use super::{Wanted, declared};
@@ -113,12 +113,14 @@ fn place(folder: &Path, shown: &Path, choice: Choice) -> Result<Place, Failure> 
 /// Returns the place of `eg.toml` files outside any cargo workspace, which need no cargo.
 fn declared_place(folder: &Path, shown: &Path, choice: Choice) -> Result<Place, Failure> {
     if choice == Choice::Named {
-        let declared = find(folder, declared::FILE);
+        let declared = declared::find(folder);
         if !declared.is_empty() {
             return Ok(Place { selection: None, declared, searched: folder.to_owned() });
         }
     }
-    let Some(around) = folder.ancestors().find(|folder| folder.join(declared::FILE).is_file()) else {
+    let Some(around) =
+        folder.ancestors().find(|folder| declared::declares_service(&folder.join(declared::FILE)))
+    else {
         return Err(match choice {
             Choice::Named => nothing(&format!("no services in {}", shown.display())),
             Choice::Current => nowhere(folder),
@@ -142,7 +144,7 @@ impl Workspace {
     fn services(&self, folder: &Path, choice: Choice) -> Found {
         if choice == Choice::Named || folder != self.root {
             let packages = below(&self.packages, folder);
-            let declared = find(folder, declared::FILE);
+            let declared = declared::find(folder);
             if !packages.is_empty() || !declared.is_empty() {
                 return Found { packages, declared, searched: folder.to_owned() };
             }
@@ -172,7 +174,8 @@ impl Workspace {
     fn inside(&self, folder: &Path) -> Option<Found> {
         let member = self.member(folder);
         let within = folder.ancestors().take_while(|folder| folder.starts_with(&self.root));
-        let declared = within.map(|folder| folder.join(declared::FILE)).find(|file| file.is_file());
+        let declared = within.map(|folder| folder.join(declared::FILE));
+        let declared = declared.into_iter().find(|file| declared::declares_service(file));
         match (member, declared) {
             (Some(member), Some(file)) if !file.starts_with(&member.folder) => self.one(member),
             (_, Some(file)) => {
@@ -202,7 +205,7 @@ impl Workspace {
         if folder.starts_with(self.root.join("examples")) {
             return None;
         }
-        let count = |folder: &Path| below(&self.packages, folder).len() + find(folder, declared::FILE).len();
+        let count = |folder: &Path| below(&self.packages, folder).len() + declared::find(folder).len();
         let own = count(folder);
         let above = folder.ancestors().skip(1).take_while(|above| above.starts_with(top));
         above.into_iter().find(|above| count(above) > own).map(Path::to_owned)
@@ -226,8 +229,8 @@ fn below(packages: &[Package], folder: &Path) -> Vec<Package> {
 
 /// Returns the `eg.toml` files that the root of a project selects: its own, and those in `services`.
 fn of_root(root: &Path, services: &Path) -> Vec<PathBuf> {
-    let own = Some(root.join(declared::FILE)).filter(|file| file.is_file());
-    let all: BTreeSet<PathBuf> = own.into_iter().chain(find(services, declared::FILE)).collect();
+    let own = Some(root.join(declared::FILE)).filter(|file| declared::declares_service(file));
+    let all: BTreeSet<PathBuf> = own.into_iter().chain(declared::find(services)).collect();
     all.into_iter().collect()
 }
 

@@ -12,6 +12,7 @@ use crate::exit::{Exit, Failure};
 
 use super::builder::Built;
 use super::declared::{Declaration, Program};
+use super::deploy::Deploy;
 use super::workspace::Package;
 
 /// A service: functions that belong together.
@@ -21,6 +22,8 @@ pub(crate) struct Service {
     pub(crate) code: Code,
     /// The folder of its package, or of its `eg.toml`.
     pub(crate) folder: PathBuf,
+    /// What a file says about the deployment of its application.
+    pub(crate) deploy: Option<Deploy>,
 }
 
 /// What runs a service's functions.
@@ -34,8 +37,8 @@ pub(crate) enum Code {
 
 impl From<Declaration> for Service {
     fn from(declaration: Declaration) -> Self {
-        let Declaration { manifest, folder, programs } = declaration;
-        Self { manifest, code: Code::Programs(programs), folder }
+        let Declaration { manifest, folder, programs, deploy } = declaration;
+        Self { manifest, code: Code::Programs(programs), folder, deploy }
     }
 }
 
@@ -56,7 +59,8 @@ pub(crate) fn load(packages: &[Package], built: Vec<Built>) -> Result<Vec<Servic
     for Built { package, binary } in built {
         match Manifest::read(&binary) {
             Ok(manifest) => {
-                services.push(Service { manifest, code: Code::Binary(binary), folder: package.folder });
+                let (code, folder) = (Code::Binary(binary), package.folder);
+                services.push(Service { manifest, code, folder, deploy: None });
             }
             Err(ManifestError::NoFunctions { path }) => drop(empty.insert(package.name, path)),
             Err(error) => return Err(error.into()),

@@ -13,9 +13,15 @@ use eg_sdk::manifest::Function;
 
 use crate::exit::{Exit, Failure};
 use crate::project::declared::Program;
+use crate::project::deploy::{Deploy, FunctionSettings, Value};
 use crate::project::services::{Code, Service};
 use crate::state::{State, create_folder};
 use crate::watch::{fingerprint, of_file, program_files};
+
+use super::secrets::Secrets;
+
+/// The variables of AWS's SDKs that name the address of a DynamoDB on this machine.
+const DYNAMODB: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
 
 /// One function, ready to be started.
 #[derive(Debug)]
@@ -33,19 +39,42 @@ pub(crate) fn deployments(
     variables: &[(&str, &str)],
 ) -> Result<Vec<Deployment>, Failure> {
     let mut deployments = Vec::new();
+    let mut secrets = Secrets::default();
+    // Without a DynamoDB, services keep their data in EG_DATA_DIR.
+    let has_tables = DYNAMODB.iter().any(|name| std::env::var_os(name).is_some_and(|url| !url.is_empty()));
     for service in services {
+        let stage = service.deploy.as_ref().map(Deploy::local);
         let data = state.data_of(&service.manifest.service)?;
-        let add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
+        let mut add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
+            let given = stage.map(|stage| stage.variables(&service.manifest.service, &function.id));
+            for (name, value) in given.into_iter().flatten() {
+                let value = match value {
+                    Value::Text(text) => Some(text.clone()),
+                    Value::Secret(_) => secrets.get(name, service.deploy.as_ref())?,
+                };
+                if let Some(value) = value {
+                    spec.variables.entry(name.to_owned()).or_insert_with(|| value.into());
+                }
+            }
+            for (name, table) in stage
+                .filter(|_| has_tables)
+                .into_iter()
+                .flat_map(|stage| stage.tables(&service.manifest.service))
+            {
+                let name = stage.map(|stage| stage.table_name(name, table)).unwrap_or_default();
+                spec.variables.entry(table.variable.clone()).or_insert_with(|| name.into());
+            }
             let data = ("EG_DATA_DIR", data.as_os_str());
             let all = variables.iter().map(|(name, value)| (*name, OsStr::new(*value))).chain([data]);
             for (name, value) in all {
                 // Variables from `eg.toml` take precedence.
                 spec.variables.entry(name.to_owned()).or_insert_with(|| value.to_owned());
             }
-            spec = limits(spec, function);
+            spec = limits(spec, function, stage.and_then(|stage| stage.function(&function.id)));
             let mut hash = DefaultHasher::new();
             (format!("{spec:?}"), sources).hash(&mut hash);
-            Deployment { spec, version: hash.finish() }
+            deployments.push(Deployment { spec, version: hash.finish() });
+            Ok::<_, Failure>(())
         };
         match &service.code {
             Code::Binary(binary) => {
@@ -54,7 +83,7 @@ pub(crate) fn deployments(
                     let spec = FunctionSpec::new(&function.id, &program)
                         .handler(&function.name)
                         .root(&service.folder);
-                    deployments.push(add(function, spec, 0));
+                    add(function, spec, 0)?;
                 }
             }
             Code::Programs(programs) => {
@@ -63,12 +92,13 @@ pub(crate) fn deployments(
                 let sources = fingerprint(&files);
                 for function in &service.manifest.functions {
                     if let Some(program) = programs.get(&function.id) {
-                        deployments.push(add(function, spec_of(function, program, &service.folder), sources));
+                        add(function, spec_of(function, program, &service.folder), sources)?;
                     }
                 }
             }
         }
     }
+    secrets.check()?;
     Ok(deployments)
 }
 
@@ -84,14 +114,17 @@ fn spec_of(function: &Function, program: &Program, folder: &Path) -> FunctionSpe
     spec
 }
 
-/// Applies the limits that the function declares; the emulator's defaults apply to the others.
-fn limits(mut spec: FunctionSpec, function: &Function) -> FunctionSpec {
-    if let Some(seconds) = function.timeout {
+/// Applies the limits that `eg.toml` or the function declares; the emulator's defaults apply to the others.
+fn limits(mut spec: FunctionSpec, function: &Function, settings: Option<&FunctionSettings>) -> FunctionSpec {
+    if let Some(seconds) = settings.and_then(|settings| settings.timeout).or(function.timeout) {
         spec.timeout = Duration::from_secs(seconds.into());
     }
-    if let Some(megabytes) = function.memory {
+    if let Some(megabytes) = settings.and_then(|settings| settings.memory).or(function.memory) {
         spec.memory_mb = megabytes;
     }
+    spec.reserved_concurrency = settings
+        .and_then(|settings| settings.concurrency)
+        .map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     spec
 }
 
@@ -134,7 +167,7 @@ mod tests {
     #[test]
     fn the_emulator_gets_the_limits_that_a_function_asks_for() {
         let spec = |function: &Function| {
-            let spec = limits(FunctionSpec::new("shop-list", "shop").handler("list"), function);
+            let spec = limits(FunctionSpec::new("shop-list", "shop").handler("list"), function, None);
             (spec.timeout.as_secs(), spec.memory_mb)
         };
         let mut function = Function::new("shop", "list", "src/main.rs:1");

@@ -6,6 +6,7 @@ mod deploy;
 mod orphans;
 pub(crate) mod plan;
 mod register;
+mod secrets;
 
 pub(crate) use app::{LocalApp, Observers, Options, Ports, Update};
 pub(crate) use deploy::deployments;

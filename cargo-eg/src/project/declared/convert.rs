@@ -13,9 +13,11 @@ use eg_sdk::manifest::{self, CorsOptions, EventPattern, EventTrigger, RetryOptio
 use serde_json::Value;
 use toml::Spanned;
 
+use crate::project::values::Text;
+
 use super::Program;
 use super::format::{
-    Cors, CorsRules, EventBridge, EventType, Function, Retry, Route, Stream, StreamSource, Text, Trigger,
+    Cors, CorsRules, EventBridge, EventType, Function, Retry, Route, Stream, StreamSource, Trigger,
 };
 
 /// A mistake and its place in the file.

@@ -6,14 +6,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use eg_grammar::{
-    Bound, Method, Mistake, Path, QueueName, Schedule, check_event_type, check_function_name,
-    check_service_name, limits, parse_duration,
+    Method, Mistake, Path, QueueName, Schedule, check_event_type, check_function_name, check_service_name,
+    limits,
 };
 use eg_sdk::config::SubscriptionType;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+
+use crate::project::deploy::Section;
+use crate::project::values::{Number, Text, memory, timeout};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -22,6 +25,7 @@ pub(super) struct File {
     pub(super) service: Option<Text<ServiceName>>,
     #[serde(default)]
     pub(super) function: Vec<Spanned<Function>>,
+    pub(super) deploy: Option<Section>,
 }
 
 /// One `[[function]]`.
@@ -142,10 +146,6 @@ pub(super) struct CorsRules {
     pub(super) credentials: bool,
 }
 
-/// A value that is written as a string.
-#[derive(Debug)]
-pub(super) struct Text<T>(pub(super) T);
-
 /// The name of a service.
 #[derive(Debug)]
 pub(super) struct ServiceName(pub(super) String);
@@ -167,12 +167,6 @@ pub(super) struct Url(pub(super) String);
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: Path,
-}
-
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
-    }
 }
 
 impl FromStr for ServiceName {
@@ -274,57 +268,6 @@ impl<'de> Deserialize<'de> for Stream {
 
         deserializer.deserialize_any(AnswerOrSource)
     }
-}
-
-/// Reads a whole number within its bound.
-struct Number {
-    key: &'static str,
-    bound: Bound,
-    /// Whether it is a number of seconds, which may also be written as a duration: `"5m"`.
-    seconds: bool,
-}
-
-impl Number {
-    fn read<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u32>, D::Error> {
-        deserializer.deserialize_any(self).map(Some)
-    }
-
-    fn check<E: Error>(&self, number: Option<u32>, given: impl fmt::Display) -> Result<u32, E> {
-        let within = number.filter(|number| self.bound.contains((*number).into()));
-        within.ok_or_else(|| E::custom(self.bound.refuse(self.key, given)))
-    }
-}
-
-impl Visitor<'_> for Number {
-    type Value = u32;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.seconds {
-            true => "a number of seconds, or a duration like \"30s\" or \"5m\"",
-            false => "a whole number",
-        })
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<u32, E> {
-        self.check(u32::try_from(number).ok(), number)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<u32, E> {
-        if !self.seconds {
-            return Err(E::custom(self.bound.refuse(self.key, format_args!("{text:?}"))));
-        }
-        let duration = parse_duration(text).map_err(E::custom)?;
-        let whole = (duration.subsec_nanos() == 0).then_some(duration.as_secs());
-        self.check(whole.and_then(|seconds| u32::try_from(seconds).ok()), format_args!("{text:?}"))
-    }
-}
-
-fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    Number { key: "`timeout`", bound: limits::CALL_TIMEOUT, seconds: true }.read(deserializer)
-}
-
-fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    Number { key: "`memory`", bound: limits::MEMORY, seconds: false }.read(deserializer)
 }
 
 fn attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {

@@ -1,5 +1,5 @@
-//! Reads `eg.toml`, which declares functions that are not written in Rust, into a manifest and the programs behind
-//! it, and reports mistakes in it. Starting the programs is left to `run`.
+//! Reads `eg.toml`, which declares functions that are not written in Rust and how the application is deployed, and reports
+//! mistakes in it. Starting the programs is left to `run`, and the settings in `[deploy]` to `deploy`.
 //!
 //! ```toml
 //! service = "pictures"            # else the folder's name
@@ -22,12 +22,15 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use eg_grammar::{check_service_name, did_you_mean, list, text_without_bom};
+use eg_grammar::{check_service_name, text_without_bom};
 use eg_sdk::manifest::Manifest;
-use serde_path_to_error::Segment;
+
+use super::deploy::Deploy;
+use super::mistake::{Wrong, line, parse, position};
+use super::values::Text;
 
 use self::convert::Misplaced;
-use self::format::{File, ServiceName, Text};
+use self::format::{File, ServiceName};
 use crate::exit::{Exit, Failure};
 
 /// The name of the file.
@@ -36,7 +39,7 @@ pub(crate) const FILE: &str = "eg.toml";
 /// The version of services that declare none.
 const VERSION: &str = "0.0.0";
 
-/// The functions of one `eg.toml`.
+/// The content of one `eg.toml`. It has functions, a deployment, or both.
 #[derive(Debug)]
 pub(crate) struct Declaration {
     pub(crate) manifest: Manifest,
@@ -44,6 +47,7 @@ pub(crate) struct Declaration {
     pub(crate) folder: PathBuf,
     /// The program for each function id; a function at a URL has none.
     pub(crate) programs: BTreeMap<String, Program>,
+    pub(crate) deploy: Option<Deploy>,
 }
 
 /// A program that gets its events from the Runtime API.
@@ -63,38 +67,75 @@ impl Program {
     }
 }
 
+impl Declaration {
+    /// Whether it declares a service, and not only how the application is deployed.
+    pub(crate) fn has_functions(&self) -> bool {
+        !self.manifest.functions.is_empty()
+    }
+}
+
+/// Returns the files in `folder` and below that declare a service.
+pub(super) fn find(folder: &Path) -> Vec<PathBuf> {
+    let mut files = crate::watch::find(folder, FILE);
+    files.retain(|file| declares_service(file));
+    files
+}
+
+/// Whether the file declares a service. One with a mistake counts, so that the mistake is reported.
+pub(super) fn declares_service(file: &Path) -> bool {
+    file.is_file() && read(file).map_or(true, |declaration| declaration.has_functions())
+}
+
+/// Returns the deployment that applies to a service in `folder`: that of the nearest file with `[deploy]`, in the folder or
+/// above, up to `root`. `None` if there is none.
+pub(crate) fn deployment(folder: &Path, root: &Path) -> Result<Option<Deploy>, Failure> {
+    for folder in folder.ancestors().take_while(|folder| folder.starts_with(root)) {
+        let file = folder.join(FILE);
+        if file.is_file()
+            && let Some(deploy) = read(&file)?.deploy
+        {
+            return Ok(Some(deploy));
+        }
+    }
+    Ok(None)
+}
+
 /// Reads the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<Declaration, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(Exit::NotFound, format!("cannot read {}: {error}", path.display())))?;
-    let folder = path.parent().unwrap_or(path);
-    declaration(&text, folder).map_err(|mistake| {
+    declaration(&text, path).map_err(|mistake| {
         let place = mistake.at.map(|at| format!(":{at}")).unwrap_or_default();
-        Failure::new(Exit::Usage, format!("{}{place}: {}", path.display(), mistake.text)).hint(
-            "a function has a `name`, a `command` or a `url`, and `triggers`, each with `event`, `http`, `schedule` or \
-             `queue`; `cargo eg run --help` shows an example",
-        )
+        let failure = Failure::new(Exit::Usage, format!("{}{place}: {}", path.display(), mistake.text));
+        failure.hint(match mistake.of_deploy {
+            true => "`cargo eg template --help` shows an example of `[deploy]`",
+            false => {
+                "a function has a `name`, a `command` or a `url`, and `triggers`, each with `event`, `http`, `schedule` or \
+                 `queue`; `cargo eg run --help` shows an example"
+            }
+        })
     })
 }
 
-/// What is wrong with a file.
-#[derive(Debug)]
-struct Wrong {
-    /// The line and the column of the mistake, from 1, as `line:column`. `None` if it concerns the whole file.
-    at: Option<String>,
-    text: String,
-}
-
-impl Wrong {
-    fn file(text: impl Into<String>) -> Self {
-        Self { at: None, text: text.into() }
-    }
-}
-
-fn declaration(text: &str, folder: &Path) -> Result<Declaration, Wrong> {
+fn declaration(text: &str, file: &Path) -> Result<Declaration, Wrong> {
+    let folder = file.parent().unwrap_or(file);
     let text = text_without_bom(text);
-    let place = |at: Range<usize>| Some(position(text, at.start));
-    let File { service, function } = parse(text, place)?;
+    let wrong = |at: Range<usize>, message| Wrong::at(&position(text, at.start), message);
+    let File { service, function, deploy } = parse(text)?;
+    let deploy = deploy.map(|section| Deploy::of_section(section, file, &|at| position(text, at)));
+    let deploy = deploy.transpose().map_err(|wrong| Wrong { of_deploy: true, ..wrong })?;
+    if function.is_empty() {
+        return match (deploy, service) {
+            (None, _) => Err(Wrong::file("it declares no functions: add a [[function]]")),
+            (Some(_), Some(_)) => Err(Wrong::file(
+                "`service` names the service of the functions in this file, which has none: remove it",
+            )),
+            (deploy, None) => {
+                let (manifest, programs) = (Manifest::new("", VERSION, Vec::new()), BTreeMap::new());
+                Ok(Declaration { manifest, folder: folder.to_owned(), programs, deploy })
+            }
+        };
+    }
     let service = match service {
         Some(Text(ServiceName(name))) => name,
         None => {
@@ -104,76 +145,24 @@ fn declaration(text: &str, folder: &Path) -> Result<Declaration, Wrong> {
             name
         }
     };
-    if function.is_empty() {
-        return Err(Wrong::file("it declares no functions: add a [[function]]"));
-    }
     let (mut functions, mut programs) = (Vec::<eg_sdk::manifest::Function>::new(), BTreeMap::new());
     for declared in function {
         let name = &declared.get_ref().name;
         let at = name.span();
         let line = line(text, at.start);
         if functions.iter().any(|other| other.name == name.get_ref().0.0) {
-            let text = format!("another function is called `{}` too: rename one of them", name.get_ref().0.0);
-            return Err(Wrong { at: place(at), text });
+            let name = &name.get_ref().0.0;
+            return Err(wrong(at, format!("another function is called `{name}` too: rename one of them")));
         }
         let (function, program) = convert::function(&service, &format!("{FILE}:{line}"), declared)
-            .map_err(|Misplaced { at, text }| Wrong { at: place(at), text })?;
+            .map_err(|Misplaced { at, text }| wrong(at, text))?;
         if let Some(program) = program {
             programs.insert(function.id.clone(), program);
         }
         functions.push(function);
     }
     let manifest = Manifest::new(service, VERSION, functions);
-    Ok(Declaration { manifest, folder: folder.to_owned(), programs })
-}
-
-fn parse(text: &str, place: impl Fn(Range<usize>) -> Option<String>) -> Result<File, Wrong> {
-    let document = toml::Deserializer::parse(text)
-        .map_err(|error| Wrong { at: error.span().and_then(&place), text: error.message().to_owned() })?;
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let key = error.path().iter().filter_map(key).next_back().map(str::to_owned);
-        let error = error.into_inner();
-        Wrong { at: error.span().and_then(&place), text: explained(error.message(), key.as_deref()) }
-    })
-}
-
-/// Returns the key of a segment of a path to a value. `Spanned` adds segments of its own.
-fn key(segment: &Segment) -> Option<&str> {
-    match segment {
-        Segment::Map { key } if !key.starts_with('$') => Some(key),
-        _ => None,
-    }
-}
-
-/// Returns the message of a value that cannot be read. serde's messages about unknown words get a hint, others name the
-/// key.
-fn explained(message: &str, key: Option<&str>) -> String {
-    // ``unknown field `a`, expected one of `b`, `c` ``
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let (kind, kinds) = match message {
-        _ if message.starts_with("unknown field ") => ("key", "the keys here are"),
-        _ if message.starts_with("unknown variant ") => ("value", "the values are"),
-        _ if message.starts_with("missing field ") => return message.replacen("field", "key", 1),
-        _ => {
-            return match key {
-                Some(key) if !message.contains(&format!("`{key}`")) => format!("`{key}`: {message}"),
-                _ => message.to_owned(),
-            };
-        }
-    };
-    let Some((word, known)) = words.split_first() else { return message.to_owned() };
-    format!("unknown {kind} `{word}`{}; {kinds} {}", did_you_mean(word, known), list(known))
-}
-
-/// Returns the line of a place in the text, from 1.
-fn line(text: &str, at: usize) -> usize {
-    text[..at].matches('\n').count() + 1
-}
-
-/// Returns `line:column` of a place in the text, from 1.
-fn position(text: &str, at: usize) -> String {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    format!("{}:{}", line(text, at), text[start..at].chars().count() + 1)
+    Ok(Declaration { manifest, folder: folder.to_owned(), programs, deploy })
 }
 
 #[cfg(test)]

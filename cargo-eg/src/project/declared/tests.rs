@@ -10,7 +10,7 @@ use super::*;
 
 #[track_caller]
 fn read(text: &str) -> Declaration {
-    declaration(text, Path::new("/app/pictures")).unwrap()
+    declaration(text, Path::new("/app/pictures/eg.toml")).unwrap()
 }
 
 /// A picture has another size.
@@ -202,7 +202,7 @@ fn a_function_at_a_url_has_no_program() {
 /// Checks the place (`line:column`, or nothing) and the message of the mistake in a file.
 #[track_caller]
 fn check(text: &str, place: &str, message: &str) {
-    let mistake = declaration(text, Path::new("/app/pictures")).unwrap_err();
+    let mistake = declaration(text, Path::new("/app/pictures/eg.toml")).unwrap_err();
     let found = (mistake.at.unwrap_or_default(), mistake.text);
     assert!(
         found.0 == place && found.1.starts_with(message),
@@ -213,6 +213,11 @@ fn check(text: &str, place: &str, message: &str) {
 #[test]
 fn mistakes_of_a_file() {
     check("", "", "it declares no functions: add a [[function]]");
+    check(
+        "service = \"a\"\n[deploy]",
+        "",
+        "`service` names the service of the functions in this file, which has none",
+    );
     check("[[function]]", "1:1", "missing key `name`");
     check(
         "[[functions]]",
@@ -225,7 +230,8 @@ fn mistakes_of_a_file() {
         "1:11",
         "`service`: \"a b\" cannot name a service: use letters, digits, `-` and `_`",
     );
-    let folder = declaration("[[function]]\nname = \"a\"", Path::new("/app/my pictures")).unwrap_err();
+    let folder =
+        declaration("[[function]]\nname = \"a\"", Path::new("/app/my pictures/eg.toml")).unwrap_err();
     assert!(folder.text.ends_with("; name it with `service = \"…\"`"), "{folder:?}");
     check("[[function]]\nname = \"a b\"", "2:8", "`name`: \"a b\" cannot name a function: use letters");
     let twice = "[[function]]\nname = \"f\"\nurl = \"http://h/\"\ntriggers = [{ event = \"x\" }]\n".repeat(2);

@@ -1,0 +1,61 @@
+//! Applies the settings of a stage over those of all stages: a value replaces a value, and names are added to names.
+
+use super::format::{Function, Map, Section, Service};
+
+impl Section {
+    /// Returns these settings with those of a stage, which take precedence.
+    pub(super) fn with(mut self, stage: Self) -> Self {
+        let Self {
+            stack,
+            region,
+            protect,
+            exclude,
+            bus,
+            features,
+            resources,
+            tags,
+            environment,
+            secrets,
+            ..
+        } = stage;
+        self.stack = stack.or(self.stack);
+        self.region = region.or(self.region);
+        self.protect = protect.or(self.protect);
+        self.exclude = exclude.or(self.exclude);
+        self.bus = bus.or(self.bus);
+        self.features = features.or(self.features);
+        self.resources = resources.or(self.resources);
+        self.tags.extend(tags);
+        variables((&mut self.environment, &mut self.secrets), (environment, secrets));
+        put(&mut self.tables, stage.tables);
+        for (name, Service { environment, secrets }) in stage.service {
+            let known = self.service.entry(name).or_default();
+            variables((&mut known.environment, &mut known.secrets), (environment, secrets));
+        }
+        for (id, function) in stage.function {
+            let Function { environment, secrets, timeout, memory, concurrency } = function;
+            let known = self.function.entry(id).or_default();
+            variables((&mut known.environment, &mut known.secrets), (environment, secrets));
+            known.timeout = timeout.or(known.timeout);
+            known.memory = memory.or(known.memory);
+            known.concurrency = concurrency.or(known.concurrency.take());
+        }
+        self
+    }
+}
+
+/// Sets variables. A plain value replaces a secret with the same name, and a secret a plain value.
+fn variables<S>(known: (&mut Map<String>, &mut Map<S>), new: (Map<String>, Map<S>)) {
+    known.0.retain(|name, _| !new.1.contains_key(name));
+    known.1.retain(|name, _| !new.0.contains_key(name));
+    put(known.0, new.0);
+    put(known.1, new.1);
+}
+
+/// Like `extend`, but the places are those of the new names.
+fn put<T>(known: &mut Map<T>, new: Map<T>) {
+    for (name, value) in new {
+        known.remove(&name);
+        known.insert(name, value);
+    }
+}

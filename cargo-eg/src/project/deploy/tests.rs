@@ -1,0 +1,275 @@
+//! The keys of `[deploy]`, what a stage changes, and the messages for mistakes.
+
+use std::path::Path;
+
+use super::format::Action;
+use super::stage::{Kept, Named, Table};
+use super::*;
+use crate::project::mistake::{parse, position};
+
+#[derive(serde::Deserialize)]
+struct File {
+    deploy: Section,
+}
+
+fn read(text: &str) -> Result<Deploy, Wrong> {
+    let File { deploy } = parse(text)?;
+    Deploy::of_section(deploy, Path::new("/app/shop/eg.toml"), &|at| position(text, at))
+}
+
+const EVERYTHING: &str = r#"
+[deploy]
+stack = "books"
+region = "eu-central-1"
+exclude = ["logistics-sim"]
+bus = "existing:company"
+features = ["aws"]
+resources = "extra.yaml"
+tags = { team = "shop", cost = "7" }
+environment = { RUST_LOG = "info" }
+secrets = { API_KEY = "ssm:/books/api-key" }
+
+[deploy.tables.orders]
+variable = "ORDER_TABLE"
+services = ["order"]
+partition_key = "partition"
+sort_key = "sort:N"
+ttl = "expires"
+actions = ["GetItem", "Query"]
+
+[deploy.tables.customers]
+variable = "CUSTOMER_TABLE"
+services = ["customer", "order"]
+existing = "arn:aws:dynamodb:eu-central-1:123456789012:table/customers"
+
+[deploy.service.delivery]
+environment = { PARTNER = "https://partner.example" }
+secrets = { PARTNER_KEY = "secretsmanager:partner" }
+
+[deploy.function.delivery-call_partner]
+memory = 512
+timeout = "1m"
+concurrency = 5
+environment = { RUST_LOG = "debug" }
+
+[deploy.stages.prod]
+protect = true
+region = "us-east-1"
+environment = { RUST_LOG = "warn", API_KEY = "none" }
+tags = { cost = "8" }
+exclude = []
+
+[deploy.stages.local.service.delivery]
+environment = { PARTNER_KEY = "", PARTNER = "" }
+"#;
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+#[test]
+fn everything_that_can_be_said() {
+    let deploy = read(EVERYTHING).unwrap();
+    let dev = deploy.stage(None).unwrap();
+    assert_eq!((dev.name.as_str(), dev.stack.as_str(), dev.protect), ("dev", "books-dev", false));
+    assert_eq!(dev.region.as_deref(), Some("eu-central-1"));
+    assert_eq!(dev.bus, format::Bus::Existing("company".to_owned()));
+    assert_eq!(dev.resources.as_deref(), Some(Path::new("/app/shop/extra.yaml")));
+    assert_eq!(dev.features, ["aws"]);
+    assert!(dev.has("order") && !dev.has("logistics-sim"));
+
+    let key = |name: &str, kind| format::KeyAttribute { name: name.to_owned(), kind };
+    let named = |name: &str, at: &str| Named { name: name.to_owned(), at: at.to_owned() };
+    let orders = Table {
+        variable: "ORDER_TABLE".to_owned(),
+        services: vec![named("order", "15:13")],
+        actions: ["GetItem", "Query"].map(|action| action.parse::<Action>().unwrap()).to_vec(),
+        kept: Kept::Here {
+            partition_key: key("partition", "S"),
+            sort_key: Some(key("sort", "N")),
+            ttl: Some("expires".to_owned()),
+        },
+    };
+    let tables: Vec<_> =
+        dev.tables("order").map(|(name, table)| (name, dev.table_name(name, table))).collect();
+    let customers = "arn:aws:dynamodb:eu-central-1:123456789012:table/customers";
+    assert_eq!(tables, [("customers", customers.to_owned()), ("orders", "books-dev-orders".to_owned())]);
+    assert_eq!(dev.tables["orders"], orders);
+    let usual: Vec<String> = dev.tables["customers"].actions.iter().map(|action| action.in_iam()).collect();
+    assert!(usual.contains(&"dynamodb:PutItem".to_owned()) && !usual.contains(&"dynamodb:Scan".to_owned()));
+
+    let function = dev.function("delivery-call_partner").unwrap();
+    assert_eq!((function.memory, function.timeout, function.concurrency), (Some(512), Some(60), Some(5)));
+}
+
+#[test]
+fn the_closest_variables_count() {
+    let deploy = read(EVERYTHING).unwrap();
+    let check = |stage: &Stage, service: &str, function: &str, expected: &[(&str, Value)]| {
+        let expected = expected.iter().map(|(name, value)| (*name, value)).collect();
+        assert_eq!(stage.variables(service, function), expected, "{} {function}", stage.name);
+    };
+    let key = Value::Secret("ssm:/books/api-key".parse().unwrap());
+    let partner_key = Value::Secret("secretsmanager:partner".parse().unwrap());
+    let partner = text("https://partner.example");
+    let dev = deploy.stage(None).unwrap();
+    check(dev, "order", "order-place", &[("API_KEY", key.clone()), ("RUST_LOG", text("info"))]);
+    let mut of_delivery = [
+        ("API_KEY", key),
+        ("PARTNER", partner.clone()),
+        ("PARTNER_KEY", partner_key),
+        ("RUST_LOG", text("debug")),
+    ];
+    check(dev, "delivery", "delivery-call_partner", &of_delivery);
+    // A stage may give plainly what others keep secret.
+    let prod = deploy.stage(Some("prod")).unwrap();
+    check(prod, "order", "order-place", &[("API_KEY", text("none")), ("RUST_LOG", text("warn"))]);
+    of_delivery[1].1 = text("");
+    of_delivery[2].1 = text("");
+    check(deploy.local(), "delivery", "delivery-call_partner", &of_delivery);
+}
+
+#[test]
+fn a_stage_changes_what_it_names() {
+    let deploy = read(EVERYTHING).unwrap();
+    let prod = deploy.stage(Some("prod")).unwrap();
+    assert_eq!((prod.stack.as_str(), prod.region.as_deref()), ("books-prod", Some("us-east-1")));
+    assert!(prod.protect && prod.has("logistics-sim"));
+    assert_eq!(
+        prod.tags,
+        [("cost", "8"), ("team", "shop")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+    );
+    assert_eq!(prod.tables, deploy.stage(None).unwrap().tables);
+}
+
+#[test]
+fn a_stage_that_is_not_there() {
+    let deploy = read(EVERYTHING).unwrap();
+    let check = |name: &str, expected: &str| {
+        let refused = format!("{:?}", deploy.stage(Some(name)).unwrap_err());
+        assert!(refused.contains(expected), "{refused}");
+    };
+    check("prd", "no stage `prd`; did you mean `prod`?; the stages are `dev` and `prod`");
+    check("local", "stage `local` is this machine: `cargo eg run` starts it");
+}
+
+#[test]
+fn without_a_file_the_folder_names_the_stack() {
+    for (folder, stack) in [
+        ("/work/shop", "shop-dev"),
+        ("/work/My_Shop 2.0", "My-Shop-2-0-dev"),
+        ("/tmp/.tmp0aB", "tmp0aB-dev"),
+        ("/work/2024", "app-dev"),
+        ("/", "app-dev"),
+    ] {
+        let deploy = Deploy::unsaid(Path::new(folder)).unwrap();
+        assert_eq!(deploy.stage(None).unwrap().stack, stack, "{folder}");
+        assert!(deploy.stage(Some("prod")).is_err());
+    }
+}
+
+#[test]
+fn names_that_nothing_has() {
+    let manifests = [crate::run::plan::tests::manifest("order", &[("order-place", "a.rs:1", "[]")])];
+    let check = |text: &str, expected: Option<(&str, &str)>| {
+        let deploy = read(text).unwrap();
+        let found = deploy.stage(None).unwrap().check_names(manifests.iter()).err();
+        let found = found.as_ref().map(|unknown| (unknown.at.as_str(), unknown.text.as_str()));
+        assert_eq!(found, expected, "{text}");
+    };
+    check("[deploy]\nexclude = [\"order\"]", None);
+    check(
+        "[deploy]\nexclude = [\"oder\"]",
+        Some(("2:12", "no service `oder`; did you mean `order`?; here are `order`")),
+    );
+    check("[deploy.service.shipping]", Some(("1:17", "no service `shipping`; here are `order`")));
+    check(
+        "[deploy.function.order-plaec]",
+        Some(("1:18", "no function `order-plaec`; did you mean `order-place`?; here are `order-place`")),
+    );
+    let table = "[deploy.tables.t]\nvariable = \"TT\"\npartition_key = \"id\"\nservices = [\"order\", \"x\"]";
+    check(table, Some(("4:22", "no service `x`; here are `order`")));
+}
+
+#[test]
+fn mistakes_have_a_place() {
+    let check = |text: &str, place: &str, message: &str| {
+        let Wrong { at, text: found, .. } = read(text).expect_err(text);
+        assert!(
+            at.as_deref() == Some(place) && found.starts_with(message),
+            "{text}\nexpected: {place} {message}\nfound:    {at:?} {found}"
+        );
+    };
+    let value = |line: &str, column: usize, message: &str| {
+        check(&format!("[deploy]\n{line}"), &format!("2:{column}"), message);
+    };
+    value("stak = \"x\"", 1, "unknown key `stak`; did you mean `stack`?");
+    value("stack = \"my_shop\"", 9, "`stack`: \"my_shop\" cannot name a stack: use letters, digits and `-`");
+    value(&format!("stack = \"{}\"", "a".repeat(125)), 9, "`stack`: `aaa");
+    value("region = \"Frankfurt\"", 10, "`region`: \"Frankfurt\" is not a region: write one, as in");
+    value("protect = 1", 11, "`protect`: invalid type: integer `1`, expected a boolean");
+    value("bus = \"mine\"", 7, "`bus`: \"mine\" is not a bus: write \"own\", or \"existing:NAME\"");
+    value("environment = { A-B = \"1\" }", 17, "\"A-B\" cannot name a variable: use two or more letters");
+    value("environment = { AWS_REGION = \"1\" }", 17, "`AWS_REGION` belongs to Lambda");
+    value("environment = { EVENT_BUS = \"1\" }", 17, "`EVENT_BUS` follows from `bus`");
+    value("environment = { AA = 1 }", 22, "`environment`: invalid type: integer `1`, expected a string");
+    let both = "environment = { KEY = \"1\" }\nsecrets = { KEY = \"ssm:/k\" }";
+    check(&format!("[deploy]\n{both}"), "3:13", "`KEY` is in `environment` and in `secrets`: remove one");
+    check("[deploy.stages.Prod]", "1:16", "\"Prod\" cannot name a stage: use lower-case letters");
+    check("[deploy.stages.a.stages.b]", "1:16", "stage `a` has `stages` of its own: remove them");
+    check(
+        "[deploy.function.f]\nmemory = 64",
+        "2:10",
+        "`memory` must be a whole number of megabytes from 128",
+    );
+    check(
+        "[deploy.function.f]\nconcurrency = 0",
+        "2:15",
+        "`concurrency` must be a number of environments from 1 to 1000, not 0",
+    );
+    let table = |lines: &str, place: &str, message: &str| {
+        check(&format!("[deploy.tables.t]\nvariable = \"TT\"\n{lines}"), place, message);
+    };
+    table("", "1:1", "missing key `services`");
+    table("services = []", "1:1", "table `t`: `services` names none");
+    table("services = [\"a\"]", "1:1", "table `t`: it needs a `partition_key`, as in");
+    table("services = [\"a\"]\nexisting = \"t\"\nttl = \"x\"", "1:1", "table `t`: `existing` says that");
+    table(
+        "services = [\"a\"]\npartition_key = \"id:X\"",
+        "4:17",
+        "`partition_key`: \"id:X\" is not an attribute",
+    );
+    let keys = "services = [\"a\"]\npartition_key = \"id\"\n";
+    table(
+        &format!("{keys}sort_key = \"id:N\""),
+        "1:1",
+        "table `t`: `partition_key` and `sort_key` are the same",
+    );
+    table(&format!("{keys}actions = []"), "1:1", "table `t`: `actions` allows nothing");
+    table(
+        &format!("{keys}actions = [\"Getitem\"]"),
+        "5:12",
+        "`actions`: unknown action `Getitem`; did you mean `GetItem`?",
+    );
+    let two = format!("{keys}[deploy.tables.u]\nvariable = \"TT\"\n{keys}");
+    table(&two, "5:16", "tables `t` and `u` have the same variable `TT`: give each its own");
+    table(
+        &format!("{keys}[deploy]\nenvironment = {{ TT = \"1\" }}"),
+        "6:17",
+        "`TT` is the variable of table `t`",
+    );
+    check(
+        "[deploy.tables.\"a b\"]\nvariable = \"TT\"\nservices = [\"a\"]\npartition_key = \"id\"",
+        "1:16",
+        "\"a b\" cannot name a table",
+    );
+}
+
+/// Regression test of a rule: a secret that somebody writes into the file is not repeated on the terminal.
+#[test]
+fn a_secret_in_the_file_is_not_shown() {
+    let mistake = read("[deploy]\nsecrets = { API_KEY = \"hunter2\" }").unwrap_err();
+    assert_eq!(mistake.at.as_deref(), Some("2:23"));
+    assert!(mistake.text.starts_with("`secrets`: write where the secret is kept, as in"), "{mistake:?}");
+    assert!(!mistake.text.contains("hunter2"), "{mistake:?}");
+}
