@@ -16,7 +16,7 @@ use crate::dispatch::{Around, Service};
 use crate::lambda;
 use crate::layer::Function;
 use crate::log::{self, Level};
-use crate::mounted::Mounted;
+use crate::mounted::{self, Mounted};
 use crate::registry::{self, FunctionDef, RegistryError};
 use crate::shared::{Shared, States};
 use crate::start::RUNTIME_API;
@@ -162,7 +162,7 @@ impl App {
     /// [`State`]: crate::State
     #[must_use]
     pub fn router(mut self, router: Router) -> Self {
-        self.states.insert(router.clone());
+        self.states.insert(mounted::for_functions(router.clone()));
         self.around.mounted = Some(Mounted::new(router));
         self
     }

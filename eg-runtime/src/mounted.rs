@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use tower::ServiceExt as _;
 
 use crate::body;
@@ -23,6 +23,27 @@ pub(crate) struct Mounted {
     /// A program without a router, and without functions that have routes, does not contain it.
     pub(crate) http: &'static Http,
     answer: Arc<dyn Fn(Request) -> ResponseFuture + Send + Sync>,
+}
+
+/// The extensions of a request before it took a function's route, which adds its parameters.
+#[derive(Clone)]
+struct Before(Extensions);
+
+/// Keeps the extensions of a request, for a function that hands it over to the router.
+pub(crate) fn keep_extensions(request: &mut Request) {
+    let before = Before(request.extensions().clone());
+    request.extensions_mut().insert(before);
+}
+
+/// Returns the router as functions get it: it routes their requests by its own routes and parameters alone.
+pub(crate) fn for_functions(router: axum::Router) -> axum::Router {
+    let router = router.map_request(|mut request: Request| {
+        if let Some(Before(extensions)) = request.extensions_mut().remove() {
+            *request.extensions_mut() = extensions;
+        }
+        request
+    });
+    axum::Router::new().fallback_service(router)
 }
 
 /// Marks the answers of the router's routes.

@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 use crate::body;
 use crate::context::Scope;
 use crate::extract::ResponseFuture;
-use crate::mounted::Mounted;
+use crate::mounted::{self, Mounted};
 use crate::outcome::Failure;
 use crate::payload::{self, PayloadError, ReadRequest};
 use crate::registry::Mode;
@@ -59,8 +59,9 @@ pub(crate) struct Routed {
 /// The functions that answer HTTP requests. They are function pointers, so that the linker can drop them if unused.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// Builds the router of all routes, and of the router of `App::router`.
-    pub(crate) router: fn(Vec<Routed>, Option<Mounted>) -> Router,
+    /// Builds the router of all routes, and of the router of `App::router`. The last argument says whether functions may hand
+    /// requests over to that router.
+    pub(crate) router: fn(Vec<Routed>, Option<Mounted>, bool) -> Router,
     /// Reads a payload that is an HTTP request.
     pub(crate) read: ReadRequest,
     /// Reads the event gateway's `http.request`. The second argument returns the routes for a method.
@@ -92,7 +93,7 @@ impl fmt::Debug for Router {
 /// The routes of one mode. axum routes each request within the one route that it takes, to extract its parameters.
 type Table = Routes<axum::Router>;
 
-fn router(routes: Vec<Routed>, mounted: Option<Mounted>) -> Router {
+fn router(routes: Vec<Routed>, mounted: Option<Mounted>, hands_over: bool) -> Router {
     let (mut sync, mut other): (Table, Table) = (Routes::new(Spelling::Code), Routes::new(Spelling::Code));
     for Routed { method, path, mode, body_limit, stream, function } in routes {
         let Some(named) = eg_grammar::Method::named(method) else { continue };
@@ -113,8 +114,11 @@ fn router(routes: Vec<Routed>, mounted: Option<Mounted>) -> Router {
         let _ = table.insert(named, path, route);
     }
     let tables = Arc::new([sync, other]);
-    Router(Arc::new(move |request| match find(&tables, request.method(), request.uri().path()) {
+    Router(Arc::new(move |mut request| match find(&tables, request.method(), request.uri().path()) {
         Some(route) => {
+            if hands_over {
+                mounted::keep_extensions(&mut request);
+            }
             let answer = route.value.clone().oneshot(request);
             Box::pin(async move {
                 match answer.await {
@@ -230,7 +234,7 @@ mod tests {
             stream: false,
             function: Served::new("f", call, None, &Layers::default()),
         };
-        router(routes.iter().zip(NUMBERED).map(routed).collect(), None)
+        router(routes.iter().zip(NUMBERED).map(routed).collect(), None, false)
     }
 
     fn ask(router: &Router, method: &str, path: &str) -> (u16, HeaderMap, String) {

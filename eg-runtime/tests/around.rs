@@ -48,6 +48,7 @@ fn router() -> Router {
         .route("/orders", post(async || "the router's").get(async || "never"))
         .route("/pages/{page}", get(async |page: eg_runtime::Path<String>| page.0))
         .route("/admin/users", get(async || "users").put(async || "changed"))
+        .route("/admin/shelves/{n}", get(async |shelf: eg_runtime::Path<u32>| format!("shelf {}", shelf.0)))
         .route("/missing", get(async || StatusCode::NOT_FOUND))
         .route("/bytes", post(async |body: Bytes| body.len().to_string()))
         .route("/panics", get(async || -> () { panic!("no page") }))
@@ -72,6 +73,8 @@ async fn a_router_answers_what_no_function_answers() {
         ("GET", "/pages/a%20b", 200, "a b"),
         ("GET", "/admin/users", 200, "users"),
         ("PUT", "/admin/users", 200, "changed"),
+        // The function's own parameter is none of the router's.
+        ("GET", "/admin/shelves/7", 200, "shelf 7"),
         // A route's own 404 is an answer.
         ("GET", "/missing", 404, ""),
         ("GET", "/context", 200, "a state 0"),

@@ -91,7 +91,8 @@ impl Service {
     fn of(functions: Vec<Entry>, layers: Layers, mounted: Option<Mounted>, shared: Arc<Shared>) -> Self {
         let (support, routes) = routes::http(&functions);
         let support = support.or(mounted.as_ref().map(|mounted| mounted.http));
-        let http = support.map(|http| (http, (http.router)(routes, mounted)));
+        let hands_over = shared.states.get::<axum::Router>().is_some();
+        let http = support.map(|http| (http, (http.router)(routes, mounted, hands_over)));
         let router = http.as_ref().map(|(_, router)| router.clone());
         let layered = layers.around(move |request| match &router {
             Some(router) => router.answer(request),
