@@ -256,7 +256,7 @@ mod wakeups;
 
 pub use activity::{Activity, DeliveryOutcome, LOG_OF_CALLS};
 pub use decide::access::AccessKeys;
-pub use decide::retry::DeliveryPolicy;
+pub use eg_grammar::DeliveryPolicy;
 pub use decide::targets::PrivateTargets;
 pub use gateway::{Api, Gateway, StartError};
 pub use log::{JsonLines, log_fields};

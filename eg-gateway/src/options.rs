@@ -8,7 +8,7 @@ use std::time::Duration;
 use eg_grammar::limits;
 
 use crate::decide::access::AccessKeys;
-use crate::decide::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use crate::decide::targets::PrivateTargets;
 use crate::tls::TlsFiles;
 

@@ -10,6 +10,7 @@
 //! | nesting of JSON | [`is_nested_deeper`], [`is_too_deep`], [`too_deep`] |
 //! | the mark before text | [`without_bom`], [`text_without_bom`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
+//! | when failed deliveries are retried | [`DeliveryPolicy`], [`DeliveryLimits`], [`Redelivery`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
 //! | CORS | [`cors`] |
@@ -46,6 +47,7 @@ mod name;
 mod path;
 mod printable;
 mod queue;
+mod redelivery;
 mod retry_after;
 mod routes;
 mod schedule;
@@ -69,6 +71,7 @@ pub use name::{
 pub use path::{Path, Segment, Spelling};
 pub use printable::{printable, printable_json, printable_lines};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
+pub use redelivery::{DeliveryLimits, DeliveryPolicy, Redelivery};
 pub use retry_after::retry_after;
 pub use routes::{Route, Routes, Unrouted};
 pub use schedule::Schedule;

@@ -55,6 +55,17 @@ pub const BATCH_SIZE: Bound = Bound::new(1, 10_000, "messages");
 /// The number of messages in a batch from a FIFO queue. Limit of Lambda's event source mappings.
 pub const FIFO_BATCH_SIZE: Bound = Bound::new(1, 10, "messages");
 
+/// How often a message of a queue is received by default before it moves to the dead-letter queue: locally, in the
+/// template and in the tests of apps.
+pub const QUEUE_RECEIVES: u32 = 5;
+
+/// How long a failed message of a queue stays invisible by default. SQS's default.
+pub const QUEUE_VISIBILITY: Duration = Duration::from_secs(30);
+
+/// The pauses before Lambda calls a function again with an event that failed (two retries, by default)
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
+pub const EVENT_RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+
 /// The number of records in a batch from a stream. Limit of Lambda's event source mappings.
 pub const STREAM_BATCH_SIZE: Bound = Bound::new(1, 10_000, "records");
 

@@ -1,14 +1,14 @@
 //! Generates the queues that functions read and the dead-letter queues. Which function uses which queue is left to
 //! `function`.
 
+use eg_grammar::limits;
+
 use super::names::{arn, reference};
 use super::role::document;
 use super::{Tree, map};
 
 /// How long dead letters are kept in seconds: two weeks, the maximum of SQS.
 const KEPT: u32 = 14 * 24 * 60 * 60;
-/// How often a message is received before it becomes a dead letter.
-const RECEIVED: u32 = 5;
 /// The maximum visibility timeout of SQS, in seconds.
 const HIDDEN: u32 = 12 * 60 * 60;
 
@@ -40,7 +40,7 @@ pub(super) fn source(fifo: bool, patience: u32, failures: &str) -> Tree {
     let properties = map! {
         "VisibilityTimeout" => patience.saturating_mul(6).min(HIDDEN),
         "SqsManagedSseEnabled" => true,
-        "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(failures), "maxReceiveCount" => RECEIVED },
+        "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(failures), "maxReceiveCount" => limits::QUEUE_RECEIVES },
     };
     queue(properties.with("FifoQueue", fifo.then_some(true)))
 }

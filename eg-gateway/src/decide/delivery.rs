@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eg_grammar::Verdict;
 
-use super::retry::{DeliveryPolicy, Schedule};
+use eg_grammar::{DeliveryPolicy, Redelivery};
 use super::suspects::INTERRUPTIONS;
 
 /// The reason of a delivery that became dead because its subscription was deleted.
@@ -148,12 +148,12 @@ pub(crate) fn after_attempt(
     };
     let failures = failures.saturating_add(1);
     match policy.after_failure(failures, age, asked, chance) {
-        Schedule::After(after) => Next::Retry { after, error },
-        Schedule::Exhausted => Next::Dead {
+        Redelivery::After(after) => Next::Retry { after, error },
+        Redelivery::Exhausted => Next::Dead {
             reason: format!("all {failures} attempts failed, the last one with: {error}"),
             error,
         },
-        Schedule::TooOld => Next::Expired {
+        Redelivery::TooOld => Next::Expired {
             reason: format!("{}, the last one with: {error}", too_old(policy, failures)),
             error,
         },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eg_sdk::config::Subscription;
 
 use super::delivery::{Gate, before_attempt};
-use super::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use super::snapshot::Snapshot;
 use crate::timestamp::Timestamp;
 

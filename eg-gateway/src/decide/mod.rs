@@ -29,7 +29,6 @@ pub(crate) mod put_events;
 pub(crate) mod query;
 pub(crate) mod refusal;
 pub(crate) mod reply;
-pub(crate) mod retry;
 pub(crate) mod router;
 pub(crate) mod routes;
 pub(crate) mod rules;

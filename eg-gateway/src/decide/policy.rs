@@ -1,13 +1,11 @@
-//! Reads the `retry` field of a subscription, and combines it with the gateway's default policy. `retry` computes the
-//! times of attempts.
+//! Reads the `retry` field of a subscription, and combines it with the gateway's default policy. `eg_grammar::DeliveryPolicy`
+//! computes the times of attempts.
 
 use std::time::Duration;
 
-use eg_grammar::{Bound, limits};
+use eg_grammar::{Bound, DeliveryLimits, DeliveryPolicy, limits};
 use eg_sdk::config::{Retry, RetryLimits, RetryProfile};
 use serde_json::{Map, Value};
-
-use super::retry::DeliveryPolicy;
 
 /// EventBridge's default. Its pauses are not documented; with these bounds the average schedule fills the day.
 const EVENT_BRIDGE: DeliveryPolicy = DeliveryPolicy {
@@ -54,7 +52,7 @@ fn one_by_one(members: Map<String, Value>) -> Result<Option<Retry>, String> {
     Ok((read != RetryLimits::default()).then_some(Retry::Limits(read)))
 }
 
-/// Returns the policy of a subscription. A given bound takes precedence over a default that contradicts it.
+/// Returns the policy of a subscription.
 pub(crate) fn effective(retry: Option<&Retry>, default: &DeliveryPolicy) -> DeliveryPolicy {
     let limits = match retry {
         None => return default.clone(),
@@ -63,19 +61,12 @@ pub(crate) fn effective(retry: Option<&Retry>, default: &DeliveryPolicy) -> Deli
         // Other profiles exist only in a newer library, but the gateway reads only what it wrote itself.
         Some(_) => return default.clone(),
     };
-    let (min, max) =
-        (limits.min_backoff_ms.map(Duration::from_millis), limits.max_backoff_ms.map(Duration::from_millis));
-    let (min_backoff, max_backoff) = match (min, max) {
-        (Some(min), None) => (min, default.max_backoff.max(min)),
-        (None, Some(max)) => (default.min_backoff.min(max), max),
-        (min, max) => (min.unwrap_or(default.min_backoff), max.unwrap_or(default.max_backoff)),
-    };
-    DeliveryPolicy {
-        attempts: limits.attempts.unwrap_or(default.attempts),
-        min_backoff,
-        max_backoff,
-        max_age: limits.max_age_ms.map_or(default.max_age, Duration::from_millis),
-    }
+    default.limited(DeliveryLimits {
+        attempts: limits.attempts,
+        min_backoff: limits.min_backoff_ms.map(Duration::from_millis),
+        max_backoff: limits.max_backoff_ms.map(Duration::from_millis),
+        max_age: limits.max_age_ms.map(Duration::from_millis),
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use eg_sdk::config::Subscription;
 
 use super::catalog::Catalog;
 use super::policy;
-use super::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use super::router::Router;
 use super::routes::Conflict;
 

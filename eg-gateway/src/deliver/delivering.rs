@@ -11,7 +11,7 @@ use crate::activity::{Activity, DeliveryOutcome};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
-use crate::decide::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::reception::Reception;

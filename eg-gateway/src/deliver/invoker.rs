@@ -13,7 +13,7 @@ use super::{CallError, Caller, Callers, within};
 use crate::budget::Reservation;
 use crate::clock;
 use crate::decide::event::Outgoing;
-use crate::decide::retry::{DeliveryPolicy, Schedule};
+use eg_grammar::{DeliveryPolicy, Redelivery};
 use crate::outbound::reading::Reading;
 use crate::spans::Spans;
 
@@ -70,7 +70,7 @@ impl Invoker {
             let limit = self.callers.timeout(function);
             let policy = DeliveryPolicy { max_age: limit, ..WHILE_WAITING };
             let next = policy.after_failure(failures, started.elapsed(), None, clock::random());
-            let Schedule::After(pause) = next else { break };
+            let Redelivery::After(pause) = next else { break };
             tracing::debug!(function = function.function_id, %error, ?pause, "the call is repeated");
             tokio::time::sleep(pause).await;
             result = within(limit.saturating_sub(started.elapsed()), call()).await;

@@ -15,7 +15,7 @@ use super::world::{KEPT, WINDOW, World};
 use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Lane, LaneState};
 use crate::decide::lived::Stop;
-use crate::decide::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use crate::deliver::Delivering;
 use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;

@@ -18,7 +18,7 @@ use super::oracle::{Age, Oracle, room};
 use super::{Bug, planted};
 use crate::decide::catalog::{Change, Resource};
 use crate::decide::delivery::Failure;
-use crate::decide::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::store::config;
 

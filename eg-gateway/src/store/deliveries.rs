@@ -481,7 +481,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::configuration::Configuration;
     use crate::decide::arrival::Terms;
-    use crate::decide::retry::DeliveryPolicy;
+    use eg_grammar::DeliveryPolicy;
     use crate::decide::routes::Routing;
 
     /// It waited until another event came for its function, which is another one if the subscription was changed.

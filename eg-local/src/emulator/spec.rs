@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eg_grammar::limits;
+
 /// A function and its limits.
 ///
 /// Its processes get the caller's environment without `AWS_*` (but with `AWS_ENDPOINT_URL_*`), `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
@@ -85,7 +87,7 @@ impl FunctionSpec {
             memory_mb: 128,
             concurrency: 10,
             reserved_concurrency: None,
-            event_retries: vec![Duration::from_secs(60), Duration::from_secs(120)],
+            event_retries: limits::EVENT_RETRIES.to_vec(),
             freeze: false,
             extensions: Vec::new(),
             idle_timeout: Duration::from_secs(5 * 60),

@@ -56,7 +56,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eg_grammar::FIFO_SUFFIX;
+use eg_grammar::{FIFO_SUFFIX, limits};
 
 use crate::emulator::{ACCOUNT, REGION};
 
@@ -92,7 +92,7 @@ pub struct QueueSettings {
 
 impl Default for QueueSettings {
     fn default() -> Self {
-        Self { visibility: Duration::from_secs(30), max_receives: 5 }
+        Self { visibility: limits::QUEUE_VISIBILITY, max_receives: limits::QUEUE_RECEIVES }
     }
 }
 

@@ -139,7 +139,8 @@ impl EventGateway {
         let nobody = || Error::NoSubscriber { ty: event.ty().to_owned(), path: path.to_owned() };
         if let Sink::Recorder(recorder) = &self.inner.sink {
             return recorder
-                .request(event.clone(), action_of(&event))
+                .request(path, event.clone(), action_of(&event))
+                .await
                 .and_then(|answer| answer.ok_or_else(nobody));
         }
         let reply = self.post(path, &event, Repeat::Twice, Instant::now()).await?;
@@ -178,7 +179,7 @@ impl EventGateway {
         let mut receipt = receipt(&event);
         if let Sink::Recorder(recorder) = &self.inner.sink {
             let action = action_of(&event);
-            return recorder.record(event, action).map(|()| receipt);
+            return recorder.record(event, action).await.map(|()| receipt);
         }
         let reply = self.post("/", &event, Repeat::Harmless, started).await?;
         // A redirect comes from something in front of the gateway: the event has not arrived.

@@ -1,9 +1,14 @@
 //! A gateway in memory for unit tests of programs that emit: records events and returns configured answers.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 
 use bytes::Bytes;
+use http::{Response, StatusCode, header};
 use serde::Serialize;
 
 use super::{Answer, Error};
@@ -41,6 +46,20 @@ struct State {
     /// By event type.
     answers: HashMap<String, (u16, Bytes)>,
     refusals: VecDeque<(u16, String)>,
+    subscribers: Option<Subscribers>,
+    pauses: bool,
+}
+
+/// Calls the synchronous subscriber of an event at a path.
+#[derive(Clone)]
+struct Subscribers(Arc<dyn Fn(String, CloudEvent) -> Answering + Send + Sync>);
+
+type Answering = Pin<Box<dyn Future<Output = Option<Response<Bytes>>> + Send>>;
+
+impl fmt::Debug for Subscribers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subscribers")
+    }
 }
 
 impl State {
@@ -97,28 +116,159 @@ impl Recorder {
         self.state().refusals.push_back((status, message.into()));
     }
 
-    pub(super) fn record(&self, event: CloudEvent<Data>, action: String) -> Result<(), Error> {
-        let mut state = self.state();
-        if let Some((status, message)) = state.refusals.pop_front() {
-            return Err(Error::Refused { action, url: URL.to_owned(), status, code: None, message });
+    /// Sets what answers events for which [`answer`](Self::answer) has set nothing: `subscribers` is called with the path
+    /// and the event, and returns the answer of the synchronous subscriber; `None` if there is none. As at a gateway, an
+    /// emitted event is answered, too, at the path `/`: a status that is no success refuses it.
+    pub fn answer_with<F, Fut>(&self, subscribers: F)
+    where
+        F: Fn(String, CloudEvent) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<Response<Bytes>>> + Send + 'static,
+    {
+        let boxed = move |path, event| -> Answering { Box::pin(subscribers(path, event)) };
+        self.state().subscribers = Some(Subscribers(Arc::new(boxed)));
+    }
+
+    /// Makes calls of the client wait for another turn of the executor, before and after they record an event. At these
+    /// places a test can drop a function, as if its process had died.
+    pub fn pause_around_events(&self) {
+        self.state().pauses = true;
+    }
+
+    /// Records an emitted event, and has it answered.
+    ///
+    /// # Errors
+    /// If the event is to be refused, or its synchronous subscriber fails.
+    pub(super) async fn record(&self, event: CloudEvent<Data>, action: String) -> Result<(), Error> {
+        self.keep(&event, &action).await?;
+        match self.call("/", event).await {
+            Some(answer) if !is_answer(answer.status()) => Err(refusal(action, &answer)),
+            _ => Ok(()),
         }
-        state.events.push(event);
+    }
+
+    /// Records a request, and returns the answer of its subscriber; `None` if there is none.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub(super) async fn request(
+        &self,
+        path: &str,
+        event: CloudEvent<Data>,
+        action: String,
+    ) -> Result<Option<Answer>, Error> {
+        let set = self.state().answers.get(event.ty()).cloned();
+        self.keep(&event, &action).await?;
+        let json = || Some("application/json".to_owned());
+        let (status, content_type, body) = match set {
+            Some((status, body)) => (status, json(), body),
+            None => {
+                let Some(answer) = self.call(path, event).await else { return Ok(None) };
+                if !is_answer(answer.status()) {
+                    return Err(refusal(action, &answer));
+                }
+                let media_type = answer.headers().get(header::CONTENT_TYPE);
+                let media_type = media_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+                (answer.status().as_u16(), media_type, answer.into_body())
+            }
+        };
+        Ok(Some(Answer { status, content_type, body, action, url: URL.to_owned() }))
+    }
+
+    async fn keep(&self, event: &CloudEvent<Data>, action: &str) -> Result<(), Error> {
+        self.pause().await;
+        {
+            let mut state = self.state();
+            if let Some((status, message)) = state.refusals.pop_front() {
+                let (action, url) = (action.to_owned(), URL.to_owned());
+                return Err(Error::Refused { action, url, status, code: None, message });
+            }
+            state.events.push(event.clone());
+        }
+        self.pause().await;
         Ok(())
     }
 
-    pub(super) fn request(&self, event: CloudEvent<Data>, action: String) -> Result<Option<Answer>, Error> {
-        let answer = self.state().answers.get(event.ty()).cloned();
-        self.record(event, action.clone())?;
-        Ok(answer.map(|(status, body)| Answer {
-            status,
-            content_type: Some("application/json".to_owned()),
-            body,
-            action,
-            url: URL.to_owned(),
-        }))
+    async fn call(&self, path: &str, event: CloudEvent<Data>) -> Option<Response<Bytes>> {
+        let subscribers = self.state().subscribers.clone()?;
+        (subscribers.0)(path.to_owned(), event).await
+    }
+
+    async fn pause(&self) {
+        let mut is_over = !self.state().pauses;
+        poll_fn(|context| {
+            if std::mem::replace(&mut is_over, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+/// Returns whether a status is that of an answer, as for a real gateway.
+fn is_answer(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+fn refusal(action: String, answer: &Response<Bytes>) -> Error {
+    let message = String::from_utf8_lossy(answer.body()).into_owned();
+    Error::Refused { action, url: URL.to_owned(), status: answer.status().as_u16(), code: None, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::EventGateway;
+
+    use super::*;
+
+    fn event(ty: &str) -> CloudEvent {
+        CloudEvent::of_type(ty, "/s", Data::Empty)
+    }
+
+    #[tokio::test]
+    async fn subscribers_answer_requests_and_refuse_emitted_events() {
+        let (gateway, recorder) = EventGateway::recording();
+        recorder.answer_with(|path, event: CloudEvent| async move {
+            let (status, body) = match (path.as_str(), event.ty()) {
+                ("/", "price.asked") => (200, "250"),
+                ("/eu", "price.asked") => (200, "270"),
+                (_, "price.denied") => (422, "no price"),
+                _ => return None,
+            };
+            Some(Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap())
+        });
+        assert_eq!(gateway.request(event("price.asked")).await.unwrap().json::<u32>().unwrap(), 250);
+        assert_eq!(gateway.request_at("/eu", event("price.asked")).await.unwrap().body, "270");
+        assert!(matches!(gateway.request(event("other")).await, Err(Error::NoSubscriber { .. })));
+        for error in [
+            gateway.request(event("price.denied")).await.unwrap_err(),
+            gateway.emit(event("price.denied")).await.unwrap_err(),
+        ] {
+            assert_eq!(error.status(), Some(422));
+            assert!(error.to_string().contains("no price"), "{error}");
+        }
+        gateway.emit(event("other")).await.unwrap();
+        recorder.answer("price.asked", 1).unwrap();
+        assert_eq!(gateway.request(event("price.asked")).await.unwrap().body, "1", "what a test sets goes first");
+        assert_eq!(recorder.events().len(), 7, "all of them are recorded");
+    }
+
+    #[tokio::test]
+    async fn a_function_can_be_dropped_around_an_event() {
+        let (gateway, recorder) = EventGateway::recording();
+        recorder.pause_around_events();
+        let mut emission = Box::pin(gateway.emit(event("a")));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        for (polls, recorded) in [(1, 0), (2, 1)] {
+            assert!(emission.as_mut().poll(&mut context).is_pending(), "after poll {polls}");
+            assert_eq!(recorder.events().len(), recorded, "after poll {polls}");
+        }
+        drop(emission);
+        assert_eq!(recorder.events().len(), 1);
     }
 }

@@ -187,6 +187,14 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry: Option<RetryOptions>,
     },
+    /// Requests that the function authorizes: for the routes that name it.
+    Authorizer {
+        /// Always `true`.
+        authorizer: bool,
+        /// Whether it answers HTTP APIs with a policy of IAM instead of the simple answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        iam: bool,
+    },
     /// Every payload, as Lambda sends it: the function is called by its name only.
     Invoke {
         /// Always `true`.
@@ -243,6 +251,9 @@ pub struct EventTrigger {
     /// Whether the answer is streamed to callers that can read a stream.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stream: bool,
+    /// The name of the function that authorizes requests, of the same service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorizer: Option<String>,
     /// When failed deliveries are retried. Absent: the gateway's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryOptions>,
@@ -350,6 +361,12 @@ impl Function {
         self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke { .. }))
     }
 
+    /// Returns whether the function authorizes requests.
+    #[must_use]
+    pub fn is_authorizer(&self) -> bool {
+        self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Authorizer { .. }))
+    }
+
     /// Returns whether it streams the answer of one of its routes.
     #[must_use]
     pub fn streams(&self) -> bool {
@@ -381,6 +398,7 @@ impl EventTrigger {
             path,
             cors: None,
             stream: false,
+            authorizer: None,
             retry: None,
             unknown: Map::new(),
         }

@@ -9,7 +9,7 @@ use eg_sdk::history::DeliveryState;
 use super::{Call, Finding, Oracle};
 use crate::decide::intake::Fate;
 use crate::decide::policy;
-use crate::decide::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use crate::simulation::record::{Attempt, Delivery};
 use crate::simulation::world::{NOTICES, WINDOW, default_policy, subscriptions};
 

@@ -26,7 +26,7 @@ use crate::decide::gate::Gatekeeper;
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::decide::refusal::Kind;
-use crate::decide::retry::DeliveryPolicy;
+use eg_grammar::DeliveryPolicy;
 use crate::decide::routes::Routing;
 use crate::store::Notices;
 use crate::timestamp::Timestamp;

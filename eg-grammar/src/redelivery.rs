@@ -1,5 +1,5 @@
-//! Computes when a failed delivery is retried: exponential backoff with full jitter, limited in number and age.
-//! `policy` reads the settings.
+//! Computes when a failed delivery is retried: exponential backoff with full jitter, limited in number and age. The
+//! gateway and the tests of apps keep the clock and the deliveries.
 
 use std::time::Duration;
 
@@ -32,9 +32,9 @@ impl Default for DeliveryPolicy {
     }
 }
 
-/// The decision after a failure.
+/// What follows a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Schedule {
+pub enum Redelivery {
     /// Retry after this pause.
     After(Duration),
     /// All attempts are used up.
@@ -43,25 +43,56 @@ pub(crate) enum Schedule {
     TooOld,
 }
 
+/// The limits that a subscription sets. Absent ones are those of the default policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeliveryLimits {
+    /// Maximum number of attempts, including the first one.
+    pub attempts: Option<u32>,
+    /// Maximum pause after the first failure.
+    pub min_backoff: Option<Duration>,
+    /// Maximum pause between any two attempts.
+    pub max_backoff: Option<Duration>,
+    /// Maximum age of a delivery.
+    pub max_age: Option<Duration>,
+}
+
 impl DeliveryPolicy {
+    /// Returns the policy of a subscription with these limits. A given bound takes precedence over a default that
+    /// contradicts it.
+    #[must_use]
+    pub fn limited(&self, limits: DeliveryLimits) -> Self {
+        let (min_backoff, max_backoff) = match (limits.min_backoff, limits.max_backoff) {
+            (Some(min), None) => (min, self.max_backoff.max(min)),
+            (None, Some(max)) => (self.min_backoff.min(max), max),
+            (min, max) => (min.unwrap_or(self.min_backoff), max.unwrap_or(self.max_backoff)),
+        };
+        Self {
+            attempts: limits.attempts.unwrap_or(self.attempts),
+            min_backoff,
+            max_backoff,
+            max_age: limits.max_age.unwrap_or(self.max_age),
+        }
+    }
+
     /// Decides what follows after the `failures`th failure (from 1) of a delivery that was accepted `age` ago.
     /// `asked` is the pause that the function asked for, `chance` a random number from 0 to 1.
-    pub(crate) fn after_failure(
+    #[must_use]
+    pub fn after_failure(
         &self,
         failures: u32,
         age: Duration,
         asked: Option<Duration>,
         chance: f64,
-    ) -> Schedule {
+    ) -> Redelivery {
         if failures >= self.attempts {
-            return Schedule::Exhausted;
+            return Redelivery::Exhausted;
         }
         let pause = self.bound(failures).mul_f64(chance.clamp(0.0, 1.0));
         let left = self.max_age.saturating_sub(age);
         // If the function asks for a pause beyond the maximum age, one last attempt at the very end is better than
         // giving up.
         let pause = asked.map_or(pause, |asked| asked.min(left).max(pause));
-        if pause > left || left.is_zero() { Schedule::TooOld } else { Schedule::After(pause) }
+        if pause > left || left.is_zero() { Redelivery::TooOld } else { Redelivery::After(pause) }
     }
 
     fn bound(&self, failures: u32) -> Duration {
@@ -84,7 +115,7 @@ mod tests {
         for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (15, 300)] {
             assert_eq!(
                 policy.after_failure(failures, Duration::ZERO, None, 1.0),
-                Schedule::After(SECOND * seconds),
+                Redelivery::After(SECOND * seconds),
                 "after {failures} failures"
             );
         }
@@ -94,15 +125,15 @@ mod tests {
     fn ends_by_number_and_by_age() {
         let policy = DeliveryPolicy { attempts: 3, max_age: 10 * SECOND, ..DeliveryPolicy::default() };
         for (failures, age, asked, chance, expected) in [
-            (2, 0, None, 0.0, Schedule::After(Duration::ZERO)),
-            (3, 0, None, 0.0, Schedule::Exhausted),
-            (3, 0, Some(1), 0.0, Schedule::Exhausted),
-            (1, 9, None, 1.0, Schedule::After(SECOND)),
-            (1, 10, None, 0.0, Schedule::TooOld),
-            (1, 0, Some(7), 1.0, Schedule::After(7 * SECOND)),
-            (1, 0, Some(0), 1.0, Schedule::After(SECOND)),
-            (1, 8, Some(7), 0.0, Schedule::After(2 * SECOND)),
-            (1, 10, Some(7), 0.0, Schedule::TooOld),
+            (2, 0, None, 0.0, Redelivery::After(Duration::ZERO)),
+            (3, 0, None, 0.0, Redelivery::Exhausted),
+            (3, 0, Some(1), 0.0, Redelivery::Exhausted),
+            (1, 9, None, 1.0, Redelivery::After(SECOND)),
+            (1, 10, None, 0.0, Redelivery::TooOld),
+            (1, 0, Some(7), 1.0, Redelivery::After(7 * SECOND)),
+            (1, 0, Some(0), 1.0, Redelivery::After(SECOND)),
+            (1, 8, Some(7), 0.0, Redelivery::After(2 * SECOND)),
+            (1, 10, Some(7), 0.0, Redelivery::TooOld),
         ] {
             let found = policy.after_failure(failures, age * SECOND, asked.map(|s| s * SECOND), chance);
             assert_eq!(found, expected, "{failures} failures, {age} s old, asked for {asked:?}");
@@ -124,13 +155,13 @@ mod tests {
             let age = Duration::from_secs(age);
             let asked = asked.map(Duration::from_secs);
             match policy.after_failure(failures, age, asked, chance) {
-                Schedule::After(pause) => {
+                Redelivery::After(pause) => {
                     prop_assert!(failures < attempts);
                     prop_assert!(pause <= policy.max_backoff.max(asked.unwrap_or_default()));
                     prop_assert!(age + pause <= policy.max_age);
                 }
-                Schedule::Exhausted => prop_assert!(failures >= attempts),
-                Schedule::TooOld => prop_assert!(age + policy.max_backoff >= policy.max_age),
+                Redelivery::Exhausted => prop_assert!(failures >= attempts),
+                Redelivery::TooOld => prop_assert!(age + policy.max_backoff >= policy.max_age),
             }
         }
     }
