@@ -256,8 +256,8 @@ mod wakeups;
 
 pub use activity::{Activity, DeliveryOutcome, LOG_OF_CALLS};
 pub use decide::access::AccessKeys;
-pub use eg_grammar::DeliveryPolicy;
 pub use decide::targets::PrivateTargets;
+pub use eg_grammar::DeliveryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use log::{JsonLines, log_fields};
 pub use options::{ListenAddr, Options};

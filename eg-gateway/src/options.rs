@@ -8,9 +8,9 @@ use std::time::Duration;
 use eg_grammar::limits;
 
 use crate::decide::access::AccessKeys;
-use eg_grammar::DeliveryPolicy;
 use crate::decide::targets::PrivateTargets;
 use crate::tls::TlsFiles;
+use eg_grammar::DeliveryPolicy;
 
 /// Settings of a [`Gateway`](crate::Gateway). Start from [`Options::new`] and change what differs.
 #[derive(Debug, Clone)]

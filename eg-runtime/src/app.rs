@@ -293,6 +293,30 @@ impl App {
     pub(crate) fn service(self, handler: &str) -> Result<(&'static str, Service), StartError> {
         let functions = registry::functions();
         let name = registry::service(&functions)?;
+        self.serving(functions, name, handler)
+    }
+
+    /// Returns the name and the functions of one package, of a test that has several.
+    pub(crate) fn service_of(self, package: &str) -> Result<(&'static str, Service), StartError> {
+        let all = registry::functions();
+        let of_package = || all.iter().copied().filter(|function| function.package == package);
+        let Some(first) = of_package().next() else {
+            let mut packages: Vec<_> = all.iter().map(|function| format!("`{}`", function.package)).collect();
+            packages.sort_unstable();
+            packages.dedup();
+            let (package, packages) = (package.to_owned(), packages.join(", "));
+            return Err(RegistryError::NoPackage { package, packages }.into());
+        };
+        self.serving(of_package().collect(), first.package, "*")
+    }
+
+    /// Returns the functions of the service `name` that `handler` names.
+    fn serving(
+        self,
+        functions: Vec<&'static FunctionDef>,
+        name: &'static str,
+        handler: &str,
+    ) -> Result<(&'static str, Service), StartError> {
         registry::check_names(&functions)?;
         let source = format!("/services/{name}");
         let shared = Shared { states: self.states, source, payload_limit: self.payload_limit };

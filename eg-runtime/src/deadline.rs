@@ -26,6 +26,11 @@ impl Deadline {
         Some(Self { at, on_clock: clock.checked_add(left)? })
     }
 
+    /// Returns the deadline of a call that may take this long from now on; `None` if the clocks end before.
+    pub(crate) fn within(time: Duration, now: SystemTime, clock: Instant) -> Option<Self> {
+        Some(Self { at: now.checked_add(time)?, on_clock: clock.checked_add(time)? })
+    }
+
     /// Returns when the function is cancelled.
     pub(crate) fn cancels_at(self) -> Instant {
         self.on_clock.checked_sub(CANCEL_BEFORE).unwrap_or(self.on_clock)

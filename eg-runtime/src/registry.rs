@@ -2,6 +2,9 @@
 //! functions; `manifest` writes the records.
 
 use std::error::Error as StdError;
+use std::time::Duration;
+
+use eg_grammar::DeliveryLimits;
 
 use crate::extract::Call;
 use crate::requests::Route;
@@ -203,6 +206,8 @@ pub(crate) enum RegistryError {
          in a library crate, name it in main.rs (`use my_functions as _;`), or it is not linked at all"
     )]
     NoFunctions,
+    #[error("no function of this binary belongs to the package `{package}`; its packages are {packages}")]
+    NoPackage { package: String, packages: String },
     #[error(
         "this binary has functions of the packages `{0}` and `{1}`: say which service it is with \
          `eg_runtime::service!(\"name\");` in main.rs"
@@ -238,6 +243,18 @@ pub(crate) enum RegistryError {
     MissingState { function: &'static str, ty: &'static str },
     #[error("`{function}` needs `{ty}`, and it cannot be made: {cause}")]
     Unavailable { function: &'static str, ty: &'static str, cause: Box<dyn StdError + Send + Sync> },
+}
+
+impl From<&Retry> for DeliveryLimits {
+    fn from(retry: &Retry) -> Self {
+        let seconds = |limit: Option<u32>| limit.map(|limit| Duration::from_secs(limit.into()));
+        Self {
+            attempts: retry.attempts,
+            min_backoff: seconds(retry.min_backoff),
+            max_backoff: seconds(retry.max_backoff),
+            max_age: seconds(retry.max_age),
+        }
+    }
 }
 
 impl EventBridge {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use eg_grammar::Verdict;
 
-use eg_grammar::{DeliveryPolicy, Redelivery};
 use super::suspects::INTERRUPTIONS;
+use eg_grammar::{DeliveryPolicy, Redelivery};
 
 /// The reason of a delivery that became dead because its subscription was deleted.
 pub(crate) const SUBSCRIPTION_DELETED: &str = "the subscription was deleted";

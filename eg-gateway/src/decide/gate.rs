@@ -6,9 +6,9 @@ use std::sync::Arc;
 use eg_sdk::config::Subscription;
 
 use super::delivery::{Gate, before_attempt};
-use eg_grammar::DeliveryPolicy;
 use super::snapshot::Snapshot;
 use crate::timestamp::Timestamp;
+use eg_grammar::DeliveryPolicy;
 
 /// A delivery that is due.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use eg_sdk::config::Subscription;
 
 use super::catalog::Catalog;
 use super::policy;
-use eg_grammar::DeliveryPolicy;
 use super::router::Router;
 use super::routes::Conflict;
+use eg_grammar::DeliveryPolicy;
 
 /// All resources, and the routes built from them.
 #[derive(Debug, Default)]

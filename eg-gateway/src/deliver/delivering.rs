@@ -11,12 +11,12 @@ use crate::activity::{Activity, DeliveryOutcome};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
-use eg_grammar::DeliveryPolicy;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
 use crate::store::Store;
 use crate::system_events::SystemEvents;
+use eg_grammar::DeliveryPolicy;
 
 /// Everything that a delivery needs.
 pub(crate) struct Delivering<C = Callers> {

@@ -13,9 +13,9 @@ use super::{CallError, Caller, Callers, within};
 use crate::budget::Reservation;
 use crate::clock;
 use crate::decide::event::Outgoing;
-use eg_grammar::{DeliveryPolicy, Redelivery};
 use crate::outbound::reading::Reading;
 use crate::spans::Spans;
+use eg_grammar::{DeliveryPolicy, Redelivery};
 
 /// When a call is repeated while an emitter waits for its answer. `max_age` is the timeout of the call.
 const WHILE_WAITING: DeliveryPolicy = DeliveryPolicy {

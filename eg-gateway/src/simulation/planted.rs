@@ -15,7 +15,6 @@ use super::world::{KEPT, WINDOW, World};
 use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Lane, LaneState};
 use crate::decide::lived::Stop;
-use eg_grammar::DeliveryPolicy;
 use crate::deliver::Delivering;
 use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
@@ -23,6 +22,7 @@ use crate::retention::Retention;
 use crate::store::Losses;
 use crate::store::deliveries::finish_attempt;
 use crate::timestamp::Timestamp;
+use eg_grammar::DeliveryPolicy;
 
 /// A second minus the longest time that a claim takes.
 const CLAIM: Duration = Duration::from_millis(995);

@@ -18,9 +18,9 @@ use super::oracle::{Age, Oracle, room};
 use super::{Bug, planted};
 use crate::decide::catalog::{Change, Resource};
 use crate::decide::delivery::Failure;
-use eg_grammar::DeliveryPolicy;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::store::config;
+use eg_grammar::DeliveryPolicy;
 
 /// The dedupe window.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);

@@ -481,8 +481,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::configuration::Configuration;
     use crate::decide::arrival::Terms;
-    use eg_grammar::DeliveryPolicy;
     use crate::decide::routes::Routing;
+    use eg_grammar::DeliveryPolicy;
 
     /// It waited until another event came for its function, which is another one if the subscription was changed.
     #[tokio::test]

@@ -13,7 +13,7 @@ use super::{Entry, Service};
 use crate::body::without_default_limit;
 use crate::context::Invocation;
 use crate::outcome::{Failure, FailureKind};
-use crate::registry::{Mode, Subscription, Trigger};
+use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
 
 /// The detail types of scheduled events. Source: the EventBridge user guide, on scheduled rules and EventBridge
 /// Scheduler.
@@ -82,16 +82,53 @@ impl Service {
                 && function.def.subscriptions().any(|subscription| {
                     subscription.event_type == event.ty() && subscription.mode == Mode::Sync
                 });
-            let request = self.request(event, invocation);
-            let answer = if waits {
-                let response = function.served.answer(request).await;
-                Failure::without_answer(&response).map_or(Ok(response), Err)
-            } else {
-                function.served.settle(request).await
-            };
+            let answer = self.call(function, event, waits, invocation).await;
             answers.push((function.def.name, answer));
         }
         answers
+    }
+
+    /// Delivers an event to the function with this name, whatever it subscribes to. `waits` says whether the sender gets the
+    /// answer.
+    ///
+    /// # Errors
+    /// If the function failed, unless the sender waits for its status; or if there is no such function.
+    pub(crate) async fn call_one(
+        &self,
+        function: &str,
+        event: CloudEvent<Data>,
+        waits: bool,
+        invocation: &Arc<Invocation>,
+    ) -> Result<Response, Failure> {
+        match self.functions.iter().find(|known| known.def.name == function) {
+            Some(function) => self.call(function, event, waits, invocation).await,
+            None => Err(self.nobody(&event)),
+        }
+    }
+
+    async fn call(
+        &self,
+        function: &Entry,
+        event: CloudEvent<Data>,
+        waits: bool,
+        invocation: &Arc<Invocation>,
+    ) -> Result<Response, Failure> {
+        let request = self.request(event, invocation);
+        if !waits {
+            return function.served.settle(request).await;
+        }
+        let response = function.served.answer(request).await;
+        Failure::without_answer(&response).map_or(Ok(response), Err)
+    }
+
+    /// Returns the definitions of all functions.
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = &'static FunctionDef> {
+        self.functions.iter().map(|function| function.def)
+    }
+
+    /// Returns the definitions of the functions of an event.
+    pub(crate) fn definitions_for(&self, event: &CloudEvent<Data>) -> Vec<&'static FunctionDef> {
+        self.functions_for(event).into_iter().map(|function| function.def).collect()
     }
 
     /// Turns an event into a request with the facts about the invocation.

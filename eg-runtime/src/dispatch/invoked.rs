@@ -30,11 +30,6 @@ impl Service {
         Some(Self::of(vec![function.clone()], self.layers.clone(), None, self.shared.clone()))
     }
 
-    /// Returns the names of the functions.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.functions.iter().map(|function| function.def.name)
-    }
-
     /// Calls a function with `#[invoke]`.
     ///
     /// # Errors

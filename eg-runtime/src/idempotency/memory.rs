@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Claim, IdempotencyStore, StoreError};
+use crate::testing::clock::now;
 
 /// A store that lasts as long as the process.
 #[derive(Debug, Default)]
@@ -62,11 +63,11 @@ impl Known {
 
 impl IdempotencyStore for MemoryStore {
     async fn claim(&self, key: &str, lease: Duration) -> Result<Claim, StoreError> {
-        Ok(self.known().claim(key, lease, Instant::now()))
+        Ok(self.known().claim(key, lease, now()))
     }
 
     async fn complete(&self, key: &str, answer: Vec<u8>, keep: Duration) -> Result<(), StoreError> {
-        let entry = Entry { answer: Some(answer), until: Instant::now().checked_add(keep) };
+        let entry = Entry { answer: Some(answer), until: now().checked_add(keep) };
         self.known().keys.insert(key.to_owned(), entry);
         Ok(())
     }

@@ -254,7 +254,11 @@ mod tests {
         }
         gateway.emit(event("other")).await.unwrap();
         recorder.answer("price.asked", 1).unwrap();
-        assert_eq!(gateway.request(event("price.asked")).await.unwrap().body, "1", "what a test sets goes first");
+        assert_eq!(
+            gateway.request(event("price.asked")).await.unwrap().body,
+            "1",
+            "what a test sets goes first"
+        );
         assert_eq!(recorder.events().len(), 7, "all of them are recorded");
     }
 

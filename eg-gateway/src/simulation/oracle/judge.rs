@@ -9,9 +9,9 @@ use eg_sdk::history::DeliveryState;
 use super::{Call, Finding, Oracle};
 use crate::decide::intake::Fate;
 use crate::decide::policy;
-use eg_grammar::DeliveryPolicy;
 use crate::simulation::record::{Attempt, Delivery};
 use crate::simulation::world::{NOTICES, WINDOW, default_policy, subscriptions};
+use eg_grammar::DeliveryPolicy;
 
 impl Oracle {
     /// Checks the final state, after all deliveries have ended.

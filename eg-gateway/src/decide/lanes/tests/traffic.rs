@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::{at, lane};
 use crate::decide::breaker::{Side, Sign};
 use crate::decide::lanes::{Begun, Due, Flight, Lanes, Wanted};
-use eg_grammar::{DeliveryPolicy, Redelivery};
 use crate::timestamp::Timestamp;
+use eg_grammar::{DeliveryPolicy, Redelivery};
 
 /// What arrives, and the function that gets it.
 #[derive(Debug, Clone)]
@@ -183,7 +183,8 @@ impl Run<'_> {
         if one.poison {
             let age = at(now).since(at(one.accepted));
             let chance = self.rng.f64();
-            if let Redelivery::After(pause) = self.traffic.policy.after_failure(one.attempts, age, None, chance)
+            if let Redelivery::After(pause) =
+                self.traffic.policy.after_failure(one.attempts, age, None, chance)
             {
                 return self.wait(call.delivery, now + i64::try_from(pause.as_millis()).unwrap(), true);
             }

@@ -26,10 +26,10 @@ use crate::decide::gate::Gatekeeper;
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::decide::refusal::Kind;
-use eg_grammar::DeliveryPolicy;
 use crate::decide::routes::Routing;
 use crate::store::Notices;
 use crate::timestamp::Timestamp;
+use eg_grammar::DeliveryPolicy;
 
 const NOW: Timestamp = Timestamp::from_millis(5_000);
 
