@@ -4,7 +4,7 @@ use eg_grammar::Spelling;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, ReturnType, Type};
+use syn::{Attribute, ReturnType, Type, Visibility};
 
 use crate::args::Cors;
 use crate::function::{Bus, EventType, Function, Input, Mode, Queue, Retry, Stream, Subscription, Trigger};
@@ -16,6 +16,13 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     let body_limit = option(hints.body_limit);
     let line = quote_spanned!(ident.span()=> ::core::line!());
     let triggers = triggers.iter().map(trigger);
+    let authorizes = function.is_authorizer().then(|| {
+        quote! {
+            impl __eg::Authorizes for #ident {
+                const FUNCTION: &'static __eg::FunctionDef = &__EG_FUNCTION;
+            }
+        }
+    });
     let by_type = triggers_by_type(function);
     let checks = checks(function);
     let call = call(function);
@@ -51,8 +58,19 @@ pub(crate) fn register(function: &Function) -> TokenStream {
             };
             const __EG_EVENTS: &[__eg::Events] =
                 &[#(#cfgs __eg::Probe::<#types>::EVENTS,)* #(#by_type),*];
+            #authorizes
             #krate::__register_function!(__EG_FUNCTION, __EG_EVENTS);
         };
+    }
+}
+
+/// Expands to a type with the name of an authorizer, by which routes find it.
+pub(crate) fn named(function: &Function, vis: &Visibility) -> TokenStream {
+    let ident = &function.ident;
+    quote! {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis enum #ident {}
     }
 }
 
@@ -118,6 +136,7 @@ fn call(function: &Function) -> TokenStream {
     let called = quote_spanned!(output=> __eg::Returned(#handler(#(#cfgs #names),*).await).split());
     let checked = quote_spanned!(output=> __eg::Success(&__eg_value).check());
     let reply = match function.is_invoked() {
+        false if function.is_authorizer() => quote_spanned!(output=> __eg::decided(__eg_value)),
         true => quote_spanned!(output=> (&__eg::Answer(&__eg_value)).kind().response(__eg_value)),
         false => quote_spanned!(output=> __eg::reply(__eg_value)),
     };
@@ -273,6 +292,7 @@ fn trigger(trigger: &Trigger) -> TokenStream {
                 })
             }
         }
+        Trigger::Authorizer { iam } => quote!(__eg::Trigger::Authorizer { iam: #iam }),
         Trigger::Invoke => quote!(__eg::Trigger::Invoke),
     }
 }
@@ -317,6 +337,13 @@ fn subscription(subscription: &Subscription) -> TokenStream {
     };
     let none = || quote!(::core::option::Option::None);
     let cors = subscription.cors.as_ref().map_or_else(none, cors);
+    let authorizer = match &subscription.authorizer {
+        Some(path) => {
+            let function = quote_spanned!(blame(path.span())=> <#path as __eg::Authorizes>::FUNCTION);
+            quote!(::core::option::Option::Some(#function))
+        }
+        None => none(),
+    };
     let (stream, retry) = (subscription.stream, optional_retry(subscription.retry.as_ref()));
     quote! {
         __eg::Trigger::Subscription(__eg::Subscription {
@@ -327,6 +354,7 @@ fn subscription(subscription: &Subscription) -> TokenStream {
             route: #route,
             cors: #cors,
             stream: #stream,
+            authorizer: #authorizer,
             retry: #retry,
         })
     }

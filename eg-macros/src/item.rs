@@ -8,7 +8,7 @@ use syn::{Attribute, Result, Signature, Visibility};
 /// A function with a body of any tokens.
 pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
-    vis: Visibility,
+    pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     body: TokenStream,
 }

@@ -49,6 +49,12 @@ pub fn stream(args: TokenStream, item: TokenStream) -> TokenStream {
     function(Kind::Stream, args, item)
 }
 
+/// Decides which requests may pass: `#[authorizer]`. Documented in `eg_runtime`.
+#[proc_macro_attribute]
+pub fn authorizer(args: TokenStream, item: TokenStream) -> TokenStream {
+    function(Kind::Authorizer, args, item)
+}
+
 /// Handles whatever Lambda sends: `#[invoke]`. Documented in `eg_runtime`.
 #[proc_macro_attribute]
 pub fn invoke(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -105,7 +111,10 @@ fn function_tokens(
     let mut tokens = item_fn.to_token_stream();
     tokens.extend((!siblings.is_empty()).then(|| expand::used(&siblings)));
     tokens.extend(match checked {
-        Ok(function) => expand::register(&function),
+        Ok(function) => {
+            tokens.extend(function.is_authorizer().then(|| expand::named(&function, &item_fn.vis)));
+            expand::register(&function)
+        }
         Err(errors) => errors.to_compile_error(),
     });
     tokens

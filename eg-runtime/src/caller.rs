@@ -8,11 +8,12 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use eg_sdk::{CloudEvent, Data};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{Extensions, HeaderMap};
 use serde_json::{Map, Value};
 
 use crate::context::Scope;
+use crate::decision::Decision;
 use crate::sender::{Sender, Sent};
 
 /// Who called, as an argument of a function: what the sender in front of the function has verified.
@@ -43,7 +44,8 @@ use crate::sender::{Sender, Sent};
 /// | VPC Lattice | | | with auth type `AWS_IAM` | yes |
 /// | event gateway | | of the authorizer of `http.request`, with its principal | | |
 ///
-/// Everything else is empty, also over plain HTTP. Where nothing is verified, as behind an API without an authorizer, there
+/// On a route with an [`#[authorizer]`](macro@crate::authorizer), authorizer and principal are those of its decision,
+/// whoever sent the request. Everything else is empty, also over plain HTTP. Where nothing is verified, as behind an API without an authorizer, there
 /// is no identity. In a test of a whole app, add a `Caller` to the extensions of the request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
@@ -198,6 +200,35 @@ impl Caller {
         self
     }
 
+    /// Returns who sent the request with these extensions and headers.
+    pub(crate) fn find(extensions: &Extensions, headers: &HeaderMap) -> Self {
+        if let Some(caller) = extensions.get::<Self>() {
+            return caller.clone();
+        }
+        let scope = extensions.get::<Scope>();
+        let sent = scope.and_then(|scope| scope.context.invocation.sent.get());
+        sent.map(|sent| Self::of(sent, headers)).unwrap_or_default()
+    }
+
+    /// Returns the caller with what an authorizer says about it.
+    pub(crate) fn authorized(self, decision: &Decision) -> Self {
+        let principal_id = decision.principal_id().map(str::to_owned);
+        Self { principal_id, authorizer: decision.context().clone(), ..self }
+    }
+
+    /// Returns whether a Lambda authorizer of API Gateway has let a request pass. Function URLs and load balancers have
+    /// none.
+    pub(crate) fn was_authorized(sent: &Sent) -> bool {
+        let context: Option<Value> = sent.context.as_deref().and_then(|json| serde_json::from_str(json).ok());
+        let authorizer = context.as_ref().and_then(|context| context["authorizer"].as_object());
+        let names = |name| authorizer.is_some_and(|authorizer| authorizer.contains_key(name));
+        match sent.by {
+            Sender::Format2 => names("lambda"),
+            Sender::Format1 => names("principalId"),
+            _ => false,
+        }
+    }
+
     /// Reads what a sender documents. What is malformed counts as absent.
     fn of(sent: &Sent, headers: &HeaderMap) -> Self {
         let read = |json: &Option<String>| json.as_deref().and_then(|json| serde_json::from_str(json).ok());
@@ -307,11 +338,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        if let Some(caller) = parts.extensions.get::<Self>() {
-            return Ok(caller.clone());
-        }
-        let scope = parts.extensions.get::<Scope>();
-        let sent = scope.and_then(|scope| scope.context.invocation.sent.get());
-        Ok(sent.map(|sent| Self::of(sent, &parts.headers)).unwrap_or_default())
+        Ok(Self::find(&parts.extensions, &parts.headers))
     }
 }

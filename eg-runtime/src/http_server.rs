@@ -212,6 +212,7 @@ mod tests {
         route: None,
         cors: None,
         stream: false,
+        authorizer: None,
         retry: None,
     });
 

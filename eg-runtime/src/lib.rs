@@ -222,16 +222,19 @@
 //! | `_X_AMZN_TRACE_ID` | takes no memory | with glibc, some 145 bytes more per invocation, for ever |
 
 mod app;
+mod authorizer;
 mod body;
 mod caller;
 mod change;
 mod checks;
 mod context;
 mod deadline;
+mod decision;
 mod dispatch;
 mod emit;
 mod error;
 mod extract;
+mod guard;
 mod headers;
 #[cfg(feature = "http-server")]
 mod http_server;
@@ -304,19 +307,76 @@ pub use axum::{
 pub use caller::{Caller, Iam};
 pub use change::{Change, ChangeKind};
 pub use context::{Context, NotAFunction};
+pub use decision::Decision;
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`; `source = "…"` overrides
 /// the default source, `/services/<service>`. Functions emit the event from this source only. The type gets its [`Schema`]
 /// too; `schema = false` leaves that out.
 pub use eg_macros::Event;
 /// Describes the JSON of a type, for the schemas of the events that contain it; see [`schema`].
 pub use eg_macros::Schema;
+/// Decides which requests may reach the functions of routes: `#[authorizer]`.
+///
+/// The function gets the request without its body, through extractors as in [`macro@http`], and returns a [`Decision`], or a
+/// `Result` of it. Routes name it with `authorizer = …`, as a path that the compiler checks:
+///
+/// ```
+/// use eg_runtime::{Caller, Decision, Error, HeaderMap, State, authorizer, http};
+///
+/// #[derive(Clone)]
+/// struct Tokens(&'static str);
+///
+/// /// Knows one token.
+/// #[authorizer]
+/// async fn check_token(State(tokens): State<Tokens>, headers: HeaderMap) -> Result<Decision, Error> {
+///     Ok(match headers.get("authorization").and_then(|value| value.to_str().ok()) {
+///         None => Decision::unauthorized(),
+///         Some(token) if token == tokens.0 => Decision::allow("donald").with("tier", "gold"),
+///         Some(_) => Decision::deny(),
+///     })
+/// }
+///
+/// #[http(GET, "/orders", authorizer = check_token)]
+/// async fn orders(caller: Caller) -> String {
+///     format!("the orders of {}", caller.principal_id().unwrap_or_default())
+/// }
+///
+/// # use eg_runtime::{App, testing::TestApp};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let app = TestApp::new(App::new().state(Tokens("Bearer t0k3n")))?;
+/// assert_eq!(app.get("/orders").await.status(), 401);
+/// assert_eq!(app.request("GET", "/orders").bearer("guess").send().await.status(), 403);
+/// assert_eq!(app.request("GET", "/orders").bearer("t0k3n").send().await.text(), "the orders of donald");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The client of a request that may not pass gets a 401 or a 403, as from API Gateway: `{"message":"Unauthorized"}`,
+/// `{"message":"Forbidden"}`. An error with a status of 401 is the former, and with any other 4xx the latter. Any other error
+/// is a 500.
+///
+/// | where the request comes from | who asks the authorizer |
+/// |---|---|
+/// | an HTTP API or a REST API with a Lambda authorizer | API Gateway, which calls the authorizer as a function of its own |
+/// | plain HTTP; the event gateway, also that of `cargo eg run`; tests; function URLs, load balancers and VPC Lattice; an API without an authorizer | the process of the route's function, before the function |
+///
+/// So a request never reaches the function unasked. In the second case the authorizer runs in the process of another
+/// function, with its role and its timeout; the values of its `State<T>` arguments must be there, too.
+///
+/// As a function of its own, the authorizer answers the questions of HTTP APIs (payload formats 1.0 and 2.0), REST APIs
+/// (`TOKEN` and `REQUEST`) and WebSocket APIs (of `$connect`), each in its form. To an HTTP API with format 2.0 that is the
+/// simple answer; with `#[authorizer(iam)]` it is a policy. A policy is for the request in question only, so an API that caches
+/// policies must use the path as a source of identity. It also answers the event gateway, as the authorizer of an event type.
+///
+/// Options: `iam`, and `name`, `timeout`, `memory` and `crate` as in [`macro@http`]. An authorizer has no other trigger.
+pub use eg_macros::authorizer;
 /// Answers HTTP requests: `#[http(METHOD, "/path/{id}")]`.
 ///
 /// METHOD is GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS, or ANY for all of them. A path segment `{name}` is a parameter, and `{*name}` at
 /// the end matches the rest of the path. The gateway's spelling (`:name`, `*name`) works, too.
 ///
 /// Options: `name = "createUser"` (default: the function's name), `mode = "async"` (the caller does not wait, and a
-/// failed call is repeated), `stream` (the answer is sent while the function makes it; see [Streams](crate#streams)), `cors` or
+/// failed call is repeated), `stream` (the answer is sent while the function makes it; see [Streams](crate#streams)), `authorizer = check_token` (see [`macro@authorizer`]), `cors` or
 /// `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)`, `body_limit = "64KiB"` or
 /// `body_limit = 65536` (bytes; a larger body gets a 413), `timeout = "30s"` or `timeout = 30` (seconds), `memory = 512`
 /// (megabytes), `crate = path::to::eg_runtime`. `timeout`
@@ -455,7 +515,9 @@ pub mod __private {
     pub use inventory;
 
     pub use crate::checks::{check_received, check_types, event_type};
+    pub use crate::decision::decided;
     pub use crate::extract::{Call, Extract, ResponseFuture, boxed};
+    pub use crate::guard::Authorizes;
     pub use crate::invoked::{Answer, Payload};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{Events, Probe};

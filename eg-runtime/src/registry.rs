@@ -54,6 +54,11 @@ pub enum Trigger {
     EventBridge(EventBridge),
     /// A stream.
     Stream(Stream),
+    /// Requests that the function authorizes.
+    Authorizer {
+        /// Whether it answers HTTP APIs with a policy.
+        iam: bool,
+    },
     /// Every payload, as Lambda sends it.
     Invoke,
 }
@@ -114,6 +119,8 @@ pub struct Subscription {
     pub cors: Option<Cors>,
     /// Whether the answer is streamed to callers that can read a stream.
     pub stream: bool,
+    /// The function that authorizes requests.
+    pub authorizer: Option<&'static FunctionDef>,
     /// The retry options.
     pub retry: Option<Retry>,
 }
@@ -202,7 +209,7 @@ pub(crate) fn check_names(functions: &[&'static FunctionDef]) -> Result<(), Regi
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error(
-        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule], #[queue], #[stream] or #[invoke]; if they live \
+        "this binary has no functions: annotate some with #[http], #[subscribe], #[schedule], #[queue], #[stream], #[authorizer] or #[invoke]; if they live \
          in a library crate, name it in main.rs (`use my_functions as _;`), or it is not linked at all"
     )]
     NoFunctions,
@@ -272,6 +279,11 @@ impl FunctionDef {
             Trigger::Subscription(subscription) => Some(subscription),
             _ => None,
         })
+    }
+
+    /// Returns the functions that authorize its requests.
+    pub(crate) fn authorizers(&self) -> impl Iterator<Item = &'static Self> + use<> {
+        self.subscriptions().filter_map(|subscription| subscription.authorizer)
     }
 
     /// Returns whether the function takes payloads as they are (`#[invoke]`).

@@ -18,8 +18,9 @@ use tower::ServiceExt as _;
 use crate::body;
 use crate::context::Scope;
 use crate::extract::ResponseFuture;
+use crate::guard::Guard;
 use crate::mounted::{self, Mounted};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 use crate::payload::{self, PayloadError, ReadRequest};
 use crate::registry::Mode;
 use crate::served::Served;
@@ -53,6 +54,8 @@ pub(crate) struct Routed {
     pub(crate) body_limit: Option<u32>,
     /// Whether the answer is streamed to callers that can read a stream.
     pub(crate) stream: bool,
+    /// Decides which requests may pass.
+    pub(crate) guard: Option<Guard>,
     pub(crate) function: Served,
 }
 
@@ -95,9 +98,21 @@ type Table = Routes<axum::Router>;
 
 fn router(routes: Vec<Routed>, mounted: Option<Mounted>, hands_over: bool) -> Router {
     let (mut sync, mut other): (Table, Table) = (Routes::new(Spelling::Code), Routes::new(Spelling::Code));
-    for Routed { method, path, mode, body_limit, stream, function } in routes {
+    for Routed { method, path, mode, body_limit, stream, guard, function } in routes {
         let Some(named) = eg_grammar::Method::named(method) else { continue };
-        let handler = move |request: Request| async move {
+        let handler = move |mut request: Request| async move {
+            if let Some(guard) = &guard {
+                let from_event = mode == Mode::Async && Scope::comes_from_event(&request);
+                request = match guard.admit(request).await {
+                    Ok(request) => request,
+                    // The client has its answer already, and no further attempt could change the decision.
+                    Err(response) if from_event && response.status().is_client_error() => {
+                        let reason = format!("`{}` does not let the request pass", guard.name());
+                        return Failure::new(FailureKind::Reject, reason).into_unhandled();
+                    }
+                    Err(response) => return response,
+                };
+            }
             let limit = body::Limit::of(&request).or_own(function.name(), body_limit);
             let Some(request) = body::admit(request, limit) else { return body::refusal(limit) };
             // The gateway has answered the client already, and delivers again what is not handled.
@@ -232,6 +247,7 @@ mod tests {
             mode: Mode::Sync,
             body_limit: None,
             stream: false,
+            guard: None,
             function: Served::new("f", call, None, &Layers::default()),
         };
         router(routes.iter().zip(NUMBERED).map(routed).collect(), None, false)

@@ -1,5 +1,5 @@
 //! Parses the arguments of the attributes: `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]`, `#[queue(…)]`,
-//! `#[stream(…)]` and `#[invoke]`. Leaves the rules about their combination to `function`.
+//! `#[stream(…)]`, `#[authorizer]` and `#[invoke]`. Leaves the rules about their combination to `function`.
 
 mod cors;
 mod eventbridge;
@@ -28,12 +28,20 @@ pub(crate) enum Kind {
     Schedule,
     Queue,
     Stream,
+    Authorizer,
     Invoke,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Http, Self::Subscribe, Self::Schedule, Self::Queue, Self::Stream, Self::Invoke];
+    const ALL: [Self; 7] = [
+        Self::Http,
+        Self::Subscribe,
+        Self::Schedule,
+        Self::Queue,
+        Self::Stream,
+        Self::Authorizer,
+        Self::Invoke,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -42,6 +50,7 @@ impl Kind {
             Self::Schedule => "schedule",
             Self::Queue => "queue",
             Self::Stream => "stream",
+            Self::Authorizer => "authorizer",
             Self::Invoke => "invoke",
         }
     }
@@ -60,7 +69,7 @@ impl Kind {
             Self::Schedule => "a schedule",
             Self::Queue => "the name of a queue",
             Self::Stream => "the name of a table, stream or topic",
-            Self::Invoke => "an option",
+            Self::Authorizer | Self::Invoke => "an option",
         }
     }
 
@@ -91,9 +100,12 @@ impl Kind {
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Http => &["name", "mode", "cors", "stream", "body_limit", "timeout", "memory", "crate"],
+            Self::Http => {
+                &["name", "mode", "authorizer", "cors", "stream", "body_limit", "timeout", "memory", "crate"]
+            }
             Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
             Self::Schedule | Self::Invoke => &["name", "timeout", "memory", "crate"],
+            Self::Authorizer => &["name", "iam", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
             Self::Stream => &["name", "batch_size", "window", "retry", "timeout", "memory", "crate"],
         }
@@ -112,6 +124,10 @@ pub(crate) struct Args {
     pub(crate) cors: Option<Cors>,
     /// The word `stream`.
     pub(crate) stream: Option<Ident>,
+    /// The path of the function that authorizes requests.
+    pub(crate) authorizer: Option<syn::Path>,
+    /// The word `iam`.
+    pub(crate) iam: Option<Ident>,
     pub(crate) retry: Option<Retry>,
     pub(crate) batch_size: Option<LitInt>,
     pub(crate) window: Option<Lit>,
@@ -146,6 +162,8 @@ impl Args {
             method: None,
             cors: None,
             stream: None,
+            authorizer: None,
+            iam: None,
             retry: None,
             batch_size: None,
             window: None,
@@ -194,7 +212,7 @@ impl Args {
         }
         let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
         // These have their own messages about what must follow.
-        let own = ["cors", "retry", "stream"];
+        let own = ["cors", "retry", "stream", "iam"];
         let group = input.fork().call(Ident::parse_any).is_ok_and(|word| own.iter().any(|own| word == own));
         if keyed || (group && !input.peek2(Token![::])) {
             let key = input.call(Ident::parse_any)?;
@@ -231,7 +249,9 @@ impl Args {
             Kind::Schedule => "a rate or cron expression, as in `#[schedule(\"rate(5 minutes)\")]`",
             Kind::Queue => "the name of a queue, as in `#[queue(\"orders\")]`",
             Kind::Stream => "a stream, as in `#[stream(dynamodb(\"orders\"))]`",
-            Kind::Invoke => return format!("expected one of the options {}", list(self.kind.keys())),
+            Kind::Authorizer | Kind::Invoke => {
+                return format!("expected one of the options {}", list(self.kind.keys()));
+            }
         };
         format!("expected {positional}, or one of the options {}", list(self.kind.keys()))
     }
@@ -267,6 +287,15 @@ impl Args {
                 let ModPath(path) = value(key, input, "a path without quotes, for example `my::eg_runtime`")?;
                 self.krate.replace(path).is_some()
             }
+            "authorizer" => {
+                let ModPath(path) =
+                    value(key, input, "the path of a function with `#[authorizer]`, without quotes")?;
+                self.authorizer.replace(path).is_some()
+            }
+            "iam" if !(input.is_empty() || input.peek(Token![,])) => {
+                return Err(input.error("`iam` takes no value"));
+            }
+            "iam" => self.iam.replace(key.clone()).is_some(),
             "stream" if !(input.is_empty() || input.peek(Token![,])) => {
                 return Err(input.error("`stream` takes no value"));
             }

@@ -56,6 +56,11 @@ impl Input {
 }
 
 impl Function {
+    /// Returns whether the function authorizes requests.
+    pub(crate) fn is_authorizer(&self) -> bool {
+        self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Authorizer { .. }))
+    }
+
     /// Returns whether the function takes payloads as they are (`#[invoke]`).
     pub(crate) fn is_invoked(&self) -> bool {
         self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Invoke))
@@ -132,8 +137,13 @@ fn check_twice(all: &[Args], errors: &mut Errors) {
     }
 }
 
-/// Checks that `#[invoke]` is the only attribute, because it takes every payload.
+/// Checks that `#[invoke]` and `#[authorizer]` are alone: one takes every payload, the other answers questions only.
 fn check_alone(all: &[Args], errors: &mut Errors) {
+    if all.len() > 1 && all.iter().any(|args| args.kind == Kind::Authorizer) {
+        let message = "`#[authorizer]` decides about the requests to other functions, so the function can have no other \
+                       attribute: write a second function for the other trigger";
+        errors.push(Error::new(attribute_span(), message));
+    }
     if all.len() > 1 && all.iter().any(|args| args.kind == Kind::Invoke) {
         let message = "`#[invoke]` takes every payload as it is, so the function can have no other attribute: write a \
                        second function for the other trigger";

@@ -66,6 +66,7 @@ pub(super) fn check(signature: &Signature, triggers: &[Trigger], errors: &mut Er
         }
     }
     check_body(&inputs, errors);
+    check_question(&inputs, triggers, errors);
     check_path(&inputs, triggers, errors);
     check_output(&signature.output, triggers, errors);
     inputs
@@ -98,6 +99,7 @@ fn check_argument(ty: &Type, triggers: &[Trigger], errors: &mut Errors) {
 fn check_output(output: &ReturnType, triggers: &[Trigger], errors: &mut Errors) {
     let waits = |trigger: &Trigger| match trigger {
         Trigger::Subscription(subscription) => subscription.mode == Mode::Sync,
+        Trigger::Authorizer { .. } => true,
         _ => false,
     };
     if let ReturnType::Type(_, ty) = output
@@ -120,6 +122,22 @@ fn check_body(inputs: &[Input], errors: &mut Errors) {
             && let Some(name) = reads_body(ty)
         {
             errors.at(ty, format!("`{name}` consumes the body, so it must be the last argument"));
+        }
+    }
+}
+
+/// Checks that an authorizer takes no body, because it is asked without one.
+fn check_question(inputs: &[Input], triggers: &[Trigger], errors: &mut Errors) {
+    if !triggers.iter().any(|trigger| matches!(trigger, Trigger::Authorizer { .. })) {
+        return;
+    }
+    for Input { ty, .. } in inputs {
+        let body = name_of(ty).filter(|name| BODY.contains(&name.as_str()) && name != "Request");
+        if let Some(name) = body {
+            errors.at(
+                ty,
+                format!("`{name}` reads the body, and an authorizer gets the request without its body"),
+            );
         }
     }
 }

@@ -21,6 +21,10 @@ pub(crate) enum Trigger {
     /// Events of EventBridge.
     Bus(Bus),
     Stream(Stream),
+    /// Requests that the function authorizes.
+    Authorizer {
+        iam: bool,
+    },
     /// Every payload, as Lambda sends it.
     Invoke,
 }
@@ -36,6 +40,8 @@ pub(crate) struct Subscription {
     pub(crate) cors: Option<Cors>,
     /// Whether the answer is streamed.
     pub(crate) stream: bool,
+    /// The function that authorizes requests.
+    pub(crate) authorizer: Option<syn::Path>,
     /// The retry options.
     pub(crate) retry: Option<Retry>,
 }
@@ -55,6 +61,7 @@ impl Trigger {
             Kind::Schedule => timed::schedules(args, errors).into_iter().map(Self::Schedule).collect(),
             Kind::Queue => queue::read(args, errors).map(Self::Queue).into_iter().collect(),
             Kind::Stream => stream::read(args, errors).map(Self::Stream).into_iter().collect(),
+            Kind::Authorizer => authorizer(args, errors),
             Kind::Invoke => invoke(args, errors),
         }
     }
@@ -66,6 +73,15 @@ impl Trigger {
             _ => None,
         }
     }
+}
+
+fn authorizer(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
+    for argument in &args.positional {
+        let message =
+            "`#[authorizer]` takes options only: routes name the function, `#[http(…, authorizer = …)]`";
+        errors.at(argument.tokens(), message);
+    }
+    vec![Trigger::Authorizer { iam: args.iam.is_some() }]
 }
 
 fn invoke(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
@@ -138,6 +154,7 @@ fn http(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
         http: true,
         cors: args.cors.clone(),
         stream: args.stream.is_some(),
+        authorizer: args.authorizer.clone(),
         retry: None,
     };
     methods.into_iter().map(route).collect()
@@ -182,6 +199,7 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
                 http: false,
                 cors: None,
                 stream: false,
+                authorizer: None,
                 retry,
             }));
         }

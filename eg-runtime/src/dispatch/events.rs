@@ -224,6 +224,7 @@ fn describe(function: &Entry) -> String {
             format!("`{}` from {}", pattern.detail_types.join("`, `"), pattern.sources.join(", "))
         }
         Trigger::Stream(stream) => format!("the {} stream {}", stream.kind, stream.name),
+        Trigger::Authorizer { .. } => "questions whether a request may pass".to_owned(),
         Trigger::Invoke => "any payload, but only if `_HANDLER` names it".to_owned(),
     });
     format!("`{}` takes {}", function.def.name, triggers.collect::<Vec<_>>().join(", "))

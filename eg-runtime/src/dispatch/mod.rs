@@ -1,6 +1,7 @@
 //! Finds the functions of a request, an event or a message, calls them, and returns their answers. Knows neither
 //! Lambda nor sockets.
 
+mod authorizer;
 mod batch;
 mod events;
 mod invoked;
@@ -24,6 +25,7 @@ pub(crate) use self::batch::Failed;
 pub(crate) use self::events::Sender;
 pub(crate) use self::stream::FailedRecord;
 use crate::context::{Context, Invocation, Scope};
+use crate::guard::Guard;
 use crate::layer::{Function, Layers};
 use crate::mounted::Mounted;
 use crate::outcome::Failure;
@@ -61,6 +63,8 @@ pub(crate) struct Around {
 pub(crate) struct Entry {
     def: &'static FunctionDef,
     served: Served,
+    /// The authorizers of its routes.
+    guards: Vec<Guard>,
 }
 
 impl Entry {
@@ -80,9 +84,12 @@ impl Service {
         routes::check(functions)?;
         check_body_limits(functions, shared.payload_limit)?;
         let Around { layers, of_functions, mounted } = around;
+        let served = |def: &FunctionDef| Served::new(def.name, def.call, of_functions.get(def.name), &layers);
         let ready = |&def: &&'static FunctionDef| Entry {
             def,
-            served: Served::new(def.name, def.call, of_functions.get(def.name), &layers),
+            served: served(def),
+            // The layers of the app are around the route already.
+            guards: def.authorizers().map(|authorizer| Guard::new(served(authorizer).bare())).collect(),
         };
         let functions = functions.iter().map(ready).collect();
         Ok(Self::of(functions, layers, mounted, Arc::new(shared)))
@@ -203,7 +210,7 @@ fn check_body_limits(functions: &[&'static FunctionDef], app: usize) -> Result<(
 
 /// Checks that every value that the functions need is present.
 fn provide(functions: &[&'static FunctionDef], states: &mut States) -> Result<(), RegistryError> {
-    for function in functions {
+    for function in functions.iter().flat_map(|function| function.authorizers().chain([*function])) {
         for need in function.needs.iter().flatten() {
             let (function, ty) = (function.name, need.name());
             states.provide(need).map_err(|unmet| match unmet {

@@ -25,6 +25,9 @@ pub(super) fn http(functions: &[Entry]) -> (Option<&'static Http>, Vec<Routed>) 
             mode: subscription.mode,
             body_limit: function.def.body_limit,
             stream: subscription.stream,
+            guard: subscription.authorizer.and_then(|authorizer| {
+                function.guards.iter().find(|guard| guard.name() == authorizer.name).cloned()
+            }),
             function: function.served.bare(),
         })
     });

@@ -19,6 +19,7 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
                 route: Some(Route::new(route)),
                 cors: None,
                 stream: false,
+                authorizer: None,
                 retry: None,
             })
         })
@@ -102,6 +103,7 @@ fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
             route: None,
             cors: None,
             stream: false,
+            authorizer: None,
             retry: None,
         };
         let triggers = Vec::leak(vec![Trigger::Subscription(subscription)]);

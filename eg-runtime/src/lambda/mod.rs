@@ -23,6 +23,7 @@ use self::hooks::AfterAnswer;
 pub(crate) use self::hooks::Hooks;
 use self::patience::Crew;
 use self::trace::TraceVariable;
+use crate::authorizer;
 use crate::context::Invocation;
 use crate::deadline::Deadline;
 use crate::dispatch::{RequestOrEvent, Sender, Service};
@@ -284,7 +285,13 @@ async fn outcome(service: &Service, payload: &str, invocation: &Arc<Invocation>)
         return answer.inspect_err(log).map(Outcome::Ready);
     }
     let log = |error: PayloadError| logged(service.refusal(error), invocation);
-    let (response, shape) = match payload::read(payload, service.reads_requests()).map_err(log)? {
+    let read = payload::read(payload, service.reads_requests());
+    if let Err(error) = &read
+        && let Some(answer) = authorizer::answer(service, error, payload, invocation).await
+    {
+        return answer.map(Outcome::Ready);
+    }
+    let (response, shape) = match read.map_err(log)? {
         Payload::Http(Ok(request), shape, sent) => {
             let _ = invocation.sent.set(sent);
             (service.http(request, invocation).await?, shape)

@@ -147,6 +147,9 @@ const fn write_trigger(out: &mut Writer<'_>, trigger: &Trigger) {
         Trigger::Queue(queue) => write_queue(out, queue),
         Trigger::EventBridge(pattern) => write_pattern(out, pattern),
         Trigger::Stream(stream) => write_stream(out, stream),
+        Trigger::Authorizer { iam } => {
+            out.raw(if *iam { "{\"authorizer\":true,\"iam\":true}" } else { "{\"authorizer\":true}" });
+        }
         Trigger::Invoke => {
             out.raw("{\"invoke\":true}");
         }
@@ -201,6 +204,9 @@ const fn write_subscription(out: &mut Writer<'_>, subscription: &Subscription) {
     if subscription.stream {
         out.raw(",\"stream\":true");
     }
+    if let Some(authorizer) = subscription.authorizer {
+        out.raw(",\"authorizer\":").text(authorizer.name);
+    }
     if let Some(retry) = &subscription.retry {
         write_retry(out.raw(",\"retry\":"), retry);
     }
@@ -235,6 +241,22 @@ mod tests {
     use crate::probe::Direction;
     use crate::registry::Cors;
 
+    const CHECK_TOKEN: FunctionDef = FunctionDef {
+        package: "shop",
+        version: "0.1.0",
+        name: "check_token",
+        doc: "",
+        file: "src/main.rs",
+        line: 7,
+        triggers: &[Trigger::Authorizer { iam: false }],
+        timeout: None,
+        memory: None,
+        body_limit: None,
+        emits: &[],
+        needs: &[],
+        call: |_| Box::pin(async { crate::returned::reply(()) }),
+    };
+
     const DEF: FunctionDef = FunctionDef {
         package: "shop",
         version: "0.1.0",
@@ -256,6 +278,7 @@ mod tests {
                     credentials: true,
                 }),
                 stream: true,
+                authorizer: Some(&CHECK_TOKEN),
                 retry: None,
             }),
             Trigger::Subscription(Subscription {
@@ -266,6 +289,7 @@ mod tests {
                 route: None,
                 cors: None,
                 stream: false,
+                authorizer: None,
                 retry: Some(Retry {
                     attempts: Some(5),
                     max_age: None,
@@ -290,6 +314,8 @@ mod tests {
                 retry: None,
             }),
             Trigger::Invoke,
+            Trigger::Authorizer { iam: false },
+            Trigger::Authorizer { iam: true },
         ],
         timeout: Some(30),
         memory: Some(512),
@@ -338,7 +364,7 @@ mod tests {
             "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
             "triggers": [
                 {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors,
-                 "stream": true},
+                 "stream": true, "authorizer": "check_token"},
                 {"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/",
                  "retry": {"attempts": 5, "minBackoff": 0, "maxBackoff": 60}},
                 {"schedule": "rate(5 minutes)"},
@@ -348,6 +374,8 @@ mod tests {
                     "detail": {"bucket": {"name": ["pictures"]}}}, "retry": {"attempts": 3}},
                 {"stream": "clicks", "source": "kinesis", "batchSize": 100},
                 {"invoke": true},
+                {"authorizer": true},
+                {"authorizer": true, "iam": true},
             ],
             "emits": ["order.placed", "order.refused", "order.paid"],
             "sources": {"order.refused": "/shop"},

@@ -2,6 +2,7 @@
 //! into an event or an HTTP request. Calls nothing.
 
 mod api_gateway;
+mod authorizer;
 mod family;
 mod gateway;
 mod lattice;
@@ -19,6 +20,7 @@ use eg_sdk::__private::{self, Members};
 use eg_sdk::{CloudEvent, Data, InvalidEvent};
 use serde_json::value::RawValue;
 
+pub(crate) use self::authorizer::{AsksFor, read as read_question};
 pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
 pub(crate) use self::sqs::Record;
@@ -77,8 +79,8 @@ pub(crate) enum PayloadError {
     #[error("the payload is not a valid {family}: {reason}")]
     Family { family: &'static str, reason: String },
     #[error(
-        "the payload asks a Lambda authorizer ({0}) whether a request may pass; this binary has no authorizers: \
-         name another function as the API's authorizer"
+        "the payload asks a Lambda authorizer ({0}) whether a request may pass; this process has no authorizer, or \
+         several: name a function with #[authorizer] as the API's authorizer, and in `_HANDLER`"
     )]
     Authorizer(&'static str),
     #[error("the payload is an HTTP request, and no function here has a route for any: give one #[http(…)]")]

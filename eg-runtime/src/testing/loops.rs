@@ -3,7 +3,7 @@
 use eg_grammar::limits;
 use eg_sdk::CloudEvent;
 
-use super::Delivery;
+use super::delivery::Delivery;
 
 /// Describes the loop that leads to `event`: the types of its causes back to one of the same type, with the functions
 /// that handled them. `None` if there is no such cause.

@@ -6,15 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use bytes::Bytes;
-use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Schedule, Spelling, limits};
-use eg_sdk::{CloudEvent, Data};
+use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Spelling, limits};
+use eg_sdk::{CloudEvent, Data, DataError, IntoCloudEvent};
 use http_body_util::{BodyExt as _, Collected};
 
+use super::app::TestApp;
 use super::clock;
+use super::delivery::{DeadLetter, Delivery, Outcome};
+use super::inner::{Inner, State};
+use super::inner::{Inner, State};
+use super::invoke::scheduled_event;
+use super::invoke::scheduled_event;
 use super::loops::{circle, last};
 use super::pending::{Again, Item};
-use super::seed::interrupted;
-use super::{DeadLetter, Delivery, Inner, Outcome, TestApp, scheduled_event};
+use super::seed::{Faults, interrupted};
+use super::{DeadLetter, Delivery, Outcome, TestApp};
 use crate::context::Invocation;
 use crate::outcome::{Failure, FailureKind};
 use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
@@ -22,17 +28,52 @@ use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
 /// How many deliveries one moment may have before the test assumes an endless loop that the events themselves do not show.
 const MANY: usize = 10_000;
 
-/// A function with a schedule, and when it runs next.
-#[derive(Debug)]
-pub(super) struct Timer {
-    pub(super) service: usize,
-    pub(super) function: &'static str,
-    pub(super) schedule: Schedule,
-    /// `None` if it never runs again.
-    pub(super) next: Option<SystemTime>,
-}
-
 impl TestApp {
+    /// Delivers an event to all of its functions, at once. Returns the outcomes. What fails is retried when the clock
+    /// advances, unless the function's subscription is synchronous.
+    ///
+    /// # Errors
+    /// If the payload cannot be serialized as JSON.
+    pub async fn deliver<E: IntoCloudEvent>(&self, event: E) -> Result<Vec<Delivery>, DataError> {
+        let event = event.into_cloud_event(&self.0.member(0).source)?;
+        let mut deliveries = Vec::new();
+        for (service, function) in self.subscribers(&event) {
+            if answers(function, event.ty()) {
+                let answer = self.0.call(service, function.name, event.clone(), true).await;
+                let outcome = Outcome::from(answer);
+                deliveries.push(Delivery {
+                    event: event.clone(),
+                    function: function.name,
+                    attempt: 1,
+                    outcome,
+                });
+            } else {
+                deliveries.push(self.attempt(self.item(service, function, event.clone())).await);
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Delivers what is due now: all emitted events, and those emitted in turn, and the messages of queues and streams.
+    /// What fails waits until the clock [advances](Self::advance). An event is delivered even if it was
+    /// [taken](Recorder::take) from the recorder.
+    ///
+    /// # Panics
+    /// If events cause each other in an endless loop. The message names the events and functions of the loop.
+    pub async fn settle(&self) -> Vec<Delivery> {
+        self.run_until(self.now()).await
+    }
+
+    /// Advances the clock, and does everything that becomes due on the way, in the order of its time: retries, schedules,
+    /// and what they cause. Returns the deliveries.
+    ///
+    /// # Panics
+    /// As [`settle`](Self::settle), or if the clock cannot show the time.
+    pub async fn advance(&self, by: Duration) -> Vec<Delivery> {
+        let until = self.now().checked_add(by).expect("the clock shows no time so far away");
+        self.run_until(until).await
+    }
+
     /// Runs what is due until the clock reaches `until`.
     pub(super) async fn run_until(&self, until: SystemTime) -> Vec<Delivery> {
         let (mut deliveries, mut of_this_moment, mut moment) = (Vec::new(), 0, None);
@@ -123,7 +164,7 @@ impl TestApp {
                 again,
             });
         }
-        let super::State { pending, faults, .. } = &mut *state;
+        let State { pending, faults, .. } = &mut *state;
         pending.take(now, |due| match faults {
             Some(faults) => usize::try_from(faults.below(due as u64)).unwrap_or(0),
             None => 0,
@@ -132,7 +173,7 @@ impl TestApp {
 
     /// Calls a function with an event, and decides what follows.
     pub(super) async fn attempt(&self, mut item: Item) -> Delivery {
-        let turns = self.state().faults.as_mut().and_then(super::Faults::crash);
+        let turns = self.state().faults.as_mut().and_then(Faults::crash);
         let called = interrupted(self.call_for_event(&item, false), turns).await;
         let crashed = || {
             let message = "its process ended before it had an answer (a fault of the seed)".to_owned();
@@ -149,7 +190,7 @@ impl TestApp {
         let now = state.now;
         let (reason, is_rejected) = match outcome {
             Outcome::Done => {
-                if state.faults.as_mut().is_some_and(super::Faults::duplicates) {
+                if state.faults.as_mut().is_some_and(Faults::duplicates) {
                     state.pending.put_back(Item { due: now, ..item });
                 }
                 return delivery;
@@ -159,7 +200,7 @@ impl TestApp {
         };
         item.failures += 1;
         let age = now.duration_since(item.accepted).unwrap_or_default();
-        let chance = state.faults.as_mut().map_or(1.0, super::Faults::chance);
+        let chance = state.faults.as_mut().map_or(1.0, Faults::chance);
         let pause = match is_rejected && item.again.is_over_when_rejected() {
             true => None,
             false => item.again.pause(item.failures, age, chance).ok(),
@@ -247,39 +288,4 @@ fn policy(function: &FunctionDef, event: &CloudEvent<Data>) -> DeliveryPolicy {
     });
     let limits = retry.flatten().map(DeliveryLimits::from).unwrap_or_default();
     DeliveryPolicy::default().limited(limits)
-}
-
-impl From<Result<Response, Failure>> for Outcome {
-    fn from(answer: Result<Response, Failure>) -> Self {
-        match answer {
-            Ok(_) => Self::Done,
-            Err(Failure { kind: FailureKind::Reject, message, .. }) => Self::Rejected(message),
-            Err(failure) => Self::Retry(failure.message),
-        }
-    }
-}
-
-/// Returns the timers of a service, whose rates begin now.
-pub(super) fn timers(
-    service: usize,
-    functions: impl Iterator<Item = &'static FunctionDef>,
-    now: SystemTime,
-) -> Vec<Timer> {
-    let scheduled = functions.flat_map(|function| {
-        function.triggers.iter().filter_map(move |trigger| match trigger {
-            Trigger::Schedule(expression) => Some((function.name, *expression)),
-            _ => None,
-        })
-    });
-    let timer = |(function, expression): (&'static str, &str)| {
-        let schedule: Schedule = expression.parse().ok()?;
-        let next = schedule.next(now);
-        Some(Timer { service, function, schedule, next })
-    };
-    scheduled.filter_map(timer).collect()
-}
-
-/// Returns the time that is left until `until`.
-pub(super) fn between(start: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(start).unwrap_or_default()
 }

@@ -10,8 +10,9 @@ use eg_sdk::CloudEvent;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::app::TestApp;
+use super::names;
 use super::pending::{Again, Item};
-use super::{TestApp, names};
 use crate::Error;
 use crate::payload::{self, Payload};
 use crate::registry::{self, Trigger};
@@ -29,6 +30,24 @@ pub struct TestStream<'a> {
     app: &'a TestApp,
     stream: &'static registry::Stream,
     kind: StreamKind,
+}
+
+impl TestApp {
+    /// Returns the queue with this name, to send messages to its `#[queue]` functions.
+    ///
+    /// # Errors
+    /// If no function has such a queue. The message lists the queues.
+    pub fn queue(&self, name: &str) -> Result<TestQueue<'_>, Error> {
+        TestQueue::find(self, name)
+    }
+
+    /// Returns the stream with this name, to put records into it for its `#[stream]` functions.
+    ///
+    /// # Errors
+    /// If no function has such a stream. The message lists the streams.
+    pub fn stream(&self, name: &str) -> Result<TestStream<'_>, Error> {
+        TestStream::find(self, name)
+    }
 }
 
 impl<'a> TestQueue<'a> {

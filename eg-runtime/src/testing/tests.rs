@@ -1,8 +1,11 @@
 //! The order of what waits, the pauses after failures, and the faults of a seed.
 
+use std::time::{Duration, SystemTime};
+
+use eg_sdk::CloudEvent;
+
 use super::pending::{Again, Item, Pending};
 use super::seed::{Faults, interrupted};
-use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,0 +1,35 @@
+//! Answers the questions of API Gateway and of the event gateway whether a request may pass. `payload` reads them, and
+//! `guard` asks within the process.
+
+mod answer;
+
+use std::sync::Arc;
+
+use crate::context::Invocation;
+use crate::dispatch::Service;
+use crate::outcome::Failure;
+use crate::payload::{self, PayloadError};
+
+/// Answers a payload that asks whether a request may pass. `None` if this process has no authorizer for it, or if the
+/// payload, which `error` says cannot be read, asks nothing.
+///
+/// # Errors
+/// If the authorizer failed, or the client is to get a 401.
+pub(crate) async fn answer(
+    service: &Service,
+    error: &PayloadError,
+    json: &str,
+    invocation: &Arc<Invocation>,
+) -> Option<Result<String, Failure>> {
+    if !matches!(error, PayloadError::Authorizer(_) | PayloadError::Unknown(_)) {
+        return None;
+    }
+    let (function, iam) = service.authorizer()?;
+    let question = match payload::read_question(json)? {
+        Ok(question) => question,
+        Err(error) => return Some(Err(error.into())),
+    };
+    let _ = invocation.sent.set(question.sent);
+    let response = service.authorize(function, question.request, invocation).await;
+    Some(answer::write(&question.asks_for, iam, response).await)
+}
