@@ -47,6 +47,8 @@ pub(crate) enum Exit {
     CannotStart = 27,
     /// `check` found a route that streams behind an HTTP API, with `--deny`.
     BufferedStream = 28,
+    /// `check` found an authorizer that no route names, with `--deny`.
+    UnmatchedAuthorizer = 29,
     /// Ctrl-C ended the program before the app was ready, or for the second time, or while it waited for a job.
     Interrupted = 130,
 }
@@ -73,6 +75,7 @@ Exit codes:
    26  check: no service subscribes to an event, with --deny never-subscribed
    27  check: a function cannot start, with --start
    28  check: a route streams, and an HTTP API does not, with --deny buffered-stream
+   29  check: no route names an authorizer, with --deny unmatched-authorizer
   130  interrupted before the app was ready, by a second Ctrl-C, or while waiting for a job of the gateway";
 
 /// Why a command failed.
@@ -194,6 +197,7 @@ mod tests {
             Exit::NeverSubscribed,
             Exit::CannotStart,
             Exit::BufferedStream,
+            Exit::UnmatchedAuthorizer,
             Exit::Interrupted,
         ];
         for code in codes {

@@ -112,8 +112,8 @@ fn function_tokens(
     tokens.extend((!siblings.is_empty()).then(|| expand::used(&siblings)));
     tokens.extend(match checked {
         Ok(function) => {
-            tokens.extend(function.is_authorizer().then(|| expand::named(&function, &item_fn.vis)));
-            expand::register(&function)
+            let named = function.is_authorizer().then(|| expand::named(&function, &item_fn.vis));
+            named.into_iter().chain([expand::register(&function)]).collect()
         }
         Err(errors) => errors.to_compile_error(),
     });

@@ -1,6 +1,7 @@
 //! Finds problems between services that no service can detect alone. Works on manifests only: reading files and
 //! calling services is left to the commands.
 
+mod authorizers;
 mod events;
 mod flow;
 mod model;
@@ -38,10 +39,12 @@ pub(crate) enum Class {
     CannotStart,
     /// A route streams, which an HTTP API does not.
     BufferedStream,
+    /// An authorizer that no route names, or a route whose authorizer its service does not have.
+    UnmatchedAuthorizer,
 }
 
 /// All classes.
-pub(crate) const CLASSES: [Class; 9] = [
+pub(crate) const CLASSES: [Class; 10] = [
     Class::DuplicateId,
     Class::RouteConflict,
     Class::SchemaMismatch,
@@ -51,6 +54,7 @@ pub(crate) const CLASSES: [Class; 9] = [
     Class::NeverSubscribed,
     Class::CannotStart,
     Class::BufferedStream,
+    Class::UnmatchedAuthorizer,
 ];
 
 /// The severity of a finding.
@@ -108,6 +112,7 @@ impl Class {
             Self::NeverSubscribed => "never-subscribed",
             Self::CannotStart => "cannot-start",
             Self::BufferedStream => "buffered-stream",
+            Self::UnmatchedAuthorizer => "unmatched-authorizer",
         }
     }
 
@@ -119,7 +124,7 @@ impl Class {
             | Self::SchemaMismatch
             | Self::BadName
             | Self::CannotStart => Severity::Error,
-            Self::NeverEmitted | Self::Loop => Severity::Warning,
+            Self::NeverEmitted | Self::Loop | Self::UnmatchedAuthorizer => Severity::Warning,
             Self::NeverSubscribed | Self::BufferedStream => Severity::Note,
         }
     }
@@ -146,5 +151,6 @@ pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
     findings.extend(flow::loops(services));
     findings.extend(flow::never_subscribed(services));
     findings.extend(streams::buffered(services));
+    findings.extend(authorizers::unmatched(services));
     findings
 }

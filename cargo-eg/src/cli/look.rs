@@ -27,6 +27,7 @@ use crate::check::{CLASSES, Class};
 ///   never-subscribed  note     26  no service subscribes to an emitted event
 ///   cannot-start      error    27  a state is missing, or the service exits at start (with --start)
 ///   buffered-stream   note     28  a route streams, which the template's HTTP API does not
+///   unmatched-authorizer warning 29  no route names an authorizer, or its service lacks the one it names
 ///
 /// The exit code is that of the first class in this list with an error. Warnings and notes alone
 /// exit with 0.

@@ -205,6 +205,7 @@ fn payload(
             };
             records::batch(*source, stream, &data, None)
         }
+        Trigger::Authorizer { .. } => sample::authorizer(data),
         Trigger::Invoke { .. } => {
             let Some(schema) = taken(manifest, function) else {
                 let message =

@@ -166,6 +166,17 @@ pub(crate) fn http(method: Method, route: &Path, body: Option<&str>) -> Value {
     request
 }
 
+/// Returns the question of an HTTP API to an authorizer, for a request with this value of `Authorization`.
+pub(crate) fn authorizer(token: Option<&str>) -> Value {
+    let mut question = http(Method::Get, &Path::root(), None);
+    let token = token.unwrap_or("Bearer sample");
+    question["type"] = "REQUEST".into();
+    question["routeArn"] = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:local/$default/GET/").into();
+    question["identitySource"] = json!([token]);
+    question["headers"]["authorization"] = token.into();
+    question
+}
+
 /// Returns an event in the format of the gateway.
 pub(crate) fn event(ty: &str, data: Value) -> Result<Value, Failure> {
     let event = CloudEvent::of_type(ty, "/cli/cargo-eg", data).encode().map_err(eg_sdk::Error::from)?;

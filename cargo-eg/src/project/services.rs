@@ -131,6 +131,7 @@ pub(crate) fn describe(trigger: &Trigger) -> String {
             format!("on {} from {}", pattern.detail_type.join(", "), pattern.source.join(", "))
         }
         Trigger::Stream { stream, source, .. } => format!("{source} stream {stream}"),
+        Trigger::Authorizer { .. } => "authorizes requests".to_owned(),
         Trigger::Invoke { .. } => "invoked by its name".to_owned(),
         other => format!("{other:?}"),
     }

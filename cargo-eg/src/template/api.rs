@@ -7,10 +7,14 @@ use eg_grammar::cors::{self as defaults, EVERY_ORIGIN};
 use eg_sdk::manifest::{CorsOptions, EventTrigger, Function, Method};
 
 use super::names::reference;
-use super::{API, Tree, map};
+use super::{API, Tree, authorizers, map};
 
-/// Returns the API. One CORS configuration applies to all routes.
-pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mut Vec<String>) -> Tree {
+/// Returns the API with its authorizers. One CORS configuration applies to all routes.
+pub(super) fn api<'a>(
+    routes: impl Iterator<Item = &'a EventTrigger>,
+    authorizers: Option<Tree>,
+    notes: &mut Vec<String>,
+) -> Tree {
     let mut all = Rules::default();
     let mut without = None;
     for route in routes {
@@ -25,21 +29,22 @@ pub(super) fn api<'a>(routes: impl Iterator<Item = &'a EventTrigger>, notes: &mu
             route.method, route.path
         ));
     }
-    let properties = map! { "FailOnWarnings" => true }.with("CorsConfiguration", all.tree(notes));
+    let properties = map! { "FailOnWarnings" => true }
+        .with("Auth", authorizers)
+        .with("CorsConfiguration", all.tree(notes));
     map! { "Type" => "AWS::Serverless::HttpApi", "Properties" => properties }
 }
 
 /// Returns the event source for a route of a function. `path` is in API Gateway's spelling.
-pub(super) fn route(trigger: &EventTrigger, path: &str) -> Tree {
-    map! {
-        "Type" => "HttpApi",
-        "Properties" => map! {
-            "ApiId" => reference(API),
-            "Method" => trigger.method.as_str(),
-            "Path" => path,
-            "PayloadFormatVersion" => "2.0",
-        },
+pub(super) fn route(function: &Function, trigger: &EventTrigger, path: &str) -> Tree {
+    let properties = map! {
+        "ApiId" => reference(API),
+        "Method" => trigger.method.as_str(),
+        "Path" => path,
+        "PayloadFormatVersion" => "2.0",
     }
+    .with("Auth", authorizers::of_route(function, trigger));
+    map! { "Type" => "HttpApi", "Properties" => properties }
 }
 
 /// Returns the settings of a function's URL, which streams the answers of its routes, unlike the API. `None` if it streams

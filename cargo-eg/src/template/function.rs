@@ -96,7 +96,10 @@ impl Sources {
         if *mode == SubscriptionType::Async {
             notes.push(format!("{}: an HTTP API waits for the answer, also of {method} {path}", function.id));
         }
-        self.push(&format!("{} {path}", method.as_str().to_lowercase()), api::route(event, spelled));
+        self.push(
+            &format!("{} {path}", method.as_str().to_lowercase()),
+            api::route(function, event, spelled),
+        );
     }
 
     fn add(
@@ -154,7 +157,8 @@ impl Sources {
                 self.push(&format!("{source} {stream}"), read.source(&function.id, failures, notes));
             }
             // Whoever invokes the function is outside of the template, which has the ARN as an output.
-            Trigger::Invoke { .. } => {}
+            // Nor does an authorizer have an event source: the API and its routes name it.
+            Trigger::Invoke { .. } | Trigger::Authorizer { .. } => {}
             _ => {
                 notes.push(format!(
                     "{}: this version cannot create a template for one of its triggers",

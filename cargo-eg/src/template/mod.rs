@@ -3,6 +3,7 @@
 //! `artifacts`, deploying to AWS's tools.
 
 mod api;
+mod authorizers;
 mod function;
 mod names;
 mod paths;
@@ -54,7 +55,8 @@ pub(crate) fn template(
         resources.push((names.take(BUS.to_owned(), "the event bus")?, bus));
     }
     if has_api {
-        resources.push((names.take(API.to_owned(), "the HTTP API")?, api::api(routes(), &mut notes)));
+        let api = api::api(routes(), authorizers::all(manifests), &mut notes);
+        resources.push((names.take(API.to_owned(), "the HTTP API")?, api));
     }
     let queues = queues(manifests, &mut names, &mut resources)?;
     let paths = Paths::of(functions(), &mut notes);

@@ -275,3 +275,39 @@ fn a_function_that_streams_has_a_url() {
         ]
     );
 }
+
+/// Only an authorizer that a route names is one of the API. A route that names none stays open.
+#[test]
+fn routes_name_their_authorizers() {
+    let route = |path: &str, authorizer: Value| json!({"eventType": "http.request", "mode": "sync", "method": "GET", "path": path, "authorizer": authorizer});
+    let function = |name: &str, triggers: Value| json!({"name": name, "id": format!("shop-{name}"), "source": "a.rs:1", "triggers": triggers});
+    let manifest = json!({"service": "shop", "version": "1.0.0", "functions": [
+        function("orders", json!([route("/orders", json!("check_token"))])),
+        function("admin", json!([route("/admin", json!("check_admin"))])),
+        function("open", json!([route("/open", Value::Null)])),
+        function("check_token", json!([{"authorizer": true}])),
+        function("check_admin", json!([{"authorizer": true, "iam": true}])),
+        function("unused", json!([{"authorizer": true}])),
+    ]});
+    let made =
+        template(&[serde_json::from_value(manifest).unwrap()], "arm64", |_| "a.zip".to_owned()).unwrap();
+    assert_eq!(made.notes, [""; 0]);
+    let tree = serde_json::to_value(made.tree).unwrap();
+    let authorizer = |id: &str, simple: bool| {
+        json!({"AuthorizerPayloadFormatVersion": "2.0", "EnableSimpleResponses": simple,
+            "EnableFunctionDefaultPermissions": true, "FunctionArn": {"Fn::GetAtt": [id, "Arn"]}})
+    };
+    assert_eq!(
+        tree["Resources"]["HttpApi"]["Properties"]["Auth"],
+        json!({"Authorizers": {"ShopCheckToken": authorizer("ShopCheckToken", true),
+            "ShopCheckAdmin": authorizer("ShopCheckAdmin", false)}})
+    );
+    let auth = |function: &str| {
+        let events = tree["Resources"][function]["Properties"]["Events"].as_object().unwrap();
+        events.values().next().unwrap()["Properties"]["Auth"].clone()
+    };
+    assert_eq!(auth("ShopOrders"), json!({"Authorizer": "ShopCheckToken"}));
+    assert_eq!(auth("ShopAdmin"), json!({"Authorizer": "ShopCheckAdmin"}));
+    assert_eq!(auth("ShopOpen"), Value::Null);
+    assert_eq!(tree["Resources"]["ShopUnused"]["Properties"]["Events"], Value::Null);
+}

@@ -105,6 +105,7 @@ fn exit(class: Class) -> Exit {
         Class::NeverSubscribed => Exit::NeverSubscribed,
         Class::CannotStart => Exit::CannotStart,
         Class::BufferedStream => Exit::BufferedStream,
+        Class::UnmatchedAuthorizer => Exit::UnmatchedAuthorizer,
     }
 }
 
