@@ -97,6 +97,7 @@ const _: () = {
                 route: ::core::option::Option::Some(__eg::Route::new("/")),
                 cors: ::core::option::Option::None,
                 stream: false,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),
         ],

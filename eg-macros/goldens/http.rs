@@ -81,6 +81,7 @@ const _: () = {
                     credentials: true,
                 }),
                 stream: true,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),
         ],

@@ -37,6 +37,7 @@ const _: () = {
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
                 stream: false,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::Some(__eg::Retry {
                     attempts: ::core::option::Option::Some(5u32),
                     max_age: ::core::option::Option::Some(3600u32),

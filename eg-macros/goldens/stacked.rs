@@ -56,6 +56,7 @@ const _: () = {
                 route: ::core::option::Option::Some(__eg::Route::new("/")),
                 cors: ::core::option::Option::None,
                 stream: false,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
@@ -66,6 +67,7 @@ const _: () = {
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
                 stream: false,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),
         ],

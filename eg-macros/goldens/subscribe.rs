@@ -54,6 +54,7 @@ const _: () = {
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
                 stream: false,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
@@ -64,6 +65,7 @@ const _: () = {
                 route: ::core::option::Option::None,
                 cors: ::core::option::Option::None,
                 stream: false,
+                authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
             }),
         ],

@@ -11,19 +11,7 @@ use serde_json::json;
 use crate::caller::Caller;
 use crate::context::Scope;
 use crate::decision::Decision;
-use crate::registry::FunctionDef;
 use crate::served::Served;
-
-/// A function with `#[authorizer]`, by the type that the attribute declares beside it under the function's name.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no authorizer",
-    label = "not a function with `#[authorizer]`",
-    note = "name a function: `#[authorizer] async fn check_token(…) -> Result<Decision, Error>`"
-)]
-pub trait Authorizes {
-    /// The function.
-    const FUNCTION: &'static FunctionDef;
-}
 
 /// The authorizer of a route.
 #[derive(Debug, Clone)]

@@ -517,12 +517,12 @@ pub mod __private {
     pub use crate::checks::{check_received, check_types, event_type};
     pub use crate::decision::decided;
     pub use crate::extract::{Call, Extract, ResponseFuture, boxed};
-    pub use crate::guard::Authorizes;
     pub use crate::invoked::{Answer, Payload};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{Events, Probe};
     pub use crate::registry::{
-        Cors, EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription, Trigger,
+        Authorizes, Cors, EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription,
+        Trigger,
     };
     pub use crate::requests::Route;
     pub use crate::returned::{Failed, Returned, Success, reply};

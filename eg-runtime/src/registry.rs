@@ -41,6 +41,17 @@ pub struct FunctionDef {
     pub call: Call,
 }
 
+/// A function with `#[authorizer]`, by the type that the attribute declares beside it under the function's name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no authorizer",
+    label = "not a function with `#[authorizer]`",
+    note = "name a function: `#[authorizer] async fn check_token(…) -> Result<Decision, Error>`"
+)]
+pub trait Authorizes {
+    /// The function.
+    const FUNCTION: &'static FunctionDef;
+}
+
 /// A trigger of a function.
 #[derive(Debug)]
 pub enum Trigger {

@@ -105,10 +105,11 @@ fn router(routes: Vec<Routed>, mounted: Option<Mounted>, hands_over: bool) -> Ro
                 let from_event = mode == Mode::Async && Scope::comes_from_event(&request);
                 request = match guard.admit(request).await {
                     Ok(request) => request,
-                    // The client has its answer already, and no further attempt could change the decision.
-                    Err(response) if from_event && response.status().is_client_error() => {
+                    // The client has its answer already. A further attempt could change a failure, and no decision.
+                    Err(response) if from_event => {
                         let reason = format!("`{}` does not let the request pass", guard.name());
-                        return Failure::new(FailureKind::Reject, reason).into_unhandled();
+                        let kind = FailureKind::of_status(response.status());
+                        return Failure::new(kind, reason).into_unhandled();
                     }
                     Err(response) => return response,
                 };

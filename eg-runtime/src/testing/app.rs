@@ -22,36 +22,6 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 #[derive(Debug)]
 pub struct TestApp(pub(super) Arc<Inner>);
 
-#[derive(Debug)]
-struct Inner {
-    gateway: EventGateway,
-    recorder: Recorder,
-    members: Mutex<Vec<Arc<Member>>>,
-    state: Mutex<State>,
-}
-
-/// A service of the test.
-#[derive(Debug)]
-struct Member {
-    service: Service,
-    /// The `source` of the events that it emits.
-    source: String,
-}
-
-#[derive(Debug)]
-struct State {
-    start: SystemTime,
-    now: SystemTime,
-    /// The number of recorded events that were accepted.
-    settled: usize,
-    pending: Pending,
-    timers: Vec<Timer>,
-    dead_letters: Vec<DeadLetter>,
-    faults: Option<Faults>,
-    /// The number of messages, records and ticks so far.
-    serial: u64,
-}
-
 impl TestApp {
     /// Creates the app with all functions of this binary. It emits into memory.
     ///

@@ -1,0 +1,8 @@
+use eg_runtime::{Decision, authorizer};
+
+#[authorizer("/orders", iam = true)]
+async fn check_token() -> Decision {
+    Decision::deny()
+}
+
+fn main() {}
