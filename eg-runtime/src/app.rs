@@ -228,6 +228,33 @@ impl App {
         self
     }
 
+    /// Runs `hook` when the process is asked to end (`SIGTERM`; over HTTP also Ctrl-C) and has finished what it was doing: to
+    /// flush buffers or to close connections, for example. The hook added last runs first. A failure is printed to the log,
+    /// and the other hooks run.
+    ///
+    /// Lambda asks a process to end only if an extension is registered, so an app with such a hook registers an internal one
+    /// that gets no events. Lambda then waits for half a second before it kills the process. It does not ask a process whose
+    /// invocation has timed out, so what must not be lost belongs into [`after_answer`](Self::after_answer).
+    ///
+    /// ```
+    /// # use eg_runtime::App;
+    /// # #[derive(Clone)] struct Pool;
+    /// # impl Pool { async fn close(self) -> Result<(), std::io::Error> { Ok(()) } }
+    /// # let pool = Pool;
+    /// let app = App::new().state(pool.clone()).on_shutdown(|| pool.close());
+    /// # let _ = app;
+    /// ```
+    #[must_use]
+    pub fn on_shutdown<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.on_shutdown(hook);
+        self
+    }
+
     /// Serves Lambda with AWS's client of the Runtime API, the crate `lambda_runtime`, instead of the one of this crate. See
     /// [AWS's client](crate#awss-client) for what differs.
     #[cfg(feature = "lambda-runtime")]
@@ -279,9 +306,12 @@ impl App {
     }
 
     #[cfg(feature = "http-server")]
-    async fn run_over_http(self) -> Result<(), Error> {
+    async fn run_over_http(mut self) -> Result<(), Error> {
+        let mut hooks = std::mem::take(&mut self.hooks);
         let (name, service) = self.service("*")?;
-        Ok(crate::http_server::serve(name, service).await?)
+        crate::http_server::serve(name, service).await?;
+        hooks.run_on_shutdown().await;
+        Ok(())
     }
 
     #[cfg(not(feature = "http-server"))]

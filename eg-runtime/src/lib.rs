@@ -198,6 +198,8 @@
 //!
 //! With SnapStart, [`App::before_snapshot`] and [`App::after_restore`] run hooks around the snapshot. [`App::after_answer`] runs
 //! one after each answer, while the process is not frozen: to flush the spans of OpenTelemetry, for example.
+//! [`App::on_shutdown`] runs one when the process is asked to end; for that, Lambda needs an extension, which the app then
+//! registers itself.
 //!
 //! Otherwise it serves HTTP on `HOST`:`PORT` (default `127.0.0.1:3000`): each `#[http]` route under its own path, and
 //! each function as `POST /functions/<name>`, which accepts a CloudEvent.

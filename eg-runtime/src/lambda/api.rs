@@ -208,6 +208,36 @@ impl RuntimeApi {
         if status.is_success() { Ok(()) } else { Err(ApiError::Status(status)) }
     }
 
+    /// Registers an internal extension without events. Returns its identifier.
+    pub(super) async fn register_extension(&mut self) -> Result<HeaderValue, ApiError> {
+        const IDENTIFIER: &str = "lambda-extension-identifier";
+        let mut request = self.of_extensions(Method::POST, "/register", r#"{"events":[]}"#.into());
+        let name = HeaderValue::from_static("eg-runtime-shutdown");
+        request.headers_mut().insert("lambda-extension-name", name);
+        let response = self.exchange(request).await?;
+        match response.headers().get(IDENTIFIER) {
+            Some(identifier) if response.status().is_success() => Ok(identifier.clone()),
+            Some(_) => Err(ApiError::Status(response.status())),
+            None if response.status().is_success() => Err(ApiError::Header(IDENTIFIER)),
+            None => Err(ApiError::Status(response.status())),
+        }
+    }
+
+    /// Waits for an event of the extension, of which there is none.
+    pub(super) async fn wait_as_extension(&mut self, identifier: HeaderValue) {
+        let mut request = self.of_extensions(Method::GET, "/event/next", Bytes::new());
+        request.headers_mut().insert("lambda-extension-identifier", identifier);
+        // The wait ends with the process, or with Lambda.
+        let _ = self.exchange(request).await;
+    }
+
+    fn of_extensions(&self, method: Method, path: &str, body: Bytes) -> Request<Bytes> {
+        let mut request = self.request(method, "", body);
+        let path = format!("{}/2020-01-01/extension{path}", self.base);
+        *request.uri_mut() = Uri::try_from(path).unwrap_or_default();
+        request
+    }
+
     fn report(
         &self,
         path: &str,

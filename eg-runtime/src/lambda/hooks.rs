@@ -1,4 +1,4 @@
-//! What an app does around the events of Lambda: before a snapshot, after a restore, and after each answer. `app` collects the
+//! What an app does around the events of Lambda: before a snapshot, after a restore, after each answer, and at the end. `app` collects the
 //! hooks; the clients of the Runtime API run them.
 
 use std::fmt;
@@ -24,6 +24,7 @@ type Each = Arc<dyn Fn() -> HookFuture + Send + Sync>;
 pub(crate) struct Hooks {
     before_snapshot: Vec<Once>,
     after_restore: Vec<Once>,
+    on_shutdown: Vec<Once>,
     pub(super) after_answer: AfterAnswer,
 }
 
@@ -57,6 +58,35 @@ impl Hooks {
         E: Into<Error>,
     {
         self.after_answer.0.push(Arc::new(move || boxed(hook())));
+    }
+
+    pub(crate) fn on_shutdown<F, Fut, E>(&mut self, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.on_shutdown.push(Box::new(move || boxed(hook())));
+    }
+
+    /// Returns whether something is to be done when the process ends.
+    pub(super) fn has_on_shutdown(&self) -> bool {
+        !self.on_shutdown.is_empty()
+    }
+
+    /// Takes out the hooks that run at the end of the process.
+    pub(super) fn take_on_shutdown(&mut self) -> Self {
+        Self { on_shutdown: std::mem::take(&mut self.on_shutdown), ..Self::default() }
+    }
+
+    /// Runs the hooks at the end of the process, those that were registered last first. A failure is printed, and the others
+    /// run nevertheless.
+    pub(crate) async fn run_on_shutdown(&mut self) {
+        for hook in self.on_shutdown.drain(..).rev() {
+            if let Err(failure) = run(std::iter::once(hook)).await {
+                print(Level::Warn, &format!("a hook at the end of the process failed: {failure}"));
+            }
+        }
     }
 
     /// Runs the hooks before the snapshot. What was registered last may need what was registered first, so it goes first.
@@ -110,8 +140,8 @@ fn boxed<E: Into<Error>>(hook: impl Future<Output = Result<(), E>> + Send + 'sta
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before_snapshot, after_restore, after_answer } = self;
-        let count = before_snapshot.len() + after_restore.len() + after_answer.0.len();
+        let Self { before_snapshot, after_restore, on_shutdown, after_answer } = self;
+        let count = before_snapshot.len() + after_restore.len() + on_shutdown.len() + after_answer.0.len();
         write!(f, "{count} hooks")
     }
 }

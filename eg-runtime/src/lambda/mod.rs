@@ -5,6 +5,7 @@ mod api;
 #[cfg(feature = "lambda-runtime")]
 mod aws;
 mod environment;
+mod extension;
 mod hooks;
 mod patience;
 mod trace;
@@ -64,14 +65,20 @@ pub(crate) enum Client {
 pub(crate) async fn serve(
     service: Service,
     environment: Environment,
-    hooks: Hooks,
+    mut hooks: Hooks,
     client: Client,
 ) -> Result<(), LambdaError> {
+    if hooks.has_on_shutdown() {
+        extension::register(RuntimeApi::new(&environment.endpoint)?).await;
+    }
+    let mut at_the_end = hooks.take_on_shutdown();
     match client {
         Client::Own => serve_with_own(service, environment, hooks).await,
         #[cfg(feature = "lambda-runtime")]
         Client::Aws => aws::serve(service, hooks).await,
-    }
+    }?;
+    at_the_end.run_on_shutdown().await;
+    Ok(())
 }
 
 async fn serve_with_own(

@@ -87,12 +87,12 @@ pub(crate) fn read(json: &str) -> Option<Result<Question, PayloadError>> {
     (has("event") && has("request")).then(|| of_gateway(json))
 }
 
-fn invalid(reason: impl ToString) -> PayloadError {
-    PayloadError::Family { family: "question to an authorizer", reason: reason.to_string() }
+fn invalid(reason: impl Into<String>) -> PayloadError {
+    PayloadError::Family { family: "question to an authorizer", reason: reason.into() }
 }
 
 fn of_api(json: &str, members: &Members<'_>) -> Result<Question, PayloadError> {
-    let asked: Asked = serde_json::from_str(json).map_err(invalid)?;
+    let asked: Asked = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
     let context = asked.request_context.unwrap_or_default();
     let format_2 = asked.version.as_deref() == Some("2.0");
     let arn = asked.route_arn.or(asked.method_arn).unwrap_or_default();
@@ -139,7 +139,7 @@ fn in_arn(arn: &str) -> (&str, &str) {
 }
 
 fn of_gateway(json: &str) -> Result<Question, PayloadError> {
-    let OfGateway { request } = serde_json::from_str(json).map_err(invalid)?;
+    let OfGateway { request } = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
     let query = query(pairs(&request.query, &None));
     let (method, path, headers) =
         (&request.method, &request.path, header_map(pairs(&request.headers, &None)));

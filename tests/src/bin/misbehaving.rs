@@ -265,9 +265,12 @@ fn with_hooks(fails: &str) -> App {
         }
     };
     let (before, first, after) = (hook.clone(), hook.clone(), hook.clone());
+    let (end, end_first) = (hook.clone(), hook.clone());
     app()
         .before_snapshot(move || first("before that"))
         .before_snapshot(move || before("before snapshot"))
         .after_restore(move || after("after restore"))
+        .on_shutdown(move || end("on shutdown"))
+        .on_shutdown(move || end_first("on shutdown first"))
         .after_answer(move || hook("after answer"))
 }

@@ -374,3 +374,28 @@ async fn what_is_under_way_is_answered_before_the_process_ends() {
     idle.program.terminate();
     assert_eq!(idle.program.exit_code().await, 0);
 }
+
+/// Lambda announces the end of a process only where an extension is registered, so a hook for it registers one.
+#[tokio::test]
+async fn a_hook_at_the_end_of_the_process_has_it_announced() {
+    for (misbehave, hooks) in [("", &[][..]), ("hooks", &["on shutdown first", "on shutdown"])] {
+        let variables = [("MISBEHAVE", misbehave)];
+        let Lambda { simulator, program } = Lambda::start(MISBEHAVING, "fails", &variables).await;
+        simulator.wait_for(async || simulator.is_initialized().await, Duration::from_secs(20)).await.unwrap();
+        let extensions = simulator.get_registered_extensions().await;
+        let names: Vec<_> = extensions.iter().map(|extension| extension.name.as_str()).collect();
+        let expected: &[&str] = if hooks.is_empty() { &[] } else { &["eg-runtime-shutdown"] };
+        assert_eq!(names, expected);
+        assert!(extensions.iter().all(|extension| extension.events.is_empty()), "it gets no events");
+        program.terminate();
+        let last = || {
+            (program.lines().iter().filter(|line| line.starts_with("hook on")).count() == hooks.len())
+                .then_some(())
+        };
+        eventually("the hooks at the end", async || last()).await;
+        let lines = program.lines();
+        let ran: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("hook ")).collect();
+        assert_eq!(ran, hooks, "those that were added last go first");
+        assert_eq!(program.exit_code().await, 0);
+    }
+}
