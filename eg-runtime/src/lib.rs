@@ -99,6 +99,7 @@
 //!
 //! [`App::layer`] adds tower layers around every function; they also see HTTP requests that no function answers.
 //! [`App::layer_for`] adds them around one function. [`App::router`] mounts a router of axum beside the functions.
+//! [`#[authorizer]`](macro@authorizer) declares a function that decides which requests reach the routes that name it.
 //! [`Caller`] tells who sent a request: claims, the context of an authorizer, the signing identity, the address.
 //! [`Context`] gives the invocation's id, trace, tenant and remaining time; a function that is still running shortly before
 //! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test.

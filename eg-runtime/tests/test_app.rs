@@ -107,17 +107,17 @@ async fn work(State(calls): State<Calls>) -> Result<(), Error> {
 
 #[subscribe("hang", retry(attempts = 1))]
 async fn hang_for_ever() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[subscribe("hang.with.limit", timeout = 5, retry(attempts = 1))]
 async fn hang() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[http(GET, "/hang", timeout = 5)]
 async fn hang_of_a_request() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[schedule("rate(1 hour)")]

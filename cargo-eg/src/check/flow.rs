@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eg_grammar::{is_system_event_type, nearest};
-use eg_sdk::manifest::Function;
+use eg_sdk::manifest::{EventPattern, Function, Trigger};
 
 use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};
@@ -28,8 +28,38 @@ impl<'a> Flow<'a> {
                 flow.subscribers.entry(ty).or_default().push(function);
             }
         }
+        for function in functions(services) {
+            for (pattern, ty) in patterns(function) {
+                let of_service = |source: &String| source_of_a_service(services, source);
+                let emitted = flow.emitters.get(ty).into_iter().flatten();
+                let matches = emitted.clone().any(|emitter| pattern.source.contains(&source(emitter, ty)));
+                // What other programs emit is not known here.
+                if matches || pattern.source.iter().any(of_service) {
+                    flow.subscribers.entry(ty).or_default().push(function);
+                }
+            }
+        }
         flow
     }
+}
+
+/// Returns the patterns of a function for events on the bus of the services, each with one of its event types.
+fn patterns(function: &Function) -> impl Iterator<Item = (&EventPattern, &str)> {
+    let patterns = function.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::EventBridge { event_bridge: pattern, .. } if !pattern.is_of_aws() => Some(pattern),
+        _ => None,
+    });
+    patterns.flat_map(|pattern| pattern.detail_type.iter().map(move |ty| (pattern, ty.as_str())))
+}
+
+/// Returns the source with which a function emits an event type.
+fn source(emitter: &Function, ty: &str) -> String {
+    let service = emitter.id.strip_suffix(&emitter.name).unwrap_or(&emitter.id).trim_end_matches('-');
+    emitter.sources.get(ty).cloned().unwrap_or_else(|| format!("/services/{service}"))
+}
+
+fn source_of_a_service(services: &[Service], source: &str) -> bool {
+    source.strip_prefix("/services/").is_some_and(|name| services.iter().any(|service| service.name == name))
 }
 
 /// Returns the subscriptions to event types that no service emits.
@@ -162,6 +192,26 @@ mod tests {
                 "no service subscribes to user.created @ users.rs:1 users-create emits user.created",
             ]
         );
+    }
+
+    /// A pattern on the bus is a subscription to what the services emit with one of its sources.
+    #[test]
+    fn patterns_take_what_services_emit() {
+        let check = |source: &str, ty: &str, never_emitted: usize, never_subscribed: usize| {
+            let mut given = services(&[
+                ("users", &[("create", &["POST /users"], &["user.created"])]),
+                ("mail", &[("send", &[], &[])]),
+            ]);
+            let pattern =
+                format!(r#"{{"eventBridge": {{"source": ["{source}"], "detail-type": ["{ty}"]}}}}"#);
+            given[1].functions[0].triggers = vec![serde_json::from_str(&pattern).unwrap()];
+            let found = (super::never_emitted(&given).len(), super::never_subscribed(&given).len());
+            assert_eq!(found, (never_emitted, never_subscribed), "{ty} from {source}");
+        };
+        check("/services/users", "user.created", 0, 0);
+        check("/services/users", "user.creatd", 1, 1);
+        check("/elsewhere", "user.created", 0, 1);
+        check("aws.s3", "Object Created", 0, 1);
     }
 
     #[test]
