@@ -140,7 +140,7 @@ mod tests {
         let errors = ["duplicate-id", "route-conflict", "schema-mismatch", "bad-name", "cannot-start"];
         check(&[], &[], &errors);
         check(&["bad-name", "duplicate-id"], &[], &["route-conflict", "schema-mismatch", "cannot-start"]);
-        check(&errors, &["warnings"], &["never-emitted", "loop"]);
+        check(&errors, &["warnings"], &["never-emitted", "loop", "unmatched-authorizer"]);
         check(&errors, &["loop", "never-subscribed"], &["loop", "never-subscribed"]);
         check(&CLASSES.map(Class::name), &["warnings"], &[]);
     }
