@@ -31,7 +31,7 @@ pub enum TriggerActivity {
         /// Duration of the call.
         duration: Duration,
     },
-    /// A message was received too often and moved to the dead-letter queue.
+    /// A message was received too often, or rejected, and moved to the dead-letter queue.
     DeadLettered {
         /// Name of the queue that the message came from.
         queue: String,
@@ -39,6 +39,8 @@ pub enum TriggerActivity {
         message: String,
         /// How often it was received.
         receives: u32,
+        /// Why the function rejected it, if it did.
+        rejection: Option<String>,
     },
     /// A queue could not be read or written.
     QueueFailed {

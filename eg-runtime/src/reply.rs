@@ -44,6 +44,9 @@ struct BatchReply<'a, I> {
     /// The reasons by message id, which a local queue keeps. Lambda ignores them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     errors: BTreeMap<&'a str, &'a str>,
+    /// The ids of the messages that are rejected, which a local queue does not hand out again. Lambda ignores them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rejected: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -117,8 +120,10 @@ fn too_large(limit: usize) -> Failure {
 /// Never in practice, because ids are text.
 pub(crate) fn batch(failed: &[Failed]) -> Result<String, Failure> {
     let items = failed.iter().map(|Failed { id, .. }| Item { item_identifier: id }).collect();
-    let errors = failed.iter().map(|Failed { id, reason }| (id.as_str(), reason.as_str())).collect();
-    serde_json::to_string(&BatchReply { batch_item_failures: items, errors }).map_err(|e| broken(&e))
+    let errors = failed.iter().map(|Failed { id, reason, .. }| (id.as_str(), reason.as_str())).collect();
+    let rejected = failed.iter().filter(|failed| failed.is_final).map(|failed| failed.id.as_str()).collect();
+    let reply = BatchReply { batch_item_failures: items, errors, rejected };
+    serde_json::to_string(&reply).map_err(|e| broken(&e))
 }
 
 /// Writes the reply to a batch of a stream: the first failed record of each shard. Source: Lambda's description of partial
@@ -130,7 +135,8 @@ pub(crate) fn records(failed: &[FailedRecord]) -> Result<String, Failure> {
     let items = failed.iter().map(|FailedRecord { id, .. }| Item { item_identifier: id }).collect();
     let ids: Vec<_> = failed.iter().map(|record| record.id.to_string()).collect();
     let errors = ids.iter().zip(failed).map(|(id, record)| (id.as_str(), record.reason.as_str())).collect();
-    serde_json::to_string(&BatchReply { batch_item_failures: items, errors }).map_err(|e| broken(&e))
+    let reply = BatchReply { batch_item_failures: items, errors, rejected: Vec::new() };
+    serde_json::to_string(&reply).map_err(|e| broken(&e))
 }
 
 impl Reply {

@@ -9,8 +9,8 @@ use eg_grammar::limits;
 
 /// A function and its limits.
 ///
-/// Its processes get the caller's environment without `AWS_*` (but with `AWS_ENDPOINT_URL_*`), `CARGO*`, `EVENT_GATEWAY_*`, `PORT` and
-/// `EVENT_BUS`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
+/// Its processes get the caller's environment without `AWS_*` (but with `AWS_ENDPOINT_URL_*`), `CARGO*`, `EVENT_GATEWAY_*`, `PORT`,
+/// `EVENT_BUS` and `EVENT_FAILURES_QUEUE`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
 ///
 /// ```
 /// use eg_local::FunctionSpec;

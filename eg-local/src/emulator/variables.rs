@@ -8,7 +8,7 @@ use super::FunctionSpec;
 use super::arn::{LATEST, REGION};
 
 /// Variables of the caller that would change a function or the destination of its events.
-const WITHHELD: [&str; 3] = ["PORT", "EVENT_BUS", "EG_DATA_DIR"];
+const WITHHELD: [&str; 4] = ["PORT", "EVENT_BUS", "EVENT_FAILURES_QUEUE", "EG_DATA_DIR"];
 
 /// Prefixes of variables that belong to AWS, to cargo or to the project's own settings.
 const WITHHELD_PREFIXES: [&str; 6] = ["AWS_", "_", "LAMBDA_", "CARGO", "EVENT_GATEWAY_", "RUSTUP_"];
@@ -115,6 +115,7 @@ mod tests {
         check("CARGO", None);
         check("PORT", None);
         check("EVENT_BUS", None);
+        check("EVENT_FAILURES_QUEUE", None);
         check("EVENT_GATEWAY_SPACE", None);
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::record::Failure;
 use super::store::{Message, StoreError};
 use super::{Queues, millis, now, record};
 use crate::activity::{Observer, TriggerActivity};
@@ -203,7 +204,12 @@ impl Poller {
         let most = usize::try_from(*batch_size).unwrap_or(usize::MAX);
         let (received, _) = self.queues.take(&properties, most, until, at).await?;
         for (message, receives) in received.dead {
-            self.observer.report(TriggerActivity::DeadLettered { queue: queue.clone(), message, receives });
+            self.observer.report(TriggerActivity::DeadLettered {
+                queue: queue.clone(),
+                message,
+                receives,
+                rejection: None,
+            });
         }
         Ok(received.messages)
     }
@@ -233,11 +239,18 @@ impl Poller {
         let answer = self.invoker.invoke(function, record::payload(queue, batch)).await;
         let outcome =
             answer.map_err(|error| error.to_string()).and_then(|answer| record::failures(&answer, batch));
-        let (mut handled, mut failed) = (Vec::new(), Vec::new());
+        let properties = self.queues.properties(queue.clone()).await?;
+        let redrive = properties.redrive();
+        let target = redrive.as_ref().map(|redrive| redrive.target.clone());
+        let (mut handled, mut failed, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
         for Message { id, receipt, .. } in batch {
             match &outcome {
                 Ok(failures) => match failures.get(id) {
-                    Some(reason) => failed.push((receipt.clone(), reason.clone())),
+                    // Without a queue for dead letters, it comes again.
+                    Some(Failure { reason, is_rejected: true }) if redrive.is_some() => {
+                        rejected.push((receipt.clone(), reason.clone()));
+                    }
+                    Some(Failure { reason, .. }) => failed.push((receipt.clone(), reason.clone())),
                     None => handled.push(receipt.clone()),
                 },
                 Err(error) => failed.push((receipt.clone(), Some(error.clone()))),
@@ -245,12 +258,15 @@ impl Poller {
         }
         let error = failed.iter().find_map(|(_, reason)| reason.clone());
         let (failures, name) = (failed.len(), queue.clone());
-        let visibility = self.queues.properties(queue.clone()).await?.visibility();
+        let visibility = properties.visibility();
         let visible = received.saturating_add(millis(visibility));
-        self.queues
+        let dead = self
+            .queues
             .with(move |store| {
                 store.delete(&name, &handled)?;
-                store.fail(&name, &failed, visible)
+                store.fail(&name, &failed, visible)?;
+                let Some(redrive) = redrive else { return Ok(Vec::new()) };
+                store.reject(&name, &rejected, &redrive, now())
             })
             .await?;
         let duration = started.elapsed();
@@ -263,6 +279,17 @@ impl Poller {
             again: visibility.saturating_sub(duration),
             duration,
         });
+        if let (false, Some(target)) = (dead.is_empty(), target) {
+            self.queues.waiting.wake(&target);
+        }
+        for (message, receives, reason) in dead {
+            self.observer.report(TriggerActivity::DeadLettered {
+                queue: queue.clone(),
+                message,
+                receives,
+                rejection: Some(reason.unwrap_or_else(|| "no reason given".to_owned())),
+            });
+        }
         Ok(())
     }
 }

@@ -91,12 +91,19 @@ pub(super) fn sequence_number(sequence: i64) -> String {
     format!("{sequence:020}")
 }
 
-/// Returns the ids of the failed messages, with the reasons that the answer has in its member `errors`. As on Lambda, an
-/// answer with an unknown or empty id fails the whole batch, and an answer that is not a batch response means success.
-pub(super) fn failures(
-    answer: &[u8],
-    messages: &[Message],
-) -> Result<BTreeMap<String, Option<String>>, String> {
+/// Why a message was not handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The reason, if the function gave one.
+    pub(super) reason: Option<String>,
+    /// Whether the function rejects the message, so that it must not come again.
+    pub(super) is_rejected: bool,
+}
+
+/// Returns the ids of the failed messages, with the reasons that the answer has in its member `errors`; its member `rejected`
+/// names those that must not come again. As on Lambda, an answer with an unknown or empty id fails the whole batch, and an
+/// answer that is not a batch response means success.
+pub(super) fn failures(answer: &[u8], messages: &[Message]) -> Result<BTreeMap<String, Failure>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Response {
@@ -111,15 +118,19 @@ pub(super) fn failures(
     if !answer["batchItemFailures"].is_array() {
         return Ok(BTreeMap::new());
     }
-    let reason = |id: &str| answer["errors"][id].as_str().map(str::to_owned);
+    let rejected = answer["rejected"].as_array().map_or(&[][..], Vec::as_slice);
+    let failure = |id: &str| Failure {
+        reason: answer["errors"][id].as_str().map(str::to_owned),
+        is_rejected: rejected.iter().any(|rejected| rejected == id),
+    };
     let response = Response::deserialize(&answer)
         .map_err(|error| format!("its `batchItemFailures` cannot be read: {error}"))?;
     let mut failed = BTreeMap::new();
     for item in response.batch_item_failures.unwrap_or_default() {
         match item.item_identifier {
             Some(id) if messages.iter().any(|message| message.id == id) => {
-                let reason = reason(&id);
-                failed.insert(id, reason);
+                let failure = failure(&id);
+                failed.insert(id, failure);
             }
             Some(id) => {
                 return Err(format!("its `batchItemFailures` name {id:?}, which is not in the batch"));
@@ -200,11 +211,17 @@ mod tests {
         check(r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#, Err("without `itemIdentifier`"));
         check(r#"{"batchItemFailures":[{}]}"#, Err("without `itemIdentifier`"));
         check(r#"{"batchItemFailures":["b"]}"#, Err("cannot be read"));
-        let explained = r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}],"errors":{"b":"no stock","c":"?"}}"#;
+        let explained = r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}],
+            "errors":{"b":"no stock","c":"?"},"rejected":["b","c"]}"#;
         let found = failures(explained.as_bytes(), &batch).unwrap();
+        let failure =
+            |reason: Option<&str>, is_rejected| Failure { reason: reason.map(str::to_owned), is_rejected };
         assert_eq!(
             found,
-            BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some("no stock".to_owned()))])
+            BTreeMap::from([
+                ("a".to_owned(), failure(None, false)),
+                ("b".to_owned(), failure(Some("no stock"), true))
+            ])
         );
     }
 }

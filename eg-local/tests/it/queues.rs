@@ -280,6 +280,20 @@ async fn what_aws_would_refuse_is_refused() {
     cloud.stop().await;
 }
 
+/// On AWS, the function sends it to its failures queue.
+#[tokio::test]
+async fn a_rejected_message_does_not_come_again() {
+    let cloud = Cloud::builder().visibility(Duration::from_secs(60)).start().await.unwrap();
+    cloud.deploy(FunctionSpec::new("pack", example("function")).handler("batch")).await.unwrap();
+    let orders = cloud.queue("orders").await.unwrap();
+    orders.send("wrong").await.unwrap();
+    orders.send("good").await.unwrap();
+    cloud.map(Mapping::new("orders", "pack")).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), orders.drained()).await.unwrap().unwrap();
+    assert_eq!(orders.dead_letters().await.unwrap(), ["wrong"]);
+    cloud.stop().await;
+}
+
 #[tokio::test]
 async fn dead_letters_have_a_reason_and_are_tried_again_one_by_one() {
     let cloud = Cloud::builder().visibility(Duration::ZERO).max_receives(2).start().await.unwrap();

@@ -78,19 +78,21 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
     }
 }
 
-/// Handles the messages of a queue, all but those that are `bad`.
+/// Handles the messages of a queue, all but those that are `bad`, and those that are `wrong`, which it rejects.
 async fn batch(event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (mut failed, mut errors) = (Vec::new(), serde_json::Map::new());
+    let mut rejected = Vec::new();
     for record in event.payload["Records"].as_array().ok_or("no batch")? {
         let body = record["body"].as_str().unwrap_or_default();
         println!("handling {body}");
-        if body == "bad" {
+        if ["bad", "wrong"].contains(&body) {
             let id = record["messageId"].as_str().unwrap_or_default();
             failed.push(json!({"itemIdentifier": id}));
-            errors.insert(id.to_owned(), json!("bad cannot be packed"));
+            errors.insert(id.to_owned(), json!(format!("{body} cannot be packed")));
+            rejected.extend((body == "wrong").then(|| id.to_owned()));
         }
     }
-    Ok(json!({ "batchItemFailures": failed, "errors": errors }))
+    Ok(json!({ "batchItemFailures": failed, "errors": errors, "rejected": rejected }))
 }
 
 async fn print_event(event: LambdaEvent<Value>) -> Result<Value, Failure> {

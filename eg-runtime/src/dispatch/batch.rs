@@ -6,11 +6,15 @@
 
 use std::collections::HashSet;
 
+use crate::outcome::Failure;
+
 /// A message that is reported as failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failed {
     pub(crate) id: String,
     pub(crate) reason: String,
+    /// Whether a retry cannot help.
+    pub(crate) is_final: bool,
 }
 
 /// The state of one batch.
@@ -32,13 +36,14 @@ impl Batch {
         } else {
             return true;
         };
-        self.failed.push(Failed { id: id.to_owned(), reason: reason.to_owned() });
+        self.failed.push(Failed { id: id.to_owned(), reason: reason.to_owned(), is_final: false });
         false
     }
 
     /// Records that handling a message failed.
-    pub(crate) fn failed(&mut self, id: &str, group: Option<&str>, reason: String) {
-        self.failed.push(Failed { id: id.to_owned(), reason });
+    pub(crate) fn failed(&mut self, id: &str, group: Option<&str>, failure: Failure) {
+        let is_final = failure.is_final();
+        self.failed.push(Failed { id: id.to_owned(), reason: failure.message, is_final });
         self.blocked.extend(group.map(str::to_owned));
     }
 
@@ -53,6 +58,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::Batch;
+    use crate::outcome::{Failure, FailureKind};
+
+    fn broken() -> Failure {
+        Failure::new(FailureKind::Retry, "broken".to_owned())
+    }
 
     /// Runs a batch in which the messages in `fails` fail. Returns the handled and the reported messages.
     fn run(
@@ -68,7 +78,7 @@ mod tests {
             }
             handled.push(at);
             if fails(at) {
-                batch.failed(id, group.as_deref(), "broken".to_owned());
+                batch.failed(id, group.as_deref(), broken());
             }
         }
         (handled, batch.into_failed().into_iter().map(|failed| failed.id).collect())
@@ -90,7 +100,7 @@ mod tests {
     fn what_is_not_handled_says_why() {
         let mut batch = Batch::default();
         assert!(batch.admits("a", Some("g"), true));
-        batch.failed("a", Some("g"), "broken".to_owned());
+        batch.failed("a", Some("g"), broken());
         assert!(!batch.admits("b", Some("g"), true));
         assert!(!batch.admits("c", None, false));
         let reasons: Vec<_> = batch.into_failed().into_iter().map(|failed| failed.reason).collect();

@@ -14,12 +14,12 @@
 //! …
 //! ```
 //!
-//! A message that fails five times becomes a dead letter: `cargo eg dead-letters --queue payments`. To see how a batch is
-//! answered, call the function with one:
+//! A message that fails five times becomes a dead letter, and one that is rejected becomes one at once:
+//! `cargo eg dead-letters --queue payments` lists them. To see how a batch is answered, call the function with one:
 //!
 //! ```text
 //! $ curl localhost:9001/2015-03-31/functions/queue-batch-book/invocations -d @examples/queue-batch/batch.json
-//! {"batchItemFailures":[{"itemIdentifier":"message-2"}],"errors":{"message-2":"Scrooge cannot pay 0 €"}}
+//! {"batchItemFailures":[{"itemIdentifier":"message-2"}],"errors":{"message-2":"Scrooge cannot pay 0 €"},"rejected":["message-2"]}
 //! ```
 
 use eg_runtime::{App, Error, Json, queue};

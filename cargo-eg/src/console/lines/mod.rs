@@ -210,12 +210,18 @@ fn trigger_line(activity: &TriggerActivity) -> Option<String> {
                 (None, failed) => format!("{begin} {YELLOW}{failed} failed{YELLOW:#} {time}; again {again}"),
             }
         }
-        TriggerActivity::DeadLettered { queue, message, receives } => format!(
-            "{} {DIM}{}{DIM:#} {RED}dead letter{RED:#}: received {receives} times; `cargo eg dead-letters --queue {}` lists it",
-            queue_name(queue),
-            printable(short(message)),
-            printable(queue)
-        ),
+        TriggerActivity::DeadLettered { queue, message, receives, rejection } => {
+            let why = match rejection {
+                Some(reason) => format!("rejected: {}", one_line(reason)),
+                None => format!("received {receives} times"),
+            };
+            format!(
+                "{} {DIM}{}{DIM:#} {RED}dead letter{RED:#}: {why}; `cargo eg dead-letters --queue {}` lists it",
+                queue_name(queue),
+                printable(short(message)),
+                printable(queue)
+            )
+        }
         TriggerActivity::QueueFailed { queue, error } => {
             format!("{} {RED}failed{RED:#}: {}", queue_name(queue), one_line(error))
         }

@@ -183,13 +183,18 @@ fn so_is_every_trigger_activity() {
         &batch(3, Some("no\n stock")),
         "queue orders → shop-ship 3 messages failed 4.0 ms: no stock; again in 30.0 s",
     );
-    let buried = TriggerActivity::DeadLettered {
+    let buried = |rejection: Option<&str>| TriggerActivity::DeadLettered {
         queue: "orders".to_owned(),
         message: "0199aa00-0000-7000-8000-00000abcdef1".to_owned(),
         receives: 5,
+        rejection: rejection.map(str::to_owned),
     };
     check(
-        &buried,
+        &buried(Some("no such\n address")),
+        "queue orders 0abcdef1 dead letter: rejected: no such address; `cargo eg dead-letters --queue orders` lists it",
+    );
+    check(
+        &buried(None),
         "queue orders 0abcdef1 dead letter: received 5 times; `cargo eg dead-letters --queue orders` lists it",
     );
     let scheduled = |failure: Option<(&str, Option<u64>)>| TriggerActivity::Scheduled {
@@ -270,7 +275,7 @@ fn of_all_kinds(text: &str) -> (Vec<Activity>, Vec<TriggerActivity>) {
     let triggers = vec![
         batch(None),
         batch(Some(t())),
-        TriggerActivity::DeadLettered { queue: t(), message: t(), receives: 5 },
+        TriggerActivity::DeadLettered { queue: t(), message: t(), receives: 5, rejection: Some(t()) },
         TriggerActivity::QueueFailed { queue: t(), error: t() },
         scheduled(None),
         scheduled(Some((t(), None))),

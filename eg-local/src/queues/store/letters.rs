@@ -1,7 +1,7 @@
 //! Dead letters: messages that were received too often. Moves, lists, returns and removes them. Which queue they move to
 //! is up to the callers.
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::super::attributes::Redrive;
 use super::{Store, StoreError};
@@ -127,11 +127,30 @@ pub(super) fn bury(
     now: i64,
 ) -> rusqlite::Result<Vec<(String, u32)>> {
     transaction
-        .prepare_cached(
-            "UPDATE messages SET queue = ?3, came_from = ?1, died = ?4, died_after = receives, receipt = NULL, visible = ?4,
-             receives = 0, first_received = NULL
-             WHERE queue = ?1 AND visible <= ?4 AND receives >= ?2 RETURNING id, died_after",
-        )?
-        .query_map(params![queue, max_receives, target, now], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached(&format!(
+            "{BURY} WHERE queue = ?1 AND visible <= ?3 AND receives >= ?4 RETURNING id, died_after"
+        ))?
+        .query_map(params![queue, target, now, max_receives], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
+
+/// Moves the message with a receipt to the dead-letter queue, for a reason. Returns its id with how often it was received, or
+/// `None` if the receipt is not the message's last one.
+pub(super) fn bury_one(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    (receipt, reason): (&str, Option<&str>),
+    Redrive { target, .. }: &Redrive,
+    now: i64,
+) -> rusqlite::Result<Option<(String, u32)>> {
+    transaction
+        .prepare_cached(&format!(
+            "{BURY}, reason = ?5 WHERE queue = ?1 AND receipt = ?4 RETURNING id, died_after"
+        ))?
+        .query_row(params![queue, target, now, receipt, reason], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// Makes messages of queue `?1` dead letters in queue `?2` at time `?3`.
+const BURY: &str = "UPDATE messages SET queue = ?2, came_from = ?1, died = ?3, died_after = receives, receipt = NULL, \
+                    visible = ?3, receives = 0, first_received = NULL";

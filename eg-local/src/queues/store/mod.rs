@@ -221,6 +221,26 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    /// Makes messages dead letters at once, because they were rejected for these reasons. Returns their ids with how often they
+    /// were received, and the reasons.
+    pub(super) fn reject(
+        &self,
+        queue: &str,
+        rejections: &[(String, Option<String>)],
+        redrive: &Redrive,
+        now: i64,
+    ) -> Result<Vec<(String, u32, Option<String>)>, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut dead = Vec::new();
+        for (receipt, reason) in rejections {
+            let buried = letters::bury_one(&transaction, queue, (receipt, reason.as_deref()), redrive, now)?;
+            dead.extend(buried.map(|(id, receives)| (id, receives, reason.clone())));
+        }
+        transaction.commit()?;
+        Ok(dead)
+    }
+
     /// Makes messages visible again at `visible`.
     pub(super) fn release(
         &self,

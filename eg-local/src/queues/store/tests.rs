@@ -129,6 +129,31 @@ fn what_was_being_handled_is_due_again_after_a_restart() {
     assert_eq!(store.counts(QUEUE, 50).unwrap().delayed, 1, "a delay is no handling");
 }
 
+/// A message that its function rejects would fail again each time.
+#[test]
+fn a_rejected_message_is_a_dead_letter_at_once() {
+    let (_folder, store) = open();
+    let ids = ["a", "b"].map(|body| send(&store, QUEUE, body, None, 0));
+    let received = receive(&store, QUEUE, 10);
+    let rejected = [
+        (received.messages[0].receipt.clone(), Some("no address".to_owned())),
+        ("an old receipt".to_owned(), None),
+    ];
+    let redrive = Redrive { target: "dead".to_owned(), max_receives: 2 };
+    assert_eq!(
+        store.reject(QUEUE, &rejected, &redrive, 20).unwrap(),
+        [(ids[0].clone(), 1, Some("no address".to_owned()))]
+    );
+    let letters = store.letters(&Which { queue: QUEUE.to_owned(), one: None }, 9).unwrap();
+    let letter: Vec<_> = letters
+        .iter()
+        .map(|letter| (letter.id.as_str(), letter.died, letter.receives, letter.reason.as_deref()))
+        .collect();
+    assert_eq!(letter, [(ids[0].as_str(), Some(20), Some(1), Some("no address"))]);
+    assert_eq!(bodies(&receive(&store, "dead", 20)), ["a"]);
+    assert_eq!(bodies(&receive(&store, QUEUE, 110)), ["b"], "the other one is not affected");
+}
+
 #[test]
 fn a_dead_letter_keeps_the_reason_until_it_is_tried_again() {
     let (_folder, store) = open();
