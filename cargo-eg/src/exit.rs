@@ -49,6 +49,8 @@ pub(crate) enum Exit {
     BufferedStream = 28,
     /// `check` found an authorizer that no route names, with `--deny`.
     UnmatchedAuthorizer = 29,
+    /// `check` found a synchronous subscription that nobody can ask on AWS, with `--deny`.
+    NoRoute = 30,
     /// Ctrl-C ended the program before the app was ready, or for the second time, or while it waited for a job.
     Interrupted = 130,
 }
@@ -76,6 +78,7 @@ Exit codes:
    27  check: a function cannot start, with --start
    28  check: a route streams, and an HTTP API does not, with --deny buffered-stream
    29  check: no route names an authorizer, with --deny unmatched-authorizer
+   30  check: a synchronous subscription has no route on AWS, with --deny no-route
   130  interrupted before the app was ready, by a second Ctrl-C, or while waiting for a job of the gateway";
 
 /// Why a command failed.
@@ -198,6 +201,7 @@ mod tests {
             Exit::CannotStart,
             Exit::BufferedStream,
             Exit::UnmatchedAuthorizer,
+            Exit::NoRoute,
             Exit::Interrupted,
         ];
         for code in codes {

@@ -329,7 +329,7 @@ fn subscription(subscription: &Subscription) -> TokenStream {
         Mode::Async => quote!(__eg::Mode::Async),
     };
     let (method, path) = (subscription.method.as_str(), subscription.path.spelled(Spelling::Gateway));
-    let route = if subscription.http {
+    let route = if subscription.has_route() {
         let route = subscription.path.spelled(Spelling::Code);
         quote!(::core::option::Option::Some(__eg::Route::new(#route)))
     } else {

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use eg_grammar::DeliveryLimits;
+use eg_grammar::{DeliveryLimits, HTTP_REQUEST};
 
 use crate::extract::Call;
 use crate::requests::Route;
@@ -124,7 +124,7 @@ pub struct Subscription {
     pub method: &'static str,
     /// The path of the event or request, in the gateway's spelling.
     pub path: &'static str,
-    /// The route, for `#[http]`.
+    /// The route: for `#[http]`, and for a synchronous subscription to an event that has a path of its own.
     pub route: Option<Route>,
     /// The CORS options.
     pub cors: Option<Cors>,
@@ -272,6 +272,13 @@ impl From<&Retry> for DeliveryLimits {
             max_backoff: seconds(retry.max_backoff),
             max_age: seconds(retry.max_age),
         }
+    }
+}
+
+impl Subscription {
+    /// Returns whether the function gets the HTTP request itself (`#[http]`).
+    pub(crate) fn is_http(&self) -> bool {
+        self.route.is_some() && self.event_type == HTTP_REQUEST
     }
 }
 

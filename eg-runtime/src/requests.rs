@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{FromRequest as _, Request};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use eg_grammar::{Route as Found, Routes, Spelling, Unrouted};
@@ -26,7 +26,7 @@ use crate::registry::Mode;
 use crate::served::Served;
 use crate::stream;
 
-/// The route of an `#[http]` function.
+/// The route of a function.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// The path in axum's spelling.
@@ -59,12 +59,26 @@ pub(crate) struct Routed {
     pub(crate) function: Served,
 }
 
+/// The functions behind the route of synchronous subscriptions.
+pub(crate) struct Asked {
+    /// One of the methods that the macros accept.
+    pub(crate) method: &'static str,
+    /// The path in axum's spelling.
+    pub(crate) path: &'static str,
+    /// The event types that are answered there.
+    pub(crate) event_types: Vec<&'static str>,
+    /// Calls the function of an event, if there is one.
+    pub(crate) answer: Arc<Ask>,
+}
+
+type Ask = dyn Fn(CloudEvent<Data>, Option<Scope>) -> Option<ResponseFuture> + Send + Sync;
+
 /// The functions that answer HTTP requests. They are function pointers, so that the linker can drop them if unused.
 #[derive(Debug)]
 pub(crate) struct Http {
     /// Builds the router of all routes, and of the router of `App::router`. The last argument says whether functions may hand
     /// requests over to that router.
-    pub(crate) router: fn(Vec<Routed>, Option<Mounted>, bool) -> Router,
+    pub(crate) router: fn(Vec<Routed>, Vec<Asked>, Option<Mounted>, bool) -> Router,
     /// Reads a payload that is an HTTP request.
     pub(crate) read: ReadRequest,
     /// Reads the event gateway's `http.request`. The second argument returns the routes for a method.
@@ -96,7 +110,7 @@ impl fmt::Debug for Router {
 /// The routes of one mode. axum routes each request within the one route that it takes, to extract its parameters.
 type Table = Routes<axum::Router>;
 
-fn router(routes: Vec<Routed>, mounted: Option<Mounted>, hands_over: bool) -> Router {
+fn router(routes: Vec<Routed>, asked: Vec<Asked>, mounted: Option<Mounted>, hands_over: bool) -> Router {
     let (mut sync, mut other): (Table, Table) = (Routes::new(Spelling::Code), Routes::new(Spelling::Code));
     for Routed { method, path, mode, body_limit, stream, guard, function } in routes {
         let Some(named) = eg_grammar::Method::named(method) else { continue };
@@ -129,6 +143,13 @@ fn router(routes: Vec<Routed>, mounted: Option<Mounted>, hands_over: bool) -> Ro
         // Of routes for the same requests, which `dispatch` refuses, the first remains.
         let _ = table.insert(named, path, route);
     }
+    for Asked { method, path, event_types, answer } in asked {
+        let Some(named) = eg_grammar::Method::named(method) else { continue };
+        let (event_types, handles) = (Arc::new(event_types), answer);
+        let handler = move |request: Request| ask(request, Arc::clone(&event_types), Arc::clone(&handles));
+        // A function with `#[http]` on the route gets the request, and reads the event itself.
+        let _ = sync.insert(named, path, axum::Router::new().route(path, on(method_filter(method), handler)));
+    }
     let tables = Arc::new([sync, other]);
     Router(Arc::new(move |mut request| match find(&tables, request.method(), request.uri().path()) {
         Some(route) => {
@@ -160,6 +181,28 @@ fn router(routes: Vec<Routed>, mounted: Option<Mounted>, hands_over: bool) -> Ro
             })
         }
     }))
+}
+
+/// Answers a request that carries an event, in structured or binary mode, as the gateway does for synchronous subscriptions.
+async fn ask(request: Request, event_types: Arc<Vec<&'static str>>, answer: Arc<Ask>) -> Response {
+    let limit = body::Limit::of(&request);
+    let Some(request) = body::admit(request, limit) else { return body::refusal(limit) };
+    let scope = request.extensions().get::<Scope>().cloned();
+    let event = match CloudEvent::<Data>::from_request(request, &()).await {
+        Ok(event) => event,
+        Err(rejection) => return body::explain(rejection.into_response(), limit).await,
+    };
+    let unknown = format!(
+        "no function answers event `{}` here; this path takes {}",
+        event.ty(),
+        eg_grammar::list(&event_types)
+    );
+    match answer(event, scope) {
+        Some(answer) => answer.await,
+        None => {
+            (StatusCode::NOT_FOUND, Json(ErrorBody::new(ErrorCode::UnknownPath, unknown))).into_response()
+        }
+    }
 }
 
 /// Returns the route that a request takes. A HEAD request without a route of its own takes that of GET.
@@ -251,7 +294,7 @@ mod tests {
             guard: None,
             function: Served::new("f", call, None, &Layers::default()),
         };
-        router(routes.iter().zip(NUMBERED).map(routed).collect(), None, false)
+        router(routes.iter().zip(NUMBERED).map(routed).collect(), Vec::new(), None, false)
     }
 
     fn ask(router: &Router, method: &str, path: &str) -> (u16, HeaderMap, String) {

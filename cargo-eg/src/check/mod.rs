@@ -11,6 +11,7 @@ mod routes;
 pub(crate) mod schema;
 mod start;
 mod streams;
+mod unrouted;
 
 use serde::Serialize;
 
@@ -41,10 +42,12 @@ pub(crate) enum Class {
     BufferedStream,
     /// An authorizer that no route names, or a route whose authorizer its service does not have.
     UnmatchedAuthorizer,
+    /// A synchronous subscription has no path of its own, so it has no route on AWS.
+    NoRoute,
 }
 
 /// All classes.
-pub(crate) const CLASSES: [Class; 10] = [
+pub(crate) const CLASSES: [Class; 11] = [
     Class::DuplicateId,
     Class::RouteConflict,
     Class::SchemaMismatch,
@@ -55,6 +58,7 @@ pub(crate) const CLASSES: [Class; 10] = [
     Class::CannotStart,
     Class::BufferedStream,
     Class::UnmatchedAuthorizer,
+    Class::NoRoute,
 ];
 
 /// The severity of a finding.
@@ -113,6 +117,7 @@ impl Class {
             Self::CannotStart => "cannot-start",
             Self::BufferedStream => "buffered-stream",
             Self::UnmatchedAuthorizer => "unmatched-authorizer",
+            Self::NoRoute => "no-route",
         }
     }
 
@@ -125,7 +130,7 @@ impl Class {
             | Self::BadName
             | Self::CannotStart => Severity::Error,
             Self::NeverEmitted | Self::Loop | Self::UnmatchedAuthorizer => Severity::Warning,
-            Self::NeverSubscribed | Self::BufferedStream => Severity::Note,
+            Self::NeverSubscribed | Self::BufferedStream | Self::NoRoute => Severity::Note,
         }
     }
 }
@@ -152,5 +157,6 @@ pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
     findings.extend(flow::never_subscribed(services));
     findings.extend(streams::buffered(services));
     findings.extend(authorizers::unmatched(services));
+    findings.extend(unrouted::unrouted(services));
     findings
 }

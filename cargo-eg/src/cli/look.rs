@@ -28,6 +28,7 @@ use crate::check::{CLASSES, Class};
 ///   cannot-start      error    27  a state is missing, or the service exits at start (with --start)
 ///   buffered-stream   note     28  a route streams, which the template's HTTP API does not
 ///   unmatched-authorizer warning 29  no route names an authorizer, or its service lacks the one it names
+///   no-route          note     30  a synchronous subscription has no path, so none of its HTTP API
 ///
 /// The exit code is that of the first class in this list with an error. Warnings and notes alone
 /// exit with 0.

@@ -46,6 +46,16 @@ pub(crate) struct Subscription {
     pub(crate) retry: Option<Retry>,
 }
 
+impl Subscription {
+    /// Returns whether requests reach the function by its path: those of a route, and those that carry the event of a
+    /// synchronous subscription which has a path of its own.
+    pub(crate) fn has_route(&self) -> bool {
+        let is_event = !matches!(&self.event_type, EventType::Name(name) if name == HTTP_REQUEST);
+        let has_path = self.path != Path::root() || self.method != Method::Post;
+        self.http || (is_event && self.mode == Mode::Sync && has_path)
+    }
+}
+
 pub(crate) enum EventType {
     Name(String),
     /// A type that implements `Event`.

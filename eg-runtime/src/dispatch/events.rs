@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use eg_grammar::{EVENT_RECEIVED, HTTP_REQUEST};
+use eg_grammar::{EVENT_RECEIVED, HTTP_REQUEST, limits};
 use eg_sdk::{CloudEvent, Data};
 use http::{HeaderValue, Method, header};
 
 use super::{Entry, Service};
 use crate::body::without_default_limit;
-use crate::context::Invocation;
+use crate::context::{Invocation, Scope};
 use crate::outcome::{Failure, FailureKind};
-use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
+use crate::registry::{FunctionDef, Mode, Trigger};
 
 /// The detail types of scheduled events. Source: the EventBridge user guide, on scheduled rules and EventBridge
 /// Scheduler.
@@ -45,12 +45,30 @@ impl Service {
             failure.log(None, &invocation.request_id);
             return Err(failure);
         }
-        let mut answer = Ok(Response::default());
-        for (_, one) in self.deliver(event, sender, invocation).await {
-            // Returns the first failure, else the last answer.
-            answer = answer.and(one);
+        if sender == Sender::NeverWaits {
+            self.check_hops(&event, None, invocation)?;
         }
-        answer
+        let answers = self.deliver(event, sender, invocation).await.into_iter().map(|(_, answer)| answer);
+        // The first failure, else the last answer.
+        answers.fold(Ok(Response::default()), Failure::of_both)
+    }
+
+    /// Checks the length of the chain of events that led to one. Only the gateway checks it before it calls a function.
+    ///
+    /// # Errors
+    /// If the chain is too long. The failure is also printed, with its subject.
+    pub(crate) fn check_hops(
+        &self,
+        event: &CloudEvent<Data>,
+        subject: Option<&str>,
+        invocation: &Invocation,
+    ) -> Result<(), Failure> {
+        limits::check_hops(event.hops(), self.shared.max_hops.into()).map_err(|mistake| {
+            let message = format!("event `{}` (id {}) is part of {mistake}", event.ty(), event.id());
+            let failure = Failure::new(FailureKind::Reject, message);
+            failure.log(subject, &invocation.request_id);
+            failure
+        })
     }
 
     /// Calls a `#[schedule]` function with the event of its schedule.
@@ -145,7 +163,7 @@ impl Service {
             .functions
             .iter()
             .filter(|function| {
-                let mut events = function.def.subscriptions().filter(|to| to.route.is_none());
+                let mut events = function.def.subscriptions().filter(|to| !to.is_http());
                 events.any(|subscription| subscription.event_type == event.ty())
                     || function.def.triggers.iter().any(|trigger| match trigger {
                         Trigger::EventBridge(pattern) => pattern.takes(event.source(), event.ty()),
@@ -214,10 +232,10 @@ impl Service {
 
 fn describe(function: &Entry) -> String {
     let triggers = function.def.triggers.iter().map(|trigger| match trigger {
-        Trigger::Subscription(Subscription { route: Some(route), method, .. }) => {
-            format!("{method} {}", route.path)
-        }
-        Trigger::Subscription(subscription) => subscription.event_type.to_owned(),
+        Trigger::Subscription(subscription) => match subscription.route {
+            Some(route) if subscription.is_http() => format!("{} {}", subscription.method, route.path),
+            _ => subscription.event_type.to_owned(),
+        },
         Trigger::Schedule(expression) => format!("the schedule {expression}"),
         Trigger::Queue(queue) => format!("the queue {}", queue.name),
         Trigger::EventBridge(pattern) => {
@@ -228,6 +246,18 @@ fn describe(function: &Entry) -> String {
         Trigger::Invoke => "any payload, but only if `_HANDLER` names it".to_owned(),
     });
     format!("`{}` takes {}", function.def.name, triggers.collect::<Vec<_>>().join(", "))
+}
+
+/// Turns an event that came with an HTTP request into a request for a function.
+pub(super) fn request_in_scope(event: CloudEvent<Data>, scope: Option<Scope>) -> Request {
+    let (trace, hops) = (event.trace_context(), Some(event.hops()));
+    let mut request = request_of(event);
+    if let Some(mut scope) = scope {
+        scope.context.trace = trace;
+        scope.context.hops = hops;
+        request.extensions_mut().insert(scope);
+    }
+    request
 }
 
 /// Turns an event into a request. The payload is the body, so that axum's extractors work; `CloudEvent<T>` reads the

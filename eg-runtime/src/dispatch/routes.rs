@@ -1,22 +1,27 @@
-//! Checks the routes of `#[http]` functions for conflicts. `requests` finds the route of a request.
+//! Collects the routes of functions, and checks those of `#[http]` for conflicts. `requests` finds the route of a request.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eg_grammar::{Method, Routes, Spelling};
 
 use super::Entry;
+use super::events::request_in_scope;
 use crate::registry::{FunctionDef, Mode, RegistryError, Subscription};
-use crate::requests::{Http, Routed};
+use crate::requests::{Asked, Http, Routed};
+use crate::served::Served;
 
 /// Returns the `#[http]` subscriptions of a function with their routes.
 pub(super) fn of(
     function: &'static FunctionDef,
 ) -> impl Iterator<Item = (&'static Subscription, &'static str)> {
-    function.subscriptions().filter_map(|subscription| Some((subscription, subscription.route?.path)))
+    let routes = function.subscriptions().filter(|subscription| subscription.is_http());
+    routes.filter_map(|subscription| Some((subscription, subscription.route?.path)))
 }
 
-/// Returns the request handler and all routes. Without routes, there is no handler.
-pub(super) fn http(functions: &[Entry]) -> (Option<&'static Http>, Vec<Routed>) {
+/// Returns the request handler and all routes: those of `#[http]`, and those of synchronous subscriptions, which take
+/// requests that carry their event. Without routes, there is no handler.
+pub(super) fn http(functions: &[Entry]) -> (Option<&'static Http>, Vec<Routed>, Vec<Asked>) {
     let route = functions.iter().flat_map(|function| function.def.subscriptions()).find_map(|to| to.route);
     let routed = functions.iter().flat_map(|function| {
         of(function.def).map(|(subscription, path)| Routed {
@@ -31,7 +36,30 @@ pub(super) fn http(functions: &[Entry]) -> (Option<&'static Http>, Vec<Routed>) 
             function: function.served.bare(),
         })
     });
-    (route.map(|route| route.http), routed.collect())
+    (route.map(|route| route.http), routed.collect(), asked(functions))
+}
+
+/// Returns the routes of synchronous subscriptions. Several event types may share one.
+fn asked(functions: &[Entry]) -> Vec<Asked> {
+    let mut routes: BTreeMap<(&'static str, &'static str), Vec<(&'static str, Served)>> = BTreeMap::new();
+    for function in functions {
+        for subscription in function.def.subscriptions().filter(|subscription| !subscription.is_http()) {
+            let Some(route) = subscription.route else { continue };
+            let at = routes.entry((subscription.method, route.path)).or_default();
+            at.push((subscription.event_type, function.served.bare()));
+        }
+    }
+    let asked = |((method, path), functions): (_, Vec<(&'static str, Served)>)| Asked {
+        method,
+        path,
+        event_types: functions.iter().map(|(event_type, _)| *event_type).collect(),
+        answer: Arc::new(move |event, scope| {
+            let (_, function) = functions.iter().find(|(event_type, _)| *event_type == event.ty())?;
+            let (function, request) = (function.clone(), request_in_scope(event, scope));
+            Some(Box::pin(async move { function.answer(request).await }))
+        }),
+    };
+    routes.into_iter().map(asked).collect()
 }
 
 /// Checks that no two functions answer the same requests, which the gateway would refuse. An asynchronous function on the

@@ -264,7 +264,7 @@ pub(super) fn answers(function: &FunctionDef, event_type: &str) -> bool {
 }
 
 fn is_synchronous(to: &Subscription, event_type: &str) -> bool {
-    to.route.is_none() && to.mode == Mode::Sync && to.event_type == event_type && event_type != HTTP_REQUEST
+    !to.is_http() && to.mode == Mode::Sync && to.event_type == event_type && event_type != HTTP_REQUEST
 }
 
 /// Returns whether an event that is posted to `path` reaches a subscription at `pattern`.

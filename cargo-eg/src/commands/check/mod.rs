@@ -106,6 +106,7 @@ fn exit(class: Class) -> Exit {
         Class::CannotStart => Exit::CannotStart,
         Class::BufferedStream => Exit::BufferedStream,
         Class::UnmatchedAuthorizer => Exit::UnmatchedAuthorizer,
+        Class::NoRoute => Exit::NoRoute,
     }
 }
 
