@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use super::{Function, event, header};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Client {
+pub(super) enum Client {
     Own,
     Aws,
 }
 
 use Client::{Aws, Own};
 
-const CLIENTS: [Client; 2] = [Own, Aws];
+pub(super) const CLIENTS: [Client; 2] = [Own, Aws];
 
 impl Client {
     fn variable(self) -> (&'static str, &'static str) {
@@ -25,7 +25,7 @@ impl Client {
     }
 
     /// Starts a process with this client.
-    async fn start(self, handler: &str, manners: Manners, variables: &[(&str, &str)]) -> Function {
+    pub(super) async fn start(self, handler: &str, manners: Manners, variables: &[(&str, &str)]) -> Function {
         let variables = [variables, &[self.variable(), ("RUST_BACKTRACE", "")]].concat();
         Function::with_api(RuntimeApi::start("", manners).await, "", handler, &variables)
     }
@@ -71,6 +71,40 @@ async fn failures_are_reported_with_their_types() {
         assert_eq!(answer.body, r#"{"statusCode":200,"headers":{},"body":"","isBase64Encoded":false}"#);
         assert_eq!(header(&answer, "lambda-runtime-invocation-id"), "attempt-5");
         function.program.terminate();
+        assert_eq!(function.program.exit_code().await, 0, "{client:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_is_not_json() {
+    for client in CLIENTS {
+        let function = client.start("fails", Manners::default(), &[]).await;
+        let posted = function.api.invoke("no JSON").await;
+        let refused = report(&posted)["errorType"] == "Reject";
+        assert_eq!((posted.what.as_str(), refused), ("error", client == Own), "{client:?}: {}", posted.body);
+        assert_eq!(function.invoke(&event("do", "1", &json!("well"))).await.what, "response", "{client:?}");
+    }
+}
+
+/// AWS's client leaves the invocation without an outcome.
+#[tokio::test]
+async fn a_process_that_is_asked_to_end_while_it_works() {
+    for client in CLIENTS {
+        let function = client.start("sleeps", Manners::default(), &[]).await;
+        let sleep = event("sleep", "1", &json!(1_000));
+        let asked_to_end = async {
+            function.program.line("it works", |line| line.starts_with("sleeps").then_some(())).await;
+            function.program.terminate();
+        };
+        if client == Own {
+            let (posted, ()) = tokio::join!(function.invoke(&sleep), asked_to_end);
+            assert_eq!(posted.what, "response");
+        } else {
+            tokio::select! {
+                posted = function.invoke(&sleep) => panic!("it has posted {posted:?}"),
+                () = asked_to_end => {}
+            }
+        }
         assert_eq!(function.program.exit_code().await, 0, "{client:?}");
     }
 }
