@@ -16,6 +16,9 @@ pub(crate) const MEMORY: u32 = 256;
 /// The runtime of Lambda in which programs run.
 pub(crate) const RUNTIME: &str = "provided.al2023";
 
+/// The variable with the URL of the queue that keeps what the function rejects.
+pub(crate) const FAILURES_QUEUE: &str = "EVENT_FAILURES_QUEUE";
+
 /// What a function may do.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Permission<'a> {
@@ -36,7 +39,7 @@ pub(crate) enum Resource<'a> {
     Log,
     /// The event bus.
     Bus,
-    /// The queue for the events that the function fails to handle.
+    /// The queue for what the function fails to handle or rejects.
     Failures,
     /// A queue that triggers the function.
     Queue(&'a str),
@@ -89,11 +92,17 @@ pub(crate) fn patterns_of_aws(function: &Function) -> Vec<Value> {
     function.triggers.iter().filter_map(subscribed).collect()
 }
 
-/// Returns whether what the function fails to handle needs a place: events, for whose handling nobody waits, and records of
-/// streams.
+/// Returns whether what the function fails to handle or rejects needs a place: events, for whose handling nobody waits,
+/// records of streams, and messages. A queue keeps the messages that fail, but not those that are rejected.
 pub(crate) fn keeps_failures(function: &Function) -> bool {
     let kept = |trigger: &Trigger| {
-        matches!(trigger, Trigger::Schedule { .. } | Trigger::EventBridge { .. } | Trigger::Stream { .. })
+        matches!(
+            trigger,
+            Trigger::Schedule { .. }
+                | Trigger::EventBridge { .. }
+                | Trigger::Stream { .. }
+                | Trigger::Queue { .. }
+        )
     };
     function.triggers.iter().any(kept) || !patterns(function).is_empty()
 }
@@ -124,9 +133,12 @@ fn kind<S: serde::Serializer>(kind: &StreamKind, serializer: S) -> Result<S::Ok,
     serializer.serialize_str(kind.as_str())
 }
 
-/// Returns the variables that must be set for a function.
-pub(crate) fn variables(function: &Function) -> &'static [&'static str] {
-    if function.emits.is_empty() { &[] } else { &[EVENT_BUS] }
+/// Returns the variables that must be set for a function. A program without the feature `eventbridge` does not start with
+/// them.
+pub(crate) fn variables(function: &Function) -> Vec<&'static str> {
+    let bus = (!function.emits.is_empty()).then_some(EVENT_BUS);
+    let failures = keeps_failures(function).then_some(FAILURES_QUEUE);
+    bus.into_iter().chain(failures).collect()
 }
 
 /// Returns what a function of a service may do: write its log, and what its signature and triggers require.
@@ -143,7 +155,7 @@ pub(crate) fn permissions<'a>(service: &Manifest, function: &'a Function) -> Vec
             actions: &["sqs:SendMessage"],
             on: Resource::Failures,
             condition: None,
-            reason: "what it fails to handle is kept".to_owned(),
+            reason: "what it fails to handle or rejects is kept".to_owned(),
         });
     }
     let mut queues: Vec<&str> = Vec::new();

@@ -97,9 +97,20 @@ pub const DATA_DEPTH: usize = JSON_DEPTH - 1;
 /// How many levels the JSON body of an HTTP request may nest: it is a member of the payload of an `http.request` event.
 pub const BODY_DEPTH: usize = DATA_DEPTH - 1;
 
-/// How many events may lead to an event, one causing the next, before the gateway by default considers the chain a
-/// loop.
+/// How many events may lead to an event, one causing the next, before the gateway and the functions on AWS by default
+/// consider the chain a loop.
 pub const HOPS: u32 = 16;
+
+/// Checks that at most `max` events led to an event, with the number in its extension `hops`.
+///
+/// # Errors
+/// If more did: the events probably cause each other without end.
+pub fn check_hops(hops: u32, max: u64) -> Result<(), Mistake> {
+    if u64::from(hops) <= max {
+        return Ok(());
+    }
+    Err(Mistake::new(format!("a loop: {hops} events led to this one, and {max} are allowed")))
+}
 
 const MIB: usize = 1024 * 1024;
 
@@ -143,6 +154,14 @@ mod tests {
         ] {
             assert_eq!((bound.min(), bound.max()), (min, max), "{bound:?}");
         }
+    }
+
+    #[test]
+    fn hops() {
+        assert_eq!(check_hops(16, 16), Ok(()));
+        let mistake = check_hops(17, 16).unwrap_err();
+        assert_eq!(mistake.to_string(), "a loop: 17 events led to this one, and 16 are allowed");
+        assert!(check_hops(u32::MAX, u64::from(u32::MAX)).is_ok());
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub struct App {
     states: States,
     around: Around,
     payload_limit: usize,
+    max_hops: u32,
     hooks: lambda::Hooks,
     client: lambda::Client,
 }
@@ -56,6 +57,7 @@ impl App {
             states: States::default(),
             around: Around::default(),
             payload_limit: limits::PAYLOAD,
+            max_hops: limits::HOPS,
             hooks: lambda::Hooks::default(),
             client: lambda::Client::default(),
         }
@@ -67,6 +69,14 @@ impl App {
     #[must_use]
     pub fn payload_limit(self, bytes: usize) -> Self {
         Self { payload_limit: bytes, ..self }
+    }
+
+    /// Sets how many events may lead to an event, one causing the next. Default: 16, as at the gateway. On AWS, where no
+    /// gateway ends loops, an event with more is rejected before a function gets it. Events from the gateway are not
+    /// counted again: its own limit is its flag `--max-hops`.
+    #[must_use]
+    pub fn max_hops(self, hops: u32) -> Self {
+        Self { max_hops: hops, ..self }
     }
 
     /// Provides the value of `State<T>` arguments. The value is cloned for each invocation, so wrap expensive data in
@@ -349,7 +359,8 @@ impl App {
     ) -> Result<(&'static str, Service), StartError> {
         registry::check_names(&functions)?;
         let source = format!("/services/{name}");
-        let shared = Shared { states: self.states, source, payload_limit: self.payload_limit };
+        let Self { states, payload_limit, max_hops, .. } = self;
+        let shared = Shared { states, source, payload_limit, max_hops };
         let mut around = self.around;
         if let Some(unknown) =
             around.of_functions.keys().find(|key| !functions.iter().any(|f| f.name == **key))

@@ -49,6 +49,11 @@ impl Invocation {
         self.header(CLIENT_CONTEXT)
     }
 
+    /// Returns the ARN that the caller used.
+    pub(crate) fn function_arn(&self) -> Option<&str> {
+        self.header(INVOKED_FUNCTION_ARN)
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name)?;
         std::str::from_utf8(value.as_bytes()).ok().filter(|value| !value.is_empty())
@@ -117,7 +122,7 @@ impl Context {
     /// Returns the ARN that the caller used, with its version or alias. `None` over HTTP.
     #[must_use]
     pub fn invoked_function_arn(&self) -> Option<&str> {
-        self.invocation.header(INVOKED_FUNCTION_ARN)
+        self.invocation.function_arn()
     }
 
     /// Returns the tenant of the invocation, of a function with tenant isolation.

@@ -236,7 +236,12 @@ mod tests {
             needs: &[],
             call,
         }));
-        let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
+        let shared = Shared {
+            states: States::default(),
+            source: "/tests".to_owned(),
+            payload_limit: 100,
+            max_hops: 16,
+        };
         Service::new(&[function], shared, Around::default()).unwrap()
     }
 

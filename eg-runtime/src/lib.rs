@@ -65,6 +65,36 @@
 //!
 //! The result of a function without a waiting client must have a name: `impl IntoResponse` would hide an `Err`.
 //!
+//! # Rejections and loops on AWS
+//!
+//! The gateway keeps a rejected event as a dead letter. On AWS, the failures queue keeps it: if `EVENT_FAILURES_QUEUE` is the URL
+//! of a queue of SQS, as `cargo eg template` sets it, the runtime sends there what a function rejects, and reports success to
+//! Lambda, which would otherwise call again.
+//!
+//! | what is rejected | what happens |
+//! |---|---|
+//! | an event or a schedule of EventBridge, a notification of SNS, an event of an array | the invocation succeeds, and answers `{"rejected": "<reason>"}` |
+//! | a message of a queue | it leaves its queue; the messages behind it in its group are handled |
+//! | a record of a stream | the records behind it in its shard are handled |
+//! | a message of the failures queue itself | it counts as failed, and stays there |
+//! | an HTTP request, an event of the gateway, a payload of a function with `#[invoke]` | the caller gets the error |
+//!
+//! If the same event also makes another function of the process fail, or another event of the same array fails, it is
+//! retried. If the queue does not take a rejection, the invocation fails, and Lambda retries it. Without
+//! `EVENT_FAILURES_QUEUE`, a rejection is to Lambda a failure like all others; the local queues of `cargo eg run` make a rejected
+//! message a dead letter at once. A program needs the feature `eventbridge`, which
+//! `cargo eg build` sets, or it does not start with the variable.
+//!
+//! A message of the failures queue has the format of the records that Lambda itself sends to an on-failure destination:
+//! `requestPayload` is the event, and `responsePayload` has the reason. Its `condition` is `Rejected`. To hand in a dead letter
+//! again, invoke the function with its `requestPayload`, with the whole message, or make the queue a trigger of the function;
+//! then each message must hold one event, and a schedule cannot be run again. The message of a rule that could not deliver an
+//! event is the event itself, and works in the same ways. Lambda's records of failed stream batches contain no records.
+//!
+//! Where no gateway ends loops, the runtime does: an event with more than 16 `hops`, or [`App::max_hops`], is rejected before
+//! a function gets it. That goes for events of EventBridge, SNS, arrays, queues and streams, and, if `EVENT_BUS` is set, for
+//! CloudEvents that are the payload itself.
+//!
 //! # Queues, streams, schedules, connections
 //!
 //! With [`#[queue]`](macro@queue), a function gets the messages of an SQS queue; with [`#[stream]`](macro@stream), the
@@ -159,14 +189,17 @@
 //!
 //! Delivery is at least once. With [`idempotency::Idempotency`], a function handles an event once, and duplicates get
 //! the first answer. Emitted events carry `hops`, the number of events that led to them, with which the gateway
-//! breaks loops, and `causationid`, the id of the event that caused them.
+//! breaks loops (and the runtime on AWS, [see above](#rejections-and-loops-on-aws)), and `causationid`, the id of the event
+//! that caused them.
 //!
 //! # Where it runs
 //!
 //! If `AWS_LAMBDA_RUNTIME_API` is set, [`App::run`] serves Lambda. `_HANDLER` names one function (`create_user` or
 //! `users.create_user`), or all of the binary (the service's name, `bootstrap` or `*`). Events may come from the
 //! gateway, EventBridge (in its envelope, as CloudEvents, or as CloudEvents inside `detail` with the type and source of
-//! the envelope), SQS, SNS, DynamoDB Streams, Kinesis and Kafka. What is inside a payload never counts as an HTTP request or a schedule. A function with
+//! the envelope), SQS, SNS, DynamoDB Streams, Kinesis and Kafka, and in arrays, as custom event buses and Pipes send them. What
+//! is inside a payload never counts as an HTTP request or a schedule, except for the payload in the record of a failed
+//! invocation, which may be a schedule. A function with
 //! `#[invoke]` is served alone, and gets every payload unread. HTTP
 //! requests may come from the gateway, API Gateway (REST and HTTP APIs), function URLs, Application Load Balancers
 //! and VPC Lattice; each sender gets the answer in its own format. If Lambda sends several invocations at once
@@ -237,6 +270,7 @@ mod dispatch;
 mod emit;
 mod error;
 mod extract;
+mod failures;
 mod guard;
 mod headers;
 #[cfg(feature = "http-server")]
@@ -462,6 +496,10 @@ pub use eg_macros::stream;
 /// answer), `path = "/x"` and `method = PUT` (for events posted there; default: `/` and POST), `retry(attempts = 5,
 /// max_age = "1h", min_backoff = 1, max_backoff = "5m")`, and `timeout`, `memory` and `crate` as in [`macro@http`].
 /// Several attributes on one function are several triggers.
+///
+/// Give a synchronous subscription a path if it is also asked on AWS, where there is no gateway: HTTP requests to the path
+/// that carry the event, in structured or binary mode, reach the function through an HTTP API. `cargo eg check` lists those
+/// without one.
 ///
 /// Events of AWS's services come through EventBridge: `#[subscribe(eventbridge(source = "aws.s3", detail_type = "Object
 /// Created"))]`. `source` and `detail_type` may be lists, and `detail` is a pattern for the content, in EventBridge's language

@@ -108,8 +108,7 @@ impl Settings {
         let request_id = line.request_id.filter(|id| !id.is_empty());
         let Line { level, message, subject: function, error_type, .. } = line;
         if self.json {
-            let millis = now.replace_nanosecond(now.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(now);
-            let timestamp = millis.format(&Rfc3339).unwrap_or_default();
+            let timestamp = in_millis(now);
             let line = Json { timestamp, level, message, function, error_type, request_id };
             return serde_json::to_string(&line).ok().map(|line| printable_json(&line).into_owned());
         }
@@ -126,6 +125,12 @@ impl Settings {
         text.push_str(message);
         Some(printable(&text).into_owned())
     }
+}
+
+/// Formats a time as Lambda does, in whole milliseconds.
+pub(crate) fn in_millis(time: OffsetDateTime) -> String {
+    let millis = time.replace_nanosecond(time.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(time);
+    millis.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

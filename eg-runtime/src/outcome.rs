@@ -79,6 +79,21 @@ impl Failure {
         Self { kind, message, place: None }
     }
 
+    /// Returns whether a retry cannot help.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.kind, FailureKind::Reject | FailureKind::Named { is_reject: true, .. })
+    }
+
+    /// Combines the outcomes of two functions for the same event: the first failure, but one that is retried goes before one
+    /// that is final, because the event must come again.
+    pub(crate) fn of_both<T>(first: Result<T, Self>, second: Result<T, Self>) -> Result<T, Self> {
+        match (first, second) {
+            (Err(first), Err(second)) if first.is_final() && !second.is_final() => Err(second),
+            (Err(first), _) => Err(first),
+            (Ok(_), second) => second,
+        }
+    }
+
     /// Returns the failure of `response` for a caller that gets the answer: an error status. A redirect is an answer.
     pub(crate) fn of(response: &Response) -> Option<Self> {
         let status = response.status();
@@ -182,6 +197,26 @@ pub(crate) fn is_depth_exceeded(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_comes_again_for_each_function_that_can_still_handle_it() {
+        let outcome = |kind: Option<FailureKind>| match kind {
+            None => Ok(()),
+            Some(kind) => Err(Failure::new(kind, String::new())),
+        };
+        let (retry, reject) = (Some(FailureKind::Timeout), Some(FailureKind::Reject));
+        for (first, second, both) in [
+            (None, None, None),
+            (reject, None, reject),
+            (None, reject, reject),
+            (reject, retry, retry),
+            (retry, reject, retry),
+            (Some(FailureKind::Panic), retry, Some(FailureKind::Panic)),
+        ] {
+            let found = Failure::of_both(outcome(first), outcome(second)).err().map(|failure| failure.kind);
+            assert_eq!(found, both, "{first:?} {second:?}");
+        }
+    }
 
     /// A redirect ends a request, and not an event: whoever emitted it will not follow.
     #[test]

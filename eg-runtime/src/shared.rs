@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) source: String,
     /// How many bytes the body of a request and an answer may have.
     pub(crate) payload_limit: usize,
+    /// How many events may lead to an event that comes from elsewhere than the gateway, which has a limit of its own.
+    pub(crate) max_hops: u32,
 }
 
 impl Shared {

@@ -118,6 +118,37 @@ async fn fixtures_are_what_they_are() {
     }
 }
 
+/// Returns the record of an invocation that failed with this payload.
+fn failed(payload: &Value) -> Value {
+    json!({"version": "1.0", "requestContext": {"functionArn": "arn:aws:lambda:r:1:function:f", "condition": "Rejected"},
+        "requestPayload": payload, "responsePayload": {"errorType": "Reject", "errorMessage": "no"}})
+}
+
+/// Whoever can send messages could write such a record, so what is in it must not pass for a request with its headers.
+#[tokio::test]
+async fn nothing_in_a_record_or_an_array_is_a_request() {
+    let app = app();
+    let mut requests = 0;
+    for (name, fixture) in fixtures() {
+        let is_request = name.contains("request") && !name.contains("custom-auth");
+        if !is_request || !["apigw-", "alb-", "vpc-lattice-"].iter().any(|family| name.starts_with(family)) {
+            continue;
+        }
+        requests += 1;
+        for (payload, family) in
+            [(json!([fixture]), "array of events"), (failed(&fixture), "failed invocation")]
+        {
+            let error = app.invoke(&payload.to_string()).await.unwrap_err();
+            assert!(error.error_message.contains(family), "{name}: {error}");
+        }
+        let message = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "eventSourceARN": "a:some",
+            "body": failed(&fixture).to_string()}]});
+        let answer = app.invoke(&message.to_string()).await.unwrap();
+        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]), "{name}");
+    }
+    assert!(requests > 10, "{requests}");
+}
+
 fn is_of_a_stream(payload: &Value) -> bool {
     let source = |value: &Value| value["eventSource"].as_str().unwrap_or_default().to_owned();
     ["aws:dynamodb", "aws:kinesis"].contains(&source(&payload["Records"][0]).as_str())
@@ -217,7 +248,12 @@ impl Writer {
 async fn each_field_deleted_duplicated_and_retyped() {
     let app = app();
     let mut payloads = 0;
-    for (_, fixture) in fixtures() {
+    let fixtures = fixtures();
+    let inside = ["eventbridge-schedule", "sqs-event", "kinesis-event"].map(|name| fixtures[name].clone());
+    let message = json!({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "eventSourceARN": "a:some",
+        "body": failed(&inside[0]).to_string()}]});
+    let around = inside.iter().map(failed).chain([json!([inside[0], inside[0]]), message]);
+    for fixture in fixtures.values().cloned().chain(around) {
         for mutation in MUTATIONS {
             for target in 0.. {
                 let Some(payload) = Writer::write(&fixture, target, mutation) else { break };
@@ -251,6 +287,12 @@ async fn nesting_of_any_depth() {
             ),
             format!(
                 "{{\"Records\":[{{\"eventSource\":\"aws:sqs\",\"eventSourceARN\":\"q\",\"messageId\":\"1\",\"body\":{text}}}]}}"
+            ),
+            format!(
+                "{}{deep}{}",
+                "{\"requestContext\":{\"functionArn\":\"f\",\"condition\":\"c\"},\"requestPayload\":"
+                    .repeat(depth),
+                "}".repeat(depth)
             ),
         ] {
             check(&app.invoke(&payload).await, "nested");

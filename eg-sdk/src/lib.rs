@@ -113,6 +113,8 @@ struct Readme;
 /// Items for the other crates of the project and for macro expansions. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "eventbridge")]
+    pub use crate::client::Queue;
     #[cfg(feature = "client")]
     pub use crate::client::{Connection, HttpClient, HttpError, RequestBody, Unanswered};
     // The gateway finds CORS configurations by their escaped ids.

@@ -73,8 +73,8 @@ impl Settings {
         Self::from_lookup(|name| env::var(name).ok())
     }
 
-    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let var = |name| lookup(name).filter(|value| !value.is_empty());
+    fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Self {
+        let var = |name: &'static str| lookup(name).filter(|value| !value.is_empty());
         let defaults = Self::default();
         Self {
             url: var("EVENT_GATEWAY_URL").unwrap_or(defaults.url),
@@ -82,16 +82,42 @@ impl Settings {
             space: var("EVENT_GATEWAY_SPACE").unwrap_or(defaults.space),
             access_key: var("EVENT_GATEWAY_ACCESS_KEY").map(Secret::from),
             event_bus: var("EVENT_BUS").map(|name| EventBus {
-                aws: Aws {
-                    region: var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION")).unwrap_or_default(),
-                    aws_access_key_id: var("AWS_ACCESS_KEY_ID").map(Secret::from),
-                    aws_secret_access_key: var("AWS_SECRET_ACCESS_KEY").map(Secret::from),
-                    aws_session_token: var("AWS_SESSION_TOKEN").map(Secret::from),
-                },
+                aws: aws(var),
                 endpoint: var("AWS_ENDPOINT_URL_EVENTBRIDGE").or_else(|| var("AWS_ENDPOINT_URL")),
                 ..EventBus::new(name)
             }),
         }
+    }
+}
+
+/// Reads the access to AWS that Lambda sets.
+fn aws(var: impl Fn(&'static str) -> Option<String>) -> Aws {
+    Aws {
+        region: var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION")).unwrap_or_default(),
+        aws_access_key_id: var("AWS_ACCESS_KEY_ID").map(Secret::from),
+        aws_secret_access_key: var("AWS_SECRET_ACCESS_KEY").map(Secret::from),
+        aws_session_token: var("AWS_SESSION_TOKEN").map(Secret::from),
+    }
+}
+
+/// A queue of SQS and the access to it.
+#[cfg(feature = "eventbridge")]
+#[derive(Debug)]
+pub(crate) struct QueueAccess {
+    /// Its URL.
+    pub(crate) queue: String,
+    pub(crate) aws: Aws,
+    /// `AWS_ENDPOINT_URL_SQS`, else `AWS_ENDPOINT_URL`.
+    pub(crate) endpoint: Option<String>,
+}
+
+#[cfg(feature = "eventbridge")]
+impl QueueAccess {
+    /// Reads the access to the queue whose URL is in `variable`, if it is set.
+    pub(crate) fn from_env(variable: &'static str) -> Option<Self> {
+        let var = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let endpoint = || var("AWS_ENDPOINT_URL_SQS").or_else(|| var("AWS_ENDPOINT_URL"));
+        var(variable).map(|queue| Self { queue, aws: aws(var), endpoint: endpoint() })
     }
 }
 

@@ -54,7 +54,7 @@ struct Described<'a> {
     timeout: u32,
     /// Megabytes.
     memory: u32,
-    variables: &'static [&'static str],
+    variables: Vec<&'static str>,
     /// Whether only a service of AWS or a program calls it, by its name.
     invoked: bool,
     routes: Vec<Route>,

@@ -13,6 +13,7 @@ use eg_sdk::manifest::{Manifest, PanicStrategy, Sink};
 use self::bundle::Bundle;
 pub(crate) use self::description::{Artifacts, Service};
 use crate::exit::{Exit, Failure};
+use crate::needs;
 use crate::project::toolchain::Machine;
 
 /// The file that describes the zip files beside it.
@@ -61,12 +62,11 @@ fn pack(manifest: &Manifest, path: &Path, machine: Machine) -> Result<(Bundle, u
         return Err(Failure::new(Exit::Build, message)
             .hint("remove `panic = \"abort\"` from [profile.release] in the workspace's Cargo.toml"));
     }
-    let emits = manifest.functions.iter().find(|function| !function.emits.is_empty());
-    if let Some(function) = emits.filter(|_| !manifest.sinks.contains(&Sink::EventBridge)) {
-        let message = format!(
-            "`{service}` cannot emit events on AWS, but `{}` does ({})",
-            function.name, function.source
-        );
+    let calls_aws = manifest.functions.iter().find(|function| !needs::variables(function).is_empty());
+    if let Some(function) = calls_aws.filter(|_| !manifest.sinks.contains(&Sink::EventBridge)) {
+        let what = if function.emits.is_empty() { "keep rejected events" } else { "emit events" };
+        let message =
+            format!("`{service}` cannot {what} on AWS, as `{}` must ({})", function.name, function.source);
         return Err(Failure::new(Exit::Build, message)
             .hint("make `eg-runtime` a dependency of the package itself, in a version with the feature `eventbridge`"));
     }

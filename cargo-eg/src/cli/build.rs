@@ -10,7 +10,8 @@ use super::template::Architecture;
 /// Build the services for AWS Lambda: a zip file for each, and a description of what its functions need.
 ///
 /// Builds with the release profile, for arm64 if its target and a linker are installed, and links with cargo-zigbuild if that is
-/// installed. Programs get the feature `eventbridge` of eg-runtime, so they emit to an event bus where EVENT_BUS names one.
+/// installed. Programs get the feature `eventbridge` of eg-runtime, so they emit to an event bus where EVENT_BUS names one, and keep
+/// what functions reject where EVENT_FAILURES_QUEUE names a queue.
 /// Nothing is installed or sent anywhere.
 ///
 /// Writes SERVICE/bootstrap.zip and artifacts.json below target/eg. Checks first that each program runs on Lambda: its

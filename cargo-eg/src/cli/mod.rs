@@ -98,7 +98,8 @@ pub(crate) enum Command {
 /// packages and eg.toml files there, or in the folders below.
 ///
 /// Functions run in the folder of their package. They get your environment without the variables CARGO*,
-/// EVENT_GATEWAY_*, AWS_*, PORT and EVENT_BUS, except AWS_ENDPOINT_URL_*, which names local replacements for AWS services.
+/// EVENT_GATEWAY_*, AWS_*, PORT, EVENT_BUS and EVENT_FAILURES_QUEUE, except AWS_ENDPOINT_URL_*, which names local
+/// replacements for AWS services.
 /// `run` adds Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS, and EG_DATA_DIR, a
 /// folder that survives restarts.
 #[derive(Debug, Args)]

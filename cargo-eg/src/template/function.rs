@@ -56,9 +56,11 @@ pub(super) fn resources(
     let ids = Ids { log: &log, failures: &failures, queue: &queue };
     let role = role(needs::permissions(manifest, function), &ids);
     let has_rules = !sources.rules.is_empty();
+    let value = |name| if name == needs::FAILURES_QUEUE { reference(&failures) } else { reference(BUS) };
+    let variables = needs::variables(function).into_iter().map(|name| (name.to_owned(), value(name)));
+    let variables: Vec<_> = variables.collect();
     let failures = needs::keeps_failures(function).then_some(failures);
-    let variables = needs::variables(function).iter().map(|name| ((*name).to_owned(), reference(BUS)));
-    let variables = Tree::Map(variables.collect()).filled().map(|set| map! { "Variables" => set });
+    let variables = Tree::Map(variables).filled().map(|set| map! { "Variables" => set });
     let properties = map! {
         "CodeUri" => code,
         "Handler" => format!("{}.{}", manifest.service, function.name),

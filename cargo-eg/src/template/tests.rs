@@ -199,6 +199,8 @@ fn everything_asynchronous_has_a_place_for_what_fails() {
         let failures = json!({"Fn::GetAtt": ["ShopShipItFailures", "Arn"]});
         let function = &made["Resources"]["ShopShipIt"]["Properties"];
         assert_eq!(function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"], failures);
+        let queue = &function["Environment"]["Variables"]["EVENT_FAILURES_QUEUE"];
+        assert_eq!(*queue, json!({"Ref": "ShopShipItFailures"}), "what is rejected");
         let events = function["Events"].as_object().unwrap();
         assert_eq!(events.len(), rules);
         for event in events.values() {
@@ -222,6 +224,12 @@ fn queues_keep_what_cannot_be_handled() {
     let (made, _) = made(triggers, &json!({"timeout": 60}));
     let resources = &made["Resources"];
     assert_eq!(resources["JobsQueue"]["Properties"]["VisibilityTimeout"], 6 * 65);
+    assert_eq!(
+        resources["ShopShipIt"]["Properties"]["Environment"]["Variables"]["EVENT_FAILURES_QUEUE"],
+        json!({"Ref": "ShopShipItFailures"}),
+        "what is rejected"
+    );
+    assert_eq!(resources.get("ShopShipItFailuresPolicy"), None, "only the function sends to it");
     assert_eq!(
         resources["JobsQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"],
         json!({"Fn::GetAtt": ["JobsQueueFailures", "Arn"]})

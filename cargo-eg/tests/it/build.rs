@@ -80,7 +80,9 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
     let ship = json!({"triggers": [on, {"schedule": "rate(1 day)"}, {"queue": "parcels", "batchSize": 5, "window": 2}]});
     let price = json!({"triggers": [{"invoke": true}]});
     order(&app, &[function("place", &place), function("ship", &ship), function("price", &price)]);
-    app.service("mail", &[record("mail", "send", "order.placed")], &Main::Serves);
+    let send =
+        record("mail", "send", "order.placed").replace("\"emits\"", "\"sinks\":[\"eventbridge\"],\"emits\"");
+    app.service("mail", &[send], &Main::Serves);
 
     let artifacts = built(&app, &[]);
     let folder = app.path().join("target/eg");
@@ -107,7 +109,7 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
     let emit = json!({"actions": ["events:PutEvents"], "on": "bus", "condition": condition,
         "reason": "it emits `order.placed` and `order.refused`"});
     let failures = json!({"actions": ["sqs:SendMessage"], "on": "failures",
-        "reason": "what it fails to handle is kept"});
+        "reason": "what it fails to handle or rejects is kept"});
     let queue = json!({"actions": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
         "on": {"queue": "parcels"}, "reason": "it handles the messages of queue `parcels`"});
     let expected = json!([
@@ -120,7 +122,7 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
          "patternsOfAws": [], "streams": [], "routes": [], "patterns": [], "schedules": [],
          "queues": [], "permissions": [log]},
         {"id": "order-ship", "name": "ship", "handler": "order.ship", "source": "services/order/src/main.rs:7",
-         "timeout": 30, "memory": 256, "variables": [], "invoked": false, "streamsAnswers": false,
+         "timeout": 30, "memory": 256, "variables": ["EVENT_FAILURES_QUEUE"], "invoked": false, "streamsAnswers": false,
          "patternsOfAws": [], "streams": [], "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
          "schedules": ["rate(1 day)"], "queues": [{"name": "parcels", "batchSize": 5, "window": 2}],
          "permissions": [log, failures, queue]},
@@ -168,7 +170,7 @@ fn what_does_not_work_on_lambda_is_not_packed() {
     order(&app, &[old]);
     build(&app, &[]).fails(
         3,
-        "error: `order` cannot emit events on AWS, but `place` does (services/order/src/main.rs:7)\n\
+        "error: `order` cannot emit events on AWS, as `place` must (services/order/src/main.rs:7)\n\
          hint: make `eg-runtime` a dependency of the package itself, in a version with the feature `eventbridge`\n",
     );
     assert!(!app.path().join("target/eg").exists(), "nothing is written");

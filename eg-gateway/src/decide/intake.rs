@@ -4,6 +4,7 @@
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+use eg_grammar::limits;
 use eg_sdk::config::Subscription;
 use eg_sdk::history::Mismatch;
 
@@ -72,10 +73,8 @@ fn fate<'e>(
     {
         return Fate::Filtered { mismatch };
     }
-    let hops = event.hops();
-    if u64::from(hops) > max_hops {
-        let reason = format!("a loop: {hops} events led to this one, and {max_hops} are allowed");
-        return Fate::Dead { reason };
+    if let Err(mistake) = limits::check_hops(event.hops(), max_hops) {
+        return Fate::Dead { reason: mistake.into() };
     }
     if let Some(why) = &target.subscription.disabled {
         return Fate::Dead { reason: super::delivery::disabled(why) };

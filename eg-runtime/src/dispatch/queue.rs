@@ -9,16 +9,23 @@ use eg_sdk::{CloudEvent, Data};
 use super::batch::{Batch, Failed};
 use super::{Entry, Service};
 use crate::context::Invocation;
+use crate::failures::Rejections;
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::Record;
 use crate::registry::Trigger;
 
 impl Service {
-    /// Delivers each message to the function of its queue, in order, and returns the failed ones. They include rejected
-    /// messages, because only the queue can move a message to its dead letters.
-    pub(crate) async fn batch(&self, records: Vec<Record>, invocation: &Arc<Invocation>) -> Vec<Failed> {
+    /// Delivers each message to the function of its queue, in order, and returns the failed ones. A rejected message that the
+    /// failures queue keeps is done. Without a failures queue it counts as failed, because only its own queue can then move it
+    /// to its dead letters; so does a message that comes from the failures queue.
+    pub(crate) async fn batch(
+        &self,
+        records: Vec<Record>,
+        rejections: &Rejections<'_>,
+        invocation: &Arc<Invocation>,
+    ) -> Vec<Failed> {
         let mut batch = Batch::default();
-        for record in records {
+        for (at, record) in records.into_iter().enumerate() {
             let Record { id, queue, group, event } = record;
             let in_time = invocation.deadline.is_none_or(|deadline| deadline.allows_another(Instant::now()));
             if !batch.admits(&id, group.as_deref(), in_time) {
@@ -29,11 +36,15 @@ impl Service {
                 Err(error) => {
                     let message = format!("message {id}: {error}");
                     Failure::new(FailureKind::Reject, message).log(Some(&queue), &invocation.request_id);
-                    Err(error.to_string())
+                    Err(Failure::from(error))
                 }
             };
-            if let Err(reason) = done {
-                batch.failed(&id, group.as_deref(), reason);
+            let done = match done {
+                Err(failure) if !rejections.would_return_to(&queue) => rejections.keep(at, failure).await,
+                done => done,
+            };
+            if let Err(failure) = done {
+                batch.failed(&id, group.as_deref(), failure);
             }
         }
         batch.into_failed()
@@ -42,27 +53,28 @@ impl Service {
     /// Delivers one message to its functions.
     ///
     /// # Errors
-    /// The reason of the first failure, after all functions were called.
+    /// The first failure, after all functions were called.
     async fn message(
         &self,
         queue: &str,
         id: &str,
         event: CloudEvent<Data>,
         invocation: &Arc<Invocation>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let of_queue = self.functions_of(queue);
         let functions = if of_queue.is_empty() { self.functions_for(&event) } else { of_queue };
         if functions.is_empty() {
             let reason = format!("no function here handles event type `{}`", event.ty());
             let failure = Failure::new(FailureKind::Reject, format!("message {id}: {reason}"));
             failure.log(Some(queue), &invocation.request_id);
-            return Err(reason);
+            return Err(Failure::new(FailureKind::Reject, reason));
         }
+        self.check_hops(&event, Some(queue), invocation)?;
         let mut done = Ok(());
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
             let settled = function.served.settle(self.request(event, invocation)).await;
-            done = done.and(settled.map(drop).map_err(|failure| failure.message));
+            done = Failure::of_both(done, settled.map(drop));
         }
         done
     }

@@ -1,7 +1,7 @@
 //! Delivers the records of streams to functions, one call per record, in the order of each shard.
 //!
 //! After a failure, nothing behind it in its shard is handled. The failure is reported, and Lambda sends everything from there
-//! again: so no record is done before an earlier one, and none is lost.
+//! again: so no record is done before an earlier one, and none is lost. A rejected record that the failures queue keeps is done.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use eg_sdk::{CloudEvent, Data};
 
 use super::{Entry, Service};
 use crate::context::Invocation;
+use crate::failures::Rejections;
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::{Position, StreamRecord};
 use crate::registry::Trigger;
@@ -28,27 +29,35 @@ impl Service {
     pub(crate) async fn stream(
         &self,
         records: Vec<StreamRecord>,
+        rejections: &Rejections<'_>,
         invocation: &Arc<Invocation>,
     ) -> Vec<FailedRecord> {
         let mut failed = Vec::new();
         let mut blocked = HashSet::new();
-        for record in records {
+        for (at, record) in records.into_iter().enumerate() {
             let StreamRecord { id, stream, shard, event } = record;
             if blocked.contains(&shard) {
                 continue;
             }
             let in_time = invocation.deadline.is_none_or(|deadline| deadline.allows_another(Instant::now()));
             let done = match event {
-                _ if !in_time => Err("not handled: the time of the invocation was up".to_owned()),
+                _ if !in_time => {
+                    let reason = "not handled: the time of the invocation was up";
+                    Err(Failure::new(FailureKind::Retry, reason.to_owned()))
+                }
                 Ok(event) => self.record(&stream, event, invocation).await,
                 Err(error) => {
-                    let failure = Failure::new(FailureKind::Reject, error.to_string());
+                    let failure = Failure::from(error);
                     failure.log(Some(&stream), &invocation.request_id);
-                    Err(failure.message)
+                    Err(failure)
                 }
             };
-            if let Err(reason) = done {
-                failed.push(FailedRecord { id, reason });
+            let done = match done {
+                Err(failure) => rejections.keep(at, failure).await,
+                done => done,
+            };
+            if let Err(failure) = done {
+                failed.push(FailedRecord { id, reason: failure.message });
                 blocked.insert(shard);
             }
         }
@@ -58,26 +67,28 @@ impl Service {
     /// Delivers one record to its functions.
     ///
     /// # Errors
-    /// The reason of the first failure, after all functions were called.
+    /// The first failure, after all functions were called.
     async fn record(
         &self,
         stream: &str,
         event: CloudEvent<Data>,
         invocation: &Arc<Invocation>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let of_stream = self.functions_of_stream(stream);
         let functions = if of_stream.is_empty() { self.functions_for(&event) } else { of_stream };
         if functions.is_empty() {
             let reason =
                 format!("no function here handles the stream `{stream}` or event type `{}`", event.ty());
-            Failure::new(FailureKind::Reject, reason.clone()).log(Some(stream), &invocation.request_id);
-            return Err(reason);
+            let failure = Failure::new(FailureKind::Reject, reason);
+            failure.log(Some(stream), &invocation.request_id);
+            return Err(failure);
         }
+        self.check_hops(&event, Some(stream), invocation)?;
         let mut done = Ok(());
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
             let settled = function.served.settle(self.request(event, invocation)).await;
-            done = done.and(settled.map(drop).map_err(|failure| failure.message));
+            done = Failure::of_both(done, settled.map(drop));
         }
         done
     }

@@ -48,7 +48,8 @@ fn definition(name: &'static str) -> FunctionDef {
 
 /// Returns the error, or an empty string.
 fn refusal(functions: &[&'static FunctionDef]) -> Option<String> {
-    let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
+    let shared =
+        Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100, max_hops: 16 };
     Service::new(functions, shared, Around::default()).err().map(|e| e.to_string())
 }
 
@@ -109,7 +110,12 @@ fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
         let triggers = Vec::leak(vec![Trigger::Subscription(subscription)]);
         let mut definition = definition("store_event");
         definition.triggers = triggers;
-        let shared = Shared { states: States::default(), source: "/tests".to_owned(), payload_limit: 100 };
+        let shared = Shared {
+            states: States::default(),
+            source: "/tests".to_owned(),
+            payload_limit: 100,
+            max_hops: 16,
+        };
         let service = Service::new(&[Box::leak(Box::new(definition))], shared, Around::default()).unwrap();
         let event = CloudEvent::of_type("order.created", "/shop", ()).encode().unwrap();
         assert_eq!(service.functions_for(&event).len(), expected, "{event_type}");

@@ -21,10 +21,9 @@ use tower::Service as TowerService;
 use tower::layer::layer_fn;
 
 use super::hooks::{AfterAnswer, Hooks};
-use super::{Answer, AskedToEnd, LambdaError, answer};
+use super::{Answer, AskedToEnd, Handler, LambdaError, answer};
 use crate::context::{CLIENT_CONTEXT, COGNITO_IDENTITY, INVOKED_FUNCTION_ARN, Invocation, TENANT_ID};
 use crate::deadline::Deadline;
-use crate::dispatch::Service;
 use crate::outcome::Failure;
 use crate::stream::Streaming;
 
@@ -34,9 +33,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Parts = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
 
 /// Serves invocations until Lambda ends the process.
-pub(super) async fn serve(service: Service, hooks: Hooks) -> Result<(), LambdaError> {
-    let service = Arc::new(service);
-    let handler = service_fn(move |event| handle(Arc::clone(&service), event));
+pub(super) async fn serve(handler: Handler, hooks: Hooks) -> Result<(), LambdaError> {
+    let handler = Arc::new(handler);
+    let handler = service_fn(move |event| handle(Arc::clone(&handler), event));
     let after_answer = hooks.after_answer.clone();
     let answering = layer_fn(move |inner| Answering { inner, after: after_answer.clone() });
     let snapshot = Arc::new(Snapshot(Mutex::new(hooks)));
@@ -50,7 +49,7 @@ pub(super) async fn serve(service: Service, hooks: Hooks) -> Result<(), LambdaEr
 
 /// Answers an invocation.
 async fn handle(
-    service: Arc<Service>,
+    handler: Arc<Handler>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<FunctionResponse<Box<RawValue>, Parts>, Diagnostic> {
     let LambdaEvent { payload, context } = event;
@@ -62,7 +61,7 @@ async fn handle(
         x_ray: context.xray_trace_id,
         ..Invocation::default()
     });
-    match answer(&service, payload.get().as_bytes(), &invocation).await {
+    match answer(&handler, payload.get().as_bytes(), &invocation).await {
         Ok(Answer::Whole(reply)) => {
             let reply =
                 RawValue::from_string(reply).map_err(|error| diagnostic("Retry", error.to_string()))?;

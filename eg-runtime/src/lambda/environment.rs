@@ -4,6 +4,7 @@ use std::env;
 
 use super::LambdaError;
 use super::api::RuntimeApi;
+use crate::failures::Failures;
 
 /// Variables that Lambda always sets, and that functions and libraries rely on.
 const REQUIRED: [&str; 3] =
@@ -18,6 +19,16 @@ pub(crate) struct Environment {
     pub(super) endpoint: String,
     pub(super) workers: usize,
     pub(super) snap_start: bool,
+    pub(super) surroundings: Surroundings,
+}
+
+/// What there is on AWS beside a function.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    /// The queue that keeps rejected events.
+    pub(super) failures: Option<Failures>,
+    /// Whether emitted events go to a bus. Then no gateway ends loops.
+    pub(super) has_bus: bool,
 }
 
 /// Why the environment is invalid.
@@ -29,6 +40,8 @@ pub(crate) enum EnvironmentError {
     Memory(String),
     #[error("{MAX_CONCURRENCY} is `{0}`, not a number of invocations at once; unset, it is 1")]
     Concurrency(String),
+    #[error(transparent)]
+    Failures(#[from] eg_sdk::Error),
 }
 
 impl Environment {
@@ -52,6 +65,10 @@ impl Environment {
             _ => 1,
         };
         let snap_start = env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "snap-start");
-        Ok(Self { endpoint: endpoint.to_owned(), workers, snap_start })
+        let surroundings = Surroundings {
+            failures: Failures::from_env().map_err(EnvironmentError::from)?,
+            has_bus: env::var("EVENT_BUS").is_ok_and(|bus| !bus.is_empty()),
+        };
+        Ok(Self { endpoint: endpoint.to_owned(), workers, snap_start, surroundings })
     }
 }

@@ -16,9 +16,11 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::limits;
 use http::StatusCode;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use self::api::{ApiError, RuntimeApi};
+use self::environment::Surroundings;
 pub(crate) use self::environment::{Environment, EnvironmentError};
 use self::hooks::AfterAnswer;
 pub(crate) use self::hooks::Hooks;
@@ -29,6 +31,7 @@ use crate::context::Invocation;
 use crate::deadline::Deadline;
 use crate::dispatch::{RequestOrEvent, Sender, Service};
 use crate::error::Error;
+use crate::failures::Rejections;
 use crate::log::{Level, Line, print};
 use crate::outcome::Failure;
 use crate::payload::{self, BadRequest, Payload, PayloadError, Shape};
@@ -72,33 +75,42 @@ pub(crate) async fn serve(
         extension::register(RuntimeApi::new(&environment.endpoint)?).await;
     }
     let mut at_the_end = hooks.take_on_shutdown();
+    let Environment { endpoint, workers, snap_start, surroundings } = environment;
+    let handler = Handler { service, surroundings };
     match client {
-        Client::Own => serve_with_own(service, environment, hooks).await,
+        Client::Own => serve_with_own(handler, &endpoint, workers, snap_start, hooks).await,
         #[cfg(feature = "lambda-runtime")]
-        Client::Aws => aws::serve(service, hooks).await,
+        Client::Aws => aws::serve(handler, hooks).await,
     }?;
     at_the_end.run_on_shutdown().await;
     Ok(())
 }
 
-async fn serve_with_own(
+/// Handles invocations.
+struct Handler {
     service: Service,
-    environment: Environment,
+    surroundings: Surroundings,
+}
+
+async fn serve_with_own(
+    handler: Handler,
+    endpoint: &str,
+    workers: usize,
+    snap_start: bool,
     mut hooks: Hooks,
 ) -> Result<(), LambdaError> {
-    let Environment { endpoint, workers, snap_start } = environment;
-    let mut api = RuntimeApi::new(&endpoint)?;
+    let mut api = RuntimeApi::new(endpoint)?;
     if snap_start {
         snapshot(&mut api, &mut hooks).await?;
     }
-    let (service, after) = (Arc::new(service), hooks.after_answer);
+    let (handler, after) = (Arc::new(handler), hooks.after_answer);
     let crew = Crew::of(workers);
     if workers == 1 {
-        return work(service, api, crew, after).await;
+        return work(handler, api, crew, after).await;
     }
     let mut running = JoinSet::new();
     for _ in 0..workers {
-        running.spawn(work(service.clone(), RuntimeApi::new(&endpoint)?, crew.clone(), after.clone()));
+        running.spawn(work(handler.clone(), RuntimeApi::new(endpoint)?, crew.clone(), after.clone()));
     }
     while let Some(ended) = running.join_next().await {
         match ended {
@@ -108,12 +120,7 @@ async fn serve_with_own(
             Ok(Err(error)) => return Err(error),
             Err(panic) => {
                 print(Level::Error, &format!("a worker panicked, and another one replaces it: {panic}"));
-                running.spawn(work(
-                    service.clone(),
-                    RuntimeApi::new(&endpoint)?,
-                    crew.clone(),
-                    after.clone(),
-                ));
+                running.spawn(work(handler.clone(), RuntimeApi::new(endpoint)?, crew.clone(), after.clone()));
             }
         }
     }
@@ -147,7 +154,7 @@ pub(crate) async fn report_init_error(endpoint: &str, message: &str) {
 /// Serves one invocation after the other. When the process is asked to end (SIGTERM), it finishes and answers the
 /// current invocation and starts no other.
 async fn work(
-    service: Arc<Service>,
+    handler: Arc<Handler>,
     mut api: RuntimeApi,
     crew: Crew,
     after: AfterAnswer,
@@ -185,7 +192,7 @@ async fn work(
             headers: std::mem::take(&mut next.headers),
             ..Invocation::default()
         });
-        let answer = answer(&service, &next.payload, &invocation).await;
+        let answer = answer(&handler, &next.payload, &invocation).await;
         if let Err(error) = api.finish(&next, answer).await {
             // Lambda counts an invocation without an outcome as failed. The next one is not affected.
             let message = format!("the outcome of the invocation is probably lost: {error}");
@@ -198,11 +205,11 @@ async fn work(
 
 /// Answers an invocation. The panics of functions are caught where they are called; this catches panics of the
 /// runtime itself, which must not end the process either.
-async fn answer(service: &Service, payload: &[u8], invocation: &Arc<Invocation>) -> Result<Answer, Failure> {
+async fn answer(handler: &Handler, payload: &[u8], invocation: &Arc<Invocation>) -> Result<Answer, Failure> {
     let Ok(payload) = std::str::from_utf8(payload) else {
         return Err(logged(PayloadError::NotText, invocation));
     };
-    let answer = panics::catch_in(invoke(service, payload, invocation)).await;
+    let answer = panics::catch_in(invoke(handler, payload, invocation)).await;
     answer.unwrap_or_else(|panic| Err(logged(panic, invocation)))
 }
 
@@ -256,8 +263,8 @@ enum Outcome {
 }
 
 /// Handles one invocation. Returns the answer, or the failure to report, which is in the log.
-async fn invoke(service: &Service, payload: &str, invocation: &Arc<Invocation>) -> Result<Answer, Failure> {
-    match outcome(service, payload, invocation).await? {
+async fn invoke(handler: &Handler, payload: &str, invocation: &Arc<Invocation>) -> Result<Answer, Failure> {
+    match outcome(&handler.service, &handler.surroundings, payload, invocation).await? {
         Outcome::Response(response, _) if stream::is_marked(&response) => {
             Ok(Answer::Stream(Streaming::new(response, invocation)))
         }
@@ -265,13 +272,13 @@ async fn invoke(service: &Service, payload: &str, invocation: &Arc<Invocation>) 
     }
 }
 
-/// Handles one invocation as [`invoke`] does, and never streams the answer.
+/// Handles one invocation as [`invoke`] does, without a failures queue, and never streams the answer.
 pub(crate) async fn invoke_whole(
     service: &Service,
     payload: &str,
     invocation: &Arc<Invocation>,
 ) -> Result<String, Failure> {
-    whole(outcome(service, payload, invocation).await?, invocation).await
+    whole(outcome(service, &Surroundings::default(), payload, invocation).await?, invocation).await
 }
 
 async fn whole(outcome: Outcome, invocation: &Invocation) -> Result<String, Failure> {
@@ -284,21 +291,34 @@ async fn whole(outcome: Outcome, invocation: &Invocation) -> Result<String, Fail
     }
 }
 
-async fn outcome(service: &Service, payload: &str, invocation: &Arc<Invocation>) -> Result<Outcome, Failure> {
+async fn outcome(
+    service: &Service,
+    surroundings: &Surroundings,
+    payload: &str,
+    invocation: &Arc<Invocation>,
+) -> Result<Outcome, Failure> {
     if let Some(function) = service.invoked() {
         let response = service.invoke(function, payload.to_owned().into(), invocation).await?;
         let answer = reply::verbatim(response, invocation.deadline, limits::PAYLOAD).await;
         let log = |failure: &Failure| failure.log(Some(function.name()), &invocation.request_id);
         return answer.inspect_err(log).map(Outcome::Ready);
     }
+    let rejections = Rejections { failures: surroundings.failures.as_ref(), payload, invocation };
     let log = |error: PayloadError| logged(service.refusal(error), invocation);
-    let read = payload::read(payload, service.reads_requests());
-    if let Err(error) = &read
-        && let Some(answer) = authorizer::answer(service, error, payload, invocation).await
-    {
-        return answer.map(Outcome::Ready);
-    }
-    let (response, shape) = match read.map_err(log)? {
+    let read = match payload::read(payload, service.reads_requests()) {
+        Ok(read) => read,
+        Err(error) => {
+            if let Some(answer) = authorizer::answer(service, &error, payload, invocation).await {
+                return answer.map(Outcome::Ready);
+            }
+            let failure = log(error);
+            return match payload::is_asynchronous(payload) {
+                true => settled(Err(failure), &rejections).await,
+                false => Err(failure),
+            };
+        }
+    };
+    let (response, shape) = match read {
         Payload::Http(Ok(request), shape, sent) => {
             let _ = invocation.sent.set(sent);
             (service.http(request, invocation).await?, shape)
@@ -314,7 +334,12 @@ async fn outcome(service: &Service, payload: &str, invocation: &Arc<Invocation>)
                     }
                     service.http(request, invocation).await
                 }
-                RequestOrEvent::Event(event) => service.event(event, Sender::MayWait, invocation).await,
+                RequestOrEvent::Event(event) => {
+                    if surroundings.has_bus {
+                        service.check_hops(&event, None, invocation)?;
+                    }
+                    service.event(event, Sender::MayWait, invocation).await
+                }
             };
             (response?, Shape::JoinedWithCookies)
         }
@@ -323,27 +348,50 @@ async fn outcome(service: &Service, payload: &str, invocation: &Arc<Invocation>)
                 Some(function) => service.tick(function, event, invocation).await,
                 None => service.event(event, Sender::NeverWaits, invocation).await,
             };
-            (response?, Shape::JoinedWithCookies)
+            return settled(response, &rejections).await;
         }
         Payload::WebSocket(event, sent) => {
             let _ = invocation.sent.set(sent);
             (service.event(event, Sender::MayWait, invocation).await?, Shape::JoinedWithCookies)
         }
         Payload::Events(events) => {
-            let mut answer = Ok(Response::default());
-            for event in events {
+            let mut done = Ok(Response::default());
+            let mut rejected = Vec::new();
+            for (at, event) in events.into_iter().enumerate() {
                 // Continues after a failure, because all events will be delivered again.
-                let one = service.event(event, Sender::NeverWaits, invocation).await;
-                answer = answer.and(one);
+                match service.event(event, Sender::NeverWaits, invocation).await {
+                    Err(failure) if failure.is_final() => rejected.push((at, failure)),
+                    one => done = Failure::of_both(done, one),
+                }
             }
-            (answer?, Shape::JoinedWithCookies)
+            let done = done?;
+            for (at, failure) in rejected {
+                rejections.keep(at, failure).await?;
+            }
+            (done, Shape::JoinedWithCookies)
         }
         Payload::Queue(records) => {
-            return reply::batch(&service.batch(records, invocation).await).map(Outcome::Ready);
+            return reply::batch(&service.batch(records, &rejections, invocation).await).map(Outcome::Ready);
         }
         Payload::Stream(records) => {
-            return reply::records(&service.stream(records, invocation).await).map(Outcome::Ready);
+            return reply::records(&service.stream(records, &rejections, invocation).await)
+                .map(Outcome::Ready);
         }
     };
     Ok(Outcome::Response(response, shape))
 }
+
+/// Returns the outcome of an event for whose answer nobody waits. If it is rejected and kept, the invocation succeeds, because
+/// Lambda would hand over the event again.
+async fn settled(done: Result<Response, Failure>, rejections: &Rejections<'_>) -> Result<Outcome, Failure> {
+    match done {
+        Ok(response) => Ok(Outcome::Response(response, Shape::JoinedWithCookies)),
+        Err(failure) => {
+            let rejected = json!({ "rejected": failure.message }).to_string();
+            rejections.keep(0, failure).await.map(|()| Outcome::Ready(rejected))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use eg_sdk::__private::Members;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::PayloadError;
+use super::{PayloadError, failed};
 
 /// The senders of payloads and their formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Family {
     Kinesis,
     /// Records of Kafka topics, by partition.
     Kafka,
+    /// The record of a failed invocation, which holds its payload.
+    FailureRecord,
     /// API Gateway, REST API, and HTTP API with payload format 1.0.
     RestApi,
     /// API Gateway, HTTP API with payload format 2.0, and function URLs.
@@ -69,6 +71,12 @@ pub(super) fn of(payload: &Members<'_>) -> Result<Family, PayloadError> {
     }
     if let Some(authorizer) = authorizer(payload) {
         return Err(PayloadError::Authorizer(authorizer));
+    }
+    if failed::is_record(payload) {
+        return Ok(Family::FailureRecord);
+    }
+    if failed::is_record_of_stream(payload) {
+        return Err(PayloadError::FailedBatch);
     }
     if let Some(records) = payload.get("Records") {
         return of_records(records.get());

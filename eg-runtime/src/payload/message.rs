@@ -1,12 +1,12 @@
-//! Reads messages of queues and topics: a CloudEvent, EventBridge's envelope, SNS's envelope, or any other text,
-//! which becomes the payload. Distinguishes them by the keys that define each.
+//! Reads messages of queues and topics: a CloudEvent, EventBridge's envelope, SNS's envelope, the record of a failed
+//! invocation, or any other text, which becomes the payload. Distinguishes them by the keys that define each.
 
 use eg_sdk::{CloudEvent, Data, OffsetDateTime, SpecVersion};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
 
-use super::{PayloadError, eventbridge};
+use super::{PayloadError, eventbridge, failed};
 
 /// The envelope that SNS sends to subscribers.
 #[derive(Deserialize)]
@@ -53,12 +53,17 @@ struct Keys<'a> {
     topic_arn: Option<&'a RawValue>,
     #[serde(borrow, rename = "Message")]
     message: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestContext")]
+    request_context: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestPayload")]
+    request_payload: Option<&'a RawValue>,
 }
 
 enum Form {
     CloudEvent,
     EventBridge,
     Sns,
+    FailureRecord,
     Other,
 }
 
@@ -71,6 +76,7 @@ pub(super) fn read(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, P
             })?;
             of_notification(notification)
         }
+        Form::FailureRecord => failed::read_event(&text),
         _ => read_inner(text, carrier),
     }
 }
@@ -103,7 +109,7 @@ fn read_inner(text: String, carrier: Carrier) -> Result<CloudEvent<Data>, Payloa
     match form(&text) {
         Form::CloudEvent => Ok(CloudEvent::from_json(text.as_bytes())?),
         Form::EventBridge => eventbridge(&text),
-        Form::Sns | Form::Other => {
+        Form::Sns | Form::FailureRecord | Form::Other => {
             let (data, media_type) = content(text);
             Ok(wrapped(data, media_type, carrier))
         }
@@ -138,6 +144,9 @@ fn form(text: &str) -> Form {
             && keys.message.is_some() =>
         {
             Form::Sns
+        }
+        () if keys.request_payload.is_some() && keys.request_context.is_some_and(failed::is_context) => {
+            Form::FailureRecord
         }
         () => Form::Other,
     }

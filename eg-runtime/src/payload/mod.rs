@@ -3,10 +3,13 @@
 
 mod api_gateway;
 mod authorizer;
+mod failed;
 mod family;
 mod gateway;
 mod lattice;
+mod list;
 mod message;
+mod part;
 mod proxy;
 mod request;
 mod routed;
@@ -23,6 +26,7 @@ use serde_json::value::RawValue;
 pub(crate) use self::authorizer::{AsksFor, read as read_question};
 pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
+pub(crate) use self::part::part;
 pub(crate) use self::sqs::Record;
 pub(crate) use self::stream::{Position, StreamRecord};
 use crate::outcome::{Failure, FailureKind};
@@ -91,8 +95,13 @@ pub(crate) enum PayloadError {
     )]
     Records(String),
     #[error(
+        "the payload is the record of a failed batch of a stream, which names the records and does not contain them: read \
+         them from the stream between the sequence numbers in it"
+    )]
+    FailedBatch,
+    #[error(
         "unknown payload with the keys {0}; known are CloudEvents, EventBridge events, records of SQS, SNS, \
-         DynamoDB, Kinesis and Kafka, and HTTP requests of API Gateway, function URLs, load balancers and VPC Lattice"
+         DynamoDB, Kinesis and Kafka, arrays of these, records of failed invocations, and HTTP requests of API Gateway, function URLs, load balancers and VPC Lattice"
     )]
     Unknown(String),
 }
@@ -109,20 +118,42 @@ pub(crate) type ReadRequest = fn(Family, &str, Sent) -> Result<Payload, PayloadE
 
 /// Reads a payload. `read_request` reads HTTP requests; a binary without routes has no such reader.
 pub(crate) fn read(json: &str, read_request: Option<ReadRequest>) -> Result<Payload, PayloadError> {
+    if list::is_list(json) {
+        return list::read(json);
+    }
     let members = Members::read(json).map_err(PayloadError::NotAnObject)?;
     match family::of(&members)? {
         Family::CloudEvent => Ok(Payload::CloudEvent(__private::event(members)?)),
+        Family::FailureRecord => failed::read(json),
+        Family::WebSocket => {
+            websocket::read(json).map(|event| Payload::WebSocket(event, sent(Family::WebSocket, &members)))
+        }
+        family => match read_events(family, json) {
+            Some(payload) => payload,
+            None => (read_request.ok_or(PayloadError::NoRoutes)?)(family, json, sent(family, &members)),
+        },
+    }
+}
+
+/// Reads a payload of a family whose sender waits for no answer: events, messages, records of a stream. Returns `None` for
+/// the other families, and for CloudEvents.
+fn read_events(family: Family, json: &str) -> Option<Result<Payload, PayloadError>> {
+    Some(match family {
         Family::EventBridge => eventbridge(json).map(Payload::EventBridge),
         Family::Sqs => sqs::read(json).map(Payload::Queue),
         Family::Sns => sns::read(json).map(Payload::Events),
         Family::DynamoDb => stream::read_dynamodb(json).map(Payload::Stream),
         Family::Kinesis => stream::read_kinesis(json).map(Payload::Stream),
         Family::Kafka => stream::read_kafka(json).map(Payload::Stream),
-        Family::WebSocket => {
-            websocket::read(json).map(|event| Payload::WebSocket(event, sent(Family::WebSocket, &members)))
-        }
-        family => (read_request.ok_or(PayloadError::NoRoutes)?)(family, json, sent(family, &members)),
-    }
+        _ => return None,
+    })
+}
+
+/// Returns whether a payload is one whose sender looks at failures only, and repeats the call after each.
+pub(crate) fn is_asynchronous(json: &str) -> bool {
+    let family = |json: &str| Members::read(json).ok().and_then(|members| family::of(&members).ok());
+    list::is_list(json)
+        || matches!(family(json), Some(Family::EventBridge | Family::Sns | Family::FailureRecord))
 }
 
 /// Copies what the payload says about its sender.

@@ -176,3 +176,127 @@ fn bytes_of_the_payload_are_kept() {
     let Payload::CloudEvent(event) = read(json, None).unwrap() else { panic!("an event") };
     assert_eq!(event.data.as_bytes(), br#"{"z": 12345678901234567890, "a":1.50}"#);
 }
+
+/// The result in short: the family, and the types of the events.
+fn read_as(payload: &Value) -> String {
+    let types = |events: &[CloudEvent]| {
+        events.iter().map(|event| event.ty().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    match read(&payload.to_string(), Some(read_http)) {
+        Ok(Payload::CloudEvent(event)) => format!("cloud event {}", event.ty()),
+        Ok(Payload::EventBridge(event)) => format!("bus {}", event.ty()),
+        Ok(Payload::Events(events)) => format!("events {}", types(&events)),
+        Ok(Payload::Http(..)) => "request".to_owned(),
+        Ok(Payload::WebSocket(event, _)) => format!("connection {}", event.ty()),
+        Ok(Payload::Queue(records)) => {
+            let events = records.into_iter().map(|record| match record.event {
+                Ok(event) => event.ty().to_owned(),
+                Err(error) => format!("({error})"),
+            });
+            format!("queue {}", events.collect::<Vec<_>>().join(" "))
+        }
+        Ok(Payload::Stream(records)) => format!("stream of {}", records.len()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn bus_event() -> Value {
+    json!({"id": "7", "detail-type": "order.paid", "source": "shop", "detail": {}})
+}
+
+/// An event that only the gateway may send as a request.
+fn request_event() -> Value {
+    json!({"eventType": "http.request", "cloudEventsVersion": "0.1", "source": "/x", "eventID": "1",
+        "data": {"method": "POST", "path": "/", "headers": {}}})
+}
+
+fn failure_record(payload: &Value) -> Value {
+    json!({"version": "1.0", "timestamp": "2026-01-02T03:04:05.678Z", "requestContext": {"requestId": "r1",
+        "functionArn": "arn:aws:lambda:r:1:function:f:$LATEST", "condition": "RetriesExhausted",
+        "approximateInvokeCount": 3}, "requestPayload": payload, "responseContext": {"statusCode": 200},
+        "responsePayload": {"errorMessage": "down", "errorType": "Retry"}})
+}
+
+fn sqs_record(body: &str) -> Value {
+    json!({"messageId": "1", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:r:1:q", "body": body})
+}
+
+#[test]
+fn arrays_are_batches() {
+    let cloud_event = json!({"specversion": "1.0", "id": "1", "source": "/x", "type": "t"});
+    let table = json!({"eventID": "1", "eventName": "REMOVE", "eventSource": "aws:dynamodb",
+        "eventSourceARN": "arn:aws:dynamodb:r:1:table/t/stream/s", "dynamodb": {"SequenceNumber": "1"}});
+    for (payload, expected) in [
+        (json!([cloud_event, bus_event()]), "events t order.paid"),
+        (json!([request_event()]), "events http.request"),
+        (
+            json!([sqs_record("a"), sqs_record("b")]),
+            "queue com.amazonaws.sqs.Message com.amazonaws.sqs.Message",
+        ),
+        (json!([table]), "stream of 1"),
+        (json!([]), "the payload is not a valid array of events: it is empty"),
+        (
+            json!([cloud_event, api_gateway("/", "$default", &json!({}))]),
+            "the payload is not a valid array of events: element 2: only CloudEvents and events of EventBridge are read \
+             from an array",
+        ),
+        (
+            json!([{"eventSource": "aws:s3"}]),
+            "the payload is a batch of records from `aws:s3`; only those from `aws:sqs`, `aws:sns`, `aws:dynamodb` and \
+             `aws:kinesis` are read, and with `#[invoke]` all others",
+        ),
+    ] {
+        assert_eq!(read_as(&payload), expected, "{payload}");
+    }
+    let error = read_as(&json!([1]));
+    assert!(
+        error.starts_with("the payload is not a valid array of events: element 1: invalid type"),
+        "{error}"
+    );
+}
+
+/// A dead letter is handed in again as it is in a failures queue.
+#[test]
+fn records_of_failed_invocations_hold_the_payload() {
+    let nested = |times: usize| (0..times).fold(bus_event(), |payload, _| failure_record(&payload));
+    let in_message = |payload: &Value| json!({"Records": [sqs_record(&payload.to_string())]});
+    let batch = json!([bus_event(), bus_event()]);
+    for (payload, expected) in [
+        (failure_record(&bus_event()), "bus order.paid"),
+        (failure_record(&batch), "events order.paid order.paid"),
+        (failure_record(&request_event()), "events http.request"),
+        (failure_record(&json!({"Records": [sqs_record("a")]})), "queue com.amazonaws.sqs.Message"),
+        (
+            failure_record(&api_gateway("/", "$default", &json!({}))),
+            "the payload is not a valid record of a failed invocation: its `requestPayload` is a request, whose sender \
+             waits no longer",
+        ),
+        (nested(16), "bus order.paid"),
+        (
+            nested(18),
+            "the payload is not a valid record of a failed invocation: it is in 16 others, or more: hand in the payload \
+             that the innermost one holds",
+        ),
+        (in_message(&failure_record(&bus_event())), "queue order.paid"),
+        (in_message(&failure_record(&json!([bus_event()]))), "queue order.paid"),
+        (
+            in_message(&failure_record(&json!({"Records": [sqs_record(&bus_event().to_string())]}))),
+            "queue order.paid",
+        ),
+        // What a rule could not deliver.
+        (in_message(&bus_event()), "queue order.paid"),
+        (
+            in_message(&failure_record(&batch)),
+            "queue (the payload is not a valid record of a failed invocation: it holds a batch, and a message holds one \
+             event: invoke the function with it)",
+        ),
+        (in_message(&json!({"requestPayload": 1, "requestContext": {}})), "queue com.amazonaws.sqs.Message"),
+        (
+            json!({"requestContext": {"functionArn": "f", "condition": "c"}, "KinesisBatchInfo": {"shardId": "s"}}),
+            "the payload is the record of a failed batch of a stream, which names the records and does not contain them: \
+             read them from the stream between the sequence numbers in it",
+        ),
+    ] {
+        assert_eq!(read_as(&payload), expected, "{payload}");
+    }
+}

@@ -2,6 +2,8 @@
 
 mod answer;
 #[cfg(feature = "eventbridge")]
+mod aws;
+#[cfg(feature = "eventbridge")]
 mod bus;
 mod collection;
 mod connection;
@@ -13,6 +15,8 @@ mod feed;
 mod history;
 mod http;
 mod plain;
+#[cfg(feature = "eventbridge")]
+mod queue;
 mod recorder;
 mod retry;
 #[cfg(feature = "tls")]
@@ -35,6 +39,8 @@ pub use self::feed::{Feed, FeedEvent};
 pub use self::history::{DeadLetters, History, Jobs};
 use self::http::{Call, Http, Reply};
 pub use self::plain::{HttpClient, HttpError};
+#[cfg(feature = "eventbridge")]
+pub use self::queue::Queue;
 pub use self::recorder::Recorder;
 use self::retry::Repeat;
 pub use self::retry::RetryPolicy;

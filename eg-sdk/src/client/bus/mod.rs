@@ -1,16 +1,15 @@
 //! Emits to EventBridge in batches of `PutEvents` calls, and repeats only failed entries. Leaves conversion and
-//! limits to `eventbridge`, and the bytes of a call to `wire` and `sign`.
+//! limits to `eventbridge`, the bytes of a call to `wire`, and its signature to `aws`.
 
-mod sign;
 mod wire;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::sign::Signer;
-use self::wire::{Outcome, PutEvents};
+use self::wire::{Outcome, PUT_EVENTS, PutEvents};
+use super::aws::{self, Signer};
 use super::http::{Failed, Http};
-use super::retry::{Failure, Repeat};
+use super::retry::Failure;
 use super::url::{Url, parse_url};
 use super::{Error, emit};
 use crate::eventbridge::{DetailFormat, Entry, chunks};
@@ -123,17 +122,15 @@ impl Bus {
             Ok(outcomes) => {
                 for (pending, outcome) in pending.into_iter().zip(outcomes) {
                     let Outcome::Failed { code, message } = outcome else { continue };
-                    let list =
-                        if wire::is_transient(&code) { &mut round.again } else { &mut round.permanent };
+                    let list = if aws::is_transient(&code) { &mut round.again } else { &mut round.permanent };
                     let error = self.refusal(pending.event, code, message);
                     list.push((pending, error));
                 }
             }
-            Err(Failed { error, failure }) => {
-                let transient = failure.is_transient(Repeat::Harmless) || wire::is_throttled(&error);
-                let list = if transient { &mut round.again } else { &mut round.permanent };
-                *list = share(error, pending);
-                round.retry_after = failure.retry_after();
+            Err(failed) => {
+                let list = if aws::may_pass(&failed) { &mut round.again } else { &mut round.permanent };
+                *list = share(failed.error, pending);
+                round.retry_after = failed.failure.retry_after();
             }
         }
         round
@@ -156,9 +153,9 @@ impl Bus {
             error: Error::Answer { action: action.clone(), url: self.url.to_string(), reason },
             failure: Failure::Status { status: 200, retry_after: None },
         };
-        let request = self.signer.sign(&self.url, &body).map_err(answer)?;
+        let request = self.signer.sign(&PUT_EVENTS, &self.url, &body).map_err(answer)?;
         let timeout = http.time_left(attempt, started);
-        let reply = http.exchange(request, &action, &self.url, timeout).await.map_err(no_gateway)?;
+        let reply = http.exchange(request, &action, &self.url, timeout).await.map_err(aws::no_gateway)?;
         wire::outcomes(&reply.body, pending.len()).map_err(answer)
     }
 
@@ -178,16 +175,6 @@ fn share<'a>(error: Error, pending: Vec<Pending<'a>>) -> Vec<(Pending<'a>, Error
         (pending, Error::Call { action, source: Arc::clone(&shared) })
     };
     pending.into_iter().map(with_error).collect()
-}
-
-/// Rewords the errors that describe a gateway for EventBridge.
-fn no_gateway(failed: Failed) -> Failed {
-    match failed.error {
-        Error::Unreachable { action, url, source } => {
-            Failed { error: Error::NoAnswer { action, url, source }, ..failed }
-        }
-        error => Failed { error, ..failed },
-    }
 }
 
 /// Returns the region in `arn:partition:events:region:account:event-bus/name`.

@@ -1,10 +1,17 @@
-//! `PutEvents` in AWS JSON 1.1, and what its error codes mean. Source: the API reference of EventBridge.
+//! `PutEvents` in AWS JSON 1.1. Source: the API reference of EventBridge.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Error;
+use crate::client::aws::Operation;
 use crate::eventbridge::Entry;
+
+/// The operation.
+pub(super) const PUT_EVENTS: Operation = Operation {
+    service: "events",
+    target: "AWSEvents.PutEvents",
+    content_type: "application/x-amz-json-1.1",
+};
 
 /// Writes the body of a call.
 #[derive(Serialize)]
@@ -73,19 +80,4 @@ pub(super) fn outcomes(answer: &[u8], entries: usize) -> Result<Vec<Outcome>, St
         Some(code) => Outcome::Failed { code, message: result.error_message.unwrap_or_default() },
     };
     Ok(answer.entries.into_iter().map(outcome).collect())
-}
-
-/// Returns whether an entry or a call that failed with `code` may succeed later.
-pub(super) fn is_transient(code: &str) -> bool {
-    ["Throttling", "Internal", "ServiceUnavailable", "RequestTimeout", "TooManyRequests"]
-        .into_iter()
-        .any(|transient| code.starts_with(transient))
-}
-
-/// Returns whether AWS throttled the whole call, which it reports with status 400.
-pub(super) fn is_throttled(error: &Error) -> bool {
-    match error {
-        Error::Refused { message, .. } => is_transient(message),
-        _ => false,
-    }
 }

@@ -2,6 +2,7 @@
 //! environment, how it uses its connection, and that it can run indefinitely.
 
 mod clients;
+mod failures;
 mod log;
 mod streams;
 
@@ -118,6 +119,11 @@ async fn what_the_environment_lacks_is_an_init_error_that_names_it() {
         ("_HANDLER", "", "_HANDLER is not set; name one of `answers`"),
         ("_HANDLER", "nobody", "_HANDLER is `nobody`, but this binary has `answers`"),
         ("EVENT_GATEWAY_URL", "nowhere", "`nowhere` is not the URL of an event gateway"),
+        (
+            "EVENT_FAILURES_QUEUE",
+            "nowhere",
+            "EVENT_FAILURES_QUEUE is set to `nowhere`, but it is not the URL of a queue",
+        ),
     ] {
         let function = Function::start("*", &[(name, value)]).await;
         let posted = eventually("the init error", async || function.api.init_error()).await;

@@ -1,4 +1,4 @@
-//! Signature Version 4 for calls of EventBridge. Knows no events.
+//! What calls of AWS's services have in common: Signature Version 4, and which failures pass. Knows no service.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -9,12 +9,21 @@ use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::Request;
 
-use crate::client::RequestBody;
-use crate::client::url::Url;
+use super::http::Failed;
+use super::retry::Repeat;
+use super::url::Url;
+use super::{Error, RequestBody};
 use crate::config::{Aws, Secret};
 
-const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
-const TARGET: &str = "AWSEvents.PutEvents";
+/// An operation of a service that speaks AWS JSON.
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// The name of the service in signatures.
+    pub(super) service: &'static str,
+    /// The value of `X-Amz-Target`.
+    pub(super) target: &'static str,
+    pub(super) content_type: &'static str,
+}
 
 /// Signs with fixed credentials: Lambda sets them once for each execution environment.
 #[derive(Clone)]
@@ -33,14 +42,19 @@ impl Signer {
         Some(Self { credentials: Credentials::new(id, key, token, None, "environment"), region })
     }
 
-    /// Creates a signed `PutEvents` request. Returns the reason if the URL or the credentials cannot be used.
-    pub(super) fn sign(&self, url: &Url, body: &Bytes) -> Result<Request<RequestBody>, String> {
-        let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
+    /// Creates a signed request. Returns the reason if the URL or the credentials cannot be used.
+    pub(super) fn sign(
+        &self,
+        operation: &Operation,
+        url: &Url,
+        body: &Bytes,
+    ) -> Result<Request<RequestBody>, String> {
+        let headers = [("content-type", operation.content_type), ("x-amz-target", operation.target)];
         let identity = self.credentials.clone().into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name("events")
+            .name(operation.service)
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()
@@ -61,5 +75,35 @@ impl Signer {
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+/// Returns whether a call that failed may succeed later.
+pub(super) fn may_pass(failed: &Failed) -> bool {
+    failed.failure.is_transient(Repeat::Harmless) || is_throttled(&failed.error)
+}
+
+/// Returns whether an entry or a call that failed with `code` may succeed later.
+pub(super) fn is_transient(code: &str) -> bool {
+    ["Throttling", "Internal", "ServiceUnavailable", "RequestTimeout", "RequestThrottled", "TooManyRequests"]
+        .into_iter()
+        .any(|transient| code.starts_with(transient))
+}
+
+/// Returns whether AWS throttled the whole call, which it reports with status 400.
+fn is_throttled(error: &Error) -> bool {
+    match error {
+        Error::Refused { message, .. } => is_transient(message),
+        _ => false,
+    }
+}
+
+/// Rewords the errors that describe a gateway for a service of AWS.
+pub(super) fn no_gateway(failed: Failed) -> Failed {
+    match failed.error {
+        Error::Unreachable { action, url, source } => {
+            Failed { error: Error::NoAnswer { action, url, source }, ..failed }
+        }
+        error => Failed { error, ..failed },
     }
 }
