@@ -12,7 +12,7 @@ use super::columns::lossy;
 use super::mark::{self, Mark};
 use super::open::{DATABASE, cut, find};
 use super::position::{Discrepancy, Found, compare};
-use super::seal::{SEALED, bytes_fit, fits};
+use super::seal::{bytes_fit, fits, sealed};
 use super::{StoreError, accounting, config};
 
 /// What a check of a store found.
@@ -153,7 +153,7 @@ fn references(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 fn events(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare(&format!("SELECT {SEALED}, e.seq FROM events e"))?;
+    let mut statement = connection.prepare(concat!("SELECT ", sealed!(), ", e.seq FROM events e"))?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

@@ -1,13 +1,12 @@
 //! Reads, redrives and discards the deliveries that were given up, with their events and attempts.
 
 use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss};
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Json, Millis, Name, Time, lossy, optional, remains};
 use super::jobs::{RunningJob, Step};
 use super::ration::{ROWS, Ration};
-use super::seal::{JSON, bytes_fit, fits, of_bytes};
+use super::seal::{Payload, delivered, of_bytes, payload};
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
@@ -48,15 +47,12 @@ pub(crate) struct Redriven {
 }
 
 /// The columns that [`letter`] reads. A dead letter whose event is missing is listed, too.
-const LETTER: &str = "
-    SELECT d.payload, d.payload_seal,
-           e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
-           d.seq, d.subscription_id, d.function_id, d.state, d.reason, d.since, d.ended_at
-    FROM deliveries d LEFT JOIN events e ON e.seq = d.event";
-
-/// The positions of the edited payload and of the event among the columns of [`LETTER`].
-const PAYLOAD: usize = 0;
-const EVENT: usize = 2;
+const LETTER: &str = concat!(
+    "SELECT ",
+    delivered!(),
+    ", d.seq, d.subscription_id, d.function_id, d.state, d.reason, d.since, d.ended_at
+    FROM deliveries d LEFT JOIN events e ON e.seq = d.event"
+);
 
 const HISTORY: &str = "SELECT number, started_at, duration_ms, outcome, error FROM attempts WHERE delivery = ?1 ORDER BY number";
 
@@ -306,10 +302,8 @@ fn letters(
 
 /// Reads a dead letter without its attempts.
 fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
-    let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
-    let column = if edited { PAYLOAD } else { EVENT + JSON };
-    let damaged = !if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
-    let event = if damaged { remains(row.get_ref(column)?) } else { row.get::<_, Json>(column)?.0 };
+    let Payload { column, is_sound } = payload(row, 0)?;
+    let event = if is_sound { row.get::<_, Json>(column)?.0 } else { remains(row.get_ref(column)?) };
     let text = |column: &str| row.get_ref(column).map(|value| lossy(value).into_owned());
     Ok(DeadLetter {
         dead_letter_id: row.get("seq")?,
@@ -324,7 +318,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
         dead_at: row.get::<_, Time>("ended_at")?.0,
         attempts: Vec::new(),
         event,
-        damaged,
+        damaged: !is_sound,
     })
 }
 

@@ -1,53 +1,17 @@
-//! Moves deliveries from state to state: claims due ones and records the ends of attempts. `decide` determines the next
-//! state, and `notices` gives deliveries up.
+//! Records how attempts end, and what becomes of their deliveries. `decide` determines the next state, `claims` begins
+//! attempts, and `notices` gives deliveries up.
 
 use std::time::Duration;
 
 use eg_sdk::history::{AttemptOutcome, Loss};
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::columns::{Millis, is_unreadable, lossy};
-use super::notices::{GivingUp, Losses, Lost, Notices};
-use super::seal::{DAMAGED, JSON, bytes_fit, fits};
+use super::columns::{Millis, lossy};
+use super::notices::{GivingUp, Losses, Notices};
 use super::{Store, StoreError};
-use crate::decide::breaker::Side;
-use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
-use crate::decide::gate::{Candidate, Gatekeeper};
-use crate::decide::lanes::{Due, Lane, Wanted};
+use crate::decide::delivery::Next;
+use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
-
-/// A delivery whose next attempt has begun.
-#[derive(Debug)]
-pub(crate) struct Claimed {
-    pub(crate) delivery: i64,
-    pub(crate) attempt: u32,
-    /// Failed attempts so far.
-    pub(crate) failures: u32,
-    /// When the last attempt began, if it failed.
-    pub(crate) previous: Option<Timestamp>,
-    pub(crate) subscription_id: String,
-    pub(crate) event_id: String,
-    pub(crate) event_type: String,
-    /// The time from which its age is counted.
-    pub(crate) since: Timestamp,
-    pub(crate) ordered: bool,
-    /// How many of its last attempts the end of the gateway has interrupted.
-    pub(crate) crashes: u32,
-    /// The replay that created it.
-    pub(crate) replay: Option<String>,
-    /// The JSON that the function receives.
-    pub(crate) json: Vec<u8>,
-}
-
-/// The deliveries claimed in one lane.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    pub(crate) lane: Lane,
-    pub(crate) claimed: Vec<Claimed>,
-    /// When the next deliveries of the lane are due. Parked ones have no due time: they wait for another delivery.
-    pub(crate) due: Due,
-}
 
 /// The end of an attempt.
 #[derive(Debug, Clone)]
@@ -64,56 +28,6 @@ pub(crate) struct Finish {
     pub(crate) now: Timestamp,
 }
 
-/// The query for deliveries that meet a condition. [`due`] reads its columns, with [`SEALED`](super::seal::SEALED) at the
-/// end. A delivery whose event is missing is among them, so that somebody hears of it.
-macro_rules! select {
-    ($($condition:literal),+) => {
-        concat!(
-            "SELECT d.seq, d.attempts, d.failures,
-                    iif(d.failures > 0, (SELECT a.started_at FROM attempts a
-                                         WHERE a.delivery = d.seq AND a.number = d.attempts), NULL),
-                    d.subscription_id, d.since, d.order_key IS NOT NULL, d.crashes, d.replay,
-                    EXISTS (SELECT 1 FROM config c
-                            WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id),
-                    (SELECT j.reason FROM jobs j
-                     WHERE j.kind = 'give_up' AND j.state = 'running' AND j.space = d.space
-                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq ORDER BY j.seq LIMIT 1),
-                    d.payload, d.payload_seal,
-                    e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal
-             FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE ",
-            $($condition),+
-        )
-    };
-}
-pub(super) use select;
-
-/// Reads due deliveries; it runs more often than any other query. The parameters are space, function, time, whether the
-/// deliveries have failed before, how many to skip and how many to read.
-macro_rules! due_in_lane {
-    ($order:literal) => {
-        select!(
-            "d.state = 'pending' AND d.due_at IS NOT NULL AND d.crashes = 0 AND d.space = ?1 AND d.function_id = ?2
-             AND d.due_at <= ?3 AND (d.failures > 0) = ?4 ORDER BY d.due_at ",
-            $order,
-            " LIMIT ?6 OFFSET ?5"
-        )
-    };
-}
-
-pub(super) const DUE: &str = due_in_lane!("ASC");
-
-/// Reads the newest of the due deliveries first.
-const DUE_NEWEST: &str = due_in_lane!("DESC");
-
-/// The position of the edited payload among the columns of [`select!`].
-const PAYLOAD: usize = 11;
-
-/// The position of the event among the columns of [`select!`].
-const EVENT: usize = 13;
-
-const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at IS NOT NULL
-    AND crashes = 0 AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
-
 // Selects the first unfinished delivery with the same key, if it is parked. A parked delivery that ends has no turn to
 // pass on: a redriven one may be parked behind a later one.
 const PROMOTE: &str = "
@@ -126,44 +40,6 @@ const PROMOTE: &str = "
     RETURNING space, function_id";
 
 impl Store {
-    /// Returns when the next deliveries are due, for each lane with a waiting delivery.
-    pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, Due)>, StoreError> {
-        self.writer.run_repeatable(lanes).await
-    }
-
-    /// Begins the next attempt of the wanted deliveries, if they are due at `now` and `gate` lets them through, and of no
-    /// more once their payloads exceed `bytes`. They are in flight when this returns.
-    pub(crate) async fn claim(
-        &self,
-        wanted: Vec<Wanted>,
-        now: Timestamp,
-        bytes: usize,
-        gate: Gatekeeper,
-        notices: Notices,
-    ) -> Result<(Vec<Claim>, Losses), StoreError> {
-        let claim = move |connection: &Connection| {
-            let (mut bytes, mut losses) = (bytes, Losses::default());
-            let lane = |wanted: &Wanted| {
-                claim_lane(connection, wanted, now, &mut bytes, (&gate, &notices), &mut losses)
-            };
-            let claims = wanted.iter().map(lane).collect::<Result<_, _>>()?;
-            Ok((claims, losses))
-        };
-        let (claims, losses) = self.writer.run_repeatable(claim).await?;
-        self.report_damage(&losses);
-        Ok((claims, losses))
-    }
-
-    /// Reports the deliveries that were given up because their event is damaged.
-    pub(super) fn report_damage(&self, losses: &Losses) {
-        for Lost { delivery, event_id, function, .. } in
-            losses.lost.iter().filter(|lost| lost.reason == DAMAGED)
-        {
-            self.health.found_damage();
-            tracing::error!(delivery, event_id, function, "a stored event is damaged and is not delivered");
-        }
-    }
-
     /// Records the outcomes of attempts and the new states of their deliveries.
     pub(crate) async fn finish(&self, finishes: Vec<Finish>, notices: Notices) -> Result<Losses, StoreError> {
         let finish = move |connection: &Connection| {
@@ -174,221 +50,6 @@ impl Store {
             Ok(losses)
         };
         self.writer.run_repeatable(finish).await
-    }
-}
-
-/// Returns when the next deliveries are due, for each lane with a waiting delivery.
-pub(crate) fn lanes(connection: &Connection) -> rusqlite::Result<Vec<(Lane, Due)>> {
-    let mut statement = connection.prepare(
-        "SELECT space, function_id, min(iif(failures > 0, NULL, due_at)) AS first,
-                min(iif(failures > 0, due_at, NULL)) AS retry FROM deliveries
-         WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0 GROUP BY space, function_id",
-    )?;
-    let lane = |row: &Row<'_>| {
-        let lane = Lane { space: row.get("space")?, function: row.get("function_id")? };
-        Ok((lane, Due { first: row.get("first")?, retry: row.get("retry")? }))
-    };
-    statement.query_map([], lane)?.collect()
-}
-
-/// Claims deliveries of one lane and subtracts their payloads from `bytes`.
-pub(crate) fn claim_lane(
-    connection: &Connection,
-    wanted: &Wanted,
-    now: Timestamp,
-    bytes: &mut usize,
-    (gate, notices): (&Gatekeeper, &Notices),
-    losses: &mut Losses,
-) -> rusqlite::Result<Claim> {
-    let Wanted { lane, limit, reserved, retries, side, mut due, stop } = wanted.clone();
-    let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
-    let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
-    let mut claiming = Claiming {
-        connection,
-        lane: &lane,
-        now,
-        bytes,
-        gate,
-        stop,
-        read: 0,
-        claimed: Vec::new(),
-        ended: Vec::new(),
-    };
-    let reserved = claiming.take(DUE, true, 0, reserved)?;
-    if first_due {
-        let query = match side {
-            Side::Oldest => DUE,
-            Side::Newest => DUE_NEWEST,
-        };
-        claiming.take(query, false, 0, limit - reserved)?;
-    }
-    if retry_due {
-        let left = limit.saturating_sub(claiming.read).min(retries - reserved);
-        claiming.take(DUE, true, reserved, left)?;
-    }
-    let Claiming { claimed, ended, .. } = claiming;
-    carry_out(connection, &claimed, ended, now, notices, losses)?;
-    for (was_due, failed, due) in [(first_due, false, &mut due.first), (retry_due, true, &mut due.retry)] {
-        if was_due {
-            let mut next = connection.prepare_cached(NEXT_DUE)?;
-            *due = next.query_row(params![lane.space, lane.function, failed], |row| row.get(0))?;
-        }
-    }
-    Ok(Claim { lane, claimed, due })
-}
-
-/// A delivery that the gate ends: its number, how and why.
-pub(super) type Refused = (i64, Loss, String);
-
-/// The deliveries of one lane that are being claimed.
-struct Claiming<'a> {
-    connection: &'a Connection,
-    lane: &'a Lane,
-    now: Timestamp,
-    /// The bytes that payloads may still have.
-    bytes: &'a mut usize,
-    gate: &'a Gatekeeper,
-    /// Why first attempts are not made.
-    stop: Option<String>,
-    /// The number of deliveries that were read.
-    read: usize,
-    claimed: Vec<Claimed>,
-    ended: Vec<Refused>,
-}
-
-impl Claiming<'_> {
-    /// Reads due deliveries and lets each pass the gate. Returns how many it has read.
-    fn take(&mut self, query: &str, failed: bool, skip: usize, limit: usize) -> rusqlite::Result<usize> {
-        let before = self.read;
-        if limit == 0 || *self.bytes == 0 {
-            return Ok(0);
-        }
-        let Lane { space, function } = self.lane;
-        let [skip, limit] = [skip, limit].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-        let mut query = self.connection.prepare_cached(query)?;
-        let mut rows = query.query(params![space, function, self.now, failed, skip, limit])?;
-        while *self.bytes > 0
-            && let Some(row) = rows.next()?
-        {
-            self.read += 1;
-            let mut loaded = due(row)?;
-            if let Some(stop) = self.stop.as_ref().filter(|_| !failed) {
-                loaded.given_up.get_or_insert_with(|| stop.clone());
-            }
-            match pass(loaded, self.lane, self.now, self.gate) {
-                Ok(one) => {
-                    *self.bytes = self.bytes.saturating_sub(one.json.len().max(1));
-                    self.claimed.push(one);
-                }
-                Err(refused) => self.ended.push(refused),
-            }
-        }
-        Ok(self.read - before)
-    }
-}
-
-/// Asks the gate whether the next attempt of a delivery may begin.
-pub(super) fn pass(
-    Loaded { claimed: one, given_up }: Loaded,
-    lane: &Lane,
-    now: Timestamp,
-    gate: &Gatekeeper,
-) -> Result<Claimed, Refused> {
-    let candidate = Candidate {
-        space: &lane.space,
-        subscription_id: &one.subscription_id,
-        failures: one.failures,
-        crashes: one.crashes,
-        since: one.since,
-        now,
-    };
-    let gate = match given_up {
-        None => gate.check(&candidate),
-        Some(reason) => Gate::Dead { reason },
-    };
-    match gate {
-        Gate::Open => Ok(one),
-        Gate::Expired { reason } => Err((one.delivery, Loss::Expired, reason)),
-        Gate::Dead { reason } => Err((one.delivery, Loss::Dead, reason)),
-    }
-}
-
-/// Begins the attempts of claimed deliveries, and gives up the others.
-pub(super) fn carry_out(
-    connection: &Connection,
-    claimed: &[Claimed],
-    refused: Vec<Refused>,
-    now: Timestamp,
-    notices: &Notices,
-    losses: &mut Losses,
-) -> rusqlite::Result<()> {
-    for (delivery, loss, reason) in refused {
-        let one = GivingUp { delivery, loss, reason: &reason, attempted: false, now };
-        notices.give_up(connection, &one, losses)?;
-    }
-    let mut begin = connection
-        .prepare_cached("UPDATE deliveries SET state = 'in_flight', attempts = ?2 WHERE seq = ?1")?;
-    let mut attempt = connection
-        .prepare_cached("INSERT INTO attempts (delivery, number, started_at) VALUES (?1, ?2, ?3)")?;
-    for claimed in claimed {
-        begin.execute(params![claimed.delivery, claimed.attempt])?;
-        attempt.execute(params![claimed.delivery, claimed.attempt, now])?;
-    }
-    Ok(())
-}
-
-/// A due delivery as it was read.
-pub(super) struct Loaded {
-    claimed: Claimed,
-    /// Why there must be no attempt: it is damaged, its subscription was deleted, or a job gives it up.
-    given_up: Option<String>,
-}
-
-/// Reads a due delivery. Of one that is damaged, it reads what is left.
-pub(super) fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
-    let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
-    let sound = if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
-    let json = row.get_ref(if edited { PAYLOAD } else { EVENT + JSON })?;
-    let number = |column| row.get::<_, u32>(column);
-    let read = || -> rusqlite::Result<(Claimed, Option<String>)> {
-        let claimed = Claimed {
-            delivery: row.get(0)?,
-            attempt: number(1)?.saturating_add(1),
-            failures: number(2)?,
-            previous: row.get(3)?,
-            subscription_id: row.get(4)?,
-            since: row.get(5)?,
-            ordered: row.get(6)?,
-            crashes: row.get(7)?,
-            replay: row.get(8)?,
-            event_id: row.get(EVENT + 1)?,
-            event_type: row.get(EVENT + 2)?,
-            json: json.as_blob()?.to_vec(),
-        };
-        let (subscribed, given_up): (bool, Option<String>) = (row.get(9)?, row.get(10)?);
-        Ok((claimed, given_up.or_else(|| (!subscribed).then(|| SUBSCRIPTION_DELETED.to_owned()))))
-    };
-    match read() {
-        Ok((claimed, given_up)) if sound => Ok(Loaded { claimed, given_up }),
-        Ok((claimed, _)) => Ok(Loaded { claimed, given_up: Some(DAMAGED.to_owned()) }),
-        Err(error) if is_unreadable(&error) => {
-            let claimed = Claimed {
-                delivery: row.get(0)?,
-                attempt: number(1).unwrap_or_default().saturating_add(1),
-                failures: number(2).unwrap_or_default(),
-                previous: None,
-                subscription_id: lossy(row.get_ref(4)?).into_owned(),
-                since: row.get(5).unwrap_or(Timestamp::EARLIEST),
-                ordered: row.get(6)?,
-                crashes: number(7).unwrap_or_default(),
-                replay: None,
-                event_id: lossy(row.get_ref(EVENT + 1)?).into_owned(),
-                event_type: lossy(row.get_ref(EVENT + 2)?).into_owned(),
-                json: Vec::new(),
-            };
-            Ok(Loaded { claimed, given_up: Some(DAMAGED.to_owned()) })
-        }
-        Err(error) => Err(error),
     }
 }
 
@@ -472,48 +133,4 @@ pub(super) fn promote(connection: &Connection, ended: i64, now: Timestamp) -> ru
     let text = |row: &Row<'_>, column| row.get_ref(column).map(|value| lossy(value).into_owned());
     let lane = |row: &Row<'_>| Ok(Lane { space: text(row, "space")?, function: text(row, "function_id")? });
     connection.prepare_cached(PROMOTE)?.query_row(params![ended, now], lane).optional()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::events::insert_example;
-    use super::*;
-    use crate::clock::Clock;
-    use crate::configuration::Configuration;
-    use crate::decide::arrival::Terms;
-    use crate::decide::routes::Routing;
-    use eg_grammar::DeliveryPolicy;
-
-    /// It waited until another event came for its function, which is another one if the subscription was changed.
-    #[tokio::test]
-    async fn what_waited_for_an_ended_retry_is_due() {
-        let dir = tempfile::tempdir().unwrap();
-        let now = Timestamp::from_millis(5_000);
-        let store = Store::open(dir.path(), now).unwrap();
-        let clock = Clock::system();
-        let configuration =
-            Configuration::load(store.clone(), clock.clone(), Routing::default()).await.unwrap();
-        // Without its subscription, the retry ends.
-        let gate = Gatekeeper::new(configuration.current(), DeliveryPolicy::default());
-        let terms = Terms { dedupe_window: Duration::ZERO, max_hops: 1 };
-        let notices = Notices { snapshot: configuration.current(), terms, clock };
-        let lane = Lane { space: "default".to_owned(), function: "f".to_owned() };
-        let due = Due { first: None, retry: Some(now) };
-        let wanted =
-            Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due, stop: None };
-        let claim = move |c: &Connection| {
-            insert_example(c, "default", "a", Timestamp::from_millis(1_000))?;
-            c.execute_batch(
-                "INSERT INTO deliveries (event, space, subscription_id, function_id, state, failures, since, due_at, order_key)
-                 VALUES (1, 'default', 's', 'f', 'pending', 1, 1000, 2000, 'k'),
-                        (1, 'default', 's', 'g', 'pending', 0, 1000, NULL, 'k');",
-            )?;
-            let mut losses = Losses::default();
-            claim_lane(c, &wanted, now, &mut { usize::MAX }, (&gate, &notices), &mut losses)?;
-            Ok(losses)
-        };
-        let losses = store.write(claim).await.unwrap();
-        let next = Lane { space: "default".to_owned(), function: "g".to_owned() };
-        assert_eq!((losses.lost.len(), losses.due), (1, vec![next]));
-    }
 }

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, params};
 
 use super::schema::{ADDED_IN_2, ADDED_IN_4, DELIVERIES};
-use super::seal::{SEALED, of_bytes, of_row};
+use super::seal::{of_bytes, of_row, sealed};
 
 /// Migrates a database of the format `found`, step by step.
 pub(super) fn from(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
@@ -99,7 +99,7 @@ fn from_3(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(ADDED_IN_4)?;
     {
-        let mut events = transaction.prepare(&format!("SELECT {SEALED}, e.seq FROM events e"))?;
+        let mut events = transaction.prepare(concat!("SELECT ", sealed!(), ", e.seq FROM events e"))?;
         let mut seal = transaction.prepare("UPDATE events SET seal = ?2 WHERE seq = ?1")?;
         let mut rows = events.query([])?;
         while let Some(row) = rows.next()? {
@@ -130,7 +130,7 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::super::seal::{SEALED, fits};
+    use super::super::seal::{fits, sealed};
     use super::super::{config, schema};
 
     /// The checks of the second format.
@@ -272,8 +272,8 @@ mod tests {
         let accepted = "SELECT value FROM counters WHERE space = 'default'";
         let accepted: i64 = connection.query_row(accepted, [], |row| row.get(0)).unwrap();
         assert_eq!(accepted, 4);
-        let sealed = format!("SELECT {SEALED} FROM events e");
-        assert!(connection.query_row(&sealed, [], |row| fits(row, 0)).unwrap(), "what was there is sealed");
+        let sealed = concat!("SELECT ", sealed!(), " FROM events e");
+        assert!(connection.query_row(sealed, [], |row| fits(row, 0)).unwrap(), "what was there is sealed");
         assert_eq!(config::damaged(&connection).unwrap(), Vec::<String>::new());
         let broken: i64 = connection
             .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))

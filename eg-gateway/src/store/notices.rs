@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use super::columns::lossy;
 use super::deliveries::promote;
 use super::events::insert;
-use super::seal::{JSON, bytes_fit, fits};
+use super::seal::{delivered, payload};
 use crate::clock::Clock;
 use crate::decide::arrival::{NewEvent, Terms};
 use crate::decide::envelope::Stamp;
@@ -68,15 +68,12 @@ pub(crate) struct Lost {
     pub(crate) attempted: bool,
 }
 
-const LOST: &str = "
-    SELECT d.payload, d.payload_seal,
-           e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
-           d.space AS lost_in, d.function_id, d.subscription_id, d.attempts, d.order_key IS NOT NULL AS ordered
-    FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.seq = ?1";
-
-/// The positions of the edited payload and of the event among the columns of [`LOST`].
-const PAYLOAD: usize = 0;
-const EVENT: usize = 2;
+const LOST: &str = concat!(
+    "SELECT ",
+    delivered!(),
+    ", d.space AS lost_in, d.function_id, d.subscription_id, d.attempts, d.order_key IS NOT NULL AS ordered
+    FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.seq = ?1"
+);
 
 const GIVE_UP: &str = "UPDATE deliveries SET state = ?2, ended_at = ?3, reason = ?4 WHERE seq = ?1";
 
@@ -90,11 +87,10 @@ impl Notices {
     ) -> rusqlite::Result<()> {
         let GivingUp { delivery, loss, reason, attempted, now } = *one;
         let read = |row: &Row<'_>| {
-            let edited = row.get_ref(PAYLOAD)? != ValueRef::Null;
-            let sound = if edited { bytes_fit(row, PAYLOAD)? } else { fits(row, EVENT)? };
+            let payload = payload(row, 0)?;
             // A damaged event is not passed on, not even in a report.
-            let json = match row.get_ref(if edited { PAYLOAD } else { EVENT + JSON })? {
-                ValueRef::Blob(json) if sound => json.to_vec(),
+            let json = match row.get_ref(payload.column)? {
+                ValueRef::Blob(json) if payload.is_sound => json.to_vec(),
                 _ => b"null".to_vec(),
             };
             let text = |column: &str| row.get_ref(column).map(|value| lossy(value).into_owned());

@@ -8,7 +8,7 @@ use super::events::{Deliveries, add_deliveries};
 use super::jobs::{RunningJob, Step};
 use super::notices::{Losses, Notices};
 use super::ration::{ROWS, Ration};
-use super::seal::{JSON, fits};
+use super::seal::{JSON, fits, sealed};
 use super::{Store, StoreError, room};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
@@ -56,9 +56,7 @@ const EVENTS_IN_SLICE: usize = 200;
 /// Maximum number of events that the search for the events of a slice examines.
 const EXAMINED: i64 = 10_000;
 
-const EVENTS: &str =
-    "SELECT e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event,
-    e.seal, e.seq FROM events e";
+const EVENTS: &str = concat!("SELECT ", sealed!(), ", e.seq FROM events e");
 
 /// Finds events by their id.
 const BY_ID: &str = "INDEXED BY events_id WHERE id = :id";

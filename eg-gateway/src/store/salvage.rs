@@ -13,7 +13,7 @@ use super::columns::lossy;
 use super::mark::{self, Mark};
 use super::open::{DATABASE, LOG, file_error, find, lock, private_file};
 use super::position::{Found, Position, begin};
-use super::seal::{SEALED, bytes_fit, fits};
+use super::seal::{bytes_fit, fits, sealed};
 use super::{StoreError, check, definitions, log, schema};
 use crate::timestamp::Timestamp;
 
@@ -201,7 +201,7 @@ impl Salvage<'_> {
         )?;
         let upper = self.upper.max(newest(from, "events"));
         let lost = &mut self.lost;
-        each(from, &format!("SELECT {SEALED}, e.seq FROM events e WHERE"), "e.seq", upper, |row| {
+        each(from, concat!("SELECT ", sealed!(), ", e.seq FROM events e WHERE"), "e.seq", upper, |row| {
             let number = row.get("seq")?;
             if fits(row, 0)? {
                 insert.execute(params_from_iter(values(row)?))?;

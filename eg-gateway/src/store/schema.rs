@@ -167,7 +167,7 @@ mod tests {
     use eg_sdk::history::{AttemptOutcome, DeliveryState};
     use rusqlite::{StatementStatus, params};
 
-    use super::super::deliveries::DUE;
+    use super::super::claims::DUE;
     use super::*;
 
     /// SQLite used to recompile the query that loads due deliveries for almost every claim, because another limit

@@ -12,14 +12,45 @@ pub(super) const DAMAGED: &str =
     "payload damaged on disk: it does not match its checksum, so it is not delivered";
 
 /// The columns of an event that its seal covers, in that order, followed by the seal. The table is called `e`.
-pub(super) const SEALED: &str =
-    "e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal";
+macro_rules! sealed {
+    () => {
+        "e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal"
+    };
+}
+pub(super) use sealed;
 
-/// The position of the JSON among the columns of [`SEALED`].
+/// The position of the id of an event among the columns of [`sealed!`].
+pub(super) const ID: usize = 1;
+
+/// The position of its type.
+pub(super) const TYPE: usize = 2;
+
+/// The position of its JSON.
 pub(super) const JSON: usize = 8;
 
-/// The position of the seal among the columns of [`SEALED`].
+/// The position of its seal.
 const SEAL: usize = 9;
+
+/// The columns from which [`payload`] reads what a delivery delivers: its edited payload, the seal of that, and its event.
+/// The tables are called `d` and `e`.
+macro_rules! delivered {
+    () => {
+        concat!("d.payload, d.payload_seal, ", $crate::store::seal::sealed!())
+    };
+}
+pub(super) use delivered;
+
+/// The position of the event among the columns of [`delivered!`].
+pub(super) const EVENT: usize = 2;
+
+/// What a delivery delivers: its edited payload, or else its event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Payload {
+    /// The column that holds its JSON.
+    pub(super) column: usize,
+    /// Whether it is as it was stored.
+    pub(super) is_sound: bool,
+}
 
 /// A CRC-32, which detects each error of up to 32 neighbouring bits. In the database it is a signed number, because
 /// that takes four bytes.
@@ -139,6 +170,16 @@ pub(super) fn bytes_fit(row: &Row<'_>, bytes: usize) -> rusqlite::Result<bool> {
     Ok(found.is_some() && found == stored(row, bytes + 1)?)
 }
 
+/// Reads what a delivery delivers from the columns of [`delivered!`], which begin at `first`.
+pub(super) fn payload(row: &Row<'_>, first: usize) -> rusqlite::Result<Payload> {
+    if row.get_ref(first)? == ValueRef::Null {
+        let event = first + EVENT;
+        Ok(Payload { column: event + JSON, is_sound: fits(row, event)? })
+    } else {
+        Ok(Payload { column: first, is_sound: bytes_fit(row, first)? })
+    }
+}
+
 /// Returns the seal in a column. Anything but a number there is damage, too.
 fn stored(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Seal>> {
     Ok(Seal::column_result(row.get_ref(column)?).ok())
@@ -184,6 +225,34 @@ mod tests {
             "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, iif(?1, NULL, 0)",
         ] {
             assert!(!check(changed), "{changed}");
+        }
+    }
+
+    #[test]
+    fn an_edited_payload_takes_the_place_of_its_event() {
+        let connection = Connection::open_in_memory().unwrap();
+        let sealed = Sealer::default().text("s").text("1").text("t").text("/s").optional(None);
+        let sealed = sealed.text("POST").text("/").time(Timestamp::from_millis(5)).blob(b"{}").seal();
+        let read = |edited: &str, event: &str| {
+            let sql =
+                format!("SELECT 'first', {edited}, 's', '1', 't', '/s', NULL, 'POST', '/', 5, {event}, ?2");
+            let payload = |row: &Row<'_>| {
+                let payload = payload(row, 1)?;
+                let json = row.get_ref(payload.column)?.as_bytes().unwrap_or_default();
+                Ok((String::from_utf8_lossy(json).into_owned(), payload.is_sound))
+            };
+            connection.query_row(&sql, [of_bytes(b"[]"), sealed], payload).unwrap()
+        };
+        for (edited, event, json, is_sound) in [
+            ("NULL, iif(?1, NULL, 0)", "x'7b7d'", "{}", true),
+            ("NULL, iif(?1, NULL, 0)", "x'7b7c'", "{|", false),
+            ("x'5b5d', ?1", "x'7b7d'", "[]", true),
+            // A damaged event does not matter to a delivery whose payload was edited.
+            ("x'5b5d', ?1", "x'7b7c'", "[]", true),
+            ("x'5b5c', ?1", "x'7b7d'", "[\\", false),
+            ("x'5b5d', iif(?1, NULL, 0)", "x'7b7d'", "[]", false),
+        ] {
+            assert_eq!(read(edited, event), (json.to_owned(), is_sound), "{edited} {event}");
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::columns::{Json, Name, Time, lossy, optional, remains};
 use super::dead_letters::attempts;
-use super::seal::{JSON, fits};
+use super::seal::{JSON, fits, sealed};
 use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
 
@@ -29,9 +29,7 @@ pub(crate) struct EventQuery {
 }
 
 /// The columns that [`accepted`] reads: first those that are sealed.
-const EVENTS: &str =
-    "SELECT e.space, e.id, e.type, e.source, e.subject, e.method, e.path, e.accepted_at, e.event, e.seal,
-    e.seq FROM events e";
+const EVENTS: &str = concat!("SELECT ", sealed!(), ", e.seq FROM events e");
 
 /// Finds events by their id, however old they are.
 const BY_ID: &str = "INDEXED BY events_id WHERE id = :id";

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::deliveries::{Claim, carry_out, due, pass, select};
+use super::claims::{Claim, carry_out, due, pass, select};
 use super::notices::{Losses, Notices};
 use super::{Store, StoreError};
 use crate::decide::gate::Gatekeeper;
