@@ -1,9 +1,14 @@
 //! The only module that asks the machine for time and randomness. Functions take both as values; long-running parts that
 //! the simulation drives take a [`Clock`]. `decide::steady` decides what a wall clock that is set means for the gateway.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -84,10 +89,52 @@ pub(crate) fn now() -> OffsetDateTime {
         let ahead_s = ahead.whole_seconds();
         tracing::warn!(
             ahead_s,
-            "the clock of this machine was set; the gateway follows it slowly, by 6 minutes per hour"
+            "the clock of this machine was set; the gateway follows it slowly, by 6 minutes per hour. If the clock is \
+             wrong, set it right. If it is right and ahead, a restart of the gateway with --trust-clock takes \
+             its time over at once"
         );
     }
     now
+}
+
+/// The name of the file beside a store in which a gateway leaves its time for the next one.
+pub(crate) const LEFT: &str = "event-gateway.clock";
+
+/// Continues from the time that the last gateway with the store in `dir` has left, if the machine was not restarted since. So
+/// a clock that is set between two runs is followed slowly, too. All gateways of a process share the time of the first one.
+pub(crate) fn resume(dir: &Path) {
+    let left = fs::read_to_string(dir.join(LEFT)).unwrap_or_default();
+    let mut words = left.split_ascii_whitespace();
+    if words.next().is_none_or(|left| boot().as_deref() != Some(left)) {
+        return;
+    }
+    let [at, now] = [words.next(), words.next()].map(|word| word.and_then(|word| word.parse::<u64>().ok()));
+    if let Some((at, now)) = at.zip(now.and_then(|now| i64::try_from(now).ok())) {
+        time().resume(Timestamp::from_millis(now).date_time(), Duration::from_millis(at));
+    }
+}
+
+/// Leaves the time for the next gateway with the store in `dir`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn leave(dir: &Path) -> io::Result<()> {
+    let Some(boot) = boot() else { return Ok(()) };
+    let (at, now) = (steady().as_millis(), timestamp().as_millis());
+    let path = dir.join(LEFT);
+    // A link that was put there is replaced.
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    writeln!(file, "{boot} {at} {now}")
+}
+
+/// Returns the id that the machine has got when it was started, where the system has one.
+fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// Continues from the time that an earlier process has reached, if the wall clock was set back since.
@@ -113,18 +160,18 @@ pub(crate) fn wall() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Returns the time since some moment, including the time in which the machine was asleep.
+/// The clock that is never set, and goes on while the machine is asleep.
 #[cfg(target_os = "linux")]
-fn steady() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::try_from(time).unwrap_or_default()
-}
+const STEADY_CLOCK: ClockId = ClockId::Boottime;
+
+/// The clock that is never set. On Apple's systems it goes on while the machine is asleep, other than the one of
+/// [`Instant`].
+#[cfg(not(target_os = "linux"))]
+const STEADY_CLOCK: ClockId = ClockId::Monotonic;
 
 /// Returns the time since some moment.
-#[cfg(not(target_os = "linux"))]
 fn steady() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(instant);
-    START.elapsed()
+    Duration::try_from(clock_gettime(STEADY_CLOCK)).unwrap_or_default()
 }
 
 /// Returns the time in whole milliseconds.

@@ -69,9 +69,9 @@
 //!
 //! The gateway's time never runs backwards. If the clock of the machine is set while the gateway runs, the gateway logs
 //! it, shows the difference in the metric `eventgateway_clock_ahead_seconds` and in the header `eg-clock-ahead` of
-//! `GET /v1/status`, and follows by six minutes per hour. If the clock was set back while no gateway ran, the time
-//! continues from the newest event. The time in which no gateway ran counts for the age of deliveries, and not for
-//! [`Options::retention`].
+//! `GET /v1/status`, and follows by six minutes per hour. On Linux it does the same if the clock was set while no gateway ran,
+//! until the machine is restarted; [`Options::trust_clock`] ends that. In any case, the time continues from the newest event.
+//! The time in which no gateway ran counts for the age of deliveries, and not for [`Options::retention`].
 //!
 //! The `data` of an `http.request` event has three more members. Each is present only where the original's members
 //! cannot tell what the client sent. With [`Options::strict_compat`], only `isBase64Encoded` may be.
@@ -236,6 +236,9 @@ mod configuration;
 mod decide;
 mod deliver;
 mod feed;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod gateway;
 mod jobs;
 mod log;

@@ -55,6 +55,10 @@ pub struct Options {
     /// How long events are kept after they were accepted. An event with an unfinished delivery or a dead letter is kept
     /// longer; dead letters stay until somebody redrives or discards them.
     pub retention: Duration,
+    /// Whether to take over the time of the machine at the start even if its clock was set since the last gateway with this
+    /// store ran. Ages of events and deliveries count that. Without it, the gateway follows slowly, on Linux and until the
+    /// machine is restarted.
+    pub trust_clock: bool,
     /// Maximum size of the store in bytes, without its write-ahead log, which takes up to some 20 MiB. From nine tenths
     /// of it on, the oldest finished events are deleted early, and only spaces that hold less than their equal share may
     /// store more. Emitters whose events do not fit get a 503.
@@ -128,10 +132,11 @@ impl Options {
             retry: DeliveryPolicy::default(),
             dedupe_window: Duration::from_secs(5 * 60),
             max_hops: u64::from(limits::HOPS),
-            max_fan_out: 10_000,
+            max_fan_out: limits::FAN_OUT,
             max_loop: 0,
             memory_limit: 64 * 1024 * 1024,
             retention: Duration::from_secs(7 * 24 * 60 * 60),
+            trust_clock: false,
             store_limit: 10 * 1024 * 1024 * 1024,
             workers: 400,
             http_timeout: Duration::from_secs(30),

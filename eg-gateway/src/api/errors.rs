@@ -201,6 +201,10 @@ impl From<StoreError> for ApiError {
             | StoreError::InUse(_)
             | StoreError::Newer { .. }
             | StoreError::Damaged { .. }
+            | StoreError::Locked(_)
+            | StoreError::NoRoom { .. }
+            | StoreError::NoRights { .. }
+            | StoreError::Corrupt(_)
             | StoreError::Disk(_)
             | StoreError::Sqlite(_)
             | StoreError::Gone(_)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use eg_gateway::StoreError;
 
-use super::{DAMAGED, FAILED, download};
+use super::{DAMAGED, FAILED, code, download};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -46,9 +46,9 @@ pub(super) enum Command {
 impl Command {
     /// Runs the command. Results go to stdout, errors to stderr.
     pub(super) fn run(self) -> ExitCode {
-        let failed = |error: &dyn std::fmt::Display| {
+        let failed = |error: &StoreError| {
             eprintln!("error: {error}");
-            ExitCode::from(FAILED)
+            ExitCode::from(code(error))
         };
         match self {
             Self::Check { path } => match eg_gateway::check(&path) {
@@ -100,7 +100,10 @@ impl Command {
                     println!("{}: {bytes} bytes", file.display());
                     ExitCode::SUCCESS
                 }
-                Err(error) => failed(&error),
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::from(FAILED)
+                }
             },
             Self::Restore { file, dir } => match eg_gateway::restore(&file, &dir) {
                 Ok(summary) => {

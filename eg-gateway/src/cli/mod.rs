@@ -30,14 +30,23 @@ const USAGE: u8 = 2;
 const PORT_IN_USE: u8 = 3;
 /// The store is damaged or incomplete.
 const DAMAGED: u8 = 4;
+/// Another program uses the store.
+const IN_USE: u8 = 5;
+/// The disk of the store is full.
+const NO_ROOM: u8 = 6;
+/// The process may not use the store.
+const NO_RIGHTS: u8 = 7;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  stopped by SIGTERM or Ctrl-C
-  1  could not start, for example because another gateway uses the data directory
+  1  could not start for another reason than those below
   2  invalid command line
   3  a port is already in use
   4  the store is damaged or incomplete; nothing was changed in it
+  5  another gateway or another program uses the store
+  6  the disk of the store is full
+  7  the files of the store belong to somebody else, or cannot be written
 
 You can write flags with one dash or two, and separate the value with = or a space.";
 
@@ -121,6 +130,9 @@ struct Cli {
     /// Maximum number of connections to each API; when all are open, idle ones make room
     #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
+    /// Take over the time of the machine at once if its clock was set since the gateway last ran; ages of deliveries count that
+    #[arg(long)]
+    trust_clock: bool,
     /// Behave like the original: its rules for routes and spaces, and 202 for every request without a route; encode JSON
     /// with a charset, and JSON that is not an object, as base64; treat only status 500 as a failure
     #[arg(long)]
@@ -247,9 +259,19 @@ fn explain(error: &StartError) -> ExitCode {
         }
         error => {
             eprintln!("error: {error}");
-            let damaged = matches!(error, StartError::Store(StoreError::Damaged { .. }));
-            ExitCode::from(if damaged { DAMAGED } else { FAILED })
+            ExitCode::from(if let StartError::Store(error) = error { code(error) } else { FAILED })
         }
+    }
+}
+
+/// Returns the exit code for a store that cannot be used.
+fn code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Damaged { .. } | StoreError::Corrupt(_) => DAMAGED,
+        StoreError::InUse(_) | StoreError::Locked(_) => IN_USE,
+        StoreError::NoRoom { .. } => NO_ROOM,
+        StoreError::NoRights { .. } => NO_RIGHTS,
+        _ => FAILED,
     }
 }
 
@@ -276,6 +298,7 @@ impl Cli {
         options.connector_addr = self.connector_port.map(listen);
         options.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
         options.strict_compat = self.strict_compat;
+        options.trust_clock = self.trust_clock;
         options.events_tls = tls("events", self.events_tls_cert, self.events_tls_key)?;
         options.config_tls = tls("config", self.config_tls_cert, self.config_tls_key)?;
         options.domain = self.access.domain.clone();

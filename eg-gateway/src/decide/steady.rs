@@ -6,20 +6,23 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 /// How much faster or slower than the steady clock the gateway's time runs to follow the wall clock: by a tenth.
-const FOLLOWS: u32 = 10;
+const FOLLOWS: i128 = 10;
 
-/// Difference between the wall clock and the gateway's time from which the wall clock counts as set.
-const JUMP: time::Duration = time::Duration::seconds(10);
+/// Difference between the wall clock and the gateway's time, in nanoseconds, from which the wall clock counts as set.
+const JUMP: i128 = 10 * 1_000_000_000;
 
 /// The time of the gateway, from readings of the wall clock and of a steady clock.
 #[derive(Debug, Clone)]
 pub(crate) struct Steady {
-    now: OffsetDateTime,
+    /// Nanoseconds since the Unix epoch. Dates would cost several times as much to compute with.
+    now: i128,
     /// The steady clock at `now`.
     steady: Duration,
-    /// How far the wall clock was ahead at the last reading.
-    ahead: time::Duration,
+    /// How many nanoseconds the wall clock was ahead at the last reading.
+    ahead: i128,
     jumped: bool,
+    /// Whether somebody has read the time. From then on it must not run backwards.
+    is_read: bool,
 }
 
 /// A reading of the gateway's time.
@@ -33,39 +36,55 @@ pub(crate) struct Reading {
 impl Steady {
     /// Starts with the time of the wall clock.
     pub(crate) fn new(wall: OffsetDateTime, steady: Duration) -> Self {
-        Self { now: wall, steady, ahead: time::Duration::ZERO, jumped: false }
+        Self { now: wall.unix_timestamp_nanos(), steady, ahead: 0, jumped: false, is_read: false }
     }
 
     /// Reads the time. The wall clock may show anything; `steady` never decreases.
     pub(crate) fn read(&mut self, wall: OffsetDateTime, steady: Duration) -> Reading {
-        let passed = steady.saturating_sub(self.steady);
-        let limit = time::Duration::try_from(passed / FOLLOWS).unwrap_or(time::Duration::MAX);
-        let passed = time::Duration::try_from(passed).unwrap_or(time::Duration::MAX);
-        let steps = self.now.saturating_add(passed);
-        let followed = (wall - steps).clamp(-limit, limit);
-        self.now = steps.saturating_add(followed);
+        let passed = nanos(steady.saturating_sub(self.steady));
+        let (steps, limit) = (self.now.saturating_add(passed), passed / FOLLOWS);
+        let wall = wall.unix_timestamp_nanos();
+        self.now = steps.saturating_add((wall - steps).clamp(-limit, limit));
         self.steady = self.steady.max(steady);
         self.ahead = wall - self.now;
         let is_far = self.ahead.abs() > JUMP;
-        let jump = (is_far && !self.jumped).then_some(self.ahead);
+        let jump = (is_far && !self.jumped).then(|| self.ahead());
         self.jumped = is_far;
-        Reading { now: self.now, jump }
+        self.is_read = true;
+        // Only a clock that is off by thousands of years shows a time that is no date.
+        let now = OffsetDateTime::from_unix_timestamp_nanos(self.now);
+        Reading { now: now.unwrap_or(OffsetDateTime::UNIX_EPOCH), jump }
+    }
+
+    /// Continues from the time of an earlier process, at which the steady clock showed `at`, if the wall clock was set since.
+    /// Has no effect once the time was read.
+    pub(crate) fn resume(&mut self, time: OffsetDateTime, at: Duration) {
+        let passed = nanos(self.steady.saturating_sub(at));
+        let resumed = time.unix_timestamp_nanos().saturating_add(passed);
+        if !self.is_read && (self.now - resumed).abs() > JUMP {
+            self.now = resumed;
+        }
     }
 
     /// Continues from `time`, if that is later: the time that an earlier process has reached.
     pub(crate) fn not_before(&mut self, time: OffsetDateTime) {
-        self.now = self.now.max(time);
+        self.now = self.now.max(time.unix_timestamp_nanos());
     }
 
     /// Returns how far the wall clock was ahead at the last reading, if that is so much that it was set.
     pub(crate) fn jump(&self) -> Option<time::Duration> {
-        self.jumped.then_some(self.ahead)
+        self.jumped.then(|| self.ahead())
     }
 
     /// Returns how far the wall clock was ahead of the gateway's time at the last reading.
     pub(crate) fn ahead(&self) -> time::Duration {
-        self.ahead
+        let farthest = if self.ahead < 0 { i64::MIN } else { i64::MAX };
+        time::Duration::nanoseconds(i64::try_from(self.ahead).unwrap_or(farthest))
     }
+}
+
+fn nanos(duration: Duration) -> i128 {
+    i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
 #[cfg(test)]
@@ -113,6 +132,24 @@ mod tests {
         clock.not_before(after(3600));
         let Reading { now, jump } = clock.read(after(10), s(10));
         assert_eq!((now, jump), (after(3609), Some(time::Duration::seconds(-3599))));
+    }
+
+    /// After a restart, a clock that had been set counted for the age of deliveries, and all of them expired.
+    #[test]
+    fn a_clock_that_was_set_while_no_gateway_ran_is_followed_slowly() {
+        for set in [25 * 3600, -3600] {
+            let mut clock = Steady::new(after(500 + set), s(1500));
+            clock.resume(after(100), s(1100));
+            let found = clock.read(after(500 + set), s(1500));
+            let ahead = time::Duration::seconds(set);
+            assert_eq!(found, Reading { now: after(500), jump: Some(ahead) });
+            // Another gateway of the same process shares the time.
+            clock.resume(after(0), s(1500));
+            assert_eq!(clock.read(after(500 + set), s(1500)).now, after(500));
+        }
+        let mut right = Steady::new(after(503), s(1500));
+        right.resume(after(100), s(1100));
+        assert_eq!(right.read(after(503), s(1500)), Reading { now: after(503), jump: None });
     }
 
     proptest! {

@@ -4,6 +4,7 @@ mod descriptors;
 mod error;
 mod port;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::port::Port;
 use crate::activity::Activity;
+use crate::api::events::EventsApi;
 use crate::api::screening::Screening;
 use crate::api::{self, ApiState};
 use crate::clock::{self, Clock};
@@ -43,6 +45,7 @@ pub struct Gateway {
     connector_url: Option<String>,
     feed: Feed,
     store: Store,
+    data_dir: PathBuf,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     /// When dropped, ends work that requests started and that continues after them.
@@ -57,6 +60,10 @@ impl Gateway {
     /// # Errors
     /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
+        // Before anything reads the time.
+        if !options.trust_clock {
+            clock::resume(&options.data_dir);
+        }
         let places = descriptors::places(options.max_connections);
         options.max_connections = places.events;
         let screening = Screening::new(&options).map_err(StartError::Name)?;
@@ -74,6 +81,7 @@ impl Gateway {
         let store = open_store(&options).await?;
         let stops = store.stops().await?;
         stops.first().into_iter().for_each(|stop| clock::not_before(stop.from));
+        leave_time(&options.data_dir);
         let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
         let reception = Reception::new(&options, store.clone(), configuration, feed.clone(), clock);
         let delivering = Delivering::new(invoker, &reception, options.retry.clone(), stop.clone());
@@ -95,13 +103,14 @@ impl Gateway {
         tasks.spawn(jobs.run());
         tasks.spawn(Retention::new(&options, stops).run(delivering));
         let memory = app.memory.clone();
-        events.serve(api::events::service(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);
+        events.serve(EventsApi::new(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);
         config.serve(api::config::service(Arc::clone(&app)), places.config, &memory, &stop, &mut tasks);
         if let Some(connector) = connector {
             connector.serve(api::connector::service(app), places.config, &memory, &stop, &mut tasks);
         }
         let ended = ended.drop_guard();
-        Ok(Self { events_url, config_url, connector_url, feed, store, tasks, stop, ended, spans })
+        let data_dir = options.data_dir;
+        Ok(Self { events_url, config_url, connector_url, feed, store, data_dir, tasks, stop, ended, spans })
     }
 
     /// Returns the URL of the Events API with the actual port, for example `http://localhost:4000`.
@@ -150,9 +159,17 @@ impl Gateway {
         if let Err(error) = self.store.release(clock::timestamp()).await {
             tracing::warn!(%error, "cannot record that deliveries were interrupted");
         }
+        leave_time(&self.data_dir);
         self.store.close().await;
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;
+    }
+}
+
+/// Leaves the time for the next gateway. Without it, that one trusts the clock of the machine.
+fn leave_time(data_dir: &Path) {
+    if let Err(error) = clock::leave(data_dir) {
+        tracing::warn!(%error, "cannot leave the time for the next start");
     }
 }
 

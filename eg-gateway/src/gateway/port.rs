@@ -3,7 +3,6 @@
 
 use std::io;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -48,7 +47,7 @@ impl Port {
     /// Serves at most `limit` connections at once, in tasks that end after `stop`. `memory` is that for requests.
     pub(super) fn serve(
         self,
-        service: Router,
+        service: impl server::Api + Sync,
         limit: usize,
         memory: &Budget,
         stop: &CancellationToken,

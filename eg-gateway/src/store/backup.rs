@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, params};
 
-use super::open::{file_error, private_file};
+use super::faults::file_error;
+use super::open::private_file;
 use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
 

@@ -165,7 +165,7 @@ impl Group {
         for job in &mut self.jobs {
             connection.execute_batch("SAVEPOINT one")?;
             if let Err(error) = job.run(connection) {
-                if matches!(error, StoreError::Disk(_)) {
+                if matches!(error, StoreError::Disk(_) | StoreError::Corrupt(_)) {
                     self.disk_error = Some(error);
                 }
                 still_open(connection)?;

@@ -44,6 +44,7 @@ mod dead_letters;
 mod definitions;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+mod faults;
 mod give_up;
 mod group;
 mod health;
@@ -168,7 +169,32 @@ pub enum StoreError {
         /// What is missing or damaged.
         reason: String,
     },
-    /// The disk refused an operation, or the database on it is damaged.
+    /// Another program than a gateway has locked the database.
+    #[error("{}: another program has locked the database; end it, and start the gateway again", .0.display())]
+    Locked(PathBuf),
+    /// There is no room for a file of the store.
+    #[error("{}: the disk is full; free some space, or move the store to another disk ({reason})", path.display())]
+    NoRoom {
+        /// The file, or the directory of the store.
+        path: PathBuf,
+        /// The error of the operating system or of SQLite.
+        reason: String,
+    },
+    /// The process may not read or write a file of the store.
+    #[error(
+        "{}: this process may not use the store; run the gateway as the owner of its files, and do not mount their disk \
+         read-only ({reason})", path.display()
+    )]
+    NoRights {
+        /// The file, or the directory of the store.
+        path: PathBuf,
+        /// The error of the operating system or of SQLite.
+        reason: String,
+    },
+    /// The database turned out to be damaged while it was in use.
+    #[error("the database is damaged: {0}; stop the gateway, and run `event-gateway check` on its store")]
+    Corrupt(String),
+    /// The disk refused an operation.
     #[error("the disk of the store failed: {0}")]
     Disk(String),
     /// SQLite refused an operation.

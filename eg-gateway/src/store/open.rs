@@ -7,9 +7,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode};
 
+use super::faults::{OpenError, file_error};
 use super::log::{self, PAGE};
 use super::mark::{self, Mark};
 use super::place::Place;
@@ -42,7 +43,8 @@ impl Store {
     /// Blocks; do not call it on an async thread.
     ///
     /// # Errors
-    /// Returns [`StoreError::Damaged`] if the database is not the one that the last run left, or cannot be read.
+    /// Returns [`StoreError::Damaged`] if the database is not the one that the last run left, or cannot be read, and says
+    /// so if another program has it, if the disk is full, or if this process may not use it.
     pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let Idle { mut store, connection, queue, mark } = Self::open_idle(dir, now)?;
         store.readers.threads = true;
@@ -53,19 +55,17 @@ impl Store {
 
     /// Opens the store without starting the writer thread. Queries run in place.
     pub(crate) fn open_idle(dir: &Path, now: Timestamp) -> Result<Idle, StoreError> {
+        Self::prepared(dir, now).map_err(|error| error.explained(dir))
+    }
+
+    fn prepared(dir: &Path, now: Timestamp) -> Result<Idle, OpenError> {
         if !dir.is_dir() {
             let created = DirBuilder::new().recursive(true).mode(0o700).create(dir);
             created.map_err(|error| file_error(dir, &error))?;
         }
         let lock = lock(dir)?;
         let (path, mark_path) = (dir.join(DATABASE), dir.join(mark::NAME));
-        let damaged = |error: StoreError| match error {
-            StoreError::Sqlite(reason) | StoreError::Disk(reason) => {
-                StoreError::damaged(dir, format!("the database cannot be read: {reason}"))
-            }
-            error => error,
-        };
-        let mut connection = examine(dir).map_err(damaged)?;
+        let mut connection = examine(dir)?;
         // The copy of a process that was killed is of no use, and may be large.
         let _ = fs::remove_file(dir.join(backup::COPY));
         let run = fastrand::i64(1..);
@@ -76,6 +76,7 @@ impl Store {
         schema::prepare(&mut connection, &path)?;
         suspects::recover(&mut connection, now)?;
         let position = begin(&mut connection, run, now)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         let mark = Mark::open(&mark_path, position).map_err(|error| file_error(&mark_path, &error))?;
         let readers = Readers::open(&path)?;
         let room = Arc::<Room>::default();
@@ -112,8 +113,8 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
 }
 
 /// Opens the database in `dir` for writing and checks that it is the one that the last run left, before anything is
-/// written.
-fn examine(dir: &Path) -> Result<Connection, StoreError> {
+/// written. Closing the connection copies nothing of the log, so a store that turns out to be damaged stays as it is.
+fn examine(dir: &Path) -> Result<Connection, OpenError> {
     let (path, mark_path) = (dir.join(DATABASE), dir.join(mark::NAME));
     let mark = Mark::read(&mark_path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => {
@@ -129,35 +130,34 @@ fn examine(dir: &Path) -> Result<Connection, StoreError> {
         if mark.is_none() && fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0) {
             let reason =
                 format!("the database and the file {} are missing, and the log is there", mark::NAME);
-            return Err(StoreError::damaged(dir, reason));
+            return Err(StoreError::damaged(dir, reason).into());
         }
     }
     // SQLite creates its other files with the mode of this one.
     private_file(&path).map_err(|error| file_error(&path, &error))?;
     let connection = Connection::open(&path)?;
-    // Closing a database with a damaged log would otherwise write a mixture of old and new pages.
+    // Otherwise, closing a database with a damaged log would write a mixture of old and new pages.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let found = format(&connection)?;
     if found > schema::FORMAT {
-        return Err(StoreError::Newer { path, found, known: schema::FORMAT });
+        return Err(StoreError::Newer { path, found, known: schema::FORMAT }.into());
     }
     discrepancy(find(&connection)?)?;
     if let Some(cut) = cut(&connection, dir)? {
-        return Err(StoreError::damaged(dir, cut));
+        return Err(StoreError::damaged(dir, cut).into());
     }
     if found == schema::FORMAT {
         let resources = config::damaged(&connection)?;
         if !resources.is_empty() {
             let reason = format!("these resources do not match their checksums: {}", resources.join(", "));
-            return Err(StoreError::damaged(dir, reason));
+            return Err(StoreError::damaged(dir, reason).into());
         }
     }
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(connection)
 }
 
 /// Returns what is missing if the file of the database in `dir` was cut.
-pub(super) fn cut(connection: &Connection, dir: &Path) -> Result<Option<String>, StoreError> {
+pub(super) fn cut(connection: &Connection, dir: &Path) -> Result<Option<String>, OpenError> {
     let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
     let path = dir.join(DATABASE);
     // Asked first: while a gateway runs, the file may grow in between, but it never shrinks.
@@ -184,10 +184,6 @@ fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-pub(super) fn file_error(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), reason: error.to_string() }
-}
-
 /// Opens or creates a file that only its owner can read.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let file =
@@ -203,24 +199,9 @@ impl StoreError {
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(
-                ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase,
-            ) => Self::Disk(error.to_string()),
-            _ => Self::Sqlite(error.to_string()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::events::insert_example;
     use super::*;
 
     fn left() -> tempfile::TempDir {
@@ -262,6 +243,56 @@ mod tests {
         fs::write(&copy, "half").unwrap();
         drop(Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).unwrap());
         assert!(!copy.exists());
+    }
+
+    /// Every page may be the damaged one, also those that only recovery and the count of runs read. The gateway ended
+    /// with exit code 1 then, and with the error of SQLite.
+    #[test]
+    fn a_store_with_a_damaged_page_is_damaged() {
+        let dir = left();
+        let path = dir.path().join(DATABASE);
+        let database = Connection::open(&path).unwrap();
+        insert_example(&database, "default", "a", Timestamp::from_millis(1_000)).unwrap();
+        database
+            .execute_batch(
+                "INSERT INTO deliveries (event, space, subscription_id, function_id, state, attempts, since)
+                     VALUES (1, 'default', 's', 'f', 'in_flight', 1, 1000);
+                 INSERT INTO attempts (delivery, number, started_at) VALUES (1, 1, 1000);
+                 PRAGMA wal_checkpoint(TRUNCATE)",
+            )
+            .unwrap();
+        drop(database);
+        let (sound, mark) = (fs::read(&path).unwrap(), fs::read(dir.path().join(mark::NAME)).unwrap());
+        let mut refused = 0;
+        for page in 0..sound.len() / PAGE {
+            let mut damaged = sound.clone();
+            // The first page begins with the header of the file.
+            let begin = page * PAGE + if page == 0 { 100 } else { 0 };
+            damaged[begin..(page + 1) * PAGE].fill(0xA5);
+            fs::write(&path, &damaged).unwrap();
+            match Store::open_idle(dir.path(), Timestamp::from_millis(2_000)) {
+                Err(StoreError::Damaged { .. }) => {
+                    refused += 1;
+                    assert_eq!(fs::read(&path).unwrap(), damaged, "page {page} was changed");
+                }
+                Err(error) => panic!("page {page}: {error}"),
+                Ok(idle) => drop(idle),
+            }
+            for name in [LOG, INDEX] {
+                let _ = fs::remove_file(dir.path().join(name));
+            }
+            fs::write(dir.path().join(mark::NAME), &mark).unwrap();
+        }
+        assert!(refused > 5, "{refused}");
+    }
+
+    #[test]
+    fn a_database_that_another_program_has_locked_is_not_damaged() {
+        let dir = left();
+        let other = Connection::open(dir.path().join(DATABASE)).unwrap();
+        other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+        let refused = Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
+        assert!(matches!(refused, StoreError::Locked(_)), "{refused}");
     }
 
     /// The file behind the link was emptied, or got the content of the store.

@@ -31,7 +31,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Opens the connections to the database at `path`.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
         let (lookups, searches) = (Arc::new(Pool::open(path)?), Arc::new(Pool::open(path)?));
         Ok(Self { lookups, searches, threads: false })
     }
@@ -90,7 +90,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn open(path: &Path) -> Result<Self, StoreError> {
+    fn open(path: &Path) -> rusqlite::Result<Self> {
         let idle = (0..CONNECTIONS).map(|_| schema::open_reader(path)).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(CONNECTIONS)) })
     }

@@ -10,8 +10,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params_from_iter};
 
 use super::columns::lossy;
+use super::faults::file_error;
 use super::mark::{self, Mark};
-use super::open::{DATABASE, LOG, file_error, find, lock, private_file};
+use super::open::{DATABASE, LOG, find, lock, private_file};
 use super::position::{Found, Position, begin};
 use super::seal::{bytes_fit, fits, sealed};
 use super::{StoreError, check, definitions, log, schema};

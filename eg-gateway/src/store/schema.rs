@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::faults::OpenError;
 use super::{StoreError, migrate};
 
 /// `PRAGMA user_version` of the databases that this version writes.
@@ -125,14 +126,14 @@ pub(super) const CHECKPOINT_PAGES: u32 = 4096;
 
 /// Opens a database that no mark protects.
 #[cfg(test)]
-pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = Connection::open(path)?;
     prepare(&mut connection, path)?;
     Ok(connection)
 }
 
 /// Makes an open database ready for writing, and creates or migrates its tables.
-pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(Duration::from_secs(5))?;
     // Otherwise SQLite recompiles some statements whenever another value is bound, because it might allow a better
@@ -149,14 +150,14 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
             "BEGIN; {TABLES} {DELIVERIES} {ADDED_IN_2} {ADDED_IN_4} PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?,
         1..FORMAT => migrate::from(connection, found)?,
-        found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
+        found => return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }.into()),
     }
     connection.pragma_update(None, "foreign_keys", "ON")?;
     Ok(())
 }
 
 /// Opens the database for queries only.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     Ok(connection)

@@ -203,15 +203,49 @@ async fn one_error_names_port_and_flag() {
     }
 }
 
+/// After a restart, a clock that had been set forward counted for the age of deliveries, and all of them expired.
+#[tokio::test]
+async fn a_clock_that_was_set_before_the_start_is_followed_slowly() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    drop(Program::start(&data));
+    let left = std::fs::read_to_string(data.join("event-gateway.clock")).unwrap();
+    let [boot, at, now] = left.split_ascii_whitespace().collect::<Vec<_>>()[..] else { panic!("{left}") };
+    let day_before = now.parse::<u64>().unwrap() - 24 * 60 * 60 * 1000;
+    for (boot, trust, ahead) in
+        [(boot, false, Some(24 * 60 * 60)), (boot, true, None), ("another-boot", false, None)]
+    {
+        std::fs::write(data.join("event-gateway.clock"), format!("{boot} {at} {day_before}\n")).unwrap();
+        let mut command = Program::command(&data);
+        command.args(trust.then_some("--trust-clock"));
+        let program = Program::spawn(command);
+        let status = program.api.client.get(format!("{}/v1/status", program.api.config)).send();
+        let status = status.await.unwrap();
+        let found = status.headers().get("eg-clock-ahead").map(|ahead| ahead.to_str().unwrap().to_owned());
+        let found: Option<u64> = found.map(|ahead| ahead.parse().unwrap());
+        assert_eq!(
+            found.map(|found| found.abs_diff(24 * 60 * 60) < 600),
+            ahead.map(|_| true),
+            "{boot} {trust}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_store_has_one_gateway() {
     let dir = tempfile::tempdir().unwrap();
     let _first = Program::start(dir.path());
     let data = dir.path().display().to_string();
     let output = run(&["--events-port=0", "--config-port=0", "--embed-data-dir", &data]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(5));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("another gateway uses this directory"), "{error}");
+    // A full disk cannot be had here, but a path that is no directory can.
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let output =
+        run(&["--events-port=0", "--config-port=0", "--embed-data-dir", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
