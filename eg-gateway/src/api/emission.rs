@@ -1,41 +1,36 @@
-//! Carries one request to the Events API through its steps: read it, route it, authorize it, call the synchronous
-//! subscriber, and store the event for the asynchronous ones. `decide` makes the decision in each step.
+//! Carries one request to the Events API through its steps: read it, route it, authorize it, and store the event for the
+//! asynchronous subscribers. `answering` calls the synchronous one, and `decide` makes the decision in each step.
 
-use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use eg_grammar::header::{CONFLICTS, DUPLICATES};
-use eg_sdk::config::{EventType, Function, Subscription};
+use eg_sdk::config::{EventType, Function};
 use eg_sdk::{CloudEvent, TraceContext};
 
+use super::causes::Causes;
 use super::errors::ApiError;
-use super::{ApiState, answer, holding, host, streamed};
-use crate::activity::{Activity, LOG_OF_CALLS};
+use super::{ApiState, answer, holding, host};
+use crate::activity::Activity;
 use crate::budget::{Holder, Reservation};
 use crate::clock;
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::authorize::{self, Authorization, Denied};
 use crate::decide::classify::{BadEvent, Classified, Draft, Incoming, classify, without_body};
-use crate::decide::delivery::Failure;
 use crate::decide::envelope::Stamp;
 use crate::decide::event::Event;
 use crate::decide::place::Place;
-use crate::decide::reply;
 use crate::decide::router::{Matched, Target};
 use crate::decide::size::{self, TooLarge};
 use crate::decide::snapshot::Snapshot;
-use crate::decide::system::{Call, SystemEvent};
+use crate::decide::system::SystemEvent;
 use crate::decide::trace;
 use crate::decide::volume::{self, TooMany};
-use crate::deliver::CallError;
-use crate::deliver::streams::Answered;
 use crate::store::{Accepted, StoreError};
 
 /// Returns the answer to events that are stored. The original's has neither a body nor this header.
@@ -87,20 +82,7 @@ pub(super) struct Emission {
     /// The client and the space, whose shares the request counts towards.
     pub(super) holders: [Option<Holder>; 2],
     pub(super) started: Instant,
-}
-
-/// A synchronous call that brought no answer of the function.
-struct FailedCall {
-    /// The answer for the emitter, without details.
-    error: ApiError,
-    /// The details, for the operator.
-    reason: String,
-}
-
-impl<E: Into<ApiError> + std::fmt::Display> From<E> for FailedCall {
-    fn from(cause: E) -> Self {
-        Self { reason: cause.to_string(), error: cause.into() }
-    }
+    pub(super) causes: Causes,
 }
 
 impl Emission {
@@ -131,8 +113,9 @@ impl Emission {
         let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.
         let _ = self.app.reception.accept(&self.place.space, std::mem::take(&mut first.notices)).await;
-        self.room.join(Holder::function(&subscription.space, &subscription.function_id));
-        let answer = Box::pin(self.ask(snapshot, &subscription, &first.event)).await;
+        let holder = Holder::function(&subscription.space, &subscription.function_id);
+        self.room.join(holder);
+        let answer = Box::pin(self.ask(snapshot, &subscription, holder, &first.event)).await;
         if first.intakes.is_empty() {
             if let Some(accepting) = self.app.spans.accepting(&first.event) {
                 self.app.spans.accepted(&accepting, self.started.elapsed(), None);
@@ -186,12 +169,12 @@ impl Emission {
         for (space, targets) in spaces {
             let authorization = self.authorized(snapshot, &space, &draft).await?;
             let event = self.complete(draft.to_event(params), authorization.as_ref())?;
-            let event = self.counted(&space, event).await?;
+            let event = self.causes.counted(&self.app.store, &space, event).await?;
             arrivals.push(self.arrival(snapshot, space, event, &targets, matched)?);
         }
         let authorization = self.authorized(snapshot, &last, &draft).await?;
         let event = self.complete(draft.into_event(params), authorization.as_ref())?;
-        let event = self.counted(&last, event).await?;
+        let event = self.causes.counted(&self.app.store, &last, event).await?;
         arrivals.push(self.arrival(snapshot, last, event, &last_targets, matched)?);
         Ok(arrivals)
     }
@@ -345,97 +328,5 @@ impl Emission {
             None => event,
         };
         Ok(Event::new(event)?)
-    }
-
-    /// Counts the hops of an event that names its cause and does not count them itself, so that loops end.
-    async fn counted(&self, space: &str, event: Event) -> Result<Event, BadEvent> {
-        let Some(cause) = event.cause().filter(|_| event.hops() == 0) else { return Ok(event) };
-        // On the heap, the future costs memory only for such events.
-        let search = Box::pin(self.app.store.event(space.to_owned(), cause.to_owned(), None, None));
-        // The cause may not be stored, and a search that fails must not keep the event out.
-        let Ok(Some(cause)) = search.await else { return Ok(event) };
-        let hops = CloudEvent::from_json(cause.event.event.get().as_bytes()).map_or(0, |cause| cause.hops());
-        Ok(event.with_hops(hops.saturating_add(1))?)
-    }
-
-    /// Calls the function of a synchronous subscription and turns its reply into the answer.
-    async fn ask(
-        &self,
-        snapshot: &Snapshot,
-        subscription: &Subscription,
-        event: &Event,
-    ) -> Result<Response, ApiError> {
-        let (space, ty) = (&subscription.space, &subscription.event_type);
-        self.app.metrics.sync_received(space, ty);
-        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
-        self.app.feed.publish(|| Activity::Asked {
-            event_id: event.id().to_owned(),
-            event_type: ty.clone(),
-            method: method.to_owned(),
-            path: path.to_owned(),
-            cause: event.cause().map(str::to_owned),
-        });
-        let answer = self.call(snapshot, subscription, event).await;
-        self.app.metrics.sync_processed(space, ty);
-        let status = answer.as_ref().map_or_else(|failed| failed.error.status(), Response::status);
-        self.app.feed.publish(|| Activity::Answered {
-            event_id: event.id().to_owned(),
-            method: method.to_owned(),
-            path: path.to_owned(),
-            event_type: ty.clone(),
-            function: Some(subscription.function_id.clone()),
-            status: status.as_u16(),
-            duration: self.started.elapsed(),
-            reason: answer.as_ref().err().map(|failed| failed.reason.clone()),
-        });
-        answer.map_err(|failed| failed.error)
-    }
-
-    async fn call(
-        &self,
-        snapshot: &Snapshot,
-        subscription: &Subscription,
-        event: &Event,
-    ) -> Result<Response, FailedCall> {
-        let id = &subscription.function_id;
-        let function = snapshot.catalog.table::<Function>().get(&subscription.space, id);
-        let function =
-            function.ok_or_else(|| CallError::Failed(Failure::Retry(format!("no function \"{id}\""))))?;
-        let outgoing = event.outgoing();
-        let call = Call { space: &function.space, function: id, event: &outgoing };
-        let place =
-            self.app.calls.reserve([Some(Holder::function(&function.space, id)), None], 1).map_err(|_| {
-                FailedCall { error: ApiError::no_call(id), reason: "too many calls wait".to_owned() }
-            })?;
-        let invocation = pin!(self.app.invoker.answer(function, &outgoing, &self.room));
-        let answered = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
-            tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "function call failed");
-        })?;
-        let reply = reply::read(answered.as_ref()).inspect_err(|error| {
-            tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "the reply is not an HTTP response");
-        })?;
-        let body = match answered {
-            Answered::Streamed(_, pieces) if !reply.is_bodiless() => {
-                self.room.grow(streamed::MEMORY).map_err(|refused| FailedCall {
-                    error: ApiError::no_memory(refused),
-                    reason: "no memory is left for the stream".to_owned(),
-                })?;
-                streamed::body(pieces, id, place)
-            }
-            _ => Body::from(reply.body),
-        };
-        let mut response = answer(reply.status, body);
-        *response.headers_mut() = reply.headers;
-        if self.parts.method == Method::HEAD && response.body().is_end_stream() {
-            match reply.length {
-                Some(length) => drop(response.headers_mut().insert(header::CONTENT_LENGTH, length.into())),
-                // The length of the answer to GET is unknown, so this body has none.
-                None => {
-                    *response.body_mut() =
-                        Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
-                }
-            }
-        }
-        Ok(response)
     }
 }

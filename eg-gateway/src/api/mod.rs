@@ -2,7 +2,9 @@
 //! connections.
 
 mod accounting;
+mod answering;
 mod backup;
+mod causes;
 pub(crate) mod config;
 pub(crate) mod connector;
 mod cors;

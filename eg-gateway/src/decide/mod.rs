@@ -3,6 +3,7 @@
 
 pub(crate) mod access;
 pub(crate) mod arrival;
+pub(crate) mod attributes;
 pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod breaker;

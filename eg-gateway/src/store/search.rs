@@ -10,6 +10,7 @@ use super::columns::{Json, Name, Time, lossy, optional, remains};
 use super::dead_letters::attempts;
 use super::seal::{JSON, fits, sealed};
 use super::{Store, StoreError};
+use crate::decide::attributes;
 use crate::timestamp::Timestamp;
 
 /// How long the search for one page may take.
@@ -48,6 +49,10 @@ const NEWEST: &str = "
     WHERE space = :space AND id = :id AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
     ORDER BY seq DESC LIMIT 1";
 
+// Events of several sources may have the id. Then it names no single one, and one of them is found at once.
+const CAUSE: &str =
+    "SELECT seq FROM events WHERE space = ?1 AND id = ?2 ORDER BY source DESC, seq DESC LIMIT 1";
+
 const DELIVERIES: &str = "
     SELECT seq, subscription_id, function_id, state, due_at, replay, payload IS NOT NULL AS edited, ended_at, reason,
            discarded_at
@@ -57,6 +62,24 @@ impl Store {
     /// Lists events.
     pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
         self.readers.search(move |connection| list(connection, &query)).await
+    }
+
+    /// Returns how many events led to the newest event with this id, or `None` if there is no such event. Reads its
+    /// beginning only, because clients name causes, however large they are.
+    pub(crate) async fn hops_of(&self, space: String, id: String) -> Result<Option<u32>, StoreError> {
+        self.readers
+            .look_up(move |connection| {
+                // In one transaction, the event cannot be deleted in between.
+                let connection = connection.unchecked_transaction()?;
+                let mut cause = connection.prepare_cached(CAUSE)?;
+                let found: Option<i64> = cause.query_row([space, id], |row| row.get(0)).optional()?;
+                let Some(seq) = found else { return Ok(None) };
+                let event = connection.blob_open("main", "events", "event", seq, true)?;
+                let mut beginning = vec![0; event.len().min(attributes::BEGINNING)];
+                event.read_at_exact(&mut beginning, 0)?;
+                Ok(Some(attributes::hops(&beginning)))
+            })
+            .await
     }
 
     /// Returns the newest event with this id (and this source and type, if given), with its deliveries and attempts.
@@ -184,4 +207,31 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         edited: row.get("edited")?,
         attempts: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_hops_of_an_event_are_read_from_its_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
+        let json = format!(
+            r#"{{"specversion":"1.0","id":"a","source":"/s","type":"e","hops":3,"data":"{}"}}"#,
+            "x".repeat(1_000_000)
+        );
+        let insert = move |connection: &Connection| {
+            connection.execute(
+                "INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
+                 VALUES ('s', 'a', 'e', '/s', 'POST', '/', 1000, ?1)",
+                [json.as_bytes()],
+            )
+        };
+        store.write(insert).await.unwrap();
+        for (space, id, hops) in [("s", "a", Some(3)), ("s", "b", None), ("t", "a", None)] {
+            let found = store.hops_of(space.to_owned(), id.to_owned()).await;
+            assert_eq!(found.unwrap(), hops, "{space} {id}");
+        }
+    }
 }
