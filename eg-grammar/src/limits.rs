@@ -101,6 +101,10 @@ pub const BODY_DEPTH: usize = DATA_DEPTH - 1;
 /// consider the chain a loop.
 pub const HOPS: u32 = 16;
 
+/// How many events one event may lead to, directly and through others, before the gateway by default gives up the
+/// deliveries of further ones.
+pub const FAN_OUT: u64 = 10_000;
+
 /// Checks that at most `max` events led to an event, with the number in its extension `hops`.
 ///
 /// # Errors

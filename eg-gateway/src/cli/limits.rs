@@ -14,7 +14,7 @@ pub(super) struct Limits {
     #[arg(long, value_name = "N", default_value_t = u64::from(limits::HOPS))]
     max_hops: u64,
     /// Maximum number of events that one event may lead to, directly and through others that name their cause
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = limits::FAN_OUT)]
     max_fan_out: u64,
     /// Number of events in a row without a known cause after which a function that keeps itself busy is stopped, at least 1000; 0
     /// turns this off

@@ -11,7 +11,9 @@ use crate::timestamp::Timestamp;
 pub(crate) const INTERRUPTIONS: u32 = 4;
 
 /// Maximum number of suspects under way that were interrupted once. Those that were interrupted more often are attempted
-/// alone. So if the gateway ends again, few others are under suspicion, and the next end shows which one it is.
+/// alone: while one of them is under way, no other suspect of any function is, although they would not wait for each other
+/// otherwise. So if the gateway ends again, few others are under suspicion, and the next end shows which one it is.
+/// Deliveries that are no suspects go on meanwhile.
 const TOGETHER: usize = 16;
 
 /// A delivery that was under way when the gateway ended unexpectedly.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Maximum number of open questions. Each takes a thread until the system answers, which can take minutes.
 const OPEN: usize = 32;
@@ -80,13 +80,20 @@ impl Lookups {
         if let Some(answer) = open.get(name) {
             return answer.clone();
         }
-        let question = Question { lookups: self.clone(), name: name.to_owned() };
-        // Spawned, so that the question stays open until the system answers, whoever still waits.
-        let asking = tokio::spawn(async move { question.lookups.ask_system(question.name.clone()).await });
-        let answer =
-            async move { asking.await.unwrap_or_else(|error| Err(Arc::new(io::Error::other(error)))) };
+        let (answered, answer) = oneshot::channel();
+        let answer = async move { answer.await.unwrap_or_else(|gone| Err(Arc::new(io::Error::other(gone)))) };
         let answer = answer.boxed().shared();
         open.insert(name.to_owned(), answer.clone());
+        // Without a runtime, the question is closed at once, for which it needs the lock.
+        drop(open);
+        let question = Question { lookups: self.clone(), name: name.to_owned() };
+        // Spawned, so that the question stays open until the system answers, whoever still waits.
+        tokio::spawn(async move {
+            let found = question.lookups.ask_system(question.name.clone()).await;
+            drop(question);
+            // Perhaps nobody waits any more.
+            let _ = answered.send(found);
+        });
         answer
     }
 

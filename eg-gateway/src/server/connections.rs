@@ -70,16 +70,19 @@ impl Connections {
     }
 
     /// Adds a connection of a client. If there is no room, it closes some that wait for a request: of this client, if it
-    /// has its share, else of any. Returns `None` if none waits.
+    /// has its share, else of any. The share counts the places that closing others would make, so that a client does not
+    /// close others for a place that is not its own. Returns `None` if none waits.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Open> {
         let client = Holder::client(address);
         let mut table = self.table();
         let has = table.by_client.get(&client).copied().unwrap_or_default();
         let left = self.limit - table.open.len();
+        let at_once = self.limit.div_ceil(AT_ONCE);
         // A table with few places has none to spare.
-        if left == 0 || self.limit > SHARE && has >= SHARE * left {
-            let whose = if left == 0 { None } else { Some(client) };
-            let closed = table.close(whose, self.limit.div_ceil(AT_ONCE));
+        let has_share = |left| self.limit > SHARE && has >= SHARE * left;
+        if left == 0 || has_share(left) {
+            let whose = has_share(left.max(at_once)).then_some(client);
+            let closed = table.close(whose, at_once);
             if closed == 0 {
                 return None;
             }
@@ -256,6 +259,24 @@ mod tests {
         assert!(is_closed(&other[0]), "a client with its share makes room itself");
         assert!(another.slot().waits());
         assert!(connections.admit(address(3)).is_some());
+    }
+
+    /// A client with its share closed those of others when the table was full.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_its_share_closes_no_others() {
+        let connections = Connections::new(64);
+        let mut others = admitted(&connections, 1, 31).await;
+        let many = admitted(&connections, 2, 24).await;
+        // Others take the last places.
+        for client in 3..12 {
+            others.extend(admitted(&connections, client, 1).await);
+        }
+        assert_eq!(connections.table().open.len(), 64);
+        let new = connections.admit(address(2)).unwrap();
+        assert!(is_closed(&many[0]) && others.iter().all(|open| !is_closed(open)));
+        let newcomer = connections.admit(address(12)).unwrap();
+        assert!(is_closed(&others[0]), "it has waited longest");
+        drop((new, newcomer));
     }
 
     #[tokio::test(start_paused = true)]
