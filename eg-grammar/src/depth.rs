@@ -15,7 +15,10 @@ use crate::limits::JSON_DEPTH;
 #[must_use]
 pub fn is_nested_deeper(json: &[u8], limit: usize) -> bool {
     // Most JSON has too few brackets to be deep. Counting them is much faster than finding the strings.
-    let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    // In pieces whose count fits into a byte, the processor counts many at a time.
+    let opens = |byte: &u8| u8::from(*byte == b'{') + u8::from(*byte == b'[');
+    let count = |piece: &[u8]| usize::from(piece.iter().map(opens).sum::<u8>());
+    let brackets: usize = json.chunks(usize::from(u8::MAX)).map(count).sum();
     brackets > limit && reaches_deeper(json, limit)
 }
 

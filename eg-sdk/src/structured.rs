@@ -19,6 +19,9 @@ use crate::members::{Members, OwnedMembers};
 use crate::rules::check;
 use crate::{CloudEvent, Data, FromData, InvalidEvent, SpecVersion};
 
+/// Room for the attributes of most events.
+const ATTRIBUTES: usize = 512;
+
 /// 0.1 has an attribute for the version of the event type; in memory it is this extension.
 pub(crate) const EVENT_TYPE_VERSION: &str = "eventtypeversion";
 /// 0.1 has no attribute for the subject; on the wire it is this extension.
@@ -56,7 +59,10 @@ impl CloudEvent<Data> {
     /// If an attribute is invalid.
     pub fn to_json(&self) -> Result<Vec<u8>, InvalidEvent> {
         check(&self.attributes)?;
-        Ok(serde_json::to_vec(&Wire::of(self))?)
+        // Payloads keep their length, except those in base64, which are rare.
+        let mut json = Vec::with_capacity(ATTRIBUTES + self.data.as_bytes().len());
+        serde_json::to_writer(&mut json, &Wire::of(self))?;
+        Ok(json)
     }
 }
 

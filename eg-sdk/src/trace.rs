@@ -107,8 +107,10 @@ impl TraceContext {
     /// The context that the headers `traceparent` and `tracestate` describe; `None` as for [`parse`](Self::parse).
     #[must_use]
     pub fn of_headers(headers: &::http::HeaderMap) -> Option<Self> {
+        static PARENT: ::http::HeaderName = ::http::HeaderName::from_static(TRACEPARENT);
+        static STATE: ::http::HeaderName = ::http::HeaderName::from_static(TRACESTATE);
         let header = |name| headers.get(name)?.to_str().ok();
-        Self::parse(header(TRACEPARENT)?, header(TRACESTATE))
+        Self::parse(header(&PARENT)?, header(&STATE))
     }
 }
 

@@ -1,20 +1,23 @@
 //! The Events API: checks keys, limits and CORS, and reads the body. `emission` processes the events.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::{self, Entry};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use eg_sdk::http::Mode;
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
+use tower_service::Service;
 
+use super::causes::Causes;
 use super::emission::Emission;
 use super::errors::{self, ApiError};
 use super::put_events::Operation;
@@ -26,12 +29,52 @@ use crate::decide::cors::{self, Access};
 use crate::decide::place::Place;
 use crate::store::StoreError;
 
-/// Returns the service for the port of the Events API.
-pub(crate) fn service(app: Arc<ApiState>) -> Router {
-    Router::new().fallback(handle).with_state(app)
+/// The service for the port of the Events API. The routes are those of the configuration, so a router of axum would only cost
+/// time.
+#[derive(Clone)]
+pub(crate) struct EventsApi(Arc<ApiState>);
+
+impl EventsApi {
+    pub(crate) fn new(app: Arc<ApiState>) -> Self {
+        Self(app)
+    }
 }
 
-async fn handle(State(app): State<Arc<ApiState>>, request: Request) -> Response {
+impl<B> Service<Request<B>> for EventsApi
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // Most requests without a body need none of their own.
+        let body = |body: B| if body.is_end_stream() { Body::empty() } else { Body::new(body) };
+        let (app, request) = (Arc::clone(&self.0), request.map(body));
+        Box::pin(async move {
+            let is_head = request.method() == Method::HEAD;
+            let response = handle(app, request).await;
+            Ok(if is_head { without_body(response) } else { response })
+        })
+    }
+}
+
+/// Returns the answer to a `HEAD` request: the headers of the answer to `GET`, with the length of its body.
+fn without_body(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact()
+        && let Entry::Vacant(place) = response.headers_mut().entry(header::CONTENT_LENGTH)
+    {
+        place.insert(length.into());
+    }
+    response.map(|_| Body::empty())
+}
+
+async fn handle(app: Arc<ApiState>, request: Request<Body>) -> Response {
     if let Err(error) = guard::one_host(request.version(), request.uri(), request.headers()) {
         return error.into_response();
     }
@@ -69,7 +112,7 @@ fn with_headers(mut response: Response, headers: &HeaderMap) -> Response {
     response
 }
 
-async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Instant) -> Response {
+async fn emit(app: Arc<ApiState>, place: Place, request: Request<Body>, started: Instant) -> Response {
     let (mut parts, body) = request.into_parts();
     let operation = Operation::of(&parts.headers);
     let of_aws = operation.is_some();
@@ -97,7 +140,8 @@ async fn emit(app: Arc<ApiState>, place: Place, request: Request, started: Insta
         Err(error) => return refuse(error),
     };
     let ended = app.ended.clone();
-    let emission = Emission { app, place, parts, body: bytes, room, holders, started };
+    let causes = Causes::default();
+    let emission = Emission { app, place, parts, body: bytes, room, holders, started, causes };
     // The future is large, so it is moved only once.
     let work =
         Box::pin(

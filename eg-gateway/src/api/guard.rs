@@ -24,7 +24,8 @@ const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 pub(super) fn one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
     let target = uri.authority().map(Authority::as_str);
     let is_valid = |host: &str| {
-        let named = !host.contains('@') && host.parse::<Authority>().is_ok();
+        // Most names are plain, and parsing costs more than looking at them.
+        let named = is_plain(host) || !host.contains('@') && host.parse::<Authority>().is_ok();
         (host.is_empty() || named) && target.is_none_or(|target| target.eq_ignore_ascii_case(host))
     };
     let mut hosts = headers.get_all(HOST).iter();
@@ -33,6 +34,15 @@ pub(super) fn one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Resu
         (Some(host), None) if host.to_str().is_ok_and(is_valid) => Ok(()),
         _ => Err(ApiError::bad_host()),
     }
+}
+
+/// Returns whether a host is a name or an IPv4 address, perhaps with a port of up to four digits.
+fn is_plain(host: &str) -> bool {
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+        && (1..=4).contains(&port.len())
+        && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A layer of the Config API: passes a request on if the client may configure the space in the path, or the whole
@@ -76,4 +86,30 @@ pub(super) fn emit(app: &ApiState, space: &str, headers: &mut HeaderMap) -> Resu
 
 fn key(headers: &HeaderMap) -> Option<&str> {
     presented(headers.get(AUTHORIZATION)?.to_str().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_plain_is_valid() {
+        for (host, plain) in [
+            ("localhost", true),
+            ("localhost:4000", true),
+            ("127.0.0.1:80", true),
+            ("a-b.example", true),
+            ("localhost:40000", false),
+            ("localhost:", false),
+            ("", false),
+            (":80", false),
+            ("[::1]:80", false),
+            ("user@host", false),
+            ("a_b", false),
+            ("a:8o", false),
+        ] {
+            assert_eq!(is_plain(host), plain, "{host}");
+            assert!(!plain || host.parse::<Authority>().is_ok(), "{host}");
+        }
+    }
 }

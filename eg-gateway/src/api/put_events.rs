@@ -3,7 +3,8 @@
 //! not checked.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
@@ -18,6 +19,9 @@ use crate::decide::envelope::Stamp;
 use crate::decide::headers::content_encoding;
 use crate::decide::put_events::{self, BadCall, Entry, EntryError};
 use crate::decide::snapshot::Snapshot;
+
+/// The header that names the operation.
+static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// The start of the targets of EventBridge.
 const SERVICE: &str = "AWSEvents.";
@@ -36,10 +40,10 @@ pub(super) enum Operation {
 impl Operation {
     /// Returns the operation that a request calls, if an AWS client sent it.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let target = text("x-amz-target")?;
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let target = text(&TARGET)?;
         let ours = target.strip_prefix(SERVICE);
-        let of_aws = ours.is_some() || text("content-type").is_some_and(|ty| ty.starts_with(AWS_JSON));
+        let of_aws = ours.is_some() || text(&CONTENT_TYPE).is_some_and(|ty| ty.starts_with(AWS_JSON));
         of_aws.then(|| match ours {
             Some("PutEvents") => Self::PutEvents,
             _ => Self::Other(target.to_owned()),

@@ -2,16 +2,26 @@
 //! interpret the headers.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use eg_grammar::header::text as of_bytes;
 use http::header::{AsHeaderName, GetAll};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// Returns the headers of a request in the form that events carry.
 pub(crate) fn canonical_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let carried = |name: &&HeaderName| **name != header::HOST && **name != header::TRANSFER_ENCODING;
-    let header = |name: &HeaderName| (canonical(name.as_str()), joined(&headers.get_all(name)));
-    headers.keys().filter(carried).map(header).collect()
+    let mut carried = BTreeMap::new();
+    for (name, value) in headers {
+        if *name == header::HOST || *name == header::TRANSFER_ENCODING {
+            continue;
+        }
+        let value = of_bytes(value.as_bytes());
+        match carried.entry(canonical(name.as_str())) {
+            Entry::Vacant(place) => drop(place.insert(value.into_owned())),
+            Entry::Occupied(mut first) => first.get_mut().extend([", ", &value]),
+        }
+    }
+    carried
 }
 
 /// Returns the first value of a header, unless it is empty.

@@ -19,6 +19,8 @@
 //!
 //! hyper 1.12 accepts all six. The test `hyper_alone_accepts_these` fails as soon as it refuses one of them.
 
+use memchr::memchr2;
+
 /// Number of bytes kept of each line. A line that frames a message is never longer.
 const SEEN: usize = 128;
 
@@ -27,7 +29,7 @@ const BODILESS: [&[u8]; 4] = [b"GET", b"HEAD", b"TRACE", b"CONNECT"];
 
 /// Follows the bytes that a client sends.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     state: State,
     /// The beginning of the current line, without its line end.
     line: Vec<u8>,
@@ -42,7 +44,7 @@ pub(super) struct Framing {
 
 /// The reason why a request is refused. The connection cannot be used afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Ambiguous {
+pub(crate) enum Ambiguous {
     #[error("a line ends with a bare line feed")]
     BareLineFeed,
     #[error("a line contains a carriage return")]
@@ -89,7 +91,7 @@ struct Head {
 
 impl Framing {
     /// Reads the next bytes. An error comes with the number of bytes before the wrong one.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(), (usize, Ambiguous)> {
+    pub(crate) fn look(&mut self, bytes: &[u8]) -> Result<(), (usize, Ambiguous)> {
         let mut at = 0;
         while at < bytes.len() {
             match self.state {
@@ -106,16 +108,31 @@ impl Framing {
                     };
                 }
                 _ => {
-                    self.byte(bytes[at]).map_err(|wrong| (at, wrong))?;
-                    at += 1;
+                    at += self.text(&bytes[at..]);
+                    if let Some(byte) = bytes.get(at) {
+                        self.byte(*byte).map_err(|wrong| (at, wrong))?;
+                        at += 1;
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    /// Reads what comes before the end of the current line. Returns how many bytes that are.
+    fn text(&mut self, bytes: &[u8]) -> usize {
+        if self.carriage_return || self.state == State::ChunkEnd {
+            return 0;
+        }
+        let length = memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len());
+        let room = SEEN - self.line.len();
+        self.line.extend_from_slice(&bytes[..length.min(room)]);
+        self.cut |= length > room;
+        length
+    }
+
     /// Returns the number of the head that has begun and is not complete.
-    pub(super) fn open_head(&self) -> Option<u64> {
+    pub(crate) fn open_head(&self) -> Option<u64> {
         let open = match self.state {
             State::Start => !self.line.is_empty() || self.carriage_return,
             State::Headers => true,
@@ -124,7 +141,7 @@ impl Framing {
         open.then_some(self.heads)
     }
 
-    /// Reads the next byte of a line.
+    /// Reads the next byte of a line: one that [`text`](Self::text) has not read.
     fn byte(&mut self, byte: u8) -> Result<(), Ambiguous> {
         match (self.carriage_return, byte) {
             (true, b'\n') => {
@@ -138,8 +155,8 @@ impl Framing {
             (false, b'\n') => return Err(Ambiguous::BareLineFeed),
             (false, b'\r') => self.carriage_return = true,
             (false, _) if self.state == State::ChunkEnd => return Err(Ambiguous::ChunkEnd),
-            (false, byte) if self.line.len() < SEEN => self.line.push(byte),
-            (false, _) => self.cut = true,
+            // `text` has read the others.
+            (false, _) => {}
         }
         Ok(())
     }

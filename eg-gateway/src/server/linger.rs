@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The body of a request. When it is dropped, the gateway reads the rest, for a short time.
-pub(super) struct Lingering {
+pub(crate) struct Lingering {
     /// `None` once it is dropped.
     body: Option<Incoming>,
     /// Whether the client sends without being asked to.

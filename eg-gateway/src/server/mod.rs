@@ -3,17 +3,18 @@
 
 mod answer;
 mod connections;
-mod framing;
+pub(crate) mod framing;
 mod linger;
 mod pace;
 mod screen;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -25,11 +26,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service;
 
 use self::answer::Answer;
 pub(crate) use self::connections::Connections;
 use self::connections::{Open, Slot};
-use self::linger::linger;
+use self::linger::{Lingering, linger};
 use self::pace::{HEAD, Paced};
 use self::screen::Screened;
 use crate::budget::{Budget, Holder, Reservation};
@@ -83,12 +85,29 @@ pub(crate) async fn bind(addr: ListenAddr) -> io::Result<(ListenAddr, Vec<TcpLis
 
 /// The parts that the connections of one API share.
 #[derive(Clone)]
-pub(crate) struct Serving {
-    pub(crate) service: Router,
+pub(crate) struct Serving<A> {
+    pub(crate) service: A,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) connections: Arc<Connections>,
     /// Memory for requests.
     pub(crate) memory: Budget,
+}
+
+/// What answers the requests to an API.
+pub(crate) trait Api:
+    Service<hyper::Request<Lingering>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<A> Api for A where
+    A: Service<hyper::Request<Lingering>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
 }
 
 /// The connection was closed to make room when its request arrived.
@@ -97,7 +116,7 @@ pub(crate) struct Serving {
 struct Closing;
 
 /// Serves until `stop`, then finishes the requests under way.
-pub(crate) async fn serve(listener: TcpListener, serving: Serving, stop: CancellationToken) {
+pub(crate) async fn serve<A: Api>(listener: TcpListener, serving: Serving<A>, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     // Owned here, so that dropping this future ends the connections too.
     let mut open = JoinSet::new();
@@ -136,7 +155,13 @@ fn refuse(stream: &TcpStream, tls: bool) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: Peer, place: Open, serving: Serving, watcher: Watcher) {
+async fn connection<A: Api>(
+    stream: TcpStream,
+    peer: Peer,
+    place: Open,
+    serving: Serving<A>,
+    watcher: Watcher,
+) {
     // A failure only delays small responses.
     let _ = stream.set_nodelay(true);
     let slot = Arc::clone(place.slot());
@@ -154,9 +179,10 @@ async fn connection(stream: TcpStream, peer: Peer, place: Open, serving: Serving
     }
 }
 
-async fn http<S>(stream: S, peer: Peer, slot: &Arc<Slot>, serving: Serving, watcher: Watcher)
+async fn http<S, A>(stream: S, peer: Peer, slot: &Arc<Slot>, serving: Serving<A>, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Api,
 {
     let Serving { service, memory, .. } = serving;
     let client = Holder::client(peer.0.ip());

@@ -20,7 +20,7 @@ use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
 use crate::retention::Retention;
 use crate::store::Losses;
-use crate::store::deliveries::finish_attempt;
+use crate::store::deliveries::finish_attempts;
 use crate::timestamp::Timestamp;
 use eg_grammar::DeliveryPolicy;
 
@@ -236,7 +236,7 @@ async fn bury_in_two_steps(delivering: Arc<Delivering<Functions>>, called: Calle
     let delivery = called.finish.delivery;
     let notices = delivering.reception.notices();
     let out = move |connection: &Connection| {
-        finish_attempt(connection, &called.finish, &notices, &mut Losses::default())?;
+        finish_attempts(connection, &[called.finish.clone()], &notices, &mut Losses::default())?;
         let row = rows(connection, &format!("SELECT * FROM deliveries WHERE seq = {delivery}"))?;
         let attempts = rows(connection, &format!("SELECT * FROM attempts WHERE delivery = {delivery}"))?;
         connection.execute("DELETE FROM attempts WHERE delivery = ?1", [delivery])?;

@@ -1,6 +1,8 @@
 //! Claims due deliveries: reads them in the order in which they are due, lets each pass the gate, and begins its attempt.
 //! `decide` determines which lanes claim how much, and `deliveries` records how the attempts end.
 
+use std::collections::BTreeMap;
+
 use eg_sdk::history::Loss;
 use rusqlite::{Connection, Row, params};
 
@@ -54,11 +56,6 @@ macro_rules! select {
                     iif(d.failures > 0, (SELECT a.started_at FROM attempts a
                                          WHERE a.delivery = d.seq AND a.number = d.attempts), NULL),
                     d.subscription_id, d.since, d.order_key IS NOT NULL, d.crashes, d.replay,
-                    EXISTS (SELECT 1 FROM config c
-                            WHERE c.kind = 'subscription' AND c.space = d.space AND c.id = d.subscription_id),
-                    (SELECT j.reason FROM jobs j
-                     WHERE j.kind = 'give_up' AND j.state = 'running' AND j.space = d.space
-                     AND j.subscription_id = d.subscription_id AND j.last >= d.seq ORDER BY j.seq LIMIT 1),
                     ",
             $crate::store::seal::delivered!(),
             " FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE ",
@@ -87,7 +84,15 @@ pub(super) const DUE: &str = due_in_lane!("ASC");
 const DUE_NEWEST: &str = due_in_lane!("DESC");
 
 /// The position of [`delivered!`](super::seal::delivered) among the columns of [`select!`].
-const PAYLOAD: usize = 11;
+const PAYLOAD: usize = 9;
+
+/// Whether a subscription exists.
+const SUBSCRIBED: &str =
+    "SELECT EXISTS (SELECT 1 FROM config WHERE kind = 'subscription' AND space = ?1 AND id = ?2)";
+
+/// The jobs that give up deliveries of a subscription.
+const GIVING_UP: &str = "SELECT last, reason FROM jobs
+    WHERE kind = 'give_up' AND state = 'running' AND space = ?1 AND subscription_id = ?2 ORDER BY seq";
 
 const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at IS NOT NULL
     AND crashes = 0 AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
@@ -160,6 +165,7 @@ pub(crate) fn claim_lane(
     let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
     let mut claiming = Claiming {
         connection,
+        standings: Standings::new(connection, &lane.space),
         lane: &lane,
         now,
         bytes,
@@ -198,6 +204,7 @@ pub(super) type Refused = (i64, Loss, String);
 /// The deliveries of one lane that are being claimed.
 struct Claiming<'a> {
     connection: &'a Connection,
+    standings: Standings<'a>,
     lane: &'a Lane,
     now: Timestamp,
     /// The bytes that payloads may still have.
@@ -226,7 +233,7 @@ impl Claiming<'_> {
             && let Some(row) = rows.next()?
         {
             self.read += 1;
-            let mut loaded = due(row)?;
+            let mut loaded = due(row, &mut self.standings)?;
             if let Some(stop) = self.stop.as_ref().filter(|_| !failed) {
                 loaded.given_up.get_or_insert_with(|| stop.clone());
             }
@@ -292,6 +299,45 @@ pub(super) fn carry_out(
     Ok(())
 }
 
+/// The subscriptions of a space whose deliveries are being claimed. Each is looked up once, because most deliveries of a
+/// claim belong to one of few.
+pub(super) struct Standings<'a> {
+    connection: &'a Connection,
+    space: &'a str,
+    known: BTreeMap<String, Standing>,
+}
+
+/// What the store says about a subscription.
+struct Standing {
+    exists: bool,
+    /// The last delivery that each job gives up, and why.
+    jobs: Vec<(i64, String)>,
+}
+
+impl<'a> Standings<'a> {
+    pub(super) fn new(connection: &'a Connection, space: &'a str) -> Self {
+        Self { connection, space, known: BTreeMap::new() }
+    }
+
+    /// Returns why a delivery of a subscription must not be attempted: the subscription was deleted, or a job gives it up.
+    fn given_up(&mut self, subscription: &str, delivery: i64) -> rusqlite::Result<Option<String>> {
+        if !self.known.contains_key(subscription) {
+            self.known.insert(subscription.to_owned(), self.look_up(subscription)?);
+        }
+        let Some(Standing { exists, jobs }) = self.known.get(subscription) else { return Ok(None) };
+        let job = jobs.iter().find(|(last, _)| *last >= delivery).map(|(_, reason)| reason.clone());
+        Ok(job.or_else(|| (!exists).then(|| SUBSCRIPTION_DELETED.to_owned())))
+    }
+
+    fn look_up(&self, subscription: &str) -> rusqlite::Result<Standing> {
+        let key = [self.space, subscription];
+        let exists = self.connection.prepare_cached(SUBSCRIBED)?.query_row(key, |row| row.get(0))?;
+        let mut jobs = self.connection.prepare_cached(GIVING_UP)?;
+        let jobs = jobs.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        Ok(Standing { exists, jobs })
+    }
+}
+
 /// A due delivery as it was read.
 pub(super) struct Loaded {
     claimed: Claimed,
@@ -300,13 +346,13 @@ pub(super) struct Loaded {
 }
 
 /// Reads a due delivery. Of one that is damaged, it reads what is left.
-pub(super) fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
+pub(super) fn due(row: &Row<'_>, standings: &mut Standings<'_>) -> rusqlite::Result<Loaded> {
     let payload = payload(row, PAYLOAD)?;
     let json = row.get_ref(payload.column)?;
     let (id, ty) = (PAYLOAD + EVENT + ID, PAYLOAD + EVENT + TYPE);
     let number = |column| row.get::<_, u32>(column);
-    let read = || -> rusqlite::Result<(Claimed, Option<String>)> {
-        let claimed = Claimed {
+    let read = || -> rusqlite::Result<Claimed> {
+        Ok(Claimed {
             delivery: row.get(0)?,
             attempt: number(1)?.saturating_add(1),
             failures: number(2)?,
@@ -319,13 +365,14 @@ pub(super) fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
             event_id: row.get(id)?,
             event_type: row.get(ty)?,
             json: json.as_blob()?.to_vec(),
-        };
-        let (subscribed, given_up): (bool, Option<String>) = (row.get(9)?, row.get(10)?);
-        Ok((claimed, given_up.or_else(|| (!subscribed).then(|| SUBSCRIPTION_DELETED.to_owned()))))
+        })
     };
     match read() {
-        Ok((claimed, given_up)) if payload.is_sound => Ok(Loaded { claimed, given_up }),
-        Ok((claimed, _)) => Ok(Loaded { claimed, given_up: Some(DAMAGED.to_owned()) }),
+        Ok(claimed) if payload.is_sound => {
+            let given_up = standings.given_up(&claimed.subscription_id, claimed.delivery)?;
+            Ok(Loaded { claimed, given_up })
+        }
+        Ok(claimed) => Ok(Loaded { claimed, given_up: Some(DAMAGED.to_owned()) }),
         Err(error) if is_unreadable(&error) => {
             let claimed = Claimed {
                 delivery: row.get(0)?,
@@ -349,6 +396,8 @@ pub(super) fn due(row: &Row<'_>) -> rusqlite::Result<Loaded> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use eg_grammar::DeliveryPolicy;
 
     use super::super::events::insert_example;

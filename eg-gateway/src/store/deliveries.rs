@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eg_sdk::history::{AttemptOutcome, Loss};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Millis, lossy};
 use super::notices::{GivingUp, Losses, Notices};
@@ -44,18 +44,42 @@ impl Store {
     pub(crate) async fn finish(&self, finishes: Vec<Finish>, notices: Notices) -> Result<Losses, StoreError> {
         let finish = move |connection: &Connection| {
             let mut losses = Losses::default();
-            for finish in &finishes {
-                finish_attempt(connection, finish, &notices, &mut losses)?;
-            }
+            finish_attempts(connection, &finishes, &notices, &mut losses)?;
             Ok(losses)
         };
         self.writer.run_repeatable(finish).await
     }
 }
 
-/// Writes the outcome of an attempt and the new state of its delivery.
-pub(crate) fn finish_attempt(
+/// Writes the outcomes of attempts and the new states of their deliveries.
+pub(crate) fn finish_attempts(
     connection: &Connection,
+    finishes: &[Finish],
+    notices: &Notices,
+    losses: &mut Losses,
+) -> rusqlite::Result<()> {
+    // Most attempts need these two, which are looked up once.
+    let mut statements = Statements {
+        outcome: connection.prepare_cached(
+            "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
+        )?,
+        delivered: connection
+            .prepare_cached("UPDATE deliveries SET state = 'delivered', ended_at = ?2 WHERE seq = ?1")?,
+    };
+    finishes
+        .iter()
+        .try_for_each(|finish| finish_attempt(connection, &mut statements, finish, notices, losses))
+}
+
+/// The statements for attempts that succeed.
+struct Statements<'a> {
+    outcome: CachedStatement<'a>,
+    delivered: CachedStatement<'a>,
+}
+
+fn finish_attempt(
+    connection: &Connection,
+    statements: &mut Statements<'_>,
     finish: &Finish,
     notices: &Notices,
     losses: &mut Losses,
@@ -75,11 +99,7 @@ pub(crate) fn finish_attempt(
         | Next::Disable { error, .. }
         | Next::Expired { error, .. } => (AttemptOutcome::Failed, Some(error)),
     };
-    connection
-        .prepare_cached(
-            "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
-        )?
-        .execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])?;
+    statements.outcome.execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])?;
     let (loss, reason) = match next {
         Next::Unmade { .. } => return Ok(()),
         Next::Retry { after, .. } => {
@@ -91,9 +111,7 @@ pub(crate) fn finish_attempt(
             return Ok(());
         }
         Next::Delivered => {
-            connection
-                .prepare_cached("UPDATE deliveries SET state = 'delivered', ended_at = ?2 WHERE seq = ?1")?
-                .execute(params![delivery, now])?;
+            statements.delivered.execute(params![delivery, now])?;
             if *ordered {
                 losses.due.extend(promote(connection, *delivery, *now)?);
             }

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::claims::{Claim, carry_out, due, pass, select};
+use super::claims::{Claim, Standings, carry_out, due, pass, select};
 use super::notices::{Losses, Notices};
 use super::{Store, StoreError};
 use crate::decide::gate::Gatekeeper;
@@ -51,14 +51,14 @@ impl Store {
 }
 
 /// Makes deliveries that were in flight when the process ended unexpectedly pending again, due at `now`.
-pub(crate) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn recover(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     interrupt(&transaction, "the gateway ended unexpectedly before the function answered")?;
     transaction.execute(
         "UPDATE deliveries SET state = 'pending', due_at = ?1, crashes = crashes + 1 WHERE state = 'in_flight'",
         [now],
     )?;
-    Ok(transaction.commit()?)
+    transaction.commit()
 }
 
 /// Ends the attempts under way.
@@ -93,7 +93,8 @@ fn claim(
     let mut query =
         connection.prepare_cached(select!("d.state = 'pending' AND d.crashes > 0 AND d.seq = ?1"))?;
     let (mut claimed, mut refused) = (Vec::new(), Vec::new());
-    if let Some(found) = query.query_row([delivery], due).optional()? {
+    let mut standings = Standings::new(connection, &lane.space);
+    if let Some(found) = query.query_row([delivery], |row| due(row, &mut standings)).optional()? {
         match pass(found, lane, now, gate) {
             Ok(one) => claimed.push(one),
             Err(one) => refused.push(one),

@@ -32,7 +32,7 @@ pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<CloudEvent<Data>,
         dataschema: None,
         extensions: BTreeMap::new(),
     };
-    if headers.contains_key(header::SPECVERSION) {
+    if headers.contains_key(&header::SPECVERSION) {
         read_1_0(headers, &mut attributes)?;
     } else {
         read_0_1(headers, &mut attributes)?;
@@ -65,7 +65,7 @@ fn read_1_0(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), Inva
 /// Uses the headers of event-gateway 0.9, except that extension names are not truncated.
 fn read_0_1(headers: &HeaderMap, attributes: &mut Attributes) -> Result<(), InvalidEvent> {
     let text = |name: &str| header::joined(headers, name);
-    attributes.state_version(text(header::V0_1_VERSION)?.ok_or(InvalidEvent::NoVersion)?);
+    attributes.state_version(text(header::V0_1_VERSION.as_str())?.ok_or(InvalidEvent::NoVersion)?);
     attributes.id = text("ce-eventid")?.unwrap_or_default();
     attributes.source = text("ce-source")?.unwrap_or_default();
     attributes.ty = text("ce-eventtype")?.unwrap_or_default();
@@ -112,7 +112,7 @@ fn write_1_0(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
     let mut put = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), header::encode(value));
     };
-    put(header::SPECVERSION, a.specversion.as_str());
+    put(header::SPECVERSION.as_str(), a.specversion.as_str());
     put("ce-id", &a.id);
     put("ce-source", &a.source);
     put("ce-type", &a.ty);
@@ -136,7 +136,7 @@ fn write_0_1(a: &Attributes, headers: &mut HeaderMap) -> Result<(), InvalidEvent
         headers.insert(HeaderName::from_static(name), header::raw(name, value)?);
         Ok(())
     };
-    put(header::V0_1_VERSION, a.version())?;
+    put(header::V0_1_VERSION.as_str(), a.version())?;
     put("ce-eventid", &a.id)?;
     put("ce-source", &a.source)?;
     put("ce-eventtype", &a.ty)?;

@@ -6,9 +6,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use crate::InvalidEvent;
 
 /// The header that makes a message a binary event of 1.0.
-pub(super) const SPECVERSION: &str = "ce-specversion";
+pub(super) static SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
 /// The header that makes a message a binary event of 0.1.
-pub(super) const V0_1_VERSION: &str = "ce-cloudeventsversion";
+pub(super) static V0_1_VERSION: HeaderName = HeaderName::from_static("ce-cloudeventsversion");
 /// The prefix of extension headers in 0.1.
 pub(super) const V0_1_EXTENSION: &str = "ce-x-";
 

@@ -57,7 +57,7 @@ impl Mode {
             Some(Self::Batch)
         } else if named("application/cloudevents") {
             Some(Self::Structured)
-        } else if headers.contains_key(header::SPECVERSION) || headers.contains_key(header::V0_1_VERSION) {
+        } else if headers.contains_key(&header::SPECVERSION) || headers.contains_key(&header::V0_1_VERSION) {
             Some(Self::Binary)
         } else {
             None

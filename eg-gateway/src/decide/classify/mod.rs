@@ -8,7 +8,7 @@ use eg_grammar::limits::{BODY_DEPTH, DATA_DEPTH, JSON_DEPTH};
 use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX, is_nested_deeper, without_bom};
 use eg_sdk::http::Mode;
 use eg_sdk::{CloudEvent, InvalidEvent};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,6 +23,11 @@ use super::volume::{self, TooMany};
 
 /// The media type of a body whose type is not known.
 const OCTET_STREAM: &str = "application/octet-stream";
+
+/// The headers that the original's clients send with an event. Most requests have none of them, so that must be found out
+/// quickly.
+static EVENT: HeaderName = HeaderName::from_static("event");
+static EVENT_TYPE: HeaderName = HeaderName::from_static("ce-eventtype");
 
 /// A request to the Events API.
 #[derive(Debug)]
@@ -179,7 +184,7 @@ pub(crate) fn classify(
     } else if let Some(event) = binary(request)? {
         not_encoded()?;
         Draft::of(event)
-    } else if let Some(ty) = text(request.headers, "event") {
+    } else if let Some(ty) = text(request.headers, &EVENT) {
         not_encoded()?;
         Draft::of(legacy(request, &media_type, &ty, stamp))
     } else {
@@ -197,8 +202,26 @@ fn media_type(headers: &HeaderMap) -> Result<String, BadEvent> {
     };
     let value = String::from_utf8_lossy(value.as_bytes());
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let token =
-        |s: &str| s.bytes().take_while(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(b)).count();
+    let ends = |b: u8| {
+        matches!(
+            b,
+            b'(' | b')'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b','
+                | b';'
+                | b':'
+                | b'\\'
+                | b'"'
+                | b'/'
+                | b'['
+                | b']'
+                | b'?'
+                | b'='
+        )
+    };
+    let token = |s: &str| s.bytes().take_while(|b| b.is_ascii_graphic() && !ends(*b)).count();
     let (ty, rest) = essence.split_at(token(&essence));
     // The original took a value without a type for an absent one.
     if ty.is_empty() {
@@ -234,8 +257,8 @@ fn binary(request: &Incoming<'_>) -> Result<Option<CloudEvent>, BadEvent> {
         content_type: Option<&'a str>,
         data: &'a RawValue,
     }
+    let Some(event_type) = text(request.headers, &EVENT_TYPE) else { return Ok(None) };
     let get = |name: &str| text(request.headers, name);
-    let Some(event_type) = get("ce-eventtype") else { return Ok(None) };
     let required = (get("ce-cloudeventsversion"), get("ce-source"), get("ce-eventid"));
     let (Some(cloud_events_version), Some(source), Some(event_id)) = required else { return Ok(None) };
     let content_type = text(request.headers, header::CONTENT_TYPE);
