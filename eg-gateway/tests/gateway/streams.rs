@@ -38,9 +38,12 @@ fn end_of(path: &str) -> End {
 
 fn message(event: &'static str, payload: impl Into<bytes::Bytes>) -> Vec<u8> {
     let text = |text: &'static str| HeaderValue::String(text.into());
+    let content = if event == "PayloadChunk" { "application/octet-stream" } else { "application/json" };
     let message = Message::new(payload.into())
         .add_header(Header::new(":message-type", text("event")))
-        .add_header(Header::new(":event-type", text(event)));
+        .add_header(Header::new(":event-type", text(event)))
+        // AWS's clients refuse an event of another type.
+        .add_header(Header::new(":content-type", text(content)));
     let mut bytes = Vec::new();
     write_message_to(&message, &mut bytes).unwrap();
     bytes
