@@ -3,11 +3,11 @@
 
 use eg_grammar::{EVENT_RECEIVED, StreamKind, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Manifest, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Manifest, RoutePath, Trigger};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::project::deploy::EVENT_BUS;
+use crate::project::deploy::{EVENT_BUS, Stage, Table};
 
 /// The timeout in seconds and the memory in megabytes of functions that set none.
 pub(crate) const TIMEOUT: u32 = 30;
@@ -19,10 +19,14 @@ pub(crate) const RUNTIME: &str = "provided.al2023";
 /// The variable with the URL of the queue that keeps what the function rejects.
 pub(crate) const FAILURES_QUEUE: &str = "EVENT_FAILURES_QUEUE";
 
+/// How many seconds a function behind an HTTP API has at most: the API gives up after 30
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
+pub(crate) const ANSWERED: u32 = 29;
+
 /// What a function may do.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Permission<'a> {
-    pub(crate) actions: &'static [&'static str],
+    pub(crate) actions: Vec<String>,
     pub(crate) on: Resource<'a>,
     /// The condition, in IAM's language.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +47,10 @@ pub(crate) enum Resource<'a> {
     Failures,
     /// A queue that triggers the function.
     Queue(&'a str),
+    /// A table of `eg.toml`.
+    Table(&'a str),
+    /// Everything, for actions that know no resources.
+    Every,
     /// A stream that the function reads: a table, a stream or a topic.
     Stream {
         #[serde(serialize_with = "kind")]
@@ -58,7 +66,10 @@ pub(crate) enum Resource<'a> {
 pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
     let ty = event.event_type.as_str();
     if event.mode == SubscriptionType::Sync {
-        return Err(format!("an event bus returns no answers, so it does not receive {ty}"));
+        return Err(format!(
+            "an event bus returns no answers, so nothing there asks for {ty}; with a `path`, the subscription would be a route of \
+             the HTTP API"
+        ));
     }
     if ty.starts_with("websocket.") || ty.starts_with("com.amazonaws.") {
         return Err(format!("{ty} comes from a service of AWS, which must be connected by hand"));
@@ -71,6 +82,19 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
         }
         ty => Ok(json!({"detail-type": [ty]})),
     }
+}
+
+/// Whether a trigger is a route of the HTTP API: an HTTP function's, or a synchronous subscription's with a path.
+pub(crate) fn is_route(event: &EventTrigger) -> bool {
+    event.is_http() || event.mode == SubscriptionType::Sync && event.path != RoutePath::root()
+}
+
+/// Returns the timeout of a function in seconds: that of `eg.toml`, or of the code, or else the longest that the HTTP API waits, or
+/// the usual one.
+pub(crate) fn timeout(function: &Function, stage: Option<&Stage>) -> u32 {
+    let set = stage.and_then(|stage| stage.function(&function.id)).and_then(|settings| settings.timeout);
+    let usual = if function.events().any(is_route) { ANSWERED } else { TIMEOUT };
+    set.or(function.timeout).unwrap_or(usual)
 }
 
 /// Returns the patterns of the events that a function gets from the application's bus.
@@ -110,12 +134,9 @@ pub(crate) fn keeps_failures(function: &Function) -> bool {
 /// Returns what reading a stream takes.
 fn reading(source: StreamKind) -> &'static [&'static str] {
     match source {
-        StreamKind::DynamoDb => &[
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-        ],
+        StreamKind::DynamoDb => {
+            &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+        }
         StreamKind::Kinesis => &[
             "kinesis:DescribeStream",
             "kinesis:DescribeStreamSummary",
@@ -123,9 +144,24 @@ fn reading(source: StreamKind) -> &'static [&'static str] {
             "kinesis:GetShardIterator",
             "kinesis:ListShards",
         ],
-        StreamKind::Kafka => {
-            &["kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
-        }
+        StreamKind::Kafka => &["kafka:DescribeCluster", "kafka:DescribeClusterV2"],
+    }
+}
+
+/// Returns the action that Lambda needs besides and that knows no resources.
+fn finding(source: StreamKind) -> Option<&'static str> {
+    match source {
+        StreamKind::DynamoDb => Some("dynamodb:ListStreams"),
+        StreamKind::Kinesis => None,
+        StreamKind::Kafka => Some("kafka:GetBootstrapBrokers"),
+    }
+}
+
+/// Whether something on AWS fires a trigger.
+pub(crate) fn is_fired(trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::Event(event) => is_route(event) || pattern(event).is_ok(),
+        _ => true,
     }
 }
 
@@ -142,17 +178,27 @@ pub(crate) fn variables(function: &Function) -> Vec<&'static str> {
 }
 
 /// Returns what a function of a service may do: write its log, and what its signature and triggers require.
-pub(crate) fn permissions<'a>(service: &Manifest, function: &'a Function) -> Vec<Permission<'a>> {
+pub(crate) fn permissions<'a>(
+    service: &Manifest,
+    function: &'a Function,
+    tables: impl Iterator<Item = (&'a str, &'a Table)>,
+) -> Vec<Permission<'a>> {
     let mut permissions = vec![Permission {
-        actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
+        actions: owned(&["logs:CreateLogStream", "logs:PutLogEvents"]),
         on: Resource::Log,
         condition: None,
         reason: "every function writes its log".to_owned(),
     }];
     permissions.extend(emits(service, function));
+    permissions.extend(tables.map(|(name, table)| Permission {
+        actions: table.actions.iter().map(|action| action.in_iam()).collect(),
+        on: Resource::Table(name),
+        condition: None,
+        reason: format!("its service uses table `{name}`"),
+    }));
     if keeps_failures(function) {
         permissions.push(Permission {
-            actions: &["sqs:SendMessage"],
+            actions: owned(&["sqs:SendMessage"]),
             on: Resource::Failures,
             condition: None,
             reason: "what it fails to handle or rejects is kept".to_owned(),
@@ -167,21 +213,31 @@ pub(crate) fn permissions<'a>(service: &Manifest, function: &'a Function) -> Vec
         }
     }
     permissions.extend(queues.into_iter().map(|queue| Permission {
-        actions: &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        actions: owned(&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]),
         on: Resource::Queue(queue),
         condition: None,
         reason: format!("it handles the messages of queue `{queue}`"),
     }));
-    permissions.extend(function.triggers.iter().filter_map(|trigger| {
-        let Trigger::Stream { stream: name, source, .. } = trigger else { return None };
-        Some(Permission {
-            actions: reading(*source),
+    for trigger in &function.triggers {
+        let Trigger::Stream { stream: name, source, .. } = trigger else { continue };
+        permissions.push(Permission {
+            actions: owned(reading(*source)),
             on: Resource::Stream { source: *source, name },
             condition: None,
             reason: format!("it handles the records of {source} stream `{name}`"),
-        })
-    }));
+        });
+        permissions.extend(finding(*source).map(|action| Permission {
+            actions: owned(&[action]),
+            on: Resource::Every,
+            condition: None,
+            reason: format!("it finds {source} stream `{name}`"),
+        }));
+    }
     permissions
+}
+
+fn owned(actions: &[&str]) -> Vec<String> {
+    actions.iter().map(ToString::to_string).collect()
 }
 
 /// Returns the permission to emit: only the event types of the signature, and only with their sources.
@@ -203,5 +259,6 @@ fn emits<'a>(service: &Manifest, function: &'a Function) -> Option<Permission<'a
     }
     let reason = format!("it emits {}", eg_grammar::list(&types));
     let condition = json!({"StringEquals": {"events:detail-type": types, "events:source": from}});
-    Some(Permission { actions: &["events:PutEvents"], on: Resource::Bus, condition: Some(condition), reason })
+    let actions = owned(&["events:PutEvents"]);
+    Some(Permission { actions, on: Resource::Bus, condition: Some(condition), reason })
 }

@@ -12,6 +12,7 @@ pub mod python;
 pub mod runtime_api;
 pub mod shop;
 pub mod subscriber;
+pub mod templates;
 pub mod visits;
 
 use std::future::Future;

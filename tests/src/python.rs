@@ -5,13 +5,13 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The packages to install. moto includes boto3, cfn-lint, aws-sam-translator and openapi-spec-validator.
+/// The packages to install. moto includes boto3, cfn-lint and openapi-spec-validator; parliament checks policies of IAM.
 const PACKAGES: [&str; 6] = [
     "moto[server]==5.2.*",
     "awslambdaric==4.2.*",
     "boto3==1.*",
     "cfn-lint==1.*",
-    "aws-sam-translator==1.*",
+    "parliament==1.*",
     "openapi-spec-validator==0.9.*",
 ];
 

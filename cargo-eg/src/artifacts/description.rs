@@ -127,7 +127,7 @@ impl<'a> Service<'a> {
 
 impl<'a> Described<'a> {
     fn new(manifest: &'a Manifest, function: &'a Function) -> Self {
-        let routes = function.events().filter(|event| event.is_http());
+        let routes = function.events().filter(|event| needs::is_route(event));
         let (mut schedules, mut queues, mut streams) = (Vec::new(), Vec::new(), Vec::new());
         for trigger in &function.triggers {
             match trigger {
@@ -150,7 +150,7 @@ impl<'a> Described<'a> {
             handler: format!("{}.{}", manifest.service, function.name),
             source: &function.source,
             doc: function.doc.as_deref(),
-            timeout: function.timeout.unwrap_or(needs::TIMEOUT),
+            timeout: needs::timeout(function, None),
             memory: function.memory.unwrap_or(needs::MEMORY),
             variables: needs::variables(function),
             invoked: function.is_invoked(),
@@ -163,7 +163,7 @@ impl<'a> Described<'a> {
             schedules,
             queues,
             streams,
-            permissions: needs::permissions(manifest, function),
+            permissions: needs::permissions(manifest, function, std::iter::empty()),
         }
     }
 }

@@ -7,15 +7,17 @@ use clap::{Args, ValueEnum};
 use super::selection::Selection;
 use crate::project::toolchain::Machine;
 
-/// Print an AWS SAM template of the services: EventBridge, Lambda, an HTTP API, queues.
+/// Print a CloudFormation template of the services: EventBridge, Lambda, an HTTP API, queues, tables, alarms.
 ///
-/// The template is derived from the manifests in the binaries. Each function gets a role that allows what its signature
-/// and triggers declare (emitting these event types under its own source, reading these queues) and nothing else. Each
-/// asynchronous function gets a queue for failed events: its on-failure destination and the dead-letter queue of its
-/// rules. Settings in the manifests that AWS does not support are reported on stderr.
+/// The template is derived from the manifests in the binaries, and from [deploy] in eg.toml. Each function gets a role that allows
+/// what its signature, its triggers and eg.toml declare (emitting these event types from its own source, reading these queues,
+/// using these tables) and nothing else. Each service gets a queue for what its functions fail to handle. What AWS does
+/// differently is reported on stderr; what it would refuse or never do is an error. docs/deploying.md has the details.
+///
+/// [deploy] is in the eg.toml of the services' folder or of one above it. SAM's tools and the AWS CLI deploy the template.
 ///
 /// PATH and --package work as in `run`. The template names the zip files that `cargo eg build` writes, relative to its own folder.
-/// Functions that an eg.toml declares are left out.
+/// Functions that an eg.toml declares with a command or a URL are left out.
 #[derive(Debug, Args)]
 #[command(after_help = TEMPLATE_EXAMPLES)]
 pub(crate) struct Template {
@@ -58,6 +60,19 @@ pub(crate) enum Architecture {
 
 const TEMPLATE_EXAMPLES: &str = "\
 Examples:
-  cargo eg template --output template.yaml
-  cargo eg template services/shop --architecture x86_64
-  cargo eg template --json | jq '.Resources | keys'";
+  cargo eg template services/registration --output template.yaml
+  cargo eg template services/shop --architecture x86_64 --stage dev
+  cargo eg template services/shop --json | jq '.Resources | keys'
+
+An eg.toml with [deploy]:
+  [deploy]
+  stack = \"shop\"
+  environment = { LOG = \"info\" }
+
+  [deploy.tables.orders]
+  variable = \"ORDER_TABLE\"
+  services = [\"order\"]
+  partition_key = \"id\"
+
+  [deploy.stages.prod]
+  environment = { LOG = \"warn\" }";

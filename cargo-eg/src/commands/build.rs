@@ -10,7 +10,7 @@ use crate::artifacts::{Artifacts, DESCRIPTION, write};
 use crate::cli;
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
-use crate::needs::pattern;
+use crate::needs::{is_route, pattern};
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::Toolchain;
 use crate::project::{Build, Project, Wanted};
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
     check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
     for function in programs.iter().flat_map(|(manifest, _)| &manifest.functions) {
         for reason in
-            function.events().filter(|event| !event.is_http()).filter_map(|event| pattern(event).err())
+            function.events().filter(|event| !is_route(event)).filter_map(|event| pattern(event).err())
         {
             warn(&format!("{}: {reason}", function.id));
         }

@@ -1,4 +1,4 @@
-//! `cargo eg template`: prints an AWS SAM template for the application. `crate::template` generates it.
+//! `cargo eg template`: prints a CloudFormation template for the application. `crate::template` generates it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::project::Project;
 use crate::project::deploy::{Deploy, Stage, Unknown};
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
-use crate::template::template;
+use crate::template::{Application, template};
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let cli::Template { selection, stage, output, json, architecture, artifacts } = arguments;
@@ -28,28 +28,14 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let services = project.services().await?;
     let deploy = project.deployment(&services, &current)?;
     let stage = deploy.stage(stage.as_deref())?;
-    check_settings(&deploy, stage, &services)?;
-    let mut programs = Vec::new();
-    for Service { manifest, code, .. } in services {
-        if !stage.has(&manifest.service) {
-            continue;
-        }
-        match code {
-            Code::Binary(binary) => programs.push((manifest, binary)),
-            Code::Programs(_) => warn(&left_out(&manifest.service)),
-        }
-    }
-    check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
+    let programs = selected(&deploy, stage, services)?;
     let manifests: Vec<Manifest> = programs.into_iter().map(|(manifest, _)| manifest).collect();
-    if manifests.is_empty() {
-        return Err(Failure::new(Exit::NotFound, "no template: no service here is a program in Rust"));
-    }
     // CloudFormation's tools read paths from the folder of the template.
     let folder =
         output.as_deref().and_then(Path::parent).map_or_else(|| current.clone(), |to| current.join(to));
     let code = |service: &str| relative(&artifacts.join(zip_of(service)), &folder).display().to_string();
-    let template =
-        template(&manifests, machine.name(), code).map_err(|clash| Failure::new(Exit::Manifest, clash))?;
+    let application = Application { manifests: &manifests, stage, architecture: machine.name(), code: &code };
+    let template = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
     let text = if json {
         json_pretty(&template.tree)?
     } else {
@@ -64,6 +50,28 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
         Some(file) => std::fs::write(&file, text)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display()))),
     }
+}
+
+/// Returns the services of the stage that are programs in Rust, with their binaries. Says which ones are left out.
+pub(super) fn selected(
+    deploy: &Deploy,
+    stage: &Stage,
+    services: Vec<Service>,
+) -> Result<Vec<(Manifest, PathBuf)>, Failure> {
+    check_settings(deploy, stage, &services)?;
+    let mut programs = Vec::new();
+    for Service { manifest, code, .. } in services {
+        let Some(manifest) = stage.deployed(manifest) else { continue };
+        match code {
+            Code::Binary(binary) => programs.push((manifest, binary)),
+            Code::Programs(_) => warn(&left_out(&manifest.service)),
+        }
+    }
+    check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
+    if programs.is_empty() {
+        return Err(Failure::new(Exit::NotFound, "no template: no service here is a program in Rust"));
+    }
+    Ok(programs)
 }
 
 /// Checks that the services and functions that the settings of the stage name are among `services`.

@@ -8,7 +8,7 @@ use serde_path_to_error::Segment;
 
 /// What is wrong with a file.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     /// The line and the column of the mistake, from 1, as `line:column`. `None` if it concerns the whole file.
     pub(super) at: Option<String>,
     pub(super) text: String,

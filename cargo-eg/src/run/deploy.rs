@@ -47,7 +47,9 @@ pub(crate) fn deployments(
         let data = state.data_of(&service.manifest.service)?;
         let mut add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
             let given = stage.map(|stage| stage.variables(&service.manifest.service, &function.id));
-            for (name, value) in given.into_iter().flatten() {
+            // A variable that is set here keeps its value: functions inherit it.
+            let is_set = |name: &str| std::env::var_os(name).is_some();
+            for (name, value) in given.into_iter().flatten().filter(|(name, _)| !is_set(name)) {
                 let value = match value {
                     Value::Text(text) => Some(text.clone()),
                     Value::Secret(_) => secrets.get(name, service.deploy.as_ref())?,

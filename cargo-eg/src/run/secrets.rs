@@ -1,4 +1,4 @@
-//! Finds the values of secrets on this machine: in the environment, or in the file `.env` beside the application's `eg.toml`.
+//! Finds the values of secrets on this machine, in the file `.env` beside the application's `eg.toml`, and names those without one.
 //! On AWS, they come from where `eg.toml` says; no value is ever shown.
 
 use std::collections::BTreeMap;
@@ -25,9 +25,6 @@ impl Secrets {
     /// # Errors
     /// Fails if the file cannot be read.
     pub(super) fn get(&mut self, name: &str, deploy: Option<&Deploy>) -> Result<Option<String>, Failure> {
-        if let Ok(value) = std::env::var(name) {
-            return Ok(Some(value));
-        }
         let path = deploy.map(|deploy| deploy.folder.join(FILE)).unwrap_or_default();
         if !self.files.contains_key(&path) {
             let values = read(&path)?;

@@ -1,69 +1,144 @@
-//! Generates the HTTP API in front of the functions that answer requests. Their subscriptions to events are left to
-//! `function`.
+//! Generates the HTTP API in front of the functions that answer requests, and the URLs of those that stream. Their
+//! subscriptions to events are left to `rules`.
 
 use std::collections::BTreeSet;
 
 use eg_grammar::cors::{self as defaults, EVERY_ORIGIN};
+use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{CorsOptions, EventTrigger, Function, Method};
 
-use super::names::reference;
-use super::{API, Tree, authorizers, map};
+use super::builder::{Builder, resource};
+use super::names::{arn, pascal, reference, sub};
+use super::paths::Paths;
+use super::{API, Application, Tree, authorizers, map};
 
-/// Returns the API with its authorizers. One CORS configuration applies to all routes.
-pub(super) fn api<'a>(
-    routes: impl Iterator<Item = &'a EventTrigger>,
-    authorizers: Option<Tree>,
-    notes: &mut Vec<String>,
-) -> Tree {
-    let mut all = Rules::default();
-    let mut without = None;
-    for route in routes {
+/// Patterns of origins that HTTP APIs know, besides `*`.
+const SCHEMES: [&str; 2] = ["http://*", "https://*"];
+
+/// Adds the API if functions have routes. One CORS configuration applies to all of them.
+pub(super) fn api(application: &Application<'_>, paths: &Paths, builder: &mut Builder) {
+    let functions = application.functions().map(|(_, function)| function);
+    let served = |function| paths.of_function(function).map(|(route, _)| route);
+    let mut rules = Rules::default();
+    let (mut any, mut without) = (false, None);
+    for route in functions.flat_map(served) {
+        any = true;
         match &route.cors {
             None => without = without.or(Some(route)),
-            Some(cors) => all.add(route, cors),
+            Some(cors) => rules.add(route, cors),
         }
     }
-    if let (Some(route), true) = (without, all.wanted) {
-        notes.push(format!(
+    if !any {
+        return;
+    }
+    if let (Some(route), true) = (without, rules.wanted) {
+        builder.notes.push(format!(
             "an HTTP API has one CORS configuration, so {} {} also allows what other routes allow",
             route.method, route.path
         ));
     }
-    let properties = map! { "FailOnWarnings" => true }
-        .with("Auth", authorizers)
-        .with("CorsConfiguration", all.tree(notes));
-    map! { "Type" => "AWS::Serverless::HttpApi", "Properties" => properties }
+    let properties = map! { "Name" => reference("AWS::StackName"), "ProtocolType" => "HTTP" };
+    let properties = properties.with("CorsConfiguration", rules.tree(&mut builder.notes));
+    let tags = application.stage.tags.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+    let properties = properties.with("Tags", Tree::Map(tags.collect()).filled());
+    builder.add(API.to_owned(), "the HTTP API", resource("AWS::ApiGatewayV2::Api", properties));
+    let stage = map! { "ApiId" => reference(API), "StageName" => "$default", "AutoDeploy" => true };
+    builder.add(format!("{API}Stage"), "the HTTP API", resource("AWS::ApiGatewayV2::Stage", stage));
+    authorizers::all(application, builder);
 }
 
-/// Returns the event source for a route of a function. `path` is in API Gateway's spelling.
-pub(super) fn route(function: &Function, trigger: &EventTrigger, path: &str) -> Tree {
-    let properties = map! {
-        "ApiId" => reference(API),
-        "Method" => trigger.method.as_str(),
-        "Path" => path,
-        "PayloadFormatVersion" => "2.0",
+/// Adds the routes of a function, which has this logical id, and its URL if it streams answers.
+pub(super) fn routes(
+    application: &Application<'_>,
+    function: &Function,
+    id: &str,
+    paths: &Paths,
+    builder: &mut Builder,
+) {
+    let what = function.id.as_str();
+    let integration = format!("{id}Integration");
+    let mut any = false;
+    for (route, path) in paths.of_function(function) {
+        any = true;
+        let (method, own) = (route.method.as_str(), &route.path);
+        if route.mode == SubscriptionType::Async {
+            builder.notes.push(format!("{what}: an HTTP API waits for the answer, also of {method} {own}"));
+        }
+        let name = builder.free(format!("{id}{}", pascal(&format!("{} {own}", method.to_lowercase()))));
+        let authorizer = authorizers::of_route(application, function, route, builder);
+        let properties = map! {
+            "ApiId" => reference(API),
+            "RouteKey" => format!("{method} {path}"),
+            "Target" => sub(&format!("integrations/${{{integration}}}")),
+        }
+        .with("AuthorizationType", authorizer.as_ref().map(|_| "CUSTOM"))
+        .with("AuthorizerId", authorizer);
+        builder.add(name, what, resource("AWS::ApiGatewayV2::Route", properties));
     }
-    .with("Auth", authorizers::of_route(function, trigger));
-    map! { "Type" => "HttpApi", "Properties" => properties }
+    if any {
+        let properties = map! {
+            "ApiId" => reference(API),
+            "IntegrationType" => "AWS_PROXY",
+            "IntegrationUri" => arn(id),
+            "PayloadFormatVersion" => "2.0",
+        };
+        builder.add(integration, what, resource("AWS::ApiGatewayV2::Integration", properties));
+        let source = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/*";
+        let permission = map! {
+            "Action" => "lambda:InvokeFunction",
+            "FunctionName" => reference(id),
+            "Principal" => "apigateway.amazonaws.com",
+            "SourceArn" => sub(source),
+        };
+        builder.add(format!("{id}ApiPermission"), what, resource("AWS::Lambda::Permission", permission));
+    }
+    if function.streams() {
+        url(function, id, builder);
+    }
 }
 
-/// Returns the settings of a function's URL, which streams the answers of its routes, unlike the API. `None` if it streams
-/// none.
-pub(super) fn url(function: &Function, notes: &mut Vec<String>) -> Option<Tree> {
-    let mut all = Rules::default();
+/// Adds the URL of a function, which streams the answers of its routes, unlike the API.
+fn url(function: &Function, id: &str, builder: &mut Builder) {
+    let mut rules = Rules::default();
     for route in function.events().filter(|route| route.stream) {
-        notes.push(format!(
+        builder.notes.push(format!(
             "{}: an HTTP API sends answers whole; {} {} streams at the function's URL, which is in the outputs",
             function.id, route.method, route.path
         ));
         if let Some(cors) = &route.cors {
-            all.add(route, cors);
+            rules.add(route, cors);
         }
     }
     // A function URL allows every preflight by itself, and does not take its method.
-    all.methods.remove(Method::Options.as_str());
-    let settings = map! { "AuthType" => "NONE", "InvokeMode" => "RESPONSE_STREAM" };
-    function.streams().then(|| settings.with("Cors", all.tree(notes)))
+    rules.methods.remove(Method::Options.as_str());
+    let settings = map! {
+        "TargetFunctionArn" => arn(id), "AuthType" => "NONE", "InvokeMode" => "RESPONSE_STREAM",
+    };
+    let settings = settings.with("Cors", rules.tree(&mut builder.notes));
+    let url = url_id(id);
+    builder.add(url.clone(), &function.id, resource("AWS::Lambda::Url", settings));
+    // Lambda requires both (<https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>).
+    let by_url = map! {
+        "Action" => "lambda:InvokeFunctionUrl",
+        "FunctionName" => reference(id),
+        "Principal" => "*",
+        "FunctionUrlAuthType" => "NONE",
+    };
+    let invoke = map! {
+        "Action" => "lambda:InvokeFunction",
+        "FunctionName" => reference(id),
+        "Principal" => "*",
+        "InvokedViaFunctionUrl" => true,
+    };
+    for (name, permission) in [("Permission", by_url), ("InvokePermission", invoke)] {
+        let permission = resource("AWS::Lambda::Permission", permission);
+        builder.add(format!("{url}{name}"), &function.id, permission);
+    }
+}
+
+/// Returns the logical id of the URL of a function.
+pub(super) fn url_id(function: &str) -> String {
+    format!("{function}Url")
 }
 
 /// The union of what the routes allow.
@@ -101,14 +176,20 @@ impl Rules {
         if self.credentials && everyone {
             notes.push("browsers send credentials to named origins only: give `cors` its origins".to_owned());
         }
-        let patterns = self.origins.iter().filter(|origin| *origin != EVERY_ORIGIN && origin.contains('*'));
-        notes.extend(patterns.map(|origin| {
-            format!("API Gateway takes no `*` within an origin: list the origins that `{origin}` stands for")
+        let known = |origin: &String| {
+            origin == EVERY_ORIGIN || !origin.contains('*') || SCHEMES.contains(&origin.as_str())
+        };
+        let (origins, patterns): (BTreeSet<_>, BTreeSet<_>) = self.origins.into_iter().partition(known);
+        notes.extend(patterns.iter().map(|origin| {
+            format!("API Gateway takes no `*` within an origin, so `{origin}` is left out: list the origins that it stands for")
         }));
+        if origins.is_empty() {
+            return None;
+        }
         let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
         let credentials = self.credentials && !everyone;
         let rules = map! {
-            "AllowOrigins" => list(self.origins),
+            "AllowOrigins" => list(origins),
             "AllowMethods" => list(self.methods),
             "AllowHeaders" => list(self.headers),
         };

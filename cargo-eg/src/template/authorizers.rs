@@ -3,35 +3,68 @@
 
 use eg_sdk::manifest::{EventTrigger, Function, Manifest, Trigger};
 
-use super::names::{arn, pascal};
-use super::{Tree, map};
+use super::builder::{Builder, resource};
+use super::names::{pascal, reference, sub};
+use super::{API, Application, Tree, map};
 
-/// Returns the authorizers that routes name, for the API; `None` if no route names one.
-pub(super) fn all(manifests: &[Manifest]) -> Option<Tree> {
-    let mut authorizers = Vec::new();
-    for manifest in manifests {
-        let named = |function: &Function| {
-            let mut routes = manifest.functions.iter().flat_map(Function::events);
-            routes.any(|route| route.authorizer.as_ref() == Some(&function.name))
-        };
-        for function in manifest.functions.iter().filter(|function| named(function)) {
+/// Adds the authorizers that routes name.
+pub(super) fn all(application: &Application<'_>, builder: &mut Builder) {
+    for manifest in application.manifests {
+        for function in manifest.functions.iter().filter(|function| is_named(manifest, function)) {
             let iam = |trigger: &Trigger| matches!(trigger, Trigger::Authorizer { iam: true, .. });
             let id = pascal(&function.id);
-            let authorizer = map! {
+            let uri = format!(
+                "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{id}.Arn}}/invocations"
+            );
+            let properties = map! {
+                "ApiId" => reference(API),
+                "Name" => function.id.as_str(),
+                "AuthorizerType" => "REQUEST",
+                "AuthorizerUri" => sub(&uri),
                 "AuthorizerPayloadFormatVersion" => "2.0",
                 "EnableSimpleResponses" => !function.triggers.iter().any(iam),
-                "EnableFunctionDefaultPermissions" => true,
-                "FunctionArn" => arn(&id),
             };
-            authorizers.push((id, authorizer));
+            let source =
+                "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/authorizers/*";
+            let permission = map! {
+                "Action" => "lambda:InvokeFunction",
+                "FunctionName" => reference(&id),
+                "Principal" => "apigateway.amazonaws.com",
+                "SourceArn" => sub(source),
+            };
+            let authorizer = resource("AWS::ApiGatewayV2::Authorizer", properties);
+            builder.add(authorizer_id(&id), &function.id, authorizer);
+            let permission = resource("AWS::Lambda::Permission", permission);
+            builder.add(format!("{}Permission", authorizer_id(&id)), &function.id, permission);
         }
     }
-    Tree::Map(authorizers).filled().map(|authorizers| map! { "Authorizers" => authorizers })
 }
 
-/// Returns which authorizer a route of a function has.
-pub(super) fn of_route(function: &Function, route: &EventTrigger) -> Option<Tree> {
-    let authorizer = route.authorizer.as_ref()?;
+fn is_named(manifest: &Manifest, function: &Function) -> bool {
+    let mut routes = manifest.functions.iter().flat_map(Function::events);
+    routes.any(|route| route.authorizer.as_ref() == Some(&function.name))
+}
+
+/// Returns the authorizer of a route of a function. A route whose authorizer is not deployed would be open, which is a problem.
+pub(super) fn of_route(
+    application: &Application<'_>,
+    function: &Function,
+    route: &EventTrigger,
+    builder: &mut Builder,
+) -> Option<Tree> {
+    let name = route.authorizer.as_ref()?;
     let service = function.id.strip_suffix(&function.name)?;
-    Some(map! { "Authorizer" => pascal(&format!("{service}{authorizer}")) })
+    let id = format!("{service}{name}");
+    if !application.functions().any(|(_, function)| function.id == id) {
+        builder.problems.push(format!(
+            "{} ({}): {} {} names the authorizer `{name}`, which is not deployed: remove {id} from `exclude`",
+            function.id, function.source, route.method, route.path
+        ));
+    }
+    Some(reference(&authorizer_id(&pascal(&id))))
+}
+
+/// Returns the logical id of the authorizer that a function is.
+fn authorizer_id(function: &str) -> String {
+    format!("{function}Authorizer")
 }

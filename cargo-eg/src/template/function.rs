@@ -1,228 +1,175 @@
-//! Generates the resources of one function: the function itself, its role, its log, and its dead-letter queue.
+//! Generates the resources of one function: the function itself, its role, its log, and what calls it.
 
 use std::collections::BTreeMap;
 
 use eg_grammar::StreamKind;
-use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Manifest, Method, RoutePath, Trigger};
+use eg_sdk::manifest::{Function, Manifest, Trigger};
 
-use crate::needs;
+use crate::needs::{self, MEMORY, RUNTIME};
+use crate::project::deploy::{FunctionSettings, Value};
 
-use super::names::{arn, pascal, reference};
+use super::builder::{Builder, resource};
+use super::names::{arn, in_stack, pascal, reference, sub};
 use super::paths::Paths;
-use super::retry::{Tries, rule_policy};
-use super::role::{Ids, role};
+use super::queues::{Queues, failures_id};
+use super::role::{Own, role};
+use super::rules::Rules;
 use super::streams::Stream;
-use super::{BUS, Tree, api, map, queues};
+use super::{Application, Tree, api, limits, map, tables};
 
 /// How many days a function's log is kept.
 const LOGGED: u32 = 30;
-/// CloudFormation's limit for a description, in characters.
-const DESCRIBED: usize = 256;
+/// The smallest limit that Lambda takes for the concurrency of a queue's mapping.
+const CONCURRENT: u32 = 2;
 
-/// The resources that a function's triggers become.
-#[derive(Default)]
-struct Sources {
-    /// SAM's event sources, by name.
-    events: Vec<(String, Tree)>,
-    /// The logical ids of the rules that SAM creates for them.
-    rules: Vec<String>,
-    tries: Tries,
+/// A function and what it belongs to.
+pub(super) struct Whole<'a> {
+    pub(super) application: &'a Application<'a>,
+    pub(super) manifest: &'a Manifest,
+    pub(super) function: &'a Function,
+    pub(super) queues: &'a Queues,
+    pub(super) paths: &'a Paths,
 }
 
-/// Returns logical ids and resources. The function's dead-letter queue receives both the events that a rule cannot
-/// deliver and those at which the function fails.
-pub(super) fn resources(
-    manifest: &Manifest,
-    function: &Function,
-    code: &str,
-    known_queues: &BTreeMap<String, String>,
-    paths: &Paths,
-    notes: &mut Vec<String>,
-) -> Vec<(String, Tree)> {
-    let id = pascal(&function.id);
-    let (log, failures) = (format!("{id}Log"), format!("{id}Failures"));
-    let mut sources = Sources::default();
-    for trigger in &function.triggers {
-        if let Trigger::Event(event) = trigger
-            && event.is_http()
+impl Whole<'_> {
+    /// Adds the resources. Returns the logical ids of the rules that may send what they cannot deliver to the service's queue.
+    pub(super) fn add(&self, code: &str, builder: &mut Builder) -> Vec<String> {
+        let Self { application, manifest, function, .. } = self;
+        let (id, what) = (pascal(&function.id), function.id.as_str());
+        let log = format!("{id}Log");
+        let settings = application.stage.function(&function.id).cloned().unwrap_or_default();
+        let itself = self.function(&id, code, &settings, builder);
+        builder.add(id.clone(), what, itself);
+        let tables = application.stage.tables(&manifest.service);
+        let own = Own { log: &log, service: &manifest.service, queues: self.queues };
+        let role = role(application, needs::permissions(manifest, function, tables), &own);
+        builder.add(format!("{id}Role"), what, role);
+        let name = sub(&format!("/aws/lambda/${{AWS::StackName}}-{}", function.id));
+        let properties = map! { "LogGroupName" => name, "RetentionInDays" => LOGGED };
+        let properties = properties.with("Tags", application.tags(&[]));
+        builder.add(log, what, resource("AWS::Logs::LogGroup", properties));
+
+        api::routes(application, function, &id, self.paths, builder);
+        self.mappings(&id, settings.concurrency, builder);
+        let mut rules = Rules::new(application, &manifest.service, function, &id);
+        rules.add(builder);
+        if !rules.made.is_empty() {
+            let config = rules.tries.invoke_config(&id, &arn(&failures_id(&manifest.service)));
+            builder.add(format!("{id}Retries"), what, resource("AWS::Lambda::EventInvokeConfig", config));
+        }
+        rules.made
+    }
+
+    fn function(&self, id: &str, code: &str, settings: &FunctionSettings, builder: &mut Builder) -> Tree {
+        let Self { application, manifest, function, .. } = self;
+        let timeout = needs::timeout(function, Some(application.stage));
+        if timeout > needs::ANSWERED && function.events().any(|event| needs::is_route(event) && !event.stream)
         {
-            sources.route(function, event, paths, notes);
-        } else {
-            sources.add(&id, function, trigger, &failures, known_queues, notes);
-        }
-    }
-    let queue = |name: &str| known_queues.get(name).cloned().unwrap_or_default();
-    let ids = Ids { log: &log, failures: &failures, queue: &queue };
-    let role = role(needs::permissions(manifest, function), &ids);
-    let has_rules = !sources.rules.is_empty();
-    let value = |name| if name == needs::FAILURES_QUEUE { reference(&failures) } else { reference(BUS) };
-    let variables = needs::variables(function).into_iter().map(|name| (name.to_owned(), value(name)));
-    let variables: Vec<_> = variables.collect();
-    let failures = needs::keeps_failures(function).then_some(failures);
-    let variables = Tree::Map(variables).filled().map(|set| map! { "Variables" => set });
-    let properties = map! {
-        "CodeUri" => code,
-        "Handler" => format!("{}.{}", manifest.service, function.name),
-        "Role" => arn(&format!("{id}Role")),
-        "LoggingConfig" => map! { "LogGroup" => reference(&log) },
-    }
-    .with("Description", function.doc.as_deref().map(described))
-    .with("MemorySize", function.memory)
-    .with("Timeout", function.timeout)
-    .with("Environment", variables)
-    .with(
-        "EventInvokeConfig",
-        failures.as_ref().filter(|_| has_rules).map(|queue| sources.tries.invoke_config(arn(queue))),
-    )
-    .with("Events", Tree::Map(sources.events).filled())
-    .with("FunctionUrlConfig", api::url(function, notes));
-
-    let mut resources = vec![
-        (id.clone(), map! { "Type" => "AWS::Serverless::Function", "Properties" => properties }),
-        (format!("{id}Role"), role),
-        (log, log_group()),
-    ];
-    if let Some(queue) = failures {
-        let policy = has_rules.then(|| queues::policy(&queue, &sources.rules));
-        resources.push((queue.clone(), queues::failures(false)));
-        resources.extend(policy.map(|policy| (format!("{queue}Policy"), policy)));
-    }
-    resources
-}
-
-impl Sources {
-    fn route(&mut self, function: &Function, event: &EventTrigger, paths: &Paths, notes: &mut Vec<String>) {
-        let EventTrigger { method, path, mode, .. } = event;
-        let Some(spelled) = paths.get(function, event) else { return };
-        if *mode == SubscriptionType::Async {
-            notes.push(format!("{}: an HTTP API waits for the answer, also of {method} {path}", function.id));
-        }
-        self.push(
-            &format!("{} {path}", method.as_str().to_lowercase()),
-            api::route(function, event, spelled),
-        );
-    }
-
-    fn add(
-        &mut self,
-        id: &str,
-        function: &Function,
-        trigger: &Trigger,
-        failures: &str,
-        known_queues: &BTreeMap<String, String>,
-        notes: &mut Vec<String>,
-    ) {
-        match trigger {
-            Trigger::Event(event) => self.subscription(id, function, event, failures, notes),
-            Trigger::Schedule { schedule, .. } => {
-                self.tries.add(&function.id, None, notes);
-                let properties = map! {
-                    "Schedule" => schedule.as_str(),
-                    "DeadLetterConfig" => map! { "Arn" => arn(failures) },
-                    "RetryPolicy" => rule_policy(None),
-                };
-                let event = map! { "Type" => "Schedule", "Properties" => properties };
-                self.rule(id, "schedule", event);
-            }
-            Trigger::Queue { queue, batch_size, window, .. } => {
-                let Some(queue) = known_queues.get(queue.as_str()) else { return };
-                let properties = map! {
-                    "Queue" => arn(queue),
-                    "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
-                }
-                .with("BatchSize", *batch_size)
-                .with("MaximumBatchingWindowInSeconds", *window);
-                self.push(queue, map! { "Type" => "SQS", "Properties" => properties });
-            }
-            Trigger::EventBridge { event_bridge: pattern, retry, .. } => {
-                self.tries.add(&function.id, retry.as_ref(), notes);
-                // Services of AWS emit on the default bus only.
-                let bus = (!pattern.is_of_aws()).then(|| reference(BUS));
-                let properties = map! {
-                    "Pattern" => serde_json::to_value(pattern).unwrap_or_default(),
-                    "DeadLetterConfig" => map! { "Arn" => arn(failures) },
-                    "RetryPolicy" => rule_policy(retry.as_ref()),
-                }
-                .with("EventBusName", bus);
-                let words = format!("on {}", pattern.detail_type.join(" "));
-                self.rule(id, &words, map! { "Type" => "EventBridgeRule", "Properties" => properties });
-            }
-            Trigger::Stream { stream, source, .. } => {
-                let Some(read) = Stream::of(trigger) else { return };
-                if *source == StreamKind::Kafka {
-                    notes.push(format!(
-                        "{}: the function must reach the cluster of topic {stream}: add a `VpcConfig` and the permissions for it",
-                        function.id
-                    ));
-                }
-                self.push(&format!("{source} {stream}"), read.source(&function.id, failures, notes));
-            }
-            // Whoever invokes the function is outside of the template, which has the ARN as an output.
-            // Nor does an authorizer have an event source: the API and its routes name it.
-            Trigger::Invoke { .. } | Trigger::Authorizer { .. } => {}
-            _ => {
-                notes.push(format!(
-                    "{}: this version cannot create a template for one of its triggers",
-                    function.id
-                ));
-            }
-        }
-    }
-
-    fn subscription(
-        &mut self,
-        id: &str,
-        function: &Function,
-        event: &EventTrigger,
-        failures: &str,
-        notes: &mut Vec<String>,
-    ) {
-        let EventTrigger { event_type, method, path, .. } = event;
-        let name = &function.id;
-        let pattern = match needs::pattern(event) {
-            Ok(pattern) => pattern,
-            Err(reason) => return notes.push(format!("{name}: {reason}")),
-        };
-        if *path != RoutePath::root() || *method != Method::Post {
-            notes.push(format!(
-                "{name}: an event bus has no paths, so it gets every {event_type}, not only {method} {path}"
+            builder.notes.push(format!(
+                "{}: an HTTP API waits {} seconds for an answer, so its callers get a 503 before its timeout of {timeout} seconds",
+                function.id,
+                needs::ANSWERED + 1
             ));
         }
-        self.tries.add(name, event.retry.as_ref(), notes);
+        let tags = [("eg:service", manifest.service.as_str()), ("eg:function", function.name.as_str())];
         let properties = map! {
-            "EventBusName" => reference(BUS),
-            "Pattern" => pattern,
-            "DeadLetterConfig" => map! { "Arn" => arn(failures) },
-            "RetryPolicy" => rule_policy(event.retry.as_ref()),
-        };
-        self.rule(
-            id,
-            &format!("on {event_type}"),
-            map! { "Type" => "EventBridgeRule", "Properties" => properties },
-        );
+            "FunctionName" => in_stack(&function.id),
+        }
+        .with(
+            "Description",
+            function.doc.as_deref().map(|doc| limits::described(doc, limits::FUNCTION_DESCRIPTION)),
+        )
+        .with("Runtime", Some(RUNTIME))
+        .with("Architectures", Some(vec![application.architecture]))
+        .with("Code", Some(code))
+        .with("Handler", Some(format!("{}.{}", manifest.service, function.name)))
+        .with("Role", Some(arn(&format!("{id}Role"))))
+        .with("MemorySize", Some(settings.memory.or(function.memory).unwrap_or(MEMORY)))
+        .with("Timeout", Some(timeout))
+        .with("ReservedConcurrentExecutions", settings.concurrency)
+        .with("Environment", self.variables(builder))
+        .with("LoggingConfig", Some(map! { "LogGroup" => reference(&format!("{id}Log")) }))
+        .with("TracingConfig", Some(map! { "Mode" => "Active" }))
+        .with("Tags", application.tags(&tags));
+        map! {
+            "Type" => "AWS::Lambda::Function",
+            "Metadata" => map! { "Source" => function.source.as_str() },
+            "Properties" => properties,
+        }
     }
 
-    fn rule(&mut self, function: &str, name: &str, event: Tree) {
-        let name = self.push(name, event);
-        self.rules.push(format!("{function}{name}"));
+    /// Returns the variables of the function.
+    fn variables(&self, builder: &mut Builder) -> Option<Tree> {
+        let Self { application, manifest, function, .. } = self;
+        let stage = application.stage;
+        let mut all: BTreeMap<&str, Tree> = BTreeMap::new();
+        for (name, value) in stage.variables(&manifest.service, &function.id) {
+            if let Value::Text(text) = value {
+                all.insert(name, text.as_str().into());
+            }
+        }
+        for (name, table) in stage.tables(&manifest.service) {
+            all.insert(&table.variable, tables::name_of(name, table));
+        }
+        for name in needs::variables(function) {
+            let is_queue = name == needs::FAILURES_QUEUE;
+            let queue = || reference(&failures_id(&manifest.service));
+            all.insert(name, if is_queue { queue() } else { application.bus() });
+        }
+        builder.problems.extend(limits::too_large(&function.id, &all));
+        let all = all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Tree::Map(all).filled().map(|set| map! { "Variables" => set })
     }
 
-    /// Adds an event source under a unique name.
-    fn push(&mut self, words: &str, event: Tree) -> String {
-        let name = pascal(words);
-        let taken = |name: &String| self.events.iter().any(|(taken, _)| taken == name);
-        let free = (2..).map(|n| format!("{name}{n}")).find(|name| !taken(name));
-        let name = if taken(&name) { free.unwrap_or_default() } else { name };
-        self.events.push((name.clone(), event));
-        name
+    /// Adds what reads queues and streams for the function.
+    fn mappings(&self, id: &str, concurrency: Option<u32>, builder: &mut Builder) {
+        let Self { application: _, manifest, function, queues, .. } = self;
+        for trigger in &function.triggers {
+            let (words, properties) = match trigger {
+                Trigger::Queue { queue, batch_size, window, .. } => {
+                    let Some(source) = queues.get(queue.as_str()) else { continue };
+                    // A queue does not try more often than the function may run.
+                    let most = concurrency.filter(|most| *most >= CONCURRENT);
+                    let properties = map! {
+                        "FunctionName" => reference(id),
+                        "EventSourceArn" => arn(source),
+                        "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
+                    }
+                    .with("BatchSize", *batch_size)
+                    .with("MaximumBatchingWindowInSeconds", *window)
+                    .with("ScalingConfig", most.map(|most| map! { "MaximumConcurrency" => most }));
+                    (format!("reads {queue}"), properties)
+                }
+                Trigger::Stream { stream, source, .. } => {
+                    let Some(read) = Stream::of(trigger) else { continue };
+                    if *source == StreamKind::Kafka {
+                        builder.notes.push(format!(
+                            "{}: the function must reach the cluster of topic {stream}: add a `VpcConfig` and the permissions for it",
+                            function.id
+                        ));
+                    }
+                    let failures = failures_id(&manifest.service);
+                    (
+                        format!("reads {source} {stream}"),
+                        read.mapping(id, &function.id, &failures, &mut builder.notes),
+                    )
+                }
+                // Rules and routes call the others; who invokes a function by its name has the ARN as an output.
+                Trigger::Event(_)
+                | Trigger::Schedule { .. }
+                | Trigger::EventBridge { .. }
+                | Trigger::Authorizer { .. }
+                | Trigger::Invoke { .. } => continue,
+                _ => {
+                    builder.notes.push(format!(
+                        "{}: this version cannot create a template for one of its triggers",
+                        function.id
+                    ));
+                    continue;
+                }
+            };
+            let mapping = builder.free(format!("{id}{}", pascal(&words)));
+            builder.add(mapping, &function.id, resource("AWS::Lambda::EventSourceMapping", properties));
+        }
     }
-}
-
-fn log_group() -> Tree {
-    map! { "Type" => "AWS::Logs::LogGroup", "Properties" => map! { "RetentionInDays" => LOGGED } }
-}
-
-fn described(doc: &str) -> String {
-    doc.chars().take(DESCRIBED).collect()
 }

@@ -1,25 +1,33 @@
-//! Generates an AWS SAM template for EventBridge and Lambda from the manifests of services: a bus, a Lambda function
-//! with its own role for each function, a rule for each subscription, and dead-letter queues. Building is left to
-//! `artifacts`, deploying to AWS's tools.
+//! Generates a CloudFormation template for EventBridge and Lambda from the manifests of services and the settings of a stage.
+//! Building is left to `artifacts`, deploying to the tools that read the template.
+//!
+//! The template uses no transform, so what it shows is what AWS creates, and `sam deploy`, `aws cloudformation` and `cargo eg`
+//! read the same text.
 
+mod alarms;
 mod api;
 mod authorizers;
+mod builder;
 mod function;
+mod limits;
 mod names;
+mod outputs;
 mod paths;
 mod queues;
 mod retry;
 mod role;
+mod rules;
 mod streams;
+mod tables;
 mod tree;
-
-use std::collections::BTreeMap;
 
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
-use crate::needs::{MEMORY, RUNTIME, TIMEOUT};
+use crate::needs;
+use crate::project::deploy::{Bus, Stage, Value};
 
-use self::names::{Names, SameName, arn, pascal, reference};
+use self::builder::{Builder, resource};
+use self::names::{arn, reference, sub};
 use self::paths::Paths;
 pub(crate) use self::tree::Tree;
 use self::tree::map;
@@ -28,127 +36,141 @@ use self::tree::map;
 const BUS: &str = "EventBus";
 const API: &str = "HttpApi";
 
-/// A template, with notes on what in the manifests it cannot express.
+/// What a template is made for.
+pub(crate) struct Application<'a> {
+    /// The services that are deployed.
+    pub(crate) manifests: &'a [Manifest],
+    pub(crate) stage: &'a Stage,
+    /// The processor of the functions, as Lambda spells it.
+    pub(crate) architecture: &'a str,
+    /// Returns the path of the zip file of a service.
+    pub(crate) code: &'a dyn Fn(&str) -> String,
+}
+
+/// A template, with notes on what in the manifests AWS does differently.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) tree: Tree,
     pub(crate) notes: Vec<String>,
 }
 
-/// Returns the template for these services on this CPU architecture. `code` returns the path of a service's zip file.
-pub(crate) fn template(
-    manifests: &[Manifest],
-    architecture: &str,
-    code: impl Fn(&str) -> String,
-) -> Result<Template, SameName> {
-    let mut notes = Vec::new();
-    let mut names = Names::default();
-    let functions = || manifests.iter().flat_map(|manifest| &manifest.functions);
-    let routes = || functions().flat_map(Function::events).filter(|trigger| trigger.is_http());
-    let has_bus = functions().any(uses_bus);
-    let has_api = routes().next().is_some();
+/// Why there is no template: everything that AWS would refuse or never do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n       "))]
+pub(crate) struct Refused(pub(crate) Vec<String>);
 
-    let mut resources = Vec::new();
-    if has_bus {
-        let properties = map! { "Name" => map! { "Ref" => "AWS::StackName" } };
-        let bus = map! { "Type" => "AWS::Events::EventBus", "Properties" => properties };
-        resources.push((names.take(BUS.to_owned(), "the event bus")?, bus));
+impl Application<'_> {
+    /// Returns the functions that are deployed, each with its service.
+    fn functions(&self) -> impl Iterator<Item = (&Manifest, &Function)> + Clone {
+        let services = self.manifests.iter();
+        services.flat_map(|manifest| manifest.functions.iter().map(move |function| (manifest, function)))
     }
-    if has_api {
-        let api = api::api(routes(), authorizers::all(manifests), &mut notes);
-        resources.push((names.take(API.to_owned(), "the HTTP API")?, api));
+
+    /// Whether functions emit to the application's bus, or get events from it.
+    fn has_bus(&self) -> bool {
+        let matches = |trigger: &Trigger| match trigger {
+            Trigger::Event(event) => needs::pattern(event).is_ok(),
+            Trigger::EventBridge { event_bridge: pattern, .. } => !pattern.is_of_aws(),
+            _ => false,
+        };
+        self.functions()
+            .any(|(_, function)| !function.emits.is_empty() || function.triggers.iter().any(matches))
     }
-    let queues = queues(manifests, &mut names, &mut resources)?;
-    let paths = Paths::of(functions(), &mut notes);
-    for manifest in manifests {
-        let code = code(&manifest.service);
-        for function in &manifest.functions {
-            let parts = function::resources(manifest, function, &code, &queues, &paths, &mut notes);
-            for (id, resource) in parts {
-                resources.push((names.take(id, &function.id)?, resource));
-            }
+
+    /// Returns the name or the ARN of the bus, as rules and functions name it.
+    fn bus(&self) -> Tree {
+        match &self.stage.bus {
+            Bus::Own => reference(BUS),
+            Bus::Existing(name) => name.as_str().into(),
         }
     }
 
-    let parameters = streams::parameters(functions(), &mut names)?;
-    let services: Vec<&str> = manifests.iter().map(|manifest| manifest.service.as_str()).collect();
-    let mut outputs = Vec::new();
-    if has_api {
-        let url = map! { "Fn::Sub" => "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}" };
-        outputs
-            .push(("HttpApiUrl".to_owned(), map! { "Description" => "Where requests go", "Value" => url }));
+    /// Returns the ARN of the bus.
+    fn bus_arn(&self) -> Tree {
+        match &self.stage.bus {
+            Bus::Own => arn(BUS),
+            Bus::Existing(name) if name.starts_with("arn:") => name.as_str().into(),
+            Bus::Existing(name) => sub(&format!(
+                "arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:event-bus/{name}"
+            )),
+        }
     }
-    for function in functions().filter(|function| function.streams()) {
-        // SAM's name for the URL of a function.
-        let url = format!("{}Url", pascal(&function.id));
-        let value = map! { "Fn::GetAtt" => vec![url.clone(), "FunctionUrl".to_owned()] };
-        let description = format!("Where {} streams its answers", function.id);
-        outputs.push((url, map! { "Description" => description, "Value" => value }));
+
+    /// Returns the stage's tags and `more`, as most resources spell them.
+    fn tags(&self, more: &[(&str, &str)]) -> Option<Tree> {
+        let own = self.stage.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let all = own.chain(more.iter().copied());
+        let tags = all.map(|(key, value)| map! { "Key" => key, "Value" => value });
+        Tree::List(tags.collect()).filled()
     }
-    if has_bus {
-        let value = map! { "Description" => "The bus of the events", "Value" => reference(BUS) };
-        outputs.push(("EventBusName".to_owned(), value));
+}
+
+/// Returns the template for an application.
+///
+/// # Errors
+/// Lists what AWS would refuse, and the triggers that nothing there would fire.
+pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refused> {
+    let mut builder = Builder::default();
+    if application.has_bus() && application.stage.bus == Bus::Own {
+        let properties = map! { "Name" => reference("AWS::StackName") }.with("Tags", application.tags(&[]));
+        builder.add(BUS.to_owned(), "the event bus", resource("AWS::Events::EventBus", properties));
     }
-    for function in functions().filter(|function| function.is_invoked()) {
-        let id = pascal(&function.id);
-        let description = format!("The function {}, for whatever invokes it", function.id);
-        outputs.push((format!("{id}Arn"), map! { "Description" => description, "Value" => arn(&id) }));
+    let paths = Paths::of(application.functions().map(|(_, function)| function), &mut builder.notes);
+    api::api(application, &paths, &mut builder);
+    tables::tables(application, &mut builder);
+    let queues = queues::queues(application, &mut builder);
+    for manifest in application.manifests {
+        let code = (application.code)(&manifest.service);
+        let mut rules = Vec::new();
+        for function in &manifest.functions {
+            let whole = function::Whole { application, manifest, function, queues: &queues, paths: &paths };
+            rules.extend(whole.add(&code, &mut builder));
+        }
+        if manifest.functions.iter().any(needs::keeps_failures) {
+            queues::failures_of(application, &manifest.service, &rules, &mut builder);
+        }
     }
-    let defaults = map! {
-        "Runtime" => RUNTIME,
-        "Architectures" => vec![architecture],
-        "MemorySize" => MEMORY,
-        "Timeout" => TIMEOUT,
-    };
+    let alarms = alarms::alarms(application, &queues, &mut builder);
+    check_secrets(application, &mut builder);
+
+    let mut parameters =
+        streams::parameters(application.functions().map(|(_, function)| function), &mut builder);
+    let conditions = alarms.then(alarms::condition);
+    if alarms {
+        parameters.push(alarms::parameter());
+    }
+    let outputs = outputs::outputs(application, &queues);
+    let services: Vec<&str> =
+        application.manifests.iter().map(|manifest| manifest.service.as_str()).collect();
+    let Builder { resources, notes, mut problems, .. } = builder;
+    problems.extend(limits::exceeded(application, &resources, &outputs));
     let tree = map! {
         "AWSTemplateFormatVersion" => "2010-09-09",
-        "Transform" => "AWS::Serverless-2016-10-31",
-        "Description" => format!("The services {}", services.join(", ")),
+        "Description" => limits::described(&format!("The services {}", services.join(", ")), limits::DESCRIPTION),
     }
     .with("Parameters", Tree::Map(parameters).filled())
-    .with("Globals", Some(map! { "Function" => defaults }))
-    .with("Resources", Some(Tree::Map(resources)));
-    Ok(Template { tree: tree.with("Outputs", Tree::Map(outputs).filled()), notes })
+    .with("Conditions", conditions)
+    .with("Resources", Some(Tree::Map(resources)))
+    .with("Outputs", Tree::Map(outputs).filled());
+    match problems.is_empty() {
+        true => Ok(Template { tree, notes }),
+        false => Err(Refused(problems)),
+    }
 }
 
-/// Returns whether the function emits to the bus of the template, or gets events from it.
-fn uses_bus(function: &Function) -> bool {
-    let matches = |trigger: &Trigger| match trigger {
-        Trigger::Event(event) => !event.is_http(),
-        Trigger::EventBridge { event_bridge: pattern, .. } => !pattern.is_of_aws(),
-        _ => false,
-    };
-    !function.emits.is_empty() || function.triggers.iter().any(matches)
-}
-
-/// Adds the queues that functions read, each with its dead-letter queue. Returns name → logical id.
-fn queues(
-    manifests: &[Manifest],
-    names: &mut Names,
-    resources: &mut Vec<(String, Tree)>,
-) -> Result<BTreeMap<String, String>, SameName> {
-    // The longest time that a batch takes, including the time to collect it.
-    let mut patience: BTreeMap<&str, u32> = BTreeMap::new();
-    for function in manifests.iter().flat_map(|manifest| &manifest.functions) {
-        for trigger in &function.triggers {
-            if let Trigger::Queue { queue, window, .. } = trigger {
-                let longest = function.timeout.unwrap_or(TIMEOUT) + window.unwrap_or_default();
-                let known = patience.entry(queue.as_str()).or_default();
-                *known = longest.max(*known);
+/// Refuses secrets: functions on AWS have no way to read them yet, and a template must not contain them.
+fn check_secrets(application: &Application<'_>, builder: &mut Builder) {
+    for (manifest, function) in application.functions() {
+        for (name, value) in application.stage.variables(&manifest.service, &function.id) {
+            if matches!(value, Value::Secret(_)) {
+                builder.problems.push(format!(
+                    "{}: functions on AWS cannot read the secret `{name}` yet; read it in the function's code with an SDK of AWS, \
+                     or set the variable in [deploy.stages.{}] `environment`",
+                    function.id, application.stage.name
+                ));
             }
         }
     }
-    let mut ids = BTreeMap::new();
-    for (queue, patience) in patience {
-        let fifo = eg_grammar::is_fifo(queue);
-        let what = format!("queue {queue}");
-        let id = names.take(format!("{}Queue", pascal(queue)), &what)?;
-        let failures = names.take(format!("{id}Failures"), &what)?;
-        resources.push((id.clone(), queues::source(fifo, patience, &failures)));
-        resources.push((failures, queues::failures(fifo)));
-        ids.insert(queue.to_owned(), id);
-    }
-    Ok(ids)
 }
 
 #[cfg(test)]

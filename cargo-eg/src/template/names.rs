@@ -1,31 +1,8 @@
-//! Creates the names of a template: only letters and digits, and each name once.
+//! Creates the names of a template, and references to what has them.
 
-use std::collections::BTreeMap;
+use super::Tree;
 
-/// The logical ids in use, and what they stand for.
-#[derive(Debug, Default)]
-pub(super) struct Names(BTreeMap<String, String>);
-
-/// Two things that would have the same name in a template.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{first} and {second} would both be `{id}` in the template: rename one")]
-pub(crate) struct SameName {
-    first: String,
-    second: String,
-    id: String,
-}
-
-impl Names {
-    /// Reserves `id` for `what`.
-    pub(super) fn take(&mut self, id: String, what: &str) -> Result<String, SameName> {
-        match self.0.insert(id.clone(), what.to_owned()) {
-            None => Ok(id),
-            Some(first) => Err(SameName { first, second: what.to_owned(), id }),
-        }
-    }
-}
-
-/// `users-create_user` → `UsersCreateUser`.
+/// `users-create_user` → `UsersCreateUser`: only letters and digits.
 pub(super) fn pascal(text: &str) -> String {
     let mut name = String::new();
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
@@ -37,11 +14,26 @@ pub(super) fn pascal(text: &str) -> String {
 }
 
 /// Returns a reference to a resource.
-pub(super) fn reference(id: &str) -> super::Tree {
+pub(super) fn reference(id: &str) -> Tree {
     super::map! { "Ref" => id }
 }
 
 /// Returns a reference to a resource's ARN.
-pub(super) fn arn(id: &str) -> super::Tree {
-    super::map! { "Fn::GetAtt" => vec![id, "Arn"] }
+pub(super) fn arn(id: &str) -> Tree {
+    attribute(id, "Arn")
+}
+
+/// Returns a reference to an attribute of a resource.
+pub(super) fn attribute(id: &str, attribute: &str) -> Tree {
+    super::map! { "Fn::GetAtt" => vec![id, attribute] }
+}
+
+/// Returns a text with `${…}` for names of resources and of AWS.
+pub(super) fn sub(text: &str) -> Tree {
+    super::map! { "Fn::Sub" => text }
+}
+
+/// Returns the physical name of something in the stack: `<stack>-<name>`.
+pub(super) fn in_stack(name: &str) -> Tree {
+    sub(&format!("${{AWS::StackName}}-{name}"))
 }

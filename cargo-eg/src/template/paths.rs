@@ -6,6 +6,8 @@ use eg_grammar::{Routes, Segment, Spelling};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath};
 
+use crate::needs;
+
 /// The routes of the HTTP API.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
@@ -20,7 +22,7 @@ impl Paths {
     pub(super) fn of<'a>(functions: impl Iterator<Item = &'a Function>, notes: &mut Vec<String>) -> Self {
         let mut triggers: Vec<(&Function, &EventTrigger)> = functions
             .flat_map(|function| function.events().map(move |trigger| (function, trigger)))
-            .filter(|(_, trigger)| trigger.is_http())
+            .filter(|(_, trigger)| needs::is_route(trigger))
             .collect();
         // At the gateway, an asynchronous function gets a copy of a request that another one answers.
         triggers.sort_by_key(|(_, trigger)| trigger.mode != SubscriptionType::Sync);
@@ -49,8 +51,17 @@ impl Paths {
         paths
     }
 
+    /// Returns the routes of a function that the API has, with their paths in API Gateway's spelling.
+    pub(super) fn of_function<'a>(
+        &'a self,
+        function: &'a Function,
+    ) -> impl Iterator<Item = (&'a EventTrigger, &'a str)> {
+        let routes = function.events().filter(|trigger| needs::is_route(trigger));
+        routes.filter_map(|trigger| Some((trigger, self.get(function, trigger)?)))
+    }
+
     /// Returns the path of a route in API Gateway's spelling, or `None` if another function has the route.
-    pub(super) fn get(&self, function: &Function, trigger: &EventTrigger) -> Option<&str> {
+    fn get(&self, function: &Function, trigger: &EventTrigger) -> Option<&str> {
         let EventTrigger { method, path, .. } = trigger;
         if self.taken.contains(&(function.id.clone(), *method, path.clone())) {
             return None;

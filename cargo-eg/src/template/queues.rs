@@ -1,50 +1,102 @@
-//! Generates the queues that functions read and the dead-letter queues. Which function uses which queue is left to
-//! `function`.
+//! Generates the queues that functions read, and those for what fails. Which function reads which queue is left to `function`.
+
+use std::collections::BTreeMap;
 
 use eg_grammar::limits;
+use eg_sdk::manifest::Trigger;
 
-use super::names::{arn, reference};
+use crate::needs;
+
+use super::builder::{Builder, kept, resource};
+use super::names::{arn, pascal, reference};
 use super::role::document;
-use super::{Tree, map};
+use super::{Application, Tree, map};
 
 /// How long dead letters are kept in seconds: two weeks, the maximum of SQS.
 const KEPT: u32 = 14 * 24 * 60 * 60;
 /// The maximum visibility timeout of SQS, in seconds.
 const HIDDEN: u32 = 12 * 60 * 60;
 
-/// Returns a dead-letter queue.
-pub(super) fn failures(fifo: bool) -> Tree {
-    let properties = map! { "MessageRetentionPeriod" => KEPT, "SqsManagedSseEnabled" => true };
-    queue(properties.with("FifoQueue", fifo.then_some(true)))
+const QUEUE: &str = "AWS::SQS::Queue";
+
+/// The logical ids of the queues that functions read, by name.
+pub(super) type Queues = BTreeMap<String, String>;
+
+/// Adds the queues that functions read, each with its dead-letter queue.
+pub(super) fn queues(application: &Application<'_>, builder: &mut Builder) -> Queues {
+    // The longest time that a batch takes, including the time to collect it, and the functions that read the queue.
+    let mut reads: BTreeMap<&str, (u32, Vec<&str>)> = BTreeMap::new();
+    for (_, function) in application.functions() {
+        for trigger in &function.triggers {
+            if let Trigger::Queue { queue, window, .. } = trigger {
+                let longest = needs::timeout(function, Some(application.stage)) + window.unwrap_or_default();
+                let (patience, readers) = reads.entry(queue.as_str()).or_default();
+                *patience = longest.max(*patience);
+                readers.push(&function.id);
+            }
+        }
+    }
+    let mut ids = Queues::new();
+    for (queue, (patience, readers)) in reads {
+        if readers.len() > 1 {
+            builder.notes.push(format!(
+                "queue {queue}: {} share its messages, each message goes to one of them",
+                eg_grammar::list(&readers)
+            ));
+        }
+        let fifo = eg_grammar::is_fifo(queue);
+        let what = format!("queue {queue}");
+        let id = format!("{}Queue", pascal(queue));
+        let failures = failures_id(&id);
+        // AWS recommends six times the function's timeout, so that a throttled batch is not delivered twice.
+        let properties = map! {
+            "VisibilityTimeout" => patience.saturating_mul(6).min(HIDDEN),
+            "SqsManagedSseEnabled" => true,
+            "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(&failures), "maxReceiveCount" => limits::QUEUE_RECEIVES },
+        };
+        builder.add(id.clone(), &what, kept(QUEUE, with_kind(application, properties, fifo)));
+        builder.add(failures, &what, dead_letters(application, fifo));
+        ids.insert(queue.to_owned(), id);
+    }
+    ids
 }
 
-/// Returns a policy that lets these rules send events that they cannot deliver to the queue.
-pub(super) fn policy(queue: &str, rules: &[String]) -> Tree {
-    let rules: Vec<Tree> = rules.iter().map(|rule| arn(rule)).collect();
+/// Adds the queue for what the functions of a service fail to handle. These rules may send what they cannot deliver.
+pub(super) fn failures_of(
+    application: &Application<'_>,
+    service: &str,
+    rules: &[String],
+    builder: &mut Builder,
+) {
+    let (id, what) = (failures_id(service), format!("the failures of {service}"));
+    builder.add(id.clone(), &what, dead_letters(application, false));
+    if rules.is_empty() {
+        return;
+    }
     let statement = map! {
+        "Sid" => "RulesKeepWhatTheyCannotDeliver",
         "Effect" => "Allow",
         "Principal" => map! { "Service" => "events.amazonaws.com" },
         "Action" => "sqs:SendMessage",
-        "Resource" => arn(queue),
-        "Condition" => map! { "ArnEquals" => map! { "aws:SourceArn" => rules } },
+        "Resource" => arn(&id),
+        "Condition" => map! {
+            "ArnEquals" => map! { "aws:SourceArn" => rules.iter().map(|rule| arn(rule)).collect::<Vec<_>>() },
+        },
     };
-    let properties =
-        map! { "Queues" => vec![reference(queue)], "PolicyDocument" => document(vec![statement]) };
-    map! { "Type" => "AWS::SQS::QueuePolicy", "Properties" => properties }
+    let properties = map! { "Queues" => vec![reference(&id)], "PolicyDocument" => document(vec![statement]) };
+    builder.add(format!("{id}Policy"), &what, resource("AWS::SQS::QueuePolicy", properties));
 }
 
-/// Returns a queue that functions read. `patience` is the longest time in seconds that one of them may take for a
-/// batch.
-pub(super) fn source(fifo: bool, patience: u32, failures: &str) -> Tree {
-    // AWS recommends six times the function's timeout, so that a throttled batch is not delivered twice.
-    let properties = map! {
-        "VisibilityTimeout" => patience.saturating_mul(6).min(HIDDEN),
-        "SqsManagedSseEnabled" => true,
-        "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(failures), "maxReceiveCount" => limits::QUEUE_RECEIVES },
-    };
-    queue(properties.with("FifoQueue", fifo.then_some(true)))
+/// Returns the logical id of the queue for what a service or a queue fails to handle.
+pub(super) fn failures_id(of: &str) -> String {
+    format!("{}Failures", pascal(of))
 }
 
-fn queue(properties: Tree) -> Tree {
-    map! { "Type" => "AWS::SQS::Queue", "Properties" => properties }
+fn dead_letters(application: &Application<'_>, fifo: bool) -> Tree {
+    let properties = map! { "MessageRetentionPeriod" => KEPT, "SqsManagedSseEnabled" => true };
+    kept(QUEUE, with_kind(application, properties, fifo))
+}
+
+fn with_kind(application: &Application<'_>, properties: Tree, fifo: bool) -> Tree {
+    properties.with("FifoQueue", fifo.then_some(true)).with("Tags", application.tags(&[]))
 }

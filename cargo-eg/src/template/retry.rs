@@ -5,6 +5,7 @@
 use eg_grammar::limits::{EVENT_BRIDGE_ATTEMPTS, EVENT_BRIDGE_MAX_AGE};
 use eg_sdk::manifest::RetryOptions;
 
+use super::names::reference;
 use super::{Tree, map};
 
 /// Lambda's limits for an asynchronous invocation: three attempts within six hours.
@@ -42,22 +43,26 @@ impl Tries {
         self.age = self.age.max(Some(age.unwrap_or(*AGE.end()).clamp(*AGE.start(), *AGE.end())));
     }
 
-    /// Returns the function's limits, with its dead-letter queue.
-    pub(super) fn invoke_config(&self, failures: Tree) -> Tree {
+    /// Returns the limits of a function with this logical id, with the queue for what it fails to handle.
+    pub(super) fn invoke_config(&self, function: &str, failures: &Tree) -> Tree {
         map! {
+            "FunctionName" => reference(function),
+            "Qualifier" => "$LATEST",
             "MaximumRetryAttempts" => self.attempts.unwrap_or(ATTEMPTS) - 1,
             "MaximumEventAgeInSeconds" => self.age.unwrap_or(*AGE.end()),
-            "DestinationConfig" => map! { "OnFailure" => map! { "Type" => "SQS", "Destination" => failures } },
+            "DestinationConfig" => map! { "OnFailure" => map! { "Destination" => failures.clone() } },
         }
     }
 }
 
-/// Returns how long a rule tries to deliver an event to the function.
-pub(super) fn rule_policy(retry: Option<&RetryOptions>) -> Tree {
+/// Returns for how many seconds a rule tries to deliver an event.
+pub(super) fn rule_age(retry: Option<&RetryOptions>) -> u32 {
     let longest = u32::try_from(EVENT_BRIDGE_MAX_AGE.as_secs()).unwrap_or(u32::MAX);
     let age = retry.and_then(|retry| retry.max_age).unwrap_or(longest);
-    map! {
-        "MaximumRetryAttempts" => EVENT_BRIDGE_ATTEMPTS,
-        "MaximumEventAgeInSeconds" => age.clamp(RULE_AGE, longest),
-    }
+    age.clamp(RULE_AGE, longest)
+}
+
+/// Returns how a rule tries to deliver an event for `age` seconds.
+pub(super) fn rule_policy(age: u32) -> Tree {
+    map! { "MaximumRetryAttempts" => EVENT_BRIDGE_ATTEMPTS, "MaximumEventAgeInSeconds" => age }
 }

@@ -1,45 +1,71 @@
-//! Writes the role of a function: the permissions that it needs, and nothing else.
+//! Writes the role of a function: the permissions that it needs, each with its reason, and nothing else.
+
+use std::collections::BTreeSet;
 
 use crate::needs::{Permission, Resource};
 
-use super::names::{arn, reference};
-use super::{BUS, Tree, map, streams};
+use super::names::{arn, pascal, reference};
+use super::queues::{Queues, failures_id};
+use super::{Application, Tree, map, resource, streams, tables};
 
-/// The logical ids of the resources of one function.
-pub(super) struct Ids<'a> {
+/// The resources of one function that its role names.
+pub(super) struct Own<'a> {
     pub(super) log: &'a str,
-    /// Its dead-letter queue.
-    pub(super) failures: &'a str,
-    /// Returns the id of the queue with a name.
-    pub(super) queue: &'a dyn Fn(&str) -> String,
+    pub(super) service: &'a str,
+    pub(super) queues: &'a Queues,
 }
 
 /// Returns the role that the function runs with.
-pub(super) fn role(permissions: Vec<Permission<'_>>, ids: &Ids<'_>) -> Tree {
-    let statements = permissions.into_iter().map(|permission| statement(permission, ids)).collect();
-    map! {
-        "Type" => "AWS::IAM::Role",
-        "Properties" => map! {
-            "AssumeRolePolicyDocument" => document(vec![map! {
-                "Effect" => "Allow",
-                "Principal" => map! { "Service" => "lambda.amazonaws.com" },
-                "Action" => "sts:AssumeRole",
-            }]),
-            "Policies" => vec![map! { "PolicyName" => "function", "PolicyDocument" => document(statements) }],
-        },
-    }
+pub(super) fn role(application: &Application<'_>, permissions: Vec<Permission<'_>>, own: &Own<'_>) -> Tree {
+    let mut reasons = BTreeSet::new();
+    let mut statements: Vec<Tree> = permissions
+        .into_iter()
+        .map(|permission| statement(application, permission, own, &mut reasons))
+        .collect();
+    // These actions know no resources.
+    statements.push(map! {
+        "Sid" => "ItsCallsAreTraced",
+        "Effect" => "Allow",
+        "Action" => vec!["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+        "Resource" => "*",
+    });
+    let properties = map! {
+        "AssumeRolePolicyDocument" => document(vec![map! {
+            "Effect" => "Allow",
+            "Principal" => map! { "Service" => "lambda.amazonaws.com" },
+            "Action" => "sts:AssumeRole",
+        }]),
+        "Policies" => vec![map! { "PolicyName" => "function", "PolicyDocument" => document(statements) }],
+    };
+    resource("AWS::IAM::Role", properties.with("Tags", application.tags(&[])))
 }
 
-fn statement(permission: Permission<'_>, ids: &Ids<'_>) -> Tree {
-    let Permission { actions, on, condition, reason: _ } = permission;
+fn statement(
+    application: &Application<'_>,
+    permission: Permission<'_>,
+    own: &Own<'_>,
+    reasons: &mut BTreeSet<String>,
+) -> Tree {
+    let Permission { actions, on, condition, reason } = permission;
     let resource = match on {
-        Resource::Log => arn(ids.log),
-        Resource::Bus => arn(BUS),
-        Resource::Failures => arn(ids.failures),
-        Resource::Queue(name) => arn(&(ids.queue)(name)),
+        Resource::Log => arn(own.log),
+        Resource::Bus => application.bus_arn(),
+        Resource::Failures => arn(&failures_id(own.service)),
+        Resource::Queue(name) => own.queues.get(name).map_or_else(|| name.into(), |id| arn(id)),
         Resource::Stream { source, name } => reference(&streams::parameter(source, name)),
+        Resource::Every => "*".into(),
+        Resource::Table(name) => match application.stage.tables.get(name) {
+            Some(table) => tables::arn_of(name, table),
+            None => name.into(),
+        },
     };
-    map! { "Effect" => "Allow", "Action" => actions.to_vec(), "Resource" => resource }
+    // The id of a statement has letters and digits only, and is unique within the policy.
+    let reason = pascal(&reason);
+    let numbered = (2..).map(|number| format!("{reason}{number}"));
+    let sid = std::iter::once(reason.clone()).chain(numbered).find(|sid| !reasons.contains(sid));
+    let sid = sid.unwrap_or(reason);
+    reasons.insert(sid.clone());
+    map! { "Sid" => sid, "Effect" => "Allow", "Action" => actions, "Resource" => resource }
         .with("Condition", condition)
 }
 

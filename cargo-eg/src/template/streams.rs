@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use eg_grammar::StreamKind;
 use eg_sdk::manifest::{Function, RetryOptions, Trigger};
 
-use super::names::{Names, SameName, arn, pascal, reference};
+use super::builder::Builder;
+use super::names::{arn, pascal, reference};
 use super::{Tree, map};
 
 /// How often a batch is attempted if the function does not say. Lambda's own default, until its records expire, would block a
@@ -56,21 +57,18 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Returns the event source mapping. What cannot be handled goes to the queue `failures`.
-    pub(super) fn source(self, function: &str, failures: &str, notes: &mut Vec<String>) -> Tree {
+    /// Returns the event source mapping of a function with this logical id. What cannot be handled goes to the queue `failures`.
+    pub(super) fn mapping(self, id: &str, function: &str, failures: &str, notes: &mut Vec<String>) -> Tree {
         let (attempts, age) = self.tries(function, notes);
-        let (ty, topics) = match self.kind {
-            StreamKind::DynamoDb => ("DynamoDB", None),
-            StreamKind::Kinesis => ("Kinesis", None),
-            StreamKind::Kafka => ("MSK", Some(vec![self.name])),
-        };
+        let topics = (self.kind == StreamKind::Kafka).then(|| vec![self.name]);
         let properties = map! {
-            "Stream" => reference(&parameter(self.kind, self.name)),
+            "FunctionName" => reference(id),
+            "EventSourceArn" => reference(&parameter(self.kind, self.name)),
             "StartingPosition" => "TRIM_HORIZON",
             "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
             "BisectBatchOnFunctionError" => true,
             "MaximumRetryAttempts" => attempts - 1,
-            "DestinationConfig" => map! { "OnFailure" => map! { "Type" => "SQS", "Destination" => arn(failures) } },
+            "DestinationConfig" => map! { "OnFailure" => map! { "Destination" => arn(failures) } },
         }
         .with("MaximumRecordAgeInSeconds", age)
         .with("Topics", topics)
@@ -79,8 +77,7 @@ impl<'a> Stream<'a> {
         // Lambda reports failures of Kafka's records only with pollers of its own.
         let provisioned = (self.kind == StreamKind::Kafka)
             .then(|| map! { "MinimumPollers" => 1_u32, "MaximumPollers" => 1_u32 });
-        let properties = properties.with("ProvisionedPollerConfig", provisioned);
-        map! { "Type" => ty, "Properties" => properties }
+        properties.with("ProvisionedPollerConfig", provisioned)
     }
 
     /// Returns the number of attempts and the age of a record, as far as Lambda allows them.
@@ -102,16 +99,16 @@ impl<'a> Stream<'a> {
 /// Returns the parameters for the streams of all functions.
 pub(super) fn parameters<'a>(
     functions: impl Iterator<Item = &'a Function>,
-    names: &mut Names,
-) -> Result<Vec<(String, Tree)>, SameName> {
+    builder: &mut Builder,
+) -> Vec<(String, Tree)> {
     let mut known: BTreeMap<String, Stream<'_>> = BTreeMap::new();
     for stream in functions.flat_map(|function| &function.triggers).filter_map(Stream::of) {
         known.entry(parameter(stream.kind, stream.name)).or_insert(stream);
     }
-    let taken = |(name, stream): (String, Stream<'_>)| {
+    let parameter = |(name, stream): (String, Stream<'_>)| {
         let what = format!("{} {}", stream.kind, stream.name);
-        let described = map! { "Type" => "String", "Description" => stream.described() };
-        Ok((names.take(name, &what)?, described))
+        builder.take(&name, &what);
+        (name, map! { "Type" => "String", "Description" => stream.described() })
     };
-    known.into_iter().map(taken).collect()
+    known.into_iter().map(parameter).collect()
 }

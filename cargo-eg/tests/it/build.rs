@@ -208,7 +208,8 @@ fn the_user_says_what_is_built_and_where_it_goes() {
     app.service("mail", &[record("mail", "send", "order.placed")], &Main::Serves);
     let built = build(&app, &["services/order", "--output", "out"]);
     assert_eq!(built.code, Some(0), "{built:?}");
-    let reason = "warning: order-answer: an event bus returns no answers, so it does not receive ask\n";
+    let reason = "warning: order-answer: an event bus returns no answers, so nothing there asks for ask; with a `path`, the \
+        subscription would be a route of the HTTP API\n";
     assert!(built.stderr.contains(reason), "{}", built.stderr);
     assert!(
         app.path().join("out/order/bootstrap.zip").exists() && app.path().join("out/artifacts.json").exists()

@@ -12,7 +12,7 @@ import os
 
 def handler(event, context):
     if event.get("eventType") == "http.request":
-        return {"statusCode": 200, "body": "small " + os.environ["SIZE"]}
+        return {"statusCode": 200, "body": "small " + os.environ["SIZE"] + os.environ["KEY"] + os.environ["UNIT"]}
     if "Records" in event:
         print("packed", [record["body"] for record in event["Records"]])
         return {"batchItemFailures": []}
@@ -28,6 +28,12 @@ async fn a_python_handler_is_a_function_like_any_other() {
     let declaration = |size: u32, path: &str| {
         format!(
             r#"
+            [deploy]
+            secrets = {{ KEY = "ssm:/pictures/key" }}
+            environment = {{ UNIT = "km" }}
+            [deploy.stages.local.service.pictures]
+            environment = {{ UNIT = "px", SIZE = "overridden" }}
+
             [[function]]
             name = "resize"
             command = [{:?}, "-m", "awslambdaric", "app.handler"]
@@ -42,13 +48,14 @@ async fn a_python_handler_is_a_function_like_any_other() {
             python.to_str().unwrap()
         )
     };
+    app.write("functions/pictures/.env", "# not for git\nKEY='.5'\n");
     app.write("functions/pictures/eg.toml", &declaration(100, "/pictures/{id}"));
     let mut run = app.run_with(&["services", "functions"]);
     let url = run.ready().await;
     let shown = run.stderr();
     assert!(shown.contains("  pictures-resize  on picture.uploaded\n"), "{shown}");
     let get = async |path: &str| http().get(url("events") + path).send().await.unwrap().text().await.unwrap();
-    assert_eq!(get("/pictures/7").await, "small 100");
+    assert_eq!(get("/pictures/7").await, "small 100.5px");
     assert_eq!(get("/list").await, "from list");
     let emit =
         ["emit", "--url", &url("events"), "--event", "picture.uploaded", "--id", "p-1", "--data", "{}"];
@@ -69,16 +76,16 @@ async fn a_python_handler_is_a_function_like_any_other() {
 
     app.write("functions/pictures/eg.toml", &declaration(200, "/smaller/{id}"));
     run.says(": pictures-resize\n", 1).await;
-    assert_eq!(get("/smaller/7").await, "small 200");
+    assert_eq!(get("/smaller/7").await, "small 200.5px");
     app.write("functions/pictures/app.py", &HANDLER.replace("small ", "tiny "));
     run.says(": pictures-resize\n", 2).await;
-    assert_eq!(get("/smaller/7").await, "tiny 200");
+    assert_eq!(get("/smaller/7").await, "tiny 200.5px");
 
     app.write("functions/pictures/eg.toml", "[[function]]\nname = \"resize\"\n");
     run.says("not reloaded", 1).await;
     let shown = run.stderr();
     assert!(shown.contains("eg.toml:1:1: function `resize`: it needs a `command`, or the `url`"), "{shown}");
-    assert_eq!(get("/smaller/7").await, "tiny 200");
+    assert_eq!(get("/smaller/7").await, "tiny 200.5px");
 }
 
 #[tokio::test]
@@ -119,4 +126,24 @@ fn a_broken_file_is_named() {
     let begin =
         format!("error: {}:3:15: unknown key `evnt`; did you mean `event`?; the keys", path.display());
     assert!(transcript.stderr.starts_with(&begin), "{}", transcript.stderr);
+}
+
+#[test]
+fn a_secret_without_a_value_is_named() {
+    let app = App::new();
+    let declaration = "[deploy]\nsecrets = { API_KEY = \"ssm:/pictures/api-key\" }\n\
+        [[function]]\nname = \"resize\"\ncommand = [\"./resize\"]\ntriggers = [{ event = \"x\" }]\n";
+    app.write("functions/pictures/eg.toml", declaration);
+    let file = app.path().canonicalize().unwrap().join("functions/pictures/.env");
+    let hint = format!(
+        "error: the secret `API_KEY` has no value on this machine\n\
+         hint: write `API_KEY=…` into {}, which git must ignore, or set the variable API_KEY\n",
+        file.display()
+    );
+    let run = app.eg(&["run", "functions"]);
+    assert!(run.code == Some(2) && run.stderr.ends_with(&hint), "{run:?}");
+    app.write("functions/pictures/.env", "API_KEY: hunter2\n");
+    let run = app.eg(&["run", "functions"]);
+    assert!(run.code == Some(2) && run.stderr.contains(".env:1: the line is not `NAME=value`"), "{run:?}");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
 }

@@ -2,10 +2,9 @@
 //! `UPDATE_GOLDENS=1 cargo test -p cargo-eg --test it template` updates the file.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::support::app::{App, Main};
-use eg_tests::python::environment;
+use eg_tests::templates::complaints;
 use serde_json::{Value, json};
 
 /// Returns a function record in the format of `eg-runtime`.
@@ -115,7 +114,7 @@ fn a_shop() {
     assert_eq!(std::fs::read_to_string(app.path().join("template.yaml")).unwrap(), yaml.stdout);
     let json = app.eg(&["template", "--json", "--architecture", "x86_64"]);
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(json["Globals"]["Function"]["Architectures"], json!(["x86_64"]));
+    assert_eq!(json["Resources"]["OrderShow"]["Properties"]["Architectures"], json!(["x86_64"]));
     let app = app.eg(&["template", "--output", "no/such/folder.yaml"]);
     assert_eq!(app.code, Some(1));
     assert!(app.stderr.contains("error: cannot write no/such/folder.yaml: "), "{}", app.stderr);
@@ -132,7 +131,7 @@ fn the_code_is_where_it_was_built_as_seen_from_the_template() {
         assert_eq!(made.code, Some(0), "{made:?}");
         let written = std::fs::read_to_string(app.path().join("deploy/t.json")).unwrap_or(made.stdout);
         let template: Value = serde_json::from_str(&written).unwrap();
-        template["Resources"]["OrderShow"]["Properties"]["CodeUri"].as_str().unwrap().to_owned()
+        template["Resources"]["OrderShow"]["Properties"]["Code"].as_str().unwrap().to_owned()
     };
     assert_eq!(code("", &[]), "target/eg/order/bootstrap.zip");
     assert_eq!(code("services/order", &[]), "../../target/eg/order/bootstrap.zip");
@@ -160,72 +159,106 @@ fn functions_of_an_eg_toml_are_left_out_aloud() {
     app.eg(&["template", "pictures"]).fails(6, "error: no template: no service here is a program in Rust\n");
 }
 
-/// Translates the given templates as SAM does in the cloud, and checks that the YAML equals the JSON.
-const TRANSLATE: &str = r#"
-import json, os, sys, yaml
-os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
-from samtranslator.translator.transform import transform
+const DEPLOY: &str = r#"
+[deploy]
+stack = "shop"
+exclude = ["stock", "payment-book"]
+environment = { LOG = "info" }
+tags = { team = "shop" }
 
-class Policies:
-    def load(self):
-        return {}
+[deploy.tables.orders]
+variable = "ORDER_TABLE"
+services = ["order"]
+partition_key = "customer"
+sort_key = "number:N"
+ttl = "expires"
 
-written, data, translated = sys.argv[1:]
-template = json.load(open(data))
-assert yaml.safe_load(open(written)) == template, "YAML and JSON differ"
-for resource in template["Resources"].values():
-    if resource["Type"] == "AWS::Serverless::Function":
-        # The packaged code, which `sam package` would have uploaded.
-        resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
-json.dump(transform(template, {}, Policies()), open(translated, "w"), indent=1)
+[deploy.stages.prod]
+bus = "existing:company"
+environment = { LOG = "warn" }
+tables.orders = { variable = "ORDER_TABLE", services = ["order"], existing = "orders" }
 "#;
 
-/// Checks of the template alone miss wrong properties of SAM's resources, so they come after the translation.
 #[test]
-fn what_aws_says_about_it() {
-    let Some(python) = environment() else { return };
+fn a_stage_of_an_eg_toml() {
     let app = shop();
-    let file = |name: &str| app.path().join(name);
-    for arguments in [
-        &["template", "--output", "template.yaml", "--architecture", "arm64"][..],
-        &["template", "--output", "template.json", "--architecture", "arm64", "--json"],
-    ] {
-        assert_eq!(app.eg(arguments).code, Some(0));
-    }
-    let translated = file("translated.json");
-    run(Command::new(python.join("bin/python")).args(["-c", TRANSLATE]).args([
-        file("template.yaml"),
-        file("template.json"),
-        translated.clone(),
-    ]));
-    run(Command::new(python.join("bin/cfn-lint"))
-        .args(["--regions", "eu-central-1", "--template"])
-        .arg(&translated));
+    app.write("services/eg.toml", DEPLOY);
+    let resources = |arguments: &[&str]| {
+        let made = app.eg(&[&["template", "--json", "--architecture", "arm64"], arguments].concat());
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let template: Value = serde_json::from_str(&made.stdout).unwrap();
+        template["Resources"].clone()
+    };
+    let variables =
+        |resources: &Value| resources["OrderPlace"]["Properties"]["Environment"]["Variables"].clone();
+    let dev = resources(&[]);
+    let expected =
+        json!({"EVENT_BUS": {"Ref": "EventBus"}, "LOG": "info", "ORDER_TABLE": {"Ref": "OrdersTable"}});
+    assert_eq!(variables(&dev), expected);
+    assert!(
+        dev.get("StockWatch").is_none()
+            && dev.get("PaymentBook").is_none()
+            && dev.get("PaymentCharge").is_some()
+    );
+    let prod = resources(&["--stage", "prod"]);
+    assert_eq!(variables(&prod), json!({"EVENT_BUS": "company", "LOG": "warn", "ORDER_TABLE": "orders"}));
+    assert!(prod.get("EventBus").is_none() && prod.get("OrdersTable").is_none());
 
-    // The rules that SAM creates are exactly those that may use the dead-letter queues.
-    let translated: Value = serde_json::from_slice(&std::fs::read(translated).unwrap()).unwrap();
-    let resources = translated["Resources"].as_object().unwrap();
-    let mut rules = Vec::new();
-    for (name, resource) in resources {
-        if resource["Type"] == "AWS::Events::Rule" {
-            let failures = &resource["Properties"]["Targets"][0]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0];
-            let policy = format!("{}Policy", failures.as_str().unwrap());
-            let statement = &resources[&policy]["Properties"]["PolicyDocument"]["Statement"][0];
-            let allowed = statement["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
-            assert!(
-                allowed.contains(&json!({"Fn::GetAtt": [name, "Arn"]})),
-                "{name} cannot write to {failures}"
-            );
-            rules.push(name.as_str());
-        }
-    }
-    assert_eq!(rules.len(), 6, "{rules:?}");
-    let roles = resources.values().filter(|resource| resource["Type"] == "AWS::IAM::Role").count();
-    assert_eq!(roles, 9, "one per function, and none that SAM added");
+    let file = app.path().canonicalize().unwrap().join("services/eg.toml");
+    app.eg(&["template", "--stage", "prd"]).fails(
+        2,
+        &format!(
+            "error: no stage `prd`; did you mean `prod`?; the stages are `dev` and `prod`\n\
+             hint: to add it, write [deploy.stages.prd] into {}\n",
+            file.display()
+        ),
+    );
+    app.write("services/eg.toml", &DEPLOY.replace("\"payment-book\"", "\"payment-bok\""));
+    let misspelt = app.eg(&["template"]);
+    let message = format!(
+        "error: {}:4:21: no service or function `payment-bok`; did you mean `payment-book`?",
+        file.display()
+    );
+    assert!(misspelt.code == Some(2) && misspelt.stderr.contains(&message), "{misspelt:?}");
+    app.write("services/order/eg.toml", "[deploy]\nstack = \"order\"\n");
+    let two = app.eg(&["template"]);
+    assert!(
+        two.code == Some(2) && two.stderr.contains("services/eg.toml describe two applications"),
+        "{two:?}"
+    );
 }
 
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+/// What would never run on AWS is an error, with the place in the code.
+#[test]
+fn a_function_without_a_trigger_on_aws_is_refused() {
+    let app = App::new();
+    let records = [record(
+        "ask",
+        "answer",
+        &json!({"triggers": [
+        {"eventType": "ask", "mode": "sync", "method": "POST", "path": "/"}]}),
+    )];
+    app.service("ask", &records, &Main::Serves);
+    let refused = app.eg(&["template"]);
+    assert!(
+        refused.code == Some(7)
+            && refused.stderr.contains("error: ask-answer (src/main.rs:6): an event bus returns no answers"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn what_aws_says_about_it() {
+    let app = shop();
+    let templates = ["plain.yaml", "dev.yaml", "prod.yaml"].map(|name| app.path().join(name));
+    for (template, stage) in templates.iter().zip([None, Some("dev"), Some("prod")]) {
+        if stage.is_some() {
+            app.write("services/eg.toml", &DEPLOY.replace("\"stock\", ", ""));
+        }
+        let mut arguments =
+            vec!["template", "--architecture", "arm64", "--output", template.to_str().unwrap()];
+        arguments.extend(stage.iter().flat_map(|stage| ["--stage", stage]));
+        assert_eq!(app.eg(&arguments).code, Some(0));
+    }
+    assert_eq!(complaints(&templates).unwrap_or_default(), "");
 }

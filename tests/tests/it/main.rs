@@ -20,3 +20,4 @@ mod shop;
 mod shop_chaos;
 mod sizes;
 mod streams;
+mod templates;

@@ -117,7 +117,7 @@ fn service(
         File::new("src/main.rs", templates::SERVICE.replace(PLACEHOLDER, name)),
     ];
     if !is_member {
-        files.push(File::new(".gitignore", "/target\n".to_owned()));
+        files.push(File::new(".gitignore", "/target\n.env\n".to_owned()));
     }
     write(folder, &files)?;
     Ok(files)

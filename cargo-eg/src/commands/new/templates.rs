@@ -46,7 +46,7 @@ pub(super) fn workspace(name: &str, dependencies: &Dependencies) -> Vec<File> {
     let member = |service: &str| named(MEMBER).replace("{{name}}", service);
     vec![
         File::new("Cargo.toml", named(&dependencies.fill(WORKSPACE)) + PROFILE),
-        File::new(".gitignore", "/target\n".to_owned()),
+        File::new(".gitignore", "/target\n.env\n".to_owned()),
         File::new("events/Cargo.toml", named(EVENTS_MANIFEST)),
         File::new("events/src/lib.rs", EVENTS.to_owned()),
         File::new("services/users/Cargo.toml", member("users")),

@@ -22,7 +22,6 @@ pub(in crate::project) struct Section {
     pub(super) exclude: Option<Vec<Spanned<String>>>,
     pub(super) bus: Option<Text<Bus>>,
     pub(super) features: Option<Vec<String>>,
-    pub(super) resources: Option<String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) environment: Map<String>,
     pub(super) secrets: Map<Text<Secret>>,

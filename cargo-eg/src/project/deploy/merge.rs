@@ -5,26 +5,13 @@ use super::format::{Function, Map, Section, Service};
 impl Section {
     /// Returns these settings with those of a stage, which take precedence.
     pub(super) fn with(mut self, stage: Self) -> Self {
-        let Self {
-            stack,
-            region,
-            protect,
-            exclude,
-            bus,
-            features,
-            resources,
-            tags,
-            environment,
-            secrets,
-            ..
-        } = stage;
+        let Self { stack, region, protect, exclude, bus, features, tags, environment, secrets, .. } = stage;
         self.stack = stack.or(self.stack);
         self.region = region.or(self.region);
         self.protect = protect.or(self.protect);
         self.exclude = exclude.or(self.exclude);
         self.bus = bus.or(self.bus);
         self.features = features.or(self.features);
-        self.resources = resources.or(self.resources);
         self.tags.extend(tags);
         variables((&mut self.environment, &mut self.secrets), (environment, secrets));
         put(&mut self.tables, stage.tables);

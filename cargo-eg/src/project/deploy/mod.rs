@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use eg_grammar::{did_you_mean, list};
 
 pub(super) use self::format::Section;
-pub(crate) use self::stage::{FunctionSettings, Stage, Unknown, Value};
+pub(crate) use self::format::{Bus, KeyAttribute};
+pub(crate) use self::stage::{FunctionSettings, Kept, Stage, Table, Unknown, Value};
 use super::mistake::Wrong;
 use crate::exit::{Exit, Failure};
 
@@ -38,6 +39,18 @@ pub(crate) struct Deploy {
 }
 
 impl Deploy {
+    /// Reads the text of a file that has nothing but `[deploy]`, for tests.
+    #[cfg(test)]
+    pub(crate) fn read(text: &str, file: &Path) -> Result<Self, Wrong> {
+        #[derive(serde::Deserialize)]
+        struct File {
+            #[serde(default)]
+            deploy: Section,
+        }
+        let File { deploy } = super::mistake::parse(text)?;
+        Self::of_section(deploy, file, &|at| super::mistake::position(text, at))
+    }
+
     /// Returns the deployment of an application without `[deploy]`: one stage, in a stack with the folder's name.
     pub(crate) fn unsaid(folder: &Path) -> Result<Self, Failure> {
         Self::new(Section::default(), folder, None).map_err(|Wrong { text, .. }| {

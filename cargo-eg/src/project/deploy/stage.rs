@@ -1,7 +1,7 @@
 //! Checks the settings of one stage and gives them to the commands. Reading and merging them is left to its siblings.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use eg_grammar::{did_you_mean, list};
 use eg_sdk::manifest::Manifest;
@@ -38,13 +38,11 @@ pub(crate) struct Stage {
     pub(crate) region: Option<String>,
     /// Whether commands refuse to remove the stage.
     pub(crate) protect: bool,
-    /// The services that are not deployed.
+    /// The services, and the ids of the functions, that are not deployed.
     pub(crate) exclude: Vec<Named>,
     pub(crate) bus: Bus,
     /// Features of cargo with which the services are built for AWS.
     pub(crate) features: Vec<String>,
-    /// A file with further resources of CloudFormation, as an absolute path.
-    pub(crate) resources: Option<PathBuf>,
     /// Tags of all resources.
     pub(crate) tags: BTreeMap<String, String>,
     /// By name.
@@ -159,7 +157,6 @@ impl Stage {
             exclude: section.exclude.into_iter().flatten().map(|name| named(name, at)).collect(),
             bus: section.bus.map(|Text(bus)| bus).unwrap_or_default(),
             features: section.features.unwrap_or_default(),
-            resources: section.resources.map(|path| folder.join(path)),
             tags: section.tags,
             tables,
             variables: all,
@@ -199,9 +196,11 @@ impl Stage {
         }
     }
 
-    /// Whether a service is deployed.
-    pub(crate) fn has(&self, service: &str) -> bool {
-        !self.exclude.iter().any(|named| named.name == service)
+    /// Returns what is deployed of the services: without those, and without the functions, that are excluded.
+    pub(crate) fn deployed(&self, mut manifest: Manifest) -> Option<Manifest> {
+        let has = |name: &str| !self.exclude.iter().any(|named| named.name == name);
+        manifest.functions.retain(|function| has(&function.id));
+        (has(&manifest.service) && !manifest.functions.is_empty()).then_some(manifest)
     }
 
     /// Checks that the services and functions that the settings name exist.
@@ -217,9 +216,11 @@ impl Stage {
             manifests.flat_map(|manifest| &manifest.functions).map(|function| function.id.as_str());
         let functions: Vec<&str> = functions.collect();
         let of_tables = self.tables.values().flat_map(|table| &table.services);
-        let named = self.exclude.iter().chain(of_tables).chain(self.services.keys());
-        let named = named.map(|named| ("service", named, &services));
-        let named = named.chain(self.functions.keys().map(|named| ("function", named, &functions)));
+        let either: Vec<&str> = services.iter().chain(&functions).copied().collect();
+        let excluded = self.exclude.iter().map(|named| ("service or function", named, &either));
+        let named = of_tables.chain(self.services.keys()).map(|named| ("service", named, &services));
+        let named =
+            excluded.chain(named).chain(self.functions.keys().map(|named| ("function", named, &functions)));
         for (kind, Named { name, at }, known) in named {
             if !known.contains(&name.as_str()) {
                 let hint = did_you_mean(name, known);

@@ -5,26 +5,18 @@ use std::path::Path;
 use super::format::Action;
 use super::stage::{Kept, Named, Table};
 use super::*;
-use crate::project::mistake::{parse, position};
-
-#[derive(serde::Deserialize)]
-struct File {
-    deploy: Section,
-}
 
 fn read(text: &str) -> Result<Deploy, Wrong> {
-    let File { deploy } = parse(text)?;
-    Deploy::of_section(deploy, Path::new("/app/shop/eg.toml"), &|at| position(text, at))
+    Deploy::read(text, Path::new("/app/shop/eg.toml"))
 }
 
 const EVERYTHING: &str = r#"
 [deploy]
 stack = "books"
 region = "eu-central-1"
-exclude = ["logistics-sim"]
+exclude = ["logistics-sim", "order-alert"]
 bus = "existing:company"
 features = ["aws"]
-resources = "extra.yaml"
 tags = { team = "shop", cost = "7" }
 environment = { RUST_LOG = "info" }
 secrets = { API_KEY = "ssm:/books/api-key" }
@@ -74,15 +66,21 @@ fn everything_that_can_be_said() {
     assert_eq!((dev.name.as_str(), dev.stack.as_str(), dev.protect), ("dev", "books-dev", false));
     assert_eq!(dev.region.as_deref(), Some("eu-central-1"));
     assert_eq!(dev.bus, format::Bus::Existing("company".to_owned()));
-    assert_eq!(dev.resources.as_deref(), Some(Path::new("/app/shop/extra.yaml")));
     assert_eq!(dev.features, ["aws"]);
-    assert!(dev.has("order") && !dev.has("logistics-sim"));
+    let deployed = |stage: &Stage, service: &str, ids: &[&str]| {
+        let functions: Vec<_> = ids.iter().map(|id| (*id, "a.rs:1", "[]")).collect();
+        let kept = stage.deployed(crate::run::plan::tests::manifest(service, &functions))?;
+        Some(kept.functions.into_iter().map(|function| function.id).collect::<Vec<_>>())
+    };
+    assert_eq!(deployed(dev, "order", &["order-alert", "order-place"]), Some(vec!["order-place".to_owned()]));
+    assert_eq!(deployed(dev, "order", &["order-alert"]), None);
+    assert_eq!(deployed(dev, "logistics-sim", &["logistics-sim-book"]), None);
 
     let key = |name: &str, kind| format::KeyAttribute { name: name.to_owned(), kind };
     let named = |name: &str, at: &str| Named { name: name.to_owned(), at: at.to_owned() };
     let orders = Table {
         variable: "ORDER_TABLE".to_owned(),
-        services: vec![named("order", "15:13")],
+        services: vec![named("order", "14:13")],
         actions: ["GetItem", "Query"].map(|action| action.parse::<Action>().unwrap()).to_vec(),
         kept: Kept::Here {
             partition_key: key("partition", "S"),
@@ -134,7 +132,7 @@ fn a_stage_changes_what_it_names() {
     let deploy = read(EVERYTHING).unwrap();
     let prod = deploy.stage(Some("prod")).unwrap();
     assert_eq!((prod.stack.as_str(), prod.region.as_deref()), ("books-prod", Some("us-east-1")));
-    assert!(prod.protect && prod.has("logistics-sim"));
+    assert!(prod.protect && prod.exclude.is_empty());
     assert_eq!(
         prod.tags,
         [("cost", "8"), ("team", "shop")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
@@ -180,7 +178,10 @@ fn names_that_nothing_has() {
     check("[deploy]\nexclude = [\"order\"]", None);
     check(
         "[deploy]\nexclude = [\"oder\"]",
-        Some(("2:12", "no service `oder`; did you mean `order`?; here are `order`")),
+        Some((
+            "2:12",
+            "no service or function `oder`; did you mean `order`?; here are `order` and `order-place`",
+        )),
     );
     check("[deploy.service.shipping]", Some(("1:17", "no service `shipping`; here are `order`")));
     check(
@@ -248,7 +249,7 @@ fn mistakes_have_a_place() {
     table(&format!("{keys}actions = []"), "1:1", "table `t`: `actions` allows nothing");
     table(
         &format!("{keys}actions = [\"Getitem\"]"),
-        "5:12",
+        "5:11",
         "`actions`: unknown action `Getitem`; did you mean `GetItem`?",
     );
     let two = format!("{keys}[deploy.tables.u]\nvariable = \"TT\"\n{keys}");

@@ -1,0 +1,49 @@
+//! Lists the outputs of a template: what programs outside of the stack need to know. Each is exported as `<stack>-<name>`.
+
+use super::api::url_id;
+use super::names::{arn, attribute, in_stack, pascal, reference, sub};
+use super::queues::{Queues, failures_id};
+use super::{API, Application, Tree, map, tables};
+use crate::needs;
+
+/// Returns the outputs.
+pub(super) fn outputs(application: &Application<'_>, queues: &Queues) -> Vec<(String, Tree)> {
+    let mut outputs = Vec::new();
+    let mut add = |name: String, description: &str, value: Tree| {
+        let export = map! { "Name" => in_stack(&name) };
+        outputs.push((name, map! { "Description" => description, "Value" => value, "Export" => export }));
+    };
+    if application.functions().any(|(_, function)| function.events().any(needs::is_route)) {
+        let url = format!("https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}");
+        add(format!("{API}Url"), "Where requests go", sub(&url));
+    }
+    for (_, function) in application.functions() {
+        let id = pascal(&function.id);
+        if function.streams() {
+            let description = format!("Where {} streams its answers", function.id);
+            add(url_id(&id), &description, attribute(&url_id(&id), "FunctionUrl"));
+        }
+        if function.is_invoked() {
+            let description = format!("The function {}, for whatever invokes it", function.id);
+            add(format!("{id}Arn"), &description, arn(&id));
+        }
+    }
+    if application.has_bus() {
+        add("EventBusName".to_owned(), "The bus of the events", application.bus());
+    }
+    for (queue, id) in queues {
+        add(format!("{id}Url"), &format!("Where messages for queue {queue} go"), reference(id));
+    }
+    for (name, table) in &application.stage.tables {
+        let output = format!("{}TableName", pascal(name));
+        add(output, &format!("Table {name}"), tables::name_of(name, table));
+    }
+    for manifest in application.manifests {
+        if manifest.functions.iter().any(needs::keeps_failures) {
+            let id = failures_id(&manifest.service);
+            let description = format!("The queue for what functions of {} fail to handle", manifest.service);
+            add(format!("{id}Url"), &description, reference(&id));
+        }
+    }
+    outputs
+}
