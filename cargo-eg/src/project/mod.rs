@@ -134,7 +134,9 @@ impl Project {
         {
             let root = self.root_of(folder);
             let around = folder.ancestors().take_while(|folder| folder.starts_with(root));
-            sources.files.extend(around.map(|folder| folder.join(declared::FILE)));
+            sources.files.extend(
+                around.flat_map(|folder| [declared::FILE, deploy::SECRETS].map(|name| folder.join(name))),
+            );
         }
         for file in &self.declared {
             sources.files.insert(file.clone());

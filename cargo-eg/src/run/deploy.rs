@@ -40,31 +40,13 @@ pub(crate) fn deployments(
 ) -> Result<Vec<Deployment>, Failure> {
     let mut deployments = Vec::new();
     let mut secrets = Secrets::default();
-    // Without a DynamoDB, services keep their data in EG_DATA_DIR.
-    let has_tables = DYNAMODB.iter().any(|name| std::env::var_os(name).is_some_and(|url| !url.is_empty()));
     for service in services {
         let stage = service.deploy.as_ref().map(Deploy::local);
         let data = state.data_of(&service.manifest.service)?;
         let mut add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
-            let given = stage.map(|stage| stage.variables(&service.manifest.service, &function.id));
-            // A variable that is set here keeps its value: functions inherit it.
-            let is_set = |name: &str| std::env::var_os(name).is_some();
-            for (name, value) in given.into_iter().flatten().filter(|(name, _)| !is_set(name)) {
-                let value = match value {
-                    Value::Text(text) => Some(text.clone()),
-                    Value::Secret(_) => secrets.get(name, service.deploy.as_ref())?,
-                };
-                if let Some(value) = value {
-                    spec.variables.entry(name.to_owned()).or_insert_with(|| value.into());
-                }
-            }
-            for (name, table) in stage
-                .filter(|_| has_tables)
-                .into_iter()
-                .flat_map(|stage| stage.tables(&service.manifest.service))
-            {
-                let name = stage.map(|stage| stage.table_name(name, table)).unwrap_or_default();
-                spec.variables.entry(table.variable.clone()).or_insert_with(|| name.into());
+            if let Some(deploy) = &service.deploy {
+                let service = &service.manifest.service;
+                described(&mut spec, deploy, service, &function.id, &mut secrets)?;
             }
             let data = ("EG_DATA_DIR", data.as_os_str());
             let all = variables.iter().map(|(name, value)| (*name, OsStr::new(*value))).chain([data]);
@@ -102,6 +84,39 @@ pub(crate) fn deployments(
     }
     secrets.check()?;
     Ok(deployments)
+}
+
+/// Sets the variables that `eg.toml` describes for a function of a service, unless `[[function]]` has set them. A variable that is
+/// set here keeps its value, because functions inherit it.
+fn described(
+    spec: &mut FunctionSpec,
+    deploy: &Deploy,
+    service: &str,
+    function: &str,
+    secrets: &mut Secrets,
+) -> Result<(), Failure> {
+    let stage = deploy.local();
+    let mut set = |name: &str, value: OsString| {
+        spec.variables.entry(name.to_owned()).or_insert(value);
+    };
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    for (name, value) in stage.variables(service, function).into_iter().filter(|(name, _)| !is_set(name)) {
+        match value {
+            Value::Text(text) => set(name, text.into()),
+            Value::Secret(_) => {
+                if let Some(secret) = secrets.get(name, deploy)? {
+                    set(name, secret.into());
+                }
+            }
+        }
+    }
+    // Without a DynamoDB, services keep their data in EG_DATA_DIR.
+    if DYNAMODB.iter().any(|name| std::env::var_os(name).is_some_and(|url| !url.is_empty())) {
+        for (name, table) in stage.tables(service).filter(|(_, table)| !is_set(&table.variable)) {
+            set(&table.variable, stage.table_name(name, table).into());
+        }
+    }
+    Ok(())
 }
 
 fn spec_of(function: &Function, program: &Program, folder: &Path) -> FunctionSpec {

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
-use crate::project::deploy::Deploy;
-
-/// The name of the file with the values of secrets.
-pub(crate) const FILE: &str = ".env";
+use crate::project::deploy::{Deploy, SECRETS};
 
 /// The values of secrets, and those that have none.
 #[derive(Default)]
@@ -24,8 +21,8 @@ impl Secrets {
     ///
     /// # Errors
     /// Fails if the file cannot be read.
-    pub(super) fn get(&mut self, name: &str, deploy: Option<&Deploy>) -> Result<Option<String>, Failure> {
-        let path = deploy.map(|deploy| deploy.folder.join(FILE)).unwrap_or_default();
+    pub(super) fn get(&mut self, name: &str, deploy: &Deploy) -> Result<Option<String>, Failure> {
+        let path = deploy.folder.join(SECRETS);
         if !self.files.contains_key(&path) {
             let values = read(&path)?;
             self.files.insert(path.clone(), values);

@@ -46,12 +46,11 @@ pub(super) fn resource(ty: &str, properties: Tree) -> Tree {
     map! { "Type" => ty, "Properties" => properties }
 }
 
-/// Returns a resource that the stack keeps when it is removed or replaced, because its content cannot be made again. A stack
-/// that fails while it is made leaves none behind.
+/// Returns a resource that stays when the stack is removed or the resource is replaced, because its content cannot be made again.
 pub(super) fn kept(ty: &str, properties: Tree) -> Tree {
     map! {
         "Type" => ty,
-        "DeletionPolicy" => "RetainExceptOnCreate",
+        "DeletionPolicy" => "Retain",
         "UpdateReplacePolicy" => "Retain",
         "Properties" => properties,
     }

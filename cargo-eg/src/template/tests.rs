@@ -320,7 +320,7 @@ fn everything_asynchronous_has_a_place_for_what_fails() {
         let queue = &made["Resources"]["ShopFailures"];
         assert_eq!(
             (&queue["DeletionPolicy"], &queue["UpdateReplacePolicy"]),
-            (&json!("RetainExceptOnCreate"), &json!("Retain"))
+            (&json!("Retain"), &json!("Retain"))
         );
         let made_rules = all(&made, "AWS::Events::Rule");
         assert!(made_rules.iter().all(|(_, rule)| rule["Targets"][0]["DeadLetterConfig"]["Arn"] == failures));
@@ -425,7 +425,7 @@ fn a_service_gets_its_tables_and_variables() {
     assert_eq!(
         *table,
         json!({
-            "Type": "AWS::DynamoDB::Table", "DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain",
+            "Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain",
             "Properties": {
                 "TableName": {"Fn::Sub": "${AWS::StackName}-orders"}, "BillingMode": "PAY_PER_REQUEST",
                 "AttributeDefinitions": [

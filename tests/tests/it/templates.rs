@@ -26,7 +26,7 @@ async fn both_applications_have_what_they_need_on_aws() {
         let function = &template["Resources"][function]["Properties"];
         let given = &function["Environment"]["Variables"][variable];
         assert_eq!(*given, json!({ "Ref": table }), "{variable} of {function}");
-        assert_eq!(template["Resources"][table]["DeletionPolicy"], "RetainExceptOnCreate");
+        assert_eq!(template["Resources"][table]["DeletionPolicy"], "Retain");
     };
     table(&registration, "UsersCreateUser", "USERS_TABLE", "UsersTable");
     table(&registration, "EmailsSendWelcomeEmail", "EMAILS_TABLE", "EmailsTable");

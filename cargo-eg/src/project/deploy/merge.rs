@@ -13,16 +13,16 @@ impl Section {
         self.bus = bus.or(self.bus);
         self.features = features.or(self.features);
         self.tags.extend(tags);
-        variables((&mut self.environment, &mut self.secrets), (environment, secrets));
+        variables(&mut self.environment, &mut self.secrets, (environment, secrets));
         put(&mut self.tables, stage.tables);
         for (name, Service { environment, secrets }) in stage.service {
             let known = self.service.entry(name).or_default();
-            variables((&mut known.environment, &mut known.secrets), (environment, secrets));
+            variables(&mut known.environment, &mut known.secrets, (environment, secrets));
         }
         for (id, function) in stage.function {
             let Function { environment, secrets, timeout, memory, concurrency } = function;
             let known = self.function.entry(id).or_default();
-            variables((&mut known.environment, &mut known.secrets), (environment, secrets));
+            variables(&mut known.environment, &mut known.secrets, (environment, secrets));
             known.timeout = timeout.or(known.timeout);
             known.memory = memory.or(known.memory);
             known.concurrency = concurrency.or(known.concurrency.take());
@@ -32,11 +32,11 @@ impl Section {
 }
 
 /// Sets variables. A plain value replaces a secret with the same name, and a secret a plain value.
-fn variables<S>(known: (&mut Map<String>, &mut Map<S>), new: (Map<String>, Map<S>)) {
-    known.0.retain(|name, _| !new.1.contains_key(name));
-    known.1.retain(|name, _| !new.0.contains_key(name));
-    put(known.0, new.0);
-    put(known.1, new.1);
+fn variables<S>(environment: &mut Map<String>, secrets: &mut Map<S>, new: (Map<String>, Map<S>)) {
+    environment.retain(|name, _| !new.1.contains_key(name));
+    secrets.retain(|name, _| !new.0.contains_key(name));
+    put(environment, new.0);
+    put(secrets, new.1);
 }
 
 /// Like `extend`, but the places are those of the new names.

@@ -22,6 +22,9 @@ pub(crate) const DEFAULT: &str = "dev";
 /// The stage of `cargo eg run`, which is never deployed.
 pub(crate) const LOCAL: &str = "local";
 
+/// The name of the file beside an `eg.toml` with the values that secrets have on this machine.
+pub(crate) const SECRETS: &str = ".env";
+
 /// The variable with the name of the bus that receives emitted events.
 pub(crate) const EVENT_BUS: &str = "EVENT_BUS";
 
