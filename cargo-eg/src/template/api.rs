@@ -18,7 +18,7 @@ const SCHEMES: [&str; 2] = ["http://*", "https://*"];
 /// Adds the API if functions have routes. One CORS configuration applies to all of them.
 pub(super) fn api(application: &Application<'_>, paths: &Paths, builder: &mut Builder) {
     let functions = application.functions().map(|(_, function)| function);
-    let served = |function| paths.of_function(function).map(|(route, _)| route);
+    let served = |function| paths.of_function(function).into_iter().map(|(route, _)| route);
     let mut rules = Rules::default();
     let (mut any, mut without) = (false, None);
     for route in functions.flat_map(served) {

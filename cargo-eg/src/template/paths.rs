@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eg_grammar::{Routes, Segment, Spelling};
+use eg_grammar::{Route, Routes, Segment, Spelling};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath};
 
@@ -30,7 +30,11 @@ impl Paths {
         let mut routes = Routes::new(Spelling::Code);
         for (function, trigger) in triggers {
             let EventTrigger { method, path, .. } = trigger;
-            if routes.insert(*method, path.to_string(), ()).is_err() {
+            if let Err(Route { value: owner, .. }) = routes.insert(*method, path.to_string(), &function.id) {
+                // A function may take a request, and an event with its path, at one route.
+                if owner.as_str() == function.id {
+                    continue;
+                }
                 paths.taken.insert((function.id.clone(), *method, path.clone()));
                 notes.push(format!(
                     "{}: an HTTP API sends a request to one function, and another one has {method} {path}",
@@ -51,13 +55,21 @@ impl Paths {
         paths
     }
 
-    /// Returns the routes of a function that the API has, with their paths in API Gateway's spelling.
-    pub(super) fn of_function<'a>(
-        &'a self,
-        function: &'a Function,
-    ) -> impl Iterator<Item = (&'a EventTrigger, &'a str)> {
-        let routes = function.events().filter(|trigger| needs::is_route(trigger));
-        routes.filter_map(|trigger| Some((trigger, self.get(function, trigger)?)))
+    /// Returns the routes of a function that the API has, each once, with their paths in API Gateway's spelling.
+    pub(super) fn of_function<'a>(&'a self, function: &'a Function) -> Vec<(&'a EventTrigger, &'a str)> {
+        let (requests, events): (Vec<_>, Vec<_>) = function
+            .events()
+            .filter(|trigger| needs::is_route(trigger))
+            .partition(|trigger| trigger.is_http());
+        let mut found: Vec<(&EventTrigger, &str)> = Vec::new();
+        for trigger in requests.into_iter().chain(events) {
+            let EventTrigger { method, path, .. } = trigger;
+            let is_known = found.iter().any(|(known, _)| known.method == *method && known.path == *path);
+            if let (false, Some(spelled)) = (is_known, self.get(function, trigger)) {
+                found.push((trigger, spelled));
+            }
+        }
+        found
     }
 
     /// Returns the path of a route in API Gateway's spelling, or `None` if another function has the route.

@@ -249,6 +249,21 @@ fn a_synchronous_subscription_with_a_path_is_a_route() {
     assert_eq!((routes.len(), made["Resources"].get("EventBus")), (1, None));
 }
 
+/// Regression test: the route was lost, because each of the two triggers took it for the other's.
+#[test]
+fn a_request_and_an_event_may_have_one_route() {
+    let event = r#"{"eventType":"user.clicked","mode":"sync","method":"POST","path":"/clicks"}"#;
+    let cors = r#","cors":{"origins":[],"methods":[],"headers":[],"credentials":false}"#;
+    let request = route("/clicks", cors).replace("GET", "POST");
+    for triggers in [[event, &request], [&request, event]] {
+        let (made, notes) = made(&format!("[{}]", triggers.join(",")), &json!({"emits": []}));
+        assert_eq!(notes, [""; 0]);
+        let routes = all(&made, "AWS::ApiGatewayV2::Route");
+        assert_eq!((routes.len(), &routes[0].1["RouteKey"]), (1, &json!("POST /clicks")));
+        assert!(made["Resources"]["HttpApi"]["Properties"]["CorsConfiguration"].is_object());
+    }
+}
+
 /// The API gives up after 30 seconds; a function that ends before can say why.
 #[test]
 fn a_function_ends_before_its_caller_stops_waiting() {
