@@ -20,6 +20,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::authorizer;
 use crate::context::Invocation;
 use crate::dispatch::{Entry, RequestOrEvent, Sender, Service};
 use crate::linger::linger;
@@ -100,6 +101,9 @@ async fn invoke(
     if let Some(function) = service.invoked() {
         return invoked(&service, function, body).await;
     }
+    if let Some(answer) = authorized(&service, &body).await {
+        return answer;
+    }
     let event = match CloudEvent::from_json(&body) {
         Ok(event) => event,
         Err(e) => return refused(StatusCode::UNPROCESSABLE_ENTITY, e.to_string()),
@@ -131,6 +135,16 @@ async fn invoke(
         Ok(reply) => ([(header::CONTENT_TYPE, "application/json")], reply).into_response(),
         Err(failure) => failed(&failure),
     }
+}
+
+/// Answers the question of the event gateway whether a request may pass. `None` if the function is no authorizer, or if the
+/// body asks nothing.
+async fn authorized(service: &Service, body: &[u8]) -> Option<Response> {
+    let json = std::str::from_utf8(body).ok()?;
+    Some(match authorizer::answer(service, json, &Arc::default()).await? {
+        Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
+        Err(failure) => failed(&failure),
+    })
 }
 
 /// Calls a function with `#[invoke]` with the body as the payload, and answers with its result.
@@ -198,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::Error;
+    use crate::decision::{Decision, decided};
     use crate::dispatch::Around;
     use crate::extract::Call;
     use crate::registry::{FunctionDef, Mode, Subscription, Trigger};
@@ -266,6 +281,30 @@ mod tests {
             assert_eq!(response.status().as_u16(), status);
             let body = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, answer);
+        }
+    }
+
+    /// The gateway may name a function over HTTP as the authorizer of an event type.
+    #[tokio::test]
+    async fn an_authorizer_answers_the_gateway() {
+        let decide: Call = |request| {
+            Box::pin(async move {
+                let known = request.headers().contains_key("x-token");
+                decided(if known { Decision::allow("u7") } else { Decision::deny() })
+            })
+        };
+        for (headers, answer) in [
+            (r#"{"X-Token": "t"}"#, r#"{"authorization":{"context":{},"principalId":"u7"}}"#),
+            ("{}", r#"{"error":{"message":"Forbidden"}}"#),
+        ] {
+            let question = format!(
+                r#"{{"event": {{}}, "request": {{"method": "POST", "path": "/", "headers": {headers}}}}}"#
+            );
+            let request = http::Request::post("/functions/ship").body(Body::from(question)).unwrap();
+            let service = service_of(&[Trigger::Authorizer { iam: false }], decide);
+            let response = router(service).oneshot(request).await.unwrap();
+            assert_eq!(response.status().as_u16(), 200);
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), answer);
         }
     }
 

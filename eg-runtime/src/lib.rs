@@ -132,7 +132,8 @@
 //! [`#[authorizer]`](macro@authorizer) declares a function that decides which requests reach the routes that name it.
 //! [`Caller`] tells who sent a request: claims, the context of an authorizer, the signing identity, the address.
 //! [`Context`] gives the invocation's id, trace, tenant and remaining time; a function that is still running shortly before
-//! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test.
+//! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test. The feature
+//! `tracing` makes each call of a function a span, and prints what functions log in Lambda's format.
 //!
 //! # Streams
 //!
@@ -299,6 +300,8 @@ mod start;
 mod state;
 mod stream;
 pub mod testing;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 pub use app::App;
 /// Types for the payloads of AWS's services, for functions with [`#[invoke]`](macro@invoke). Each family is a feature with

@@ -14,7 +14,7 @@ use time::format_description::well_known::Rfc3339;
 const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 
 /// The lowest level to print: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.
-const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+pub(crate) const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 /// How important a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -54,10 +54,14 @@ impl Served {
             scope.context.invocation.clone()
         });
         let invocation = invocation.unwrap_or_default();
+        #[cfg(feature = "tracing")]
+        let span = crate::tracing::span(self.name, &request);
         let answer = match self.layered.as_ref().or(self.own.as_ref()) {
             Some(function) => function.clone().answer(request),
             None => (self.call)(request),
         };
+        #[cfg(feature = "tracing")]
+        let answer = Box::pin(crate::tracing::within(span, answer));
         (guarded(self.name, invocation.deadline, answer).await, invocation)
     }
 

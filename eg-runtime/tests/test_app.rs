@@ -256,7 +256,7 @@ async fn messages_come_five_times_and_groups_keep_their_order() {
     let unknown = app.queue("leters").unwrap_err().to_string();
     assert_eq!(
         unknown,
-        "no function has the queue `leters`; did you mean `letters`?; each queue of a function: `letters`, `steps.fifo`"
+        "no function has the queue `leters`; did you mean `letters`?; the queues are `letters`, `steps.fifo`"
     );
     assert!(steps.send("x").unwrap_err().to_string().contains("use `send_to_group`"));
     assert!(letters.send_to_group("g", "x").unwrap_err().to_string().contains("use `send` for `letters`"));

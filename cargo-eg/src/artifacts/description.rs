@@ -57,7 +57,7 @@ struct Described<'a> {
     variables: Vec<&'static str>,
     /// Whether only a service of AWS or a program calls it, by its name.
     invoked: bool,
-    routes: Vec<Route>,
+    routes: Vec<Route<'a>>,
     /// Whether it streams an answer, so that its URL needs the invoke mode `RESPONSE_STREAM`.
     streams_answers: bool,
     patterns: Vec<Value>,
@@ -70,9 +70,12 @@ struct Described<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Route {
+struct Route<'a> {
     method: &'static str,
     path: String,
+    /// The name of the function of the same service that authorizes requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorizer: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,7 +158,11 @@ impl<'a> Described<'a> {
             variables: needs::variables(function),
             invoked: function.is_invoked(),
             routes: routes
-                .map(|route| Route { method: route.method.as_str(), path: route.path.to_string() })
+                .map(|route| Route {
+                    method: route.method.as_str(),
+                    path: route.path.to_string(),
+                    authorizer: route.authorizer.as_deref(),
+                })
                 .collect(),
             streams_answers: function.streams(),
             patterns: needs::patterns(function),

@@ -8,22 +8,18 @@ use std::sync::Arc;
 use crate::context::Invocation;
 use crate::dispatch::Service;
 use crate::outcome::Failure;
-use crate::payload::{self, PayloadError};
+use crate::payload;
 
 /// Answers a payload that asks whether a request may pass. `None` if this process has no authorizer for it, or if the
-/// payload, which `error` says cannot be read, asks nothing.
+/// payload asks nothing.
 ///
 /// # Errors
 /// If the authorizer failed, or the client is to get a 401.
 pub(crate) async fn answer(
     service: &Service,
-    error: &PayloadError,
     json: &str,
     invocation: &Arc<Invocation>,
 ) -> Option<Result<String, Failure>> {
-    if !matches!(error, PayloadError::Authorizer(_) | PayloadError::Unknown(_)) {
-        return None;
-    }
     let (function, iam) = service.authorizer()?;
     let question = match payload::read_question(json)? {
         Ok(question) => question,

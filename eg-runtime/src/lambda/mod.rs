@@ -308,7 +308,8 @@ async fn outcome(
     let read = match payload::read(payload, service.reads_requests()) {
         Ok(read) => read,
         Err(error) => {
-            if let Some(answer) = authorizer::answer(service, &error, payload, invocation).await {
+            let may_ask = matches!(error, PayloadError::Authorizer(_) | PayloadError::Unknown(_));
+            if may_ask && let Some(answer) = authorizer::answer(service, payload, invocation).await {
                 return answer.map(Outcome::Ready);
             }
             let failure = log(error);

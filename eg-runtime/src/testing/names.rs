@@ -11,7 +11,7 @@ pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     names.sort_unstable();
     names.dedup();
     format!(
-        "no function has the {kind} `{name}`{}; each {kind} of a function: {}",
+        "no function has the {kind} `{name}`{}; the {kind}s are {}",
         did_you_mean(name, known),
         names.join(", ")
     )

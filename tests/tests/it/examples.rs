@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 18] = [
+const EXAMPLES: [&str; 20] = [
     "hello-http",
     "server-sent-events",
     "hello-event",
@@ -20,6 +20,8 @@ const EXAMPLES: [&str; 18] = [
     "middleware",
     "axum-router",
     "testing",
+    "testing-services",
+    "authorizer",
     "emit-from-an-app",
     "function-url",
     "aws-services",

@@ -4,8 +4,8 @@
 #![allow(clippy::unused_async, reason = "what matters is the attribute, not what the function does")]
 
 use eg_runtime::{
-    App, Bytes, Change, CloudEvent, Context, Data, Emit, Error, Event, HeaderMap, Json, Path, Query,
-    ResultExt, State, StatusCode, http, invoke, stream, subscribe,
+    App, Bytes, Caller, Change, CloudEvent, Context, Data, Decision, Emit, Error, Event, HeaderMap, Json,
+    Method, Path, Query, ResultExt, State, StatusCode, authorizer, http, invoke, stream, subscribe,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +91,22 @@ async fn raw_bytes(_greeting: State<Greeting>, payload: Bytes) -> Result<Bytes, 
     Ok(payload)
 }
 
+#[authorizer(iam, name = "checkToken", timeout = "5s", memory = 256)]
+async fn check_token(_method: Method, _headers: HeaderMap) -> Result<Decision, Error> {
+    Ok(Decision::allow("u7").with("tier", "gold"))
+}
+
+#[http(GET, "/mine", authorizer = check_token)]
+#[http(PUT, "/mine", authorizer = handlers::check_caller)]
+async fn mine(_caller: Caller) {}
+
 mod handlers {
     use eg_runtime::subscribe;
+
+    #[eg_runtime::authorizer]
+    pub(super) async fn check_caller(caller: super::Caller) -> super::Decision {
+        if caller.source_ip().is_some() { super::Decision::deny() } else { super::Decision::unauthorized() }
+    }
 
     #[subscribe("user.created", retry(attempts = 5, max_age = "24h", min_backoff = 1, max_backoff = "5m"))]
     pub async fn call(request: super::CloudEvent<super::UserCreated>) -> String {
