@@ -131,7 +131,11 @@ async fn sweep(State(calls): State<Calls>, event: CloudEvent<Data>) -> Result<()
 #[queue("letters")]
 async fn print(State(calls): State<Calls>, Json(letter): Json<String>) -> Result<(), Error> {
     calls.note(letter.clone());
-    if letter == "bad" { Err(Error::reject("unreadable")) } else { Ok(()) }
+    match letter.as_str() {
+        "bad" => Err(Error::retry("unreadable")),
+        "never" => Err(Error::reject("no paper for this")),
+        _ => Ok(()),
+    }
 }
 
 #[queue("steps.fifo")]
@@ -151,7 +155,7 @@ async fn row(State(calls): State<Calls>, Json(change): Json<Change<Row>>) -> Res
     let count = |row: Option<Row>| row.map_or(0, |row| row.count);
     let (old, new) = (count(change.old), count(change.new));
     calls.note(format!("{:?} {} {old} {new}", change.kind, change.keys["id"]));
-    if new == 13 { Err(Error::reject("unlucky")) } else { Ok(()) }
+    if new == 13 { Err(Error::retry("unlucky")) } else { Ok(()) }
 }
 
 #[stream(kinesis("clicks"))]
@@ -239,8 +243,11 @@ async fn messages_come_five_times_and_groups_keep_their_order() {
     letters.send("good").unwrap();
     assert_eq!(outcomes(&app.settle().await), [("print", 1, false), ("print", 1, true)]);
     let again = app.advance(10 * MINUTE).await;
-    assert_eq!(outcomes(&again).len(), 4, "a rejected message is received again, too");
+    assert_eq!(outcomes(&again).len(), 4);
     assert_eq!(app.dead_letters()[0].attempts, 5);
+    letters.send("never").unwrap();
+    app.settle().await;
+    assert_eq!(app.dead_letters()[1].attempts, 1, "a rejection is final");
     calls.take();
 
     let steps = app.queue("steps.fifo").unwrap();

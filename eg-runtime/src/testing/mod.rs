@@ -79,10 +79,12 @@
 //! | what | when |
 //! |---|---|
 //! | `#[schedule]` functions | on schedule; a rate begins with the test. A failed call is repeated after one and after two more minutes, as on Lambda |
-//! | events that failed | after the longest pause that their `retry` or the gateway's default allows; a rejected event is a dead letter at once |
-//! | messages of a queue | after 30 seconds, up to five times in all; those of the same group wait for each other |
-//! | records of a stream | as events, but until `attempts` or `max_age` of `retry` ends it; the stream has one shard, whose records wait for each other |
+//! | events that failed | again after the longest pause that their `retry` or the gateway's default allows |
+//! | messages of a queue | at once; after a failure again every 30 seconds, five times in all; those of the same group wait for each other |
+//! | records of a stream | at once; after a failure again as events, but until `attempts` or `max_age` of `retry` ends it; the stream has one shard, whose records wait for each other |
 //! | the answers and claims of [`MemoryStore`](crate::idempotency::MemoryStore) | they expire by this clock |
+//!
+//! What a function rejects is a dead letter at once.
 //!
 //! The functions themselves use the clocks of the system and of tokio. A function with a `timeout` is cancelled when its
 //! time is up, by tokio's clock: in a test with `#[tokio::test(start_paused = true)]`, tokio lets this time pass at once

@@ -26,13 +26,13 @@ pub(super) struct Item {
 /// When a failed delivery comes again.
 #[derive(Debug, Clone)]
 pub(super) enum Again {
-    /// As the gateway delivers events. A rejection is final.
+    /// As the gateway delivers events.
     Event(DeliveryPolicy),
-    /// As Lambda reads streams, whatever the failure.
+    /// As Lambda reads streams.
     Record(DeliveryPolicy),
-    /// As a queue delivers messages, whatever the failure.
+    /// As a queue delivers messages.
     Message,
-    /// As Lambda repeats events of schedules, whatever the failure.
+    /// As Lambda repeats events of schedules.
     Schedule,
 }
 
@@ -59,11 +59,6 @@ impl Again {
                 limits::EVENT_RETRIES.get(at).copied().ok_or(used_up)
             }
         }
-    }
-
-    /// Returns whether a rejection ends the delivery.
-    pub(super) fn is_over_when_rejected(&self) -> bool {
-        matches!(self, Self::Event(_))
     }
 }
 

@@ -198,7 +198,7 @@ impl TestApp {
         item.failures += 1;
         let age = now.duration_since(item.accepted).unwrap_or_default();
         let chance = state.faults.as_mut().map_or(1.0, Faults::chance);
-        let pause = match is_rejected && item.again.is_over_when_rejected() {
+        let pause = match is_rejected {
             true => None,
             false => item.again.pause(item.failures, age, chance).ok(),
         };
