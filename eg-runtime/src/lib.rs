@@ -359,7 +359,7 @@ pub use eg_macros::Schema;
 /// The function gets the request without its body, through extractors as in [`macro@http`], and returns a [`Decision`], or a
 /// `Result` of it. Routes name it with `authorizer = …`, as a path that the compiler checks:
 ///
-/// ```
+/// ```standalone_crate
 /// use eg_runtime::{Caller, Decision, Error, HeaderMap, State, authorizer, http};
 ///
 /// #[derive(Clone)]

@@ -102,7 +102,7 @@ impl TestApp {
 
     /// Prepares a request with this method, to add headers and a body.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use eg_runtime::testing::TestApp;
     /// # use eg_runtime::{App, Error, http};
     /// # #[http(PATCH, "/users/{id}")]
