@@ -9,6 +9,10 @@ pub const DUPLICATES: &str = "eg-duplicates";
 /// On a `202`: how many of the duplicates have another payload than the event that was accepted before. Absent if none.
 pub const CONFLICTS: &str = "eg-conflicts";
 
+/// The media type of an answer that is sent while it is made: a prelude with status and headers, eight zeros, and a body. In
+/// `Accept`, or in a client context, it says that a caller can read such an answer. Source: Lambda's response streaming.
+pub const STREAMED_ANSWER: &str = "application/vnd.awslambda.http-integration-response";
+
 /// Returns the value of a header as text, for formats that have no bytes: UTF-8, else ISO-8859-1, which HTTP allowed
 /// first (RFC 9110 §5.5). So no value loses characters.
 ///

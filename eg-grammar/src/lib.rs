@@ -44,6 +44,7 @@ pub mod limits;
 mod method;
 mod mistake;
 mod name;
+mod number;
 mod path;
 mod printable;
 mod queue;
@@ -68,6 +69,7 @@ pub use name::{
     check_function_name, check_service_name, is_event_type, is_function_name, is_resource_name,
     is_system_event_type, routed_type,
 };
+pub use number::is_exact;
 pub use path::{Path, Segment, Spelling};
 pub use printable::{printable, printable_json, printable_lines};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};

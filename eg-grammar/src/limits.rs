@@ -91,6 +91,9 @@ pub const QUEUE_MESSAGE: usize = MIB;
 /// functions; see [`is_nested_deeper`](crate::is_nested_deeper).
 pub const JSON_DEPTH: usize = 127;
 
+/// The deepest nesting of `$or` in a pattern: each level multiplies the work.
+pub const PATTERN_DEPTH: usize = 8;
+
 /// How many levels the payload of an event may nest: it is a member of the event.
 pub const DATA_DEPTH: usize = JSON_DEPTH - 1;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use eg_sdk::{CloudEvent, Data};
@@ -45,8 +45,13 @@ use crate::sender::{Sender, Sent};
 /// | event gateway | | of the authorizer of `http.request`, with its principal | | |
 ///
 /// On a route with an [`#[authorizer]`](macro@crate::authorizer), authorizer and principal are those of its decision,
-/// whoever sent the request. Everything else is empty, also over plain HTTP. Where nothing is verified, as behind an API without an authorizer, there
-/// is no identity. In a test of a whole app, add a `Caller` to the extensions of the request.
+/// whoever sent the request. Everything else is empty, also for requests to the routes of the HTTP server. Where nothing is
+/// verified, as behind an API without an authorizer, there is no identity. In a test of a whole app, add a `Caller` to the
+/// extensions of the request.
+///
+/// Two cases depend on how you operate the function. `POST /functions/<name>` of the HTTP server takes the gateway's word for
+/// the authorizer, so let only the gateway reach this port. The source address behind a load balancer is verified only if the
+/// load balancer appends to `X-Forwarded-For`, which is its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
     source_ip: Option<IpAddr>,
@@ -81,7 +86,7 @@ pub struct Iam {
 }
 
 impl Caller {
-    /// Creates a caller of whom nothing is known.
+    /// Creates a caller without any facts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -281,8 +286,16 @@ impl Caller {
         let identity = &context["identity"];
         self.source_ip = address(&identity["sourceIp"]);
         let mut authorizer = object(context["authorizer"].clone()).unwrap_or_default();
-        self.claims = authorizer.remove("claims").and_then(object).unwrap_or_default();
-        self.scopes = authorizer.remove("scopes").map(|scopes| texts(&scopes)).unwrap_or_default();
+        // A Lambda authorizer may have texts of these names in its context.
+        if authorizer.get("claims").is_some_and(Value::is_object) {
+            self.claims = authorizer.remove("claims").and_then(object).unwrap_or_default();
+            if authorizer.get("scopes").is_some_and(Value::is_null) {
+                authorizer.remove("scopes");
+            }
+        }
+        if authorizer.get("scopes").is_some_and(Value::is_array) {
+            self.scopes = authorizer.remove("scopes").map(|scopes| texts(&scopes)).unwrap_or_default();
+        }
         self.principal_id = authorizer.remove("principalId").as_ref().and_then(text);
         authorizer.remove("integrationLatency");
         self.authorizer = authorizer;
@@ -327,11 +340,12 @@ fn address(value: &Value) -> Option<IpAddr> {
     value.as_str()?.parse().ok()
 }
 
-/// Returns the last address in `X-Forwarded-For`: load balancers and VPC Lattice add that of their client at the end. What
-/// is before it comes from the client.
+/// Returns the last address in `X-Forwarded-For`, with or without a port: load balancers and VPC Lattice add that of their
+/// client at the end. What is before it comes from the client.
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-    last.rsplit(',').next()?.trim().parse().ok()
+    let last = last.rsplit(',').next()?.trim();
+    last.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

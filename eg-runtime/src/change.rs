@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 /// A change of an item in a DynamoDB table, as the payload of a function with
-/// [`#[stream(dynamodb("…"))]`](macro@crate::stream). `T` is the item; its attributes are plain JSON: numbers keep their digits,
-/// sets are lists, and bytes are base64.
+/// [`#[stream(dynamodb("…"))]`](macro@crate::stream). `T` is the item, and `K` its key; their attributes are plain JSON:
+/// numbers keep their digits, sets are lists, and bytes are base64.
 ///
 /// ```
 /// use eg_runtime::{Change, Error, Json, stream};
@@ -25,11 +25,12 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Change<T> {
+pub struct Change<T, K = serde_json::Value> {
     /// What happened.
     pub kind: ChangeKind,
-    /// The key attributes of the item.
-    pub keys: serde_json::Value,
+    /// The key attributes of the item. As a [`Value`](serde_json::Value), numbers beyond 2⁵³ lose digits: for such keys, name
+    /// a type of your own, as in `Change<Order, OrderKey>`.
+    pub keys: K,
     /// The item before; `None` if it is new, or if the stream has no old images.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub old: Option<T>,

@@ -269,10 +269,13 @@ impl Scope {
     }
 }
 
-/// An argument of this crate in a handler that is no function of an [`App`](crate::App), for example one of a router of
-/// axum. It is answered with a 500.
+/// An argument of this crate in a handler that an [`App`](crate::App) does not call: neither a function nor a handler of the
+/// router of [`App::router`](crate::App::router). It is answered with a 500.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`Context`, `Emit` and `State` of eg_runtime are arguments of annotated functions only")]
+#[error(
+    "`Context`, `Emit` and `State` of eg_runtime work in annotated functions and in the router of `App::router`: mount this \
+     router with `App::router`"
+)]
 pub struct NotAFunction;
 
 impl IntoResponse for NotAFunction {

@@ -130,7 +130,8 @@
 //! [`App::layer`] adds tower layers around every function; they also see HTTP requests that no function answers.
 //! [`App::layer_for`] adds them around one function. [`App::router`] mounts a router of axum beside the functions.
 //! [`#[authorizer]`](macro@authorizer) declares a function that decides which requests reach the routes that name it.
-//! [`Caller`] tells who sent a request: claims, the context of an authorizer, the signing identity, the address.
+//! [`Caller`] has the verified identity of the sender of a request: claims, the context of an authorizer, the signing identity,
+//! the address.
 //! [`Context`] gives the invocation's id, trace, tenant and remaining time; a function that is still running shortly before
 //! Lambda's deadline is cancelled. [`testing`] runs a whole app inside a test. The feature
 //! `tracing` makes each call of a function a span, and prints what functions log in Lambda's format.
@@ -157,7 +158,7 @@
 //! | where the request comes from | how the answer arrives |
 //! |---|---|
 //! | plain HTTP; the gateway, from Lambda or an `http` function; `cargo eg run` | part by part |
-//! | a function URL with `InvokeMode: RESPONSE_STREAM`, as `cargo eg template` sets it | part by part |
+//! | a function URL, which must have `InvokeMode: RESPONSE_STREAM`, as `cargo eg template` sets it | part by part |
 //! | a REST API with `responseTransferMode: STREAM`, which it then must have | part by part |
 //! | an HTTP API, a load balancer, VPC Lattice, a program that invokes the function directly | whole, within the limit for answers; `cargo eg check` lists such routes |
 //!

@@ -4,10 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::response::Response;
-use http::{Extensions, StatusCode};
+use futures_util::FutureExt as _;
+use http::StatusCode;
 use tower::ServiceExt as _;
 
 use crate::body;
@@ -25,21 +26,19 @@ pub(crate) struct Mounted {
     answer: Arc<dyn Fn(Request) -> ResponseFuture + Send + Sync>,
 }
 
-/// The extensions of a request before it took a function's route, which adds its parameters.
-#[derive(Clone)]
-struct Before(Extensions);
-
-/// Keeps the extensions of a request, for a function that hands it over to the router.
-pub(crate) fn keep_extensions(request: &mut Request) {
-    let before = Before(request.extensions().clone());
-    request.extensions_mut().insert(before);
-}
-
-/// Returns the router as functions get it: it routes their requests by its own routes and parameters alone.
+/// Returns the router as functions get it: for a request that a function hands over, it has only its own parameters.
 pub(crate) fn for_functions(router: axum::Router) -> axum::Router {
-    let router = router.map_request(|mut request: Request| {
-        if let Some(Before(extensions)) = request.extensions_mut().remove() {
-            *request.extensions_mut() = extensions;
+    // axum adds the parameters of a route to those that a request already has. A request that takes no route has none.
+    let unrouted = axum::Router::new().fallback(async |request: Request| {
+        let mut response: Response = Response::default();
+        *response.extensions_mut() = request.into_parts().0.extensions;
+        response
+    });
+    let router = router.map_request(move |mut request: Request| {
+        let mut bare = Request::new(Body::empty());
+        bare.uri_mut().clone_from(request.uri());
+        if let Some(Ok(bare)) = unrouted.clone().oneshot(bare).now_or_never() {
+            request.extensions_mut().extend(bare.into_parts().0.extensions);
         }
         request
     });

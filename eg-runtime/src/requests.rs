@@ -19,7 +19,7 @@ use crate::body;
 use crate::context::Scope;
 use crate::extract::ResponseFuture;
 use crate::guard::Guard;
-use crate::mounted::{self, Mounted};
+use crate::mounted::Mounted;
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::{self, PayloadError, ReadRequest};
 use crate::registry::Mode;
@@ -76,9 +76,8 @@ type Ask = dyn Fn(CloudEvent<Data>, Option<Scope>) -> Option<ResponseFuture> + S
 /// The functions that answer HTTP requests. They are function pointers, so that the linker can drop them if unused.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// Builds the router of all routes, and of the router of `App::router`. The last argument says whether functions may hand
-    /// requests over to that router.
-    pub(crate) router: fn(Vec<Routed>, Vec<Asked>, Option<Mounted>, bool) -> Router,
+    /// Builds the router of all routes, and of the router of `App::router`.
+    pub(crate) router: fn(Vec<Routed>, Vec<Asked>, Option<Mounted>) -> Router,
     /// Reads a payload that is an HTTP request.
     pub(crate) read: ReadRequest,
     /// Reads the event gateway's `http.request`. The second argument returns the routes for a method.
@@ -110,7 +109,7 @@ impl fmt::Debug for Router {
 /// The routes of one mode. axum routes each request within the one route that it takes, to extract its parameters.
 type Table = Routes<axum::Router>;
 
-fn router(routes: Vec<Routed>, asked: Vec<Asked>, mounted: Option<Mounted>, hands_over: bool) -> Router {
+fn router(routes: Vec<Routed>, asked: Vec<Asked>, mounted: Option<Mounted>) -> Router {
     let (mut sync, mut other): (Table, Table) = (Routes::new(Spelling::Code), Routes::new(Spelling::Code));
     for Routed { method, path, mode, body_limit, stream, guard, function } in routes {
         let Some(named) = eg_grammar::Method::named(method) else { continue };
@@ -151,11 +150,8 @@ fn router(routes: Vec<Routed>, asked: Vec<Asked>, mounted: Option<Mounted>, hand
         let _ = sync.insert(named, path, axum::Router::new().route(path, on(method_filter(method), handler)));
     }
     let tables = Arc::new([sync, other]);
-    Router(Arc::new(move |mut request| match find(&tables, request.method(), request.uri().path()) {
+    Router(Arc::new(move |request| match find(&tables, request.method(), request.uri().path()) {
         Some(route) => {
-            if hands_over {
-                mounted::keep_extensions(&mut request);
-            }
             let answer = route.value.clone().oneshot(request);
             Box::pin(async move {
                 match answer.await {
@@ -294,7 +290,7 @@ mod tests {
             guard: None,
             function: Served::new("f", call, None, &Layers::default()),
         };
-        router(routes.iter().zip(NUMBERED).map(routed).collect(), Vec::new(), None, false)
+        router(routes.iter().zip(NUMBERED).map(routed).collect(), Vec::new(), None)
     }
 
     fn ask(router: &Router, method: &str, path: &str) -> (u16, HeaderMap, String) {

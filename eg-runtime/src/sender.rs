@@ -1,7 +1,7 @@
-//! What a payload says about its sender, as it stands there: most functions do not ask. `payload` copies it, and `caller` reads
-//! it.
+//! The JSON of a payload that describes its sender. `payload` copies it without reading it, because few functions need it;
+//! `caller` reads it.
 
-/// Whose documentation says what the fields mean.
+/// The service that sent the payload, which determines what the fields mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sender {
     /// An HTTP API or a function URL, with payload format 2.0.

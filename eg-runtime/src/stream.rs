@@ -29,7 +29,7 @@ use crate::outcome::{Failure, FailureKind};
 use crate::panics;
 
 /// The media type of a prelude and a body. Callers name it to say that they can read a stream.
-pub(crate) const MEDIA_TYPE: &str = "application/vnd.awslambda.http-integration-response";
+pub(crate) use eg_grammar::header::STREAMED_ANSWER as MEDIA_TYPE;
 
 /// The trailers with the failure of a stream.
 pub(crate) const ERROR_TYPE: &str = "lambda-runtime-function-error-type";

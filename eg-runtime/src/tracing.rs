@@ -192,7 +192,12 @@ mod tests {
         ::tracing::subscriber::with_default(subscriber, || {
             let trace = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None);
             let context = Context::new("").with_request_id("r1").with_trace(trace.unwrap());
-            let shared = Shared { states: States::default(), source: "/s".to_owned(), payload_limit: 100 };
+            let shared = Shared {
+                states: States::default(),
+                source: "/s".to_owned(),
+                payload_limit: 100,
+                max_hops: 16,
+            };
             let mut request = Request::new(Body::empty());
             request.extensions_mut().insert(Scope { shared: Arc::new(shared), context, has_caller: false });
             let event = CloudEvent::of_type("user.created", "/s", Data::Empty).with_id("e1");

@@ -8,7 +8,7 @@ use eg_runtime::axum::body::Body;
 use eg_runtime::axum::http::Request as HttpRequest;
 use eg_runtime::axum::middleware::from_fn;
 use eg_runtime::axum::routing::{get, post};
-use eg_runtime::axum::{Router, middleware::Next};
+use eg_runtime::axum::{Extension, Router, middleware::Next};
 use eg_runtime::testing::{Answer, TestApp};
 use eg_runtime::tower::ServiceExt as _;
 use eg_runtime::{
@@ -43,11 +43,17 @@ async fn admin(State(router): State<Router>, request: Request) -> Response {
     router.oneshot(request).await.into_response()
 }
 
+/// What a layer knows of the sender.
+#[derive(Clone)]
+struct User(&'static str);
+
 fn router() -> Router {
     Router::new()
         .route("/orders", post(async || "the router's").get(async || "never"))
         .route("/pages/{page}", get(async |page: eg_runtime::Path<String>| page.0))
         .route("/admin/users", get(async || "users").put(async || "changed"))
+        .route("/admin/upload", post(async |body: Bytes| body.len().to_string()))
+        .route("/admin/user", get(async |Extension(user): Extension<User>| user.0))
         .route("/admin/shelves/{n}", get(async |shelf: eg_runtime::Path<u32>| format!("shelf {}", shelf.0)))
         .route("/missing", get(async || StatusCode::NOT_FOUND))
         .route("/bytes", post(async |body: Bytes| body.len().to_string()))
@@ -90,6 +96,11 @@ async fn a_router_answers_what_no_function_answers() {
     assert_eq!((put.status().as_u16(), put.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD, POST"));
     assert_eq!(app.http(post_of("/bytes", 7_000_000)).await.status(), 413, "the app's limit");
     assert_eq!(app.http(post_of("/bytes", 3_000_000)).await.text(), "3000000", "not axum's limit");
+    assert_eq!(
+        app.http(post_of("/admin/upload", 3_000_000)).await.text(),
+        "3000000",
+        "handed over by a function"
+    );
     assert_eq!(ask(&app, "GET", "/panics").await.status(), 500);
 }
 
@@ -152,6 +163,17 @@ async fn a_layer_of_a_function_is_around_this_function_only() {
     assert_eq!(marks("POST", "/uploads").await, ["app"]);
     assert_eq!(marks("GET", "/pages/x").await, ["app"]);
     assert_eq!(marks("GET", "/nowhere").await, ["app"]);
+
+    let know = from_fn(async |mut request: Request, next: Next| {
+        request.extensions_mut().insert(User("u7"));
+        next.run(request).await
+    });
+    let app = TestApp::new(App::new().router(router()).layer_for("admin", know)).unwrap();
+    assert_eq!(
+        ask(&app, "GET", "/admin/user").await.text(),
+        "u7",
+        "a function hands over what its layers know"
+    );
 
     let refuse = from_fn(async |_: Request, _: Next| StatusCode::GONE);
     let app = TestApp::new(App::new().router(router()).layer_for("ping", refuse)).unwrap();

@@ -55,7 +55,7 @@ pub(crate) struct Emit {
     /// table, the payload is the new item, or `{"old": …, "new": …}`.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "queue", "sample", "subject", "id", "sync"])]
     pub(crate) stream: Option<String>,
-    /// Key of the record.
+    /// Key of the record in a stream or topic.
     #[arg(long, value_name = "KEY", requires = "stream")]
     pub(crate) key: Option<String>,
     #[command(flatten)]

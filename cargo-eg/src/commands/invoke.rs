@@ -204,6 +204,7 @@ fn payload(
                 None => taken(manifest, function).map_or_else(|| json!({ "id": "1" }), sample::of),
             };
             records::batch(*source, stream, &data, None)
+                .map_err(|mistake| Failure::new(Exit::Usage, mistake))?
         }
         Trigger::Authorizer { .. } => sample::authorizer(data),
         Trigger::Invoke { .. } => {

@@ -1,5 +1,5 @@
-//! `cargo eg emit --stream`: calls the functions of the local app that read a stream with one record, as Lambda does. Nothing
-//! is kept: a record that fails is not sent again.
+//! `cargo eg emit --stream`: calls the functions of the local app that read a stream with one record, each independently of
+//! the others, as Lambda does. Nothing is kept: a record that fails is not sent again.
 
 use eg_grammar::{StreamKind, nearest};
 use eg_sdk::manifest::{Function, Trigger};
@@ -26,14 +26,22 @@ pub(super) async fn send(arguments: &cli::Emit, name: &str, data: &str) -> Resul
         return Err(unknown(name, &loaded.services));
     }
     let data: Value = serde_json::from_str(data).unwrap_or_default();
-    let mut reached = Vec::new();
+    let (mut reached, mut failures) = (Vec::new(), Vec::new());
     for (function, kind) in readers {
-        let batch = records::batch(kind, name, &data, arguments.key.as_deref());
+        let batch = records::batch(kind, name, &data, arguments.key.as_deref())
+            .map_err(|mistake| Failure::new(Exit::Usage, mistake))?;
         let answer = call(&arguments.lambda.url(), &function.id, batch.to_string()).await?;
-        if let Some(why) = failed(answer.failed, &answer.result) {
-            return Err(Failure::new(Exit::Function, format!("function {} failed: {why}", function.id)));
+        match failed(answer.failed, &answer.result) {
+            Some(why) => failures.push(format!("function {} failed: {why}", function.id)),
+            None => reached.push(function.id.as_str()),
         }
-        reached.push(function.id.as_str());
+    }
+    if !failures.is_empty() {
+        let failure = Failure::new(Exit::Function, failures.join("; "));
+        return Err(match reached.as_slice() {
+            [] => failure,
+            reached => failure.hint(format!("handled by {}", reached.join(", "))),
+        });
     }
     if arguments.json {
         return print(&json_line(&json!({"stream": name, "functions": reached}))?);
@@ -83,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_function_says_of_a_record() {
+    fn failures_in_the_answer_of_a_function() {
         assert_eq!(failed(false, br#"{"batchItemFailures":[]}"#), None);
         let reported = br#"{"batchItemFailures":[{"itemIdentifier":"1"}],"errors":{"1":"no stock"}}"#;
         assert_eq!(failed(false, reported).as_deref(), Some("no stock"));

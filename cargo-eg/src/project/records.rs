@@ -10,15 +10,23 @@ use time::OffsetDateTime;
 /// Returns a batch of one record, made now. For a table, `data` is the new item, or a change with `old` and `new`; for a
 /// stream or topic, it is the content. `key` is the key of the record; that of an item is its `id` unless the change has
 /// `keys`.
-pub(crate) fn batch(kind: StreamKind, name: &str, data: &Value, key: Option<&str>) -> Value {
+///
+/// # Errors
+/// If no table has such an item or change.
+pub(crate) fn batch(kind: StreamKind, name: &str, data: &Value, key: Option<&str>) -> Result<Value, String> {
     let now = OffsetDateTime::now_utc();
     let seconds = now.unix_timestamp();
     // Unique enough for a local run, and in order.
     let number = now.unix_timestamp_nanos().to_string();
+    let micros = i64::try_from(now.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
     let encoded = |text: &str| STANDARD.encode(text);
-    match kind {
+    Ok(match kind {
         StreamKind::DynamoDb => {
-            let (event, change) = change(data);
+            if key.is_some() {
+                let message = "the key of an item is part of it: leave out `--key`, or give `keys` beside `old` and `new`";
+                return Err(message.to_owned());
+            }
+            let (event, change) = change(data)?;
             let mut record = json!({
                 "ApproximateCreationDateTime": seconds, "SequenceNumber": number, "SizeBytes": data.to_string().len(),
                 "StreamViewType": "NEW_AND_OLD_IMAGES",
@@ -44,7 +52,7 @@ pub(crate) fn batch(kind: StreamKind, name: &str, data: &Value, key: Option<&str
         }]}),
         StreamKind::Kafka => {
             let mut record = json!({
-                "topic": name, "partition": 0, "offset": seconds, "timestamp": seconds * 1000,
+                "topic": name, "partition": 0, "offset": micros, "timestamp": seconds * 1000,
                 "timestampType": "CREATE_TIME", "value": encoded(&data.to_string()), "headers": [],
             });
             if let Some(key) = key {
@@ -56,17 +64,25 @@ pub(crate) fn batch(kind: StreamKind, name: &str, data: &Value, key: Option<&str
                 "records": { format!("{name}-0"): [record] },
             })
         }
-    }
+    })
 }
 
 /// Returns what happened to an item, and its images in DynamoDB's words.
-fn change(data: &Value) -> (&'static str, Vec<(&'static str, Value)>) {
+fn change(data: &Value) -> Result<(&'static str, Vec<(&'static str, Value)>), String> {
     let is_change = data.as_object().is_some_and(|members| {
         let known = |name: &String| ["kind", "keys", "old", "new"].contains(&name.as_str());
         members.keys().all(known) && (members.contains_key("old") || members.contains_key("new"))
     });
     let image = |name: &str| data.get(name).filter(|image| image.is_object()).cloned();
-    let (old, new) = if is_change { (image("old"), image("new")) } else { (None, Some(data.clone())) };
+    let (old, new) = match is_change {
+        true => (image("old"), image("new")),
+        false => (None, Some(data.clone()).filter(Value::is_object)),
+    };
+    if old.is_none() && new.is_none() {
+        return Err(format!(
+            "{data} is no item of a table: an item is a JSON object, and a change is {{\"old\": …, \"new\": …}}"
+        ));
+    }
     let event = match (&old, &new) {
         (None, _) => "INSERT",
         (Some(_), Some(_)) => "MODIFY",
@@ -77,7 +93,7 @@ fn change(data: &Value) -> (&'static str, Vec<(&'static str, Value)>) {
     let keys = if is_change { image("keys") } else { None }.unwrap_or(by_id);
     let images = [("OldImage", old), ("NewImage", new)].into_iter();
     let images = images.filter_map(|(name, image)| Some((name, image?)));
-    (event, std::iter::once(("Keys", keys)).chain(images).collect())
+    Ok((event, std::iter::once(("Keys", keys)).chain(images).collect()))
 }
 
 /// Converts the members of an item to attribute values.
@@ -104,7 +120,7 @@ mod tests {
     #[test]
     fn an_item_or_a_change_becomes_a_record() {
         let check = |data: Value, event: &str, images: Value| {
-            let record = batch(StreamKind::DynamoDb, "orders", &data, None)["Records"][0].clone();
+            let record = batch(StreamKind::DynamoDb, "orders", &data, None).unwrap()["Records"][0].clone();
             assert_eq!(record["eventName"], event);
             for (name, image) in images.as_object().unwrap() {
                 assert_eq!(
@@ -128,5 +144,25 @@ mod tests {
             "REMOVE",
             json!({"Keys": {"pk": {"S": "1"}}, "NewImage": null, "OldImage": item}),
         );
+        for (data, key, expected) in [
+            (json!(5), None, "5 is no item of a table: an item is a JSON object"),
+            (json!({"old": null, "new": null}), None, "{\"new\":null,\"old\":null} is no item of a table"),
+            (json!({"id": 1}), Some("1"), "the key of an item is part of it: leave out `--key`"),
+        ] {
+            let refused = batch(StreamKind::DynamoDb, "orders", &data, key).unwrap_err();
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+    }
+
+    /// Functions recognise duplicates by the offset.
+    #[test]
+    fn records_of_a_topic_have_offsets_of_their_own() {
+        let offset = || {
+            batch(StreamKind::Kafka, "visits", &json!(1), None).unwrap()["records"]["visits-0"][0]["offset"]
+                .clone()
+        };
+        let first = offset();
+        std::thread::sleep(std::time::Duration::from_micros(2));
+        assert_ne!(offset(), first);
     }
 }

@@ -1,5 +1,5 @@
 //! The body of an answer that a function sends while it makes it. It takes the place of its call until it ends, and breaks
-//! the connection off if the function fails, so that no client takes a part for the whole.
+//! the connection off if the function fails, so that no client mistakes a partial answer for a complete one.
 
 use axum::body::Body;
 use futures_util::StreamExt as _;

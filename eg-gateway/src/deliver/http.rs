@@ -30,9 +30,6 @@ use crate::outbound::resolve::blocked;
 use crate::outbound::{Connector, Pool, SendError};
 use crate::tls::ClientTls;
 
-/// The media types of answers that a function which streams may send.
-const ACCEPTED: &str = "application/vnd.awslambda.http-integration-response, application/json";
-
 /// Maximum number of redirects that one call follows.
 const REDIRECTS: usize = 5;
 
@@ -103,14 +100,14 @@ impl HttpCaller {
         let response = self
             .follow(url, |endpoint| {
                 let request = endpoint.request(event.clone(), trace).map(|mut request| {
-                    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+                    request.headers_mut().insert(ACCEPT, streams::ACCEPTED.clone());
                     request
                 });
                 async move { endpoint.pool.begin(request?).await }
             })
             .await?;
         let (head, body) = response.into_parts();
-        let streams = head.headers.get(CONTENT_TYPE).is_some_and(|ty| ty == streams::MEDIA_TYPE);
+        let streams = streams::is_streamed(&head.headers);
         let pieces = streams::pieces(body);
         match streams::read(pieces, streams && head.status.is_success(), self.reply_limit, room).await? {
             Answered::Whole(body) => self.settle(&head, body).map(Answered::Whole),

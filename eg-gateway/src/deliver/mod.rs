@@ -265,7 +265,7 @@ fn failed(error: &SendError, reply_limit: usize) -> CallError {
 
 fn too_large(reply_limit: usize) -> CallError {
     CallError::retry(format!(
-        "the reply is larger than {reply_limit} bytes: answer with less, or raise --max-reply"
+        "the reply is larger than {reply_limit} bytes: answer with less, or raise --max-reply-size"
     ))
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes, BytesMut};
+use eg_grammar::header::STREAMED_ANSWER;
 use futures_util::{Stream, StreamExt as _, stream};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use super::{CallError, failed, too_large};
@@ -17,12 +20,14 @@ use crate::decide::delivery;
 use crate::outbound::arriving::Arriving;
 use crate::outbound::reading::reserve;
 
-/// The media type of a prelude and a body. In `Accept`, it tells an `http` function that it may answer so.
-pub(super) const MEDIA_TYPE: &str = "application/vnd.awslambda.http-integration-response";
+/// Tells an `http` function, in `Accept`, that it may stream its answer.
+pub(super) static ACCEPTED: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::try_from(format!("{STREAMED_ANSWER}, application/json")).expect("media types are text")
+});
 
 /// The client context that tells a Lambda function the same, in base64.
 pub(super) static CLIENT_CONTEXT: LazyLock<String> =
-    LazyLock::new(|| STANDARD.encode(json!({ "custom": { "accept": MEDIA_TYPE } }).to_string()));
+    LazyLock::new(|| STANDARD.encode(json!({ "custom": { "accept": STREAMED_ANSWER } }).to_string()));
 
 /// The end of the prelude.
 const ZEROS: [u8; 8] = [0; 8];
@@ -92,18 +97,22 @@ async fn collect(
     let mut read = BytesMut::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
-        if read.len() + piece.len() > limit {
-            return Err(too_large(limit));
-        }
         *reserved += reserve(room, piece.len()).map_err(|error| failed(&error, limit))?;
         let from = read.len().saturating_sub(ZEROS.len() - 1);
         read.extend_from_slice(&piece);
         let zeros = || read[from..].windows(ZEROS.len()).position(|window| window == ZEROS);
         if let Some(at) = may_stream.then(zeros).flatten() {
+            // The rest of the piece is part of the body, which has no limit.
+            if from + at > limit {
+                return Err(too_large(limit));
+            }
             let prelude = read.split_to(from + at).freeze();
             read.advance(ZEROS.len());
             let first = (!read.is_empty()).then(|| Ok(read.freeze()));
             return Ok(Answered::Streamed(prelude, Box::pin(stream::iter(first).chain(pieces))));
+        }
+        if read.len() > limit {
+            return Err(too_large(limit));
         }
     }
     Ok(Answered::Whole(read.freeze()))
@@ -120,7 +129,50 @@ pub(super) fn broken_off() -> CallError {
     CallError::retry("Lambda's answer broke off")
 }
 
+/// Returns whether a response has the media type of a streamed answer.
+pub(super) fn is_streamed(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|ty| ty.to_str().ok());
+    let essence = media_type.and_then(|ty| ty.split(';').next()).map(str::trim);
+    essence.is_some_and(|ty| ty.eq_ignore_ascii_case(STREAMED_ANSWER))
+}
+
 /// Returns the pieces of the body of a response.
 pub(super) fn pieces(body: Arriving) -> Pieces {
     Box::pin(body.map(|piece| piece.map_err(|error| failed(&error, usize::MAX))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+
+    /// Reads an answer in these pieces, of which the prelude may have 40 bytes. Returns what is known of it.
+    async fn known(pieces: &[&str]) -> Result<usize, String> {
+        let owned: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from((*piece).to_owned()))).collect();
+        let room = Budget::new(1 << 20).reserve([None, None], 0).unwrap();
+        let answered = read(Box::pin(stream::iter(owned)), true, 40, &room).await;
+        answered.map(|answered| answered.as_ref().len()).map_err(|error| format!("{error:?}"))
+    }
+
+    #[tokio::test]
+    async fn the_limit_is_for_the_prelude_however_the_answer_is_cut() {
+        let (prelude, zeros, body) = ("{\"statusCode\":200}", "\0\0\0\0\0\0\0\0", "x".repeat(1000));
+        let whole = [prelude, zeros, &body].concat();
+        for pieces in [
+            &[whole.as_str()][..],
+            &[prelude, zeros, &body],
+            &[&whole[..20], &whole[20..]],
+            &[&whole[..whole.len() - 1], "x"],
+        ] {
+            assert_eq!(known(pieces).await, Ok(prelude.len()), "{pieces:?}");
+        }
+        let long = format!("{{\"statusCode\":200,\"headers\":{{\"x\":\"{}\"}}}}", "x".repeat(40));
+        for pieces in [&[[&long, zeros, &body].concat().as_str()][..], &[&long, zeros], &[&body]] {
+            let refused = known(pieces).await.unwrap_err();
+            assert!(
+                refused.contains("larger than 40 bytes: answer with less, or raise --max-reply-size"),
+                "{refused}"
+            );
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! `#[subscribe(eventbridge(…))]`: the rules for patterns of EventBridge. The gateway's filters have the same rules, so that
 //! a pattern means the same locally and on AWS.
 
-use eg_grammar::limits::EVENT_BRIDGE_TYPE;
-use eg_grammar::{did_you_mean, list};
+use eg_grammar::limits::{EVENT_BRIDGE_SOURCE, EVENT_BRIDGE_TYPE, PATTERN_DEPTH};
+use eg_grammar::{did_you_mean, is_exact, list};
 use syn::LitStr;
 
 use super::Retry;
@@ -32,14 +32,14 @@ pub(super) fn read(pattern: &EventBridge, retry: Option<Retry>, errors: &mut Err
         }
     }
     for text in sources {
-        check_text("source", 256, text, errors);
+        check_text("source", EVENT_BRIDGE_SOURCE, text, errors);
     }
     for text in detail_types {
         check_text("detail type", EVENT_BRIDGE_TYPE, text, errors);
     }
     if let Some(detail) = detail {
         match &detail.value {
-            Value::Object(_) => check_object(detail, errors),
+            Value::Object(_) => check_object(detail, 0, errors),
             _ => errors.at(
                 &detail.tokens,
                 "`detail` is an object, as in `{\"bucket\": {\"name\": [\"pictures\"]}}`",
@@ -64,18 +64,24 @@ fn check_text(what: &str, limit: usize, text: &LitStr, errors: &mut Errors) {
     }
 }
 
-fn check_object(object: &Json, errors: &mut Errors) {
+/// Checks a pattern within `depth` alternatives.
+fn check_object(object: &Json, depth: usize, errors: &mut Errors) {
     let Value::Object(members) = &object.value else { return };
+    for (index, (name, _)) in members.iter().enumerate() {
+        if members[..index].iter().any(|(earlier, _)| earlier.value() == name.value()) {
+            errors.at(name, format!("`{}` is given twice, and only one of them would count", name.value()));
+        }
+    }
     if members.is_empty() {
         errors.at(&object.tokens, "this pattern is empty: write what a member must be, or leave it out");
     }
     for (name, value) in members {
         match &value.value {
-            Value::Array(patterns) if name.value() == "$or" => check_or(value, patterns, errors),
+            Value::Array(patterns) if name.value() == "$or" => check_or(value, patterns, depth, errors),
             _ if name.value() == "$or" => {
                 errors.at(&value.tokens, "`$or` is a list of at least two patterns");
             }
-            Value::Object(_) => check_object(value, errors),
+            Value::Object(_) => check_object(value, depth, errors),
             Value::Array(conditions) if conditions.is_empty() => {
                 errors.at(&value.tokens, "this list is empty, so no event could match");
             }
@@ -87,13 +93,16 @@ fn check_object(object: &Json, errors: &mut Errors) {
     }
 }
 
-fn check_or(list: &Json, patterns: &[Json], errors: &mut Errors) {
+fn check_or(list: &Json, patterns: &[Json], depth: usize, errors: &mut Errors) {
+    if depth == PATTERN_DEPTH {
+        return errors.at(&list.tokens, format!("`$or` is nested more than {PATTERN_DEPTH} levels deep"));
+    }
     if patterns.len() < 2 {
         errors.at(&list.tokens, "`$or` is a list of at least two patterns");
     }
     for pattern in patterns {
         match &pattern.value {
-            Value::Object(_) => check_object(pattern, errors),
+            Value::Object(_) => check_object(pattern, depth + 1, errors),
             _ => {
                 errors.at(&pattern.tokens, "an alternative of `$or` is a pattern: `{\"name\": [\"value\"]}`");
             }
@@ -106,7 +115,7 @@ fn check_condition(condition: &Json, errors: &mut Errors) {
     let members = match &condition.value {
         Value::Object(members) => members,
         Value::Array(_) => return errors.at(&condition.tokens, "a list cannot contain a list"),
-        _ => return,
+        _ => return check_number(condition, errors),
     };
     let [(name, operand)] = members.as_slice() else {
         let message = format!("a condition has exactly one operator: {}", list(&OPERATORS));
@@ -116,7 +125,9 @@ fn check_condition(condition: &Json, errors: &mut Errors) {
         ("prefix" | "suffix", Value::Text(_)) | ("exists", Value::Flag(_)) => {}
         ("prefix" | "suffix", _) => errors.at(&operand.tokens, format!("`{}` takes a string", name.value())),
         ("exists", _) => errors.at(&operand.tokens, "`exists` takes `true` or `false`"),
-        ("numeric", Value::Array(terms)) if is_numeric(terms) => {}
+        ("numeric", Value::Array(terms)) if is_numeric(terms) => {
+            terms.iter().for_each(|term| check_number(term, errors));
+        }
         ("numeric", _) => {
             errors
                 .at(&operand.tokens, "`numeric` takes one or two comparisons, as in `[\">\", 0, \"<=\", 5]`");
@@ -132,6 +143,18 @@ fn check_condition(condition: &Json, errors: &mut Errors) {
                 format!("there is no operator `{other}`{hint}; the operators are {}", list(&OPERATORS)),
             );
         }
+    }
+}
+
+/// Checks that a number, if it is one, keeps its digits where events are compared with it.
+fn check_number(value: &Json, errors: &mut Errors) {
+    if let Value::Number(number) = &value.value
+        && !is_exact(number)
+    {
+        errors.at(
+            &value.tokens,
+            "this number is too large to be compared: up to 2^53, or a whole number of 64 bits, are allowed",
+        );
     }
 }
 
@@ -156,6 +179,7 @@ fn check_excluded(operand: &Json, errors: &mut Errors) {
         Value::Array(_) => false,
         _ => true,
     };
+    check_number(operand, errors);
     if !fits {
         errors.at(&operand.tokens, "`anything-but` takes values, `prefix` and `suffix`");
     }

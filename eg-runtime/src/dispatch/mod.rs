@@ -98,8 +98,7 @@ impl Service {
     fn of(functions: Vec<Entry>, layers: Layers, mounted: Option<Mounted>, shared: Arc<Shared>) -> Self {
         let (support, routes, asked) = routes::http(&functions);
         let support = support.or(mounted.as_ref().map(|mounted| mounted.http));
-        let hands_over = shared.states.get::<axum::Router>().is_some();
-        let http = support.map(|http| (http, (http.router)(routes, asked, mounted, hands_over)));
+        let http = support.map(|http| (http, (http.router)(routes, asked, mounted)));
         let router = http.as_ref().map(|(_, router)| router.clone());
         let layered = layers.around(move |request| match &router {
             Some(router) => router.answer(request),

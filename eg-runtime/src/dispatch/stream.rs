@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use eg_grammar::StreamKind;
 use eg_sdk::{CloudEvent, Data};
 
 use super::{Entry, Service};
@@ -35,7 +36,7 @@ impl Service {
         let mut failed = Vec::new();
         let mut blocked = HashSet::new();
         for (at, record) in records.into_iter().enumerate() {
-            let StreamRecord { id, stream, shard, event } = record;
+            let StreamRecord { id, kind, stream, shard, event } = record;
             if blocked.contains(&shard) {
                 continue;
             }
@@ -45,7 +46,7 @@ impl Service {
                     let reason = "not handled: the time of the invocation was up";
                     Err(Failure::new(FailureKind::Retry, reason.to_owned()))
                 }
-                Ok(event) => self.record(&stream, event, invocation).await,
+                Ok(event) => self.record(kind, &stream, event, invocation).await,
                 Err(error) => {
                     let failure = Failure::from(error);
                     failure.log(Some(&stream), &invocation.request_id);
@@ -70,11 +71,12 @@ impl Service {
     /// The first failure, after all functions were called.
     async fn record(
         &self,
+        kind: StreamKind,
         stream: &str,
         event: CloudEvent<Data>,
         invocation: &Arc<Invocation>,
     ) -> Result<(), Failure> {
-        let of_stream = self.functions_of_stream(stream);
+        let of_stream = self.functions_of_stream(kind, stream);
         let functions = if of_stream.is_empty() { self.functions_for(&event) } else { of_stream };
         if functions.is_empty() {
             let reason =
@@ -93,12 +95,14 @@ impl Service {
         done
     }
 
-    /// Returns the functions of a stream. A process with a single function handles every stream, because deployed streams
-    /// may have other names.
-    fn functions_of_stream(&self, stream: &str) -> Vec<&Entry> {
+    /// Returns the functions of a stream. A process with a single function handles every stream of its kind, because deployed
+    /// streams may have other names.
+    fn functions_of_stream(&self, kind: StreamKind, stream: &str) -> Vec<&Entry> {
         let of = |function: &&Entry, name: Option<&str>| {
             function.def.triggers.iter().any(|trigger| match trigger {
-                Trigger::Stream(stream) => name.is_none_or(|name| name == stream.name),
+                Trigger::Stream(stream) => {
+                    stream.kind == kind.as_str() && name.is_none_or(|name| name == stream.name)
+                }
                 _ => false,
             })
         };

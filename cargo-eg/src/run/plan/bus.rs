@@ -7,7 +7,7 @@ use eg_sdk::config::Subscription;
 use eg_sdk::manifest::{EventPattern, Function, RetryOptions, Trigger};
 use serde_json::{Value, json};
 
-use super::{labels, retry};
+use super::{FILTERED_BY, labels, retry};
 
 /// Returns the subscriptions of a function: one for each event type by which the gateway routes. Several patterns for one
 /// type are alternatives of one filter.
@@ -24,6 +24,7 @@ pub(super) fn subscriptions(service: &str, function: &Function) -> Vec<Subscript
     let subscription = |(ty, (mut alternatives, limits)): (String, (Vec<Value>, Option<&RetryOptions>))| {
         let mut subscription = Subscription::asynchronous(&ty, &function.id);
         subscription.metadata = labels(service);
+        subscription.metadata.insert(FILTERED_BY.0.to_owned(), FILTERED_BY.1.to_owned());
         subscription.retry = limits.map(retry);
         subscription.filter = match alternatives.len() {
             1 => alternatives.pop(),

@@ -17,6 +17,9 @@ use eg_sdk::manifest::{self, CorsOptions, EventTrigger, Manifest, RetryOptions};
 /// The label of resources that we may change and delete.
 const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
 
+/// Marks subscriptions whose filter comes from a manifest.
+const FILTERED_BY: (&str, &str) = ("filteredBy", "cargo-eg");
+
 /// The label that names the service of a resource.
 const SERVICE: &str = "service";
 
@@ -201,7 +204,7 @@ fn subscription_changes(
         update.metadata.clone_from(&want.metadata);
         update.retry.clone_from(&want.retry);
         // Other filters are the user's.
-        if want.filter.is_some() {
+        if want.filter.is_some() || is.metadata.contains_key(FILTERED_BY.0) {
             update.filter.clone_from(&want.filter);
         }
         (is_ours(&is.metadata) && update != *is).then_some(update)

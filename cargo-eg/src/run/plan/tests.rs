@@ -199,6 +199,18 @@ fn what_somebody_else_set_on_a_subscription_stays() {
 }
 
 #[test]
+fn a_filter_goes_with_the_pattern_that_it_was_made_from() {
+    let pattern = r#"[{"eventBridge": {"source": ["aws.s3"], "detail-type": ["Object Created"]}}]"#;
+    let filtered = wanted(&[("shop-mail", "a.rs:1", pattern)]);
+    assert!(filtered.subscriptions[0].filter.is_some());
+    let subscribed = r#"[{"eventType": "Object-Created", "mode": "async", "method": "POST", "path": "/"}]"#;
+    let app = wanted(&[("shop-mail", "a.rs:1", subscribed)]);
+    let plan = plan(&app, &registered(filtered)).unwrap();
+    let [Change::Update(updated)] = plan.subscriptions.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(updated.filter, None);
+}
+
+#[test]
 fn a_function_at_a_url_is_called_there() {
     let function = json!({
         "name": "keep", "id": "archive-keep", "source": "eg.toml:2", "emits": [], "url": "http://localhost:8080/keep",

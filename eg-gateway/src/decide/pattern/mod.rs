@@ -1,17 +1,13 @@
 //! Matches events against the `filter` of a subscription, an EventBridge pattern, and finds the clause that an event
 //! does not match. `event` decides which parts of an event a pattern sees.
 
+use eg_grammar::is_exact;
+use eg_grammar::limits::PATTERN_DEPTH;
 use eg_sdk::history::Mismatch;
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
 use super::json::Json;
-
-/// The deepest nesting of `$or`, because each level multiplies the work.
-const MAX_OR_DEPTH: usize = 8;
-
-/// The greatest double up to which whole numbers are exact: 2^53.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A valid pattern. An event matches if it meets all clauses.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,14 +42,12 @@ impl Pattern {
     /// Names the first number that is too large.
     pub(crate) fn check_numbers(filter: &Value) -> Result<(), String> {
         match filter {
-            Value::Number(number) if number.is_f64() && number.as_f64().is_some_and(|n| n.abs() > EXACT) => {
-                Err(format!(
-                    "filter compares with {number}: write numbers beyond 2^53 as whole numbers from {} to {}, without \
+            Value::Number(number) if !is_exact(&number.to_string()) => Err(format!(
+                "filter compares with {number}: write numbers beyond 2^53 as whole numbers from {} to {}, without \
                      fraction and exponent",
-                    i64::MIN,
-                    u64::MAX
-                ))
-            }
+                i64::MIN,
+                u64::MAX
+            )),
             Value::Array(elements) => elements.iter().try_for_each(Self::check_numbers),
             Value::Object(members) => members.values().try_for_each(Self::check_numbers),
             _ => Ok(()),
@@ -107,8 +101,8 @@ fn read_or(value: &Value, path: &mut Vec<String>, depth: usize) -> Result<Clause
         let path: Vec<&str> = std::iter::once("filter").chain(path.iter().map(String::as_str)).collect();
         format!("{}.$or", path.join("."))
     };
-    if depth == MAX_OR_DEPTH {
-        return Err(format!("{} is nested more than {MAX_OR_DEPTH} levels deep", at(path)));
+    if depth == PATTERN_DEPTH {
+        return Err(format!("{} is nested more than {PATTERN_DEPTH} levels deep", at(path)));
     }
     let alternatives = value.as_array().filter(|patterns| patterns.len() > 1);
     let alternatives =

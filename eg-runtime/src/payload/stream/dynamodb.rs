@@ -1,5 +1,6 @@
 //! Reads batches of DynamoDB Streams. The payload of each event is a change: `{"kind", "keys", "old", "new"}` in plain JSON.
 
+use eg_grammar::StreamKind;
 use eg_sdk::{CloudEvent, Data, SpecVersion};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -69,6 +70,7 @@ pub(in crate::payload) fn read(json: &str) -> Result<Vec<StreamRecord>, PayloadE
 fn record(raw: Raw<'_>) -> StreamRecord {
     StreamRecord {
         id: Position::Sequence(raw.dynamodb.sequence_number.clone()),
+        kind: StreamKind::DynamoDb,
         stream: named_in(&raw.event_source_arn),
         shard: String::new(),
         event: event(raw),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eg_grammar::StreamKind;
 use eg_sdk::{CloudEvent, Data};
 use serde::Deserialize;
 
@@ -50,6 +51,7 @@ pub(in crate::payload) fn read(json: &str) -> Result<Vec<StreamRecord>, PayloadE
 fn record(cluster: &str, partition: String, raw: Raw) -> StreamRecord {
     StreamRecord {
         id: Position::Offset { partition: partition.clone(), offset: raw.offset },
+        kind: StreamKind::Kafka,
         stream: raw.topic.clone(),
         event: event(cluster, &partition, raw),
         shard: partition,

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eg_grammar::StreamKind;
 use eg_sdk::{CloudEvent, Data};
 use serde::Deserialize;
 
@@ -48,6 +49,7 @@ fn record(raw: Raw) -> StreamRecord {
     let shard = raw.event_id.split(':').next().unwrap_or_default().to_owned();
     StreamRecord {
         id: Position::Sequence(raw.kinesis.sequence_number.clone()),
+        kind: StreamKind::Kinesis,
         stream: named_in(&raw.event_source_arn),
         shard,
         event: event(raw),

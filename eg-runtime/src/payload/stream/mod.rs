@@ -11,6 +11,7 @@ use std::fmt;
 pub(super) use self::dynamodb::read as read_dynamodb;
 pub(super) use self::kafka::read as read_kafka;
 pub(super) use self::kinesis::read as read_kinesis;
+use eg_grammar::StreamKind;
 use eg_sdk::{CloudEvent, Data};
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ use super::PayloadError;
 #[derive(Debug)]
 pub(crate) struct StreamRecord {
     pub(crate) id: Position,
+    pub(crate) kind: StreamKind,
     /// The name of the table, stream or topic.
     pub(crate) stream: String,
     /// The shard or partition. Its records are in order.
