@@ -9,6 +9,7 @@ use eg_sdk::manifest::ManifestError;
 
 /// The exit codes. The numbers are part of the interface: scripts compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "some failures happen on AWS only"))]
 #[repr(u8)]
 pub(crate) enum Exit {
     /// The app did not start or failed, or an operation on this machine failed.
@@ -29,6 +30,16 @@ pub(crate) enum Exit {
     Refused = 8,
     /// The invoked function failed.
     Function = 9,
+    /// `deploy --plan` found changes.
+    Changes = 10,
+    /// There are no AWS credentials, or they have expired.
+    Credentials = 11,
+    /// A deployment or removal would delete data, or the stage is protected.
+    WouldLose = 12,
+    /// A deployment failed; the stack is as it was, or says what to do.
+    NotDeployed = 13,
+    /// Somebody else is changing the stack.
+    Busy = 14,
     /// `check` found functions with the same id.
     DuplicateId = 20,
     /// `check` found routes that conflict.
@@ -68,6 +79,11 @@ Exit codes:
     7  a binary's manifest is missing, unreadable or contradictory
     8  the gateway or AWS refused the request
     9  the invoked function failed
+   10  deploy --plan: there are changes
+   11  there are no AWS credentials, or they have expired
+   12  a deployment or removal would delete data, or the stage is protected
+   13  the deployment failed
+   14  somebody else is changing the stack
    20  check: two functions have the same id
    21  check: routes conflict
    22  check: an emitted event does not match what a subscriber reads
@@ -106,6 +122,11 @@ impl Failure {
         Self { exit, error: error.into(), hint: None }
     }
 
+    /// Creates an end without a message: what was printed says why.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
     /// Creates a failure with our message and its cause.
     pub(crate) fn because(exit: Exit, message: String, source: impl Error + Send + Sync + 'static) -> Self {
         Self::new(exit, Because { message, source: Box::new(source) })
@@ -117,10 +138,20 @@ impl Failure {
         self
     }
 
+    /// Returns the error with its causes, and the hint in a line below.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        format!("{}\n{}", chain(self.error.as_ref()), self.hint.as_deref().unwrap_or_default())
+    }
+
     /// Prints the error with its causes. Returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
+        let text = chain(self.error.as_ref());
+        if text.is_empty() {
+            return ExitCode::from(self.exit as u8);
+        }
         // Texts of the gateway and of functions may be part of it.
-        anstream::eprintln!("{RED}error{RED:#}: {}", printable_lines(&chain(self.error.as_ref())));
+        anstream::eprintln!("{RED}error{RED:#}: {}", printable_lines(&text));
         if let Some(hint) = &self.hint {
             anstream::eprintln!("{CYAN}hint{CYAN:#}: {}", printable_lines(hint));
         }
@@ -191,6 +222,11 @@ mod tests {
             Exit::Manifest,
             Exit::Refused,
             Exit::Function,
+            Exit::Changes,
+            Exit::Credentials,
+            Exit::WouldLose,
+            Exit::NotDeployed,
+            Exit::Busy,
             Exit::DuplicateId,
             Exit::RouteConflict,
             Exit::SchemaMismatch,

@@ -1,10 +1,17 @@
 //! The binary `cargo-eg`: parses the command line and turns results into exit codes. The commands are in `commands`.
 
 mod artifacts;
+#[cfg(feature = "aws")]
+mod aws;
 mod check;
 mod cli;
 mod commands;
 mod console;
+#[cfg_attr(
+    not(feature = "aws"),
+    allow(dead_code, reason = "without AWS's clients, templates are only compared")
+)]
+mod deploy;
 mod exit;
 mod needs;
 mod project;

@@ -5,6 +5,14 @@ use std::process::{Child, Command, Stdio};
 
 use crate::python;
 
+/// moto's own program. Without the name, a template that refers to an event bus fails.
+const SERVER: &str = r#"
+from moto.events.models import EventBus
+from moto.server import main
+EventBus.physical_resource_id = property(lambda bus: bus.name)
+main(["-H", "127.0.0.1", "-p", "0"])
+"#;
+
 /// Without threads, a connection that stays open would block all others.
 const SERIAL: &str = r#"
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -28,8 +36,8 @@ impl Moto {
     /// If it does not start.
     #[must_use]
     pub fn start() -> Option<Self> {
-        let mut command = Command::new(python::environment()?.join("bin/moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", "0"]);
+        let mut command = Command::new(python::environment()?.join("bin/python"));
+        command.args(["-c", SERVER]);
         Some(Self::run(command))
     }
 

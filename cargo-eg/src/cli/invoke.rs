@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use super::aws::OnAws;
 use super::gateway::{Gateway, LocalLambda};
 use crate::project::samples;
 
 /// Emit an event, call a synchronous subscriber, or send a message or a record to a local queue or stream.
 ///
 /// Prints the event's type and id once the gateway has stored the event on disk. A local gateway also lists its subscribers.
+/// With --stage, emits to the event bus of a stage on AWS.
 #[derive(Debug, Args)]
 #[command(after_help = EMIT_EXAMPLES)]
 pub(crate) struct Emit {
@@ -40,20 +42,20 @@ pub(crate) struct Emit {
     #[arg(long)]
     pub(crate) id: Option<String>,
     /// Wait for the function with a synchronous subscription, and print its answer.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stage")]
     pub(crate) sync: bool,
     /// Path to which the event is posted.
     #[arg(long, default_value = "/", requires = "sync")]
     pub(crate) path: String,
     /// Send the payload to this queue of the local app instead of emitting an event.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "sample", "subject", "id", "sync"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "sample", "subject", "id", "sync", "stage"])]
     pub(crate) queue: Option<String>,
     /// Message group; required for FIFO queues.
     #[arg(long, value_name = "NAME", requires = "queue")]
     pub(crate) group: Option<String>,
     /// Send the payload as a record of this table, stream or topic to the functions of the local app that read it. Of a
     /// table, the payload is the new item, or `{"old": …, "new": …}`.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "queue", "sample", "subject", "id", "sync"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "queue", "sample", "subject", "id", "sync", "stage"])]
     pub(crate) stream: Option<String>,
     /// Key of the record in a stream or topic.
     #[arg(long, value_name = "KEY", requires = "stream")]
@@ -62,6 +64,8 @@ pub(crate) struct Emit {
     pub(crate) lambda: LocalLambda,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -74,9 +78,10 @@ Examples:
   jq .user dump.json | cargo eg emit --event user.created --data -
   cargo eg emit --event user.created --sample
   cargo eg emit --event price.asked --data '{\"item\":\"lamp\",\"count\":3}' --sync
-  cargo eg emit --queue orders --data '{\"order\":1}'";
+  cargo eg emit --queue orders --data '{\"order\":1}'
+  cargo eg emit --event user.created --data @user.json --stage dev";
 
-/// Invoke one function of the local app through Lambda's Invoke API.
+/// Invoke one function of the local app, or of a stage on AWS, through Lambda's Invoke API.
 ///
 /// Prints the function's result on stdout and its log on stderr. The function receives the payload unchanged: an event, a
 /// request as sent by the gateway or AWS, or messages of a queue. Without a payload, it receives a sample for its first
@@ -108,6 +113,8 @@ pub(crate) struct Invoke {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 const INVOKE_EXAMPLES: &str = "\
@@ -116,4 +123,5 @@ Examples:
   cargo eg invoke users-create_user --sample http --data '{\"id\":\"10\"}'
   cargo eg invoke send_welcome_email --data @event.json
   cargo eg invoke --sample list
-  cargo eg invoke create_user --sample http --dry-run";
+  cargo eg invoke create_user --sample http --dry-run
+  cargo eg invoke send_welcome_email --data @event.json --stage dev";

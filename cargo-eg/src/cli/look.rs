@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
 use super::StateDir;
+use super::aws::OnAws;
 use super::gateway::moment;
 use super::selection::{BuildOptions, Selection};
 use crate::check::{CLASSES, Class};
@@ -60,7 +61,8 @@ Examples:
 
 /// Show the logs of all functions, or of one, with Lambda's START, END and REPORT lines.
 ///
-/// Reads the log of current and earlier local runs, even if the app is not running. With --stack, reads CloudWatch.
+/// Reads the log of current and earlier local runs, even if the app is not running. With --stage or --stack, reads CloudWatch,
+/// where lines are found some seconds after they were printed.
 #[derive(Debug, Args)]
 #[command(after_help = LOGS_EXAMPLES)]
 pub(crate) struct Logs {
@@ -73,15 +75,11 @@ pub(crate) struct Logs {
     /// Only lines printed since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<OffsetDateTime>,
-    /// Read the log of a function in this deployed stack from CloudWatch.
-    #[arg(long, value_name = "NAME", conflicts_with = "state_dir", requires = "function")]
+    /// Read the logs of this stack from CloudWatch, whichever tool has deployed it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["stage", "state_dir"])]
     pub(crate) stack: Option<String>,
-    /// Region of the stack [default: from your AWS configuration]
-    #[arg(long, requires = "stack")]
-    pub(crate) region: Option<String>,
-    /// CloudWatch's endpoint, for tests and private networks.
-    #[arg(long, requires = "stack", value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
     #[command(flatten)]
     pub(crate) state: StateDir,
 }
@@ -91,6 +89,7 @@ Examples:
   cargo eg logs --tail
   cargo eg logs --function create_user
   cargo eg logs --function create_user --since 10m --tail
+  cargo eg logs --stage production --tail
   cargo eg logs --function create_user --stack shop-production --since 1h";
 
 /// Print the manifest of a service: its functions, their triggers and the events that they emit.

@@ -1,6 +1,9 @@
 //! The command line: commands, options and their help. Validates arguments; leaves everything else to `commands`.
 
+mod aws;
 mod build;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "without AWS's clients, nobody reads them"))]
+mod deploy;
 mod gateway;
 mod invoke;
 mod look;
@@ -18,17 +21,19 @@ use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 use eg_grammar::{Mistake, OwnNames};
 
+pub(crate) use self::aws::{AwsAccess, OnAws};
 pub(crate) use self::build::BuildServices;
+pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
 pub(crate) use self::gateway::LocalLambda;
 pub(crate) use self::invoke::{Emit, Invoke};
 pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
 pub(crate) use self::new::New;
-pub(crate) use self::selection::Selection;
+pub(crate) use self::selection::{Packages, Selection, Targets};
 pub(crate) use self::store::{
     Chosen, DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters,
     Replay, RetryLetters, Show, ShowLetter,
 };
-pub(crate) use self::template::Template;
+pub(crate) use self::template::{Architecture, Template};
 use crate::exit;
 
 const STYLES: Styles = Styles::styled()
@@ -61,6 +66,9 @@ pub(crate) enum Command {
     Manifest(Manifest),
     Build(BuildServices),
     Template(Template),
+    Deploy(Deploy),
+    Rollback(Rollback),
+    Remove(Remove),
     Completions(Completions),
 }
 

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
+use super::aws::OnAws;
 use super::gateway::{Gateway, LocalLambda, moment};
 
 /// List the events that the gateway accepted, newest first.
@@ -121,7 +122,8 @@ Examples:
 /// List, show, retry or discard failed deliveries.
 ///
 /// Dead letters are deliveries that a function rejected, or that failed too often. With --queue NAME: the messages that a
-/// `#[queue]` function of the local app failed to handle.
+/// `#[queue]` function of the local app failed to handle. With --stage: what functions on AWS rejected or failed to handle, from
+/// the failures queues of the stage.
 #[derive(Debug, Args)]
 #[command(after_help = LETTERS_EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DeadLetters {
@@ -140,7 +142,9 @@ Examples:
   cargo eg dead-letters retry --all
   cargo eg dead-letters --queue orders
   cargo eg dead-letters retry --queue orders 9f8a4c1e --data '{\"order\":1}'
-  cargo eg dead-letters retry --queue orders --all";
+  cargo eg dead-letters retry --queue orders --all
+  cargo eg dead-letters --stage dev
+  cargo eg dead-letters retry --all --stage dev";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LetterAction {
@@ -162,7 +166,7 @@ pub(crate) struct ListLetters {
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) ty: Option<String>,
     /// List expired deliveries, which reached their age limit, instead.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stage")]
     pub(crate) expired: bool,
     /// Maximum number of dead letters.
     #[arg(long, default_value_t = 20, value_name = "N")]
@@ -171,22 +175,24 @@ pub(crate) struct ListLetters {
     #[arg(long)]
     pub(crate) json: bool,
     /// List the failed messages of this queue of the local app instead.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["function", "ty", "expired"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["function", "ty", "expired", "stage"])]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 /// Show a dead letter with its event and all attempts.
 #[derive(Debug, Args)]
 pub(crate) struct ShowLetter {
-    /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
+    /// Number of the dead letter, as listed; with --queue or --stage, the id of the message or a unique prefix or suffix of it.
     #[arg(value_name = "NUMBER|ID")]
     pub(crate) id: String,
     /// Show a failed message of this queue of the local app instead.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "stage")]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
@@ -195,19 +201,21 @@ pub(crate) struct ShowLetter {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 /// Which failed deliveries a command changes.
 #[derive(Debug, Args)]
 pub(crate) struct Chosen {
-    /// Number of the dead letter, as listed; with --queue, the id of the message or a unique prefix or suffix of it.
+    /// Number of the dead letter, as listed; with --queue or --stage, the id of the message or a unique prefix or suffix of it.
     #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
     pub(crate) id: Option<String>,
     /// Select all dead letters of the space, or of the queue.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
     /// With --all: select the expired deliveries, which reached their age limit, instead.
-    #[arg(long, requires = "all", conflicts_with = "queue")]
+    #[arg(long, requires = "all", conflicts_with_all = ["queue", "stage"])]
     pub(crate) expired: bool,
 }
 
@@ -229,7 +237,7 @@ pub(crate) struct RetryLetters {
     )]
     pub(crate) data: Option<String>,
     /// Move failed messages of this queue of the local app back into the queue instead: one, or all.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "stage")]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
@@ -238,6 +246,8 @@ pub(crate) struct RetryLetters {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 /// Discard one dead letter, or all of them.
@@ -251,7 +261,7 @@ pub(crate) struct DiscardLetters {
     #[command(flatten)]
     pub(crate) chosen: Chosen,
     /// Delete failed messages of this queue of the local app instead: one, or all.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "stage")]
     pub(crate) queue: Option<String>,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
@@ -260,6 +270,8 @@ pub(crate) struct DiscardLetters {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 /// List, show, cancel or resume the gateway's jobs.

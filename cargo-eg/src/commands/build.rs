@@ -7,28 +7,47 @@ use eg_sdk::manifest::Manifest;
 
 use super::{current_folder, json_pretty, print};
 use crate::artifacts::{Artifacts, DESCRIPTION, write};
-use crate::cli;
+use crate::cli::{self, Architecture, Packages, Targets};
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
 use crate::needs::{is_route, pattern};
 use crate::project::services::{Code, Service};
-use crate::project::toolchain::Toolchain;
+use crate::project::toolchain::{Machine, Toolchain};
 use crate::project::{Build, Project, Wanted};
 
-pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
-    let cli::BuildServices { packages, targets, architecture, output, json } = arguments;
+/// Services that were built for Lambda.
+pub(super) struct Programs {
+    pub(super) project: Project,
+    pub(super) machine: Machine,
+    pub(super) services: Vec<Service>,
+}
+
+/// Builds the services that the options select, seen from the folder `current`.
+pub(super) async fn programs(
+    packages: Packages,
+    targets: Targets,
+    architecture: Option<Architecture>,
+    current: &Path,
+) -> Result<Programs, Failure> {
     let (tools, note) = Toolchain::find(architecture.map(Into::into))?;
     if let Some(note) = note {
         warn(&note);
     }
     let machine = tools.machine;
     let build = Build { lambda: Some(tools), ..targets.into() };
-    let current = current_folder()?;
     let project =
-        Project::find(&current, &Wanted { paths: packages.paths, packages: packages.packages, build })?;
+        Project::find(current, &Wanted { paths: packages.paths, packages: packages.packages, build })?;
+    let services = project.services().await?;
+    Ok(Programs { project, machine, services })
+}
+
+pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
+    let cli::BuildServices { packages, targets, architecture, output, json } = arguments;
+    let current = current_folder()?;
+    let Programs { project, machine, services } = programs(packages, targets, architecture, &current).await?;
     let folder = output.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
     let mut programs = Vec::new();
-    for Service { manifest, code, .. } in project.services().await? {
+    for Service { manifest, code, .. } in services {
         match code {
             Code::Binary(binary) => programs.push((manifest, binary)),
             Code::Programs(_) => warn(&left_out(&manifest.service)),

@@ -13,7 +13,8 @@ use super::events::payload;
 use super::functions::is_named;
 use super::history::{client, failure};
 use super::queue::Queues;
-use super::{jobs, json_line, print, queue};
+use super::stage::is_on_aws;
+use super::{jobs, json_line, print, queue, stage_letters};
 use crate::cli::{self, LetterAction};
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
@@ -32,7 +33,10 @@ pub(crate) async fn run(arguments: cli::DeadLetters) -> Result<(), Failure> {
 }
 
 async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
-    let cli::ListLetters { function, ty, expired, limit, json, queue, lambda, gateway } = arguments;
+    if is_on_aws(&arguments.aws, None)? {
+        return stage_letters::list(&arguments).await;
+    }
+    let cli::ListLetters { function, ty, expired, limit, json, queue, lambda, gateway, .. } = arguments;
     if let Some(name) = &queue {
         return queue::list(&Queues::at(lambda.url()), name, limit, json).await;
     }
@@ -91,7 +95,10 @@ async fn letters(
 }
 
 async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
-    let cli::ShowLetter { id, queue, lambda, json, gateway } = arguments;
+    if is_on_aws(&arguments.aws, None)? {
+        return stage_letters::show(&arguments).await;
+    }
+    let cli::ShowLetter { id, queue, lambda, json, gateway, .. } = arguments;
     if let Some(name) = &queue {
         return queue::show(&Queues::at(lambda.url()), name, &id, json).await;
     }
@@ -120,7 +127,10 @@ async fn show(arguments: cli::ShowLetter) -> Result<(), Failure> {
 }
 
 async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
-    let cli::RetryLetters { chosen, data, queue, lambda, json, gateway } = arguments;
+    if is_on_aws(&arguments.aws, None)? {
+        return stage_letters::retry(&arguments).await;
+    }
+    let cli::RetryLetters { chosen, data, queue, lambda, json, gateway, .. } = arguments;
     let cli::Chosen { id, all: _, expired } = chosen;
     if let Some(name) = &queue {
         let body = data.map(|data| Payload::read(&data)).transpose()?.map(|payload| payload.text);
@@ -165,7 +175,10 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
 }
 
 async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
-    let cli::DiscardLetters { chosen, queue, lambda, json, gateway } = arguments;
+    if is_on_aws(&arguments.aws, None)? {
+        return stage_letters::discard(&arguments).await;
+    }
+    let cli::DiscardLetters { chosen, queue, lambda, json, gateway, .. } = arguments;
     let cli::Chosen { id, all: _, expired } = chosen;
     if let Some(name) = &queue {
         return queue::discard(&Queues::at(lambda.url()), name, id.as_deref(), json).await;

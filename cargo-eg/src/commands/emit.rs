@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::history::client;
-use super::{json_line, print, print_answer, queue, stream};
+use super::stage::is_on_aws;
+use super::{deployed, json_line, print, print_answer, queue, stream};
 use crate::check::schema;
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
@@ -48,6 +49,9 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     }
     if let Some(subject) = &arguments.subject {
         event = event.with_subject(subject.clone());
+    }
+    if is_on_aws(&arguments.aws, None)? {
+        return deployed::emit(arguments, event).await;
     }
     let settings = arguments.gateway.settings();
     let gateway = EventGateway::with_settings(settings.clone())?;

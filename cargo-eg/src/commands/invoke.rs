@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use eg_grammar::{HTTP_REQUEST, StreamKind};
 use eg_sdk::config::Subscription;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
@@ -13,8 +12,9 @@ use serde_json::{Value, json};
 use super::app::Loaded;
 use super::data::Payload;
 use super::functions::{self, Problem};
-use super::post::post;
-use super::{print, print_answer};
+use super::post::{Answer, post};
+use super::stage::is_on_aws;
+use super::{deployed, print, print_answer};
 use crate::cli;
 use crate::console::text::{columns, readable};
 use crate::exit::{Exit, Failure};
@@ -45,7 +45,11 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     if arguments.dry_run {
         return print(&format!("{payload}\n"));
     }
-    let answer = call(&arguments.lambda.url(), &id, payload).await?;
+    let answer = if is_on_aws(&arguments.aws, None)? {
+        deployed::invoke(&arguments.aws, &id, payload).await?
+    } else {
+        call(&arguments.lambda.url(), &id, payload).await?
+    };
     if !arguments.quiet {
         eprint!("{}", readable(&answer.log));
     }
@@ -66,20 +70,15 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     })
 }
 
-/// Whether the gateway sends HTTP requests to the function.
+/// Whether the local gateway sends HTTP requests to the function.
 async fn takes_requests(arguments: &cli::Invoke, id: &str) -> bool {
+    if arguments.aws.stage.is_some() {
+        return false;
+    }
     let Ok(gateway) = EventGateway::with_settings(arguments.gateway.settings()) else { return false };
     let subscriptions = gateway.with_retry(RetryPolicy::none()).subscriptions().list().await;
     let takes = |one: &Subscription| one.function_id == id && one.event_type == HTTP_REQUEST;
     subscriptions.is_ok_and(|subscriptions| subscriptions.iter().any(takes))
-}
-
-/// The response of a function.
-pub(super) struct Answer {
-    /// The bytes that the function answered.
-    pub(super) result: Bytes,
-    log: Vec<u8>,
-    pub(super) failed: bool,
 }
 
 /// Calls a function of the local Lambda at the URL `base`.
@@ -110,8 +109,12 @@ pub(super) async fn call(base: &str, id: &str, payload: String) -> Result<Answer
     }
 }
 
-/// Returns the id of a function that is registered at the local gateway. Without a gateway, the name must be the id.
+/// Returns the id of a function that is registered at the local gateway. Without a gateway, the name must be the id. The functions
+/// of a stage are asked for when they are called.
 async fn registered(arguments: &cli::Invoke, function: &str) -> Result<String, Failure> {
+    if arguments.aws.stage.is_some() {
+        return Ok(function.to_owned());
+    }
     let gateway = EventGateway::with_settings(arguments.gateway.settings())?.with_retry(RetryPolicy::none());
     let Ok(known) = gateway.functions().list().await else { return Ok(function.to_owned()) };
     let known: Vec<String> = known.into_iter().map(|function| function.function_id).collect();

@@ -6,6 +6,9 @@ mod check;
 mod completions;
 mod data;
 mod dead_letters;
+mod deploy;
+#[cfg(feature = "aws")]
+mod deployed;
 mod emit;
 mod events;
 mod find;
@@ -13,16 +16,30 @@ mod functions;
 mod history;
 mod invoke;
 mod jobs;
+#[cfg(feature = "aws")]
+mod live;
 mod logs;
 mod manifest;
 mod new;
 mod post;
 mod queue;
+#[cfg(feature = "aws")]
+mod remove;
 mod replay;
+#[cfg(feature = "aws")]
+mod rollback;
 mod run;
 mod show;
+mod stage;
+#[cfg(feature = "aws")]
+mod stage_letters;
 mod stream;
 mod template;
+#[cfg(not(feature = "aws"))]
+mod without_aws;
+
+#[cfg(not(feature = "aws"))]
+use self::without_aws::{deployed, stage_letters, without_aws};
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -50,6 +67,13 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Manifest(arguments) => manifest::run(arguments).await,
         Command::Build(arguments) => build::run(arguments).await,
         Command::Template(arguments) => template::run(arguments).await,
+        Command::Deploy(arguments) => deploy::run(arguments).await,
+        #[cfg(feature = "aws")]
+        Command::Rollback(arguments) => rollback::run(arguments).await,
+        #[cfg(feature = "aws")]
+        Command::Remove(arguments) => remove::run(arguments).await,
+        #[cfg(not(feature = "aws"))]
+        Command::Rollback(_) | Command::Remove(_) => Err(without_aws("change what is deployed")),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -18,6 +18,15 @@ pub(crate) enum PostError {
     Http(#[from] HttpError),
 }
 
+/// The response of a function that was invoked.
+pub(crate) struct Answer {
+    /// The bytes that the function answered.
+    pub(super) result: Bytes,
+    /// The end of its log.
+    pub(super) log: Vec<u8>,
+    pub(super) failed: bool,
+}
+
 /// Sends a `POST` request. Waits for the response without a time limit, since a function may run for minutes.
 pub(crate) async fn post(
     url: &str,

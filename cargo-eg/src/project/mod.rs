@@ -189,6 +189,18 @@ impl Project {
         Err(Failure::new(Exit::Usage, message).hint("name the folder of one application as PATH"))
     }
 
+    /// Returns the deployment of the application here, without building its services.
+    #[cfg(feature = "aws")]
+    pub(crate) fn deployment_here(&self, current: &Path) -> Result<Deploy, Failure> {
+        for folder in self.selections.iter().flat_map(|selection| &selection.packages).map(|one| &one.folder)
+        {
+            if let Some(deploy) = declared::deployment(folder, self.root_of(folder))? {
+                return Ok(deploy);
+            }
+        }
+        Deploy::unsaid(&self.home(current))
+    }
+
     /// Returns how packages are built. A build for Lambda has the features that their deployments name.
     fn build_with<'a>(&self, deployed: impl Iterator<Item = &'a Deploy>) -> Result<Build, Failure> {
         let mut build = self.build.clone();

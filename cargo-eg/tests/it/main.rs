@@ -10,6 +10,7 @@ mod commands;
 mod completions;
 mod dead_letters;
 mod declared;
+mod deploy;
 mod five_minutes;
 mod invoke;
 mod manifest;

@@ -11,7 +11,15 @@ use serde_json::Value;
 use super::promises::{Promise, Stage};
 
 /// Parts of examples that other tests run, because they start an application, need AWS, or build for it.
-const ELSEWHERE: [&str; 3] = ["cargo eg run", " --stack ", "cargo eg build"];
+const ELSEWHERE: [&str; 7] = [
+    "cargo eg run",
+    " --stack ",
+    " --stage ",
+    "cargo eg build",
+    "cargo eg deploy",
+    "cargo eg rollback",
+    "cargo eg remove",
+];
 
 const EVENT: &str = "0199a5c3-7d24-7b1e-9c55-02c1f3ee5fc1";
 const USER: &str = r#"{"id":"10","firstName":"Donald","lastName":"Duck","email":"donald.duck@disney.com"}"#;

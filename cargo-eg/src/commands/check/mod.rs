@@ -5,6 +5,7 @@ mod start;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use eg_sdk::manifest::Manifest;
 use serde_json::json;
 
 use super::app::Loaded;
@@ -66,6 +67,27 @@ pub(crate) async fn run(arguments: cli::Check) -> Result<(), Failure> {
     // An error message has no colours of its own.
     let found = anstream::adapter::strip_str(&found);
     Err(Failure::new(exit(worst), format!("checked {looked_at}: {found}")))
+}
+
+/// Refuses services that do not fit together, with the errors among the findings about them. What is less is left to `check`.
+pub(super) fn refuse<'a>(
+    manifests: impl Iterator<Item = &'a Manifest>,
+    roots: &[PathBuf],
+) -> Result<(), Failure> {
+    let services: Vec<Service> = manifests.map(Service::of).collect();
+    let mut findings = judged(check(&services), &[], &[]);
+    findings.retain(|finding| finding.severity == Severity::Error);
+    for finding in &findings {
+        let text = render::finding(finding, |file, line| source_line(roots, file, line));
+        anstream::eprintln!("{}", coloured(&text));
+    }
+    match findings.iter().map(|finding| finding.class).min() {
+        None => Ok(()),
+        Some(worst) => {
+            let message = format!("the services do not fit together: {}", count(findings.len(), "error"));
+            Err(Failure::new(exit(worst), message).hint("`cargo eg check` shows all findings"))
+        }
+    }
 }
 
 /// Returns the findings in which a function of `services` has a part.

@@ -1,169 +1,109 @@
-//! Reads the logs of deployed functions from CloudWatch, whose log groups it finds by the names that Lambda assigns.
+//! Prints the logs of deployed functions from CloudWatch: those of one function, or of all functions of a stack, merged by time
+//! and with the function in front of each line.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, LogGroup};
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use time::OffsetDateTime;
 
 use super::{Reader, millis, show};
+use crate::aws::failure;
 use crate::cli;
-use crate::commands::functions;
+use crate::commands::deployed::{known, named};
+use crate::console::Functions;
 use crate::console::signals::Signals;
 use crate::console::text::readable;
-use crate::exit::{Exit, Failure};
-
-/// The prefix of Lambda's log groups.
-const GROUPS: &str = "/aws/lambda/";
+use crate::deploy::Target;
+use crate::deploy::functions::Function;
+use crate::deploy::stack::Stack;
+use crate::exit::Failure;
 
 /// The period that is shown by default.
 const RECENT: Duration = Duration::from_secs(60 * 60);
 
-/// The polling interval of `--tail`. Each poll costs the account a request.
+/// The polling interval of `--tail`, for a single function and at least.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a look at one function may count: AWS allows an account five of them per second.
+const SHARE: Duration = Duration::from_millis(250);
 
 /// How far back `--tail` looks again, in milliseconds: lines arrive late and out of order.
 const LATE: i64 = 30_000;
 
-pub(super) async fn run(arguments: &cli::Logs, stack: &str) -> Result<(), Failure> {
-    let client = client(arguments).await?;
-    let known = functions_of(&client, stack).await?;
-    // The command line requires it.
-    let name = arguments.function.as_deref().unwrap_or_default();
-    let function = find(name, stack, &known)?;
-    let group = format!("{GROUPS}{function}");
+/// A line, and the function that printed it.
+type Line<'a> = (&'a str, FilteredLogEvent);
+
+pub(super) async fn run(arguments: &cli::Logs, config: &SdkConfig, target: Target) -> Result<(), Failure> {
+    let stack = Stack::new(config, target);
+    let all = known(&stack).await?;
+    let (chosen, names) = match &arguments.function {
+        Some(name) => (vec![named(name, &stack, &all)?], None),
+        None => {
+            let ids = all.iter().map(|function| function.id.clone()).collect();
+            (all.iter().collect(), Some(Functions::new(ids)))
+        }
+    };
+    let client = Client::new(config);
     let mut signals = Signals::listen()?;
-    let mut since = arguments.since.unwrap_or_else(|| OffsetDateTime::now_utc() - RECENT);
+    let mut since = millis(arguments.since.unwrap_or_else(|| OffsetDateTime::now_utc() - RECENT));
+    let pause = LOOK.max(SHARE * u32::try_from(chosen.len()).unwrap_or(u32::MAX));
     let mut shown = BTreeSet::new();
     loop {
-        let events = events(&client, &group, millis(since)).await?;
-        let mut newest = millis(since);
-        for event in events {
+        let mut newest = since;
+        let mut text = String::new();
+        for (function, event) in lines(&client, &chosen, since).await? {
             newest = newest.max(event.timestamp().unwrap_or(0));
+            let message = event.message().unwrap_or_default().trim_end().as_bytes();
             if shown.insert(event.event_id().unwrap_or_default().to_owned()) {
-                let line =
-                    format!("{}\n", readable(event.message().unwrap_or_default().trim_end().as_bytes()));
-                if let Reader::Gone = show(line.as_bytes())? {
-                    return Ok(());
-                }
+                text += &match &names {
+                    Some(names) => names.line(function, message),
+                    None => readable(message),
+                };
+                text.push('\n');
             }
+        }
+        if let Reader::Gone = show(text.as_bytes())? {
+            return Ok(());
         }
         if !arguments.tail {
             return Ok(());
         }
-        let from = i128::from(newest.saturating_sub(LATE)) * 1_000_000;
-        since = since.max(OffsetDateTime::from_unix_timestamp_nanos(from).unwrap_or(since));
+        since = since.max(newest.saturating_sub(LATE));
         tokio::select! {
             () = signals.next() => return Ok(()),
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-async fn client(arguments: &cli::Logs) -> Result<Client, Failure> {
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-    if let Some(region) = &arguments.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &arguments.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    let config = loader.load().await;
-    if config.region().is_none() {
-        return Err(Failure::new(Exit::Usage, "no AWS region is set")
-            .hint("set it with --region, AWS_REGION or your AWS configuration"));
-    }
-    Ok(Client::new(&config))
-}
-
-/// Returns the functions of the stack that have a log group. CloudFormation prefixes their names with the stack's
-/// name.
-async fn functions_of(client: &Client, stack: &str) -> Result<Vec<String>, Failure> {
-    let prefix = format!("{GROUPS}{stack}-");
-    let mut pages = client.describe_log_groups().log_group_name_prefix(&prefix).into_paginator().send();
-    let mut names = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| refused("list the log groups", &error))?;
-        let groups = page.log_groups().iter().filter_map(LogGroup::log_group_name);
-        names.extend(groups.filter_map(|name| name.strip_prefix(GROUPS)).map(str::to_owned));
-    }
-    Ok(names)
-}
-
-/// Returns the function that `name` identifies: its full name in the stack, or its id or name without the stack's
-/// name.
-fn find<'a>(name: &str, stack: &str, known: &'a [String]) -> Result<&'a str, Failure> {
-    if known.is_empty() {
-        return Err(Failure::new(
-            Exit::NotFound,
-            format!("no function of the stack `{stack}` has a log in CloudWatch"),
-        )
-        .hint("check the stack's name and region; a function has a log after its first invocation"));
-    }
-    let in_stack = format!("{stack}-{name}");
-    if let Some(exact) = known.iter().find(|known| **known == in_stack) {
-        return Ok(exact);
-    }
-    functions::find(name, known)
-        .map_err(|problem| problem.failure(name, &format!("of the stack `{stack}` has a log")))
-}
-
-async fn events(client: &Client, group: &str, since: i64) -> Result<Vec<FilteredLogEvent>, Failure> {
-    let mut pages =
-        client.filter_log_events().log_group_name(group).start_time(since).into_paginator().send();
-    let mut events = Vec::new();
-    while let Some(page) = pages.next().await {
-        events.extend(page.map_err(|error| refused("read the log", &error))?.events.unwrap_or_default());
-    }
-    // Sorts the streams' lines within a page, not across pages.
-    events.sort_by_key(FilteredLogEvent::timestamp);
-    Ok(events)
-}
-
-fn refused<E, R>(action: &str, error: &SdkError<E, R>) -> Failure
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug,
-{
-    let failure =
-        |exit, reason: String| Failure::new(exit, format!("cannot {action} in CloudWatch: {reason}"));
-    match error {
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-            failure(Exit::Unreachable, DisplayErrorContext(error).to_string())
+/// Returns the lines of the functions since a time, the oldest first.
+async fn lines<'a>(
+    client: &Client,
+    functions: &[&'a Function],
+    since: i64,
+) -> Result<Vec<Line<'a>>, Failure> {
+    let mut lines = Vec::new();
+    for function in functions {
+        let call = client.filter_log_events().log_group_name(&function.log_group).start_time(since);
+        let mut pages = call.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                // A function that has not run yet.
+                Err(error) if error.code() == Some("ResourceNotFoundException") => break,
+                page => page.map_err(|error| {
+                    failure(&format!("read the log of `{}` in CloudWatch", function.id), &error)
+                })?,
+            };
+            lines.extend(
+                page.events.unwrap_or_default().into_iter().map(|event| (function.id.as_str(), event)),
+            );
         }
-        SdkError::ConstructionFailure(_) => failure(Exit::Usage, DisplayErrorContext(error).to_string())
-            .hint("check your AWS credentials, for example AWS_PROFILE or AWS_ACCESS_KEY_ID"),
-        _ => match (error.code(), error.message()) {
-            (Some(code), message) => {
-                failure(Exit::Refused, format!("{code}: {}", message.unwrap_or("no reason")))
-            }
-            (None, _) => failure(Exit::Refused, DisplayErrorContext(error).to_string()),
-        },
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn functions_are_found_in_their_stack() {
-        let known: Vec<String> =
-            ["shop-users-create", "shop-users-list", "shop-orders-list"].map(str::to_owned).into();
-        let check = |name: &str, expected: Option<&str>| {
-            assert_eq!(find(name, "shop", &known).ok(), expected, "{name}");
-        };
-        check("users-create", Some("shop-users-create"));
-        check("shop-users-create", Some("shop-users-create"));
-        check("create", Some("shop-users-create"));
-        check("list", None);
-        check("gone", None);
-    }
+    // Stable, so the lines of one function stay in order.
+    lines.sort_by_key(|(_, event)| event.timestamp());
+    Ok(lines)
 }

@@ -8,23 +8,20 @@ use std::io;
 
 use time::OffsetDateTime;
 
-use super::{cannot_write, write};
+use super::{cannot_write, stage, write};
 use crate::cli;
-#[cfg(not(feature = "aws"))]
-use crate::exit::Exit;
 use crate::exit::Failure;
 
 pub(crate) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
-    match &arguments.stack {
-        #[cfg(feature = "aws")]
-        Some(stack) => cloudwatch::run(&arguments, stack).await,
-        #[cfg(not(feature = "aws"))]
-        Some(_) => Err(Failure::new(
-            Exit::Usage,
-            "this `cargo eg` was built without AWS's clients, so it cannot read CloudWatch",
-        )
-        .hint("install one that was built with them: cargo install --path cargo-eg")),
-        None => local::run(arguments).await,
+    if !stage::is_on_aws(&arguments.aws, arguments.stack.as_deref())? {
+        return local::run(arguments).await;
+    }
+    #[cfg(not(feature = "aws"))]
+    return Err(super::without_aws("read CloudWatch"));
+    #[cfg(feature = "aws")]
+    {
+        let (config, target) = stage::connected(&arguments.aws, arguments.stack.as_deref()).await?;
+        cloudwatch::run(&arguments, &config, target).await
     }
 }
 

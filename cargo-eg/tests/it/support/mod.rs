@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each user takes its part")]
 
 pub(crate) mod app;
+pub(crate) mod aws;
 pub(crate) mod gateway;
 pub(crate) mod load;
 pub(crate) mod shell;

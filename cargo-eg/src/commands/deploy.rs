@@ -1,0 +1,123 @@
+//! `cargo eg deploy`: checks, builds and deploys the services of an application. `crate::deploy` compares templates and brings
+//! the stack to the new one.
+
+use std::path::Path;
+#[cfg(feature = "aws")]
+use std::time::Instant;
+
+use eg_sdk::manifest::Manifest;
+
+use super::build::{Programs, programs};
+use super::check::refuse;
+#[cfg(feature = "aws")]
+use super::live::{Live, report, wishes};
+use super::stage::Chosen;
+use super::template::selected;
+use super::{current_folder, json_line, print};
+use crate::artifacts::{write, zip_of};
+use crate::cli;
+#[cfg(feature = "aws")]
+use crate::console::signals::Signals;
+#[cfg(feature = "aws")]
+use crate::deploy::bucket;
+#[cfg(feature = "aws")]
+use crate::deploy::deployment::{Deployed, Wishes};
+use crate::deploy::record::FILE;
+use crate::deploy::{Changes, Packaged, package};
+use crate::exit::{Exit, Failure, warn};
+use crate::template::{Application, template};
+
+pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
+    let current = current_folder()?;
+    let cli::Deploy { packages, targets, architecture, stage, plan, json, consent, parameters, bucket, aws } =
+        arguments;
+    let Programs { project, machine, services } = programs(packages, targets, architecture, &current).await?;
+    refuse(services.iter().map(|service| &service.manifest), &project.roots())?;
+    let deploy = project.deployment(&services, &current)?;
+    let chosen = Chosen::of(&deploy, stage.stage.as_deref())?;
+    let folder = project.artifacts(&current);
+    let programs = selected(&deploy, &chosen.stage, services)?;
+    write(&programs, machine, &folder)?;
+    let manifests: Vec<Manifest> = programs.into_iter().map(|(manifest, _)| manifest).collect();
+    let code = |service: &str| folder.join(zip_of(service)).display().to_string();
+    let application = Application {
+        manifests: &manifests,
+        stage: &chosen.stage,
+        architecture: machine.name(),
+        code: &code,
+    };
+    let made = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
+    for note in &made.notes {
+        warn(note);
+    }
+    let tree = serde_json::to_value(&made.tree)
+        .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
+    let packaged = package(tree, &chosen.target.stack, Path::new("/"))?;
+    if plan {
+        return compare(&chosen, &packaged, json);
+    }
+    live(&aws, &consent, parameters, bucket.as_deref(), &chosen, packaged).await
+}
+
+/// Shows what changes since the last deployment on record.
+fn compare(chosen: &Chosen, packaged: &Packaged, json: bool) -> Result<(), Failure> {
+    let stack = &chosen.target.stack;
+    let last = chosen.record().get(stack)?;
+    let changes = Changes::between(last.as_ref().map(|last| &last.template), &packaged.template);
+    if json {
+        print(&json_line(&changes)?)?;
+    } else {
+        match (&last, changes.is_empty()) {
+            (None, _) => eprintln!("{FILE} has no deployment of stack {stack}: everything is new"),
+            (Some(_), true) => eprintln!("stack {stack} is as it was deployed last, says {FILE}"),
+            (Some(_), false) => eprintln!("changes of stack {stack} since the deployment in {FILE}"),
+        }
+        print(&changes.text())?;
+    }
+    if changes.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Changes)) }
+}
+
+#[cfg(not(feature = "aws"))]
+async fn live(
+    _: &cli::AwsAccess,
+    _: &cli::Consent,
+    _: Vec<(String, String)>,
+    _: Option<&str>,
+    _: &Chosen,
+    _: Packaged,
+) -> Result<(), Failure> {
+    Err(super::without_aws("deploy to AWS"))
+}
+
+/// Brings the stack to the template.
+#[cfg(feature = "aws")]
+async fn live(
+    aws: &cli::AwsAccess,
+    consent: &cli::Consent,
+    parameters: Vec<(String, String)>,
+    bucket: Option<&str>,
+    chosen: &Chosen,
+    packaged: Packaged,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let started = Instant::now();
+    let live = Live::open(aws, chosen).await?;
+    let target = &chosen.target;
+    let bucket = live.bucket(bucket).await?;
+    let wishes = Wishes { parameters: parameters.into_iter().collect(), ..wishes(consent, chosen) };
+    let deployed = live.place().deploy(&bucket, &packaged, &wishes, &mut signals).await?;
+    let (hash, _) = bucket::store(&bucket, target, &packaged.template).await?;
+    bucket::remember(&bucket, target, &hash).await?;
+    let existing = match deployed {
+        Deployed::Already(existing) => {
+            eprintln!("stack {} is up to date: there is nothing to deploy", target.stack);
+            existing
+        }
+        Deployed::Now(existing) => {
+            eprintln!("deployed stack {} in {} s", target.stack, started.elapsed().as_secs());
+            existing
+        }
+    };
+    live.record(&chosen.record(), Some(packaged.template))?;
+    report(target, &existing)
+}

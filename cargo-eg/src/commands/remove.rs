@@ -1,0 +1,28 @@
+//! `cargo eg remove`: removes a stack from AWS. `crate::deploy` does it.
+
+use super::live::{Live, wishes};
+use super::stage::Chosen;
+use crate::cli;
+use crate::console::signals::Signals;
+use crate::console::text::count;
+use crate::deploy::bucket;
+use crate::exit::{Exit, Failure};
+
+pub(crate) async fn run(arguments: cli::Remove) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let chosen = Chosen::here(arguments.stage.stage.as_deref())?;
+    let target = &chosen.target;
+    if chosen.stage.protect {
+        return Err(Failure::new(Exit::WouldLose, format!("stage `{}` is protected", chosen.stage.name))
+            .hint("remove `protect = true` from it in eg.toml and deploy it, then remove it"));
+    }
+    let live = Live::open(&arguments.aws, &chosen).await?;
+    live.place().remove(&wishes(&arguments.consent, &chosen), &mut signals).await?;
+    eprintln!("removed stack {}", target.stack);
+    if let Some(bucket) = live.existing_bucket(arguments.bucket.as_deref()).await? {
+        let deleted = bucket::clear(&bucket, target).await?;
+        eprintln!("deleted {} of it from the bucket {}", count(deleted, "object"), bucket.name);
+    }
+    live.record(&chosen.record(), None)?;
+    Ok(())
+}

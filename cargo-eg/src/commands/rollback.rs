@@ -1,0 +1,46 @@
+//! `cargo eg rollback`: brings a stack back to an earlier version. `crate::deploy` compares and deploys it.
+
+use std::collections::BTreeMap;
+
+use super::live::{Live, report, wishes};
+use super::stage::Chosen;
+use crate::cli;
+use crate::console::signals::Signals;
+use crate::deploy::deployment::Deployed;
+use crate::deploy::{Packaged, bucket};
+use crate::exit::{Exit, Failure};
+
+pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let chosen = Chosen::here(arguments.stage.stage.as_deref())?;
+    let live = Live::open(&arguments.aws, &chosen).await?;
+    let (place, target) = (live.place(), &chosen.target);
+    if place.complete_rollback(&mut signals).await? {
+        eprintln!("stack {} is back at its last version", target.stack);
+        return Ok(());
+    }
+    let missing = |place: &str| {
+        let message = format!("stack `{}` has no earlier version{place}", target.stack);
+        Failure::new(Exit::NotFound, message).hint(
+            "go back in the sources, then deploy them; --bucket names the bucket that `deploy` was given",
+        )
+    };
+    let Some(bucket) = live.existing_bucket(arguments.bucket.as_deref()).await? else {
+        return Err(missing(""));
+    };
+    let versions = bucket::versions(&bucket, target).await?;
+    let Some((version, after)) = bucket::previous(&versions) else {
+        return Err(missing(&format!(" in the bucket `{}`", bucket.name)));
+    };
+    let template = bucket::load(&bucket, target, version).await?;
+    let packaged = Packaged { template, files: BTreeMap::new() };
+    bucket::check(&bucket, &packaged).await?;
+    eprintln!("back to the version of {}", version.at);
+    let deployed =
+        place.deploy(&bucket, &packaged, &wishes(&arguments.consent, &chosen), &mut signals).await?;
+    bucket::forget(&bucket, after).await?;
+    live.record(&chosen.record(), Some(packaged.template))?;
+    let (Deployed::Already(existing) | Deployed::Now(existing)) = deployed;
+    eprintln!("stack {} is at the version of {}", target.stack, version.at);
+    report(target, &existing)
+}

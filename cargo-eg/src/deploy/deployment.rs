@@ -1,0 +1,365 @@
+//! Brings a stack to what a template says: compares, asks, sends, runs the change and follows it. A run that ends before AWS
+//! begins leaves nothing behind; afterwards every end is told with the next command.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Map, Value};
+
+use super::assets::{Packaged, without_bucket};
+use super::bucket;
+use super::changes::Changes;
+use super::confirm;
+use super::described::{Reader, name};
+use super::follow::{Ended, Work, follow, is_success, newest};
+use super::losses::{Loss, losses};
+use super::parameters::values;
+use super::stack::{ChangeSet, Existing, Prepared, Resource, Stack};
+use super::state::{State, busy, obstacle};
+use crate::aws::failure;
+use crate::aws::s3::Bucket;
+use crate::console::progress::Progress;
+use crate::console::signals::Signals;
+use crate::console::text::{BOLD, count};
+use crate::exit::{Exit, Failure, warn};
+
+/// How often a change set is looked at until AWS has prepared it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the user decides.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// Whether to go on without a question.
+    pub(crate) yes: bool,
+    /// Whether data may be deleted.
+    pub(crate) allow_delete: bool,
+    /// Whether the stack is protected from removal.
+    pub(crate) protect: bool,
+    /// Values of the template's parameters.
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// Tags of the stack and all its resources.
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// Where a stack is deployed, and by whom.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) config: &'a SdkConfig,
+    pub(crate) account: &'a str,
+    /// Who deploys, as others are told.
+    pub(crate) author: String,
+    pub(crate) stack: &'a Stack,
+}
+
+/// What came of a deployment.
+#[derive(Debug)]
+pub(crate) enum Deployed {
+    /// The stack was as wanted.
+    Already(Existing),
+    /// The stack was changed.
+    Now(Existing),
+}
+
+impl Place<'_> {
+    /// Brings the stack to the template, which names no bucket.
+    pub(crate) async fn deploy(
+        &self,
+        bucket: &Bucket,
+        packaged: &Packaged,
+        wishes: &Wishes,
+        signals: &mut Signals,
+    ) -> Result<Deployed, Failure> {
+        let (stack, new) = (self.stack, &packaged.template);
+        let existing = stack.find().await?;
+        self.check(existing.as_ref()).await?;
+        let deployed = existing.as_ref().filter(|stack| State::of(&stack.status) != State::Prepared);
+        let old = match deployed {
+            Some(_) => Some(without_bucket(stack.template().await?)),
+            None => None,
+        };
+        let changes = Changes::between(old.as_ref(), new);
+        let before = deployed.map(|stack| stack.parameters.clone()).unwrap_or_default();
+        let parameters = values(new, &before, &wishes.parameters)?;
+        if let Some(existing) = deployed.filter(|_| changes.is_empty() && wishes.parameters.is_empty()) {
+            self.protect(existing, wishes).await?;
+            return Ok(Deployed::Already(existing.clone()));
+        }
+        self.show(&changes, deployed.is_some());
+        wishes.parameters.keys().for_each(|name| eprintln!("~ parameter {name}"));
+        if let Some(old) = &old {
+            self.guard(losses(old, Some(new)), wishes.allow_delete).await?;
+        }
+        if !wishes.yes && !confirm::is_possible() {
+            return Err(confirm::impossible("the deployment"));
+        }
+        let url = tokio::select! {
+            sent = self.send(bucket, packaged) => sent?,
+            () = signals.next() => return Err(interrupted()),
+        };
+        let (begun, id) =
+            stack.begin(&url, existing.as_ref(), &parameters, &wishes.tags, &self.author).await?;
+        let prepared = tokio::select! {
+            prepared = self.prepared(&begun) => prepared,
+            () = signals.next() => Err(interrupted()),
+        };
+        let change = match prepared {
+            Ok(Prepared::Ready(change)) => change,
+            other => {
+                stack.discard(&begun).await?;
+                other?;
+                return Ok(Deployed::Already(stack.existing().await?));
+            }
+        };
+        self.ask(&change, wishes, signals).await?;
+        let last = newest(stack, &id).await?;
+        stack.execute(&change).await?;
+        let work = if deployed.is_some() { Work::Update } else { Work::Create };
+        let ended = follow(stack, &id, last, work, &names(old.as_ref(), new), signals).await?;
+        self.judge(&ended)?;
+        let existing = stack.existing().await?;
+        self.protect(&existing, wishes).await?;
+        Ok(Deployed::Now(existing))
+    }
+
+    /// Protects the stack from its removal, or ends that.
+    async fn protect(&self, existing: &Existing, wishes: &Wishes) -> Result<(), Failure> {
+        if existing.is_protected != wishes.protect {
+            self.stack.protect(wishes.protect).await?;
+            let now = if wishes.protect { "now" } else { "no longer" };
+            eprintln!("stack {} is {now} protected from removal, as eg.toml says", self.stack.target.stack);
+        }
+        Ok(())
+    }
+
+    /// Completes a rollback that AWS could not complete. Returns whether there was one.
+    pub(crate) async fn complete_rollback(&self, signals: &mut Signals) -> Result<bool, Failure> {
+        let existing = self.stack.existing().await?;
+        if State::of(&existing.status) != State::Stuck {
+            return Ok(false);
+        }
+        let names = names(None, &self.stack.template().await?);
+        let last = newest(self.stack, &existing.id).await?;
+        self.stack.complete_rollback().await?;
+        let ended = follow(self.stack, &existing.id, last, Work::Rollback, &names, signals).await?;
+        if ended.status.ends_with("_FAILED") {
+            self.judge(&ended)?;
+        }
+        Ok(true)
+    }
+
+    /// Removes the stack.
+    pub(crate) async fn remove(&self, wishes: &Wishes, signals: &mut Signals) -> Result<(), Failure> {
+        let (stack, existing) = (self.stack, self.stack.existing().await?);
+        let target = &stack.target;
+        match State::of(&existing.status) {
+            State::Busy => {
+                let who = stack.author(&existing).await;
+                return Err(busy(target, &existing.status, who.as_deref()));
+            }
+            State::Prepared => return stack.delete().await,
+            _ if existing.is_protected => {
+                let message = format!("stack `{}` is protected", target.stack);
+                let hint = format!(
+                    "deploy it without `protect = true` with `{}`, then remove it",
+                    target.command("deploy")
+                );
+                return Err(Failure::new(Exit::WouldLose, message).hint(hint));
+            }
+            _ => {}
+        }
+        let template = stack.template().await?;
+        let region = self.config.region().map(ToString::to_string).unwrap_or_default();
+        anstream::eprintln!("stack {BOLD}{}{BOLD:#} in {region}, account {}", target.stack, self.account);
+        anstream::eprint!("{}", Changes::between(Some(&template), &Value::Null).text());
+        self.guard(losses(&template, None), wishes.allow_delete).await?;
+        if !wishes.yes {
+            if !confirm::is_possible() {
+                return Err(confirm::impossible("the removal"));
+            }
+            if !confirm::confirm("remove this stack?", signals).await {
+                return Err(Failure::new(Exit::Interrupted, "not removed: nothing was changed"));
+            }
+        }
+        let last = newest(stack, &existing.id).await?;
+        stack.delete().await?;
+        let names = names(None, &template);
+        let ended = follow(stack, &existing.id, last, Work::Remove, &names, signals).await?;
+        if ended.status == "DELETE_COMPLETE" {
+            return Ok(());
+        }
+        let reason = ended.reasons.into_iter().next().unwrap_or(ended.status);
+        let message = format!("the removal of stack `{}` has failed: {reason}", target.stack);
+        let hint = format!("correct the cause, then run `{}` again", target.command("remove"));
+        Err(Failure::new(Exit::NotDeployed, message).hint(hint))
+    }
+
+    /// Refuses to deploy a stack that is busy or broken, and says who else is about to change it.
+    async fn check(&self, existing: Option<&Existing>) -> Result<(), Failure> {
+        let Some(existing) = existing else { return Ok(()) };
+        let busy = State::of(&existing.status) == State::Busy;
+        let who = if busy { self.stack.author(existing).await } else { None };
+        if let Some(failure) = obstacle(&self.stack.target, &existing.status, who.as_deref()) {
+            return Err(failure);
+        }
+        for other in self.stack.waiting().await? {
+            warn(&format!(
+                "{other} has prepared a change of stack `{}` that is not confirmed yet; yours would replace it",
+                self.stack.target.stack
+            ));
+        }
+        Ok(())
+    }
+
+    fn show(&self, changes: &Changes, exists: bool) {
+        let region = self.config.region().map(ToString::to_string).unwrap_or_default();
+        let what = if exists { "changes of" } else { "new" };
+        let stack = &self.stack.target.stack;
+        anstream::eprintln!("{what} stack {BOLD}{stack}{BOLD:#} in {region}, account {}", self.account);
+        anstream::eprint!("{}", changes.text());
+    }
+
+    /// Sends the files and the template. Returns the URL at which AWS reads the template.
+    async fn send(&self, bucket: &Bucket, packaged: &Packaged) -> Result<String, Failure> {
+        let progress = Progress::begin("uploading");
+        let sent = bucket::upload(bucket, packaged).await?;
+        let (_, url) = bucket::store(bucket, &self.stack.target, &packaged.template).await?;
+        drop(progress);
+        let already = packaged.files.len() - sent.len();
+        eprintln!("uploaded {} to {}; {already} there already", count(sent.len(), "program"), bucket.name);
+        Ok(url)
+    }
+
+    /// Waits until AWS has prepared a change set.
+    async fn prepared(&self, change: &str) -> Result<Prepared, Failure> {
+        let _progress = Progress::begin("AWS prepares the change");
+        loop {
+            match self.stack.look(change).await? {
+                Some(prepared) => return Ok(prepared),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Asks whether to run the change, unless that is clear. Discards it if not.
+    async fn ask(&self, change: &ChangeSet, wishes: &Wishes, signals: &mut Signals) -> Result<(), Failure> {
+        for adopted in &change.adopted {
+            warn(&format!(
+                "`{adopted}` exists already: it becomes part of stack `{}`",
+                self.stack.target.stack
+            ));
+        }
+        if wishes.yes || confirm::confirm("deploy these changes?", signals).await {
+            return Ok(());
+        }
+        self.stack.discard(&change.id).await?;
+        Err(interrupted())
+    }
+
+    /// Refuses to delete data, unless the user allows it: tables, queues with messages and the like.
+    pub(crate) async fn guard(&self, lost: Vec<Loss>, allowed: bool) -> Result<(), Failure> {
+        let (kept, lost): (Vec<Loss>, Vec<Loss>) = lost.into_iter().partition(|loss| loss.is_kept);
+        for loss in &kept {
+            eprintln!("{} leaves the stack; AWS keeps it with its data", loss.words());
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let resources = self.stack.resources().await?;
+        let mut full = Vec::new();
+        for loss in lost {
+            let held = match loss.is_queue() {
+                true => match messages(self.config, &resources, &loss).await? {
+                    0 => continue,
+                    number => format!(" with {}", count(number, "message")),
+                },
+                false => String::new(),
+            };
+            full.push(format!("{}{held}", loss.words()));
+        }
+        if full.is_empty() {
+            return Ok(());
+        }
+        let what = full.join(", ");
+        if allowed {
+            warn(&format!("this deletes {what}"));
+            return Ok(());
+        }
+        Err(Failure::new(Exit::WouldLose, format!("this would delete {what}"))
+            .hint("keep it in the code or in eg.toml; --allow-delete deletes it"))
+    }
+
+    /// Turns the end of a deployment into a result.
+    fn judge(&self, ended: &Ended) -> Result<(), Failure> {
+        let Ended { status, reasons } = ended;
+        if is_success(status) {
+            return Ok(());
+        }
+        let target = &self.stack.target;
+        let reason = reasons.first().map_or_else(|| status.clone(), Clone::clone);
+        let message = format!("the deployment of stack `{}` has failed: {reason}", target.stack);
+        let failure = Failure::new(Exit::NotDeployed, message);
+        Err(match State::of(status) {
+            State::Broken => failure.hint(format!(
+                "AWS has undone it ({status}); correct the cause, remove what is left with `{}`, then deploy again",
+                target.command("remove")
+            )),
+            State::Stuck => failure.hint(format!(
+                "AWS could not undo it ({status}); correct the cause, then complete that with `{}`",
+                target.command("rollback")
+            )),
+            _ => failure.hint(format!(
+                "AWS has undone it: the stack is as before; correct the cause, then deploy again with `{}`",
+                target.command("deploy")
+            )),
+        })
+    }
+}
+
+/// Returns how many messages a queue of the stack holds.
+async fn messages(config: &SdkConfig, resources: &[Resource], queue: &Loss) -> Result<usize, Failure> {
+    let Some(resource) = resources.iter().find(|resource| resource.id == queue.id) else { return Ok(0) };
+    let wanted = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    ];
+    let client = aws_sdk_sqs::Client::new(config);
+    let call =
+        client.get_queue_attributes().queue_url(&resource.physical).set_attribute_names(Some(wanted.into()));
+    let answer = match call.send().await {
+        Err(error)
+            if error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist) =>
+        {
+            return Ok(0);
+        }
+        answer => {
+            answer.map_err(|error| failure(&format!("count the messages of {}", queue.words()), &error))?
+        }
+    };
+    let numbers = answer.attributes.unwrap_or_default();
+    Ok(numbers.values().filter_map(|number| number.parse::<usize>().ok()).sum())
+}
+
+/// Returns the words for the resources of two templates.
+pub(crate) fn names(old: Option<&Value>, new: &Value) -> BTreeMap<String, String> {
+    let nothing = Map::new();
+    let mut names = BTreeMap::new();
+    for template in old.into_iter().chain([new]) {
+        let subjects = Reader::new(template, &nothing).subjects();
+        names.extend(
+            subjects.into_iter().map(|(id, one)| (id.to_owned(), format!("{} {}", one.kind, one.name))),
+        );
+        for (id, resource) in template["Resources"].as_object().into_iter().flatten() {
+            let kind = resource["Type"].as_str().unwrap_or_default();
+            names.entry(id.clone()).or_insert_with(|| format!("{kind} {}", name(id, resource)));
+        }
+    }
+    names
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "not deployed: nothing was changed")
+}

@@ -1,0 +1,142 @@
+//! Follows what CloudFormation does with a stack, shows each resource, and returns how it ended.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
+
+use super::stack::Stack;
+use crate::console::progress::{Progress, beside};
+use crate::console::signals::Signals;
+use crate::console::text::{GREEN, RED, YELLOW, one_line};
+use crate::exit::{Exit, Failure};
+
+/// The polling interval.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Create,
+    Update,
+    Rollback,
+    Remove,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The status of the stack.
+    pub(crate) status: String,
+    /// Why AWS gave up, the first reason first.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// Returns the id of the newest event of a stack, after which the next work begins.
+pub(crate) async fn newest(stack: &Stack, id: &str) -> Result<Option<String>, Failure> {
+    Ok(stack.events(id, None).await?.pop().and_then(|event| event.event_id))
+}
+
+/// Follows the stack with the ARN `id` until the work has ended. `names` are the words for resources, by their logical ids.
+/// `last` is the id of the newest event before the work.
+///
+/// After the first Ctrl-C it goes on, the second one cancels an update, and the next one leaves AWS alone with the work.
+pub(crate) async fn follow(
+    stack: &Stack,
+    id: &str,
+    mut last: Option<String>,
+    work: Work,
+    names: &BTreeMap<String, String>,
+    signals: &mut Signals,
+) -> Result<Ended, Failure> {
+    let progress = Progress::begin(match work {
+        Work::Create | Work::Update => "deploying",
+        Work::Rollback => "returning to the last version",
+        Work::Remove => "removing",
+    });
+    let (mut interrupts, mut reasons) = (0, Vec::new());
+    loop {
+        let events = stack.events(id, last.as_deref()).await.map_err(|failure| left_alone(stack, failure))?;
+        for event in events {
+            last.clone_from(&event.event_id);
+            let status = event.resource_status().map(ResourceStatus::as_str).unwrap_or_default();
+            if event.physical_resource_id() == Some(id) {
+                if !status.ends_with("_IN_PROGRESS") {
+                    if reasons.is_empty() && !is_success(status) {
+                        reasons.extend(event.resource_status_reason().map(one_line));
+                    }
+                    return Ok(Ended { status: status.to_owned(), reasons });
+                }
+                continue;
+            }
+            let name = name(&event, names);
+            progress.set(format!("{} {name}", status.to_lowercase().replace('_', " ")));
+            reasons.extend(show(&event, status, &name));
+        }
+        if work == Work::Remove {
+            let stack = stack.describe(id).await.map_err(|failure| left_alone(stack, failure))?;
+            if stack.is_none_or(|stack| stack.status == "DELETE_COMPLETE") {
+                return Ok(Ended { status: "DELETE_COMPLETE".to_owned(), reasons });
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = signals.next() => {
+                interrupts += 1;
+                match (interrupts, work) {
+                    (1, Work::Update) => eprintln!("AWS goes on; Ctrl-C again cancels the update"),
+                    (1, _) => eprintln!("AWS goes on; Ctrl-C again stops following it"),
+                    (2, Work::Update) => {
+                        stack.cancel().await?;
+                        eprintln!("cancelled: AWS returns to the last version; Ctrl-C again stops following it");
+                    }
+                    _ => return Err(left_alone(stack, Failure::new(Exit::Interrupted, "interrupted"))),
+                }
+            }
+        }
+    }
+}
+
+/// Adds to a failure that the work goes on.
+fn left_alone(stack: &Stack, failure: Failure) -> Failure {
+    let target = &stack.target;
+    failure.hint(format!(
+        "AWS goes on with stack `{}`; `{}` says how that ended",
+        target.stack,
+        target.command("deploy")
+    ))
+}
+
+/// Shows what became of a resource. Returns why it failed.
+fn show(event: &StackEvent, status: &str, name: &str) -> Option<String> {
+    let (style, word) = match status {
+        _ if is_failure(status) => (RED, "failed"),
+        "CREATE_COMPLETE" => (GREEN, "created"),
+        "UPDATE_COMPLETE" => (YELLOW, "changed"),
+        "IMPORT_COMPLETE" => (GREEN, "adopted"),
+        "DELETE_COMPLETE" => (RED, "deleted"),
+        "DELETE_SKIPPED" => (GREEN, "kept"),
+        _ => return None,
+    };
+    let reason = event.resource_status_reason().map(one_line).filter(|_| is_failure(status));
+    let after = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    beside(|| anstream::eprintln!("{style}{word:>8}{style:#} {name}{after}"));
+    // What was in progress beside the first failure is cancelled.
+    let is_cause = reason.as_ref().is_some_and(|reason| !reason.contains("cancelled"));
+    is_cause.then(|| format!("{name}{after}"))
+}
+
+/// Whether a resource could not be created, changed or deleted.
+fn is_failure(status: &str) -> bool {
+    status.ends_with("_FAILED")
+}
+
+/// Whether a stack has become what was asked for.
+pub(crate) fn is_success(status: &str) -> bool {
+    status.ends_with("_COMPLETE") && !status.contains("ROLLBACK")
+}
+
+fn name(event: &StackEvent, names: &BTreeMap<String, String>) -> String {
+    let id = event.logical_resource_id().unwrap_or_default();
+    names.get(id).cloned().unwrap_or_else(|| format!("{} {id}", event.resource_type().unwrap_or_default()))
+}

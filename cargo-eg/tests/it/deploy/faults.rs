@@ -1,0 +1,216 @@
+//! What goes wrong at AWS: refusals, throttling, broken connections, stacks that cannot be deployed, changes that AWS undoes.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{ARCHITECTURE, BUCKET, Shop, order, place};
+use crate::support::app::Running;
+use crate::support::aws::{Fault, refusal, replaced};
+
+/// The operation that sends a program.
+const SENDING: &str = "PUT /eg-deploy-123456789012-eu-central-1/shop-dev/assets/";
+
+#[test]
+fn each_refusal_of_aws_is_one_message() {
+    let Some(shop) = Shop::open() else { return };
+    let bucket = format!("HEAD /{BUCKET}/");
+    let log_in = "hint: run `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID\n";
+    let check = |operation: &str, times: usize, fault: Fault, code: i32, expected: &str| {
+        shop.aws.plan(operation, times, fault);
+        shop.deploy(&["--yes"]).fails(code, expected);
+        shop.aws.calm();
+    };
+    check(
+        "GetCallerIdentity",
+        1,
+        refusal(403, "ExpiredToken", "The security token included in the request is expired"),
+        11,
+        &format!(
+            "error: cannot find out whose the AWS credentials are: the AWS credentials have expired\n{log_in}"
+        ),
+    );
+    let denied = "User: arn:aws:iam::1:user/a is not authorized to perform: cloudformation:DescribeStacks";
+    check(
+        "DescribeStacks",
+        1,
+        refusal(403, "AccessDenied", denied),
+        8,
+        &format!(
+            "error: cannot read stack `shop-dev`: the AWS credentials do not allow `cloudformation:DescribeStacks`: {denied}\n\
+             hint: ask for this right, or use other credentials, for example with --profile NAME\n"
+        ),
+    );
+    check(
+        &bucket,
+        1,
+        Fault::Answer(403, String::new()),
+        8,
+        &format!(
+            "error: the bucket `{BUCKET}` is not one of account 123456789012, or its credentials may not use it\n\
+             hint: choose another bucket with --bucket NAME\n"
+        ),
+    );
+    check(
+        &bucket,
+        1,
+        Fault::Answer(301, String::new()),
+        8,
+        &format!(
+            "error: the bucket `{BUCKET}` is not in eu-central-1\n\
+             hint: choose one in the region of the stack: Lambda reads programs from its own region only\n"
+        ),
+    );
+    let gone = shop.deploy(&["--yes", "--bucket", "nobodys-bucket"]);
+    gone.fails(
+        6,
+        "error: there is no bucket `nobodys-bucket` in eu-central-1\n\
+         hint: create it, or leave --bucket out: `cargo eg deploy` then creates one\n",
+    );
+    shop.aws.calls();
+
+    // What was prepared is discarded.
+    let failed = Fault::Replace(vec![(
+        "<Status>CREATE_COMPLETE</Status>",
+        "<Status>FAILED</Status><StatusReason>no such type</StatusReason>".to_owned(),
+    )]);
+    check(
+        "DescribeChangeSet",
+        1,
+        failed,
+        8,
+        "error: AWS refuses the change of stack `shop-dev`: no such type\nhint: nothing was changed\n",
+    );
+    let calls = shop.aws.calls();
+    for call in ["DeleteChangeSet", "DeleteStack"] {
+        assert!(calls.iter().any(|made| made == call), "{call}: {calls:?}");
+    }
+}
+
+#[test]
+fn what_is_throttled_or_lost_is_repeated_and_then_told() {
+    let Some(shop) = Shop::open() else { return };
+    shop.aws.plan("CreateChangeSet", 2, refusal(400, "Throttling", "Rate exceeded"));
+    shop.aws.plan(SENDING, 1, Fault::BreakOff);
+    shop.aws.plan("DescribeStackEvents", 1, Fault::BreakOff);
+    let done = shop.deploy(&["--yes"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let calls = shop.aws.calls();
+    let times = |operation: &str| calls.iter().filter(|call| call.starts_with(operation)).count();
+    assert_eq!((times("CreateChangeSet"), times(SENDING)), (3, 2), "{calls:?}");
+
+    order(&shop.app, &[place(512)], "second");
+    shop.aws.plan(SENDING, usize::MAX, Fault::BreakOff);
+    let lost = shop.deploy(&["--yes"]);
+    assert_eq!(lost.code, Some(5), "{lost:?}");
+    assert!(lost.stderr.contains("error: cannot upload shop-dev/assets/"), "{lost:?}");
+    shop.aws.calm();
+    shop.aws.plan("DescribeStackEvents", usize::MAX, refusal(400, "Throttling", "Rate exceeded"));
+    let throttled = shop.deploy(&["--yes"]);
+    assert_eq!(throttled.code, Some(8), "{throttled:?}");
+    assert!(throttled.stderr.contains("AWS takes no more requests at present (Throttling)"), "{throttled:?}");
+}
+
+#[test]
+fn a_stack_that_cannot_be_deployed_says_why() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    let check = |status: &str, code: i32, expected: &str| {
+        let status = format!("<StackStatus>{status}</StackStatus><ChangeSetId>c</ChangeSetId>");
+        shop.aws.plan("DescribeStacks", 1, replaced("<StackStatus>CREATE_COMPLETE</StackStatus>", &status));
+        shop.deploy(&["--yes"]).fails(code, expected);
+        shop.aws.calm();
+    };
+    let author = "<DescribeChangeSetResponse><DescribeChangeSetResult><Description>alice with cargo eg</Description>\
+         </DescribeChangeSetResult></DescribeChangeSetResponse>";
+    shop.aws.plan("DescribeChangeSet", 1, Fault::Answer(200, author.to_owned()));
+    check(
+        "UPDATE_IN_PROGRESS",
+        14,
+        "error: stack `shop-dev` is being changed by alice with cargo eg (UPDATE_IN_PROGRESS)\n\
+         hint: wait until that has ended, then run the command again\n",
+    );
+    check(
+        "ROLLBACK_COMPLETE",
+        13,
+        "error: the first deployment of stack `shop-dev` has failed (ROLLBACK_COMPLETE)\n\
+         hint: remove what is left of it with `cargo eg remove`, then deploy again\n",
+    );
+    check(
+        "UPDATE_ROLLBACK_FAILED",
+        13,
+        "error: stack `shop-dev` could not return to its last version (UPDATE_ROLLBACK_FAILED)\n\
+         hint: correct what its events name, then complete that with `cargo eg rollback`\n",
+    );
+    // The change that was not deployed is deployed now.
+    shop.deployed();
+    assert_eq!(shop.plan(0), "");
+}
+
+#[test]
+fn a_deployment_that_aws_undoes_names_the_cause() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    let undone = "<ResourceStatus>UPDATE_ROLLBACK_COMPLETE</ResourceStatus>\
+                  <ResourceStatusReason>The following resources failed: [OrderPlace]</ResourceStatusReason>";
+    shop.aws.plan(
+        "DescribeStackEvents",
+        usize::MAX,
+        replaced("<ResourceStatus>UPDATE_COMPLETE</ResourceStatus>", undone),
+    );
+    let failed = shop.deploy(&["--yes"]);
+    failed.fails(
+        13,
+        "error: the deployment of stack `shop-dev` has failed: The following resources failed: [OrderPlace]\n\
+         hint: AWS has undone it: the stack is as before; correct the cause, then deploy again with `cargo eg deploy`\n",
+    );
+    assert!(shop.plan(10).contains("memory 256 → 512"), "what failed is not on record");
+}
+
+#[test]
+fn a_rollback_that_failed_is_completed() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    let stuck = "<StackStatus>UPDATE_ROLLBACK_FAILED</StackStatus>";
+    shop.aws.plan("DescribeStacks", 1, replaced("<StackStatus>CREATE_COMPLETE</StackStatus>", stuck));
+    let done =
+        "<ContinueUpdateRollbackResponse><ContinueUpdateRollbackResult/></ContinueUpdateRollbackResponse>";
+    shop.aws.plan("ContinueUpdateRollback", 1, Fault::Answer(200, done.to_owned()));
+    // After that call, there are other events.
+    let rolled_back = "<ResourceStatus>UPDATE_ROLLBACK_COMPLETE</ResourceStatus>".to_owned();
+    let events = vec![
+        ("<EventId>", "<EventId>later-".to_owned()),
+        ("<ResourceStatus>CREATE_COMPLETE</ResourceStatus>", rolled_back),
+    ];
+    shop.aws.plan_after("DescribeStackEvents", 1, 1, Fault::Replace(events));
+    let completed = shop.eg(&["rollback"]);
+    assert_eq!(completed.code, Some(0), "{completed:?}");
+    assert!(completed.stderr.ends_with("stack shop-dev is back at its last version\n"), "{completed:?}");
+    assert!(shop.aws.calls().contains(&"ContinueUpdateRollback".to_owned()));
+}
+
+#[test]
+fn an_interrupted_deployment_leaves_nothing_behind() {
+    let Some(shop) = Shop::open() else { return };
+    let waiting = replaced("<Status>CREATE_COMPLETE</Status>", "<Status>CREATE_IN_PROGRESS</Status>");
+    shop.aws.plan("DescribeChangeSet", usize::MAX, waiting);
+    let command = shop.command(&["deploy", "--yes", "--architecture", ARCHITECTURE]);
+    let mut running = Running::start(command, shop.app.path().join("stderr"));
+    let mut calls = Vec::new();
+    let deadline = Instant::now() + eg_tests::PATIENCE;
+    while !calls.iter().any(|call| call == "DescribeChangeSet") {
+        assert!(Instant::now() < deadline, "{calls:?}: {}", running.stderr());
+        std::thread::sleep(Duration::from_millis(20));
+        calls.extend(shop.aws.calls());
+    }
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(130), "{}", running.stderr());
+    assert!(running.stderr().ends_with("error: not deployed: nothing was changed\n"), "{}", running.stderr());
+    let calls = shop.aws.calls();
+    for call in ["DeleteChangeSet", "DeleteStack"] {
+        assert!(calls.iter().any(|made| made == call), "{call}: {calls:?}");
+    }
+    assert!(!calls.iter().any(|call| call == "ExecuteChangeSet"), "{calls:?}");
+}

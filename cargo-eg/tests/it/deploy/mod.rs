@@ -1,0 +1,231 @@
+//! Tests `cargo eg deploy`, `rollback` and `remove` with moto, which implements the APIs of AWS, behind a proxy that adds what
+//! moto lacks.
+
+mod faults;
+mod stage;
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::app::{App, Main, Transcript};
+use crate::support::aws::{Aws, replaced};
+
+/// The bucket that is made in moto's account.
+const BUCKET: &str = "eg-deploy-123456789012-eu-central-1";
+
+/// The processor of this machine in the words of Lambda.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// An application that can be deployed.
+struct Shop {
+    app: App,
+    aws: Aws,
+}
+
+/// Returns the service `order` with these functions. `word` is part of its program.
+fn order(app: &App, functions: &[Value], word: &'static str) {
+    let record = |function: &Value| {
+        let mut record = json!({
+            "package": "order", "version": "1.0.0", "sinks": ["gateway", "eventbridge"], "panic": "unwind",
+            "source": "services/order/src/main.rs:7", "triggers": [], "emits": [],
+        });
+        record.as_object_mut().unwrap().extend(function.as_object().unwrap().clone());
+        format!("{record}\n")
+    };
+    app.service("order", &functions.iter().map(record).collect::<Vec<_>>(), &Main::Says(word));
+}
+
+fn place(memory: u32) -> Value {
+    let route = json!({"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders"});
+    json!({"name": "place", "triggers": [route], "emits": ["order.placed"], "memory": memory})
+}
+
+fn on(name: &str, event: &str) -> Value {
+    json!({"name": name, "triggers": [{"eventType": event, "mode": "async", "method": "POST", "path": "/"}]})
+}
+
+impl Shop {
+    /// Returns `None` if this machine has no Python.
+    fn open() -> Option<Self> {
+        let aws = Aws::start()?;
+        let app = App::new();
+        app.write("eg.toml", "[deploy]\nstack = \"shop\"\n");
+        order(&app, &[place(256), on("bill", "order.placed")], "first");
+        Some(Self { app, aws })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let aws = ["--region", "eu-central-1", "--endpoint-url", &self.aws.url];
+        let mut command = self.app.command(&[arguments, &aws].concat());
+        for (name, value) in [
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ] {
+            command.env(name, value);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn eg(&self, arguments: &[&str]) -> Transcript {
+        Transcript::of(self.command(arguments).output().unwrap())
+    }
+
+    fn deploy(&self, more: &[&str]) -> Transcript {
+        self.eg(&[&["deploy", "--architecture", ARCHITECTURE], more].concat())
+    }
+
+    #[track_caller]
+    fn deployed(&self) -> Transcript {
+        let done = self.deploy(&["--yes"]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        self.aws.calls();
+        done
+    }
+
+    /// What `--plan` prints, without the numbers of resources.
+    #[track_caller]
+    fn plan(&self, code: i32) -> String {
+        let plan = self.deploy(&["--plan"]);
+        assert_eq!(plan.code, Some(code), "{plan:?}");
+        assert!(!plan.stderr.contains("error"), "{plan:?}");
+        plan.stdout
+            .lines()
+            .filter(|line| !line.contains(" resource"))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    fn lock(&self) -> Value {
+        let text = std::fs::read_to_string(self.app.path().join("eg.lock.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[test]
+fn a_stack_lives_from_its_first_deployment_to_its_removal() {
+    let Some(shop) = Shop::open() else { return };
+
+    // Without an account, everything is new.
+    let plan = shop.plan(10);
+    for line in
+        ["+ function order-place\n", "    + route POST /orders\n", "    + subscription order.placed\n"]
+    {
+        assert!(plan.contains(line), "{plan}");
+    }
+    assert_eq!(shop.aws.calls(), Vec::<String>::new());
+
+    let first = shop.deploy(&["--yes"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    for line in ["new stack shop-dev in eu-central-1, account 123456789012\n", "deployed stack shop-dev in "]
+    {
+        assert!(first.stderr.contains(line), "{first:?}");
+    }
+    let calls = shop.aws.calls();
+    for call in [
+        format!("PUT /{BUCKET}/"),
+        format!("PUT /{BUCKET}/?publicAccessBlock="),
+        format!("PUT /{BUCKET}/?versioning="),
+    ] {
+        assert!(calls.contains(&call), "{call}: {calls:?}");
+    }
+    assert_eq!(shop.plan(0), "", "the deployment is on record");
+
+    // Nothing to do.
+    let again = shop.deployed();
+    assert!(again.stderr.contains("stack shop-dev is up to date: there is nothing to deploy\n"), "{again:?}");
+
+    // A change needs a confirmation, which nobody can give here.
+    order(&shop.app, &[place(512), on("ship", "order.placed")], "second");
+    let plan = shop.plan(10);
+    for line in [
+        "~ function order-place\n",
+        "    ~ memory 256 → 512\n",
+        "    ~ code ",
+        "+ function order-ship\n",
+        "- function order-bill\n",
+    ] {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+    order(&shop.app, &[place(512), on("bill", "order.placed"), on("ship", "order.placed")], "second");
+    shop.aws.calls();
+    let refused = shop.deploy(&[]);
+    refused.fails(
+        2,
+        "error: the deployment must be confirmed, and standard input is no terminal\nhint: pass --yes to go on without a question\n",
+    );
+    let calls = shop.aws.calls();
+    assert!(!calls.iter().any(|call| call.contains("ChangeSet") && call != "ListChangeSets"), "{calls:?}");
+    assert!(!calls.iter().any(|call| call.starts_with("PUT")), "{calls:?}");
+    let second = shop.deploy(&["--yes"]);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(second.stderr.contains("uploaded 1 program"), "{second:?}");
+
+    // Back to the first version, and not further.
+    let back = shop.eg(&["rollback", "--yes"]);
+    assert_eq!(back.code, Some(0), "{back:?}");
+    assert!(back.stderr.contains("    ~ memory 512 → 256\n"), "{back:?}");
+    order(&shop.app, &[place(256), on("bill", "order.placed")], "first");
+    assert_eq!(shop.plan(0), "", "what is deployed is what was deployed first");
+    let further = shop.eg(&["rollback", "--yes"]);
+    assert_eq!(further.code, Some(6), "{further:?}");
+    assert!(
+        further.stderr.contains("error: stack `shop-dev` has no earlier version in the bucket"),
+        "{further:?}"
+    );
+
+    shop.eg(&["remove"]).fails(
+        2,
+        "error: the removal must be confirmed, and standard input is no terminal\nhint: pass --yes to go on without a question\n",
+    );
+    let removed = shop.eg(&["remove", "--yes"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(removed.stderr.contains("removed stack shop-dev\n"), "{removed:?}");
+    assert_eq!(shop.lock()["stacks"], json!({}));
+    shop.eg(&["remove", "--yes"]).fails(
+        6,
+        "error: there is no stack `shop-dev`\nhint: check the region and the account, or deploy it with `cargo eg deploy`\n",
+    );
+    let calls = shop.aws.calls();
+    assert!(
+        calls.iter().any(|call| call.starts_with(&format!("DELETE /{BUCKET}/shop-dev/assets/"))),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn a_queue_with_messages_is_deleted_only_if_that_is_wanted() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    stage::fail(&shop, "e1");
+    order(&shop.app, &[place(256)], "second");
+    // Of what the template retains, nothing is lost.
+    shop.aws.plan("GetTemplate", usize::MAX, replaced("Retain", "Delete"));
+    let refused = shop.deploy(&["--yes"]);
+    assert_eq!(refused.code, Some(12), "{refused:?}");
+    assert!(refused.stderr.contains("error: this would delete queue `"), "{refused:?}");
+    let hint = "` with 1 message\nhint: keep it in the code or in eg.toml; --allow-delete deletes it\n";
+    assert!(refused.stderr.ends_with(hint), "{refused:?}");
+    assert!(!shop.aws.calls().contains(&"CreateChangeSet".to_owned()));
+    let allowed = shop.deploy(&["--yes", "--allow-delete"]);
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
+    assert!(allowed.stderr.contains("warning: this deletes queue `"), "{allowed:?}");
+}
+
+#[test]
+fn a_protected_stage_is_not_removed() {
+    let Some(shop) = Shop::open() else { return };
+    shop.app.write("eg.toml", "[deploy]\nstack = \"shop\"\n\n[deploy.stages.production]\nprotect = true\n");
+    let plan = shop.deploy(&["--plan", "--stage", "production"]);
+    assert_eq!(plan.code, Some(10), "{plan:?}");
+    shop.eg(&["remove", "--stage", "production", "--yes"]).fails(
+        12,
+        "error: stage `production` is protected\n\
+         hint: remove `protect = true` from it in eg.toml and deploy it, then remove it\n",
+    );
+    assert_eq!(shop.aws.calls(), Vec::<String>::new());
+}

@@ -1,0 +1,107 @@
+//! What the commands of the local app do with a stage: emit, invoke, dead letters.
+
+use serde_json::{Value, json};
+
+use super::Shop;
+use crate::support::aws::Fault;
+
+/// The operation that invokes a function, which moto cannot do.
+const INVOKING: &str = "POST /2015-03-31/functions/";
+
+/// Returns a client of moto's queues.
+fn queues(shop: &Shop) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .http_client(crate::support::http_of_aws())
+        .endpoint_url(&shop.aws.url)
+        .region(aws_sdk_sqs::config::Region::new("eu-central-1"))
+        .credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"))
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+/// Puts the record of an event that a function failed to handle into its failures queue.
+pub(super) fn fail(shop: &Shop, id: &str) {
+    let record = json!({
+        "requestContext": {
+            "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:shop-dev-order-bill:$LATEST",
+            "condition": "RetriesExhausted",
+        },
+        "requestPayload": {"detail-type": "order.placed", "source": "/shop", "detail": {"order": 1, "ce": {"id": id}}},
+        "responsePayload": {"errorType": "Error", "errorMessage": "no card"},
+    });
+    shop.aws.block_on(async {
+        let client = queues(shop);
+        let known = client.list_queues().send().await.unwrap().queue_urls.unwrap();
+        let url = known.iter().find(|url| url.to_lowercase().contains("failures")).unwrap();
+        client.send_message().queue_url(url).message_body(record.to_string()).send().await.unwrap();
+    });
+}
+
+#[test]
+fn dead_letters_of_a_stage_are_listed_and_handed_in_again() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    let letters = |arguments: &[&str]| shop.eg(&[&["dead-letters"], arguments, &["--stage", "dev"]].concat());
+    assert_eq!(letters(&[]).stderr, "no dead letters\n");
+    fail(&shop, "e1");
+    fail(&shop, "e2");
+
+    let listed = letters(&["--json"]);
+    let lines: Vec<Value> = listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{listed:?}");
+    for line in &lines {
+        assert_eq!(
+            [&line["function"], &line["eventType"], &line["reason"]],
+            ["order-bill", "order.placed", "no card"]
+        );
+    }
+    let first = lines.iter().find(|line| line["eventId"] == "e1").unwrap()["id"].as_str().unwrap();
+    // Whoever looks leaves them where they are.
+    let table = letters(&["--function", "bill", "--type", "order.placed"]);
+    assert_eq!(table.stdout.lines().count(), 2, "{table:?}");
+    assert_eq!(letters(&["--type", "order.shipped"]).stdout, "");
+    let shown = letters(&["show", &first[..8]]);
+    assert!(shown.stdout.contains("no card") && shown.stdout.contains("order-bill"), "{shown:?}");
+    letters(&["show", "nothing"]).fails(
+        6,
+        "error: stack `shop-dev` has no dead letter `nothing`\n\
+         hint: `cargo eg dead-letters --stage dev` lists them with their ids\n",
+    );
+
+    // A function that cannot be invoked leaves the letter in the queue.
+    shop.aws.plan(INVOKING, 1, Fault::Answer(404, "{\"Message\":\"gone\"}".to_owned()));
+    let refused = letters(&["retry", first]);
+    assert_eq!(refused.code, Some(8), "{refused:?}");
+    shop.aws.plan(INVOKING, 1, Fault::Answer(202, String::new()));
+    let retried = letters(&["retry", first, "--data", "{\"order\":2}"]);
+    assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
+    let discarded = letters(&["discard", "--all"]);
+    assert_eq!(discarded.stdout, "1 dead letter discarded\n", "{discarded:?}");
+    assert_eq!(letters(&[]).stderr, "no dead letters\n");
+}
+
+#[test]
+fn events_go_to_the_bus_of_a_stage_and_calls_to_its_functions() {
+    let Some(shop) = Shop::open() else { return };
+    shop.eg(&["emit", "--event", "order.placed", "--data", "{}", "--stage", "dev"]).fails(
+        6,
+        "error: there is no stack `shop-dev`\nhint: check the region and the account, or deploy it with `cargo eg deploy --stage dev`\n",
+    );
+    shop.deployed();
+    let emitted =
+        shop.eg(&["emit", "--event", "order.placed", "--data", "{}", "--id", "e1", "--stage", "dev"]);
+    assert_eq!(
+        (emitted.code, emitted.stdout.as_str()),
+        (Some(0), "Event emitted: order.placed\nid: e1\n"),
+        "{emitted:?}"
+    );
+    assert!(shop.aws.calls().contains(&"PutEvents".to_owned()));
+
+    shop.aws.plan(INVOKING, 1, Fault::Answer(200, "{\"paid\":true}".to_owned()));
+    let called = shop.eg(&["invoke", "bill", "--data", "{}", "--stage", "dev"]);
+    assert_eq!((called.code, called.stdout.as_str()), (Some(0), "{\"paid\":true}"), "{called:?}");
+    let unknown = shop.eg(&["invoke", "bil", "--data", "{}", "--stage", "dev"]);
+    assert_eq!(unknown.code, Some(6), "{unknown:?}");
+    assert!(unknown.stderr.contains("hint: did you mean `bill`?"), "{unknown:?}");
+}

@@ -1,0 +1,172 @@
+//! A proxy in front of moto: records every call, and answers some of them with what moto lacks: failed stacks, events of
+//! resources, missing rights, throttling, broken connections.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use eg_tests::moto::Moto;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// What happens to a call instead of moto's answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// This status and body.
+    Answer(u16, String),
+    /// The connection breaks off within the answer.
+    BreakOff,
+    /// moto's answer, with texts replaced.
+    Replace(Vec<(&'static str, String)>),
+}
+
+/// A fault for calls of an operation.
+#[derive(Debug)]
+struct Planned {
+    operation: String,
+    /// The number of calls before the first one that fails.
+    skipped: usize,
+    times: usize,
+    fault: Fault,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    moto: String,
+    calls: Mutex<Vec<String>>,
+    planned: Mutex<Vec<Planned>>,
+}
+
+/// A running moto behind a proxy.
+pub(crate) struct Aws {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+    /// Serves the proxy while commands run.
+    runtime: Runtime,
+    _moto: Moto,
+}
+
+impl Aws {
+    /// Returns `None` if this machine has no Python.
+    pub(crate) fn start() -> Option<Self> {
+        let moto = Moto::start()?;
+        let runtime = Runtime::new().unwrap();
+        let shared = Arc::new(Shared { moto: moto.url.clone(), ..Shared::default() });
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(forward).with_state(Arc::clone(&shared));
+        runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Some(Self { url, shared, runtime, _moto: moto })
+    }
+
+    /// Lets the next calls of an operation fail. The last plan for an operation counts first.
+    pub(crate) fn plan(&self, operation: &str, times: usize, fault: Fault) {
+        self.plan_after(operation, 0, times, fault);
+    }
+
+    /// The same, after some calls that succeed.
+    pub(crate) fn plan_after(&self, operation: &str, skipped: usize, times: usize, fault: Fault) {
+        let operation = operation.to_owned();
+        self.shared.planned.lock().unwrap().push(Planned { operation, skipped, times, fault });
+    }
+
+    /// Runs a future to its end.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Forgets all plans.
+    pub(crate) fn calm(&self) {
+        self.shared.planned.lock().unwrap().clear();
+    }
+
+    /// Returns the calls since the last time, such as `CreateChangeSet` and `PUT /bucket/key`.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.calls.lock().unwrap())
+    }
+}
+
+/// Returns an answer of moto in which one text is another.
+pub(crate) fn replaced(old: &'static str, new: &str) -> Fault {
+    Fault::Replace(vec![(old, new.to_owned())])
+}
+
+/// Returns an error of CloudFormation.
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Fault {
+    Fault::Answer(
+        status,
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        ),
+    )
+}
+
+async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let operation = operation(&parts.method, &parts.uri, &parts.headers, &body);
+    let fault = shared.take(&operation);
+    shared.calls.lock().unwrap().push(operation);
+    let answer = match &fault {
+        Some(Fault::Answer(status, text)) => {
+            return (StatusCode::from_u16(*status).unwrap(), text.clone()).into_response();
+        }
+        Some(Fault::BreakOff) => {
+            let half = axum::body::Bytes::from_static(b"<half");
+            let broken = futures_util::stream::iter([Ok(half), Err(std::io::Error::other("broken off"))]);
+            return Response::new(Body::from_stream(broken));
+        }
+        Some(Fault::Replace(_)) | None => {
+            let client = eg_tests::http();
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            let mut call = client.request(parts.method, format!("{}{path}", shared.moto)).body(body);
+            for (name, value) in
+                parts.headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length")
+            {
+                call = call.header(name, value);
+            }
+            call.send().await.unwrap()
+        }
+    };
+    let (status, headers, mut body) =
+        (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap());
+    if let Some(Fault::Replace(texts)) = fault {
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        body = texts.iter().fold(text, |text, (old, new)| text.replace(old, new)).into();
+    }
+    let mut response = (status, body).into_response();
+    let framing = ["connection", "content-length", "transfer-encoding"];
+    for (name, value) in headers.iter().filter(|(name, _)| !framing.contains(&name.as_str())) {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+impl Shared {
+    fn take(&self, operation: &str) -> Option<Fault> {
+        let mut planned = self.planned.lock().unwrap();
+        let plan =
+            planned.iter_mut().rev().find(|plan| plan.times > 0 && operation.starts_with(&plan.operation))?;
+        if plan.skipped > 0 {
+            plan.skipped -= 1;
+            return None;
+        }
+        plan.times -= 1;
+        Some(plan.fault.clone())
+    }
+}
+
+/// Returns the name of a call: the operation of the Query and JSON protocols, or method and path of the others.
+fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> String {
+    if let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+        return target.rsplit('.').next().unwrap_or(target).to_owned();
+    }
+    let form = String::from_utf8_lossy(body);
+    match form.strip_prefix("Action=").and_then(|rest| rest.split('&').next()) {
+        Some(action) => action.to_owned(),
+        None => format!("{method} {uri}"),
+    }
+}
