@@ -5,11 +5,21 @@ use std::process::{Child, Command, Stdio};
 
 use crate::python;
 
-/// moto's own program. Without the name, a template that refers to an event bus fails.
+/// moto's own program. Without the name, a template that refers to an event bus fails. Without new outputs, a stack that a
+/// change set has made has none.
 const SERVER: &str = r#"
+from moto.cloudformation.models import CloudFormationBackend
 from moto.events.models import EventBus
 from moto.server import main
 EventBus.physical_resource_id = property(lambda bus: bus.name)
+execute = CloudFormationBackend.execute_change_set
+def execute_change_set(backend, change_set_name, stack_name=None):
+    execute(backend, change_set_name, stack_name)
+    for stack in backend.stacks.values():
+        if stack.template:
+            stack._parse_template()
+            stack.output_map = stack._create_output_map()
+CloudFormationBackend.execute_change_set = execute_change_set
 main(["-H", "127.0.0.1", "-p", "0"])
 "#;
 

@@ -163,8 +163,12 @@ error[cannot-start]: shop-emails-welcome cannot start: `welcome` needs `State<u8
         let sent = eg(&["emit", "--queue", "letters", "--data", &letter]);
         assert!(sent.stdout.starts_with("Message sent: letters\nid: "), "{sent:?}");
     }
-    run.says("queue letters → shop-emails-send 3 messages 1 failed ", 1).await;
-    run.says(": the second is never sent; again in ", 1).await;
+    run.says("queue letters → shop-emails-send 3 messages handled ", 1).await;
+    run.says(
+        " dead letter: rejected: the second is never sent; `cargo eg dead-letters --queue letters` lists it",
+        1,
+    )
+    .await;
     run.says(" from /services/shop-emails ← queue letters: nobody subscribes to it\n", 2).await;
 
     run.signal(Signal::INT);

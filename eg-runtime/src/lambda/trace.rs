@@ -99,6 +99,19 @@ mod tests {
     /// One test, because the environment belongs to the whole process.
     #[test]
     fn the_variable_changes_without_letting_the_process_grow() {
+        // Other tests in this process need memory, too.
+        const ALONE: &str = "EG_RUNTIME_TESTS_ALONE";
+        if std::env::var_os(ALONE).is_none() {
+            let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+            alone.args([
+                "--exact",
+                "lambda::trace::tests::the_variable_changes_without_letting_the_process_grow",
+            ]);
+            let output = alone.env(ALONE, "1").output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains("1 passed"), "{text}");
+            return;
+        }
         let value = || std::env::var(NAME).ok();
         let mut variable = TraceVariable::new();
         let trace = |n: usize| format!("Root=1-5bef4de7-{n:024x};Parent={n:016x};Sampled=1;Lineage=a:{n}");

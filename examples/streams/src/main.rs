@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $ cargo eg run examples/streams
-//! $ cargo eg invoke ship --quiet --data @examples/streams/batch.json
+//! $ cargo eg invoke streams-ship --quiet --data @examples/streams/batch.json
 //! {"batchItemFailures":[]}
 //! $ cargo eg logs --function ship
 //! …
