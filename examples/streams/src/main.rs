@@ -4,7 +4,7 @@
 //! $ cargo eg run examples/streams
 //! $ cargo eg invoke streams-ship --quiet --data @examples/streams/batch.json
 //! {"batchItemFailures":[]}
-//! $ cargo eg logs --function ship
+//! $ cargo eg logs --function streams-ship
 //! …
 //! order 7 is paid
 //! …
