@@ -121,14 +121,16 @@ pub(crate) fn resume(dir: &Path) {
 pub(crate) fn leave(dir: &Path) -> io::Result<()> {
     let Some(boot) = boot() else { return Ok(()) };
     let (at, now) = (steady().as_millis(), timestamp().as_millis());
-    let path = dir.join(LEFT);
+    let (path, new) = (dir.join(LEFT), dir.join(format!("{LEFT}.new")));
     // A link that was put there is replaced.
-    match fs::remove_file(&path) {
+    match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    writeln!(file, "{boot} {at} {now}")
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    writeln!(file, "{boot} {at} {now}")?;
+    drop(file);
+    fs::rename(new, path)
 }
 
 /// Returns the id that the machine has got when it was started, where the system has one.

@@ -65,6 +65,9 @@ pub struct Caller {
     stage_variables: BTreeMap<String, String>,
 }
 
+/// The entry in the context of a decision with the name of the authorizer that made it.
+pub(crate) const DECIDED_BY: &str = "egAuthorizer";
+
 /// The identity of AWS that signed a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -221,17 +224,16 @@ impl Caller {
         Self { principal_id, authorizer: decision.context().clone(), ..self }
     }
 
-    /// Returns whether a Lambda authorizer of API Gateway has let a request pass. Function URLs and load balancers have
+    /// Returns whether this authorizer has let a request pass when API Gateway asked it. Function URLs and load balancers ask
     /// none.
-    pub(crate) fn was_authorized(sent: &Sent) -> bool {
+    pub(crate) fn was_authorized(sent: &Sent, authorizer: &str) -> bool {
         let context: Option<Value> = sent.context.as_deref().and_then(|json| serde_json::from_str(json).ok());
-        let authorizer = context.as_ref().and_then(|context| context["authorizer"].as_object());
-        let names = |name| authorizer.is_some_and(|authorizer| authorizer.contains_key(name));
-        match sent.by {
-            Sender::Format2 => names("lambda"),
-            Sender::Format1 => names("principalId"),
-            _ => false,
-        }
+        let decided = context.as_ref().map(|context| match sent.by {
+            Sender::Format2 => &context["authorizer"]["lambda"][DECIDED_BY],
+            Sender::Format1 => &context["authorizer"][DECIDED_BY],
+            _ => &Value::Null,
+        });
+        decided.is_some_and(|decided| decided == authorizer)
     }
 
     /// Reads what a sender documents. What is malformed counts as absent.
@@ -268,6 +270,7 @@ impl Caller {
         self.claims = object(authorizer["jwt"]["claims"].clone()).unwrap_or_default();
         self.scopes = texts(&authorizer["jwt"]["scopes"]);
         self.authorizer = object(authorizer["lambda"].clone()).unwrap_or_default();
+        self.authorizer.remove(DECIDED_BY);
         self.principal_id = self.authorizer.get("principalId").and_then(text);
         let (iam, cognito) = (&authorizer["iam"], &authorizer["iam"]["cognitoIdentity"]);
         self.iam = iam.is_object().then(|| Iam {
@@ -298,6 +301,7 @@ impl Caller {
         }
         self.principal_id = authorizer.remove("principalId").as_ref().and_then(text);
         authorizer.remove("integrationLatency");
+        authorizer.remove(DECIDED_BY);
         self.authorizer = authorizer;
         // Unsigned requests have the member, too, with `null`.
         let user_arn = text(&identity["userArn"]);

@@ -126,11 +126,12 @@ struct Report<'a> {
 }
 
 impl Rejections<'_> {
-    /// Keeps what failed at the position `at` of the payload in the failures queue, if the failure is final.
+    /// Keeps what failed in the failures queue, if the failure is final: what is at the position `at` of the payload, or the whole
+    /// payload.
     ///
     /// # Errors
     /// The failure, if it is not kept: it is not final, there is no queue, or the queue did not take it.
-    pub(crate) async fn keep(&self, at: usize, mut failure: Failure) -> Result<(), Failure> {
+    pub(crate) async fn keep(&self, at: Option<usize>, mut failure: Failure) -> Result<(), Failure> {
         let Some(failures) = self.failures.filter(|_| failure.is_final()) else { return Err(failure) };
         let sent = async {
             let record = self.record(at, &failure)?;
@@ -156,7 +157,11 @@ impl Rejections<'_> {
         self.failures.is_some_and(|failures| failures.name == queue)
     }
 
-    fn record(&self, at: usize, failure: &Failure) -> Result<String, String> {
+    fn record(&self, at: Option<usize>, failure: &Failure) -> Result<String, String> {
+        let kept = match at {
+            Some(at) => payload::part(self.payload, at),
+            None => payload::whole(self.payload).to_owned(),
+        };
         let record = Record {
             version: "1.0",
             timestamp: in_millis(OffsetDateTime::now_utc()),
@@ -165,7 +170,7 @@ impl Rejections<'_> {
                 function_arn: self.invocation.function_arn().unwrap_or_default(),
                 condition: "Rejected",
             },
-            request_payload: RawValue::from_string(payload::part(self.payload, at)).ok(),
+            request_payload: RawValue::from_string(kept).ok(),
             response_context: ResponseContext { status_code: 200, function_error: "Unhandled" },
             response_payload: Report {
                 error_type: failure.kind.error_type(),

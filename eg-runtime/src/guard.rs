@@ -33,7 +33,7 @@ impl Guard {
     /// # Errors
     /// The answer for the client, if the request may not pass.
     pub(crate) async fn admit(&self, mut request: Request) -> Result<Request, Response> {
-        if was_authorized(&request) {
+        if was_authorized(&request, self.name()) {
             return Ok(request);
         }
         let mut question = Request::new(Body::empty());
@@ -58,9 +58,10 @@ impl Guard {
     }
 }
 
-/// Returns whether a Lambda authorizer of API Gateway has let the request pass, as the payload says, which only API Gateway
-/// writes.
-fn was_authorized(request: &Request) -> bool {
+/// Returns whether this authorizer has let the request pass when API Gateway asked it, as the payload says, which only API
+/// Gateway writes.
+fn was_authorized(request: &Request, authorizer: &str) -> bool {
     let scope = request.extensions().get::<Scope>();
-    scope.and_then(|scope| scope.context.invocation.sent.get()).is_some_and(Caller::was_authorized)
+    let sent = scope.and_then(|scope| scope.context.invocation.sent.get());
+    sent.is_some_and(|sent| Caller::was_authorized(sent, authorizer))
 }

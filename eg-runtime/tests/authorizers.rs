@@ -152,12 +152,23 @@ async fn the_process_asks_where_nobody_in_front_has_done_so() {
             "data": {"method": "POST", "path": "/orders", "headers": {"authorization": token}}})
     };
     for (payload, expected, questions) in [
-        (http_api(json!({"lambda": {"principalId": "p"}}), "guess"), 200, 0),
-        (http_api(json!({"lambda": null}), "guess"), 200, 0),
+        (http_api(json!({"lambda": {"principalId": "p", "egAuthorizer": "check_token"}}), "guess"), 200, 0),
+        // The decision of another authorizer.
+        (http_api(json!({"lambda": {"principalId": "p", "egAuthorizer": "check_key"}}), "guess"), 403, 1),
+        (http_api(json!({"lambda": {"principalId": "p"}}), "guess"), 403, 1),
+        (http_api(json!({"lambda": null}), "guess"), 403, 1),
         (http_api(json!({"jwt": {"claims": {}}}), "guess"), 403, 1),
         (http_api(json!({"iam": {}}), "guess"), 403, 1),
         (http_api(Value::Null, "good"), 200, 1),
-        (rest(json!({"principalId": "p", "integrationLatency": 1}), "guess"), 200, 0),
+        (
+            rest(
+                json!({"principalId": "p", "integrationLatency": 1, "egAuthorizer": "check_token"}),
+                "guess",
+            ),
+            200,
+            0,
+        ),
+        (rest(json!({"principalId": "p", "integrationLatency": 1}), "guess"), 403, 1),
         (rest(json!({"claims": {"sub": "u"}}), "guess"), 403, 1),
         (rest(Value::Null, "good"), 200, 1),
         (balancer("guess"), 403, 1),
@@ -216,15 +227,20 @@ fn connect(token: &str) -> Value {
 async fn each_api_gets_the_answer_in_its_form() {
     let (app, _) = app();
     let simple = |allowed, context| json!({"isAuthorized": allowed, "context": context});
-    let texts = |asked: &str| json!({"tier": "gold", "roles": r#"["a","b"]"#, "asked": asked});
-    let with_principal = json!({"tier": "gold", "roles": ["a", "b"], "principalId": "donald"});
+    let texts = |asked: &str| json!({"tier": "gold", "roles": r#"["a","b"]"#, "asked": asked, "egAuthorizer": "checkPolicy"});
+    let with_principal =
+        json!({"tier": "gold", "roles": ["a", "b"], "principalId": "donald", "egAuthorizer": "check_token"});
     for (function, payload, expected) in [
         ("check_token", format_2("Bearer good"), simple(true, with_principal)),
         ("check_token", format_2("guess"), simple(false, json!({}))),
         (
             "check_token",
             format_1("good"),
-            policy("Allow", "donald", json!({"tier": "gold", "roles": r#"["a","b"]"#})),
+            policy(
+                "Allow",
+                "donald",
+                json!({"tier": "gold", "roles": r#"["a","b"]"#, "egAuthorizer": "check_token"}),
+            ),
         ),
         ("check_token", only_token("guess"), policy("Deny", "", json!({}))),
         ("checkPolicy", format_2("good"), policy("Allow", "donald", texts("POST /orders/7?a=1 203.0.113.7"))),

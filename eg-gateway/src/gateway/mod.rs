@@ -80,7 +80,7 @@ impl Gateway {
         let invoker = Invoker::new(Callers::new(&options, &tls), spans.clone());
         let store = open_store(&options).await?;
         let stops = store.stops().await?;
-        stops.first().into_iter().for_each(|stop| clock::not_before(stop.from));
+        clock::not_before(store.reached().await?);
         leave_time(&options.data_dir);
         let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
         let reception = Reception::new(&options, store.clone(), configuration, feed.clone(), clock);
@@ -101,6 +101,7 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
         tasks.spawn(jobs.run());
+        tasks.spawn(leave_time_regularly(options.data_dir.clone(), stop.clone()));
         tasks.spawn(Retention::new(&options, stops).run(delivering));
         let memory = app.memory.clone();
         events.serve(EventsApi::new(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);
@@ -163,6 +164,17 @@ impl Gateway {
         self.store.close().await;
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;
+    }
+}
+
+/// How old the time is, at most, that a gateway leaves that is killed.
+const LEAVING: Duration = Duration::from_secs(60);
+
+/// Leaves the time until the gateway stops.
+async fn leave_time_regularly(data_dir: PathBuf, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(LEAVING)).await.is_some() {
+        let data_dir = data_dir.clone();
+        let _ = tokio::task::spawn_blocking(move || leave_time(&data_dir)).await;
     }
 }
 

@@ -129,7 +129,7 @@ impl Process {
         tasks.spawn(write(Arc::clone(world), idle));
 
         let stops = store.stops().await?;
-        stops.first().into_iter().for_each(|stop| world.machine.not_before(stop.from));
+        world.machine.not_before(store.reached().await.unwrap());
         let (clock, stop) = (world.machine.clock(), CancellationToken::new());
         let configuration =
             Configuration::load(store.clone(), clock.clone(), Routing::default()).await.unwrap();

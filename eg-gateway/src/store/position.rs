@@ -151,6 +151,11 @@ fn newest(connection: &Connection) -> rusqlite::Result<(i64, Timestamp)> {
 }
 
 impl Store {
+    /// Returns when the newest event was accepted.
+    pub(crate) async fn reached(&self) -> Result<Timestamp, StoreError> {
+        self.readers.look_up(|connection| newest(connection).map(|(_, at)| at)).await
+    }
+
     /// Returns the times in which no gateway ran, the latest first: the one that this start has ended.
     pub(crate) async fn stops(&self) -> Result<Vec<Stop>, StoreError> {
         self.readers.look_up(stops).await

@@ -49,9 +49,9 @@ const NEWEST: &str = "
     WHERE space = :space AND id = :id AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
     ORDER BY seq DESC LIMIT 1";
 
-// Events of several sources may have the id. Then it names no single one, and one of them is found at once.
-const CAUSE: &str =
-    "SELECT seq FROM events WHERE space = ?1 AND id = ?2 ORDER BY source DESC, seq DESC LIMIT 1";
+// Events of several sources may have the id. The newest counts, among a number that is read at once.
+const CAUSE: &str = "
+    SELECT max(seq) FROM (SELECT seq FROM events WHERE space = ?1 AND id = ?2 ORDER BY source DESC, seq DESC LIMIT 64)";
 
 const DELIVERIES: &str = "
     SELECT seq, subscription_id, function_id, state, due_at, replay, payload IS NOT NULL AS edited, ended_at, reason,
@@ -72,7 +72,7 @@ impl Store {
                 // In one transaction, the event cannot be deleted in between.
                 let connection = connection.unchecked_transaction()?;
                 let mut cause = connection.prepare_cached(CAUSE)?;
-                let found: Option<i64> = cause.query_row([space, id], |row| row.get(0)).optional()?;
+                let found: Option<i64> = cause.query_row([space, id], |row| row.get(0))?;
                 let Some(seq) = found else { return Ok(None) };
                 let event = connection.blob_open("main", "events", "event", seq, true)?;
                 let mut beginning = vec![0; event.len().min(attributes::BEGINNING)];

@@ -4,15 +4,22 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use crate::caller::DECIDED_BY;
 use crate::decision::{Decision, Verdict};
 use crate::outcome::{Failure, FailureKind};
 use crate::payload::AsksFor;
 
-/// Writes the answer to a question, as JSON. `iam` says whether the API expects a policy where it could take less.
+/// Writes the answer of the authorizer `name` to a question, as JSON. `iam` says whether the API expects a policy where it could
+/// take less. The context has the name, so that a route knows whose decision it gets.
 ///
 /// # Errors
 /// If the authorizer failed, or if the client gets a 401: API Gateway knows that by an error with this message.
-pub(super) async fn write(asks_for: &AsksFor, iam: bool, response: Response) -> Result<String, Failure> {
+pub(super) async fn write(
+    asks_for: &AsksFor,
+    iam: bool,
+    name: &str,
+    response: Response,
+) -> Result<String, Failure> {
     let decided = response.extensions().get::<Decision>().cloned();
     let Some(decision) = decided.or_else(|| Decision::of_status(response.status())) else {
         return Err(match Failure::of_unhandled(response).await {
@@ -35,13 +42,19 @@ pub(super) async fn write(asks_for: &AsksFor, iam: bool, response: Response) -> 
         AsksFor::HttpApi { .. } if !iam => {
             let mut context = decision.context().clone();
             context.extend(decision.principal_id().map(|id| ("principalId".to_owned(), id.into())));
+            if decision.is_allowed() {
+                context.insert(DECIDED_BY.to_owned(), name.into());
+            }
             json!({ "isAuthorized": decision.is_allowed(), "context": context })
         }
         AsksFor::HttpApi { arn } | AsksFor::Policy { arn } => {
             let effect = if decision.is_allowed() { "Allow" } else { "Deny" };
             let statement = json!({ "Action": "execute-api:Invoke", "Effect": effect, "Resource": arn });
-            let context: Map<_, _> =
+            let mut context: Map<_, _> =
                 decision.context().iter().map(|(name, value)| (name.clone(), plain(value))).collect();
+            if decision.is_allowed() {
+                context.insert(DECIDED_BY.to_owned(), name.into());
+            }
             json!({ "principalId": principal, "context": context,
                 "policyDocument": { "Version": "2012-10-17", "Statement": [statement] } })
         }

@@ -27,5 +27,5 @@ pub(crate) async fn answer(
     };
     let _ = invocation.sent.set(question.sent);
     let response = service.authorize(function, question.request, invocation).await;
-    Some(answer::write(&question.asks_for, iam, response).await)
+    Some(answer::write(&question.asks_for, iam, function.name(), response).await)
 }

@@ -40,7 +40,9 @@ impl Service {
                 }
             };
             let done = match done {
-                Err(failure) if !rejections.would_return_to(&queue) => rejections.keep(at, failure).await,
+                Err(failure) if !rejections.would_return_to(&queue) => {
+                    rejections.keep(Some(at), failure).await
+                }
                 done => done,
             };
             if let Err(failure) = done {

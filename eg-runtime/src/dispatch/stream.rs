@@ -54,7 +54,7 @@ impl Service {
                 }
             };
             let done = match done {
-                Err(failure) => rejections.keep(at, failure).await,
+                Err(failure) => rejections.keep(Some(at), failure).await,
                 done => done,
             };
             if let Err(failure) = done {

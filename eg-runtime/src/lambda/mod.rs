@@ -314,7 +314,8 @@ async fn outcome(
             }
             let failure = log(error);
             return match payload::is_asynchronous(payload) {
-                true => settled(Err(failure), &rejections).await,
+                // Nothing of a batch has reached a function.
+                true => rejected(failure, None, &rejections).await,
                 false => Err(failure),
             };
         }
@@ -366,8 +367,13 @@ async fn outcome(
                 }
             }
             let done = done?;
+            let mut reasons = Vec::new();
             for (at, failure) in rejected {
-                rejections.keep(at, failure).await?;
+                reasons.push(failure.message.clone());
+                rejections.keep(Some(at), failure).await?;
+            }
+            if !reasons.is_empty() {
+                return Ok(Outcome::Ready(json!({ "rejected": reasons.join("; ") }).to_string()));
             }
             (done, Shape::JoinedWithCookies)
         }
@@ -387,11 +393,18 @@ async fn outcome(
 async fn settled(done: Result<Response, Failure>, rejections: &Rejections<'_>) -> Result<Outcome, Failure> {
     match done {
         Ok(response) => Ok(Outcome::Response(response, Shape::JoinedWithCookies)),
-        Err(failure) => {
-            let rejected = json!({ "rejected": failure.message }).to_string();
-            rejections.keep(0, failure).await.map(|()| Outcome::Ready(rejected))
-        }
+        Err(failure) => rejected(failure, Some(0), rejections).await,
     }
+}
+
+/// Returns the outcome of an invocation in which everything was rejected.
+async fn rejected(
+    failure: Failure,
+    at: Option<usize>,
+    rejections: &Rejections<'_>,
+) -> Result<Outcome, Failure> {
+    let rejected = json!({ "rejected": failure.message }).to_string();
+    rejections.keep(at, failure).await.map(|()| Outcome::Ready(rejected))
 }
 
 #[cfg(test)]

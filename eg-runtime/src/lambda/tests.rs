@@ -146,7 +146,7 @@ async fn what_is_rejected_is_kept_and_not_retried() {
         ("a rejected event", reject.clone(), rejected("no such address"), vec![reject.clone()]),
         ("a failed event", retry.clone(), Err("Retry: the mail server is down"), vec![]),
         ("a schedule", scheduled.clone(), rejected("no such address"), vec![scheduled.clone()]),
-        ("an array", json!([a, reject]), Ok(done.clone()), vec![json!([reject])]),
+        ("an array", json!([a, reject]), rejected("no such address"), vec![json!([reject])]),
         ("a mixed array", json!([reject, retry]), Err("Retry: the mail server is down"), vec![]),
         ("messages", records(&[&m1, &m2, &m3]), Ok(failed(&["3"])), vec![records(&[&m2])]),
         ("a group", records(&[&f1, &f2]), Ok(failed(&[])), vec![records(&[&f1])]),
@@ -166,6 +166,11 @@ async fn what_is_rejected_is_kept_and_not_retried() {
         let payloads: Vec<_> = messages.iter().map(|message| message["requestPayload"].clone()).collect();
         assert_eq!(payloads, kept, "{what}");
     }
+    // No function gets any of a batch that cannot be read, so all of it is kept.
+    let batch = json!([a, {"specversion": "1.0"}]);
+    let (answer, messages) = invoke(&batch.to_string(), Kept::InQueue, false).await;
+    assert!(answer.unwrap()["rejected"].as_str().unwrap().contains("element 2"));
+    assert_eq!(messages[0]["requestPayload"], batch);
     let (answer, messages) = invoke(&unreadable.to_string(), Kept::InQueue, false).await;
     let reason = answer.unwrap()["rejected"].as_str().unwrap().to_owned();
     assert!(reason.starts_with("the payload is not a valid EventBridge event: "), "{reason}");

@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 pub(crate) use self::authorizer::{AsksFor, read as read_question};
 pub(crate) use self::family::Family;
 pub(crate) use self::gateway::read as read_gateway_request;
-pub(crate) use self::part::part;
+pub(crate) use self::part::{part, whole};
 pub(crate) use self::sqs::Record;
 pub(crate) use self::stream::{Position, StreamRecord};
 use crate::outcome::{Failure, FailureKind};

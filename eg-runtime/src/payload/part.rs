@@ -8,9 +8,14 @@ use serde_json::value::RawValue;
 /// Returns the record or event at the position `at` of a payload, as a payload that a function can be invoked with. A payload
 /// that is no batch is returned as it is.
 pub(crate) fn part(json: &str, at: usize) -> String {
-    let json = super::failed::unwrapped(json).unwrap_or(json);
+    let json = whole(json);
     let part = if json.trim_start().starts_with('[') { of_list(json, at) } else { of_records(json, at) };
     part.unwrap_or_else(|| json.to_owned())
+}
+
+/// Returns the payload that a function handles: of the record of a failed invocation, the one in it.
+pub(crate) fn whole(json: &str) -> &str {
+    super::failed::unwrapped(json).unwrap_or(json)
 }
 
 fn of_list(json: &str, at: usize) -> Option<String> {

@@ -41,6 +41,11 @@ impl Queue {
         let QueueAccess { queue, aws, endpoint } = access;
         let invalid = |reason| Error::Setting { variable, value: queue.clone(), reason };
         let url = parse_url(&queue).map_err(|_| invalid("it is not the URL of a queue"))?;
+        if queue.ends_with(".fifo") {
+            return Err(invalid(
+                "it is a FIFO queue, which keeps nothing without a group: use a standard queue",
+            ));
+        }
         let endpoint = match &endpoint {
             Some(endpoint) => parse_url(endpoint)?,
             None => url.with_target("/".to_owned()),
