@@ -398,10 +398,11 @@ pub use eg_macros::Schema;
 ///
 /// | where the request comes from | who asks the authorizer |
 /// |---|---|
-/// | an HTTP API or a REST API with a Lambda authorizer | API Gateway, which calls the authorizer as a function of its own |
+/// | an HTTP API or a REST API with this authorizer | API Gateway, which calls the authorizer as a function of its own |
 /// | plain HTTP; the event gateway, also that of `cargo eg run`; tests; function URLs, load balancers and VPC Lattice; an API without an authorizer | the process of the route's function, before the function |
 ///
-/// So a request never reaches the function unasked. In the second case the authorizer runs in the process of another
+/// So a request never reaches the function unasked. A decision names its authorizer (`egAuthorizer` in the context), and the
+/// decision of another one does not count. In the second case the authorizer runs in the process of another
 /// function, with its role and its timeout; the values of its `State<T>` arguments must be there, too.
 ///
 /// As a function of its own, the authorizer answers the questions of HTTP APIs (payload formats 1.0 and 2.0), REST APIs

@@ -67,8 +67,11 @@ pub(crate) fn batch(kind: StreamKind, name: &str, data: &Value, key: Option<&str
     })
 }
 
+/// The keys or an image of an item, and its name in a record.
+type Image = (&'static str, Value);
+
 /// Returns what happened to an item, and its images in DynamoDB's words.
-fn change(data: &Value) -> Result<(&'static str, Vec<(&'static str, Value)>), String> {
+fn change(data: &Value) -> Result<(&'static str, Vec<Image>), String> {
     let is_change = data.as_object().is_some_and(|members| {
         let known = |name: &String| ["kind", "keys", "old", "new"].contains(&name.as_str());
         members.keys().all(known) && (members.contains_key("old") || members.contains_key("new"))

@@ -294,7 +294,7 @@ fn a_function_may_emit_what_its_signature_says_and_nothing_else() {
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": {"Fn::GetAtt": ["ShopShipItLog", "Arn"]},
     });
     let (silent, _) = made("[]", &json!({"emits": []}));
-    assert_eq!(rights(&silent), [log.clone()]);
+    assert_eq!(rights(&silent), std::slice::from_ref(&log));
     assert_eq!(silent["Resources"]["ShopShipIt"]["Properties"].get("Environment"), None);
     let emits = json!({"emits": ["a", "b", "c"], "sources": {"b": "/web"}});
     let (emitting, _) = made("[]", &emits);
@@ -565,6 +565,41 @@ fn origins_that_an_api_does_not_know_are_left_out() {
     check(r#""https://a.example","https://*""#, Some(json!(["https://*", "https://a.example"])), 0);
     check(r#""https://a.example","http://localhost:*""#, Some(json!(["https://a.example"])), 1);
     check(r#""https://*.example""#, None, 1);
+}
+
+/// An HTTP API has one CORS configuration, so the origins of one route would get the credentials of another.
+#[test]
+fn credentials_of_a_route_are_for_its_own_origins() {
+    let cors = |path: &str, origins: &str, credentials: bool| {
+        route(
+            path,
+            &format!(
+                r#","cors":{{"origins":[{origins}],"methods":[],"headers":[],"credentials":{credentials}}}"#
+            ),
+        )
+    };
+    let prices = |origins: &str| cors("/prices", origins, true);
+    let check = |first: &str, second: &str, expected: &[&str]| {
+        for triggers in [[first, second], [second, first]] {
+            let triggers = format!("[{}]", triggers.join(","));
+            let problems = of(&[shop(&triggers, &json!({}))], "").err().unwrap_or_default();
+            assert_eq!(problems, expected, "{triggers}");
+        }
+    };
+    let ours = r#""https://shop.example""#;
+    let partner = cors("/feed", r#""https://partner.example""#, false);
+    check(
+        &prices(ours),
+        &partner,
+        &[
+            "`GET /prices` would let https://partner.example send credentials, because an HTTP API has one CORS configuration: \
+           give `GET /feed` only origins of `GET /prices`, or remove `credentials` from `GET /prices`",
+        ],
+    );
+    check(&prices(ours), &cors("/feed", ours, false), &[]);
+    check(&prices(r#""https://*""#), &partner, &[]);
+    // Nobody sends credentials then, which is a note.
+    check(&prices(ours), &cors("/feed", "", false), &[]);
 }
 
 #[test]

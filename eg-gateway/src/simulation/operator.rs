@@ -10,6 +10,7 @@ use super::process::Process;
 use super::world::{EVENT, SUBSCRIBERS};
 use crate::decide::router::DEFAULT_SPACE;
 use crate::store::{Redrive, Work};
+use crate::timestamp::Timestamp;
 
 /// How long an operator waits for the end of a job.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -93,7 +94,7 @@ impl Process {
             let only = if rng.bool() { rng.choice(SUBSCRIBERS) } else { None };
             let request = ReplayRequest {
                 from: Some(from.date_time()),
-                to: to.map(|to| to.date_time()),
+                to: to.map(Timestamp::date_time),
                 ty: rng.bool().then(|| EVENT.to_owned()),
                 subscription_id: only.map(str::to_owned),
                 ..ReplayRequest::default()

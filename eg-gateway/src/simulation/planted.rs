@@ -236,7 +236,7 @@ async fn bury_in_two_steps(delivering: Arc<Delivering<Functions>>, called: Calle
     let delivery = called.finish.delivery;
     let notices = delivering.reception.notices();
     let out = move |connection: &Connection| {
-        finish_attempts(connection, &[called.finish.clone()], &notices, &mut Losses::default())?;
+        finish_attempts(connection, std::slice::from_ref(&called.finish), &notices, &mut Losses::default())?;
         let row = rows(connection, &format!("SELECT * FROM deliveries WHERE seq = {delivery}"))?;
         let attempts = rows(connection, &format!("SELECT * FROM attempts WHERE delivery = {delivery}"))?;
         connection.execute("DELETE FROM attempts WHERE delivery = ?1", [delivery])?;
