@@ -144,6 +144,12 @@ impl Failure {
         format!("{}\n{}", chain(self.error.as_ref()), self.hint.as_deref().unwrap_or_default())
     }
 
+    /// Returns the error with its causes, for a message that continues it.
+    #[cfg(feature = "aws")]
+    pub(crate) fn message(&self) -> String {
+        chain(self.error.as_ref())
+    }
+
     /// Prints the error with its causes. Returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let text = chain(self.error.as_ref());

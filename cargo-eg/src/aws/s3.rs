@@ -21,12 +21,16 @@ use eg_sdk::__private::{HttpClient, HttpError};
 use http::{Method, Request, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
 
 use super::{ATTEMPTS, FIRST_WAIT, failures, without_credentials};
 use crate::exit::{Exit, Failure};
 
 /// How long one attempt may take: the largest program of Lambda over a slow line.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How long credentials must be valid so that a request uses them.
+const RESERVE: Duration = Duration::from_secs(60);
 
 /// A bucket in a region, and the account that must own it.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct Bucket {
     owner: String,
     config: SdkConfig,
     http: HttpClient,
+    /// The credentials of the last request.
+    credentials: Mutex<Option<Credentials>>,
 }
 
 /// What a bucket is to the caller.
@@ -65,7 +71,14 @@ impl Bucket {
     /// A bucket of the account `owner` in the region of `config`. Calls nothing.
     pub(crate) fn new(config: &SdkConfig, name: String, owner: String) -> Self {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        Self { name, region, owner, config: config.clone(), http: HttpClient::default() }
+        Self {
+            name,
+            region,
+            owner,
+            config: config.clone(),
+            http: HttpClient::default(),
+            credentials: Mutex::default(),
+        }
     }
 
     /// Returns the URL by which other services of AWS read an object.
@@ -112,6 +125,21 @@ impl Bucket {
                 _ => return Err(refused(&action, &answer)),
             }
         }
+        self.close().await
+    }
+
+    /// Completes a bucket that `create` made and did not close, because it was interrupted. Versions come last there.
+    pub(crate) async fn complete(&self) -> Result<(), Failure> {
+        let action = format!("read the settings of the bucket `{}`", self.name);
+        let answer = self.send(&action, &Call::new(Method::GET, "", "versioning=")).await?;
+        // Reading them needs a right that a deployment does not need otherwise.
+        if answer.status().is_success() && tags(&text(&answer), "Status").next().is_none() {
+            self.close().await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), Failure> {
         for (query, settings) in [
             (
                 "publicAccessBlock=",
@@ -271,13 +299,21 @@ impl Bucket {
         request.body(body.clone()).map_err(|error| unsigned(error.to_string()))
     }
 
+    /// Returns credentials that do not expire within a minute. Some providers call AWS or run a program to find them.
     async fn credentials(&self) -> Result<Credentials, Failure> {
+        let mut kept = self.credentials.lock().await;
+        let latest = SystemTime::now() + RESERVE;
+        if let Some(known) = kept.as_ref().filter(|known| known.expiry().is_none_or(|end| end > latest)) {
+            return Ok(known.clone());
+        }
         let provider = self.config.credentials_provider().ok_or_else(CredentialsError::not_loaded_no_source);
         let found = match provider {
             Ok(provider) => provider.provide_credentials().await,
             Err(error) => Err(error),
         };
-        found.map_err(|error| without_credentials(&error))
+        let found = found.map_err(|error| without_credentials(&error))?;
+        *kept = Some(found.clone());
+        Ok(found)
     }
 }
 
@@ -332,7 +368,40 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+
     use super::*;
+
+    #[tokio::test]
+    async fn credentials_are_kept_until_they_expire() {
+        #[derive(Debug, Clone)]
+        struct Counting(Arc<AtomicUsize>, Option<Duration>);
+        impl ProvideCredentials for Counting {
+            fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+            where
+                Self: 'a,
+            {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                let end = self.1.map(|lifetime| SystemTime::now() + lifetime);
+                future::ProvideCredentials::ready(Ok(Credentials::new("key", "secret", None, end, "test")))
+            }
+        }
+        for (lifetime, expected) in
+            [(None, 1), (Some(Duration::from_secs(3600)), 1), (Some(Duration::from_secs(30)), 3)]
+        {
+            let asked = Arc::new(AtomicUsize::new(0));
+            let provider = SharedCredentialsProvider::new(Counting(Arc::clone(&asked), lifetime));
+            let config = SdkConfig::builder().credentials_provider(provider).build();
+            let bucket = Bucket::new(&config, "b".to_owned(), "1".to_owned());
+            for _ in 0..3 {
+                bucket.credentials().await.unwrap();
+            }
+            assert_eq!(asked.load(Ordering::Relaxed), expected, "{lifetime:?}");
+        }
+    }
 
     #[test]
     fn elements_are_read_in_their_order() {

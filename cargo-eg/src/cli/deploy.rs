@@ -23,7 +23,8 @@ pub(crate) struct StageName {
 /// Programs and templates go into a private bucket, eg-deploy-ACCOUNT-REGION, which is created once. A program that is there
 /// already is not sent again. The deployed template also goes into eg.lock.json, beside eg.toml: commit that file.
 ///
-/// Tables, and queues with messages, are never deleted without --allow-delete.
+/// Without --allow-delete, no table is deleted, and no queue with messages leaves the stack. A table that AWS keeps is adopted again
+/// by a later deployment that declares it; a queue is not.
 ///
 /// With --plan, compares with eg.lock.json, needs no account, and exits with 10 if there are changes.
 #[derive(Debug, Args)]
@@ -62,7 +63,7 @@ pub(crate) struct Consent {
     /// Do not ask for a confirmation.
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Delete tables and queues with what they hold, where the change says so.
+    /// Delete tables with their items where the change says so, and let queues with messages leave the stack.
     #[arg(long)]
     pub(crate) allow_delete: bool,
 }
@@ -107,8 +108,8 @@ Examples:
 
 /// Remove a stack from AWS, with its programs and templates in the bucket.
 ///
-/// Shows what is deleted, and asks. Tables and queues that the template retains stay in the account with what they hold; the
-/// next deployment of the stage adopts them. A stage with `protect = true` is not removed.
+/// Shows what is deleted, and asks. Tables and queues that the template retains stay in the account with what they hold. The next
+/// deployment of the stage adopts the tables; queues stay as they are. A queue with messages needs --allow-delete. A stage with `protect = true` is not removed.
 #[derive(Debug, Args)]
 #[command(after_help = REMOVE_EXAMPLES)]
 pub(crate) struct Remove {

@@ -103,9 +103,9 @@ async fn live(
     let started = Instant::now();
     let live = Live::open(aws, chosen).await?;
     let target = &chosen.target;
-    let bucket = live.bucket(bucket).await?;
     let wishes = Wishes { parameters: parameters.into_iter().collect(), ..wishes(consent, chosen) };
-    let deployed = live.place().deploy(&bucket, &packaged, &wishes, &mut signals).await?;
+    let deployed = live.place().deploy(bucket, &packaged, &wishes, &mut signals).await?;
+    let bucket = live.bucket(bucket).await?;
     let (hash, _) = bucket::store(&bucket, target, &packaged.template).await?;
     bucket::remember(&bucket, target, &hash).await?;
     let existing = match deployed {

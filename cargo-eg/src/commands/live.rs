@@ -32,6 +32,11 @@ impl Live {
         Ok(Self { config, caller, stack })
     }
 
+    /// Returns the failure of a stack that does not exist.
+    pub(super) fn missing(&self) -> Failure {
+        self.stack.missing()
+    }
+
     /// Returns the bucket with the versions of the stack, and creates it if need be.
     pub(super) async fn bucket(&self, chosen: Option<&str>) -> Result<Bucket, Failure> {
         bucket::open(&self.config, &self.caller.account, chosen).await

@@ -17,12 +17,24 @@ pub(crate) async fn run(arguments: cli::Remove) -> Result<(), Failure> {
             .hint("remove `protect = true` from it in eg.toml and deploy it, then remove it"));
     }
     let live = Live::open(&arguments.aws, &chosen).await?;
-    live.place().remove(&wishes(&arguments.consent, &chosen), &mut signals).await?;
-    eprintln!("removed stack {}", target.stack);
-    if let Some(bucket) = live.existing_bucket(arguments.bucket.as_deref()).await? {
-        let deleted = bucket::clear(&bucket, target).await?;
-        eprintln!("deleted {} of it from the bucket {}", count(deleted, "object"), bucket.name);
+    let was_there = live.place().remove(&wishes(&arguments.consent, &chosen), &mut signals).await?;
+    if was_there {
+        eprintln!("removed stack {}", target.stack);
     }
-    live.record(&chosen.record(), None)?;
+    // A removal that was interrupted has left these.
+    let mut deleted = 0;
+    if let Some(bucket) = live.existing_bucket(arguments.bucket.as_deref()).await? {
+        deleted = bucket::clear(&bucket, target).await?;
+        if was_there || deleted > 0 {
+            eprintln!("deleted {} of it from the bucket {}", count(deleted, "object"), bucket.name);
+        }
+    }
+    let record = chosen.record();
+    let is_of_here = record.get(&target.stack)?.is_some_and(|last| last.region == live.region());
+    if was_there || is_of_here {
+        live.record(&record, None)?;
+    } else if deleted == 0 {
+        return Err(live.missing());
+    }
     Ok(())
 }

@@ -25,11 +25,13 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
             "go back in the sources, then deploy them; --bucket names the bucket that `deploy` was given",
         )
     };
-    let Some(bucket) = live.existing_bucket(arguments.bucket.as_deref()).await? else {
+    let bucket_name = arguments.bucket.as_deref();
+    let Some(bucket) = live.existing_bucket(bucket_name).await? else {
         return Err(missing(""));
     };
     let versions = bucket::versions(&bucket, target).await?;
-    let Some((version, after)) = bucket::previous(&versions) else {
+    let live_hash = bucket::hash(&bucket, &place.template().await?)?;
+    let Some((version, after)) = bucket::previous(&versions, &live_hash) else {
         return Err(missing(&format!(" in the bucket `{}`", bucket.name)));
     };
     let template = bucket::load(&bucket, target, version).await?;
@@ -37,7 +39,7 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
     bucket::check(&bucket, &packaged).await?;
     eprintln!("back to the version of {}", version.at);
     let deployed =
-        place.deploy(&bucket, &packaged, &wishes(&arguments.consent, &chosen), &mut signals).await?;
+        place.deploy(bucket_name, &packaged, &wishes(&arguments.consent, &chosen), &mut signals).await?;
     bucket::forget(&bucket, after).await?;
     live.record(&chosen.record(), Some(packaged.template))?;
     let (Deployed::Already(existing) | Deployed::Now(existing)) = deployed;

@@ -30,6 +30,9 @@ pub(crate) struct Version {
 /// Returns the bucket `chosen` or, without a choice, the one of the account and region, which is created once.
 pub(crate) async fn open(config: &SdkConfig, account: &str, chosen: Option<&str>) -> Result<Bucket, Failure> {
     if let Some(bucket) = existing(config, account, chosen).await? {
+        if chosen.is_none() {
+            bucket.complete().await?;
+        }
         return Ok(bucket);
     }
     let region = region(config);
@@ -99,8 +102,7 @@ pub(crate) async fn store(
     target: &Target,
     template: &Value,
 ) -> Result<(String, String), Failure> {
-    let text = serde_json::to_string_pretty(&in_bucket(template.clone(), &bucket.name))
-        .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
+    let text = text(template, &bucket.name)?;
     if text.len() > LARGEST {
         let message = format!("the template has {} bytes, and AWS takes at most {LARGEST}", text.len());
         return Err(
@@ -114,6 +116,16 @@ pub(crate) async fn store(
     }
     let url = bucket.url(&key);
     Ok((hash, url))
+}
+
+/// Returns the hash under which `store` keeps a template.
+pub(crate) fn hash(bucket: &Bucket, template: &Value) -> Result<String, Failure> {
+    Ok(digest(text(template, &bucket.name)?.as_bytes()))
+}
+
+fn text(template: &Value, bucket: &str) -> Result<String, Failure> {
+    serde_json::to_string_pretty(&in_bucket(template.clone(), bucket))
+        .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))
 }
 
 /// Reads a template that was stored, as it was before.
@@ -166,7 +178,17 @@ pub(crate) async fn forget(bucket: &Bucket, versions: &[Version]) -> Result<(), 
 
 /// Deletes everything of a stack. Returns how many versions of objects these were.
 pub(crate) async fn clear(bucket: &Bucket, target: &Target) -> Result<usize, Failure> {
-    bucket.delete_all(&format!("{}/", target.stack)).await
+    let mut deleted = 0;
+    for folder in folders(target) {
+        deleted += bucket.delete_all(&folder).await?;
+    }
+    Ok(deleted)
+}
+
+/// Returns what the keys of a stack begin with. A bucket of the user's choice may have other objects below the stack's name.
+fn folders(target: &Target) -> [String; 3] {
+    let stack = &target.stack;
+    [format!("{stack}/assets/"), format!("{stack}/templates/"), history(target)]
 }
 
 fn history(target: &Target) -> String {
@@ -185,10 +207,12 @@ fn version(prefix: &str, key: String) -> Option<Version> {
     Some(Version { hash: hash.to_owned(), at, key })
 }
 
-/// Returns the version before the last one that differs from it, and those after that.
-pub(crate) fn previous(versions: &[Version]) -> Option<(&Version, &[Version])> {
-    let current = &versions.last()?.hash;
-    let at = versions.iter().rposition(|version| version.hash != *current)?;
+/// Returns the version before the one that is deployed, and those after that. `live` is the hash of the deployed template.
+///
+/// A deployment that was interrupted is not in the history: then the last version there is the one before.
+pub(crate) fn previous<'a>(versions: &'a [Version], live: &str) -> Option<(&'a Version, &'a [Version])> {
+    let until = versions.iter().rposition(|version| version.hash == live).unwrap_or(versions.len());
+    let at = versions[..until].iter().rposition(|version| version.hash != live)?;
     Some((&versions[at], &versions[at + 1..]))
 }
 
@@ -205,10 +229,21 @@ mod tests {
         let versions: Vec<Version> =
             ["a", "b", "b"].iter().enumerate().map(|(n, hash)| entry(n, hash)).collect();
         assert_eq!(versions[1].at, "2026-01-31 12:00:01");
-        let (found, after) = previous(&versions).unwrap();
-        assert_eq!((found, after), (&versions[0], &versions[1..]));
-        assert_eq!(previous(&versions[1..]), None);
-        assert_eq!(previous(&[]), None);
+        assert_eq!(previous(&versions, "b"), Some((&versions[0], &versions[1..])));
+        assert_eq!(previous(&versions[1..], "b"), None);
+        assert_eq!(previous(&[], "b"), None);
+        // An interrupted deployment has left no entry.
+        assert_eq!(previous(&versions, "c"), Some((&versions[2], &versions[3..])));
+        // An interrupted rollback has left the entries of later versions.
+        assert_eq!(previous(&versions, "a"), None);
         assert_eq!(version(prefix, format!("{prefix}nonsense")), None);
+    }
+
+    #[test]
+    fn what_is_cleared_is_what_was_sent() {
+        let target = Target { stack: "shop".to_owned(), is_stage: true, options: String::new() };
+        let folders = folders(&target);
+        assert_eq!(folders, ["shop/assets/", "shop/templates/", "shop/history/"]);
+        assert!(template_key(&target, "a").starts_with(&folders[1]));
     }
 }

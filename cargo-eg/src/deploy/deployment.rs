@@ -15,12 +15,11 @@ use super::changes::Changes;
 use super::confirm;
 use super::described::{Reader, name};
 use super::follow::{Ended, Work, follow, is_success, newest};
-use super::losses::{Loss, losses};
+use super::losses::{Loss, losses, rekeyed};
 use super::parameters::values;
 use super::stack::{ChangeSet, Existing, Prepared, Resource, Stack};
 use super::state::{State, busy, obstacle};
 use crate::aws::failure;
-use crate::aws::s3::Bucket;
 use crate::console::progress::Progress;
 use crate::console::signals::Signals;
 use crate::console::text::{BOLD, count};
@@ -64,10 +63,20 @@ pub(crate) enum Deployed {
 }
 
 impl Place<'_> {
-    /// Brings the stack to the template, which names no bucket.
+    /// Returns the template of the stack, which names no bucket. A stack that has never been deployed has an empty one.
+    pub(crate) async fn template(&self) -> Result<Value, Failure> {
+        let existing = self.stack.existing().await?;
+        if State::of(&existing.status) == State::Prepared {
+            return Ok(Value::Null);
+        }
+        Ok(without_bucket(self.stack.template().await?))
+    }
+
+    /// Brings the stack to the template, which names no bucket. Programs go into the bucket `chosen` or into that of the
+    /// account and region, which is created once.
     pub(crate) async fn deploy(
         &self,
-        bucket: &Bucket,
+        chosen: Option<&str>,
         packaged: &Packaged,
         wishes: &Wishes,
         signals: &mut Signals,
@@ -90,13 +99,18 @@ impl Place<'_> {
         self.show(&changes, deployed.is_some());
         wishes.parameters.keys().for_each(|name| eprintln!("~ parameter {name}"));
         if let Some(old) = &old {
+            if let Some(table) = rekeyed(old, new).first() {
+                let message = format!("AWS cannot change the key of table `{table}`");
+                let hint = "declare a table with another name, and copy the items";
+                return Err(Failure::new(Exit::Refused, message).hint(hint));
+            }
             self.guard(losses(old, Some(new)), wishes.allow_delete).await?;
         }
         if !wishes.yes && !confirm::is_possible() {
             return Err(confirm::impossible("the deployment"));
         }
         let url = tokio::select! {
-            sent = self.send(bucket, packaged) => sent?,
+            sent = self.send(chosen, packaged) => sent?,
             () = signals.next() => return Err(interrupted()),
         };
         let (begun, id) =
@@ -107,12 +121,15 @@ impl Place<'_> {
         };
         let change = match prepared {
             Ok(Prepared::Ready(change)) => change,
-            other => {
+            Ok(Prepared::Nothing) => {
                 stack.discard(&begun).await?;
-                other?;
                 return Ok(Deployed::Already(stack.existing().await?));
             }
+            Err(failure) => return Err(self.abandon(&begun, failure).await),
         };
+        if let Err(failure) = self.unchanged(old.as_ref()).await {
+            return Err(self.abandon(&begun, failure).await);
+        }
         self.ask(&change, wishes, signals).await?;
         let last = newest(stack, &id).await?;
         stack.execute(&change).await?;
@@ -122,6 +139,26 @@ impl Place<'_> {
         let existing = stack.existing().await?;
         self.protect(&existing, wishes).await?;
         Ok(Deployed::Now(existing))
+    }
+
+    /// Checks that the stack still has the template with which the new one was compared. `None`: it did not exist.
+    async fn unchanged(&self, old: Option<&Value>) -> Result<(), Failure> {
+        let is_same = match old {
+            Some(old) => without_bucket(self.stack.template().await?) == *old,
+            None => {
+                let existing = self.stack.find().await?;
+                existing.is_some_and(|stack| State::of(&stack.status) == State::Prepared)
+            }
+        };
+        if is_same { Ok(()) } else { Err(self.stack.overtaken()) }
+    }
+
+    /// Discards a change set because of a failure, and returns that failure.
+    async fn abandon(&self, change: &str, failure: Failure) -> Failure {
+        if let Err(error) = self.stack.discard(change).await {
+            warn(&error.message());
+        }
+        failure
     }
 
     /// Protects the stack from its removal, or ends that.
@@ -150,16 +187,17 @@ impl Place<'_> {
         Ok(true)
     }
 
-    /// Removes the stack.
-    pub(crate) async fn remove(&self, wishes: &Wishes, signals: &mut Signals) -> Result<(), Failure> {
-        let (stack, existing) = (self.stack, self.stack.existing().await?);
+    /// Removes the stack. Returns whether there was one.
+    pub(crate) async fn remove(&self, wishes: &Wishes, signals: &mut Signals) -> Result<bool, Failure> {
+        let stack = self.stack;
+        let Some(existing) = stack.find().await? else { return Ok(false) };
         let target = &stack.target;
         match State::of(&existing.status) {
             State::Busy => {
                 let who = stack.author(&existing).await;
                 return Err(busy(target, &existing.status, who.as_deref()));
             }
-            State::Prepared => return stack.delete().await,
+            State::Prepared => return stack.delete().await.map(|()| true),
             _ if existing.is_protected => {
                 let message = format!("stack `{}` is protected", target.stack);
                 let hint = format!(
@@ -188,7 +226,7 @@ impl Place<'_> {
         let names = names(None, &template);
         let ended = follow(stack, &existing.id, last, Work::Remove, &names, signals).await?;
         if ended.status == "DELETE_COMPLETE" {
-            return Ok(());
+            return Ok(true);
         }
         let reason = ended.reasons.into_iter().next().unwrap_or(ended.status);
         let message = format!("the removal of stack `{}` has failed: {reason}", target.stack);
@@ -222,10 +260,11 @@ impl Place<'_> {
     }
 
     /// Sends the files and the template. Returns the URL at which AWS reads the template.
-    async fn send(&self, bucket: &Bucket, packaged: &Packaged) -> Result<String, Failure> {
+    async fn send(&self, chosen: Option<&str>, packaged: &Packaged) -> Result<String, Failure> {
+        let bucket = bucket::open(self.config, self.account, chosen).await?;
         let progress = Progress::begin("uploading");
-        let sent = bucket::upload(bucket, packaged).await?;
-        let (_, url) = bucket::store(bucket, &self.stack.target, &packaged.template).await?;
+        let sent = bucket::upload(&bucket, packaged).await?;
+        let (_, url) = bucket::store(&bucket, &self.stack.target, &packaged.template).await?;
         drop(progress);
         let already = packaged.files.len() - sent.len();
         eprintln!("uploaded {} to {}; {already} there already", count(sent.len(), "program"), bucket.name);
@@ -254,41 +293,57 @@ impl Place<'_> {
         if wishes.yes || confirm::confirm("deploy these changes?", signals).await {
             return Ok(());
         }
-        self.stack.discard(&change.id).await?;
-        Err(interrupted())
+        Err(self.abandon(&change.id, interrupted()).await)
     }
 
-    /// Refuses to delete data, unless the user allows it: tables, queues with messages and the like.
+    /// Refuses to delete data, unless the user allows it: tables and the like, and queues with messages. A queue that AWS keeps
+    /// loses its messages, too: no later deployment adopts it, so nobody reads them.
     pub(crate) async fn guard(&self, lost: Vec<Loss>, allowed: bool) -> Result<(), Failure> {
-        let (kept, lost): (Vec<Loss>, Vec<Loss>) = lost.into_iter().partition(|loss| loss.is_kept);
-        for loss in &kept {
-            eprintln!("{} leaves the stack; AWS keeps it with its data", loss.words());
-        }
-        if lost.is_empty() {
-            return Ok(());
-        }
-        let resources = self.stack.resources().await?;
-        let mut full = Vec::new();
+        let has_queues = lost.iter().any(Loss::is_queue);
+        let resources = if has_queues { self.stack.resources().await? } else { Vec::new() };
+        let (mut deleted, mut unread) = (Vec::new(), Vec::new());
         for loss in lost {
-            let held = match loss.is_queue() {
-                true => match messages(self.config, &resources, &loss).await? {
-                    0 => continue,
-                    number => format!(" with {}", count(number, "message")),
-                },
-                false => String::new(),
+            let number = match loss.is_queue() {
+                true => messages(self.config, &resources, &loss).await?,
+                false => 0,
             };
-            full.push(format!("{}{held}", loss.words()));
+            let words = loss.words();
+            match (loss.is_kept, number) {
+                (true, 0) if loss.is_queue() => eprintln!("{words} leaves the stack; AWS keeps it"),
+                (true, 0) => eprintln!("{words} leaves the stack; AWS keeps it with its data"),
+                (true, number) => unread.push((words, count(number, "message"))),
+                (false, 0) if loss.is_queue() => {}
+                (false, 0) => deleted.push(words),
+                (false, number) => deleted.push(format!("{words} with {}", count(number, "message"))),
+            }
         }
-        if full.is_empty() {
-            return Ok(());
-        }
-        let what = full.join(", ");
+        let unread = |verb: &str| -> Vec<String> {
+            let one = |(words, messages): &(String, String)| {
+                format!("{words} {verb} the stack with {messages} that nobody reads")
+            };
+            unread.iter().map(one).collect()
+        };
         if allowed {
-            warn(&format!("this deletes {what}"));
+            if !deleted.is_empty() {
+                warn(&format!("this deletes {}", deleted.join(", ")));
+            }
+            unread("leaves").iter().for_each(|text| warn(text));
             return Ok(());
         }
-        Err(Failure::new(Exit::WouldLose, format!("this would delete {what}"))
-            .hint("keep it in the code or in eg.toml; --allow-delete deletes it"))
+        let mut texts = unread("would leave");
+        if !deleted.is_empty() {
+            texts.insert(0, format!("this would delete {}", deleted.join(", ")));
+        }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let hint = match deleted.is_empty() {
+            true => {
+                "handle the messages first, or keep the queue in the code; --allow-delete goes on without them"
+            }
+            false => "keep it in the code or in eg.toml; --allow-delete deletes it",
+        };
+        Err(Failure::new(Exit::WouldLose, texts.join("; ")).hint(hint))
     }
 
     /// Turns the end of a deployment into a result.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 
 use super::stack::Stack;
+use super::target::Target;
 use crate::console::progress::{Progress, beside};
 use crate::console::signals::Signals;
 use crate::console::text::{GREEN, RED, YELLOW, one_line};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, warn};
 
 /// The polling interval.
 const LOOK: Duration = Duration::from_secs(2);
@@ -21,6 +22,18 @@ pub(crate) enum Work {
     Update,
     Rollback,
     Remove,
+}
+
+impl Work {
+    /// Returns a hint for somebody who stops following it.
+    fn goes_on(self, target: &Target) -> String {
+        let command = target.command(match self {
+            Self::Create | Self::Update => "deploy",
+            Self::Rollback => "rollback",
+            Self::Remove => "remove",
+        });
+        format!("AWS goes on with stack `{}`; run `{command}` later to see how that ended", target.stack)
+    }
 }
 
 /// How it ended.
@@ -56,7 +69,8 @@ pub(crate) async fn follow(
     });
     let (mut interrupts, mut reasons) = (0, Vec::new());
     loop {
-        let events = stack.events(id, last.as_deref()).await.map_err(|failure| left_alone(stack, failure))?;
+        let events =
+            stack.events(id, last.as_deref()).await.map_err(|failure| left_alone(stack, work, failure))?;
         for event in events {
             last.clone_from(&event.event_id);
             let status = event.resource_status().map(ResourceStatus::as_str).unwrap_or_default();
@@ -74,7 +88,7 @@ pub(crate) async fn follow(
             reasons.extend(show(&event, status, &name));
         }
         if work == Work::Remove {
-            let stack = stack.describe(id).await.map_err(|failure| left_alone(stack, failure))?;
+            let stack = stack.describe(id).await.map_err(|failure| left_alone(stack, work, failure))?;
             if stack.is_none_or(|stack| stack.status == "DELETE_COMPLETE") {
                 return Ok(Ended { status: "DELETE_COMPLETE".to_owned(), reasons });
             }
@@ -86,11 +100,16 @@ pub(crate) async fn follow(
                 match (interrupts, work) {
                     (1, Work::Update) => eprintln!("AWS goes on; Ctrl-C again cancels the update"),
                     (1, _) => eprintln!("AWS goes on; Ctrl-C again stops following it"),
-                    (2, Work::Update) => {
-                        stack.cancel().await?;
-                        eprintln!("cancelled: AWS returns to the last version; Ctrl-C again stops following it");
-                    }
-                    _ => return Err(left_alone(stack, Failure::new(Exit::Interrupted, "interrupted"))),
+                    (2, Work::Update) => match stack.cancel().await {
+                        Ok(()) => eprintln!(
+                            "cancelled: AWS returns to the last version; Ctrl-C again stops following it"
+                        ),
+                        Err(failure) => warn(&format!(
+                            "{}; AWS goes on, and Ctrl-C again stops following it",
+                            failure.message()
+                        )),
+                    },
+                    _ => return Err(left_alone(stack, work, Failure::new(Exit::Interrupted, "interrupted"))),
                 }
             }
         }
@@ -98,13 +117,8 @@ pub(crate) async fn follow(
 }
 
 /// Adds to a failure that the work goes on.
-fn left_alone(stack: &Stack, failure: Failure) -> Failure {
-    let target = &stack.target;
-    failure.hint(format!(
-        "AWS goes on with stack `{}`; `{}` says how that ended",
-        target.stack,
-        target.command("deploy")
-    ))
+fn left_alone(stack: &Stack, work: Work, failure: Failure) -> Failure {
+    failure.hint(work.goes_on(&stack.target))
 }
 
 /// Shows what became of a resource. Returns why it failed.
@@ -139,4 +153,25 @@ pub(crate) fn is_success(status: &str) -> bool {
 fn name(event: &StackEvent, names: &BTreeMap<String, String>) -> String {
     let id = event.logical_resource_id().unwrap_or_default();
     names.get(id).cloned().unwrap_or_else(|| format!("{} {id}", event.resource_type().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_goes_on_names_its_own_command() {
+        let target = Target { stack: "shop".to_owned(), is_stage: true, options: " --stage test".to_owned() };
+        for (work, command) in [
+            (Work::Create, "deploy"),
+            (Work::Update, "deploy"),
+            (Work::Rollback, "rollback"),
+            (Work::Remove, "remove"),
+        ] {
+            let hint = format!(
+                "AWS goes on with stack `shop`; run `cargo eg {command} --stage test` later to see how that ended"
+            );
+            assert_eq!(work.goes_on(&target), hint);
+        }
+    }
 }

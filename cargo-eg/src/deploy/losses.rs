@@ -20,6 +20,7 @@ const STATEFUL: [&str; 9] = [
 ];
 
 const QUEUE: &str = "AWS::SQS::Queue";
+const TABLE: &str = "AWS::DynamoDB::Table";
 
 /// A resource that leaves the stack with the data that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Loss {
     pub(crate) fn words(&self) -> String {
         let kind = match self.kind.as_str() {
             QUEUE => "queue",
-            "AWS::DynamoDB::Table" => "table",
+            TABLE => "table",
             kind => kind,
         };
         format!("{kind} `{}`", self.name)
@@ -66,6 +67,20 @@ pub(crate) fn losses(old: &Value, new: Option<&Value>) -> Vec<Loss> {
         Some(Loss { id: id.clone(), kind: kind(was).to_owned(), name: name(id, was), is_kept })
     });
     lost.collect()
+}
+
+/// Returns the tables whose key would change and whose name would not. AWS cannot make that change: it creates the new table
+/// before it deletes the old one, and both would have the same name.
+pub(crate) fn rekeyed(old: &Value, new: &Value) -> Vec<String> {
+    let resources = old["Resources"].as_object().into_iter().flatten();
+    let tables = resources.filter(|(_, was)| kind(was) == TABLE);
+    let changed = tables.filter(|(id, was)| {
+        let is = &new["Resources"][id.as_str()];
+        let name = &was["Properties"]["TableName"];
+        let keeps_name = !name.is_null() && *name == is["Properties"]["TableName"];
+        keeps_name && kind(is) == TABLE && is_replaced(was, is)
+    });
+    changed.map(|(id, was)| name(id, was)).collect()
 }
 
 #[cfg(test)]
@@ -99,6 +114,28 @@ mod tests {
         check(&table("a", both), Some(&Value::Null), &[("T", true)]);
         check(&table("a", both), None, &[("T", true)]);
         check(&table("a", &["UpdateReplacePolicy"]), None, &[("T", false)]);
+    }
+
+    #[test]
+    fn a_table_with_a_name_keeps_its_key() {
+        let table = |name: &str, key: &str, kind: &str| {
+            json!({"Resources": {"OrdersTable": {"Type": "AWS::DynamoDB::Table", "Properties": {
+                "TableName": {"Fn::Sub": format!("${{AWS::StackName}}-{name}")},
+                "AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind}],
+                "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+            }}}})
+        };
+        let old = table("orders", "id", "S");
+        assert_eq!(rekeyed(&old, &old), [""; 0]);
+        assert_eq!(rekeyed(&old, &table("orders", "number", "S")), ["orders"]);
+        assert_eq!(rekeyed(&old, &table("orders", "id", "N")), ["orders"]);
+        assert_eq!(rekeyed(&old, &table("bills", "number", "S")), [""; 0]);
+        assert_eq!(rekeyed(&old, &json!({"Resources": {}})), [""; 0]);
+        let mut unnamed = [old.clone(), table("orders", "number", "S")];
+        for one in &mut unnamed {
+            one["Resources"]["OrdersTable"]["Properties"]["TableName"] = Value::Null;
+        }
+        assert_eq!(rekeyed(&unnamed[0], &unnamed[1]), [""; 0]);
     }
 
     #[test]

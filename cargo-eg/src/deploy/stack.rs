@@ -7,7 +7,8 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackEvent, StackStatus, Tag, TemplateStage,
+    Capability, ChangeSetStatus, ChangeSetSummary, ChangeSetType, ExecutionStatus, Parameter, StackEvent,
+    StackStatus, Tag, TemplateStage,
 };
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use super::target::Target;
 use crate::aws::failure;
 use crate::exit::{Exit, Failure};
 
-/// The beginning of the names of our change sets.
+/// The beginning of the names of our change sets, and of the tokens of our calls.
 const OURS: &str = "cargo-eg-";
 
 /// How often a change set is deleted that AWS is still preparing, and the time in between.
@@ -168,17 +169,12 @@ impl Stack {
 
     /// Returns the change sets of other runs that wait for a confirmation, in the words of their authors.
     pub(crate) async fn waiting(&self) -> Result<Vec<String>, Failure> {
-        let mut pages =
-            self.client.list_change_sets().stack_name(self.name()).into_paginator().items().send();
         let mut waiting = Vec::new();
-        while let Some(other) = pages.next().await {
-            let other = other.map_err(|error| {
-                failure(&format!("list the change sets of stack `{}`", self.name()), &error)
-            })?;
+        for other in self.change_sets().await? {
             let is_ours = other.change_set_name().is_some_and(|name| name.starts_with(OURS));
             let is_open = other.status() == Some(&ChangeSetStatus::CreateComplete)
                 && other.execution_status().is_none_or(|status| status.as_str() == "AVAILABLE");
-            if is_ours && is_open && other.stack_name() == Some(self.name()) {
+            if is_ours && is_open {
                 waiting.push(other.description.unwrap_or_default());
             }
         }
@@ -203,11 +199,13 @@ impl Stack {
             Some(stack) if stack.status != "REVIEW_IN_PROGRESS" => ChangeSetType::Update,
             _ => ChangeSetType::Create,
         };
+        let name = token();
         let call = self
             .client
             .create_change_set()
             .stack_name(self.name())
-            .change_set_name(format!("{OURS}{:016x}", fastrand::u64(..)))
+            .change_set_name(&name)
+            .client_token(&name)
             .change_set_type(kind)
             .description(author)
             .template_url(url)
@@ -287,45 +285,85 @@ impl Stack {
             }
         }
         let is_empty = self.find().await?.is_some_and(|stack| stack.status == "REVIEW_IN_PROGRESS");
-        if is_empty && self.waiting().await?.is_empty() {
+        if is_empty && !self.has_others(id).await? {
             self.delete().await?;
         }
         Ok(())
+    }
+
+    /// Whether the stack has a change set besides `ours` that can still be run, of any tool.
+    async fn has_others(&self, ours: &str) -> Result<bool, Failure> {
+        for other in self.change_sets().await? {
+            let status = other.status().map(ChangeSetStatus::as_str).unwrap_or_default();
+            let is_over = status == "FAILED" || status.starts_with("DELETE_");
+            if !is_over && other.change_set_id() != Some(ours) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn change_sets(&self) -> Result<Vec<ChangeSetSummary>, Failure> {
+        let mut pages =
+            self.client.list_change_sets().stack_name(self.name()).into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(one) = pages.next().await {
+            let one = one.map_err(|error| {
+                failure(&format!("list the change sets of stack `{}`", self.name()), &error)
+            })?;
+            if one.stack_name() == Some(self.name()) {
+                found.push(one);
+            }
+        }
+        Ok(found)
     }
 
     /// Runs a change set.
     pub(crate) async fn execute(&self, change: &ChangeSet) -> Result<(), Failure> {
         let call = self.client.execute_change_set().change_set_name(&change.id).stack_name(self.name());
         // What is retained later is deleted if it was never deployed.
-        let call = call.retain_except_on_create(true);
-        call.send().await.map(drop).map_err(|error| {
-            let is_gone = matches!(error.code(), Some("ChangeSetNotFound" | "ChangeSetNotFoundException"));
-            if is_gone || is_unready(error.code()) {
-                let message = format!("somebody else has changed stack `{}` in the meantime", self.name());
-                return Failure::new(Exit::Busy, message)
-                    .hint(format!("look at the changes again with `{}`", self.target.command("deploy")));
-            }
-            failure(&format!("run the change of stack `{}`", self.name()), &error)
-        })
+        let call = call.retain_except_on_create(true).client_request_token(token());
+        let Err(error) = call.send().await else { return Ok(()) };
+        let is_gone = matches!(error.code(), Some("ChangeSetNotFound" | "ChangeSetNotFoundException"));
+        if is_gone || is_unready(error.code()) {
+            // The answer to an earlier attempt of the same call may have been lost.
+            return if self.is_running(change).await { Ok(()) } else { Err(self.overtaken()) };
+        }
+        Err(failure(&format!("run the change of stack `{}`", self.name()), &error))
+    }
+
+    /// Whether AWS runs a change set, or has run it.
+    async fn is_running(&self, change: &ChangeSet) -> bool {
+        let call = self.client.describe_change_set().change_set_name(&change.id).stack_name(self.name());
+        let known = call.send().await.ok().and_then(|known| known.execution_status);
+        matches!(known, Some(ExecutionStatus::ExecuteInProgress | ExecutionStatus::ExecuteComplete))
+    }
+
+    /// Returns the failure of a change whose stack is no longer the one that was looked at.
+    pub(crate) fn overtaken(&self) -> Failure {
+        let message = format!("somebody else has changed stack `{}` in the meantime", self.name());
+        Failure::new(Exit::Busy, message)
+            .hint("run the command again: it compares with the stack as it is now")
     }
 
     /// Begins to delete the stack.
     pub(crate) async fn delete(&self) -> Result<(), Failure> {
-        let call = self.client.delete_stack().stack_name(self.name());
+        let call = self.client.delete_stack().stack_name(self.name()).client_request_token(token());
         let answer = call.send().await;
         answer.map(drop).map_err(|error| failure(&format!("remove stack `{}`", self.name()), &error))
     }
 
     /// Goes back to the last version, if the stack could not.
     pub(crate) async fn complete_rollback(&self) -> Result<(), Failure> {
-        let call = self.client.continue_update_rollback().stack_name(self.name());
+        let call =
+            self.client.continue_update_rollback().stack_name(self.name()).client_request_token(token());
         let action = format!("complete the rollback of stack `{}`", self.name());
         call.send().await.map(drop).map_err(|error| failure(&action, &error))
     }
 
     /// Cancels a running update: AWS goes back to the last version.
     pub(crate) async fn cancel(&self) -> Result<(), Failure> {
-        let call = self.client.cancel_update_stack().stack_name(self.name());
+        let call = self.client.cancel_update_stack().stack_name(self.name()).client_request_token(token());
         let action = format!("cancel the update of stack `{}`", self.name());
         call.send().await.map(drop).map_err(|error| failure(&action, &error))
     }
@@ -358,6 +396,11 @@ impl Stack {
         events.reverse();
         Ok(events)
     }
+}
+
+/// Returns a new name for a change set, or a token by which AWS recognizes that a call is repeated.
+fn token() -> String {
+    format!("{OURS}{:016x}", fastrand::u64(..))
 }
 
 /// Whether this is the code of a change set that is not in the state for a call.

@@ -37,6 +37,7 @@ pub(super) fn api(application: &Application<'_>, paths: &Paths, builder: &mut Bu
             route.method, route.path
         ));
     }
+    builder.problems.extend(rules.problems("an HTTP API has one CORS configuration"));
     let properties = map! { "Name" => reference("AWS::StackName"), "ProtocolType" => "HTTP" };
     let properties = properties.with("CorsConfiguration", rules.tree(&mut builder.notes));
     let tags = application.stage.tags.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
@@ -109,6 +110,7 @@ fn url(function: &Function, id: &str, builder: &mut Builder) {
             rules.add(route, cors);
         }
     }
+    builder.problems.extend(rules.problems("a function URL has one CORS configuration"));
     // A function URL allows every preflight by itself, and does not take its method.
     rules.methods.remove(Method::Options.as_str());
     let settings = map! {
@@ -149,6 +151,8 @@ struct Rules {
     methods: BTreeSet<String>,
     headers: BTreeSet<String>,
     credentials: bool,
+    /// Each route with its origins, and whether it takes credentials.
+    routes: Vec<(String, BTreeSet<String>, bool)>,
 }
 
 impl Rules {
@@ -163,9 +167,35 @@ impl Rules {
                 set.extend(list.iter().cloned());
             }
         };
-        or(&mut self.origins, origins, &defaults::DEFAULT_ORIGINS);
+        let mut own = BTreeSet::new();
+        or(&mut own, origins, &defaults::DEFAULT_ORIGINS);
+        self.origins.extend(own.iter().cloned());
+        self.routes.push((format!("{} {}", route.method, route.path), own, *credentials));
         or(&mut self.methods, methods, &defaults::methods_for(route.method));
         or(&mut self.headers, headers, &defaults::DEFAULT_HEADERS);
+    }
+
+    /// Returns the routes with credentials that other routes would open to further origins. `why` says why that is so.
+    fn problems(&self, why: &str) -> Vec<String> {
+        // Browsers send no credentials if every origin is allowed.
+        if self.origins.contains(EVERY_ORIGIN) {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        for (name, own, _) in self.routes.iter().filter(|(_, _, credentials)| *credentials) {
+            let is_new = |origin: &&String| is_known(origin) && !is_allowed(own, origin);
+            let others = self
+                .routes
+                .iter()
+                .filter_map(|(other, origins, _)| Some((other, origins.iter().find(is_new)?)));
+            problems.extend(others.map(|(other, origin)| {
+                format!(
+                    "`{name}` would let {origin} send credentials, because {why}: give `{other}` only origins of `{name}`, \
+                     or remove `credentials` from `{name}`"
+                )
+            }));
+        }
+        problems
     }
 
     fn tree(self, notes: &mut Vec<String>) -> Option<Tree> {
@@ -176,10 +206,8 @@ impl Rules {
         if self.credentials && everyone {
             notes.push("browsers send credentials to named origins only: give `cors` its origins".to_owned());
         }
-        let known = |origin: &String| {
-            origin == EVERY_ORIGIN || !origin.contains('*') || SCHEMES.contains(&origin.as_str())
-        };
-        let (origins, patterns): (BTreeSet<_>, BTreeSet<_>) = self.origins.into_iter().partition(known);
+        let (origins, patterns): (BTreeSet<_>, BTreeSet<_>) =
+            self.origins.into_iter().partition(|origin| is_known(origin));
         notes.extend(patterns.iter().map(|origin| {
             format!("API Gateway takes no `*` within an origin, so `{origin}` is left out: list the origins that it stands for")
         }));
@@ -195,4 +223,16 @@ impl Rules {
         };
         Some(rules.with("AllowCredentials", credentials.then_some(true)))
     }
+}
+
+/// Whether HTTP APIs know an origin, or a pattern of origins.
+fn is_known(origin: &str) -> bool {
+    origin == EVERY_ORIGIN || !origin.contains('*') || SCHEMES.contains(&origin)
+}
+
+/// Whether a route allows an origin, itself or with all of its scheme.
+fn is_allowed(own: &BTreeSet<String>, origin: &str) -> bool {
+    let of_scheme =
+        |pattern: &&str| own.contains(*pattern) && origin.starts_with(pattern.trim_end_matches('*'));
+    own.contains(origin) || SCHEMES.iter().any(of_scheme)
 }

@@ -56,7 +56,7 @@ pub(crate) struct Changes {
 /// The properties that AWS cannot change, by the type of the resource.
 const CREATE_ONLY: [(&str, &[&str]); 9] = [
     ("AWS::ApiGatewayV2::Api", &["ProtocolType"]),
-    ("AWS::DynamoDB::Table", &["KeySchema", "LocalSecondaryIndexes", "TableName"]),
+    ("AWS::DynamoDB::Table", &["AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "TableName"]),
     ("AWS::Events::EventBus", &["Name"]),
     ("AWS::Kinesis::Stream", &["Name"]),
     ("AWS::Lambda::Function", &["FunctionName", "PackageType"]),

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::format::{Action, Bus, KeyAttribute, Map, Secret, Section, Service};
 use super::{EVENT_BUS, STACK_NAME, format, is_lower_name, stack_name};
+use crate::needs::FAILURES_QUEUE;
 use crate::project::mistake::Wrong;
 use crate::project::values::Text;
 
@@ -16,7 +17,8 @@ use crate::project::values::Text;
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
 const OF_LAMBDA: [&str; 3] = ["AWS_LAMBDA_", "_", "LAMBDA_"];
 /// Further variables that Lambda sets.
-const SET_BY_LAMBDA: [&str; 6] = [
+const SET_BY_LAMBDA: [&str; 7] = [
+    "AWS_EXECUTION_ENV",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_ACCESS_KEY",
@@ -382,6 +384,9 @@ fn checked_variable(name: Spanned<String>, at: At<'_>) -> Result<String, Wrong> 
     if name == EVENT_BUS {
         let text = format!("`{name}` follows from `bus`: remove it here");
         return Err(Wrong::at(&here, text));
+    }
+    if name == FAILURES_QUEUE {
+        return Err(Wrong::at(&here, format!("`{name}` is set by `cargo eg deploy`: remove it here")));
     }
     let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.len() > 1

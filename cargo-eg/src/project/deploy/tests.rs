@@ -212,6 +212,12 @@ fn mistakes_have_a_place() {
     value("bus = \"mine\"", 7, "`bus`: \"mine\" is not a bus: write \"own\", or \"existing:NAME\"");
     value("environment = { A-B = \"1\" }", 17, "\"A-B\" cannot name a variable: use two or more letters");
     value("environment = { AWS_REGION = \"1\" }", 17, "`AWS_REGION` belongs to Lambda");
+    value("environment = { AWS_EXECUTION_ENV = \"1\" }", 17, "`AWS_EXECUTION_ENV` belongs to Lambda");
+    value(
+        "environment = { EVENT_FAILURES_QUEUE = \"1\" }",
+        17,
+        "`EVENT_FAILURES_QUEUE` is set by `cargo eg deploy`",
+    );
     value("environment = { EVENT_BUS = \"1\" }", 17, "`EVENT_BUS` follows from `bus`");
     value("environment = { AA = 1 }", 22, "`environment`: invalid type: integer `1`, expected a string");
     let both = "environment = { KEY = \"1\" }\nsecrets = { KEY = \"ssm:/k\" }";

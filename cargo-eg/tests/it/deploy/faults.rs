@@ -214,3 +214,110 @@ fn an_interrupted_deployment_leaves_nothing_behind() {
     }
     assert!(!calls.iter().any(|call| call == "ExecuteChangeSet"), "{calls:?}");
 }
+
+/// Another change set of the stack, which another tool is preparing.
+const THEIRS: &str = "<ListChangeSetsResponse><ListChangeSetsResult><Summaries><member><StackName>shop-dev</StackName>\
+     <ChangeSetId>theirs</ChangeSetId><ChangeSetName>theirs</ChangeSetName><Status>CREATE_IN_PROGRESS</Status>\
+     </member></Summaries></ListChangeSetsResult></ListChangeSetsResponse>";
+
+#[test]
+fn a_new_stack_with_another_change_set_is_not_deleted() {
+    let Some(shop) = Shop::open() else { return };
+    let failed = Fault::Replace(vec![(
+        "<Status>CREATE_COMPLETE</Status>",
+        "<Status>FAILED</Status><StatusReason>no such type</StatusReason>".to_owned(),
+    )]);
+    shop.aws.plan("DescribeChangeSet", 1, failed);
+    shop.aws.plan("ListChangeSets", 1, Fault::Answer(200, THEIRS.to_owned()));
+    let refused = shop.deploy(&["--yes"]);
+    assert_eq!(refused.code, Some(8), "{refused:?}");
+    let calls = shop.aws.calls();
+    let made = |call: &str| calls.iter().any(|made| made == call);
+    assert_eq!([made("DeleteChangeSet"), made("DeleteStack")], [true, false], "{calls:?}");
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_not_lost_if_discarding_fails() {
+    let Some(shop) = Shop::open() else { return };
+    let failed = Fault::Replace(vec![(
+        "<Status>CREATE_COMPLETE</Status>",
+        "<Status>FAILED</Status><StatusReason>no such type</StatusReason>".to_owned(),
+    )]);
+    shop.aws.plan("DescribeChangeSet", 1, failed);
+    shop.aws.plan("DeleteChangeSet", 1, refusal(403, "AccessDenied", "no"));
+    let refused = shop.deploy(&["--yes"]);
+    refused.fails(
+        8,
+        "error: AWS refuses the change of stack `shop-dev`: no such type\nhint: nothing was changed\n",
+    );
+    assert!(refused.stderr.contains("warning: cannot discard the prepared change"), "{refused:?}");
+}
+
+#[test]
+fn a_stack_that_somebody_else_has_changed_is_compared_again() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    // The first call is the comparison, the second one is after the preparation.
+    shop.aws.plan_after("GetTemplate", 1, 1, replaced("256", "300"));
+    let expected = "error: somebody else has changed stack `shop-dev` in the meantime\n\
+                    hint: run the command again: it compares with the stack as it is now\n";
+    shop.deploy(&["--yes"]).fails(14, expected);
+    let calls = shop.aws.calls();
+    let made = |call: &str| calls.iter().any(|made| made == call);
+    assert_eq!([made("DeleteChangeSet"), made("ExecuteChangeSet")], [true, false], "{calls:?}");
+    // The change set is no longer the newest one.
+    shop.aws.plan("ExecuteChangeSet", 1, refusal(400, "InvalidChangeSetStatus", "obsolete"));
+    shop.deploy(&["--yes"]).fails(14, expected);
+}
+
+/// The client repeats a call whose answer is lost, and AWS refuses to run a change set twice.
+#[test]
+fn a_change_that_already_runs_is_followed() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    shop.aws.plan("ExecuteChangeSet", 1, refusal(400, "InvalidChangeSetStatus", "it runs"));
+    let running = "<ExecutionStatus>EXECUTE_IN_PROGRESS</ExecutionStatus>";
+    let running = replaced("<ExecutionStatus>AVAILABLE</ExecutionStatus>", running);
+    shop.aws.plan_after("DescribeChangeSet", 1, 1, running);
+    shop.aws.plan_after("DescribeStackEvents", 1, 1, replaced("<EventId>", "<EventId>later-"));
+    let done = shop.deploy(&["--yes"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stderr.contains("deployed stack shop-dev in "), "{done:?}");
+}
+
+#[test]
+fn an_update_that_cannot_be_cancelled_is_followed_further() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    let going_on = "<ResourceStatus>UPDATE_COMPLETE_CLEANUP_IN_PROGRESS</ResourceStatus>";
+    let going_on = replaced("<ResourceStatus>UPDATE_COMPLETE</ResourceStatus>", going_on);
+    shop.aws.plan("DescribeStackEvents", usize::MAX, going_on);
+    let too_late = refusal(400, "ValidationError", "CancelUpdateStack cannot be called any more");
+    shop.aws.plan("CancelUpdateStack", usize::MAX, too_late);
+    let command = shop.command(&["deploy", "--yes", "--architecture", ARCHITECTURE]);
+    let mut running = Running::start(command, shop.app.path().join("stderr"));
+    let deadline = Instant::now() + eg_tests::PATIENCE;
+    let mut calls = Vec::new();
+    while !calls.iter().any(|call| call == "ExecuteChangeSet") {
+        assert!(Instant::now() < deadline, "{calls:?}: {}", running.stderr());
+        std::thread::sleep(Duration::from_millis(20));
+        calls.extend(shop.aws.calls());
+    }
+    for text in
+        ["Ctrl-C again cancels the update\n", "any more; AWS goes on, and Ctrl-C again stops following it\n"]
+    {
+        running.signal(Signal::INT);
+        while !running.stderr().contains(text) {
+            assert!(Instant::now() < deadline, "{}", running.stderr());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(130), "{}", running.stderr());
+    let hint = "hint: AWS goes on with stack `shop-dev`; run `cargo eg deploy` later to see how that ended\n";
+    assert!(running.stderr().ends_with(hint), "{}", running.stderr());
+    assert_eq!(shop.aws.without_token(), [""; 0]);
+}

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::app::{App, Main, Transcript};
-use crate::support::aws::{Aws, replaced};
+use crate::support::aws::{Aws, Fault, replaced};
 
 /// The bucket that is made in moto's account.
 const BUCKET: &str = "eg-deploy-123456789012-eu-central-1";
@@ -195,6 +195,97 @@ fn a_stack_lives_from_its_first_deployment_to_its_removal() {
         calls.iter().any(|call| call.starts_with(&format!("DELETE /{BUCKET}/shop-dev/assets/"))),
         "{calls:?}"
     );
+    assert_eq!(shop.aws.without_token(), [""; 0]);
+}
+
+#[test]
+fn a_deployment_that_was_not_recorded_is_rolled_back_by_one_version() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    shop.deployed();
+    order(&shop.app, &[place(1024)], "third");
+    let history = format!("PUT /{BUCKET}/shop-dev/history/");
+    shop.aws.plan(&history, usize::MAX, Fault::Answer(403, String::new()));
+    let unrecorded = shop.deploy(&["--yes"]);
+    assert_eq!(unrecorded.code, Some(8), "{unrecorded:?}");
+    shop.aws.calm();
+    for (change, code) in [("    ~ memory 1024 → 512\n", 0), ("    ~ memory 512 → 256\n", 0), ("", 6)] {
+        let back = shop.eg(&["rollback", "--yes"]);
+        assert_eq!(back.code, Some(code), "{back:?}");
+        assert!(back.stderr.contains(change), "{back:?}");
+    }
+}
+
+#[test]
+fn a_removal_that_was_interrupted_is_completed() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    shop.aws.plan(&format!("GET /{BUCKET}/?prefix="), 1, Fault::Answer(403, String::new()));
+    let interrupted = shop.eg(&["remove", "--yes"]);
+    assert_eq!(interrupted.code, Some(8), "{interrupted:?}");
+    assert_ne!(shop.lock()["stacks"], json!({}));
+    let completed = shop.eg(&["remove", "--yes"]);
+    assert_eq!(completed.code, Some(0), "{completed:?}");
+    assert!(completed.stderr.contains(&format!("of it from the bucket {BUCKET}\n")), "{completed:?}");
+    assert_eq!(shop.lock()["stacks"], json!({}));
+    assert_eq!(shop.eg(&["remove", "--yes"]).code, Some(6));
+}
+
+#[test]
+fn a_bucket_that_was_made_halfway_is_completed() {
+    let Some(shop) = Shop::open() else { return };
+    let closing = format!("PUT /{BUCKET}/?publicAccessBlock=");
+    shop.aws.plan(&closing, 1, Fault::Answer(403, String::new()));
+    let interrupted = shop.deploy(&["--yes"]);
+    assert_eq!(interrupted.code, Some(8), "{interrupted:?}");
+    let made = |shop: &Shop| {
+        let calls = shop.aws.calls();
+        [closing.clone(), format!("PUT /{BUCKET}/?versioning=")].map(|call| calls.contains(&call))
+    };
+    assert_eq!(made(&shop), [true, false]);
+    assert_eq!(shop.deploy(&["--yes"]).code, Some(0));
+    assert_eq!(made(&shop), [true, true]);
+    order(&shop.app, &[place(512)], "second");
+    assert_eq!(shop.deploy(&["--yes"]).code, Some(0));
+    assert_eq!(made(&shop), [false, false]);
+}
+
+#[test]
+fn a_queue_with_messages_does_not_leave_the_stack_unnoticed() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    stage::fail(&shop, "e1");
+    order(&shop.app, &[place(256)], "second");
+    let refused = shop.deploy(&["--yes"]);
+    assert_eq!(refused.code, Some(12), "{refused:?}");
+    let expected = "` would leave the stack with 1 message that nobody reads\n\
+                    hint: handle the messages first, or keep the queue in the code; --allow-delete goes on without them\n";
+    assert!(refused.stderr.ends_with(expected), "{refused:?}");
+    assert_eq!(shop.eg(&["remove", "--yes"]).code, Some(12));
+    let allowed = shop.deploy(&["--yes", "--allow-delete"]);
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
+    let warned = "` leaves the stack with 1 message that nobody reads\n";
+    assert!(allowed.stderr.contains(warned), "{allowed:?}");
+}
+
+#[test]
+fn the_key_of_a_table_is_not_changed() {
+    let Some(shop) = Shop::open() else { return };
+    let table = |key: &str| {
+        let table = format!("variable = \"ORDERS\"\nservices = [\"order\"]\npartition_key = \"{key}\"\n");
+        shop.app.write("eg.toml", &format!("[deploy]\nstack = \"shop\"\n\n[deploy.tables.orders]\n{table}"));
+    };
+    table("id");
+    shop.deployed();
+    table("number:N");
+    shop.deploy(&["--yes"]).fails(
+        8,
+        "error: AWS cannot change the key of table `orders`\n\
+         hint: declare a table with another name, and copy the items\n",
+    );
+    let calls = shop.aws.calls();
+    assert!(!calls.iter().any(|call| call.starts_with("PUT") || call == "CreateChangeSet"), "{calls:?}");
 }
 
 #[test]
@@ -203,7 +294,6 @@ fn a_queue_with_messages_is_deleted_only_if_that_is_wanted() {
     shop.deployed();
     stage::fail(&shop, "e1");
     order(&shop.app, &[place(256)], "second");
-    // Of what the template retains, nothing is lost.
     shop.aws.plan("GetTemplate", usize::MAX, replaced("Retain", "Delete"));
     let refused = shop.deploy(&["--yes"]);
     assert_eq!(refused.code, Some(12), "{refused:?}");

@@ -37,6 +37,8 @@ struct Planned {
 struct Shared {
     moto: String,
     calls: Mutex<Vec<String>>,
+    /// The calls that must have a token, and had none.
+    without_token: Mutex<Vec<String>>,
     planned: Mutex<Vec<Planned>>,
 }
 
@@ -83,6 +85,11 @@ impl Aws {
         self.shared.planned.lock().unwrap().clear();
     }
 
+    /// Returns the calls of CloudFormation that AWS would run again if they were repeated: they had no token.
+    pub(crate) fn without_token(&self) -> Vec<String> {
+        self.shared.without_token.lock().unwrap().clone()
+    }
+
     /// Returns the calls since the last time, such as `CreateChangeSet` and `PUT /bucket/key`.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.calls.lock().unwrap())
@@ -109,6 +116,14 @@ async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let operation = operation(&parts.method, &parts.uri, &parts.headers, &body);
     let fault = shared.take(&operation);
+    let needs_token =
+        ["CreateChangeSet", "ExecuteChangeSet", "DeleteStack", "ContinueUpdateRollback", "CancelUpdateStack"];
+    let has_token = ["ClientToken=", "ClientRequestToken="]
+        .iter()
+        .any(|name| String::from_utf8_lossy(&body).contains(name));
+    if needs_token.contains(&operation.as_str()) && !has_token {
+        shared.without_token.lock().unwrap().push(operation.clone());
+    }
     shared.calls.lock().unwrap().push(operation);
     let answer = match &fault {
         Some(Fault::Answer(status, text)) => {
