@@ -139,7 +139,7 @@
 //! # Streams
 //!
 //! With `stream`, a route sends its answer while the function makes it: server-sent events
-//! ([`axum::response::Sse`](crate::axum::response::Sse)), or any other body that is not in memory.
+//! ([`axum::response::Sse`]), or any other body that is not in memory.
 //!
 //! ```
 //! use std::convert::Infallible;

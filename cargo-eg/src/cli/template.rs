@@ -9,12 +9,12 @@ use crate::project::toolchain::Machine;
 
 /// Print a CloudFormation template of the services: EventBridge, Lambda, an HTTP API, queues, tables, alarms.
 ///
-/// The template is derived from the manifests in the binaries, and from [deploy] in eg.toml. Each function gets a role that allows
+/// The template is derived from the manifests in the binaries, and from `[deploy]` in eg.toml. Each function gets a role that allows
 /// what its signature, its triggers and eg.toml declare (emitting these event types from its own source, reading these queues,
 /// using these tables) and nothing else. Each service gets a queue for what its functions fail to handle. What AWS does
 /// differently is reported on stderr; what it would refuse or never do is an error. docs/deploying.md has the details.
 ///
-/// [deploy] is in the eg.toml of the services' folder or of one above it. SAM's tools and the AWS CLI deploy the template.
+/// `[deploy]` is in the eg.toml of the services' folder or of one above it. SAM's tools and the AWS CLI deploy the template.
 ///
 /// PATH and --package work as in `run`. The template names the zip files that `cargo eg build` writes, relative to its own folder.
 /// Functions that an eg.toml declares with a command or a URL are left out.
@@ -23,7 +23,7 @@ use crate::project::toolchain::Machine;
 pub(crate) struct Template {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Stage of the application: dev, or one of [deploy.stages] in eg.toml [default: dev]
+    /// Stage of the application: dev, or one of `[deploy.stages]` in eg.toml [default: dev]
     #[arg(long, value_name = "NAME")]
     pub(crate) stage: Option<String>,
     /// Write to this file instead of stdout.

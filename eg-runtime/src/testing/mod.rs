@@ -121,7 +121,7 @@
 //! # What a test hides
 //!
 //! A [`TestApp`] runs all functions in one process, with the same states. On Lambda and with `cargo eg run`, each function
-//! has processes of its own. To find code that relies on shared memory, create the [`App`] in a function of the test and
+//! has processes of its own. To find code that relies on shared memory, create the [`App`](crate::App) in a function of the test and
 //! use a new `TestApp` for each step: only what is in a database or a file is still there.
 
 mod answer;

@@ -53,7 +53,7 @@ impl TestApp {
 
     /// Delivers what is due now: all emitted events, and those emitted in turn, and the messages of queues and streams.
     /// What fails waits until the clock [advances](Self::advance). An event is delivered even if it was
-    /// [taken](Recorder::take) from the recorder.
+    /// [taken](eg_sdk::Recorder::take) from the recorder.
     ///
     /// # Panics
     /// If events cause each other in an endless loop. The message names the events and functions of the loop.
