@@ -168,9 +168,8 @@ mod tests {
             (Work::Rollback, "rollback"),
             (Work::Remove, "remove"),
         ] {
-            let hint = format!(
-                "AWS goes on with stack `shop`; run `cargo eg {command} --stage test` later to see how that ended"
-            );
+            let command = target.command(command);
+            let hint = format!("AWS goes on with stack `shop`; run `{command}` later to see how that ended");
             assert_eq!(work.goes_on(&target), hint);
         }
     }
