@@ -102,7 +102,7 @@ fn each_change_is_a_line() {
     check(
         &|all| {
             all["PlaceRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][1]["Action"] =
-                json!("sqs:*")
+                json!("sqs:*");
         },
         &place(
             "    - may sqs:DeleteMessage on orders\n    - may sqs:ReceiveMessage on orders\n    + may sqs:* on orders\n",
