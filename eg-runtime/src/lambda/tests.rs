@@ -56,7 +56,8 @@ static FUNCTION: FunctionDef = FunctionDef {
 
 fn call(request: Request) -> ResponseFuture {
     Box::pin(async {
-        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body =
+            request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let body = String::from_utf8_lossy(&body);
         match () {
             () if body.contains("reject") => Error::reject("no such address").into_response(),
