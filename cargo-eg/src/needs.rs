@@ -3,7 +3,7 @@
 
 use eg_grammar::{EVENT_RECEIVED, StreamKind, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
-use eg_sdk::manifest::{EventTrigger, Function, Manifest, RoutePath, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath, Trigger};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -129,6 +129,20 @@ pub(crate) fn keeps_failures(function: &Function) -> bool {
         )
     };
     function.triggers.iter().any(kept) || !patterns(function).is_empty()
+}
+
+/// How often a batch of a stream is attempted if the function does not say. Lambda's own default, until its records expire,
+/// would block a shard for a day.
+const STREAM_ATTEMPTS: u32 = 5;
+
+/// What Lambda allows for the age of a record, in seconds.
+const STREAM_AGES: (u32, u32) = (60, 604_800);
+
+/// Returns how often a batch of a stream is attempted, and for how many seconds at most, as far as Lambda allows it.
+pub(crate) fn tries_of_stream(retry: Option<&RetryOptions>) -> (u32, Option<u32>) {
+    let attempts = retry.and_then(|retry| retry.attempts).unwrap_or(STREAM_ATTEMPTS);
+    let age = retry.and_then(|retry| retry.max_age);
+    (attempts, age.map(|age| age.clamp(STREAM_AGES.0, STREAM_AGES.1)))
 }
 
 /// Returns what reading a stream takes.

@@ -9,6 +9,7 @@
 //! | durations, sizes and numbers | [`parse_duration`], [`parse_size`], [`Bound`], [`limits`] |
 //! | nesting of JSON | [`is_nested_deeper`], [`is_too_deep`], [`too_deep`] |
 //! | the mark before text | [`without_bom`], [`text_without_bom`] |
+//! | sources and buses of EventBridge, numbers in patterns | [`is_of_aws`], [`check_sources`], [`is_exact`] |
 //! | HTTP answers | [`Verdict`], [`retry_after`] |
 //! | when failed deliveries are retried | [`DeliveryPolicy`], [`DeliveryLimits`], [`Redelivery`] |
 //! | CloudEvents extensions | [`extension`] |
@@ -34,6 +35,7 @@
 
 mod bom;
 mod bound;
+mod bus;
 mod civil;
 pub mod cors;
 mod depth;
@@ -60,6 +62,7 @@ mod verdict;
 
 pub use bom::{text_without_bom, without_bom};
 pub use bound::Bound;
+pub use bus::{check_sources, is_of_aws};
 pub use depth::{is_nested_deeper, is_too_deep, too_deep};
 pub use duration::parse_duration;
 pub use method::Method;

@@ -95,6 +95,10 @@ struct Queue<'a> {
 struct Stream<'a> {
     source: &'static str,
     name: &'a str,
+    maximum_retry_attempts: u32,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum_record_age: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch_size: Option<u32>,
     /// Seconds.
@@ -138,12 +142,17 @@ impl<'a> Described<'a> {
                 Trigger::Queue { queue, batch_size, window, .. } => {
                     queues.push(Queue { name: queue.as_str(), batch_size: *batch_size, window: *window });
                 }
-                Trigger::Stream { stream, source, batch_size, window, .. } => streams.push(Stream {
-                    source: source.as_str(),
-                    name: stream,
-                    batch_size: *batch_size,
-                    window: *window,
-                }),
+                Trigger::Stream { stream, source, batch_size, window, retry, .. } => {
+                    let (attempts, maximum_record_age) = needs::tries_of_stream(retry.as_ref());
+                    streams.push(Stream {
+                        source: source.as_str(),
+                        name: stream,
+                        maximum_retry_attempts: attempts - 1,
+                        maximum_record_age,
+                        batch_size: *batch_size,
+                        window: *window,
+                    });
+                }
                 _ => {}
             }
         }

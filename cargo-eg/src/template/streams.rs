@@ -1,20 +1,13 @@
 //! Generates what functions need to read streams: parameters for the streams, which belong to others, and event source
 //! mappings that report failures and give a record up in the end.
 
-use std::collections::BTreeMap;
-
 use eg_grammar::StreamKind;
 use eg_sdk::manifest::{Function, RetryOptions, Trigger};
 
 use super::builder::Builder;
 use super::names::{arn, pascal, reference};
 use super::{Tree, map};
-
-/// How often a batch is attempted if the function does not say. Lambda's own default, until its records expire, would block a
-/// shard for a day.
-const ATTEMPTS: u32 = 5;
-/// What Lambda allows for the age of a record, in seconds.
-const AGES: (u32, u32) = (60, 604_800);
+use crate::needs;
 
 /// Returns the parameter with the ARN of a stream. The topics of Kafka share that of the cluster.
 pub(super) fn parameter(kind: StreamKind, name: &str) -> String {
@@ -59,7 +52,14 @@ impl<'a> Stream<'a> {
 
     /// Returns the event source mapping of a function with this logical id. What cannot be handled goes to the queue `failures`.
     pub(super) fn mapping(self, id: &str, function: &str, failures: &str, notes: &mut Vec<String>) -> Tree {
-        let (attempts, age) = self.tries(function, notes);
+        let (attempts, age) = needs::tries_of_stream(self.retry);
+        if let (Some(wanted), Some(allowed)) = (self.retry.and_then(|retry| retry.max_age), age)
+            && wanted != allowed
+        {
+            notes.push(format!(
+                "{function}: Lambda keeps a record of a stream for {allowed} seconds, not for {wanted}"
+            ));
+        }
         let topics = (self.kind == StreamKind::Kafka).then(|| vec![self.name]);
         let properties = map! {
             "FunctionName" => reference(id),
@@ -79,21 +79,6 @@ impl<'a> Stream<'a> {
             .then(|| map! { "MinimumPollers" => 1_u32, "MaximumPollers" => 1_u32 });
         properties.with("ProvisionedPollerConfig", provisioned)
     }
-
-    /// Returns the number of attempts and the age of a record, as far as Lambda allows them.
-    fn tries(self, function: &str, notes: &mut Vec<String>) -> (u32, Option<u32>) {
-        let attempts = self.retry.and_then(|retry| retry.attempts).unwrap_or(ATTEMPTS);
-        let age = self.retry.and_then(|retry| retry.max_age).map(|age| {
-            let allowed = age.clamp(AGES.0, AGES.1);
-            if allowed != age {
-                notes.push(format!(
-                    "{function}: Lambda keeps a record of a stream for {allowed} seconds, not for {age}"
-                ));
-            }
-            allowed
-        });
-        (attempts, age)
-    }
 }
 
 /// Returns the parameters for the streams of all functions.
@@ -101,13 +86,18 @@ pub(super) fn parameters<'a>(
     functions: impl Iterator<Item = &'a Function>,
     builder: &mut Builder,
 ) -> Vec<(String, Tree)> {
-    let mut known: BTreeMap<String, Stream<'_>> = BTreeMap::new();
+    let mut known: Vec<(String, Stream<'_>)> = Vec::new();
     for stream in functions.flat_map(|function| &function.triggers).filter_map(Stream::of) {
-        known.entry(parameter(stream.kind, stream.name)).or_insert(stream);
+        let is_same = |(_, other): &(String, Stream<'_>)| {
+            other.kind == stream.kind && (other.name == stream.name || stream.kind == StreamKind::Kafka)
+        };
+        if !known.iter().any(is_same) {
+            known.push((parameter(stream.kind, stream.name), stream));
+        }
     }
+    known.sort_by(|(one, _), (other, _)| one.cmp(other));
     let parameter = |(name, stream): (String, Stream<'_>)| {
-        let what = format!("{} {}", stream.kind, stream.name);
-        builder.take(&name, &what);
+        builder.take(&name, &format!("{} {}", stream.kind, stream.name));
         (name, map! { "Type" => "String", "Description" => stream.described() })
     };
     known.into_iter().map(parameter).collect()

@@ -151,7 +151,7 @@ impl Gateway {
         tokio::select! {
             () = async { while self.tasks.join_next().await.is_some() {} } => {}
             () = tokio::time::sleep(GRACE) => {
-                tracing::warn!("some deliveries did not finish in time; they are repeated after the next start");
+                tracing::warn!("some requests and deliveries did not finish in time; the deliveries are repeated after the next start");
             }
             () = at_once => {}
         }

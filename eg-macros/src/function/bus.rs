@@ -2,7 +2,7 @@
 //! a pattern means the same locally and on AWS.
 
 use eg_grammar::limits::{EVENT_BRIDGE_SOURCE, EVENT_BRIDGE_TYPE, PATTERN_DEPTH};
-use eg_grammar::{did_you_mean, is_exact, list};
+use eg_grammar::{check_sources, did_you_mean, is_exact, list};
 use syn::LitStr;
 
 use super::Retry;
@@ -33,6 +33,10 @@ pub(super) fn read(pattern: &EventBridge, retry: Option<Retry>, errors: &mut Err
     }
     for text in sources {
         check_text("source", EVENT_BRIDGE_SOURCE, text, errors);
+    }
+    let names: Vec<String> = sources.iter().map(LitStr::value).collect();
+    if let Err(mistake) = check_sources(names.iter().map(String::as_str)) {
+        errors.at(key, mistake.to_string());
     }
     for text in detail_types {
         check_text("detail type", EVENT_BRIDGE_TYPE, text, errors);

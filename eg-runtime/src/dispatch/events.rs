@@ -71,6 +71,11 @@ impl Service {
         })
     }
 
+    /// Returns how many events may have led to one that a function gets.
+    pub(crate) fn max_hops(&self) -> u32 {
+        self.shared.max_hops
+    }
+
     /// Calls a `#[schedule]` function with the event of its schedule.
     ///
     /// # Errors

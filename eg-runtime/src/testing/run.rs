@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use bytes::Bytes;
-use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Spelling, limits};
+use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Spelling};
 use eg_sdk::{CloudEvent, Data, DataError, IntoCloudEvent};
 use http_body_util::{BodyExt as _, Collected};
 
@@ -76,7 +76,7 @@ impl TestApp {
         let (mut deliveries, mut of_this_moment, mut moment) = (Vec::new(), 0, None);
         loop {
             while let Some(event) = self.next_unsettled() {
-                if event.hops() > limits::HOPS
+                if self.is_refused(&event)
                     && let Some(circle) = circle(&event, &deliveries)
                 {
                     panic!("events cause each other in a loop: {circle}");
@@ -100,6 +100,12 @@ impl TestApp {
         }
         self.state().now = until;
         deliveries
+    }
+
+    /// Returns whether a subscriber refuses an event because of its hops.
+    fn is_refused(&self, event: &CloudEvent) -> bool {
+        let mut subscribers = self.subscribers(event).into_iter();
+        subscribers.any(|(service, _)| self.0.member(service).service.max_hops() < event.hops())
     }
 
     /// Accepts an event: it waits for each function with an asynchronous subscription. Those with a synchronous one were
@@ -235,22 +241,22 @@ impl Inner {
         let deadline = seconds.and_then(|known| known.timeout).and_then(clock::deadline);
         let request_id = event.id().to_owned();
         let invocation = Arc::new(Invocation { request_id, deadline, ..Invocation::default() });
+        member.service.check_hops(&event, None, &invocation)?;
         let call = member.service.call_one(function, event, waits, &invocation);
         clock::ahead(self.ahead(), call).await
     }
 
     /// Returns the answer of the synchronous subscriber of an event at a path; `None` if there is none.
     pub(super) async fn answer(&self, path: String, event: CloudEvent) -> Option<http::Response<Bytes>> {
-        if event.hops() > limits::HOPS {
-            let message = format!("`{}` is part of a loop: it has {} hops", event.ty(), event.hops());
-            let mut refusal = http::Response::new(Bytes::from(message));
-            *refusal.status_mut() = http::StatusCode::LOOP_DETECTED;
-            return Some(refusal);
-        }
         let found = self.definitions().into_iter().find(|(_, function)| {
             function.subscriptions().any(|to| is_synchronous(to, event.ty()) && leads_to(to.path, &path))
         });
         let (service, function) = found?;
+        if let Err(failure) = self.member(service).service.check_hops(&event, None, &Invocation::default()) {
+            let mut refusal = http::Response::new(Bytes::from(failure.message));
+            *refusal.status_mut() = http::StatusCode::LOOP_DETECTED;
+            return Some(refusal);
+        }
         let answer = self.call(service, function.name, event, true).await;
         let (parts, body) = answer.unwrap_or_else(Failure::into_response).into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();

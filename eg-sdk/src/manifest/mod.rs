@@ -226,7 +226,7 @@ impl EventPattern {
     /// Returns whether AWS's services emit such events. They do so on the default bus only.
     #[must_use]
     pub fn is_of_aws(&self) -> bool {
-        self.source.iter().any(|source| source.starts_with("aws."))
+        self.source.iter().any(|source| eg_grammar::is_of_aws(source))
     }
 }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use eg_grammar::cors::check_origins;
 use eg_grammar::{
-    BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, StreamKind, check_batch, check_stream,
-    limits, list,
+    BatchMistake, HTTP_REQUEST, Method, Path, QueueName, Schedule, StreamKind, check_batch, check_sources,
+    check_stream, limits, list,
 };
 use eg_sdk::config::SubscriptionType::{self, Async, Sync};
 use eg_sdk::manifest::{self, CorsOptions, EventPattern, EventTrigger, RetryOptions};
@@ -261,6 +261,7 @@ fn pattern_of(pattern: EventBridge) -> Result<EventPattern, String> {
     if source.is_empty() || detail_type.is_empty() {
         return Err("`eventbridge` needs a `source` and a `detail_type`".to_owned());
     }
+    check_sources(source.iter().map(String::as_str))?;
     Ok(EventPattern::new(source, detail_type, detail.map(Value::Object)))
 }
 

@@ -358,6 +358,10 @@ fn mistakes_of_a_trigger() {
         "eventbridge = { source = [], detail_type = \"a\" }",
         "`eventbridge` needs a `source` and a `detail_type`",
     );
+    check_keys(
+        "eventbridge = { source = [\"aws.s3\", \"/pictures\"], detail_type = \"a\" }",
+        "`aws.s3` and `/pictures` emit on different buses, because only one of them is a service of AWS",
+    );
     check_keys("invoke = false", "`invoke` is `true`, or left out");
     check_keys(
         "event = \"a\", batch_size = 1",

@@ -154,10 +154,10 @@ fn a_stage_that_is_not_there() {
 #[test]
 fn without_a_file_the_folder_names_the_stack() {
     for (folder, stack) in [
-        ("/work/shop", "shop-dev"),
-        ("/work/My_Shop 2.0", "My-Shop-2-0-dev"),
+        ("/home/me/shop", "shop-dev"),
+        ("/home/me/My_Shop 2.0", "My-Shop-2-0-dev"),
         ("/tmp/.tmp0aB", "tmp0aB-dev"),
-        ("/work/2024", "app-dev"),
+        ("/home/me/2024", "app-dev"),
         ("/", "app-dev"),
     ] {
         let deploy = Deploy::unsaid(Path::new(folder)).unwrap();

@@ -1,0 +1,160 @@
+//! Events, schedules and streams: rules, retries, and the permission to emit.
+
+use super::*;
+
+#[test]
+fn retries_within_what_lambda_offers() {
+    let check = |retry: &str, attempts: u32, age: u32, rule_age: u32, notes: &[&str]| {
+        let (made, said) = made(&on(retry), &json!({}));
+        let config = &made["Resources"]["ShopShipItRetries"]["Properties"];
+        assert_eq!(config["MaximumRetryAttempts"], attempts, "{retry}");
+        assert_eq!(config["MaximumEventAgeInSeconds"], age, "{retry}");
+        let rules = all(&made, "AWS::Events::Rule");
+        let policy = &rules[0].1["Targets"][0]["RetryPolicy"];
+        assert_eq!((rules.len(), &policy["MaximumEventAgeInSeconds"]), (1, &json!(rule_age)), "{retry}");
+        assert_eq!(said, notes, "{retry}");
+    };
+    check("", 2, 21_600, 86_400, &[]);
+    check(r#","retry":{"attempts":1}"#, 0, 21_600, 86_400, &[]);
+    check(r#","retry":{"attempts":3,"maxAge":120}"#, 2, 120, 120, &[]);
+    check(
+        r#","retry":{"attempts":5,"maxAge":30,"minBackoff":1}"#,
+        2,
+        60,
+        60,
+        &[
+            "shop-ship_it: Lambda attempts an event at most 3 times, not 5 times",
+            "shop-ship_it: Lambda keeps an event for 60 seconds, not for 30",
+            "shop-ship_it: Lambda determines the pauses between attempts",
+        ],
+    );
+}
+
+/// An account has room for 300 rules on a bus.
+#[test]
+fn events_that_are_retried_alike_share_a_rule() {
+    let event = |ty: &str, retry: &str| {
+        format!(r#"{{"eventType":"{ty}","mode":"async","method":"POST","path":"/"{retry}}}"#)
+    };
+    let (hour, minute) = (r#","retry":{"maxAge":3600}"#, r#","retry":{"maxAge":60,"attempts":2}"#);
+    let triggers = [
+        event("a", ""),
+        event("b", hour),
+        event("c", ""),
+        event("d", r#","retry":{"attempts":1}"#),
+        event("e", minute),
+    ];
+    let (made, _) = made(&format!("[{}]", triggers.join(",")), &json!({}));
+    let rules: Vec<_> = all(&made, "AWS::Events::Rule")
+        .into_iter()
+        .map(|(id, rule)| (id, rule["EventPattern"]["detail-type"].clone()))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("ShopShipItRule", json!(["a", "c", "d"])),
+            ("ShopShipItRule3600", json!(["b"])),
+            ("ShopShipItRule60", json!(["e"])),
+        ]
+    );
+    for (permission, properties) in all(&made, "AWS::Lambda::Permission") {
+        let rule = permission.strip_suffix("Permission").unwrap();
+        assert_eq!(properties["SourceArn"], json!({"Fn::GetAtt": [rule, "Arn"]}));
+    }
+}
+
+#[test]
+fn events_of_aws_come_from_the_default_bus() {
+    let detail = json!({"bucket": {"name": ["pictures"]}, "object": {"size": [{"numeric": [">", 0]}]}});
+    let rule = |source: &str| {
+        let pattern = json!({"source": [source], "detail-type": ["Object Created"], "detail": detail});
+        let (made, notes) = made(&json!([{ "eventBridge": pattern }]).to_string(), &json!({ "emits": [] }));
+        assert_eq!(notes, [""; 0]);
+        let rule = &made["Resources"]["ShopShipItOnObjectCreated"]["Properties"];
+        assert_eq!(rule["EventPattern"], pattern);
+        assert!(made["Resources"]["ShopFailuresPolicy"].is_object());
+        (rule.get("EventBusName").cloned(), made["Resources"].get("EventBus").is_some())
+    };
+    assert_eq!(rule("aws.s3"), (None, false));
+    assert_eq!(rule("/services/pictures"), (Some(json!({"Ref": "EventBus"})), true));
+}
+
+#[test]
+fn streams_report_failures_and_give_up_in_the_end() {
+    let retry = r#"{"stream":"clicks","source":"kinesis","batchSize":100,"window":5,"retry":{"attempts":3,"maxAge":30}}"#;
+    let triggers = format!(
+        r#"[{{"stream":"orders","source":"dynamodb"}},{retry},{{"stream":"visits","source":"kafka"}}]"#
+    );
+    let (made, notes) = made(&triggers, &json!({}));
+    assert_eq!(
+        notes,
+        [
+            "shop-ship_it: Lambda keeps a record of a stream for 60 seconds, not for 30",
+            "shop-ship_it: the function must reach the cluster of topic visits: add a `VpcConfig` and the permissions for it",
+        ]
+    );
+    let parameters: Vec<_> = made["Parameters"].as_object().unwrap().keys().collect();
+    assert_eq!(parameters, ["AlarmTopicArn", "ClicksStreamArn", "KafkaClusterArn", "OrdersTableStreamArn"]);
+    let mappings = all(&made, "AWS::Lambda::EventSourceMapping");
+    let failures = json!({"OnFailure": {"Destination": {"Fn::GetAtt": ["ShopFailures", "Arn"]}}});
+    let mapping = |id: &str| mappings.iter().find(|(found, _)| *found == id).unwrap().1;
+    assert_eq!(
+        *mapping("ShopShipItReadsDynamodbOrders"),
+        json!({
+            "FunctionName": {"Ref": "ShopShipIt"}, "EventSourceArn": {"Ref": "OrdersTableStreamArn"},
+            "StartingPosition": "TRIM_HORIZON", "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "BisectBatchOnFunctionError": true, "MaximumRetryAttempts": 4, "DestinationConfig": failures,
+        })
+    );
+    let clicks = mapping("ShopShipItReadsKinesisClicks");
+    assert_eq!(
+        [&clicks["MaximumRetryAttempts"], &clicks["MaximumRecordAgeInSeconds"], &clicks["BatchSize"]],
+        [&json!(2), &json!(60), &json!(100)]
+    );
+    assert_eq!(mapping("ShopShipItReadsKafkaVisits")["Topics"], json!(["visits"]));
+    // Nobody but the mapping sends to the queue, with the function's own role.
+    assert_eq!(made["Resources"].get("ShopFailuresPolicy"), None);
+    assert!(rights(&made).iter().any(|right| right["Resource"] == json!({"Ref": "ClicksStreamArn"})));
+}
+
+/// Without a gateway that reports each event, the function gets each event itself.
+#[test]
+fn a_function_that_hears_of_every_event_gets_every_event() {
+    let trigger =
+        r#"[{"eventType":"eventgateway.event.received","mode":"async","method":"POST","path":"/"}]"#;
+    let (made, notes) = made(trigger, &json!({}));
+    let rule = &made["Resources"]["ShopShipItRuleOfEveryEvent"]["Properties"];
+    assert_eq!(rule["EventPattern"], json!({"source": [{"prefix": ""}]}));
+    assert_eq!(notes, [""; 0]);
+}
+
+#[test]
+fn a_function_may_emit_what_its_signature_says_and_nothing_else() {
+    let log = json!({
+        "Sid": "EveryFunctionWritesItsLog", "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": {"Fn::GetAtt": ["ShopShipItLog", "Arn"]},
+    });
+    let (silent, _) = made("[]", &json!({"emits": []}));
+    assert_eq!(rights(&silent), std::slice::from_ref(&log));
+    assert_eq!(silent["Resources"]["ShopShipIt"]["Properties"].get("Environment"), None);
+    let emits = json!({"emits": ["a", "b", "c"], "sources": {"b": "/web"}});
+    let (emitting, _) = made("[]", &emits);
+    let mut emit = json!({
+        "Sid": "ItEmitsABAndC", "Effect": "Allow", "Action": ["events:PutEvents"],
+        "Resource": {"Fn::GetAtt": ["EventBus", "Arn"]},
+        "Condition": {"StringEquals": {
+            "events:detail-type": ["a", "b", "c"], "events:source": ["/services/shop", "/web"]}},
+    });
+    assert_eq!(rights(&emitting), [log.clone(), emit.clone()]);
+    let variables =
+        |made: &Value| made["Resources"]["ShopShipIt"]["Properties"]["Environment"]["Variables"].clone();
+    assert_eq!(variables(&emitting), json!({"EVENT_BUS": {"Ref": "EventBus"}}));
+
+    // A bus that exists is neither made nor removed.
+    let (existing, _) = of(&[shop("[]", &emits)], "[deploy]\nbus = \"existing:company\"").unwrap();
+    emit["Resource"] =
+        json!({"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/company"});
+    assert_eq!(rights(&existing), [log, emit]);
+    assert_eq!(variables(&existing), json!({"EVENT_BUS": "company"}));
+    assert_eq!(existing["Resources"].get("EventBus"), None);
+}
