@@ -17,7 +17,7 @@ pub(crate) const MEMORY: u32 = 256;
 pub(crate) const RUNTIME: &str = "provided.al2023";
 
 /// The variable with the URL of the queue that keeps what the function rejects.
-pub(crate) const FAILURES_QUEUE: &str = "EVENT_FAILURES_QUEUE";
+pub(crate) use eg_grammar::variable::FAILURES_QUEUE;
 
 /// How many seconds a function behind an HTTP API has at most: the API gives up after 30
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).

@@ -14,6 +14,7 @@
 //! | when failed deliveries are retried | [`DeliveryPolicy`], [`DeliveryLimits`], [`Redelivery`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
+//! | environment variables of deployed programs | [`variable`] |
 //! | CORS | [`cors`] |
 //! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
@@ -58,6 +59,7 @@ mod screening;
 mod size;
 mod stream;
 mod suggest;
+pub mod variable;
 mod verdict;
 
 pub use bom::{text_without_bom, without_bom};

@@ -14,6 +14,9 @@ pub const CALL_TIMEOUT: Bound = Bound::new(1, 900, "seconds");
 /// The memory of a function. Lambda's limit.
 pub const MEMORY: Bound = Bound::new(128, 10_240, "megabytes");
 
+/// How many environments can be reserved for a function: Lambda's default limit for all functions of an account.
+pub const CONCURRENCY: Bound = Bound::new(1, 1000, "environments");
+
 /// The number of attempts of a delivery, including the first. The gateway's limit.
 pub const RETRY_ATTEMPTS: Bound = Bound::new(1, 10_000, "attempts");
 

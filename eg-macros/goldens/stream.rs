@@ -42,7 +42,7 @@ const _: () = {
         line: ::core::line!(),
         triggers: &[
             __eg::Trigger::Stream(__eg::Stream {
-                kind: "dynamodb",
+                kind: __eg::StreamKind::DynamoDb,
                 name: "orders",
                 batch_size: ::core::option::Option::Some(100u32),
                 window: ::core::option::Option::Some(5u32),

@@ -1,6 +1,6 @@
 //! Expands a checked function to tokens. Cannot fail; the compiler reports remaining errors at the user's own types.
 
-use eg_grammar::Spelling;
+use eg_grammar::{Spelling, StreamKind};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -279,12 +279,16 @@ fn trigger(trigger: &Trigger) -> TokenStream {
             }
         }
         Trigger::Stream(Stream { kind, name, batch_size, window, retry }) => {
-            let kind = kind.as_str();
+            let kind = match kind {
+                StreamKind::DynamoDb => quote!(DynamoDb),
+                StreamKind::Kinesis => quote!(Kinesis),
+                StreamKind::Kafka => quote!(Kafka),
+            };
             let (batch_size, window) = (option(*batch_size), option(*window));
             let retry = optional_retry(retry.as_ref());
             quote! {
                 __eg::Trigger::Stream(__eg::Stream {
-                    kind: #kind,
+                    kind: __eg::StreamKind::#kind,
                     name: #name,
                     batch_size: #batch_size,
                     window: #window,

@@ -52,8 +52,8 @@ pub use eg_macros::Schema;
 /// | an HTTP API or a REST API with this authorizer | API Gateway, which calls the authorizer as a function of its own |
 /// | plain HTTP; the event gateway, also that of `cargo eg run`; tests; function URLs, load balancers and VPC Lattice; an API without an authorizer | the process of the route's function, before the function |
 ///
-/// So a request never reaches the function unasked. A decision names its authorizer (`egAuthorizer` in the context), and the
-/// decision of another one does not count. In the second case the authorizer runs in the process of another
+/// So no request reaches the function before the authorizer allows it. A decision names its authorizer (`egAuthorizer` in the
+/// context), and the decision of another one does not count. In the second case the authorizer runs in the process of another
 /// function, with its role and its timeout; the values of its `State<T>` arguments must be there, too.
 ///
 /// As a function of its own, the authorizer answers the questions of HTTP APIs (payload formats 1.0 and 2.0), REST APIs
@@ -126,8 +126,11 @@ pub use eg_macros::invoke;
 /// Each message is one call. If a message is a CloudEvent, an event in EventBridge's envelope, or an SNS notification
 /// of one of these, the function gets that event. Of any other message, `Json<T>` and `CloudEvent<T>` get the body.
 /// Only failed messages of a batch are delivered again (on Lambda this needs `ReportBatchItemFailures` on the event
-/// source mapping). A rejected message is also delivered again, until the queue moves it to its dead-letter queue. On
-/// FIFO queues, messages of the same group after a failed one are not handled before it.
+/// source mapping). On FIFO queues, messages of the same group after a failed one are not handled before it.
+///
+/// A rejected message goes to the failures queue that `EVENT_FAILURES_QUEUE` names, and leaves its queue (see
+/// [Rejections and loops on AWS](crate#rejections-and-loops-on-aws)). Without that variable, it is delivered again until its
+/// queue moves it to the dead-letter queue; the local queues of `cargo eg run` move it there at once.
 ///
 /// Options: `batch_size = 10` and `window = "5s"` (for the event source mapping), and `name`, `timeout`, `memory` and
 /// `crate` as in [`macro@http`].
@@ -147,8 +150,11 @@ pub use eg_macros::schedule;
 ///
 /// After a failure, no record behind it in its shard is handled, and Lambda sends the failed one and those behind it again.
 /// (This needs `ReportBatchItemFailures` on the event source mapping, which the template sets; Kafka also needs provisioned
-/// pollers.) A rejected record is sent again, too: only the mapping can give it up, after the attempts of `retry`, and send
-/// what it knows about it to the queue for failures.
+/// pollers.) The mapping gives a record up after the attempts or the age of `retry`, and sends its place in the stream to the
+/// failures queue.
+///
+/// A rejected record goes to the failures queue, and the records behind it are handled. Without `EVENT_FAILURES_QUEUE`, it is
+/// sent again until the mapping gives it up.
 ///
 /// Options: `batch_size = 100` (1 to 10,000), `window = "5s"`, `retry(attempts = 5, max_age = "1h")`, and `name`, `timeout`,
 /// `memory` and `crate` as in [`macro@http`]. Locally, `cargo eg emit --stream NAME` sends a record.

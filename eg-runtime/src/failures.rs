@@ -12,9 +12,7 @@ use crate::context::Invocation;
 use crate::log::in_millis;
 use crate::outcome::Failure;
 use crate::payload;
-
-/// The variable with the URL of the queue.
-const FAILURES_QUEUE: &str = "EVENT_FAILURES_QUEUE";
+use eg_grammar::variable::FAILURES_QUEUE;
 
 /// Sends a message to the queue. Returns the reason if it cannot.
 type Send = Box<dyn Fn(String) -> BoxFuture<'static, Result<(), String>> + std::marker::Send + Sync>;

@@ -369,6 +369,7 @@ pub use tower;
 #[doc(hidden)]
 pub mod __private {
     pub use axum::extract::Request;
+    pub use eg_grammar::StreamKind;
     pub use eg_sdk::__private::{Field, Part, Presence, Shape};
     pub use eg_sdk::CloudEvent;
     pub use inventory;

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use eg_grammar::{DeliveryLimits, HTTP_REQUEST};
+use eg_grammar::{DeliveryLimits, HTTP_REQUEST, StreamKind};
 
 use crate::extract::Call;
 use crate::requests::Route;
@@ -101,8 +101,8 @@ pub struct EventBridge {
 /// A stream trigger.
 #[derive(Debug)]
 pub struct Stream {
-    /// `dynamodb`, `kinesis` or `kafka`.
-    pub kind: &'static str,
+    /// Where the records come from.
+    pub kind: StreamKind,
     /// The name of the table, stream or topic.
     pub name: &'static str,
     /// The maximum number of records per invocation.

@@ -2,6 +2,8 @@
 
 use std::env;
 
+use eg_grammar::variable::EVENT_BUS;
+
 use crate::config::{Aws, Secret};
 use crate::eventbridge::{DetailFormat, MAX_EVENT_BYTES};
 
@@ -81,7 +83,7 @@ impl Settings {
             config_url: var("EVENT_GATEWAY_CONFIG_URL"),
             space: var("EVENT_GATEWAY_SPACE").unwrap_or(defaults.space),
             access_key: var("EVENT_GATEWAY_ACCESS_KEY").map(Secret::from),
-            event_bus: var("EVENT_BUS").map(|name| EventBus {
+            event_bus: var(EVENT_BUS).map(|name| EventBus {
                 aws: aws(var),
                 endpoint: var("AWS_ENDPOINT_URL_EVENTBRIDGE").or_else(|| var("AWS_ENDPOINT_URL")),
                 ..EventBus::new(name)

@@ -61,16 +61,19 @@ where
 {
     match (error.as_service_error().and_then(E::code), error) {
         (Some(code), _) => answered(action, code, error.message().unwrap_or_default()),
-        (None, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => {
-            Failure::new(Exit::Unreachable, format!("cannot {action}: AWS does not answer: {}", root(error)))
-                .hint("check the connection and the region, then run the command again")
-        }
+        (None, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => unanswered(action, error),
         (None, SdkError::ResponseError(_)) => {
             Failure::new(Exit::Unreachable, format!("cannot {action}: the answer broke off: {}", root(error)))
                 .hint("run the command again")
         }
         (None, _) => Failure::new(Exit::Refused, format!("cannot {action}: {}", root(error))),
     }
+}
+
+/// Returns the failure of a call that has reached nobody.
+pub(super) fn unanswered(action: &str, error: &(dyn Error + 'static)) -> Failure {
+    Failure::new(Exit::Unreachable, format!("cannot {action}: AWS does not answer: {}", root(error)))
+        .hint("check the connection and the region, then run the command again")
 }
 
 /// Returns the failure of a call that AWS has refused.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::tls::Provider;
@@ -45,11 +46,21 @@ pub(crate) async fn connect(access: &cli::AwsAccess, region: Option<&str>) -> Re
         return Err(Failure::new(Exit::Usage, "no AWS region is set")
             .hint("set it with --region, AWS_REGION or your AWS configuration"));
     }
+    credentials(&config).await.map(|_| config)
+}
+
+/// Returns the region, which [`connect`] has made sure of.
+pub(crate) fn region(config: &SdkConfig) -> String {
+    config.region().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Finds credentials. Some providers call AWS or run a program for this.
+pub(crate) async fn credentials(config: &SdkConfig) -> Result<Credentials, Failure> {
     let found = match config.credentials_provider() {
-        Some(provider) => provider.provide_credentials().await.map(drop),
+        Some(provider) => provider.provide_credentials().await,
         None => Err(CredentialsError::not_loaded_no_source()),
     };
-    found.map(|()| config).map_err(|error| without_credentials(&error))
+    found.map_err(|error| without_credentials(&error))
 }
 
 /// Who calls AWS.
@@ -69,7 +80,7 @@ pub(crate) async fn caller(config: &SdkConfig) -> Result<Caller, Failure> {
 }
 
 /// Returns the failure of credentials that were not found, or that their source does not give.
-pub(crate) fn without_credentials(error: &CredentialsError) -> Failure {
+fn without_credentials(error: &CredentialsError) -> Failure {
     match error {
         CredentialsError::CredentialsNotLoaded(_) => {
             Failure::new(Exit::Credentials, "no AWS credentials were found")

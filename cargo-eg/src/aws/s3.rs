@@ -7,8 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials as _;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
     UriPathNormalizationMode, sign,
@@ -17,13 +15,13 @@ use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use eg_sdk::__private::{HttpClient, HttpError};
+use eg_sdk::__private::HttpClient;
 use http::{Method, Request, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
-use super::{ATTEMPTS, FIRST_WAIT, failures, without_credentials};
+use super::{ATTEMPTS, FIRST_WAIT, credentials, failures, region};
 use crate::exit::{Exit, Failure};
 
 /// How long one attempt may take: the largest program of Lambda over a slow line.
@@ -70,10 +68,9 @@ struct Call<'a> {
 impl Bucket {
     /// A bucket of the account `owner` in the region of `config`. Calls nothing.
     pub(crate) fn new(config: &SdkConfig, name: String, owner: String) -> Self {
-        let region = config.region().map(ToString::to_string).unwrap_or_default();
         Self {
             name,
-            region,
+            region: region(config),
             owner,
             config: config.clone(),
             http: HttpClient::default(),
@@ -246,7 +243,7 @@ impl Bucket {
                 answer.status().is_server_error() || answer.status() == StatusCode::TOO_MANY_REQUESTS
             });
             if !busy || attempt == ATTEMPTS {
-                return answer.map_err(|error| unanswered(action, &error));
+                return answer.map_err(|error| failures::unanswered(action, &error));
             }
             tokio::time::sleep(wait.mul_f64(fastrand::f64())).await;
             wait *= 2;
@@ -299,19 +296,14 @@ impl Bucket {
         request.body(body.clone()).map_err(|error| unsigned(error.to_string()))
     }
 
-    /// Returns credentials that do not expire within a minute. Some providers call AWS or run a program to find them.
+    /// Returns credentials that do not expire within a minute.
     async fn credentials(&self) -> Result<Credentials, Failure> {
         let mut kept = self.credentials.lock().await;
         let latest = SystemTime::now() + RESERVE;
         if let Some(known) = kept.as_ref().filter(|known| known.expiry().is_none_or(|end| end > latest)) {
             return Ok(known.clone());
         }
-        let provider = self.config.credentials_provider().ok_or_else(CredentialsError::not_loaded_no_source);
-        let found = match provider {
-            Ok(provider) => provider.provide_credentials().await,
-            Err(error) => Err(error),
-        };
-        let found = found.map_err(|error| without_credentials(&error))?;
+        let found = credentials(&self.config).await?;
         *kept = Some(found.clone());
         Ok(found)
     }
@@ -325,12 +317,6 @@ impl<'a> Call<'a> {
     fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
-}
-
-fn unanswered(action: &str, error: &HttpError) -> Failure {
-    let cause = failures::root(error);
-    Failure::new(Exit::Unreachable, format!("cannot {action}: AWS does not answer: {cause}"))
-        .hint("check the connection and the region, then run the command again")
 }
 
 /// Returns the failure of a call that S3 has answered with an error.

@@ -1,5 +1,5 @@
-//! Finds synchronous subscriptions that nobody can ask on AWS: an event bus returns no answers, and an HTTP API reaches only
-//! those with a path of their own.
+//! Finds synchronous subscriptions that no request can reach on AWS: an event bus returns no answers, and an HTTP API reaches
+//! only those with a path of their own.
 
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::EventTrigger;
@@ -14,7 +14,9 @@ pub(super) fn unrouted(services: &[Service]) -> Vec<Finding> {
     });
     asked
         .map(|(function, EventTrigger { event_type, .. })| {
-            let message = format!("nobody can ask for {event_type} on AWS, because the subscription has no path");
+            let message = format!(
+                "no request can reach the synchronous subscription to {event_type} on AWS, because it has no path"
+            );
             Finding::new(Class::NoRoute, message, vec![place(function, "")]).help(format!(
                 "give it one, for example `path = \"/{}\"`: the HTTP API then has a route for requests with the event",
                 event_type.replace('.', "/")
@@ -49,7 +51,7 @@ mod tests {
         assert_eq!(
             texts(&found),
             [
-                "nobody can ask for price.asked on AWS, because the subscription has no path @ shop.rs:1 shop-quote"
+                "no request can reach the synchronous subscription to price.asked on AWS, because it has no path @ shop.rs:1 shop-quote"
             ]
         );
         assert_eq!(

@@ -32,6 +32,9 @@ pub(crate) struct BuildServices {
     /// Processor of the functions [default: arm64 if it can be built here]
     #[arg(long, value_enum)]
     pub(crate) architecture: Option<Architecture>,
+    /// Stage of the application, from `[deploy.stages]` in its eg.toml, whose features the programs get [default: dev]
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) stage: Option<String>,
     /// Folder for the zip files and artifacts.json [default: eg in cargo's target directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

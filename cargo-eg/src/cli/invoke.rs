@@ -53,7 +53,7 @@ pub(crate) struct Emit {
     /// Message group; required for FIFO queues.
     #[arg(long, value_name = "NAME", requires = "queue")]
     pub(crate) group: Option<String>,
-    /// Send the payload as a record of this table, stream or topic to the functions of the local app that read it. Of a
+    /// Send the payload as a record of this table, stream or topic to the functions of the local app that read it. For a
     /// table, the payload is the new item, or `{"old": …, "new": …}`.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "queue", "sample", "subject", "id", "sync", "stage"])]
     pub(crate) stream: Option<String>,
@@ -95,8 +95,9 @@ pub(crate) struct Invoke {
     /// Payload: JSON, @FILE, or - for standard input.
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
-    /// Sample of a payload: http, event, sqs, schedule, eventbridge, kafka and the like follow the function's triggers
-    /// and schemas, and --data is their body, data, message, detail or record; `--sample list` lists those of AWS's services, and --data changes members of them.
+    /// Sample payload. http, event, sqs, schedule, eventbridge, dynamodb-stream, kinesis-stream and kafka are made from the
+    /// function's triggers and schemas; --data sets their body, data, message, detail or record. `--sample list` lists the
+    /// payloads of AWS's services; --data changes members of those.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(samples::names()), hide_possible_values = true)]
     pub(crate) sample: Option<String>,
     /// Print the payload instead of sending it.

@@ -27,9 +27,12 @@ use crate::check::{CLASSES, Class};
 ///   loop              warning  25  an event leads back to itself
 ///   never-subscribed  note     26  no service subscribes to an emitted event
 ///   cannot-start      error    27  a state is missing, or the service exits at start (with --start)
-///   buffered-stream   note     28  a route streams, which the template's HTTP API does not
-///   unmatched-authorizer warning 29  no route names an authorizer, or its service lacks the one it names
-///   no-route          note     30  a synchronous subscription has no path, so none of its HTTP API
+///   buffered-stream   note     28  a route streams, but the template's HTTP API sends the answer whole
+///   unmatched-authorizer
+///                     warning  29  no route names the authorizer, or a route names one that its service
+///                                  lacks
+///   no-route          note     30  a synchronous subscription has no path, so no HTTP request can
+///                                  reach it on AWS
 ///
 /// The exit code is that of the first class in this list with an error. Warnings and notes alone
 /// exit with 0.

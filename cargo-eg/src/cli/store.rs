@@ -156,7 +156,8 @@ pub(crate) enum LetterAction {
 
 /// List dead letters, newest first.
 ///
-/// The newest ones are those whose events were accepted last. With --queue: those that were given up last.
+/// The newest are those that were given up last. With --stage and more than --limit dead letters, AWS chooses which ones are
+/// shown.
 #[derive(Debug, Args)]
 pub(crate) struct ListLetters {
     /// Only dead letters of this function (name or id).

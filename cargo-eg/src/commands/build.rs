@@ -22,11 +22,12 @@ pub(super) struct Programs {
     pub(super) services: Vec<Service>,
 }
 
-/// Builds the services that the options select, seen from the folder `current`.
+/// Builds the services that the options select for a stage, seen from the folder `current`.
 pub(super) async fn programs(
     packages: Packages,
     targets: Targets,
     architecture: Option<Architecture>,
+    stage: Option<String>,
     current: &Path,
 ) -> Result<Programs, Failure> {
     let (tools, note) = Toolchain::find(architecture.map(Into::into))?;
@@ -34,7 +35,7 @@ pub(super) async fn programs(
         warn(&note);
     }
     let machine = tools.machine;
-    let build = Build { lambda: Some(tools), ..targets.into() };
+    let build = Build { lambda: Some(tools), stage, ..targets.into() };
     let project =
         Project::find(current, &Wanted { paths: packages.paths, packages: packages.packages, build })?;
     let services = project.services().await?;
@@ -42,9 +43,10 @@ pub(super) async fn programs(
 }
 
 pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
-    let cli::BuildServices { packages, targets, architecture, output, json } = arguments;
+    let cli::BuildServices { packages, targets, architecture, stage, output, json } = arguments;
     let current = current_folder()?;
-    let Programs { project, machine, services } = programs(packages, targets, architecture, &current).await?;
+    let Programs { project, machine, services } =
+        programs(packages, targets, architecture, stage, &current).await?;
     let folder = output.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
     let mut programs = Vec::new();
     for Service { manifest, code, .. } in services {

@@ -31,7 +31,8 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     let current = current_folder()?;
     let cli::Deploy { packages, targets, architecture, stage, plan, json, consent, parameters, bucket, aws } =
         arguments;
-    let Programs { project, machine, services } = programs(packages, targets, architecture, &current).await?;
+    let Programs { project, machine, services } =
+        programs(packages, targets, architecture, stage.stage.clone(), &current).await?;
     refuse(services.iter().map(|service| &service.manifest), &project.roots())?;
     let deploy = project.deployment(&services, &current)?;
     let chosen = Chosen::of(&deploy, stage.stage.as_deref())?;

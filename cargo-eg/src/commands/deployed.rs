@@ -1,7 +1,6 @@
 //! Emits to the bus of a stage on AWS, and invokes its functions.
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use base64::Engine as _;
@@ -14,7 +13,7 @@ use super::functions;
 use super::post::Answer;
 use super::stage::connected;
 use super::{json_line, print};
-use crate::aws::{failure, without_credentials};
+use crate::aws::{credentials, failure, region};
 use crate::cli;
 use crate::deploy::functions::{Function, functions as functions_of};
 use crate::deploy::stack::Stack;
@@ -47,14 +46,11 @@ pub(super) async fn emit(arguments: &cli::Emit, event: CloudEvent<Data>) -> Resu
 
 /// Returns the keys and the region of the configuration.
 async fn access(config: &SdkConfig) -> Result<Aws, Failure> {
-    let mut aws = Aws::default();
-    aws.region = config.region().map(ToString::to_string).unwrap_or_default();
-    if let Some(provider) = config.credentials_provider() {
-        let keys = provider.provide_credentials().await.map_err(|error| without_credentials(&error))?;
-        aws.aws_access_key_id = Some(keys.access_key_id().into());
-        aws.aws_secret_access_key = Some(keys.secret_access_key().into());
-        aws.aws_session_token = keys.session_token().map(Into::into);
-    }
+    let keys = credentials(config).await?;
+    let mut aws = Aws::new(region(config));
+    aws.aws_access_key_id = Some(keys.access_key_id().into());
+    aws.aws_secret_access_key = Some(keys.secret_access_key().into());
+    aws.aws_session_token = keys.session_token().map(Into::into);
     Ok(aws)
 }
 
@@ -63,7 +59,7 @@ pub(super) async fn known(stack: &Stack) -> Result<Vec<Function>, Failure> {
     let resources = stack.resources().await?;
     // A stack of another tool may have a template in YAML, whose names are then those in AWS.
     let template = stack.template().await.unwrap_or(Value::Null);
-    let found = functions_of(&stack.target.stack, &template, &resources);
+    let found = functions_of(&stack.target, &template, &resources);
     if found.is_empty() {
         return Err(Failure::new(Exit::NotFound, format!("stack `{}` has no functions", stack.target.stack)));
     }

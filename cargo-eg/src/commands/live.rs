@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 
 use super::print;
 use super::stage::Chosen;
+use crate::aws::region;
 use crate::aws::s3::Bucket;
 use crate::aws::{Caller, caller, connect};
 use crate::cli;
@@ -57,7 +58,7 @@ impl Live {
     }
 
     pub(super) fn region(&self) -> String {
-        self.config.region().map(ToString::to_string).unwrap_or_default()
+        region(&self.config)
     }
 
     /// Writes down what is deployed now. `None`: nothing is.

@@ -10,13 +10,12 @@ use eg_local::queues::{
 use http::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::post::{PostError, post, send as call};
 use super::{find, json_line, print};
 use crate::cli;
-use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
+use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled, time_of};
 use crate::exit::{Exit, Failure};
 
 /// The account of the local queues.
@@ -67,7 +66,7 @@ pub(super) async fn list(queues: &Queues, queue: &str, limit: usize, json: bool)
         );
     }
     let row = |one: &DeadMessage| {
-        let died = one.dead_at.map(|at| styled(DIM, &clock(time(at)))).unwrap_or_default();
+        let died = one.dead_at.map(|at| styled(DIM, &clock(time_of(at)))).unwrap_or_default();
         [one.message_id.clone(), died, one_line(&one.body), styled(RED, &one_line(&reason(one)))]
     };
     print(&columns(&messages.iter().map(row).collect::<Vec<_>>()))
@@ -83,8 +82,8 @@ pub(super) async fn show(queues: &Queues, queue: &str, id: &str, json: bool) -> 
     let mut row =
         |name: &str, value: Option<String>| rows.extend(value.map(|value| [name.to_owned(), value]));
     row("group", one.group.clone());
-    row("sent", Some(clock(time(one.sent_at))));
-    row("given up", one.dead_at.map(|at| clock(time(at))));
+    row("sent", Some(clock(time_of(one.sent_at))));
+    row("given up", one.dead_at.map(|at| clock(time_of(at))));
     row("received", one.receives.map(|receives| count(receives as usize, "time")));
     row("message", Some(one.body.clone()));
     let rows: Vec<_> = rows.iter().map(|[name, value]| [styled(DIM, name), one_line(value)]).collect();
@@ -140,7 +139,7 @@ pub(super) async fn mentioned(lambda: &cli::LocalLambda) -> String {
 
 /// Returns a dead letter as one line of JSON.
 fn line(one: &DeadMessage) -> Result<String, Failure> {
-    let at = |millis: i64| time(millis).format(&Rfc3339).unwrap_or_default();
+    let at = |millis: i64| time_of(millis).format(&Rfc3339).unwrap_or_default();
     let line = json!({
         "id": one.message_id, "sentAt": at(one.sent_at), "deadAt": one.dead_at.map(at), "receives": one.receives,
         "reason": one.reason, "group": one.group, "body": one.body,
@@ -151,11 +150,6 @@ fn line(one: &DeadMessage) -> Result<String, Failure> {
 fn reason(one: &DeadMessage) -> String {
     let unknown = || "no reason recorded: the receiver did not delete it in time".to_owned();
     one.reason.clone().unwrap_or_else(unknown)
-}
-
-fn time(millis: i64) -> OffsetDateTime {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 impl Queues {

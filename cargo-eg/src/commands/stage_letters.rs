@@ -1,8 +1,9 @@
 //! `cargo eg dead-letters --stage`: lists, shows, retries and discards what failed on AWS. `crate::deploy::letters` knows the
 //! queues.
 
+use std::cmp::Reverse;
+
 use serde_json::json;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::data::Payload;
@@ -11,7 +12,7 @@ use super::functions::is_named;
 use super::stage::connected;
 use super::{json_line, print};
 use crate::cli;
-use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
+use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled, time_of};
 use crate::deploy::Target;
 use crate::deploy::letters::{Content, Letter, Letters};
 use crate::deploy::stack::Stack;
@@ -35,7 +36,7 @@ impl Stage {
     /// Returns the id of the function that failed, as in the code.
     fn function(&self, letter: &Letter) -> String {
         let name = letter.dead.function_name().unwrap_or_default();
-        name.trim_start_matches(&format!("{}-", self.target.stack)).to_owned()
+        self.target.own_name(name).to_owned()
     }
 
     /// Returns the letter with this id, or the only one whose id begins or ends with it. All others are put back.
@@ -75,7 +76,7 @@ impl Stage {
 
     fn line(&self, letter: &Letter) -> Result<String, Failure> {
         let (ty, id) = letter.dead.event().unzip();
-        let sent = letter.dead.sent_ms.map(time).and_then(|time| time.format(&Rfc3339).ok());
+        let sent = letter.dead.sent_ms.map(time_of).and_then(|time| time.format(&Rfc3339).ok());
         json_line(&json!({
             "id": letter.dead.id, "function": self.function(letter), "eventType": ty, "eventId": id,
             "reason": letter.dead.reason, "deadAt": sent, "queue": letter.queue.name, "message": letter.dead.body,
@@ -83,7 +84,7 @@ impl Stage {
     }
 }
 
-/// Lists the dead letters, the oldest first.
+/// Lists the dead letters, the newest first.
 pub(super) async fn list(arguments: &cli::ListLetters) -> Result<(), Failure> {
     let cli::ListLetters { function, ty, limit, json, aws, .. } = arguments;
     let stage = Stage::open(aws).await?;
@@ -99,7 +100,7 @@ pub(super) async fn list(arguments: &cli::ListLetters) -> Result<(), Failure> {
     let mut letters = letters.await?;
     stage.letters.put_back(&letters).await?;
     letters.retain(fits);
-    letters.sort_by_key(|letter| letter.dead.sent_ms);
+    letters.sort_by_key(|letter| Reverse(letter.dead.sent_ms));
     letters.truncate(*limit);
     if *json {
         return print(&letters.iter().map(|letter| stage.line(letter)).collect::<Result<String, _>>()?);
@@ -115,7 +116,7 @@ pub(super) async fn list(arguments: &cli::ListLetters) -> Result<(), Failure> {
             Some((ty, id)) => format!("{ty} {id}"),
             None => format!("message of queue {}", letter.queue.name),
         };
-        let at = letter.dead.sent_ms.map(|at| styled(DIM, &clock(time(at)))).unwrap_or_default();
+        let at = letter.dead.sent_ms.map(|at| styled(DIM, &clock(time_of(at)))).unwrap_or_default();
         let reason = styled(RED, &one_line(&letter.dead.reason));
         [letter.dead.id.clone(), at, one_line(&stage.function(letter)), one_line(&what), reason]
     };
@@ -139,7 +140,7 @@ pub(super) async fn show(arguments: &cli::ShowLetter) -> Result<(), Failure> {
     row("function", stage.function(&letter));
     row("queue", letter.queue.name.clone());
     if let Some(at) = letter.dead.sent_ms {
-        row("given up", clock(time(at)));
+        row("given up", clock(time_of(at)));
     }
     row("payload", content.clone());
     let rows: Vec<_> = rows.iter().map(|[name, value]| [styled(DIM, name), one_line(value)]).collect();
@@ -181,9 +182,4 @@ fn finish(json: bool, key: &str, number: usize, words: &str) -> Result<(), Failu
     } else {
         format!("{} {words}\n", count(number, "dead letter"))
     })
-}
-
-fn time(millis: i64) -> OffsetDateTime {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

@@ -51,6 +51,12 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {plural}")
 }
 
+/// Converts milliseconds since 1970. A number out of range is 1970.
+pub(crate) fn time_of(millis: i64) -> OffsetDateTime {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// Formats a time in UTC: `2026-01-31 12:00:00.123`.
 pub(crate) fn clock(time: OffsetDateTime) -> String {
     let (year, month, day) = time.to_offset(UtcOffset::UTC).to_calendar_date();

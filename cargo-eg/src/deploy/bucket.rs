@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::assets::{Packaged, digest, in_bucket, keys, without_bucket};
 use super::target::Target;
+use crate::aws::region;
 use crate::aws::s3::{Bucket, Found};
 use crate::console::text::clock;
 use crate::exit::{Exit, Failure};
@@ -69,10 +70,6 @@ pub(crate) async fn existing(
 fn named(config: &SdkConfig, account: &str, chosen: Option<&str>) -> Bucket {
     let name = chosen.map_or_else(|| format!("eg-deploy-{account}-{}", region(config)), str::to_owned);
     Bucket::new(config, name, account.to_owned())
-}
-
-fn region(config: &SdkConfig) -> String {
-    config.region().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Sends the files that are not in the bucket yet. Returns their keys.

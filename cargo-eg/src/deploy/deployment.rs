@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
-use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Map, Value};
 
 use super::assets::{Packaged, without_bucket};
@@ -15,11 +13,12 @@ use super::changes::Changes;
 use super::confirm;
 use super::described::{Reader, name};
 use super::follow::{Ended, Work, follow, is_success, newest};
-use super::losses::{Loss, losses, rekeyed};
+use super::guard::guard;
+use super::losses::{losses, rekeyed};
 use super::parameters::values;
-use super::stack::{ChangeSet, Existing, Prepared, Resource, Stack};
+use super::stack::{ChangeSet, Existing, Prepared, Stack};
 use super::state::{State, busy, obstacle};
-use crate::aws::failure;
+use crate::aws::region;
 use crate::console::progress::Progress;
 use crate::console::signals::Signals;
 use crate::console::text::{BOLD, count};
@@ -66,7 +65,7 @@ impl Place<'_> {
     /// Returns the template of the stack, which names no bucket. A stack that has never been deployed has an empty one.
     pub(crate) async fn template(&self) -> Result<Value, Failure> {
         let existing = self.stack.existing().await?;
-        if State::of(&existing.status) == State::Prepared {
+        if existing.state() == State::Prepared {
             return Ok(Value::Null);
         }
         Ok(without_bucket(self.stack.template().await?))
@@ -84,7 +83,7 @@ impl Place<'_> {
         let (stack, new) = (self.stack, &packaged.template);
         let existing = stack.find().await?;
         self.check(existing.as_ref()).await?;
-        let deployed = existing.as_ref().filter(|stack| State::of(&stack.status) != State::Prepared);
+        let deployed = existing.as_ref().filter(|stack| stack.state() != State::Prepared);
         let old = match deployed {
             Some(_) => Some(without_bucket(stack.template().await?)),
             None => None,
@@ -104,7 +103,7 @@ impl Place<'_> {
                 let hint = "declare a table with another name, and copy the items";
                 return Err(Failure::new(Exit::Refused, message).hint(hint));
             }
-            self.guard(losses(old, Some(new)), wishes.allow_delete).await?;
+            guard(self.config, self.stack, losses(old, Some(new)), wishes.allow_delete).await?;
         }
         if !wishes.yes && !confirm::is_possible() {
             return Err(confirm::impossible("the deployment"));
@@ -147,7 +146,7 @@ impl Place<'_> {
             Some(old) => without_bucket(self.stack.template().await?) == *old,
             None => {
                 let existing = self.stack.find().await?;
-                existing.is_some_and(|stack| State::of(&stack.status) == State::Prepared)
+                existing.is_some_and(|stack| stack.state() == State::Prepared)
             }
         };
         if is_same { Ok(()) } else { Err(self.stack.overtaken()) }
@@ -174,14 +173,14 @@ impl Place<'_> {
     /// Completes a rollback that AWS could not complete. Returns whether there was one.
     pub(crate) async fn complete_rollback(&self, signals: &mut Signals) -> Result<bool, Failure> {
         let existing = self.stack.existing().await?;
-        if State::of(&existing.status) != State::Stuck {
+        if existing.state() != State::Stuck {
             return Ok(false);
         }
         let names = names(None, &self.stack.template().await?);
         let last = newest(self.stack, &existing.id).await?;
         self.stack.complete_rollback().await?;
         let ended = follow(self.stack, &existing.id, last, Work::Rollback, &names, signals).await?;
-        if ended.status.ends_with("_FAILED") {
+        if ended.is_failure() {
             self.judge(&ended)?;
         }
         Ok(true)
@@ -192,7 +191,7 @@ impl Place<'_> {
         let stack = self.stack;
         let Some(existing) = stack.find().await? else { return Ok(false) };
         let target = &stack.target;
-        match State::of(&existing.status) {
+        match existing.state() {
             State::Busy => {
                 let who = stack.author(&existing).await;
                 return Err(busy(target, &existing.status, who.as_deref()));
@@ -209,10 +208,10 @@ impl Place<'_> {
             _ => {}
         }
         let template = stack.template().await?;
-        let region = self.config.region().map(ToString::to_string).unwrap_or_default();
+        let region = region(self.config);
         anstream::eprintln!("stack {BOLD}{}{BOLD:#} in {region}, account {}", target.stack, self.account);
         anstream::eprint!("{}", Changes::between(Some(&template), &Value::Null).text());
-        self.guard(losses(&template, None), wishes.allow_delete).await?;
+        guard(self.config, self.stack, losses(&template, None), wishes.allow_delete).await?;
         if !wishes.yes {
             if !confirm::is_possible() {
                 return Err(confirm::impossible("the removal"));
@@ -225,7 +224,7 @@ impl Place<'_> {
         stack.delete().await?;
         let names = names(None, &template);
         let ended = follow(stack, &existing.id, last, Work::Remove, &names, signals).await?;
-        if ended.status == "DELETE_COMPLETE" {
+        if ended.is_removal() {
             return Ok(true);
         }
         let reason = ended.reasons.into_iter().next().unwrap_or(ended.status);
@@ -237,7 +236,7 @@ impl Place<'_> {
     /// Refuses to deploy a stack that is busy or broken, and says who else is about to change it.
     async fn check(&self, existing: Option<&Existing>) -> Result<(), Failure> {
         let Some(existing) = existing else { return Ok(()) };
-        let busy = State::of(&existing.status) == State::Busy;
+        let busy = existing.state() == State::Busy;
         let who = if busy { self.stack.author(existing).await } else { None };
         if let Some(failure) = obstacle(&self.stack.target, &existing.status, who.as_deref()) {
             return Err(failure);
@@ -252,7 +251,7 @@ impl Place<'_> {
     }
 
     fn show(&self, changes: &Changes, exists: bool) {
-        let region = self.config.region().map(ToString::to_string).unwrap_or_default();
+        let region = region(self.config);
         let what = if exists { "changes of" } else { "new" };
         let stack = &self.stack.target.stack;
         anstream::eprintln!("{what} stack {BOLD}{stack}{BOLD:#} in {region}, account {}", self.account);
@@ -296,56 +295,6 @@ impl Place<'_> {
         Err(self.abandon(&change.id, interrupted()).await)
     }
 
-    /// Refuses to delete data, unless the user allows it: tables and the like, and queues with messages. A queue that AWS keeps
-    /// loses its messages, too: no later deployment adopts it, so nobody reads them.
-    pub(crate) async fn guard(&self, lost: Vec<Loss>, allowed: bool) -> Result<(), Failure> {
-        let has_queues = lost.iter().any(Loss::is_queue);
-        let resources = if has_queues { self.stack.resources().await? } else { Vec::new() };
-        let (mut deleted, mut unread) = (Vec::new(), Vec::new());
-        for loss in lost {
-            let number = match loss.is_queue() {
-                true => messages(self.config, &resources, &loss).await?,
-                false => 0,
-            };
-            let words = loss.words();
-            match (loss.is_kept, number) {
-                (true, 0) if loss.is_queue() => eprintln!("{words} leaves the stack; AWS keeps it"),
-                (true, 0) => eprintln!("{words} leaves the stack; AWS keeps it with its data"),
-                (true, number) => unread.push((words, count(number, "message"))),
-                (false, 0) if loss.is_queue() => {}
-                (false, 0) => deleted.push(words),
-                (false, number) => deleted.push(format!("{words} with {}", count(number, "message"))),
-            }
-        }
-        let unread = |verb: &str| -> Vec<String> {
-            let one = |(words, messages): &(String, String)| {
-                format!("{words} {verb} the stack with {messages} that nobody reads")
-            };
-            unread.iter().map(one).collect()
-        };
-        if allowed {
-            if !deleted.is_empty() {
-                warn(&format!("this deletes {}", deleted.join(", ")));
-            }
-            unread("leaves").iter().for_each(|text| warn(text));
-            return Ok(());
-        }
-        let mut texts = unread("would leave");
-        if !deleted.is_empty() {
-            texts.insert(0, format!("this would delete {}", deleted.join(", ")));
-        }
-        if texts.is_empty() {
-            return Ok(());
-        }
-        let hint = match deleted.is_empty() {
-            true => {
-                "handle the messages first, or keep the queue in the code; --allow-delete goes on without them"
-            }
-            false => "keep it in the code or in eg.toml; --allow-delete deletes it",
-        };
-        Err(Failure::new(Exit::WouldLose, texts.join("; ")).hint(hint))
-    }
-
     /// Turns the end of a deployment into a result.
     fn judge(&self, ended: &Ended) -> Result<(), Failure> {
         let Ended { status, reasons } = ended;
@@ -371,31 +320,6 @@ impl Place<'_> {
             )),
         })
     }
-}
-
-/// Returns how many messages a queue of the stack holds.
-async fn messages(config: &SdkConfig, resources: &[Resource], queue: &Loss) -> Result<usize, Failure> {
-    let Some(resource) = resources.iter().find(|resource| resource.id == queue.id) else { return Ok(0) };
-    let wanted = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-    ];
-    let client = aws_sdk_sqs::Client::new(config);
-    let call =
-        client.get_queue_attributes().queue_url(&resource.physical).set_attribute_names(Some(wanted.into()));
-    let answer = match call.send().await {
-        Err(error)
-            if error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist) =>
-        {
-            return Ok(0);
-        }
-        answer => {
-            answer.map_err(|error| failure(&format!("count the messages of {}", queue.words()), &error))?
-        }
-    };
-    let numbers = answer.attributes.unwrap_or_default();
-    Ok(numbers.values().filter_map(|number| number.parse::<usize>().ok()).sum())
 }
 
 /// Returns the words for the resources of two templates.

@@ -278,7 +278,8 @@ pub(super) fn name(id: &str, resource: &Value) -> String {
     let names = ["FunctionName", "QueueName", "TableName", "AlarmName"];
     let own = names.into_iter().map(|key| &properties[key]).find(|value| !value.is_null());
     let text = own.and_then(|own| own.as_str().or_else(|| own["Fn::Sub"].as_str()));
-    text.map_or_else(|| id.to_owned(), |text| text.trim_start_matches("${AWS::StackName}-").to_owned())
+    let own = text.map_or(id, |text| text.strip_prefix("${AWS::StackName}-").unwrap_or(text));
+    own.to_owned()
 }
 
 /// Returns the items of a value that is one item or a list.

@@ -45,6 +45,19 @@ pub(crate) struct Ended {
     pub(crate) reasons: Vec<String>,
 }
 
+/// The status of a stack that is no more.
+const DELETED: &str = "DELETE_COMPLETE";
+
+impl Ended {
+    pub(super) fn is_failure(&self) -> bool {
+        is_failure(&self.status)
+    }
+
+    pub(super) fn is_removal(&self) -> bool {
+        self.status == DELETED
+    }
+}
+
 /// Returns the id of the newest event of a stack, after which the next work begins.
 pub(crate) async fn newest(stack: &Stack, id: &str) -> Result<Option<String>, Failure> {
     Ok(stack.events(id, None).await?.pop().and_then(|event| event.event_id))
@@ -89,8 +102,8 @@ pub(crate) async fn follow(
         }
         if work == Work::Remove {
             let stack = stack.describe(id).await.map_err(|failure| left_alone(stack, work, failure))?;
-            if stack.is_none_or(|stack| stack.status == "DELETE_COMPLETE") {
-                return Ok(Ended { status: "DELETE_COMPLETE".to_owned(), reasons });
+            if stack.is_none_or(|stack| stack.status == DELETED) {
+                return Ok(Ended { status: DELETED.to_owned(), reasons });
             }
         }
         tokio::select! {

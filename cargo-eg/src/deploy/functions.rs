@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::described::{Reader, name};
 use super::stack::Resource;
+use super::target::Target;
 
 /// The beginning of the names of log groups that Lambda makes.
 const GROUPS: &str = "/aws/lambda/";
@@ -21,7 +22,7 @@ pub(crate) struct Function {
 }
 
 /// Returns the functions of a stack by their ids. `template` may be `Null`: then names follow from the names in AWS.
-pub(crate) fn functions(stack: &str, template: &Value, resources: &[Resource]) -> Vec<Function> {
+pub(crate) fn functions(target: &Target, template: &Value, resources: &[Resource]) -> Vec<Function> {
     let nothing = Map::new();
     let reader = Reader::new(template, &nothing);
     let physical: BTreeMap<&str, &str> =
@@ -31,10 +32,9 @@ pub(crate) fn functions(stack: &str, template: &Value, resources: &[Resource]) -
         .map(|resource| {
             let described = &template["Resources"][&resource.id];
             let id = match described {
-                Value::Null => resource.physical.clone(),
+                Value::Null => target.own_name(&resource.physical).to_owned(),
                 described => name(&resource.id, described),
             };
-            let id = id.trim_start_matches(&format!("{stack}-")).to_owned();
             let group = &described["Properties"]["LoggingConfig"]["LogGroup"];
             let named = reader.referenced(group).and_then(|group| physical.get(group).copied());
             let by_default = || format!("{GROUPS}{}", resource.physical);
@@ -60,18 +60,20 @@ mod tests {
             kind: kind.to_owned(),
         };
         let resources = [
-            resource("Create", "AWS::Lambda::Function", "shop-dev-users-create"),
+            // The service has the name of the stack.
+            resource("Create", "AWS::Lambda::Function", "shop-dev-shop-dev-create"),
             resource("CreateLog", "AWS::Logs::LogGroup", "shop-dev-CreateLog-X1"),
             resource("List", "AWS::Lambda::Function", "shop-dev-List-Y2"),
         ];
         let template = json!({"Resources": {
             "Create": {"Type": "AWS::Lambda::Function", "Properties": {
-                "FunctionName": {"Fn::Sub": "${AWS::StackName}-users-create"}, "LoggingConfig": {"LogGroup": {"Ref": "CreateLog"}}}},
+                "FunctionName": {"Fn::Sub": "${AWS::StackName}-shop-dev-create"}, "LoggingConfig": {"LogGroup": {"Ref": "CreateLog"}}}},
             "CreateLog": {"Type": "AWS::Logs::LogGroup"},
             "List": {"Type": "AWS::Lambda::Function", "Properties": {}},
         }});
         let check = |template: &Value, expected: [[&str; 3]; 2]| {
-            let found = functions("shop-dev", template, &resources);
+            let target = Target { stack: "shop-dev".to_owned(), is_stage: true, options: String::new() };
+            let found = functions(&target, template, &resources);
             let found: Vec<_> = found.iter().map(|one| [&*one.id, &*one.physical, &*one.log_group]).collect();
             assert_eq!(found, expected);
         };
@@ -79,14 +81,14 @@ mod tests {
             &template,
             [
                 ["List", "shop-dev-List-Y2", "/aws/lambda/shop-dev-List-Y2"],
-                ["users-create", "shop-dev-users-create", "shop-dev-CreateLog-X1"],
+                ["shop-dev-create", "shop-dev-shop-dev-create", "shop-dev-CreateLog-X1"],
             ],
         );
         check(
             &Value::Null,
             [
                 ["List-Y2", "shop-dev-List-Y2", "/aws/lambda/shop-dev-List-Y2"],
-                ["users-create", "shop-dev-users-create", "/aws/lambda/shop-dev-users-create"],
+                ["shop-dev-create", "shop-dev-shop-dev-create", "/aws/lambda/shop-dev-shop-dev-create"],
             ],
         );
     }

@@ -17,6 +17,8 @@ pub(crate) mod follow;
 #[cfg(feature = "aws")]
 pub(crate) mod functions;
 #[cfg(feature = "aws")]
+mod guard;
+#[cfg(feature = "aws")]
 pub(crate) mod letters;
 #[cfg(feature = "aws")]
 mod losses;

@@ -12,6 +12,7 @@ use aws_sdk_cloudformation::types::{
 };
 use serde_json::Value;
 
+use super::state::State;
 use super::target::Target;
 use crate::aws::failure;
 use crate::exit::{Exit, Failure};
@@ -44,6 +45,12 @@ pub(crate) struct Existing {
     /// The change set that was run last.
     change_set: Option<String>,
     pub(crate) is_protected: bool,
+}
+
+impl Existing {
+    pub(super) fn state(&self) -> State {
+        State::of(&self.status)
+    }
 }
 
 /// A resource of a stack.
@@ -196,7 +203,7 @@ impl Stack {
         });
         let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let kind = match existing {
-            Some(stack) if stack.status != "REVIEW_IN_PROGRESS" => ChangeSetType::Update,
+            Some(stack) if stack.state() != State::Prepared => ChangeSetType::Update,
             _ => ChangeSetType::Create,
         };
         let name = token();
@@ -284,7 +291,7 @@ impl Stack {
                 }
             }
         }
-        let is_empty = self.find().await?.is_some_and(|stack| stack.status == "REVIEW_IN_PROGRESS");
+        let is_empty = self.find().await?.is_some_and(|stack| stack.state() == State::Prepared);
         if is_empty && !self.has_others(id).await? {
             self.delete().await?;
         }

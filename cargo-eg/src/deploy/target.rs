@@ -11,6 +11,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Returns the name in AWS of something of the stack without the stack's name.
+    pub(crate) fn own_name<'n>(&self, physical: &'n str) -> &'n str {
+        physical.strip_prefix(&self.stack).and_then(|rest| rest.strip_prefix('-')).unwrap_or(physical)
+    }
+
     /// Returns a command for this stack: `cargo eg rollback --stage test`.
     pub(crate) fn command(&self, name: &str) -> String {
         format!("cargo eg {name}{}", self.options)

@@ -77,7 +77,7 @@ fn event_buses(packages: &[Package]) -> Vec<String> {
 
 /// Returns cargo's arguments for the options.
 fn arguments(options: &Build) -> Vec<&str> {
-    let Build { bins, features, all_features, no_default_features, release, lambda: _ } = options;
+    let Build { bins, features, all_features, no_default_features, release, lambda: _, stage: _ } = options;
     let mut arguments = Vec::new();
     if bins.is_empty() {
         arguments.push("--bins");

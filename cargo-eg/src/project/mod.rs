@@ -58,6 +58,9 @@ pub(crate) struct Build {
     /// this machine.
     #[serde(skip)]
     pub(crate) lambda: Option<Toolchain>,
+    /// The stage whose features a build for Lambda has. `None`: the default one.
+    #[serde(skip)]
+    pub(crate) stage: Option<String>,
 }
 
 /// The services at the paths that the user named, before they are built.
@@ -205,7 +208,7 @@ impl Project {
     fn build_with<'a>(&self, deployed: impl Iterator<Item = &'a Deploy>) -> Result<Build, Failure> {
         let mut build = self.build.clone();
         for deploy in deployed.filter(|_| self.build.lambda.is_some()) {
-            for feature in &deploy.stage(None)?.features {
+            for feature in &deploy.stage(self.build.stage.as_deref())?.features {
                 if !build.features.contains(feature) {
                     build.features.push(feature.clone());
                 }

@@ -64,6 +64,10 @@ pub(super) fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Number { key: "`timeout`", bound: limits::CALL_TIMEOUT, seconds: true }.read(deserializer)
 }
 
+pub(super) fn concurrency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Number { key: "`concurrency`", bound: limits::CONCURRENCY, seconds: false }.read(deserializer)
+}
+
 pub(super) fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     Number { key: "`memory`", bound: limits::MEMORY, seconds: false }.read(deserializer)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::{StreamKind, check_stream};
+
 use super::{Application, Tree};
+use crate::project::deploy::Kept;
 
 /// CloudFormation's limits for a template
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
@@ -61,6 +64,13 @@ pub(super) fn exceeded(
     at_most(count("AWS::ApiGatewayV2::Route"), ROUTES, "routes in one HTTP API", divide);
     at_most(count("AWS::Events::Rule"), RULES, "rules on one event bus", divide);
     let stack = &application.stage.stack;
+    let own = application.stage.tables.iter().filter(|(_, table)| matches!(table.kept, Kept::Here { .. }));
+    for (name, table) in own {
+        let name = application.stage.table_name(name, table);
+        if let Err(mistake) = check_stream(StreamKind::DynamoDb, &name) {
+            problems.push(format!("{mistake}: shorten `stack` in eg.toml, or the name of the table"));
+        }
+    }
     for (_, function) in application.functions() {
         let name = format!("{stack}-{}", function.id);
         let limit = eg_grammar::limits::LAMBDA_NAME;

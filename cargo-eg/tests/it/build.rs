@@ -231,13 +231,23 @@ fn zig_links_where_it_is_installed() {
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut command = app.command(&["build", "--architecture", OWN[0]]);
+    app.write("eg.toml", "[deploy.stages.prod]\nfeatures = [\"order/quiet\"]\n");
+    let manifest = app.path().join("services/order/Cargo.toml");
+    let features = fs::read_to_string(&manifest).unwrap() + "\n[features]\nquiet = []\n";
+    fs::write(&manifest, features).unwrap();
+    let mut command = app.command(&["build", "--architecture", OWN[0], "--stage", "prod"]);
     let transcript = Transcript::of(command.env("PATH", path).output().unwrap());
     assert_eq!(transcript.code, Some(0), "{transcript:?}");
     assert!(transcript.stdout.starts_with("order  1 function  "), "{}", transcript.stdout);
     let arguments = fs::read_to_string(bin.join("arguments")).unwrap();
     let target = format!("--target {}-unknown-linux-gnu.2.34", OWN[1]);
-    for expected in ["zigbuild --keep-going", "--release", &target, "--features=eg-runtime/eventbridge"] {
+    for expected in [
+        "zigbuild --keep-going",
+        "--release",
+        &target,
+        "--features=eg-runtime/eventbridge",
+        "--features order/quiet",
+    ] {
         assert!(arguments.contains(expected), "{expected} is missing: {arguments}");
     }
     assert!(Path::new(&app.path().join("target/eg/order/bootstrap.zip")).exists());

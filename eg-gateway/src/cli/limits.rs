@@ -16,8 +16,8 @@ pub(super) struct Limits {
     /// Maximum number of events that one event may lead to, directly and through others that name their cause
     #[arg(long, value_name = "N", default_value_t = limits::FAN_OUT)]
     max_fan_out: u64,
-    /// Number of events in a row without a known cause after which a function that keeps itself busy is stopped, at least 1000; 0
-    /// turns this off
+    /// Stop a function that keeps itself busy after this many events in a row without a known cause (at least 1000); 0 turns
+    /// this off
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_loop: u64,
     /// Maximum size of a request body; larger ones get a 413. Functions on Lambda take 6 MB at most

@@ -130,7 +130,8 @@ struct Cli {
     /// Maximum number of connections to each API; when all are open, idle ones make room
     #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// Take over the time of the machine at once if its clock was set since the gateway last ran; ages of deliveries count that
+    /// Use the machine's clock at once, even if it was set since the gateway last ran; deliveries older than their limit by
+    /// that clock expire
     #[arg(long)]
     trust_clock: bool,
     /// Behave like the original: its rules for routes and spaces, and 202 for every request without a route; encode JSON

@@ -100,9 +100,7 @@ impl Service {
     fn functions_of_stream(&self, kind: StreamKind, stream: &str) -> Vec<&Entry> {
         let of = |function: &&Entry, name: Option<&str>| {
             function.def.triggers.iter().any(|trigger| match trigger {
-                Trigger::Stream(stream) => {
-                    stream.kind == kind.as_str() && name.is_none_or(|name| name == stream.name)
-                }
+                Trigger::Stream(stream) => stream.kind == kind && name.is_none_or(|name| name == stream.name),
                 _ => false,
             })
         };

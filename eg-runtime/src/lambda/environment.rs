@@ -2,6 +2,8 @@
 
 use std::env;
 
+use eg_grammar::variable::EVENT_BUS;
+
 use super::LambdaError;
 use super::api::RuntimeApi;
 use crate::failures::Failures;
@@ -67,7 +69,7 @@ impl Environment {
         let snap_start = env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "snap-start");
         let surroundings = Surroundings {
             failures: Failures::from_env().map_err(EnvironmentError::from)?,
-            has_bus: env::var("EVENT_BUS").is_ok_and(|bus| !bus.is_empty()),
+            has_bus: env::var(EVENT_BUS).is_ok_and(|bus| !bus.is_empty()),
         };
         Ok(Self { endpoint: endpoint.to_owned(), workers, snap_start, surroundings })
     }

@@ -38,7 +38,7 @@ static FUNCTION: FunctionDef = FunctionDef {
         }),
         Trigger::Queue(Queue { name: "jobs", batch_size: None, window: None }),
         Trigger::Stream(Stream {
-            kind: "kinesis",
+            kind: eg_grammar::StreamKind::Kinesis,
             name: "clicks",
             batch_size: None,
             window: None,

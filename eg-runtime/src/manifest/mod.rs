@@ -171,7 +171,7 @@ const fn write_pattern(out: &mut Writer<'_>, pattern: &EventBridge) {
 }
 
 const fn write_stream(out: &mut Writer<'_>, stream: &Stream) {
-    out.raw("{\"stream\":").text(stream.name).raw(",\"source\":").text(stream.kind);
+    out.raw("{\"stream\":").text(stream.name).raw(",\"source\":").text(stream.kind.as_str());
     write_number(out, ",\"batchSize\":", stream.batch_size);
     write_number(out, ",\"window\":", stream.window);
     if let Some(retry) = &stream.retry {
@@ -307,7 +307,7 @@ mod tests {
                 retry: Some(Retry { attempts: Some(3), max_age: None, min_backoff: None, max_backoff: None }),
             }),
             Trigger::Stream(Stream {
-                kind: "kinesis",
+                kind: eg_grammar::StreamKind::Kinesis,
                 name: "clicks",
                 batch_size: Some(100),
                 window: None,

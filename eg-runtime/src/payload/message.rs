@@ -160,6 +160,14 @@ pub(super) fn content(text: String) -> (Data, &'static str) {
     }
 }
 
+/// Converts seconds since 1970, to the millisecond; `None` if out of range.
+pub(super) fn parse_time_seconds(seconds: f64) -> Option<OffsetDateTime> {
+    // Whole milliseconds of a time in this century are exact in a double.
+    #[allow(clippy::cast_possible_truncation, reason = "a value out of range saturates and is no time")]
+    let millis = (seconds * 1000.0).round() as i64;
+    parse_time_millis(millis)
+}
+
 /// Converts milliseconds since 1970; `None` if out of range.
 pub(super) fn parse_time_millis(millis: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use bytes::Bytes;
-use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Spelling};
+use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Spelling, limits};
 use eg_sdk::{CloudEvent, Data, DataError, IntoCloudEvent};
 use http_body_util::{BodyExt as _, Collected};
 
@@ -105,7 +105,9 @@ impl TestApp {
     /// Returns whether a subscriber refuses an event because of its hops.
     fn is_refused(&self, event: &CloudEvent) -> bool {
         let mut subscribers = self.subscribers(event).into_iter();
-        subscribers.any(|(service, _)| self.0.member(service).service.max_hops() < event.hops())
+        subscribers.any(|(service, _)| {
+            limits::check_hops(event.hops(), self.0.member(service).service.max_hops().into()).is_err()
+        })
     }
 
     /// Accepts an event: it waits for each function with an asynchronous subscription. Those with a synchronous one were

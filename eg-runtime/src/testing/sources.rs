@@ -29,7 +29,6 @@ pub struct TestQueue<'a> {
 pub struct TestStream<'a> {
     app: &'a TestApp,
     stream: &'static registry::Stream,
-    kind: StreamKind,
 }
 
 impl TestApp {
@@ -110,10 +109,8 @@ impl<'a> TestQueue<'a> {
 impl<'a> TestStream<'a> {
     pub(super) fn find(app: &'a TestApp, name: &str) -> Result<Self, Error> {
         let known: Vec<_> = app.triggers().filter_map(|(_, _, trigger)| stream_of(trigger)).collect();
-        let found = known.iter().find(|stream| stream.name == name);
-        let found = found.and_then(|stream| Some((*stream, stream.kind.parse().ok()?)));
-        match found {
-            Some((stream, kind)) => Ok(Self { app, stream, kind }),
+        match known.iter().find(|stream| stream.name == name) {
+            Some(stream) => Ok(Self { app, stream }),
             None => {
                 let known: Vec<_> = known.iter().map(|stream| stream.name).collect();
                 Err(Error::reject(names::unknown("stream", name, &known)))
@@ -129,7 +126,7 @@ impl<'a> TestStream<'a> {
         let content = STANDARD.encode(serde_json::to_string(content)?);
         let (serial, now) = self.app.stamp();
         let name = self.stream.name;
-        match self.kind {
+        match self.stream.kind {
             StreamKind::Kinesis => self.push(
                 now,
                 &json!({ "Records": [{
@@ -180,7 +177,7 @@ impl<'a> TestStream<'a> {
 
     fn change(&self, what: &str, keys: Value, old: Option<Value>, new: Option<Value>) -> Result<(), Error> {
         let name = self.stream.name;
-        if self.kind != StreamKind::DynamoDb {
+        if self.stream.kind != StreamKind::DynamoDb {
             return Err(Error::reject(format!("`{name}` is no stream of a DynamoDB table: use `put`")));
         }
         let image = |item: Value| match item {
@@ -210,7 +207,7 @@ impl<'a> TestStream<'a> {
         let day = Duration::from_secs(24 * 60 * 60);
         let policy = DeliveryPolicy { attempts: u32::MAX, max_age: day, ..DeliveryPolicy::default() };
         for (service, function, trigger) in self.app.triggers() {
-            if let Some(stream) = stream_of(trigger).filter(|stream| stream.name == self.stream.name) {
+            if let Some(stream) = stream_of(trigger).filter(|stream| is_same(stream, self.stream)) {
                 let limits = stream.retry.as_ref().map(DeliveryLimits::from).unwrap_or_default();
                 let again = Again::Record(policy.limited(limits));
                 let (event, lane) = (event.clone(), Some(stream.name.to_owned()));
@@ -220,6 +217,10 @@ impl<'a> TestStream<'a> {
         }
         Ok(())
     }
+}
+
+fn is_same(one: &registry::Stream, other: &registry::Stream) -> bool {
+    (one.kind, one.name) == (other.kind, other.name)
 }
 
 fn queue_of(trigger: &'static Trigger) -> Option<&'static str> {

@@ -135,7 +135,7 @@ impl EventGateway {
             #[cfg(not(feature = "eventbridge"))]
             Some(bus) => {
                 return Err(Error::Setting {
-                    variable: "EVENT_BUS",
+                    variable: eg_grammar::variable::EVENT_BUS,
                     value: bus.name,
                     reason: "this program was built without EventBridge; turn on feature `eventbridge` of eg-sdk",
                 });

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::project::values::{Text, memory, timeout};
+use crate::project::values::{Text, concurrency, memory, timeout};
 
 /// The names of a map, with their places.
 pub(super) type Map<T> = BTreeMap<Spanned<String>, T>;
@@ -51,7 +51,8 @@ pub(super) struct Function {
     /// Megabytes.
     #[serde(deserialize_with = "memory")]
     pub(super) memory: Option<u32>,
-    pub(super) concurrency: Option<Spanned<u32>>,
+    #[serde(deserialize_with = "concurrency")]
+    pub(super) concurrency: Option<u32>,
 }
 
 /// `[deploy.tables.NAME]`.

@@ -25,7 +25,7 @@ impl Section {
             variables(&mut known.environment, &mut known.secrets, (environment, secrets));
             known.timeout = timeout.or(known.timeout);
             known.memory = memory.or(known.memory);
-            known.concurrency = concurrency.or(known.concurrency.take());
+            known.concurrency = concurrency.or(known.concurrency);
         }
         self
     }

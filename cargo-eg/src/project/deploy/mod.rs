@@ -26,7 +26,7 @@ pub(crate) const LOCAL: &str = "local";
 pub(crate) const SECRETS: &str = ".env";
 
 /// The variable with the name of the bus that receives emitted events.
-pub(crate) const EVENT_BUS: &str = "EVENT_BUS";
+pub(crate) use eg_grammar::variable::EVENT_BUS;
 
 /// The longest name of a stack: CloudFormation's limit, in characters.
 const STACK_NAME: usize = 128;

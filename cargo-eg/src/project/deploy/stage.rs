@@ -27,9 +27,6 @@ const SET_BY_LAMBDA: [&str; 7] = [
     "AWS_SESSION_TOKEN",
 ];
 
-/// How many environments of a function can be reserved: Lambda's limit for all functions of an account is 1000 by default.
-const CONCURRENCY: std::ops::RangeInclusive<u32> = 1..=1000;
-
 /// What `[deploy]` says about one stage.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stage {
@@ -148,7 +145,6 @@ impl Stage {
         for (id, declared) in section.function {
             let format::Function { environment, secrets, timeout, memory, concurrency } = declared;
             let variables = variables(environment, secrets)?;
-            let concurrency = concurrency.map(|number| checked_concurrency(&number, at)).transpose()?;
             functions.insert(named(id, at), FunctionSettings { variables, timeout, memory, concurrency });
         }
         Ok(Self {
@@ -277,18 +273,6 @@ fn checked_region(region: Spanned<String>, at: At<'_>) -> Result<String, Wrong> 
     }
     let text = format!("`region`: {:?} is not a region: write one, as in \"eu-central-1\"", region.get_ref());
     Err(Wrong::at(&at(region.span().start), text))
-}
-
-fn checked_concurrency(number: &Spanned<u32>, at: At<'_>) -> Result<u32, Wrong> {
-    if CONCURRENCY.contains(number.get_ref()) {
-        return Ok(*number.get_ref());
-    }
-    let (least, most) = (CONCURRENCY.start(), CONCURRENCY.end());
-    let text = format!(
-        "`concurrency` must be a number of environments from {least} to {most}, not {}",
-        number.get_ref()
-    );
-    Err(Wrong::at(&at(number.span().start), text))
 }
 
 fn table(name: &Spanned<String>, declared: Spanned<format::Table>, at: At<'_>) -> Result<Table, Wrong> {

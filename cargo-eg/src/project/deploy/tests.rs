@@ -232,7 +232,7 @@ fn mistakes_have_a_place() {
     check(
         "[deploy.function.f]\nconcurrency = 0",
         "2:15",
-        "`concurrency` must be a number of environments from 1 to 1000, not 0",
+        "`concurrency` must be a whole number of environments from 1 to 1000, not 0",
     );
     let table = |lines: &str, place: &str, message: &str| {
         check(&format!("[deploy.tables.t]\nvariable = \"TT\"\n{lines}"), place, message);

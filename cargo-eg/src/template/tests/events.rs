@@ -117,6 +117,16 @@ fn streams_report_failures_and_give_up_in_the_end() {
     assert!(rights(&made).iter().any(|right| right["Resource"] == json!({"Ref": "ClicksStreamArn"})));
 }
 
+/// Each function would read the stream of the other.
+#[test]
+fn streams_whose_names_become_one_are_refused() {
+    let triggers =
+        r#"[{"stream":"order-items","source":"dynamodb"},{"stream":"order_items","source":"dynamodb"}]"#;
+    let problems = of(&[shop(triggers, &json!({}))], "").unwrap_err();
+    let clash = "dynamodb order-items and dynamodb order_items would both be `OrderItemsTableStreamArn`";
+    assert!(problems.iter().any(|problem| problem.contains(clash)), "{problems:#?}");
+}
+
 /// Without a gateway that reports each event, the function gets each event itself.
 #[test]
 fn a_function_that_hears_of_every_event_gets_every_event() {

@@ -162,6 +162,14 @@ fn limits_are_numbers() {
         "",
         &["shop-ship_it: it has 51 triggers, and a function's policy has room for 50"],
     );
+    let table = "x".repeat(247);
+    check(
+        &[shop("[]", &json!({}))],
+        &format!(
+            "[deploy.tables.{table}]\nvariable = \"BIG_TABLE\"\nservices = [\"shop\"]\npartition_key = \"id\""
+        ),
+        &[&format!("\"shop-dev-{table}\" cannot name a table: use 3 to 255 letters")],
+    );
     let functions = [("shop-ship_it", "a.rs:1", "[]"), ("shop-ship-it", "a.rs:9", "[]")];
     let clash = "shop-ship_it and shop-ship-it would both be `ShopShipIt";
     check(&[manifest("shop", &functions)], "", &[clash, clash, clash]);

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::attributes::Attributes;
 use super::{Position, StreamRecord, named_in};
 use crate::payload::PayloadError;
-use crate::payload::message::parse_time_millis;
+use crate::payload::message::parse_time_seconds;
 
 const FAMILY: &str = "batch of DynamoDB Streams";
 
@@ -95,10 +95,7 @@ fn event(raw: Raw<'_>) -> Result<CloudEvent<Data>, PayloadError> {
         new: raw.dynamodb.new.map(read).transpose()?,
     };
     let change = serde_json::value::to_raw_value(&change).map_err(|e| invalid(e.to_string()))?;
-    // Whole milliseconds of a time in this century are exact in a double.
-    let created = raw.dynamodb.created.map(|seconds| (seconds * 1000.0).round());
-    #[allow(clippy::cast_possible_truncation, reason = "a value out of range saturates and is no time")]
-    let time = created.and_then(|millis| parse_time_millis(millis as i64));
+    let time = raw.dynamodb.created.and_then(parse_time_seconds);
     let event =
         CloudEvent::of_type("com.amazonaws.dynamodb.Change", raw.event_source_arn, Data::Json(change));
     Ok(event

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Position, StreamRecord, named_in};
 use crate::payload::PayloadError;
-use crate::payload::message::{self, Carrier, parse_time_millis};
+use crate::payload::message::{self, Carrier, parse_time_seconds};
 
 #[derive(Deserialize)]
 struct Batch {
@@ -62,10 +62,7 @@ fn event(raw: Raw) -> Result<CloudEvent<Data>, PayloadError> {
         family: "Kinesis record",
         reason: format!("`data` is not base64: {e}"),
     })?;
-    // Whole milliseconds of a time in this century are exact in a double.
-    let arrived = approximate_arrival_timestamp.map(|seconds| (seconds * 1000.0).round());
-    #[allow(clippy::cast_possible_truncation, reason = "a value out of range saturates and is no time")]
-    let time = arrived.and_then(|millis| parse_time_millis(millis as i64));
+    let time = approximate_arrival_timestamp.and_then(parse_time_seconds);
     let carrier = Carrier {
         ty: "com.amazonaws.kinesis.Record",
         id: raw.event_id,

@@ -14,6 +14,7 @@ use super::url::{Url, parse_url};
 use super::{Error, emit};
 use crate::eventbridge::{DetailFormat, Entry, chunks};
 use crate::{CloudEvent, Data, EventBus};
+use eg_grammar::variable::EVENT_BUS;
 
 /// One event bus.
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ struct Round<'a> {
 
 impl Bus {
     pub(super) fn new(bus: EventBus) -> Result<Self, Error> {
-        let missing = |reason| Error::Setting { variable: "EVENT_BUS", value: bus.name.clone(), reason };
+        let missing = |reason| Error::Setting { variable: EVENT_BUS, value: bus.name.clone(), reason };
         let region = region_of(&bus.name).unwrap_or(&bus.aws.region).to_owned();
         if region.is_empty() {
             return Err(missing("its region is not known; set AWS_REGION"));
