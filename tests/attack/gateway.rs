@@ -70,12 +70,24 @@ impl Gateway {
 
     /// Registers the function at this path of `functions`, and subscribes it to an event type.
     pub(crate) async fn subscribe(&self, functions: &Functions, path: &str, event_type: &str) -> Result<()> {
+        self.subscribe_with(functions, path, event_type, &json!({})).await
+    }
+
+    /// Does the same, with further members of the subscription.
+    pub(crate) async fn subscribe_with(
+        &self,
+        functions: &Functions,
+        path: &str,
+        event_type: &str,
+        members: &Value,
+    ) -> Result<()> {
         self.function(functions, path).await?;
-        let event_type = json!({ "name": event_type });
         // It may exist already.
-        let _ = self.create("eventtypes", &event_type).await;
-        let subscription =
-            json!({ "type": "async", "eventType": event_type["name"], "functionId": id(path) });
+        let _ = self.create("eventtypes", &json!({ "name": event_type })).await;
+        let mut subscription = json!({ "type": "async", "eventType": event_type, "functionId": id(path) });
+        if let (Some(all), Some(members)) = (subscription.as_object_mut(), members.as_object()) {
+            all.extend(members.clone());
+        }
         self.create("subscriptions", &subscription).await
     }
 
@@ -104,6 +116,18 @@ impl Gateway {
     pub(crate) async fn books(&self, name: &str) -> Result<u64> {
         let books: Value = serde_json::from_str(&self.get("accounting").await?)?;
         books[name].as_u64().ok_or_else(|| format!("no {name} in {books}").into())
+    }
+
+    /// Returns the processor time that it has used so far, in seconds (proc_pid_stat(5)).
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        /// Linux reports hundredths of a second, independent of the kernel's clock rate.
+        const TICKS: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it.
+        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/…/stat has no name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+        let ticks: u32 = ticks.sum::<std::result::Result<_, _>>()?;
+        Ok(f64::from(ticks) / TICKS)
     }
 
     /// Returns the most memory that it has used so far, in MiB.

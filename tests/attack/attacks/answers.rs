@@ -43,8 +43,8 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     let lost = scene.gateway.books("dead").await? + scene.gateway.books("expired").await?;
     rows.push(Row::new(
         format!("{count} events are delivered"),
-        format!("{pending} wait"),
-        pending + lost < 5,
+        format!("{pending} wait, {lost} are lost"),
+        pending + lost == 0,
     ));
     rows.extend(scene.end(ground).await?);
     Ok(rows)

@@ -3,6 +3,7 @@
 mod answers;
 mod batch;
 mod bodies;
+mod causes;
 mod config_bodies;
 mod descriptors;
 mod feed;
@@ -10,7 +11,9 @@ mod heads;
 mod idle;
 mod labels;
 mod long_heads;
+mod loops;
 mod pages;
+mod poison;
 mod readers;
 mod route;
 mod saturation;
@@ -27,7 +30,7 @@ use crate::{Ground, Result};
 type Run = for<'g> fn(&'g Ground) -> Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'g>>;
 
 /// The attacks by name, in the order in which they are run.
-pub(crate) const ALL: [(&str, Run); 14] = [
+pub(crate) const ALL: [(&str, Run); 17] = [
     ("silent bodies", |ground| Box::pin(bodies::run(ground))),
     ("half heads", |ground| Box::pin(heads::run(ground))),
     ("long heads", |ground| Box::pin(long_heads::run(ground))),
@@ -40,6 +43,9 @@ pub(crate) const ALL: [(&str, Run); 14] = [
     ("bodies for the Config API", |ground| Box::pin(config_bodies::run(ground))),
     ("unknown spaces", |ground| Box::pin(labels::run(ground))),
     ("foreign pages", |ground| Box::pin(pages::run(ground))),
+    ("events with a large cause", |ground| Box::pin(causes::run(ground))),
+    ("a function that feeds itself", |ground| Box::pin(loops::run(ground))),
+    ("poison", |ground| Box::pin(poison::run(ground))),
     ("too few descriptors", |ground| Box::pin(descriptors::run(ground))),
     ("five times the load", |ground| Box::pin(saturation::run(ground))),
 ];

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 
+pub use eg_gateway::fuzz::{filter, framing, rules};
 use eg_runtime::testing::TestApp;
 use eg_runtime::{App, CloudEvent, Data, Request, http, queue, stream, subscribe};
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("event", event),
     ("eventbridge", eventbridge),
     ("http_message", http_message),
@@ -29,6 +30,9 @@ pub const TARGETS: [(&str, Target); 17] = [
     ("dynamodb", dynamodb),
     ("kinesis", kinesis),
     ("kafka", kafka),
+    ("framing", framing),
+    ("filter", filter),
+    ("rules", rules),
 ];
 
 /// Defines the program of a target: cargo-fuzz fuzzes it; otherwise it runs the files that are its arguments.

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -49,6 +49,7 @@ impl Functions {
             .route("/echo", post(|body: Bytes| async { body }))
             .route("/collect", post(collect))
             .route("/timed/{number}", post(timed))
+            .route("/hangs", any(std::future::pending::<()>))
             .with_state(Arc::clone(&functions));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(functions)

@@ -41,14 +41,31 @@ pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load
     let dir = tempfile::tempdir()?;
     let script = dir.path().join("post.lua");
     std::fs::write(&script, include_str!("post.lua"))?;
-    let mut command = Command::new("wrk");
-    command.kill_on_drop(true).args(["-t1", "-c64", "--latency", &format!("-d{seconds}s")]);
+    let mut command = command(64, seconds);
     match requests {
         Requests::Get => command.arg(url),
         Requests::Events(prefix, batch) => {
             command.arg("-s").arg(&script).args([url, "--", prefix, &batch.to_string()])
         }
     };
+    run(command).await
+}
+
+/// Sends `GET` requests on this many connections, without a limit for how long an answer takes.
+pub async fn wrk_at(url: &str, connections: u32, seconds: u64) -> Result<Load> {
+    let mut command = command(connections, seconds);
+    command.arg("--timeout=1h").arg(url);
+    run(command).await
+}
+
+fn command(connections: u32, seconds: u64) -> Command {
+    let mut command = Command::new("wrk");
+    command.kill_on_drop(true).args(["-t1", "--latency"]);
+    command.args([format!("-c{connections}"), format!("-d{seconds}s")]);
+    command
+}
+
+async fn run(mut command: Command) -> Result<Load> {
     let output = command.output().await.map_err(|e| format!("wrk: {e}; apt-get install wrk"))?;
     read(&String::from_utf8_lossy(&output.stdout))
 }

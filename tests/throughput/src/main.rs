@@ -1,8 +1,8 @@
 //! Measures the gateway under load and prints the table of README.md: rates beside plain axum and nginx in the same
 //! rounds, the effect of one hung subscriber on the others, memory, and the time to restart after SIGKILL.
 //!
-//! With the argument `instructions` it counts the gateway's instructions per event instead, and with `jobs` it measures
-//! what emitters wait during long work.
+//! With the argument `instructions` it counts the gateway's instructions per event instead, with `jobs` it measures what
+//! emitters wait during long work, and with `neighbour` what requests wait beside a route that hangs.
 //!
 //! `EVENTS` sets the number of stored events for the row about memory and for `jobs`. `EVENT_GATEWAY` names a gateway to measure
 //! instead of the one that this repository builds.
@@ -11,6 +11,7 @@ mod function;
 mod instructions;
 mod jobs;
 mod load;
+mod neighbour;
 mod programs;
 mod table;
 
@@ -52,6 +53,7 @@ async fn main() -> Result<()> {
     let program = build_gateway()?;
     match std::env::args().nth(1).as_deref() {
         Some("instructions") => return instructions::print(&program).await,
+        Some("neighbour") => return neighbour::print(&program).await,
         Some("jobs") => return jobs::print(&program, stored).await,
         _ => {}
     }

@@ -1,0 +1,3 @@
+#![cfg_attr(fuzzing, no_main)]
+
+eg_fuzz::target!(rules);
