@@ -2,12 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use crate::python;
 
 /// moto's own program. Without the name, a template that refers to an event bus fails. Without new outputs, a stack that a
 /// change set has made has none.
 const SERVER: &str = r#"
+import os, sys, threading
 from moto.cloudformation.models import CloudFormationBackend
 from moto.events.models import EventBus
 from moto.server import main
@@ -20,6 +22,10 @@ def execute_change_set(backend, change_set_name, stack_name=None):
             stack._parse_template()
             stack.output_map = stack._create_output_map()
 CloudFormationBackend.execute_change_set = execute_change_set
+def end_with_the_test():
+    sys.stdin.read()
+    os._exit(0)
+threading.Thread(target=end_with_the_test, daemon=True).start()
 main(["-H", "127.0.0.1", "-p", "0"])
 "#;
 
@@ -51,6 +57,17 @@ impl Moto {
         Some(Self::run(command))
     }
 
+    /// Returns the moto that all tests of this program share: it starts once. A test has an account of its own there, if its calls
+    /// have the header `x-moto-account-id`. It ends with the program. Returns `None` if this machine has no Python.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref()
+    }
+
     /// Like `start`, but answers one request at a time. So concurrent transactions exclude each other, as in
     /// DynamoDB; otherwise moto checks the conditions of both and then writes both.
     ///
@@ -64,8 +81,9 @@ impl Moto {
     }
 
     fn run(mut command: Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("moto can be started");
+        // Its standard input ends with this program, even if nobody drops the moto.
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("moto can be started");
         let mut log = BufReader::new(child.stderr.take().expect("piped"));
         let mut line = String::new();
         let url = loop {

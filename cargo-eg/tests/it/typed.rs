@@ -10,7 +10,7 @@ use rustix::process::Signal;
 /// Has a `UserCreated` of its own, which is not the one that users emits.
 const EMAILS: &str = r#"//! Writes to users.
 
-use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, queue, subscribe};
+use eg_runtime::{App, CloudEvent, Emit, Error, Event, Json, queue, stream, subscribe};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Event)]
@@ -48,6 +48,16 @@ async fn send(emit: Emit<LetterSent>, Json(letter): Json<Letter>) -> Result<(), 
         return Err(Error::reject("the second is never sent"));
     }
     emit.send(LetterSent { number: letter.number }).await?;
+    Ok(())
+}
+
+#[stream(kinesis("clicks"))]
+async fn count(event: CloudEvent<u32>) -> Result<(), Error> {
+    let page = event.data;
+    if page == 404 {
+        return Err(Error::reject("no such page"));
+    }
+    println!("{} clicks on {page}", event.subject().unwrap_or("nobody"));
     Ok(())
 }
 
@@ -89,7 +99,7 @@ note[never-subscribed]: no service subscribes to letter.sent
 36 | async fn send(emit: Emit<LetterSent>, Json(letter): Json<Letter>) -> Result<(), Error> {
    |
 
-error: checked 2 services, 3 functions: 1 error, 1 note
+error: checked 2 services, 4 functions: 1 error, 1 note
 "
     );
 
@@ -170,6 +180,20 @@ error[cannot-start]: shop-emails-welcome cannot start: `welcome` needs `State<u8
     )
     .await;
     run.says(" from /services/shop-emails ← queue letters: nobody subscribes to it\n", 2).await;
+
+    let clicked = eg(&["emit", "--stream", "clicks", "--key", "eve", "--data", "7"]);
+    assert_eq!(
+        (clicked.stdout.as_str(), clicked.stderr.as_str()),
+        ("Record handled: clicks\n", "by shop-emails-count\n")
+    );
+    eventually("the record has arrived with its key", || {
+        eg(&["logs", "--function", "count"]).stdout.contains("eve clicks on 7\n")
+    })
+    .await;
+    let missing = shell.eg("shop", &["emit", "--stream", "clicks", "--data", "404"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (Some(9), ""), "{missing:?}");
+    assert!(missing.stderr.contains("function shop-emails-count failed: "), "{missing:?}");
+    assert!(missing.stderr.contains("no such page"), "{missing:?}");
 
     run.signal(Signal::INT);
     assert_eq!(run.wait(), Some(0), "{}", run.stderr());

@@ -6,7 +6,7 @@ mod eventbridge;
 mod json;
 mod retry;
 
-use eg_grammar::{did_you_mean, list};
+use eg_grammar::{StreamKind, did_you_mean, list};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
@@ -258,6 +258,12 @@ impl Args {
 
     fn option(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<()> {
         let name = key.to_string();
+        if self.kind == Kind::Stream && name.parse::<StreamKind>().is_ok() {
+            return Err(Error::new(
+                key.span(),
+                format!("write `{name}(\"NAME\")` instead of `{name} = \"NAME\"`"),
+            ));
+        }
         if !self.kind.keys().contains(&name.as_str()) {
             let keys = self.kind.keys();
             return Err(Error::new(

@@ -4,17 +4,20 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{ARCHITECTURE, BUCKET, Shop, order, place};
+use super::{ARCHITECTURE, Shop, order, place};
 use crate::support::app::Running;
 use crate::support::aws::{Fault, refusal, replaced};
 
 /// The operation that sends a program.
-const SENDING: &str = "PUT /eg-deploy-123456789012-eu-central-1/shop-dev/assets/";
+fn sending(shop: &Shop) -> String {
+    format!("PUT /{}/shop-dev/assets/", shop.bucket())
+}
 
 #[test]
 fn each_refusal_of_aws_is_one_message() {
     let Some(shop) = Shop::open() else { return };
-    let bucket = format!("HEAD /{BUCKET}/");
+    let (name, account) = (shop.bucket(), &shop.aws.account);
+    let bucket = format!("HEAD /{name}/");
     let log_in = "hint: run `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID\n";
     let check = |operation: &str, times: usize, fault: Fault, code: i32, expected: &str| {
         shop.aws.plan(operation, times, fault);
@@ -47,7 +50,7 @@ fn each_refusal_of_aws_is_one_message() {
         Fault::Answer(403, String::new()),
         8,
         &format!(
-            "error: the bucket `{BUCKET}` is not one of account 123456789012, or its credentials may not use it\n\
+            "error: the bucket `{name}` is not one of account {account}, or its credentials may not use it\n\
              hint: choose another bucket with --bucket NAME\n"
         ),
     );
@@ -57,7 +60,7 @@ fn each_refusal_of_aws_is_one_message() {
         Fault::Answer(301, String::new()),
         8,
         &format!(
-            "error: the bucket `{BUCKET}` is not in eu-central-1\n\
+            "error: the bucket `{name}` is not in eu-central-1\n\
              hint: choose one in the region of the stack: Lambda reads programs from its own region only\n"
         ),
     );
@@ -91,16 +94,16 @@ fn each_refusal_of_aws_is_one_message() {
 fn what_is_throttled_or_lost_is_repeated_and_then_told() {
     let Some(shop) = Shop::open() else { return };
     shop.aws.plan("CreateChangeSet", 2, refusal(400, "Throttling", "Rate exceeded"));
-    shop.aws.plan(SENDING, 1, Fault::BreakOff);
+    shop.aws.plan(&sending(&shop), 1, Fault::BreakOff);
     shop.aws.plan("DescribeStackEvents", 1, Fault::BreakOff);
     let done = shop.deploy(&["--yes"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     let calls = shop.aws.calls();
     let times = |operation: &str| calls.iter().filter(|call| call.starts_with(operation)).count();
-    assert_eq!((times("CreateChangeSet"), times(SENDING)), (3, 2), "{calls:?}");
+    assert_eq!((times("CreateChangeSet"), times(&sending(&shop))), (3, 2), "{calls:?}");
 
     order(&shop.app, &[place(512)], "second");
-    shop.aws.plan(SENDING, usize::MAX, Fault::BreakOff);
+    shop.aws.plan(&sending(&shop), usize::MAX, Fault::BreakOff);
     let lost = shop.deploy(&["--yes"]);
     assert_eq!(lost.code, Some(5), "{lost:?}");
     assert!(lost.stderr.contains("error: cannot upload shop-dev/assets/"), "{lost:?}");

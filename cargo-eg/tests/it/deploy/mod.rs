@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{App, Main, Transcript};
 use crate::support::aws::{Aws, Fault, replaced};
-
-/// The bucket that is made in moto's account.
-const BUCKET: &str = "eg-deploy-123456789012-eu-central-1";
+use crate::support::http;
 
 /// The processor of this machine in the words of Lambda.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
@@ -100,6 +98,11 @@ impl Shop {
             .collect()
     }
 
+    /// The bucket that `deploy` makes.
+    fn bucket(&self) -> String {
+        format!("eg-deploy-{}-eu-central-1", self.aws.account)
+    }
+
     fn lock(&self) -> Value {
         let text = std::fs::read_to_string(self.app.path().join("eg.lock.json")).unwrap();
         serde_json::from_str(&text).unwrap()
@@ -121,15 +124,15 @@ fn a_stack_lives_from_its_first_deployment_to_its_removal() {
 
     let first = shop.deploy(&["--yes"]);
     assert_eq!(first.code, Some(0), "{first:?}");
-    for line in ["new stack shop-dev in eu-central-1, account 123456789012\n", "deployed stack shop-dev in "]
-    {
+    let into = format!("new stack shop-dev in eu-central-1, account {}\n", shop.aws.account);
+    for line in [into.as_str(), "deployed stack shop-dev in "] {
         assert!(first.stderr.contains(line), "{first:?}");
     }
-    let calls = shop.aws.calls();
+    let (calls, bucket) = (shop.aws.calls(), shop.bucket());
     for call in [
-        format!("PUT /{BUCKET}/"),
-        format!("PUT /{BUCKET}/?publicAccessBlock="),
-        format!("PUT /{BUCKET}/?versioning="),
+        format!("PUT /{bucket}/"),
+        format!("PUT /{bucket}/?publicAccessBlock="),
+        format!("PUT /{bucket}/?versioning="),
     ] {
         assert!(calls.contains(&call), "{call}: {calls:?}");
     }
@@ -192,7 +195,7 @@ fn a_stack_lives_from_its_first_deployment_to_its_removal() {
     );
     let calls = shop.aws.calls();
     assert!(
-        calls.iter().any(|call| call.starts_with(&format!("DELETE /{BUCKET}/shop-dev/assets/"))),
+        calls.iter().any(|call| call.starts_with(&format!("DELETE /{bucket}/shop-dev/assets/"))),
         "{calls:?}"
     );
     assert_eq!(shop.aws.without_token(), [""; 0]);
@@ -205,12 +208,14 @@ fn a_deployment_that_was_not_recorded_is_rolled_back_by_one_version() {
     order(&shop.app, &[place(512)], "second");
     shop.deployed();
     order(&shop.app, &[place(1024)], "third");
-    let history = format!("PUT /{BUCKET}/shop-dev/history/");
+    let history = format!("PUT /{}/shop-dev/history/", shop.bucket());
     shop.aws.plan(&history, usize::MAX, Fault::Answer(403, String::new()));
     let unrecorded = shop.deploy(&["--yes"]);
     assert_eq!(unrecorded.code, Some(8), "{unrecorded:?}");
     shop.aws.calm();
-    for (change, code) in [("    ~ memory 1024 → 512\n", 0), ("    ~ memory 512 → 256\n", 0), ("", 6)] {
+    let no_further = "error: stack `shop-dev` has no earlier version in the bucket";
+    for (change, code) in [("    ~ memory 1024 → 512\n", 0), ("    ~ memory 512 → 256\n", 0), (no_further, 6)]
+    {
         let back = shop.eg(&["rollback", "--yes"]);
         assert_eq!(back.code, Some(code), "{back:?}");
         assert!(back.stderr.contains(change), "{back:?}");
@@ -221,13 +226,14 @@ fn a_deployment_that_was_not_recorded_is_rolled_back_by_one_version() {
 fn a_removal_that_was_interrupted_is_completed() {
     let Some(shop) = Shop::open() else { return };
     shop.deployed();
-    shop.aws.plan(&format!("GET /{BUCKET}/?prefix="), 1, Fault::Answer(403, String::new()));
+    let bucket = shop.bucket();
+    shop.aws.plan(&format!("GET /{bucket}/?prefix="), 1, Fault::Answer(403, String::new()));
     let interrupted = shop.eg(&["remove", "--yes"]);
     assert_eq!(interrupted.code, Some(8), "{interrupted:?}");
     assert_ne!(shop.lock()["stacks"], json!({}));
     let completed = shop.eg(&["remove", "--yes"]);
     assert_eq!(completed.code, Some(0), "{completed:?}");
-    assert!(completed.stderr.contains(&format!("of it from the bucket {BUCKET}\n")), "{completed:?}");
+    assert!(completed.stderr.contains(&format!("of it from the bucket {bucket}\n")), "{completed:?}");
     assert_eq!(shop.lock()["stacks"], json!({}));
     assert_eq!(shop.eg(&["remove", "--yes"]).code, Some(6));
 }
@@ -235,13 +241,14 @@ fn a_removal_that_was_interrupted_is_completed() {
 #[test]
 fn a_bucket_that_was_made_halfway_is_completed() {
     let Some(shop) = Shop::open() else { return };
-    let closing = format!("PUT /{BUCKET}/?publicAccessBlock=");
+    let bucket = shop.bucket();
+    let closing = format!("PUT /{bucket}/?publicAccessBlock=");
     shop.aws.plan(&closing, 1, Fault::Answer(403, String::new()));
     let interrupted = shop.deploy(&["--yes"]);
     assert_eq!(interrupted.code, Some(8), "{interrupted:?}");
     let made = |shop: &Shop| {
         let calls = shop.aws.calls();
-        [closing.clone(), format!("PUT /{BUCKET}/?versioning=")].map(|call| calls.contains(&call))
+        [closing.clone(), format!("PUT /{bucket}/?versioning=")].map(|call| calls.contains(&call))
     };
     assert_eq!(made(&shop), [true, false]);
     assert_eq!(shop.deploy(&["--yes"]).code, Some(0));
@@ -267,6 +274,69 @@ fn a_queue_with_messages_does_not_leave_the_stack_unnoticed() {
     assert_eq!(allowed.code, Some(0), "{allowed:?}");
     let warned = "` leaves the stack with 1 message that nobody reads\n";
     assert!(allowed.stderr.contains(warned), "{allowed:?}");
+}
+
+#[test]
+fn a_stack_with_messages_is_removed_only_if_that_is_wanted() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    stage::fail(&shop, "e1");
+    let refused = shop.eg(&["remove", "--yes"]);
+    assert_eq!(refused.code, Some(12), "{refused:?}");
+    assert!(!shop.aws.calls().contains(&"DeleteStack".to_owned()));
+    let removed = shop.eg(&["remove", "--yes", "--allow-delete"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(removed.stderr.contains(" with 1 message"), "{removed:?}");
+    assert!(shop.aws.calls().contains(&"DeleteStack".to_owned()));
+}
+
+/// Streams of Kinesis are named by a parameter, because their ARN is not in the code.
+#[test]
+fn parameters_and_a_bucket_of_the_user_stay_with_the_stack() {
+    let Some(shop) = Shop::open() else { return };
+    let stream = json!({"stream": "clicks", "source": "kinesis"});
+    order(&shop.app, &[place(256), json!({"name": "count", "triggers": [stream]})], "first");
+    let plan = shop.deploy(&["--plan", "--json"]);
+    assert_eq!(plan.code, Some(10), "{plan:?}");
+    let changes: Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert!(changes.to_string().contains("order-count"), "{changes}");
+
+    shop.aws.block_on(async {
+        // The scope of a signature tells moto which service is called.
+        let scope = "Credential=test/20260101/eu-central-1/kinesis/aws4_request";
+        let made = http()
+            .post(&shop.aws.url)
+            .header("authorization", format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"))
+            .header("x-amz-target", "Kinesis_20131202.CreateStream")
+            .header("content-type", "application/x-amz-json-1.1")
+            .body("{\"StreamName\":\"clicks\",\"ShardCount\":1}");
+        assert_eq!(made.send().await.unwrap().status(), 200);
+        let place = "<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";
+        let made = http().put(format!("{}/ours", shop.aws.url)).body(place).send().await.unwrap();
+        assert_eq!(made.status(), 200);
+    });
+    let missing = shop.deploy(&["--yes", "--bucket", "ours"]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    let hint = missing.stderr.split("--parameter ").nth(1).unwrap();
+    let parameter = hint.split('=').next().unwrap();
+    let given = format!("{parameter}=arn:aws:kinesis:eu-central-1:{}:stream/clicks", shop.aws.account);
+    let deployed = shop.deploy(&["--yes", "--bucket", "ours", "--parameter", &given]);
+    assert_eq!(deployed.code, Some(0), "{deployed:?}");
+    order(&shop.app, &[place(512), json!({"name": "count", "triggers": [stream]})], "second");
+    let again = shop.deploy(&["--yes", "--bucket", "ours"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let change_sets = shop.aws.sent("CreateChangeSet");
+    let [first, second] = change_sets.as_slice() else { panic!("{change_sets:?}") };
+    assert!(first.contains("stream%2Fclicks"), "{first}");
+    assert!(second.contains("UsePreviousValue=true") && !second.contains("stream%2Fclicks"), "{second}");
+
+    let back = shop.eg(&["rollback", "--yes", "--bucket", "ours"]);
+    assert_eq!(back.code, Some(0), "{back:?}");
+    let removed = shop.eg(&["remove", "--yes", "--bucket", "ours"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    let calls = shop.aws.calls();
+    assert!(calls.iter().any(|call| call.starts_with("DELETE /ours/shop-dev/assets/")), "{calls:?}");
+    assert!(!calls.iter().any(|call| call.contains(&shop.bucket())), "{calls:?}");
 }
 
 #[test]
@@ -318,4 +388,23 @@ fn a_protected_stage_is_not_removed() {
          hint: remove `protect = true` from it in eg.toml and deploy it, then remove it\n",
     );
     assert_eq!(shop.aws.calls(), Vec::<String>::new());
+
+    let termination = |shop: &Shop| shop.aws.sent("UpdateTerminationProtection");
+    // moto protects nothing.
+    let done = "<UpdateTerminationProtectionResponse><UpdateTerminationProtectionResult/></UpdateTerminationProtectionResponse>";
+    shop.aws.plan("UpdateTerminationProtection", 2, Fault::Answer(200, done.to_owned()));
+    let deployed = shop.deploy(&["--yes", "--stage", "production"]);
+    assert_eq!(deployed.code, Some(0), "{deployed:?}");
+    assert!(termination(&shop)[0].contains("EnableTerminationProtection=true"));
+    // Whoever removes the line only from eg.toml is refused by the stack.
+    shop.app.write("eg.toml", "[deploy]\nstack = \"shop\"\n\n[deploy.stages.production]\n");
+    let is_protected = replaced("TerminationProtection>false", "TerminationProtection>true");
+    shop.aws.plan("DescribeStacks", usize::MAX, is_protected);
+    let refused = shop.eg(&["remove", "--stage", "production", "--yes"]);
+    assert_eq!(refused.code, Some(12), "{refused:?}");
+    assert!(refused.stderr.starts_with("error: stack `shop-production` is protected\n"), "{refused:?}");
+    assert_eq!(shop.deploy(&["--yes", "--stage", "production"]).code, Some(0));
+    assert!(termination(&shop)[1].contains("EnableTerminationProtection=false"));
+    shop.aws.calm();
+    assert_eq!(shop.eg(&["remove", "--stage", "production", "--yes"]).code, Some(0));
 }

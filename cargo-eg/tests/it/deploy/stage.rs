@@ -24,7 +24,7 @@ fn queues(shop: &Shop) -> aws_sdk_sqs::Client {
 pub(super) fn fail(shop: &Shop, id: &str) {
     let record = json!({
         "requestContext": {
-            "functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:shop-dev-order-bill:$LATEST",
+            "functionArn": format!("arn:aws:lambda:eu-central-1:{}:function:shop-dev-order-bill:$LATEST", shop.aws.account),
             "condition": "RetriesExhausted",
         },
         "requestPayload": {"detail-type": "order.placed", "source": "/shop", "detail": {"order": 1, "ce": {"id": id}}},
@@ -60,7 +60,8 @@ fn dead_letters_of_a_stage_are_listed_and_handed_in_again() {
     // Whoever looks leaves them where they are.
     let table = letters(&["--function", "bill", "--type", "order.placed"]);
     assert_eq!(table.stdout.lines().count(), 2, "{table:?}");
-    assert_eq!(letters(&["--type", "order.shipped"]).stdout, "");
+    let others = letters(&["--type", "order.shipped"]);
+    assert_eq!((others.code, others.stdout.as_str()), (Some(0), ""), "{others:?}");
     let shown = letters(&["show", &first[..8]]);
     assert!(shown.stdout.contains("no card") && shown.stdout.contains("order-bill"), "{shown:?}");
     letters(&["show", "nothing"]).fails(
@@ -76,6 +77,12 @@ fn dead_letters_of_a_stage_are_listed_and_handed_in_again() {
     shop.aws.plan(INVOKING, 1, Fault::Answer(202, String::new()));
     let retried = letters(&["retry", first, "--data", "{\"order\":2}"]);
     assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
+    let handed_in = shop.aws.sent(INVOKING);
+    let [_, changed] = handed_in.as_slice() else { panic!("{handed_in:?} {:?}", shop.aws.calls()) };
+    let changed: Value = serde_json::from_str(changed).unwrap();
+    let expected =
+        json!({"detail-type": "order.placed", "source": "/shop", "detail": {"order": 2, "ce": {"id": "e1"}}});
+    assert_eq!(changed, expected, "the event with other data");
     let discarded = letters(&["discard", "--all"]);
     assert_eq!(discarded.stdout, "1 dead letter discarded\n", "{discarded:?}");
     assert_eq!(letters(&[]).stderr, "no dead letters\n");
@@ -99,11 +106,14 @@ fn events_go_to_the_bus_of_a_stage_and_calls_to_its_functions() {
         (Some(0), "Event emitted: order.placed\nid: e1\n"),
         "{emitted:?}"
     );
-    assert!(shop.aws.calls().contains(&"PutEvents".to_owned()));
+    let put: Value = serde_json::from_str(&shop.aws.sent("PutEvents")[0]).unwrap();
+    let [entry] = put["Entries"].as_array().unwrap().as_slice() else { panic!("{put}") };
+    assert_eq!([&entry["DetailType"], &entry["EventBusName"]], ["order.placed", "shop-dev"], "{entry}");
 
     shop.aws.plan(INVOKING, 1, Fault::Answer(200, "{\"paid\":true}".to_owned()));
     let called = shop.eg(&["invoke", "bill", "--data", "{}", "--stage", "dev"]);
     assert_eq!((called.code, called.stdout.as_str()), (Some(0), "{\"paid\":true}"), "{called:?}");
+    assert_eq!(shop.aws.sent(&format!("{INVOKING}shop-dev-order-bill/invocations")), ["{}"]);
     let unknown = shop.eg(&["invoke", "bil", "--data", "{}", "--stage", "dev"]);
     assert_eq!(unknown.code, Some(6), "{unknown:?}");
     assert!(unknown.stderr.contains("hint: did you mean `bill`?"), "{unknown:?}");

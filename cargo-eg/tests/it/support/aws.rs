@@ -1,6 +1,7 @@
 //! A proxy in front of moto: records every call, and answers some of them with what moto lacks: failed stacks, events of
 //! resources, missing rights, throttling, broken connections.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -36,32 +37,37 @@ struct Planned {
 #[derive(Debug, Default)]
 struct Shared {
     moto: String,
+    account: String,
     calls: Mutex<Vec<String>>,
+    /// The body of each call.
+    bodies: Mutex<Vec<(String, String)>>,
     /// The calls that must have a token, and had none.
     without_token: Mutex<Vec<String>>,
     planned: Mutex<Vec<Planned>>,
 }
 
-/// A running moto behind a proxy.
+/// An account in a moto behind a proxy.
 pub(crate) struct Aws {
     pub(crate) url: String,
+    pub(crate) account: String,
     shared: Arc<Shared>,
     /// Serves the proxy while commands run.
     runtime: Runtime,
-    _moto: Moto,
 }
 
 impl Aws {
-    /// Returns `None` if this machine has no Python.
+    /// Returns an account of its own. Returns `None` if this machine has no Python.
     pub(crate) fn start() -> Option<Self> {
-        let moto = Moto::start()?;
+        static ACCOUNTS: AtomicU32 = AtomicU32::new(1);
+        let account = format!("{:012}", ACCOUNTS.fetch_add(1, Ordering::Relaxed));
         let runtime = Runtime::new().unwrap();
-        let shared = Arc::new(Shared { moto: moto.url.clone(), ..Shared::default() });
+        let moto = Moto::shared()?.url.clone();
+        let shared = Arc::new(Shared { moto, account: account.clone(), ..Shared::default() });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(forward).with_state(Arc::clone(&shared));
         runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Some(Self { url, shared, runtime, _moto: moto })
+        Some(Self { url, account, shared, runtime })
     }
 
     /// Lets the next calls of an operation fail. The last plan for an operation counts first.
@@ -88,6 +94,13 @@ impl Aws {
     /// Returns the calls of CloudFormation that AWS would run again if they were repeated: they had no token.
     pub(crate) fn without_token(&self) -> Vec<String> {
         self.shared.without_token.lock().unwrap().clone()
+    }
+
+    /// Returns the bodies of the calls of an operation, since the start.
+    pub(crate) fn sent(&self, operation: &str) -> Vec<String> {
+        let bodies = self.shared.bodies.lock().unwrap();
+        let of_operation = bodies.iter().filter(|(of, _)| of.starts_with(operation));
+        of_operation.map(|(_, body)| body.clone()).collect()
     }
 
     /// Returns the calls since the last time, such as `CreateChangeSet` and `PUT /bucket/key`.
@@ -124,6 +137,8 @@ async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     if needs_token.contains(&operation.as_str()) && !has_token {
         shared.without_token.lock().unwrap().push(operation.clone());
     }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    shared.bodies.lock().unwrap().push((operation.clone(), text));
     shared.calls.lock().unwrap().push(operation);
     let answer = match &fault {
         Some(Fault::Answer(status, text)) => {
@@ -138,6 +153,7 @@ async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Respons
             let client = eg_tests::http();
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             let mut call = client.request(parts.method, format!("{}{path}", shared.moto)).body(body);
+            call = call.header("x-moto-account-id", &shared.account);
             for (name, value) in
                 parts.headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length")
             {
