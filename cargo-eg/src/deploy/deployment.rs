@@ -2,7 +2,6 @@
 //! begins leaves nothing behind; afterwards every end is told with the next command.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 use serde_json::{Map, Value};
@@ -15,6 +14,7 @@ use super::described::{Reader, name};
 use super::follow::{Ended, Work, follow, is_success, newest};
 use super::guard::guard;
 use super::losses::{losses, rekeyed};
+use super::pace::Pace;
 use super::parameters::values;
 use super::stack::{ChangeSet, Existing, Prepared, Stack};
 use super::state::{State, busy, obstacle};
@@ -23,9 +23,6 @@ use crate::console::progress::Progress;
 use crate::console::signals::Signals;
 use crate::console::text::{BOLD, count};
 use crate::exit::{Exit, Failure, warn};
-
-/// How often a change set is looked at until AWS has prepared it.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What the user decides.
 #[derive(Debug, Clone, Default)]
@@ -273,10 +270,11 @@ impl Place<'_> {
     /// Waits until AWS has prepared a change set.
     async fn prepared(&self, change: &str) -> Result<Prepared, Failure> {
         let _progress = Progress::begin("AWS prepares the change");
+        let mut pace = Pace::new();
         loop {
             match self.stack.look(change).await? {
                 Some(prepared) => return Ok(prepared),
-                None => tokio::time::sleep(LOOK).await,
+                None => pace.wait().await,
             }
         }
     }

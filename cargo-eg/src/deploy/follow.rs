@@ -1,19 +1,16 @@
 //! Follows what CloudFormation does with a stack, shows each resource, and returns how it ended.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 
+use super::pace::Pace;
 use super::stack::Stack;
 use super::target::Target;
 use crate::console::progress::{Progress, beside};
 use crate::console::signals::Signals;
 use crate::console::text::{GREEN, RED, YELLOW, one_line};
 use crate::exit::{Exit, Failure, warn};
-
-/// The polling interval.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +77,7 @@ pub(crate) async fn follow(
         Work::Rollback => "returning to the last version",
         Work::Remove => "removing",
     });
-    let (mut interrupts, mut reasons) = (0, Vec::new());
+    let (mut interrupts, mut reasons, mut pace) = (0, Vec::new(), Pace::new());
     loop {
         let events =
             stack.events(id, last.as_deref()).await.map_err(|failure| left_alone(stack, work, failure))?;
@@ -107,7 +104,7 @@ pub(crate) async fn follow(
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = pace.wait() => {}
             () = signals.next() => {
                 interrupts += 1;
                 match (interrupts, work) {

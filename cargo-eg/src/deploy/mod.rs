@@ -23,6 +23,8 @@ pub(crate) mod letters;
 #[cfg(feature = "aws")]
 mod losses;
 #[cfg(feature = "aws")]
+mod pace;
+#[cfg(feature = "aws")]
 mod parameters;
 pub(crate) mod record;
 #[cfg(feature = "aws")]

@@ -1,7 +1,6 @@
 //! Calls CloudFormation for one stack: what it is, change sets, events. When which call is made is left to `deployment`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
@@ -12,6 +11,7 @@ use aws_sdk_cloudformation::types::{
 };
 use serde_json::Value;
 
+use super::pace::Pace;
 use super::state::State;
 use super::target::Target;
 use crate::aws::failure;
@@ -20,10 +20,8 @@ use crate::exit::{Exit, Failure};
 /// The beginning of the names of our change sets, and of the tokens of our calls.
 const OURS: &str = "cargo-eg-";
 
-/// How often a change set is deleted that AWS is still preparing, and the time in between.
-const DISCARDS: u32 = 30;
-const PAUSE: Duration = Duration::from_secs(1);
-
+/// How often a change set is deleted that AWS is still preparing: for half a minute.
+const DISCARDS: u32 = 16;
 /// A stack, which need not exist.
 #[derive(Debug)]
 pub(crate) struct Stack {
@@ -278,12 +276,13 @@ impl Stack {
     /// Deletes a change set and, if the stack is nothing else, the stack.
     pub(crate) async fn discard(&self, id: &str) -> Result<(), Failure> {
         let action = format!("discard the prepared change of stack `{}`", self.name());
+        let mut pace = Pace::new();
         for attempt in 1.. {
             let call = self.client.delete_change_set().change_set_name(id).stack_name(self.name());
             match call.send().await {
                 // AWS is still preparing it.
                 Err(error) if is_unready(error.code()) && attempt < DISCARDS => {
-                    tokio::time::sleep(PAUSE).await;
+                    pace.wait().await;
                 }
                 answer => {
                     answer.map_err(|error| failure(&action, &error))?;
