@@ -106,7 +106,7 @@ impl Place<'_> {
             return Err(confirm::impossible("the deployment"));
         }
         let url = tokio::select! {
-            sent = self.send(chosen, packaged) => sent?,
+            sent = self.send(chosen, packaged, old.as_ref()) => sent?,
             () = signals.next() => return Err(interrupted()),
         };
         let (begun, id) =
@@ -256,9 +256,21 @@ impl Place<'_> {
     }
 
     /// Sends the files and the template. Returns the URL at which AWS reads the template.
-    async fn send(&self, chosen: Option<&str>, packaged: &Packaged) -> Result<String, Failure> {
+    ///
+    /// `live` is the template that the stack has. It is not in the history if its deployment was interrupted; from now on it is, so
+    /// that a rollback of this deployment returns to it.
+    async fn send(
+        &self,
+        chosen: Option<&str>,
+        packaged: &Packaged,
+        live: Option<&Value>,
+    ) -> Result<String, Failure> {
         let bucket = bucket::open(self.config, self.account, chosen).await?;
         let progress = Progress::begin("uploading");
+        if let Some(live) = live {
+            let (hash, _) = bucket::store(&bucket, &self.stack.target, live).await?;
+            bucket::remember(&bucket, &self.stack.target, &hash).await?;
+        }
         let sent = bucket::upload(&bucket, packaged).await?;
         let (_, url) = bucket::store(&bucket, &self.stack.target, &packaged.template).await?;
         drop(progress);

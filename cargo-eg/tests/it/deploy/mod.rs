@@ -213,9 +213,16 @@ fn a_deployment_that_was_not_recorded_is_rolled_back_by_one_version() {
     let unrecorded = shop.deploy(&["--yes"]);
     assert_eq!(unrecorded.code, Some(8), "{unrecorded:?}");
     shop.aws.calm();
+    // The next deployment brings it into the history.
+    order(&shop.app, &[place(2048)], "fourth");
+    shop.deployed();
     let no_further = "error: stack `shop-dev` has no earlier version in the bucket";
-    for (change, code) in [("    ~ memory 1024 → 512\n", 0), ("    ~ memory 512 → 256\n", 0), (no_further, 6)]
-    {
+    for (change, code) in [
+        ("    ~ memory 2048 → 1024\n", 0),
+        ("    ~ memory 1024 → 512\n", 0),
+        ("    ~ memory 512 → 256\n", 0),
+        (no_further, 6),
+    ] {
         let back = shop.eg(&["rollback", "--yes"]);
         assert_eq!(back.code, Some(code), "{back:?}");
         assert!(back.stderr.contains(change), "{back:?}");
