@@ -14,7 +14,7 @@
 //! | when failed deliveries are retried | [`DeliveryPolicy`], [`DeliveryLimits`], [`Redelivery`] |
 //! | CloudEvents extensions | [`extension`] |
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
-//! | environment variables of deployed programs | [`variable`] |
+//! | environment variables of deployed programs, references to secrets | [`variable`], [`SecretReference`] |
 //! | CORS | [`cors`] |
 //! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
@@ -56,6 +56,7 @@ mod retry_after;
 mod routes;
 mod schedule;
 mod screening;
+mod secret;
 mod size;
 mod stream;
 mod suggest;
@@ -83,6 +84,7 @@ pub use retry_after::retry_after;
 pub use routes::{Route, Routes, Unrouted};
 pub use schedule::Schedule;
 pub use screening::{Foreign, OwnNames, Visit};
+pub use secret::SecretReference;
 pub use size::parse_size;
 pub use stream::{StreamKind, check_stream};
 pub use suggest::{did_you_mean, list, nearest};

@@ -5,3 +5,7 @@ pub const EVENT_BUS: &str = "EVENT_BUS";
 
 /// The URL of the queue that keeps what functions reject.
 pub const FAILURES_QUEUE: &str = "EVENT_FAILURES_QUEUE";
+
+/// Where the values of secrets are kept: a JSON object from the names of variables to [`SecretReference`](crate::SecretReference)s.
+/// At the start of the program, each becomes a variable with its value.
+pub const SECRETS: &str = "EG_SECRETS";

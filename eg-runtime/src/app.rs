@@ -20,7 +20,7 @@ use crate::mounted::{self, Mounted};
 use crate::registry::{self, FunctionDef, RegistryError};
 use crate::shared::{Shared, States};
 use crate::start::RUNTIME_API;
-use crate::{Error, panics, start};
+use crate::{Error, panics, secrets, start};
 
 /// The functions of this binary, with their shared state and layers.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(crate) enum StartError {
     Handler { handler: String, functions: String },
     #[error("`App::layer_for` names `{function}`, but this binary has {functions}")]
     Layer { function: &'static str, functions: String },
+    #[error(transparent)]
+    Secrets(#[from] secrets::Unsupported),
     #[error(transparent)]
     Lambda(#[from] lambda::LambdaError),
 }
@@ -293,6 +295,7 @@ impl App {
     async fn run_on_lambda(mut self, endpoint: &str) -> Result<(), Error> {
         let (hooks, client) = (std::mem::take(&mut self.hooks), self.client);
         let start = || {
+            secrets::check()?;
             let environment = lambda::Environment::read(endpoint)?;
             let handler = env::var("_HANDLER").unwrap_or_default();
             let (_, service) = self.service(&handler)?;
@@ -318,6 +321,7 @@ impl App {
     #[cfg(feature = "http-server")]
     async fn run_over_http(mut self) -> Result<(), Error> {
         let mut hooks = std::mem::take(&mut self.hooks);
+        secrets::check().map_err(StartError::from)?;
         let (name, service) = self.service("*")?;
         crate::http_server::serve(name, service).await?;
         hooks.run_on_shutdown().await;

@@ -95,6 +95,20 @@
 //! a function gets it. That goes for events of EventBridge, SNS, arrays, queues and streams, and, if `EVENT_BUS` is set, for
 //! CloudEvents that are the payload itself.
 //!
+//! # Secrets on AWS
+//!
+//! If `EG_SECRETS` is a JSON object from the names of variables to references, as `cargo eg template` sets it, the program reads the
+//! values from Systems Manager and Secrets Manager before `main` begins, and starts itself again with them as variables. So
+//! `std::env::var("API_KEY")` has a value in the first line of `main`. If a value cannot be read, the program does not start, and
+//! reports which one and why. A program needs the feature `secrets`, which `cargo eg build` sets for stages with secrets, or it
+//! does not start with the variable.
+//!
+//! | reference | value |
+//! |---|---|
+//! | `ssm:/shop/api-key`, `ssm:/shop/api-key:3` | a parameter, or its version or label |
+//! | `secretsmanager:bank` | the whole text of a secret; its ARN works, too |
+//! | `secretsmanager:bank#password` | one member of a secret that is a JSON object |
+//!
 //! # Queues, streams, schedules, connections
 //!
 //! With [`#[queue]`](macro@queue), a function gets the messages of an SQS queue; with [`#[stream]`](macro@stream), the
@@ -295,6 +309,7 @@ mod registry;
 mod reply;
 mod requests;
 mod returned;
+mod secrets;
 mod sender;
 mod served;
 mod shared;

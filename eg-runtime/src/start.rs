@@ -71,8 +71,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// Posts the error over a connection of its own: at the end of a thread, there is no async runtime.
-fn report(endpoint: &str, cause: &str) -> io::Result<()> {
+/// Posts the error over a connection of its own: before `main` and at the end of a thread, there is no async runtime.
+pub(crate) fn report(endpoint: &str, cause: &str) -> io::Result<()> {
     let endpoint = endpoint.strip_prefix("http://").unwrap_or(endpoint);
     let (host, base) = endpoint.split_at(endpoint.find('/').unwrap_or(endpoint.len()));
     let base = base.trim_end_matches('/');

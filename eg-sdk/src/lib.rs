@@ -117,6 +117,8 @@ pub mod __private {
     pub use crate::client::Queue;
     #[cfg(feature = "client")]
     pub use crate::client::{Connection, HttpClient, HttpError, RequestBody, Unanswered};
+    #[cfg(feature = "secrets")]
+    pub use crate::client::{Secrets, Unread};
     // The gateway finds CORS configurations by their escaped ids.
     pub use crate::config::ids::escape_segment;
     // The traits without the derive macros of the same names, which `eg-runtime` exports itself.

@@ -123,6 +123,29 @@ impl QueueAccess {
     }
 }
 
+/// The access to the services that keep secrets.
+#[cfg(feature = "secrets")]
+#[derive(Debug)]
+pub(crate) struct SecretsAccess {
+    pub(crate) aws: Aws,
+    /// `AWS_ENDPOINT_URL_SSM`, else `AWS_ENDPOINT_URL`.
+    pub(crate) parameters: Option<String>,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, else `AWS_ENDPOINT_URL`.
+    pub(crate) secrets: Option<String>,
+}
+
+#[cfg(feature = "secrets")]
+impl SecretsAccess {
+    /// Reads the access from this process's environment.
+    pub(crate) fn from_env() -> Self {
+        let var = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let endpoint = |name| var(name).or_else(|| var("AWS_ENDPOINT_URL"));
+        let [parameters, secrets] =
+            ["AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL_SECRETS_MANAGER"].map(endpoint);
+        Self { aws: aws(var), parameters, secrets }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

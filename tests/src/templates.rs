@@ -18,6 +18,9 @@ ARNS = {
     "events": BEGIN.format("events") + "event-bus/x",
     "kafka": BEGIN.format("kafka") + "cluster/x/11111111-1111-1111-1111-111111111111-1",
     "kinesis": BEGIN.format("kinesis") + "stream/x",
+    "s3": "arn:aws:s3:::x/*",
+    "secretsmanager": BEGIN.format("secretsmanager") + "secret:x-??????",
+    "ssm": BEGIN.format("ssm") + "parameter/x",
     "logs": BEGIN.format("logs") + "log-group:x:*",
     "sqs": BEGIN.format("sqs") + "x",
 }

@@ -100,6 +100,9 @@ const fn write_function(out: &mut Writer<'_>, def: &FunctionDef, events: &[Event
     out.raw("{\"package\":").text(def.package);
     out.raw(",\"version\":").text(def.version);
     out.raw(",\"sinks\":").list(SINKS).raw(",\"panic\":").text(PANIC);
+    if cfg!(feature = "secrets") {
+        out.raw(",\"secrets\":true");
+    }
     out.raw(",\"name\":").text(def.name);
     if !def.doc.is_empty() {
         out.raw(",\"doc\":").text(def.doc);
@@ -359,7 +362,7 @@ mod tests {
         assert!(!line.contains('\n'));
         let cors =
             json!({"origins": ["https://a.example"], "methods": [], "headers": [], "credentials": true});
-        let expected = json!({
+        let mut expected = json!({
             "package": "shop", "version": "0.1.0", "sinks": SINKS, "panic": "unwind", "name": "order", "doc": "Says \"hello\"\\\n",
             "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
             "triggers": [
@@ -385,6 +388,9 @@ mod tests {
                 {"type": "order.placed", "direction": "received", "schema": {"type": "string"}},
             ],
         });
+        if cfg!(feature = "secrets") {
+            expected["secrets"] = json!(true);
+        }
         assert_eq!(serde_json::from_str::<Value>(line).unwrap(), expected);
     }
 }

@@ -1,7 +1,7 @@
 //! What calls of AWS's services have in common: Signature Version 4, and which failures pass. Knows no service.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -9,8 +9,8 @@ use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::Request;
 
-use super::http::Failed;
-use super::retry::Repeat;
+use super::http::{Failed, Http, Reply};
+use super::retry::{Failure, Repeat};
 use super::url::Url;
 use super::{Error, RequestBody};
 use crate::config::{Aws, Secret};
@@ -76,6 +76,51 @@ impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer").field("region", &self.region).finish_non_exhaustive()
     }
+}
+
+/// Sends a call until it succeeds or the policy gives up. `action` is for errors, as in "send a message".
+///
+/// # Errors
+/// If AWS refuses the call, or does not answer.
+pub(super) async fn call(
+    http: &Http,
+    signer: &Signer,
+    operation: &Operation,
+    url: &Url,
+    body: &Bytes,
+    action: &str,
+) -> Result<Reply, Error> {
+    let started = Instant::now();
+    let mut attempt = 1;
+    loop {
+        let sent = match signer.sign(operation, url, body) {
+            Ok(request) => http.exchange(request, action, url, http.time_left(attempt, started)).await,
+            Err(reason) => Err(Failed {
+                error: Error::Answer { action: action.to_owned(), url: url.to_string(), reason },
+                failure: Failure::Status { status: 200, retry_after: None },
+            }),
+        };
+        let failed = match sent.map_err(no_gateway) {
+            Ok(reply) => return Ok(reply),
+            Err(failed) => failed,
+        };
+        let wait =
+            may_pass(&failed).then(|| http.wait(attempt, started, failed.failure.retry_after())).flatten();
+        let Some(wait) = wait else { return Err(failed.error) };
+        tokio::time::sleep(wait).await;
+        attempt += 1;
+    }
+}
+
+/// Returns the URL of a service in a region: the first part of its host is the service's name.
+pub(super) fn public_endpoint(service: &str, region: &str) -> String {
+    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://{service}.{region}.amazonaws.com{suffix}")
+}
+
+/// Returns the region in `arn:partition:service:region:account:…`.
+pub(super) fn region_of(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }
 
 /// Returns whether a call that failed may succeed later.

@@ -19,6 +19,8 @@ mod plain;
 mod queue;
 mod recorder;
 mod retry;
+#[cfg(feature = "secrets")]
+mod secrets;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
@@ -44,6 +46,8 @@ pub use self::queue::Queue;
 pub use self::recorder::Recorder;
 use self::retry::Repeat;
 pub use self::retry::RetryPolicy;
+#[cfg(feature = "secrets")]
+pub use self::secrets::{Secrets, Unread};
 pub use self::transport::TransportError;
 use self::url::{Url, config_url, parse_url};
 use crate::config::{Cors, EventType, Function, Secret, Subscription};

@@ -1,14 +1,11 @@
 //! Sends messages to a queue of SQS. Leaves signatures to `aws`, and what a message says to the caller.
 
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
 use serde_json::json;
 
 use super::Error;
 use super::aws::{self, Operation, Signer};
-use super::http::{Failed, Http};
-use super::retry::Failure;
+use super::http::Http;
 use super::url::{Url, parse_url};
 use crate::settings::QueueAccess;
 
@@ -72,27 +69,7 @@ impl Queue {
     /// If SQS refuses the message, or does not answer.
     pub async fn send(&self, message: &str) -> Result<(), Error> {
         let body: Bytes = json!({"QueueUrl": self.queue, "MessageBody": message}).to_string().into();
-        let started = Instant::now();
-        let mut attempt = 1;
-        loop {
-            let timeout = self.http.time_left(attempt, started);
-            let Err(failed) = self.attempt(&body, timeout).await else { return Ok(()) };
-            let wait = aws::may_pass(&failed)
-                .then(|| self.http.wait(attempt, started, failed.failure.retry_after()))
-                .flatten();
-            let Some(wait) = wait else { return Err(failed.error) };
-            tokio::time::sleep(wait).await;
-            attempt += 1;
-        }
-    }
-
-    async fn attempt(&self, body: &Bytes, timeout: Duration) -> Result<(), Failed> {
         let action = format!("send a message to queue `{}`", self.name());
-        let request = self.signer.sign(&SEND_MESSAGE, &self.endpoint, body).map_err(|reason| Failed {
-            error: Error::Answer { action: action.clone(), url: self.endpoint.to_string(), reason },
-            failure: Failure::Status { status: 200, retry_after: None },
-        })?;
-        let sent = self.http.exchange(request, &action, &self.endpoint, timeout).await;
-        sent.map(drop).map_err(aws::no_gateway)
+        aws::call(&self.http, &self.signer, &SEND_MESSAGE, &self.endpoint, &body, &action).await.map(drop)
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
     };
     check_name(&service, "service")?;
     // All records are of one build.
-    let (sinks, panic) = (first.sinks.clone(), first.panic);
+    let (sinks, panic, secrets) = (first.sinks.clone(), first.panic, first.secrets);
     // Linkers guarantee no order.
     functions.sort_by_cached_key(|record| (position(&record.function.source), record.function.name.clone()));
     check_names(&functions)?;
@@ -38,7 +38,7 @@ pub(super) fn assemble(records: Vec<Record>) -> Result<Option<Manifest>, Contrad
     }
     // Events of one type stay in the order of their functions.
     events.sort_by(|a, b| a.ty.cmp(&b.ty));
-    Ok(Some(Manifest { service, version, sinks, panic, functions: described, events }))
+    Ok(Some(Manifest { service, version, sinks, panic, secrets, functions: described, events }))
 }
 
 /// Adds a function's view of an event. Functions with the same schema share one entry.
@@ -122,6 +122,7 @@ mod tests {
             version: "1.0.0".to_owned(),
             sinks: vec![Sink::Gateway],
             panic: Some(PanicStrategy::Unwind),
+            secrets: false,
             events: Vec::new(),
             function: Function::new("", name, source),
         })

@@ -50,6 +50,9 @@ pub struct Manifest {
     /// What a panic does in its program. `None` if no program of `eg-runtime` runs the functions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<PanicStrategy>,
+    /// Whether its program reads the values of secrets from AWS when it starts: it was built with the feature `secrets`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secrets: bool,
     /// The functions; at least one.
     pub functions: Vec<Function>,
     /// The events that the functions emit and receive, ordered by type. Events without a schema are left out.
@@ -305,6 +308,7 @@ impl Manifest {
             version: version.into(),
             sinks: Vec::new(),
             panic: None,
+            secrets: false,
             functions,
             events: Vec::new(),
         }

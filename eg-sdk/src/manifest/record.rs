@@ -27,6 +27,8 @@ pub(super) struct FunctionRecord {
     #[serde(default)]
     pub(super) panic: Option<PanicStrategy>,
     #[serde(default)]
+    pub(super) secrets: bool,
+    #[serde(default)]
     pub(super) events: Vec<EventRecord>,
     #[serde(flatten)]
     pub(super) function: Function,

@@ -14,13 +14,13 @@ use tokio::process::Command;
 const MISBEHAVING: &str = env!("CARGO_BIN_EXE_misbehaving");
 
 /// A process serving `handler` for one simulator.
-struct Lambda {
-    simulator: Simulator,
-    program: Program,
+pub(crate) struct Lambda {
+    pub(crate) simulator: Simulator,
+    pub(crate) program: Program,
 }
 
 impl Lambda {
-    async fn start(binary: &str, handler: &str, variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(binary: &str, handler: &str, variables: &[(&str, &str)]) -> Self {
         Self::with_timeout(binary, handler, variables, Duration::from_secs(30)).await
     }
 
@@ -44,7 +44,7 @@ impl Lambda {
     }
 
     /// `Ok(answer)`, or `Err((error type, message))`.
-    async fn invoke(&self, payload: Value) -> Result<Value, (String, String)> {
+    pub(crate) async fn invoke(&self, payload: Value) -> Result<Value, (String, String)> {
         let id = self.simulator.enqueue_payload(payload).await;
         let state = self.simulator.wait_for_invocation_complete(&id, Duration::from_secs(20)).await.unwrap();
         match state.status {

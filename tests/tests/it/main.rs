@@ -16,6 +16,7 @@ mod registration;
 mod requests;
 mod runtime_api;
 mod samples;
+mod secrets;
 mod shop;
 mod shop_chaos;
 mod sizes;

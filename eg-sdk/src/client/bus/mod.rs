@@ -43,13 +43,13 @@ struct Round<'a> {
 impl Bus {
     pub(super) fn new(bus: EventBus) -> Result<Self, Error> {
         let missing = |reason| Error::Setting { variable: EVENT_BUS, value: bus.name.clone(), reason };
-        let region = region_of(&bus.name).unwrap_or(&bus.aws.region).to_owned();
+        let region = aws::region_of(&bus.name).unwrap_or(&bus.aws.region).to_owned();
         if region.is_empty() {
             return Err(missing("its region is not known; set AWS_REGION"));
         }
         let url = match &bus.endpoint {
             Some(endpoint) => parse_url(endpoint)?,
-            None => parse_url(&public_endpoint(&region))?,
+            None => parse_url(&aws::public_endpoint(PUT_EVENTS.service, &region))?,
         };
         let signer = Signer::new(&bus.aws, region).ok_or_else(|| {
             missing("there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
@@ -176,14 +176,4 @@ fn share<'a>(error: Error, pending: Vec<Pending<'a>>) -> Vec<(Pending<'a>, Error
         (pending, Error::Call { action, source: Arc::clone(&shared) })
     };
     pending.into_iter().map(with_error).collect()
-}
-
-/// Returns the region in `arn:partition:events:region:account:event-bus/name`.
-fn region_of(bus: &str) -> Option<&str> {
-    bus.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
-}
-
-fn public_endpoint(region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("https://events.{region}.amazonaws.com{suffix}")
 }
