@@ -1,13 +1,15 @@
 //! Derives from the manifest what a function needs on AWS: the events of a bus, permissions with their reasons, variables.
 //! `template` and `artifacts` write it down, each in a format of its own.
 
-use eg_grammar::{EVENT_RECEIVED, StreamKind, is_system_event_type};
+use std::collections::BTreeMap;
+
+use eg_grammar::{EVENT_RECEIVED, SecretReference, StreamKind, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath, Trigger};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::project::deploy::{EVENT_BUS, Stage, Table};
+use crate::project::deploy::{EVENT_BUS, Stage};
 
 /// The timeout in seconds and the memory in megabytes of functions that set none.
 pub(crate) const TIMEOUT: u32 = 30;
@@ -22,6 +24,17 @@ pub(crate) use eg_grammar::variable::FAILURES_QUEUE;
 /// How many seconds a function behind an HTTP API has at most: the API gives up after 30
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 pub(crate) const ANSWERED: u32 = 29;
+
+/// What Lambda does with the network interfaces of a function in a VPC. AWS's own policy for it is for all resources, too
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
+const INTERFACES: [&str; 6] = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+];
 
 /// What a function may do.
 #[derive(Debug, PartialEq, Serialize)]
@@ -45,10 +58,14 @@ pub(crate) enum Resource<'a> {
     Bus,
     /// The queue for what the function fails to handle or rejects.
     Failures,
-    /// A queue that triggers the function.
+    /// A queue that triggers the function, or to which it sends.
     Queue(&'a str),
     /// A table of `eg.toml`.
     Table(&'a str),
+    /// A parameter of Systems Manager, without version and label.
+    Parameter(&'a str),
+    /// The name or the ARN of a secret of Secrets Manager.
+    Secret(&'a str),
     /// Everything, for actions that know no resources.
     Every,
     /// A stream that the function reads: a table, a stream or a topic.
@@ -95,6 +112,12 @@ pub(crate) fn timeout(function: &Function, stage: Option<&Stage>) -> u32 {
     let set = stage.and_then(|stage| stage.function(&function.id)).and_then(|settings| settings.timeout);
     let usual = if function.events().any(is_route) { ANSWERED } else { TIMEOUT };
     set.or(function.timeout).unwrap_or(usual)
+}
+
+/// Returns the memory of a function in megabytes: that of `eg.toml`, or of the code, or else the usual one.
+pub(crate) fn memory(function: &Function, stage: Option<&Stage>) -> u32 {
+    let set = stage.and_then(|stage| stage.function(&function.id)).and_then(|settings| settings.memory);
+    set.or(function.memory).unwrap_or(MEMORY)
 }
 
 /// Returns the patterns of the events that a function gets from the application's bus.
@@ -195,7 +218,7 @@ pub(crate) fn variables(function: &Function) -> Vec<&'static str> {
 pub(crate) fn permissions<'a>(
     service: &Manifest,
     function: &'a Function,
-    tables: impl Iterator<Item = (&'a str, &'a Table)>,
+    stage: Option<&'a Stage>,
 ) -> Vec<Permission<'a>> {
     let mut permissions = vec![Permission {
         actions: owned(&["logs:CreateLogStream", "logs:PutLogEvents"]),
@@ -204,12 +227,7 @@ pub(crate) fn permissions<'a>(
         reason: "every function writes its log".to_owned(),
     }];
     permissions.extend(emits(service, function));
-    permissions.extend(tables.map(|(name, table)| Permission {
-        actions: table.actions.iter().map(|action| action.in_iam()).collect(),
-        on: Resource::Table(name),
-        condition: None,
-        reason: format!("its service uses table `{name}`"),
-    }));
+    permissions.extend(stage.into_iter().flat_map(|stage| declared(&service.service, function, stage)));
     if keeps_failures(function) {
         permissions.push(Permission {
             actions: owned(&["sqs:SendMessage"]),
@@ -246,6 +264,49 @@ pub(crate) fn permissions<'a>(
             condition: None,
             reason: format!("it finds {source} stream `{name}`"),
         }));
+    }
+    permissions
+}
+
+/// Returns the permissions for what `eg.toml` gives the function: tables, queues to send to, and secrets.
+fn declared<'a>(service: &str, function: &Function, stage: &'a Stage) -> Vec<Permission<'a>> {
+    let permission = |actions, on, reason| Permission { actions, on, condition: None, reason };
+    let mut permissions = Vec::new();
+    for (name, table) in stage.tables(service) {
+        let actions = table.actions.iter().map(|action| action.in_iam()).collect();
+        permissions.push(permission(
+            actions,
+            Resource::Table(name),
+            format!("its service uses table `{name}`"),
+        ));
+    }
+    for (name, _) in stage.queues(service) {
+        let reason = format!("its service sends to queue `{name}`");
+        permissions.push(permission(owned(&["sqs:SendMessage"]), Resource::Queue(name), reason));
+    }
+    if stage.vpc(&function.id).is_some() {
+        let reason = "its network interfaces are in a VPC".to_owned();
+        permissions.push(permission(owned(&INTERFACES), Resource::Every, reason));
+    }
+    // Several variables may come from one secret.
+    let (mut parameters, mut secrets) =
+        (BTreeMap::<&str, Vec<&str>>::new(), BTreeMap::<&str, Vec<&str>>::new());
+    for (variable, reference) in stage.secrets(service, &function.id) {
+        match reference {
+            SecretReference::Parameter(name) => {
+                parameters.entry(SecretReference::parameter(name)).or_default().push(variable);
+            }
+            SecretReference::Secret { id, .. } => secrets.entry(id).or_default().push(variable),
+        }
+    }
+    let reason = |variables: &[&str]| format!("it reads {} when it starts", eg_grammar::list(variables));
+    for (name, variables) in parameters {
+        let actions = owned(&["ssm:GetParameters"]);
+        permissions.push(permission(actions, Resource::Parameter(name), reason(&variables)));
+    }
+    for (id, variables) in secrets {
+        let actions = owned(&["secretsmanager:GetSecretValue"]);
+        permissions.push(permission(actions, Resource::Secret(id), reason(&variables)));
     }
     permissions
 }

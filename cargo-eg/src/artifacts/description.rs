@@ -1,14 +1,18 @@
 //! The content of `artifacts.json`: what each zip file contains, and what its functions need. `docs/deploying.md` describes it
 //! for the programs that read it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use eg_grammar::variable::SECRETS;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Packable;
 use super::bundle::Bundle;
 use crate::needs::{self, Permission};
+use crate::project::deploy::{Kept, KeyAttribute, Stage, Value as Setting};
 use crate::project::toolchain::Machine;
 
 /// The version of the format. Keys may be added; a change of a key's meaning counts it up.
@@ -21,6 +25,50 @@ pub(crate) struct Artifacts<'a> {
     architecture: &'static str,
     runtime: &'static str,
     pub(crate) services: Vec<Service<'a>>,
+    /// The tables of `eg.toml`, by name.
+    tables: BTreeMap<&'a str, Table<'a>>,
+    /// The queues of `eg.toml` to which functions send, by name.
+    queues: BTreeMap<&'a str, SentTo<'a>>,
+}
+
+/// A table: its key, or its name or ARN if it exists.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Table<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition_key: Option<Attribute<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sort_key: Option<Attribute<'a>>,
+    /// The attribute with the time at which an item expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Attribute<'a> {
+    name: &'a str,
+    /// `S`, `N` or `B`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+/// The network of a function: ids, or functions of CloudFormation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Network<'a> {
+    subnets: &'a [Value],
+    security_groups: &'a [Value],
+}
+
+/// A queue to which functions send. One that exists has an ARN and a URL.
+#[derive(Debug, Serialize)]
+struct SentTo<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 /// A service and its zip file.
@@ -54,7 +102,20 @@ struct Described<'a> {
     timeout: u32,
     /// Megabytes.
     memory: u32,
+    /// How many environments it may have at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vpc: Option<Network<'a>>,
     variables: Vec<&'static str>,
+    /// The plain variables of `eg.toml`.
+    environment: BTreeMap<&'a str, Value>,
+    /// The secrets of `eg.toml`: variables, and where their values are.
+    secrets: BTreeMap<&'a str, String>,
+    /// The variables with the names of tables.
+    tables: BTreeMap<&'a str, &'a str>,
+    /// The variables with the URLs of queues to which it sends.
+    sends_to: BTreeMap<&'a str, &'a str>,
     /// Whether only a service of AWS or a program calls it, by its name.
     invoked: bool,
     routes: Vec<Route<'a>>,
@@ -107,13 +168,42 @@ struct Stream<'a> {
 }
 
 impl<'a> Artifacts<'a> {
-    pub(super) fn new(machine: Machine, services: Vec<Service<'a>>) -> Self {
-        Self { version: VERSION, architecture: machine.name(), runtime: needs::RUNTIME, services }
+    pub(super) fn new(machine: Machine, programs: &'a [Packable], services: Vec<Service<'a>>) -> Self {
+        let (mut tables, mut queues) = (BTreeMap::new(), BTreeMap::new());
+        for Packable { manifest, stage, .. } in programs {
+            let Some(stage) = stage else { continue };
+            let of_service = stage.tables(&manifest.service);
+            tables.extend(of_service.map(|(name, table)| (name, Table::of(&table.kept))));
+            queues.extend(stage.queues(&manifest.service).map(|(name, queue)| {
+                let existing = queue.existing.as_ref();
+                let [arn, url] = [existing.map(|one| &*one.arn), existing.map(|one| &*one.url)];
+                (name, SentTo { arn, url })
+            }));
+        }
+        let architecture = machine.name();
+        Self { version: VERSION, architecture, runtime: needs::RUNTIME, services, tables, queues }
+    }
+}
+
+impl<'a> Table<'a> {
+    fn of(kept: &'a Kept) -> Self {
+        let attribute = |key: &'a KeyAttribute| Attribute { name: &key.name, kind: key.kind };
+        match kept {
+            Kept::Elsewhere(existing) => Self { existing: Some(existing), ..Self::default() },
+            Kept::Here { partition_key, sort_key, ttl } => Self {
+                partition_key: Some(attribute(partition_key)),
+                sort_key: sort_key.as_ref().map(attribute),
+                ttl: ttl.as_deref(),
+                existing: None,
+            },
+        }
     }
 }
 
 impl<'a> Service<'a> {
-    pub(super) fn new(manifest: &'a Manifest, zip: PathBuf, bundle: &Bundle, unpacked_bytes: usize) -> Self {
+    pub(super) fn new(program: &'a Packable, zip: PathBuf, bundle: &Bundle, unpacked_bytes: usize) -> Self {
+        let Packable { manifest, stage, .. } = program;
+        let described = |function| Described::new(manifest, function, stage.as_ref());
         Self {
             service: &manifest.service,
             version: &manifest.version,
@@ -122,7 +212,7 @@ impl<'a> Service<'a> {
             code_sha256: bundle.code_sha256(),
             bytes: bundle.bytes.len(),
             unpacked_bytes,
-            functions: manifest.functions.iter().map(|function| Described::new(manifest, function)).collect(),
+            functions: manifest.functions.iter().map(described).collect(),
         }
     }
 
@@ -133,7 +223,7 @@ impl<'a> Service<'a> {
 }
 
 impl<'a> Described<'a> {
-    fn new(manifest: &'a Manifest, function: &'a Function) -> Self {
+    fn new(manifest: &'a Manifest, function: &'a Function, stage: Option<&'a Stage>) -> Self {
         let routes = function.events().filter(|event| needs::is_route(event));
         let (mut schedules, mut queues, mut streams) = (Vec::new(), Vec::new(), Vec::new());
         for trigger in &function.triggers {
@@ -156,15 +246,42 @@ impl<'a> Described<'a> {
                 _ => {}
             }
         }
+        let settings = stage.and_then(|stage| stage.function(&function.id));
+        let set = stage.map(|stage| stage.variables(&manifest.service, &function.id)).unwrap_or_default();
+        let (mut environment, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in set {
+            match value {
+                Setting::Text(text) => drop(environment.insert(name, text.as_str().into())),
+                Setting::Template(value) => drop(environment.insert(name, value.clone())),
+                Setting::Secret(reference) => drop(secrets.insert(name, reference.to_string())),
+            }
+        }
+        let (mut tables, mut sends_to) = (BTreeMap::new(), BTreeMap::new());
+        if let Some(stage) = stage {
+            let of_service = stage.tables(&manifest.service);
+            tables.extend(of_service.map(|(name, table)| (table.variable.as_str(), name)));
+            let of_service = stage.queues(&manifest.service);
+            sends_to.extend(of_service.map(|(name, queue)| (queue.variable.as_str(), name)));
+        }
+        let mut variables = needs::variables(function);
+        variables.extend((!secrets.is_empty()).then_some(SECRETS));
         Self {
             id: &function.id,
             name: &function.name,
             handler: format!("{}.{}", manifest.service, function.name),
             source: &function.source,
             doc: function.doc.as_deref(),
-            timeout: needs::timeout(function, None),
-            memory: function.memory.unwrap_or(needs::MEMORY),
-            variables: needs::variables(function),
+            timeout: needs::timeout(function, stage),
+            memory: needs::memory(function, stage),
+            concurrency: settings.and_then(|settings| settings.concurrency),
+            vpc: stage
+                .and_then(|stage| stage.vpc(&function.id))
+                .map(|vpc| Network { subnets: &vpc.subnets, security_groups: &vpc.security_groups }),
+            variables,
+            environment,
+            secrets,
+            tables,
+            sends_to,
             invoked: function.is_invoked(),
             routes: routes
                 .map(|route| Route {
@@ -179,7 +296,7 @@ impl<'a> Described<'a> {
             schedules,
             queues,
             streams,
-            permissions: needs::permissions(manifest, function, std::iter::empty()),
+            permissions: needs::permissions(manifest, function, stage),
         }
     }
 }

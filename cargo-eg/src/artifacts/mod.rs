@@ -14,6 +14,7 @@ use self::bundle::Bundle;
 pub(crate) use self::description::{Artifacts, Service};
 use crate::exit::{Exit, Failure};
 use crate::needs;
+use crate::project::deploy::Stage;
 use crate::project::toolchain::Machine;
 
 /// The file that describes the zip files beside it.
@@ -24,23 +25,32 @@ pub(crate) fn zip_of(service: &str) -> PathBuf {
     Path::new(service).join("bootstrap.zip")
 }
 
+/// A program to pack.
+#[derive(Debug)]
+pub(crate) struct Packable {
+    pub(crate) manifest: Manifest,
+    pub(crate) path: PathBuf,
+    /// What `eg.toml` says about its stage. `None`: there is no `[deploy]`.
+    pub(crate) stage: Option<Stage>,
+}
+
 /// Packs the programs into `folder`, each with its manifest. Nothing changes there unless all of them run on Lambda.
 pub(crate) fn write<'a>(
-    programs: &'a [(Manifest, PathBuf)],
+    programs: &'a [Packable],
     machine: Machine,
     folder: &Path,
 ) -> Result<Artifacts<'a>, Failure> {
     let mut packed = Vec::new();
-    for (manifest, path) in programs {
-        packed.push((manifest, pack(manifest, path, machine)?));
+    for program in programs {
+        packed.push((program, pack(program, machine)?));
     }
     let mut services = Vec::new();
-    for (manifest, (bundle, unpacked)) in packed {
-        let zip = zip_of(&manifest.service);
+    for (program, (bundle, unpacked)) in packed {
+        let zip = zip_of(&program.manifest.service);
         replace(&folder.join(&zip), &bundle.bytes)?;
-        services.push(Service::new(manifest, zip, &bundle, unpacked));
+        services.push(Service::new(program, zip, &bundle, unpacked));
     }
-    let artifacts = Artifacts::new(machine, services);
+    let artifacts = Artifacts::new(machine, programs, services);
     let text = serde_json::to_string_pretty(&artifacts)
         .map_err(|error| Failure::because(Exit::Failed, format!("cannot write {DESCRIPTION}"), error))?;
     replace(&folder.join(DESCRIPTION), (text + "\n").as_bytes())?;
@@ -48,7 +58,8 @@ pub(crate) fn write<'a>(
 }
 
 /// Checks a program and packs it. Also returns its size.
-fn pack(manifest: &Manifest, path: &Path, machine: Machine) -> Result<(Bundle, usize), Failure> {
+fn pack(program: &Packable, machine: Machine) -> Result<(Bundle, usize), Failure> {
+    let Packable { manifest, path, stage } = program;
     let program = fs::read(path).map_err(|error| {
         Failure::because(Exit::Build, format!("cannot read the program {}", path.display()), error)
     })?;
@@ -69,6 +80,19 @@ fn pack(manifest: &Manifest, path: &Path, machine: Machine) -> Result<(Bundle, u
             format!("`{service}` cannot {what} on AWS, as `{}` must ({})", function.name, function.source);
         return Err(Failure::new(Exit::Build, message)
             .hint("make `eg-runtime` a dependency of the package itself, in a version with the feature `eventbridge`"));
+    }
+    let secret = manifest.functions.iter().find_map(|function| {
+        let secrets = stage.as_ref()?.secrets(&manifest.service, &function.id);
+        secrets.into_keys().next().map(|name| (function, name.to_owned()))
+    });
+    if let Some((function, name)) = secret.filter(|_| !manifest.secrets) {
+        let message = format!(
+            "`{service}` cannot read secrets on AWS, and `{}` has the secret `{name}` ({})",
+            function.name, function.source
+        );
+        return Err(Failure::new(Exit::Build, message).hint(
+            "make `eg-runtime` a dependency of the package itself, in a version with the feature `secrets`",
+        ));
     }
     let bundle = Bundle::of(&program)
         .map_err(|error| Failure::because(Exit::Failed, format!("cannot pack {}", path.display()), error))?;

@@ -11,7 +11,8 @@ use super::template::Architecture;
 ///
 /// Builds with the release profile, for arm64 if its target and a linker are installed, and links with cargo-zigbuild if that is
 /// installed. Programs get the feature `eventbridge` of eg-runtime, so they emit to an event bus where EVENT_BUS names one, and keep
-/// what functions reject where EVENT_FAILURES_QUEUE names a queue.
+/// what functions reject where EVENT_FAILURES_QUEUE names a queue. If the stage has secrets, programs also get the feature
+/// `secrets`, and read them when they start where EG_SECRETS names them.
 /// Nothing is installed or sent anywhere.
 ///
 /// Writes SERVICE/bootstrap.zip and artifacts.json below target/eg. Checks first that each program runs on Lambda: its

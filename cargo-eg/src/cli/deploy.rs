@@ -26,6 +26,9 @@ pub(crate) struct StageName {
 /// Without --allow-delete, no table is deleted, and no queue with messages leaves the stack. A table that AWS keeps is adopted again
 /// by a later deployment that declares it; a queue is not.
 ///
+/// With --print-iam, prints the rights that the deployer needs: for the calls of `deploy`, `rollback` and `remove`, and for what
+/// CloudFormation does in the deployer's name, on resources whose names begin with the stack's. Name a region to narrow them.
+///
 /// With --plan, compares with eg.lock.json, needs no account, and exits with 10 if there are changes.
 #[derive(Debug, Args)]
 #[command(after_help = DEPLOY_EXAMPLES)]
@@ -42,6 +45,9 @@ pub(crate) struct Deploy {
     /// Show what would change since the deployment in eg.lock.json, and stop.
     #[arg(long, conflicts_with_all = ["yes", "allow_delete"])]
     pub(crate) plan: bool,
+    /// Print the policy of IAM that a deployer of the stage needs, and stop. Needs no account.
+    #[arg(long, conflicts_with_all = ["plan", "yes", "allow_delete", "parameters", "architecture"])]
+    pub(crate) print_iam: bool,
     /// Print the changes of --plan as one JSON object.
     #[arg(long, requires = "plan")]
     pub(crate) json: bool,
@@ -79,7 +85,8 @@ Examples:
   cargo eg deploy --plan
   cargo eg deploy --stage dev
   cargo eg deploy services/shop --stage production --yes
-  cargo eg deploy --stage dev --profile work --region eu-central-1";
+  cargo eg deploy --stage dev --profile work --region eu-central-1
+  cargo eg deploy --print-iam --stage dev > deployer.json";
 
 /// Bring a stack back to the version before its last deployment.
 ///

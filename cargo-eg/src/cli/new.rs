@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Create a service with working functions and tests.
 ///
@@ -15,18 +15,31 @@ use clap::Args;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct New {
     /// Name of the service, or the folder to create, whose last part is the name.
-    #[arg(value_name = "NAME")]
-    pub(crate) path: PathBuf,
+    #[arg(value_name = "NAME", required_unless_present = "ci")]
+    pub(crate) path: Option<PathBuf>,
     /// Create a workspace: two services in services/, and a crate for the events that they share.
     #[arg(long)]
     pub(crate) workspace: bool,
+    /// Write the workflow .github/workflows/deploy.yml, which deploys the application to AWS. Without NAME, write only that, into the
+    /// repository of the current directory.
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    pub(crate) ci: Option<Ci>,
     /// A clone of Event Gateway for Rust whose eg-runtime the service uses by path.
     #[arg(long, value_name = "DIR")]
     pub(crate) eg_path: Option<PathBuf>,
+}
+
+/// Services that run workflows.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Ci {
+    /// GitHub Actions: plans on pull requests, deploys on `main`, with a role of AWS and without keys.
+    #[value(name = "github")]
+    GitHub,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   cargo eg new orders
   cargo eg new services/orders
-  cargo eg new shop --workspace";
+  cargo eg new shop --workspace --ci github
+  cargo eg new --ci github";

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use eg_sdk::manifest::Manifest;
-
 use super::{current_folder, json_pretty, print};
-use crate::artifacts::{Artifacts, DESCRIPTION, write};
+use crate::artifacts::{Artifacts, DESCRIPTION, Packable, write};
 use crate::cli::{self, Architecture, Packages, Targets};
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
@@ -46,17 +44,20 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
     let cli::BuildServices { packages, targets, architecture, stage, output, json } = arguments;
     let current = current_folder()?;
     let Programs { project, machine, services } =
-        programs(packages, targets, architecture, stage, &current).await?;
+        programs(packages, targets, architecture, stage.clone(), &current).await?;
     let folder = output.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
     let mut programs = Vec::new();
-    for Service { manifest, code, .. } in services {
+    for Service { manifest, code, deploy, .. } in services {
         match code {
-            Code::Binary(binary) => programs.push((manifest, binary)),
+            Code::Binary(path) => {
+                let stage = deploy.map(|deploy| deploy.stage(stage.as_deref()).cloned()).transpose()?;
+                programs.push(Packable { manifest, path, stage });
+            }
             Code::Programs(_) => warn(&left_out(&manifest.service)),
         }
     }
-    check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
-    for function in programs.iter().flat_map(|(manifest, _)| &manifest.functions) {
+    check_names(&programs)?;
+    for function in programs.iter().flat_map(|program| &program.manifest.functions) {
         for reason in
             function.events().filter(|event| !is_route(event)).filter_map(|event| pattern(event).err())
         {
@@ -87,13 +88,11 @@ pub(super) fn left_out(service: &str) -> String {
 }
 
 /// Checks that each program is a service of its own: the service names its zip file.
-pub(super) fn check_names<'a>(
-    programs: impl Iterator<Item = (&'a Manifest, &'a Path)>,
-) -> Result<(), Failure> {
+pub(super) fn check_names(programs: &[Packable]) -> Result<(), Failure> {
     let mut known = BTreeMap::new();
-    for (manifest, binary) in programs {
-        if let Some(other) = known.insert(&manifest.service, binary) {
-            let [first, second] = [other, binary].map(Path::display);
+    for Packable { manifest, path, .. } in programs {
+        if let Some(other) = known.insert(&manifest.service, path) {
+            let [first, second] = [other, path].map(|path| path.display());
             let message = format!("{first} and {second} are both the service `{}`", manifest.service);
             return Err(Failure::new(Exit::Manifest, message).hint(
                 "rename one with `eg_runtime::service!(\"name\");` in its main.rs, or choose one with --bin",

@@ -11,11 +11,12 @@ use super::build::{Programs, programs};
 use super::check::refuse;
 #[cfg(feature = "aws")]
 use super::live::{Live, report, wishes};
+use super::rights;
 use super::stage::Chosen;
 use super::template::selected;
 use super::{current_folder, json_line, print};
 use crate::artifacts::{write, zip_of};
-use crate::cli;
+use crate::cli::{self, Packages};
 #[cfg(feature = "aws")]
 use crate::console::signals::Signals;
 #[cfg(feature = "aws")]
@@ -25,12 +26,29 @@ use crate::deploy::deployment::{Deployed, Wishes};
 use crate::deploy::record::FILE;
 use crate::deploy::{Changes, Packaged, package};
 use crate::exit::{Exit, Failure, warn};
-use crate::template::{Application, template};
+use crate::project::Wanted;
+use crate::template::{Application, Extra, template};
 
 pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     let current = current_folder()?;
-    let cli::Deploy { packages, targets, architecture, stage, plan, json, consent, parameters, bucket, aws } =
-        arguments;
+    let cli::Deploy {
+        packages,
+        targets,
+        architecture,
+        stage,
+        plan,
+        print_iam,
+        json,
+        consent,
+        parameters,
+        bucket,
+        aws,
+    } = arguments;
+    if print_iam {
+        let Packages { paths, packages } = packages;
+        let wanted = Wanted { paths, packages, build: targets.into() };
+        return rights::run(&wanted, stage.stage.as_deref(), aws.region.as_deref(), bucket.as_deref()).await;
+    }
     let Programs { project, machine, services } =
         programs(packages, targets, architecture, stage.stage.clone(), &current).await?;
     refuse(services.iter().map(|service| &service.manifest), &project.roots())?;
@@ -39,13 +57,15 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     let folder = project.artifacts(&current);
     let programs = selected(&deploy, &chosen.stage, services)?;
     write(&programs, machine, &folder)?;
-    let manifests: Vec<Manifest> = programs.into_iter().map(|(manifest, _)| manifest).collect();
+    let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     let code = |service: &str| folder.join(zip_of(service)).display().to_string();
+    let extra = Extra::of(&deploy, &chosen.stage)?;
     let application = Application {
         manifests: &manifests,
         stage: &chosen.stage,
         architecture: machine.name(),
         code: &code,
+        extra: &extra,
     };
     let made = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
     for note in &made.notes {

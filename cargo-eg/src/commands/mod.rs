@@ -26,6 +26,7 @@ mod queue;
 #[cfg(feature = "aws")]
 mod remove;
 mod replay;
+mod rights;
 #[cfg(feature = "aws")]
 mod rollback;
 mod run;

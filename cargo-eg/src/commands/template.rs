@@ -6,14 +6,14 @@ use eg_sdk::manifest::Manifest;
 
 use super::build::{check_names, left_out};
 use super::{current_folder, json_pretty, print};
-use crate::artifacts::zip_of;
+use crate::artifacts::{Packable, zip_of};
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
 use crate::project::Project;
 use crate::project::deploy::{Deploy, Stage, Unknown};
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
-use crate::template::{Application, template};
+use crate::template::{Application, Extra, template};
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let cli::Template { selection, stage, output, json, architecture, artifacts } = arguments;
@@ -29,12 +29,14 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let deploy = project.deployment(&services, &current)?;
     let stage = deploy.stage(stage.as_deref())?;
     let programs = selected(&deploy, stage, services)?;
-    let manifests: Vec<Manifest> = programs.into_iter().map(|(manifest, _)| manifest).collect();
+    let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     // CloudFormation's tools read paths from the folder of the template.
     let folder =
         output.as_deref().and_then(Path::parent).map_or_else(|| current.clone(), |to| current.join(to));
     let code = |service: &str| relative(&artifacts.join(zip_of(service)), &folder).display().to_string();
-    let application = Application { manifests: &manifests, stage, architecture: machine.name(), code: &code };
+    let extra = Extra::of(&deploy, stage)?;
+    let architecture = machine.name();
+    let application = Application { manifests: &manifests, stage, architecture, code: &code, extra: &extra };
     let template = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
     let text = if json {
         json_pretty(&template.tree)?
@@ -57,17 +59,17 @@ pub(super) fn selected(
     deploy: &Deploy,
     stage: &Stage,
     services: Vec<Service>,
-) -> Result<Vec<(Manifest, PathBuf)>, Failure> {
+) -> Result<Vec<Packable>, Failure> {
     check_settings(deploy, stage, &services)?;
     let mut programs = Vec::new();
     for Service { manifest, code, .. } in services {
         let Some(manifest) = stage.deployed(manifest) else { continue };
         match code {
-            Code::Binary(binary) => programs.push((manifest, binary)),
+            Code::Binary(path) => programs.push(Packable { manifest, path, stage: Some(stage.clone()) }),
             Code::Programs(_) => warn(&left_out(&manifest.service)),
         }
     }
-    check_names(programs.iter().map(|(manifest, binary)| (manifest, binary.as_path())))?;
+    check_names(&programs)?;
     if programs.is_empty() {
         return Err(Failure::new(Exit::NotFound, "no template: no service here is a program in Rust"));
     }

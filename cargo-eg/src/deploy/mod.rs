@@ -27,6 +27,7 @@ mod pace;
 #[cfg(feature = "aws")]
 mod parameters;
 pub(crate) mod record;
+mod rights;
 #[cfg(feature = "aws")]
 pub(crate) mod stack;
 #[cfg(feature = "aws")]
@@ -35,4 +36,5 @@ mod target;
 
 pub(crate) use self::assets::{Packaged, package};
 pub(crate) use self::changes::Changes;
+pub(crate) use self::rights::rights;
 pub(crate) use self::target::Target;

@@ -14,8 +14,9 @@ use crate::exit::{Exit, Failure};
 use super::workspace::Package;
 use super::{Build, cargo};
 
-/// The feature of `eg-runtime` for event buses.
+/// The features of `eg-runtime` for event buses and for secrets.
 const EVENT_BUSES: &str = "eventbridge";
+const SECRETS: &str = "secrets";
 
 /// A binary of a package that was just built.
 #[derive(Debug)]
@@ -38,7 +39,9 @@ pub(crate) async fn build(root: &Path, packages: &[Package], options: &Build) ->
         .stdout(Stdio::piped())
         .kill_on_drop(true);
     if let Some(tools) = &options.lambda {
-        command.args(["--release", "--target", &tools.target]).args(event_buses(packages));
+        command
+            .args(["--release", "--target", &tools.target])
+            .args(services_of_aws(packages, options.secrets));
         command.envs(tools.linker.clone());
     }
     let failed = |error: std::io::Error| cargo::missing(&error);
@@ -69,15 +72,19 @@ pub(crate) async fn build(root: &Path, packages: &[Package], options: &Build) ->
     })
 }
 
-/// Returns the arguments with which programs can emit to event buses. Packages may have given `eg-runtime` another name.
-fn event_buses(packages: &[Package]) -> Vec<String> {
+/// Returns the arguments with which programs can emit to event buses and, if wanted, read secrets. Packages may have given
+/// `eg-runtime` another name.
+fn services_of_aws(packages: &[Package], secrets: bool) -> Vec<String> {
     let names: BTreeSet<&str> = packages.iter().filter_map(|package| package.runtime.as_deref()).collect();
-    names.into_iter().map(|runtime| format!("--features={runtime}/{EVENT_BUSES}")).collect()
+    let features = [EVENT_BUSES].into_iter().chain(secrets.then_some(SECRETS));
+    let features = features.flat_map(|feature| names.iter().map(move |runtime| (runtime, feature)));
+    features.map(|(runtime, feature)| format!("--features={runtime}/{feature}")).collect()
 }
 
 /// Returns cargo's arguments for the options.
 fn arguments(options: &Build) -> Vec<&str> {
-    let Build { bins, features, all_features, no_default_features, release, lambda: _, stage: _ } = options;
+    let Build { bins, features, all_features, no_default_features, release, lambda: _, stage: _, secrets: _ } =
+        options;
     let mut arguments = Vec::new();
     if bins.is_empty() {
         arguments.push("--bins");

@@ -61,6 +61,9 @@ pub(crate) struct Build {
     /// The stage whose features a build for Lambda has. `None`: the default one.
     #[serde(skip)]
     pub(crate) stage: Option<String>,
+    /// Whether programs for Lambda read secrets when they start.
+    #[serde(skip)]
+    pub(crate) secrets: bool,
 }
 
 /// The services at the paths that the user named, before they are built.
@@ -208,7 +211,9 @@ impl Project {
     fn build_with<'a>(&self, deployed: impl Iterator<Item = &'a Deploy>) -> Result<Build, Failure> {
         let mut build = self.build.clone();
         for deploy in deployed.filter(|_| self.build.lambda.is_some()) {
-            for feature in &deploy.stage(self.build.stage.as_deref())?.features {
+            let stage = deploy.stage(self.build.stage.as_deref())?;
+            build.secrets |= stage.has_secrets();
+            for feature in &stage.features {
                 if !build.features.contains(feature) {
                     build.features.push(feature.clone());
                 }

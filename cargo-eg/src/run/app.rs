@@ -20,6 +20,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure, chain};
+use crate::project::deploy::Deploy;
 use crate::project::services::Service;
 use crate::state::running::{Named, Running};
 use crate::state::{Lock, State, schemas};
@@ -27,6 +28,7 @@ use crate::state::{Lock, State, schemas};
 use super::deploy::{Deployment, deployments, tidy};
 use super::orphans;
 use super::register::register;
+use super::tables;
 
 /// How long running batches and scheduled calls may take when the application stops; the same as for deliveries.
 const GRACE: Duration = Duration::from_secs(9);
@@ -147,14 +149,15 @@ impl LocalApp {
             ("EVENT_GATEWAY_CONFIG_URL", self.gateway.config_url()),
             // Access to the local queues. Lambda provides credentials to every function; these are placeholders.
             ("AWS_ENDPOINT_URL_SQS", self.emulator.url()),
-            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_ACCESS_KEY_ID", tables::ACCESS_KEY),
             ("AWS_SECRET_ACCESS_KEY", "local"),
         ];
-        let deployments = deployments(services, &self.state, &variables)?;
+        let deployments = deployments(services, &self.state, self.emulator.url(), &variables)?;
         let wanted: BTreeSet<String> = deployments.iter().map(|one| one.spec.id.clone()).collect();
         let binaries = deployments.iter().map(|one| one.spec.program.clone()).collect();
+        tables::create(services).await?;
         let mut update = self.start_functions(deployments).await?;
-        let names = functions(services).flat_map(queue_names).collect();
+        let names = functions(services).flat_map(queue_names).chain(sent_to(services)).collect();
         self.queues.declare(names).await.map_err(|error| Failure::new(Exit::Failed, error))?;
         // The gateway's times have milliseconds.
         let (client, before) = (self.client()?, OffsetDateTime::now_utc() - Duration::from_millis(1));
@@ -268,6 +271,16 @@ fn queue_names(function: &Function) -> impl Iterator<Item = String> {
         Trigger::Queue { queue, .. } => Some(queue.to_string()),
         _ => None,
     })
+}
+
+/// Returns the queues to which functions send, by the settings of this machine.
+fn sent_to(services: &[Service]) -> impl Iterator<Item = String> {
+    let queues = |service: &Service| {
+        let stage = service.deploy.as_ref().map(Deploy::local);
+        let queues = stage.into_iter().flat_map(|stage| stage.queues(&service.manifest.service));
+        queues.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+    };
+    services.iter().flat_map(queues)
 }
 
 fn mappings(function: &Function) -> impl Iterator<Item = Mapping> {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use eg_local::emulator::FunctionSpec;
+use eg_local::emulator::{ACCOUNT, FunctionSpec};
 use eg_sdk::manifest::Function;
 
 use crate::exit::{Exit, Failure};
@@ -19,9 +19,7 @@ use crate::state::{State, create_folder};
 use crate::watch::{fingerprint, of_file, program_files};
 
 use super::secrets::Secrets;
-
-/// The variables of AWS's SDKs that name the address of a DynamoDB on this machine.
-const DYNAMODB: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
+use super::tables;
 
 /// One function, ready to be started.
 #[derive(Debug)]
@@ -31,11 +29,12 @@ pub(crate) struct Deployment {
     pub(crate) version: u64,
 }
 
-/// Returns the functions of `services` that have a program, each with `variables`. Binaries are linked or copied to
+/// Returns the functions of `services` that have a program, each with `variables`. The local queues are at the URL `queues`. Binaries are linked or copied to
 /// another folder first: a process that starts during a build must not find a half-written binary.
 pub(crate) fn deployments(
     services: &[Service],
     state: &State,
+    queues: &str,
     variables: &[(&str, &str)],
 ) -> Result<Vec<Deployment>, Failure> {
     let mut deployments = Vec::new();
@@ -46,7 +45,7 @@ pub(crate) fn deployments(
         let mut add = |function: &Function, mut spec: FunctionSpec, sources: u64| {
             if let Some(deploy) = &service.deploy {
                 let service = &service.manifest.service;
-                described(&mut spec, deploy, service, &function.id, &mut secrets)?;
+                described(&mut spec, deploy, service, &function.id, queues, &mut secrets)?;
             }
             let data = ("EG_DATA_DIR", data.as_os_str());
             let all = variables.iter().map(|(name, value)| (*name, OsStr::new(*value))).chain([data]);
@@ -93,6 +92,7 @@ fn described(
     deploy: &Deploy,
     service: &str,
     function: &str,
+    queues: &str,
     secrets: &mut Secrets,
 ) -> Result<(), Failure> {
     let stage = deploy.local();
@@ -103,6 +103,8 @@ fn described(
     for (name, value) in stage.variables(service, function).into_iter().filter(|(name, _)| !is_set(name)) {
         match value {
             Value::Text(text) => set(name, text.into()),
+            // The resource that it is about is on AWS.
+            Value::Template(_) => {}
             Value::Secret(_) => {
                 if let Some(secret) = secrets.get(name, deploy)? {
                     set(name, secret.into());
@@ -110,8 +112,11 @@ fn described(
             }
         }
     }
+    for (name, queue) in stage.queues(service).filter(|(_, queue)| !is_set(&queue.variable)) {
+        set(&queue.variable, format!("{queues}/{ACCOUNT}/{name}").into());
+    }
     // Without a DynamoDB, services keep their data in EG_DATA_DIR.
-    if DYNAMODB.iter().any(|name| std::env::var_os(name).is_some_and(|url| !url.is_empty())) {
+    if tables::endpoint().is_some() {
         for (name, table) in stage.tables(service).filter(|(_, table)| !is_set(&table.variable)) {
             set(&table.variable, stage.table_name(name, table).into());
         }

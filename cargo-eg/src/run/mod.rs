@@ -7,6 +7,7 @@ mod orphans;
 pub(crate) mod plan;
 mod register;
 mod secrets;
+mod tables;
 
 pub(crate) use app::{LocalApp, Observers, Options, Ports, Update};
 pub(crate) use deploy::deployments;

@@ -32,6 +32,11 @@ impl Builder {
         }
     }
 
+    /// Returns what has a name.
+    pub(super) fn owner(&self, id: &str) -> Option<&str> {
+        self.names.get(id).map(String::as_str)
+    }
+
     /// Returns a name that is free: `id`, or `id` with a number.
     pub(super) fn free(&self, id: String) -> String {
         if !self.names.contains_key(&id) {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use eg_grammar::StreamKind;
+use eg_grammar::variable::SECRETS;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
+use serde_json::Value as Json;
 
-use crate::needs::{self, MEMORY, RUNTIME};
-use crate::project::deploy::{FunctionSettings, Value};
+use crate::needs::{self, RUNTIME};
+use crate::project::deploy::{FunctionSettings, Value, Vpc};
 
 use super::builder::{Builder, resource};
 use super::names::{arn, in_stack, pascal, reference, sub};
@@ -31,6 +33,12 @@ pub(super) struct Whole<'a> {
     pub(super) paths: &'a Paths,
 }
 
+/// Returns the network of a function in CloudFormation's words.
+fn network(vpc: &Vpc) -> Tree {
+    let ids = |ids: &[Json]| ids.iter().cloned().map(Tree::Json).collect::<Vec<_>>();
+    map! { "SubnetIds" => ids(&vpc.subnets), "SecurityGroupIds" => ids(&vpc.security_groups) }
+}
+
 impl Whole<'_> {
     /// Adds the resources. Returns the logical ids of the rules that may send what they cannot deliver to the service's queue.
     pub(super) fn add(&self, code: &str, builder: &mut Builder) -> Vec<String> {
@@ -40,9 +48,9 @@ impl Whole<'_> {
         let settings = application.stage.function(&function.id).cloned().unwrap_or_default();
         let itself = self.function(&id, code, &settings, builder);
         builder.add(id.clone(), what, itself);
-        let tables = application.stage.tables(&manifest.service);
         let own = Own { log: &log, service: &manifest.service, queues: self.queues };
-        let role = role(application, needs::permissions(manifest, function, tables), &own);
+        let permissions = needs::permissions(manifest, function, Some(application.stage));
+        let role = role(application, permissions, &settings.policies, &own);
         builder.add(format!("{id}Role"), what, role);
         let name = sub(&format!("/aws/lambda/${{AWS::StackName}}-{}", function.id));
         let properties = map! { "LogGroupName" => name, "RetentionInDays" => LOGGED };
@@ -84,9 +92,10 @@ impl Whole<'_> {
         .with("Code", Some(code))
         .with("Handler", Some(format!("{}.{}", manifest.service, function.name)))
         .with("Role", Some(arn(&format!("{id}Role"))))
-        .with("MemorySize", Some(settings.memory.or(function.memory).unwrap_or(MEMORY)))
+        .with("MemorySize", Some(needs::memory(function, Some(application.stage))))
         .with("Timeout", Some(timeout))
         .with("ReservedConcurrentExecutions", settings.concurrency)
+        .with("VpcConfig", application.stage.vpc(&function.id).map(network))
         .with("Environment", self.variables(builder))
         .with("LoggingConfig", Some(map! { "LogGroup" => reference(&format!("{id}Log")) }))
         .with("TracingConfig", Some(map! { "Mode" => "Active" }))
@@ -104,12 +113,26 @@ impl Whole<'_> {
         let stage = application.stage;
         let mut all: BTreeMap<&str, Tree> = BTreeMap::new();
         for (name, value) in stage.variables(&manifest.service, &function.id) {
-            if let Value::Text(text) = value {
-                all.insert(name, text.as_str().into());
+            match value {
+                Value::Text(text) => drop(all.insert(name, text.as_str().into())),
+                Value::Template(value) => drop(all.insert(name, Tree::Json(value.clone()))),
+                Value::Secret(_) => {}
             }
+        }
+        let secrets = stage.secrets(&manifest.service, &function.id);
+        if !secrets.is_empty() {
+            let references =
+                secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret.to_string().into()));
+            let references = serde_json::Value::Object(references.collect());
+            all.insert(SECRETS, references.to_string().into());
         }
         for (name, table) in stage.tables(&manifest.service) {
             all.insert(&table.variable, tables::name_of(name, table));
+        }
+        for (name, queue) in stage.queues(&manifest.service) {
+            let own = || self.queues.get(name).map_or_else(|| name.into(), |id| reference(id));
+            let url = queue.existing.as_ref().map_or_else(own, |existing| existing.url.as_str().into());
+            all.insert(&queue.variable, url);
         }
         for name in needs::variables(function) {
             let is_queue = name == needs::FAILURES_QUEUE;
@@ -142,9 +165,10 @@ impl Whole<'_> {
                 }
                 Trigger::Stream { stream, source, .. } => {
                     let Some(read) = Stream::of(trigger) else { continue };
-                    if *source == StreamKind::Kafka {
+                    let has_network = self.application.stage.vpc(&function.id).is_some();
+                    if *source == StreamKind::Kafka && !has_network {
                         builder.notes.push(format!(
-                            "{}: the function must reach the cluster of topic {stream}: add a `VpcConfig` and the permissions for it",
+                            "{}: the function must reach the cluster of topic {stream}: set its `vpc` in eg.toml",
                             function.id
                         ));
                     }

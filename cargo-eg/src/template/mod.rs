@@ -8,6 +8,7 @@ mod alarms;
 mod api;
 mod authorizers;
 mod builder;
+mod extra;
 mod function;
 mod limits;
 mod names;
@@ -24,9 +25,10 @@ mod tree;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
 use crate::needs;
-use crate::project::deploy::{Bus, Stage, Value};
+use crate::project::deploy::{Bus, ExistingQueue, Stage};
 
 use self::builder::{Builder, resource};
+pub(crate) use self::extra::Extra;
 use self::names::{arn, reference, sub};
 use self::paths::Paths;
 pub(crate) use self::tree::Tree;
@@ -45,6 +47,8 @@ pub(crate) struct Application<'a> {
     pub(crate) architecture: &'a str,
     /// Returns the path of the zip file of a service.
     pub(crate) code: &'a dyn Fn(&str) -> String,
+    /// What the stack gets besides.
+    pub(crate) extra: &'a Extra,
 }
 
 /// A template, with notes on what in the manifests AWS does differently.
@@ -96,6 +100,11 @@ impl Application<'_> {
         }
     }
 
+    /// Returns the queue of somebody else that has this name in `eg.toml`.
+    fn existing_queue(&self, name: &str) -> Option<&ExistingQueue> {
+        self.stage.queues.get(name)?.existing.as_ref()
+    }
+
     /// Returns the stage's tags and `more`, as most resources spell them.
     fn tags(&self, more: &[(&str, &str)]) -> Option<Tree> {
         let own = self.stage.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -131,18 +140,21 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
         }
     }
     let alarms = alarms::alarms(application, &queues, &mut builder);
-    check_secrets(application, &mut builder);
 
+    application.extra.add_resources(application, &mut builder);
     let mut parameters =
         streams::parameters(application.functions().map(|(_, function)| function), &mut builder);
     let conditions = alarms.then(alarms::condition);
     if alarms {
         parameters.push(alarms::parameter());
     }
-    let outputs = outputs::outputs(application, &queues);
+    let mut outputs = outputs::outputs(application, &queues);
     let services: Vec<&str> =
         application.manifests.iter().map(|manifest| manifest.service.as_str()).collect();
     let Builder { resources, notes, mut problems, .. } = builder;
+    application.extra.add_outputs(&mut outputs, &mut problems);
+    let has = |name: &str| resources.iter().chain(&parameters).any(|(known, _)| known == name);
+    problems.extend(application.extra.dangling(application, has));
     problems.extend(limits::exceeded(application, &resources, &outputs));
     let tree = map! {
         "AWSTemplateFormatVersion" => "2010-09-09",
@@ -155,21 +167,6 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
     match problems.is_empty() {
         true => Ok(Template { tree, notes }),
         false => Err(Refused(problems)),
-    }
-}
-
-/// Refuses secrets: functions on AWS have no way to read them yet, and a template must not contain them.
-fn check_secrets(application: &Application<'_>, builder: &mut Builder) {
-    for (manifest, function) in application.functions() {
-        for (name, value) in application.stage.variables(&manifest.service, &function.id) {
-            if matches!(value, Value::Secret(_)) {
-                builder.problems.push(format!(
-                    "{}: functions on AWS cannot read the secret `{name}` yet; read it in the function's code with an SDK of AWS, \
-                     or set the variable in [deploy.stages.{}] `environment`",
-                    function.id, application.stage.name
-                ));
-            }
-        }
     }
 }
 

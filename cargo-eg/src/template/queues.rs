@@ -1,4 +1,4 @@
-//! Generates the queues that functions read, and those for what fails. Which function reads which queue is left to `function`.
+//! Generates the queues that functions read or send to, and those for what fails. Which function reads which queue is left to `function`.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ const HIDDEN: u32 = 12 * 60 * 60;
 
 const QUEUE: &str = "AWS::SQS::Queue";
 
-/// The logical ids of the queues that functions read, by name.
+/// The logical ids of the queues that functions read or send to, by name.
 pub(super) type Queues = BTreeMap<String, String>;
 
-/// Adds the queues that functions read, each with its dead-letter queue.
+/// Adds the queues that functions read or send to, each with its dead-letter queue.
 pub(super) fn queues(application: &Application<'_>, builder: &mut Builder) -> Queues {
     // The longest time that a batch takes, including the time to collect it, and the functions that read the queue.
     let mut reads: BTreeMap<&str, (u32, Vec<&str>)> = BTreeMap::new();
@@ -37,7 +37,21 @@ pub(super) fn queues(application: &Application<'_>, builder: &mut Builder) -> Qu
         }
     }
     let mut ids = Queues::new();
+    for (queue, declared) in &application.stage.queues {
+        match reads.get(queue.as_str()) {
+            Some((_, readers)) if declared.existing.is_some() => builder.problems.push(format!(
+                "queue {queue}: {} of this application {} it, so the stack makes it: remove `existing` in eg.toml",
+                eg_grammar::list(readers),
+                if readers.len() == 1 { "reads" } else { "read" }
+            )),
+            None if declared.existing.is_none() => drop(reads.insert(queue, (needs::TIMEOUT, Vec::new()))),
+            _ => {}
+        }
+    }
     for (queue, (patience, readers)) in reads {
+        if readers.is_empty() {
+            builder.notes.push(format!("queue {queue}: no function of this application reads its messages"));
+        }
         if readers.len() > 1 {
             builder.notes.push(format!(
                 "queue {queue}: {} share its messages, each message goes to one of them",

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::needs::{Permission, Resource};
 
-use super::names::{arn, pascal, reference};
+use super::names::{arn, pascal, reference, sub};
 use super::queues::{Queues, failures_id};
 use super::{Application, Tree, map, resource, streams, tables};
 
@@ -15,13 +17,19 @@ pub(super) struct Own<'a> {
     pub(super) queues: &'a Queues,
 }
 
-/// Returns the role that the function runs with.
-pub(super) fn role(application: &Application<'_>, permissions: Vec<Permission<'_>>, own: &Own<'_>) -> Tree {
+/// Returns the role that the function runs with. `policies` are further statements of `eg.toml`.
+pub(super) fn role(
+    application: &Application<'_>,
+    permissions: Vec<Permission<'_>>,
+    policies: &[Value],
+    own: &Own<'_>,
+) -> Tree {
     let mut reasons = BTreeSet::new();
     let mut statements: Vec<Tree> = permissions
         .into_iter()
         .map(|permission| statement(application, permission, own, &mut reasons))
         .collect();
+    statements.extend(policies.iter().cloned().map(Tree::Json));
     // These actions know no resources.
     statements.push(map! {
         "Sid" => "ItsCallsAreTraced",
@@ -51,7 +59,14 @@ fn statement(
         Resource::Log => arn(own.log),
         Resource::Bus => application.bus_arn(),
         Resource::Failures => arn(&failures_id(own.service)),
-        Resource::Queue(name) => own.queues.get(name).map_or_else(|| name.into(), |id| arn(id)),
+        Resource::Queue(name) => match application.existing_queue(name) {
+            Some(existing) => existing.arn.as_str().into(),
+            None => own.queues.get(name).map_or_else(|| name.into(), |id| arn(id)),
+        },
+        Resource::Parameter(name) => {
+            sub(&format!("arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{name}"))
+        }
+        Resource::Secret(id) => secret(id),
         Resource::Stream { source, name } => reference(&streams::parameter(source, name)),
         Resource::Every => "*".into(),
         Resource::Table(name) => match application.stage.tables.get(name) {
@@ -67,6 +82,23 @@ fn statement(
     reasons.insert(sid.clone());
     map! { "Sid" => sid, "Effect" => "Allow", "Action" => actions, "Resource" => resource }
         .with("Condition", condition)
+}
+
+/// Returns the ARN of a secret. AWS adds a hyphen and six characters to its name.
+fn secret(id: &str) -> Tree {
+    const ADDED: &str = "-??????";
+    let is_whole = |arn: &str| {
+        arn.rsplit_once('-').is_some_and(|(_, added)| {
+            added.len() == 6 && added.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    };
+    match id.starts_with("arn:") {
+        true if is_whole(id) => id.into(),
+        true => format!("{id}{ADDED}").into(),
+        false => sub(&format!(
+            "arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{id}{ADDED}"
+        )),
+    }
 }
 
 pub(super) fn document(statements: Vec<Tree>) -> Tree {

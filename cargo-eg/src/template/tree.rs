@@ -33,6 +33,14 @@ impl Tree {
         self
     }
 
+    /// Returns the text, if it is one.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Returns `None` if the value is empty.
     pub(crate) fn filled(self) -> Option<Self> {
         match &self {

@@ -115,19 +115,106 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
     let expected = json!([
         {"id": "order-place", "name": "place", "handler": "order.place", "source": "services/order/src/main.rs:7",
          "doc": "Takes an order.", "timeout": 10, "memory": 512, "variables": ["EVENT_BUS"], "invoked": false,
+         "environment": {}, "secrets": {}, "tables": {}, "sendsTo": {},
          "streamsAnswers": false, "patternsOfAws": [], "streams": [], "routes": [{"method": "POST", "path": "/orders/{id}"}], "patterns": [], "schedules": [], "queues": [],
          "permissions": [log, emit]},
         {"id": "order-price", "name": "price", "handler": "order.price", "source": "services/order/src/main.rs:7",
          "timeout": 30, "memory": 256, "variables": [], "invoked": true, "streamsAnswers": false,
+         "environment": {}, "secrets": {}, "tables": {}, "sendsTo": {},
          "patternsOfAws": [], "streams": [], "routes": [], "patterns": [], "schedules": [],
          "queues": [], "permissions": [log]},
         {"id": "order-ship", "name": "ship", "handler": "order.ship", "source": "services/order/src/main.rs:7",
          "timeout": 30, "memory": 256, "variables": ["EVENT_FAILURES_QUEUE"], "invoked": false, "streamsAnswers": false,
+         "environment": {}, "secrets": {}, "tables": {}, "sendsTo": {},
          "patternsOfAws": [], "streams": [], "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
          "schedules": ["rate(1 day)"], "queues": [{"name": "parcels", "batchSize": 5, "window": 2}],
          "permissions": [log, failures, queue]},
     ]);
     assert_eq!(service["functions"], expected);
+    assert_eq!((&artifacts["tables"], &artifacts["queues"]), (&json!({}), &json!({})));
+}
+
+const DEPLOY: &str = r#"
+[deploy]
+environment = { LOG = "info", PICTURES = { Ref = "Pictures" } }
+secrets = { API_KEY = "ssm:/shop/api-key" }
+[deploy.tables.orders]
+variable = "ORDER_TABLE"
+services = ["order"]
+partition_key = "customer"
+sort_key = "number:N"
+ttl = "expires"
+actions = ["GetItem"]
+[deploy.tables.customers]
+variable = "CUSTOMER_TABLE"
+services = ["order"]
+existing = "customers"
+actions = ["Query"]
+[deploy.queues.parcels]
+variable = "PARCEL_QUEUE"
+services = ["order"]
+[deploy.queues.letters]
+variable = "LETTER_QUEUE"
+services = ["order"]
+existing = "https://sqs.eu-central-1.amazonaws.com/123456789012/letters"
+[deploy.function.order-place]
+memory = 1024
+timeout = 7
+concurrency = 3
+[deploy.stages.prod]
+environment = { LOG = "warn" }
+"#;
+
+/// Other tools make from the file what `template` makes.
+#[test]
+fn settings_of_a_stage_are_in_the_description() {
+    let app = App::new();
+    app.write("eg.toml", DEPLOY);
+    order(&app, &[function("place", &json!({"secrets": true, "memory": 256}))]);
+    let artifacts = built(&app, &["--stage", "prod"]);
+    let described = &artifacts["services"][0]["functions"][0];
+    let settings = ["environment", "secrets", "tables", "sendsTo", "variables"].map(|key| &described[key]);
+    assert_eq!(
+        settings,
+        [
+            &json!({"LOG": "warn", "PICTURES": {"Ref": "Pictures"}}),
+            &json!({"API_KEY": "ssm:/shop/api-key"}),
+            &json!({"ORDER_TABLE": "orders", "CUSTOMER_TABLE": "customers"}),
+            &json!({"PARCEL_QUEUE": "parcels", "LETTER_QUEUE": "letters"}),
+            &json!(["EG_SECRETS"]),
+        ]
+    );
+    let limits = ["memory", "timeout", "concurrency"].map(|key| described[key].as_u64());
+    assert_eq!(limits, [Some(1024), Some(7), Some(3)]);
+    let permissions: Vec<_> = described["permissions"].as_array().unwrap()[1..]
+        .iter()
+        .map(|permission| (permission["actions"][0].as_str().unwrap(), permission["on"].clone()))
+        .collect();
+    assert_eq!(
+        permissions,
+        [
+            ("dynamodb:Query", json!({"table": "customers"})),
+            ("dynamodb:GetItem", json!({"table": "orders"})),
+            ("sqs:SendMessage", json!({"queue": "letters"})),
+            ("sqs:SendMessage", json!({"queue": "parcels"})),
+            ("ssm:GetParameters", json!({"parameter": "/shop/api-key"})),
+        ]
+    );
+    assert_eq!(
+        artifacts["tables"],
+        json!({
+            "customers": {"existing": "customers"},
+            "orders": {
+                "partitionKey": {"name": "customer", "type": "S"}, "sortKey": {"name": "number", "type": "N"},
+                "ttl": "expires",
+            },
+        })
+    );
+    let letters = json!({
+        "arn": "arn:aws:sqs:eu-central-1:123456789012:letters",
+        "url": "https://sqs.eu-central-1.amazonaws.com/123456789012/letters",
+    });
+    assert_eq!(artifacts["queues"], json!({"letters": letters, "parcels": {}}));
 }
 
 /// A deployment that compares hashes replaces only what has changed.
@@ -172,6 +259,13 @@ fn what_does_not_work_on_lambda_is_not_packed() {
         3,
         "error: `order` cannot emit events on AWS, as `place` must (services/order/src/main.rs:7)\n\
          hint: make `eg-runtime` a dependency of the package itself, in a version with the feature `eventbridge`\n",
+    );
+    app.write("eg.toml", "[deploy]\nsecrets = { API_KEY = \"ssm:/shop/api-key\" }\n");
+    order(&app, &[function("place", &json!({}))]);
+    build(&app, &[]).fails(
+        3,
+        "error: `order` cannot read secrets on AWS, and `place` has the secret `API_KEY` (services/order/src/main.rs:7)\n\
+         hint: make `eg-runtime` a dependency of the package itself, in a version with the feature `secrets`\n",
     );
     assert!(!app.path().join("target/eg").exists(), "nothing is written");
     app.write(
@@ -221,7 +315,7 @@ fn the_user_says_what_is_built_and_where_it_goes() {
 #[test]
 fn zig_links_where_it_is_installed() {
     let app = App::new();
-    order(&app, &[function("place", &json!({}))]);
+    order(&app, &[function("place", &json!({"secrets": true}))]);
     let bin = app.path().join("bin");
     fs::create_dir(&bin).unwrap();
     // Notes its arguments and builds without zig.
@@ -231,7 +325,10 @@ fn zig_links_where_it_is_installed() {
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    app.write("eg.toml", "[deploy.stages.prod]\nfeatures = [\"order/quiet\"]\n");
+    app.write(
+        "eg.toml",
+        "[deploy.stages.prod]\nfeatures = [\"order/quiet\"]\nsecrets = { KEY = \"ssm:/key\" }\n",
+    );
     let manifest = app.path().join("services/order/Cargo.toml");
     let features = fs::read_to_string(&manifest).unwrap() + "\n[features]\nquiet = []\n";
     fs::write(&manifest, features).unwrap();
@@ -246,9 +343,16 @@ fn zig_links_where_it_is_installed() {
         "--release",
         &target,
         "--features=eg-runtime/eventbridge",
+        "--features=eg-runtime/secrets",
         "--features order/quiet",
     ] {
         assert!(arguments.contains(expected), "{expected} is missing: {arguments}");
     }
     assert!(Path::new(&app.path().join("target/eg/order/bootstrap.zip")).exists());
+    // The other stage has no secrets.
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut command = app.command(&["build", "--architecture", OWN[0]]);
+    assert_eq!(Transcript::of(command.env("PATH", path).output().unwrap()).code, Some(0));
+    let arguments = fs::read_to_string(bin.join("arguments")).unwrap();
+    assert!(arguments.contains("eventbridge") && !arguments.contains("secrets"), "{arguments}");
 }

@@ -24,6 +24,7 @@ mod reload;
 mod run;
 mod store;
 mod support;
+mod tables;
 mod template;
 mod terminal;
 mod typed;

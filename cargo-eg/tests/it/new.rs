@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use crate::support::shell::Shell;
 
 /// Checks the package or workspace in a folder as its owner would.
@@ -148,4 +150,75 @@ fn what_cannot_be_made_is_refused_and_changes_nothing() {
     );
     let left: Vec<_> = fs::read_dir(shell.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["taken"]);
+}
+
+/// Returns what a workflow runs, one line of a shell each.
+fn steps(workflow: &Value) -> Vec<String> {
+    let jobs = workflow["jobs"].as_object().unwrap().values();
+    let steps = jobs.flat_map(|job| job["steps"].as_array().unwrap());
+    let runs = steps.filter_map(|step| step["run"].as_str());
+    runs.flat_map(|run| run.lines().map(|line| line.trim().to_owned())).collect()
+}
+
+#[test]
+fn a_workflow_deploys_from_github() {
+    let shell = Shell::new();
+    let made = shell.eg("", &["new", "shop", "--workspace", "--ci", "github"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(made.stderr.contains("  shop/.github/workflows/deploy.yml\n"), "{made:?}");
+    let text = shell.read("shop/.github/workflows/deploy.yml");
+    let workflow: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(workflow["on"]["push"]["branches"], json!(["main"]));
+    assert!(workflow["on"].as_object().unwrap().contains_key("pull_request"));
+    assert_eq!(workflow["permissions"], json!({"contents": "read"}));
+    let [plan, deploy] = ["plan", "deploy"].map(|job| &workflow["jobs"][job]);
+    assert_eq!(plan["permissions"], Value::Null, "a plan needs no role");
+    assert_eq!(deploy["permissions"], json!({"contents": "write", "id-token": "write"}));
+    let role =
+        deploy["steps"].as_array().unwrap().iter().find_map(|step| step["with"]["role-to-assume"].as_str());
+    assert_eq!(role, Some("${{ vars.AWS_ROLE_ARN }}"));
+    assert!(!text.contains("secrets."), "no key is stored");
+
+    // The command line knows each command, and accepts its options.
+    let commands: Vec<String> =
+        steps(&workflow).into_iter().filter(|line| line.starts_with("cargo eg ")).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    let documented =
+        text.lines().filter_map(|line| line.trim_start_matches(['#', ' ']).strip_prefix("cargo eg "));
+    let run = commands.iter().map(|line| line.strip_prefix("cargo eg ").unwrap());
+    for command in run.chain(documented) {
+        let words = command.split_whitespace().take_while(|word| *word != ">" && *word != "||");
+        let words = words.map(|word| if word == "\"$STAGE\"" { "dev" } else { word });
+        let help = shell.eg("shop", &[&words.collect::<Vec<_>>()[..], &["--help"]].concat());
+        assert_eq!(help.code, Some(0), "{command}: {help:?}");
+    }
+    let version = format!("cargo install cargo-eg --locked --version {}", env!("CARGO_PKG_VERSION"));
+    assert!(steps(&workflow).contains(&version));
+
+    // An application that exists gets the file at the root of its repository.
+    fs::create_dir_all(shell.path().join("mine/.git")).unwrap();
+    fs::create_dir_all(shell.path().join("mine/services/order")).unwrap();
+    let added = shell.eg("mine/services/order", &["new", "--ci", "github"]);
+    assert_eq!((added.code, added.stdout.as_str()), (Some(0), ""), "{added:?}");
+    assert!(
+        added.stderr.ends_with("deploy.yml; the comment at its top says what AWS and GitHub need\n"),
+        "{added:?}"
+    );
+    assert_eq!(shell.read("mine/.github/workflows/deploy.yml"), text);
+    let again = shell.eg("mine", &["new", "--ci", "github"]);
+    assert!(
+        again.code == Some(2) && again.stderr.contains("deploy.yml exists already\nhint: remove it"),
+        "{again:?}"
+    );
+    let inside = shell.eg("shop", &["new", "services/extra", "--ci", "github"]);
+    assert!(
+        inside.code == Some(2) && inside.stderr.contains("error: the workflow is for the whole workspace"),
+        "{inside:?}"
+    );
+    fs::create_dir(shell.path().join("empty")).unwrap();
+    let nowhere = shell.eg("empty", &["new", "--ci", "github"]);
+    assert!(
+        nowhere.code == Some(6) && nowhere.stderr.contains("is in no repository and in no workspace"),
+        "{nowhere:?}"
+    );
 }

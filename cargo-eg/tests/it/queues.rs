@@ -158,3 +158,24 @@ async fn a_function_is_called_by_the_clock() {
     let log = app.log("shop-sweep");
     assert!(log.contains("\"detail-type\":\"Scheduled Event\"") && log.contains(":00Z\""), "{log}");
 }
+
+/// Functions send with any SDK of AWS to the URL in the variable, which on AWS is that of the real queue.
+#[tokio::test]
+async fn a_queue_to_send_to_is_on_this_machine() {
+    let app = App::new();
+    app.write(
+        "eg.toml",
+        "[deploy.queues.parcels]\nvariable = \"PARCEL_QUEUE\"\nservices = [\"shop\"]\n\
+         existing = \"https://sqs.eu-central-1.amazonaws.com/123456789012/company-parcels\"\n",
+    );
+    app.service("shop", &[record("shop", "list", "GET /list")], &Main::Tells("PARCEL_QUEUE"));
+    let mut run = app.run_with(&[]);
+    let url = run.ready().await;
+    let answer = eg_tests::http().get(url("events") + "/list").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let told = format!("PARCEL_QUEUE is Ok(\"{}/000000000000/parcels\")", url("lambda"));
+    eventually("the variable", || app.log("shop-list").contains(&told)).await;
+    send(&app, &["--queue", "parcels"], "1");
+    let missing = app.eg(&["emit", "--queue", "letters", "--data", "1"]);
+    assert_eq!(missing.code, Some(6), "{missing:?}");
+}

@@ -94,7 +94,7 @@ fn shop() -> App {
 }
 
 const NOTES: &str = "warning: payment-charge: Lambda attempts an event at most 3 times, not 5 times\n\
-    warning: stock-watch: the function must reach the cluster of topic visits: add a `VpcConfig` and the permissions for it\n";
+    warning: stock-watch: the function must reach the cluster of topic visits: set its `vpc` in eg.toml\n";
 
 #[test]
 fn a_shop() {
@@ -247,18 +247,64 @@ fn a_function_without_a_trigger_on_aws_is_refused() {
     );
 }
 
+/// Secrets, queues to send to, and resources of a file.
+const MORE: &str = r#"
+[deploy.service.order]
+secrets = { API_KEY = "ssm:/shop/api-key", BANK = "secretsmanager:shop/bank#password" }
+
+[deploy.queues.bookings]
+variable = "BOOKING_QUEUE"
+services = ["order"]
+
+[deploy.queues.letters]
+variable = "LETTER_QUEUE"
+services = ["order"]
+existing = "arn:aws:sqs:eu-central-1:123456789012:letters"
+
+[deploy.function.order-place]
+environment = { PICTURES = { Ref = "Pictures" } }
+policies = [{ Action = ["s3:PutObject"], Resource = { "Fn::Sub" = "${Pictures.Arn}/*" } }]
+
+[deploy.stages.dev]
+resources = "extra.yaml"
+
+[deploy.stages.prod.function.order-place]
+environment = { PICTURES = "none" }
+policies = []
+"#;
+
+const EXTRA: &str = r#"
+Resources:
+  Pictures:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    Properties:
+      BucketName: !Sub "${AWS::StackName}-pictures"
+Outputs:
+  PicturesName:
+    Value: !Ref Pictures
+"#;
+
 #[test]
 fn what_aws_says_about_it() {
     let app = shop();
+    app.write("services/extra.yaml", EXTRA);
     let templates = ["plain.yaml", "dev.yaml", "prod.yaml"].map(|name| app.path().join(name));
     for (template, stage) in templates.iter().zip([None, Some("dev"), Some("prod")]) {
         if stage.is_some() {
-            app.write("services/eg.toml", &DEPLOY.replace("\"stock\", ", ""));
+            app.write("services/eg.toml", &(DEPLOY.replace("\"stock\", ", "") + MORE));
         }
         let mut arguments =
             vec!["template", "--architecture", "arm64", "--output", template.to_str().unwrap()];
         arguments.extend(stage.iter().flat_map(|stage| ["--stage", stage]));
         assert_eq!(app.eg(&arguments).code, Some(0));
+    }
+    let dev = std::fs::read_to_string(&templates[1]).unwrap();
+    for expected in
+        ["EG_SECRETS", "secret:shop/bank-??????", "parameter/shop/api-key", "Type: AWS::S3::Bucket"]
+    {
+        assert!(dev.contains(expected), "{expected}: {dev}");
     }
     assert_eq!(complaints(&templates).unwrap_or_default(), "");
 }

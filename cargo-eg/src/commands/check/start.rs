@@ -24,7 +24,7 @@ pub(super) async fn failures(services: &[Service]) -> Result<BTreeMap<String, St
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     let _progress = Progress::begin("starting the functions");
     let (mut starting, mut failures) = (Vec::new(), BTreeMap::new());
-    for deployment in deployments(services, &state, &VARIABLES)? {
+    for deployment in deployments(services, &state, emulator.url(), &VARIABLES)? {
         let id = deployment.spec.id.clone();
         match emulator.replace(deployment.spec) {
             Ok(ready) => starting.push((id, ready)),

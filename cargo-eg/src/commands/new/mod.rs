@@ -13,6 +13,7 @@ use crate::project::workspace::Workspace;
 
 mod dependency;
 mod templates;
+mod workflow;
 
 use dependency::Dependencies;
 use templates::File;
@@ -31,27 +32,37 @@ const RULE: &str = "a service's name begins with a letter and has letters, digit
 
 pub(crate) fn run(arguments: &cli::New) -> Result<(), Failure> {
     let current = super::current_folder()?;
-    let folder = current.join(&arguments.path);
+    let Some(path) = &arguments.path else { return workflow::add(&current) };
+    let folder = current.join(path);
     let longest = if arguments.workspace { LONGEST_WORKSPACE } else { LONGEST };
-    let name = name(&arguments.path, longest)?;
+    let name = name(path, longest)?;
     if folder.exists() {
-        return Err(Failure::new(Exit::Usage, format!("{} exists already", arguments.path.display()))
+        return Err(Failure::new(Exit::Usage, format!("{} exists already", path.display()))
             .hint("choose another name, or remove it"));
     }
     let around = workspace_around(&folder);
     if let (Some(workspace), true) = (&around, arguments.workspace) {
-        let message =
-            format!("{} would be inside the workspace {}", arguments.path.display(), workspace.display());
+        let message = format!("{} would be inside the workspace {}", path.display(), workspace.display());
         return Err(Failure::new(Exit::Usage, message)
             .hint("leave --workspace out to add a service, or create the workspace elsewhere"));
     }
+    if let (Some(workspace), Some(_)) = (&around, arguments.ci) {
+        let message = format!("the workflow is for the whole workspace {}", workspace.display());
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("leave --ci out, and run `cargo eg new --ci github` afterwards"));
+    }
     let dependencies = Dependencies::find(arguments.eg_path.as_deref(), around.as_deref())?;
-    let made = if arguments.workspace {
+    let mut made = if arguments.workspace {
         workspace(&folder, name, &dependencies)?
     } else {
         service(&folder, name, around.is_some(), &dependencies)?
     };
-    tell(arguments, name, &made, around.as_deref(), &dependencies);
+    if arguments.ci.is_some() {
+        let workflow = workflow::file();
+        write(&folder, std::slice::from_ref(&workflow))?;
+        made.push(workflow);
+    }
+    tell(arguments, path, name, &made, around.as_deref(), &dependencies);
     Ok(())
 }
 
@@ -144,9 +155,16 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Reports what was created and which commands to run next.
-fn tell(arguments: &cli::New, name: &str, made: &[File], around: Option<&Path>, dependencies: &Dependencies) {
+fn tell(
+    arguments: &cli::New,
+    path: &Path,
+    name: &str,
+    made: &[File],
+    around: Option<&Path>,
+    dependencies: &Dependencies,
+) {
     use crate::console::text::{BOLD, GREEN};
-    let folder = arguments.path.display();
+    let folder = path.display();
     let what = if arguments.workspace { "workspace" } else { "service" };
     anstream::eprintln!(
         "{GREEN}made{GREEN:#} {what} {BOLD}{name}{BOLD:#}; eg-runtime {}",

@@ -2,9 +2,14 @@
 //! the parent module.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
+use eg_grammar::{QueueName, SecretReference};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value as Json;
 use toml::Spanned;
 
 use crate::project::values::{Text, concurrency, memory, timeout};
@@ -23,9 +28,12 @@ pub(in crate::project) struct Section {
     pub(super) bus: Option<Text<Bus>>,
     pub(super) features: Option<Vec<String>>,
     pub(super) tags: BTreeMap<String, String>,
-    pub(super) environment: Map<String>,
-    pub(super) secrets: Map<Text<Secret>>,
+    pub(super) environment: Map<Setting>,
+    pub(super) secrets: Map<Text<SecretReference>>,
     pub(super) tables: Map<Spanned<Table>>,
+    pub(super) queues: Map<Spanned<Queue>>,
+    pub(super) resources: Option<Spanned<String>>,
+    pub(super) vpc: Option<Vpc>,
     pub(super) service: Map<Service>,
     pub(super) function: Map<Function>,
     pub(super) stages: Map<Self>,
@@ -35,16 +43,16 @@ pub(in crate::project) struct Section {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Service {
-    pub(super) environment: Map<String>,
-    pub(super) secrets: Map<Text<Secret>>,
+    pub(super) environment: Map<Setting>,
+    pub(super) secrets: Map<Text<SecretReference>>,
 }
 
 /// `[deploy.function.ID]`: settings of one function.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Function {
-    pub(super) environment: Map<String>,
-    pub(super) secrets: Map<Text<Secret>>,
+    pub(super) environment: Map<Setting>,
+    pub(super) secrets: Map<Text<SecretReference>>,
     /// Seconds.
     #[serde(deserialize_with = "timeout")]
     pub(super) timeout: Option<u32>,
@@ -53,6 +61,8 @@ pub(super) struct Function {
     pub(super) memory: Option<u32>,
     #[serde(deserialize_with = "concurrency")]
     pub(super) concurrency: Option<u32>,
+    pub(super) policies: Option<Vec<Statement>>,
+    pub(super) vpc: Option<Vpc>,
 }
 
 /// `[deploy.tables.NAME]`.
@@ -68,14 +78,49 @@ pub(super) struct Table {
     pub(super) existing: Option<String>,
 }
 
-/// Where a secret is kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Secret {
-    /// The name of a parameter of Systems Manager, which begins with `/`.
-    Parameter(String),
-    /// The name or the ARN of a secret of Secrets Manager.
-    SecretsManager(String),
+/// `[deploy.queues.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Queue {
+    pub(super) variable: Spanned<String>,
+    pub(super) services: Vec<Spanned<String>>,
+    pub(super) existing: Option<Text<ExistingQueue>>,
 }
+
+/// A queue of SQS that the stack does not make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExistingQueue {
+    pub(crate) url: String,
+    pub(crate) arn: String,
+}
+
+/// The network of functions: `vpc = { subnets = […], security_groups = […] }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Vpc {
+    /// Ids, or functions of CloudFormation. Neither list is empty.
+    pub(crate) subnets: Vec<Json>,
+    pub(crate) security_groups: Vec<Json>,
+}
+
+/// The value of a plain variable: a text, or a function of CloudFormation.
+#[derive(Debug, Clone)]
+pub(super) enum Setting {
+    Text(String),
+    Function(Json),
+}
+
+impl From<Setting> for Json {
+    fn from(setting: Setting) -> Self {
+        match setting {
+            Setting::Text(text) => text.into(),
+            Setting::Function(function) => function,
+        }
+    }
+}
+
+/// A statement of an IAM policy.
+#[derive(Debug, Clone)]
+pub(super) struct Statement(pub(super) Json);
 
 /// The event bus of a stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,20 +181,130 @@ impl FromStr for Action {
     }
 }
 
-impl FromStr for Secret {
+impl FromStr for ExistingQueue {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("ssm", name)) if name.len() > 1 && name.starts_with('/') => {
-                Ok(Self::Parameter(name.to_owned()))
+        let queue = |region: &str, account: &str, name: &str| {
+            let (partition, suffix) = match region {
+                _ if region.starts_with("cn-") => ("aws-cn", ".cn"),
+                _ if region.starts_with("us-gov-") => ("aws-us-gov", ""),
+                _ => ("aws", ""),
+            };
+            let fits = region.contains('-')
+                && account.len() == 12
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && name.parse::<QueueName>().is_ok();
+            fits.then(|| Self {
+                url: format!("https://sqs.{region}.amazonaws.com{suffix}/{account}/{name}"),
+                arn: format!("arn:{partition}:sqs:{region}:{account}:{name}"),
+            })
+        };
+        let parts: Vec<&str> = text.split(':').collect();
+        let found = match (parts.as_slice(), text.strip_prefix("https://sqs.")) {
+            (["arn", _, "sqs", region, account, name], _) => queue(region, account, name),
+            (_, Some(rest)) => match rest.split('/').collect::<Vec<_>>().as_slice() {
+                [host, account, name] => {
+                    let host = host.strip_suffix(".cn").unwrap_or(host);
+                    host.strip_suffix(".amazonaws.com").and_then(|region| queue(region, account, name))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        found.filter(|queue| text == queue.url || text == queue.arn).ok_or_else(|| {
+            format!(
+                "{text:?} is not a queue of SQS: write its ARN, as in \"arn:aws:sqs:eu-central-1:123456789012:orders\", or its URL"
+            )
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Setting;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
             }
-            Some(("secretsmanager", name)) if !name.is_empty() => Ok(Self::SecretsManager(name.to_owned())),
-            // The text itself may be a secret that was put here by mistake, so no message repeats it.
-            _ => Err("write where the secret is kept, as in \"ssm:/shop/api-key\" or \"secretsmanager:api-key\"; the \
-                      secret itself does not belong into this file"
-                .to_owned()),
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Setting, E> {
+                Ok(Setting::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Setting, A::Error> {
+                let members = serde_json::Map::deserialize(MapAccessDeserializer::new(members))?;
+                let is_function = |name: &String| name == "Ref" || name.starts_with("Fn::");
+                if members.len() != 1 || !members.keys().all(is_function) {
+                    return Err(Error::custom(
+                        "a value is a string or one function of CloudFormation, as in { Ref = \"Pictures\" }",
+                    ));
+                }
+                Ok(Setting::Function(members.into()))
+            }
         }
+
+        deserializer.deserialize_any(Text)
+    }
+}
+
+impl Vpc {
+    /// Returns all ids.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &Json> {
+        self.subnets.iter().chain(&self.security_groups)
+    }
+}
+
+impl<'de> Deserialize<'de> for Vpc {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Declared {
+            subnets: Vec<Setting>,
+            security_groups: Vec<Setting>,
+        }
+        let ids = |key: &str, begin: &str, ids: Vec<Setting>| {
+            let ids: Vec<Json> = ids.into_iter().map(Json::from).collect();
+            if ids.is_empty() {
+                return Err(Error::custom(format!("`{key}` names none")));
+            }
+            match ids.iter().filter_map(Json::as_str).find(|id| !id.starts_with(begin)) {
+                Some(id) => {
+                    Err(Error::custom(format!("{id:?} cannot be in `{key}`: an id begins with `{begin}`")))
+                }
+                None => Ok(ids),
+            }
+        };
+        let Declared { subnets, security_groups } = Declared::deserialize(deserializer)?;
+        Ok(Self {
+            subnets: ids("subnets", "subnet-", subnets)?,
+            security_groups: ids("security_groups", "sg-", security_groups)?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Statement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const KEYS: [&str; 7] =
+            ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+        let mut members = serde_json::Map::deserialize(deserializer)?;
+        if let Some(unknown) = members.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            let hint = eg_grammar::did_you_mean(unknown, &KEYS);
+            return Err(Error::custom(format!(
+                "a statement has no `{unknown}`{hint}; its keys are {}",
+                eg_grammar::list(&KEYS)
+            )));
+        }
+        for (key, other) in [("Action", "NotAction"), ("Resource", "NotResource")] {
+            if members.contains_key(key) == members.contains_key(other) {
+                return Err(Error::custom(format!("a statement needs `{key}` or `{other}`, and not both")));
+            }
+        }
+        members.entry("Effect").or_insert_with(|| "Allow".into());
+        Ok(Self(members.into()))
     }
 }
 

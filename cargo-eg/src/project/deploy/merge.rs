@@ -5,7 +5,19 @@ use super::format::{Function, Map, Section, Service};
 impl Section {
     /// Returns these settings with those of a stage, which take precedence.
     pub(super) fn with(mut self, stage: Self) -> Self {
-        let Self { stack, region, protect, exclude, bus, features, tags, environment, secrets, .. } = stage;
+        let Self {
+            stack,
+            region,
+            protect,
+            exclude,
+            bus,
+            features,
+            tags,
+            environment,
+            secrets,
+            resources,
+            ..
+        } = stage;
         self.stack = stack.or(self.stack);
         self.region = region.or(self.region);
         self.protect = protect.or(self.protect);
@@ -14,25 +26,30 @@ impl Section {
         self.features = features.or(self.features);
         self.tags.extend(tags);
         variables(&mut self.environment, &mut self.secrets, (environment, secrets));
+        self.resources = resources.or(self.resources);
+        self.vpc = vpc.or(self.vpc);
         put(&mut self.tables, stage.tables);
+        put(&mut self.queues, stage.queues);
         for (name, Service { environment, secrets }) in stage.service {
             let known = self.service.entry(name).or_default();
             variables(&mut known.environment, &mut known.secrets, (environment, secrets));
         }
         for (id, function) in stage.function {
-            let Function { environment, secrets, timeout, memory, concurrency } = function;
+            let Function { environment, secrets, timeout, memory, concurrency, policies, vpc } = function;
             let known = self.function.entry(id).or_default();
             variables(&mut known.environment, &mut known.secrets, (environment, secrets));
             known.timeout = timeout.or(known.timeout);
             known.memory = memory.or(known.memory);
             known.concurrency = concurrency.or(known.concurrency);
+            known.policies = policies.or(known.policies.take());
+            known.vpc = vpc.or(known.vpc.take());
         }
         self
     }
 }
 
 /// Sets variables. A plain value replaces a secret with the same name, and a secret a plain value.
-fn variables<S>(environment: &mut Map<String>, secrets: &mut Map<S>, new: (Map<String>, Map<S>)) {
+fn variables<V, S>(environment: &mut Map<V>, secrets: &mut Map<S>, new: (Map<V>, Map<S>)) {
     environment.retain(|name, _| !new.1.contains_key(name));
     secrets.retain(|name, _| !new.0.contains_key(name));
     put(environment, new.0);

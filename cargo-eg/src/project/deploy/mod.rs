@@ -3,7 +3,10 @@
 
 mod format;
 mod merge;
+mod named;
+mod shared;
 mod stage;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +14,11 @@ use std::path::{Path, PathBuf};
 use eg_grammar::{did_you_mean, list};
 
 pub(super) use self::format::Section;
-pub(crate) use self::format::{Bus, KeyAttribute};
-pub(crate) use self::stage::{FunctionSettings, Kept, Stage, Table, Unknown, Value};
+pub(crate) use self::format::{Bus, ExistingQueue, KeyAttribute, Vpc};
+pub(crate) use self::named::Named;
+pub(crate) use self::shared::{Kept, Table};
+pub(crate) use self::stage::{FunctionSettings, Stage, Unknown};
+pub(crate) use self::variables::Value;
 use super::mistake::Wrong;
 use crate::exit::{Exit, Failure};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::format::Action;
-use super::stage::{Kept, Named, Table};
+use super::shared::Queue;
 use super::*;
 
 fn read(text: &str) -> Result<Deploy, Wrong> {
@@ -34,6 +34,15 @@ variable = "CUSTOMER_TABLE"
 services = ["customer", "order"]
 existing = "arn:aws:dynamodb:eu-central-1:123456789012:table/customers"
 
+[deploy.queues.parcels]
+variable = "PARCEL_QUEUE"
+services = ["order"]
+
+[deploy.queues."letters.fifo"]
+variable = "LETTER_QUEUE"
+services = ["order"]
+existing = "arn:aws:sqs:eu-central-1:123456789012:company-letters.fifo"
+
 [deploy.service.delivery]
 environment = { PARTNER = "https://partner.example" }
 secrets = { PARTNER_KEY = "secretsmanager:partner" }
@@ -43,6 +52,8 @@ memory = 512
 timeout = "1m"
 concurrency = 5
 environment = { RUST_LOG = "debug" }
+vpc = { subnets = ["subnet-1", { Ref = "Subnet" }], security_groups = ["sg-1"] }
+policies = [{ Action = "s3:GetObject", Resource = { "Fn::Sub" = "${Pictures.Arn}/*" } }]
 
 [deploy.stages.prod]
 protect = true
@@ -96,7 +107,32 @@ fn everything_that_can_be_said() {
     let usual: Vec<String> = dev.tables["customers"].actions.iter().map(|action| action.in_iam()).collect();
     assert!(usual.contains(&"dynamodb:PutItem".to_owned()) && !usual.contains(&"dynamodb:Scan".to_owned()));
 
+    let queue = |variable: &str, at: &str, existing| Queue {
+        variable: variable.to_owned(),
+        services: vec![named("order", at)],
+        existing,
+    };
+    let letters = format::ExistingQueue {
+        url: "https://sqs.eu-central-1.amazonaws.com/123456789012/company-letters.fifo".to_owned(),
+        arn: "arn:aws:sqs:eu-central-1:123456789012:company-letters.fifo".to_owned(),
+    };
+    let queues: Vec<_> = dev.queues("order").map(|(name, queue)| (name, queue.clone())).collect();
+    let expected = [
+        ("letters.fifo", queue("LETTER_QUEUE", "31:13", Some(letters))),
+        ("parcels", queue("PARCEL_QUEUE", "27:13", None)),
+    ];
+    assert_eq!(queues, expected);
+    assert_eq!(dev.queues("delivery").count(), 0);
+
     let function = dev.function("delivery-call_partner").unwrap();
+    let statement = serde_json::json!({
+        "Action": "s3:GetObject", "Effect": "Allow", "Resource": {"Fn::Sub": "${Pictures.Arn}/*"}});
+    assert_eq!(function.policies, [statement]);
+    let vpc = dev.vpc("delivery-call_partner").unwrap();
+    let ids =
+        [serde_json::json!("subnet-1"), serde_json::json!({"Ref": "Subnet"}), serde_json::json!("sg-1")];
+    assert!(vpc.ids().eq(&ids), "{vpc:?}");
+    assert_eq!(dev.vpc("order-place"), None);
     assert_eq!((function.memory, function.timeout, function.concurrency), (Some(512), Some(60), Some(5)));
 }
 
@@ -218,6 +254,12 @@ fn mistakes_have_a_place() {
         17,
         "`EVENT_FAILURES_QUEUE` is set by `cargo eg deploy`",
     );
+    value("environment = { EG_SECRETS = \"1\" }", 17, "`EG_SECRETS` follows from `secrets`");
+    value(
+        "environment = { AA = { Rfe = \"X\" } }",
+        22,
+        "`environment`: a value is a string or one function of",
+    );
     value("environment = { EVENT_BUS = \"1\" }", 17, "`EVENT_BUS` follows from `bus`");
     value("environment = { AA = 1 }", 22, "`environment`: invalid type: integer `1`, expected a string");
     let both = "environment = { KEY = \"1\" }\nsecrets = { KEY = \"ssm:/k\" }";
@@ -259,17 +301,73 @@ fn mistakes_have_a_place() {
         "`actions`: unknown action `Getitem`; did you mean `GetItem`?",
     );
     let two = format!("{keys}[deploy.tables.u]\nvariable = \"TT\"\n{keys}");
-    table(&two, "5:16", "tables `t` and `u` have the same variable `TT`: give each its own");
+    table(&two, "5:16", "table `t` and table `u` have the same variable `TT`: give each its own");
     table(
         &format!("{keys}[deploy]\nenvironment = {{ TT = \"1\" }}"),
         "6:17",
         "`TT` is the variable of table `t`",
+    );
+    let queue = |lines: &str, place: &str, message: &str| {
+        check(&format!("[deploy.queues.q]\nvariable = \"QQ\"\n{lines}"), place, message);
+    };
+    queue("services = []", "1:1", "queue `q`: `services` names none");
+    for existing in [
+        "orders",
+        "arn:aws:sns:eu-central-1:123456789012:orders",
+        "arn:aws:sqs:eu-central-1:123:orders",
+        "http://sqs.eu-central-1.amazonaws.com/123456789012/orders",
+        "https://sqs.eu-central-1.amazonaws.com/orders",
+        "https://sqs.eu-central-1.amazonaws.com.example/123456789012/orders",
+    ] {
+        let expected = format!("`existing`: {existing:?} is not a queue of SQS: write its ARN, as in");
+        queue(&format!("services = [\"a\"]\nexisting = {existing:?}"), "4:12", &expected);
+    }
+    let table = "[deploy.tables.t]\nvariable = \"QQ\"\nservices = [\"a\"]\npartition_key = \"id\"";
+    queue(
+        &format!("services = [\"a\"]\n{table}"),
+        "1:16",
+        "table `t` and queue `q` have the same variable `QQ`",
+    );
+    check(
+        "[deploy.queues.\"a b\"]\nvariable = \"QQ\"\nservices = [\"a\"]",
+        "1:16",
+        "\"a b\" cannot name a queue",
+    );
+    let statement = |members: &str, message: &str| {
+        check(&format!("[deploy.function.f]\npolicies = [{{ {members} }}]"), "2:13", message);
+    };
+    value("vpc = { subnets = [\"subnet-1\"] }", 7, "missing key `security_groups`");
+    value("vpc = { subnets = [], security_groups = [\"sg-1\"] }", 7, "`vpc`: `subnets` names none");
+    value(
+        "vpc = { subnets = [\"subnet-1\"], security_groups = [\"web\"] }",
+        7,
+        "`vpc`: \"web\" cannot be in `security_groups`: an id begins with `sg-`",
+    );
+    statement("Action = \"a:b\"", "`policies`: a statement needs `Resource` or `NotResource`, and not both");
+    statement("Resource = \"*\"", "`policies`: a statement needs `Action` or `NotAction`, and not both");
+    statement(
+        "Acton = \"a:b\", Resource = \"*\"",
+        "`policies`: a statement has no `Acton`; did you mean `Action`?; its keys are `Sid`",
     );
     check(
         "[deploy.tables.\"a b\"]\nvariable = \"TT\"\nservices = [\"a\"]\npartition_key = \"id\"",
         "1:16",
         "\"a b\" cannot name a table",
     );
+}
+
+#[test]
+fn a_queue_that_exists_has_a_url_and_an_arn() {
+    for (region, partition, suffix) in
+        [("eu-central-1", "aws", ""), ("cn-north-1", "aws-cn", ".cn"), ("us-gov-west-1", "aws-us-gov", "")]
+    {
+        let url = format!("https://sqs.{region}.amazonaws.com{suffix}/123456789012/orders");
+        let arn = format!("arn:{partition}:sqs:{region}:123456789012:orders");
+        for text in [&url, &arn] {
+            let queue: format::ExistingQueue = text.parse().unwrap();
+            assert_eq!((&queue.url, &queue.arn), (&url, &arn));
+        }
+    }
 }
 
 /// Regression test of a rule: a secret that somebody writes into the file is not repeated on the terminal.

@@ -90,7 +90,7 @@ fn streams_report_failures_and_give_up_in_the_end() {
         notes,
         [
             "shop-ship_it: Lambda keeps a record of a stream for 60 seconds, not for 30",
-            "shop-ship_it: the function must reach the cluster of topic visits: add a `VpcConfig` and the permissions for it",
+            "shop-ship_it: the function must reach the cluster of topic visits: set its `vpc` in eg.toml",
         ]
     );
     let parameters: Vec<_> = made["Parameters"].as_object().unwrap().keys().collect();

@@ -15,10 +15,16 @@ use crate::run::plan::tests::manifest;
 
 /// Returns the template of services for a stage of this `[deploy]` section, or why there is none.
 fn of(manifests: &[Manifest], deploy: &str) -> Result<(Value, Vec<String>), Vec<String>> {
+    with(manifests, deploy, "")
+}
+
+/// The same, with the text of a file of further resources.
+fn with(manifests: &[Manifest], deploy: &str, extra: &str) -> Result<(Value, Vec<String>), Vec<String>> {
     let deploy = Deploy::read(deploy, Path::new("/app/shop/eg.toml")).unwrap();
     let code = |service: &str| format!("{service}.zip");
     let stage = deploy.stage(None).unwrap();
-    let made = template(&Application { manifests, stage, architecture: "arm64", code: &code });
+    let extra = Extra::read(extra, Path::new("/app/shop/extra.yaml")).unwrap();
+    let made = template(&Application { manifests, stage, architecture: "arm64", code: &code, extra: &extra });
     made.map(|made| (serde_json::to_value(made.tree).unwrap(), made.notes))
         .map_err(|Refused(problems)| problems)
 }
@@ -173,17 +179,4 @@ fn limits_are_numbers() {
     let functions = [("shop-ship_it", "a.rs:1", "[]"), ("shop-ship-it", "a.rs:9", "[]")];
     let clash = "shop-ship_it and shop-ship-it would both be `ShopShipIt";
     check(&[manifest("shop", &functions)], "", &[clash, clash, clash]);
-}
-
-/// They would be in the template, which people read and share.
-#[test]
-fn a_secret_is_refused() {
-    let problems =
-        of(&[shop("[]", &json!({"emits": []}))], "[deploy]\nsecrets = { KEY = \"ssm:/shop/key\" }")
-            .unwrap_err();
-    assert_eq!(problems.len(), 1);
-    assert!(
-        problems[0].starts_with("shop-ship_it: functions on AWS cannot read the secret `KEY` yet"),
-        "{problems:?}"
-    );
 }

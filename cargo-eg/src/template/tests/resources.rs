@@ -177,3 +177,179 @@ fn functions_can_be_found_by_name_source_and_tags() {
     let log = &made["Resources"]["ShopShipItLog"]["Properties"];
     assert_eq!(log["LogGroupName"], json!({"Fn::Sub": "/aws/lambda/${AWS::StackName}-shop-ship_it"}));
 }
+
+const SECRETS: &str = r#"
+[deploy.function.shop-ship_it]
+secrets = { API_KEY = "ssm:/shop/api-key:3", OLD_KEY = "ssm:/shop/api-key:2", BANK = "secretsmanager:bank" }
+[deploy.service.shop]
+secrets = { PASSWORD = "secretsmanager:bank#password", FAR = "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:far-AbCdEf" }
+[deploy.service.other]
+secrets = { NEAR = "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:near" }
+"#;
+
+/// The template has references to secrets and the right to read exactly these, and no way to a value.
+#[test]
+fn a_function_may_read_its_own_secrets() {
+    let manifests = [shop("[]", &json!({"emits": []})), manifest("other", &[("other-f", "a.rs:1", "[]")])];
+    let (made, _) = of(&manifests, SECRETS).unwrap();
+    let variables = &made["Resources"]["ShopShipIt"]["Properties"]["Environment"]["Variables"];
+    let references: Value = serde_json::from_str(variables["EG_SECRETS"].as_str().unwrap()).unwrap();
+    let far = "arn:aws:secretsmanager:us-west-2:123456789012:secret:far-AbCdEf";
+    let expected = json!({
+        "API_KEY": "ssm:/shop/api-key:3", "OLD_KEY": "ssm:/shop/api-key:2", "BANK": "secretsmanager:bank",
+        "PASSWORD": "secretsmanager:bank#password", "FAR": format!("secretsmanager:{far}"),
+    });
+    assert_eq!((references, variables.as_object().unwrap().len()), (expected, 1));
+    let here = |service: &str, rest: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{rest}")});
+    let right = |sid: &str, action: &str, on: Value| json!({"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": on});
+    let read = "secretsmanager:GetSecretValue";
+    assert_eq!(
+        rights(&made)[1..],
+        [
+            right(
+                "ItReadsAPIKEYAndOLDKEYWhenItStarts",
+                "ssm:GetParameters",
+                here("ssm", "parameter/shop/api-key")
+            ),
+            right("ItReadsFARWhenItStarts", read, json!(far)),
+            right("ItReadsBANKAndPASSWORDWhenItStarts", read, here("secretsmanager", "secret:bank-??????")),
+        ]
+    );
+    let statements =
+        &made["Resources"]["OtherFRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+    let near = statements.as_array().unwrap().iter().find(|one| one["Action"] == json!([read])).unwrap();
+    assert_eq!(near["Resource"], "arn:aws:secretsmanager:us-west-2:123456789012:secret:near-??????");
+}
+
+const QUEUES: &str = r#"
+[deploy.queues.jobs]
+variable = "JOB_QUEUE"
+services = ["other"]
+[deploy.queues."parcels.fifo"]
+variable = "PARCEL_QUEUE"
+services = ["other"]
+[deploy.queues.letters]
+variable = "LETTER_QUEUE"
+services = ["shop", "other"]
+existing = "https://sqs.us-west-2.amazonaws.com/123456789012/company-letters"
+"#;
+
+#[test]
+fn a_service_sends_to_its_queues() {
+    let manifests =
+        [shop(r#"[{"queue":"jobs"}]"#, &json!({})), manifest("other", &[("other-f", "a.rs:1", "[]")])];
+    let (made, notes) = of(&manifests, QUEUES).unwrap();
+    assert_eq!(notes, ["queue parcels.fifo: no function of this application reads its messages"]);
+    let resources = &made["Resources"];
+    assert_eq!(
+        resources["OtherF"]["Properties"]["Environment"]["Variables"],
+        json!({
+            "EVENT_BUS": {"Ref": "EventBus"}, "JOB_QUEUE": {"Ref": "JobsQueue"}, "PARCEL_QUEUE": {"Ref": "ParcelsFifoQueue"},
+            "LETTER_QUEUE": "https://sqs.us-west-2.amazonaws.com/123456789012/company-letters",
+        })
+    );
+    let queue = &resources["ParcelsFifoQueue"]["Properties"];
+    assert_eq!((&queue["FifoQueue"], &queue["VisibilityTimeout"]), (&json!(true), &json!(180)));
+    assert!(resources.get("LettersQueue").is_none());
+    let statements = &resources["OtherFRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+    let sends =
+        statements.as_array().unwrap().iter().filter(|one| one["Action"] == json!(["sqs:SendMessage"]));
+    let on: Vec<_> = sends.map(|one| (one["Sid"].as_str().unwrap(), &one["Resource"])).collect();
+    assert_eq!(
+        on,
+        [
+            ("ItsServiceSendsToQueueJobs", &json!({"Fn::GetAtt": ["JobsQueue", "Arn"]})),
+            ("ItsServiceSendsToQueueLetters", &json!("arn:aws:sqs:us-west-2:123456789012:company-letters")),
+            ("ItsServiceSendsToQueueParcelsFifo", &json!({"Fn::GetAtt": ["ParcelsFifoQueue", "Arn"]})),
+        ]
+    );
+    assert_eq!(made["Outputs"]["ParcelsFifoQueueUrl"]["Value"], json!({"Ref": "ParcelsFifoQueue"}));
+
+    let read = [shop(r#"[{"queue":"letters"}]"#, &json!({}))];
+    let refused =
+        of(&read, &QUEUES.replace(", \"other\"", "").replace("[\"other\"]", "[\"shop\"]")).unwrap_err();
+    assert_eq!(
+        refused,
+        [
+            "queue letters: `shop-ship_it` of this application reads it, so the stack makes it: remove `existing` in eg.toml"
+        ]
+    );
+}
+
+const EXTRA: &str = r#"
+[deploy]
+environment = { PICTURES = { Ref = "Pictures" } }
+[deploy.function.shop-ship_it]
+policies = [{ Action = ["s3:PutObject"], Resource = { "Fn::Sub" = "${Pictures.Arn}/*" } }]
+"#;
+
+const PICTURES: &str = "Resources:\n  Pictures:\n    Type: AWS::S3::Bucket\n\
+                        Outputs:\n  PicturesName:\n    Value: !Ref Pictures\n";
+
+#[test]
+fn resources_of_a_file_belong_to_the_stack() {
+    let services = [shop("[]", &json!({"emits": []}))];
+    let (made, _) = with(&services, EXTRA, PICTURES).unwrap();
+    assert_eq!(made["Resources"]["Pictures"], json!({"Type": "AWS::S3::Bucket"}));
+    assert_eq!(made["Outputs"]["PicturesName"], json!({"Value": {"Ref": "Pictures"}}));
+    let variables = &made["Resources"]["ShopShipIt"]["Properties"]["Environment"]["Variables"];
+    assert_eq!(*variables, json!({"PICTURES": {"Ref": "Pictures"}}));
+    let right = json!({
+        "Effect": "Allow", "Action": ["s3:PutObject"], "Resource": {"Fn::Sub": "${Pictures.Arn}/*"}});
+    assert_eq!(rights(&made)[1..], [right]);
+
+    let refused = |deploy: &str, extra: &str| with(&services, deploy, extra).unwrap_err();
+    let clash = "Resources:\n  ShopShipIt:\n    Type: AWS::S3::Bucket\nOutputs:\n  A: { Value: !Ref B }\n";
+    assert_eq!(
+        refused("", clash),
+        [
+            "/app/shop/extra.yaml:2: the template makes `ShopShipIt` for shop-ship_it (a.rs:1): rename it in the file",
+            "/app/shop/extra.yaml:5: `A` refers to `B`, which is not in the template",
+        ]
+    );
+    let refers = "refers to `Pictures`, which is not in the template";
+    assert_eq!(
+        refused(EXTRA, ""),
+        [
+            format!("shop-ship_it: a statement of `policies` {refers}"),
+            format!("shop-ship_it: the variable `PICTURES` {refers}"),
+        ]
+    );
+    let queue = [shop(r#"[{"queue":"jobs"}]"#, &json!({}))];
+    let output = "Outputs:\n  JobsQueueUrl: { Value: x }\n";
+    assert_eq!(
+        with(&queue, "", output).unwrap_err(),
+        ["/app/shop/extra.yaml:2: the template has the output `JobsQueueUrl` already: rename it in the file"]
+    );
+}
+
+const NETWORK: &str = r#"
+[deploy]
+vpc = { subnets = ["subnet-1", "subnet-2"], security_groups = ["sg-1"] }
+[deploy.function.other-f]
+vpc = { subnets = [{ Ref = "Subnet" }], security_groups = [{ "Fn::GetAtt" = ["Group", "GroupId"] }] }
+"#;
+
+#[test]
+fn functions_may_be_in_a_vpc() {
+    let manifests = [shop("[]", &json!({"emits": []})), manifest("other", &[("other-f", "a.rs:1", "[]")])];
+    let network =
+        "Resources:\n  Subnet: { Type: AWS::EC2::Subnet }\n  Group: { Type: AWS::EC2::SecurityGroup }\n";
+    let (made, _) = with(&manifests, NETWORK, network).unwrap();
+    let config = |id: &str| made["Resources"][id]["Properties"]["VpcConfig"].clone();
+    assert_eq!(
+        config("ShopShipIt"),
+        json!({"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]})
+    );
+    let own = json!({
+        "SubnetIds": [{"Ref": "Subnet"}], "SecurityGroupIds": [{"Fn::GetAtt": ["Group", "GroupId"]}]});
+    assert_eq!(config("OtherF"), own);
+    let right = &rights(&made)[1];
+    assert_eq!((&right["Sid"], &right["Resource"]), (&json!("ItsNetworkInterfacesAreInAVPC"), &json!("*")));
+    assert!(right["Action"].as_array().unwrap().contains(&json!("ec2:CreateNetworkInterface")));
+    let refused = with(&manifests, NETWORK, "").unwrap_err();
+    let refers = "other-f: its `vpc` refers to `";
+    assert!(refused.len() == 2 && refused.iter().all(|problem| problem.starts_with(refers)), "{refused:?}");
+    let (without, _) = super::made("[]", &json!({"emits": []}));
+    assert!(without["Resources"]["ShopShipIt"]["Properties"].get("VpcConfig").is_none());
+}

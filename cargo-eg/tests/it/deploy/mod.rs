@@ -2,6 +2,7 @@
 //! moto lacks.
 
 mod faults;
+mod rights;
 mod stage;
 
 use std::process::{Command, Stdio};

@@ -16,6 +16,8 @@ pub(crate) enum Main {
     Serves,
     /// Serves, and prints this word instead of `got`.
     Says(&'static str),
+    /// Serves, and prints the value of this variable instead of the event.
+    Tells(&'static str),
     /// Serves, and takes so many seconds to start, and for each event after it has printed it.
     Slow {
         start: u64,
@@ -70,7 +72,7 @@ impl App {
     pub(crate) fn new() -> Self {
         let app = Self { folder: tempfile::tempdir().unwrap() };
         app.members(r#""eg-runtime""#);
-        let features = "[features]\neventbridge = []\n";
+        let features = "[features]\neventbridge = []\nsecrets = []\n";
         app.write(
             "eg-runtime/Cargo.toml",
             &format!("[package]\nname = \"eg-runtime\"\nedition = \"2024\"\n{features}"),
@@ -102,6 +104,11 @@ impl App {
         let main = match main {
             Main::Serves => SERVES.to_owned(),
             Main::Says(word) => SERVES.replace("} got {", &format!("}} {word} {{")),
+            Main::Tells(variable) => {
+                let print = r#"println!("{handler} got {event}");"#;
+                let tell = format!("println!(\"{variable} is {{:?}}\", std::env::var(\"{variable}\"));");
+                SERVES.replace(print, &tell)
+            }
             Main::Slow { start, event } => {
                 let sleep =
                     |seconds| format!("std::thread::sleep(std::time::Duration::from_secs({seconds}));");

@@ -1,0 +1,43 @@
+//! `cargo eg deploy --print-iam`: prints the rights that a deployer of the application needs. `crate::deploy` lists them.
+
+use eg_sdk::manifest::Manifest;
+
+use super::template::selected;
+use super::{current_folder, json_pretty, print};
+use crate::deploy::rights;
+use crate::exit::{Exit, Failure, warn};
+use crate::project::{Project, Wanted};
+use crate::template::{Application, Extra, template};
+
+/// Prints a policy of IAM for a stage. A region and a bucket narrow it.
+pub(super) async fn run(
+    wanted: &Wanted,
+    stage: Option<&str>,
+    region: Option<&str>,
+    bucket: Option<&str>,
+) -> Result<(), Failure> {
+    let current = current_folder()?;
+    let project = Project::find(&current, wanted)?;
+    let services = project.services().await?;
+    let deploy = project.deployment(&services, &current)?;
+    let stage = deploy.stage(stage)?;
+    let programs = selected(&deploy, stage, services)?;
+    let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
+    let extra = Extra::of(&deploy, stage)?;
+    // Neither the processor nor the place of the code changes a right.
+    let code = |service: &str| service.to_owned();
+    let application =
+        Application { manifests: &manifests, stage, architecture: "arm64", code: &code, extra: &extra };
+    let made = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
+    let tree = serde_json::to_value(&made.tree)
+        .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
+    let rights = rights(&tree, &stage.stack, region.or(stage.region.as_deref()), bucket);
+    for (ty, ids) in &rights.unknown {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        warn(&format!(
+            "the rights for {ty} are not known: add those for {} yourself",
+            eg_grammar::list(&ids)
+        ));
+    }
+    print(&json_pretty(&rights.policy)?)
+}

@@ -1,0 +1,414 @@
+//! Lists the rights that a deployer of a stack needs: for the calls of `deploy`, `rollback` and `remove`, and for what CloudFormation
+//! does in the deployer's name. Calling AWS is left to the other modules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::described::kind;
+
+/// CloudFormation puts at least so many characters of the stack's name before the names that it makes.
+const SHORTENED: usize = 24;
+
+/// The calls of CloudFormation.
+const OF_STACKS: [&str; 16] = [
+    "CancelUpdateStack",
+    "ContinueUpdateRollback",
+    "CreateChangeSet",
+    "DeleteChangeSet",
+    "DeleteStack",
+    "DescribeChangeSet",
+    "DescribeEvents",
+    "DescribeStackEvents",
+    "DescribeStacks",
+    "ExecuteChangeSet",
+    "GetTemplate",
+    "ListChangeSets",
+    "ListStackResources",
+    "TagResource",
+    "UntagResource",
+    "UpdateTerminationProtection",
+];
+
+/// The calls of S3 for what is in the bucket. CloudFormation and Lambda read it with the deployer's rights, too.
+const OF_OBJECTS: [&str; 4] = ["DeleteObject", "DeleteObjectVersion", "GetObject", "PutObject"];
+
+/// The calls of S3 for any bucket, and those for the one that `deploy` creates.
+const OF_BUCKET: [&str; 2] = ["ListBucket", "ListBucketVersions"];
+const OF_OWN_BUCKET: [&str; 4] =
+    ["CreateBucket", "GetBucketVersioning", "PutBucketPublicAccessBlock", "PutBucketVersioning"];
+
+/// What CloudFormation calls for functions in a VPC. These actions know no resources.
+const OF_NETWORKS: [&str; 4] = [
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+];
+
+/// What CloudFormation calls for resources of one type: to read and delete them, everything; to create and change them, what the
+/// properties of our templates need. Source: the permissions of the handlers in AWS's
+/// schemas of the types (<https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html>).
+struct OfType {
+    ty: &'static str,
+    on: On,
+    actions: &'static [&'static str],
+}
+
+/// The resources that a right is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum On {
+    Functions,
+    /// Those of the stack's functions.
+    Mappings,
+    Roles,
+    Logs,
+    Queues,
+    Tables,
+    Bus,
+    Rules,
+    Apis,
+    Alarms,
+    /// Actions that know no resources.
+    Every,
+}
+
+const TYPES: [OfType; 21] = [
+    OfType {
+        ty: "AWS::Lambda::Function",
+        on: On::Functions,
+        actions: &[
+            "lambda:CreateFunction",
+            "lambda:DeleteFunction",
+            "lambda:DeleteFunctionConcurrency",
+            "lambda:GetFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:GetFunctionRecursionConfig",
+            "lambda:GetFunctionScalingConfig",
+            "lambda:GetRuntimeManagementConfig",
+            "lambda:ListTags",
+            "lambda:PutFunctionConcurrency",
+            "lambda:TagResource",
+            "lambda:UntagResource",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+        ],
+    },
+    OfType { ty: "AWS::Lambda::Function", on: On::Roles, actions: &["iam:PassRole"] },
+    OfType {
+        ty: "AWS::Lambda::EventInvokeConfig",
+        on: On::Functions,
+        actions: &[
+            "lambda:DeleteFunctionEventInvokeConfig",
+            "lambda:GetFunctionEventInvokeConfig",
+            "lambda:PutFunctionEventInvokeConfig",
+            "lambda:UpdateFunctionEventInvokeConfig",
+        ],
+    },
+    OfType {
+        ty: "AWS::Lambda::Permission",
+        on: On::Functions,
+        actions: &["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"],
+    },
+    OfType {
+        ty: "AWS::Lambda::Url",
+        on: On::Functions,
+        actions: &[
+            "lambda:CreateFunctionUrlConfig",
+            "lambda:DeleteFunctionUrlConfig",
+            "lambda:GetFunctionUrlConfig",
+            "lambda:UpdateFunctionUrlConfig",
+        ],
+    },
+    OfType {
+        ty: "AWS::Lambda::EventSourceMapping",
+        on: On::Mappings,
+        actions: &[
+            "lambda:CreateEventSourceMapping",
+            "lambda:DeleteEventSourceMapping",
+            "lambda:GetEventSourceMapping",
+            "lambda:UpdateEventSourceMapping",
+        ],
+    },
+    OfType {
+        ty: "AWS::Lambda::EventSourceMapping",
+        on: On::Every,
+        actions: &["lambda:ListTags", "lambda:TagResource", "lambda:UntagResource"],
+    },
+    OfType {
+        ty: "AWS::IAM::Role",
+        on: On::Roles,
+        actions: &[
+            "iam:CreateRole",
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:ListRoleTags",
+            "iam:PutRolePolicy",
+            "iam:TagRole",
+            "iam:UntagRole",
+            "iam:UpdateAssumeRolePolicy",
+            "iam:UpdateRole",
+            "iam:UpdateRoleDescription",
+        ],
+    },
+    OfType {
+        ty: "AWS::Logs::LogGroup",
+        on: On::Logs,
+        actions: &[
+            "logs:CreateLogGroup",
+            "logs:DeleteDataProtectionPolicy",
+            "logs:DeleteLogGroup",
+            "logs:DeleteRetentionPolicy",
+            "logs:GetDataProtectionPolicy",
+            "logs:ListTagsForResource",
+            "logs:PutRetentionPolicy",
+            "logs:TagResource",
+            "logs:UntagResource",
+        ],
+    },
+    OfType {
+        ty: "AWS::Logs::LogGroup",
+        on: On::Every,
+        actions: &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"],
+    },
+    OfType {
+        ty: "AWS::SQS::Queue",
+        on: On::Queues,
+        actions: &[
+            "sqs:CreateQueue",
+            "sqs:DeleteQueue",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ListQueueTags",
+            "sqs:SetQueueAttributes",
+            "sqs:TagQueue",
+            "sqs:UntagQueue",
+        ],
+    },
+    OfType { ty: "AWS::SQS::QueuePolicy", on: On::Queues, actions: &["sqs:SetQueueAttributes"] },
+    OfType {
+        ty: "AWS::DynamoDB::Table",
+        on: On::Tables,
+        actions: &[
+            "dynamodb:CreateTable",
+            "dynamodb:DeleteTable",
+            "dynamodb:DescribeContinuousBackups",
+            "dynamodb:DescribeContributorInsights",
+            "dynamodb:DescribeKinesisStreamingDestination",
+            "dynamodb:DescribeTable",
+            "dynamodb:DescribeTimeToLive",
+            "dynamodb:GetResourcePolicy",
+            "dynamodb:ListTagsOfResource",
+            "dynamodb:TagResource",
+            "dynamodb:UntagResource",
+            "dynamodb:UpdateTable",
+            "dynamodb:UpdateTimeToLive",
+        ],
+    },
+    OfType {
+        ty: "AWS::Events::EventBus",
+        on: On::Bus,
+        actions: &[
+            "events:CreateEventBus",
+            "events:DeleteEventBus",
+            "events:DescribeEventBus",
+            "events:ListTagsForResource",
+            "events:RemovePermission",
+            "events:TagResource",
+            "events:UntagResource",
+            "events:UpdateEventBus",
+        ],
+    },
+    OfType {
+        ty: "AWS::Events::Rule",
+        on: On::Rules,
+        actions: &[
+            "events:DeleteRule",
+            "events:DescribeRule",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "events:PutRule",
+            "events:PutTargets",
+            "events:RemoveTargets",
+            "events:TagResource",
+            "events:UntagResource",
+        ],
+    },
+    OfType { ty: "AWS::ApiGatewayV2::Api", on: On::Apis, actions: &API },
+    OfType { ty: "AWS::ApiGatewayV2::Authorizer", on: On::Apis, actions: &API },
+    OfType { ty: "AWS::ApiGatewayV2::Integration", on: On::Apis, actions: &API },
+    OfType { ty: "AWS::ApiGatewayV2::Route", on: On::Apis, actions: &API },
+    OfType { ty: "AWS::ApiGatewayV2::Stage", on: On::Apis, actions: &API },
+    OfType {
+        ty: "AWS::CloudWatch::Alarm",
+        on: On::Alarms,
+        actions: &[
+            "cloudwatch:DeleteAlarms",
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:ListTagsForResource",
+            "cloudwatch:PutMetricAlarm",
+            "cloudwatch:TagResource",
+            "cloudwatch:UntagResource",
+        ],
+    },
+];
+
+/// The actions of API Gateway are the methods of HTTP.
+const API: [&str; 5] =
+    ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"];
+
+/// The rights for one template.
+#[derive(Debug)]
+pub(crate) struct Rights {
+    /// A policy of IAM.
+    pub(crate) policy: Value,
+    /// The types of resources for which the rights are not known, each with the logical ids.
+    pub(crate) unknown: BTreeMap<String, Vec<String>>,
+}
+
+/// Returns the rights to deploy a template as a stack: in a region, or in all, and with a bucket, or with that of the account.
+pub(crate) fn rights(template: &Value, stack: &str, region: Option<&str>, bucket: Option<&str>) -> Rights {
+    let mut types: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (id, resource) in template["Resources"].as_object().into_iter().flatten() {
+        types.entry(kind(resource)).or_default().push(id.clone());
+    }
+    let place = Place { partition: partition(region), region: region.unwrap_or("*"), stack };
+    let mut statements = place.of_commands(bucket, types.contains_key("AWS::SQS::Queue"));
+    let mut of_types: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
+    for known in TYPES.iter().filter(|known| types.contains_key(known.ty)) {
+        of_types.entry(known.on).or_default().extend(known.actions);
+    }
+    for (on, mut actions) in of_types {
+        if actions.remove("iam:PassRole") {
+            let only = json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}});
+            statements.push(statement("GiveRolesToFunctions", ["iam:PassRole"], place.names(on), Some(only)));
+        }
+        let (sid, condition) = place.about(on);
+        statements.push(statement(sid, actions, place.names(on), condition));
+    }
+    let functions = template["Resources"].as_object().into_iter().flat_map(Map::values);
+    if functions.into_iter().any(|resource| !resource["Properties"]["VpcConfig"].is_null()) {
+        let on = place.names(On::Every);
+        statements.push(statement("FindTheNetwork", OF_NETWORKS, on, None));
+    }
+    let is_known = |ty: &str| TYPES.iter().any(|known| known.ty == ty);
+    let unknown = types.into_iter().filter(|(ty, _)| !is_known(ty)).map(|(ty, ids)| (ty.to_owned(), ids));
+    Rights { policy: json!({"Version": "2012-10-17", "Statement": statements}), unknown: unknown.collect() }
+}
+
+/// Where a stack is, in the words of ARNs. The account is not known, so the rights are for that of the deployer.
+struct Place<'a> {
+    partition: &'static str,
+    region: &'a str,
+    stack: &'a str,
+}
+
+impl Place<'_> {
+    /// Returns the rights for the calls of the commands themselves.
+    fn of_commands(&self, bucket: Option<&str>, has_queues: bool) -> Vec<Value> {
+        let Self { partition, region, stack } = self;
+        let own = format!("eg-deploy-*-{region}");
+        let bucket_arn = format!("arn:{partition}:s3:::{}", bucket.unwrap_or(&own));
+        let with = |service: &'static str| move |action: &&str| format!("{service}:{action}");
+        let mut of_bucket: Vec<String> = OF_BUCKET.iter().map(with("s3")).collect();
+        if bucket.is_none() {
+            of_bucket.extend(OF_OWN_BUCKET.iter().map(with("s3")));
+            of_bucket.sort_unstable();
+        }
+        let stack_arn = format!("arn:{partition}:cloudformation:{region}:*:stack/{stack}/*");
+        let mut statements = vec![
+            statement("ChangeTheStack", OF_STACKS.iter().map(with("cloudformation")), vec![stack_arn], None),
+            statement("UseTheBucket", of_bucket, vec![bucket_arn.clone()], None),
+            statement(
+                "StoreProgramsAndTemplates",
+                OF_OBJECTS.iter().map(with("s3")),
+                vec![format!("{bucket_arn}/{stack}/*")],
+                None,
+            ),
+        ];
+        if has_queues {
+            // Before a queue is deleted, its messages are counted.
+            let queues = self.names(On::Queues);
+            statements.push(statement("CountMessages", ["sqs:GetQueueAttributes"], queues, None));
+        }
+        statements
+    }
+
+    /// Returns the id and the condition of a statement.
+    fn about(&self, on: On) -> (&'static str, Option<Value>) {
+        match on {
+            On::Functions => ("DeployFunctions", None),
+            On::Mappings => {
+                let functions = self.names(On::Functions);
+                ("DeployTriggers", Some(json!({"ArnLike": {"lambda:FunctionArn": functions}})))
+            }
+            On::Roles => ("DeployRoles", None),
+            On::Logs => ("DeployLogs", None),
+            On::Queues => ("DeployQueues", None),
+            On::Tables => ("DeployTables", None),
+            On::Bus => ("DeployTheBus", None),
+            On::Rules => ("DeployRules", None),
+            On::Apis => ("DeployTheApi", None),
+            On::Alarms => ("DeployAlarms", None),
+            On::Every => ("AskWhatKnowsNoResources", None),
+        }
+    }
+
+    /// Returns the ARNs of the resources of the stack. `*` stands for what AWS or the account decides.
+    fn names(&self, on: On) -> Vec<String> {
+        let Self { partition, region, stack } = self;
+        // Names that CloudFormation makes begin with the stack's, which it may shorten.
+        let made = match stack.get(..SHORTENED) {
+            Some(begin) if stack.len() > SHORTENED => format!("{begin}*"),
+            _ => format!("{stack}-*"),
+        };
+        let arn = |service: &str, rest: String| format!("arn:{partition}:{service}:{region}:*:{rest}");
+        match on {
+            On::Functions => vec![arn("lambda", format!("function:{stack}-*"))],
+            On::Mappings | On::Every => vec!["*".to_owned()],
+            On::Roles => vec![format!("arn:{partition}:iam::*:role/{made}")],
+            On::Logs => vec![arn("logs", format!("log-group:/aws/lambda/{stack}-*"))],
+            On::Queues => vec![arn("sqs", made)],
+            On::Tables => vec![arn("dynamodb", format!("table/{stack}-*"))],
+            On::Bus => vec![arn("events", format!("event-bus/{stack}"))],
+            // On the default bus, and on the application's.
+            On::Rules => {
+                vec![arn("events", format!("rule/{made}")), arn("events", format!("rule/*/{made}"))]
+            }
+            On::Apis => ["apis", "apis/*", "tags/*"]
+                .map(|path| format!("arn:{partition}:apigateway:{region}::/{path}"))
+                .to_vec(),
+            On::Alarms => vec![arn("cloudwatch", format!("alarm:{made}"))],
+        }
+    }
+}
+
+fn statement(
+    sid: &str,
+    actions: impl IntoIterator<Item = impl Into<Value>>,
+    on: Vec<String>,
+    condition: Option<Value>,
+) -> Value {
+    let actions: Vec<Value> = actions.into_iter().map(Into::into).collect();
+    let mut statement = Map::new();
+    statement.insert("Sid".to_owned(), sid.into());
+    statement.insert("Effect".to_owned(), "Allow".into());
+    statement.insert("Action".to_owned(), actions.into());
+    statement.insert("Resource".to_owned(), on.into());
+    statement.extend(condition.map(|condition| ("Condition".to_owned(), condition)));
+    statement.into()
+}
+
+/// Returns the partition of a region, as ARNs name it.
+fn partition(region: Option<&str>) -> &'static str {
+    match region {
+        Some(region) if region.starts_with("cn-") => "aws-cn",
+        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}

@@ -1,0 +1,111 @@
+//! Creates the tables of `[deploy.tables]` at the DynamoDB on this machine that the environment names. Which functions get their
+//! names is left to `deploy`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use eg_local::emulator::REGION;
+use eg_sdk::__private::HttpClient;
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::project::deploy::{Deploy, Kept, KeyAttribute};
+use crate::project::services::Service;
+
+/// The variables of AWS's SDKs that name the address of a DynamoDB on this machine.
+const DYNAMODB: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
+
+/// The key that functions on this machine have. What plays DynamoDB here may keep tables apart by key and region, and checks
+/// no signature.
+pub(super) const ACCESS_KEY: &str = "local";
+
+/// How long a call may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The name of the table, its key, and the attribute with the time at which an item expires.
+type Wanted<'a> = (String, Vec<&'a KeyAttribute>, Option<&'a str>);
+
+/// Returns the address of the DynamoDB on this machine, with the variable that names it.
+pub(super) fn endpoint() -> Option<(&'static str, String)> {
+    let set = |name| std::env::var(name).ok().filter(|url| !url.is_empty()).map(|url| (name, url));
+    DYNAMODB.into_iter().find_map(set)
+}
+
+/// Creates the tables that the services use and that do not exist yet. Without a DynamoDB, there are none.
+///
+/// # Errors
+/// Names the table that cannot be created, and where.
+pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
+    let Some((variable, url)) = endpoint() else { return Ok(()) };
+    let client = HttpClient::default();
+    for (name, key, ttl) in services.iter().flat_map(wanted) {
+        let failed = |reason: String| {
+            Failure::new(Exit::Failed, format!("cannot create table `{name}` at {url}: {reason}"))
+                .hint(format!("start the DynamoDB that {variable} names, or unset the variable"))
+        };
+        let attribute = |key: &&KeyAttribute| json!({"AttributeName": key.name, "AttributeType": key.kind});
+        let schema = key.iter().zip(["HASH", "RANGE"]);
+        let schema: Vec<Value> =
+            schema.map(|(key, kind)| json!({"AttributeName": key.name, "KeyType": kind})).collect();
+        let table = json!({
+            "TableName": name, "BillingMode": "PAY_PER_REQUEST", "KeySchema": schema,
+            "AttributeDefinitions": key.iter().map(attribute).collect::<Vec<_>>(),
+        });
+        match call(&client, &url, "CreateTable", &table).await {
+            Ok(()) => {}
+            // Another run has created it, and it has its items.
+            Err(reason) if reason.starts_with("ResourceInUseException") => continue,
+            Err(reason) => return Err(failed(reason)),
+        }
+        if let Some(ttl) = ttl {
+            let expiry = json!({"AttributeName": ttl, "Enabled": true});
+            let change = json!({"TableName": name, "TimeToLiveSpecification": expiry});
+            call(&client, &url, "UpdateTimeToLive", &change).await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the tables of a service, by the settings of this machine.
+fn wanted(service: &Service) -> Vec<Wanted<'_>> {
+    let Some(stage) = service.deploy.as_ref().map(Deploy::local) else { return Vec::new() };
+    // A variable that is set names a table of the user's.
+    let tables = stage
+        .tables(&service.manifest.service)
+        .filter(|(_, table)| std::env::var_os(&table.variable).is_none());
+    let here = tables.filter_map(|(name, table)| match &table.kept {
+        Kept::Here { partition_key, sort_key, ttl } => {
+            let key = std::iter::once(partition_key).chain(sort_key).collect();
+            Some((stage.table_name(name, table), key, ttl.as_deref()))
+        }
+        Kept::Elsewhere(_) => None,
+    });
+    here.collect()
+}
+
+/// Calls an operation of DynamoDB. Returns the reason if it fails, which begins with the code of the error.
+async fn call(client: &HttpClient, url: &str, operation: &str, body: &Value) -> Result<(), String> {
+    let scope = format!("{ACCESS_KEY}/20260101/{REGION}/dynamodb/aws4_request");
+    let request = Request::post(url)
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("x-amz-date", "20260101T000000Z")
+        .header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+        )
+        .body(Bytes::from(body.to_string()))
+        .map_err(|error| error.to_string())?;
+    let answer = client.send(request, PATIENCE).await.map_err(|error| error.to_string())?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let error: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let code = error["__type"].as_str().and_then(|ty| ty.rsplit('#').next());
+    let message = error["message"].as_str().or_else(|| error["Message"].as_str()).unwrap_or_default();
+    Err(match code {
+        Some(code) => format!("{code}: {message}"),
+        None => format!("it answered {}, so it is no DynamoDB", answer.status()),
+    })
+}
