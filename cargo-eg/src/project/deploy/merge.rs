@@ -16,6 +16,7 @@ impl Section {
             environment,
             secrets,
             resources,
+            vpc,
             ..
         } = stage;
         self.stack = stack.or(self.stack);

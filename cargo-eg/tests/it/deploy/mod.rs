@@ -3,6 +3,7 @@
 
 mod faults;
 mod rights;
+mod settings;
 mod stage;
 
 use std::process::{Command, Stdio};
