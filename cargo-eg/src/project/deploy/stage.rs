@@ -152,11 +152,12 @@ impl Stage {
 
     /// Returns the secrets of a function: their variables, and where their values are.
     pub(crate) fn secrets(&self, service: &str, function: &str) -> BTreeMap<&str, &SecretReference> {
-        let secret = |(name, value)| match value {
-            &Value::Secret(ref reference) => Some((name, reference)),
+        let variables = self.variables(service, function).into_iter();
+        let secrets = variables.filter_map(|(name, value)| match value {
+            Value::Secret(reference) => Some((name, reference)),
             _ => None,
-        };
-        self.variables(service, function).into_iter().filter_map(secret).collect()
+        });
+        secrets.collect()
     }
 
     /// Whether any function may have a secret.

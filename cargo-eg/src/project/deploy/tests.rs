@@ -334,7 +334,7 @@ fn mistakes_have_a_place() {
         "\"a b\" cannot name a queue",
     );
     let statement = |members: &str, message: &str| {
-        check(&format!("[deploy.function.f]\npolicies = [{{ {members} }}]"), "2:13", message);
+        check(&format!("[deploy.function.f]\npolicies = [{{ {members} }}]"), "2:12", message);
     };
     value("vpc = { subnets = [\"subnet-1\"] }", 7, "missing key `security_groups`");
     value("vpc = { subnets = [], security_groups = [\"sg-1\"] }", 7, "`vpc`: `subnets` names none");
