@@ -1,8 +1,8 @@
-//! Provides the Python programs that tests need: moto, boto3, Lambda's own runtime, and AWS's tools for templates.
-//! They are installed from PyPI into one environment below `target`.
+//! Provides the Python programs that tests need: moto, boto3, Lambda's own runtime, AWS's tools for templates, and SAM's command
+//! line. They are installed from PyPI below `target`.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The packages to install. moto includes boto3, cfn-lint and openapi-spec-validator; parliament checks policies of IAM.
@@ -25,6 +25,9 @@ pub fn python(program: &str, args: &[&str]) -> Option<Output> {
     Some(Command::new(python).arg("-c").arg(program).args(args).output().expect("python can be started"))
 }
 
+/// SAM's command line. It contains AWS's emulator of the Runtime API, and needs other versions of boto3 than moto.
+const SAM: [&str; 1] = ["aws-sam-cli==1.170.*"];
+
 /// Returns the folder of the environment, which contains `bin/python` and the programs of the packages. The first
 /// call creates it, and the first one after a change of the packages creates it anew. Prints a note and returns `None` if this machine has no Python.
 ///
@@ -32,13 +35,69 @@ pub fn python(program: &str, args: &[&str]) -> Option<Output> {
 /// If the packages cannot be installed.
 #[must_use]
 pub fn environment() -> Option<PathBuf> {
-    let dir = target().join("tmp/python");
+    installed("python", &PACKAGES, |dir| {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(dir));
+        run(Command::new(dir.join("bin/pip")).args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "uv",
+        ]));
+        // uv downloads in parallel and takes a quarter of pip's time.
+        let mut install = Command::new(dir.join("bin/uv"));
+        run(install
+            .args(["pip", "install", "--quiet", "--python"])
+            .arg(dir.join("bin/python"))
+            .args(PACKAGES));
+    })
+}
+
+/// Returns AWS's emulator of the Runtime API, `aws-lambda-rie`. It listens on every interface whatever it is told at first, so start
+/// it in a network namespace of its own. Returns `None` if this machine has no Python.
+///
+/// # Panics
+/// If it cannot be installed.
+#[must_use]
+pub fn lambda_emulator() -> Option<PathBuf> {
+    let uv = environment()?.join("bin/uv");
+    let dir = installed("lambda-emulator", &SAM, |dir| {
+        run(Command::new(uv).args(["pip", "install", "--quiet", "--no-deps", "--target"]).arg(dir).args(SAM));
+        let program = emulator_in(dir);
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(program, executable).expect("the emulator is in the package");
+    })?;
+    Some(emulator_in(&dir))
+}
+
+fn emulator_in(dir: &Path) -> PathBuf {
+    let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    dir.join(format!("samcli/local/rapid/aws-lambda-rie-{processor}"))
+}
+
+/// Returns SAM's command line, `sam`, in an environment of its own. Returns `None` if this machine has no Python.
+///
+/// # Panics
+/// If it cannot be installed.
+#[must_use]
+pub fn sam() -> Option<PathBuf> {
+    let uv = environment()?.join("bin/uv");
+    let dir = installed("sam", &SAM, |dir| {
+        run(Command::new(&uv).args(["venv", "--quiet", "--clear"]).arg(dir));
+        let python = dir.join("bin/python");
+        run(Command::new(&uv).args(["pip", "install", "--quiet", "--python"]).arg(python).args(SAM));
+    })?;
+    Some(dir.join("bin/sam"))
+}
+
+/// Returns a folder in which packages are installed. Runs `install` if it does not exist yet, or has other packages.
+fn installed(name: &str, packages: &[&str], install: impl FnOnce(&Path)) -> Option<PathBuf> {
+    let dir = target().join("tmp").join(name);
     let complete = dir.join("complete");
     std::fs::create_dir_all(target().join("tmp")).expect("a place for test files");
     // Creating it takes a while and happens once: other tests wait, even in other processes.
-    let making = File::create(target().join("tmp/python.lock")).expect("a lock file");
+    let making = File::create(target().join(format!("tmp/{name}.lock"))).expect("a lock file");
     making.lock().expect("a lock");
-    let packages = PACKAGES.join("\n");
+    let packages = packages.join("\n");
     if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == packages) {
         return Some(dir);
     }
@@ -46,11 +105,7 @@ pub fn environment() -> Option<PathBuf> {
         eprintln!("skipped: there is no python3 on this machine");
         return None;
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
-    run(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "uv"]));
-    // uv downloads in parallel and takes a quarter of pip's time.
-    let mut install = Command::new(dir.join("bin/uv"));
-    run(install.args(["pip", "install", "--quiet", "--python"]).arg(dir.join("bin/python")).args(PACKAGES));
+    install(&dir);
     std::fs::write(complete, packages).expect("room for a file");
     Some(dir)
 }

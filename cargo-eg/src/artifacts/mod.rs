@@ -71,7 +71,7 @@ fn pack(program: &Packable, machine: Machine) -> Result<(Bundle, usize), Failure
         let message =
             format!("a panic in a function of `{service}` would end its process, with all that it handles");
         return Err(Failure::new(Exit::Build, message)
-            .hint("remove `panic = \"abort\"` from [profile.release] in the workspace's Cargo.toml"));
+            .hint("remove `panic = \"abort\"` from this profile (default: [profile.release]) in the workspace's Cargo.toml"));
     }
     let calls_aws = manifest.functions.iter().find(|function| !needs::variables(function).is_empty());
     if let Some(function) = calls_aws.filter(|_| !manifest.sinks.contains(&Sink::EventBridge)) {

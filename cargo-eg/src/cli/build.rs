@@ -9,7 +9,7 @@ use super::template::Architecture;
 
 /// Build the services for AWS Lambda: a zip file for each, and a description of what its functions need.
 ///
-/// Builds with the release profile, for arm64 if its target and a linker are installed, and links with cargo-zigbuild if that is
+/// Builds with the release profile unless --cargo-profile names another one, for arm64 if its target and a linker are installed, and links with cargo-zigbuild if that is
 /// installed. Programs get the feature `eventbridge` of eg-runtime, so they emit to an event bus where EVENT_BUS names one, and keep
 /// what functions reject where EVENT_FAILURES_QUEUE names a queue. If the stage has secrets, programs also get the feature
 /// `secrets`, and read them when they start where EG_SECRETS names them.
@@ -33,6 +33,9 @@ pub(crate) struct BuildServices {
     /// Processor of the functions [default: arm64 if it can be built here]
     #[arg(long, value_enum)]
     pub(crate) architecture: Option<Architecture>,
+    /// Profile of cargo to build with, such as dev [default: release]
+    #[arg(long, visible_alias = "profile", value_name = "PROFILE")]
+    pub(crate) cargo_profile: Option<String>,
     /// Stage of the application, from `[deploy.stages]` in its eg.toml, whose features the programs get [default: dev]
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,

@@ -40,6 +40,9 @@ pub(crate) struct Deploy {
     /// Processor of the functions [default: arm64 if it can be built here]
     #[arg(long, value_enum)]
     pub(crate) architecture: Option<Architecture>,
+    /// Profile of cargo to build with, such as dev [default: release]
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) cargo_profile: Option<String>,
     #[command(flatten)]
     pub(crate) stage: StageName,
     /// Show what would change since the deployment in eg.lock.json, and stop.

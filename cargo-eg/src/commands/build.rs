@@ -25,6 +25,7 @@ pub(super) async fn programs(
     packages: Packages,
     targets: Targets,
     architecture: Option<Architecture>,
+    profile: Option<String>,
     stage: Option<String>,
     current: &Path,
 ) -> Result<Programs, Failure> {
@@ -33,7 +34,7 @@ pub(super) async fn programs(
         warn(&note);
     }
     let machine = tools.machine;
-    let build = Build { lambda: Some(tools), stage, ..targets.into() };
+    let build = Build { lambda: Some(tools), profile, stage, ..targets.into() };
     let project =
         Project::find(current, &Wanted { paths: packages.paths, packages: packages.packages, build })?;
     let services = project.services().await?;
@@ -41,10 +42,11 @@ pub(super) async fn programs(
 }
 
 pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
-    let cli::BuildServices { packages, targets, architecture, stage, output, json } = arguments;
+    let cli::BuildServices { packages, targets, architecture, cargo_profile, stage, output, json } =
+        arguments;
     let current = current_folder()?;
     let Programs { project, machine, services } =
-        programs(packages, targets, architecture, stage.clone(), &current).await?;
+        programs(packages, targets, architecture, cargo_profile, stage.clone(), &current).await?;
     let folder = output.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
     let mut programs = Vec::new();
     for Service { manifest, code, deploy, .. } in services {

@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
         packages,
         targets,
         architecture,
+        cargo_profile,
         stage,
         plan,
         print_iam,
@@ -50,7 +51,7 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
         return rights::run(&wanted, stage.stage.as_deref(), aws.region.as_deref(), bucket.as_deref()).await;
     }
     let Programs { project, machine, services } =
-        programs(packages, targets, architecture, stage.stage.clone(), &current).await?;
+        programs(packages, targets, architecture, cargo_profile, stage.stage.clone(), &current).await?;
     refuse(services.iter().map(|service| &service.manifest), &project.roots())?;
     let deploy = project.deployment(&services, &current)?;
     let chosen = Chosen::of(&deploy, stage.stage.as_deref())?;

@@ -39,9 +39,11 @@ pub(crate) async fn build(root: &Path, packages: &[Package], options: &Build) ->
         .stdout(Stdio::piped())
         .kill_on_drop(true);
     if let Some(tools) = &options.lambda {
-        command
-            .args(["--release", "--target", &tools.target])
-            .args(services_of_aws(packages, options.secrets));
+        command.args(["--target", &tools.target]).args(services_of_aws(packages, options.secrets));
+        match &options.profile {
+            None => command.arg("--release"),
+            Some(profile) => command.args(["--profile", profile]),
+        };
         command.envs(tools.linker.clone());
     }
     let failed = |error: std::io::Error| cargo::missing(&error);
@@ -83,8 +85,17 @@ fn services_of_aws(packages: &[Package], secrets: bool) -> Vec<String> {
 
 /// Returns cargo's arguments for the options.
 fn arguments(options: &Build) -> Vec<&str> {
-    let Build { bins, features, all_features, no_default_features, release, lambda: _, stage: _, secrets: _ } =
-        options;
+    let Build {
+        bins,
+        features,
+        all_features,
+        no_default_features,
+        release,
+        lambda: _,
+        profile: _,
+        stage: _,
+        secrets: _,
+    } = options;
     let mut arguments = Vec::new();
     if bins.is_empty() {
         arguments.push("--bins");

@@ -54,10 +54,12 @@ pub(crate) struct Build {
     pub(crate) all_features: bool,
     pub(crate) no_default_features: bool,
     pub(crate) release: bool,
-    /// The tools that build for Lambda, with the release profile and support for event buses. `None`: the build is for
-    /// this machine.
+    /// The tools that build for Lambda, with support for event buses. `None`: the build is for this machine.
     #[serde(skip)]
     pub(crate) lambda: Option<Toolchain>,
+    /// The profile of a build for Lambda. `None`: the release profile.
+    #[serde(skip)]
+    pub(crate) profile: Option<String>,
     /// The stage whose features a build for Lambda has. `None`: the default one.
     #[serde(skip)]
     pub(crate) stage: Option<String>,

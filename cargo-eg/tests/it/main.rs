@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message")]
 
+mod applications;
 mod build;
 mod check;
 mod cloudwatch;
@@ -15,6 +16,7 @@ mod five_minutes;
 mod invoke;
 mod manifest;
 mod new;
+mod other_tools;
 mod output;
 mod places;
 mod printed;
@@ -28,3 +30,4 @@ mod tables;
 mod template;
 mod terminal;
 mod typed;
+mod walk_through;

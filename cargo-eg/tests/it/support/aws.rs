@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use eg_tests::moto::Moto;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -34,13 +35,23 @@ struct Planned {
     fault: Fault,
 }
 
+/// A call.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The access key that has signed it.
+    pub(crate) key: String,
+    /// Such as `PutEvents`.
+    pub(crate) operation: String,
+    pub(crate) body: String,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     moto: String,
     account: String,
     calls: Mutex<Vec<String>>,
-    /// The body of each call.
-    bodies: Mutex<Vec<(String, String)>>,
+    /// Calls with their bodies, except those that upload objects.
+    sent: Mutex<Vec<Call>>,
     /// The calls that must have a token, and had none.
     without_token: Mutex<Vec<String>>,
     planned: Mutex<Vec<Planned>>,
@@ -63,11 +74,14 @@ impl Aws {
         let runtime = Runtime::new().unwrap();
         let moto = Moto::shared()?.url.clone();
         let shared = Arc::new(Shared { moto, account: account.clone(), ..Shared::default() });
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(forward).with_state(Arc::clone(&shared));
-        runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let url = serve(&runtime, router);
         Some(Self { url, account, shared, runtime })
+    }
+
+    /// Serves something beside AWS, and returns its URL.
+    pub(crate) fn beside(&self, router: Router) -> String {
+        serve(&self.runtime, router)
     }
 
     /// Lets the next calls of an operation fail. The last plan for an operation counts first.
@@ -98,15 +112,49 @@ impl Aws {
 
     /// Returns the bodies of the calls of an operation, since the start.
     pub(crate) fn sent(&self, operation: &str) -> Vec<String> {
-        let bodies = self.shared.bodies.lock().unwrap();
-        let of_operation = bodies.iter().filter(|(of, _)| of.starts_with(operation));
-        of_operation.map(|(_, body)| body.clone()).collect()
+        let sent = self.shared.sent.lock().unwrap();
+        let of_operation = sent.iter().filter(|call| call.operation.starts_with(operation));
+        of_operation.map(|call| call.body.clone()).collect()
+    }
+
+    /// Returns the calls that an access key has signed, since the start.
+    pub(crate) fn signed_by(&self, key: &str) -> Vec<Call> {
+        self.shared.sent.lock().unwrap().iter().filter(|call| call.key == key).cloned().collect()
+    }
+
+    /// Calls a service in the JSON protocol, and returns its answer.
+    pub(crate) fn call(&self, service: &str, target: &str, body: &Value) -> Value {
+        // moto finds the service in the scope of the signature, which it does not check.
+        let scope = format!("test/20260101/eu-central-1/{service}/aws4_request");
+        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let version =
+            if service == "dynamodb" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+        self.block_on(async {
+            let call = eg_tests::http()
+                .post(&self.url)
+                .header("authorization", signature)
+                .header("x-amz-target", target)
+                .header("content-type", version)
+                .body(body.to_string());
+            let answer = call.send().await.unwrap();
+            let (status, text) = (answer.status(), answer.text().await.unwrap());
+            assert!(status.is_success(), "{target} {body}: {status} {text}");
+            serde_json::from_str(&text).unwrap_or_default()
+        })
     }
 
     /// Returns the calls since the last time, such as `CreateChangeSet` and `PUT /bucket/key`.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.calls.lock().unwrap())
     }
+}
+
+/// Serves on a free port, and returns the URL.
+fn serve(runtime: &Runtime, router: Router) -> String {
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
 }
 
 /// Returns an answer of moto in which one text is another.
@@ -131,14 +179,18 @@ async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let fault = shared.take(&operation);
     let needs_token =
         ["CreateChangeSet", "ExecuteChangeSet", "DeleteStack", "ContinueUpdateRollback", "CancelUpdateStack"];
-    let has_token = ["ClientToken=", "ClientRequestToken="]
-        .iter()
-        .any(|name| String::from_utf8_lossy(&body).contains(name));
-    if needs_token.contains(&operation.as_str()) && !has_token {
+    let has_token = || {
+        let text = String::from_utf8_lossy(&body);
+        ["ClientToken=", "ClientRequestToken="].iter().any(|name| text.contains(name))
+    };
+    if needs_token.contains(&operation.as_str()) && !has_token() {
         shared.without_token.lock().unwrap().push(operation.clone());
     }
-    let text = String::from_utf8_lossy(&body).into_owned();
-    shared.bodies.lock().unwrap().push((operation.clone(), text));
+    if parts.method != Method::PUT {
+        let key = access_key(&parts.headers).unwrap_or_default().to_owned();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        shared.sent.lock().unwrap().push(Call { key, operation: operation.clone(), body });
+    }
     shared.calls.lock().unwrap().push(operation);
     let answer = match &fault {
         Some(Fault::Answer(status, text)) => {
@@ -188,6 +240,12 @@ impl Shared {
         plan.times -= 1;
         Some(plan.fault.clone())
     }
+}
+
+/// Returns the access key that has signed a call.
+fn access_key(headers: &HeaderMap) -> Option<&str> {
+    let (_, scope) = headers.get("authorization")?.to_str().ok()?.split_once("Credential=")?;
+    scope.split('/').next()
 }
 
 /// Returns the name of a call: the operation of the Query and JSON protocols, or method and path of the others.

@@ -1,0 +1,73 @@
+"""Prints what AWS has made from a template, as JSON: functions with their settings and policies, rules, routes, queues.
+
+Each rule gets a queue in the place of its function: moto cannot invoke functions, and the test sees what is delivered to them.
+"""
+
+import ast
+import json
+import sys
+
+import boto3
+
+stack, endpoint = sys.argv[1:]
+
+
+def client(service):
+    return boto3.client(
+        service, region_name="eu-central-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+events, iam, functions, sqs = (client(name) for name in ("events", "iam", "lambda", "sqs"))
+resources = client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+
+
+def physical(kind):
+    return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources if one.get("ResourceType") == kind}
+
+
+def policy(role, name):
+    document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    # moto has written the object of the template in Python's notation.
+    return ast.literal_eval(document) if isinstance(document, str) else document
+
+
+def function(name):
+    settings = functions.get_function(FunctionName=name)["Configuration"]
+    role = settings["Role"].split("/")[-1]
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    return {
+        "handler": settings["Handler"],
+        "timeout": settings["Timeout"],
+        "memory": settings["MemorySize"],
+        "variables": settings.get("Environment", {}).get("Variables", {}),
+        "policies": [policy(role, name) for name in names],
+    }
+
+
+def tap(rule, bus):
+    described = {key: rule[key] for key in ("Arn", "EventPattern", "ScheduleExpression") if key in rule}
+    place = {"Rule": rule["Name"], "EventBusName": bus}
+    targets = events.list_targets_by_rule(**place)["Targets"]
+    queue = sqs.create_queue(QueueName=f"tap-{rule['Name']}"[:80])["QueueUrl"]
+    events.remove_targets(**place, Ids=[target["Id"] for target in targets])
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    events.put_targets(**place, Targets=[{"Id": "tap", "Arn": attributes["QueueArn"]}])
+    return described | {"function": targets[0]["Arn"].split(":")[-1], "queue": queue}
+
+
+buses = [*physical("AWS::Events::EventBus").values(), "default"]
+print(
+    json.dumps(
+        {
+            "functions": {name: function(name) for name in physical("AWS::Lambda::Function").values()},
+            "rules": [
+                tap(rule, bus)
+                for bus in buses
+                for rule in events.list_rules(EventBusName=bus)["Rules"]
+            ],
+            "tables": physical("AWS::DynamoDB::Table"),
+            "queues": physical("AWS::SQS::Queue"),
+        }
+    )
+)
