@@ -1,6 +1,8 @@
 //! Options of the commands on the gateway's history: `events`, `show`, `replay`, `dead-letters`, `jobs`.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
+use eg_sdk::history::DeliveryState;
 use time::OffsetDateTime;
 
 use super::aws::OnAws;
@@ -27,6 +29,12 @@ pub(crate) struct Events {
     /// Only events that contain this text.
     #[arg(long)]
     pub(crate) text: Option<String>,
+    /// Only events with a delivery in this state; with --function: with one to that function.
+    #[arg(long, value_parser = PossibleValuesParser::new(DeliveryState::ALL.iter().map(|state| state.as_str())).try_map(|name| name.parse::<DeliveryState>()))]
+    pub(crate) state: Option<DeliveryState>,
+    /// Only events with a delivery to this function (id).
+    #[arg(long, value_name = "ID")]
+    pub(crate) function: Option<String>,
     /// Only events accepted since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<OffsetDateTime>,
@@ -48,6 +56,7 @@ Examples:
   cargo eg events
   cargo eg events --type user.created --since 10m
   cargo eg events --text donald.duck@disney.com --limit 5
+  cargo eg events --state dead --function emails-send_welcome_email
   cargo eg events --json | jq .event.data";
 
 /// Show how an event was delivered to each subscription, and why.

@@ -13,9 +13,10 @@ use crate::exit::Failure;
 const SHOWN: usize = 60;
 
 pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
-    let cli::Events { id, ty, source, subject, text, since, until, limit, json, gateway } = arguments;
+    let cli::Events { id, ty, source, subject, text, state, function, since, until, limit, json, gateway } =
+        arguments;
     let gateway = client(gateway.settings())?;
-    let filter = EventFilter { id, ty, source, subject, text, from: since, to: until };
+    let filter = EventFilter { id, ty, source, subject, text, from: since, to: until, state, function };
     let events = gateway.history().events(&filter, limit).await.map_err(failure)?;
     if json {
         return print(&events.iter().map(json_line).collect::<Result<String, _>>()?);

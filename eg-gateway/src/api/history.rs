@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use eg_sdk::history::{EventDetail, EventFilter, EventPage};
+use eg_sdk::Schema as _;
+use eg_sdk::history::{DeliveryState, EventDetail, EventFilter, EventPage};
 use eg_sdk::schema::Shape;
 use serde_json::value::RawValue;
 
@@ -20,7 +21,7 @@ use crate::store::EventQuery;
 const SOURCE: Parameter = text("source", "The `source` of the event.");
 const TYPE: Parameter = text("type", "The `type` of the event.");
 
-const FILTERS: [Parameter; 9] = [
+const FILTERS: [Parameter; 11] = [
     text("id", "Lists only events with this `id`."),
     text("type", "Lists only events of this type."),
     SOURCE,
@@ -28,6 +29,12 @@ const FILTERS: [Parameter; 9] = [
     text("text", "Lists only events whose JSON contains this text."),
     time("from", "Lists only events accepted at this time or later."),
     time("to", "Lists only events accepted before this time."),
+    Parameter {
+        name: "state",
+        doc: "Lists only events with a delivery in this state; with `function`: with one to that function.",
+        shape: DeliveryState::SHAPE,
+    },
+    text("function", "Lists only events with a delivery to the function with this id."),
     LIMIT,
     BEFORE,
 ];
@@ -53,8 +60,7 @@ pub(super) fn routes() -> Routes {
     Routes::new("events").get("/events", list, list_doc).get("/events/{id}", show, show_doc)
 }
 
-/// Lists the newest first. `id`, `type`, `source`, `subject`, `from`, `to` and `text` narrow the list; `limit` and
-/// `before=<next>` page through it.
+/// Lists the newest first. `limit` and `before=<next>` page through the list.
 async fn list(
     State(app): State<Arc<ApiState>>,
     Path(space): Path<String>,
@@ -68,12 +74,20 @@ async fn list(
         from: query.time("from")?,
         to: query.time("to")?,
         text: query.text("text"),
+        state: state(&query)?,
+        function: query.text("function"),
     };
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
     let mut page = app.store.events(EventQuery { space, filter, before, limit }).await?;
     page.events.iter_mut().for_each(|event| hide(&mut event.event));
     Ok(json(StatusCode::OK, &page))
+}
+
+fn state(query: &Query) -> Result<Option<DeliveryState>, ApiError> {
+    let names = "pending, in_flight, delivered, dead, expired or filtered";
+    let read = |name: String| name.parse().map_err(|_| ApiError::bad_query("state", names));
+    query.text("state").map(read).transpose()
 }
 
 /// Hides the credentials in an event that a client reads.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use eg_sdk::history::{AcceptedEvent, Delivery, DeliveryState, EventDetail, EventFilter, EventPage};
+use eg_sdk::history::{
+    AcceptedEvent, Delivery, DeliveryCounts, DeliveryState, EventDetail, EventFilter, EventPage,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use tokio::time::Instant;
 
@@ -43,7 +45,24 @@ const LIST: &str = "
     AND (:source IS NULL OR source = :source) AND (:subject IS NULL OR subject = :subject)
     AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
     AND (:text IS NULL OR instr(event, :text) > 0)
+    AND (:state IS NULL AND :function IS NULL OR EXISTS (
+        SELECT 1 FROM deliveries d INDEXED BY deliveries_event
+        WHERE d.event = e.seq AND (:state IS NULL OR d.state = :state) AND (:function IS NULL OR d.function_id = :function)))
     ORDER BY seq DESC LIMIT :limit";
+
+/// How far the order of acceptance and the times of acceptance may differ: events that arrive together are stored together,
+/// but take their time before.
+const DISORDER: Duration = Duration::from_secs(10);
+
+/// The last event that was accepted before a time.
+const LAST_BEFORE: &str = "SELECT seq FROM events INDEXED BY events_accepted WHERE accepted_at < ?1 ORDER BY accepted_at DESC LIMIT 1";
+
+/// The first event that was accepted after a time.
+const FIRST_AFTER: &str =
+    "SELECT seq FROM events INDEXED BY events_accepted WHERE accepted_at > ?1 ORDER BY accepted_at LIMIT 1";
+
+const COUNTS: &str = "SELECT state, count(*), max(ended_at) FROM deliveries INDEXED BY deliveries_event
+    WHERE event = ?1 GROUP BY state";
 
 const NEWEST: &str = "
     WHERE space = :space AND id = :id AND (:source IS NULL OR source = :source) AND (:type IS NULL OR type = :type)
@@ -109,28 +128,66 @@ impl Store {
 /// Lists a page. A page may be short or empty although there are more: the search ends after a while, and the next page
 /// begins where it ended.
 fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPage> {
-    let newest: i64 =
-        connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?;
+    let (oldest, newest) = bounds(connection, &query.filter)?;
     let mut before = query.before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
     let until = Instant::now() + PATIENCE;
     let mut events = Vec::new();
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    loop {
-        let floor = if query.filter.id.is_some() { 0 } else { before.saturating_sub(EXAMINED) };
+    let next = loop {
+        let floor =
+            if query.filter.id.is_some() { oldest } else { before.saturating_sub(EXAMINED).max(oldest) };
         let found = part(connection, query, before, floor, limit - events.len())?;
         let last = found.last().map(|(seq, _)| *seq);
-        events.extend(found.into_iter().map(|(_, event)| event));
+        events.extend(found);
         if events.len() == limit {
-            return Ok(EventPage { events, next: last });
+            break last;
         }
-        if floor <= 1 {
-            return Ok(EventPage { events, next: None });
+        if floor <= oldest {
+            break None;
         }
         before = floor;
         if Instant::now() >= until {
-            return Ok(EventPage { events, next: Some(floor) });
+            break Some(floor);
         }
+    };
+    for (seq, event) in &mut events {
+        event.counts = Some(counts(connection, *seq)?);
     }
+    Ok(EventPage { events: events.into_iter().map(|(_, event)| event).collect(), next })
+}
+
+/// Returns the numbers between which all events are that match the times of the filter, both included. So a search in a
+/// few minutes of a long history reads those minutes only.
+fn bounds(connection: &Connection, filter: &EventFilter) -> rusqlite::Result<(i64, i64)> {
+    let at = |sql: &str, time: Timestamp| -> rusqlite::Result<Option<i64>> {
+        connection.prepare_cached(sql)?.query_row([time], |row| row.get(0)).optional()
+    };
+    let oldest = match filter.from {
+        Some(from) => at(LAST_BEFORE, Timestamp::from(from).saturating_sub(DISORDER))?.unwrap_or(0),
+        None => 0,
+    };
+    let newest = match filter.to {
+        Some(to) => at(FIRST_AFTER, Timestamp::from(to).saturating_add(DISORDER))?,
+        None => None,
+    };
+    let newest = match newest {
+        Some(newest) => newest,
+        None => connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?,
+    };
+    Ok((oldest.max(1), newest))
+}
+
+/// Counts the deliveries of an event by their state.
+fn counts(connection: &Connection, event: i64) -> rusqlite::Result<DeliveryCounts> {
+    let mut counts = DeliveryCounts::default();
+    let mut statement = connection.prepare_cached(COUNTS)?;
+    let mut rows = statement.query([event])?;
+    while let Some(row) = rows.next()? {
+        counts.set(row.get::<_, Name<DeliveryState>>(0)?.0, row.get(1)?);
+        let ended_at = row.get::<_, Option<Timestamp>>(2)?.map(Timestamp::date_time);
+        counts.ended_at = counts.ended_at.max(ended_at);
+    }
+    Ok(counts)
 }
 
 /// Lists the matching events with numbers from `floor` up to and without `before`.
@@ -146,7 +203,8 @@ fn part(
     let parameters = named_params! {
         ":before": before, ":floor": floor, ":space": space, ":id": filter.id, ":type": filter.ty, ":source": filter.source,
         ":subject": filter.subject, ":from": filter.from.map(Timestamp::from), ":to": filter.to.map(Timestamp::from),
-        ":text": filter.text.as_ref().map(String::as_bytes), ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+        ":text": filter.text.as_ref().map(String::as_bytes), ":state": filter.state.map(DeliveryState::as_str),
+        ":function": filter.function, ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {LIST}"))?;
     let found = statement.query_map(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))?;
@@ -168,6 +226,7 @@ fn accepted(row: &Row<'_>) -> rusqlite::Result<AcceptedEvent> {
         accepted_at: row.get("accepted_at").unwrap_or(Timestamp::from_millis(0)).date_time(),
         event,
         damaged,
+        counts: None,
     })
 }
 
@@ -232,6 +291,35 @@ mod tests {
         for (space, id, hops) in [("s", "a", Some(3)), ("s", "b", None), ("t", "a", None)] {
             let found = store.hops_of(space.to_owned(), id.to_owned()).await;
             assert_eq!(found.unwrap(), hops, "{space} {id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_search_in_a_time_reads_the_events_of_that_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
+        let at = |second: i64| Timestamp::from_millis(second * 1_000).date_time();
+        let insert = |connection: &Connection| {
+            connection.execute(
+                "WITH RECURSIVE seconds (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM seconds WHERE value < 100)
+                 INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
+                 SELECT 's', value, 'e', '/s', 'POST', '/', value * 1000, x'7b7d' FROM seconds",
+                [],
+            )
+        };
+        store.write(insert).await.unwrap();
+        for (from, to, expected) in [
+            (None, None, (1, 100)),
+            // The event before the time, and what may have been stored out of order.
+            (Some(50), None, (39, 100)),
+            (None, Some(50), (1, 61)),
+            (Some(50), Some(60), (39, 71)),
+            (Some(1_000), None, (100, 100)),
+            (None, Some(-1_000), (1, 1)),
+        ] {
+            let filter = EventFilter { from: from.map(at), to: to.map(at), ..EventFilter::default() };
+            let found = store.readers.look_up(move |connection| bounds(connection, &filter)).await;
+            assert_eq!(found.unwrap(), expected, "{from:?} {to:?}");
         }
     }
 }

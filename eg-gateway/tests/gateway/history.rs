@@ -235,6 +235,43 @@ async fn events_are_listed_searched_and_paged() {
 }
 
 #[tokio::test]
+async fn events_are_listed_by_what_became_of_them() {
+    let functions = failing().await;
+    let gateway = TestGateway::start().await;
+    three_subscriptions(&gateway, &functions).await;
+    emit(&gateway.api, order("1", "orders/1", 5)).await;
+    emit(&gateway.api, order("2", "orders/2", 50)).await;
+    emit(&gateway.api, json!({ "specversion": "1.0", "type": "other", "source": "/else", "id": "x" })).await;
+    wait_for_books(&gateway.api, &[("delivered", 3), ("filtered", 1), ("dead", 2)]).await;
+    for (query, expected) in [
+        ("state=dead", &["2", "1"][..]),
+        ("state=filtered", &["1"]),
+        ("state=pending", &[]),
+        ("function=some", &["2", "1"]),
+        ("function=some&state=delivered", &["2"]),
+        ("function=all&state=dead", &[]),
+        ("function=none", &[]),
+    ] {
+        let page = get(&gateway.api, &format!("default/events?{query}")).await;
+        let found: Vec<_> = page["events"].as_array().unwrap().iter().map(|e| e["eventId"].clone()).collect();
+        assert_eq!(found, expected, "{query}");
+    }
+    let (status, _) = gateway.api.config(Method::GET, "default/events?state=lost", "").await;
+    assert_eq!(status, 400);
+    let events = get(&gateway.api, "default/events").await["events"].clone();
+    let counts = |at: usize| {
+        let mut counts = events[at]["counts"].clone();
+        let ended_at = counts.as_object_mut().unwrap().remove("endedAt");
+        (counts, ended_at.is_some())
+    };
+    let of = |delivered: u32, dead: u32, filtered: u32| json!({ "pending": 0, "inFlight": 0, "delivered": delivered, "dead": dead, "expired": 0, "filtered": filtered });
+    assert_eq!(
+        [counts(0), counts(1), counts(2)],
+        [(of(0, 0, 0), false), (of(2, 1, 0), true), (of(1, 1, 1), true)]
+    );
+}
+
+#[tokio::test]
 async fn dead_letters_are_redriven_edited_and_discarded() {
     let healthy = Arc::new(AtomicBool::new(false));
     let answering = Arc::clone(&healthy);

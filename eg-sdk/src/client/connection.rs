@@ -17,15 +17,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-#[cfg(feature = "tls")]
-use super::tls::Stream;
-#[cfg(not(feature = "tls"))]
-type Stream = TcpStream;
-
 /// Drives an open connection while it is polled.
-type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>;
+type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// The body of a request. One type for all bodies, so that a program contains the HTTP client once.
 pub struct RequestBody(Content);
@@ -110,7 +106,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         #[cfg(feature = "tls")]
-        let stream = Stream::Plain(stream);
+        let stream = super::tls::Stream::Plain(stream);
         Self::over(stream).await
     }
 
@@ -122,7 +118,10 @@ impl Connection {
         Self::over(super::tls::connect(stream, host).await?).await
     }
 
-    async fn over(stream: Stream) -> io::Result<Self> {
+    /// Speaks HTTP over a stream.
+    pub(super) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> io::Result<Self> {
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }

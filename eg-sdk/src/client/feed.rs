@@ -66,7 +66,7 @@ impl Feed {
     pub async fn next(&mut self) -> Result<FeedEvent, Error> {
         loop {
             if self.open.is_none() {
-                self.open = Some(self.connect().await?);
+                self.open = Some(connect(&self.gateway, self.last_id.as_deref()).await?);
             }
             match self.open.as_mut().expect("it was opened above").next().await {
                 Some(Ok(event)) => {
@@ -106,27 +106,29 @@ impl Feed {
         self.last_id = event.id.or(self.last_id.take());
         Ok(read)
     }
+}
 
-    async fn connect(&self) -> Result<SseByteStream<Arriving>, Error> {
-        if let Sink::Recorder(_) = self.gateway.inner.sink {
-            let reason = "this client records events instead of sending them";
-            return Err(Error::Unsupported { action: ACTION.to_owned(), reason });
-        }
-        let http = &self.gateway.inner.http;
-        let call = self.gateway.call(Method::GET, PATH, ACTION.to_owned());
-        let id = self.last_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
-        let (started, mut attempt) = (Instant::now(), 1);
-        loop {
-            let failed = match http.begin(&call, id.clone().map(|id| (LAST_EVENT_ID, id))).await {
-                Ok(body) => return Ok(SseByteStream::new(body)),
-                Err(failed) => failed,
-            };
-            let transient = failed.failure.is_transient(call.repeat);
-            let wait = transient.then(|| http.wait(attempt, started, failed.failure.retry_after())).flatten();
-            let Some(wait) = wait else { return Err(failed.error) };
-            tokio::time::sleep(wait).await;
-            attempt += 1;
-        }
+/// Opens the feed after the entry with the id `after`. Not a method, because a feed that is open cannot be shared between
+/// threads, and so its future could not be sent to another.
+async fn connect(gateway: &EventGateway, after: Option<&str>) -> Result<SseByteStream<Arriving>, Error> {
+    if let Sink::Recorder(_) = gateway.inner.sink {
+        let reason = "this client records events instead of sending them";
+        return Err(Error::Unsupported { action: ACTION.to_owned(), reason });
+    }
+    let http = &gateway.inner.http;
+    let call = gateway.call(Method::GET, PATH, ACTION.to_owned());
+    let id = after.and_then(|id| HeaderValue::from_str(id).ok());
+    let (started, mut attempt) = (Instant::now(), 1);
+    loop {
+        let failed = match http.begin(&call, id.clone().map(|id| (LAST_EVENT_ID, id))).await {
+            Ok(body) => return Ok(SseByteStream::new(body)),
+            Err(failed) => failed,
+        };
+        let transient = failed.failure.is_transient(call.repeat);
+        let wait = transient.then(|| http.wait(attempt, started, failed.failure.retry_after())).flatten();
+        let Some(wait) = wait else { return Err(failed.error) };
+        tokio::time::sleep(wait).await;
+        attempt += 1;
     }
 }
 

@@ -48,6 +48,14 @@ impl EventGateway {
         self.read(self.call(Method::GET, "/v1/accounting", "read the accounting".to_owned())).await
     }
 
+    /// Checks that the gateway can store events.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 503 and the reason if it cannot; other errors if it cannot be reached.
+    pub async fn status(&self) -> Result<(), Error> {
+        self.configure(self.call(Method::GET, "/v1/status", "read the status".to_owned())).await.map(drop)
+    }
+
     /// Sends `call` and reads the answer.
     async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let (action, url) = (call.action.clone(), call.url.to_string());

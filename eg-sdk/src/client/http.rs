@@ -17,6 +17,8 @@ use super::Error;
 use super::connection::Arriving;
 use super::connection::RequestBody;
 use super::retry::{Failure, Repeat, RetryPolicy};
+#[cfg(feature = "history")]
+use super::transport::Dial;
 use super::transport::{Transport, TransportError};
 use super::url::Url;
 use crate::TraceContext;
@@ -78,6 +80,12 @@ impl Http {
             retry: RetryPolicy::default(),
             access_key,
         }
+    }
+
+    /// Opens connections with `dial` from now on.
+    #[cfg(feature = "history")]
+    pub(super) fn dial(&mut self, dial: Dial) {
+        self.transport = Arc::new(Transport::over(dial));
     }
 
     /// Sends `call` until it succeeds or the policy gives up. The policy's time limit counts from `started`.

@@ -30,6 +30,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::http::Method;
+#[cfg(feature = "history")]
+use tokio::io::DuplexStream;
 
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::Collection;
@@ -197,6 +199,29 @@ impl EventGateway {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.inner.source
+    }
+
+    /// Sets the space of all calls.
+    #[must_use]
+    pub fn with_space(self, space: impl Into<String>) -> Self {
+        self.rebuild(|inner| inner.space = space.into())
+    }
+
+    /// Returns the space of all calls.
+    #[must_use]
+    pub fn space(&self) -> &str {
+        &self.inner.space
+    }
+
+    /// Sets what opens connections instead of TCP, for a gateway in this process. `dial` gets host and port of the URL,
+    /// as in `localhost:4000`, and returns the client's end. Connections are not encrypted, whatever the scheme.
+    #[cfg(feature = "history")]
+    #[must_use]
+    pub fn with_dialer(
+        self,
+        dial: impl Fn(&str) -> std::io::Result<DuplexStream> + Send + Sync + 'static,
+    ) -> Self {
+        self.rebuild(|inner| inner.http.dial(Arc::new(dial)))
     }
 
     /// Sets how long one attempt of a call may take. Default: 30 seconds.

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "history")]
+use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
+#[cfg(feature = "history")]
+use tokio::io::DuplexStream;
 
 #[cfg(feature = "history")]
 use super::connection::Arriving;
@@ -22,9 +26,18 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 /// The maximum number of idle connections.
 const MAX_IDLE_CONNECTIONS: usize = 32;
 
-/// The idle connections.
-#[derive(Debug, Default)]
-pub(super) struct Transport(Mutex<Vec<Idle>>);
+/// Opens the client's end of a connection to a host and port.
+#[cfg(feature = "history")]
+pub(super) type Dial = Arc<dyn Fn(&str) -> io::Result<DuplexStream> + Send + Sync>;
+
+/// The idle connections, and what opens new ones.
+#[derive(Default)]
+pub(super) struct Transport {
+    idle: Mutex<Vec<Idle>>,
+    /// What opens connections instead of TCP.
+    #[cfg(feature = "history")]
+    dial: Option<Dial>,
+}
 
 #[derive(Debug)]
 struct Idle {
@@ -66,6 +79,12 @@ impl TransportError {
 }
 
 impl Transport {
+    /// Opens connections with `dial`.
+    #[cfg(feature = "history")]
+    pub(super) fn over(dial: Dial) -> Self {
+        Self { dial: Some(dial), ..Self::default() }
+    }
+
     /// Sends `request` to `url` and sets its `Host` and path.
     pub(super) async fn send(
         &self,
@@ -90,7 +109,7 @@ impl Transport {
         timeout: Duration,
     ) -> Result<Response<Arriving>, TransportError> {
         let request = addressed(request, url);
-        let begin = async { Ok(open(url).await?.begin(request).await?) };
+        let begin = async { Ok(self.open(url).await?.begin(request).await?) };
         match tokio::time::timeout(timeout, begin).await {
             Ok(outcome) => outcome.map_err(TransportError),
             Err(_) => Err(Kind::Timeout(timeout).into()),
@@ -109,7 +128,7 @@ impl Transport {
                 Err(Unanswered::Broken(error)) => return Err(error.into()),
             }
         }
-        let mut connection = open(url).await?;
+        let mut connection = self.open(url).await?;
         match connection.exchange(request).await {
             Ok(response) => {
                 self.give_back(connection, url);
@@ -144,7 +163,32 @@ impl Transport {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         // The lock guards no partial state.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open(&self, url: &Url) -> Result<Connection, Kind> {
+        let address = url.address();
+        let open = async {
+            #[cfg(feature = "history")]
+            if let Some(dial) = &self.dial {
+                return Connection::over(dial(url.authority())?).await;
+            }
+            #[cfg(feature = "tls")]
+            if url.is_tls() {
+                return Connection::open_tls(&address, url.host()).await;
+            }
+            Connection::open(&address).await
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, open).await {
+            Ok(opened) => opened.map_err(|error| Kind::Connect(address, error)),
+            Err(_) => Err(Kind::ConnectTimeout(address)),
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("idle", &self.idle).finish_non_exhaustive()
     }
 }
 
@@ -154,21 +198,6 @@ fn addressed(mut request: Request<RequestBody>, url: &Url) -> Request<RequestBod
     let host = HeaderValue::from_str(url.authority()).expect("so are their hosts");
     request.headers_mut().insert(header::HOST, host);
     request
-}
-
-async fn open(url: &Url) -> Result<Connection, Kind> {
-    let address = url.address();
-    let open = async {
-        #[cfg(feature = "tls")]
-        if url.is_tls() {
-            return Connection::open_tls(&address, url.host()).await;
-        }
-        Connection::open(&address).await
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, open).await {
-        Ok(opened) => opened.map_err(|error| Kind::Connect(address, error)),
-        Err(_) => Err(Kind::ConnectTimeout(address)),
-    }
 }
 
 /// Formats a duration for messages.

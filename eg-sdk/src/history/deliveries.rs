@@ -59,6 +59,62 @@ impl From<Loss> for DeliveryState {
     }
 }
 
+/// How many deliveries of an event are in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryCounts {
+    /// Deliveries that wait.
+    pub pending: u32,
+    /// Deliveries with an attempt in progress.
+    pub in_flight: u32,
+    /// Deliveries that succeeded.
+    pub delivered: u32,
+    /// Deliveries that were given up, discarded ones included.
+    pub dead: u32,
+    /// Deliveries that reached their maximum age.
+    pub expired: u32,
+    /// Deliveries whose subscription has a filter that does not match.
+    pub filtered: u32,
+    /// When the last of those that have ended did. Absent if none has.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::moment::option")]
+    #[cfg_attr(feature = "derive", schema(format = "date-time"))]
+    pub ended_at: Option<OffsetDateTime>,
+}
+
+impl DeliveryCounts {
+    /// Returns the number of deliveries in a state.
+    #[must_use]
+    pub const fn of(&self, state: DeliveryState) -> u32 {
+        match state {
+            DeliveryState::Pending => self.pending,
+            DeliveryState::InFlight => self.in_flight,
+            DeliveryState::Delivered => self.delivered,
+            DeliveryState::Dead => self.dead,
+            DeliveryState::Expired => self.expired,
+            DeliveryState::Filtered => self.filtered,
+        }
+    }
+
+    /// Sets the number of deliveries in a state.
+    pub const fn set(&mut self, state: DeliveryState, count: u32) {
+        match state {
+            DeliveryState::Pending => self.pending = count,
+            DeliveryState::InFlight => self.in_flight = count,
+            DeliveryState::Delivered => self.delivered = count,
+            DeliveryState::Dead => self.dead = count,
+            DeliveryState::Expired => self.expired = count,
+            DeliveryState::Filtered => self.filtered = count,
+        }
+    }
+
+    /// Returns the number of deliveries that a function was to get: all but the filtered ones.
+    #[must_use]
+    pub const fn wanted(&self) -> u32 {
+        self.pending + self.in_flight + self.delivered + self.dead + self.expired
+    }
+}
+
 /// What happened to an event for one subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "derive", derive(crate::Schema), schema(crate = crate))]

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Delivery;
+use super::{Delivery, DeliveryCounts, DeliveryState};
 #[cfg(feature = "derive")]
 use crate::schema::{Field, Part, Presence, Shape};
 
@@ -39,6 +39,10 @@ pub struct AcceptedEvent {
     /// delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub damaged: bool,
+    /// How many of its deliveries are in which state, in lists of events. Absent in an [`EventDetail`], which has the
+    /// deliveries themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<DeliveryCounts>,
 }
 
 /// A page of events, the newest first.
@@ -111,6 +115,7 @@ impl From<Members> for EventDetail {
             accepted_at,
             event,
             damaged,
+            counts: None,
         };
         Self { event, deliveries }
     }
@@ -133,6 +138,10 @@ pub struct EventFilter {
     pub from: Option<OffsetDateTime>,
     /// Events accepted before this time.
     pub to: Option<OffsetDateTime>,
+    /// Events with a delivery in this state; with `function`: with one to that function in this state.
+    pub state: Option<DeliveryState>,
+    /// Events with a delivery to the function with this id, whatever its state.
+    pub function: Option<String>,
 }
 
 impl EventFilter {
@@ -154,6 +163,8 @@ impl EventFilter {
             ("text", self.text.as_deref().map(Cow::Borrowed)),
             ("from", self.from.as_ref().map(time)),
             ("to", self.to.as_ref().map(time)),
+            ("state", self.state.map(|state| Cow::Borrowed(state.as_str()))),
+            ("function", self.function.as_deref().map(Cow::Borrowed)),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))

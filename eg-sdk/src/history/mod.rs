@@ -33,7 +33,7 @@ mod replays;
 
 pub use accounting::{Accounting, Tally};
 pub use dead_letters::{DeadLetter, DeadLetterPage, Discarded, RedriveRequest, Redriven};
-pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryState, Loss, Mismatch};
+pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryCounts, DeliveryState, Loss, Mismatch};
 pub use events::{AcceptedEvent, EventDetail, EventFilter, EventPage};
 pub use feed::{Activity, DeliveryOutcome, FeedEntry};
 pub use jobs::{Job, JobKind, JobPage, JobState};
