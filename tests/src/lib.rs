@@ -6,6 +6,7 @@
 pub struct Readme;
 
 pub mod app;
+pub mod browser;
 pub mod moto;
 pub mod program;
 pub mod python;
@@ -14,6 +15,7 @@ pub mod shop;
 pub mod subscriber;
 pub mod templates;
 pub mod visits;
+pub mod webdriver;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -88,7 +90,16 @@ pub fn example(name: &str) -> PathBuf {
 /// If the client cannot be created, which does not depend on the environment.
 #[must_use]
 pub fn http() -> reqwest::Client {
+    http_with(reqwest::redirect::Policy::default())
+}
+
+/// Returns a client for plain requests that follows redirects as `policy` says.
+///
+/// # Panics
+/// If the client cannot be created, which does not depend on the environment.
+#[must_use]
+pub fn http_with(policy: reqwest::redirect::Policy) -> reqwest::Client {
     // When it is built together with the gateway, reqwest has TLS enabled and requires a cryptography provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+    reqwest::Client::builder().redirect(policy).build().expect("a client without special needs")
 }

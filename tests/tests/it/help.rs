@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::promises::{Promise, Stage};
 
 /// Parts of examples that other tests run, because they start an application, need AWS, or build for it.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
     "cargo eg run",
+    "cargo eg dashboard",
     " --stack ",
     " --stage ",
     "cargo eg build",

@@ -2,80 +2,20 @@
 //! prevents other pages from doing.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, resume_unwind};
 
+use eg_tests::browser::Browser;
 use eg_tests::program::{Program, built};
+use eg_tests::webdriver::{Screen, Session};
 use eg_tests::{PATIENCE, eventually};
-use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::support::Registration;
-use super::webdriver::Session;
-
-/// Flags that turn off everything that reaches beyond this machine, and the sandbox, which needs its own user.
-const FLAGS: [&str; 9] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-];
-
-/// A browser with its own profile, and its driver.
-struct Browser {
-    session: Session,
-    /// Dropped after the session that it serves.
-    _chromedriver: Program,
-    _profile: tempfile::TempDir,
-}
-
-impl Browser {
-    /// Prints a note and returns `None` if there is no Chromium; in CI that is a failure.
-    async fn start() -> Option<Self> {
-        let installed = |program: &str| {
-            let paths = std::env::var_os("PATH").unwrap_or_default();
-            std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
-        };
-        if !(installed("chromium") && installed("chromedriver")) {
-            let message = "Chromium is not installed: apt-get install chromium chromium-driver";
-            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{message}");
-            eprintln!("skipped: {message}");
-            return None;
-        }
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0");
-        let chromedriver = Program::start("chromedriver", command);
-        let port = |line: &str| {
-            let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        };
-        let port = chromedriver.line("its port", port).await;
-
-        let profile = tempfile::tempdir().unwrap();
-        let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
-        flags.push(format!("--user-data-dir={}", profile.path().display()));
-        let session = Session::open(&format!("http://127.0.0.1:{port}"), &flags).await;
-        Some(Self { session, _chromedriver: chromedriver, _profile: profile })
-    }
-
-    /// Runs `story` in the browser and closes the browser, even if `story` fails.
-    async fn run(self, story: impl AsyncFnOnce(&Tab)) {
-        let tab = Tab(self.session);
-        let told = AssertUnwindSafe(story(&tab)).catch_unwind().await;
-        tab.0.close().await;
-        told.unwrap_or_else(|panic| resume_unwind(panic));
-    }
-}
 
 /// The page from the view of a user.
-struct Tab(Session);
+struct Tab<'a>(&'a Session);
 
-impl Tab {
+impl Tab<'_> {
     async fn visible(&self, id: &str) -> bool {
         self.0.find(&format!("#{id}")).await.is_displayed().await
     }
@@ -162,10 +102,10 @@ fn event(ty: &str, data: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_registers_clicks_and_logs_out() {
-    let Some(browser) = Browser::start().await else { return };
+    let Some(browser) = Browser::start(Screen::Phone).await else { return };
     let app = Registration::start(&[("CRM_FAILURE", "first:1")]).await;
     let (_host, port) = host(&app.app.events).await;
-    browser.run(async |tab| story(tab, &app, &port).await).await;
+    browser.run(async |session| story(&Tab(session), &app, &port).await).await;
     app.settle(PATIENCE).await;
     let rows = app.get("/analytics/user.clicked").await;
     let clicked: BTreeSet<String> = rows
@@ -181,7 +121,7 @@ async fn somebody_registers_clicks_and_logs_out() {
     app.stop().await;
 }
 
-async fn story(tab: &Tab, app: &Registration, port: &str) {
+async fn story(tab: &Tab<'_>, app: &Registration, port: &str) {
     let gateway = app.app.events.trim_end_matches('/');
     tab.0.goto(&format!("http://localhost:{port}/")).await;
     assert!(tab.visible("register").await && !tab.visible("home").await);
@@ -233,11 +173,12 @@ async fn story(tab: &Tab, app: &Registration, port: &str) {
 /// The page comes from the gateway itself here, as `cargo eg run` serves it.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_from_elsewhere_cannot_register_and_the_gateways_own_can() {
-    let Some(browser) = Browser::start().await else { return };
+    let Some(browser) = Browser::start(Screen::Phone).await else { return };
     let app = Registration::start(&[]).await;
     let (_host, port) = host(&app.app.events).await;
     browser
-        .run(async |tab| {
+        .run(async |session| {
+            let tab = Tab(session);
             // Browsers resolve every name below `localhost` to this machine, but treat it as another origin.
             tab.0.goto(&format!("http://elsewhere.localhost:{port}/")).await;
             tab.fill("email", "mallory@example.org").await;

@@ -6,4 +6,3 @@ mod clicks;
 mod failures;
 mod flow;
 mod support;
-mod webdriver;
