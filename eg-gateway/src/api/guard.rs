@@ -69,10 +69,15 @@ fn may_configure(
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<(), ApiError> {
+    app.access_keys.configure(space, key(headers), is_local_request(headers, extensions))?;
+    if app.access_keys.protect(space) { Ok(()) } else { app.screening.config(method, headers) }
+}
+
+/// Returns whether a request is from this machine.
+pub(super) fn is_local_request(headers: &HeaderMap, extensions: &Extensions) -> bool {
     let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     let peer = extensions.get::<Peer>().map(|peer| peer.0.ip());
-    app.access_keys.configure(space, key(headers), is_local(peer, forwarded))?;
-    if app.access_keys.protect(space) { Ok(()) } else { app.screening.config(method, headers) }
+    is_local(peer, forwarded)
 }
 
 /// Checks that a client may emit events into `space`. Removes the key from `headers`, because functions receive them.

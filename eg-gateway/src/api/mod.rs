@@ -8,6 +8,7 @@ mod causes;
 pub(crate) mod config;
 pub(crate) mod connector;
 mod cors;
+pub(crate) mod dashboard;
 mod dead_letters;
 mod emission;
 mod errors;

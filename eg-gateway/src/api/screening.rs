@@ -66,6 +66,11 @@ impl Screening {
         Ok(names.check_page(&visit)?)
     }
 
+    /// Returns the names of the port of the Config API.
+    pub(super) fn config_names(&self) -> &OwnNames {
+        &self.config
+    }
+
     /// Checks a request to the Config API or the Connections API.
     pub(super) fn config(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
         let visit = visit(method, headers);

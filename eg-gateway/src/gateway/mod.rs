@@ -17,6 +17,7 @@ use crate::activity::Activity;
 use crate::api::events::EventsApi;
 use crate::api::screening::Screening;
 use crate::api::{self, ApiState};
+use crate::budget::Budget;
 use crate::clock::{self, Clock};
 use crate::configuration::{ChangeError, Configuration};
 use crate::decide::routes::Routing;
@@ -27,6 +28,8 @@ use crate::jobs::Jobs;
 use crate::options::Options;
 use crate::reception::Reception;
 use crate::retention::Retention;
+use crate::server::inside::Door;
+use crate::server::{self, Connections, Serving};
 use crate::spans::Spans;
 use crate::store::{Store, StoreError};
 use crate::tls::ClientTls;
@@ -35,6 +38,9 @@ pub use error::{Api, StartError};
 /// How long a shutdown waits for requests and deliveries. Sending the last spans may take two more seconds; the whole
 /// shutdown takes at most ten.
 const GRACE: Duration = Duration::from_secs(7);
+
+/// The maximum number of connections of the dashboard to each API. A page needs a few, and one for each viewer.
+const INSIDE: usize = 256;
 
 /// A running gateway. Dropping it stops everything at once, as a crash would; the next start resumes the unfinished
 /// deliveries.
@@ -104,8 +110,19 @@ impl Gateway {
         tasks.spawn(leave_time_regularly(options.data_dir.clone(), stop.clone()));
         tasks.spawn(Retention::new(&options, stops).run(delivering));
         let memory = app.memory.clone();
-        events.serve(EventsApi::new(Arc::clone(&app)), places.events, &memory, &stop, &mut tasks);
-        config.serve(api::config::service(Arc::clone(&app)), places.config, &memory, &stop, &mut tasks);
+        let events_api = EventsApi::new(Arc::clone(&app));
+        let config_api = api::config::service(Arc::clone(&app));
+        let events_door = inside(events_api.clone(), &memory, &stop, &mut tasks);
+        let config_door = inside(config_api.clone(), &memory, &stop, &mut tasks);
+        let from = api::dashboard::Places {
+            events_url: events_url.clone(),
+            config_url: config_url.clone(),
+            events: events_door,
+            config: config_door,
+        };
+        let with_pages = api::dashboard::service(&app, from, config_api);
+        events.serve(events_api, places.events, &memory, &stop, &mut tasks);
+        config.serve(with_pages, places.config, &memory, &stop, &mut tasks);
         if let Some(connector) = connector {
             connector.serve(api::connector::service(app), places.config, &memory, &stop, &mut tasks);
         }
@@ -165,6 +182,20 @@ impl Gateway {
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;
     }
+}
+
+/// Serves an API to this process.
+fn inside(
+    service: impl server::Api + Sync,
+    memory: &Budget,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> Door {
+    let (door, arrivals) = server::inside::door();
+    let connections = Connections::new(INSIDE);
+    let serving = Serving { service, tls: None, connections, memory: memory.clone() };
+    tasks.spawn(server::inside::serve(arrivals, serving, stop.clone()));
+    door
 }
 
 /// How old the time is, at most, that a gateway leaves that is killed.

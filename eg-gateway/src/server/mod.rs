@@ -4,6 +4,7 @@
 mod answer;
 mod connections;
 pub(crate) mod framing;
+pub(crate) mod inside;
 mod linger;
 mod pace;
 mod screen;

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/deploying.md",
     "docs/glossary.md",
     "docs/operating.md",
+    "eg-dashboard/README.md",
     "eg-local/README.md",
     "services/registration/README.md",
     "services/shop/README.md",
@@ -16,12 +17,13 @@ const DOCUMENTS: [&str; 9] = [
 ];
 
 /// The folders at whose names a path in backticks begins.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     "eg-grammar/",
     "eg-macros/",
     "eg-sdk/",
     "eg-runtime/",
     "eg-gateway/",
+    "eg-dashboard/",
     "eg-local/",
     "cargo-eg/",
     "services/",

@@ -13,14 +13,15 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Target};
 
 /// Part → the parts that it may depend on.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("eg-grammar", &[]),
     ("eg-macros", &["eg-grammar"]),
     ("eg-sdk", &["eg-grammar", "eg-macros"]),
     ("eg-runtime", &["eg-grammar", "eg-macros", "eg-sdk"]),
-    ("eg-gateway", &["eg-grammar", "eg-sdk"]),
+    ("eg-dashboard", &["eg-grammar", "eg-sdk"]),
+    ("eg-gateway", &["eg-dashboard", "eg-grammar", "eg-sdk"]),
     ("eg-local", &["eg-grammar"]),
-    ("cargo-eg", &["eg-gateway", "eg-grammar", "eg-local", "eg-sdk"]),
+    ("cargo-eg", &["eg-dashboard", "eg-gateway", "eg-grammar", "eg-local", "eg-sdk"]),
     ("eg-tests", &["eg-runtime", "eg-sdk"]),
     ("eg-ui", &[]),
 ];
@@ -63,7 +64,9 @@ fn services_and_examples_use_what_users_use() {
         if !(folder.starts_with("services") || folder.starts_with("examples")) {
             continue;
         }
-        for part in ["eg-gateway", "eg-grammar", "eg-local", "cargo-eg", "eg-macros", "eg-tests"] {
+        for part in
+            ["eg-dashboard", "eg-gateway", "eg-grammar", "eg-local", "cargo-eg", "eg-macros", "eg-tests"]
+        {
             assert!(!arrows[package.name.as_str()].contains(part), "{} depends on {part}", package.name);
         }
     }
