@@ -1,4 +1,4 @@
-//! Options of `check`, `manifest`, `logs` and `completions`.
+//! Options of `check`, `manifest`, `logs`, `dashboard` and `completions`.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::StateDir;
 use super::aws::OnAws;
-use super::gateway::moment;
+use super::gateway::{Gateway, moment};
 use super::selection::{BuildOptions, Selection};
 use crate::check::{CLASSES, Class};
 
@@ -94,6 +94,29 @@ Examples:
   cargo eg logs --function create_user --since 10m --tail
   cargo eg logs --stage production --tail
   cargo eg logs --function create_user --stack shop-production --since 1h";
+
+/// Serve the dashboard of a gateway: its events, what became of them and why, and its dead letters.
+///
+/// `cargo eg run` and `event-gateway` serve the same pages on the port of their Config API. This command serves them on this
+/// machine for any other gateway, until Ctrl-C. With an access key, the printed address opens the pages once, and any other
+/// visitor must enter the key.
+#[derive(Debug, Args)]
+#[command(after_help = DASHBOARD_EXAMPLES)]
+pub(crate) struct Dashboard {
+    /// Port of the pages. 0 chooses a free port.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Open the pages in the browser.
+    #[arg(long)]
+    pub(crate) open: bool,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+const DASHBOARD_EXAMPLES: &str = "\
+Examples:
+  cargo eg dashboard
+  cargo eg dashboard --url https://gateway.example --config-url https://gateway.example:4001 --port 8080";
 
 /// Print the manifest of a service: its functions, their triggers and the events that they emit.
 ///

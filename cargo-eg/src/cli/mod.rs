@@ -26,7 +26,7 @@ pub(crate) use self::build::BuildServices;
 pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
 pub(crate) use self::gateway::LocalLambda;
 pub(crate) use self::invoke::{Emit, Invoke};
-pub(crate) use self::look::{Check, Completions, Logs, Manifest, Shell};
+pub(crate) use self::look::{Check, Completions, Dashboard, Logs, Manifest, Shell};
 pub(crate) use self::new::New;
 pub(crate) use self::selection::{Packages, Selection, Targets};
 pub(crate) use self::store::{
@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Replay(Replay),
     DeadLetters(DeadLetters),
     Jobs(Jobs),
+    Dashboard(Dashboard),
     Check(Check),
     Manifest(Manifest),
     Build(BuildServices),

@@ -4,6 +4,7 @@ mod app;
 mod build;
 mod check;
 mod completions;
+mod dashboard;
 mod data;
 mod dead_letters;
 mod deploy;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Jobs(arguments) => jobs::run(arguments).await,
+        Command::Dashboard(arguments) => dashboard::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
         Command::Build(arguments) => build::run(arguments).await,

@@ -63,6 +63,7 @@ pub(crate) fn overview(
     section(&mut text, "schedules", schedules(&functions, addresses.schedules));
     section(&mut text, "queues", queues(&functions));
     let state = seen_from(current, addresses.state);
+    let pages = format!("{}{}", addresses.config.trim_end_matches('/'), eg_dashboard::ROOT);
     let has_queues = queues(&functions).next().is_some();
     let rows = [
         ["events", addresses.events],
@@ -71,6 +72,7 @@ pub(crate) fn overview(
         // The same port serves the SQS API.
         ["sqs", if has_queues { addresses.lambda } else { "" }],
         ["state", &state],
+        ["dashboard", &pages],
     ];
     let rows = rows.into_iter().filter(|row| !row[1].is_empty());
     section(&mut text, "addresses", rows.map(|row| row.map(str::to_owned)));

@@ -9,6 +9,7 @@ mod check;
 mod cloudwatch;
 mod commands;
 mod completions;
+mod dashboard;
 mod dead_letters;
 mod declared;
 mod deploy;
