@@ -10,7 +10,7 @@ const PACKAGES: [&str; 6] = [
     "moto[server]==5.2.*",
     "awslambdaric==4.2.*",
     "boto3==1.*",
-    "cfn-lint==1.*",
+    "cfn-lint==1.58.*",
     "parliament==1.*",
     "openapi-spec-validator==0.9.*",
 ];
