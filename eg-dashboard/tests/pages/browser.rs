@@ -40,8 +40,9 @@ impl Tab<'_> {
         .await;
     }
 
+    /// Clicks on an element, in one step: a live list may replace it at any moment.
     async fn press(&self, css: &str) {
-        self.0.find(css).await.click().await;
+        self.0.execute("document.querySelector(arguments[0]).click()", &[json!(css)]).await;
     }
 
     /// Clicks on the button, link or summary with this text, and waits for the next page if one follows.
