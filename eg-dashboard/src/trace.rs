@@ -261,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    fn found(id: &str, at: &str, deliveries: serde_json::Value) -> EventDetail {
+    fn found(id: &str, at: &str, deliveries: &serde_json::Value) -> EventDetail {
         let detail = json!({"eventId": id, "eventType": "t", "source": "/s", "method": "POST", "path": "/",
             "acceptedAt": format!("2026-01-31T12:00:{at}Z"), "event": {}, "deliveries": deliveries});
         serde_json::from_str(&detail.to_string()).unwrap()
@@ -274,9 +274,9 @@ mod tests {
 
     #[test]
     fn events_are_below_the_function_that_ran() {
-        let root = found("1", "00", json!([delivery("late", "05", 1_000), delivery("early", "01", 1_000)]));
+        let root = found("1", "00", &json!([delivery("late", "05", 1_000), delivery("early", "01", 1_000)]));
         let children =
-            [("2", "01.5"), ("3", "05.5"), ("4", "09")].map(|(id, at)| (found(id, at, json!([])), Some(0)));
+            [("2", "01.5"), ("3", "05.5"), ("4", "09")].map(|(id, at)| (found(id, at, &json!([])), Some(0)));
         let trees = assembled([(root, None)].into_iter().chain(children).collect());
         let [root] = &trees[..] else { panic!("{trees:?}") };
         let below: Vec<(&str, Vec<&str>)> = root
@@ -304,9 +304,9 @@ mod tests {
         let root = found(
             "1",
             "00",
-            json!([delivery("s-a", "01", 1_000), delivery("x-a", "01", 1_000), delivery("y", "05", 9)]),
+            &json!([delivery("s-a", "01", 1_000), delivery("x-a", "01", 1_000), delivery("y", "05", 9)]),
         );
-        let trees = assembled(vec![(root, None), (found("2", "01.5", json!([])), Some(0))]);
+        let trees = assembled(vec![(root, None), (found("2", "01.5", &json!([])), Some(0))]);
         // The source of the child is `/s`.
         assert_eq!(trees[0].deliveries[0].children.len(), 1, "{trees:?}");
     }
@@ -316,7 +316,7 @@ mod tests {
         let early = [delivery("a", "01", 1_000), delivery("b", "03", 1_000)];
         let late = delivery("c", "30", 1_000);
         let of = |deliveries: serde_json::Value| {
-            let detail = found("1", "00", deliveries);
+            let detail = found("1", "00", &deliveries);
             let start = detail.event.accepted_at;
             let times = worked(&detail).into_iter();
             times
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_story_lasts_until_its_last_function_has_ended() {
-        let root = found("1", "00", json!([delivery("f", "01", 1_500)]));
+        let root = found("1", "00", &json!([delivery("f", "01", 1_500)]));
         let trace = Trace { origin: None, roots: assembled(vec![(root, None)]), is_cut: false };
         let (start, end) = trace.span(OffsetDateTime::now_utc());
         assert_eq!(end - start, Duration::milliseconds(2_500));
