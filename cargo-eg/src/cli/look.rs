@@ -116,7 +116,7 @@ pub(crate) struct Dashboard {
 const DASHBOARD_EXAMPLES: &str = "\
 Examples:
   cargo eg dashboard
-  cargo eg dashboard --url https://gateway.example --config-url https://gateway.example:4001 --port 8080";
+  cargo eg dashboard --url https://gateway.example --config-url https://gateway.example:4001";
 
 /// Print the manifest of a service: its functions, their triggers and the events that they emit.
 ///

@@ -81,7 +81,9 @@ impl Here<'_> {
         if command.contains(" --tail") {
             command = format!("timeout --preserve-status --signal INT 10 {command}");
         }
-        if command.starts_with("cargo eg new ") {
+        if command == "cargo eg new --ci github" {
+            command = format!("cd '{}' && mkdir -p app/.git && cd app && {command}", self.folder.display());
+        } else if command.starts_with("cargo eg new ") {
             command = format!("cd '{}' && {command}", self.folder.display());
         }
         command
