@@ -75,9 +75,9 @@ pub use eg_macros::authorizer;
 /// | `stream` | the answer is sent while the function makes it; see [Streams](crate#streams) |
 /// | `authorizer = check_token` | which requests pass; see [`macro@authorizer`] |
 /// | `cors`, `cors(origins = ["…"], methods = ["…"], headers = ["…"], credentials = true)` | which web pages may call it |
-/// | `body_limit = "64KiB"`, `body_limit = 65536` | the size of a body in bytes; a larger one gets a 413 |
-/// | `timeout = "30s"`, `timeout = 30` | seconds |
-/// | `memory = 512` | megabytes |
+/// | `body_limit = "64KiB"`, `body_limit = 65536` | the maximum size of a request's body, a plain number in bytes; a larger body gets a 413 |
+/// | `timeout = "30s"`, `timeout = 30` | the maximum duration of a call; a plain number is in seconds |
+/// | `memory = 512` | the memory of the function, in megabytes |
 /// | `crate = path::to::eg_runtime` | the runtime under another name |
 ///
 /// `timeout` and `memory` go into the manifest for deployment. Several attributes on one function are several triggers. An
@@ -166,7 +166,7 @@ pub use eg_macros::stream;
 /// max_age = "1h", min_backoff = 1, max_backoff = "5m")`, and `timeout`, `memory` and `crate` as in [`macro@http`].
 /// Several attributes on one function are several triggers.
 ///
-/// Give a synchronous subscription a path if it is also asked on AWS, where there is no gateway: HTTP requests to the path
+/// Give a synchronous subscription a path if it is also called on AWS, where there is no gateway: HTTP requests to the path
 /// that carry the event, in structured or binary mode, reach the function through an HTTP API. `cargo eg check` lists those
 /// without one.
 ///

@@ -95,11 +95,11 @@ Examples:
   cargo eg logs --stage production --tail
   cargo eg logs --function create_user --stack shop-production --since 1h";
 
-/// Serve the dashboard of a gateway: its events, what became of them and why, and its dead letters.
+/// Serve the dashboard of a gateway: its events, how each was delivered and why, and its dead letters.
 ///
 /// `cargo eg run` and `event-gateway` serve the same pages on the port of their Config API. This command serves them on this
-/// machine for any other gateway, until Ctrl-C. With an access key, the printed address opens the pages once, and any other
-/// visitor must enter the key.
+/// machine for any other gateway, until Ctrl-C. With an access key, the printed address logs in the first visitor; later
+/// visitors must enter the key.
 #[derive(Debug, Args)]
 #[command(after_help = DASHBOARD_EXAMPLES)]
 pub(crate) struct Dashboard {

@@ -106,11 +106,11 @@ pub(crate) enum Command {
 /// examples/ and the root's eg.toml if there is no services/. Inside a service, it takes that service. With PATH, it takes the
 /// packages and eg.toml files there, or in the folders below.
 ///
-/// Functions run in the folder of their package. They get your environment without the variables CARGO*,
-/// EVENT_GATEWAY_*, AWS_*, PORT, EVENT_BUS and EVENT_FAILURES_QUEUE, except AWS_ENDPOINT_URL_*, which names local
-/// replacements for AWS services.
-/// `run` adds Lambda's variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS, and EG_DATA_DIR, a
-/// folder that survives restarts.
+/// Functions run in the folder of their package. They get your environment without the variables CARGO*, RUSTUP_*,
+/// EVENT_GATEWAY_*, AWS_*, LAMBDA_*, PORT, EVENT_BUS, EVENT_FAILURES_QUEUE and EG_SECRETS, except AWS_ENDPOINT_URL_*, which
+/// names local replacements for AWS services. They also get the variables, secrets, queues and tables of the stage `local` in
+/// `[deploy]` of eg.toml; secrets without a value in your environment come from .env beside it. `run` adds Lambda's
+/// variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS, and EG_DATA_DIR, a folder that survives restarts.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
